@@ -1,0 +1,1 @@
+"""The web service that serves a published bundle."""

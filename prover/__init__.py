@@ -1,0 +1,1 @@
+"""The prover: from a ledger and evidence of assets to a bundle."""

@@ -1,0 +1,1 @@
+"""The standalone verifier: everything needed to check a bundle, and nothing that makes one."""
