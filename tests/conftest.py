@@ -1,0 +1,87 @@
+"""Shared by all tests: the skip rule, the outside test data, a real PostgreSQL server.
+
+In CI (``CI`` set) nothing may be skipped but for a CPU feature that the machine lacks: any other
+skip is a failure. The reason of an allowed skip starts with "cpu feature".
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+ALLOWED_SKIP = "Skipped: cpu feature"
+
+
+def fail_a_skip_in_ci(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Turn a skip into a failure where CI must have run the test."""
+    expected_failure = hasattr(report, "wasxfail")
+    if not os.environ.get("CI") or not report.skipped or expected_failure:
+        return
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    if not reason.startswith(ALLOWED_SKIP):
+        report.outcome = "failed"
+        report.longrepr = f"skipped in CI, where only a missing CPU feature may skip: {reason}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Apply the skip rule to tests."""
+    report = yield
+    fail_a_skip_in_ci(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Apply the skip rule to modules that skip as a whole."""
+    report = yield
+    fail_a_skip_in_ci(report)
+    return report
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """Return the folder of public sample files, read in place."""
+    folder = os.environ.get("ASSAY_TEST_DATA")
+    if not folder:
+        pytest.skip("ASSAY_TEST_DATA is not set: the public sample files are not at hand")
+    return Path(folder)
+
+
+def postgresql_tool(name: str) -> str:
+    """Return the path of a PostgreSQL program, or skip; Debian keeps them out of PATH."""
+    debian = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    found = shutil.which(name) or (str(debian[-1]) if debian else None)
+    if found is None:
+        pytest.skip(f"PostgreSQL is not installed: no {name}")
+    return found
+
+
+@pytest.fixture(scope="session")
+def postgresql_url() -> Iterator[str]:
+    """Start a private PostgreSQL server on a Unix socket; return its SQLAlchemy URL."""
+    initdb, pg_ctl = postgresql_tool("initdb"), postgresql_tool("pg_ctl")
+    # PostgreSQL refuses to run as root; its package brings a user for it.
+    user = "postgres" if os.geteuid() == 0 else None
+    folder = Path(tempfile.mkdtemp(prefix="assay-pg-"))
+    if user:
+        shutil.chown(folder, user)
+    data = folder / "data"
+
+    def run(*command: str) -> None:
+        subprocess.run(command, user=user, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+
+    options = f"-k {folder} -c listen_addresses= -c fsync=off"
+    run(initdb, "-D", str(data), "-U", "assay", "-A", "trust", "-E", "UTF8", "--no-sync")
+    run(pg_ctl, "-D", str(data), "-l", str(folder / "log"), "-w", "-o", options, "start")
+    try:
+        yield f"postgresql+psycopg://assay@/postgres?host={folder}"
+    finally:
+        run(pg_ctl, "-D", str(data), "-m", "immediate", "-w", "stop")
+        shutil.rmtree(folder)
