@@ -15,7 +15,11 @@ END = "/* cffi: end */"
 
 
 def declarations(header: str) -> str:
-    """Return the part of ``header`` between the two marks; raise ValueError if they are not there once."""
+    """Return the part of ``header`` between the two marks.
+
+    Raises:
+        ValueError: the two marks do not stand there once each.
+    """
     if header.count(BEGIN) != 1 or header.count(END) != 1:
         raise ValueError(f"the header must hold {BEGIN!r} and {END!r} once each")
     return header.partition(BEGIN)[2].partition(END)[0]

@@ -51,8 +51,6 @@ def test_a_module_that_skips_whole_fails_in_ci(
     suite.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(errors=1)
 
 
-def test_skips_are_skips_elsewhere(
-    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_skips_are_skips_elsewhere(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CI", raising=False)
     suite.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=1, skipped=3)

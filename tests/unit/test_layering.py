@@ -1,0 +1,126 @@
+"""What may import what: the verifier stays small enough to be trusted alone.
+
+The order of the packages is checked by import-linter (``make lint``); here is what it cannot say:
+the closed list of what the verifier loads, counted in a process of its own.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+# What the verifier's code may name in an import, next to the standard library.
+DIRECT = {
+    "Crypto",
+    "bip322core",
+    "coincurve",
+    "cryptography",
+    "embit",
+    "msgpack",
+    "native",
+    "unicodedata2",
+    "verifier",
+}
+# What those load in turn, next to the standard library.
+INDIRECT = {"_cffi_backend", "btclib", "cffi", "typing_extensions"}
+# Whose compiled code may be in the process. Not embit's: it carries a libsecp256k1 built by others.
+COMPILED = DIRECT - {"embit"} | {"_cffi_backend"}
+
+LOAD_ALL = """
+import importlib, json, pkgutil, sys
+before = set(sys.modules)
+import verifier
+names = [m.name for m in pkgutil.walk_packages(verifier.__path__, "verifier.")]
+for name in names:
+    importlib.import_module(name)
+files = {line.split(maxsplit=5)[5].strip() for line in open("/proc/self/maps") if "/" in line}
+print(json.dumps({
+    "verified": names,
+    "loaded": sorted({name.partition(".")[0] for name in set(sys.modules) - before}),
+    "libraries": sorted(f for f in files if f.endswith(".so") or ".so." in f),
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def process() -> dict[str, list[str]]:
+    """Import every module of ``verifier`` in a fresh process; return what that loaded."""
+    run = subprocess.run(
+        [sys.executable, "-c", LOAD_ALL], check=True, capture_output=True, text=True, cwd="/"
+    )
+    report: dict[str, list[str]] = json.loads(run.stdout)
+    return report
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Yield the top-level name of every absolute import in a file, wherever it stands."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            assert node.module is not None
+            yield node.module.partition(".")[0]
+
+
+def test_verifier_names_only_what_it_may() -> None:
+    allowed = DIRECT | set(sys.stdlib_module_names)
+    found = {
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in (ROOT / "verifier").rglob("*.py")
+        for name in imports(path)
+        if name not in allowed
+    }
+    assert not found
+
+
+def test_verifier_loads_only_what_it_may(process: dict[str, list[str]]) -> None:
+    allowed = DIRECT | INDIRECT | set(sys.stdlib_module_names)
+    assert "verifier.cli" in process["verified"]
+    assert set(process["loaded"]) <= allowed
+
+
+def test_verifier_loads_no_prebuilt_library_of_an_indirect_dependency(
+    process: dict[str, list[str]],
+) -> None:
+    owners = {
+        library.partition("/site-packages/")[2].partition("/")[0]
+        for library in process["libraries"]
+        if "/site-packages/" in library
+    }
+    # A module may be one file (`_cffi_backend.cpython-311-….so`), a package may keep its
+    # libraries beside itself (`NAME.libs`).
+    names = {owner.partition(".")[0] for owner in owners}
+    assert "native" in names
+    assert names <= COMPILED
+
+
+def test_reference_imports_nothing_of_ours() -> None:
+    ours = {"native", "verifier", "prover", "api", "tests", "benches"}
+    files = list((ROOT / "spec/reference").rglob("*.py"))
+    found = {f"{path.name}: {name}" for path in files for name in imports(path) if name in ours}
+    assert files
+    assert not found
+
+
+def test_base_dependencies_are_the_verifier_s() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = {entry.partition(">")[0].partition("=")[0] for entry in project["dependencies"]}
+    assert names == {
+        "bip322-core",
+        "cffi",
+        "coincurve",
+        "cryptography",
+        "embit",
+        "msgpack",
+        "pycryptodome",
+        "unicodedata2",
+    }
