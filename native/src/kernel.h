@@ -1,0 +1,59 @@
+/*
+ * The function table: what a second kernel replaces.  Chosen once, by assay_init() in dispatch.c;
+ * nothing else of the core has mutable global state.
+ *
+ * All functions are variable-time and exact (group.h).  `scratch` is memory aligned to 64 bytes, of the size
+ * that the kernel's matching *_scratch_size gives for the same n; it holds nothing between calls.  Outputs are
+ * affine with bound 1, infinity possible.  A kernel's outputs are those of every other kernel.
+ */
+#ifndef ASSAY_KERNEL_H
+#define ASSAY_KERNEL_H
+
+#include "group.h"
+#include "sha256.h"
+#include "tables.h"
+
+typedef struct {
+    const char *name;
+
+    /* Scratch of commit, commit_rows, combine and decompress for n items. */
+    size_t (*scratch_size)(size_t n);
+
+    /* out[i] = v_i·V + r_i·B.  v_i has value_words (1, 2 or 4) little-endian words, at values + i·value_words. */
+    void (*commit)(affine *out, const uint64_t *values, size_t value_words, const words *blindings, size_t n,
+                   const tables *t, void *scratch);
+
+    /* out[a] = Σ_j bit_j(row a)·Q_j + s_a·B; blindings NULL: without the last term.  A row is row_bytes bytes,
+     * bit j of it being bit j mod 8 of byte j / 8; 8·row_bytes <= t->q_count. */
+    void (*commit_rows)(affine *out, const uint8_t *rows, size_t row_bytes, const words *blindings, size_t n,
+                        const tables *t, void *scratch);
+
+    /* out = Σ_j z_j·Q_j, j < n <= t->q_count.  Scratch: scratch_size(256). */
+    void (*combine)(affine *out, const words *z, size_t n, const tables *t, void *scratch);
+
+    /* msm.h. */
+    size_t (*msm_scratch_size)(size_t n, unsigned bits);
+    void (*msm)(affine *out, const words *scalars, const affine *points, size_t n, unsigned bits, void *scratch);
+    size_t (*sum_scratch_size)(size_t n);
+    void (*sum)(affine *out, const affine *points, size_t n, void *scratch);
+
+    /* n points of 33 bytes; returns the index of the first that affine_decompress refuses, or n. */
+    size_t (*decompress)(affine *out, const uint8_t *bytes, size_t n, void *scratch);
+} assay_kernel;
+
+extern const assay_kernel KERNEL_PORTABLE;
+
+/* The chosen kernel and SHA-256; assay_init() has succeeded. */
+const assay_kernel *kernel(void);
+sha256_blocks_function *sha256_blocks(void);
+
+/* Takes the next `size` bytes of a scratch, aligned to 64 bytes; ARENA_SIZE(size) of them in its size. */
+#define ARENA_SIZE(size) (((size) + 63) / 64 * 64)
+static inline void *arena_take(uint8_t **next, size_t size)
+{
+    void *taken = *next;
+    *next += ARENA_SIZE(size);
+    return taken;
+}
+
+#endif

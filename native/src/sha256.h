@@ -1,0 +1,44 @@
+/*
+ * SHA-256, tagged hashes (BIP 340) and HMAC.
+ *
+ * A context may be copied at any time: the copy is the midstate.  Contexts that met secrets are
+ * the caller's to clear.
+ */
+#ifndef ASSAY_SHA256_H
+#define ASSAY_SHA256_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct {
+    uint32_t state[8];
+    uint64_t length;    /* bytes so far */
+    uint8_t buffer[64]; /* the last length mod 64 of them */
+} sha256_context;
+
+void sha256_begin(sha256_context *c);
+void sha256_update(sha256_context *c, const void *data, size_t length);
+void sha256_end(uint8_t digest[32], sha256_context *c); /* c is then spent */
+void sha256(uint8_t digest[32], const void *data, size_t length);
+
+/* H_tag begun: as if SHA-256(tag) twice were hashed.  64 bytes in: copy it instead of repeating it. */
+void sha256_begin_tag(sha256_context *c, const char *tag, size_t tag_length);
+
+/* A key of HMAC-SHA-256, ready for any number of messages. */
+typedef struct {
+    sha256_context inner, outer; /* after the padded key */
+} hmac_key;
+
+void hmac_key_init(hmac_key *k, const void *key, size_t length);
+void hmac(uint8_t digest[32], const hmac_key *k, const void *data, size_t length);
+/* Streaming: begin a copy of k->inner, sha256_update it, and end with this. */
+void hmac_end(uint8_t digest[32], const hmac_key *k, sha256_context *c);
+
+/* Writes zeros that the compiler may not drop. */
+void clear_secret(void *data, size_t length);
+
+/* state absorbs `blocks` blocks of 64 bytes. */
+typedef void sha256_blocks_function(uint32_t state[8], const uint8_t *data, size_t blocks);
+sha256_blocks_function sha256_blocks_portable, sha256_blocks_shani;
+
+#endif
