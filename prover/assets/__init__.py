@@ -1,0 +1,1 @@
+"""Assets: addresses, their ownership signatures, and the evidence made of both."""
