@@ -1,39 +1,95 @@
-# Set-up and the commands of everyday work. Needs Python 3.11-3.13 (venv, headers), a C compiler,
-# make and git; everything else comes from PyPI, pinned by uv.lock.
+# Set-up and the commands of everyday work. Needs Python 3.11-3.13 (with venv and headers), a C
+# compiler, make and git; everything else comes from PyPI, pinned by uv.lock.
+#
+#   PYTHON=...        the interpreter, by default the first suitable one in PATH
+#   PYTEST_ARGS=...   more arguments for pytest (make test, make sanitize)
+#   BENCH_ARGS=...    arguments for the benchmarks
+#   FUZZ_SECONDS=...  how long each fuzzer runs
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
+.PHONY: help setup demo test bench lint format sanitize fuzz vectors clean
 
 ifndef PYTHON
-PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
-	"$$p" -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14) or print(sys.executable))' \
-	2>/dev/null && break; done)
+PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do "$$p" -c 'import \
+	ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14) or \
+	print(sys.executable))' 2>/dev/null && break; done)
 endif
 
 export UV_PYTHON_DOWNLOADS := never
 UV_VERSION := 0.13.9
-UV := .tools/bin/uv
-SYNC := $(UV) sync --quiet --locked --all-extras --python "$(PYTHON)"
+UV_STAMP := .tools/uv-$(UV_VERSION)
+SYNC := .tools/bin/uv sync --quiet --locked --all-extras --python "$(PYTHON)"
 BIN := .venv/bin
-
-.PHONY: help setup demo test
+FUZZ_SECONDS ?= 15
+SANITIZED := tests/native tests/adversarial tests/vectors
+C_FILES = $(shell git ls-files 'native/*.c' 'native/*.h')
 
 help:
-	@echo "make demo       the main job on a generated exchange, the audit, one customer's check"
-	@echo "make test       the whole test suite"
+	@echo "make demo      the main job on a generated exchange, the audit, one customer's check"
+	@echo "make test      the whole test suite"
+	@echo "make bench     the figures of speed and size"
+	@echo "make lint      ruff, mypy, import-linter, clang-format"
+	@echo "make format    rewrite the sources as the formatters want them"
+	@echo "make sanitize  the tests that touch C, under AddressSanitizer and UBSan"
+	@echo "make fuzz      every fuzzer for FUZZ_SECONDS"
+	@echo "make vectors   write spec/vectors anew"
+	@echo "make clean     remove all that was built or installed here"
 
-$(UV): Makefile
-	@test -n "$(PYTHON)" || { echo "make: no Python 3.11-3.13 with venv found; set PYTHON=" >&2; exit 1; }
-	@"$(PYTHON)" -m venv --clear .tools
+$(UV_STAMP):
+	@test -n "$(PYTHON)" || { echo "make: no Python 3.11-3.13 with venv found; set PYTHON" >&2; exit 1; }
+	@"$(PYTHON)" -m venv .tools
 	@.tools/bin/pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)"
-	@touch $(UV)
+	@touch $@
 
-setup: $(UV)
+setup: $(UV_STAMP)
 	@$(SYNC)
 
 demo: setup
-	$(BIN)/python -m prover.demo
+	@$(BIN)/python -m prover.demo
 
 test: setup
 	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+
+bench: setup
+	$(BIN)/python -m benches $(BENCH_ARGS)
+
+lint: setup
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@echo "clang-format --dry-run -Werror"
+	@$(BIN)/clang-format --dry-run -Werror $(C_FILES)
+
+format: setup
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+	$(BIN)/clang-format -i $(C_FILES)
+
+# An environment of its own, so that the everyday one keeps its fast core. Python's own allocator
+# would hide an overrun of a buffer from the sanitizer; what the interpreter itself leaks at its
+# end is not ours. libstdc++ is loaded early for the exceptions of C++ libraries. With --capture=sys
+# the report of a crash reaches the terminal.
+sanitize: export UV_PROJECT_ENVIRONMENT := .venv-sanitize
+sanitize: $(UV_STAMP)
+	@$(SYNC) --config-setting build-dir=build/sanitize --config-setting cmake.define.ASSAY_SANITIZE=ON
+	@readelf -d .venv-sanitize/lib/python3*/site-packages/native/_core.abi3.so | grep -q libasan
+	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libstdc++.so.6)" \
+	ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc \
+	.venv-sanitize/bin/python -m pytest -n 2 --capture=sys $(SANITIZED) $(PYTEST_ARGS)
+
+fuzz: setup
+	@mkdir -p build/fuzz
+	@for script in tests/fuzz/fuzz_*.py; do \
+		echo "$$script for $(FUZZ_SECONDS) s"; \
+		$(BIN)/python "$$script" -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=build/fuzz/; \
+	done
+
+vectors: setup
+	$(BIN)/python -m tests.vectors.generate
+
+clean:
+	rm -rf .tools .venv .venv-sanitize build dist .hypothesis .mypy_cache .pytest_cache \
+		.ruff_cache .import_linter_cache
