@@ -30,8 +30,15 @@ DIRECT = {
     "unicodedata2",
     "verifier",
 }
-# What those load in turn, next to the standard library.
-INDIRECT = {"_cffi_backend", "btclib", "cffi", "typing_extensions"}
+# What those load in turn, next to the standard library; `_libsecp256k1` is coincurve's own.
+INDIRECT = {
+    "_cffi_backend",
+    "_libsecp256k1",
+    "btclib",
+    "cffi",
+    "pycparser",
+    "typing_extensions",
+}
 # Whose compiled code may be in the process. Not embit's: it carries a libsecp256k1 built by others.
 COMPILED = DIRECT - {"embit"} | {"_cffi_backend"}
 
@@ -42,10 +49,11 @@ import verifier
 names = [m.name for m in pkgutil.walk_packages(verifier.__path__, "verifier.")]
 for name in names:
     importlib.import_module(name)
+loaded = {name for name, module in sys.modules.items() if module is not None} - before
 files = {line.split(maxsplit=5)[5].strip() for line in open("/proc/self/maps") if "/" in line}
 print(json.dumps({
     "verified": names,
-    "loaded": sorted({name.partition(".")[0] for name in set(sys.modules) - before}),
+    "loaded": sorted({name.partition(".")[0] for name in loaded}),
     "libraries": sorted(f for f in files if f.endswith(".so") or ".so." in f),
 }))
 """
