@@ -49,6 +49,9 @@ import verifier
 names = [m.name for m in pkgutil.walk_packages(verifier.__path__, "verifier.")]
 for name in names:
     importlib.import_module(name)
+from verifier.ownership import check_ownership, parse_address
+address = parse_address("bitcoin", "bc1q9vza2e8x573nczrlzms0wvx3gsqjx7vavgkx0l")
+check_ownership(address, "Hello World", "bip322", sys.argv[1])
 loaded = {name for name, module in sys.modules.items() if module is not None} - before
 files = {line.split(maxsplit=5)[5].strip() for line in open("/proc/self/maps") if "/" in line}
 print(json.dumps({
@@ -58,13 +61,18 @@ print(json.dumps({
 }))
 """
 
+# A test vector of BIP-322 itself: to check it makes the libraries load what they load late.
+SIGNATURE = (
+    "AkcwRAIgZRfIY3p7/DoVTty6YZbWS71bc5Vct9p9Fia83eRmw2QCICK/ENGfwLtptFluMGs2KsqoNSk89pO7F29zJLUx"
+    "9a/sASECx/EgAxlkQpQ9hYjgGu6EBCPMVPwVIVJqO4XCsMvViHI="
+)
+
 
 @pytest.fixture(scope="module")
 def process() -> dict[str, list[str]]:
-    """Import every module of ``verifier`` in a fresh process; return what that loaded."""
-    run = subprocess.run(
-        [sys.executable, "-c", LOAD_ALL], check=True, capture_output=True, text=True, cwd="/"
-    )
+    """Put the whole of ``verifier`` to use in a fresh process; return what that loaded."""
+    command = [sys.executable, "-c", LOAD_ALL, SIGNATURE]
+    run = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd="/")
     report: dict[str, list[str]] = json.loads(run.stdout)
     return report
 
