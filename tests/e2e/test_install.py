@@ -1,4 +1,4 @@
-"""The wheel, installed as a stranger would: the verifier works alone, the prover says what it lacks."""
+"""The wheel, installed without extras: the verifier works, the prover says what it lacks."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def scripts(wheel: Path) -> Path:
-    """Install the wheel without extras, at the locked versions; return the folder of its scripts."""
+    """Install the wheel at the locked versions, without extras; return the scripts' folder."""
     venv, locked = wheel.parent / "venv", wheel.parent / "locked.txt"
     export = ("--locked", "--no-default-groups", "--no-emit-project", "--no-hashes")
     run(UV, "export", "--quiet", "--project", ROOT, *export, "-o", locked)
