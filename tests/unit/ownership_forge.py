@@ -7,17 +7,49 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 
 # First, since it keeps embit from loading its prebuilt library.
+from verifier.ownership import OwnershipError, check_ownership, parse_address
 from verifier.ownership.recovery import CURVE_ORDER
 
 # isort: split
+import pytest
 from bip322core.core import build_to_sign, build_to_spend, encode_full, encode_simple, parse_witness
-from coincurve import PrivateKey
-from embit import bech32, script
+from bip322core.verify import verify_message
+from coincurve import PrivateKey, PublicKey
+from embit import bech32, ec, script
 from embit.hashes import hash160
 from embit.transaction import Transaction
 
 KEYS = [sha256(b"throw-away key %d" % index).digest() for index in range(1, 6)]
 PUBLIC_KEYS = [PrivateKey(key).public_key.format() for key in KEYS]
+# Of the first key: the public key of -x, and its own uncompressed form.
+NEGATIVE_KEY = bytes([PUBLIC_KEYS[0][0] ^ 1]) + PUBLIC_KEYS[0][1:]
+LONG_KEY = PrivateKey(KEYS[0]).public_key.format(compressed=False)
+
+MESSAGE = "assay/v1/ownership\nbip322"
+BAD = "evidence.bad-signature"
+UNSUPPORTED_TEMPLATE = "evidence.unsupported-template"
+UNSUPPORTED_SIGNATURE = "evidence.unsupported-signature"
+FIELD = 2**256 - 2**32 - 977
+
+
+def template_of(address: str, signature: str, message: str = MESSAGE) -> str:
+    return check_ownership(parse_address("bitcoin", address), message, "bip322", signature).template
+
+
+def refusal(address: str, signature: str, message: str = MESSAGE) -> OwnershipError:
+    """Return the error with which a signature is refused."""
+    with pytest.raises(OwnershipError) as refused:
+        template_of(address, signature, message)
+    return refused.value
+
+
+def code_of(address: str, signature: str, message: str = MESSAGE) -> str:
+    return refusal(address, signature, message).code
+
+
+def engine_accepts(address: str, signature: str) -> bool:
+    """Ask the library alone, which knows nothing of templates."""
+    return bool(verify_message(address, signature, MESSAGE.encode()).ok)
 
 
 def to_sign_for(message: str, output: bytes, **fields: int) -> Transaction:
@@ -109,3 +141,42 @@ def high_s(signature: bytes) -> bytes:
     """Return the other signature of the same digest and key: s replaced by n - s."""
     r, s = split_der(signature)
     return der(r, CURVE_ORDER - s, signature[-1])
+
+
+def sign_p2wsh(witness_script: bytes, keys: Sequence[bytes]) -> tuple[str, str]:
+    """Return address and signature of ``dummy, signatures, script`` for any script."""
+    output = p2wsh(witness_script)
+    to_sign = to_sign_for(MESSAGE, output)
+    signatures = [sign_segwit(key, to_sign, witness_script) for key in keys]
+    return address_of(output), simple([b"", *signatures, witness_script])
+
+
+def sign_p2sh(
+    redeem_script: bytes, keys: Sequence[bytes], witness: Sequence[bytes] = ()
+) -> tuple[str, str]:
+    """Return address and signature of the same in the scriptSig of any script."""
+    output = p2sh(redeem_script)
+    to_sign = to_sign_for(MESSAGE, output)
+    signatures = [sign_legacy(key, to_sign, redeem_script) for key in keys]
+    script_sig = b"\x00" + b"".join(map(push, signatures)) + push(redeem_script)
+    return address_of(output), full(to_sign, script_sig, witness)
+
+
+def taproot_signature(sighash: int) -> bytes:
+    """Return a true Schnorr signature for the taproot address of the first key."""
+    internal = ec.PrivateKey(KEYS[0])
+    output = script.p2tr(internal.get_public_key())
+    to_sign = to_sign_for(MESSAGE, output.data)
+    digest = to_sign.sighash_taproot(0, [output], [0], sighash=sighash)
+    return PrivateKey(internal.taproot_tweak().secret).sign_schnorr(digest, bytes(32))
+
+
+def open_taproot() -> tuple[str, str]:
+    """Return address and signature of a taproot script path that anyone can spend."""
+    internal = ec.PrivateKey(KEYS[0]).get_public_key()
+    leaf_hash = ec.hashes.tagged_hash("TapLeaf", b"\xc0\x01\x51")
+    # The parity of the output key goes into the control block, and embit's tweak forgets it.
+    tweak = ec.hashes.tagged_hash("TapTweak", internal.xonly() + leaf_hash)
+    output = PublicKey(b"\x02" + internal.xonly()).add(tweak).format()
+    control_block = bytes([0xC0 | output[0] & 1]) + internal.xonly()
+    return address_of(b"\x51\x20" + output[1:]), simple([b"\x51", control_block])

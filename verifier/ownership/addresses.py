@@ -58,14 +58,11 @@ def parse_address(chain: str, address: str) -> Address:
             ``evidence.unsupported-template`` for a witness version or program length without a
             standard template.
     """
+    if chain not in ("bitcoin", "ethereum"):
+        raise OwnershipError("evidence.unsupported-chain", "neither bitcoin nor ethereum")
     if len(address) > MAX_ADDRESS_CHARACTERS:
         raise OwnershipError("evidence.bad-address", "the address is too long")
-    match chain:
-        case "bitcoin":
-            return _parse_bitcoin(address)
-        case "ethereum":
-            return _parse_ethereum(address)
-    raise OwnershipError("evidence.unsupported-chain", "the chain is neither bitcoin nor ethereum")
+    return _parse_bitcoin(address) if chain == "bitcoin" else _parse_ethereum(address)
 
 
 def ethereum_text(account: bytes) -> str:
