@@ -1,4 +1,7 @@
 /* The version of the core, as the build was told it. */
 #include "assay.h"
 
-const char *assay_version(void) { return ASSAY_VERSION; }
+const char *assay_version(void)
+{
+    return ASSAY_VERSION;
+}
