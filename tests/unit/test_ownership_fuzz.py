@@ -73,8 +73,7 @@ def test_changed_signature(name: str) -> None:
         # Without its prefix a simple signature is the same signature.
         if changed not in (signature, signature.removeprefix("smp")):
             with pytest.raises(OwnershipError):
-                check_ownership(address, MESSAGE, format_, changed)
-                pytest.fail(f"seed {seed}: accepted {changed!r}")
+                print(seed, changed, check_ownership(address, MESSAGE, format_, changed))
 
 
 @pytest.mark.parametrize("name", CASES)
