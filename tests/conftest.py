@@ -1,4 +1,4 @@
-"""Shared by all tests: the skip rule, the outside test data, a real PostgreSQL server.
+"""Shared by all tests: the skip rule, Hypothesis, the outside test data, a real PostgreSQL server.
 
 In CI (``CI`` set) nothing may be skipped but for a CPU feature that the machine lacks: any other
 skip is a failure. The reason of an allowed skip starts with "cpu feature".
@@ -14,6 +14,13 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# No test is timed, and a failure prints what reproduces it.
+settings.register_profile(
+    "assay", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("assay")
 
 ALLOWED_SKIP = "Skipped: cpu feature"
 
