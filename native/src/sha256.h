@@ -39,6 +39,10 @@ void clear_secret(void *data, size_t length);
 
 /* state absorbs `blocks` blocks of 64 bytes. */
 typedef void sha256_blocks_function(uint32_t state[8], const uint8_t *data, size_t blocks);
-sha256_blocks_function sha256_blocks_portable, sha256_blocks_shani;
+sha256_blocks_function sha256_blocks_portable;
+#ifdef __x86_64__
+sha256_blocks_function sha256_blocks_shani; /* needs the SHA, SSSE3 and SSE4.1 instructions */
+#endif
+extern const uint32_t SHA256_ROUND_CONSTANTS[64];
 
 #endif

@@ -1,0 +1,56 @@
+/*
+ * Chooses the kernel and SHA-256 once: assay_init().  The choice depends on the machine and on $ASSAY_KERNEL alone, so
+ * threads that race here store the same pointers.
+ */
+#include "assay.h"
+#include "kernel.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef __x86_64__
+#include <cpuid.h>
+
+/* Leaf 7: SHA is bit 29 of EBX; leaf 1: SSSE3 and SSE4.1 are bits 9 and 19 of ECX.  They use no state beyond SSE's. */
+static int has_sha_instructions(void)
+{
+    unsigned a, b, c, d;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c >> 9 & 1) || !(c >> 19 & 1)) return 0;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b >> 29 & 1);
+}
+#endif
+
+static _Atomic(const assay_kernel *) chosen_kernel = &KERNEL_PORTABLE;
+static _Atomic(sha256_blocks_function *) chosen_sha256_blocks = sha256_blocks_portable;
+
+const assay_kernel *kernel(void)
+{
+    return atomic_load_explicit(&chosen_kernel, memory_order_acquire);
+}
+
+sha256_blocks_function *sha256_blocks(void)
+{
+    return atomic_load_explicit(&chosen_sha256_blocks, memory_order_acquire);
+}
+
+int assay_init(void)
+{
+    static const assay_kernel *const kernels[] = {&KERNEL_PORTABLE};
+    const char *name = getenv("ASSAY_KERNEL");
+    const assay_kernel *found = name == NULL ? kernels[0] : NULL;
+    for (size_t i = 0; found == NULL && i < sizeof kernels / sizeof *kernels; i++)
+        if (strcmp(name, kernels[i]->name) == 0) found = kernels[i];
+    if (found == NULL) return ASSAY_BAD_KERNEL;
+    atomic_store_explicit(&chosen_kernel, found, memory_order_release);
+#ifdef __x86_64__
+    if (has_sha_instructions())
+        atomic_store_explicit(&chosen_sha256_blocks, sha256_blocks_shani, memory_order_release);
+#endif
+    return ASSAY_OK;
+}
+
+const char *assay_kernel_name(void)
+{
+    return kernel()->name;
+}

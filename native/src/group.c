@@ -1,0 +1,348 @@
+/*
+ * The group: Jacobian formulas with every exceptional case, encodings, generators, and batches of
+ * affine additions.  group.h has the contract; comments after a line give the bound of its result.
+ */
+#include "group.h"
+
+#include "sha256.h"
+
+#include <string.h>
+
+const affine AFFINE_INFINITY = {{{0, 0, 0, 0, 0}}, {{0, 0, 0, 0, 0}}};
+const affine BASE_POINT = {
+    {{0x2815B16F81798, 0xDB2DCE28D959F, 0xE870B07029BFC, 0xBBAC55A06295C, 0x79BE667EF9DC}},
+    {{0x7D08FFB10D4B8, 0x48A68554199C4, 0xE1108A8FD17B4, 0xC4655DA4FBFC0, 0x483ADA7726A3}},
+};
+const jacobian JACOBIAN_INFINITY = {{{0, 0, 0, 0, 0}}, {{0, 0, 0, 0, 0}}, {{0, 0, 0, 0, 0}}};
+
+static const field CURVE_B = {{7, 0, 0, 0, 0}};
+
+bool affine_equal(const affine *a, const affine *b)
+{
+    if (affine_is_infinity(a) || affine_is_infinity(b)) return affine_is_infinity(a) && affine_is_infinity(b);
+    return field_equal(&a->x, &b->x) && field_equal(&a->y, &b->y);
+}
+
+void affine_neg(affine *r, const affine *a)
+{
+    const bool infinite = affine_is_infinity(a);
+    r->x = a->x;
+    if (infinite) r->y = FIELD_ZERO;
+    else field_neg(&r->y, &a->y, 1);
+}
+
+void jacobian_from_affine(jacobian *r, const affine *a)
+{
+    r->x = a->x;
+    r->y = a->y;
+    r->z = affine_is_infinity(a) ? FIELD_ZERO : FIELD_ONE;
+}
+
+/* With s = 4XY², m = 3X²: X' = m² - 2s, Y' = m(s - X') - 8Y⁴, Z' = 2YZ.  No point has y = 0, so Z' = 0 only for Z = 0;
+ * infinity is returned as such, because its limbs must stay zero. */
+void jacobian_double_var(jacobian *r, const jacobian *a)
+{
+    if (jacobian_is_infinity(a)) {
+        *r = JACOBIAN_INFINITY;
+        return;
+    }
+    field yy, s, m, t, u;
+    field_sqr(&yy, &a->y);
+    field_mul(&s, &a->x, &yy);
+    field_scale(&s, &s, 4); /* 4 */
+    field_sqr(&m, &a->x);
+    field_scale(&m, &m, 3); /* 3 */
+    field_mul(&t, &a->y, &a->z);
+    field_scale(&r->z, &t, 2); /* 2 */
+    field_carry(&r->z);
+    field_sqr(&t, &m);
+    field_scale(&u, &s, 2);      /* 8 */
+    field_sub(&r->x, &t, &u, 8); /* 9 */
+    field_carry(&r->x);
+    field_sub(&s, &s, &r->x, 1); /* 5 */
+    field_mul(&t, &m, &s);
+    field_sqr(&yy, &yy);
+    field_scale(&u, &yy, 8);     /* 8 */
+    field_sub(&r->y, &t, &u, 8); /* 9 */
+    field_carry(&r->y);
+}
+
+/*
+ * The sum of (x1, y1, z1) and a point that, scaled to the same Z, is (u2, s2) where the first is (u1, s1);
+ * all of bound 1; z = Z1·Z2.  With h = u2 - u1, d = s2 - s1, v = u1·h²:
+ * X' = d² - h³ - 2v, Y' = d(v - X') - s1·h³, Z' = z·h.
+ */
+static void add_scaled(jacobian *r, const field *u1, const field *s1, const field *u2, const field *s2,
+                       const field *z, const jacobian *first)
+{
+    field h, d, hh, hhh, v, t, w;
+    field_sub(&h, u2, u1, 1); /* 2 */
+    field_sub(&d, s2, s1, 1); /* 2 */
+    if (field_is_zero(&h)) {
+        if (field_is_zero(&d)) jacobian_double_var(r, first);
+        else *r = JACOBIAN_INFINITY;
+        return;
+    }
+    field_sqr(&hh, &h);
+    field_mul(&hhh, &h, &hh);
+    field_mul(&v, u1, &hh);
+    field_mul(&w, s1, &hhh);
+    field_mul(&r->z, z, &h);
+    field_sqr(&t, &d);
+    field_sub(&t, &t, &hhh, 1); /* 2 */
+    field_sub(&t, &t, &v, 1);   /* 3 */
+    field_sub(&r->x, &t, &v, 1);
+    field_carry(&r->x);
+    field_sub(&t, &v, &r->x, 1); /* 2 */
+    field_mul(&t, &d, &t);
+    field_sub(&r->y, &t, &w, 1);
+    field_carry(&r->y);
+}
+
+void jacobian_add_var(jacobian *r, const jacobian *a, const jacobian *b)
+{
+    if (jacobian_is_infinity(a)) {
+        *r = *b;
+        return;
+    }
+    if (jacobian_is_infinity(b)) {
+        *r = *a;
+        return;
+    }
+    const jacobian first = *a;
+    field zz1, zz2, u1, u2, s1, s2, z;
+    field_sqr(&zz1, &a->z);
+    field_sqr(&zz2, &b->z);
+    field_mul(&u1, &a->x, &zz2);
+    field_mul(&u2, &b->x, &zz1);
+    field_mul(&s1, &a->y, &b->z);
+    field_mul(&s1, &s1, &zz2);
+    field_mul(&s2, &b->y, &a->z);
+    field_mul(&s2, &s2, &zz1);
+    field_mul(&z, &a->z, &b->z);
+    add_scaled(r, &u1, &s1, &u2, &s2, &z, &first);
+}
+
+void jacobian_add_affine_var(jacobian *r, const jacobian *a, const affine *b)
+{
+    if (jacobian_is_infinity(a)) {
+        jacobian_from_affine(r, b);
+        return;
+    }
+    if (affine_is_infinity(b)) {
+        *r = *a;
+        return;
+    }
+    const jacobian first = *a;
+    field zz1, u2, s2;
+    field_sqr(&zz1, &first.z);
+    field_mul(&u2, &b->x, &zz1);
+    field_mul(&s2, &b->y, &first.z);
+    field_mul(&s2, &s2, &zz1);
+    add_scaled(r, &first.x, &first.y, &u2, &s2, &first.z, &first);
+}
+
+/* r = (x·z⁻², y·z⁻³) for the inverse of z. */
+static void scale_to_affine(affine *r, const jacobian *a, const field *inverse)
+{
+    field square;
+    field_sqr(&square, inverse);
+    field_mul(&r->x, &a->x, &square);
+    field_mul(&square, &square, inverse);
+    field_mul(&r->y, &a->y, &square);
+}
+
+void affine_from_jacobian_var(affine *r, const jacobian *a)
+{
+    if (jacobian_is_infinity(a)) {
+        *r = AFFINE_INFINITY;
+        return;
+    }
+    field inverse;
+    field_inverse_var(&inverse, &a->z);
+    scale_to_affine(r, a, &inverse);
+}
+
+/* r[i].x first keeps the product of the finite Z before i. */
+void affine_from_jacobian_batch_var(affine *r, const jacobian *a, size_t n)
+{
+    field product = FIELD_ONE, inverse;
+    for (size_t i = 0; i < n; i++) {
+        r[i].x = product;
+        if (!jacobian_is_infinity(&a[i])) field_mul(&product, &product, &a[i].z);
+    }
+    field_inverse_var(&product, &product);
+    for (size_t i = n; i-- > 0;) {
+        if (jacobian_is_infinity(&a[i])) {
+            r[i] = AFFINE_INFINITY;
+        } else {
+            field_mul(&inverse, &product, &r[i].x);
+            field_mul(&product, &product, &a[i].z);
+            scale_to_affine(&r[i], &a[i], &inverse);
+        }
+    }
+}
+
+void affine_mul_var(affine *r, const words *k, const affine *a)
+{
+    jacobian sum = JACOBIAN_INFINITY;
+    for (int bit = 256; bit-- > 0;) {
+        jacobian_double_var(&sum, &sum);
+        if (k->word[bit / 64] >> (bit % 64) & 1) jacobian_add_affine_var(&sum, &sum, a);
+    }
+    affine_from_jacobian_var(r, &sum);
+}
+
+void affine_compress(uint8_t bytes[33], const affine *a)
+{
+    if (affine_is_infinity(a)) {
+        memset(bytes, 0, 33);
+        return;
+    }
+    field y = a->y;
+    field_normalise(&y);
+    bytes[0] = (uint8_t)(2 + (y.limb[0] & 1));
+    field_to_bytes(bytes + 1, &a->x);
+}
+
+void affine_compress_many(uint8_t *bytes, const affine *a, size_t n)
+{
+    for (size_t i = 0; i < n; i++) affine_compress(bytes + 33 * i, &a[i]);
+}
+
+/* y of the point of abscissa x and the given parity, canonical; false when x is no abscissa. */
+static bool lift_x(field *y, const field *x, unsigned odd)
+{
+    field t;
+    field_sqr(&t, x);
+    field_mul(&t, &t, x);
+    field_add(&t, &t, &CURVE_B); /* 2 */
+    if (!field_sqrt(y, &t)) return false;
+    field_normalise(y);
+    if ((y->limb[0] & 1) != odd) {
+        field_neg(y, y, 1);
+        field_normalise(y);
+    }
+    return true;
+}
+
+bool affine_decompress(affine *r, const uint8_t bytes[33])
+{
+    if (bytes[0] != 2 && bytes[0] != 3) return false;
+    if (!field_from_bytes(&r->x, bytes + 1)) return false;
+    return lift_x(&r->y, &r->x, bytes[0] & 1);
+}
+
+void derive_generator(affine *r, const char *name, size_t name_length, uint32_t index)
+{
+    static const char tag[] = "assay/v1/generator";
+    sha256_context tagged;
+    sha256_begin_tag(&tagged, tag, sizeof tag - 1);
+    for (uint32_t counter = 0;; counter++) {
+        const uint64_t tail = (uint64_t)index << 32 | counter;
+        uint8_t bytes[32];
+        for (int i = 0; i < 8; i++) bytes[i] = (uint8_t)(tail >> (56 - 8 * i));
+        sha256_context c = tagged;
+        sha256_update(&c, name, name_length);
+        sha256_update(&c, bytes, 8);
+        sha256_end(bytes, &c);
+        if (field_from_bytes(&r->x, bytes) && lift_x(&r->y, &r->x, 0)) return;
+    }
+}
+
+/* What an operation of a batch comes to. */
+enum { ADD, DOUBLE, KEEP, TAKE, CANCEL };
+
+void batch_begin(batch_queue *queue, affine *slot)
+{
+    queue->slot = slot;
+    queue->n = 0;
+}
+
+/*
+ * Sort out operation i and return the kind; `difference` is what its slope is divided by, 1 where there is no
+ * slope.  Differences of equal abscissae are looked for only when `exact`.
+ */
+static inline uint8_t classify(field *difference, const affine *a, const affine *b, bool exact)
+{
+    *difference = FIELD_ONE;
+    if (affine_is_infinity(b)) return KEEP;
+    if (affine_is_infinity(a)) return TAKE;
+    field_sub(difference, &b->x, &a->x, 1); /* 2 */
+    if (!exact || !field_is_zero(difference)) return ADD;
+    *difference = FIELD_ONE;
+    if (!field_equal(&a->y, &b->y)) return CANCEL;
+    field_scale(difference, &a->y, 2); /* 2 */
+    return DOUBLE;
+}
+
+/* Fill kind, difference and prefix (the product of the differences before i); return the whole product. */
+static field multiply_differences(batch_queue *queue, bool exact)
+{
+    field product = FIELD_ONE;
+    for (size_t i = 0; i < queue->n; i++) {
+        const affine *a = &queue->slot[queue->operation[i].destination];
+        const affine *b = &queue->slot[queue->operation[i].source];
+        queue->kind[i] = classify(&queue->difference[i], a, b, exact);
+        queue->prefix[i] = product;
+        field_mul(&product, &product, &queue->difference[i]);
+    }
+    return product;
+}
+
+/* a += b, given the slope: x' = slope² - x_a - x_b, y' = slope·(x_a - x') - y_a. */
+static inline void add_by_slope(affine *a, const affine *b, const field *slope)
+{
+    field x, t;
+    field_sqr(&x, slope);
+    field_sub(&x, &x, &a->x, 1); /* 2 */
+    field_sub(&x, &x, &b->x, 1); /* 3 */
+    field_carry(&x);
+    field_sub(&t, &a->x, &x, 1); /* 2 */
+    field_mul(&t, &t, slope);
+    field_sub(&a->y, &t, &a->y, 1); /* 2 */
+    field_carry(&a->y);
+    a->x = x;
+}
+
+/*
+ * One inversion for the batch.  The first pass takes no notice of equal abscissae; if there are any, the product of
+ * differences is zero, and it is repeated with an exact look at each: whoever chooses the points gains a
+ * slower batch and nothing else.
+ */
+void batch_flush_var(batch_queue *queue)
+{
+    if (queue->n == 0) return;
+    field inverse = multiply_differences(queue, false);
+    if (field_is_zero(&inverse)) inverse = multiply_differences(queue, true);
+    field_inverse_var(&inverse, &inverse);
+    for (size_t i = queue->n; i-- > 0;) {
+        affine *a = &queue->slot[queue->operation[i].destination];
+        const affine *b = &queue->slot[queue->operation[i].source];
+        field slope, t;
+        field_mul(&slope, &inverse, &queue->prefix[i]);
+        field_mul(&inverse, &inverse, &queue->difference[i]);
+        switch (queue->kind[i]) {
+        case ADD:
+            field_sub(&t, &b->y, &a->y, 1); /* 2 */
+            field_mul(&slope, &slope, &t);
+            add_by_slope(a, b, &slope);
+            break;
+        case DOUBLE:
+            field_sqr(&t, &a->x);
+            field_scale(&t, &t, 3); /* 3 */
+            field_mul(&slope, &slope, &t);
+            add_by_slope(a, b, &slope);
+            break;
+        case TAKE:
+            *a = *b;
+            break;
+        case CANCEL:
+            *a = AFFINE_INFINITY;
+            break;
+        default: /* KEEP */
+            break;
+        }
+    }
+    queue->n = 0;
+}

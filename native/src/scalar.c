@@ -1,0 +1,128 @@
+/* Scalars: conversions, inversion, reduction of sums.  scalar.h has the contract. */
+#include "scalar.h"
+
+#include "inverse.h"
+
+const scalar SCALAR_ZERO = {{0, 0, 0, 0}};
+const scalar SCALAR_ONE = {{ORDER_C0, ORDER_C1, 1, 0}}; /* 2^256 mod n */
+
+/* 2^512 and 2^768 mod n: scalar_mul by them gives a·2^256 and a·2^512. */
+static const scalar R2 = {{0x896CF21467D7D140, 0x741496C20E7CF878, 0xE697F5E45BCD07C6, 0x9D671CD581C69BC5}};
+static const scalar R3 = {{0x7BC0CFE0E9FF41ED, 0x0017648444D4322C, 0xB1B31347F1D0B2DA, 0x555D800C18EF116D}};
+
+static const inverse_modulus ORDER_MODULUS = {
+    {0x3FD25E8CD0364141, 0x2ABB739ABD2280EE, 0x3FFFFFFFFFFFFFEB, 0x3FFFFFFFFFFFFFFF, 0xFF},
+    0x34F20099AA774EC1,
+};
+
+static void words_from_bytes(uint64_t word[4], const uint8_t bytes[32])
+{
+    for (int i = 0; i < 4; i++) {
+        uint64_t w = 0;
+        for (int j = 0; j < 8; j++) w = w << 8 | bytes[8 * (3 - i) + j];
+        word[i] = w;
+    }
+}
+
+/* a·2^256 mod n for any a < 2^256: a·R2 < 2^256·n, which is what the reduction takes. */
+void scalar_from_words(scalar *r, const words *a)
+{
+    const scalar t = {{a->word[0], a->word[1], a->word[2], a->word[3]}};
+    scalar_mul(r, &t, &R2);
+}
+
+void scalar_to_words(words *r, const scalar *a)
+{
+    uint64_t t[8] = {a->limb[0], a->limb[1], a->limb[2], a->limb[3], 0, 0, 0, 0};
+    scalar plain;
+    scalar_reduce(&plain, t);
+    for (int i = 0; i < 4; i++) r->word[i] = plain.limb[i];
+}
+
+bool scalar_from_bytes(scalar *r, const uint8_t bytes[32])
+{
+    words a;
+    scalar reduced;
+    words_from_bytes(a.word, bytes);
+    scalar_subtract_order(&reduced, a.word, 0);
+    const uint64_t difference = (reduced.limb[0] ^ a.word[0]) | (reduced.limb[1] ^ a.word[1])
+                                | (reduced.limb[2] ^ a.word[2]) | (reduced.limb[3] ^ a.word[3]);
+    if (difference != 0) {
+        *r = SCALAR_ZERO;
+        return false;
+    }
+    scalar_from_words(r, &a);
+    return true;
+}
+
+void scalar_from_bytes_reduced(scalar *r, const uint8_t bytes[32])
+{
+    words a;
+    words_from_bytes(a.word, bytes);
+    scalar_from_words(r, &a);
+}
+
+void scalar_from_bytes_wide(scalar *r, const uint8_t bytes[64])
+{
+    scalar high;
+    words_from_bytes(high.limb, bytes);
+    scalar_mul(&high, &high, &R3);
+    scalar_from_bytes_reduced(r, bytes + 32);
+    scalar_add(r, r, &high);
+}
+
+void scalar_from_u64(scalar *r, uint64_t a)
+{
+    scalar_from_u128(r, 0, a);
+}
+
+void scalar_from_u128(scalar *r, uint64_t high, uint64_t low)
+{
+    const words a = {{low, high, 0, 0}};
+    scalar_from_words(r, &a);
+}
+
+void scalar_to_bytes(uint8_t bytes[32], const scalar *a)
+{
+    words plain;
+    scalar_to_words(&plain, a);
+    for (int i = 0; i < 32; i++) bytes[i] = (uint8_t)(plain.word[3 - i / 8] >> (56 - 8 * (i % 8)));
+}
+
+void scalar_inverse_var(scalar *r, const scalar *a)
+{
+    words plain;
+    scalar_to_words(&plain, a);
+    inverse_mod_var(plain.word, plain.word, &ORDER_MODULUS);
+    scalar_from_words(r, &plain);
+}
+
+/*
+ * A sum of products of limbs is L + 2^256·H + 2^512·t, t one limb; divided by 2^256 that is L/2^256 + H + t·c mod n,
+ * where c = 2^256 mod n has 129 bits, so t·c < 2^193 < n, and H < 2^256 < 2n.
+ */
+void scalar_sum_reduce(scalar *r, const scalar_sum *acc)
+{
+    uint64_t low[8] = {acc->limb[0], acc->limb[1], acc->limb[2], acc->limb[3], 0, 0, 0, 0};
+    scalar high, top;
+    scalar_reduce(r, low);
+    scalar_subtract_order(&high, acc->limb + 4, 0);
+    scalar_add(r, r, &high);
+    const uint64_t t = acc->limb[8];
+    uint128 s = (uint128)t * ORDER_C0;
+    top.limb[0] = (uint64_t)s;
+    s = (uint128)t * ORDER_C1 + (uint64_t)(s >> 64);
+    top.limb[1] = (uint64_t)s;
+    s = (uint128)t + (uint64_t)(s >> 64);
+    top.limb[2] = (uint64_t)s;
+    top.limb[3] = (uint64_t)(s >> 64);
+    scalar_add(r, r, &top);
+}
+
+void scalar_inner(scalar *r, const scalar *a, const scalar *b, size_t n)
+{
+    scalar_sum acc;
+    scalar_sum_zero(&acc);
+    for (size_t i = 0; i < n; i++) scalar_sum_mul(&acc, &a[i], &b[i]);
+    scalar_sum_reduce(r, &acc);
+}
