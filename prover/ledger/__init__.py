@@ -1,0 +1,34 @@
+"""Ledger sources to the one canonical, validated ledger: `read_ledger` and what it returns."""
+
+from __future__ import annotations
+
+from prover.ledger.errors import LedgerError
+from prover.ledger.frozen import load_ledger, save_ledger
+from prover.ledger.gather import read_ledger
+from prover.ledger.ledger import Ledger, find_account, ledger_digest
+from prover.ledger.source import (
+    CsvSource,
+    LedgerAsset,
+    LedgerSource,
+    LongColumns,
+    ParquetSource,
+    SqlSource,
+    WideColumns,
+)
+
+__all__ = [
+    "CsvSource",
+    "Ledger",
+    "LedgerAsset",
+    "LedgerError",
+    "LedgerSource",
+    "LongColumns",
+    "ParquetSource",
+    "SqlSource",
+    "WideColumns",
+    "find_account",
+    "ledger_digest",
+    "load_ledger",
+    "read_ledger",
+    "save_ledger",
+]

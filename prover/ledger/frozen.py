@@ -1,0 +1,104 @@
+"""A ledger in flat files: frozen once, mapped into memory ever after.
+
+``ids.bin`` holds the ids, ``ids.off`` their offsets (u64), ``balance-CODE.bin`` the balances of
+an asset (u64), ``ledger.json`` the rest; integers in files are little-endian. The folder, private,
+appears whole under its name or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from prover.ledger.errors import LedgerError
+from prover.ledger.ledger import Ledger
+from prover.ledger.source import LedgerAsset
+from prover.storage import fresh_folder
+
+FORMAT: Final = "assay/v1/frozen-ledger"
+
+_IDS: Final = "ids.bin"
+_OFFSETS: Final = "ids.off"
+_REST: Final = "ledger.json"
+
+
+def _balance_file(code: str) -> str:
+    return f"balance-{code}.bin"
+
+
+def save_ledger(ledger: Ledger, folder: Path) -> None:
+    """Write a ledger into a new folder, files of mode 0600, durably.
+
+    Killed half-way, nothing stands under ``folder``, and the same call made again succeeds.
+
+    Raises:
+        ProverError: ``folder`` exists.
+    """
+    rest = {
+        "format": FORMAT,
+        "id_type": ledger.id_type,
+        "accounts": len(ledger),
+        "id_bytes": len(ledger.ids),
+        "assets": [
+            {"code": asset.code, "decimals": asset.decimals, "total": ledger.totals[asset.code]}
+            for asset in ledger.assets
+        ],
+    }
+    with fresh_folder(folder) as partial:
+        _write(partial / _IDS, ledger.ids.data)
+        _write(partial / _OFFSETS, ledger.offsets.astype("<u8", copy=False).data)
+        for code, balances in ledger.balances.items():
+            _write(partial / _balance_file(code), balances.astype("<u8", copy=False).data)
+        _write(partial / _REST, json.dumps(rest, indent=1).encode())
+
+
+def _write(path: Path, data: bytes | memoryview) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+
+
+def load_ledger(folder: Path) -> Ledger:
+    """Map a frozen ledger into memory; no file is read but the small one.
+
+    Raises:
+        LedgerError: a file is missing, or not as long as it has to be.
+    """
+    path = folder / _REST
+    try:
+        rest = json.loads(path.read_bytes())
+        if rest["format"] != FORMAT:
+            raise LedgerError(str(path), "unreadable", detail="of another version")
+        accounts = rest["accounts"]
+        assets = tuple(LedgerAsset(asset["code"], asset["decimals"]) for asset in rest["assets"])
+        return Ledger(
+            rest["id_type"],
+            assets,
+            _map(folder / _IDS, np.uint8, rest["id_bytes"]),
+            _map(folder / _OFFSETS, np.uint64, accounts + 1),
+            {
+                asset.code: _map(folder / _balance_file(asset.code), np.uint64, accounts)
+                for asset in assets
+            },
+            {asset["code"]: asset["total"] for asset in rest["assets"]},
+        )
+    except OSError as error:
+        raise LedgerError(
+            error.filename or str(path), "unreadable", detail=error.strerror or ""
+        ) from None
+    except (ValueError, KeyError, TypeError):
+        raise LedgerError(str(path), "unreadable", detail="not as it was written") from None
+
+
+def _map(path: Path, kind: type[np.generic], items: int) -> npt.NDArray[Any]:
+    length = items * np.dtype(kind).itemsize
+    if path.stat().st_size != length:
+        raise LedgerError(str(path), "truncated", detail=f"not {length} bytes")
+    if not length:
+        return np.empty(0, dtype=kind)
+    return np.memmap(path, dtype=kind, mode="r")

@@ -1,0 +1,306 @@
+"""From batches of rows to the canonical ledger.
+
+While the source is read, each batch's ids are made unique and canonical, its balances parsed, and
+both go to spools: what stays in memory is one batch. An *entry* is a distinct source id of one
+batch; rows refer to their entry. In the end all entries are sorted by canonical bytes, equal ones
+become one account, and the rows of an asset are added up through the ranks of their entries.
+
+Faults: the first in row order is raised, whatever the size of the batches; within a row the id,
+then the asset, then the balances.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from prover.ledger.amounts import LIMIT, TAIL_WORDS, U64, Amounts, parse_column, settle, total
+from prover.ledger.csv_source import read_csv
+from prover.ledger.duplicates import refuse_duplicates
+from prover.ledger.errors import CellFault, LedgerError
+from prover.ledger.identifiers import Canonical, canonical_column
+from prover.ledger.ledger import Ledger
+from prover.ledger.parquet_source import read_parquet
+from prover.ledger.readers import Batch, Batches, Layout
+from prover.ledger.source import CsvSource, LedgerAsset, LedgerSource, ParquetSource
+from prover.ledger.spool import Spool, TextSpool
+from prover.ledger.sql_source import read_sql
+from prover.ledger.text import Text
+from verifier.account import IdType
+
+MAX_ROWS: Final = 1 << 30
+"""More rows are refused: the sums in `prover.ledger.amounts` are exact up to here."""
+
+_ROW: Final = np.dtype([("entry", "<u4"), ("units", "<u8")])
+_TAIL: Final = np.dtype([("entry", "<u4"), ("words", "<u8", (TAIL_WORDS,))])
+_SORT_PIECE: Final = 1 << 17
+
+Rows = npt.NDArray[np.int64]
+
+
+def read_ledger(
+    source: LedgerSource,
+    assets: Sequence[LedgerAsset],
+    id_type: IdType,
+    *,
+    merge_duplicates: bool,
+    work_dir: Path,
+    progress: Callable[[int], None],
+) -> Ledger:
+    """Read, check and add up a whole source.
+
+    Rows with one id add up; ids that differ in the source and are one in canonical form add up
+    only if ``merge_duplicates``. ``work_dir`` takes temporary files without a name, about as large
+    as the source. ``progress`` is called with the number of rows read so far.
+
+    Raises:
+        LedgerError: the first fault of the source; see its rules.
+        ValueError: an asset code twice, or none.
+    """
+    ordered = sorted(assets)
+    codes = [asset.code for asset in ordered]
+    if not codes or len(set(codes)) != len(codes):
+        raise ValueError("a ledger has one asset or more, each code once")
+    file, layout, batches = _open(source, ordered)
+    with ExitStack() as stack:
+        gathering = _Gathering(file, layout, ordered, id_type, work_dir, stack)
+        for batch in batches:
+            gathering.take(batch)
+            progress(gathering.rows)
+        return gathering.finish(merge_duplicates)
+
+
+def _open(source: LedgerSource, assets: Sequence[LedgerAsset]) -> tuple[str, Layout, Batches]:
+    layout = Layout.of(source.name, source.columns, assets)
+    if isinstance(source, CsvSource):
+        return source.name, layout, read_csv(source, layout)
+    if isinstance(source, ParquetSource):
+        return source.name, layout, read_parquet(source, layout)
+    return source.name, layout, read_sql(source, layout)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The balances of one asset in a batch, and the rows (0-based) they stand in, ascending."""
+
+    rows: Rows
+    column: str
+    amounts: Amounts
+
+
+@dataclass(frozen=True)
+class _Parsed:
+    """A batch without faults: ``entries[i]`` is the index of row i's id among ``sources``."""
+
+    entries: npt.NDArray[np.int32]
+    sources: Any
+    canonical: Canonical
+    parts: list[_Part]
+
+
+class _Gathering:
+    """All spools of one reading."""
+
+    def __init__(
+        self,
+        file: str,
+        layout: Layout,
+        assets: Sequence[LedgerAsset],
+        id_type: IdType,
+        work_dir: Path,
+        stack: ExitStack,
+    ) -> None:
+        def spool(dtype: npt.DTypeLike) -> Spool:
+            return stack.enter_context(Spool(work_dir, dtype))
+
+        self.rows = 0
+        self._file = file
+        self._layout = layout
+        self._assets = tuple(assets)
+        self._id_type = id_type
+        self._totals = [0] * len(assets)
+        self._ids = TextSpool(spool("u1"), spool("<u4"))
+        self._first_rows = spool("<u4")
+        self._changed = spool("<u4")
+        self._sources = TextSpool(spool("u1"), spool("<u4"))
+        self._balances = [spool(_ROW) for _ in assets]
+        self._tails = [spool(_TAIL) for _ in assets]
+
+    def take(self, batch: Batch) -> None:
+        """Check the next rows and write them to the spools.
+
+        Raises:
+            LedgerError: the first fault.
+        """
+        if self.rows + len(batch) > MAX_ROWS:
+            raise LedgerError(self._file, "too-large", detail=f"more than {MAX_ROWS} rows")
+        try:
+            parsed = self._parse(batch)
+        except CellFault as fault:
+            # The rows before it are sound one by one, but their total may be too large.
+            self.take(batch.head(fault.index))
+            raise self._located(fault, batch.first_row) from None
+        excess = self._add_totals(parsed)
+        if excess is not None:
+            raise self._located(excess, batch.first_row)
+        self._store(parsed, batch.first_row)
+        self.rows += len(batch)
+
+    def _located(self, fault: CellFault, first_row: int) -> LedgerError:
+        return LedgerError(
+            self._file,
+            fault.rule,
+            row=first_row + fault.index,
+            column=fault.column,
+            detail=fault.detail,
+        )
+
+    def _parse(self, batch: Batch) -> _Parsed:
+        """Read ids and balances of a batch; raise the first `CellFault` in row order."""
+        faults: list[CellFault] = []
+        encoded = batch.accounts.dictionary_encode()
+        entries = np.asarray(encoded.indices)
+        canonical = None
+        try:
+            canonical = canonical_column(encoded.dictionary, self._id_type, self._layout.account)
+        except CellFault as fault:
+            row = int(np.argmax(entries == fault.index))
+            faults.append(CellFault(row, fault.column, fault.rule, fault.detail))
+        parts = []
+        for rows, column, cells, decimals in self._columns(batch, faults):
+            try:
+                amounts = parse_column(Text.of(cells), decimals, column)
+                parts.append(_Part(rows, column, amounts))
+            except CellFault as fault:
+                row = int(rows[fault.index])
+                faults.append(CellFault(row, column, fault.rule, fault.detail))
+        if faults or canonical is None:
+            raise min(faults, key=lambda fault: fault.index)
+        return _Parsed(entries, encoded.dictionary, canonical, parts)
+
+    def _columns(
+        self, batch: Batch, faults: list[CellFault]
+    ) -> Iterator[tuple[Rows, str, Any, int]]:
+        """Give each asset's rows, column name, cells and decimals; note an unknown asset."""
+        if batch.assets is None:
+            rows = np.arange(len(batch))
+            for asset, name, cells in zip(
+                self._assets, self._layout.balances, batch.balances, strict=True
+            ):
+                yield rows, name, cells, asset.decimals
+            return
+        name, cells = self._layout.balances[0], batch.balances[0]
+        codes = pa.array([asset.code.encode() for asset in self._assets], pa.binary())
+        indices = np.asarray(pc.index_in(batch.assets, value_set=codes).fill_null(-1))
+        unknown = np.flatnonzero(indices < 0)
+        if unknown.size:
+            faults.append(CellFault(int(unknown[0]), self._layout.asset or "", "unknown-asset"))
+        for index, asset in enumerate(self._assets):
+            rows = np.flatnonzero(indices == index)
+            yield rows, name, cells.take(pa.array(rows)), asset.decimals
+
+    def _add_totals(self, parsed: _Parsed) -> CellFault | None:
+        """Add to the running totals; return the first row at which one becomes too large."""
+        faults = []
+        for index, part in enumerate(parsed.parts):
+            before = self._totals[index]
+            self._totals[index] += total(part.amounts.units)
+            if self._totals[index] >= LIMIT:
+                running = accumulate(part.amounts.units.tolist(), initial=before)
+                row = sum(1 for value in running if value < LIMIT) - 1
+                detail = f"the total of {self._assets[index].code} reaches 2^63 ledger units"
+                faults.append(CellFault(int(part.rows[row]), part.column, "too-large", detail))
+        return min(faults, key=lambda fault: fault.index, default=None)
+
+    def _store(self, parsed: _Parsed, first_row: int) -> None:
+        entries = parsed.entries + np.int64(len(self._ids))
+        first = np.empty(len(parsed.sources), dtype=np.int64)
+        first[parsed.entries[::-1]] = np.arange(len(entries))[::-1]
+        self._first_rows.append(first + first_row)
+        changed = np.flatnonzero(parsed.canonical.changed)
+        self._changed.append(changed + len(self._ids))
+        self._sources.append(parsed.sources.take(pa.array(changed)))
+        self._ids.append(parsed.canonical.ids)
+        for part, balances, tails in zip(parsed.parts, self._balances, self._tails, strict=True):
+            rows = np.empty(len(part.rows), _ROW)
+            rows["entry"] = entries[part.rows]
+            rows["units"] = part.amounts.units
+            balances.append(rows)
+            rest = np.empty(len(part.amounts.tail_rows), _TAIL)
+            rest["entry"] = entries[part.rows[part.amounts.tail_rows]]
+            rest["words"] = part.amounts.tail_words
+            tails.append(rest)
+
+    def finish(self, merge_duplicates: bool) -> Ledger:
+        """Sort, make unique and add up."""
+        ids, offsets, ranks = _accounts(self._ids.whole())
+        if not merge_duplicates:
+            refuse_duplicates(
+                self._file,
+                self._layout.account,
+                ranks,
+                self._first_rows,
+                self._changed.whole(),
+                self._sources,
+            )
+        balances, totals = {}, {}
+        for index, asset in enumerate(self._assets):
+            balance = self._sum(index, ranks, len(offsets) - 1)
+            balances[asset.code], totals[asset.code] = balance, total(balance)
+            if totals[asset.code] >= LIMIT:
+                detail = f"the total of {asset.code}, rounded up, reaches 2^63 ledger units"
+                raise LedgerError(self._file, "too-large", detail=detail)
+        return Ledger(self._id_type, self._assets, ids, offsets, balances, totals)
+
+    def _sum(self, index: int, ranks: npt.NDArray[np.uint32], accounts: int) -> U64:
+        """Return the balances of one asset, in account order."""
+        balance = np.zeros(accounts, dtype=np.uint64)
+        for piece in self._balances[index].pieces():
+            np.add.at(balance, ranks[piece["entry"]], piece["units"].copy())
+        if len(self._tails[index]):
+            words = np.zeros((TAIL_WORDS, accounts), dtype=np.uint64)
+            for piece in self._tails[index].pieces():
+                accounts_of = ranks[piece["entry"]]
+                for word, digits in zip(words, piece["words"].T, strict=True):
+                    np.add.at(word, accounts_of, digits.copy())
+            settle(balance, words)
+        return balance
+
+
+def _accounts(
+    entries: Any,
+) -> tuple[npt.NDArray[np.uint8], U64, npt.NDArray[np.uint32]]:
+    """Sort ids by their bytes, equal ones into one.
+
+    Returns the distinct ids' bytes, their offsets (n + 1), and the rank of each entry among them.
+    """
+    order = pc.array_sort_indices(entries)
+    # As large as if all entries were distinct; what is not used is never touched.
+    ids, lengths = np.empty(entries.nbytes, np.uint8), np.empty(len(entries), np.uint8)
+    ranks = np.empty(len(entries), dtype=np.uint32)
+    accounts = end = 0
+    for start in range(0, len(entries), _SORT_PIECE):
+        piece = order.slice(start, _SORT_PIECE)
+        found = entries.take(piece)
+        new = np.ones(len(piece), dtype=np.bool_)
+        new[1:] = pc.not_equal(found[1:], found[:-1])
+        if start:
+            new[0] = found[0] != entries[order[start - 1].as_py()]
+        ranks[np.asarray(piece)] = accounts + np.cumsum(new) - 1
+        text = Text.of(found.filter(pa.array(new)).cast(pa.binary()))
+        data = text.data[text.starts[0] : text.ends[-1]]
+        ids[end : end + len(data)] = data
+        lengths[accounts : accounts + len(text)] = text.ends - text.starts
+        end, accounts = end + len(data), accounts + len(text)
+    offsets = np.zeros(accounts + 1, dtype=np.uint64)
+    np.cumsum(lengths[:accounts], out=offsets[1:])
+    return ids[:end], offsets, ranks

@@ -1,0 +1,109 @@
+"""The rows of a query, streamed from the database and turned into columns.
+
+The query is sent as it stands, in a transaction that is rolled back. A message of the database
+is passed on only from the moment before the first row: a later one could quote a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pyarrow as pa
+from sqlalchemy import Connection, CursorResult, create_engine
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from prover.ledger.errors import CellFault, LedgerError
+from prover.ledger.readers import Batch, Batches, Layout
+from prover.ledger.source import SqlSource
+
+BATCH_ROWS = 1 << 14
+
+
+def read_sql(source: SqlSource, columns: Layout) -> Batches:
+    """Yield the rows of a query, in the order in which they come; the first is row 1.
+
+    Raises:
+        LedgerError: the connection, the query, its columns, or the type of a value.
+    """
+    name = source.name
+    row: int | None = None
+    try:
+        with create_engine(source.url, poolclass=NullPool).connect() as connection:
+            result = _execute(connection, source.query)
+            if not result.returns_rows:
+                raise LedgerError(name, "unreadable", detail="the query returns no rows")
+            names = list(result.keys())
+            columns.check(name, names)
+            row = 1
+            for rows in result.partitions():
+                batch, fault = _batch(row, columns, names, rows)
+                yield batch
+                row += len(batch)
+                if fault is not None:
+                    raise LedgerError(
+                        name, fault.rule, row=row, column=fault.column, detail=fault.detail
+                    )
+    except (SQLAlchemyError, ImportError) as error:
+        raise LedgerError(name, "unreadable", row=row, detail=_cause(error, row)) from None
+
+
+def _execute(connection: Connection, query: str) -> CursorResult[Any]:
+    if connection.dialect.name == "sqlite":
+        # Text that is not UTF-8 is then found by row, as in any other source.
+        driver: Any = connection.connection.driver_connection
+        driver.text_factory = lambda text: text.decode(errors="surrogateescape")
+    options = {"yield_per": BATCH_ROWS, "no_parameters": True}
+    return connection.exec_driver_sql(query, execution_options=options)
+
+
+def _cause(error: Exception, row: int | None) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if row is None and isinstance(error, DBAPIError):
+        return f"{type(cause).__name__}: {cause}".splitlines()[0]
+    return type(cause).__name__
+
+
+def _batch(
+    row: int, columns: Layout, names: Sequence[str], rows: Sequence[Any]
+) -> tuple[Batch, CellFault | None]:
+    """Make columns of the rows up to the first value of a type that its column cannot hold."""
+    values = dict(zip(names, zip(*rows, strict=True), strict=True))
+    whole, fault = len(rows), None
+    cells = {}
+    for column in columns.names:
+        try:
+            cells[column] = _encode(values[column][:whole], column, columns)
+        except CellFault as found:
+            whole, fault = found.index, found
+            cells[column] = _encode(values[column][:whole], column, columns)
+    arrays = {name: pa.array(part[:whole], pa.binary()) for name, part in cells.items()}
+    return Batch.of(row, columns, arrays), fault
+
+
+def _encode(values: Sequence[Any], column: str, columns: Layout) -> list[bytes]:
+    exact = (str, bytes, int, Decimal) if column in columns.balances else (str, bytes, int, UUID)
+    cells = []
+    for index, value in enumerate(values):
+        if isinstance(value, str):
+            cells.append(value.encode(errors="surrogateescape"))
+        elif isinstance(value, bytes):
+            cells.append(value)
+        elif value is None:
+            cells.append(b"")
+        elif isinstance(value, exact) and not isinstance(value, bool):
+            cells.append(str(value).encode())
+        else:
+            raise CellFault(index, column, _rule(value, column, columns), type(value).__name__)
+    return cells
+
+
+def _rule(value: Any, column: str, columns: Layout) -> str:
+    if column == columns.account:
+        return "bad-id"
+    if column == columns.asset:
+        return "unknown-asset"
+    return "not-exact" if isinstance(value, float) else "not-a-number"
