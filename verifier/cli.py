@@ -1,0 +1,450 @@
+"""``assay-verify``: the checks of `verifier.verify` from the command line.
+
+Exit codes: 0 accepted, 1 could not check, 2 usage, 3 rejected, 130 interrupted. Standard output has
+one line a check and the verdict last, or with ``--json`` one object; progress and usage go to
+standard error. What comes from a bundle is printed with anything unprintable escaped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from verifier.errors import CannotCheck, Code, Misuse, Rejected
+from verifier.inclusion import Amount
+from verifier.keys import parse_public_key
+from verifier.params import MAX_PACKAGE_BYTES
+from verifier.policy import Policy
+from verifier.units import KnownUnit
+from verifier.verify import (
+    CLAIMED,
+    Check,
+    NotCompared,
+    audit,
+    check_inclusion,
+    check_solvency,
+)
+
+ACCEPTED, CANNOT_CHECK, USAGE, REJECTED, INTERRUPTED = 0, 1, 2, 3, 130
+
+STRENGTHS = ("claimed", "header", "chain")  # weakest first
+
+_MAX_KEY_BYTES = 1024
+_UNIT = re.compile(r"([A-Z0-9]{1,16})=([a-z0-9-]{1,32}):([^:]*):([0-9]{1,2})")
+_RATIO = re.compile(r"([0-9]{1,10})/([0-9]{1,10})")
+_PROGRESS_SECONDS = 0.2
+
+_FETCH_AGAIN = (
+    "Fetch the bundle again. If the same happens, keep manifest.msgpack and manifest.sig: "
+    "the exchange signed them."
+)
+_KEEP_PACKAGE = (
+    "Keep the package, manifest.msgpack and manifest.sig: the exchange signed them, and together "
+    "with the bundle they show the fault to anyone."
+)
+_ADVICE = {
+    Code.MANIFEST_BAD_SIGNATURE: "Compare the key with the one the exchange gave out elsewhere.",
+    Code.MANIFEST_KEY_MISMATCH: "Compare the key with the one the exchange gave out elsewhere.",
+    Code.MANIFEST_EQUIVOCATION: "Keep both manifests and signatures: they are proof of fraud.",
+    Code.MANIFEST_UNKNOWN_UNIT: "If you know the unit to be right, name it with --unit.",
+    Code.PACKAGE_WRONG_MANIFEST: "Use the bundle of the package's snapshot. If it is, keep both.",
+    Code.PACKAGE_WRONG_ACCOUNT: "Type the id exactly as the exchange knows it, or ask for yours.",
+    Code.INCLUSION_UNKNOWN_ASSET: "Your balance is not counted. Keep the package and ask why.",
+    Code.INCLUSION_BALANCE_SHORT: "Your balance is not counted in full. Keep the package: it is "
+    "signed and says what the exchange counts.",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``assay-verify``; return the exit code."""
+    arguments = _parser().parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    out = _JsonOutput() if arguments.json else _TextOutput()
+    try:
+        return _run(arguments, out)
+    except BrokenPipeError:
+        # The reader went away; Python would complain once more when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CANNOT_CHECK
+    except KeyboardInterrupt:
+        print("assay-verify: interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _run(arguments: argparse.Namespace, out: _Output) -> int:
+    try:
+        arguments.run(arguments, out)
+    except Misuse as error:
+        print(f"assay-verify: {_escape(str(error))}", file=sys.stderr)
+        return USAGE
+    except Rejected as error:
+        out.reject(error, _advice(error.code, arguments.run is _inclusion))
+        return REJECTED
+    except CannotCheck as error:
+        out.fail(error)
+        return CANNOT_CHECK
+    return ACCEPTED
+
+
+class _Output:
+    """Where checks and the verdict go."""
+
+    def check(self, check: Check) -> None:
+        """Tell of a step that ended."""
+        raise NotImplementedError
+
+    def accept(self, amounts: Mapping[str, Any], lines: Sequence[str]) -> None:
+        """Tell the verdict: the last of ``lines``."""
+        raise NotImplementedError
+
+    def reject(self, error: Rejected, advice: str) -> None:
+        """Tell the fault, and what to do."""
+        raise NotImplementedError
+
+    def fail(self, error: CannotCheck) -> None:
+        """Tell why there is no verdict."""
+        raise NotImplementedError
+
+    def warn(self, warning: str) -> None:
+        """Tell of what the checks cannot show."""
+        print(f"assay-verify: warning: {warning}", file=sys.stderr)
+
+
+class _TextOutput(_Output):
+    def check(self, check: Check) -> None:
+        figures = ", ".join(
+            f"{name.replace('_', ' ')} {value}" for name, value in check.figures.items()
+        )
+        self._line(
+            f"{'ok  ' if check.ok else 'FAIL'} {check.name}" + f": {figures}" * bool(figures)
+        )
+
+    def accept(self, amounts: Mapping[str, Any], lines: Sequence[str]) -> None:
+        for line in lines:
+            self._line(line)
+
+    def reject(self, error: Rejected, advice: str) -> None:
+        self._line(f"REJECTED {error}")
+        self._line(advice)
+
+    def fail(self, error: CannotCheck) -> None:
+        for line in _amount_lines(_amounts_of(error)):
+            self._line(line)
+        self._line(f"NOT CHECKED {error}")
+
+    def _line(self, text: str) -> None:
+        print(_escape(text), flush=True)
+
+
+@dataclass
+class _JsonOutput(_Output):
+    checks: list[Check] = field(default_factory=list)
+
+    def check(self, check: Check) -> None:
+        self.checks.append(check)
+
+    def accept(self, amounts: Mapping[str, Any], lines: Sequence[str]) -> None:
+        self._print(None, amounts)
+
+    def reject(self, error: Rejected, advice: str) -> None:
+        self._print({"code": error.code, "where": error.where, "message": error.message}, {})
+
+    def fail(self, error: CannotCheck) -> None:
+        found = {"code": error.code, "where": "", "message": error.message}
+        if isinstance(error, _TooWeak):
+            self._print(found, error.amounts)
+        else:
+            self._print(found, _amount_objects(_amounts_of(error)))
+
+    def _print(self, error: Mapping[str, str] | None, amounts: Mapping[str, Any]) -> None:
+        checks = [
+            {"name": check.name, "ok": check.ok, "figures": dict(check.figures)}
+            for check in self.checks
+        ]
+        verdict = {"accepted": error is None, "error": error, "amounts": amounts, "checks": checks}
+        print(json.dumps(verdict, indent=2))
+
+
+class _TooWeak(CannotCheck):
+    """Everything was accepted, but amounts are known less well than the user requires."""
+
+    def __init__(self, required: str, amounts: Mapping[str, str]) -> None:
+        message = f"amounts are known as {CLAIMED}, and you require {required}"
+        super().__init__(Code.CHECK_TOO_WEAK, message)
+        self.amounts = amounts
+
+
+def _audit(arguments: argparse.Namespace, out: _Output) -> None:
+    progress = _Progress() if sys.stderr.isatty() else None
+
+    def on_check(check: Check) -> None:
+        if progress is not None:
+            progress.clear()
+        out.check(check)
+
+    report = audit(
+        arguments.bundle,
+        _read_key(arguments.exchange_key),
+        policy=_policy(arguments),
+        previous=arguments.previous,
+        jobs=arguments.jobs,
+        progress=progress,
+        on_check=on_check,
+    )
+    _conclude(arguments, out, report.amounts, report.warnings)
+
+
+def _solvency(arguments: argparse.Namespace, out: _Output) -> None:
+    report = check_solvency(
+        arguments.bundle,
+        _read_key(arguments.exchange_key),
+        policy=_policy(arguments),
+        previous=arguments.previous,
+        on_check=out.check,
+    )
+    _conclude(arguments, out, report.amounts, report.warnings)
+
+
+def _conclude(
+    arguments: argparse.Namespace,
+    out: _Output,
+    amounts: Mapping[str, str],
+    warnings: Sequence[str],
+) -> None:
+    for warning in warnings:
+        out.warn(warning)
+    if STRENGTHS.index(arguments.require) > STRENGTHS.index(CLAIMED):
+        raise _TooWeak(arguments.require, amounts)
+    out.accept(amounts, [f"ACCEPTED as {CLAIMED}: amounts were not checked on any chain"])
+
+
+def _inclusion(arguments: argparse.Namespace, out: _Output) -> None:
+    codes = [code for code, _ in arguments.balance]
+    if len(set(codes)) != len(codes):
+        raise Misuse("an asset's balance is given twice")
+    report = check_inclusion(
+        _read_file(arguments.package, MAX_PACKAGE_BYTES, "package"),
+        arguments.bundle,
+        _read_key(arguments.exchange_key),
+        arguments.account,
+        dict(arguments.balance),
+        only=arguments.only,
+        policy=_policy(arguments),
+        previous=arguments.previous,
+        on_check=out.check,
+    )
+    for warning in report.warnings:
+        out.warn(warning)
+    if any(amount.parts for amount in report.amounts):
+        verdict = "ACCEPTED: the balances that you typed are counted"
+    else:
+        verdict = "ACCEPTED: nothing to include"
+    lines = [
+        *_amount_lines(report.amounts),
+        "note solvency was not checked by this command",
+        verdict,
+    ]
+    out.accept(_amount_objects(report.amounts), lines)
+
+
+def _amounts_of(error: CannotCheck) -> tuple[Amount, ...]:
+    return error.amounts if isinstance(error, NotCompared) else ()
+
+
+def _amount_lines(amounts: Sequence[Amount]) -> list[str]:
+    return [
+        f"{amount.code}: you typed {amount.typed.text}, counted {amount.counted_text}"
+        if amount.typed
+        else f"{amount.code}: not typed, counted {amount.counted_text}"
+        for amount in amounts
+        if amount.typed or amount.parts
+    ]
+
+
+def _amount_objects(amounts: Sequence[Amount]) -> dict[str, dict[str, str | None]]:
+    return {
+        amount.code: {
+            "counted": amount.counted_text,
+            "typed": amount.typed.text if amount.typed else None,
+        }
+        for amount in amounts
+    }
+
+
+def _advice(code: Code, inclusion: bool) -> str:
+    if code in _ADVICE:
+        return _ADVICE[code]
+    family = code.partition(".")[0]
+    if inclusion and family in ("page", "argument", "inclusion", "package"):
+        return _KEEP_PACKAGE
+    return _FETCH_AGAIN
+
+
+class _Progress:
+    """Share, rate and time left, on one line of a terminal's standard error."""
+
+    def __init__(self) -> None:
+        self._start = self._shown = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        """Show that ``done`` of ``total`` entries of pages are checked."""
+        now = time.monotonic()
+        if now - self._shown < _PROGRESS_SECONDS:
+            return
+        self._shown = now
+        rate = done / (now - self._start)
+        left = (total - done) / rate
+        line = f"{100 * done // total:3d} %  {rate:,.0f} entries/s  {left:,.0f} s left"
+        print(f"\r{line}\x1b[K", end="", file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        """Make room for a line of output."""
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="assay-verify",
+        description="Check an exchange's proof of solvency.",
+        allow_abbrev=False,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable[..., None], text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+        added.set_defaults(run=run)
+        added.add_argument(
+            "--exchange-key",
+            metavar="KEY",
+            required=True,
+            help="the exchange's public key, assay1:…, or a file that holds it; never the bundle's",
+        )
+        added.add_argument(
+            "--ratio",
+            type=_ratio,
+            default=(1, 1),
+            metavar="NUM/DEN",
+            help="the least ratio of assets to liabilities to accept (1/1)",
+        )
+        added.add_argument(
+            "--unit",
+            type=_unit,
+            action="append",
+            default=[],
+            metavar="CODE=CHAIN:CONTRACT:DECIMALS",
+            help="accept a unit that this verifier does not know",
+        )
+        added.add_argument(
+            "--previous",
+            metavar="BUNDLE",
+            help="the bundle before this one, or its manifest.msgpack beside manifest.sig",
+        )
+        added.add_argument("--json", action="store_true", help="print one JSON object")
+        return added
+
+    full = command("audit", _audit, "Check everything in a bundle.")
+    full.add_argument("bundle", help="a folder or an http(s) URL")
+    full.add_argument(
+        "--jobs",
+        type=_jobs,
+        default=len(os.sched_getaffinity(0)),
+        metavar="N",
+        help="threads (as many as there are cores)",
+    )
+    solvency = command("solvency", _solvency, "Check manifest, evidence and solvency arguments.")
+    solvency.add_argument("bundle", help="a folder or an http(s) URL")
+    for added in (full, solvency):
+        added.add_argument(
+            "--require",
+            choices=STRENGTHS,
+            default=CLAIMED,
+            help="how amounts must be known for the bundle to be accepted (claimed)",
+        )
+
+    inclusion = command("inclusion", _inclusion, "Check that your balances are counted.")
+    inclusion.add_argument("package", help="the inclusion package that the exchange gave you")
+    inclusion.add_argument("--bundle", required=True, help="a folder or an http(s) URL")
+    inclusion.add_argument("--account", required=True, metavar="ID", help="your account id")
+    inclusion.add_argument(
+        "--balance",
+        type=_balance,
+        action="append",
+        default=[],
+        metavar="CODE=AMOUNT",
+        help="what you hold, such as BTC=1.5; once for every asset",
+    )
+    inclusion.add_argument(
+        "--only", action="store_true", help="compare the assets given with --balance and no others"
+    )
+    return parser
+
+
+def _policy(arguments: argparse.Namespace) -> Policy:
+    return Policy(ratio=arguments.ratio, units=tuple(arguments.unit))
+
+
+def _ratio(text: str) -> tuple[int, int]:
+    match = _RATIO.fullmatch(text)
+    if match is None:
+        raise argparse.ArgumentTypeError("a ratio is NUM/DEN, such as 1/1 or 21/20")
+    return int(match[1]), int(match[2])
+
+
+def _unit(text: str) -> KnownUnit:
+    match = _UNIT.fullmatch(text)
+    if match is None:
+        raise argparse.ArgumentTypeError("a unit is CODE=CHAIN:CONTRACT:DECIMALS")
+    return KnownUnit(match[1], match[2], match[3], int(match[4]))
+
+
+def _jobs(text: str) -> int:
+    if not re.fullmatch("[1-9][0-9]{0,3}", text):
+        raise argparse.ArgumentTypeError("the number of jobs is 1 to 9999")
+    return int(text)
+
+
+def _balance(text: str) -> tuple[str, str]:
+    code, equals, amount = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError("a balance is CODE=AMOUNT, such as BTC=1.5")
+    return code, amount
+
+
+def _read_key(text: str) -> bytes:
+    """Return the key that is given as text, or held by a file."""
+    if text.startswith("assay1:"):
+        return parse_public_key(text)
+    data = _read_file(text, _MAX_KEY_BYTES, "key")
+    try:
+        return parse_public_key(data.decode("ascii"))
+    except UnicodeDecodeError:
+        raise Misuse("the key's file holds no public key") from None
+
+
+def _read_file(path: str, limit: int, what: str) -> bytes:
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(limit + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "cannot be opened"
+        raise CannotCheck(Code.CHECK_UNREADABLE, f"the {what}: {path}: {reason}") from None
+
+
+def _escape(text: str) -> str:
+    """Escape what could move the cursor, or the reader's eye."""
+    return "".join(
+        character if character.isprintable() else ascii(character)[1:-1] for character in text
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

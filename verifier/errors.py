@@ -1,0 +1,118 @@
+"""The closed list of codes, and the three ways in which a check ends other than by returning.
+
+The list is that of ``spec/errors.md``; a test compares the two. Messages hold no balance, blinding
+factor, key or account id.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Code(StrEnum):
+    """Every code; those of `check` are not rejections."""
+
+    BUNDLE_MISSING_FILE = "bundle.missing-file"
+    BUNDLE_UNEXPECTED_FILE = "bundle.unexpected-file"
+
+    MANIFEST_TOO_LARGE = "manifest.too-large"
+    MANIFEST_BAD_SIGNATURE = "manifest.bad-signature"
+    MANIFEST_NOT_CANONICAL = "manifest.not-canonical"
+    MANIFEST_BAD_FIELDS = "manifest.bad-fields"
+    MANIFEST_UNSUPPORTED_VERSION = "manifest.unsupported-version"
+    MANIFEST_KEY_MISMATCH = "manifest.key-mismatch"
+    MANIFEST_BAD_NAME = "manifest.bad-name"
+    MANIFEST_BAD_SNAPSHOT_ID = "manifest.bad-snapshot-id"
+    MANIFEST_BAD_TIME = "manifest.bad-time"
+    MANIFEST_BAD_ACCOUNT_ID_TYPE = "manifest.bad-account-id-type"
+    MANIFEST_BAD_PAGE_SIZE = "manifest.bad-page-size"
+    MANIFEST_BAD_CHAIN = "manifest.bad-chain"
+    MANIFEST_BAD_ROTATION = "manifest.bad-rotation"
+    MANIFEST_BAD_CODE = "manifest.bad-code"
+    MANIFEST_BAD_DECIMALS = "manifest.bad-decimals"
+    MANIFEST_BAD_UNITS = "manifest.bad-units"
+    MANIFEST_UNIT_WITHOUT_BLOCK = "manifest.unit-without-block"
+    MANIFEST_UNKNOWN_UNIT = "manifest.unknown-unit"
+    MANIFEST_UNIT_REUSED = "manifest.unit-reused"
+    MANIFEST_BAD_CAPACITY = "manifest.bad-capacity"
+    MANIFEST_BAD_LEVELS = "manifest.bad-levels"
+    MANIFEST_BAD_RATIO = "manifest.bad-ratio"
+    MANIFEST_RATIO_BELOW_POLICY = "manifest.ratio-below-policy"
+    MANIFEST_BAD_SUM = "manifest.bad-sum"
+    MANIFEST_EQUIVOCATION = "manifest.equivocation"
+    MANIFEST_BROKEN_CHAIN = "manifest.broken-chain"
+
+    EVIDENCE_TOO_LARGE = "evidence.too-large"
+    EVIDENCE_WRONG_DIGEST = "evidence.wrong-digest"
+    EVIDENCE_NOT_CANONICAL = "evidence.not-canonical"
+    EVIDENCE_BAD_FIELDS = "evidence.bad-fields"
+    EVIDENCE_UNSUPPORTED_VERSION = "evidence.unsupported-version"
+    EVIDENCE_WRONG_ASSET = "evidence.wrong-asset"
+    EVIDENCE_UNSORTED = "evidence.unsorted"
+    EVIDENCE_UNKNOWN_UNIT = "evidence.unknown-unit"
+    EVIDENCE_UNSUPPORTED_CHAIN = "evidence.unsupported-chain"
+    EVIDENCE_BAD_ADDRESS = "evidence.bad-address"
+    EVIDENCE_DUPLICATE_ADDRESS = "evidence.duplicate-address"
+    EVIDENCE_UNMATCHED_SIGNATURE = "evidence.unmatched-signature"
+    EVIDENCE_UNSUPPORTED_SIGNATURE = "evidence.unsupported-signature"
+    EVIDENCE_UNSUPPORTED_TEMPLATE = "evidence.unsupported-template"
+    EVIDENCE_BAD_SIGNATURE = "evidence.bad-signature"
+    EVIDENCE_TOTAL_TOO_LARGE = "evidence.total-too-large"
+
+    ARGUMENT_BAD_LENGTH = "argument.bad-length"
+    ARGUMENT_BAD_POINT = "argument.bad-point"
+    ARGUMENT_BAD_SCALAR = "argument.bad-scalar"
+    ARGUMENT_REJECTED = "argument.rejected"
+
+    PAGE_BAD_FILE_LENGTH = "page.bad-file-length"
+    PAGE_BAD_HEADER = "page.bad-header"
+    PAGE_BAD_POINT = "page.bad-point"
+    PAGE_INFINITE_SUM = "page.infinite-sum"
+    PAGE_WRONG_CHILD_ID = "page.wrong-child-id"
+    PAGE_WRONG_CHILD_SUM = "page.wrong-child-sum"
+    PAGE_WRONG_ROOT_ID = "page.wrong-root-id"
+    PAGE_WRONG_ROOT_SUM = "page.wrong-root-sum"
+
+    PACKAGE_TOO_LARGE = "package.too-large"
+    PACKAGE_NOT_CANONICAL = "package.not-canonical"
+    PACKAGE_BAD_FIELDS = "package.bad-fields"
+    PACKAGE_BAD_SIGNATURE = "package.bad-signature"
+    PACKAGE_UNSUPPORTED_VERSION = "package.unsupported-version"
+    PACKAGE_WRONG_MANIFEST = "package.wrong-manifest"
+    PACKAGE_WRONG_ACCOUNT = "package.wrong-account"
+    PACKAGE_WRONG_ASSETS = "package.wrong-assets"
+    PACKAGE_BAD_PARTS = "package.bad-parts"
+    PACKAGE_BAD_AMOUNT = "package.bad-amount"
+    PACKAGE_BAD_LEAF = "package.bad-leaf"
+    PACKAGE_DUPLICATE_LEAF = "package.duplicate-leaf"
+
+    INCLUSION_WRONG_OPENING = "inclusion.wrong-opening"
+    INCLUSION_UNKNOWN_ASSET = "inclusion.unknown-asset"
+    INCLUSION_BALANCE_SHORT = "inclusion.balance-short"
+
+    CHECK_UNREADABLE = "check.unreadable"
+    CHECK_NOT_COMPARED = "check.not-compared"
+    CHECK_TOO_WEAK = "check.too-weak"
+
+
+class Rejected(Exception):
+    """What was checked is false or malformed: ``code`` says how, ``where`` in which part of it."""
+
+    def __init__(self, code: Code, where: str, message: str) -> None:
+        super().__init__(f"{code}: {where}: {message}")
+        self.code = code
+        self.where = where
+        self.message = message
+
+
+class CannotCheck(Exception):
+    """No verdict: what is to be checked could not be read or compared (a ``check.*`` code)."""
+
+    def __init__(self, code: Code, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+
+
+class Misuse(ValueError):
+    """The caller's own input (key, policy, account id, balance, URL) is malformed."""

@@ -1,0 +1,36 @@
+"""What the verifier's user decides beyond the exchange's key: the least ratio, further units."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from verifier.errors import Misuse
+from verifier.params import MAX_RATIO_TERM, MAX_UNIT_DECIMALS
+from verifier.units import KnownUnit
+
+ASSET_CODE = re.compile("[A-Z0-9]{1,16}")
+CHAIN_NAME = re.compile("[a-z0-9-]{1,32}")
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The least ``ratio`` (num, den) accepted, and ``units`` to accept beside the known ones.
+
+    Raises:
+        Misuse: the ratio's terms are not in [1, 2^32), or a unit is malformed.
+    """
+
+    ratio: tuple[int, int] = (1, 1)
+    units: tuple[KnownUnit, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not all(1 <= term <= MAX_RATIO_TERM for term in self.ratio):
+            raise Misuse("a ratio is two integers from 1 to 2^32 - 1")
+        for unit in self.units:
+            if (
+                not ASSET_CODE.fullmatch(unit.code)
+                or not CHAIN_NAME.fullmatch(unit.chain)
+                or not 0 <= unit.decimals <= MAX_UNIT_DECIMALS
+            ):
+                raise Misuse(f"malformed unit {unit.code}={unit.chain}:{unit.contract}")

@@ -1,0 +1,356 @@
+"""The numbered plan of every check, and its only composer.
+
+Each function raises at the first fault, in the order of spec/errors.md; returning means accepted.
+
+ 1. Manifest: present, signed by the key that the user gave, canonical, every field in order.
+ 2. Previous manifest, where the user gave one: the chain is unbroken, nothing is signed twice.
+ 3. Files (audit: the bundle's and no others; solvency: the evidence).
+ 4. Evidence of every asset: ownership signatures and the sum of the amounts.
+ 5. Solvency argument of every asset.
+ 6. Trees (audit): every page of every asset and every link up to the signed root.
+ 7. Package (inclusion): signed, of this manifest, of the account that the user typed.
+ 8. Leaves (inclusion): each opens with the user's id, and its path leads to the signed root.
+ 9. Balances (inclusion): what is counted is at least what the user typed.
+
+An audit is 1 to 6, a check of solvency 1 to 5, one of inclusion 1, 2, 7, 8, 9.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path, PurePosixPath
+from typing import cast
+
+from verifier.account import AccountError, IdType, canonical_account_id
+from verifier.errors import CannotCheck, Code, Misuse, Rejected
+from verifier.evidence import CheckedEvidence, Seen, check_evidence
+from verifier.http_source import HttpSource
+from verifier.inclusion import (
+    Amount,
+    check_leaves,
+    check_package,
+    compare_balances,
+    parse_balances,
+)
+from verifier.keys import parse_public_key
+from verifier.manifest import (
+    MANIFEST_PATH,
+    SIGNATURE_PATH,
+    CheckedManifest,
+    check_manifest,
+    check_previous,
+    read_signed_manifest,
+)
+from verifier.params import MAX_EVIDENCE_BYTES, bundle_paths, evidence_path
+from verifier.policy import Policy
+from verifier.solvency import check_solvency_argument
+from verifier.source import FolderSource, Source
+from verifier.tree import audit_tree
+from verifier.wire import Manifest
+
+# How the amounts of an asset are known: in this version by the exchange's word, always.
+CLAIMED = "claimed"
+
+OPAQUE_WARNING = (
+    "account ids are opaque: the exchange could have told one number to two customers; "
+    "make sure that yours is your own"
+)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One step of the plan; ``figures`` are what it counted."""
+
+    name: str
+    ok: bool
+    figures: Mapping[str, int | str]
+
+
+@dataclass(frozen=True)
+class Report:
+    """An accepted audit or check of solvency; ``amounts`` says how each asset's are known."""
+
+    manifest: Manifest
+    digest: bytes
+    amounts: Mapping[str, str]
+    checks: tuple[Check, ...]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class InclusionReport:
+    """An accepted check of inclusion; ``amounts`` has every asset of the manifest, in its order."""
+
+    manifest: Manifest
+    digest: bytes
+    amounts: tuple[Amount, ...]
+    checks: tuple[Check, ...]
+    warnings: tuple[str, ...]
+
+
+class NotCompared(CannotCheck):
+    """The customer has parts in assets that they did not type; ``amounts`` has all of them."""
+
+    def __init__(self, amounts: tuple[Amount, ...]) -> None:
+        left_out = [f"{item.code} {item.counted_text}" for item in amounts if not item.is_compared]
+        super().__init__(Code.CHECK_NOT_COMPARED, "not compared: " + ", ".join(left_out))
+        self.amounts = amounts
+
+
+OnCheck = Callable[[Check], None]
+Progress = Callable[[int, int], None]
+
+
+def audit(
+    bundle: str | Path,
+    exchange_key: str | bytes,
+    *,
+    policy: Policy | None = None,
+    previous: str | Path | None = None,
+    jobs: int = 1,
+    progress: Progress | None = None,
+    on_check: OnCheck | None = None,
+) -> Report:
+    """Check everything in a bundle.
+
+    Args:
+        bundle: a folder, or an http(s) URL; untrusted.
+        exchange_key: the exchange's public key, 32 bytes or its text, from anywhere but the bundle.
+        policy: the least ratio and further units; by default 1/1 and none.
+        previous: the bundle or manifest that came before (its signature beside it, as ``.sig``).
+        jobs: threads that check pages.
+        progress: called with the entries of pages checked, and those there are.
+        on_check: called with each step of the plan as it ends.
+
+    Raises:
+        Rejected: the first fault.
+        CannotCheck: something could not be read.
+        Misuse: an argument is malformed.
+    """
+    if jobs < 1:
+        raise Misuse("at least one job is needed")
+    plan = _Plan(on_check)
+    with closing(_open(bundle)) as source:
+        checked = _check_manifest(plan, source, exchange_key, policy, previous)  # 1, 2
+        _check_files(plan, source, checked)  # 3
+        totals = _check_all_evidence(plan, source, checked)  # 4
+        _check_all_solvency(plan, checked, totals)  # 5
+        _audit_all_trees(plan, source, checked, jobs, progress)  # 6
+    return plan.report(checked)
+
+
+def check_solvency(
+    bundle: str | Path,
+    exchange_key: str | bytes,
+    *,
+    policy: Policy | None = None,
+    previous: str | Path | None = None,
+    on_check: OnCheck | None = None,
+) -> Report:
+    """Check manifest, evidence and solvency arguments, and no tree: it holds *if* those are right.
+
+    Arguments and exceptions are those of `audit`.
+    """
+    plan = _Plan(on_check)
+    with closing(_open(bundle)) as source:
+        checked = _check_manifest(plan, source, exchange_key, policy, previous)  # 1, 2
+        source.check_present(evidence_path(asset.code) for asset in checked.manifest.assets)  # 3
+        totals = _check_all_evidence(plan, source, checked)  # 4
+        _check_all_solvency(plan, checked, totals)  # 5
+    return plan.report(checked)
+
+
+def check_inclusion(
+    package: bytes,
+    bundle: str | Path,
+    exchange_key: str | bytes,
+    account_id: str,
+    balances: Mapping[str, str | Decimal],
+    *,
+    only: bool = False,
+    policy: Policy | None = None,
+    previous: str | Path | None = None,
+    on_check: OnCheck | None = None,
+) -> InclusionReport:
+    """Check that an account's balances are counted, reading only the pages that it needs.
+
+    Args:
+        package: the bytes of the inclusion package; untrusted.
+        account_id: the id as the customer types it, never as the package has it.
+        balances: what the customer typed, by asset code, in whole coins.
+        only: do not ask for the assets that were not typed.
+
+    The others are those of `audit`. Solvency is not checked.
+
+    Raises:
+        Rejected: the first fault.
+        NotCompared: all is well, but the customer has parts in an asset that was not typed.
+        CannotCheck: something could not be read.
+        Misuse: an argument is malformed, or ``account_id`` is none of the manifest's type.
+    """
+    plan = _Plan(on_check)
+    typed = parse_balances(balances)
+    with closing(_open(bundle)) as source:
+        checked = _check_manifest(plan, source, exchange_key, policy, previous)  # 1, 2
+        canonical_id = _canonical_id(checked.manifest, account_id)
+        with plan.step("inclusion package") as figures:  # 7
+            body = check_package(checked, package, canonical_id)
+            figures["parts"] = sum(len(asset.parts) for asset in body.assets)
+        with plan.step("leaves and their paths to the signed roots") as figures:  # 8
+            figures["pages"] = check_leaves(source, checked, body)
+    with plan.step("balances"):  # 9
+        amounts = compare_balances(checked, body, typed)
+        if not only and not all(amount.is_compared for amount in amounts):
+            raise NotCompared(amounts)
+    return InclusionReport(
+        checked.manifest, checked.digest, amounts, tuple(plan.checks), _warnings(checked.manifest)
+    )
+
+
+@dataclass
+class _Plan:
+    """The steps done so far, each told to ``on_check`` when it ends, well or not."""
+
+    on_check: OnCheck | None
+    checks: list[Check] = field(default_factory=list)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[dict[str, int | str]]:
+        figures: dict[str, int | str] = {}
+        ok = False
+        try:
+            yield figures
+            ok = True
+        finally:
+            check = Check(name, ok, figures)
+            self.checks.append(check)
+            if self.on_check is not None:
+                self.on_check(check)
+
+    def report(self, checked: CheckedManifest) -> Report:
+        manifest = checked.manifest
+        amounts = {asset.code: CLAIMED for asset in manifest.assets}
+        return Report(manifest, checked.digest, amounts, tuple(self.checks), _warnings(manifest))
+
+
+def _check_manifest(
+    plan: _Plan,
+    source: Source,
+    exchange_key: str | bytes,
+    policy: Policy | None,
+    previous: str | Path | None,
+) -> CheckedManifest:
+    key = parse_public_key(exchange_key)
+    with plan.step("manifest and its signature") as figures:
+        checked = check_manifest(*read_signed_manifest(source), key, policy or Policy())
+        manifest = checked.manifest
+        figures["exchange"] = manifest.exchange
+        figures["snapshot"] = manifest.snapshot_id
+        figures["time"] = _rfc3339(manifest.time)
+        figures["account_id_type"] = manifest.account_id_type
+        figures["digest"] = checked.digest.hex()
+    if previous is not None:
+        with plan.step("previous manifest"):
+            check_previous(checked, *_read_previous(previous))
+    return checked
+
+
+def _check_files(plan: _Plan, source: Source, checked: CheckedManifest) -> None:
+    with plan.step("files of the bundle") as figures:
+        paths = [
+            path
+            for asset in checked.manifest.assets
+            for path in bundle_paths(asset.code, asset.levels)
+        ]
+        source.check_listing([MANIFEST_PATH, SIGNATURE_PATH, *paths])
+        source.check_present(paths)
+        figures["files"] = len(paths) + 2
+
+
+def _check_all_evidence(
+    plan: _Plan, source: Source, checked: CheckedManifest
+) -> dict[str, CheckedEvidence]:
+    seen: Seen = set()
+    found = {}
+    for asset in checked.manifest.assets:
+        with plan.step(f"evidence of {asset.code}") as figures:
+            data = source.read(evidence_path(asset.code), MAX_EVIDENCE_BYTES)
+            evidence = found[asset.code] = check_evidence(checked, asset, data, seen)
+            figures["rows"] = evidence.rows
+            figures["signatures"] = evidence.signatures
+            figures["amounts"] = CLAIMED
+    return found
+
+
+def _check_all_solvency(
+    plan: _Plan, checked: CheckedManifest, evidence: Mapping[str, CheckedEvidence]
+) -> None:
+    for asset in checked.manifest.assets:
+        with plan.step(f"solvency argument of {asset.code}") as figures:
+            check_solvency_argument(checked, asset, evidence[asset.code].total)
+            figures["ratio"] = f"{asset.ratio.num}/{asset.ratio.den}"
+
+
+def _audit_all_trees(
+    plan: _Plan, source: Source, checked: CheckedManifest, jobs: int, progress: Progress | None
+) -> None:
+    shapes = [checked.shape(asset) for asset in checked.manifest.assets]
+    total = sum(shape.entries(level) for shape in shapes for level in range(shape.levels))
+    done = 0
+
+    def advance(entries: int) -> None:
+        nonlocal done
+        done += entries
+        if progress is not None:
+            progress(done, total)
+
+    for asset in checked.manifest.assets:
+        with plan.step(f"tree of {asset.code}") as figures:
+            shape = audit_tree(source, checked, asset, jobs=jobs, progress=advance)
+            figures["leaves"] = shape.leaves
+            figures["pages"] = sum(shape.pages(level) for level in range(shape.levels))
+
+
+def _canonical_id(manifest: Manifest, typed: str) -> str:
+    id_type = cast(IdType, manifest.account_id_type)  # one of the three, in a checked manifest
+    try:
+        return canonical_account_id(typed, id_type)
+    except AccountError as error:
+        raise Misuse(f"the account id that you typed is no valid {id_type}: {error.rule}") from None
+
+
+def _rfc3339(seconds: int) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (OverflowError, ValueError):  # after the year 9999
+        return f"{seconds} seconds after 1970"
+
+
+def _warnings(manifest: Manifest) -> tuple[str, ...]:
+    return (OPAQUE_WARNING,) if manifest.account_id_type == "opaque" else ()
+
+
+def _open(bundle: str | Path) -> FolderSource | HttpSource:
+    if isinstance(bundle, str) and bundle.startswith(("http://", "https://")):
+        return HttpSource(bundle)
+    return FolderSource(Path(bundle))
+
+
+def _read_previous(previous: str | Path) -> tuple[bytes, bytes]:
+    """Read a manifest that the user kept: a bundle's, or a file's with its signature beside it."""
+    name = PurePosixPath(str(previous)).name
+    folder = str(previous)[: -len(name)]
+    is_url = folder.startswith(("http://", "https://"))
+    is_file = name.endswith(".msgpack") if is_url else Path(previous).is_file()
+    try:
+        if not is_file:
+            with closing(_open(previous)) as source:
+                return read_signed_manifest(source)
+        with closing(_open(folder or ".")) as source:
+            return read_signed_manifest(source, name, PurePosixPath(name).with_suffix(".sig").name)
+    except Rejected as error:
+        raise CannotCheck(Code.CHECK_UNREADABLE, f"previous manifest: {error.where}") from None
