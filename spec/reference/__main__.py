@@ -1,0 +1,126 @@
+"""The command line: `python -m spec.reference audit …` and `… inclusion …`.
+
+Exit codes: 0 accepted, 1 could not check, 2 usage, 3 rejected.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+from spec.reference import audit, check_inclusion
+from spec.reference.errors import Rejected
+from spec.reference.inclusion import MAX_BYTES
+from spec.reference.units import parse_unit
+
+
+class _NotCheckedError(Exception):
+    """A code of errors.md 6 and a message."""
+
+
+def parse_key(text: str) -> bytes:
+    """The key of its text form, or of a file that holds that (wire.md 7)."""
+    if not text.startswith("assay1:"):
+        with Path(text).open("rb") as file:
+            text = file.read(73).decode("ascii", "replace").removesuffix("\n")
+    if not re.fullmatch("assay1:[0-9a-f]{64}", text):
+        raise ValueError("a key is assay1: and 64 lower-case hex digits, or a file holding that")
+    return bytes.fromhex(text.removeprefix("assay1:"))
+
+
+def _ratio(text: str) -> tuple[int, int]:
+    if not re.fullmatch("[1-9][0-9]{0,9}/[1-9][0-9]{0,9}", text):
+        raise argparse.ArgumentTypeError("a ratio is NUM/DEN")
+    num, den = text.split("/")
+    return int(num), int(den)
+
+
+def _balance(text: str) -> tuple[str, str]:
+    match = re.fullmatch("([A-Z0-9]{1,16})=([0-9]{1,40}([.][0-9]{1,40})?)", text)
+    if match is None:
+        raise argparse.ArgumentTypeError("a balance is CODE=NUMBER")
+    return match[1], match[2]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m spec.reference", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    audit_command = commands.add_parser("audit", help="check everything")
+    audit_command.add_argument("bundle", type=Path)
+    inclusion = commands.add_parser("inclusion", help="check that a customer is counted")
+    inclusion.add_argument("package", type=Path)
+    inclusion.add_argument("--bundle", type=Path, required=True)
+    inclusion.add_argument("--account", required=True)
+    inclusion.add_argument("--balance", type=_balance, action="append", required=True)
+    inclusion.add_argument("--only", action="store_true", help="compare the typed assets only")
+    for command in (audit_command, inclusion):
+        command.add_argument("--exchange-key", required=True)
+        command.add_argument("--ratio", type=_ratio, default=(1, 1))
+        command.add_argument("--unit", type=parse_unit, action="append", default=[])
+        command.add_argument("--previous", type=Path)
+        command.add_argument("--json", action="store_true")
+    return parser
+
+
+def _format(amounts: dict[str, Decimal]) -> str:
+    return ", ".join(f"{code} {amount:f}" for code, amount in amounts.items())
+
+
+def _run(arguments: argparse.Namespace) -> str:
+    """What was accepted, in a line."""
+    key = parse_key(arguments.exchange_key)
+    policy = {
+        "ratio": arguments.ratio,
+        "units": arguments.unit,
+        "previous": arguments.previous,
+    }
+    if arguments.command == "audit":
+        manifest = audit(arguments.bundle, key, **policy)
+        return f"{len(manifest.assets)} assets of snapshot {manifest.snapshot_id}"
+    with arguments.package.open("rb") as file:
+        package = file.read(MAX_BYTES + 1)
+    balances = dict(arguments.balance)
+    if len(balances) != len(arguments.balance):
+        raise ValueError("one balance an asset")
+    result = check_inclusion(package, arguments.bundle, key, arguments.account, balances, **policy)
+    if result.not_compared and not arguments.only:
+        raise _NotCheckedError("check.not-compared", _format(result.not_compared))
+    return f"counted {_format(result.counted)}"
+
+
+def main() -> int:
+    arguments = _parser().parse_args()
+    error: dict[str, str] | None = None
+    try:
+        message = _run(arguments)
+        status = 0
+    except Rejected as rejection:
+        message = f"REJECTED {rejection}"
+        error = {"code": rejection.code, "where": rejection.where, "message": rejection.message}
+        status = 3
+    except _NotCheckedError as failure:
+        message = f"NOT CHECKED {failure.args[0]}: {failure.args[1]}"
+        error = {"code": failure.args[0], "where": "package", "message": failure.args[1]}
+        status = 1
+    except OSError as failure:
+        message = f"NOT CHECKED check.unreadable: {failure}"
+        error = {"code": "check.unreadable", "where": "", "message": str(failure)}
+        status = 1
+    except ValueError as failure:
+        print(f"usage: {failure}", file=sys.stderr)
+        return 2
+    if arguments.json:
+        print(json.dumps({"accepted": status == 0, "error": error}))
+    elif status:
+        print(message)
+    else:
+        print(f"ACCEPTED as claimed: {message}; amounts were not checked on any chain")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

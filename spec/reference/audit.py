@@ -1,0 +1,91 @@
+"""The audit: every check of a whole bundle, in the order of errors.md 1 to 3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from stat import S_ISDIR, S_ISREG
+
+from spec.reference import evidence, tree
+from spec.reference.group import Point
+from spec.reference.manifest import Asset, Manifest, Policy, is_file, load, require
+from spec.reference.units import Unit
+
+
+def audit(
+    bundle: Path,
+    public_key: bytes,
+    *,
+    ratio: tuple[int, int] = (1, 1),
+    units: Iterable[Unit] = (),
+    previous: Path | None = None,
+) -> Manifest:
+    """Check everything in a bundle folder; returning means that it is accepted.
+
+    `public_key` is the exchange's, 32 bytes; `ratio` the least (num, den) that is enough; `units`
+    are known besides the verifier's own; `previous` is the folder of the previous manifest.
+    Raises Rejected; OSError where the folder cannot be read; ValueError for unusable arguments.
+    """
+    manifest = load(bundle, Policy(public_key, ratio, frozenset(units), previous))
+    check_files(bundle, manifest)
+    seen: evidence.Seen = set()
+    held = [evidence.check(bundle, manifest, asset, seen) for asset in manifest.assets]
+    for asset, commitment in zip(manifest.assets, held, strict=True):
+        tree.check_solvency(manifest, asset, commitment)
+    for asset in manifest.assets:
+        check_tree(bundle, manifest, asset)
+    return manifest
+
+
+def check_files(bundle: Path, manifest: Manifest) -> None:
+    """errors.md 2, numbers 1 and 2: the folder holds the bundle's files and nothing else."""
+    data = [
+        name
+        for asset in manifest.assets
+        for name in (
+            f"evidence/{asset.code}.msgpack",
+            *(f"pages/{asset.code}/{level}" for level in range(asset.levels)),
+        )
+    ]
+    files = {bundle / name for name in ("manifest.msgpack", "manifest.sig", *data)}
+    folders = {folder for file in files for folder in file.parents}
+    for path in sorted(_walk(bundle)):
+        mode = path.lstat().st_mode
+        expected = path in files and S_ISREG(mode)
+        if S_ISDIR(mode):
+            expected = path in folders and any(path.iterdir())
+        where = str(path.relative_to(bundle))
+        require(expected, "bundle.unexpected-file", where, "not a file of the bundle")
+    for name in data:
+        require(is_file(bundle / name), "bundle.missing-file", name, "no such regular file")
+
+
+def _walk(folder: Path) -> Iterable[Path]:
+    """Everything below a folder; a link is not followed."""
+    for path in folder.iterdir():
+        yield path
+        if S_ISDIR(path.lstat().st_mode):
+            yield from _walk(path)
+
+
+def check_tree(bundle: Path, manifest: Manifest, asset: Asset) -> None:
+    """errors.md 3 for one asset: every page of every level, every link, and the root."""
+    geometry = tree.geometry(manifest, asset)
+    below: list[tuple[bytes, Point]] = []  # (id, sum) of each page of the level below
+    for level in range(geometry.levels):
+        name = f"pages/{asset.code}/{level}"
+        path = bundle / name
+        right = path.stat().st_size == geometry.file_length(level)
+        require(right, "page.bad-file-length", name)
+        here: list[tuple[bytes, Point]] = []
+        with path.open("rb") as file:
+            for index in range(geometry.pages(level)):
+                data = file.read(geometry.length(level, index))
+                page = tree.check_page(manifest, asset, level, index, data)
+                children = below[index * geometry.page_size :]
+                for slot in range(len(page.children)):
+                    where = f"{name}, page {index}, entry {slot}"
+                    tree.check_child(page, slot, *children[slot], where)
+                here.append((page.id, page.sum))
+        below = here
+    tree.check_root(asset, *below[0])

@@ -1,0 +1,344 @@
+"""The signed manifest (wire.md 3), and the checks of it in the order of errors.md 1."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import pairwise
+from math import gcd
+from pathlib import Path
+from stat import S_ISREG
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from spec.reference import account, group, units, wire
+from spec.reference.errors import Rejected
+from spec.reference.group import Point
+from spec.reference.transcript import lp, tag, tagged_hash, u32, u64
+
+MAX_BYTES = 1 << 20
+WHERE = "manifest.msgpack"
+CAPACITIES = frozenset(
+    [1, 2, 3] + [n << k for k in range(19) for n in (4, 5, 6, 7) if n << k <= 1 << 20]
+)
+
+_UNIT = {"chain": wire.text(), "contract": wire.text(), "decimals": wire.integer}
+_ASSET = {
+    "capacity": wire.integer,
+    "code": wire.text(),
+    "decimals": wire.integer,
+    "evidence": wire.binary(32),
+    "levels": wire.integer,
+    "ratio": wire.record({"den": wire.integer, "num": wire.integer}),
+    "root": wire.binary(32),
+    "solvency": wire.binary(),
+    "sum": wire.binary(33),
+    "units": wire.array(wire.record(_UNIT), 1, 64),
+}
+_CHAIN = {"hash": wire.binary(32), "height": wire.integer, "name": wire.text()}
+_ROTATION = {
+    "new_signature": wire.binary(64),
+    "old_key": wire.binary(32),
+    "old_signature": wire.binary(64),
+}
+_MANIFEST = wire.record(
+    {
+        "account_id_type": wire.text(),
+        "argument_version": wire.integer,
+        "assets": wire.array(wire.record(_ASSET), 1, 256),
+        "chains": wire.array(wire.record(_CHAIN), 0, 64),
+        "exchange": wire.text(),
+        "page_size": wire.integer,
+        "previous": wire.binary(32),
+        "protocol_version": wire.integer,
+        "public_key": wire.binary(32),
+        "rotation": wire.array(wire.record(_ROTATION), 0, 1),
+        "snapshot_id": wire.text(),
+        "time": wire.integer,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Asset:
+    """One asset of a checked manifest; amounts are in ledger units, `sum` is C_L."""
+
+    code: str
+    decimals: int
+    units: dict[tuple[str, str], int]  # (chain, contract) -> chain decimals
+    capacity: int
+    levels: int
+    num: int
+    den: int
+    evidence: bytes
+    root: bytes
+    solvency: bytes
+    sum: Point
+
+    @property
+    def units_digest(self) -> bytes:
+        listed = [
+            lp(chain) + lp(contract) + bytes([decimals])
+            for (chain, contract), decimals in self.units.items()
+        ]
+        return tagged_hash("units", u32(len(listed)) + b"".join(listed))
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest that passed every check of errors.md 1."""
+
+    digest: bytes
+    public_key: bytes
+    exchange: str
+    snapshot_id: str
+    time: int
+    account_id_type: str
+    page_size: int
+    chains: dict[str, bytes]  # name -> block hash
+    assets: tuple[Asset, ...]
+
+    @property
+    def context(self) -> bytes:
+        names = lp(self.public_key) + lp(self.exchange) + lp(self.snapshot_id)
+        return tagged_hash("context", names + lp(u64(self.time)))
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the verifier's user decides."""
+
+    public_key: bytes
+    ratio: tuple[int, int] = (1, 1)
+    units: frozenset[units.Unit] = frozenset()
+    previous: Path | None = None  # folder of the previous bundle, or of its manifest alone
+
+    def __post_init__(self) -> None:
+        if len(self.public_key) != 32:
+            raise ValueError("a public key has 32 bytes")
+        if min(self.ratio) < 1:
+            raise ValueError("a policy ratio has two positive integers")
+
+
+def signed(public_key: bytes, purpose: str, body: bytes, signature: bytes) -> bool:
+    """Whether the Ed25519 signature of a body under a purpose's tag holds (protocol.md 1.2)."""
+    try:
+        key = Ed25519PublicKey.from_public_bytes(public_key)
+        key.verify(signature, tag(purpose) + sha256(body).digest())
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def is_file(path: Path) -> bool:
+    """Whether a regular file, and no link to one, is there."""
+    try:
+        return S_ISREG(path.lstat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def read_limited(path: Path, limit: int, code: str, where: str) -> bytes:
+    """The bytes of a file of 1 ... limit bytes; its size is looked at before it is read."""
+    if not 1 <= path.stat().st_size <= limit:
+        raise Rejected(code, where, f"not of 1 to {limit} bytes")
+    return path.read_bytes()
+
+
+def decode_fields(data: bytes, fields: wire.Type, family: str, where: str) -> Any:
+    """The decoded map of `data`: raises `family`.not-canonical, then `family`.bad-fields."""
+    try:
+        value = wire.decode(data)
+        fields(value)
+    except wire.NotCanonicalError as error:
+        raise Rejected(f"{family}.not-canonical", where, str(error)) from None
+    except wire.BadFieldsError as error:
+        raise Rejected(f"{family}.bad-fields", where, str(error)) from None
+    return value
+
+
+def ascending(keys: Iterable[Any]) -> bool:
+    """Whether the keys are strictly ascending. Text sorts by code point, which is UTF-8's order."""
+    return all(a < b for a, b in pairwise(keys))
+
+
+def require(condition: bool, code: str, where: str = WHERE, message: str = "") -> None:
+    if not condition:
+        raise Rejected(code, where, message or code.partition(".")[2].replace("-", " "))
+
+
+def levels_of(leaves: int, page_size: int) -> int:
+    """The least L ≥ 1 with ⌈leaves / page_size^L⌉ = 1."""
+    levels = 1
+    while page_size**levels < leaves:
+        levels += 1
+    return levels
+
+
+def load(bundle: Path, policy: Policy) -> Manifest:
+    """The manifest of a bundle folder, after every check of errors.md 1, in its order."""
+    if not bundle.is_dir():
+        raise NotADirectoryError(f"{bundle} is no folder")
+    for name in ("manifest.msgpack", "manifest.sig"):
+        require(is_file(bundle / name), "bundle.missing-file", name, "no such regular file")
+    data = read_limited(bundle / WHERE, MAX_BYTES, "manifest.too-large", WHERE)
+    signature = _signature(bundle)
+    good = signed(policy.public_key, "manifest-signature", data, signature)
+    require(good, "manifest.bad-signature", "manifest.sig", "no signature of the given key")
+    fields = decode_fields(data, _MANIFEST, "manifest", WHERE)
+    _check_head(fields, policy)
+    _check_rotation(fields)
+    assets = _check_assets(fields, policy)
+    manifest = Manifest(
+        digest=tagged_hash("manifest", data),
+        public_key=policy.public_key,
+        exchange=fields["exchange"],
+        snapshot_id=fields["snapshot_id"],
+        time=fields["time"],
+        account_id_type=fields["account_id_type"],
+        page_size=fields["page_size"],
+        chains={chain["name"]: chain["hash"] for chain in fields["chains"]},
+        assets=assets,
+    )
+    if policy.previous is not None:
+        _check_previous(manifest, fields, policy.previous)
+    return manifest
+
+
+def _signature(folder: Path) -> bytes:
+    """manifest.sig, cut at 65 bytes: more than 64 are no signature, however many they are."""
+    with (folder / "manifest.sig").open("rb") as file:
+        return file.read(65)
+
+
+def _check_head(fields: dict[str, Any], policy: Policy) -> None:
+    """errors.md 1, numbers 6 to 13."""
+    versions = fields["protocol_version"], fields["argument_version"]
+    require(versions == (1, 1), "manifest.unsupported-version")
+    require(fields["public_key"] == policy.public_key, "manifest.key-mismatch")
+    require(_is_canonical_name(fields["exchange"]), "manifest.bad-name")
+    snapshot_id = re.fullmatch("[a-z0-9-]{1,64}", fields["snapshot_id"])
+    require(snapshot_id is not None, "manifest.bad-snapshot-id")
+    require(1 <= fields["time"] <= 1 << 40, "manifest.bad-time")
+    require(fields["account_id_type"] in account.ID_TYPES, "manifest.bad-account-id-type")
+    require(fields["page_size"] in (16, 256, 1024), "manifest.bad-page-size")
+    for chain in fields["chains"]:
+        name = re.fullmatch("[a-z0-9-]{1,32}", chain["name"])
+        require(name is not None and chain["height"] < 1 << 63, "manifest.bad-chain")
+    require(ascending(chain["name"] for chain in fields["chains"]), "manifest.bad-chain")
+
+
+def _is_canonical_name(name: str) -> bool:
+    try:
+        return account.canonical("opaque", name, limit=64) == name
+    except ValueError:
+        return False
+
+
+def _check_rotation(fields: dict[str, Any]) -> None:
+    """errors.md 1, number 14."""
+    for rotation in fields["rotation"]:
+        old, new = rotation["old_key"], fields["public_key"]
+        body = lp(old) + lp(new) + lp(fields["exchange"]) + fields["previous"]
+        good = (
+            old != new
+            and fields["previous"] != bytes(32)
+            and signed(old, "rotation", body, rotation["old_signature"])
+            and signed(new, "rotation", body, rotation["new_signature"])
+        )
+        require(good, "manifest.bad-rotation")
+
+
+def _check_assets(fields: dict[str, Any], policy: Policy) -> tuple[Asset, ...]:
+    """errors.md 1, numbers 15 to 26."""
+    for asset in fields["assets"]:
+        code = re.fullmatch("[A-Z0-9]{1,16}", asset["code"])
+        require(code is not None, "manifest.bad-code")
+    require(ascending(asset["code"] for asset in fields["assets"]), "manifest.bad-code")
+    chains = {chain["name"] for chain in fields["chains"]}
+    used: set[tuple[str, str]] = set()
+    checked = []
+    for asset in fields["assets"]:
+        where = f"{WHERE}, asset {asset['code']}"
+        _check_units(asset, chains, used, policy, where)
+        used.update((unit["chain"], unit["contract"]) for unit in asset["units"])
+        checked.append(_check_asset(asset, fields["page_size"], policy, where))
+    return tuple(checked)
+
+
+def _check_units(
+    asset: dict[str, Any],
+    chains: set[str],
+    used: set[tuple[str, str]],
+    policy: Policy,
+    where: str,
+) -> None:
+    """errors.md 1, numbers 17 to 21."""
+
+    def every(code: str, good: Callable[[dict[str, Any]], bool]) -> None:
+        for unit in asset["units"]:
+            require(good(unit), code, where)
+
+    least = asset["decimals"]
+    require(least <= 30, "manifest.bad-decimals", where)
+    every("manifest.bad-decimals", lambda unit: least <= unit["decimals"] <= 36)
+    order = ascending((unit["chain"], unit["contract"]) for unit in asset["units"])
+    require(order, "manifest.bad-units", where)
+    every("manifest.unit-without-block", lambda unit: unit["chain"] in chains)
+    known = units.KNOWN | policy.units
+    every("manifest.unknown-unit", lambda unit: units.Unit(asset["code"], **unit) in known)
+    every("manifest.unit-reused", lambda unit: (unit["chain"], unit["contract"]) not in used)
+
+
+def _check_asset(asset: dict[str, Any], page_size: int, policy: Policy, where: str) -> Asset:
+    """errors.md 1, numbers 22 to 26."""
+    capacity, num, den = asset["capacity"], asset["ratio"]["num"], asset["ratio"]["den"]
+    require(capacity in CAPACITIES, "manifest.bad-capacity", where)
+    levels = levels_of(capacity * page_size, page_size)
+    require(asset["levels"] == levels, "manifest.bad-levels", where)
+    coprime = 1 <= num < 1 << 32 and 1 <= den < 1 << 32 and gcd(num, den) == 1
+    require(coprime, "manifest.bad-ratio", where)
+    enough = num * policy.ratio[1] >= policy.ratio[0] * den
+    require(enough, "manifest.ratio-below-policy", where)
+    try:
+        total = group.decode(asset["sum"])
+    except ValueError as error:
+        raise Rejected("manifest.bad-sum", where, str(error)) from None
+    return Asset(
+        code=asset["code"],
+        decimals=asset["decimals"],
+        units={(unit["chain"], unit["contract"]): unit["decimals"] for unit in asset["units"]},
+        capacity=capacity,
+        levels=levels,
+        num=num,
+        den=den,
+        evidence=asset["evidence"],
+        root=asset["root"],
+        solvency=asset["solvency"],
+        sum=total,
+    )
+
+
+def _check_previous(manifest: Manifest, fields: dict[str, Any], folder: Path) -> None:
+    """errors.md 1, numbers 27 and 28, with the note that follows the table."""
+    where, code = "previous manifest", "manifest.broken-chain"
+    with (folder / WHERE).open("rb") as file:
+        data = file.read(MAX_BYTES + 1)
+    require(1 <= len(data) <= MAX_BYTES, code, where)
+    keys = [manifest.public_key, *(rotation["old_key"] for rotation in fields["rotation"])]
+    signature = _signature(folder)
+    require(any(signed(key, "manifest-signature", data, signature) for key in keys), code, where)
+    try:
+        previous = wire.decode(data)
+        _MANIFEST(previous)
+    except ValueError as error:
+        raise Rejected(code, where, str(error)) from None
+    digest = tagged_hash("manifest", data)
+    other = previous["snapshot_id"] == manifest.snapshot_id and digest != manifest.digest
+    require(not other, "manifest.equivocation", where, "two manifests of one snapshot id")
+    follows = fields["previous"] == digest and previous["time"] < manifest.time
+    require(follows, code, where, "not the manifest that this one follows")

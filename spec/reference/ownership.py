@@ -1,0 +1,92 @@
+"""Ownership signatures (protocol.md 3): the message, and the three formats of signatures."""
+
+from __future__ import annotations
+
+import re
+
+from spec.reference import bip322, ecdsa
+from spec.reference.address import (
+    bitcoin_script,
+    double_sha256,
+    eip55,
+    ethereum_account,
+    hash160,
+    keccak256,
+    p2pkh,
+    p2sh,
+    witness_script_of,
+)
+from spec.reference.errors import UnsupportedError
+from spec.reference.group import Point, encode
+from spec.reference.manifest import Manifest
+from spec.reference.script import compact_size, template_of
+
+FORMATS = {"bip322": "bitcoin", "bip137": "bitcoin", "eip191": "ethereum"}
+
+
+def message(manifest: Manifest, chain: str) -> bytes:
+    """What is signed for every address of a chain."""
+    lines = [
+        "assay/v1/ownership",
+        f"assay1:{manifest.public_key.hex()}",
+        manifest.exchange,
+        manifest.snapshot_id,
+        chain,
+        manifest.chains[chain].hex(),
+    ]
+    return "\n".join(lines).encode()
+
+
+def owner(chain: str, address: str) -> bytes:
+    """The script or account of an address; ValueError where the text is not canonical."""
+    return bitcoin_script(address) if chain == "bitcoin" else ethereum_account(address)
+
+
+def verify(signature_format: str, chain: str, address: str, signed: bytes, text: str) -> None:
+    """Check an ownership signature. Raises UnsupportedError, and ValueError for a bad signature."""
+    if FORMATS.get(signature_format) != chain:
+        raise UnsupportedError("signature", "the format is unknown, or not for the chain")
+    if signature_format == "bip322":
+        bip322.verify(bitcoin_script(address), signed, text)
+    elif signature_format == "bip137":
+        _verify_bip137(bitcoin_script(address), signed, text)
+    else:
+        _verify_eip191(address, signed, text)
+
+
+def _verify_bip137(script: bytes, signed: bytes, text: str) -> None:
+    """Header 27-30 is P2PKH of an uncompressed key, 31-34 of a compressed one, 35-38 P2SH-P2WPKH,
+    39-42 P2WPKH."""
+    if template_of(script) not in ("p2pkh", "p2sh", "p2wpkh"):
+        raise UnsupportedError("signature", "the format does not serve the address's template")
+    signature = bip322.decode_base64(text)
+    if len(signature) != 65 or not 27 <= signature[0] <= 42:
+        raise ValueError("not 65 bytes with a header of 27 to 42")
+    kind, recovery = divmod(signature[0] - 27, 4)
+    r, s = int.from_bytes(signature[1:33], "big"), int.from_bytes(signature[33:], "big")
+    prefixed = b"\x18Bitcoin Signed Message:\n" + compact_size(len(signed)) + signed
+    key = ecdsa.recover(double_sha256(prefixed), r, s, recovery)
+    key_hash = hash160(encode(key) if kind else b"\x04" + _coordinates(key))
+    program = witness_script_of(0, key_hash)
+    if script != (p2pkh(key_hash), p2pkh(key_hash), p2sh(hash160(program)), program)[kind]:
+        raise ValueError("the signature is by another key, or has another template's header")
+
+
+def _verify_eip191(address: str, signed: bytes, text: str) -> None:
+    """Version 45 of EIP-191, as `personal_sign` makes it: r, s and v, which is 27 or 28."""
+    if not re.fullmatch("0x[0-9a-f]{130}", text):
+        raise ValueError("not 0x and 130 lower-case hex digits")
+    signature = bytes.fromhex(text[2:])
+    if signature[64] not in (27, 28):
+        raise ValueError("v is neither 27 nor 28")
+    r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")
+    prefix = b"\x19Ethereum Signed Message:\n" + str(len(signed)).encode()
+    key = ecdsa.recover(keccak256(prefix + signed), r, s, signature[64] - 27)
+    if eip55(keccak256(_coordinates(key))[12:]) != address:
+        raise ValueError("the signature is by another key")
+
+
+def _coordinates(key: Point) -> bytes:
+    if key is None:
+        raise ValueError("infinity is no key")
+    return b"".join(int(coordinate).to_bytes(32, "big") for coordinate in key)
