@@ -25,7 +25,7 @@ KNOWN_UNITS = frozenset(
         KnownUnit("USDT", "ethereum", "0xdAC17F958D2ee523a2206206994597C13D831ec7", 6),
         KnownUnit("USDC", "ethereum", "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48", 6),
         KnownUnit("DAI", "ethereum", "0x6B175474E89094C44Da98b954EedeAC495271d0F", 18),
-        KnownUnit("WBTC", "ethereum", "0x2260FAC5E5542a773Aa44fBCfeDF7C193bc2C599", 8),
+        KnownUnit("WBTC", "ethereum", "0x2260FAC5E5542a773Aa44fBCfeDf7C193bc2C599", 8),
         KnownUnit("SHIB", "ethereum", "0x95aD61b0a150d79219dCF64E1E6Cc01f0B64C4cE", 18),
         KnownUnit("LINK", "ethereum", "0x514910771AF9Ca656af840dff83E8264EcF986CA", 18),
         KnownUnit("BNB", "ethereum", "0xB8c77482e45F1F44dE1745F52C74426C631bDD52", 18),
