@@ -1,0 +1,219 @@
+"""Evidence of assets: the operator's lists of signed addresses in, ``evidence/CODE.msgpack`` out.
+
+A list is CSV with a header, or JSON Lines (``.jsonl``), with the columns asset, chain, contract,
+address, amount (a whole number of the chain's base units), format and signature. An address needs
+its signature once, on any of its rows. Everything that a verifier would refuse is refused here,
+with file, row, column and rule.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prover.config import AssetConfig
+from prover.errors import ProverError
+from verifier import wire
+from verifier.evidence import ledger_units
+from verifier.ownership import OwnershipError, check_ownership, parse_address
+from verifier.params import ASSETS_LIMIT, EVIDENCE_VERSION, MAX_EVIDENCE_BYTES
+
+COLUMNS = ("asset", "chain", "contract", "address", "amount", "format", "signature")
+_REQUIRED = frozenset({"asset", "chain", "address", "amount"})
+
+MAX_EVIDENCE_ROWS = 1 << 20
+_AMOUNT_LIMIT = 1 << 256
+_AMOUNT_DIGITS = 78
+
+Signatures = Mapping[tuple[str, str], wire.OwnershipSignature]
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One row of a list; ``where`` names file and row."""
+
+    where: str
+    asset: str
+    chain: str
+    contract: str
+    address: str
+    amount: int
+    format: str
+    signature: str
+
+    @property
+    def owner(self) -> tuple[str, str]:
+        """Who signs: chain and address."""
+        return self.chain, self.address
+
+    def error(self, column: str, rule: str) -> ProverError:
+        """Return the error that a column of this row breaks ``rule``."""
+        return ProverError(f"{self.where}, column {column}: {rule}")
+
+
+def build_evidence(
+    files: Sequence[Path],
+    assets: Sequence[AssetConfig],
+    messages: Mapping[str, str],
+    progress: Callable[[int], None],
+) -> dict[str, bytes]:
+    """Read all lists and check every address and signature; return each asset's evidence file.
+
+    ``messages`` is the ownership message of each chain; ``progress`` is called with the number of
+    signatures checked so far.
+
+    Raises:
+        ProverError: a row breaks a rule; the message names file, row and column.
+    """
+    units = {asset.code: {(unit.chain, unit.contract) for unit in asset.units} for asset in assets}
+    rows: dict[str, list[_Row]] = {asset.code: [] for asset in assets}
+    seen: dict[tuple[str, str, str], str] = {}
+    for row in (row for file in files for row in _read(file)):
+        if row.asset not in units:
+            raise row.error("asset", "not an asset of the snapshot")
+        if (row.chain, row.contract) not in units[row.asset]:
+            raise row.error("contract", f"(chain, contract) is no unit of {row.asset}")
+        _check_address(row)
+        earlier = seen.setdefault((row.chain, row.contract, row.address), row.where)
+        if earlier != row.where:
+            raise row.error("address", f"counted already: {earlier}")
+        rows[row.asset].append(row)
+    all_rows = [row for some in rows.values() for row in some]
+    signatures = _checked_signatures(all_rows, messages, progress)
+    return {asset.code: _encode(asset, rows[asset.code], signatures) for asset in assets}
+
+
+def _check_address(row: _Row) -> None:
+    try:
+        parse_address(row.chain, row.address)
+    except OwnershipError as error:
+        raise row.error("address", error.message) from None
+
+
+def _checked_signatures(
+    rows: Sequence[_Row], messages: Mapping[str, str], progress: Callable[[int], None]
+) -> Signatures:
+    """Return the signature of every (chain, address) of the rows."""
+    signed: dict[tuple[str, str], _Row] = {}
+    for row in rows:
+        if row.signature or row.format:
+            earlier = signed.setdefault(row.owner, row)
+            if (earlier.format, earlier.signature) != (row.format, row.signature):
+                raise row.error("signature", f"this address has another one in {earlier.where}")
+    for row in rows:
+        if row.owner not in signed:
+            raise row.error("signature", "missing, on every row of this address")
+    for number, row in enumerate(signed.values(), 1):
+        try:
+            address = parse_address(row.chain, row.address)
+            check_ownership(address, messages[row.chain], row.format, row.signature)
+        except OwnershipError as error:
+            raise row.error("signature", error.message) from None
+        progress(number)
+    return {
+        owner: wire.OwnershipSignature(row.address, row.chain, row.format, row.signature)
+        for owner, row in signed.items()
+    }
+
+
+def evidence_total(asset: AssetConfig, evidence: wire.Evidence) -> int:
+    """Return what the rows of an asset count for, in ledger units."""
+    units = {(unit.chain, unit.contract): unit for unit in asset.units}
+    return sum(
+        ledger_units(row, units[row.chain, row.contract], asset.decimals) for row in evidence.rows
+    )
+
+
+def _encode(asset: AssetConfig, rows: Sequence[_Row], signatures: Signatures) -> bytes:
+    """Encode the evidence file of one asset (``spec/wire.md`` 4)."""
+    ordered = sorted(rows, key=lambda row: (row.chain, row.contract, row.address))
+    evidence = wire.Evidence(
+        code=asset.code,
+        rows=tuple(
+            wire.Row(row.address, row.amount.to_bytes(32), row.chain, row.contract)
+            for row in ordered
+        ),
+        signatures=tuple(signatures[owner] for owner in sorted({row.owner for row in rows})),
+        version=EVIDENCE_VERSION,
+    )
+    if evidence_total(asset, evidence) >= ASSETS_LIMIT:
+        raise ProverError(f"asset {asset.code}: the evidence adds up to 2^96 ledger units or more")
+    file = wire.write_record(evidence)
+    if len(rows) > MAX_EVIDENCE_ROWS or len(file) > MAX_EVIDENCE_BYTES:
+        raise ProverError(
+            f"asset {asset.code}: more than {MAX_EVIDENCE_ROWS} rows of evidence, "
+            f"or {MAX_EVIDENCE_BYTES} bytes"
+        )
+    return file
+
+
+def _read(file: Path) -> Iterator[_Row]:
+    """Read one list.
+
+    Raises:
+        ProverError: unreadable, not UTF-8, or a row is malformed.
+    """
+    read = _read_json_lines if file.suffix == ".jsonl" else _read_csv
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            for number, cells in read(file, lines):
+                yield _row(f"{file}: row {number}", cells)
+    except UnicodeDecodeError:
+        raise ProverError(f"{file}: not UTF-8") from None
+    except OSError as error:
+        raise ProverError(f"{file}: {error.strerror}") from None
+
+
+def _read_csv(file: Path, lines: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    reader = csv.reader(lines, strict=True)
+    try:
+        header = next(reader, [])
+        if len(set(header)) != len(header):
+            raise ProverError(f"{file}: row 1: a column occurs twice")
+        if not _REQUIRED <= set(header) <= set(COLUMNS):
+            raise ProverError(f"{file}: row 1: the columns are {', '.join(COLUMNS)}")
+        for cells in reader:
+            if len(cells) != len(header):
+                raise ProverError(
+                    f"{file}: row {reader.line_num}: {len(cells)} columns instead of {len(header)}"
+                )
+            yield reader.line_num, dict(zip(header, cells, strict=True))
+    except csv.Error as error:
+        raise ProverError(f"{file}: row {reader.line_num}: {error}") from None
+
+
+def _read_json_lines(file: Path, lines: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in enumerate(lines, 1):
+        try:
+            cells = json.loads(line, object_pairs_hook=_unique_keys)
+        except (ValueError, RecursionError):
+            raise ProverError(f"{file}: row {number}: not JSON, or a key occurs twice") from None
+        if not isinstance(cells, dict) or not _REQUIRED <= cells.keys() <= set(COLUMNS):
+            raise ProverError(
+                f"{file}: row {number}: not an object of the keys {', '.join(COLUMNS)}"
+            )
+        yield number, cells
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    cells = dict(pairs)
+    if len(cells) != len(pairs):
+        raise ValueError("a key occurs twice")
+    return cells
+
+
+def _row(where: str, cells: Mapping[str, Any]) -> _Row:
+    texts = {column: cells.get(column, "") for column in COLUMNS}
+    for column, text in texts.items():
+        if not isinstance(text, str) and not (column == "amount" and type(text) is int):
+            raise ProverError(f"{where}, column {column}: must be text")
+    digits = str(texts.pop("amount"))
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= _AMOUNT_DIGITS):
+        raise ProverError(f"{where}, column amount: not a whole number of chain base units")
+    if int(digits) >= _AMOUNT_LIMIT:
+        raise ProverError(f"{where}, column amount: not below 2^256")
+    return _Row(where=where, amount=int(digits), **texts)

@@ -1,0 +1,169 @@
+"""What makes pages and evidence a bundle: the solvency arguments, and the signed manifest.
+
+The manifest's digest stands in the log beside the signing key before a signature exists. Before
+that, evidence and arguments are checked as a verifier does, since what is signed for a snapshot id
+cannot be taken back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+import native
+from prover.assets.evidence import evidence_total
+from prover.config import AssetConfig, SnapshotConfig
+from prover.errors import ProverError
+from prover.frozen import Frozen
+from prover.keys import SigningLog
+from prover.liabilities.pages import Root
+from verifier import wire
+from verifier.errors import Rejected
+from verifier.evidence import Seen, check_evidence
+from verifier.keys import sign
+from verifier.manifest import MANIFEST_PATH, SIGNATURE_PATH, CheckedManifest, check_manifest
+from verifier.params import (
+    ARGUMENT_VERSION,
+    GROUP_ORDER,
+    PROTOCOL_VERSION,
+    SOLVENCY_BITS,
+    TreeShape,
+    evidence_path,
+)
+from verifier.policy import Policy
+from verifier.solvency import check_solvency_argument
+from verifier.statement import (
+    context,
+    evidence_digest,
+    manifest_digest,
+    solvency_commitments,
+    solvency_state,
+)
+from verifier.units import KnownUnit
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """Both sides of one asset: its tree (capacity in pages), and its evidence."""
+
+    asset: AssetConfig
+    capacity: int
+    root: Root
+    evidence: wire.Evidence
+
+
+def write_bundle(
+    folder: Path,
+    config: SnapshotConfig,
+    frozen: Frozen,
+    signing: Ed25519PrivateKey,
+    argument_secret: bytes,
+    balances: Sequence[Balance],
+) -> bytes:
+    """Write all of a bundle but its pages into ``folder``; return the manifest's digest.
+
+    ``balances`` are ascending by code; ``argument_secret`` is the key of all nonces.
+
+    Raises:
+        ProverError: a verifier would reject it, or the key has signed another for this snapshot.
+    """
+    snapshot = context(frozen.public_key, config.exchange, config.snapshot_id, config.time)
+    files = {entry.asset.code: wire.write_record(entry.evidence) for entry in balances}
+    (folder / "evidence").mkdir(exist_ok=True)
+    for code, file in files.items():
+        (folder / evidence_path(code)).write_bytes(file)
+    manifest = wire.Manifest(
+        account_id_type=config.account_id_type,
+        argument_version=ARGUMENT_VERSION,
+        assets=tuple(
+            _prove_solvency(
+                entry, _statement(entry, config, files), snapshot, argument_secret, frozen.salt
+            )
+            for entry in balances
+        ),
+        chains=config.chains,
+        exchange=config.exchange,
+        page_size=config.page_size,
+        previous=frozen.previous,
+        protocol_version=PROTOCOL_VERSION,
+        public_key=frozen.public_key,
+        rotation=frozen.rotation,
+        snapshot_id=config.snapshot_id,
+        time=config.time,
+    )
+    data = wire.write_record(manifest)
+    checked = CheckedManifest(manifest, manifest_digest(data), snapshot)
+    try:
+        _check_assets(checked, files)
+        SigningLog(config.signing_key).record(config.snapshot_id, checked.digest)
+        signature = sign(signing, "manifest-signature", data)
+        check_manifest(data, signature, frozen.public_key, _policy(config))
+    except Rejected as error:
+        raise ProverError(f"a verifier would reject this bundle: {error}") from None
+    (folder / MANIFEST_PATH).write_bytes(data)
+    (folder / SIGNATURE_PATH).write_bytes(signature)
+    return checked.digest
+
+
+def _statement(entry: Balance, config: SnapshotConfig, files: dict[str, bytes]) -> wire.Asset:
+    """Return an asset's entry of the manifest, still without its argument."""
+    asset = entry.asset
+    return wire.Asset(
+        capacity=entry.capacity,
+        code=asset.code,
+        decimals=asset.decimals,
+        evidence=evidence_digest(files[asset.code]),
+        levels=TreeShape(entry.capacity, config.page_size).levels,
+        ratio=asset.ratio,
+        root=entry.root.id,
+        solvency=b"",
+        sum=entry.root.sum,
+        units=asset.units,
+    )
+
+
+def _prove_solvency(
+    entry: Balance, statement: wire.Asset, context: bytes, secret: bytes, salt: bytes
+) -> wire.Asset:
+    """Return the statement with the argument that assets times den cover liabilities times num."""
+    ratio, root = statement.ratio, entry.root
+    total = evidence_total(entry.asset, entry.evidence)
+    assets, difference = solvency_commitments(total, ratio, root.sum)
+    surplus = ratio.den * total - ratio.num * root.value
+    blinding = -ratio.num * int.from_bytes(root.blinding) % GROUP_ORDER
+    argument = native.argument_prove(
+        solvency_state(context, statement, assets, root.sum),
+        SOLVENCY_BITS,
+        surplus.to_bytes(SOLVENCY_BITS // 8),
+        blinding.to_bytes(32),
+        difference,
+        secret,
+        salt,
+    )
+    return replace(statement, solvency=argument)
+
+
+def _check_assets(checked: CheckedManifest, files: dict[str, bytes]) -> None:
+    """Check evidence and solvency argument of every asset.
+
+    Raises:
+        Rejected: the first fault.
+    """
+    seen: Seen = set()
+    for asset in checked.manifest.assets:
+        total = check_evidence(checked, asset, files[asset.code], seen).total
+        check_solvency_argument(checked, asset, total)
+
+
+def _policy(config: SnapshotConfig) -> Policy:
+    """Return the policy of a verifier whose user names every unit of the snapshot."""
+    return Policy(
+        units=tuple(
+            KnownUnit(asset.code, unit.chain, unit.contract, unit.decimals)
+            for asset in config.assets
+            for unit in asset.units
+        )
+    )

@@ -1,0 +1,235 @@
+"""The command line ``assay``: results on standard output, everything else on standard error.
+
+Exit codes: 0 done, 1 could not run, 2 usage, 3 the assets do not cover the liabilities. Bad input
+ends in one line that names file, row, column and rule, never in a traceback.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from prover.errors import AssetsShort, ProverError
+from prover.keys import make_keys, public_bytes, read_signing_key
+from prover.packages import Packager, write_packages
+from prover.sample import make_sample
+from prover.snapshot import make_snapshot, ownership_messages, read_config
+from prover.storage import create_private
+
+COULD_NOT_RUN, SHORT_OF_ASSETS = 1, 3
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Make a zero-knowledge proof of solvency from a ledger and signed addresses.",
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Cores to use; all by default.")]
+Config = Annotated[Path, typer.Argument(metavar="SNAPSHOT.toml", show_default=False)]
+Folder = Annotated[Path, typer.Argument(metavar="DIR", show_default=False)]
+
+SigningKey = Annotated[
+    Path | None,
+    typer.Option("--signing-key", metavar="FILE", help="Where it is now, if it was moved."),
+]
+
+ALL_CORES = len(os.sched_getaffinity(0))
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app()
+    except AssetsShort as error:
+        _fail(error, SHORT_OF_ASSETS)
+    except ProverError as error:
+        _fail(error, COULD_NOT_RUN)
+    except OSError as error:
+        _fail(f"{error.filename}: {error.strerror}" if error.filename else error, COULD_NOT_RUN)
+
+
+def _fail(error: object, code: int) -> None:
+    print(f"assay: {error}", file=sys.stderr)
+    sys.exit(code)
+
+
+@app.command()
+def keygen(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR")], as_json: Json = False
+) -> None:
+    """Make the exchange's signing key and master key. Never overwrites a key."""
+    text = make_keys(out)
+    _print(as_json, {"public_key": text, "folder": str(out)}, f"public key  {text}")
+
+
+@app.command()
+def challenge(config: Config, as_json: Json = False) -> None:
+    """Print, for each chain, the message to sign with every address."""
+    snapshot, _ = read_config(config)
+    key = public_bytes(read_signing_key(snapshot.signing_key))
+    messages = ownership_messages(snapshot, key)
+    blocks = (f"--- {chain}\n{message}\n---" for chain, message in messages.items())
+    _print(as_json, messages, "\n".join(blocks))
+
+
+@app.command()
+def prove(
+    config: Config,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR")],
+    jobs: Jobs = ALL_CORES,
+    as_json: Json = False,
+) -> None:
+    """Make the bundle DIR/public, or go on with it where an earlier run was interrupted."""
+    started = time.monotonic()
+    with _progress() as progress:
+        snapshot = make_snapshot(config, out, jobs, progress)
+    result = {
+        "bundle": str(snapshot.bundle),
+        "made": snapshot.made,
+        "manifest_digest": snapshot.manifest_digest.hex(),
+        "seconds": round(time.monotonic() - started, 3),
+        "snapshot_id": snapshot.snapshot_id,
+    }
+    verb = "made" if snapshot.made else "was made before"
+    _print(
+        as_json,
+        result,
+        f"snapshot {snapshot.snapshot_id} {verb}: {snapshot.bundle}\n"
+        f"manifest {snapshot.manifest_digest.hex()}",
+    )
+
+
+@app.command()
+def package(
+    folder: Folder,
+    account: Annotated[str, typer.Argument(metavar="ACCOUNT", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE")],
+    signing_key: SigningKey = None,
+    as_json: Json = False,
+) -> None:
+    """Make the inclusion package of one account of a finished snapshot."""
+    packager = Packager(folder, signing_key)
+    data = packager.package(packager.index_of(account))
+    try:
+        create_private(out, data)
+    except FileExistsError:
+        raise ProverError(f"{out} exists already; nothing is overwritten") from None
+    _print(as_json, {"package": str(out), "bytes": len(data)}, str(out))
+
+
+@app.command()
+def packages(
+    folder: Folder,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR2")],
+    signing_key: SigningKey = None,
+    jobs: Jobs = ALL_CORES,
+    as_json: Json = False,
+) -> None:
+    """Make the packages of all accounts, under names that hold no id."""
+    with _progress() as progress:
+        progress.stage("packages", None)
+        count = write_packages(folder, out, signing_key, jobs, progress.advance)
+    _print(as_json, {"folder": str(out), "packages": count}, f"{count} packages in {out}")
+
+
+@app.command()
+def sample(
+    accounts: Annotated[int, typer.Option("--accounts", metavar="N", min=1)],
+    assets: Annotated[str, typer.Option("--assets", metavar="CODE,…")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR")],
+    seed: Annotated[int, typer.Option("--seed", metavar="S", min=0)] = 1,
+    insolvent: Annotated[
+        bool, typer.Option("--insolvent", help="Let the first asset fall one unit short.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Make a sample exchange: ledger, throw-away keys, signed evidence, snapshot.toml."""
+    made = make_sample(out, accounts, assets.split(","), seed, insolvent=insolvent)
+    result = {
+        "accounts": made.accounts,
+        "addresses": made.addresses,
+        "config": str(made.config),
+        "ledger_rows": made.ledger_rows,
+        "public_key": made.public_key,
+        "short": made.short,
+    }
+    _print(
+        as_json,
+        result,
+        f"{made.accounts} accounts, {made.ledger_rows} balances, "
+        f"{made.addresses} signed addresses\n"
+        f"public key  {made.public_key}\n"
+        f"snapshot    {made.config}",
+    )
+
+
+@app.command()
+def report(
+    bundle: Annotated[Path, typer.Argument(metavar="DIR/public", show_default=False)],
+    html: Annotated[Path, typer.Option("--html", metavar="FILE")],
+    exchange_key: Annotated[
+        str | None, typer.Option("--exchange-key", metavar="KEY", help="The exchange's public key.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write one self-contained page that explains a bundle and how to check it."""
+    from prover.report import write_report
+
+    write_report(bundle, html, exchange_key)
+    _print(as_json, {"report": str(html)}, str(html))
+
+
+def _print(as_json: bool, result: dict[str, Any], text: str) -> None:
+    print(json.dumps(result, ensure_ascii=False, sort_keys=True) if as_json else text)
+
+
+class _Bar:
+    """Shows progress on a terminal: one line for each stage."""
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self._task: TaskID | None = None
+
+    def stage(self, name: str, total: int | None) -> None:
+        self._task = self._bar.add_task(name, total=total)
+
+    def advance(self, done: int) -> None:
+        if self._task is not None:
+            self._bar.advance(self._task, done)
+
+    def reach(self, done: int) -> None:
+        if self._task is not None:
+            self._bar.update(self._task, completed=done)
+
+
+@contextmanager
+def _progress() -> Iterator[_Bar]:
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    with Progress(
+        *columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal
+    ) as bar:
+        yield _Bar(bar)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,300 @@
+"""The TOML file that describes a snapshot, read strictly into what the prover works with.
+
+Unknown keys, wrong types and values that a verifier would refuse are errors that name file and key.
+Relative paths are taken from the folder of the file. Nothing but the file itself is read here.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import gcd
+from pathlib import Path
+
+from prover.ledger.source import (
+    Columns,
+    CsvSource,
+    LedgerAsset,
+    LedgerSource,
+    LongColumns,
+    ParquetSource,
+    SqlSource,
+    WideColumns,
+)
+from prover.toml_table import Table
+from verifier.account import AccountError, IdType, canonical_name
+from verifier.ownership import OwnershipError, parse_address
+from verifier.params import CAPACITIES, MAX_HEIGHT, MAX_RATIO_TERM, MAX_UNIT_DECIMALS, PAGE_SIZES
+from verifier.units import KNOWN_UNITS
+from verifier.wire import Chain, Ratio, Unit
+
+DEFAULT_PAGE_SIZE = 1024
+MAX_PARTS = 64  # a package of 256 assets then stays below its limit of 2^20 bytes
+
+_SNAPSHOT_ID = re.compile(r"[a-z0-9-]{1,64}")
+_CHAIN_NAME = re.compile(r"[a-z0-9-]{1,32}")
+_HASH = re.compile(r"[0-9a-f]{64}")
+_RATIO = re.compile(r"([1-9][0-9]{0,9})/([1-9][0-9]{0,9})")
+_ID_TYPES: dict[str, IdType] = {"email": "email", "phone": "phone", "opaque": "opaque"}
+
+
+@dataclass(frozen=True, slots=True)
+class SplitPolicy:
+    """How many parts a balance is split into: 1 <= least <= most."""
+
+    least: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class AssetConfig:
+    """One asset; ``capacity`` in pages, None for the least that fits; units as in the manifest."""
+
+    code: str
+    decimals: int
+    ratio: Ratio
+    capacity: int | None
+    split: SplitPolicy
+    units: tuple[Unit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotConfig:
+    """A snapshot; ``time`` in Unix seconds; assets ascending by code, chains by name.
+
+    previous_manifest: None for the first snapshot; old_signing_key: only where the key changes.
+    """
+
+    exchange: str
+    snapshot_id: str
+    time: int
+    account_id_type: IdType
+    page_size: int
+    signing_key: Path
+    master_key: Path
+    previous_manifest: Path | None
+    old_signing_key: Path | None
+    ledger: LedgerSource
+    merge_duplicates: bool
+    chains: tuple[Chain, ...]
+    assets: tuple[AssetConfig, ...]
+    evidence: tuple[Path, ...]
+
+
+def parse_config(file: Path, text: bytes) -> SnapshotConfig:
+    """Parse the bytes of a snapshot file.
+
+    Raises:
+        ProverError: naming file, key and rule.
+    """
+    table = Table.read(file, text)
+    exchange = _exchange(table)
+    snapshot_id = table.take("snapshot_id", str)
+    if not _SNAPSHOT_ID.fullmatch(snapshot_id):
+        raise table.error("snapshot_id", "must be 1 to 64 of a-z, 0-9 and hyphen")
+    time = _time(table)
+    id_type = _ID_TYPES.get(table.take("account_id_type", str))
+    if id_type is None:
+        raise table.error("account_id_type", f"must be one of {', '.join(_ID_TYPES)}")
+    page_size = table.take_or("page_size", int, DEFAULT_PAGE_SIZE)
+    if page_size not in PAGE_SIZES:
+        raise table.error("page_size", f"must be one of {', '.join(map(str, PAGE_SIZES))}")
+    with table.table("keys") as keys:
+        signing_key, master_key = keys.take_path("signing"), keys.take_path("master")
+    with table.table("previous") as previous:
+        manifest, old_signing_key = _previous(previous)
+    assets = _assets(table)
+    with table.table("ledger") as ledger:
+        merge_duplicates = ledger.take_or("merge_duplicates", bool, False)
+        source = _ledger(ledger, {asset.code for asset in assets})
+    chains = _chains(table)
+    names = {chain.name for chain in chains}
+    for asset in assets:
+        for unit in asset.units:
+            if unit.chain not in names:
+                raise table.error("chains", f"{asset.code} is held on {unit.chain}: no block given")
+    evidence = tuple(entry.take_path("path") for entry in table.tables("evidence"))
+    table.closed()
+    return SnapshotConfig(
+        exchange,
+        snapshot_id,
+        time,
+        id_type,
+        page_size,
+        signing_key,
+        master_key,
+        manifest,
+        old_signing_key,
+        source,
+        merge_duplicates,
+        chains,
+        assets,
+        evidence,
+    )
+
+
+def _exchange(table: Table) -> str:
+    name = table.take("exchange", str)
+    try:
+        canonical = canonical_name(name)
+    except AccountError as error:
+        raise table.error("exchange", f"not a valid name: {error.rule}") from None
+    if canonical != name:
+        raise table.error("exchange", "not in canonical form (outer space, or not NFC)")
+    return name
+
+
+def _time(table: Table) -> int:
+    time = table.take("time", datetime)
+    if time.utcoffset() != timedelta(0) or time.microsecond:
+        raise table.error("time", "must be in whole seconds and end in Z")
+    seconds = int(time.timestamp())
+    if seconds < 1:
+        raise table.error("time", "must be after 1970-01-01T00:00:00Z")
+    return seconds
+
+
+def _previous(table: Table) -> tuple[Path | None, Path | None]:
+    if table.take_or("first", bool, False):
+        if table.remaining():
+            raise table.error(table.remaining()[0], "the first snapshot has no previous one")
+        return None, None
+    if not table.has("manifest"):
+        raise table.error("manifest", "give the previous manifest, or first = true")
+    manifest = table.take_path("manifest")
+    return manifest, table.take_path("old_signing") if table.has("old_signing") else None
+
+
+def _ledger(table: Table, codes: set[str]) -> LedgerSource:
+    layout = table.take("layout", str)
+    kind = table.take("format", str)
+    with table.table("columns") as columns:
+        chosen = _columns(columns, layout, codes)
+    if layout not in ("long", "wide"):
+        raise table.error("layout", "must be long or wide")
+    match kind:
+        case "csv":
+            return CsvSource(table.take_path("path"), chosen)
+        case "parquet":
+            return ParquetSource(table.take_path("path"), chosen)
+        case "sql":
+            return SqlSource(table.take("url", str), table.take("query", str), chosen)
+    raise table.error("format", "must be csv, parquet or sql")
+
+
+def _columns(table: Table, layout: str, codes: set[str]) -> Columns:
+    if layout != "wide":
+        account, asset = table.take("account", str), table.take("asset", str)
+        return LongColumns(account, asset, table.take("balance", str))
+    account = table.take("account", str)
+    with table.table("assets") as assets:
+        columns = {code: assets.take(code, str) for code in assets.remaining()}
+        for code in sorted(columns.keys() ^ codes):
+            raise assets.error(code, "the columns and the snapshot's assets must be the same")
+    return WideColumns(account, columns)
+
+
+def _chains(table: Table) -> tuple[Chain, ...]:
+    chains = []
+    with table.table("chains") as blocks:
+        for name in sorted(blocks.remaining()):
+            if not _CHAIN_NAME.fullmatch(name):
+                raise blocks.error(name, "a chain's name is 1 to 32 of a-z, 0-9 and hyphen")
+            with blocks.table(name) as block:
+                height, digest = block.take("height", int), block.take("hash", str)
+                if not 0 <= height <= MAX_HEIGHT:
+                    raise block.error("height", "must be 0 to 2^63 - 1")
+                if not _HASH.fullmatch(digest):
+                    raise block.error("hash", "must be 64 lower-case hex digits")
+            chains.append(Chain(bytes.fromhex(digest), height, name))
+    return tuple(chains)
+
+
+def _assets(table: Table) -> tuple[AssetConfig, ...]:
+    assets: dict[str, AssetConfig] = {}
+    users: dict[tuple[str, str], str] = {}
+    for entry in table.tables("assets"):
+        asset = _asset(entry)
+        if asset.code in assets:
+            raise entry.error("code", f"{asset.code} occurs twice")
+        assets[asset.code] = asset
+        for unit in asset.units:
+            user = users.setdefault((unit.chain, unit.contract), asset.code)
+            if user != asset.code:
+                raise entry.error("units", f"{user} has this unit too")
+    if not 1 <= len(assets) <= 256:
+        raise table.error("assets", "a snapshot has 1 to 256 assets")
+    return tuple(assets[code] for code in sorted(assets))
+
+
+def _asset(table: Table) -> AssetConfig:
+    code, decimals = table.take("code", str), table.take("decimals", int)
+    try:
+        LedgerAsset(code, decimals)
+    except ValueError as error:
+        raise table.error("code", str(error)) from None
+    ratio = _RATIO.fullmatch(table.take_or("ratio", str, "1/1"))
+    num, den = (int(ratio[1]), int(ratio[2])) if ratio else (0, 0)
+    if not 0 < max(num, den) <= MAX_RATIO_TERM or gcd(num, den) != 1:
+        raise table.error("ratio", 'must be "num/den", coprime, both below 2^32')
+    capacity = _capacity(table)
+    policy = SplitPolicy(1, 1)
+    if table.has("split"):
+        with table.table("split") as split:
+            policy = SplitPolicy(split.take("least", int), split.take("most", int))
+            if not 1 <= policy.least <= policy.most <= MAX_PARTS:
+                raise split.error("most", f"must hold 1 <= least <= most <= {MAX_PARTS}")
+    units = sorted(
+        (_unit(unit, code, decimals) for unit in table.tables("units")),
+        key=lambda unit: (unit.chain, unit.contract),
+    )
+    if not 1 <= len({(unit.chain, unit.contract) for unit in units}) == len(units) <= 64:
+        raise table.error("units", "must be 1 to 64, all different")
+    return AssetConfig(code, decimals, Ratio(den, num), capacity, policy, tuple(units))
+
+
+def _capacity(table: Table) -> int | None:
+    if not table.has("capacity"):
+        return None
+    capacity = table.take("capacity", object)
+    if capacity == "auto":
+        return None
+    if type(capacity) is not int or capacity not in CAPACITIES:
+        raise table.error(
+            "capacity",
+            'must be "auto", 1, 2, 3, or 4, 5, 6, 7 times a power of two, up to 2^20',
+        )
+    return capacity
+
+
+def _unit(table: Table, code: str, ledger_decimals: int) -> Unit:
+    """Read a unit; what it leaves out comes from the verifier's table."""
+    chain = table.take("chain", str)
+    known = {
+        unit.contract: unit.decimals
+        for unit in KNOWN_UNITS
+        if (unit.code, unit.chain) == (code, chain)
+    }
+    if table.has("contract"):
+        contract = table.take("contract", str)
+    elif len(known) == 1:
+        contract = next(iter(known))
+    else:
+        raise table.error("contract", f"the verifier's table does not have {code} on {chain}")
+    if contract:
+        try:
+            parse_address("ethereum", contract)
+        except OwnershipError as error:
+            raise table.error("contract", error.message) from None
+    if table.has("decimals"):
+        decimals = table.take("decimals", int)
+    elif contract in known:
+        decimals = known[contract]
+    else:
+        raise table.error("decimals", "the verifier's table does not have this contract")
+    if not ledger_decimals <= decimals <= MAX_UNIT_DECIMALS:
+        raise table.error(
+            "decimals", f"must be at least the ledger's and at most {MAX_UNIT_DECIMALS}"
+        )
+    return Unit(chain, contract, decimals)

@@ -1,0 +1,137 @@
+"""The record that a snapshot's private folder opens with: what may not change between two runs.
+
+It is written once, before anything else, with the snapshot's salt. A later run over the folder
+must come with the same TOML bytes, the same keys and the same version of the prover; then every
+byte that follows is the same.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+import native
+from prover.config import SnapshotConfig
+from prover.errors import ProverError
+from prover.keys import public_bytes, read_signing_key
+from prover.storage import fresh_file
+from verifier import wire
+from verifier.keys import is_signed, sign
+from verifier.manifest import rotation_body
+from verifier.params import ID_BYTES, MAX_MANIFEST_BYTES
+from verifier.statement import manifest_digest
+
+SALT_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """``snapshot.msgpack`` of the private folder.
+
+    master_key: its SHA-256; previous: the previous manifest's digest, or zeros; signing_key: the
+    path, for `prover.packages`; toml: its SHA-256; version: the prover's.
+    """
+
+    master_key: wire.Bin32
+    previous: wire.Bin32
+    public_key: wire.Bin32
+    rotation: tuple[wire.Rotation, ...]
+    salt: wire.Bin32
+    signing_key: str
+    toml: wire.Bin32
+    version: str
+
+
+def read_frozen(path: Path) -> Frozen:
+    """Read the record.
+
+    Raises:
+        ProverError: it is not there, or damaged.
+    """
+    try:
+        return wire.read_record(Frozen, path.read_bytes())
+    except (wire.NotCanonical, wire.BadFields):
+        raise ProverError(f"{path}: damaged") from None
+    except OSError as error:
+        raise ProverError(f"{path}: {error.strerror}") from None
+
+
+def freeze(
+    path: Path, config: SnapshotConfig, toml: bytes, signing: Ed25519PrivateKey, master: bytes
+) -> Frozen:
+    """Return the record of this snapshot; make it if there is none.
+
+    Raises:
+        ProverError: the record is of another TOML, key or version, or the previous manifest is not
+            a fit predecessor.
+    """
+    fixed = {
+        "TOML": native.sha256(toml),
+        "signing key": public_bytes(signing),
+        "master key": native.sha256(master),
+        "prover's version": version("assay"),
+    }
+    if not path.exists():
+        previous, rotation = _predecessor(config, signing)
+        frozen = Frozen(
+            master_key=native.sha256(master),
+            previous=previous,
+            public_key=public_bytes(signing),
+            rotation=rotation,
+            salt=secrets.token_bytes(SALT_BYTES),
+            signing_key=str(config.signing_key.resolve()),
+            toml=native.sha256(toml),
+            version=version("assay"),
+        )
+        with fresh_file(path) as file:
+            file.write(wire.write_record(frozen))
+    frozen = read_frozen(path)
+    begun = (frozen.toml, frozen.public_key, frozen.master_key, frozen.version)
+    for (name, now), then in zip(fixed.items(), begun, strict=True):
+        if now != then:
+            raise ProverError(
+                f"{path.parent}: this snapshot was begun with another {name}; "
+                "restore it, or begin anew in another folder"
+            )
+    return frozen
+
+
+def _predecessor(
+    config: SnapshotConfig, signing: Ed25519PrivateKey
+) -> tuple[bytes, tuple[wire.Rotation, ...]]:
+    """Check the previous manifest; return its digest, and the rotation if the key has changed."""
+    if config.previous_manifest is None:
+        return bytes(ID_BYTES), ()
+    path = config.previous_manifest
+    try:
+        data, signature = path.read_bytes(), path.with_suffix(".sig").read_bytes()
+        manifest = wire.read_record(wire.Manifest, data[: MAX_MANIFEST_BYTES + 1])
+    except OSError as error:
+        raise ProverError(f"{error.filename}: {error.strerror}") from None
+    except (wire.NotCanonical, wire.BadFields):
+        raise ProverError(f"{path}: not a manifest") from None
+    if not is_signed(manifest.public_key, "manifest-signature", data, signature):
+        raise ProverError(f"{path}: manifest.sig is no signature of it by its own key")
+    if manifest.snapshot_id == config.snapshot_id or manifest.time >= config.time:
+        raise ProverError(f"{path}: the previous snapshot must have another id and be earlier")
+    if manifest.exchange != config.exchange:
+        raise ProverError(f"{path}: of another exchange")
+    digest, new_key = manifest_digest(data), public_bytes(signing)
+    if manifest.public_key == new_key:
+        if config.old_signing_key is not None:
+            raise ProverError("previous.old_signing is given, but the signing key has not changed")
+        return digest, ()
+    if config.old_signing_key is None:
+        raise ProverError("the signing key has changed: previous.old_signing must name the old one")
+    old = read_signing_key(config.old_signing_key)
+    if public_bytes(old) != manifest.public_key:
+        raise ProverError(f"{config.old_signing_key}: not the key of the previous manifest")
+    body = rotation_body(manifest.public_key, new_key, config.exchange, digest)
+    rotation = wire.Rotation(
+        sign(signing, "rotation", body), manifest.public_key, sign(old, "rotation", body)
+    )
+    return digest, (rotation,)

@@ -1,0 +1,195 @@
+"""The leaves of one asset: every balance split into parts, and where each part stands in the tree.
+
+The result, the asset's *openings*, is three flat files, private and memory-mapped ever after:
+
+- ``first``: u64, accounts + 1: the parts of account i are numbers first[i] to first[i + 1] - 1;
+- ``amounts``: u64, one a part, in ledger units;
+- ``positions``: u32, one a leaf of the tree: first the leaf index of every part, then those of the
+  zero leaves that fill the tree.
+
+They are a function of ledger, parameters, keys and salt alone (``spec/protocol.md`` 2.4): pieces
+and threads cannot be seen in them. Items are in the machine's byte order, for this machine alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+import native
+from prover.config import AssetConfig
+from prover.liabilities.capacity import choose_capacity
+from prover.liabilities.derivation import derive
+from prover.ordered import in_order
+
+Item = TypeVar("Item", bound=np.generic)
+
+U32 = npt.NDArray[np.uint32]
+U64 = npt.NDArray[np.uint64]
+Bytes = npt.NDArray[np.uint8]
+
+# Accounts or leaves that one native call handles: a few MB of buffers.
+PIECE = 1 << 16
+
+_SORT_KEYS_PER_BLOCK = 4  # a stream's block of 32 bytes is four u64
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """The columns of all accounts that leaves are derived from, ascending by id.
+
+    ids: the canonical ids as UTF-8, one after another; offsets: u64, accounts + 1; keys: accounts
+    rows of 32 bytes.
+    """
+
+    ids: Bytes
+    offsets: U64
+    keys: Bytes
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def ids_of(self, start: int, stop: int) -> tuple[Bytes, U64]:
+        """Return the ids of a range of accounts, with offsets that start at 0."""
+        offsets = self.offsets[start : stop + 1]
+        return self.ids[int(offsets[0]) : int(offsets[-1])], offsets - offsets[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Openings:
+    """The openings of one asset, as files in a folder; see the head of this file."""
+
+    first: U64
+    amounts: U64
+    positions: U32
+
+    @classmethod
+    def load(cls, folder: Path) -> Openings:
+        """Map the three files into memory, read-only."""
+        return cls(
+            map_column(folder / "first", np.uint64),
+            map_column(folder / "amounts", np.uint64),
+            map_column(folder / "positions", np.uint32),
+        )
+
+
+def map_column(path: Path, kind: type[Item]) -> npt.NDArray[Item]:
+    """Map a flat file of fixed-size items into memory, read-only; an empty file is no items."""
+    if path.stat().st_size == 0:
+        return np.empty(0, kind)
+    return np.memmap(path, dtype=kind, mode="r")
+
+
+def pieces(count: int) -> list[tuple[int, int]]:
+    """Cut 0 to ``count`` into consecutive ranges of at most `PIECE`."""
+    return [(start, min(start + PIECE, count)) for start in range(0, count, PIECE)]
+
+
+def write_account_keys(
+    file: BinaryIO, snapshot_key: bytes, ids: Bytes, offsets: U64, jobs: int
+) -> None:
+    """Write the 32-byte key of every account, one after another."""
+
+    def derive_piece(piece: tuple[int, int]) -> bytes:
+        start, stop = piece
+        part = offsets[start : stop + 1]
+        names = ids[int(part[0]) : int(part[-1])]
+        return native.account_keys(snapshot_key, names, part - part[0])
+
+    for keys in in_order(derive_piece, pieces(len(offsets) - 1), jobs):
+        file.write(keys)
+
+
+def write_openings(
+    folder: Path,
+    asset: AssetConfig,
+    accounts: Accounts,
+    balances: U64,
+    snapshot_key: bytes,
+    page_size: int,
+    jobs: int,
+) -> None:
+    """Split all balances of an asset and place the parts: write the three files into ``folder``.
+
+    Raises:
+        ProverError: the declared capacity, or the largest there is, does not hold the parts.
+    """
+    code = asset.code.encode()
+    counts = np.empty(len(balances), np.uint32)
+
+    def split_piece(piece: tuple[int, int]) -> bytes:
+        start, stop = piece
+        keys = accounts.keys[start:stop]
+        made, amounts = native.split(
+            keys, balances[start:stop], code, asset.split.least, asset.split.most
+        )
+        counts[start:stop] = np.frombuffer(made, np.uint32)
+        return amounts
+
+    with (folder / "amounts").open("wb") as file:
+        for amounts in in_order(split_piece, pieces(len(balances)), jobs):
+            file.write(amounts)
+    first = np.zeros(len(balances) + 1, np.uint64)
+    np.cumsum(counts, out=first[1:])
+    first.tofile(folder / "first")
+    capacity = choose_capacity(asset.code, int(first[-1]), page_size, asset.capacity)
+    key = derive(snapshot_key, "shuffle", code)
+    shuffled_positions(key, capacity * page_size).tofile(folder / "positions")
+
+
+def shuffled_positions(key: bytes, count: int) -> U32:
+    """Return where each of ``count`` leaves stands: ascending by (random u64, number)."""
+    blocks = -(-count // _SORT_KEYS_PER_BLOCK)
+    sort_keys = np.frombuffer(native.stream(key, 0, blocks), ">u8")[:count].astype(np.uint64)
+    order = np.argsort(sort_keys, kind="stable")
+    del sort_keys
+    positions = np.empty(count, np.uint32)
+    positions[order] = np.arange(count, dtype=np.uint32)
+    return positions
+
+
+def leaf_columns(
+    accounts: Accounts,
+    openings: Openings,
+    code: str,
+    context: bytes,
+    snapshot_key: bytes,
+    jobs: int,
+) -> tuple[U64, Bytes]:
+    """Return amount and blinding (rows of 32 bytes) of every leaf, in the order of the tree."""
+    capacity = len(openings.positions)
+    parts = len(openings.amounts)
+    amounts = np.zeros(capacity, np.uint64)
+    blindings = np.empty((capacity, 32), np.uint8)
+    padding_key = derive(snapshot_key, "padding", code.encode())
+
+    def blind_parts(piece: tuple[int, int]) -> None:
+        start, stop = piece
+        first = openings.first[start : stop + 1]
+        ids, offsets = accounts.ids_of(start, stop)
+        counts = np.diff(first).astype(np.uint32)
+        made = native.blindings(
+            accounts.keys[start:stop], ids, offsets, context, code.encode(), counts
+        )
+        place(int(first[0]), int(first[-1]), made)
+
+    def blind_padding(piece: tuple[int, int]) -> None:
+        start, stop = piece
+        made = native.padding_blindings(padding_key, start, stop - start)
+        place(parts + start, parts + stop, made)
+
+    def place(start: int, stop: int, made: bytes) -> None:
+        rows = np.frombuffer(made, np.uint8).reshape(-1, 32)
+        blindings[openings.positions[start:stop]] = rows
+
+    for start, stop in pieces(parts):
+        amounts[openings.positions[start:stop]] = openings.amounts[start:stop]
+    for _ in in_order(blind_parts, pieces(len(accounts)), jobs):
+        pass
+    for _ in in_order(blind_padding, pieces(capacity - parts), jobs):
+        pass
+    return amounts, blindings

@@ -1,0 +1,153 @@
+"""Inclusion packages: what one customer needs to find and open their own leaves.
+
+They are made by index from the openings, which are mapped, not read: one package costs the same for
+ten accounts and for ten million. A package holds its account's key, so it is for that customer
+alone; the names of many in one folder are made by a keyed hash and tell nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from prover.errors import ProverError
+from prover.frozen import read_frozen
+from prover.keys import public_bytes, read_signing_key
+from prover.ledger import find_account, load_ledger
+from prover.liabilities.derivation import derive
+from prover.liabilities.leaves import Openings, map_column
+from prover.snapshot import ACCOUNT_KEYS, LEDGER, OPENINGS, PRIVATE, PUBLIC, RECORD
+from prover.storage import PARTIAL, rename_folder
+from verifier import wire
+from verifier.account import AccountError, canonical_account_id
+from verifier.keys import sign
+from verifier.manifest import MANIFEST_PATH
+from verifier.params import ID_BYTES, PACKAGE_VERSION
+from verifier.statement import manifest_digest
+
+BATCH = 256  # accounts a process takes at a time
+
+
+class Packager:
+    """Makes packages of one finished snapshot.
+
+    Raises:
+        ProverError: the snapshot is not finished, or the signing key is another than its own.
+    """
+
+    def __init__(self, snapshot: Path, signing_key: Path | None = None) -> None:
+        private, manifest = snapshot / PRIVATE, snapshot / PUBLIC / MANIFEST_PATH
+        if not manifest.is_file():
+            raise ProverError(f"{snapshot}: no finished snapshot")
+        frozen = read_frozen(private / RECORD)
+        self._signing = read_signing_key(signing_key or Path(frozen.signing_key))
+        if public_bytes(self._signing) != frozen.public_key:
+            raise ProverError("the signing key is another than the snapshot's")
+        self._manifest = manifest_digest(manifest.read_bytes())
+        self._ledger = load_ledger(private / LEDGER)
+        self._keys = map_column(private / ACCOUNT_KEYS, np.uint8).reshape(-1, ID_BYTES)
+        self._openings = {
+            asset.code: Openings.load(private / OPENINGS / asset.code)
+            for asset in self._ledger.assets
+        }
+
+    def __len__(self) -> int:
+        """Return the number of accounts."""
+        return len(self._ledger)
+
+    def index_of(self, account: str) -> int:
+        """Return the index of the account with an id in any form that canonicalises to its own.
+
+        Raises:
+            ProverError: there is none.
+        """
+        try:
+            index = find_account(self._ledger, canonical_account_id(account, self._ledger.id_type))
+        except AccountError as error:
+            raise ProverError(f"not an account id: {error.rule}") from None
+        if index is None:
+            raise ProverError("no such account in the snapshot")
+        return index
+
+    def package(self, index: int) -> bytes:
+        """Return the signed package of the account at an index."""
+        body = wire.write_record(
+            wire.PackageBody(
+                account_id=self._ledger.account_id(index).decode(),
+                account_key=self._key(index),
+                assets=tuple(
+                    wire.PackageAsset(code, _parts(openings, index))
+                    for code, openings in self._openings.items()
+                ),
+                manifest=self._manifest,
+                version=PACKAGE_VERSION,
+            )
+        )
+        return wire.write_record(wire.Package(body, sign(self._signing, "package-signature", body)))
+
+    def name(self, index: int) -> Path:
+        """Return the path of an account's package among all, under two levels of folders."""
+        name = derive(self._key(index), "shard").hex()
+        return Path(name[:2], name[2:4], f"{name}.msgpack")
+
+    def _key(self, index: int) -> bytes:
+        return self._keys[index].tobytes()
+
+
+def write_packages(
+    snapshot: Path,
+    out: Path,
+    signing_key: Path | None,
+    jobs: int,
+    report: Callable[[int], None],
+) -> int:
+    """Write the packages of all accounts under ``out``, by ``jobs`` processes; return how many.
+
+    ``report`` is called with the number of packages written since its last call.
+
+    Raises:
+        ProverError: see `Packager`; or ``out``, or what an interrupted run left, exists.
+    """
+    count = len(Packager(snapshot, signing_key))
+    unfinished = out.with_name(out.name + PARTIAL)
+    for path in (out, unfinished):
+        if path.exists():
+            raise ProverError(f"{path} exists already; nothing is overwritten")
+    unfinished.mkdir(mode=0o700, parents=True)
+    with get_context("spawn").Pool(jobs, _start, (snapshot, signing_key)) as pool:
+        batches = [(start, min(start + BATCH, count)) for start in range(0, count, BATCH)]
+        for written in pool.imap_unordered(partial(_write_batch, unfinished), batches):
+            report(written)
+    rename_folder(unfinished, out)
+    return count
+
+
+_packager: Packager  # of a worker process
+
+
+def _start(snapshot: Path, signing_key: Path | None) -> None:
+    global _packager
+    os.umask(0o077)
+    _packager = Packager(snapshot, signing_key)
+
+
+def _write_batch(folder: Path, batch: tuple[int, int]) -> int:
+    for index in range(*batch):
+        path = folder / _packager.name(index)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(_packager.package(index))
+    return batch[1] - batch[0]
+
+
+def _parts(openings: Openings, index: int) -> tuple[wire.Part, ...]:
+    start, stop = int(openings.first[index]), int(openings.first[index + 1])
+    amounts, leaves = openings.amounts[start:stop], openings.positions[start:stop]
+    return tuple(
+        wire.Part(int(amount), int(leaf), part)
+        for part, (amount, leaf) in enumerate(zip(amounts, leaves, strict=True))
+    )

@@ -1,0 +1,280 @@
+"""A sample exchange, made up from a seed: ledger, keys, addresses that are really signed for.
+
+Balances have the heavy tail of real ones: most accounts hold little, a few hold much of everything.
+All keys follow from the seed, so whoever knows it knows them: they are for trying things out.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from prover.assets.evidence import COLUMNS
+from prover.assets.signing import (
+    Signed,
+    sign_bip137_p2pkh,
+    sign_bip322_simple_p2tr,
+    sign_bip322_simple_p2wpkh,
+    sign_bip322_simple_p2wsh,
+    sign_eip191,
+)
+from prover.errors import ProverError
+from prover.keys import PUBLIC_KEY_FILE, public_bytes, write_keys
+from prover.snapshot import ownership_messages, read_config
+from verifier.units import KNOWN_UNITS
+
+EXCHANGE = "Example Exchange"
+SNAPSHOT_ID = "2026-11-21"
+TIME = "2026-11-21T00:00:00Z"
+HEIGHTS = {"bitcoin": 870_000, "ethereum": 21_200_000}
+
+# Values in dollars: half of the holdings are below the median; one in a thousand is a whale's.
+MEDIAN_VALUE = 150.0
+SPREAD = 2.0
+WHALE_SHARE = 0.001
+WHALE_LEAST = 100_000.0
+WHALE_SHAPE = 1.2
+GREATEST_VALUE = 5e7
+
+# What the exchange holds above its liabilities, and how it is spread over its addresses.
+SURPLUS = 50  # one part in 50
+SHARES = (5, 15, 25, 55)
+
+_FIRST = ("ada", "bruno", "chen", "dana", "emil", "fatima", "goran", "hana", "ines", "jonas")
+_LAST = ("abbott", "bauer", "costa", "dietz", "eklund", "farah", "garcia", "huang", "ito", "jung")
+_DOMAINS = ("example.com", "example.org", "example.net", "mail.example", "post.example")
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How an asset is kept: ledger decimals, dollars a coin, share of accounts that hold some."""
+
+    decimals: int
+    price: float
+    holders: float
+
+
+PROFILES = {
+    "BNB": Profile(8, 600.0, 0.4),
+    "BTC": Profile(8, 60_000.0, 0.7),
+    "DAI": Profile(6, 1.0, 0.2),
+    "ETH": Profile(8, 3_000.0, 0.6),
+    "LINK": Profile(8, 15.0, 0.2),
+    "SHIB": Profile(2, 0.000_02, 0.3),
+    "USDC": Profile(6, 1.0, 0.5),
+    "USDT": Profile(6, 1.0, 0.8),
+    "WBTC": Profile(8, 60_000.0, 0.1),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What was made; ``short`` is the asset that falls one ledger unit short, if one does."""
+
+    config: Path
+    public_key: str
+    accounts: int
+    ledger_rows: int
+    addresses: int
+    short: str | None
+
+
+def make_sample(
+    out: Path,
+    accounts: int,
+    codes: Sequence[str],
+    seed: int,
+    *,
+    insolvent: bool = False,
+    page_size: int = 1024,
+) -> Sample:
+    """Write a sample exchange into the folder ``out``: ``snapshot.toml`` and all that it names.
+
+    With ``insolvent``, the assets of the first code fall one ledger unit short.
+
+    Raises:
+        ProverError: ``out`` holds something, or a code or number is out of range.
+    """
+    if accounts < 1:
+        raise ProverError("a sample has one account or more")
+    for code in codes:
+        if code not in PROFILES:
+            raise ProverError(f"the sample's assets are {', '.join(PROFILES)}; not {code}")
+    if not codes or len(set(codes)) != len(codes):
+        raise ProverError("a sample has one asset or more, each once")
+    if out.exists() and any(out.iterdir()):
+        raise ProverError(f"{out} is not empty; nothing is overwritten")
+    out.mkdir(parents=True, exist_ok=True)
+
+    signing = Ed25519PrivateKey.from_private_bytes(_key(seed, "signing"))
+    text = write_keys(out / "keys", signing, _key(seed, "master"), out / PUBLIC_KEY_FILE)
+    config = out / "snapshot.toml"
+    config.write_text(_toml(codes, seed, page_size), encoding="utf-8")
+
+    balances = _balances(accounts, codes, seed)
+    rows = _write_ledger(out / "ledger.csv", codes, balances, _emails(accounts, seed))
+    totals = {code: int(np.sum(balance[balance >= 0])) for code, balance in balances.items()}
+    held = {code: total + total // SURPLUS + 1 for code, total in totals.items()}
+    if insolvent:
+        held[codes[0]] = totals[codes[0]] - 1
+    messages = ownership_messages(read_config(config)[0], public_bytes(signing))
+    addresses = _write_evidence(out / "evidence.csv", held, messages, seed)
+    return Sample(config, text, accounts, rows, addresses, codes[0] if insolvent else None)
+
+
+def _key(seed: int, name: str) -> bytes:
+    return sha256(f"assay sample, seed {seed}, {name}".encode()).digest()
+
+
+def _balances(accounts: int, codes: Sequence[str], seed: int) -> dict[str, npt.NDArray[np.int64]]:
+    """Return the balance of every account in ledger units, -1 where it does not hold the asset."""
+    random = np.random.default_rng(seed)
+    holds = np.array([random.random(accounts) < PROFILES[code].holders for code in codes])
+    # Nobody has an account for nothing.
+    idle = np.flatnonzero(~holds.any(axis=0))
+    holds[idle % len(codes), idle] = True
+    balances = {}
+    for code, held in zip(codes, holds, strict=True):
+        profile = PROFILES[code]
+        value = random.lognormal(np.log(MEDIAN_VALUE), SPREAD, accounts)
+        whale = random.random(accounts) < WHALE_SHARE
+        value[whale] = WHALE_LEAST * (1 + random.pareto(WHALE_SHAPE, int(whale.sum())))
+        coins = np.minimum(value, GREATEST_VALUE) / profile.price
+        balance = np.floor(coins * 10**profile.decimals).astype(np.int64) + 1
+        balances[code] = np.where(held, balance, -1)
+    return balances
+
+
+def _emails(accounts: int, seed: int) -> list[str]:
+    random = np.random.default_rng([seed, 1])
+    names = (
+        random.integers(len(words), size=accounts).tolist() for words in (_FIRST, _LAST, _DOMAINS)
+    )
+    return [
+        f"{_FIRST[first]}.{_LAST[last]}{number}@{_DOMAINS[domain]}"
+        for number, (first, last, domain) in enumerate(zip(*names, strict=True), 1)
+    ]
+
+
+def _write_ledger(
+    path: Path, codes: Sequence[str], balances: dict[str, npt.NDArray[np.int64]], ids: list[str]
+) -> int:
+    """Write one row for each balance; return how many."""
+    columns = [_decimals(balances[code], PROFILES[code].decimals) for code in codes]
+    rows = 0
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.write("account_id,asset,balance\n")
+        for account, *texts in zip(ids, *columns, strict=True):
+            for code, text in zip(codes, texts, strict=True):
+                if text:
+                    file.write(f"{account},{code},{text}\n")
+                    rows += 1
+    return rows
+
+
+def _decimals(units: npt.NDArray[np.int64], decimals: int) -> list[str]:
+    """Write ledger units as decimals; nothing for a negative number."""
+    whole, fraction = np.divmod(units, 10**decimals)
+    return [
+        f"{coins}.{rest:0{decimals}d}" if coins >= 0 else ""
+        for coins, rest in zip(whole.tolist(), fraction.tolist(), strict=True)
+    ]
+
+
+def _write_evidence(path: Path, held: dict[str, int], messages: dict[str, str], seed: int) -> int:
+    """Write every asset spread over the addresses of its chain; return the number of addresses."""
+    wallets = {chain: _wallets(chain, message, seed) for chain, message in messages.items()}
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for code in sorted(held):
+            unit = next(unit for unit in KNOWN_UNITS if unit.code == code)
+            scale = 10 ** (unit.decimals - PROFILES[code].decimals)
+            amounts = [held[code] * share // 100 for share in SHARES]
+            amounts[-1] += held[code] - sum(amounts)
+            for (format, wallet), amount in zip(wallets[unit.chain], amounts, strict=True):
+                writer.writerow(
+                    (
+                        code,
+                        unit.chain,
+                        unit.contract,
+                        wallet.address,
+                        amount * scale,
+                        format,
+                        wallet.signature,
+                    )
+                )
+    return sum(map(len, wallets.values()))
+
+
+def _wallets(chain: str, message: str, seed: int) -> list[tuple[str, Signed]]:
+    """Return format, address and signature of the exchange's addresses on a chain."""
+    keys = [_key(seed, f"{chain} {number}") for number in range(6)]
+    if chain == "ethereum":
+        return [("eip191", sign_eip191(key, message)) for key in keys[: len(SHARES)]]
+    return [
+        ("bip322", sign_bip322_simple_p2wpkh(keys[0], message)),
+        ("bip137", sign_bip137_p2pkh(keys[1], message)),
+        ("bip322", sign_bip322_simple_p2tr(keys[2], message)),
+        ("bip322", sign_bip322_simple_p2wsh(keys[3:6], 2, message)),
+    ]
+
+
+def _toml(codes: Sequence[str], seed: int, page_size: int) -> str:
+    chains = sorted({unit.chain for unit in KNOWN_UNITS if unit.code in codes})
+    blocks = "\n".join(
+        f"""
+[chains.{chain}]
+height = {HEIGHTS[chain]}
+hash = "{_key(seed, f"{chain} block").hex()}"
+""".rstrip()
+        for chain in chains
+    )
+    assets = "\n".join(
+        f"""
+[[assets]]
+code = "{code}"
+decimals = {PROFILES[code].decimals}
+ratio = "1/1"
+capacity = "auto"
+split = {{ least = 1, most = 3 }}
+units = [{{ chain = "{next(unit.chain for unit in KNOWN_UNITS if unit.code == code)}" }}]
+""".rstrip()
+        for code in codes
+    )
+    return f"""# A sample exchange. Its keys follow from a seed: never use them for anything real.
+exchange = "{EXCHANGE}"
+snapshot_id = "{SNAPSHOT_ID}"
+time = {TIME}
+account_id_type = "email"
+page_size = {page_size}
+
+[keys]
+signing = "keys/signing.pem"
+master = "keys/master.key"
+
+[previous]
+first = true
+
+[ledger]
+format = "csv"
+path = "ledger.csv"
+layout = "long"
+
+[ledger.columns]
+account = "account_id"
+asset = "asset"
+balance = "balance"
+{blocks}
+{assets}
+
+[[evidence]]
+path = "evidence.csv"
+"""

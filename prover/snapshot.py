@@ -1,0 +1,321 @@
+"""The one composer: ledger, evidence and keys in, ``DIR/public`` (the bundle) out.
+
+The numbers are those of `make_snapshot`. What a crash leaves behind after each, and why the next
+run ends in the same bytes:
+
+1. A lock on ``private/lock``: held by a process, so it dies with it.
+2. ``private/snapshot.msgpack``: salt, and digests of TOML, keys and version. Before it, nothing;
+   after it, no run goes on with anything else.
+3. ``private/ledger``: renamed into place whole. Before that, the source is read anew, and nothing
+   depends on what was read before; after it, the source is never read again.
+4. ``private/evidence``: the same.
+5. Whether assets suffice is computed from 2-4 each time. If not, there is no public folder.
+6. ``private/keys``, ``private/openings/CODE``: renamed into place whole; functions of 2 and 3.
+7. ``public.partial/pages/CODE``, ``private/records/CODE``: grow in chunks; see
+   `prover.liabilities.pages`. Nonces are derived, so a page proved twice is the same page.
+8. ``public.partial``: the rest of the bundle is written each time. The manifest's digest is in the
+   log beside the signing key before the signature exists; a second run finds its own line there.
+9. The rename to ``public``, after everything in it was synced. From then on a run only says so.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from prover.assets.evidence import build_evidence, evidence_total
+from prover.bundle import Balance, write_bundle
+from prover.config import AssetConfig, SnapshotConfig, parse_config
+from prover.errors import AssetsShort, ProverError
+from prover.frozen import Frozen, freeze
+from prover.keys import SigningLog, read_master_key, read_signing_key
+from prover.ledger import Ledger, LedgerAsset, ledger_digest, load_ledger, read_ledger, save_ledger
+from prover.liabilities.derivation import derive, snapshot_key
+from prover.liabilities.leaves import (
+    Accounts,
+    Openings,
+    leaf_columns,
+    map_column,
+    write_account_keys,
+    write_openings,
+)
+from prover.liabilities.pages import Root, Tree, prove_tree
+from prover.progress import Progress, Silent
+from prover.storage import fresh_file, fresh_folder, locked, rename_folder
+from verifier import wire
+from verifier.keys import public_key_text
+from verifier.manifest import MANIFEST_PATH
+from verifier.ownership import ownership_message
+from verifier.params import TreeShape
+from verifier.statement import context, manifest_digest, page_state
+
+PUBLIC, PUBLIC_PARTIAL, PRIVATE = "public", "public.partial", "private"
+RECORD, LEDGER, ACCOUNT_KEYS, OPENINGS = "snapshot.msgpack", "ledger", "keys", "openings"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A finished snapshot; ``made`` is False when it had been finished before."""
+
+    bundle: Path
+    snapshot_id: str
+    manifest_digest: bytes
+    made: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What the steps after the second work from; ``context`` has 32 bytes."""
+
+    config: SnapshotConfig
+    frozen: Frozen
+    context: bytes
+    private: Path
+    partial: Path
+    jobs: int
+    progress: Progress
+
+
+def read_config(file: Path) -> tuple[SnapshotConfig, bytes]:
+    """Read a snapshot's TOML; return what it says, and its bytes.
+
+    Raises:
+        ProverError: unreadable or refused.
+    """
+    try:
+        text = file.read_bytes()
+    except OSError as error:
+        raise ProverError(f"{file}: {error.strerror}") from None
+    return parse_config(file, text), text
+
+
+def ownership_messages(config: SnapshotConfig, public_key: bytes) -> dict[str, str]:
+    """Return, for each chain, the message that the holder of every address signs."""
+    key = public_key_text(public_key)
+    return {
+        chain.name: ownership_message(
+            key, config.exchange, config.snapshot_id, chain.name, chain.hash
+        )
+        for chain in config.chains
+    }
+
+
+def make_snapshot(
+    file: Path, out: Path, jobs: int = 1, progress: Progress | None = None
+) -> Snapshot:
+    """Make the snapshot that a TOML file describes, or go on with it where it was interrupted.
+
+    ``jobs`` is the number of threads; it does not show in the result.
+
+    Raises:
+        ProverError: the input is refused, or ``out`` holds something else.
+        AssetsShort: the assets do not cover the liabilities; no bundle is made.
+    """
+    config, toml = read_config(file)
+    signing, master = read_signing_key(config.signing_key), read_master_key(config.master_key)
+    private, public = out / PRIVATE, out / PUBLIC
+    out.mkdir(parents=True, exist_ok=True)
+    with _private_by_default():
+        private.mkdir(exist_ok=True)
+        # 1
+        with locked(private / "lock", f"{out}: another run is at work here"):
+            # 2
+            frozen = _begin(private, public, config, toml, signing, master)
+            if public.exists():
+                digest = manifest_digest((public / MANIFEST_PATH).read_bytes())
+                return Snapshot(public, config.snapshot_id, digest, made=False)
+            work = _Work(
+                config,
+                frozen,
+                context(frozen.public_key, config.exchange, config.snapshot_id, config.time),
+                private,
+                out / PUBLIC_PARTIAL,
+                jobs,
+                progress or Silent(),
+            )
+            # 3, 4
+            ledger = _freeze_ledger(work)
+            evidence = _freeze_evidence(work)
+            # 5
+            _check_coverage(config, ledger, evidence)
+            # 6, 7
+            key = snapshot_key(
+                master, config.snapshot_id, ledger_digest(ledger), _parameters(work), frozen.salt
+            )
+            secret = derive(key, "argument-secret")
+            accounts = _write_account_keys(work, ledger, key)
+            balances = [
+                Balance(
+                    asset,
+                    *_prove_liabilities(work, asset, ledger, accounts, key, secret),
+                    evidence[asset.code],
+                )
+                for asset in config.assets
+            ]
+            # 8
+            digest = write_bundle(work.partial, config, frozen, signing, secret, balances)
+            # 9
+            _open_to_readers(work.partial)
+            rename_folder(work.partial, public)
+    return Snapshot(public, config.snapshot_id, digest, made=True)
+
+
+def _begin(
+    private: Path,
+    public: Path,
+    config: SnapshotConfig,
+    toml: bytes,
+    signing: Ed25519PrivateKey,
+    master: bytes,
+) -> Frozen:
+    """Return the folder's record; begin one only where that can lead to a signature."""
+    record = private / RECORD
+    if not record.exists():
+        if public.exists():
+            raise ProverError(f"{public} exists already; nothing is overwritten")
+        if SigningLog(config.signing_key).digest_of(config.snapshot_id) is not None:
+            raise ProverError(
+                f"{config.signing_key}: this key has signed a manifest for snapshot "
+                f"{config.snapshot_id} already"
+            )
+    return freeze(record, config, toml, signing, master)
+
+
+def _freeze_ledger(work: _Work) -> Ledger:
+    """Return the frozen ledger; read the source only if there is none."""
+    folder = work.private / LEDGER
+    if not folder.exists():
+        config = work.config
+        work.progress.stage("reading the ledger", None)
+        ledger = read_ledger(
+            config.ledger,
+            [LedgerAsset(asset.code, asset.decimals) for asset in config.assets],
+            config.account_id_type,
+            merge_duplicates=config.merge_duplicates,
+            work_dir=work.private,
+            progress=work.progress.reach,
+        )
+        save_ledger(ledger, folder)
+    return load_ledger(folder)
+
+
+def _freeze_evidence(work: _Work) -> dict[str, wire.Evidence]:
+    """Return the frozen evidence by asset; read the lists only if there is none."""
+    folder, config = work.private / "evidence", work.config
+    if not folder.exists():
+        work.progress.stage("checking ownership signatures", None)
+        messages = ownership_messages(config, work.frozen.public_key)
+        files = build_evidence(config.evidence, config.assets, messages, work.progress.reach)
+        with fresh_folder(folder) as partial:
+            for code, data in files.items():
+                (partial / code).write_bytes(data)
+    return {
+        asset.code: wire.read_record(wire.Evidence, (folder / asset.code).read_bytes())
+        for asset in config.assets
+    }
+
+
+def _check_coverage(
+    config: SnapshotConfig, ledger: Ledger, evidence: dict[str, wire.Evidence]
+) -> None:
+    """Refuse when some asset times den falls below its liabilities times num."""
+    short = []
+    for asset in config.assets:
+        needed = -(-ledger.totals[asset.code] * asset.ratio.num // asset.ratio.den)
+        missing = needed - evidence_total(asset, evidence[asset.code])
+        if missing > 0:
+            whole, units = divmod(missing, 10**asset.decimals)
+            fraction = f".{units:0{asset.decimals}d}" if asset.decimals else ""
+            short.append(f"{asset.code} by {whole}{fraction}")
+    if short:
+        raise AssetsShort(f"the assets fall short: {', '.join(short)}; no bundle was written")
+
+
+def _parameters(work: _Work) -> bytes:
+    """Encode every input that changes a leaf's value, count or order; capacity 0 is "auto"."""
+    config = work.config
+    return wire.encode(
+        {
+            "account_id_type": config.account_id_type,
+            "assets": [
+                {
+                    "capacity": asset.capacity or 0,
+                    "code": asset.code,
+                    "decimals": asset.decimals,
+                    "least": asset.split.least,
+                    "most": asset.split.most,
+                    "units": [[unit.chain, unit.contract, unit.decimals] for unit in asset.units],
+                }
+                for asset in config.assets
+            ],
+            "exchange": config.exchange,
+            "page_size": config.page_size,
+            "public_key": work.frozen.public_key,
+            "time": config.time,
+        }
+    )
+
+
+def _write_account_keys(work: _Work, ledger: Ledger, key: bytes) -> Accounts:
+    """Return the accounts with their keys, which are written if they are not there."""
+    path = work.private / ACCOUNT_KEYS
+    if not path.exists():
+        with fresh_file(path) as file:
+            write_account_keys(file, key, ledger.ids, ledger.offsets, work.jobs)
+    return Accounts(ledger.ids, ledger.offsets, map_column(path, np.uint8).reshape(-1, 32))
+
+
+def _prove_liabilities(
+    work: _Work, asset: AssetConfig, ledger: Ledger, accounts: Accounts, key: bytes, secret: bytes
+) -> tuple[int, Root]:
+    """Write openings and pages of one asset; return its capacity in pages, and its root."""
+    code, page_size = asset.code, work.config.page_size
+    folder = work.private / OPENINGS / code
+    if not folder.exists():
+        folder.parent.mkdir(exist_ok=True)
+        with fresh_folder(folder) as partial:
+            balances = ledger.balances[code]
+            write_openings(partial, asset, accounts, balances, key, page_size, work.jobs)
+    openings = Openings.load(folder)
+    shape = TreeShape(len(openings.positions) // page_size, page_size)
+    entries = sum(shape.entries(level) for level in range(shape.levels))
+    work.progress.stage(f"proving {code}", entries)
+    public, records = work.partial / "pages" / code, work.private / "records" / code
+    for made in (public, records):
+        made.mkdir(parents=True, exist_ok=True)
+    state = page_state(work.context, code, asset.decimals, asset.units)
+    root = prove_tree(
+        Tree(state, secret, work.frozen.salt, shape),
+        *leaf_columns(accounts, openings, code, work.context, key, work.jobs),
+        public,
+        records,
+        work.jobs,
+        work.progress.advance,
+    )
+    if root.value != ledger.totals[code]:
+        raise ProverError(f"{folder}: damaged: the parts do not add up to the ledger")
+    return shape.capacity, root
+
+
+def _open_to_readers(bundle: Path) -> None:
+    """Let everyone read what is about to be published."""
+    for folder, _, names in os.walk(bundle):
+        Path(folder).chmod(0o755)
+        for name in names:
+            Path(folder, name).chmod(0o644)
+
+
+@contextmanager
+def _private_by_default() -> Iterator[None]:
+    """Make files 0600 and folders 0700 unless they are opened to readers afterwards."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)

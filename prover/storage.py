@@ -1,0 +1,113 @@
+"""Durable files: what is reported written survives a crash, and private is private from birth.
+
+A file appears under its final name whole or not at all: written beside it, synced, renamed, and the
+folder synced after the rename.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from prover.errors import ProverError
+
+PARTIAL = ".partial"
+
+
+def sync_file(path: Path) -> None:
+    """Flush a file, or the entries of a folder, to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_tree(folder: Path) -> None:
+    """Flush every file of a folder, then every folder from the innermost out."""
+    for parent, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            sync_file(Path(parent, name))
+        sync_file(Path(parent))
+
+
+@contextmanager
+def fresh_file(path: Path) -> Iterator[BinaryIO]:
+    """Give an empty private file to write; on leaving, it stands under ``path``, durably.
+
+    What stood there before is replaced. If the body raises, ``path`` is as it was.
+    """
+    partial = path.with_name(path.name + PARTIAL)
+    partial.unlink(missing_ok=True)
+    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        yield file
+        file.flush()
+        os.fsync(handle)
+    partial.rename(path)
+    sync_file(path.parent)
+
+
+def create_private(path: Path, data: bytes) -> None:
+    """Create a file of mode 0600, durably.
+
+    Raises:
+        FileExistsError: there is one already; it is left as it is.
+    """
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    sync_file(path.parent)
+
+
+@contextmanager
+def fresh_folder(folder: Path) -> Iterator[Path]:
+    """Give an empty private folder to fill; on leaving, it stands under ``folder``, durably.
+
+    What an earlier, interrupted attempt left is removed first. If the body raises, nothing stands
+    under ``folder``.
+    """
+    partial = folder.with_name(folder.name + PARTIAL)
+    if partial.exists():
+        shutil.rmtree(partial)
+    partial.mkdir(mode=0o700)
+    yield partial
+    rename_folder(partial, folder)
+
+
+def rename_folder(partial: Path, folder: Path) -> None:
+    """Sync everything in ``partial``, then let it stand under its final name.
+
+    Raises:
+        ProverError: the final name is taken.
+    """
+    if folder.exists():
+        raise ProverError(f"{folder} exists already; nothing is overwritten")
+    sync_tree(partial)
+    partial.rename(folder)
+    sync_file(folder.parent)
+
+
+@contextmanager
+def locked(path: Path, refusal: str) -> Iterator[None]:
+    """Hold an exclusive lock on a file, made if need be; the kernel drops it when a process dies.
+
+    Raises:
+        ProverError: ``refusal``, if another process holds it.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ProverError(refusal) from None
+        yield
+    finally:
+        os.close(handle)
