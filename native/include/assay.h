@@ -27,6 +27,18 @@ enum assay_status {
     ASSAY_BAD_COUNT = 2,  /* a count or width outside its documented range */
     ASSAY_BAD_SCALAR = 3, /* not below the group order */
     ASSAY_BAD_POINT = 4,  /* not the encoding of a finite point */
+    /* Provers. */
+    ASSAY_BAD_OPENING = 5,    /* a commitment is not that to its value and blinding factor */
+    ASSAY_TOO_LARGE = 6,      /* the values of a page add up to 2^64 or more */
+    ASSAY_INFINITE_POINT = 7, /* infinity where a file needs a point: probability about 2^-256 */
+    /* Rejections, in the order of spec/errors.md. */
+    ASSAY_BAD_HEADER = 8,           /* page.bad-header */
+    ASSAY_BAD_ENTRY = 9,            /* page.bad-point */
+    ASSAY_BAD_LENGTH = 10,          /* argument.bad-length */
+    ASSAY_BAD_ARGUMENT_POINT = 11,  /* argument.bad-point */
+    ASSAY_BAD_ARGUMENT_SCALAR = 12, /* argument.bad-scalar */
+    ASSAY_REJECTED = 13,            /* argument.rejected */
+    ASSAY_INFINITE_SUM = 14,        /* page.infinite-sum */
 };
 
 /* The version of the core, a static string. */
@@ -78,6 +90,117 @@ int assay_msm_var(uint8_t *point, size_t *bad, const uint8_t *scalars, const uin
 size_t assay_commit_scratch_size(size_t n);
 int assay_commit_var(uint8_t *points, size_t *bad, const uint64_t *values, size_t value_words,
                      const uint8_t *blindings, size_t n, const assay_tables *tables, void *scratch);
+
+/* Sum of n scalars mod the order; *bad: the index of the first that is not below it. */
+int assay_scalars_sum(uint8_t *sum, size_t *bad, const uint8_t *scalars, size_t n);
+
+/*
+ * The argument (spec/transcript.md, section 4) of m commitments of b bits, b = 64 and m <= 1024 or b = 128 and m <= 512.
+ * Sizes are 0 out of range.  `tables` have all 256 Q.  Proving clears its scratch.
+ */
+
+size_t assay_argument_length(size_t m, size_t b);
+
+/* One argument over a state of the transcript after item 4, without item 6.  Values are b / 8 big-endian bytes each; a commitment may be
+ * infinity, 33 zero bytes.  `secret` and `salt` are 32 bytes. */
+size_t assay_argument_prove_scratch_size(size_t m, size_t b);
+int assay_argument_prove_var(uint8_t *argument, const uint8_t *state, const uint8_t *values, const uint8_t *blindings,
+                             const uint8_t *commitments, size_t m, size_t b, const uint8_t *secret,
+                             const uint8_t *salt, const assay_tables *tables, void *scratch);
+
+/* Check it.  ASSAY_BAD_POINT: a commitment.  `seed` is 32 random bytes, drawn after the argument is known. */
+size_t assay_argument_verify_scratch_size(size_t m, size_t b);
+int assay_argument_verify_var(const uint8_t *state, const uint8_t *commitments, size_t m, size_t b,
+                              const uint8_t *argument, size_t length, const uint8_t *seed, const assay_tables *tables,
+                              void *scratch);
+
+/* Consecutive pages of one level (spec/wire.md, section 5). */
+typedef struct {
+    uint8_t asset_state[32];       /* of the transcript after item 3 */
+    uint8_t level, levels;
+    uint32_t first_index;          /* of the first of the pages */
+    uint32_t capacity, page_size;  /* pages of level 0; entries of a page, 1 .. 1024 */
+} assay_page_place;
+
+/* Bytes of a page of `count` entries, 1 .. 1024. */
+size_t assay_page_length(uint32_t level, uint32_t count);
+
+/* Prove the pages of n >= 1 entries, all full but perhaps the last.  child_ids: 32 bytes an entry above level 0.  Out, for each
+ * page: its bytes, its id (32), its sum (33), and what the sum opens to.  *bad: the entry of ASSAY_BAD_SCALAR,
+ * the page of ASSAY_TOO_LARGE. */
+size_t assay_pages_prove_scratch_size(uint32_t page_size);
+int assay_pages_prove_var(uint8_t *pages, uint8_t *ids, uint8_t *sums, uint64_t *sum_values, uint8_t *sum_blindings,
+                          size_t *bad, const assay_page_place *place, const uint64_t *values,
+                          const uint8_t *blindings, const uint8_t *child_ids, size_t n, const uint8_t *secret,
+                          const uint8_t *salt, const assay_tables *tables, void *scratch);
+
+/* Check n >= 1 pages, all full but the last, which has count_last entries; out: their ids and sums.  On a rejection *bad is the
+ * lowest page that has a fault, from 0, and the status its first.  `seed` as above. */
+size_t assay_pages_verify_scratch_size(uint32_t page_size);
+int assay_pages_verify_var(uint8_t *ids, uint8_t *sums, size_t *bad, const assay_page_place *place,
+                           const uint8_t *pages, size_t n, size_t count_last, const uint8_t *seed,
+                           const assay_tables *tables, void *scratch);
+
+/*
+ * What the prover derives from its keys (spec/protocol.md 2.2, 2.4).  Id i is ids[offsets[i] .. offsets[i + 1]), n + 1 offsets;
+ * keys, blocks and blinding factors are 32 bytes each.  ASSAY_BAD_COUNT: offsets that descend or leave the ids.
+ */
+
+int assay_account_keys(uint8_t *account_keys, const uint8_t *snapshot_key, const uint8_t *ids, size_t ids_length,
+                       const uint64_t *offsets, size_t n);
+
+/* The number of parts of each balance under the policy 1 <= least <= most; then all parts, one account after another. */
+int assay_split_counts(uint32_t *counts, const uint8_t *account_keys, const uint64_t *balances, size_t n,
+                       const uint8_t *code, size_t code_length, uint32_t least, uint32_t most);
+int assay_split_amounts(uint64_t *amounts, const uint32_t *counts, const uint8_t *account_keys,
+                        const uint64_t *balances, size_t n, const uint8_t *code, size_t code_length, uint32_t least,
+                        uint32_t most);
+
+/* The blinding factors of counts[i] leaves of each account; `context` is 32 bytes. */
+int assay_leaf_blindings(uint8_t *blindings, const uint8_t *account_keys, const uint8_t *ids, size_t ids_length,
+                         const uint64_t *offsets, const uint32_t *counts, size_t n, const uint8_t *context,
+                         const uint8_t *code, size_t code_length);
+
+/* n blocks of the stream of a key from number `first` on; the same, reduced mod the group order. */
+void assay_stream_blocks(uint8_t *blocks, const uint8_t *key, uint64_t first, size_t n);
+void assay_padding_blindings(uint8_t *blindings, const uint8_t *key, uint64_t first, size_t n);
+
+/*
+ * For the tests alone (testing.c).  Field elements are five limbs, r = operation(a, b), the result of a
+ * test being returned.  Here 33 zero bytes are infinity as input too, and scalars any 256 bits.  scratch: assay_test_scratch_size(n).
+ */
+enum assay_test_operation {
+    ASSAY_TEST_MUL,
+    ASSAY_TEST_SQR,
+    ASSAY_TEST_ADD,
+    ASSAY_TEST_SUB,
+    ASSAY_TEST_NEG,
+    ASSAY_TEST_INVERSE,
+    ASSAY_TEST_SQRT,
+    ASSAY_TEST_EQUAL,
+    ASSAY_TEST_IS_ZERO,
+    ASSAY_TEST_CARRY,
+    ASSAY_TEST_NORMALISE,
+    ASSAY_TEST_WIDE, /* a: 64 bytes */
+    ASSAY_TEST_ADD_AFFINE,
+    ASSAY_TEST_DOUBLE,
+};
+int assay_test_field(uint64_t *r, uint32_t operation, const uint64_t *a, const uint64_t *b);
+int assay_test_field_bytes(uint8_t *r, uint64_t *limbs, const uint8_t *bytes);
+void assay_test_field_inverse_batch(uint64_t *r, const uint64_t *a, size_t n);
+int assay_test_scalar(uint8_t *r, uint32_t operation, const uint8_t *a, const uint8_t *b);
+void assay_test_scalar_u128(uint8_t *r, uint64_t high, uint64_t low);
+void assay_test_scalar_inner(uint8_t *r, const uint8_t *a, const uint8_t *b, size_t n);
+int assay_test_jacobian(uint8_t *r, uint32_t operation, const uint8_t *a, const uint8_t *z_a, const uint8_t *b,
+                        const uint8_t *z_b);
+size_t assay_test_scratch_size(size_t n);
+int assay_test_batch_add(uint8_t *r, const uint8_t *a, const uint8_t *b, size_t n, void *scratch);
+int assay_test_points_sum(uint8_t *r, const uint8_t *points, size_t n, void *scratch);
+int assay_test_msm(uint8_t *r, const uint8_t *scalars, const uint8_t *points, size_t n, uint32_t bits, void *scratch);
+void assay_test_commit_rows(uint8_t *r, const uint8_t *rows, size_t row_bytes, const uint8_t *blindings, size_t n,
+                            const assay_tables *tables, void *scratch);
+void assay_test_combine(uint8_t *r, const uint8_t *scalars, size_t n, const assay_tables *tables, void *scratch);
+int assay_test_sha256_blocks(uint32_t *state, const uint8_t *data, size_t blocks, int chosen);
 
 /* cffi: end */
 

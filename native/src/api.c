@@ -93,7 +93,6 @@ int assay_tables_build(const assay_tables **built, void *memory, size_t q_count,
     return ASSAY_OK;
 }
 
-
 static size_t larger(size_t a, size_t b)
 {
     return a > b ? a : b;
@@ -144,8 +143,8 @@ static int decode_scalars(words *decoded, size_t *bad, const uint8_t *scalars, s
 size_t assay_msm_scratch_size(size_t n)
 {
     if (n > MSM_COUNT_MAX) return 0;
-    return ARENA_SIZE(n * sizeof(words)) + ARENA_SIZE(n * sizeof(affine))
-           + larger(kernel()->msm_scratch_size(n, 256), kernel()->scratch_size(n));
+    return ARENA_SIZE(n * sizeof(words)) + ARENA_SIZE(n * sizeof(affine)) +
+           larger(kernel()->msm_scratch_size(n, 256), kernel()->scratch_size(n));
 }
 
 int assay_msm_var(uint8_t *point, size_t *bad, const uint8_t *scalars, const uint8_t *points, size_t n, void *scratch)
@@ -168,8 +167,8 @@ size_t assay_commit_scratch_size(size_t n)
     return ARENA_SIZE(n * sizeof(words)) + ARENA_SIZE(n * sizeof(affine)) + kernel()->scratch_size(n);
 }
 
-int assay_commit_var(uint8_t *points, size_t *bad, const uint64_t *values, size_t value_words,
-                     const uint8_t *blindings, size_t n, const assay_tables *t, void *scratch)
+int assay_commit_var(uint8_t *points, size_t *bad, const uint64_t *values, size_t value_words, const uint8_t *blindings,
+                     size_t n, const assay_tables *t, void *scratch)
 {
     uint8_t *next = scratch;
     if (value_words != 1 && value_words != 2 && value_words != 4) return ASSAY_BAD_COUNT;
@@ -178,5 +177,18 @@ int assay_commit_var(uint8_t *points, size_t *bad, const uint64_t *values, size_
     if (decode_scalars(r, bad, blindings, n) != ASSAY_OK) return ASSAY_BAD_SCALAR;
     kernel()->commit(sums, values, value_words, r, n, t, next);
     affine_compress_many(points, sums, n);
+    return ASSAY_OK;
+}
+
+int assay_scalars_sum(uint8_t *sum, size_t *bad, const uint8_t *scalars, size_t n)
+{
+    scalar total = SCALAR_ZERO;
+    for (size_t i = 0; i < n; i++) {
+        scalar s;
+        *bad = i;
+        if (!scalar_from_bytes(&s, scalars + 32 * i)) return ASSAY_BAD_SCALAR;
+        scalar_add(&total, &total, &s);
+    }
+    scalar_to_bytes(sum, &total);
     return ASSAY_OK;
 }

@@ -44,8 +44,7 @@ int assay_init(void)
     if (found == NULL) return ASSAY_BAD_KERNEL;
     atomic_store_explicit(&chosen_kernel, found, memory_order_release);
 #ifdef __x86_64__
-    if (has_sha_instructions())
-        atomic_store_explicit(&chosen_sha256_blocks, sha256_blocks_shani, memory_order_release);
+    if (has_sha_instructions()) atomic_store_explicit(&chosen_sha256_blocks, sha256_blocks_shani, memory_order_release);
 #endif
     return ASSAY_OK;
 }

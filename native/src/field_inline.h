@@ -10,35 +10,33 @@
 #define FIELD_MASK_TOP 0xFFFFFFFFFFFFu
 
 /*
- * Reduces columns 0-8 of a product, column[i] < 2^117.  Column 4 is carried first, so that limbs 5-9 are
- * known before the low columns are summed: limbs 5-8 are below 2^52, and limb 9 below 2^66 / 2^8 because column 8,
- * the product of two top limbs of at most 2^53, is below 2^106, so limb 9 <= 2^54 + 2^13.
- * Then limb 4 gathers less than 2^52 + 2^66 + 2^92, its excess over 48 bits is below 2^45, and times FOLD / 16 below 2^78.
+ * r = Σ column[i]·2^(52 i) for columns below 2^117, column 8 below 2^106 (top limbs are at most 2^53).  Column 4 is carried first,
+ * so that limbs 5-9 are known when the low columns take them in: limbs 5-8 are below 2^52, limb 9 is c8 >> 52, below 2^55.  Then `top`
+ * gathers less than 2^66 + 2^52 + 2^92, its excess over 48 bits is below 2^45, and that times FOLD / 16 below 2^78: limb 1 is
+ * at most 2^52 + 2^26, the others in range.
  */
-#define FIELD_REDUCE(r, c0, c1, c2, c3, c4, c5, c6, c7, c8)                       \
-    do {                                                                          \
-        uint128 high_ = (c4);                                                     \
-        const uint64_t t4_ = (uint64_t)high_ & FIELD_MASK;                        \
-        high_ = (high_ >> 52) + (c5);                                             \
-        uint128 low_ = (c0) + (uint128)((uint64_t)high_ & FIELD_MASK) * FIELD_FOLD; \
-        const uint64_t t0_ = (uint64_t)low_ & FIELD_MASK;                         \
-        high_ = (high_ >> 52) + (c6);                                             \
-        low_ = (low_ >> 52) + (c1) + (uint128)((uint64_t)high_ & FIELD_MASK) * FIELD_FOLD; \
-        const uint64_t t1_ = (uint64_t)low_ & FIELD_MASK;                         \
-        high_ = (high_ >> 52) + (c7);                                             \
-        low_ = (low_ >> 52) + (c2) + (uint128)((uint64_t)high_ & FIELD_MASK) * FIELD_FOLD; \
-        const uint64_t t2_ = (uint64_t)low_ & FIELD_MASK;                         \
-        high_ = (high_ >> 52) + (c8);                                             \
-        low_ = (low_ >> 52) + (c3) + (uint128)((uint64_t)high_ & FIELD_MASK) * FIELD_FOLD; \
-        const uint64_t t3_ = (uint64_t)low_ & FIELD_MASK;                         \
-        low_ = (low_ >> 52) + t4_ + (uint128)(uint64_t)(high_ >> 52) * FIELD_FOLD; \
-        (r)->limb[4] = (uint64_t)low_ & FIELD_MASK_TOP;                           \
-        low_ = (uint128)(uint64_t)(low_ >> 48) * (FIELD_FOLD >> 4) + t0_;         \
-        (r)->limb[0] = (uint64_t)low_ & FIELD_MASK;                               \
-        (r)->limb[1] = t1_ + (uint64_t)(low_ >> 52);                              \
-        (r)->limb[2] = t2_;                                                       \
-        (r)->limb[3] = t3_;                                                       \
-    } while (0)
+static inline void field_reduce(field *r, uint128 c0, uint128 c1, uint128 c2, uint128 c3, uint128 c4, uint128 c5,
+                                uint128 c6, uint128 c7, uint128 c8)
+{
+    const uint64_t limb4 = (uint64_t)c4 & FIELD_MASK;
+    c5 += c4 >> 52;
+    c0 += (uint128)((uint64_t)c5 & FIELD_MASK) * FIELD_FOLD;
+    const uint64_t limb0 = (uint64_t)c0 & FIELD_MASK;
+    c6 += c5 >> 52;
+    c1 += (c0 >> 52) + (uint128)((uint64_t)c6 & FIELD_MASK) * FIELD_FOLD;
+    const uint64_t limb1 = (uint64_t)c1 & FIELD_MASK;
+    c7 += c6 >> 52;
+    c2 += (c1 >> 52) + (uint128)((uint64_t)c7 & FIELD_MASK) * FIELD_FOLD;
+    c8 += c7 >> 52;
+    c3 += (c2 >> 52) + (uint128)((uint64_t)c8 & FIELD_MASK) * FIELD_FOLD;
+    const uint128 top = (c3 >> 52) + limb4 + (uint128)(uint64_t)(c8 >> 52) * FIELD_FOLD;
+    const uint128 low = (uint128)(uint64_t)(top >> 48) * (FIELD_FOLD >> 4) + limb0;
+    r->limb[0] = (uint64_t)low & FIELD_MASK;
+    r->limb[1] = limb1 + (uint64_t)(low >> 52);
+    r->limb[2] = (uint64_t)c2 & FIELD_MASK;
+    r->limb[3] = (uint64_t)c3 & FIELD_MASK;
+    r->limb[4] = (uint64_t)top & FIELD_MASK_TOP;
+}
 
 static inline void field_mul(field *r, const field *a, const field *b)
 {
@@ -46,16 +44,13 @@ static inline void field_mul(field *r, const field *a, const field *b)
     field_check(b, FIELD_MAX);
     const uint64_t a0 = a->limb[0], a1 = a->limb[1], a2 = a->limb[2], a3 = a->limb[3], a4 = a->limb[4];
     const uint64_t b0 = b->limb[0], b1 = b->limb[1], b2 = b->limb[2], b3 = b->limb[3], b4 = b->limb[4];
-    FIELD_REDUCE(r,
-        (uint128)a0 * b0,
-        (uint128)a0 * b1 + (uint128)a1 * b0,
-        (uint128)a0 * b2 + (uint128)a1 * b1 + (uint128)a2 * b0,
-        (uint128)a0 * b3 + (uint128)a1 * b2 + (uint128)a2 * b1 + (uint128)a3 * b0,
-        (uint128)a0 * b4 + (uint128)a1 * b3 + (uint128)a2 * b2 + (uint128)a3 * b1 + (uint128)a4 * b0,
-        (uint128)a1 * b4 + (uint128)a2 * b3 + (uint128)a3 * b2 + (uint128)a4 * b1,
-        (uint128)a2 * b4 + (uint128)a3 * b3 + (uint128)a4 * b2,
-        (uint128)a3 * b4 + (uint128)a4 * b3,
-        (uint128)a4 * b4);
+    field_reduce(r, (uint128)a0 * b0, (uint128)a0 * b1 + (uint128)a1 * b0,
+                 (uint128)a0 * b2 + (uint128)a1 * b1 + (uint128)a2 * b0,
+                 (uint128)a0 * b3 + (uint128)a1 * b2 + (uint128)a2 * b1 + (uint128)a3 * b0,
+                 (uint128)a0 * b4 + (uint128)a1 * b3 + (uint128)a2 * b2 + (uint128)a3 * b1 + (uint128)a4 * b0,
+                 (uint128)a1 * b4 + (uint128)a2 * b3 + (uint128)a3 * b2 + (uint128)a4 * b1,
+                 (uint128)a2 * b4 + (uint128)a3 * b3 + (uint128)a4 * b2, (uint128)a3 * b4 + (uint128)a4 * b3,
+                 (uint128)a4 * b4);
 }
 
 static inline void field_sqr(field *r, const field *a)
@@ -63,16 +58,10 @@ static inline void field_sqr(field *r, const field *a)
     field_check(a, FIELD_MAX);
     const uint64_t a0 = a->limb[0], a1 = a->limb[1], a2 = a->limb[2], a3 = a->limb[3], a4 = a->limb[4];
     const uint64_t d0 = 2 * a0, d1 = 2 * a1, d2 = 2 * a2, d3 = 2 * a3;
-    FIELD_REDUCE(r,
-        (uint128)a0 * a0,
-        (uint128)d0 * a1,
-        (uint128)d0 * a2 + (uint128)a1 * a1,
-        (uint128)d0 * a3 + (uint128)d1 * a2,
-        (uint128)d0 * a4 + (uint128)d1 * a3 + (uint128)a2 * a2,
-        (uint128)d1 * a4 + (uint128)d2 * a3,
-        (uint128)d2 * a4 + (uint128)a3 * a3,
-        (uint128)d3 * a4,
-        (uint128)a4 * a4);
+    field_reduce(r, (uint128)a0 * a0, (uint128)d0 * a1, (uint128)d0 * a2 + (uint128)a1 * a1,
+                 (uint128)d0 * a3 + (uint128)d1 * a2, (uint128)d0 * a4 + (uint128)d1 * a3 + (uint128)a2 * a2,
+                 (uint128)d1 * a4 + (uint128)d2 * a3, (uint128)d2 * a4 + (uint128)a3 * a3, (uint128)d3 * a4,
+                 (uint128)a4 * a4);
 }
 
 static inline void field_add(field *r, const field *a, const field *b)

@@ -27,8 +27,10 @@ void affine_neg(affine *r, const affine *a)
 {
     const bool infinite = affine_is_infinity(a);
     r->x = a->x;
-    if (infinite) r->y = FIELD_ZERO;
-    else field_neg(&r->y, &a->y, 1);
+    if (infinite)
+        r->y = FIELD_ZERO;
+    else
+        field_neg(&r->y, &a->y, 1);
 }
 
 void jacobian_from_affine(jacobian *r, const affine *a)
@@ -72,15 +74,17 @@ void jacobian_double_var(jacobian *r, const jacobian *a)
  * all of bound 1; z = Z1·Z2.  With h = u2 - u1, d = s2 - s1, v = u1·h²:
  * X' = d² - h³ - 2v, Y' = d(v - X') - s1·h³, Z' = z·h.
  */
-static void add_scaled(jacobian *r, const field *u1, const field *s1, const field *u2, const field *s2,
-                       const field *z, const jacobian *first)
+static void add_scaled(jacobian *r, const field *u1, const field *s1, const field *u2, const field *s2, const field *z,
+                       const jacobian *first)
 {
     field h, d, hh, hhh, v, t, w;
     field_sub(&h, u2, u1, 1); /* 2 */
     field_sub(&d, s2, s1, 1); /* 2 */
     if (field_is_zero(&h)) {
-        if (field_is_zero(&d)) jacobian_double_var(r, first);
-        else *r = JACOBIAN_INFINITY;
+        if (field_is_zero(&d))
+            jacobian_double_var(r, first);
+        else
+            *r = JACOBIAN_INFINITY;
         return;
     }
     field_sqr(&hh, &h);

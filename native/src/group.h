@@ -84,11 +84,11 @@ typedef struct {
 
 typedef struct {
     affine *slot;
-    size_t n;                             /* operations waiting, < BATCH_SIZE */
+    size_t n; /* operations waiting, < BATCH_SIZE */
     batch_operation operation[BATCH_SIZE];
     field difference[BATCH_SIZE], prefix[BATCH_SIZE];
     uint8_t kind[BATCH_SIZE];
-} batch_queue;                            /* about 90 kB: lives in scratch, not on the stack */
+} batch_queue; /* about 90 kB: lives in scratch, not on the stack */
 
 void batch_begin(batch_queue *queue, affine *slot);
 void batch_flush_var(batch_queue *queue);

@@ -9,8 +9,8 @@
 #include <stdint.h>
 
 typedef struct {
-    int64_t limb[5];   /* the odd modulus, 62 bits a limb */
-    uint64_t inverse;  /* its inverse mod 2^62 */
+    int64_t limb[5];  /* the odd modulus, 62 bits a limb */
+    uint64_t inverse; /* its inverse mod 2^62 */
 } inverse_modulus;
 
 /* r = 1/a mod m, and 0 for a = 0; little-endian words, a < m, m prime and of 256 bits. */

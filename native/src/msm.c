@@ -72,10 +72,10 @@ static size_t pippenger_scratch_size(size_t n, unsigned bits)
 {
     const msm_plan plan = make_plan(n, bits);
     const size_t buckets = plan.group * plan.buckets, entries = n * plan.group;
-    return ARENA_SIZE(sizeof(batch_queue)) + ARENA_SIZE(CHUNK * sizeof(affine)) + ARENA_SIZE(CHUNK * sizeof(segment))
-           + ARENA_SIZE(buckets * sizeof(affine)) + ARENA_SIZE(plan.windows * plan.window_bits * sizeof(affine))
-           + ARENA_SIZE((buckets + 1) * sizeof(uint32_t)) + ARENA_SIZE(entries * sizeof(uint32_t))
-           + ARENA_SIZE(entries * sizeof(int32_t));
+    return ARENA_SIZE(sizeof(batch_queue)) + ARENA_SIZE(CHUNK * sizeof(affine)) + ARENA_SIZE(CHUNK * sizeof(segment)) +
+           ARENA_SIZE(buckets * sizeof(affine)) + ARENA_SIZE(plan.windows * plan.window_bits * sizeof(affine)) +
+           ARENA_SIZE((buckets + 1) * sizeof(uint32_t)) + ARENA_SIZE(entries * sizeof(uint32_t)) +
+           ARENA_SIZE(entries * sizeof(int32_t));
 }
 
 /* Lays out a scratch of that size. */
@@ -293,16 +293,19 @@ static void straus(affine *r, const words *scalars, const affine *points, size_t
 size_t msm_scratch_size(size_t n, unsigned bits)
 {
     if (n <= FEW_POINTS)
-        return ARENA_SIZE(FEW_POINTS * STRAUS_TABLE * sizeof(jacobian))
-               + ARENA_SIZE(FEW_POINTS * STRAUS_TABLE * sizeof(affine));
+        return ARENA_SIZE(FEW_POINTS * STRAUS_TABLE * sizeof(jacobian)) +
+               ARENA_SIZE(FEW_POINTS * STRAUS_TABLE * sizeof(affine));
     return pippenger_scratch_size(n, bits);
 }
 
 void msm_var(affine *r, const words *scalars, const affine *points, size_t n, unsigned bits, void *scratch)
 {
-    if (n == 0) *r = AFFINE_INFINITY;
-    else if (n <= FEW_POINTS) straus(r, scalars, points, n, bits, scratch);
-    else pippenger(r, scalars, points, n, bits, scratch);
+    if (n == 0)
+        *r = AFFINE_INFINITY;
+    else if (n <= FEW_POINTS)
+        straus(r, scalars, points, n, bits, scratch);
+    else
+        pippenger(r, scalars, points, n, bits, scratch);
 }
 
 size_t points_sum_scratch_size(size_t n)

@@ -45,8 +45,8 @@ bool scalar_from_bytes(scalar *r, const uint8_t bytes[32])
     scalar reduced;
     words_from_bytes(a.word, bytes);
     scalar_subtract_order(&reduced, a.word, 0);
-    const uint64_t difference = (reduced.limb[0] ^ a.word[0]) | (reduced.limb[1] ^ a.word[1])
-                                | (reduced.limb[2] ^ a.word[2]) | (reduced.limb[3] ^ a.word[3]);
+    const uint64_t difference = (reduced.limb[0] ^ a.word[0]) | (reduced.limb[1] ^ a.word[1]) |
+                                (reduced.limb[2] ^ a.word[2]) | (reduced.limb[3] ^ a.word[3]);
     if (difference != 0) {
         *r = SCALAR_ZERO;
         return false;

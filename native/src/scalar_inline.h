@@ -128,8 +128,8 @@ static inline bool scalar_is_zero(const scalar *a)
 
 static inline bool scalar_equal(const scalar *a, const scalar *b)
 {
-    return ((a->limb[0] ^ b->limb[0]) | (a->limb[1] ^ b->limb[1]) | (a->limb[2] ^ b->limb[2])
-            | (a->limb[3] ^ b->limb[3])) == 0;
+    return ((a->limb[0] ^ b->limb[0]) | (a->limb[1] ^ b->limb[1]) | (a->limb[2] ^ b->limb[2]) |
+            (a->limb[3] ^ b->limb[3])) == 0;
 }
 
 static inline void scalar_sum_zero(scalar_sum *acc)

@@ -36,16 +36,16 @@ void sha256_blocks_portable(uint32_t state[8], const uint8_t *data, size_t block
         for (int i = 0; i < 16; i++) w[i] = load_be32(data + 4 * i);
         for (int i = 16; i < 64; i++) {
             const uint32_t a = w[i - 15], b = w[i - 2];
-            w[i] = w[i - 16] + (rotate(a, 7) ^ rotate(a, 18) ^ a >> 3) + w[i - 7]
-                   + (rotate(b, 17) ^ rotate(b, 19) ^ b >> 10);
+            w[i] = w[i - 16] + (rotate(a, 7) ^ rotate(a, 18) ^ a >> 3) + w[i - 7] +
+                   (rotate(b, 17) ^ rotate(b, 19) ^ b >> 10);
         }
         for (int i = 0; i < 8; i++) s[i] = state[i];
         for (int i = 0; i < 64; i++) {
             const uint32_t e = s[4], a = s[0];
-            const uint32_t t1 = s[7] + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) + ((e & s[5]) ^ (~e & s[6]))
-                                + SHA256_ROUND_CONSTANTS[i] + w[i];
-            const uint32_t t2 = (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22))
-                                + ((a & s[1]) ^ (a & s[2]) ^ (s[1] & s[2]));
+            const uint32_t t1 = s[7] + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) + ((e & s[5]) ^ (~e & s[6])) +
+                                SHA256_ROUND_CONSTANTS[i] + w[i];
+            const uint32_t t2 =
+                (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + ((a & s[1]) ^ (a & s[2]) ^ (s[1] & s[2]));
             s[7] = s[6];
             s[6] = s[5];
             s[5] = e;
@@ -118,8 +118,10 @@ void sha256_begin_tag(sha256_context *c, const char *tag, size_t tag_length)
 void hmac_key_init(hmac_key *k, const void *key, size_t length)
 {
     uint8_t block[64] = {0};
-    if (length > 64) sha256(block, key, length);
-    else if (length > 0) memcpy(block, key, length);
+    if (length > 64)
+        sha256(block, key, length);
+    else if (length > 0)
+        memcpy(block, key, length);
     for (int i = 0; i < 64; i++) block[i] ^= 0x36;
     sha256_begin(&k->inner);
     sha256_update(&k->inner, block, 64);

@@ -13,9 +13,9 @@
 
 typedef struct {
     batch_queue *queue;
-    affine *slot;       /* BATCH_SIZE entries and the constant */
-    jacobian *chain;    /* DOUBLINGS */
-    affine *doubling;   /* doubling[k] = 2^k·H */
+    affine *slot;     /* BATCH_SIZE entries and the constant */
+    jacobian *chain;  /* DOUBLINGS */
+    affine *doubling; /* doubling[k] = 2^k·H */
 } workspace;
 
 /* The windows at which a run that may be used alone begins, and where the run ends. */
@@ -115,8 +115,8 @@ size_t tables_size(size_t q_count)
 
 size_t tables_scratch_size(void)
 {
-    return ARENA_SIZE(sizeof(batch_queue)) + ARENA_SIZE((BATCH_SIZE + 1) * sizeof(affine))
-           + ARENA_SIZE(DOUBLINGS * sizeof(jacobian)) + ARENA_SIZE(DOUBLINGS * sizeof(affine));
+    return ARENA_SIZE(sizeof(batch_queue)) + ARENA_SIZE((BATCH_SIZE + 1) * sizeof(affine)) +
+           ARENA_SIZE(DOUBLINGS * sizeof(jacobian)) + ARENA_SIZE(DOUBLINGS * sizeof(affine));
 }
 
 const tables *tables_build(void *memory, size_t q_count, void *scratch)
@@ -137,7 +137,6 @@ const tables *tables_build(void *memory, size_t q_count, void *scratch)
     next = fill_windows(t->v, next, &t->v_point, V_RUNS, V_RUN_COUNT, &w);
     next = fill_windows(t->b, next, &t->b_point, B_RUNS, B_RUN_COUNT, &w);
     t->q = next;
-    for (size_t g = 0; g < whole_groups(q_count); g++)
-        fill_subsets(next + g * SUBSETS, &t->q_point[8 * g], &w);
+    for (size_t g = 0; g < whole_groups(q_count); g++) fill_subsets(next + g * SUBSETS, &t->q_point[8 * g], &w);
     return t;
 }

@@ -25,10 +25,10 @@ typedef struct {
 } packed;
 
 typedef struct assay_tables {
-    size_t q_count;             /* a multiple of 8, 8 .. Q_COUNT_MAX */
-    const packed *v[WINDOWS];   /* window i of V */
+    size_t q_count;           /* a multiple of 8, 8 .. Q_COUNT_MAX */
+    const packed *v[WINDOWS]; /* window i of V */
     const packed *b[WINDOWS];
-    const packed *q;            /* 256 entries for each eight generators */
+    const packed *q;                               /* 256 entries for each eight generators */
     affine v_point, b_point, q_point[Q_COUNT_MAX]; /* the generators themselves, V, B, Q_j (j < q_count) */
 } tables;
 

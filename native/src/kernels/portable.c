@@ -14,15 +14,27 @@
 
 /* Below this many items an inversion a term costs more than Jacobian additions. */
 #define FEW 8
+#define PREFETCH 16
 
+/* What a sum adds: blindings or NULL, and either values or rows. */
 typedef struct {
     const tables *t;
-    const words *blindings;                    /* or NULL */
-    const uint64_t *values;                    /* commitments: value_words each */
+    const words *blindings;
+    const uint64_t *values; /* value_words each, or NULL */
     size_t value_words;
-    const uint8_t *rows;                       /* rows: row_bytes each */
+    const uint8_t *rows; /* row_bytes each */
     size_t row_bytes;
 } table_sums;
+
+/* One term of every item: where its digit is and which entries it selects. */
+typedef struct {
+    const packed *entries;
+    bool half;             /* the entries are those of the digits from 2^12 up; the others are opposites */
+    const uint64_t *words; /* of the first item; NULL: the digit is a byte */
+    size_t word_count, window;
+    const uint8_t *byte; /* of the first item */
+    size_t stride;       /* from item to item, in words or bytes */
+} sum_term;
 
 /* Windows that carry a value of 1, 2 or 4 words. */
 static size_t value_windows(size_t value_words)
@@ -30,86 +42,94 @@ static size_t value_windows(size_t value_words)
     return value_words == 4 ? WINDOWS : 5 * value_words;
 }
 
-static unsigned window_digit(const uint64_t *word, size_t word_count, size_t window)
+static size_t term_count(const table_sums *s)
 {
-    const size_t bit = WINDOW_BITS * window, index = bit / 64, shift = bit % 64;
-    if (index >= word_count) return 0;
+    const size_t own = s->values != NULL ? value_windows(s->value_words) : s->row_bytes;
+    return own + (s->blindings != NULL ? WINDOWS : 0);
+}
+
+/* Term number i: the windows of the blinding factor, then those of the value, or the bytes of the row. */
+static sum_term describe_term(const table_sums *s, size_t i)
+{
+    if (s->blindings != NULL && i < WINDOWS)
+        return (sum_term){.entries = s->t->b[i],
+                          .half = i != 0,
+                          .words = s->blindings->word,
+                          .word_count = 4,
+                          .window = i,
+                          .stride = 4};
+    if (s->blindings != NULL) i -= WINDOWS;
+    if (s->values != NULL)
+        return (sum_term){.entries = s->t->v[i],
+                          .half = i != 0 && i != 5 && i != 10,
+                          .words = s->values,
+                          .word_count = s->value_words,
+                          .window = i,
+                          .stride = s->value_words};
+    return (sum_term){.entries = s->t->q + 256 * i, .byte = s->rows + i, .stride = s->row_bytes};
+}
+
+static inline unsigned term_digit(const sum_term *term, size_t item)
+{
+    if (term->words == NULL) return term->byte[item * term->stride];
+    const uint64_t *word = term->words + item * term->stride;
+    const size_t bit = WINDOW_BITS * term->window, index = bit / 64, shift = bit % 64;
     uint64_t digit = word[index] >> shift;
-    if (shift > 64 - WINDOW_BITS && index + 1 < word_count) digit |= word[index + 1] << (64 - shift);
+    if (shift > 64 - WINDOW_BITS && index + 1 < term->word_count) digit |= word[index + 1] << (64 - shift);
     return (unsigned)digit & ((1u << WINDOW_BITS) - 1);
 }
 
-/* The entry of a half window: for a digit below 2^12 the opposite of its mirror image. */
-static inline void load_half(affine *r, const packed *window, unsigned digit)
+/* Where a digit's entry is: in a half window a digit below 2^12 has the entry of its mirror image. */
+static inline const packed *term_entry(const sum_term *term, unsigned digit)
 {
-    const unsigned half = 1u << (WINDOW_BITS - 1);
-    const bool negative = digit < half;
-    packed_load(r, &window[negative ? half - 1 - digit : digit - half]);
-    if (negative) field_neg(&r->y, &r->y, 1);
+    const unsigned half = 1u << (WINDOW_BITS - 1), negative = 0u - (digit < half);
+    return &term->entries[term->half ? (digit ^ negative) & (half - 1) : digit];
 }
 
-static size_t blinding_terms(const table_sums *s)
+/* The entry itself; its sign is random, so it is taken without a branch. */
+static inline void load_entry(affine *r, const sum_term *term, unsigned digit)
 {
-    return s->blindings == NULL ? 0 : WINDOWS;
-}
-
-static size_t term_count(const table_sums *s)
-{
-    return blinding_terms(s) + (s->rows == NULL ? value_windows(s->value_words) : s->row_bytes);
-}
-
-/* r = term number `term` of an item; false when it is infinity. */
-static inline bool load_term(affine *r, const table_sums *s, size_t item, size_t term)
-{
-    const size_t blinding = blinding_terms(s);
-    if (term < blinding) {
-        const unsigned digit = window_digit(s->blindings[item].word, 4, term);
-        if (term == 0) packed_load(r, &s->t->b[0][digit]);
-        else load_half(r, s->t->b[term], digit);
-        return true;
+    packed_load(r, term_entry(term, digit));
+    if (term->half) {
+        const uint64_t keep = 0 - (uint64_t)(digit >> (WINDOW_BITS - 1));
+        field opposite;
+        field_neg(&opposite, &r->y, 1);
+        for (int i = 0; i < 5; i++) r->y.limb[i] = (r->y.limb[i] & keep) | (opposite.limb[i] & ~keep);
     }
-    const size_t i = term - blinding;
-    if (s->rows != NULL) {
-        const uint8_t byte = s->rows[item * s->row_bytes + i];
-        packed_load(r, &s->t->q[256 * i + byte]);
-        return byte != 0;
-    }
-    const unsigned digit = window_digit(s->values + item * s->value_words, s->value_words, i);
-    if (i == 0 || i == 5 || i == 10) packed_load(r, &s->t->v[i][digit]);
-    else load_half(r, s->t->v[i], digit);
-    return true;
 }
 
 static void sum_few(affine *out, const table_sums *s, size_t n)
 {
     jacobian sum[FEW];
+    for (size_t item = 0; item < n; item++) sum[item] = JACOBIAN_INFINITY;
     const size_t terms = term_count(s);
-    for (size_t item = 0; item < n; item++) {
-        sum[item] = JACOBIAN_INFINITY;
-        for (size_t term = 0; term < terms; term++) {
-            affine p;
-            if (load_term(&p, s, item, term)) jacobian_add_affine_var(&sum[item], &sum[item], &p);
+    for (size_t i = 0; i < terms; i++) {
+        const sum_term term = describe_term(s, i);
+        for (size_t item = 0; item < n; item++) {
+            affine entry;
+            load_entry(&entry, &term, term_digit(&term, item));
+            jacobian_add_affine_var(&sum[item], &sum[item], &entry);
         }
     }
     affine_from_jacobian_batch_var(out, sum, n);
 }
 
-/* slot[0 .. BATCH_SIZE) are the sums, slot[BATCH_SIZE + i] what is added to sum i. */
-static void sum_block(affine *out, const table_sums *s, size_t first, size_t n, batch_queue *queue, affine *slot)
+/* slot[item] is a sum, slot[BATCH_SIZE + item] what is added to it. */
+static void add_term(const sum_term *term, size_t first, size_t n, batch_queue *queue)
 {
-    const size_t terms = term_count(s);
-    for (size_t i = 0; i < n; i++) slot[i] = AFFINE_INFINITY;
-    batch_begin(queue, slot);
-    for (size_t term = 0; term < terms; term++) {
-        for (size_t i = 0; i < n; i++) {
-            affine *addend = &slot[BATCH_SIZE + i];
-            if (!load_term(addend, s, first + i, term)) continue;
-            if (affine_is_infinity(&slot[i])) slot[i] = *addend;
-            else batch_add_var(queue, i, BATCH_SIZE + i);
-        }
-        batch_flush_var(queue);
+    affine *slot = queue->slot;
+    uint16_t digit[BATCH_SIZE];
+    for (size_t i = 0; i < n; i++) digit[i] = (uint16_t)term_digit(term, first + i);
+    for (size_t i = 0; i < n; i++) {
+        if (i + PREFETCH < n) __builtin_prefetch(term_entry(term, digit[i + PREFETCH]));
+        affine *addend = &slot[BATCH_SIZE + i];
+        load_entry(addend, term, digit[i]);
+        if (affine_is_infinity(&slot[i]))
+            slot[i] = *addend;
+        else if (!affine_is_infinity(addend))
+            batch_add_var(queue, i, BATCH_SIZE + i);
     }
-    memcpy(out, slot, n * sizeof *out);
+    batch_flush_var(queue);
 }
 
 static void sum_terms(affine *out, const table_sums *s, size_t n, void *scratch)
@@ -121,16 +141,25 @@ static void sum_terms(affine *out, const table_sums *s, size_t n, void *scratch)
         sum_few(out, s, n);
         return;
     }
-    for (size_t first = 0; first < n; first += BATCH_SIZE)
-        sum_block(out + first, s, first, n - first < BATCH_SIZE ? n - first : BATCH_SIZE, queue, slot);
+    batch_begin(queue, slot);
+    const size_t terms = term_count(s);
+    for (size_t first = 0; first < n; first += BATCH_SIZE) {
+        const size_t block = n - first < BATCH_SIZE ? n - first : BATCH_SIZE;
+        for (size_t i = 0; i < block; i++) slot[i] = AFFINE_INFINITY;
+        for (size_t i = 0; i < terms; i++) {
+            const sum_term term = describe_term(s, i);
+            add_term(&term, first, block, queue);
+        }
+        memcpy(out + first, slot, block * sizeof *out);
+    }
 }
 
 /* What sum_terms takes, and the rows and row sums of combine. */
 static size_t portable_scratch_size(size_t n)
 {
     (void)n;
-    return ARENA_SIZE(sizeof(batch_queue)) + ARENA_SIZE(2 * BATCH_SIZE * sizeof(affine))
-           + ARENA_SIZE(256 * Q_COUNT_MAX / 8) + ARENA_SIZE(256 * sizeof(affine));
+    return ARENA_SIZE(sizeof(batch_queue)) + ARENA_SIZE(2 * BATCH_SIZE * sizeof(affine)) +
+           ARENA_SIZE(256 * Q_COUNT_MAX / 8) + ARENA_SIZE(256 * sizeof(affine));
 }
 
 static void portable_commit(affine *out, const uint64_t *values, size_t value_words, const words *blindings, size_t n,
