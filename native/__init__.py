@@ -1,13 +1,71 @@
-"""The C core and its one binding."""
+"""The C core and its one binding.
+
+Buffers in are bytes, bytearray, memoryview or C-contiguous arrays; results are bytes. All functions
+release the interpreter lock while the core works.
+"""
 
 from __future__ import annotations
 
-from native._core import ffi, lib
+from typing import Any
 
-__all__ = ["version"]
+from native._core import ffi, lib
+from native.arguments import (
+    PageRejected,
+    Rejected,
+    argument_length,
+    argument_prove,
+    argument_verify,
+    page_length,
+    pages_prove,
+    pages_verify,
+)
+from native.derivation import account_keys, blindings, padding_blindings, split, stream
+from native.errors import NativeError
+from native.group import commit, generator, msm, point_is_valid, points_sum, scalars_sum
+from native.hashing import Transcript, sha256, tagged_hash
+
+__all__ = [
+    "NativeError",
+    "PageRejected",
+    "Rejected",
+    "Transcript",
+    "account_keys",
+    "argument_length",
+    "argument_prove",
+    "argument_verify",
+    "blindings",
+    "commit",
+    "generator",
+    "kernel_name",
+    "msm",
+    "padding_blindings",
+    "page_length",
+    "pages_prove",
+    "pages_verify",
+    "point_is_valid",
+    "points_sum",
+    "scalars_sum",
+    "sha256",
+    "split",
+    "stream",
+    "tagged_hash",
+    "version",
+]
+
+if lib.assay_init() != lib.ASSAY_OK:
+    raise RuntimeError("ASSAY_KERNEL names no kernel of this machine")
+
+
+def _text(pointer: Any) -> str:
+    text = ffi.string(pointer)
+    return text.decode("ascii") if isinstance(text, bytes) else text
 
 
 def version() -> str:
     """Return the version of the C core."""
-    text = ffi.string(lib.assay_version())
-    return text.decode("ascii") if isinstance(text, bytes) else text
+    return _text(lib.assay_version())
+
+
+def kernel_name() -> str:
+    """Return the name of the kernel in use; the environment variable ASSAY_KERNEL chooses it."""
+    return _text(lib.assay_kernel_name())
