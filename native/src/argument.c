@@ -1,0 +1,137 @@
+/* What prover and verifier of the argument share: shape, transcript items, public polynomials. */
+#include "argument.h"
+
+static unsigned ceil_log2(size_t a)
+{
+    unsigned bits = 0;
+    while (((size_t)1 << bits) < a) bits++;
+    return bits;
+}
+
+bool argument_shape_init(argument_shape *s, size_t m, size_t b)
+{
+    if ((b != 64 && b != 128) || m == 0 || m > (size_t)1 << ARGUMENT_MU_MAX) return false;
+    s->m = (uint32_t)m;
+    s->b = (uint32_t)b;
+    s->log_b = ceil_log2(b);
+    s->mu = ceil_log2(m);
+    s->nu = s->mu + s->log_b;
+    s->column_bits = (s->nu + 1) / 2;
+    s->columns = 1u << s->column_bits;
+    s->rows = 1u << (s->nu - s->column_bits);
+    return s->nu <= ARGUMENT_NU_MAX;
+}
+
+size_t argument_points(const argument_shape *s)
+{
+    return s->rows + 3 * s->nu + ARGUMENT_OPENINGS;
+}
+
+size_t argument_scalars(const argument_shape *s)
+{
+    return s->columns + ARGUMENT_RESPONSES;
+}
+
+size_t argument_length(const argument_shape *s)
+{
+    return 33 * argument_points(s) + 32 * argument_scalars(s);
+}
+
+void argument_absorb_shape(transcript *t, const argument_shape *s)
+{
+    const uint32_t number[6] = {s->m, s->b, s->nu, s->mu, s->rows, s->columns};
+    uint8_t data[24];
+    for (int i = 0; i < 24; i++) data[i] = (uint8_t)(number[i / 4] >> (24 - 8 * (i % 4)));
+    transcript_absorb(t, "shape", data, sizeof data);
+}
+
+void argument_absorb_rows(argument_challenges *c, transcript *t, const argument_shape *s, const uint8_t *rows)
+{
+    transcript_absorb(t, "rows", rows, 33 * (size_t)s->rows);
+    for (unsigned j = 0; j < s->nu; j++) transcript_challenge(&c->tau[j], t, "tau");
+    for (unsigned j = 0; j < s->mu; j++) transcript_challenge(&c->sigma[j], t, "sigma");
+    transcript_challenge(&c->kappa, t, "kappa");
+}
+
+void argument_absorb_round(argument_challenges *c, transcript *t, unsigned j, const uint8_t points[3 * 33])
+{
+    sha256_context context;
+    const uint8_t number[4] = {0, 0, 0, (uint8_t)j};
+    transcript_absorb_begin(&context, t, "round", 4 + 3 * 33);
+    sha256_update(&context, number, 4);
+    sha256_update(&context, points, 3 * 33);
+    transcript_absorb_end(t, &context);
+    transcript_challenge(&c->x[j - 1], t, "x");
+}
+
+void argument_absorb_openings(argument_challenges *c, transcript *t, const uint8_t points[ARGUMENT_OPENINGS * 33])
+{
+    transcript_absorb(t, "announcements", points, ARGUMENT_OPENINGS * 33);
+    transcript_challenge(&c->e, t, "e");
+}
+
+void linear_at(scalar *r, const linear *f, const scalar *x)
+{
+    scalar slope;
+    scalar_sub(&slope, &f->at1, &f->at0);
+    scalar_mul(&slope, &slope, x);
+    scalar_add(r, &f->at0, &slope);
+}
+
+static void eq_factor(linear *f, const scalar *a)
+{
+    scalar_sub(&f->at0, &SCALAR_ONE, a);
+    f->at1 = *a;
+}
+
+void argument_eq_factor(linear *f, const argument_challenges *c, unsigned t)
+{
+    eq_factor(f, &c->tau[t]);
+}
+
+void argument_weight_factor(linear *f, const argument_challenges *c, const argument_shape *s, unsigned t)
+{
+    if (t >= s->log_b) {
+        eq_factor(f, &c->sigma[t - s->log_b]);
+        return;
+    }
+    f->at0 = SCALAR_ONE;
+    scalar_from_u128(&f->at1, t == 6, t == 6 ? 0 : (uint64_t)1 << (1u << t)); /* 2^(2^t) */
+}
+
+void argument_eq_table(scalar *out, const scalar *start, const scalar *point, unsigned n)
+{
+    out[0] = *start;
+    for (unsigned t = 0; t < n; t++) {
+        const size_t size = (size_t)1 << t;
+        for (size_t i = 0; i < size; i++) {
+            scalar_mul(&out[size + i], &out[i], &point[t]);
+            scalar_sub(&out[i], &out[i], &out[size + i]);
+        }
+    }
+}
+
+/*
+ * With a = x(x - 3) and b = (x - 1)(x - 2):  ℓ_0 = -b(x - 3)/6, ℓ_1 = a(x - 2)/2, ℓ_2 = -a(x - 1)/2, ℓ_3 = xb/6.
+ */
+void argument_lagrange(scalar basis[4], const scalar *x)
+{
+    static const words SIXTH = {{0x1FD9F975582D3661, 0x463C62C03CBC8587, 0x5555555555555554, 0xD555555555555555}};
+    scalar sixth, half, x1, x2, x3, a, b;
+    scalar_from_words(&sixth, &SIXTH);
+    scalar_add(&half, &sixth, &sixth);
+    scalar_add(&half, &half, &sixth);
+    scalar_sub(&x1, x, &SCALAR_ONE);
+    scalar_sub(&x2, &x1, &SCALAR_ONE);
+    scalar_sub(&x3, &x2, &SCALAR_ONE);
+    scalar_mul(&a, x, &x3);
+    scalar_mul(&a, &a, &half);
+    scalar_mul(&b, &x1, &x2);
+    scalar_mul(&b, &b, &sixth);
+    scalar_mul(&basis[0], &b, &x3);
+    scalar_neg(&basis[0], &basis[0]);
+    scalar_mul(&basis[1], &a, &x2);
+    scalar_mul(&basis[2], &a, &x1);
+    scalar_neg(&basis[2], &basis[2]);
+    scalar_mul(&basis[3], &b, x);
+}

@@ -1,0 +1,93 @@
+/*
+ * The argument of spec/transcript.md, section 4: committed values lie in [0, 2^b).
+ *
+ * What prover and verifier share, and the verifier.  Names follow the spec: N = 2^ν bits, R rows by S columns; challenges τ, σ,
+ * κ, x, e.  Both begin with a transcript after item 6 (item 5 for solvency).
+ */
+#ifndef ASSAY_ARGUMENT_H
+#define ASSAY_ARGUMENT_H
+
+#include "kernel.h"
+#include "scalar.h"
+#include "transcript.h"
+
+#define ARGUMENT_NU_MAX 16 /* 2^16 bits: m = 1024 of 64 */
+#define ARGUMENT_MU_MAX 10
+#define ARGUMENT_SIDE_MAX 256 /* rows, columns */
+#define ARGUMENT_OPENINGS 6   /* Y, Y2, T̄, Ȳ, Ȳ2, Δ̄ */
+#define ARGUMENT_RESPONSES 4  /* u_T, u_Y, u_2, u_Δ, after the S of z' */
+#define ARGUMENT_EQUATIONS 4
+
+/* Section 4.1, a function of m and b. */
+typedef struct {
+    uint32_t m, b, log_b, mu, nu;
+    uint32_t column_bits;   /* c */
+    uint32_t rows, columns; /* R, S */
+} argument_shape;
+
+typedef struct {
+    scalar tau[ARGUMENT_NU_MAX], sigma[ARGUMENT_MU_MAX], kappa, x[ARGUMENT_NU_MAX], e;
+} argument_challenges;
+
+/* False unless b is 64 or 128, m >= 1, and ν <= ARGUMENT_NU_MAX. */
+bool argument_shape_init(argument_shape *s, size_t m, size_t b);
+
+/* Points of an argument, R + 3ν + 6; scalars, S + 4; bytes. */
+size_t argument_points(const argument_shape *s);
+size_t argument_scalars(const argument_shape *s);
+size_t argument_length(const argument_shape *s);
+
+/* Item 5.  Items 7, 8 (j = 1 … ν) and 9, each with the challenges that follow it. */
+void argument_absorb_shape(transcript *t, const argument_shape *s);
+void argument_absorb_rows(argument_challenges *c, transcript *t, const argument_shape *s, const uint8_t *rows);
+void argument_absorb_round(argument_challenges *c, transcript *t, unsigned j, const uint8_t points[3 * 33]);
+void argument_absorb_openings(argument_challenges *c, transcript *t, const uint8_t points[ARGUMENT_OPENINGS * 33]);
+
+/* Section 4.2: eq(τ, ·) and w are products of one linear factor a coordinate. */
+typedef struct {
+    scalar at0, at1;
+} linear;
+
+void linear_at(scalar *r, const linear *f, const scalar *x);
+void argument_eq_factor(linear *f, const argument_challenges *c, unsigned t);
+void argument_weight_factor(linear *f, const argument_challenges *c, const argument_shape *s, unsigned t);
+
+/* out[i] = start·eq(point, i) for i < 2^n. */
+void argument_eq_table(scalar *out, const scalar *start, const scalar *point, unsigned n);
+
+/* ℓ_0(x) … ℓ_3(x) on the nodes 0, 1, 2, 3. */
+void argument_lagrange(scalar basis[4], const scalar *x);
+
+/*
+ * Verifying.  The four equations of every argument of a batch, each under its weight, are one sum that must be infinity: of the
+ * argument's own points, and of V, B and the Q_j, whose coefficients the whole batch adds up.
+ */
+typedef struct {
+    argument_challenges challenges;
+    uint8_t final_state[32]; /* after item 10 */
+} argument_replay;
+
+typedef struct {
+    scalar v, b, q[ARGUMENT_SIDE_MAX];
+} argument_fixed;
+
+/* Whether all scalars of an argument are below n. */
+bool argument_scalars_valid(const argument_shape *s, const uint8_t *argument);
+
+/* Items 7 to 10 over the bytes of an argument. */
+void argument_replay_items(argument_replay *r, transcript *t, const argument_shape *s, const uint8_t *argument);
+
+/* The key of a batch's weights, from 32 random bytes and every member's final state; the n-th member's weights. */
+void argument_weight_key(uint8_t key[32], const uint8_t seed[32], const argument_replay *replays, size_t n);
+void argument_weights(scalar weights[ARGUMENT_EQUATIONS], const uint8_t key[32], uint64_t n);
+
+/* Adds an argument's share to `fixed`, and writes the coefficients of C_0 … C_(m-1) and then of its points, in their
+ * order: m + R + 3ν + 6.  Its scalars are valid. */
+void argument_coefficients(words *out, argument_fixed *fixed, const argument_shape *s, const argument_replay *r,
+                           const uint8_t *argument, const scalar weights[ARGUMENT_EQUATIONS]);
+
+/* Writes V, B and Q_j, j < S, with their coefficients: S + 2 terms. */
+void argument_fixed_terms(words *out, affine *points, const argument_fixed *fixed, const argument_shape *s,
+                          const tables *t);
+
+#endif

@@ -1,0 +1,306 @@
+/* The prover of the argument; spec/transcript.md 4.5 has the equations, in this order. */
+#include "argument_prove.h"
+
+#include "assay.h"
+#include "derive.h"
+
+#include <string.h>
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "rows of bits are read from words as bytes");
+
+#define ARGUMENT_VERSION 1
+
+/* What a batch of commitments is gathered in. */
+typedef struct {
+    words *values, *blindings;
+    affine *points;
+    scalar *sumcheck; /* memory of the first prover's; the others' follow */
+    void *kernel;
+} workspace;
+
+static size_t batch_size(const argument_shape *s, size_t count)
+{
+    const size_t openings = ARGUMENT_OPENINGS * count;
+    return openings > s->columns ? openings : s->columns; /* R <= S */
+}
+
+size_t argument_prove_scratch_size(const argument_shape *s, size_t count)
+{
+    const size_t n = batch_size(s, count);
+    return 2 * ARENA_SIZE(n * sizeof(words)) + ARENA_SIZE(n * sizeof(affine)) +
+           ARENA_SIZE(count * sumcheck_elements(s) * sizeof(scalar)) + kernel()->scratch_size(n > 256 ? n : 256);
+}
+
+static workspace lay_out(const argument_shape *s, size_t count, void *scratch)
+{
+    const size_t n = batch_size(s, count);
+    uint8_t *next = scratch;
+    workspace w;
+    w.values = arena_take(&next, n * sizeof(words));
+    w.blindings = arena_take(&next, n * sizeof(words));
+    w.points = arena_take(&next, n * sizeof(affine));
+    w.sumcheck = arena_take(&next, count * sumcheck_elements(s) * sizeof(scalar));
+    w.kernel = next;
+    return w;
+}
+
+bool argument_blinding(words *r, const uint8_t bytes[32])
+{
+    scalar t;
+    const bool valid = scalar_from_bytes(&t, bytes);
+    scalar_to_words(r, &t);
+    return valid;
+}
+
+/* Writes points; false when one is infinite. */
+static bool write_points(argument_prover *p, const affine *points, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (affine_is_infinity(&points[i])) return false;
+    affine_compress_many(p->next, points, n);
+    p->next += 33 * n;
+    return true;
+}
+
+static void hash_witness(argument_prover *p, const argument_shape *s)
+{
+    static const char TAG[] = "assay/v1/witness";
+    const size_t words_each = s->b / 64;
+    sha256_context c;
+    sha256_begin_tag(&c, TAG, sizeof TAG - 1);
+    for (size_t i = 0; i < s->m; i++) {
+        for (size_t k = words_each; k-- > 0;) {
+            uint8_t bytes[8];
+            const uint64_t word = p->values[i * words_each + k];
+            for (int j = 0; j < 8; j++) bytes[j] = (uint8_t)(word >> (56 - 8 * j));
+            sha256_update(&c, bytes, 8);
+        }
+        sha256_update(&c, p->blindings + 32 * i, 32);
+    }
+    sha256_end(p->witness_hash, &c);
+    clear_secret(&c, sizeof c);
+}
+
+/* The stream of nonces under the present state of the transcript. */
+static void begin_nonces(stream *nonces, const argument_prover *p)
+{
+    static const char TAG[] = "assay/v1/argument-nonce";
+    static const uint8_t HEAD[4] = {0, 0, 0, sizeof TAG - 1}, VERSION[2] = {0, ARGUMENT_VERSION};
+    hmac_key secret;
+    uint8_t key[32];
+    hmac_key_init(&secret, p->secret, 32);
+    sha256_context c = secret.inner;
+    sha256_update(&c, HEAD, sizeof HEAD);
+    sha256_update(&c, TAG, sizeof TAG - 1);
+    sha256_update(&c, VERSION, sizeof VERSION);
+    sha256_update(&c, p->transcript.state, 32);
+    sha256_update(&c, p->witness_hash, 32);
+    sha256_update(&c, p->salt, 32);
+    hmac_end(key, &secret, &c);
+    stream_begin(nonces, key);
+    clear_secret(&secret, sizeof secret);
+    clear_secret(&c, sizeof c);
+    clear_secret(key, sizeof key);
+}
+
+static void draw_blindings(argument_prover *p, const argument_shape *s)
+{
+    stream nonces;
+    uint64_t k = 0;
+    begin_nonces(&nonces, p);
+    for (size_t a = 0; a < s->rows; a++) stream_scalar(&p->row_blinding[a], &nonces, k++);
+    for (size_t j = 0; j < s->nu; j++)
+        for (size_t i = 0; i < 3; i++) stream_scalar(&p->round_blinding[j][i], &nonces, k++);
+    stream_scalar(&p->y_blinding, &nonces, k++);
+    stream_scalar(&p->y2_blinding, &nonces, k++);
+    clear_secret(&nonces, sizeof nonces);
+}
+
+static void draw_masks(argument_prover *p, const argument_shape *s)
+{
+    stream nonces;
+    uint64_t k = 0;
+    begin_nonces(&nonces, p);
+    for (size_t j = 0; j < s->columns; j++) stream_scalar(&p->mask[j], &nonces, k++);
+    stream_scalar(&p->t_mask, &nonces, k++);
+    stream_scalar(&p->y_mask, &nonces, k++);
+    stream_scalar(&p->y2_mask, &nonces, k++);
+    stream_scalar(&p->delta_mask, &nonces, k++);
+    clear_secret(&nonces, sizeof nonces);
+}
+
+static bool commit_rows(argument_prover *p, const argument_shape *s, const tables *t, const workspace *w)
+{
+    for (size_t a = 0; a < s->rows; a++) scalar_to_words(&w->blindings[a], &p->row_blinding[a]);
+    kernel()->commit_rows(w->points, (const uint8_t *)p->values, s->columns / 8, w->blindings, s->rows, t, w->kernel);
+    const uint8_t *rows = p->next;
+    if (!write_points(p, w->points, s->rows)) return false;
+    argument_absorb_rows(&p->challenges, &p->transcript, s, rows);
+    return true;
+}
+
+/* The sum-check begins; the blinding of K_0 = κ·Σ eq(σ,i)·C_i. */
+static bool begin_rounds(argument_prover *p, const argument_shape *s, scalar *memory)
+{
+    if (!sumcheck_begin(&p->sumcheck, s, &p->challenges, p->values, memory)) return false;
+    scalar_sum sum = {{0}};
+    for (size_t i = 0; i < s->m; i++) {
+        scalar blinding;
+        scalar_from_bytes_reduced(&blinding, p->blindings + 32 * i);
+        scalar_sum_mul(&sum, sumcheck_selector(&p->sumcheck, i), &blinding);
+    }
+    scalar_sum_reduce(&p->claim_blinding, &sum);
+    scalar_mul(&p->claim_blinding, &p->claim_blinding, &p->challenges.kappa);
+    return true;
+}
+
+/* The blinding of K_j, by the rule of 4.4. */
+static void fold_blinding(argument_prover *p, const scalar rho[3], const scalar *x)
+{
+    scalar basis[4], t;
+    argument_lagrange(basis, x);
+    scalar_sub(&t, &p->claim_blinding, &rho[0]);
+    scalar_mul(&p->claim_blinding, &basis[1], &t);
+    for (int i = 0; i < 3; i++) {
+        scalar_mul(&t, &basis[i == 0 ? 0 : i + 1], &rho[i]);
+        scalar_add(&p->claim_blinding, &p->claim_blinding, &t);
+    }
+}
+
+/* Round j of all provers. */
+static bool prove_round(argument_prover *provers, size_t count, unsigned j, const tables *t, const workspace *w)
+{
+    for (size_t i = 0; i < count; i++) {
+        scalar p[3];
+        sumcheck_message(p, &provers[i].sumcheck, j);
+        for (size_t k = 0; k < 3; k++) {
+            scalar_to_words(&w->values[3 * i + k], &p[k]);
+            scalar_to_words(&w->blindings[3 * i + k], &provers[i].round_blinding[j - 1][k]);
+        }
+    }
+    kernel()->commit(w->points, w->values[0].word, 4, w->blindings, 3 * count, t, w->kernel);
+    for (size_t i = 0; i < count; i++) {
+        argument_prover *p = &provers[i];
+        const uint8_t *points = p->next;
+        if (!write_points(p, &w->points[3 * i], 3)) return false;
+        argument_absorb_round(&p->challenges, &p->transcript, j, points);
+        const scalar *x = &p->challenges.x[j - 1];
+        fold_blinding(p, p->round_blinding[j - 1], x);
+        sumcheck_bind(&p->sumcheck, j, x);
+    }
+    return true;
+}
+
+/* z_j = Σ_a L_a·d[a,j], eight columns at a time: first the sum of L_a by the value of row a's byte. */
+static void fold_rows(argument_prover *p, const argument_shape *s, const scalar *row_weight)
+{
+    const uint8_t *rows = (const uint8_t *)p->values;
+    const size_t row_bytes = s->columns / 8;
+    scalar *bucket = p->sumcheck.bucket;
+    for (size_t g = 0; g < row_bytes; g++) {
+        memset(bucket, 0, sizeof p->sumcheck.bucket);
+        for (size_t a = 0; a < s->rows; a++) {
+            scalar *b = &bucket[rows[a * row_bytes + g]];
+            scalar_add(b, b, &row_weight[a]);
+        }
+        for (unsigned bit = 8; bit-- > 0;) {
+            scalar *z = &p->z[8 * g + bit];
+            const size_t half = (size_t)1 << bit;
+            *z = SCALAR_ZERO;
+            for (size_t i = 0; i < half; i++) {
+                scalar_add(z, z, &bucket[half + i]);
+                scalar_add(&bucket[i], &bucket[i], &bucket[half + i]);
+            }
+        }
+    }
+}
+
+/* The openings' values and blindings, in order; T̄ as t̄·B alone, Ȳ2 as (d̄·d*)·V + (d̄·ρ_Y + ȳ2)·B. */
+static void prepare_openings(argument_prover *p, const argument_shape *s, words *values, words *blindings)
+{
+    const scalar *d = &p->sumcheck.dense[0];
+    scalar square, masked, product, blinding;
+    draw_masks(p, s);
+    argument_eq_table(p->side, &SCALAR_ONE, p->challenges.x, s->column_bits);
+    scalar_inner(&masked, p->mask, p->side, s->columns);
+    scalar_sqr(&square, d);
+    scalar_mul(&product, &masked, d);
+    scalar_mul(&blinding, &masked, &p->y_blinding);
+    scalar_add(&blinding, &blinding, &p->y2_mask);
+    const scalar *value[ARGUMENT_OPENINGS] = {d, &square, &SCALAR_ZERO, &masked, &product, &SCALAR_ZERO};
+    const scalar *rho[ARGUMENT_OPENINGS] = {&p->y_blinding, &p->y2_blinding, &p->t_mask,
+                                            &p->y_mask,     &blinding,       &p->delta_mask};
+    for (int i = 0; i < ARGUMENT_OPENINGS; i++) {
+        scalar_to_words(&values[i], value[i]);
+        scalar_to_words(&blindings[i], rho[i]);
+    }
+}
+
+static void write_response(argument_prover *p, const scalar *mask, const scalar *secret)
+{
+    scalar t;
+    scalar_mul(&t, &p->challenges.e, secret);
+    scalar_add(&t, &t, mask);
+    scalar_to_bytes(p->next, &t);
+    p->next += 32;
+}
+
+static void respond(argument_prover *p, const argument_shape *s)
+{
+    scalar secret, t;
+    argument_eq_table(p->side, &SCALAR_ONE, p->challenges.x + s->column_bits, s->nu - s->column_bits);
+    fold_rows(p, s, p->side);
+    for (size_t j = 0; j < s->columns; j++) write_response(p, &p->mask[j], &p->z[j]);
+    scalar_inner(&secret, p->side, p->row_blinding, s->rows);
+    write_response(p, &p->t_mask, &secret);
+    write_response(p, &p->y_mask, &p->y_blinding);
+    scalar_mul(&t, &p->sumcheck.dense[0], &p->y_blinding);
+    scalar_sub(&secret, &p->y2_blinding, &t);
+    write_response(p, &p->y2_mask, &secret);
+    /* blinding(K_ν) - e*·ρ_2 + (e* - κ·w*)·ρ_Y */
+    scalar_mul(&t, &p->sumcheck.e_bound, &p->y2_blinding);
+    scalar_sub(&secret, &p->claim_blinding, &t);
+    scalar_sub(&t, &p->sumcheck.e_bound, &p->sumcheck.w_bound);
+    scalar_mul(&t, &t, &p->y_blinding);
+    scalar_add(&secret, &secret, &t);
+    write_response(p, &p->delta_mask, &secret);
+}
+
+static bool prove_openings(argument_prover *provers, size_t count, const argument_shape *s, const tables *t,
+                           const workspace *w)
+{
+    const size_t n = ARGUMENT_OPENINGS;
+    for (size_t i = 0; i < count; i++) prepare_openings(&provers[i], s, w->values + n * i, w->blindings + n * i);
+    kernel()->commit(w->points, w->values[0].word, 4, w->blindings, n * count, t, w->kernel);
+    for (size_t i = 0; i < count; i++) {
+        argument_prover *p = &provers[i];
+        affine *points = w->points + n * i, masks;
+        jacobian sum;
+        for (size_t j = 0; j < s->columns; j++) scalar_to_words(&w->values[j], &p->mask[j]);
+        kernel()->combine(&masks, w->values, s->columns, t, w->kernel);
+        jacobian_from_affine(&sum, &masks);
+        jacobian_add_affine_var(&sum, &sum, &points[2]);
+        affine_from_jacobian_var(&points[2], &sum);
+        const uint8_t *written = p->next;
+        if (!write_points(p, points, n)) return false;
+        argument_absorb_openings(&p->challenges, &p->transcript, written);
+        respond(p, s);
+    }
+    return true;
+}
+
+bool argument_prove(argument_prover *provers, size_t count, const argument_shape *s, const tables *t, void *scratch)
+{
+    const workspace w = lay_out(s, count, scratch);
+    for (size_t i = 0; i < count; i++) {
+        argument_prover *p = &provers[i];
+        p->next = p->argument;
+        hash_witness(p, s);
+        draw_blindings(p, s);
+        if (!commit_rows(p, s, t, &w)) return false;
+        if (!begin_rounds(p, s, w.sumcheck + i * sumcheck_elements(s))) return false;
+    }
+    for (unsigned j = 1; j <= s->nu; j++)
+        if (!prove_round(provers, count, j, t, &w)) return false;
+    return prove_openings(provers, count, s, t, &w);
+}

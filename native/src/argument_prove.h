@@ -1,0 +1,40 @@
+/*
+ * Proving, spec/transcript.md 4.5.
+ *
+ * Several arguments of one shape advance together, a batch of commitments a step, because additions in a batch share
+ * an inversion.  The bytes of each are those it would have alone.
+ */
+#ifndef ASSAY_ARGUMENT_PROVE_H
+#define ASSAY_ARGUMENT_PROVE_H
+
+#include "sumcheck.h"
+
+typedef struct {
+    /* Given by the caller. */
+    transcript transcript;        /* after item 6, or item 5 for solvency */
+    const uint64_t *values;       /* N/64 little-endian words, zero where absent */
+    const uint8_t *blindings;     /* of C_0 … C_(m-1): 32 bytes each, below n */
+    const uint8_t *secret, *salt; /* 32 bytes each */
+    uint8_t *argument;            /* argument_length() bytes, written */
+    /* The prover's own. */
+    uint8_t *next; /* where the next part goes */
+    uint8_t witness_hash[32];
+    argument_challenges challenges;
+    scalar row_blinding[ARGUMENT_SIDE_MAX], round_blinding[ARGUMENT_NU_MAX][3], y_blinding, y2_blinding;
+    scalar claim_blinding; /* of K_j */
+    scalar mask[ARGUMENT_SIDE_MAX], t_mask, y_mask, y2_mask, delta_mask;
+    scalar side[ARGUMENT_SIDE_MAX], z[ARGUMENT_SIDE_MAX]; /* a table of L or P; the vector z */
+    sumcheck sumcheck;
+} argument_prover;
+
+/* Scratch of argument_prove for `count` arguments. */
+size_t argument_prove_scratch_size(const argument_shape *s, size_t count);
+
+/* Prove `count` >= 1 statements of one shape.  False when an infinite point would have to be written, or a challenge
+ * whose inverse is needed is zero: probability about 2^-256 each.  Provers and scratch are left full of secrets. */
+bool argument_prove(argument_prover *provers, size_t count, const argument_shape *s, const tables *t, void *scratch);
+
+/* From 32 big-endian bytes to the integer; false when it is not below n. */
+bool argument_blinding(words *r, const uint8_t bytes[32]);
+
+#endif

@@ -1,0 +1,170 @@
+/*
+ * The verifier of the argument; spec/transcript.md 4.4.
+ *
+ * Every equation is moved to one side and written in the points themselves, under its weight α:
+ *
+ *   (1) α1·( Σ z'_j·Q_j + u_T·B - T̄ - e·Σ L_a·D_a )        (3) α3·( d'·Y + u_2·B - Ȳ2 - e·Y2 )
+ *   (2) α2·( d'·V + u_Y·B - Ȳ - e·Y )                       (4) α4·( u_Δ·B - Δ̄ - e·Δ )
+ *
+ * where Δ = K_ν - e*·Y2 + (e* - κ·w*)·Y, and K_j = (ℓ_0 - ℓ_1)·[p_j(0)] + ℓ_1·K_{j-1} + ℓ_2·[p_j(2)] + ℓ_3·[p_j(3)].
+ */
+#include "argument.h"
+
+#include <string.h>
+
+bool argument_scalars_valid(const argument_shape *s, const uint8_t *argument)
+{
+    const uint8_t *bytes = argument + 33 * argument_points(s);
+    scalar t;
+    for (size_t i = 0; i < argument_scalars(s); i++)
+        if (!scalar_from_bytes(&t, bytes + 32 * i)) return false;
+    return true;
+}
+
+void argument_replay_items(argument_replay *r, transcript *t, const argument_shape *s, const uint8_t *argument)
+{
+    const uint8_t *next = argument;
+    argument_absorb_rows(&r->challenges, t, s, next);
+    next += 33 * (size_t)s->rows;
+    for (unsigned j = 1; j <= s->nu; j++, next += 3 * 33) argument_absorb_round(&r->challenges, t, j, next);
+    argument_absorb_openings(&r->challenges, t, next);
+    next += 33 * ARGUMENT_OPENINGS;
+    transcript_absorb(t, "responses", next, 32 * argument_scalars(s));
+    memcpy(r->final_state, t->state, 32);
+}
+
+static const char BATCH_TAG[] = "assay/v1/batch";
+
+void argument_weight_key(uint8_t key[32], const uint8_t seed[32], const argument_replay *replays, size_t n)
+{
+    sha256_context c;
+    sha256_begin_tag(&c, BATCH_TAG, sizeof BATCH_TAG - 1);
+    sha256_update(&c, seed, 32);
+    for (size_t i = 0; i < n; i++) sha256_update(&c, replays[i].final_state, 32);
+    sha256_end(key, &c);
+}
+
+void argument_weights(scalar weights[ARGUMENT_EQUATIONS], const uint8_t key[32], uint64_t n)
+{
+    sha256_context tagged;
+    sha256_begin_tag(&tagged, BATCH_TAG, sizeof BATCH_TAG - 1);
+    sha256_update(&tagged, key, 32);
+    for (uint8_t k = 0; k < ARGUMENT_EQUATIONS; k++) {
+        uint8_t bytes[32];
+        for (int i = 0; i < 8; i++) bytes[i] = (uint8_t)(n >> (56 - 8 * i));
+        bytes[8] = k;
+        sha256_context c = tagged;
+        sha256_update(&c, bytes, 9);
+        sha256_end(bytes, &c);
+        scalar_from_bytes_reduced(&weights[k], bytes);
+    }
+}
+
+/* acc += a·b. */
+static void add_product(scalar *acc, const scalar *a, const scalar *b)
+{
+    scalar t;
+    scalar_mul(&t, a, b);
+    scalar_add(acc, acc, &t);
+}
+
+static void write_words(words *out, const scalar *a, size_t n)
+{
+    for (size_t i = 0; i < n; i++) scalar_to_words(&out[i], &a[i]);
+}
+
+/* e* and κ·w*. */
+static void bound_factors(scalar *e_star, scalar *w_star, const argument_challenges *c, const argument_shape *s)
+{
+    *e_star = SCALAR_ONE;
+    *w_star = c->kappa;
+    for (unsigned t = 0; t < s->nu; t++) {
+        linear f;
+        scalar value;
+        argument_eq_factor(&f, c, t);
+        linear_at(&value, &f, &c->x[t]);
+        scalar_mul(e_star, e_star, &value);
+        argument_weight_factor(&f, c, s, t);
+        linear_at(&value, &f, &c->x[t]);
+        scalar_mul(w_star, w_star, &value);
+    }
+}
+
+/* Coefficients of the C_i and the round commitments in k·K_ν, from the last round back. */
+static void claim_coefficients(words *commitments, words *rounds, scalar k, const argument_challenges *c,
+                               const argument_shape *s)
+{
+    for (unsigned j = s->nu; j-- > 0;) {
+        scalar basis[4], own[3];
+        argument_lagrange(basis, &c->x[j]);
+        scalar_sub(&basis[0], &basis[0], &basis[1]);
+        scalar_mul(&own[0], &k, &basis[0]);
+        scalar_mul(&own[1], &k, &basis[2]);
+        scalar_mul(&own[2], &k, &basis[3]);
+        write_words(rounds + 3 * j, own, 3);
+        scalar_mul(&k, &k, &basis[1]);
+    }
+    scalar selector[(size_t)1 << ARGUMENT_MU_MAX];
+    scalar_mul(&k, &k, &c->kappa);
+    argument_eq_table(selector, &k, c->sigma, s->mu);
+    write_words(commitments, selector, s->m);
+}
+
+/* The responses: shares of V, B, Q_j; returns d'. */
+static scalar add_responses(argument_fixed *fixed, const argument_challenges *c, const argument_shape *s,
+                            const uint8_t *bytes, const scalar weights[ARGUMENT_EQUATIONS])
+{
+    scalar column[ARGUMENT_SIDE_MAX], z, d = SCALAR_ZERO;
+    argument_eq_table(column, &SCALAR_ONE, c->x, s->column_bits);
+    for (size_t j = 0; j < s->columns; j++, bytes += 32) {
+        scalar_from_bytes_reduced(&z, bytes);
+        add_product(&d, &z, &column[j]);
+        add_product(&fixed->q[j], &weights[0], &z);
+    }
+    for (size_t k = 0; k < ARGUMENT_RESPONSES; k++, bytes += 32) {
+        scalar_from_bytes_reduced(&z, bytes);
+        add_product(&fixed->b, &weights[k], &z);
+    }
+    add_product(&fixed->v, &weights[1], &d);
+    return d;
+}
+
+void argument_coefficients(words *out, argument_fixed *fixed, const argument_shape *s, const argument_replay *r,
+                           const uint8_t *argument, const scalar weights[ARGUMENT_EQUATIONS])
+{
+    const argument_challenges *c = &r->challenges;
+    words *rows = out + s->m, *rounds = rows + s->rows, *openings = rounds + 3 * s->nu;
+    const scalar d = add_responses(fixed, c, s, argument + 33 * argument_points(s), weights);
+    scalar e_star, w_star, minus_e, row[ARGUMENT_SIDE_MAX], opening[ARGUMENT_OPENINGS], t;
+    scalar_neg(&minus_e, &c->e);
+
+    scalar_mul(&t, &weights[0], &minus_e);
+    argument_eq_table(row, &t, c->x + s->column_bits, s->nu - s->column_bits);
+    write_words(rows, row, s->rows);
+
+    scalar delta; /* the coefficient of Δ */
+    scalar_mul(&delta, &weights[3], &minus_e);
+    claim_coefficients(out, rounds, delta, c, s);
+
+    bound_factors(&e_star, &w_star, c, s);
+    scalar_sub(&t, &e_star, &w_star);
+    scalar_mul(&opening[0], &delta, &t); /* Y: δ(e* - κ·w*) - α2·e + α3·d' */
+    add_product(&opening[0], &weights[1], &minus_e);
+    add_product(&opening[0], &weights[2], &d);
+    scalar_mul(&opening[1], &weights[2], &minus_e); /* Y2: -α3·e - δ·e* */
+    scalar_mul(&t, &delta, &e_star);
+    scalar_sub(&opening[1], &opening[1], &t);
+    for (int k = 0; k < ARGUMENT_EQUATIONS; k++) scalar_neg(&opening[2 + k], &weights[k]);
+    write_words(openings, opening, ARGUMENT_OPENINGS);
+}
+
+void argument_fixed_terms(words *out, affine *points, const argument_fixed *fixed, const argument_shape *s,
+                          const tables *t)
+{
+    write_words(out, &fixed->v, 1);
+    write_words(out + 1, &fixed->b, 1);
+    write_words(out + 2, fixed->q, s->columns);
+    points[0] = t->v_point;
+    points[1] = t->b_point;
+    memcpy(points + 2, t->q_point, s->columns * sizeof *points);
+}

@@ -1,0 +1,174 @@
+/*
+ * Proving whole pages: commitments, entries, arguments, ids and sums.
+ *
+ * Pages of one shape go in groups, so that their commitments share inversions.
+ */
+#include "page.h"
+
+#include "argument_prove.h"
+
+#include <string.h>
+
+/* More pages share an inversion, fewer stay in the cache: one takes half a megabyte. */
+#define GROUP 8
+
+/* The arguments of a call. */
+typedef struct {
+    const assay_page_place *place;
+    const uint64_t *values;
+    const uint8_t *blindings, *child_ids, *secret, *salt;
+    const tables *tables;
+    uint8_t *pages, *ids, *sums, *sum_blindings;
+    uint64_t *sum_values;
+    size_t *bad;
+} job;
+
+/* `count` pages of one layout, the first being page `page` and entry `entry` of the call. */
+typedef struct {
+    page_layout layout;
+    size_t page, entry, count;
+    argument_prover *provers;
+    uint64_t *values; /* N/64 words a page */
+    words *blindings; /* m a page */
+    affine *points;   /* m a page */
+    void *rest;       /* scratch of the kernel, of argument_prove */
+} group;
+
+static size_t padded_values(const argument_shape *s)
+{
+    return (size_t)1 << (s->nu - 6);
+}
+
+static size_t group_size(const argument_shape *s, size_t count)
+{
+    const size_t points = count * s->m, kernel_size = kernel()->scratch_size(points),
+                 argument_size = argument_prove_scratch_size(s, count);
+    return ARENA_SIZE(count * sizeof(argument_prover)) + ARENA_SIZE(count * padded_values(s) * sizeof(uint64_t)) +
+           ARENA_SIZE(points * sizeof(words)) + ARENA_SIZE(points * sizeof(affine)) +
+           (kernel_size > argument_size ? kernel_size : argument_size);
+}
+
+static void lay_out(group *g, void *scratch)
+{
+    const argument_shape *s = &g->layout.shape;
+    const size_t points = g->count * s->m;
+    uint8_t *next = scratch;
+    g->provers = arena_take(&next, g->count * sizeof *g->provers);
+    g->values = arena_take(&next, g->count * padded_values(s) * sizeof *g->values);
+    g->blindings = arena_take(&next, points * sizeof *g->blindings);
+    g->points = arena_take(&next, points * sizeof *g->points);
+    g->rest = next;
+}
+
+size_t assay_pages_prove_scratch_size(uint32_t page_size)
+{
+    const assay_page_place place = {.page_size = page_size};
+    page_layout l;
+    return page_layout_init(&l, &place, page_size) ? group_size(&l.shape, GROUP) : 0;
+}
+
+static uint8_t *page_at(const job *j, const group *g, size_t i)
+{
+    return j->pages + (g->page + i) * page_stride(j->place);
+}
+
+/* The commitments of all entries, in place in the pages. */
+static int write_entries(const job *j, const group *g)
+{
+    const page_layout *l = &g->layout;
+    const size_t m = l->shape.m, n = g->count * m;
+    for (size_t i = 0; i < n; i++) {
+        if (argument_blinding(&g->blindings[i], j->blindings + 32 * (g->entry + i))) continue;
+        *j->bad = g->entry + i;
+        return ASSAY_BAD_SCALAR;
+    }
+    kernel()->commit(g->points, j->values + g->entry, 1, g->blindings, n, j->tables, g->rest);
+    for (size_t i = 0; i < n; i++) {
+        uint8_t *page = page_at(j, g, i / m), *entry = page + PAGE_HEADER + l->entry * (i % m);
+        if (affine_is_infinity(&g->points[i])) return ASSAY_INFINITE_POINT;
+        affine_compress(entry + l->entry - 33, &g->points[i]);
+        if (l->entry > 33) memcpy(entry, j->child_ids + 32 * (g->entry + i), 32);
+    }
+    return ASSAY_OK;
+}
+
+static int write_arguments(const job *j, const group *g)
+{
+    const page_layout *l = &g->layout;
+    const size_t m = l->shape.m, padded = padded_values(&l->shape);
+    memset(g->values, 0, g->count * padded * sizeof *g->values);
+    for (size_t i = 0; i < g->count; i++) {
+        argument_prover *p = &g->provers[i];
+        uint8_t *page = page_at(j, g, i);
+        const uint32_t index = j->place->first_index + (uint32_t)(g->page + i);
+        memcpy(g->values + i * padded, j->values + g->entry + i * m, m * sizeof *g->values);
+        page_header(page, j->place, index, (uint32_t)m);
+        page_transcript(&p->transcript, j->place, l, index, page + PAGE_HEADER);
+        p->values = g->values + i * padded;
+        p->blindings = j->blindings + 32 * (g->entry + i * m);
+        p->secret = j->secret;
+        p->salt = j->salt;
+        p->argument = page + PAGE_HEADER + l->entries;
+    }
+    return argument_prove(g->provers, g->count, &l->shape, j->tables, g->rest) ? ASSAY_OK : ASSAY_INFINITE_POINT;
+}
+
+/* A page's sum is the commitment to the sums of its values and of its blinding factors. */
+static int write_sums(const job *j, const group *g)
+{
+    const size_t m = g->layout.shape.m;
+    for (size_t i = 0; i < g->count; i++) {
+        const size_t page = g->page + i;
+        uint64_t *value = &j->sum_values[page];
+        scalar blinding = SCALAR_ZERO, t;
+        *value = 0;
+        for (size_t k = g->entry + i * m; k < g->entry + (i + 1) * m; k++) {
+            if (__builtin_add_overflow(*value, j->values[k], value)) {
+                *j->bad = page;
+                return ASSAY_TOO_LARGE;
+            }
+            scalar_from_bytes_reduced(&t, j->blindings + 32 * k);
+            scalar_add(&blinding, &blinding, &t);
+        }
+        scalar_to_words(&g->blindings[i], &blinding);
+        scalar_to_bytes(j->sum_blindings + 32 * page, &blinding);
+    }
+    kernel()->commit(g->points, j->sum_values + g->page, 1, g->blindings, g->count, j->tables, g->rest);
+    for (size_t i = 0; i < g->count; i++) {
+        if (affine_is_infinity(&g->points[i])) return ASSAY_INFINITE_POINT;
+        affine_compress(j->sums + 33 * (g->page + i), &g->points[i]);
+    }
+    return ASSAY_OK;
+}
+
+static int prove_group(const job *j, group *g, void *scratch)
+{
+    lay_out(g, scratch);
+    int status = write_entries(j, g);
+    if (status == ASSAY_OK) status = write_sums(j, g);
+    if (status == ASSAY_OK) status = write_arguments(j, g);
+    for (size_t i = 0; status == ASSAY_OK && i < g->count; i++)
+        sha256(j->ids + 32 * (g->page + i), page_at(j, g, i), g->layout.length);
+    return status;
+}
+
+int assay_pages_prove_var(uint8_t *pages, uint8_t *ids, uint8_t *sums, uint64_t *sum_values, uint8_t *sum_blindings,
+                          size_t *bad, const assay_page_place *place, const uint64_t *values, const uint8_t *blindings,
+                          const uint8_t *child_ids, size_t n, const uint8_t *secret, const uint8_t *salt,
+                          const assay_tables *fixed_base, void *scratch)
+{
+    const job j = {place, values, blindings, child_ids,     secret,     salt, fixed_base,
+                   pages, ids,    sums,      sum_blindings, sum_values, bad};
+    group g = {.page = 0};
+    int status = page_range_valid(place, n) ? ASSAY_OK : ASSAY_BAD_COUNT;
+    while (status == ASSAY_OK && g.entry < n) {
+        const size_t left = n - g.entry, full = left / place->page_size;
+        g.count = full == 0 ? 1 : full < GROUP ? full : GROUP;
+        page_layout_init(&g.layout, place, full == 0 ? left : place->page_size);
+        status = prove_group(&j, &g, scratch);
+        g.page += g.count;
+        g.entry += g.count * g.layout.shape.m;
+    }
+    clear_secret(scratch, assay_pages_prove_scratch_size(place->page_size));
+    return status;
+}

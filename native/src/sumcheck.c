@@ -1,0 +1,290 @@
+/* The prover's sum-check; sumcheck.h has the algebra. */
+#include "sumcheck.h"
+
+#include <string.h>
+
+/* Rounds that stay inside a byte, and coordinates inside a word. */
+#define BYTE_ROUNDS 3
+#define WORD_BITS 6
+
+/* Where the patterns of rounds 1, 2, 3 begin. */
+static const size_t PATTERNS_AT[BYTE_ROUNDS + 1] = {0, 0, 4, 20};
+
+static size_t word_count(const argument_shape *s)
+{
+    return (size_t)1 << (s->nu - WORD_BITS);
+}
+
+/* Elements of the dense vector before round j > BYTE_ROUNDS. */
+static size_t dense_count(const argument_shape *s, unsigned j)
+{
+    return (size_t)1 << (s->nu - (j - 1));
+}
+
+size_t sumcheck_elements(const argument_shape *s)
+{
+    return 4 * word_count(s) + dense_count(s, BYTE_ROUNDS + 1);
+}
+
+const scalar *sumcheck_selector(const sumcheck *c, size_t i)
+{
+    /* The factors of k's coordinates are 1 at 0. */
+    return &c->w_rest[word_count(c->shape) + (i << (c->shape->log_b - WORD_BITS))];
+}
+
+/* out[i] = Π_t factor[t](bit t of i), i < 2^n. */
+static void factor_table(scalar *out, const linear *factor, unsigned n)
+{
+    out[0] = SCALAR_ONE;
+    for (unsigned t = 0; t < n; t++) {
+        const size_t size = (size_t)1 << t;
+        for (size_t i = 0; i < size; i++) {
+            scalar_mul(&out[size + i], &out[i], &factor[t].at1);
+            scalar_mul(&out[i], &out[i], &factor[t].at0);
+        }
+    }
+}
+
+/* The tables of the highest coordinates, each from the one before by a new lowest coordinate. */
+static void rest_tables(scalar *rest, const linear *factor, const argument_shape *s)
+{
+    rest[1] = SCALAR_ONE;
+    for (unsigned t = s->nu; t-- > WORD_BITS;) {
+        const size_t size = (size_t)1 << (s->nu - 1 - t);
+        for (size_t y = 0; y < size; y++) {
+            scalar_mul(&rest[2 * size + 2 * y], &rest[size + y], &factor[t].at0);
+            scalar_mul(&rest[2 * size + 2 * y + 1], &rest[size + y], &factor[t].at1);
+        }
+    }
+}
+
+/* The weight of every pattern: by bytes for round 3, then for rounds 2 and 1 by the halves of the round after. */
+static void gather_patterns(scalar *pattern, sumcheck *c, const linear *factor, const scalar *rest)
+{
+    const size_t n = word_count(c->shape);
+    scalar position[8];
+    factor_table(position, factor + BYTE_ROUNDS, WORD_BITS - BYTE_ROUNDS);
+    memset(pattern, 0, SUMCHECK_PATTERNS * sizeof *pattern);
+    scalar *out = pattern + PATTERNS_AT[BYTE_ROUNDS];
+    for (unsigned q = 0; q < 8; q++) {
+        memset(c->bucket, 0, sizeof c->bucket);
+        for (size_t y = 0; y < n; y++) {
+            scalar *bucket = &c->bucket[c->values[y] >> (8 * q) & 255];
+            scalar_add(bucket, bucket, &rest[n + y]);
+        }
+        for (unsigned i = 0; i < 256; i++) {
+            scalar weighted;
+            scalar_mul(&weighted, &c->bucket[i], &position[q]);
+            scalar_add(&out[i], &out[i], &weighted);
+        }
+    }
+    for (unsigned r = BYTE_ROUNDS; r > 1; r--) {
+        const scalar *from = pattern + PATTERNS_AT[r];
+        const size_t half = (size_t)1 << (1u << (r - 1)); /* patterns of half the bits */
+        out = pattern + PATTERNS_AT[r - 1];
+        for (size_t i = 0; i < half; i++) {
+            scalar low = SCALAR_ZERO, high = SCALAR_ZERO;
+            for (size_t k = 0; k < half; k++) {
+                scalar_add(&low, &low, &from[k * half + i]);
+                scalar_add(&high, &high, &from[i * half + k]);
+            }
+            scalar_mul(&low, &low, &factor[r - 1].at0);
+            scalar_mul(&high, &high, &factor[r - 1].at1);
+            scalar_add(&out[i], &low, &high);
+        }
+    }
+}
+
+/* Inverses of the factors at 1, by one inversion; false when one is zero. */
+static bool invert_factors(sumcheck *c, unsigned nu)
+{
+    scalar *inverse[2 * ARGUMENT_NU_MAX], prefix[2 * ARGUMENT_NU_MAX], all = SCALAR_ONE;
+    for (unsigned i = 0; i < 2 * nu; i++) {
+        const unsigned t = i / 2;
+        inverse[i] = i % 2 == 0 ? &c->e_inverse[t] : &c->w_inverse[t];
+        *inverse[i] = i % 2 == 0 ? c->e_factor[t].at1 : c->w_factor[t].at1;
+        prefix[i] = all;
+        scalar_mul(&all, &all, inverse[i]);
+    }
+    if (scalar_is_zero(&all)) return false;
+    scalar_inverse_var(&all, &all);
+    for (unsigned i = 2 * nu; i-- > 0;) {
+        const scalar factor = *inverse[i];
+        scalar_mul(inverse[i], &all, &prefix[i]);
+        scalar_mul(&all, &all, &factor);
+    }
+    return true;
+}
+
+bool sumcheck_begin(sumcheck *c, const argument_shape *s, const argument_challenges *challenges, const uint64_t *values,
+                    scalar *memory)
+{
+    c->shape = s;
+    c->values = values;
+    c->e_rest = memory;
+    c->w_rest = memory + 2 * word_count(s);
+    c->dense = memory + 4 * word_count(s);
+    for (unsigned t = 0; t < s->nu; t++) {
+        argument_eq_factor(&c->e_factor[t], challenges, t);
+        argument_weight_factor(&c->w_factor[t], challenges, s, t);
+    }
+    if (!invert_factors(c, s->nu)) return false;
+    rest_tables(c->e_rest, c->e_factor, s);
+    rest_tables(c->w_rest, c->w_factor, s);
+    gather_patterns(c->e_pattern, c, c->e_factor, c->e_rest);
+    gather_patterns(c->w_pattern, c, c->w_factor, c->w_rest);
+    c->e_bound = SCALAR_ONE;
+    c->w_bound = challenges->kappa;
+    c->form[0] = SCALAR_ZERO;
+    c->form[1] = SCALAR_ONE;
+    return true;
+}
+
+/* h and l of round j <= BYTE_ROUNDS. */
+static void sum_patterns(sumcheck *c, unsigned j)
+{
+    const scalar *e = c->e_pattern + PATTERNS_AT[j], *w = c->w_pattern + PATTERNS_AT[j];
+    const size_t half = (size_t)1 << (1u << (j - 1));
+    scalar_sum h0 = {{0}}, h1 = {{0}}, h2 = {{0}}, l0 = {{0}}, l1 = {{0}};
+    for (size_t i = 0; i < half * half; i++) {
+        const scalar *a = &c->form[i % half], *b = &c->form[i / half];
+        scalar difference, t;
+        scalar_sqr(&t, a);
+        scalar_sub(&t, &t, a);
+        scalar_sum_mul(&h0, &e[i], &t);
+        scalar_sqr(&t, b);
+        scalar_sub(&t, &t, b);
+        scalar_sum_mul(&h1, &e[i], &t);
+        scalar_sub(&difference, b, a);
+        scalar_sqr(&t, &difference);
+        scalar_sum_mul(&h2, &e[i], &t);
+        scalar_sum_mul(&l0, &w[i], a);
+        scalar_sum_mul(&l1, &w[i], b);
+    }
+    scalar_sum_reduce(&c->h0, &h0);
+    scalar_sum_reduce(&c->h1, &h1);
+    scalar_sum_reduce(&c->h2, &h2);
+    scalar_sum_reduce(&c->l0, &l0);
+    scalar_sum_reduce(&c->l1, &l1);
+}
+
+/* r = (claim - f(0)·at0)/f(1), the value at 1. */
+static void value_at_1(scalar *r, const scalar *claim, const linear *f, const scalar *inverse, const scalar *at0)
+{
+    scalar t;
+    scalar_mul(&t, &f->at0, at0);
+    scalar_sub(&t, claim, &t);
+    scalar_mul(r, &t, inverse);
+}
+
+/* Adds to h0, h2, l0 the pairs p = q + k·stride, k < n, under weight e_q·e[k] and w_q·w[k]. */
+static void sum_pairs(sumcheck *c, size_t q, size_t stride, size_t n, const scalar *e_q, const scalar *w_q)
+{
+    const scalar *e = c->e_rest + n, *w = c->w_rest + n;
+    scalar_sum h0 = {{0}}, h2 = {{0}}, l0 = {{0}};
+    scalar t;
+    for (size_t k = 0; k < n; k++) {
+        const scalar *a = &c->dense[2 * (q + k * stride)], *b = a + 1;
+        scalar_sqr(&t, a);
+        scalar_sub(&t, &t, a);
+        scalar_sum_mul(&h0, &e[k], &t);
+        scalar_sub(&t, b, a);
+        scalar_sqr(&t, &t);
+        scalar_sum_mul(&h2, &e[k], &t);
+        scalar_sum_mul(&l0, &w[k], a);
+    }
+    scalar_sum_reduce(&t, &h0);
+    scalar_mul(&t, &t, e_q);
+    scalar_add(&c->h0, &c->h0, &t);
+    scalar_sum_reduce(&t, &h2);
+    scalar_mul(&t, &t, e_q);
+    scalar_add(&c->h2, &c->h2, &t);
+    scalar_sum_reduce(&t, &l0);
+    scalar_mul(&t, &t, w_q);
+    scalar_add(&c->l0, &c->l0, &t);
+}
+
+/* h and l of round j > BYTE_ROUNDS.  The rest of a word's coordinates are weighed outside the sums over words. */
+static void sum_dense(sumcheck *c, unsigned j)
+{
+    const unsigned t = j - 1, inside = j < WORD_BITS ? WORD_BITS - j : 0;
+    const size_t stride = (size_t)1 << inside, pairs = dense_count(c->shape, j) / 2;
+    scalar e_q[4], w_q[4];
+    factor_table(e_q, c->e_factor + j, inside);
+    factor_table(w_q, c->w_factor + j, inside);
+    c->h0 = c->h2 = c->l0 = SCALAR_ZERO;
+    for (size_t q = 0; q < stride; q++) sum_pairs(c, q, stride, pairs / stride, &e_q[q], &w_q[q]);
+    value_at_1(&c->h1, &c->h_claim, &c->e_factor[t], &c->e_inverse[t], &c->h0);
+    value_at_1(&c->l1, &c->l_claim, &c->w_factor[t], &c->w_inverse[t], &c->l0);
+}
+
+/* h(x) and l(x): h = h0 + x·(h1 - h0 + h2·(x - 1)), l linear. */
+static void evaluate(scalar *h, scalar *l, const sumcheck *c, const scalar *x)
+{
+    scalar t;
+    const linear through = {c->l0, c->l1};
+    linear_at(l, &through, x);
+    scalar_sub(&t, x, &SCALAR_ONE);
+    scalar_mul(&t, &t, &c->h2);
+    scalar_add(&t, &t, &c->h1);
+    scalar_sub(&t, &t, &c->h0);
+    scalar_mul(&t, &t, x);
+    scalar_add(h, &c->h0, &t);
+}
+
+void sumcheck_message(scalar p[3], sumcheck *c, unsigned j)
+{
+    static const unsigned AT[3] = {0, 2, 3};
+    if (j <= BYTE_ROUNDS) {
+        sum_patterns(c, j);
+    } else {
+        sum_dense(c, j);
+    }
+    for (int i = 0; i < 3; i++) {
+        scalar x, h, l, factor;
+        scalar_from_u64(&x, AT[i]);
+        evaluate(&h, &l, c, &x);
+        linear_at(&factor, &c->e_factor[j - 1], &x);
+        scalar_mul(&factor, &factor, &c->e_bound);
+        scalar_mul(&p[i], &factor, &h);
+        linear_at(&factor, &c->w_factor[j - 1], &x);
+        scalar_mul(&factor, &factor, &c->w_bound);
+        scalar_mul(&factor, &factor, &l);
+        scalar_add(&p[i], &p[i], &factor);
+    }
+}
+
+/* The forms of twice the bits. */
+static void bind_forms(sumcheck *c, unsigned j, const scalar *x)
+{
+    const size_t half = (size_t)1 << (1u << (j - 1));
+    scalar *doubled = c->bucket;
+    for (size_t i = 0; i < half * half; i++) {
+        const linear through = {c->form[i % half], c->form[i / half]};
+        linear_at(&doubled[i], &through, x);
+    }
+    memcpy(c->form, doubled, half * half * sizeof *doubled);
+}
+
+void sumcheck_bind(sumcheck *c, unsigned j, const scalar *x)
+{
+    scalar h, l, factor;
+    evaluate(&h, &l, c, x);
+    c->h_claim = h;
+    c->l_claim = l;
+    linear_at(&factor, &c->e_factor[j - 1], x);
+    scalar_mul(&c->e_bound, &c->e_bound, &factor);
+    linear_at(&factor, &c->w_factor[j - 1], x);
+    scalar_mul(&c->w_bound, &c->w_bound, &factor);
+    if (j <= BYTE_ROUNDS) bind_forms(c, j, x);
+    if (j == BYTE_ROUNDS) {
+        for (size_t i = 0; i < dense_count(c->shape, j + 1); i++)
+            c->dense[i] = c->form[c->values[i / 8] >> (8 * (i % 8)) & 255];
+    }
+    if (j > BYTE_ROUNDS) {
+        for (size_t i = 0; i < dense_count(c->shape, j + 1); i++) {
+            const linear pair = {c->dense[2 * i], c->dense[2 * i + 1]};
+            linear_at(&c->dense[i], &pair, x);
+        }
+    }
+}
