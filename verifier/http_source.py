@@ -103,21 +103,12 @@ class HttpSource:
         """Follow redirects, to the same scheme or to https, and return the last answer."""
         url = self._base + path
         for _ in range(MAX_REDIRECTS + 1):
-            parts = urlsplit(url)
-            answer = self._exchange(path, parts, headers, limit)
+            answer = self._exchange(path, urlsplit(url), headers, limit)
             if answer.status in _ABSENT:
                 raise missing(path)
             if answer.status not in _REDIRECTS:
                 return answer
-            url = urljoin(url, answer.location)
-            try:
-                target = urlsplit(url)
-            except ValueError:
-                raise _unreadable(path, "the host redirects to a malformed URL") from None
-            if not answer.location or not _URL.fullmatch(url) or not target.hostname:
-                raise _unreadable(path, "the host redirects to a malformed URL")
-            if target.scheme not in (parts.scheme, "https"):
-                raise _unreadable(path, "the host redirects from https to http")
+            url = _redirected(path, url, answer.location)
         raise _unreadable(path, "too many redirects")
 
     def _exchange(
@@ -167,8 +158,8 @@ class HttpSource:
                 "GET", target or "/", headers={"Accept-Encoding": "identity", **headers}
             )
             return _receive(path, connection, connection.getresponse(), limit)
-        except (OSError, ValueError, HTTPException):
-            if expired.is_set():
+        except (OSError, ValueError, HTTPException, CannotCheck):
+            if expired.is_set():  # what was cut off may look like anything
                 raise TimeoutError from None
             raise
         finally:
@@ -206,6 +197,20 @@ def _receive(path: str, connection: HTTPConnection, response: HTTPResponse, limi
     if not response.isclosed():
         connection.close()  # what was not read would be taken for the next answer
     return _Answer(status, content_range, location, body)
+
+
+def _redirected(path: str, url: str, location: str) -> str:
+    """Return where a redirect of ``url`` leads: http or https, and never from https to http."""
+    try:
+        target = urljoin(url, location)
+        well_formed = location and _URL.fullmatch(target) and urlsplit(target).hostname
+    except ValueError:
+        well_formed = None
+    if not well_formed:
+        raise _unreadable(path, "the host redirects to a malformed URL")
+    if url.startswith("https:") and not target.startswith("https:"):
+        raise _unreadable(path, "the host redirects from https to http")
+    return target
 
 
 def _check_range(path: str, answer: _Answer, offset: int, length: int) -> int:

@@ -204,8 +204,8 @@ def check_inclusion(
             figures["pages"] = check_leaves(source, checked, body)
     with plan.step("balances"):  # 9
         amounts = compare_balances(checked, body, typed)
-        if not only and not all(amount.is_compared for amount in amounts):
-            raise NotCompared(amounts)
+    if not only and not all(amount.is_compared for amount in amounts):
+        raise NotCompared(amounts)
     return InclusionReport(
         checked.manifest, checked.digest, amounts, tuple(plan.checks), _warnings(checked.manifest)
     )

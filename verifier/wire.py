@@ -145,7 +145,7 @@ class Evidence:
 
     code: str
     rows: Annotated[tuple[Row, ...], Size(0, 2**20)]
-    signatures: Annotated[tuple[OwnershipSignature, ...], Size(0, 2**20)]
+    signatures: tuple[OwnershipSignature, ...]
     version: int
 
 
