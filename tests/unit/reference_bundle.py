@@ -6,6 +6,7 @@ Slow and plain; written on the reference's own group, and on msgpack.
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -29,7 +30,14 @@ from spec.reference.transcript import (
 )
 
 
-def prove(state, b, values, blindings, rng, digits=None):
+def prove(
+    state: bytes,
+    b: int,
+    values: Sequence[int],
+    blindings: Sequence[int],
+    rng: random.Random,
+    digits: list[int] | None = None,
+) -> bytes:
     """An argument for Com(values[i], blindings[i]) after `state`, with random nonces.
 
     `digits` replaces the bits, for cheating.
@@ -140,7 +148,7 @@ class Snapshot:
         self.rng = random.Random(self.seed)
         self.signer = Ed25519PrivateKey.from_private_bytes(self.rng.randbytes(32))
         self.public_key = self.signer.public_key().public_bytes_raw()
-        self.units = [{"chain": "ethereum", "contract": "", "decimals": 18}]
+        self.units: list[dict[str, Any]] = [{"chain": "ethereum", "contract": "", "decimals": 18}]
         self.decimals = 9
         self.block = bytes(range(32))
         names = lp(self.public_key) + lp("Exchange Ä") + lp(self.snapshot_id)
@@ -180,7 +188,9 @@ class Snapshot:
                 self.openings[leaf] = (amount, int.from_bytes(r, "big") % N)
                 self.places[account].append({"amount": amount, "leaf": leaf, "part": part})
 
-    def page(self, level, index, entries, openings):
+    def page(
+        self, level: int, index: int, entries: list[bytes], openings: list[tuple[int, int]]
+    ) -> bytes:
         transcript = self.start("page")
         levels = 1 if self.capacity == 1 else 2
         statement = bytes([level, levels]) + u32(index) + u32(self.capacity) + u32(16)
@@ -213,7 +223,7 @@ class Snapshot:
                 return
             openings, entries, level = sums, above, level + 1
 
-    def finish(self, rows, signatures, **changes) -> None:
+    def finish(self, rows: list[Any], signatures: list[Any], **changes: Any) -> None:
         """Evidence, solvency argument, manifest. `changes` replace fields of the manifest."""
         evidence = pack({"code": self.code, "rows": rows, "signatures": signatures, "version": 1})
         (self.folder / "evidence").mkdir(exist_ok=True)
@@ -241,7 +251,7 @@ class Snapshot:
             "sum": self.sum,
             "units": self.units,
         }
-        self.manifest = {
+        self.manifest: dict[str, Any] = {
             "account_id_type": "email",
             "argument_version": 1,
             "assets": [asset],
@@ -257,7 +267,7 @@ class Snapshot:
         }
         self.publish(**changes)
 
-    def publish(self, **changes) -> None:
+    def publish(self, **changes: Any) -> None:
         """Sign and write the manifest with some fields replaced."""
         data = pack(self.manifest | changes)
         self.digest = tagged_hash("manifest", data)
@@ -265,11 +275,11 @@ class Snapshot:
         signature = self.sign("manifest-signature", data)
         (self.folder / "manifest.sig").write_bytes(signature)
 
-    def asset(self, **changes) -> list[dict[str, Any]]:
+    def asset(self, **changes: Any) -> list[dict[str, Any]]:
         """The manifest's assets with some fields replaced."""
         return [self.manifest["assets"][0] | changes]
 
-    def package(self, account: str, **changes) -> bytes:
+    def package(self, account: str, **changes: Any) -> bytes:
         body = {
             "account_id": account,
             "account_key": self.keys[account],

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
+from typing import Any
 
 import pytest
 from py_ecc.secp256k1 import secp256k1 as curve
@@ -13,6 +15,7 @@ from spec.reference.argument import Shape, eq, eq_table, lagrange
 from spec.reference.group import (
     N,
     P,
+    Point,
     V,
     decode,
     encode,
@@ -26,9 +29,10 @@ from tests.unit.reference_bundle import prove
 
 SEED = 20240601
 STATE = sha256(b"any state").digest()
+Proofs = dict[tuple[int, int], tuple[list[Point], bytes]]
 
 
-def oracle(terms):
+def oracle(terms: Iterable[tuple[int, Any]]) -> Point:
     """Σ scalar·point by py_ecc, whose infinity is (0, 0)."""
     result = (0, 0)
     for scalar, point in terms:
@@ -39,13 +43,13 @@ def oracle(terms):
 
 
 @pytest.fixture(scope="module")
-def points():
+def points() -> list[Point]:
     rng = random.Random(SEED)
     return [multi_multiply([(rng.randrange(1, N), V)]) for _ in range(40)]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 17, 40])
-def test_sums_of_multiples_agree_with_py_ecc(points, count):
+def test_sums_of_multiples_agree_with_py_ecc(points: list[Point], count: int) -> None:
     rng = random.Random(SEED + count)
     edges = [0, 1, 2, N - 1, N - 2, 1 << 255, (1 << 256) - 1, N, N + 1]
     for trial in range(3):
@@ -56,7 +60,7 @@ def test_sums_of_multiples_agree_with_py_ecc(points, count):
         assert multi_multiply(terms) == oracle(terms), (SEED, count, trial)
 
 
-def test_equal_and_opposite_points_and_infinity(points):
+def test_equal_and_opposite_points_and_infinity(points: list[Point]) -> None:
     a, b = points[:2]
     assert total([a, a]) == oracle([(2, a)])
     assert total([a, negate(a)]) is None
@@ -67,14 +71,14 @@ def test_equal_and_opposite_points_and_infinity(points):
     assert multi_multiply([]) is None
 
 
-def test_encoding_is_one_to_one(points):
+def test_encoding_is_one_to_one(points: list[Point]) -> None:
     for point in points:
         assert decode(encode(point)) == point
         assert decode(encode(negate(point))) == negate(point)
     assert encode(None) == bytes(33)
 
 
-def test_what_encodes_no_point():
+def test_what_encodes_no_point() -> None:
     x = next(x for x in range(1, 100) if pow(x**3 + 7, (P - 1) // 2, P) != 1)
     off_curve = b"\x02" + x.to_bytes(32, "big")
     wrapped = b"\x02" + int(P + 1).to_bytes(32, "big")  # x = 1 is on the curve
@@ -86,10 +90,12 @@ def test_what_encodes_no_point():
         lift_x(-1, 0)
 
 
-def test_generators_are_the_first_hashes_on_the_curve():
+def test_generators_are_the_first_hashes_on_the_curve() -> None:
     prefix = sha256(b"assay/v1/generator").digest() * 2
     for name, index in (("B", 0), ("Q", 0), ("Q", 255)):
-        x, y = generator(name, index)
+        point = generator(name, index)
+        assert point is not None
+        x, y = point
         assert (y * y - x**3 - 7) % P == 0
         assert y % 2 == 0
         for counter in range(200):
@@ -100,7 +106,7 @@ def test_generators_are_the_first_hashes_on_the_curve():
                 break
 
 
-def test_transcript_is_the_one_described():
+def test_transcript_is_the_one_described() -> None:
     prefix = sha256(b"assay/v1/transcript").digest() * 2
     state = sha256(prefix + b"assay/v1").digest()
     state = sha256(prefix + b"\x01\x03abc" + (2).to_bytes(8, "big") + b"xy" + state).digest()
@@ -112,7 +118,7 @@ def test_transcript_is_the_one_described():
     assert transcript.state == h[2]
 
 
-def test_tables_of_eq_and_the_lagrange_basis():
+def test_tables_of_eq_and_the_lagrange_basis() -> None:
     rng = random.Random(SEED)
     a = [rng.randrange(N) for _ in range(5)]
     for i, value in enumerate(eq_table(a)):
@@ -122,14 +128,14 @@ def test_tables_of_eq_and_the_lagrange_basis():
     assert sum(w * v for w, v in zip(lagrange(123), at[:4], strict=True)) % N == at[4] % N
 
 
-def test_lengths_that_the_text_names():
+def test_lengths_that_the_text_names() -> None:
     assert Shape(1, 64).length == 1440
     assert Shape(1024, 64).length == 18550
     assert (Shape(3, 64).mu, Shape(1, 64).mu) == (2, 0)
 
 
 @pytest.fixture(scope="module")
-def proofs():
+def proofs() -> Proofs:
     """Honest arguments: (b, commitments, argument) for several m."""
     rng = random.Random(SEED)
     made = {}
@@ -148,12 +154,19 @@ CASES = [(1, 64), (3, 64), (16, 64), (1, 128)]
 
 @pytest.mark.parametrize("separately", [False, True])
 @pytest.mark.parametrize(("m", "b"), CASES)
-def test_honest_arguments_are_accepted(proofs, m, b, separately):
+def test_honest_arguments_are_accepted(proofs: Proofs, m: int, b: int, separately: bool) -> None:
     commitments, argument = proofs[m, b]
     verify_argument(STATE, b, commitments, argument, separately=separately)
 
 
-def code_of(state, b, commitments, argument, *, separately=False):
+def code_of(
+    state: bytes,
+    b: int,
+    commitments: Sequence[Point],
+    argument: bytes,
+    *,
+    separately: bool = False,
+) -> str:
     with pytest.raises(Rejected) as caught:
         verify_argument(state, b, commitments, argument, separately=separately)
     return caught.value.code
@@ -161,7 +174,7 @@ def code_of(state, b, commitments, argument, *, separately=False):
 
 @pytest.mark.parametrize("separately", [False, True])
 @pytest.mark.parametrize(("m", "b"), CASES)
-def test_every_part_of_an_argument_counts(proofs, m, b, separately):
+def test_every_part_of_an_argument_counts(proofs: Proofs, m: int, b: int, separately: bool) -> None:
     commitments, argument = proofs[m, b]
     shape = Shape(m, b)
     other = encode(multi_multiply([(123, V)]))
@@ -178,7 +191,7 @@ def test_every_part_of_an_argument_counts(proofs, m, b, separately):
         assert code == "argument.rejected", at
 
 
-def test_the_statement_counts(proofs):
+def test_the_statement_counts(proofs: Proofs) -> None:
     commitments, argument = proofs[3, 64]
     assert code_of(bytes(32), 64, commitments, argument) == "argument.rejected"
     swapped = [commitments[1], commitments[0], commitments[2]]
@@ -187,13 +200,13 @@ def test_the_statement_counts(proofs):
     assert code_of(STATE, 64, commitments[:2], argument) == "argument.bad-length"
 
 
-def test_an_infinite_commitment_is_a_commitment_to_zero():
+def test_an_infinite_commitment_is_a_commitment_to_zero() -> None:
     rng = random.Random(SEED)
     argument = prove(STATE, 64, [0, 5], [0, 9], rng)
     verify_argument(STATE, 64, [None, commit(5, 9)], argument)
 
 
-def test_malformed_arguments(proofs):
+def test_malformed_arguments(proofs: Proofs) -> None:
     commitments, argument = proofs[3, 64]
     assert code_of(STATE, 64, commitments, argument + b"\x00") == "argument.bad-length"
     assert code_of(STATE, 64, commitments, argument[:-1]) == "argument.bad-length"
@@ -202,8 +215,8 @@ def test_malformed_arguments(proofs):
         for bad in (bytes(33), b"\x04" + argument[at + 1 : at + 33], b"\x02" + b"\xff" * 32):
             bent = argument[:at] + bad + argument[at + 33 :]
             assert code_of(STATE, 64, commitments, bent) == "argument.bad-point"
-    for bad in (N, (1 << 256) - 1):
-        bent = argument[:-32] + bad.to_bytes(32, "big")
+    for scalar in (N, (1 << 256) - 1):
+        bent = argument[:-32] + scalar.to_bytes(32, "big")
         assert code_of(STATE, 64, commitments, bent) == "argument.bad-scalar"
         # Points come before scalars.
         assert code_of(STATE, 64, commitments, bytes(33) + bent[33:]) == "argument.bad-point"
@@ -220,14 +233,14 @@ def test_malformed_arguments(proofs):
         (2, [2] + [0] * 63),
     ],
 )
-def test_cheating_digits_are_rejected(value, digits, separately):
+def test_cheating_digits_are_rejected(value: Any, digits: list[int], separately: bool) -> None:
     rng = random.Random(SEED)
     argument = prove(STATE, 64, [value], [7], rng, digits)
     code = code_of(STATE, 64, [commit(value, 7)], argument, separately=separately)
     assert code == "argument.rejected"
 
 
-def test_bits_of_absent_entries_are_rejected():
+def test_bits_of_absent_entries_are_rejected() -> None:
     rng = random.Random(SEED)
     bits = [[v >> k & 1 for k in range(64)] for v in (1, 2, 3, 9)]
     argument = prove(STATE, 64, [1, 2, 3], [4, 5, 6], rng, [bit for row in bits for bit in row])
@@ -235,7 +248,7 @@ def test_bits_of_absent_entries_are_rejected():
     assert code_of(STATE, 64, commitments, argument) == "argument.rejected"
 
 
-def test_misuse_is_no_verdict():
+def test_misuse_is_no_verdict() -> None:
     for state, b, commitments in ((b"", 64, [V]), (STATE, 32, [V]), (STATE, 64, [])):
         with pytest.raises(ValueError, match="are needed"):
             verify_argument(state, b, commitments, b"")

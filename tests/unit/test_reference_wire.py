@@ -31,7 +31,7 @@ LENGTHS = [0, 1, 31, 32, 255, 256, 65535, 65536]
         [[[[[[[[]]]]]]]],
     ],
 )
-def test_canonical_encodings_decode(value):
+def test_canonical_encodings_decode(value: Any) -> None:
     assert wire.decode(pack(value)) == value
 
 
@@ -83,7 +83,7 @@ def test_canonical_encodings_decode(value):
         b"\x81\xa1a" * 9 + b"\x00",
     ],
 )
-def test_other_bytes_are_not_canonical(data):
+def test_other_bytes_are_not_canonical(data: Any) -> None:
     with pytest.raises(wire.NotCanonicalError):
         wire.decode(data)
 
@@ -105,7 +105,7 @@ def acceptable(value: Any, depth: int = 1) -> bool:
     return isinstance(value, str | bytes)
 
 
-def test_random_bytes_are_decoded_just_when_re_encoding_gives_them_back():
+def test_random_bytes_are_decoded_just_when_re_encoding_gives_them_back() -> None:
     rng = random.Random(SEED)
     seeds = [
         pack({"a": [1, 300, "é"], "b": {"c": b"\x00"}, "d": 1 << 40}),
@@ -131,7 +131,7 @@ def test_random_bytes_are_decoded_just_when_re_encoding_gives_them_back():
     assert 0 < accepted < 20_000
 
 
-def test_records_have_exactly_their_fields():
+def test_records_have_exactly_their_fields() -> None:
     check = wire.record(
         {"n": wire.integer, "t": wire.text(1, 3), "b": wire.binary(2), "a": wire.array(wire.text())}
     )
@@ -199,7 +199,7 @@ def test_records_have_exactly_their_fields():
         ("email", "\u0130@X", "\u0130@x"),
     ],
 )
-def test_canonical_ids(id_type, text, expected):
+def test_canonical_ids(id_type: str, text: str, expected: Any) -> None:
     if expected is None:
         with pytest.raises(ValueError, match=r".+"):
             canonical(id_type, text)
@@ -220,7 +220,7 @@ BITCOIN = {
 }
 
 
-def test_bitcoin_addresses():
+def test_bitcoin_addresses() -> None:
     for address, script in BITCOIN.items():
         assert bitcoin_script(address).hex() == script
 
@@ -247,12 +247,12 @@ def test_bitcoin_addresses():
         "5HueCGU8rMjxEXxiPuD5BDku4MkFqeZyd4dZ1jvhTVqvbTLvyTJ",
     ],
 )
-def test_other_texts_are_no_bitcoin_addresses(address):
+def test_other_texts_are_no_bitcoin_addresses(address: str) -> None:
     with pytest.raises(ValueError, match=r".*"):
         bitcoin_script(address)
 
 
-def test_ethereum_addresses():
+def test_ethereum_addresses() -> None:
     for address in (
         "0x52908400098527886E0F7030069857D2E4169EE7",
         "0xde709f2102306220921060314715629080e2fb77",
@@ -269,7 +269,7 @@ def test_ethereum_addresses():
         ethereum_account("0x" + " " * 40)
 
 
-def test_known_contracts_are_in_their_canonical_form():
+def test_known_contracts_are_in_their_canonical_form() -> None:
     for unit in KNOWN:
         if unit.contract:
             assert len(ethereum_account(unit.contract)) == 20
@@ -279,7 +279,7 @@ def test_known_contracts_are_in_their_canonical_form():
             parse_unit(text)
 
 
-def test_capacities_and_levels():
+def test_capacities_and_levels() -> None:
     assert sorted(CAPACITIES)[:12] == [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16]
     assert max(CAPACITIES) == 1 << 20
     assert 9 not in CAPACITIES
