@@ -1,0 +1,1 @@
+"""Benchmarks: kernels, stages, and whole commands on a generated exchange."""

@@ -1,0 +1,64 @@
+"""`make bench`: prints the figures and writes them to benches/results/latest.json.
+
+`--quick` measures on 50,000 accounts and writes nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+
+from benches import commands, kernels, machine
+
+RESULTS = Path(__file__).parent / "results" / "latest.json"
+ACCOUNTS, QUICK_ACCOUNTS = 1_000_000, 50_000
+
+
+def main() -> None:
+    """Measure, print, and keep."""
+    parser = argparse.ArgumentParser(prog="python -m benches", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a small exchange; keep nothing")
+    quick = parser.parse_args().quick
+    described = machine.describe("make bench")
+    for name, text in described.items():
+        print(f"{name:24} {text}")
+    figures = measure(QUICK_ACCOUNTS if quick else ACCOUNTS)
+    if not quick:
+        RESULTS.parent.mkdir(exist_ok=True)
+        RESULTS.write_text(json.dumps({**described, "figures": figures}, indent=2) + "\n")
+
+
+def measure(accounts: int) -> dict[str, float]:
+    """All figures; rates are those of one core."""
+    figures: dict[str, float] = {}
+
+    def keep(name: str, value: float, unit: str, digits: int = 0) -> None:
+        figures[name] = round(value, digits) if digits else round(value)
+        print(f"{name:24} {figures[name]:>14,} {unit}", flush=True)
+
+    keep("commit_per_s", kernels.commit_per_second(), "commitments/s, one thread")
+    keep("msm_ns_per_point", kernels.msm_ns_per_point(), "ns a point, 2^17 points")
+    keep("decompress_ns", kernels.decompress_ns(), "ns a point")
+    proving, auditing = kernels.page_rates()
+    keep("prove_leaves_per_s", proving, "leaves/s, one thread")
+    keep("audit_leaves_per_s", auditing, "leaves/s, one thread")
+    with tempfile.TemporaryDirectory(prefix="assay-bench-") as name:
+        exchange, run = commands.prove(Path(name), accounts)
+        leaves = commands.leaves(exchange)
+        print(f"{'':24} {accounts:,} accounts, three assets, {leaves:,} leaves:")
+        keep("prove_s", run.seconds, "s, assay prove with two jobs", 1)
+        keep("prove_peak_mb", run.peak_mb, "MB, peak of the process tree")
+        keep("bundle_bytes_per_leaf", commands.bytes_per_leaf(exchange), "bytes", 2)
+        audited = commands.audit(exchange)
+        keep("audit_s", audited.seconds, "s, assay-verify audit with two jobs", 1)
+        keep("audit_peak_mb", audited.peak_mb, "MB, peak of the process tree")
+        package, check = commands.customer_ms(exchange)
+        keep("package_ms", package, "ms, library call", 2)
+        keep("light_check_ms", check, "ms, three parts, library call", 1)
+    return figures
+
+
+if __name__ == "__main__":
+    main()

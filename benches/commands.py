@@ -1,0 +1,139 @@
+"""Figures of whole commands, run as an operator and a customer would, on a generated exchange."""
+
+from __future__ import annotations
+
+import csv
+import random
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+import verifier
+from prover.packages import Packager
+from verifier.wire import Package, PackageBody, read_record
+
+BIN = Path(sys.executable).parent
+
+
+@dataclass(frozen=True)
+class Run:
+    """One finished command; the peak is resident memory summed over its process tree."""
+
+    seconds: float
+    peak_mb: float
+
+
+def measure(arguments: list[str]) -> Run:
+    """Runs a command to its end, sampling memory every 20 ms.
+
+    Raises: CalledProcessError when it fails.
+    """
+    start = time.perf_counter()
+    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL)
+    root, peak = psutil.Process(process.pid), 0
+    while process.poll() is None:
+        peak = max(peak, resident(root))
+        time.sleep(0.02)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, arguments)
+    return Run(time.perf_counter() - start, peak / 1e6)
+
+
+def resident(root: psutil.Process) -> int:
+    """Resident bytes of a process and all its descendants; 0 once they are gone."""
+    try:
+        return sum(p.memory_info().rss for p in [root, *root.children(recursive=True)])
+    except psutil.NoSuchProcess:
+        return 0
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A generated exchange with its finished bundle."""
+
+    folder: Path
+    accounts: int
+
+    @property
+    def bundle(self) -> Path:
+        """The public folder."""
+        return self.folder / "proof" / "public"
+
+    @property
+    def key(self) -> str:
+        """The exchange's public key, as text."""
+        return (self.folder / "exchange" / "exchange.pub").read_text().strip()
+
+
+def prove(folder: Path, accounts: int) -> tuple[Exchange, Run]:
+    """Generates an exchange of `accounts` accounts in three assets and proves it with two jobs."""
+    exchange = Exchange(folder, accounts)
+    made = folder / "exchange"
+    sample = ["sample", "--accounts", str(accounts), "--assets", "BTC,ETH,USDT", "--out", str(made)]
+    measure([str(BIN / "assay"), *sample])
+    proof = ["prove", str(made / "snapshot.toml"), "--out", str(folder / "proof"), "--jobs", "2"]
+    return exchange, measure([str(BIN / "assay"), *proof])
+
+
+def bytes_per_leaf(exchange: Exchange) -> float:
+    """Bytes of the whole bundle, a leaf of its trees (padding leaves count as leaves)."""
+    size = sum(file.stat().st_size for file in exchange.bundle.rglob("*") if file.is_file())
+    return size / leaves(exchange)
+
+
+def leaves(exchange: Exchange) -> int:
+    """Leaves of all trees, as an audit counts them."""
+    report = verifier.check_solvency(exchange.bundle, exchange.key)
+    manifest = report.manifest
+    return sum(asset.capacity for asset in manifest.assets) * manifest.page_size
+
+
+def audit(exchange: Exchange) -> Run:
+    """The audit of the whole bundle, as a command with two jobs."""
+    arguments = ["audit", str(exchange.bundle), "--exchange-key", exchange.key, "--jobs", "2"]
+    return measure([str(BIN / "assay-verify"), *arguments])
+
+
+def customer_ms(exchange: Exchange, customers: int = 15) -> tuple[float, float]:
+    """Milliseconds to make a package, and to check three parts of it: medians over customers.
+
+    Library calls, as a service would make them: tables built, private files mapped.
+    """
+    packager = Packager(exchange.folder / "proof")
+    making: list[float] = []
+    checking: list[float] = []
+    for account in three_part_customers(exchange, packager, customers):
+        start = time.perf_counter()
+        package = packager.package(packager.index_of(account))
+        making.append(1e3 * (time.perf_counter() - start))
+        start = time.perf_counter()
+        verifier.check_inclusion(
+            package, exchange.bundle, exchange.key, account, {"BTC": "0"}, only=True
+        )
+        checking.append(1e3 * (time.perf_counter() - start))
+    return statistics.median(making), statistics.median(checking)
+
+
+def three_part_customers(exchange: Exchange, packager: Packager, wanted: int) -> list[str]:
+    """Ids of customers, from all over the ledger, whose packages hold exactly three parts."""
+    with (exchange.folder / "exchange" / "ledger.csv").open(newline="") as file:
+        ids = sorted({row["account_id"] for row in csv.DictReader(file)})
+    random.Random(1).shuffle(ids)
+    found = []
+    for account in ids:
+        if part_count(packager.package(packager.index_of(account))) == 3:
+            found.append(account)
+            if len(found) == wanted:
+                break
+    return found
+
+
+def part_count(package: bytes) -> int:
+    """Parts that a package holds, over all assets."""
+    body = read_record(PackageBody, read_record(Package, package).body)
+    return sum(len(asset.parts) for asset in body.assets)

@@ -1,0 +1,182 @@
+"""The report: one self-contained page that tells a person what a bundle shows, and what not.
+
+Everything on it comes from the public bundle, after the manifest, evidence and solvency arguments
+were checked. The page holds its pictures inline, loads nothing, and is a function of the bundle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+import verifier
+from prover.errors import ProverError
+from prover.report import pictures
+from prover.storage import fresh_file
+from verifier.evidence import ledger_units
+from verifier.keys import public_key_text
+from verifier.params import MAX_EVIDENCE_BYTES, MAX_MANIFEST_BYTES, TreeShape, evidence_path
+from verifier.source import FolderSource
+from verifier.units import KnownUnit
+from verifier.wire import Asset, Evidence, Manifest, read_record
+
+CHECKING_SHARES = (0.001, 0.01, 0.05, 0.2)
+OMITTED = (1, 10, 100, 1000)
+
+HOW_KNOWN = {
+    "claimed": "The exchange states the amounts. Each address signed for this snapshot; "
+    "that the coins were there was not checked on any chain."
+}
+
+
+@dataclass(frozen=True)
+class AssetFacts:
+    """What the page says of one asset; ``amounts`` in coins, largest address first."""
+
+    code: str
+    total: str
+    ratio: str
+    addresses: int
+    chains: str
+    slots: str
+    known: str
+    known_text: str
+    shares: tuple[float, ...]
+
+
+def write_report(bundle: Path, html: Path, exchange_key: str | None) -> None:
+    """Check the manifest, evidence and solvency arguments of a bundle, then write its page.
+
+    Args:
+        bundle: the folder ``DIR/public``.
+        html: the file to write; what stood there is replaced once the page is whole.
+        exchange_key: the exchange's public key. Without one the manifest's own is taken, and the
+            page asks its reader to compare it.
+
+    Raises:
+        ProverError: the bundle is rejected or cannot be read.
+    """
+    try:
+        key = exchange_key or public_key_text(_claimed_key(bundle))
+        checked = verifier.check_solvency(bundle, key, policy=_policy(bundle))
+    except (verifier.Rejected, verifier.CannotCheck, verifier.Misuse) as error:
+        raise ProverError(f"no report is made of this bundle: {error}") from None
+    page = _render(bundle, checked, key, is_key_given=exchange_key is not None)
+    with fresh_file(html) as file:
+        file.write(page.encode())
+
+
+def unnoticed(omitted: int, share: float) -> float:
+    """The chance that no omitted account checks, when each does with chance ``share``."""
+    return float((1 - share) ** omitted)
+
+
+def _manifest(bundle: Path) -> Manifest:
+    """The manifest as it stands, unchecked."""
+    try:
+        return read_record(
+            Manifest, FolderSource(bundle).read("manifest.msgpack", MAX_MANIFEST_BYTES)
+        )
+    except ValueError as error:
+        raise ProverError(f"manifest.msgpack: {error}") from None
+
+
+def _claimed_key(bundle: Path) -> bytes:
+    return _manifest(bundle).public_key
+
+
+def _policy(bundle: Path) -> verifier.Policy:
+    """Take the units that the manifest declares; readers of the page name their own."""
+    units = tuple(
+        KnownUnit(asset.code, unit.chain, unit.contract, unit.decimals)
+        for asset in _manifest(bundle).assets
+        for unit in asset.units
+    )
+    return verifier.Policy(units=units)
+
+
+def _render(bundle: Path, checked: verifier.Report, key: str, *, is_key_given: bool) -> str:
+    manifest = checked.manifest
+    source = FolderSource(bundle)
+    assets = [
+        _facts(
+            asset,
+            read_record(Evidence, source.read(evidence_path(asset.code), MAX_EVIDENCE_BYTES)),
+            checked.amounts[asset.code],
+            manifest.page_size,
+        )
+        for asset in manifest.assets
+    ]
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("prover.report", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    return environment.get_template("page.html").render(
+        manifest=manifest,
+        when=datetime.fromtimestamp(manifest.time, UTC).strftime("%-d %B %Y, %H:%M UTC"),
+        digest=checked.digest.hex(),
+        key=key,
+        is_key_given=is_key_given,
+        assets=assets,
+        checks=checked.checks,
+        path_picture=Markup(pictures.path()),  # noqa: S704 - our own drawing
+        balance_picture=Markup(pictures.balance()),  # noqa: S704
+        address_picture=Markup(  # noqa: S704
+            pictures.address_shares({facts.code: facts.shares for facts in assets})
+        ),
+        chance_picture=Markup(pictures.chances(CHECKING_SHARES, unnoticed)),  # noqa: S704
+        shares=[_percent(share) for share in CHECKING_SHARES],
+        chances=[
+            (omitted, [_percent(unnoticed(omitted, share)) for share in CHECKING_SHARES])
+            for omitted in OMITTED
+        ],
+    )
+
+
+def _facts(asset: Asset, evidence: Evidence, known: str, page_size: int) -> AssetFacts:
+    units = {(unit.chain, unit.contract): unit for unit in asset.units}
+    amounts = sorted(
+        (
+            ledger_units(row, units[row.chain, row.contract], asset.decimals)
+            for row in evidence.rows
+        ),
+        reverse=True,
+    )
+    total = sum(amounts)
+    shares = tuple(amount / total for amount in amounts) if total else ()
+    return AssetFacts(
+        code=asset.code,
+        total=_coins(total, asset.decimals),
+        ratio=f"{asset.ratio.num}/{asset.ratio.den}",
+        addresses=len({(row.chain, row.address) for row in evidence.rows}),
+        chains=_listed(sorted({unit.chain for unit in asset.units})),
+        slots=f"{TreeShape(asset.capacity, page_size).leaves:,}",
+        known=known,
+        known_text=HOW_KNOWN[known],
+        shares=shares,
+    )
+
+
+def _coins(units: int, decimals: int) -> str:
+    """Ledger units as coins, thousands separated."""
+    whole, rest = divmod(units, 10**decimals)
+    fraction = str(rest).rjust(decimals, "0").rstrip("0") if decimals else ""
+    return f"{whole:,}.{fraction}" if fraction else f"{whole:,}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(name.capitalize() for name in names)
+
+
+def _percent(chance: float) -> str:
+    """A chance as a percentage that is never rounded to certainty."""
+    percent = 100 * chance
+    if percent < 0.001:
+        return "under 0.001 %"
+    return f"{percent:.3g} %"

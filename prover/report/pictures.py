@@ -1,0 +1,152 @@
+"""The report's pictures, as inline SVG without dates or random ids: the same page every time."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+
+INK, PAPER, ACCENT, SOFT = "#1d2733", "#ffffff", "#0b6e4f", "#dfeee8"
+SHADES = ("#0b6e4f", "#2f8f6f", "#62ad92", "#94c8b4", "#c3e0d5")
+MOST_SHOWN = 5
+
+_STYLE: dict[Any, Any] = {
+    "svg.hashsalt": "assay",
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.size": 11,
+    "text.color": INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+}
+
+
+def _svg(draw: Callable[[Axes], None], width: float, height: float, alt: str) -> str:
+    """Draw on one set of axes and return an ``<svg>`` element that screen readers name ``alt``."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        figure.patch.set_alpha(0)
+        axes = figure.subplots()
+        axes.patch.set_alpha(0)
+        draw(axes)
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    svg = buffer.getvalue()
+    return svg[svg.index("<svg") :].replace("<svg", f'<svg role="img" aria-label="{alt}"', 1)
+
+
+def _box(axes: Axes, x: float, y: float, w: float, h: float, text: str, color: str = SOFT) -> None:
+    shape = FancyBboxPatch((x, y), w, h, boxstyle="round,pad=0.02", fc=color, ec=ACCENT, lw=1.2)
+    axes.add_patch(shape)
+    ink = PAPER if color == ACCENT else INK
+    axes.text(x + w / 2, y + h / 2, text, ha="center", va="center", color=ink)
+
+
+def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
+    axes.add_patch(
+        FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=14, color=ACCENT, lw=1.2)
+    )
+
+
+def path() -> str:
+    """From a customer's balance to the signed manifest."""
+    steps = (
+        "Your balance,\nin sealed parts",
+        "Pages of sealed\nparts: none below 0",
+        "Pages of sums,\nall added up",
+        "One sealed total,\nsigned",
+    )
+
+    def draw(axes: Axes) -> None:
+        axes.set_xlim(0, 10.4)
+        axes.set_ylim(0, 1.6)
+        axes.axis("off")
+        for at, text in enumerate(steps):
+            x = 0.1 + at * 2.65
+            _box(axes, x, 0.35, 2.0, 0.9, text, ACCENT if at == len(steps) - 1 else SOFT)
+            if at:
+                _arrow(axes, (x - 0.6, 0.8), (x - 0.05, 0.8))
+
+    return _svg(
+        draw, 9.6, 1.6, "Your balance is in a page, the page is in a sum, the sum is signed"
+    )
+
+
+def balance() -> str:
+    """Assets on one side, sealed liabilities on the other."""
+
+    def draw(axes: Axes) -> None:
+        axes.set_xlim(0, 10.4)
+        axes.set_ylim(0, 1.6)
+        axes.axis("off")
+        _box(axes, 0.1, 0.35, 2.6, 0.9, "Coins at signed\naddresses (public)")
+        axes.text(3.15, 0.8, "−", ha="center", va="center", fontsize=22)
+        _box(axes, 3.6, 0.35, 2.6, 0.9, "All balances owed\n(sealed total)")
+        axes.text(6.65, 0.8, "≥", ha="center", va="center", fontsize=20)
+        _box(axes, 7.1, 0.35, 1.2, 0.9, "0", ACCENT)
+
+    return _svg(
+        draw, 9.6, 1.6, "Coins at signed addresses minus the sealed total owed is not negative"
+    )
+
+
+def address_shares(assets: Mapping[str, Sequence[float]]) -> str:
+    """For each asset one bar: how the disclosed amount is spread over addresses."""
+    codes = list(assets)
+
+    def draw(axes: Axes) -> None:
+        for row, code in enumerate(codes):
+            left = 0.0
+            shares = list(assets[code])
+            shown = shares[: MOST_SHOWN - 1] if len(shares) > MOST_SHOWN else shares
+            rest = sum(shares) - sum(shown)
+            for at, share in enumerate([*shown, *([rest] if rest > 1e-12 else [])]):
+                axes.barh(row, 100 * share, left=left, color=SHADES[at % len(SHADES)], ec=PAPER)
+                if share > 0.06:
+                    label = "others" if at == len(shown) else f"{100 * share:.0f} %"
+                    ink = PAPER if at < 2 else INK
+                    axes.text(left + 50 * share, row, label, ha="center", va="center", color=ink)
+                left += 100 * share
+            if not shares:
+                axes.text(1, row, "no coins disclosed", va="center")
+        axes.set_yticks(range(len(codes)), codes)
+        axes.set_ylim(len(codes) - 0.4, -0.6)
+        axes.set_xlim(0, 100)
+        axes.set_xlabel("share of the disclosed amount at each address, per cent")
+        axes.spines[["top", "right"]].set_visible(False)
+
+    return _svg(
+        draw, 9.6, 1.1 + 0.5 * len(codes), "How each asset is spread over the disclosed addresses"
+    )
+
+
+def chances(shares: Sequence[float], chance: Callable[[int, float], float]) -> str:
+    """The chance that omitted accounts go unnoticed, for several shares of checking customers."""
+    omitted = sorted({round(10 ** (step / 20)) for step in range(61)})
+
+    def draw(axes: Axes) -> None:
+        for share, color, style in zip(shares, SHADES, ("-", "--", "-.", ":"), strict=False):
+            values = [100 * chance(count, share) for count in omitted]
+            axes.plot(omitted, values, style, color=color, lw=2.2, label=f"{100 * share:g} % check")
+        axes.set_xscale("log")
+        axes.set_xticks((1, 10, 100, 1000), ("1", "10", "100", "1,000"))
+        axes.set_xlabel("accounts left out")
+        axes.set_ylabel("chance that nobody notices, %")
+        axes.set_ylim(0, 100)
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False, title="of all customers")
+
+    return _svg(
+        draw,
+        9.6,
+        3.4,
+        "The more accounts are left out and the more customers check, the surer it shows",
+    )
