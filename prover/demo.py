@@ -55,7 +55,7 @@ def main() -> None:
     _headline("Summary")
     held = ", ".join(f"{balance} {code}" for code, balance in balances.items())
     print(
-        f"  {ACCOUNTS:,} accounts, {ASSETS.replace(',', ', ')}: the coins shown cover what is owed.\n"
+        f"  {ACCOUNTS:,} accounts in {ASSETS}: the coins shown cover what is owed.\n"
         f"  Proven in {proving:.1f} s and audited in {auditing:.1f} s, from {size / 1e6:.1f} MB "
         "of public files that show no balance and no total.\n"
         f"  {account} is counted with {held}; a claim to more was refused.\n"
