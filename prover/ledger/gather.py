@@ -12,7 +12,7 @@ then the asset, then the balances.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -73,7 +73,7 @@ def read_ledger(
     file, layout, batches = _open(source, ordered)
     with ExitStack() as stack:
         gathering = _Gathering(file, layout, ordered, id_type, work_dir, stack)
-        for batch in batches:
+        for batch in stack.enter_context(closing(batches)):
             gathering.take(batch)
             progress(gathering.rows)
         return gathering.finish(merge_duplicates)
@@ -143,12 +143,11 @@ class _Gathering:
         """
         if self.rows + len(batch) > MAX_ROWS:
             raise LedgerError(self._file, "too-large", detail=f"more than {MAX_ROWS} rows")
-        try:
-            parsed = self._parse(batch)
-        except CellFault as fault:
+        parsed = self._parse(batch)
+        if isinstance(parsed, CellFault):
             # The rows before it are sound one by one, but their total may be too large.
-            self.take(batch.head(fault.index))
-            raise self._located(fault, batch.first_row) from None
+            self.take(batch.head(parsed.index))
+            raise self._located(parsed, batch.first_row)
         excess = self._add_totals(parsed)
         if excess is not None:
             raise self._located(excess, batch.first_row)
@@ -164,8 +163,8 @@ class _Gathering:
             detail=fault.detail,
         )
 
-    def _parse(self, batch: Batch) -> _Parsed:
-        """Read ids and balances of a batch; raise the first `CellFault` in row order."""
+    def _parse(self, batch: Batch) -> _Parsed | CellFault:
+        """Read ids and balances of a batch, or return its first fault in row order."""
         faults: list[CellFault] = []
         encoded = batch.accounts.dictionary_encode()
         entries = np.asarray(encoded.indices)
@@ -184,7 +183,7 @@ class _Gathering:
                 row = int(rows[fault.index])
                 faults.append(CellFault(row, column, fault.rule, fault.detail))
         if faults or canonical is None:
-            raise min(faults, key=lambda fault: fault.index)
+            return min(faults, key=lambda fault: fault.index)
         return _Parsed(entries, encoded.dictionary, canonical, parts)
 
     def _columns(

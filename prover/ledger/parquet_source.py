@@ -48,7 +48,9 @@ def read_parquet(source: ParquetSource, columns: Layout) -> Batches:
         detail = "not a whole Parquet file"
         raise LedgerError(name, "truncated", row=row if row > 1 else None, detail=detail) from None
     except (OSError, pa.ArrowException):
-        raise LedgerError(name, "unreadable", row=row, detail="damaged from here on") from None
+        raise LedgerError(
+            name, "unreadable", row=row, detail="damaged here or further on"
+        ) from None
 
 
 def _check_type(name: str, columns: Layout, column: str, kind: Any) -> None:

@@ -6,7 +6,7 @@ that the first fault in row order is the one that is reported.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,4 +100,5 @@ class Batch:
         )
 
 
-Batches = Iterator[Batch]
+Batches = Generator[Batch, None, None]
+"""To be closed by who reads it, which closes the file or the connection."""

@@ -1,7 +1,6 @@
 """The rows of a query, streamed from the database and turned into columns.
 
-The query is sent as it stands, in a transaction that is rolled back. A message of the database
-is passed on only from the moment before the first row: a later one could quote a value.
+The query is sent as it stands, in a transaction that is rolled back.
 """
 
 from __future__ import annotations
@@ -30,25 +29,26 @@ def read_sql(source: SqlSource, columns: Layout) -> Batches:
         LedgerError: the connection, the query, its columns, or the type of a value.
     """
     name = source.name
-    row: int | None = None
+    connected, row = False, None
     try:
         with create_engine(source.url, poolclass=NullPool).connect() as connection:
-            result = _execute(connection, source.query)
-            if not result.returns_rows:
-                raise LedgerError(name, "unreadable", detail="the query returns no rows")
-            names = list(result.keys())
-            columns.check(name, names)
-            row = 1
-            for rows in result.partitions():
-                batch, fault = _batch(row, columns, names, rows)
-                yield batch
-                row += len(batch)
-                if fault is not None:
-                    raise LedgerError(
-                        name, fault.rule, row=row, column=fault.column, detail=fault.detail
-                    )
+            connected = True
+            with _execute(connection, source.query) as result:
+                if not result.returns_rows:
+                    raise LedgerError(name, "unreadable", detail="the query returns no rows")
+                names = list(result.keys())
+                columns.check(name, names)
+                row = 1
+                for rows in result.partitions():
+                    batch, fault = _batch(row, columns, names, rows)
+                    yield batch
+                    row += len(batch)
+                    if fault is not None:
+                        raise LedgerError(
+                            name, fault.rule, row=row, column=fault.column, detail=fault.detail
+                        )
     except (SQLAlchemyError, ImportError) as error:
-        raise LedgerError(name, "unreadable", row=row, detail=_cause(error, row)) from None
+        raise LedgerError(name, "unreadable", row=row, detail=_cause(error, connected)) from None
 
 
 def _execute(connection: Connection, query: str) -> CursorResult[Any]:
@@ -60,9 +60,18 @@ def _execute(connection: Connection, query: str) -> CursorResult[Any]:
     return connection.exec_driver_sql(query, execution_options=options)
 
 
-def _cause(error: Exception, row: int | None) -> str:
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    if row is None and isinstance(error, DBAPIError):
+def _cause(error: Exception, connected: bool) -> str:
+    """Name the error; repeat its message only where that cannot quote a value.
+
+    Such are a failed connection, PostgreSQL's class 42 (syntax, unknown names, access rights), and
+    SQLite's general error.
+    """
+    if not isinstance(error, DBAPIError):
+        return type(error).__name__
+    cause = error.orig
+    about_query = str(getattr(cause, "sqlstate", "")).startswith("42")
+    about_query |= getattr(cause, "sqlite_errorname", "") == "SQLITE_ERROR"
+    if about_query or not connected:
         return f"{type(cause).__name__}: {cause}".splitlines()[0]
     return type(cause).__name__
 

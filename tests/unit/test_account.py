@@ -250,8 +250,8 @@ def test_canonically_equivalent_texts_are_one(text: str, id_type: IdType) -> Non
 def test_email_ignores_the_case_of_ascii_alone(local: str, domain: str) -> None:
     text = f"{local}@{domain}"
     swapped = "".join(c.swapcase() if c.isascii() else c for c in text)
-    decomposed = unicodedata.normalize("NFC", text) == text
-    if decomposed and unicodedata.normalize("NFC", swapped) == swapped:
+    composed = unicodedata.normalize("NFC", text) == text
+    if composed and unicodedata.normalize("NFC", swapped) == swapped:
         assert accepted(swapped, "email") == accepted(text, "email")
 
 
