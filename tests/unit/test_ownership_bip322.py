@@ -26,6 +26,7 @@ from tests.unit.ownership_forge import (
     multisig,
     p2pkh,
     push,
+    shape_code_of,
     sign_legacy,
     sign_p2sh,
     sign_segwit,
@@ -105,7 +106,16 @@ def test_time_fields_bind_no_supported_template(version: int, locktime: int, seq
 
 @pytest.mark.parametrize("version", [1, 3, 0xFFFFFFFF])
 def test_inconclusive_versions_are_unsupported(version: int) -> None:
-    assert code_of(*full_p2wpkh(version=version)) == UNSUPPORTED_SIGNATURE
+    address, signature = full_p2wpkh(version=version)
+    assert shape_code_of(address, signature) == UNSUPPORTED_SIGNATURE
+    # The kind of a signature is named before its faults.
+    assert code_of(address, signature, MESSAGE + " ") == UNSUPPORTED_SIGNATURE
+
+
+def test_malformed_proof_of_funds_is_still_one() -> None:
+    address, _ = full_p2wpkh()
+    for text in ("pof", "pof!", "pof\n", "pofAA=="):
+        assert code_of(address, text) == UNSUPPORTED_SIGNATURE
 
 
 @pytest.mark.parametrize(
@@ -126,7 +136,7 @@ def test_full_signature_of_another_shape(change: Callable[[Any], Any]) -> None:
     to_sign = to_sign_for(MESSAGE, output)
     change(to_sign)
     witness = [sign_segwit(KEYS[0], to_sign, p2pkh(PUBLIC_KEYS[0])), PUBLIC_KEYS[0]]
-    assert code_of(address_of(output), full(to_sign, witness=witness)) == BAD
+    assert shape_code_of(address_of(output), full(to_sign, witness=witness)) == BAD
 
 
 @pytest.mark.parametrize(
@@ -138,6 +148,7 @@ def test_full_signature_of_another_shape(change: Callable[[Any], Any]) -> None:
         lambda signature, key: b"\x00" + push(signature) + push(key),
         lambda signature, key: push(key) + push(signature),
         lambda signature, key: push(signature) + push(key)[:-1],
+        lambda signature, key: push(signature) + b"\x22" + key,
         lambda signature, key: push(signature) + b"\x4c",
         lambda signature, key: push(signature) + b"\x4d\xff",
         # longer pushes than needed
@@ -151,27 +162,27 @@ def test_p2pkh_script_sig_of_another_shape(script_sig: Callable[[bytes, bytes], 
     output = p2pkh(PUBLIC_KEYS[0])
     to_sign = to_sign_for(MESSAGE, output)
     data = script_sig(sign_legacy(KEYS[0], to_sign, output), PUBLIC_KEYS[0])
-    assert code_of(address_of(output), full(to_sign, data)) == BAD
+    assert shape_code_of(address_of(output), full(to_sign, data)) == BAD
 
 
 def test_script_sig_or_witness_where_none_belongs() -> None:
     output = b"\x00\x14" + p2pkh(PUBLIC_KEYS[0])[3:23]
     to_sign = to_sign_for(MESSAGE, output)
     witness = [sign_segwit(KEYS[0], to_sign, p2pkh(PUBLIC_KEYS[0])), PUBLIC_KEYS[0]]
-    assert code_of(address_of(output), full(to_sign, b"\x51", witness)) == BAD
+    assert shape_code_of(address_of(output), full(to_sign, b"\x51", witness)) == BAD
     output = p2pkh(PUBLIC_KEYS[0])
     to_sign = to_sign_for(MESSAGE, output)
     script_sig = push(sign_legacy(KEYS[0], to_sign, output)) + push(PUBLIC_KEYS[0])
-    assert code_of(address_of(output), full(to_sign, script_sig, [b"\x51"])) == BAD
+    assert shape_code_of(address_of(output), full(to_sign, script_sig, [b"\x51"])) == BAD
     two_of_two = multisig(2, PUBLIC_KEYS[:2])
     assert template_of(*sign_p2sh(two_of_two, KEYS[:2])) == "p2sh 2-of-2"
-    assert code_of(*sign_p2sh(two_of_two, KEYS[:2], witness=[b"\x51"])) == BAD
+    assert shape_code_of(*sign_p2sh(two_of_two, KEYS[:2], witness=[b"\x51"])) == BAD
 
 
 def test_simple_form_is_for_witness_programs() -> None:
     output = p2pkh(PUBLIC_KEYS[0])
     signature = sign_legacy(KEYS[0], to_sign_for(MESSAGE, output), output)
-    assert code_of(address_of(output), simple([signature, PUBLIC_KEYS[0]])) == BAD
+    assert shape_code_of(address_of(output), simple([signature, PUBLIC_KEYS[0]])) == BAD
 
 
 def test_prefix_may_be_left_out_of_a_simple_signature_alone() -> None:
@@ -201,6 +212,9 @@ def test_prefix_may_be_left_out_of_a_simple_signature_alone() -> None:
         # the count of the witness stack in a longer spelling
         lambda text: "smp" + b64encode(b"\xfd\x02\x00" + b64decode(text[3:])[1:]).decode(),
         lambda text: "smp" + b64encode(b"\xff" * 9).decode(),
+        # 65 bytes without a prefix, which the library takes for BIP-137
+        lambda text: b64encode(b"\x01\x3f" + bytes(63)).decode(),
+        lambda text: b64encode(b"\x1f" * 65).decode(),
         lambda text: "ful" + b64encode(b"\xff" * 60).decode(),
     ],
 )
@@ -208,4 +222,4 @@ def test_malformed_text(change: Callable[[str], str]) -> None:
     address, signature = sign_bip322_simple_p2wpkh(KEYS[0], MESSAGE)
     changed = change(signature)
     assert changed != signature
-    assert code_of(address, changed) == BAD
+    assert shape_code_of(address, changed) == BAD

@@ -27,6 +27,7 @@ from tests.unit.ownership_forge import (
     multisig,
     p2pkh,
     push,
+    shape_code_of,
     sign_legacy,
     sign_p2wsh,
     sign_segwit,
@@ -87,18 +88,14 @@ def test_true_signature_with_another_sighash(sighash: int) -> None:
     output = b"\x00\x14" + p2pkh(PUBLIC_KEYS[0])[3:23]
     to_sign = to_sign_for(MESSAGE, output)
     signature = sign_segwit(KEYS[0], to_sign, p2pkh(PUBLIC_KEYS[0]), sighash)
-    assert code_of(address_of(output), simple([signature, PUBLIC_KEYS[0]])) == BAD
+    assert shape_code_of(address_of(output), simple([signature, PUBLIC_KEYS[0]])) == BAD
 
 
 @pytest.mark.parametrize(
     "key",
     [
-        b"",
         PUBLIC_KEYS[1],
         NEGATIVE_KEY,
-        LONG_KEY,
-        bytes([6 + LONG_KEY[64] % 2]) + LONG_KEY[1:],
-        b"\x05" + PUBLIC_KEYS[0][1:],
         b"\x02" + bytes(31) + b"\x05",  # no point of the curve has this x
         b"\x02" + FIELD.to_bytes(32),
         b"\x02" + bytes(32),
@@ -118,6 +115,27 @@ def test_wrong_public_key(key: bytes) -> None:
         assert code_of(address_of(output), forged) == BAD
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        b"",
+        PUBLIC_KEYS[0][:32],
+        PUBLIC_KEYS[0] + b"\x00",
+        b"\x05" + PUBLIC_KEYS[0][1:],
+        LONG_KEY,
+        bytes([6 + LONG_KEY[64] % 2]) + LONG_KEY[1:],
+    ],
+)
+def test_malformed_public_key(key: bytes) -> None:
+    address, signature = sign_bip322_simple_p2wpkh(KEYS[0], MESSAGE)
+    assert shape_code_of(address, with_witness(signature, lambda w: [w[0], key])) == BAD
+    output = p2pkh(key)
+    if key != LONG_KEY:
+        to_sign = to_sign_for(MESSAGE, output)
+        script_sig = push(sign_legacy(KEYS[0], to_sign, output)) + push(key)
+        assert shape_code_of(address_of(output), full(to_sign, script_sig)) == BAD
+
+
 def test_multisig_with_a_key_off_the_curve() -> None:
     """Such a key can never sign, so it neither proves anything nor crashes anything."""
     off_curve = b"\x02" + bytes(31) + b"\x05"
@@ -129,8 +147,6 @@ def test_multisig_with_a_key_off_the_curve() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda w: [*w[:1], w[2], w[1], *w[3:]],
-        lambda w: [*w[:1], w[1], w[1], *w[3:]],
         lambda w: w[:2] + w[3:],
         lambda w: [*w[:1], w[1], *w[1:]],
         lambda w: w[1:],
@@ -148,7 +164,40 @@ def test_multisig_with_a_key_off_the_curve() -> None:
 )
 def test_multisig_witness_of_another_shape(change: Callable[[list[bytes]], list[bytes]]) -> None:
     address, signature = sign_bip322_simple_p2wsh(KEYS[:3], 2, MESSAGE)
+    assert shape_code_of(address, with_witness(signature, change)) == BAD
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda w: [w[0], w[2], w[1], w[3]],
+        lambda w: [w[0], w[1], w[1], w[3]],
+        lambda w: [w[0], w[2], w[2], w[3]],
+    ],
+)
+def test_multisig_signatures_out_of_order_or_twice(
+    change: Callable[[list[bytes]], list[bytes]],
+) -> None:
+    address, signature = sign_bip322_simple_p2wsh(KEYS[:3], 2, MESSAGE)
     assert code_of(address, with_witness(signature, change)) == BAD
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda raw: b"",
+        lambda raw: raw[:63],
+        lambda raw: raw + b"\x00",
+        lambda raw: raw + b"\x01\x01",
+        lambda raw: raw + bytes(10),
+        lambda raw: taproot_signature(1) + b"\x01\x01",
+        lambda raw: taproot_signature(2) + b"\x02",
+        lambda raw: taproot_signature(0x81) + b"\x81",
+    ],
+)
+def test_schnorr_signature_of_another_length_or_sighash(change: Callable[[bytes], bytes]) -> None:
+    address, signature = sign_bip322_simple_p2tr(KEYS[0], MESSAGE)
+    assert shape_code_of(address, with_witness(signature, lambda w: [change(w[0])])) == BAD
 
 
 def test_taproot_key_path() -> None:
@@ -160,16 +209,8 @@ def test_taproot_key_path() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda raw: b"",
-        lambda raw: raw[:63],
-        lambda raw: raw + b"\x00",
         lambda raw: raw + b"\x01",
-        lambda raw: raw + b"\x01\x01",
-        lambda raw: raw + bytes(10),
         lambda raw: taproot_signature(1),
-        lambda raw: taproot_signature(1) + b"\x01\x01",
-        lambda raw: taproot_signature(2) + b"\x02",
-        lambda raw: taproot_signature(0x81) + b"\x81",
         lambda raw: bytes(64),
         lambda raw: bytes(32) + raw[32:],
         lambda raw: raw[:32] + bytes(32),

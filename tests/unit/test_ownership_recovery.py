@@ -221,8 +221,10 @@ def test_format_that_does_not_serve_the_address() -> None:
 
 def test_oversized_signature() -> None:
     for format_, base in (("bip322", "smp"), ("bip137", "")):
-        signature = base + "A" * (1 << 20)
-        assert code_of("bitcoin", ADDRESSES[39], format_, signature) == "evidence.bad-signature"
+        signature = base + "A" * ((1 << 14) + 1)
+        with pytest.raises(OwnershipError, match="too long") as refused:
+            check_ownership(parse_address("bitcoin", ADDRESSES[39]), MESSAGE, format_, signature)
+        assert refused.value.code == "evidence.bad-signature"
     address = sign_eip191(KEYS[0], MESSAGE).address
     assert (
         code_of("ethereum", address, "eip191", "0x" + "0" * (1 << 20)) == "evidence.bad-signature"

@@ -27,6 +27,7 @@ from tests.unit.ownership_forge import (
     p2wsh,
     push,
     refusal,
+    shape_code_of,
     sign_legacy,
     sign_p2sh,
     sign_p2wsh,
@@ -72,6 +73,7 @@ def without_dummy(address: str, signature: str) -> tuple[str, str]:
 
 SINGLE_SIG = push(PUBLIC_KEYS[0]) + b"\xac"
 TWO_OF_TWO = multisig(2, PUBLIC_KEYS[:2])
+SEVENTEEN = [push(b"\x02" + bytes([index] * 32)) for index in range(17)]
 
 
 @pytest.mark.parametrize(
@@ -94,6 +96,11 @@ TWO_OF_TWO = multisig(2, PUBLIC_KEYS[:2])
         (b"\x01\x02" + TWO_OF_TWO[1:], [0, 1]),
         (TWO_OF_TWO[:-2] + b"\x53\xae", [0, 1]),
         (b"\x53" + TWO_OF_TWO[1:], [0, 1]),
+        (multisig(2, [b"\x05" + PUBLIC_KEYS[0][1:], PUBLIC_KEYS[1]]), [0, 1]),
+        (TWO_OF_TWO[:1] + b"\x22" + TWO_OF_TWO[2:], [0, 1]),
+        (TWO_OF_TWO[:-2] + b"\x21\x02" + TWO_OF_TWO[-2:], [0, 1]),
+        (b"\x59" + b"".join(SEVENTEEN) + b"\x61\xae", []),
+        (b"\x59" + b"".join(SEVENTEEN * 11) + b"\x60\xae", []),
         (b"\x00" + TWO_OF_TWO[1:], []),
         (b"\x50" + TWO_OF_TWO[1:], []),
         (multisig(0, []), []),
@@ -111,7 +118,7 @@ def test_scripts_that_prove_no_owner(witness_script: bytes, signers: list[int]) 
     # Without the dummy as well: some of these scripts want none.
     bare = without_dummy(*sign_p2wsh(witness_script, keys))
     assert code_of(*bare) == UNSUPPORTED_TEMPLATE
-    if witness_script:
+    if 0 < len(witness_script) < 256:
         assert code_of(*sign_p2sh(witness_script, keys)) == UNSUPPORTED_TEMPLATE
 
 
@@ -142,6 +149,23 @@ def test_single_keys_in_full_form() -> None:
         assert template_of(address_of(output), full(to_sign, script_sig, witness)) == name
 
 
+def test_p2sh_with_the_script_of_another_address() -> None:
+    output = p2sh(multisig(1, PUBLIC_KEYS[:1]))
+    to_sign = to_sign_for(MESSAGE, output)
+    signatures = [push(sign_legacy(key, to_sign, TWO_OF_TWO)) for key in KEYS[:2]]
+    script_sig = b"\x00" + b"".join(signatures) + push(TWO_OF_TWO)
+    assert shape_code_of(address_of(output), full(to_sign, script_sig)) == BAD
+
+
+def test_nested_key_with_another_push_in_the_script_sig() -> None:
+    program = b"\x00\x14" + p2pkh(PUBLIC_KEYS[0])[3:23]
+    output = p2sh(program)
+    to_sign = to_sign_for(MESSAGE, output)
+    witness = [sign_segwit(KEYS[0], to_sign, p2pkh(PUBLIC_KEYS[0])), PUBLIC_KEYS[0]]
+    for script_sig in (b"\x00" + push(program), b"\x4c" + push(program), b""):
+        assert shape_code_of(address_of(output), full(to_sign, script_sig, witness)) == BAD
+
+
 def test_p2wpkh_takes_no_uncompressed_key() -> None:
     """Consensus lets such a coin be spent; wallets and relay do not, and so it is no template."""
     script_code = p2pkh(LONG_KEY)
@@ -151,7 +175,7 @@ def test_p2wpkh_takes_no_uncompressed_key() -> None:
     ):
         to_sign = to_sign_for(MESSAGE, output)
         witness = [sign_segwit(KEYS[0], to_sign, script_code), LONG_KEY]
-        assert code_of(address_of(output), full(to_sign, script_sig, witness)) == BAD
+        assert shape_code_of(address_of(output), full(to_sign, script_sig, witness)) == BAD
 
 
 def test_taproot_annex_and_script_path_are_unsupported() -> None:

@@ -31,26 +31,25 @@ from verifier.ownership.templates import check_template
 def check_bip322(address: Address, message: str, signature: str) -> str:
     """Check a simple or full BIP-322 signature; return the template, such as ``p2wsh 2-of-3``.
 
-    1. Text: prefix, canonical base64, canonical payload.
-    2. Full alone: one input, spending this message's ``to_spend``; one output, a bare OP_RETURN of
-       value 0; version 0 or 2.
+    1. Kind: no proof of funds. Text: prefix, canonical base64, canonical payload.
+    2. Full alone: version 0 or 2, as BIP-322 calls every other "inconclusive"; one input, spending
+       this message's ``to_spend``; one output, a bare OP_RETURN of value 0.
     3. Template: scriptSig and witness have exactly the shape that the address demands.
-    4. bip322-core evaluates script and signatures; nothing but "valid" is accepted.
+    4. bip322-core evaluates script and signatures.
 
     Raises:
-        OwnershipError: ``evidence.bad-signature``, ``evidence.unsupported-template``, or
-            ``evidence.unsupported-signature`` (proof of funds, or "inconclusive").
+        OwnershipError: ``evidence.unsupported-signature``, ``evidence.unsupported-template`` or
+            ``evidence.bad-signature``.
     """
     # 1, 2
     script_sig, witness = _decode(address, message, signature)
     # 3
     template = check_template(address, script_sig, witness)
-    # 4
+    # 4. The library's third verdict, "inconclusive", needs another version or a script that a soft
+    # fork could change, and neither gets here.
     result = verify_message(
         address.text, signature, message.encode(), allow_legacy=False, max_inputs=1
     )
-    if result.state is State.INCONCLUSIVE:
-        raise OwnershipError("evidence.unsupported-signature", "BIP-322 calls this inconclusive")
     if result.state is not State.VALID:
         raise bad_signature("the signature does not verify")
     return template
@@ -58,12 +57,12 @@ def check_bip322(address: Address, message: str, signature: str) -> str:
 
 def _decode(address: Address, message: str, signature: str) -> tuple[bytes, list[bytes]]:
     """Return scriptSig and witness stack of the one input that the signature describes."""
+    if signature.startswith(PREFIX_POF):
+        raise OwnershipError("evidence.unsupported-signature", "a proof of funds")
     if signature != signature.strip():
         raise bad_signature("white space around the signature")
     try:
         decoded = decode_signature(signature)
-        if decoded.variant == PREFIX_POF:
-            raise OwnershipError("evidence.unsupported-signature", "proof of funds is unsupported")
         if decoded.variant == PREFIX_SIMPLE:
             return b"", parse_witness(decoded.payload)
         if decoded.variant != PREFIX_FULL:
@@ -71,6 +70,8 @@ def _decode(address: Address, message: str, signature: str) -> tuple[bytes, list
         to_sign = parse_transaction(decoded.payload)
     except BIP322Error:
         raise bad_signature("the signature is malformed") from None
+    if to_sign.version not in (0, 2):
+        raise OwnershipError("evidence.unsupported-signature", "to_sign has an unknown version")
     if len(to_sign.vin) != 1 or len(to_sign.vout) != 1:
         raise bad_signature("to_sign has not one input and one output")
     spent = to_sign.vin[0]
@@ -79,6 +80,4 @@ def _decode(address: Address, message: str, signature: str) -> tuple[bytes, list
         raise bad_signature("to_sign is for another message or address")
     if not is_op_return_output(to_sign.vout[0]):
         raise bad_signature("the output is not a bare OP_RETURN of 0")
-    if to_sign.version not in (0, 2):
-        raise OwnershipError("evidence.unsupported-signature", "to_sign has an unknown version")
     return spent.script_sig.data, spent.witness.items
