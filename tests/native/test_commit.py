@@ -1,0 +1,173 @@
+"""Fixed-base sums: commitments, rows of bits, linear combinations of the Q."""
+
+from __future__ import annotations
+
+from array import array
+from random import Random
+
+import pytest
+
+import native
+from native._core import ffi, lib
+from native.buffers import scratch, tables
+from tests.native.reference import INFINITY, G, N, Point, add, encode, multiply, skewed
+
+Q_COUNT = 256
+
+
+def lift(encoded: bytes) -> Point:
+    """The point of a compressed encoding, known to be valid."""
+    p = 2**256 - 2**32 - 977
+    x = int.from_bytes(encoded[1:])
+    y = pow(x**3 + 7, (p + 1) // 4, p)
+    return (x, y if y % 2 == encoded[0] % 2 else p - y)
+
+
+def commitment(value: int, blinding: int) -> bytes:
+    return encode(add(multiply(G, value), multiply(lift(native.generator(b"B", 0)), blinding)))
+
+
+def split(points: bytes) -> list[bytes]:
+    return [points[at : at + 33] for at in range(0, len(points), 33)]
+
+
+def commit(values: list[int], blindings: list[int], width: int = 64) -> list[bytes]:
+    encoded = b"".join(r.to_bytes(32) for r in blindings)
+    if width == 64:
+        return split(native.commit(array("Q", values), encoded))
+    return split(native.commit(b"".join(v.to_bytes(16) for v in values), encoded, width))
+
+
+def generators_sum(indices: list[int], blinding: int) -> bytes:
+    points = [native.generator(b"Q", j) for j in indices]
+    points.append(native.msm(blinding.to_bytes(32), native.generator(b"B", 0)))
+    return native.points_sum(b"".join(p for p in points if p != INFINITY))
+
+
+@pytest.mark.parametrize("width", [64, 128])
+@pytest.mark.parametrize("count", [1, 7, 8, 9, 60])
+def test_skewed_values_and_blindings(width: int, count: int) -> None:
+    random = Random(count * width)
+    edges = [0, 1, 2**13, 2**13 - 1, 2**63, 2**64 - 1, 2**width - 1, 2 ** (width - 1)]
+    values = [random.choice([*edges, skewed(random, width)]) for _ in range(count)]
+    blindings = [random.choice([0, 1, N - 1, skewed(random) % N]) for _ in range(count)]
+    found = commit(values, blindings, width)
+    assert found == [commitment(v, r) for v, r in zip(values, blindings, strict=True)]
+
+
+def test_small_values_and_blindings_exhaustively() -> None:
+    """All of v, r < 64 in one batch: v = r = 0 is infinity; sums are checked by neighbours."""
+    pairs = [(v, r) for v in range(64) for r in range(64)]
+    found = dict(zip(pairs, commit([v for v, _ in pairs], [r for _, r in pairs]), strict=True))
+    base, blinding = encode(G), native.generator(b"B", 0)
+    assert found[0, 0] == INFINITY
+    assert found[1, 0] == base
+    assert found[0, 1] == blinding
+    for v, r in pairs[1:]:
+        below, step = ((v - 1, r), base) if v else ((v, r - 1), blinding)
+        if below != (0, 0):
+            assert found[v, r] == native.points_sum(found[below] + step), (v, r)
+
+
+def test_blocks_join() -> None:
+    """Around the block size a batch is the same as its parts."""
+    random = Random(9)
+    count = 2 * 1024 + 3
+    values = [random.choice([0, random.getrandbits(64)]) for _ in range(count)]
+    blindings = [random.getrandbits(255) for _ in range(count)]
+    whole = commit(values, blindings)
+    assert whole[:1024] == commit(values[:1024], blindings[:1024])
+    assert whole[1020:1030] == commit(values[1020:1030], blindings[1020:1030])
+    assert whole[-3:] == commit(values[-3:], blindings[-3:])
+
+
+def test_commitments_add_up() -> None:
+    random = Random(10)
+    values = [random.getrandbits(60) for _ in range(10)]
+    blindings = [skewed(random) % N for _ in range(10)]
+    total = native.scalars_sum(b"".join(r.to_bytes(32) for r in blindings))
+    points = b"".join(commit(values, blindings))
+    assert native.points_sum(points) == native.commit(array("Q", [sum(values)]), total)
+
+
+def test_inputs_are_checked() -> None:
+    blinding = bytes(32)
+    with pytest.raises(native.NativeError) as caught:
+        native.commit(array("Q", [1, 2]), blinding + N.to_bytes(32))
+    assert (caught.value.code, caught.value.index) == ("bad-scalar", 1)
+    for values, blindings, width in [
+        (bytes(8), blinding * 2, 64),
+        (bytes(16), blinding, 64),
+        (bytes(8), blinding, 128),
+        (bytes(8), blinding[1:], 64),
+        (bytes(8), blinding, 32),
+    ]:
+        with pytest.raises(ValueError, match=r"bytes|width"):
+            native.commit(values, blindings, width)
+    assert native.commit(b"", b"") == b""
+
+
+def commit_rows(rows: list[bytes], blindings: list[int] | None) -> list[bytes]:
+    count, row_bytes = len(rows), len(rows[0])
+    r = ffi.new("uint8_t[]", 33 * count)
+    encoded = ffi.NULL if blindings is None else b"".join(s.to_bytes(32) for s in blindings)
+    work = scratch(lib.assay_test_scratch_size(count))
+    lib.assay_test_commit_rows(r, b"".join(rows), row_bytes, encoded, count, tables(), work)
+    return split(bytes(ffi.buffer(r)))
+
+
+def selected(row: bytes) -> list[int]:
+    return [j for j in range(8 * len(row)) if row[j // 8] >> j % 8 & 1]
+
+
+@pytest.mark.parametrize("row_bytes", [1, 2, 4, 8, 16, 32])
+@pytest.mark.parametrize("count", [1, 8, 9, 30])
+def test_rows_of_bits(row_bytes: int, count: int) -> None:
+    random = Random(row_bytes * count)
+    rows = [
+        random.choice([bytes(row_bytes), b"\xff" * row_bytes, random.randbytes(row_bytes)])
+        for _ in range(count)
+    ]
+    rows[0] = bytes(row_bytes)
+    blindings = [random.choice([0, 1, N - 1, skewed(random) % N]) for _ in range(count)]
+    assert commit_rows(rows, None) == [generators_sum(selected(row), 0) for row in rows]
+    assert commit_rows(rows, blindings) == [
+        generators_sum(selected(row), s) for row, s in zip(rows, blindings, strict=True)
+    ]
+
+
+def test_each_bit_selects_its_generator() -> None:
+    rows = [(1 << j).to_bytes(32, "little") for j in range(Q_COUNT)]
+    assert commit_rows(rows, None) == [native.generator(b"Q", j) for j in range(Q_COUNT)]
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 8, 9, 64, 255, 256])
+def test_linear_combinations(count: int) -> None:
+    random = Random(count)
+    for scalars in ([skewed(random) % N for _ in range(count)], [0] * count, [N - 1] * count):
+        encoded = b"".join(s.to_bytes(32) for s in scalars)
+        points = b"".join(native.generator(b"Q", j) for j in range(count))
+        r = ffi.new("uint8_t[33]")
+        work = scratch(lib.assay_test_scratch_size(count))
+        lib.assay_test_combine(r, encoded, count, tables(), work)
+        assert bytes(ffi.buffer(r)) == native.msm(encoded, points)
+
+
+@pytest.mark.parametrize("q_count", [1, 8, 9, 16])
+def test_tables_of_fewer_generators(q_count: int) -> None:
+    memory = scratch(lib.assay_tables_size(q_count))
+    pointer = ffi.new("assay_tables **")
+    work = scratch(lib.assay_tables_scratch_size())
+    assert lib.assay_tables_build(pointer, memory, q_count, work) == lib.ASSAY_OK
+    r = ffi.new("uint8_t[33]")
+    row = (1 << q_count - 1).to_bytes((q_count + 7) // 8, "little")
+    work = scratch(lib.assay_test_scratch_size(1))
+    lib.assay_test_commit_rows(r, row, len(row), ffi.NULL, 1, pointer[0], work)
+    assert bytes(ffi.buffer(r)) == native.generator(b"Q", q_count - 1)
+
+
+@pytest.mark.parametrize("q_count", [0, 257, 2**40])
+def test_tables_of_a_wrong_count_are_refused(q_count: int) -> None:
+    pointer = ffi.new("assay_tables **")
+    status = lib.assay_tables_build(pointer, ffi.NULL, q_count, ffi.NULL)
+    assert status == lib.ASSAY_BAD_COUNT
