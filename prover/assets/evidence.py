@@ -70,7 +70,7 @@ def build_evidence(
         ProverError: a row breaks a rule; the message names file, row and column.
     """
     units = {asset.code: {(unit.chain, unit.contract) for unit in asset.units} for asset in assets}
-    rows: dict[str, list[_Row]] = {asset.code: [] for asset in assets}
+    rows: list[_Row] = []
     seen: dict[tuple[str, str, str], str] = {}
     for row in (row for file in files for row in _read(file)):
         if row.asset not in units:
@@ -81,10 +81,12 @@ def build_evidence(
         earlier = seen.setdefault((row.chain, row.contract, row.address), row.where)
         if earlier != row.where:
             raise row.error("address", f"counted already: {earlier}")
-        rows[row.asset].append(row)
-    all_rows = [row for some in rows.values() for row in some]
-    signatures = _checked_signatures(all_rows, messages, progress)
-    return {asset.code: _encode(asset, rows[asset.code], signatures) for asset in assets}
+        rows.append(row)
+    signatures = _checked_signatures(rows, messages, progress)
+    return {
+        asset.code: _encode(asset, [row for row in rows if row.asset == asset.code], signatures)
+        for asset in assets
+    }
 
 
 def _check_address(row: _Row) -> None:

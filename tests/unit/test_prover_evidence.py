@@ -1,0 +1,212 @@
+"""Evidence lists: what is read from them, and that a fault is named by file, row and column."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prover.assets.evidence import COLUMNS, build_evidence, evidence_total
+from prover.assets.signing import sign_bip322_simple_p2wpkh, sign_eip191
+from prover.config import AssetConfig, SplitPolicy
+from prover.errors import ProverError
+from verifier.wire import Evidence, Ratio, Unit, read_record
+
+USDT_CONTRACT = "0xdAC17F958D2ee523a2206206994597C13D831ec7"
+MESSAGES = {"bitcoin": "message for bitcoin", "ethereum": "message for ethereum"}
+BITCOIN = sign_bip322_simple_p2wpkh(b"\x01" * 32, MESSAGES["bitcoin"])
+ETHEREUM = [sign_eip191(bytes([key]) * 32, MESSAGES["ethereum"]) for key in (2, 3)]
+
+
+def asset(code: str, decimals: int, *units: Unit) -> AssetConfig:
+    return AssetConfig(code, decimals, Ratio(1, 1), None, SplitPolicy(1, 1), units)
+
+
+ASSETS = (
+    asset("BTC", 8, Unit("bitcoin", "", 8)),
+    asset("ETH", 8, Unit("ethereum", "", 18)),
+    asset("USDT", 6, Unit("ethereum", USDT_CONTRACT, 6)),
+)
+
+Rows = list[dict[str, Any]]
+
+
+def good_rows() -> Rows:
+    """Two ETH addresses, the second of which holds USDT too and is signed for once, there."""
+    first, second = ETHEREUM
+    cells = [
+        ("USDT", "ethereum", USDT_CONTRACT, second.address, "77", "", ""),
+        (
+            "ETH",
+            "ethereum",
+            "",
+            ETHEREUM[1].address,
+            "19999999999",
+            "eip191",
+            ETHEREUM[1].signature,
+        ),
+        ("BTC", "bitcoin", "", BITCOIN.address, "5", "bip322", BITCOIN.signature),
+        (
+            "ETH",
+            "ethereum",
+            "",
+            ETHEREUM[0].address,
+            "10000000000",
+            "eip191",
+            ETHEREUM[0].signature,
+        ),
+    ]
+    return [dict(zip(COLUMNS, row, strict=True)) for row in cells]
+
+
+def write_csv(path: Path, rows: Rows) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def write_json_lines(path: Path, rows: Rows) -> Path:
+    lines = [{key: cell for key, cell in row.items() if cell != ""} for row in rows]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def build(*files: Path) -> dict[str, Evidence]:
+    made = build_evidence(files, ASSETS, MESSAGES, lambda _: None)
+    return {code: read_record(Evidence, data) for code, data in made.items()}
+
+
+WRITERS = {"csv": write_csv, "jsonl": write_json_lines}
+
+
+@pytest.mark.parametrize("suffix", WRITERS)
+def test_rows_become_canonical_evidence(tmp_path: Path, suffix: str) -> None:
+    evidence = build(WRITERS[suffix](tmp_path / f"list.{suffix}", good_rows()))
+    assert list(evidence) == ["BTC", "ETH", "USDT"]
+    eth = evidence["ETH"]
+    assert [row.address for row in eth.rows] == sorted(signed.address for signed in ETHEREUM)
+    assert [entry.address for entry in eth.signatures] == [row.address for row in eth.rows]
+    # Each row is rounded down to ledger units by itself: 1.9999999999 and 1 of 10^10 wei.
+    assert evidence_total(ASSETS[1], eth) == 2
+    usdt = evidence["USDT"]
+    assert usdt.signatures[0].text == ETHEREUM[1].signature
+    assert evidence_total(ASSETS[2], usdt) == 77
+
+
+def test_order_files_and_form_of_the_lists_do_not_matter(tmp_path: Path) -> None:
+    rows = good_rows()
+    one = build(write_csv(tmp_path / "one.csv", rows))
+    for row in rows:
+        row["amount"] = int(row["amount"])
+    several = build(
+        write_json_lines(tmp_path / "b.jsonl", rows[2:]),
+        write_csv(tmp_path / "a.csv", rows[1::-1]),
+    )
+    assert several == one
+
+
+def test_an_asset_without_addresses_has_empty_evidence(tmp_path: Path) -> None:
+    evidence = build(write_csv(tmp_path / "list.csv", good_rows()[2:3]))
+    assert evidence["ETH"].rows == ()
+    assert evidence_total(ASSETS[1], evidence["ETH"]) == 0
+    assert build()["BTC"].signatures == ()
+
+
+def change(row: int, **cells: Any) -> Callable[[Rows], None]:
+    return lambda rows: rows[row].update(cells)
+
+
+@pytest.mark.parametrize("suffix", WRITERS)
+@pytest.mark.parametrize(
+    ("fault", "row", "column", "rule"),
+    [
+        (change(1, asset="DOGE"), 2, "asset", "not an asset"),
+        (change(1, chain="tron"), 2, "contract", "no unit of ETH"),
+        (change(1, contract=USDT_CONTRACT), 2, "contract", "no unit of ETH"),
+        (change(0, contract=USDT_CONTRACT.lower()), 1, "contract", "no unit of USDT"),
+        (change(1, address=ETHEREUM[1].address.lower()), 2, "address", "EIP-55"),
+        (change(2, address=BITCOIN.address.upper()), 3, "address", "canonical"),
+        (change(2, address="bc1"), 3, "address", "not a bitcoin address"),
+        (change(3, address=ETHEREUM[1].address), 4, "address", "counted already: .* row"),
+        (change(0, amount="-1"), 1, "amount", "whole number"),
+        (change(0, amount="1.5"), 1, "amount", "whole number"),
+        (change(0, amount="1e3"), 1, "amount", "whole number"),
+        (change(0, amount="\u0661"), 1, "amount", "whole number"),
+        (change(0, amount=str(2**256)), 1, "amount", "below 2"),
+        (change(3, signature=ETHEREUM[1].signature), 4, "signature", "another key or message"),
+        (change(3, format="bip137"), 4, "signature", "bip137 does not serve"),
+        (change(3, format="rsa"), 4, "signature", "unknown signature format"),
+        (change(3, signature="", format=""), 4, "signature", "missing, on every row"),
+        (change(0, format="eip191", signature="0x"), 2, "signature", "another one in .* row"),
+    ],
+)
+def test_a_fault_is_named_by_its_place(
+    tmp_path: Path,
+    suffix: str,
+    fault: Callable[[Rows], None],
+    row: int,
+    column: str,
+    rule: str,
+) -> None:
+    rows = good_rows()
+    fault(rows)
+    path = WRITERS[suffix](tmp_path / f"list.{suffix}", rows)
+    line = row + (suffix == "csv")  # the header is row 1
+    with pytest.raises(ProverError, match=f"list.{suffix}: row {line}, column {column}: .*{rule}"):
+        build(path)
+
+
+def test_totals_stay_below_the_limit(tmp_path: Path) -> None:
+    rows = good_rows()
+    rows[2]["amount"] = str(2**96 - 1)
+    assert evidence_total(ASSETS[0], build(write_csv(tmp_path / "a.csv", rows))["BTC"]) == 2**96 - 1
+    rows[2]["amount"] = str(2**96)
+    with pytest.raises(ProverError, match=r"asset BTC: .*2\^96"):
+        build(write_csv(tmp_path / "b.csv", rows))
+
+
+HEADER = ",".join(COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("l.csv", b"", "row 1: the columns are"),
+        ("l.csv", b"asset,chain,address\n", "row 1: the columns are"),
+        ("l.csv", HEADER.encode() + b",extra\n", "row 1: the columns are"),
+        ("l.csv", HEADER.encode() + b",asset\n", "row 1: a column occurs twice"),
+        ("l.csv", HEADER.encode() + b"\nBTC,bitcoin\n", "row 2: 2 columns instead of 7"),
+        ("l.csv", HEADER.encode() + b'\nBTC,"bitcoin\n', "row 2: "),
+        ("l.csv", b"\xff", "not UTF-8"),
+        ("l.jsonl", b"{", "row 1: not JSON"),
+        ("l.jsonl", b"[1]\n", "row 1: not an object"),
+        ("l.jsonl", b'{"asset": "BTC"}\n', "row 1: not an object"),
+        ("l.jsonl", b'{"asset": "BTC", "asset": "ETH"}\n', "row 1: .*a key occurs twice"),
+        ("l.jsonl", b"[" * 100_000, "row 1: not JSON"),
+        (
+            "l.jsonl",
+            b'{"asset": "BTC", "chain": "bitcoin", "address": 1, "amount": 1}\n',
+            "row 1, column address: must be text",
+        ),
+        (
+            "l.jsonl",
+            b'{"asset": "BTC", "chain": "bitcoin", "address": "a", "amount": true}\n',
+            "row 1, column amount: must be text",
+        ),
+    ],
+)
+def test_a_malformed_list_is_refused(tmp_path: Path, name: str, data: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(ProverError, match=f"{name}: {message}"):
+        build(tmp_path / name)
+
+
+def test_a_list_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ProverError, match=r"none\.csv: No such file"):
+        build(tmp_path / "none.csv")

@@ -1,0 +1,94 @@
+"""Files that are whole or absent, private from birth, and locks that die with their holder."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+
+from prover.errors import ProverError
+from prover.storage import create_private, fresh_file, fresh_folder, locked, rename_folder
+
+
+def write_half(file: BinaryIO) -> None:
+    with file:
+        file.write(b"half")
+    raise ZeroDivisionError
+
+
+def test_a_folder_stands_whole_or_not_at_all(tmp_path: Path) -> None:
+    folder = tmp_path / "done"
+    with pytest.raises(ZeroDivisionError), fresh_folder(folder) as partial:
+        write_half((partial / "a").open("wb"))
+    assert not folder.exists()
+    with fresh_folder(folder) as partial:
+        assert list(partial.iterdir()) == []
+        (partial / "b").write_text("whole")
+    assert [path.name for path in folder.iterdir()] == ["b"]
+    assert [path.name for path in tmp_path.iterdir()] == ["done"]
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    with pytest.raises(ProverError, match="nothing is overwritten"), fresh_folder(folder):
+        pass
+    assert [path.name for path in folder.iterdir()] == ["b"]
+
+
+def test_even_an_empty_folder_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "from").mkdir()
+    (tmp_path / "to").mkdir()
+    with pytest.raises(ProverError, match="nothing is overwritten"):
+        rename_folder(tmp_path / "from", tmp_path / "to")
+    assert (tmp_path / "from").exists()
+
+
+def test_a_file_stands_whole_or_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with fresh_file(path) as file:
+        file.write(b"first")
+    with pytest.raises(ZeroDivisionError), fresh_file(path) as file:
+        write_half(file)
+    assert path.read_bytes() == b"first"
+    with fresh_file(path) as file:
+        file.write(b"second")
+    assert path.read_bytes() == b"second"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_private_file_is_not_overwritten(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        create_private(tmp_path / "secret", b"one")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "secret").stat().st_mode) == 0o600
+    with pytest.raises(FileExistsError):
+        create_private(tmp_path / "secret", b"two")
+    assert (tmp_path / "secret").read_bytes() == b"one"
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from prover.storage import locked
+with locked(Path(sys.argv[1]), "taken"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_lock_lasts_as_long_as_its_process(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(ProverError, match="taken"), locked(path, "taken"):
+            pass
+        holder.kill()
+    with locked(path, "taken"):
+        pass
