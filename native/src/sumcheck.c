@@ -3,8 +3,9 @@
 
 #include <string.h>
 
-/* Rounds that stay inside a byte, and coordinates inside a word. */
+/* Rounds that stay inside a byte; the round that joins two; coordinates inside a word. */
 #define BYTE_ROUNDS 3
+#define PAIR_ROUND 4
 #define WORD_BITS 6
 
 /* Where the patterns of rounds 1, 2, 3 begin. */
@@ -15,7 +16,7 @@ static size_t word_count(const argument_shape *s)
     return (size_t)1 << (s->nu - WORD_BITS);
 }
 
-/* Elements of the dense vector before round j > BYTE_ROUNDS. */
+/* Elements of the dense vector before round j > PAIR_ROUND. */
 static size_t dense_count(const argument_shape *s, unsigned j)
 {
     return (size_t)1 << (s->nu - (j - 1));
@@ -23,7 +24,7 @@ static size_t dense_count(const argument_shape *s, unsigned j)
 
 size_t sumcheck_elements(const argument_shape *s)
 {
-    return 4 * word_count(s) + dense_count(s, BYTE_ROUNDS + 1);
+    return 4 * word_count(s) + dense_count(s, PAIR_ROUND + 1);
 }
 
 const scalar *sumcheck_selector(const sumcheck *c, size_t i)
@@ -58,14 +59,13 @@ static void rest_tables(scalar *rest, const linear *factor, const argument_shape
     }
 }
 
-/* The weight of every pattern: by bytes for round 3, then for rounds 2 and 1 by the halves of the round after. */
-static void gather_patterns(scalar *pattern, sumcheck *c, const linear *factor, const scalar *rest)
+/* The weight of every byte at even and at odd positions in its word, but for the factor of coordinate 3. */
+static void gather_bytes(scalar bytes[2][256], sumcheck *c, const linear *factor, const scalar *rest)
 {
     const size_t n = word_count(c->shape);
-    scalar position[8];
-    factor_table(position, factor + BYTE_ROUNDS, WORD_BITS - BYTE_ROUNDS);
-    memset(pattern, 0, SUMCHECK_PATTERNS * sizeof *pattern);
-    scalar *out = pattern + PATTERNS_AT[BYTE_ROUNDS];
+    scalar position[4];
+    factor_table(position, factor + BYTE_ROUNDS + 1, WORD_BITS - BYTE_ROUNDS - 1);
+    memset(bytes, 0, 2 * sizeof *bytes);
     for (unsigned q = 0; q < 8; q++) {
         memset(c->bucket, 0, sizeof c->bucket);
         for (size_t y = 0; y < n; y++) {
@@ -74,9 +74,21 @@ static void gather_patterns(scalar *pattern, sumcheck *c, const linear *factor, 
         }
         for (unsigned i = 0; i < 256; i++) {
             scalar weighted;
-            scalar_mul(&weighted, &c->bucket[i], &position[q]);
-            scalar_add(&out[i], &out[i], &weighted);
+            scalar_mul(&weighted, &c->bucket[i], &position[q / 2]);
+            scalar_add(&bytes[q % 2][i], &bytes[q % 2][i], &weighted);
         }
+    }
+}
+
+/* The weight of every pattern: of bytes for round 3, then for rounds 2 and 1 by the halves of the round after. */
+static void gather_patterns(scalar *pattern, scalar bytes[2][256], const linear *factor)
+{
+    scalar *out = pattern + PATTERNS_AT[BYTE_ROUNDS];
+    for (unsigned i = 0; i < 256; i++) {
+        scalar high;
+        scalar_mul(&out[i], &bytes[0][i], &factor[BYTE_ROUNDS].at0);
+        scalar_mul(&high, &bytes[1][i], &factor[BYTE_ROUNDS].at1);
+        scalar_add(&out[i], &out[i], &high);
     }
     for (unsigned r = BYTE_ROUNDS; r > 1; r--) {
         const scalar *from = pattern + PATTERNS_AT[r];
@@ -131,8 +143,10 @@ bool sumcheck_begin(sumcheck *c, const argument_shape *s, const argument_challen
     if (!invert_factors(c, s->nu)) return false;
     rest_tables(c->e_rest, c->e_factor, s);
     rest_tables(c->w_rest, c->w_factor, s);
-    gather_patterns(c->e_pattern, c, c->e_factor, c->e_rest);
-    gather_patterns(c->w_pattern, c, c->w_factor, c->w_rest);
+    gather_bytes(c->e_byte, c, c->e_factor, c->e_rest);
+    gather_bytes(c->w_byte, c, c->w_factor, c->w_rest);
+    gather_patterns(c->e_pattern, c->e_byte, c->e_factor);
+    gather_patterns(c->w_pattern, c->w_byte, c->w_factor);
     c->e_bound = SCALAR_ONE;
     c->w_bound = challenges->kappa;
     c->form[0] = SCALAR_ZERO;
@@ -166,6 +180,40 @@ static void sum_patterns(sumcheck *c, unsigned j)
     scalar_sum_reduce(&c->h2, &h2);
     scalar_sum_reduce(&c->l0, &l0);
     scalar_sum_reduce(&c->l1, &l1);
+}
+
+/* h and l of the round that joins the bytes of a pair.  Only h's leading coefficient depends on both. */
+static void sum_byte_pairs(sumcheck *c)
+{
+    const size_t n = word_count(c->shape);
+    scalar position[4], difference, t;
+    scalar_sum h0 = {{0}}, h1 = {{0}}, l0 = {{0}}, l1 = {{0}};
+    for (unsigned i = 0; i < 256; i++) {
+        scalar_sqr(&t, &c->form[i]);
+        scalar_sub(&t, &t, &c->form[i]);
+        scalar_sum_mul(&h0, &c->e_byte[0][i], &t);
+        scalar_sum_mul(&h1, &c->e_byte[1][i], &t);
+        scalar_sum_mul(&l0, &c->w_byte[0][i], &c->form[i]);
+        scalar_sum_mul(&l1, &c->w_byte[1][i], &c->form[i]);
+    }
+    scalar_sum_reduce(&c->h0, &h0);
+    scalar_sum_reduce(&c->h1, &h1);
+    scalar_sum_reduce(&c->l0, &l0);
+    scalar_sum_reduce(&c->l1, &l1);
+    factor_table(position, c->e_factor + BYTE_ROUNDS + 1, WORD_BITS - BYTE_ROUNDS - 1);
+    c->h2 = SCALAR_ZERO;
+    for (unsigned q = 0; q < 4; q++) {
+        scalar_sum h2 = {{0}};
+        for (size_t y = 0; y < n; y++) {
+            const uint64_t pair = c->values[y] >> (16 * q);
+            scalar_sub(&difference, &c->form[pair >> 8 & 255], &c->form[pair & 255]);
+            scalar_sqr(&t, &difference);
+            scalar_sum_mul(&h2, &c->e_rest[n + y], &t);
+        }
+        scalar_sum_reduce(&t, &h2);
+        scalar_mul(&t, &t, &position[q]);
+        scalar_add(&c->h2, &c->h2, &t);
+    }
 }
 
 /* r = (claim - f(0)·at0)/f(1), the value at 1. */
@@ -204,7 +252,7 @@ static void sum_pairs(sumcheck *c, size_t q, size_t stride, size_t n, const scal
     scalar_add(&c->l0, &c->l0, &t);
 }
 
-/* h and l of round j > BYTE_ROUNDS.  The rest of a word's coordinates are weighed outside the sums over words. */
+/* h and l of round j > PAIR_ROUND.  The rest of a word's coordinates are weighed outside the sums over words. */
 static void sum_dense(sumcheck *c, unsigned j)
 {
     const unsigned t = j - 1, inside = j < WORD_BITS ? WORD_BITS - j : 0;
@@ -235,11 +283,12 @@ static void evaluate(scalar *h, scalar *l, const sumcheck *c, const scalar *x)
 void sumcheck_message(scalar p[3], sumcheck *c, unsigned j)
 {
     static const unsigned AT[3] = {0, 2, 3};
-    if (j <= BYTE_ROUNDS) {
+    if (j <= BYTE_ROUNDS)
         sum_patterns(c, j);
-    } else {
+    else if (j == PAIR_ROUND)
+        sum_byte_pairs(c);
+    else
         sum_dense(c, j);
-    }
     for (int i = 0; i < 3; i++) {
         scalar x, h, l, factor;
         scalar_from_u64(&x, AT[i]);
@@ -266,6 +315,28 @@ static void bind_forms(sumcheck *c, unsigned j, const scalar *x)
     memcpy(c->form, doubled, half * half * sizeof *doubled);
 }
 
+/* The first dense vector: a byte's form times 1 - x or x, by its place in its pair. */
+static void bind_byte_pairs(sumcheck *c, const scalar *x)
+{
+    scalar *high = c->bucket;
+    for (unsigned i = 0; i < 256; i++) {
+        scalar_mul(&high[i], &c->form[i], x);
+        scalar_sub(&c->form[i], &c->form[i], &high[i]);
+    }
+    for (size_t i = 0; i < dense_count(c->shape, PAIR_ROUND + 1); i++) {
+        const uint64_t pair = c->values[i / 4] >> (16 * (i % 4));
+        scalar_add(&c->dense[i], &c->form[pair & 255], &high[pair >> 8 & 255]);
+    }
+}
+
+static void bind_dense(sumcheck *c, unsigned j, const scalar *x)
+{
+    for (size_t i = 0; i < dense_count(c->shape, j + 1); i++) {
+        const linear pair = {c->dense[2 * i], c->dense[2 * i + 1]};
+        linear_at(&c->dense[i], &pair, x);
+    }
+}
+
 void sumcheck_bind(sumcheck *c, unsigned j, const scalar *x)
 {
     scalar h, l, factor;
@@ -276,15 +347,10 @@ void sumcheck_bind(sumcheck *c, unsigned j, const scalar *x)
     scalar_mul(&c->e_bound, &c->e_bound, &factor);
     linear_at(&factor, &c->w_factor[j - 1], x);
     scalar_mul(&c->w_bound, &c->w_bound, &factor);
-    if (j <= BYTE_ROUNDS) bind_forms(c, j, x);
-    if (j == BYTE_ROUNDS) {
-        for (size_t i = 0; i < dense_count(c->shape, j + 1); i++)
-            c->dense[i] = c->form[c->values[i / 8] >> (8 * (i % 8)) & 255];
-    }
-    if (j > BYTE_ROUNDS) {
-        for (size_t i = 0; i < dense_count(c->shape, j + 1); i++) {
-            const linear pair = {c->dense[2 * i], c->dense[2 * i + 1]};
-            linear_at(&c->dense[i], &pair, x);
-        }
-    }
+    if (j <= BYTE_ROUNDS)
+        bind_forms(c, j, x);
+    else if (j == PAIR_ROUND)
+        bind_byte_pairs(c, x);
+    else
+        bind_dense(c, j, x);
 }

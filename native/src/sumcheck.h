@@ -11,9 +11,10 @@
  * rest.  h is quadratic and l linear in t.
  *
  * The first three rounds stay inside the bytes of the values.  There d takes one of 4, 16 or 256 forms, by a pattern of 2,
- * 4 or 8 bits; the weights of all y with one pattern are added up first.  The later rounds run on N/8 field elements, halved
- * each time, and sum only h(0), the leading coefficient of h and l(0): h(1) and l(1) follow from what h and l of the round
- * before became at its challenge.
+ * 4 or 8 bits; the weights of all y with one pattern are added up first.  The fourth joins pairs of bytes, and of its sums only h's
+ * leading coefficient needs both.  The later rounds run on N/16 field elements, halved each time, and sum
+ * only h(0), the leading coefficient of h and l(0): h(1) and l(1) follow from what h and l of the round before became at its
+ * challenge.
  */
 #ifndef ASSAY_SUMCHECK_H
 #define ASSAY_SUMCHECK_H
@@ -31,10 +32,11 @@ typedef struct {
     scalar h0, h1, h2, l0, l1; /* this round's h(0), h(1), leading coefficient; l(0), l(1) */
     scalar h_claim, l_claim;   /* e(0)·h(0) + e(1)·h(1) and w(0)·l(0) + w(1)·l(1), known beforehand */
     scalar e_pattern[SUMCHECK_PATTERNS], w_pattern[SUMCHECK_PATTERNS];
+    scalar e_byte[2][256], w_byte[2][256]; /* of bytes at even and odd positions */
     scalar bucket[256];
     scalar form[256];        /* d of every pattern of bound bits: 2, 4, 16, 256 of them after 0, 1, 2, 3 rounds */
     scalar *e_rest, *w_rest; /* at 2^k: the 2^k products of factors of the k highest coordinates, k <= ν - 6 */
-    scalar *dense;           /* d, N/8 elements after round 3 */
+    scalar *dense;           /* d, N/16 elements after round 4 */
 } sumcheck;
 
 /* Elements of memory behind e_rest, w_rest and dense together. */
