@@ -296,10 +296,9 @@ def _accounts(
             new[0] = found[0] != entries[order[start - 1].as_py()]
         ranks[np.asarray(piece)] = accounts + np.cumsum(new) - 1
         text = Text.of(found.filter(pa.array(new)).cast(pa.binary()))
-        data = text.data[text.starts[0] : text.ends[-1]]
-        ids[end : end + len(data)] = data
+        ids[end : end + len(text.span)] = text.span
         lengths[accounts : accounts + len(text)] = text.ends - text.starts
-        end, accounts = end + len(data), accounts + len(text)
+        end, accounts = end + len(text.span), accounts + len(text)
     offsets = np.zeros(accounts + 1, dtype=np.uint64)
     np.cumsum(lengths[:accounts], out=offsets[1:])
     return ids[:end], offsets, ranks

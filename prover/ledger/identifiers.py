@@ -88,8 +88,7 @@ def _plain(text: Text, id_type: IdType) -> Mask:
 
 def _rows_with(text: Text, wanted: Mask) -> npt.NDArray[np.int64]:
     """Return, for each row, how many of its bytes are in the set ``wanted`` (256)."""
-    start, end = (int(text.starts[0]), int(text.ends[-1])) if len(text) else (0, 0)
-    found = np.flatnonzero(wanted[text.data[start:end]]) + start
+    found = np.flatnonzero(wanted[text.span]) + (text.starts[0] if len(text) else 0)
     return np.bincount(np.searchsorted(text.ends, found, side="right"), minlength=len(text))
 
 

@@ -79,9 +79,8 @@ class TextSpool:
     def append(self, array: Any) -> None:
         """Write the strings of a ``pyarrow.BinaryArray`` without nulls at the end."""
         text = Text.of(array)
-        if len(text):
-            self._data.append(text.data[text.starts[0] : text.ends[-1]])
-            self._lengths.append(text.ends - text.starts)
+        self._data.append(text.span)
+        self._lengths.append(text.ends - text.starts)
 
     def whole(self) -> Any:
         """Read all strings back, as a ``pyarrow.LargeBinaryArray``."""

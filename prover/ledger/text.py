@@ -32,6 +32,11 @@ class Text:
         """Return the number of rows."""
         return len(self.starts)
 
+    @property
+    def span(self) -> npt.NDArray[np.uint8]:
+        """The bytes of all rows of an unsplit array, one row behind the other."""
+        return self.data[self.starts[0] : self.ends[-1]] if len(self) else self.data[:0]
+
     def row(self, index: int | np.integer[Any]) -> bytes:
         """Return one row."""
         return self.data[self.starts[index] : self.ends[index]].tobytes()

@@ -105,5 +105,9 @@ def writer(kind: str, folder: Path, url: str) -> Writer:
     """Return what writes a table as a source of one kind."""
     if kind == "postgresql":
         return lambda table, columns: write_postgresql(url, table, columns)
-    write = {"csv": write_csv, "parquet": write_parquet, "sqlite": write_sqlite}[kind]
-    return lambda table, columns: write(folder, table, columns)
+    write: dict[str, Callable[[Path, Table, Columns], LedgerSource]] = {
+        "csv": write_csv,
+        "parquet": write_parquet,
+        "sqlite": write_sqlite,
+    }
+    return lambda table, columns: write[kind](folder, table, columns)

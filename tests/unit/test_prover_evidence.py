@@ -38,27 +38,12 @@ Rows = list[dict[str, Any]]
 def good_rows() -> Rows:
     """Two ETH addresses, the second of which holds USDT too and is signed for once, there."""
     first, second = ETHEREUM
+    eth = "ETH", "ethereum", ""
     cells = [
         ("USDT", "ethereum", USDT_CONTRACT, second.address, "77", "", ""),
-        (
-            "ETH",
-            "ethereum",
-            "",
-            ETHEREUM[1].address,
-            "19999999999",
-            "eip191",
-            ETHEREUM[1].signature,
-        ),
+        (*eth, second.address, "19999999999", "eip191", second.signature),
         ("BTC", "bitcoin", "", BITCOIN.address, "5", "bip322", BITCOIN.signature),
-        (
-            "ETH",
-            "ethereum",
-            "",
-            ETHEREUM[0].address,
-            "10000000000",
-            "eip191",
-            ETHEREUM[0].signature,
-        ),
+        (*eth, first.address, "10000000000", "eip191", first.signature),
     ]
     return [dict(zip(COLUMNS, row, strict=True)) for row in cells]
 
