@@ -45,7 +45,6 @@ class AssetFacts:
     chains: str
     slots: str
     known: str
-    known_text: str
     shares: tuple[float, ...]
 
 
@@ -124,6 +123,7 @@ def _render(bundle: Path, checked: verifier.Report, key: str, *, is_key_given: b
         key=key,
         is_key_given=is_key_given,
         assets=assets,
+        how_known=[(known, HOW_KNOWN[known]) for known in sorted({a.known for a in assets})],
         checks=checked.checks,
         path_picture=Markup(pictures.path()),  # noqa: S704 - our own drawing
         balance_picture=Markup(pictures.balance()),  # noqa: S704
@@ -158,7 +158,6 @@ def _facts(asset: Asset, evidence: Evidence, known: str, page_size: int) -> Asse
         chains=_listed(sorted({unit.chain for unit in asset.units})),
         slots=f"{TreeShape(asset.capacity, page_size).leaves:,}",
         known=known,
-        known_text=HOW_KNOWN[known],
         shares=shares,
     )
 
