@@ -26,6 +26,7 @@ def canonical(id_type: str, text: str, limit: int = 128) -> str:
     text = unicodedata.normalize("NFC", text)
     if id_type == "email":
         text = re.sub("[A-Z]", lambda match: match[0].lower(), text)
+        text = unicodedata.normalize("NFC", text)  # h composes with marks that H does not
         if not re.fullmatch("[^@]+@[^@]+", text):
             raise ValueError("not one @ with text on both sides")
         if any(unicodedata.category(character) in ("Zs", "Zl", "Zp") for character in text):

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from spec.reference import account, tree, wire
-from spec.reference.errors import Rejected
 from spec.reference.group import N
 from spec.reference.manifest import (
     Asset,
@@ -61,7 +60,8 @@ def check_inclusion(
 ) -> Inclusion:
     """Check that what a customer types is counted, reading only the pages on their leaves' paths.
 
-    Raises Rejected; OSError where the bundle cannot be read; ValueError for unusable arguments.
+    Raises Rejected; OSError where the bundle cannot be read; ValueError for unusable arguments, as
+    is an id without a canonical form.
     """
     typed = {code: _amount(balance) for code, balance in sorted(balances.items())}
     manifest = load(bundle, Policy(public_key, ratio, frozenset(units), previous))
@@ -93,10 +93,7 @@ def open_package(package: bytes, manifest: Manifest, account_id: str) -> Any:
     body = decode_fields(outer["body"], _BODY, "package", f"{WHERE} body")
     require(body["version"] == 1, "package.unsupported-version", WHERE)
     require(body["manifest"] == manifest.digest, "package.wrong-manifest", WHERE)
-    try:
-        typed = account.canonical(manifest.account_id_type, account_id)
-    except ValueError as error:
-        raise Rejected("package.wrong-account", WHERE, f"the id typed: {error}") from None
+    typed = account.canonical(manifest.account_id_type, account_id)
     require(body["account_id"] == typed, "package.wrong-account", WHERE)
     codes = [asset.code for asset in manifest.assets]
     listed = [asset["code"] for asset in body["assets"]]
