@@ -99,7 +99,7 @@ def test_bent_manifests_and_evidence(snapshot: Snapshot, seed: int) -> None:
     rng = random.Random(seed)
     good = {"code": "ETH", "rows": [row(10**19)], "signatures": [signature(snapshot)], "version": 1}
     seen: Counter[str | None] = Counter()
-    for trial in range(150):
+    for trial in range(100):
         manifest, evidence = copy.deepcopy(snapshot.manifest), pack(good)
         if rng.random() < 0.5:
             evidence = pack(bent(good, rng))
@@ -131,7 +131,7 @@ def test_bent_packages(snapshot: Snapshot, seed: int) -> None:
         "version": 1,
     }
     seen: Counter[str | None] = Counter()
-    for trial in range(150):
+    for trial in range(100):
         body = pack(bent(good, rng) if rng.random() < 0.8 else good)
         outer = {"body": body, "signature": snapshot.sign("package-signature", body)}
         package = pack(bent(outer, rng) if rng.random() < 0.1 else outer)
