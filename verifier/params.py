@@ -73,7 +73,8 @@ class TreeShape:
 
     def pages(self, level: int) -> int:
         """The number of pages of a level."""
-        return -(-self.leaves // self.page_size ** (level + 1))
+        leaves_a_page: int = self.page_size ** (level + 1)
+        return -(-self.leaves // leaves_a_page)
 
     def entries(self, level: int) -> int:
         """The number of entries of all pages of a level: leaves, or pages of the level below."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import tracemalloc
 from dataclasses import fields, replace
+from typing import Any
 
 import msgpack
 import pytest
@@ -177,7 +178,19 @@ def test_a_record_is_read_as_it_was_written(record):
 def test_a_field_missing_unknown_or_of_another_type_is_refused(record):
     plain = msgpack.unpackb(write_record(record))
     for name, value in plain.items():
-        others = [7, "text", b"\x00" * 31, [], {}, [1], ["x"], [[]], [{}], {"a": 1}, 2**64 - 1]
+        others: list[Any] = [
+            7,
+            "text",
+            b"\x00" * 31,
+            [],
+            {},
+            [1],
+            ["x"],
+            [[]],
+            [{}],
+            {"a": 1},
+            2**64 - 1,
+        ]
         for other in others:
             if type(other) is type(value) and not isinstance(value, list | dict | bytes):
                 continue

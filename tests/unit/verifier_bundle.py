@@ -180,13 +180,16 @@ class Bundle:
             units=(UNITS[code],),
         )
         held = self.assets_held.get(code, self.total(code))
-        assets, difference = solvency_commitments(held, asset.ratio, commitment)
+        assets, _ = solvency_commitments(held, asset.ratio, commitment)
+        # Where assets fall short, the best that a cheat can do: an argument about zero.
+        value = max(0, held - total).to_bytes(16)
+        blinding_factor = (-blinding % GROUP_ORDER).to_bytes(32)
         argument = native.argument_prove(
             solvency_state(self.context, asset, assets, commitment),
             128,
-            max(0, held - total).to_bytes(16),
-            (-blinding % GROUP_ORDER).to_bytes(32),
-            difference,
+            value,
+            blinding_factor,
+            native.commit(value, blinding_factor, width=128),
             SECRET,
             SALT,
         )
