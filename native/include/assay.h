@@ -182,17 +182,14 @@ enum assay_test_operation {
     ASSAY_TEST_CARRY,
     ASSAY_TEST_NORMALISE,
     ASSAY_TEST_WIDE, /* a: 64 bytes */
-    ASSAY_TEST_ADD_AFFINE,
     ASSAY_TEST_DOUBLE,
 };
 int assay_test_field(uint64_t *r, uint32_t operation, const uint64_t *a, const uint64_t *b);
 int assay_test_field_bytes(uint8_t *r, uint64_t *limbs, const uint8_t *bytes);
-void assay_test_field_inverse_batch(uint64_t *r, const uint64_t *a, size_t n);
 int assay_test_scalar(uint8_t *r, uint32_t operation, const uint8_t *a, const uint8_t *b);
 void assay_test_scalar_u128(uint8_t *r, uint64_t high, uint64_t low);
 void assay_test_scalar_inner(uint8_t *r, const uint8_t *a, const uint8_t *b, size_t n);
-int assay_test_jacobian(uint8_t *r, uint32_t operation, const uint8_t *a, const uint8_t *z_a, const uint8_t *b,
-                        const uint8_t *z_b);
+int assay_test_jacobian(uint8_t *r, uint32_t operation, const uint8_t *a, const uint8_t *z_a, const uint8_t *b);
 size_t assay_test_scratch_size(size_t n);
 int assay_test_batch_add(uint8_t *r, const uint8_t *a, const uint8_t *b, size_t n, void *scratch);
 int assay_test_points_sum(uint8_t *r, const uint8_t *points, size_t n, void *scratch);

@@ -120,25 +120,6 @@ bool field_sqrt(field *r, const field *a)
     return field_equal(a, &t);
 }
 
-/* r[i] holds the product of the non-zero elements before i, then the inverse.  Zero costs a normalisation an element. */
-void field_inverse_batch_var(field *r, const field *a, size_t n)
-{
-    field product = FIELD_ONE;
-    for (size_t i = 0; i < n; i++) {
-        r[i] = product;
-        if (!field_is_zero(&a[i])) field_mul(&product, &product, &a[i]);
-    }
-    field_inverse_var(&product, &product);
-    for (size_t i = n; i-- > 0;) {
-        if (field_is_zero(&a[i])) {
-            r[i] = FIELD_ZERO;
-        } else {
-            field_mul(&r[i], &r[i], &product);
-            field_mul(&product, &product, &a[i]);
-        }
-    }
-}
-
 bool field_from_bytes(field *r, const uint8_t bytes[32])
 {
     uint64_t words[4] = {0, 0, 0, 0};

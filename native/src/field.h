@@ -79,10 +79,6 @@ void field_inverse_var(field *r, const field *a);
  * Takes bound <= FIELD_MAX, gives 1.  r must not alias a. */
 bool field_sqrt(field *r, const field *a);
 
-/* r[i] = 1/a[i] by one inversion; a zero stays zero and disturbs no other.  Takes bounds <= FIELD_MAX, gives 1.
- * r must not alias a.  */
-void field_inverse_batch_var(field *r, const field *a, size_t n);
-
 /* From 32 big-endian bytes; false when the integer is not below p.  Gives canonical. */
 bool field_from_bytes(field *r, const uint8_t bytes[32]);
 

@@ -17,12 +17,6 @@ const jacobian JACOBIAN_INFINITY = {{{0, 0, 0, 0, 0}}, {{0, 0, 0, 0, 0}}, {{0, 0
 
 static const field CURVE_B = {{7, 0, 0, 0, 0}};
 
-bool affine_equal(const affine *a, const affine *b)
-{
-    if (affine_is_infinity(a) || affine_is_infinity(b)) return affine_is_infinity(a) && affine_is_infinity(b);
-    return field_equal(&a->x, &b->x) && field_equal(&a->y, &b->y);
-}
-
 void affine_neg(affine *r, const affine *a)
 {
     const bool infinite = affine_is_infinity(a);
@@ -101,30 +95,6 @@ static void add_scaled(jacobian *r, const field *u1, const field *s1, const fiel
     field_mul(&t, &d, &t);
     field_sub(&r->y, &t, &w, 1);
     field_carry(&r->y);
-}
-
-void jacobian_add_var(jacobian *r, const jacobian *a, const jacobian *b)
-{
-    if (jacobian_is_infinity(a)) {
-        *r = *b;
-        return;
-    }
-    if (jacobian_is_infinity(b)) {
-        *r = *a;
-        return;
-    }
-    const jacobian first = *a;
-    field zz1, zz2, u1, u2, s1, s2, z;
-    field_sqr(&zz1, &a->z);
-    field_sqr(&zz2, &b->z);
-    field_mul(&u1, &a->x, &zz2);
-    field_mul(&u2, &b->x, &zz1);
-    field_mul(&s1, &a->y, &b->z);
-    field_mul(&s1, &s1, &zz2);
-    field_mul(&s2, &b->y, &a->z);
-    field_mul(&s2, &s2, &zz1);
-    field_mul(&z, &a->z, &b->z);
-    add_scaled(r, &u1, &s1, &u2, &s2, &z, &first);
 }
 
 void jacobian_add_affine_var(jacobian *r, const jacobian *a, const affine *b)

@@ -39,15 +39,11 @@ static inline bool jacobian_is_infinity(const jacobian *a)
     return (a->z.limb[0] | a->z.limb[1] | a->z.limb[2] | a->z.limb[3] | a->z.limb[4]) == 0;
 }
 
-/* Equality of points. */
-bool affine_equal(const affine *a, const affine *b);
-
 /* r = -a. */
 void affine_neg(affine *r, const affine *a);
 
 void jacobian_from_affine(jacobian *r, const affine *a);
 void jacobian_double_var(jacobian *r, const jacobian *a);
-void jacobian_add_var(jacobian *r, const jacobian *a, const jacobian *b);
 void jacobian_add_affine_var(jacobian *r, const jacobian *a, const affine *b);
 void affine_from_jacobian_var(affine *r, const jacobian *a);
 

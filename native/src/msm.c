@@ -20,7 +20,7 @@
 
 #include <string.h>
 
-#define FEW_POINTS 40
+#define FEW_POINTS 16
 #define STRAUS_BITS 4
 #define STRAUS_TABLE 8
 #define WINDOW_MIN 3

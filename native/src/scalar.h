@@ -42,7 +42,6 @@ static inline void scalar_sqr(scalar *r, const scalar *a);
 void scalar_inverse_var(scalar *r, const scalar *a);
 
 static inline bool scalar_is_zero(const scalar *a);
-static inline bool scalar_equal(const scalar *a, const scalar *b);
 
 /* From 32 big-endian bytes; false when the integer is not below n (r is then zero). */
 bool scalar_from_bytes(scalar *r, const uint8_t bytes[32]);
@@ -67,9 +66,6 @@ void scalar_to_bytes(uint8_t bytes[32], const scalar *a);
 static inline void scalar_sum_zero(scalar_sum *acc);
 static inline void scalar_sum_mul(scalar_sum *acc, const scalar *a, const scalar *b);
 void scalar_sum_reduce(scalar *r, const scalar_sum *acc);
-
-/* acc += other, both sums of products; the terms of both count against 2^32. */
-static inline void scalar_sum_add(scalar_sum *acc, const scalar_sum *other);
 
 /* r = Σ a[i]·b[i], i < n < 2^32. */
 void scalar_inner(scalar *r, const scalar *a, const scalar *b, size_t n);

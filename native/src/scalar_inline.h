@@ -126,12 +126,6 @@ static inline bool scalar_is_zero(const scalar *a)
     return (a->limb[0] | a->limb[1] | a->limb[2] | a->limb[3]) == 0;
 }
 
-static inline bool scalar_equal(const scalar *a, const scalar *b)
-{
-    return ((a->limb[0] ^ b->limb[0]) | (a->limb[1] ^ b->limb[1]) | (a->limb[2] ^ b->limb[2]) |
-            (a->limb[3] ^ b->limb[3])) == 0;
-}
-
 static inline void scalar_sum_zero(scalar_sum *acc)
 {
     for (int i = 0; i < 9; i++) acc->limb[i] = 0;
@@ -148,17 +142,6 @@ static inline void scalar_sum_mul(scalar_sum *acc, const scalar *a, const scalar
         s >>= 64;
     }
     acc->limb[8] += (uint64_t)s;
-}
-
-static inline void scalar_sum_add(scalar_sum *acc, const scalar_sum *other)
-{
-    uint128 s = 0;
-    for (int i = 0; i < 8; i++) {
-        s += (uint128)acc->limb[i] + other->limb[i];
-        acc->limb[i] = (uint64_t)s;
-        s >>= 64;
-    }
-    acc->limb[8] += other->limb[8] + (uint64_t)s;
 }
 
 #endif

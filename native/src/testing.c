@@ -64,17 +64,6 @@ int assay_test_field_bytes(uint8_t *r, uint64_t *limbs, const uint8_t *bytes)
     return ok;
 }
 
-void assay_test_field_inverse_batch(uint64_t *r, const uint64_t *a, size_t n)
-{
-    field x[64], y[64];
-    for (size_t done = 0; done < n; done += 64) {
-        const size_t block = n - done < 64 ? n - done : 64;
-        for (size_t i = 0; i < block; i++) memcpy(x[i].limb, a + 5 * (done + i), sizeof x[i].limb);
-        field_inverse_batch_var(y, x, block);
-        for (size_t i = 0; i < block; i++) memcpy(r + 5 * (done + i), y[i].limb, sizeof y[i].limb);
-    }
-}
-
 int assay_test_scalar(uint8_t *r, uint32_t operation, const uint8_t *a, const uint8_t *b)
 {
     scalar x, y, z = SCALAR_ZERO;
@@ -104,9 +93,6 @@ int assay_test_scalar(uint8_t *r, uint32_t operation, const uint8_t *a, const ui
         case ASSAY_TEST_INVERSE:
             scalar_inverse_var(&z, &x);
             break;
-        case ASSAY_TEST_EQUAL:
-            ok = scalar_equal(&x, &y);
-            break;
         case ASSAY_TEST_IS_ZERO:
             ok = scalar_is_zero(&x);
             break;
@@ -129,21 +115,18 @@ void assay_test_scalar_u128(uint8_t *r, uint64_t high, uint64_t low)
     scalar_to_bytes(r, &x);
 }
 
-/* Both halves are summed apart, then joined, so that scalar_sum_add is in it. */
 void assay_test_scalar_inner(uint8_t *r, const uint8_t *a, const uint8_t *b, size_t n)
 {
-    scalar_sum half[2];
-    scalar_sum_zero(&half[0]);
-    scalar_sum_zero(&half[1]);
+    scalar_sum acc;
+    scalar sum;
+    scalar_sum_zero(&acc);
     for (size_t i = 0; i < n; i++) {
         scalar x, y;
         scalar_from_bytes_reduced(&x, a + 32 * i);
         scalar_from_bytes_reduced(&y, b + 32 * i);
-        scalar_sum_mul(&half[i % 2], &x, &y);
+        scalar_sum_mul(&acc, &x, &y);
     }
-    scalar sum;
-    scalar_sum_add(&half[0], &half[1]);
-    scalar_sum_reduce(&sum, &half[0]);
+    scalar_sum_reduce(&sum, &acc);
     scalar_to_bytes(r, &sum);
 }
 
@@ -179,18 +162,14 @@ static int read_jacobian(jacobian *r, const uint8_t *point, const uint8_t *z)
     return 1;
 }
 
-int assay_test_jacobian(uint8_t *r, uint32_t operation, const uint8_t *a, const uint8_t *z_a, const uint8_t *b,
-                        const uint8_t *z_b)
+int assay_test_jacobian(uint8_t *r, uint32_t operation, const uint8_t *a, const uint8_t *z_a, const uint8_t *b)
 {
-    jacobian p, q;
-    affine mixed, sum;
-    if (!read_jacobian(&p, a, z_a) || !read_jacobian(&q, b, z_b) || !read_point(&mixed, b)) return ASSAY_BAD_POINT;
+    jacobian p;
+    affine q, sum;
+    if (!read_jacobian(&p, a, z_a) || !read_point(&q, b)) return ASSAY_BAD_POINT;
     switch (operation) {
     case ASSAY_TEST_ADD:
-        jacobian_add_var(&p, &p, &q);
-        break;
-    case ASSAY_TEST_ADD_AFFINE:
-        jacobian_add_affine_var(&p, &p, &mixed);
+        jacobian_add_affine_var(&p, &p, &q);
         break;
     case ASSAY_TEST_DOUBLE:
         jacobian_double_var(&p, &p);

@@ -30,10 +30,10 @@ from tests.native.reference import (
 SMALL = range(-8, 9)
 
 
-def jacobian(operation: str, a: bytes, z_a: int, b: bytes = INFINITY, z_b: int = 1) -> bytes:
+def jacobian(operation: str, a: bytes, z_a: int, b: bytes = INFINITY) -> bytes:
     r = ffi.new("uint8_t[33]")
     code = getattr(lib, f"ASSAY_TEST_{operation}")
-    status = lib.assay_test_jacobian(r, code, a, z_a.to_bytes(32), b, z_b.to_bytes(32))
+    status = lib.assay_test_jacobian(r, code, a, z_a.to_bytes(32), b)
     assert status == lib.ASSAY_OK
     return bytes(ffi.buffer(r))
 
@@ -54,13 +54,13 @@ def points_sum_with_infinity(points: list[bytes]) -> bytes:
     return bytes(ffi.buffer(r))
 
 
-@pytest.mark.parametrize(("z_a", "z_b"), [(1, 1), (2, 3), (P - 1, 1), (2**255, P - 2), (1, P - 1)])
-def test_jacobian_additions_of_small_multiples(z_a: int, z_b: int) -> None:
+@pytest.mark.parametrize("z", [1, 2, P - 1, 2**255, P - 2, 0])
+def test_jacobian_additions_of_small_multiples(z: int) -> None:
+    """Under any denominator z of the first operand; z = 0 makes it infinity."""
     for i, j in product(SMALL, SMALL):
-        a, b, expected = encoded_multiple(i), encoded_multiple(j), encoded_multiple(i + j)
-        assert jacobian("ADD", a, z_a, b, z_b) == expected, (i, j)
-        assert jacobian("ADD_AFFINE", a, z_a, b) == expected, (i, j)
-        assert jacobian("DOUBLE", a, z_a) == encoded_multiple(2 * i), i
+        a, b, k = encoded_multiple(i), encoded_multiple(j), i if z else 0
+        assert jacobian("ADD", a, z, b) == encoded_multiple(k + j), (i, j)
+        assert jacobian("DOUBLE", a, z) == encoded_multiple(2 * k), i
 
 
 def test_all_pairs_of_small_multiples_in_one_batch() -> None:
