@@ -28,6 +28,7 @@ from verifier.manifest import MANIFEST_PATH, SIGNATURE_PATH, CheckedManifest, ch
 from verifier.params import (
     ARGUMENT_VERSION,
     GROUP_ORDER,
+    MAX_RATIO_TERM,
     PROTOCOL_VERSION,
     SOLVENCY_BITS,
     TreeShape,
@@ -159,8 +160,9 @@ def _check_assets(checked: CheckedManifest, files: dict[str, bytes]) -> None:
 
 
 def _policy(config: SnapshotConfig) -> Policy:
-    """Return the policy of a verifier whose user names every unit of the snapshot."""
+    """Return the policy of a verifier whose user takes every unit and ratio of the snapshot."""
     return Policy(
+        ratio=(1, MAX_RATIO_TERM),
         units=tuple(
             KnownUnit(asset.code, unit.chain, unit.contract, unit.decimals)
             for asset in config.assets

@@ -1,0 +1,158 @@
+"""Runs that are killed at a random moment and started again end in the bytes of an undisturbed run.
+
+``KILL_RUNS`` says how many runs are killed, 12 by default. The seed of a failure is in its message.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import pytest
+
+from prover.snapshot import make_snapshot
+from tests.e2e.exchange import files, public_key, sample
+from verifier.verify import audit
+
+RUNS = int(os.environ.get("KILL_RUNS", "12"))
+
+# A server that has loaded the prover already forks a process for each run, in milliseconds.
+CONTEXT = get_context("forkserver")
+CONTEXT.set_forkserver_preload(["prover.snapshot"])
+
+
+def start(config: Path, out: Path) -> BaseProcess:
+    process = CONTEXT.Process(target=make_snapshot, args=(config, out, 2))
+    process.start()
+    return process
+
+
+def finish(config: Path, out: Path) -> float:
+    """Make the snapshot in a process of its own; return the seconds it took."""
+    began = time.monotonic()
+    process = start(config, out)
+    process.join()
+    assert process.exitcode == 0
+    return time.monotonic() - began
+
+
+def kill(config: Path, out: Path, delay: float) -> bool:
+    """Kill a run after a delay; tell whether it was still at work."""
+    process = start(config, out)
+    process.join(delay)
+    process.kill()
+    process.join()
+    return process.exitcode == -signal.SIGKILL
+
+
+@pytest.fixture(scope="module")
+def exchange(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the snapshot file of an exchange whose trees take several chunks of pages."""
+    return sample(tmp_path_factory.mktemp("kill") / "exchange", accounts=1500)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(exchange: Path) -> tuple[Path, float]:
+    """Return the folder of a finished run, and the seconds that a run takes."""
+    out = exchange.parent.parent / "undisturbed"
+    finish(exchange, out)
+    audit(out / "public", public_key(exchange))
+    return out, min(finish(exchange, begun(out, f"timed-{turn}")) for turn in range(2))
+
+
+def begun(finished: Path, name: str) -> Path:
+    """Return a folder in which nothing is fixed but salt, keys and TOML."""
+    fresh = finished.with_name(name)
+    (fresh / "private").mkdir(mode=0o700, parents=True)
+    shutil.copy(finished / "private" / "snapshot.msgpack", fresh / "private")
+    return fresh
+
+
+def test_killed_once_anywhere(exchange: Path, undisturbed: tuple[Path, float]) -> None:
+    finished, seconds = undisturbed
+    bundle = files(finished / "public")
+    seed = random.randrange(2**32)
+    delays = random.Random(seed)
+    killed = 0
+    for run in range(RUNS):
+        out = begun(finished, f"run-{run}")
+        killed += kill(exchange, out, delays.uniform(0, seconds))
+        finish(exchange, out)
+        assert files(out / "public") == bundle, f"seed {seed}, run {run}"
+        assert not (out / "public.partial").exists()
+        shutil.rmtree(out)
+    assert killed >= RUNS / 2, "the delays are too long: most runs had ended before"
+
+
+def test_killed_again_and_again(exchange: Path, undisturbed: tuple[Path, float]) -> None:
+    finished, seconds = undisturbed
+    seed = random.randrange(2**32)
+    delays = random.Random(seed)
+    out = begun(finished, "again")
+    for _ in range(RUNS // 2):
+        kill(exchange, out, delays.uniform(0, seconds))
+    finish(exchange, out)
+    assert files(out / "public") == files(finished / "public"), f"seed {seed}"
+
+
+def test_killed_before_anything_is_fixed(tmp_path: Path, undisturbed: tuple[Path, float]) -> None:
+    _, seconds = undisturbed
+    seed = random.randrange(2**32)
+    delays = random.Random(seed)
+    for run in range(max(2, RUNS // 10)):
+        # An exchange of its own, since a key signs a snapshot once.
+        config = sample(tmp_path / str(run) / "exchange", accounts=100)
+        out = tmp_path / str(run) / "out"
+        kill(config, out, delays.uniform(0, seconds / 4))
+        finish(config, out)
+        again = begun(out, "again")
+        finish(config, again)
+        assert files(again / "public") == files(out / "public"), f"seed {seed}, run {run}"
+
+
+def torn_page(private: Path, partial: Path) -> None:
+    with (partial / "pages" / "ETH" / "0").open("r+b") as file:
+        file.seek(100)
+        file.write(b"\0" * 50)
+
+
+def torn_record(private: Path, partial: Path) -> None:
+    with (private / "records" / "ETH" / "0").open("r+b") as file:
+        file.seek(80)
+        file.write(b"\0" * 20)
+
+
+def short_pages(private: Path, partial: Path) -> None:
+    os.truncate(partial / "pages" / "ETH" / "0", 1000)
+
+
+def no_record(private: Path, partial: Path) -> None:
+    (private / "records" / "ETH" / "0").unlink()
+
+
+def stray_pages(private: Path, partial: Path) -> None:
+    with (partial / "pages" / "USDT" / "1").open("ab") as file:
+        file.write(b"left over")
+
+
+@pytest.mark.parametrize("damage", [torn_page, torn_record, short_pages, no_record, stray_pages])
+def test_what_a_power_cut_tore_is_made_again(
+    exchange: Path,
+    undisturbed: tuple[Path, float],
+    tmp_path: Path,
+    damage: Callable[[Path, Path], None],
+) -> None:
+    finished, _ = undisturbed
+    out = tmp_path / "out"
+    shutil.copytree(finished, out)
+    (out / "public").rename(out / "public.partial")
+    damage(out / "private", out / "public.partial")
+    make_snapshot(exchange, out)
+    assert files(out / "public") == files(finished / "public")

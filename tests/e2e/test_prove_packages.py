@@ -1,0 +1,123 @@
+"""Inclusion packages: one by index, all under names that tell nothing."""
+
+from __future__ import annotations
+
+import shutil
+import stat
+from pathlib import Path
+
+import pytest
+
+import verifier
+from prover.errors import ProverError
+from prover.packages import Packager, write_packages
+from prover.snapshot import make_snapshot
+from tests.e2e.exchange import Assay, balances, files, public_key, sample
+from verifier.wire import Package, PackageBody, read_record
+
+
+@pytest.fixture
+def assay(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Assay:
+    return Assay(monkeypatch, capsys)
+
+
+@pytest.fixture(scope="module")
+def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of an exchange with a finished snapshot in ``one``."""
+    folder = tmp_path_factory.mktemp("packages")
+    config = sample(folder, accounts=300)
+    make_snapshot(config, folder / "one")
+    return folder
+
+
+def test_all_packages_are_those_made_one_by_one(
+    snapshot: Path, tmp_path: Path, assay: Assay
+) -> None:
+    code, out, err = assay("packages", snapshot / "one", "--out", tmp_path / "all", "--jobs", 2)
+    assert (code, err) == (0, "")
+    assert out == f"300 packages in {tmp_path / 'all'}\n"
+    holdings = balances(snapshot / "ledger.csv")
+    packager = Packager(snapshot / "one")
+    made = {
+        str(packager.name(index)): packager.package(index)
+        for index in map(packager.index_of, holdings)
+    }
+    assert files(tmp_path / "all") == made
+    assert len(made) == len(holdings) == 300
+    for path in tmp_path.joinpath("all").rglob("*"):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        assert mode == (0o700 if path.is_dir() else 0o600)
+        assert not path.is_file() or path.parent.parent.parent == tmp_path / "all"
+    for name, package in made.items():
+        body = read_record(PackageBody, read_record(Package, package).body)
+        account = body.account_id
+        assert account not in name
+        if account in list(holdings)[::30]:
+            verifier.check_inclusion(
+                package,
+                snapshot / "one" / "public",
+                public_key(snapshot / "snapshot.toml"),
+                account,
+                holdings[account],
+            )
+
+
+def test_a_package_serves_one_account(snapshot: Path) -> None:
+    one, two = list(balances(snapshot / "ledger.csv"))[:2]
+    packager = Packager(snapshot / "one")
+    with pytest.raises(verifier.Rejected) as refused:
+        verifier.check_inclusion(
+            packager.package(packager.index_of(one)),
+            snapshot / "one" / "public",
+            public_key(snapshot / "snapshot.toml"),
+            two,
+            {"ETH": "0"},
+        )
+    assert refused.value.code == "package.wrong-account"
+
+
+def test_unknown_and_malformed_accounts(snapshot: Path, tmp_path: Path, assay: Assay) -> None:
+    for account, message in (
+        ("nobody@example.com", "no such account"),
+        ("nobody", "not an account id: not-email"),
+    ):
+        code, out, err = assay("package", snapshot / "one", account, "--out", tmp_path / "p")
+        assert (code, out) == (1, "")
+        assert message in err
+        assert account not in err
+    assert not (tmp_path / "p").exists()
+
+
+def test_nothing_is_overwritten(snapshot: Path, tmp_path: Path, assay: Assay) -> None:
+    account = next(iter(balances(snapshot / "ledger.csv")))
+    (tmp_path / "p").write_text("mine")
+    (tmp_path / "all").mkdir()
+    assert assay("package", snapshot / "one", account, "--out", tmp_path / "p")[0] == 1
+    assert assay("packages", snapshot / "one", "--out", tmp_path / "all")[0] == 1
+    assert files(tmp_path) == {"p": b"mine"}
+
+
+def test_a_folder_without_snapshot_is_refused(tmp_path: Path, assay: Assay) -> None:
+    code, _, err = assay("package", tmp_path, "a@b", "--out", tmp_path / "p")
+    assert code == 1
+    assert "no finished snapshot" in err
+    with pytest.raises(ProverError, match="no finished snapshot"):
+        write_packages(tmp_path, tmp_path / "all", None, 1, print)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_signing_key_may_have_moved(tmp_path: Path, assay: Assay) -> None:
+    config = sample(tmp_path / "exchange")
+    make_snapshot(config, tmp_path / "one")
+    account = next(iter(balances(tmp_path / "exchange" / "ledger.csv")))
+    moved = tmp_path / "moved.pem"
+    shutil.move(tmp_path / "exchange" / "keys" / "signing.pem", moved)
+    ask = ("package", tmp_path / "one", account, "--out", tmp_path / "p")
+    code, _, err = assay(*ask)
+    assert code == 1
+    assert "signing.pem: No such file" in err
+    assay("keygen", "--out", tmp_path / "other")
+    code, _, err = assay(*ask, "--signing-key", tmp_path / "other" / "signing.pem")
+    assert code == 1
+    assert "another than the snapshot's" in err
+    assert assay(*ask, "--signing-key", moved)[0] == 0
