@@ -2,9 +2,9 @@
 
 A signature is the witness (simple, prefix `smp`) or the whole (full, prefix `ful`) of a virtual
 transaction `to_sign`, which spends the one output of a virtual transaction `to_spend`, which
-commits to the message. Time locks being refused, the only freedom that `to_sign` has besides its
-input's scriptSig and witness is its version, 0 or 2; so the three signature hashes (legacy,
-BIP 143, BIP 341) are functions of the version, of `to_spend` and of the script.
+commits to the message. Besides its input's scriptSig and witness `to_sign` is free in its version,
+0 or 2, and in lock time and sequence, which no accepted script reads; so the three signature hashes
+(legacy, BIP 143, BIP 341) are functions of these, of `to_spend` and of the script.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from spec.reference.script import (
 from spec.reference.transcript import bip340_hash
 from spec.reference.wire import Reader
 
-_ZERO = bytes(4)  # a lock time, or a sequence
+_ZERO = bytes(4)  # a version, a lock time, a sequence, or an index
 _OUTPUT = bytes(8) + b"\x01\x6a"  # value zero, script OP_RETURN
 _SIGHASH_ALL = 1
 
@@ -129,8 +129,6 @@ def _decode(text: str, prevout: bytes) -> Transaction:
 def _refuse_kinds(to_sign: Transaction) -> None:
     if to_sign.version not in (0, 2):
         raise UnsupportedError("signature", "a transaction version other than 0 and 2")
-    if to_sign.lock_time != _ZERO or any(i.sequence != _ZERO for i in to_sign.inputs):
-        raise UnsupportedError("signature", "valid from some time on only")
 
 
 def verify(script: bytes, message: bytes, text: str) -> None:
@@ -176,6 +174,8 @@ class _Spend:
         self.script = script
         self.prevout = prevout
         self.version = to_sign.version.to_bytes(4, "little")
+        self.lock_time = to_sign.lock_time
+        self.sequence = to_sign.inputs[0].sequence
         self.script_sig = to_sign.inputs[0].script_sig
         self.witness = to_sign.inputs[0].witness
 
@@ -260,34 +260,34 @@ class _Spend:
         raise ValueError("the signature does not hold")
 
     def _legacy(self, code: bytes) -> bytes:
-        spent = b"\x01" + self.prevout + compact_size(len(code)) + code + _ZERO
-        hash_type = _SIGHASH_ALL.to_bytes(4, "little")
-        return double_sha256(self.version + spent + b"\x01" + _OUTPUT + _ZERO + hash_type)
+        spent = b"\x01" + self.prevout + compact_size(len(code)) + code + self.sequence
+        outputs = b"\x01" + _OUTPUT + self.lock_time
+        return double_sha256(self.version + spent + outputs + _SIGHASH_ALL.to_bytes(4, "little"))
 
     def _segwit(self, code: bytes) -> bytes:
         """BIP 143; the amount is zero."""
-        spent = self.prevout + compact_size(len(code)) + code + bytes(8) + _ZERO
+        spent = self.prevout + compact_size(len(code)) + code + bytes(8) + self.sequence
         hash_type = _SIGHASH_ALL.to_bytes(4, "little")
         return double_sha256(
             self.version
             + double_sha256(self.prevout)
-            + double_sha256(_ZERO)
+            + double_sha256(self.sequence)
             + spent
             + double_sha256(_OUTPUT)
-            + _ZERO
+            + self.lock_time
             + hash_type
         )
 
     def _taproot(self, hash_type: int) -> bytes:
         """BIP 341, key path without annex; the amount is zero, the input the first."""
         scripts = compact_size(len(self.script)) + self.script
-        hashed = (self.prevout, bytes(8), scripts, _ZERO, _OUTPUT)
+        hashed = (self.prevout, bytes(8), scripts, self.sequence, _OUTPUT)
         return bip340_hash(
             b"TapSighash",
             b"\x00"
             + bytes([hash_type])
             + self.version
-            + _ZERO
+            + self.lock_time
             + b"".join(sha256(part).digest() for part in hashed)
             + b"\x00"
             + bytes(4),
