@@ -174,7 +174,7 @@ static int verify_batch(size_t *bad, const job *j, size_t first, size_t n)
     const bool all_hold = read == 0 || arguments_hold(j, first, 0, read);
     for (size_t i = 0; i < read; i++) {
         *bad = first + i;
-        if (!all_hold && !arguments_hold(j, first + i, i, 1)) return ASSAY_REJECTED;
+        if (!all_hold && (read == 1 || !arguments_hold(j, first + i, i, 1))) return ASSAY_REJECTED;
         status = finish_page(j, first + i, j->points + term_at(j, all_hold ? i : 0));
         if (status != ASSAY_OK) return status;
     }

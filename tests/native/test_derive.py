@@ -1,0 +1,175 @@
+"""Keys, splits, blinding factors and streams against hashlib, hmac and plain integers."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from array import array
+from itertools import accumulate, pairwise
+from random import Random
+
+import pytest
+
+import native
+from tests.native.oracle import N, lp, tagged, u
+
+KEY = bytes(range(32))
+NAMES = ["a@b", "", "ü@ö.example", "x" * 128, "a@b", "名" * 40, "0"]
+
+
+def mac(key: bytes, *fields: bytes) -> bytes:
+    return hmac.digest(key, b"".join(map(lp, fields)), "sha256")
+
+
+def block(key: bytes, i: int) -> bytes:
+    return tagged("stream", key + u(8, i))
+
+
+def columns(names: list[str], before: bytes = b"") -> tuple[bytes, array[int]]:
+    """Return ids and offsets, the first id beginning after ``before``."""
+    encoded = [name.encode() for name in names]
+    offsets = accumulate((len(name) for name in encoded), initial=len(before))
+    return before + b"".join(encoded), array("Q", offsets)
+
+
+@pytest.mark.parametrize("before", [b"", b"someone else"])
+def test_account_keys(before: bytes) -> None:
+    expected = b"".join(mac(KEY, b"assay/v1/account-key", name.encode()) for name in NAMES)
+    assert native.account_keys(KEY, *columns(NAMES, before)) == expected
+
+
+def test_no_accounts() -> None:
+    assert native.account_keys(KEY, b"", array("Q", [0])) == b""
+    assert native.split(b"", array("Q"), b"BTC", 1, 1) == (b"", b"")
+    assert native.blindings(b"", b"", array("Q", [0]), KEY, b"BTC", array("I")) == b""
+
+
+@pytest.mark.parametrize("offsets", [[0, 2, 1], [0, 1, 4], [5, 5, 5]])
+def test_offsets_outside_the_ids(offsets: list[int]) -> None:
+    with pytest.raises(ValueError, match="offsets"):
+        native.account_keys(KEY, b"abc", array("Q", offsets))
+    with pytest.raises(ValueError, match="offsets"):
+        native.blindings(bytes(64), b"abc", array("Q", offsets), KEY, b"X", array("I", [1, 1]))
+
+
+def test_stream() -> None:
+    expected = b"".join(block(KEY, i) for i in range(9))
+    assert native.stream(KEY, 0, 9) == expected
+    assert native.stream(KEY, 4, 3) == expected[128:224]
+    assert native.stream(KEY, 2**40 - 1, 2) == block(KEY, 2**40 - 1) + block(KEY, 2**40)
+    assert native.stream(KEY, 0, 0) == b""
+
+
+def test_padding_blindings() -> None:
+    expected = [int.from_bytes(block(KEY, i)) % N for i in range(3, 40)]
+    assert native.padding_blindings(KEY, 3, 37) == b"".join(u(32, r) for r in expected)
+
+
+class Draws:
+    """A stream read as big-endian u64."""
+
+    def __init__(self, key: bytes) -> None:
+        self.key = key
+        self.drawn = 0
+
+    def next(self) -> int:
+        at = self.drawn % 4 * 8
+        self.drawn += 1
+        return int.from_bytes(block(self.key, (self.drawn - 1) // 4)[at : at + 8])
+
+    def uniform(self, m: int) -> int:
+        if m == 1:
+            return 0
+        while True:
+            drawn = self.next() & (1 << (m - 1).bit_length()) - 1
+            if drawn < m:
+                return drawn
+
+
+def split(account_key: bytes, v: int, code: bytes, least: int, most: int) -> list[int]:
+    """Return the parts of a balance."""
+    if v == 0:
+        return []
+    draws = Draws(mac(account_key, b"assay/v1/split", code))
+    high = min(most, v)
+    low = min(least, high)
+    k = low + draws.uniform(high - low + 1)
+    cuts: set[int] = set()
+    while len(cuts) < k - 1:
+        cuts.add(1 + draws.uniform(v - 1))
+    return [b - a for a, b in pairwise([0, *sorted(cuts), v])]
+
+
+BALANCES = [0, 1, 2, 3, 4, 7, 8, 9, 1000, 2**32, 2**63 - 1, 2**64 - 1]
+
+
+@pytest.mark.parametrize(
+    ("least", "most"), [(1, 1), (1, 2), (2, 2), (1, 8), (3, 5), (4, 4), (7, 9), (1, 100), (90, 90)]
+)
+def test_split(least: int, most: int) -> None:
+    random = Random(f"{least} {most}")
+    balances = BALANCES + [random.getrandbits(random.randrange(64) + 1) for _ in range(200)]
+    keys = [random.randbytes(32) for _ in balances]
+    expected = [split(k, v, b"ETH", least, most) for k, v in zip(keys, balances, strict=True)]
+    counts, amounts = native.split(b"".join(keys), array("Q", balances), b"ETH", least, most)
+    assert list(memoryview(counts).cast("I")) == [len(parts) for parts in expected]
+    assert list(memoryview(amounts).cast("Q")) == [part for parts in expected for part in parts]
+    for parts, balance in zip(expected, balances, strict=True):
+        assert sum(parts) == balance
+        assert all(part > 0 for part in parts)
+        assert min(least, balance) <= len(parts) <= most
+
+
+def test_every_small_balance_is_split_into_ones() -> None:
+    """As many parts as units: every cut is drawn, however often it comes again."""
+    keys = b"".join(hashlib.sha256(bytes([i])).digest() for i in range(64))
+    counts, amounts = native.split(keys, array("Q", range(64)), b"X", 64, 64)
+    assert list(memoryview(counts).cast("I")) == list(range(64))
+    assert set(memoryview(amounts).cast("Q")) == {1}
+
+
+def test_a_split_depends_on_key_and_code() -> None:
+    balances = array("Q", [10**12])
+    results = {
+        native.split(key, balances, code, 5, 5)[1]
+        for key in (KEY, bytes(32))
+        for code in (b"BTC", b"ETH")
+    }
+    assert len(results) == 4
+
+
+@pytest.mark.parametrize(("least", "most"), [(0, 0), (0, 3), (4, 3)])
+def test_a_policy_out_of_order(least: int, most: int) -> None:
+    with pytest.raises(ValueError, match="least"):
+        native.split(KEY, array("Q", [5]), b"X", least, most)
+
+
+def test_blindings() -> None:
+    random = Random(3)
+    context, code, counts = random.randbytes(32), b"USDT", [1, 0, 3, 2, 1, 20, 0]
+    keys = [random.randbytes(32) for _ in NAMES]
+    expected = b""
+    for key, name, count in zip(keys, NAMES, counts, strict=True):
+        leaf = tagged("leaf", lp(context) + lp(code) + lp(name.encode()))
+        for part in range(count):
+            r = int.from_bytes(tagged("blinding", key + leaf + u(4, part))) % N
+            expected += u(32, r)
+    for before in (b"", b"abc"):
+        made = native.blindings(
+            b"".join(keys), *columns(NAMES, before), context, code, array("I", counts)
+        )
+        assert made == expected
+
+
+def test_wrong_lengths_are_misuse() -> None:
+    ids, offsets = columns(NAMES)
+    with pytest.raises(ValueError, match="snapshot_key"):
+        native.account_keys(KEY[1:], ids, offsets)
+    with pytest.raises(ValueError, match="account_keys"):
+        native.split(KEY, array("Q", [1, 2]), b"X", 1, 1)
+    with pytest.raises(ValueError, match="offsets"):
+        native.blindings(KEY, ids, offsets, KEY, b"X", array("I", [1]))
+    with pytest.raises(ValueError, match="context"):
+        native.blindings(KEY, b"a", array("Q", [0, 1]), KEY[1:], b"X", array("I", [1]))
+    with pytest.raises(ValueError, match="key"):
+        native.stream(KEY + b"\0", 0, 1)
