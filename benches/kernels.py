@@ -35,8 +35,8 @@ def random_scalars(label: str, count: int) -> bytes:
 
 
 def random_amounts(label: str, count: int) -> array[int]:
-    """`count` 64-bit amounts."""
-    return array("Q", random_bytes(label, 8 * count))
+    """`count` amounts below 2^50, so that a page's sum stays below 2^64."""
+    return array("Q", (a >> 14 for a in array("Q", random_bytes(label, 8 * count))))
 
 
 def commit_per_second(count: int = 1 << 14) -> float:

@@ -56,7 +56,8 @@ def check_evidence(
     evidence = _read(asset, data)
     # 10
     rows, signatures = evidence.rows, evidence.signatures
-    if not is_ascending((row.chain, row.contract, row.address) for row in rows):
+    places = [(row.chain, row.contract, row.address) for row in rows]
+    if places != sorted(places):
         raise _fault(Code.EVIDENCE_UNSORTED, asset, "the rows are not in ascending order")
     if not is_ascending((entry.chain, entry.address) for entry in signatures):
         raise _fault(Code.EVIDENCE_UNSORTED, asset, "the signatures are not in ascending order")
@@ -114,11 +115,10 @@ def _check_rows(asset: Asset, evidence: Evidence, seen: Seen) -> _Addresses:
                 raise _fault(Code.EVIDENCE_BAD_ADDRESS, asset, error.message, row=at) from None
             # The text is good and its template is not: that is a fault of the signature.
             address = error
-        if isinstance(address, Address):
-            owned = (row.chain, row.contract, address.script)
-            if owned in seen:
-                raise _fault(Code.EVIDENCE_DUPLICATE_ADDRESS, asset, "counted before", row=at)
-            seen.add(owned)
+        owner = address.script if isinstance(address, Address) else row.address.encode()
+        if (row.chain, row.contract, owner) in seen:
+            raise _fault(Code.EVIDENCE_DUPLICATE_ADDRESS, asset, "counted before", row=at)
+        seen.add((row.chain, row.contract, owner))
         addresses[row.chain, row.address] = address
     return addresses
 

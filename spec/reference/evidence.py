@@ -51,9 +51,9 @@ def check(bundle: Path, manifest: Manifest, asset: Asset, seen: Seen) -> Point:
     require(fields["version"] == 1, "evidence.unsupported-version", name)
     require(fields["code"] == asset.code, "evidence.wrong-asset", name)
     rows, signatures = fields["rows"], fields["signatures"]
-    order = ascending((row["chain"], row["contract"], row["address"]) for row in rows)
+    places = [(row["chain"], row["contract"], row["address"]) for row in rows]
     signature_order = ascending((item["chain"], item["address"]) for item in signatures)
-    require(order and signature_order, "evidence.unsorted", name)
+    require(places == sorted(places) and signature_order, "evidence.unsorted", name)
     for number, row in enumerate(rows):
         _check_row(row, asset, seen, f"{name}, row {number}")
     pairs = sorted({(row["chain"], row["address"]) for row in rows})

@@ -78,11 +78,12 @@ def test_form(bundle):
     for code, changed in cases.items():
         assert evidence_fault(bundle, changed) == f"evidence.{code} BTC, evidence"
     for changed in (
-        replace(evidence, rows=evidence.rows[:1] * 2),
         replace(evidence, signatures=evidence.signatures[::-1]),
         replace(evidence, signatures=evidence.signatures[:1] * 2),
     ):
         assert evidence_fault(bundle, changed) == "evidence.unsorted BTC, evidence"
+    twice = replace(evidence, rows=evidence.rows[:1] * 2)
+    assert evidence_fault(bundle, twice).startswith("evidence.duplicate-address BTC, evidence")
 
 
 def one_row(bundle: Bundle, **changes: str) -> wire.Evidence:
