@@ -30,7 +30,7 @@ def jobs(request):
     return request.param
 
 
-@pytest.fixture(params=[1, 3, 128])
+@pytest.fixture(params=[1, 3, 64])
 def chunk(request, monkeypatch):
     monkeypatch.setattr(tree, "MAX_CHUNK_PAGES", request.param)
     return request.param
