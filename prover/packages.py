@@ -96,7 +96,7 @@ class Packager:
         return Path(name[:2], name[2:4], f"{name}.msgpack")
 
     def _key(self, index: int) -> bytes:
-        return self._keys[index].tobytes()
+        return bytes(self._keys[index])
 
 
 def write_packages(

@@ -98,7 +98,7 @@ def write_account_keys(
         start, stop = piece
         part = offsets[start : stop + 1]
         names = ids[int(part[0]) : int(part[-1])]
-        return native.account_keys(snapshot_key, names, part - part[0])
+        return native.account_keys(snapshot_key, names.data, (part - part[0]).data)
 
     for keys in in_order(derive_piece, pieces(len(offsets) - 1), jobs):
         file.write(keys)
@@ -125,7 +125,7 @@ def write_openings(
         start, stop = piece
         keys = accounts.keys[start:stop]
         made, amounts = native.split(
-            keys, balances[start:stop], code, asset.split.least, asset.split.most
+            keys.data, balances[start:stop].data, code, asset.split.least, asset.split.most
         )
         counts[start:stop] = np.frombuffer(made, np.uint32)
         return amounts
@@ -173,7 +173,12 @@ def leaf_columns(
         ids, offsets = accounts.ids_of(start, stop)
         counts = np.diff(first).astype(np.uint32)
         made = native.blindings(
-            accounts.keys[start:stop], ids, offsets, context, code.encode(), counts
+            accounts.keys[start:stop].data,
+            ids.data,
+            offsets.data,
+            context,
+            code.encode(),
+            counts.data,
         )
         place(int(first[0]), int(first[-1]), made)
 

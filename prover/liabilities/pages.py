@@ -115,9 +115,9 @@ def _prove_level(
             start // shape.page_size,
             shape.capacity,
             shape.page_size,
-            entries.values[chunk],
-            entries.blindings[chunk],
-            entries.child_ids[chunk],
+            entries.values[chunk].data,
+            entries.blindings[chunk].data,
+            entries.child_ids[chunk].data,
             tree.secret,
             tree.salt,
         )
@@ -163,7 +163,7 @@ def _is_true(pages: bytes, records: Records, page_bytes: int) -> bool:
         native.sha256(pages[at : at + page_bytes]) for at in range(0, len(pages), page_bytes)
     )
     sums = native.commit(
-        np.ascontiguousarray(records["value"]), np.ascontiguousarray(records["blinding"])
+        np.ascontiguousarray(records["value"]).data, np.ascontiguousarray(records["blinding"]).data
     )
     return ids == records["id"].tobytes() and sums == records["sum"].tobytes()
 
