@@ -83,7 +83,7 @@ def test_form(bundle):
     ):
         assert evidence_fault(bundle, changed) == "evidence.unsorted BTC, evidence"
     twice = replace(evidence, rows=evidence.rows[:1] * 2)
-    assert evidence_fault(bundle, twice).startswith("evidence.duplicate-address BTC, evidence")
+    assert evidence_fault(bundle, twice) == "evidence.duplicate-address BTC, row 1"
 
 
 def one_row(bundle: Bundle, **changes: str) -> wire.Evidence:
