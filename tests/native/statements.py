@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -49,7 +49,7 @@ class Witness:
 def witness(kind: str, m: int, b: int, seed: int = 0) -> Witness:
     """Return m openings whose values are of a kind, all below 2^b."""
     random = Random(f"{kind} {m} {b} {seed}")
-    value = {
+    draw: dict[str, Callable[[], int]] = {
         "random": lambda: random.getrandbits(b),
         "zeros": lambda: 0,
         "ones": lambda: 2**b - 1,
@@ -57,7 +57,8 @@ def witness(kind: str, m: int, b: int, seed: int = 0) -> Witness:
         "skewed": lambda: (
             random.getrandbits(random.randrange(b) + 1) << random.randrange(b) & 2**b - 1
         ),
-    }[kind]
+    }
+    value = draw[kind]
     return Witness(
         b, [value() for _ in range(m)], [random.randrange(int(oracle.N)) for _ in range(m)]
     )
