@@ -39,7 +39,7 @@ def read_sql(source: SqlSource, columns: Layout) -> Batches:
                 names = list(result.keys())
                 columns.check(name, names)
                 row = 1
-                for rows in result.partitions():
+                for rows in result.partitions(BATCH_ROWS):
                     batch, fault = _batch(row, columns, names, rows)
                     yield batch
                     row += len(batch)
@@ -56,7 +56,7 @@ def _execute(connection: Connection, query: str) -> CursorResult[Any]:
         # Text that is not UTF-8 is then found by row, as in any other source.
         driver: Any = connection.connection.driver_connection
         driver.text_factory = lambda text: text.decode(errors="surrogateescape")
-    options = {"yield_per": BATCH_ROWS, "no_parameters": True}
+    options = {"stream_results": True, "max_row_buffer": BATCH_ROWS, "no_parameters": True}
     return connection.exec_driver_sql(query, execution_options=options)
 
 

@@ -357,6 +357,30 @@ def test_postgresql_types(tmp_path: Path, postgresql_url: str) -> None:
         }
 
 
+def test_database_streams(
+    tmp_path: Path, postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sql_source, "BATCH_ROWS", 7)
+    # Inside a query sent by way of a cursor of the server's, that cursor is listed.
+    cursors = "(SELECT count(*) FROM pg_cursors)"
+    for url, one in ((postgresql_url, cursors), ("sqlite://", "1")):
+        query = (
+            "WITH RECURSIVE t(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM t WHERE i < 20) "  # noqa: S608
+            f"SELECT i AS id, {one} AS b, 0 AS e, 0 AS u FROM t"
+        )
+        seen: list[int] = []
+        ledger = read_ledger(
+            SqlSource(url, query, WIDE),
+            ASSETS,
+            "opaque",
+            merge_duplicates=False,
+            work_dir=tmp_path,
+            progress=seen.append,
+        )
+        assert seen == [7, 14, 20]
+        assert ledger.totals == {"BTC": 20 * 10**8, "ETH": 0, "USDT": 0}
+
+
 def test_progress_and_no_trace_in_the_work_folder(tmp_path: Path) -> None:
     source = writer("csv", tmp_path, "")(
         Table.of("id b e u", [(f"u{i}", "1", "1", "1") for i in range(100)]), WIDE
