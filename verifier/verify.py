@@ -342,15 +342,14 @@ def _open(bundle: str | Path) -> FolderSource | HttpSource:
 
 def _read_previous(previous: str | Path) -> tuple[bytes, bytes]:
     """Read a manifest that the user kept: a bundle's, or a file's with its signature beside it."""
-    name = PurePosixPath(str(previous)).name
-    folder = str(previous)[: -len(name)]
+    folder, slash, name = str(previous).rpartition("/")
     is_url = folder.startswith(("http://", "https://"))
     is_file = name.endswith(".msgpack") if is_url else Path(previous).is_file()
     try:
         if not is_file:
             with closing(_open(previous)) as source:
                 return read_signed_manifest(source)
-        with closing(_open(folder or ".")) as source:
+        with closing(_open(folder + slash or ".")) as source:
             return read_signed_manifest(source, name, PurePosixPath(name).with_suffix(".sig").name)
     except Rejected as error:
         raise CannotCheck(Code.CHECK_UNREADABLE, f"previous manifest: {error.where}") from None

@@ -143,7 +143,8 @@ def test_a_fault_of_a_signature_names_it(bundle):
 
     def changed(**changes: str) -> wire.Evidence:
         last: wire.OwnershipSignature = replace(evidence.signatures[1], **changes)
-        return replace(evidence, signatures=(evidence.signatures[0], last))
+        changed: wire.Evidence = replace(evidence, signatures=(evidence.signatures[0], last))
+        return changed
 
     where = "BTC, signature 1"
     unsupported = f"evidence.unsupported-signature {where}"

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from verifier.errors import CannotCheck, Code, Misuse, Rejected
 from verifier.http_source import MAX_REDIRECTS, HttpSource, _redirected
@@ -19,12 +26,17 @@ Answer = Callable[[str, dict[str, str]], bytes | Iterator[bytes]]
 
 
 @contextmanager
-def serving(answer: Answer) -> Iterator[str]:
+def serving(answer: Answer, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """Serve raw bytes over loopback, one answer a request, until the client goes; yield the URL."""
     listener = socket.create_server(("127.0.0.1", 0))
     stopped = threading.Event()
 
     def serve(connection: socket.socket) -> None:
+        if tls is not None:
+            try:
+                connection = tls.wrap_socket(connection, server_side=True)
+            except OSError:  # the client does not like the certificate
+                return
         with connection, connection.makefile("rb") as reader:
             while (request := reader.readline()) and not stopped.is_set():
                 headers = {}
@@ -52,7 +64,8 @@ def serving(answer: Answer) -> Iterator[str]:
 
     threading.Thread(target=accept, daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/bundle"
+        scheme = "http" if tls is None else "https"
+        yield f"{scheme}://127.0.0.1:{listener.getsockname()[1]}/bundle"
     finally:
         stopped.set()
         listener.shutdown(socket.SHUT_RDWR)
@@ -321,3 +334,53 @@ def test_https_is_never_left_for_http():
     assert _redirected("f", "http://a/f", "https://b/g") == "https://b/g"
     with refused("from https to http"):
         _redirected("f", "https://a/f", "http://a/g")
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A certificate of 127.0.0.1, signed by itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "loopback")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
+        )
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(
+        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path.write_bytes(made.public_bytes(pem) + private)
+    return path
+
+
+@pytest.fixture
+def tls(certificate):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
+
+
+def test_a_host_over_tls(tls, certificate, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with serving(honest, tls) as url, closing(HttpSource(url)) as bundle:
+        assert bundle.read("file", 2000) == FILE
+        assert bundle.read_range("file", 7, 300) == FILE[7:307]
+    slow = drip(b"HTTP/1.1 200 X\r\nContent-Length: 900\r\n\r\n", b"z")
+    with (
+        serving(slow, tls) as url,
+        closing(HttpSource(url, timeout=0.5)) as bundle,
+        refused("took too long"),
+    ):
+        bundle.read("file", 2000)
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(tls):
+    with serving(honest, tls) as url, closing(HttpSource(url)) as bundle, refused("no connection"):
+        bundle.read("file", 2000)
