@@ -58,7 +58,10 @@ def public_key(seed: bytes) -> bytes:
 
 @dataclass
 class Page:
-    """One page, in parts. `opening` is that of its sum, as the honest parent would hold it."""
+    """One page, in parts.
+
+    `opening` is that of its sum, as the honest parent would hold it; `error` its argument's.
+    """
 
     level: int
     index: int
@@ -68,6 +71,7 @@ class Page:
     opening: Opening
     magic: bytes = b"ASPG"
     version: int = 1
+    error: int = 0
 
     def encode(self) -> bytes:
         header = self.magic + u(self.version, 2) + u(self.level, 1)
@@ -263,7 +267,9 @@ class Forger:
         bend = self.lies.argument(asset.code, "page", level, index)
         argument = self.argue(asset, "page", statement, entries, openings, 64, bend)
         opening = (sum(v for v, _ in openings), sum(r for _, r in openings) % N)
-        page = Page(level, index, len(openings), entries, argument.encode(), opening)
+        page = Page(
+            level, index, len(openings), entries, argument.encode(), opening, error=argument.error
+        )
         return self.lies.page(asset.code, page)
 
     def argue(
@@ -339,7 +345,7 @@ class Forger:
         total = asset.total()
         digest = tagged("evidence", evidence)
         statement = u(num, 4) + u(den, 4) + root + digest + commit(total, 0) + root_sum
-        value = self.lies.solvency(asset.code, den * total - num * liabilities)
+        value = self.lies.solvency(asset.code, (den * total - num * liabilities) % N)
         bend = self.lies.argument(asset.code, "solvency", 0, 0)
         difference = (value, -num * blinding % N)
         argument = self.argue(asset, "solvency", statement, None, [difference], 128, bend)

@@ -1,0 +1,38 @@
+"""Writes spec/vectors anew: `python -m tests.vectors.generate`. The result is always the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.vectors import (
+    make_arguments,
+    make_basics,
+    make_evidence,
+    make_inclusions,
+    make_manifests,
+    make_trees,
+)
+from tests.vectors.vector import FOLDER, Vector
+
+MAKERS = (make_basics, make_arguments, make_manifests, make_evidence, make_trees, make_inclusions)
+
+
+def vectors() -> Iterator[Vector]:
+    """All vectors, bases before what builds on them."""
+    for maker in MAKERS:
+        yield from maker.vectors()
+
+
+def main() -> None:
+    for old in FOLDER.glob("*/*.json"):
+        old.unlink()
+    for vector in vectors():
+        path = FOLDER / f"{vector.name}.json"
+        if path.exists():
+            raise FileExistsError(f"two vectors are called {vector.name}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(vector.text(), "ascii")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,575 @@
+"""Vectors of bundles whose fault is in the manifest, and honest bundles of every kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any
+
+from tests.adversarial.exchange import pack, public_key, sign
+from tests.adversarial.forge import N, lp, tagged
+from tests.adversarial.sample import ETH, SPECS, TETHER, USDT
+from tests.vectors.bases import (
+    Files,
+    asset_of,
+    base,
+    base_files,
+    derived,
+    edited,
+    forged,
+    manifest_of,
+    positive,
+    raw_faults,
+    resigned,
+    setter,
+)
+from tests.vectors.make_arguments import point_faults
+from tests.vectors.vector import Vector
+
+OLD_SEED = sha256(b"old signing key").digest()
+FIRST_SEED = base("honest").forger.signing_seed
+
+
+def bases() -> Iterator[Vector]:
+    for name, description in (
+        ("honest", "Three assets: a tree of two levels and two of one."),
+        ("three-levels", "A tree of three levels: 20 pages, 2 pages, the root."),
+        ("nothing", "No assets at all against no liabilities: C_A is infinite."),
+        (
+            "exact",
+            "Assets equal to the ratio times the liabilities: den·C_A - num·C_L is infinite.",
+        ),
+        ("all-holders", "Addresses of every template that makers of samples can sign for."),
+    ):
+        yield positive(name, description, base_files(name))
+
+
+def accepted() -> Iterator[Vector]:
+    def like(name: str, description: str, files: Files, **content: Any) -> Vector:
+        return derived(name, description, "accepted", None, files, **content)
+
+    ones = {f"{n}@example.com": {"ETH": [2**64 - 1]} for n in range(16)}
+    full = replace(ETH, holdings=(("account", "", 2**68 * 10**9),))
+    yield like(
+        "page-of-ones",
+        "Every leaf is 2^64 - 1; the total is more.",
+        forged(specs=[full], customers=ones),
+    )
+    largest = replace(TETHER, holdings=(("account", USDT, 2**96 - 1),), ratio=(1, 2**32 - 1))
+    yield like(
+        "largest-assets",
+        "Assets of 2^96 - 1 at the smallest ratio.",
+        forged(specs=[largest]),
+        policy={"ratio": [1, 2**32 - 1]},
+    )
+    yield like(
+        "policy-met",
+        "The ratio is exactly the policy's.",
+        base_files("exact"),
+        of="exact",
+        policy={"ratio": [3, 2]},
+    )
+    yield like(
+        "policy-below",
+        "The policy asks for less than the ratio.",
+        base_files("exact"),
+        of="exact",
+        policy={"ratio": [4, 3]},
+    )
+    named = replace(ETH, code="XETH")
+    yield like(
+        "named-unit",
+        "A unit that the verifier's user named.",
+        forged(specs=[named], customers={}),
+        policy={"units": [["XETH", "ethereum", "", 18]]},
+    )
+    for kind, accounts in (
+        ("opaque", {"42": {"ETH": [7]}}),
+        ("phone", {"+4915112345678": {"ETH": [7]}}),
+    ):
+        yield like(
+            f"{kind}-ids",
+            f"Account ids of type {kind}.",
+            forged(specs=[ETH], customers=accounts, account_id_type=kind),
+        )
+    yield like("latest", "The largest time.", forged(specs=[ETH], customers={}, time=2**40))
+    name = "Ä" * 32
+    yield like(
+        "longest-names",
+        "Name and snapshot id of 64 bytes.",
+        forged(specs=[ETH], customers={}, exchange=name, snapshot_id="z-9" + "0" * 61),
+    )
+    chains = [("a", 2**63 - 1, bytes(32)), *base("honest").forger.chains]
+    yield like("unused-chain", "A chain that no asset uses.", forged(chains=chains))
+    yield from successors()
+
+
+def previous_bundle(seed: bytes = FIRST_SEED, **identity: Any) -> dict[str, bytes]:
+    """Manifest and signature of an earlier snapshot."""
+    fields: dict[str, Any] = {"snapshot_id": "2025-12-01", "time": 1764547200} | identity
+    files = forged(specs=[ETH], customers={}, signing_seed=seed, **fields)
+    return {name: files[name] for name in ("manifest.msgpack", "manifest.sig")}
+
+
+def rotation(previous: bytes, **changed: Any) -> dict[str, Any]:
+    """A true statement of the new key; `changed` replaces fields."""
+    old, new = public_key(OLD_SEED), public_key(FIRST_SEED)
+    body = lp(old) + lp(new) + lp(b"Forged Exchange") + previous
+    made = {
+        "new_signature": sign(FIRST_SEED, "rotation", body),
+        "old_key": old,
+        "old_signature": sign(OLD_SEED, "rotation", body),
+    }
+    return made | changed
+
+
+def digest_of(previous: Files) -> bytes:
+    return tagged("manifest", previous["manifest.msgpack"])
+
+
+def follower(previous: Files, *rotations: dict[str, Any]) -> Files:
+    """The honest bundle as the successor of another."""
+
+    def edit(fields: dict[str, Any]) -> None:
+        fields["previous"] = digest_of(previous)
+        fields["rotation"] = list(rotations)
+
+    return edited(edit)
+
+
+def successors() -> Iterator[Vector]:
+    source = "history"
+    first = previous_bundle()
+    yield derived(
+        "previous",
+        "It follows the previous manifest.",
+        "accepted",
+        None,
+        follower(first),
+        previous=first,
+    )
+    old = previous_bundle(OLD_SEED)
+    rotated = follower(old, rotation(digest_of(old)))
+    yield derived(
+        "rotated", "The first manifest under a new key.", "accepted", None, rotated, previous=old
+    )
+    yield derived(
+        "rotated-alone", "The same, the previous manifest not at hand.", "accepted", None, rotated
+    )
+
+    def broken(
+        name: str, description: str, files: Files, previous: Files, code: str = "broken-chain"
+    ) -> Vector:
+        return derived(
+            f"history-{name}", description, source, f"manifest.{code}", files, previous=previous
+        )
+
+    yield broken("other", "It follows another manifest than the one given.", follower(old), first)
+    yield broken("none", "It says that it is the first.", base_files("honest"), first)
+    late = previous_bundle(time=base("honest").forger.time)
+    yield broken("same-time", "The previous manifest is not earlier.", follower(late), late)
+    stranger = previous_bundle(OLD_SEED)
+    yield broken(
+        "stranger", "The previous manifest is signed by another key.", follower(stranger), stranger
+    )
+    unsigned = first | {"manifest.sig": bytes(64)}
+    yield broken(
+        "unsigned", "The previous manifest's signature is false.", follower(first), unsigned
+    )
+    malformed = base("honest").forger.seal(b"\x80")
+    yield broken(
+        "malformed",
+        "The previous manifest is signed and malformed.",
+        follower(malformed),
+        malformed,
+    )
+    twin = previous_bundle(snapshot_id=base("honest").forger.snapshot_id)
+    yield broken(
+        "equivocation",
+        "Two manifests for one snapshot id, the one following the other.",
+        follower(twin),
+        twin,
+        "equivocation",
+    )
+    yield broken(
+        "equivocation-apart",
+        "Two manifests for one snapshot id.",
+        base_files("honest"),
+        twin,
+        "equivocation",
+    )
+
+
+def bad_rotations() -> Iterator[Vector]:
+    old = previous_bundle(OLD_SEED)
+    digest = digest_of(old)
+    true = rotation(digest)
+
+    def bad(name: str, description: str, files: Files) -> Vector:
+        return derived(f"rotation-{name}", description, "history", "manifest.bad-rotation", files)
+
+    yield bad(
+        "old-signature",
+        "The old key did not sign.",
+        follower(old, true | {"old_signature": bytes(64)}),
+    )
+    yield bad(
+        "new-signature",
+        "The new key did not sign.",
+        follower(old, true | {"new_signature": bytes(64)}),
+    )
+    swapped = true | {
+        "old_signature": true["new_signature"],
+        "new_signature": true["old_signature"],
+    }
+    yield bad("swapped", "The two signatures are swapped.", follower(old, swapped))
+    yield bad(
+        "other-previous",
+        "The statement is for another previous manifest.",
+        follower(old, rotation(bytes(range(32)))),
+    )
+    zero = edited(lambda fields: fields.update(rotation=[rotation(bytes(32))]))
+    yield bad("first", "A rotation without a previous manifest.", zero)
+    new = public_key(FIRST_SEED)
+    body = lp(new) + lp(new) + lp(b"Forged Exchange") + digest
+    same = sign(FIRST_SEED, "rotation", body)
+    selfish = {"new_signature": same, "old_key": new, "old_signature": same}
+    yield bad("same-key", "The old key is the new one.", follower(old, selfish))
+
+
+def signatures() -> Iterator[Vector]:
+    honest = base_files("honest")
+    signature = honest["manifest.sig"]
+    body = honest["manifest.msgpack"]
+    for name, description, changed in (
+        (
+            "flipped",
+            "One bit of the signature is flipped.",
+            signature[:-1] + bytes([signature[-1] ^ 1]),
+        ),
+        ("short", "The signature has 63 bytes.", signature[:-1]),
+        ("long", "The signature has 65 bytes.", signature + b"\x00"),
+        ("empty", "The signature is empty.", b""),
+        ("other-key", "Another key signed.", sign(OLD_SEED, "manifest-signature", body)),
+        ("other-tag", "Signed as a package.", sign(FIRST_SEED, "package-signature", body)),
+        ("other-body", "Signed is another manifest.", previous_bundle()["manifest.sig"]),
+        (
+            "malleated",
+            "The signature's scalar is larger by the group order.",
+            signature[:32]
+            + (
+                int.from_bytes(signature[32:], "little")
+                + 2**252
+                + 27742317777372353535851937790883648493
+            ).to_bytes(32, "little"),
+        ),
+    ):
+        yield derived(
+            f"signature-{name}",
+            description,
+            "the manifest's signature",
+            "manifest.bad-signature",
+            dict(honest) | {"manifest.sig": changed},
+        )
+    for name in ("manifest.msgpack", "manifest.sig"):
+        files = {path: data for path, data in honest.items() if path != name}
+        short = name.rpartition(".")[2]
+        yield derived(
+            f"missing-{short}", f"{name} is missing.", "files", "bundle.missing-file", files
+        )
+    yield derived(
+        "manifest-empty",
+        "The manifest is empty; it is signed.",
+        "files",
+        "manifest.too-large",
+        resigned(b""),
+    )
+    yield derived(
+        "manifest-unsigned-change",
+        "A byte of the manifest is changed.",
+        "the manifest's signature",
+        "manifest.bad-signature",
+        dict(honest) | {"manifest.msgpack": body.replace(b"email", b"opaqu")},
+    )
+    theirs = edited(setter("public_key", public_key(OLD_SEED)))
+    yield derived(
+        "key-mismatch",
+        "It names another public key.",
+        "the manifest's signature",
+        "manifest.key-mismatch",
+        theirs,
+    )
+
+
+def malformed() -> Iterator[Vector]:
+    body = base_files("honest")["manifest.msgpack"]
+    source = "malformed files"
+    for name, description, data in raw_faults(body, "protocol_version", b"\x01"):
+        yield derived(
+            f"manifest-raw-{name}",
+            f"{description.capitalize()}.",
+            source,
+            "manifest.not-canonical",
+            resigned(data),
+        )
+    first, second = b"\xa8exchange\xafForged Exchange", b"\xa9page_size\x10"
+    yield derived(
+        "manifest-raw-unsorted",
+        "Two keys are swapped.",
+        source,
+        "manifest.not-canonical",
+        resigned(body.replace(first + second, second + first)),
+    )
+    fields = manifest_of(base_files("honest"))
+    listed = [
+        ("missing-field", "A field is missing.", {k: v for k, v in fields.items() if k != "time"})
+    ]
+    listed += [("unknown-field", "There is an unknown field.", fields | {"total": 5})]
+    many = [{"hash": bytes(32), "height": 1, "name": f"c{n:02}"} for n in range(65)]
+    unit = {"chain": "ethereum", "contract": "", "decimals": 18}
+    for name, description, path, value in (
+        ("deep", "Nested eight deep, which is canonical.", "time", [[[[[[[]]]]]]]),
+        ("text-time", "The time is a text.", "time", "1767225600"),
+        ("binary-name", "The exchange's name is binary.", "exchange", b"Forged Exchange"),
+        ("text-key", "The public key is a text.", "public_key", "a" * 32),
+        ("short-key", "The public key has 31 bytes.", "public_key", bytes(31)),
+        ("long-previous", "The previous digest has 33 bytes.", "previous", bytes(33)),
+        ("no-assets", "There are no assets.", "assets", []),
+        ("map-of-assets", "The assets are a map.", "assets", {}),
+        ("no-units", "An asset has no units.", "assets.0.units", []),
+        ("many-units", "An asset has 65 units.", "assets.0.units", [unit] * 65),
+        ("many-chains", "There are 65 chains.", "chains", many),
+        ("two-rotations", "There are two rotations.", "rotation", [rotation(bytes(32))] * 2),
+        (
+            "short-rotation",
+            "A rotation's signature has 63 bytes.",
+            "rotation",
+            [rotation(bytes(32), old_signature=bytes(63))],
+        ),
+        ("short-hash", "A block hash has 31 bytes.", "chains.0.hash", bytes(31)),
+        ("short-sum", "A sum has 32 bytes.", "assets.0.sum", bytes(32)),
+        ("long-sum", "A sum is uncompressed.", "assets.0.sum", bytes(65)),
+        ("short-root", "A root's id is truncated to 8 bytes.", "assets.0.root", bytes(8)),
+        ("short-evidence", "An evidence digest has 31 bytes.", "assets.0.evidence", bytes(31)),
+        ("text-argument", "A solvency argument is a text.", "assets.0.solvency", "x"),
+        ("extra-asset-field", "An asset states its total.", "assets.0.total", 5),
+        ("array-ratio", "A ratio is an array.", "assets.0.ratio", [1, 1]),
+    ):
+        fields = manifest_of(base_files("honest"))
+        setter(path, value)(fields)
+        listed.append((name, description, fields))
+    for name, description, changed in listed:
+        yield derived(
+            f"manifest-{name}", description, source, "manifest.bad-fields", resigned(pack(changed))
+        )
+    missing = manifest_of(base_files("honest"))
+    del missing["assets"][0]["sum"]
+    yield derived(
+        "manifest-missing-asset-field",
+        "An asset has no sum.",
+        source,
+        "manifest.bad-fields",
+        resigned(pack(missing)),
+    )
+    yield derived(
+        "manifest-array",
+        "The manifest is an array.",
+        source,
+        "manifest.bad-fields",
+        resigned(b"\x90"),
+    )
+
+
+def heads() -> Iterator[Vector]:
+    unsorted = list(reversed(manifest_of(base_files("honest"))["chains"]))
+    first = unsorted[1]
+    for code, name, description, path, value in (
+        ("unsupported-version", "protocol", "Protocol version 2.", "protocol_version", 2),
+        ("unsupported-version", "protocol-zero", "Protocol version 0.", "protocol_version", 0),
+        ("unsupported-version", "argument", "Argument version 2.", "argument_version", 2),
+        ("bad-name", "space", "A space before the name.", "exchange", " Forged Exchange"),
+        ("bad-name", "empty", "No name.", "exchange", ""),
+        ("bad-name", "long", "A name of 65 bytes.", "exchange", "x" * 65),
+        ("bad-name", "decomposed", "A name that is not NFC.", "exchange", "A\u0308"),
+        ("bad-name", "control", "A control character in the name.", "exchange", "a\u0007b"),
+        ("bad-name", "unassigned", "An unassigned code point in the name.", "exchange", "\u0378"),
+        ("bad-snapshot-id", "empty", "No snapshot id.", "snapshot_id", ""),
+        ("bad-snapshot-id", "long", "A snapshot id of 65 bytes.", "snapshot_id", "a" * 65),
+        ("bad-snapshot-id", "upper", "A capital in the snapshot id.", "snapshot_id", "2026-Q1"),
+        (
+            "bad-snapshot-id",
+            "newline",
+            "A line feed after the snapshot id.",
+            "snapshot_id",
+            "2026-01-01\n",
+        ),
+        ("bad-snapshot-id", "digit", "A digit of another script.", "snapshot_id", "\u0661"),
+        ("bad-time", "zero", "Time 0.", "time", 0),
+        ("bad-time", "late", "Time 2^40 + 1.", "time", 2**40 + 1),
+        ("bad-account-id-type", "other", "Account ids of type uuid.", "account_id_type", "uuid"),
+        ("bad-account-id-type", "case", "Account ids of type Email.", "account_id_type", "Email"),
+        ("bad-page-size", "other", "Pages of 32.", "page_size", 32),
+        ("bad-page-size", "zero", "Pages of 0.", "page_size", 0),
+        ("bad-page-size", "large", "Pages of 2048.", "page_size", 2048),
+        ("bad-chain", "order", "The chains are not in order.", "chains", unsorted),
+        ("bad-chain", "twice", "A chain twice.", "chains", [first, *reversed(unsorted)]),
+        ("bad-chain", "name", "A capital in a chain's name.", "chains.0.name", "Bitcoin"),
+        ("bad-chain", "empty", "A chain without a name.", "chains.0.name", ""),
+        ("bad-chain", "long", "A chain's name of 33 bytes.", "chains.0.name", "b" * 33),
+        ("bad-chain", "height", "A height of 2^63.", "chains.0.height", 2**63),
+    ):
+        yield derived(
+            f"{code}-{name}",
+            description,
+            "the manifest's fields",
+            f"manifest.{code}",
+            edited(setter(path, value)),
+        )
+
+
+def assets() -> Iterator[Vector]:
+    honest = manifest_of(base_files("honest"))
+    btc, eth, tether = (asset_of(honest, spec.code) for spec in SPECS)
+    native = eth["units"][0]
+    ether = {"chain": "ethereum", "contract": USDT, "decimals": 6}
+    t = pow(7, -1, N).to_bytes(32, "big")
+    cases = [
+        ("bad-code", "lower", "A code in lower case.", "assets.0.code", "btc"),
+        ("bad-code", "empty", "An empty code.", "assets.0.code", ""),
+        ("bad-code", "long", "A code of 17 bytes.", "assets.0.code", "B" * 17),
+        ("bad-code", "path", "A code with a slash.", "assets.0.code", "../BTC"),
+        ("bad-code", "newline", "A line feed after the code.", "assets.0.code", "BTC\n"),
+        ("bad-code", "order", "The assets are not in order.", "assets", [eth, btc, tether]),
+        ("bad-code", "twice", "An asset twice.", "assets", [btc, btc]),
+        ("bad-decimals", "ledger", "31 ledger decimals.", "assets.0.decimals", 31),
+        (
+            "bad-decimals",
+            "unit",
+            "A unit with fewer decimals than the ledger.",
+            "assets.1.units.0.decimals",
+            8,
+        ),
+        ("bad-decimals", "unit-large", "A unit with 37 decimals.", "assets.1.units.0.decimals", 37),
+        (
+            "bad-units",
+            "order",
+            "The units are not in order.",
+            "assets.1.units",
+            [ether | {"decimals": 18}, native],
+        ),
+        ("bad-units", "twice", "A unit twice.", "assets.1.units", [native, native]),
+        (
+            "unit-without-block",
+            "ethereum",
+            "The chain of a unit has no block.",
+            "chains",
+            honest["chains"][:1],
+        ),
+        (
+            "unknown-unit",
+            "contract",
+            "A foreign contract.",
+            "assets.2.units.0.contract",
+            "0x" + "ab" * 20,
+        ),
+        (
+            "unknown-unit",
+            "case",
+            "The contract in lower case.",
+            "assets.2.units.0.contract",
+            USDT.lower(),
+        ),
+        ("unknown-unit", "decimals", "Foreign decimals.", "assets.2.units.0.decimals", 8),
+        ("unknown-unit", "code", "Another asset's unit.", "assets.0.units", [native]),
+        (
+            "unknown-unit",
+            "added",
+            "A second unit, which is not the asset's.",
+            "assets.1.units",
+            [native, ether | {"decimals": 9}],
+        ),
+        ("bad-levels", "more", "A level too many.", "assets.0.levels", 3),
+        ("bad-levels", "less", "A level missing.", "assets.0.levels", 1),
+        ("bad-levels", "zero", "No levels.", "assets.1.levels", 0),
+        ("bad-ratio", "zero", "A ratio of 0/1.", "assets.0.ratio", {"den": 1, "num": 0}),
+        ("bad-ratio", "over-zero", "A ratio of 1/0.", "assets.0.ratio", {"den": 0, "num": 1}),
+        ("bad-ratio", "zeros", "A ratio of 0/0.", "assets.0.ratio", {"den": 0, "num": 0}),
+        ("bad-ratio", "common", "A ratio of 2/2.", "assets.0.ratio", {"den": 2, "num": 2}),
+        ("bad-ratio", "large", "A numerator of 2^32.", "assets.0.ratio", {"den": 1, "num": 2**32}),
+        (
+            "bad-ratio",
+            "large-den",
+            "A denominator of 2^32.",
+            "assets.0.ratio",
+            {"den": 2**32, "num": 2**32 + 1},
+        ),
+        (
+            "bad-ratio",
+            "residue",
+            "t/t for the low 64 bits of a t with t·(A - L) = 1.",
+            "assets.0.ratio",
+            {"den": 2**64 - 3, "num": 2**64 - 3},
+        ),
+        (
+            "bad-fields",
+            "ratio-residue",
+            "t/t with t·(A - L) = 1 mod n, in 32 bytes.",
+            "assets.0.ratio",
+            {"den": t, "num": t},
+        ),
+        (
+            "ratio-below-policy",
+            "default",
+            "A ratio below 1/1.",
+            "assets.1.ratio",
+            {"den": 3, "num": 2},
+        ),
+    ]
+    cases += [
+        ("bad-capacity", str(number), f"A capacity of {number}.", "assets.0.capacity", number)
+        for number in (0, 9, 15, 17, 2**20 + 1, 2**20 + 2**18, 2**21)
+    ]
+    cases += [
+        ("bad-sum", name, f"C_L is {text}.", "assets.0.sum", bad)
+        for name, text, bad in point_faults()
+    ]
+    for code, name, description, path, value in cases:
+        yield derived(
+            f"{code}-{name}",
+            description,
+            "the manifest's fields",
+            f"manifest.{code}",
+            edited(setter(path, value)),
+        )
+    yield derived(
+        "ratio-below-policy-user",
+        "The policy asks for 11/10.",
+        "the manifest's fields",
+        "manifest.ratio-below-policy",
+        base_files("honest"),
+        policy={"ratio": [11, 10]},
+    )
+    yield derived(
+        "ratio-below-policy-barely",
+        "3/2 against a policy of 3000001/2000000.",
+        "the manifest's fields",
+        "manifest.ratio-below-policy",
+        base_files("exact"),
+        of="exact",
+        policy={"ratio": [3_000_001, 2_000_000]},
+    )
+    reused = edited(setter("assets.2.units", [native]))
+    yield derived(
+        "unit-reused",
+        "Two assets are held in one unit; the verifier's user named both.",
+        "the manifest's fields",
+        "manifest.unit-reused",
+        reused,
+        policy={"units": [["USDT", "ethereum", "", 18]]},
+    )
+
+
+def vectors() -> Iterator[Vector]:
+    for maker in (bases, accepted, signatures, malformed, heads, bad_rotations, assets):
+        yield from maker()

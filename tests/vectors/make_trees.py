@@ -1,0 +1,723 @@
+"""Vectors of bundles whose fault is in the pages or in a solvency argument.
+
+A lie is told at one step, and everything built on it is honest: ids, sums, arguments, manifest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from tests.adversarial.exchange import Fields, Lies, Page
+from tests.adversarial.forge import HONEST, INFINITY, Bend, N, Opening, Shape, commit, lp, u
+from tests.adversarial.sample import BTC, ETH, TETHER, Sample, Spec, padding, sample
+from tests.vectors.bases import (
+    Files,
+    asset_of,
+    base,
+    base_files,
+    derived,
+    edited,
+    forged,
+    manifest_of,
+    setter,
+)
+from tests.vectors.make_arguments import point_faults
+from tests.vectors.vector import Vector
+
+Edit = Callable[[bytes], bytes]
+Restate = Callable[[bytes, Opening], tuple[bytes, Opening]]
+Place = tuple[str, int, int]
+"""Code of the asset, level, index of a page."""
+
+
+def at(place: Place, change: Callable[[Page], Page]) -> Lies:
+    """Change one page before its id is taken."""
+
+    def page(code: str, made: Page) -> Page:
+        return change(made) if (code, made.level, made.index) == place else made
+
+    return Lies(page=page)
+
+
+def bent(place: Place, bend: Bend, kind: str = "page") -> Lies:
+    """Bend one argument."""
+
+    def argument(code: str, of: str, level: int, index: int) -> Bend:
+        return bend if (of, code, level, index) == (kind, *place) else HONEST
+
+    return Lies(argument=argument)
+
+
+def swapped_leaf(spec: Spec, changed: dict[int, Opening]) -> Sample:
+    """A sample rich enough for any leaf, with some leaves of an asset replaced."""
+    rich = replace(BTC, holdings=(("p2wpkh", "", 2**70),))
+    made = sample([rich, ETH, TETHER])
+    asset = next(asset for asset in made.forger.assets if asset.code == spec.code)
+    for place, opening in changed.items():
+        asset.leaves[place] = opening
+    return made
+
+
+def cut(data: bytes, start: int, put: bytes) -> bytes:
+    return data[:start] + put + data[start + len(put) :]
+
+
+def files_of_pages() -> Iterator[Vector]:
+    honest = base_files("honest")
+
+    def changed(
+        name: str, description: str, code: str, replaced: dict[str, bytes | None], **content: Any
+    ) -> Vector:
+        files: dict[str, bytes] = {}
+        for path in honest.keys() | replaced.keys():
+            data = replaced.get(path, honest.get(path))
+            if data is not None:
+                files[path] = data
+        return derived(name, description, "files", code, files, **content)
+
+    level0 = honest["pages/BTC/0"]
+    page = len(level0) // 3
+    unexpected, missing, length = (
+        "bundle.unexpected-file",
+        "bundle.missing-file",
+        "page.bad-file-length",
+    )
+    yield changed("unexpected-root", "A file beside the manifest.", unexpected, {"README": b"hi"})
+    yield changed("unexpected-hidden", "A hidden file.", unexpected, {"pages/.keep": b""})
+    yield changed("unexpected-level", "A level too many.", unexpected, {"pages/BTC/2": b"x"})
+    yield changed(
+        "unexpected-asset",
+        "Evidence of an asset that is not in the manifest.",
+        unexpected,
+        {"evidence/XMR.msgpack": b"x"},
+    )
+    yield changed(
+        "unexpected-folder",
+        "Pages of an asset that is not in the manifest.",
+        unexpected,
+        {"pages/XMR/0": b"x"},
+    )
+    yield changed("unexpected-name", "A level called 00.", unexpected, {"pages/BTC/00": level0})
+    yield changed(
+        "file-for-folder",
+        "A file where a folder should be.",
+        unexpected,
+        {"pages/BTC/0": None, "pages/BTC/1": None, "pages/BTC": b"x"},
+    )
+    yield changed(
+        "folder-for-file",
+        "A folder where a file should be.",
+        unexpected,
+        {"pages/BTC/1": None, "pages/BTC/1/0": b"x"},
+    )
+    yield changed(
+        "missing-evidence", "Evidence is missing.", missing, {"evidence/ETH.msgpack": None}
+    )
+    yield changed("missing-level", "The root's level is missing.", missing, {"pages/BTC/1": None})
+    yield changed("missing-leaves", "The leaves are missing.", missing, {"pages/USDT/0": None})
+    yield changed("length-empty", "A level is empty.", length, {"pages/BTC/0": b""})
+    yield changed(
+        "length-short", "A level lacks its last byte.", length, {"pages/BTC/0": level0[:-1]}
+    )
+    yield changed(
+        "length-long", "A level has a byte too many.", length, {"pages/BTC/0": level0 + b"\x00"}
+    )
+    yield changed("length-page-less", "A page is missing.", length, {"pages/BTC/0": level0[:-page]})
+    yield changed(
+        "length-page-more",
+        "A page is there twice.",
+        length,
+        {"pages/BTC/0": level0 + level0[-page:]},
+    )
+    yield changed(
+        "length-root", "The root's level holds leaves.", length, {"pages/BTC/1": level0[:page]}
+    )
+    yield changed(
+        "page-swapped",
+        "Two pages are swapped.",
+        "page.bad-header",
+        {"pages/BTC/0": level0[page:-page] + level0[:page] + level0[-page:]},
+        place=("BTC", 0, 0),
+    )
+    yield changed(
+        "page-twice",
+        "A page stands in the place of another.",
+        "page.bad-header",
+        {"pages/BTC/0": level0[:page] * 2 + level0[-page:]},
+        place=("BTC", 0, 1),
+    )
+    yield changed(
+        "page-of-another-asset",
+        "The pages of another asset.",
+        "argument.rejected",
+        {"pages/ETH/0": honest["pages/USDT/0"]},
+        place=("ETH", 0, 0),
+    )
+    for name, description, offset in (
+        ("entry", "A commitment's sign is flipped.", page + 15),
+        ("argument", "A bit of a page's argument is flipped.", 2 * page - 1),
+    ):
+        yield changed(
+            f"page-flipped-{name}",
+            description,
+            "argument.rejected",
+            {"pages/BTC/0": cut(level0, offset, bytes([level0[offset] ^ 1]))},
+            place=("BTC", 0, 1),
+        )
+
+
+def headers() -> Iterator[Vector]:
+    for name, description, change in (
+        ("magic", "Another magic.", lambda page: replace(page, magic=b"ASPH")),
+        ("version", "Page version 2.", lambda page: replace(page, version=2)),
+        (
+            "level",
+            "A page of leaves says that it is of level 1.",
+            lambda page: replace(page, level=1),
+        ),
+        ("index", "Another index.", lambda page: replace(page, index=0)),
+        ("count", "Another count.", lambda page: replace(page, count=15)),
+        ("count-zero", "A count of 0.", lambda page: replace(page, count=0)),
+    ):
+        yield derived(
+            f"header-{name}",
+            description,
+            "page headers",
+            "page.bad-header",
+            forged(at(("BTC", 0, 1), change)),
+            place=("BTC", 0, 1),
+        )
+    low = at(("BTC", 1, 0), lambda page: replace(page, level=0))
+    yield derived(
+        "header-root-level",
+        "The root says that it is of level 0.",
+        "an inner node shown as a leaf",
+        "page.bad-header",
+        forged(low),
+        place=("BTC", 1, 0),
+    )
+
+
+def encodings() -> Iterator[Vector]:
+    def entry(bad: bytes) -> Callable[[Page], Page]:
+        return lambda page: replace(page, entries=page.entries[:-33] + bad)
+
+    def point(offset: int, bad: bytes) -> Callable[[Page], Page]:
+        return lambda page: replace(page, argument=cut(page.argument, offset, bad))
+
+    for name, text, bad in point_faults():
+        yield derived(
+            f"page-point-{name}",
+            f"A leaf is {text}.",
+            "encodings",
+            "page.bad-point",
+            forged(at(("BTC", 0, 2), entry(bad))),
+            place=("BTC", 0, 2),
+        )
+    yield derived(
+        "page-point-root",
+        "A sum in the root is infinity.",
+        "encodings",
+        "page.bad-point",
+        forged(at(("BTC", 1, 0), entry(INFINITY))),
+        place=("BTC", 1, 0),
+    )
+    shape = Shape(16, 64)
+    points = shape.rows + 3 * shape.nu + 6
+    for name, offset in (("first", 0), ("last", 33 * (points - 1))):
+        _, text, bad = point_faults()[1]
+        yield derived(
+            f"page-argument-point-{name}",
+            f"The {name} point of an argument is {text}.",
+            "encodings",
+            "argument.bad-point",
+            forged(at(("BTC", 0, 1), point(offset, bad))),
+            place=("BTC", 0, 1),
+        )
+    for name, offset in (("first", 33 * points), ("last", 33 * points + 32 * (shape.columns + 3))):
+        yield derived(
+            f"page-argument-scalar-{name}",
+            f"The {name} scalar of an argument is n.",
+            "encodings",
+            "argument.bad-scalar",
+            forged(at(("BTC", 0, 1), point(offset, N.to_bytes(32, "big")))),
+            place=("BTC", 0, 1),
+        )
+
+
+def false_leaves() -> Iterator[Vector]:
+    source = "values out of range"
+    page1 = 16 + 3
+    half = (N + 1) // 2
+    for name, description, values in (
+        ("negative", "A leaf of n - 5.", [N - 5]),
+        ("minus-one", "A leaf of n - 1.", [N - 1]),
+        ("large", "A leaf of 2^64.", [2**64]),
+        ("halves", "Two leaves of (n + 1) / 2, which sum to 1.", [half, half]),
+    ):
+        made = swapped_leaf(BTC, {page1 + k: (value, 99) for k, value in enumerate(values)})
+        yield derived(
+            f"leaf-{name}",
+            description,
+            source,
+            "argument.rejected",
+            made.forger.bundle(),
+            place=("BTC", 0, 1),
+        )
+    for residual in (1, 2, 3):
+        made = swapped_leaf(BTC, {page1: (2**64, 99)})
+        made.forger.lies = bent(("BTC", 0, 1), Bend(residual=residual))
+        yield derived(
+            f"leaf-large-equation-{residual}",
+            f"A leaf of 2^64; equation {residual} alone is false.",
+            "the residual moved into each equation",
+            "argument.rejected",
+            made.forger.bundle(),
+            place=("BTC", 0, 1),
+        )
+    # A debt in one asset against a credit in another: each asset stands alone.
+    made = swapped_leaf(ETH, {2: (N - 10**9, 99)})
+    yield derived(
+        "leaf-offset",
+        "A customer's debt of 1 ETH lowers the total.",
+        source,
+        "argument.rejected",
+        made.forger.bundle(),
+        place=("ETH", 0, 0),
+    )
+    made = swapped_leaf(BTC, {16 + k: (2**63, padding("BTC", 16 + k)) for k in (1, 2)})
+    for residual in (1, 2, 3, 4):
+        made.forger.lies = bent(("BTC", 1, 0), Bend(residual=residual))
+        yield derived(
+            f"sum-too-large-equation-{residual}",
+            f"A page's leaves sum to 2^64 and more; in the root equation {residual} is false.",
+            "a sum of 2^64 or more",
+            "argument.rejected",
+            made.forger.bundle(),
+            place=("BTC", 1, 0),
+        )
+    places = range(16)
+    blindings = [padding("ETH", place) for place in places]
+    blindings[15] = -sum(blindings[:15]) % N
+    made = swapped_leaf(ETH, {place: (0, blindings[place]) for place in places})
+    made.forger.lies = Lies(
+        root=lambda code, page_id, opening: (page_id, opening if code != "ETH" else (0, 5))
+    )
+    yield derived(
+        "infinite-sum",
+        "Leaves that sum to infinity.",
+        "encodings",
+        "page.infinite-sum",
+        made.forger.bundle(),
+        place=("ETH", 0, 0),
+    )
+
+
+def batches() -> Iterator[Vector]:
+    """Errors of two pages that cancel where equations are added without weights of their own."""
+
+    def nudge(index: int, by: int) -> Callable[[Page], Page]:
+        def change(page: Page) -> Page:
+            last = int.from_bytes(page.argument[-32:], "big")
+            return replace(page, argument=page.argument[:-32] + u((last + by) % N, 32))
+
+        return change
+
+    changes = {0: nudge(0, 1), 1: nudge(1, -1)}
+    lies = Lies(
+        page=lambda code, page: (
+            changes[page.index](page)
+            if (code, page.level) == ("BTC", 0) and page.index in changes
+            else page
+        )
+    )
+    yield derived(
+        "cancelling-responses",
+        "u_Δ of two pages moved by 1 and -1.",
+        "errors that cancel",
+        "argument.rejected",
+        forged(lies),
+        place=("BTC", 0, 0),
+    )
+    yield derived(
+        "cancelling-announcement",
+        "A false page, whose error the next page's Ȳ takes up.",
+        "errors that cancel",
+        "argument.rejected",
+        cancelling(),
+        place=("BTC", 0, 0),
+    )
+
+
+def cancelling() -> Files:
+    """Page 0 of BTC has a leaf of 2^64 + 5; the equations of pages 0 and 1, added, hold."""
+    made = swapped_leaf(BTC, {3: (2**64 + 5, 99)})
+    forger = made.forger
+    btc = next(asset for asset in forger.assets if asset.code == "BTC")
+    error = forger.tree(btc)[0][0].error
+    forger.lies = bent(("BTC", 0, 1), Bend(y_shift=-error % N))
+    return forger.bundle()
+
+
+def links() -> Iterator[Vector]:
+    """What the root of BTC says of its three children."""
+    forger = base("honest").forger
+    first, second, _ = forger.tree(forger.assets[0])[0]
+    wrong_id, wrong_sum = "page.wrong-child-id", "page.wrong-child-sum"
+    cases: list[tuple[str, str, str, int, Restate]] = [
+        (
+            "twice",
+            "The root names child 0 again.",
+            wrong_id,
+            1,
+            lambda i, c: (first.id, first.opening),
+        ),
+        (
+            "other-id",
+            "The root names child 1 and states the sum of child 0.",
+            wrong_id,
+            0,
+            lambda i, c: (second.id, c),
+        ),
+        (
+            "short-id",
+            "The root names the first 8 bytes of an id.",
+            wrong_id,
+            0,
+            lambda i, c: (i[:8] + bytes(24), c),
+        ),
+        (
+            "blinding",
+            "The sum of another blinding factor.",
+            wrong_sum,
+            1,
+            lambda i, c: (i, (c[0], c[1] + 1)),
+        ),
+        ("zero", "The root states a sum of zero.", wrong_sum, 0, lambda i, c: (i, (0, 77))),
+    ]
+    for child in (0, 2):
+        cases += [
+            (
+                f"id-{child}",
+                "The id is wrong, the sum right.",
+                wrong_id,
+                child,
+                lambda i, c: (bytes(32), c),
+            ),
+            (
+                f"sum-{child}",
+                "The id is right, the sum wrong by one unit.",
+                wrong_sum,
+                child,
+                lambda i, c: (i, (abs(c[0] - 1), c[1])),
+            ),
+        ]
+    for name, description, code, child, edit in cases:
+
+        def lie(
+            of: str,
+            level: int,
+            index: int,
+            page_id: bytes,
+            opening: Opening,
+            child: int = child,
+            edit: Restate = edit,
+        ) -> tuple[bytes, Opening]:
+            told = (of, level, index) == ("BTC", 0, child)
+            return edit(page_id, opening) if told else (page_id, opening)
+
+        yield derived(
+            f"child-{name}",
+            description,
+            "tree links",
+            code,
+            forged(Lies(child=lie)),
+            place=("BTC", 1, 0),
+        )
+    yield derived(
+        "page-renumbered",
+        "Page 0 again as page 1, its header made to fit.",
+        "replays",
+        "argument.rejected",
+        forged(at(("BTC", 0, 1), lambda page: replace(first, index=1))),
+        place=("BTC", 0, 1),
+    )
+
+
+def roots() -> Iterator[Vector]:
+    def lie(edit: Restate) -> Files:
+        return forged(
+            Lies(
+                root=lambda code, page_id, opening: (
+                    edit(page_id, opening) if code == "ETH" else (page_id, opening)
+                )
+            )
+        )
+
+    source = "C_L and the root"
+    yield derived(
+        "root-id",
+        "The manifest names another root page.",
+        source,
+        "page.wrong-root-id",
+        lie(lambda page_id, opening: (bytes(32), opening)),
+    )
+    yield derived(
+        "root-sum",
+        "C_L is of one unit less than the root's sum.",
+        source,
+        "page.wrong-root-sum",
+        lie(lambda page_id, opening: (page_id, (opening[0] - 1, opening[1]))),
+    )
+    yield derived(
+        "root-sum-zero",
+        "C_L is of zero; the solvency argument fits it.",
+        source,
+        "page.wrong-root-sum",
+        lie(lambda page_id, opening: (page_id, (0, opening[1]))),
+    )
+    yield derived(
+        "root-sum-blinding",
+        "C_L has another blinding factor.",
+        source,
+        "page.wrong-root-sum",
+        lie(lambda page_id, opening: (page_id, (opening[0], opening[1] + 1))),
+    )
+
+
+PLACES = {"page": ("ETH", 0, 0), "solvency": ("ETH",)}
+ITEMS: dict[str, tuple[str, Edit]] = {
+    "version": ("argument", lambda data: u(2, 2) + data[2:]),
+    "argument-version": ("argument", lambda data: data[:2] + u(2, 2) + data[4:]),
+    "group": ("argument", lambda data: data.replace(b"secp256k1", b"secp256r1")),
+    "generator-tag": ("argument", lambda data: data.replace(b"v1/gen", b"v0/gen")),
+    "code": ("asset", lambda data: lp(b"ETC") + data[7:]),
+    "decimals": ("asset", lambda data: data[:7] + b"\x08" + data[8:]),
+    "units": ("asset", lambda data: data[:8] + bytes(32)),
+}
+
+
+def identities() -> dict[str, dict[str, Any]]:
+    """Other exchanges and snapshots, whose context is not the bundle's."""
+    return {
+        "exchange": {"exchange": "Other Exchange"},
+        "snapshot": {"snapshot_id": "2025-12-01"},
+        "time": {"time": 1767225601},
+        "key": {"signing_seed": bytes(32)},
+    }
+
+
+def replays() -> Iterator[Vector]:
+    """Arguments made for another statement; whatever else is in the bundle fits."""
+    fields: dict[str, list[tuple[str, str, Edit]]] = {"page": [], "solvency": []}
+    for kind, listed in fields.items():
+        listed += [(name, label, edit) for name, (label, edit) in ITEMS.items()]
+        listed.append(("kind", "argument", of_kind("solvency" if kind == "page" else "page")))
+        for name, identity in identities().items():
+            listed.append((name, "context", constant(sample([], {}, **identity).forger.context)))
+    spans = {
+        "level": (0, 1),
+        "levels": (1, 2),
+        "index": (2, 6),
+        "capacity": (6, 10),
+        "page-size": (10, 14),
+    }
+    fields["page"] += [(name, "statement", moved(*span)) for name, span in spans.items()]
+    spans = {"num": (0, 4), "den": (4, 8), "root": (8, 40), "evidence": (40, 72)}
+    fields["solvency"] += [(name, "statement", moved(*span)) for name, span in spans.items()]
+    fields["solvency"] += [
+        ("assets", "statement", lambda data: data[:72] + commit(8 * 10**9, 0) + data[105:]),
+        ("liabilities", "statement", lambda data: data[:105] + commit(1, 1)),
+        ("swapped-sums", "statement", lambda data: data[:72] + data[105:] + data[72:105]),
+    ]
+    for kind, listed in fields.items():
+        for name, label, edit in listed:
+            yield derived(
+                f"replay-{kind}-{name}",
+                f"A {kind} argument made for another {name.replace('-', ' ')}.",
+                "replays",
+                "argument.rejected",
+                forged(Lies(statement=restated(kind, label, edit))),
+                place=PLACES[kind],
+            )
+
+
+def of_kind(kind: str) -> Edit:
+    """An edit of item 1 that names another kind of argument."""
+    head = u(1, 2) + u(1, 2) + lp(b"secp256k1") + lp(b"assay/v1/generator")
+    return constant(head + lp(kind.encode()))
+
+
+def constant(value: bytes) -> Edit:
+    return lambda data: value
+
+
+def moved(start: int, end: int) -> Edit:
+    """An edit that adds 1 to an integer of a statement."""
+    return lambda data: (
+        data[:start]
+        + u((int.from_bytes(data[start:end], "big") + 1) % 256 ** (end - start), end - start)
+        + data[end:]
+    )
+
+
+def restated(
+    kind: str, label: str, edit: Edit
+) -> Callable[[str, str, list[tuple[str, bytes]]], list[tuple[str, bytes]]]:
+    def statement(code: str, of: str, items: list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+        if (code, of) != ("ETH", kind):
+            return items
+        return [(name, edit(data) if name == label else data) for name, data in items]
+
+    return statement
+
+
+def omissions() -> Iterator[Vector]:
+    labels = (
+        "argument",
+        "context",
+        "asset",
+        "statement",
+        "shape",
+        "rows",
+        "round",
+        "announcements",
+    )
+    for kind, listed in (("page", (*labels, "entries")), ("solvency", labels)):
+        for label in listed:
+            yield derived(
+                f"omits-{kind}-{label}",
+                f"The prover of a {kind} argument left {label!r} out of the transcript.",
+                "transcript items left out",
+                "argument.rejected",
+                forged(bent(("ETH", 0, 0), Bend(omit=frozenset({label})), kind)),
+                place=PLACES[kind],
+            )
+
+
+def solvency() -> Iterator[Vector]:
+    short = replace(ETH, holdings=(("account", "", 7_000_000_000 * 10**9 - 1),))
+
+    def insolvent(
+        name: str, description: str, lies: Lies | None = None, spec: Spec = short
+    ) -> Vector:
+        return derived(
+            f"insolvent-{name}",
+            description,
+            "insolvency",
+            "argument.rejected",
+            forged(lies, [spec]),
+            place=("ETH",),
+        )
+
+    yield insolvent("by-one", "Assets fall one ledger unit short; the bits are of -1 mod n.")
+    for residual in (1, 2, 3):
+        yield insolvent(
+            f"equation-{residual}",
+            f"The same; equation {residual} alone is false.",
+            bent(("ETH", 0, 0), Bend(residual=residual), "solvency"),
+        )
+    complement = tuple((2**128 - 1) >> k & 1 for k in range(128))
+    yield insolvent(
+        "complement",
+        "The same, with the bits of 2^128 - 1.",
+        bent(("ETH", 0, 0), Bend(complement), "solvency"),
+    )
+    minus = (N - 1, *[0] * 127)
+    yield insolvent(
+        "digit", "The same, as one digit of n - 1.", bent(("ETH", 0, 0), Bend(minus), "solvency")
+    )
+    yield insolvent(
+        "positive",
+        "The argument is made for 1 in place of -1.",
+        Lies(solvency=lambda code, value: 1),
+    )
+    yield insolvent(
+        "reversed",
+        "The argument is made for what is missing.",
+        Lies(solvency=lambda code, value: N - value),
+    )
+    yield insolvent("none", "Liabilities without any assets.", spec=replace(ETH, holdings=()))
+    rounded = replace(
+        ETH,
+        holdings=(
+            ("account", "", 3_500_000_000 * 10**9 + 5 * 10**8),
+            ("other account", "", 3_500_000_000 * 10**9 - 5 * 10**8),
+        ),
+    )
+    yield insolvent(
+        "rounded",
+        "Each address is rounded down: two halves of a ledger unit are none.",
+        spec=rounded,
+    )
+    ratio = replace(ETH, ratio=(1001, 1000), holdings=(("account", "", 7_006_999_999 * 10**9),))
+    yield insolvent("ratio", "Assets cover liabilities, and fall short of the ratio.", spec=ratio)
+    good, other = (solvency_of(code) for code in ("BTC", "ETH"))
+
+    def exchange_arguments(fields: Fields) -> None:
+        setter("assets.0.solvency", other)(fields)
+        setter("assets.1.solvency", good)(fields)
+
+    yield derived(
+        "solvency-swapped",
+        "The solvency arguments of two assets are swapped.",
+        "replays",
+        "argument.rejected",
+        edited(exchange_arguments),
+        place=("BTC",),
+    )
+    for name, description, code, data in (
+        ("empty", "No solvency argument.", "bad-length", b""),
+        ("short", "A solvency argument lacks a byte.", "bad-length", good[:-1]),
+        ("long", "A solvency argument has a byte too many.", "bad-length", good + b"\x00"),
+        ("narrow", "A solvency argument for 64 bits.", "bad-length", bytes(1440)),
+        (
+            "point",
+            "A solvency argument's first point is infinity.",
+            "bad-point",
+            INFINITY + good[33:],
+        ),
+        (
+            "scalar",
+            "A solvency argument's last scalar is n.",
+            "bad-scalar",
+            good[:-32] + N.to_bytes(32, "big"),
+        ),
+        (
+            "flipped",
+            "A bit of a solvency argument is flipped.",
+            "rejected",
+            good[:-1] + bytes([good[-1] ^ 1]),
+        ),
+    ):
+        yield derived(
+            f"solvency-{name}",
+            description,
+            "malformed arguments",
+            f"argument.{code}",
+            edited(setter("assets.0.solvency", data)),
+            place=("BTC",),
+        )
+
+
+def solvency_of(code: str) -> bytes:
+    argument: bytes = asset_of(manifest_of(base_files("honest")), code)["solvency"]
+    return argument
+
+
+def vectors() -> Iterator[Vector]:
+    for maker in (
+        files_of_pages,
+        headers,
+        encodings,
+        false_leaves,
+        batches,
+        links,
+        roots,
+        replays,
+        omissions,
+        solvency,
+    ):
+        yield from maker()

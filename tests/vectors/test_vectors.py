@@ -1,0 +1,73 @@
+"""Every vector through both verifiers, which must name the same fault; and the set is complete."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.vectors.generate import vectors
+from tests.vectors.subjects import SUBJECTS
+from tests.vectors.vector import FOLDER, Vector, load, names
+
+CHECKED = [name for name in names() if name.split("/")[0] in ("argument", "bundle", "inclusion")]
+# How each verifier names a place.
+PAGES = {"verifier": "{}, level {}, page {}", "reference": "pages/{}/{}, page {}"}
+SOLVENCY = {"verifier": "{}, solvency", "reference": "manifest.msgpack, solvency of {}"}
+
+
+@pytest.mark.parametrize("subject", SUBJECTS)
+@pytest.mark.parametrize("name", CHECKED)
+def test_the_code_is_named(name: str, subject: str) -> None:
+    vector = load(name)
+    found = SUBJECTS[subject](vector)
+    assert found.code == vector.code, vector.content["description"]
+    if "place" in vector.content:
+        place = vector.content["place"]
+        template = PAGES if len(place) == 3 else SOLVENCY
+        expected = template[subject].format(*place)
+        # A fault in one entry of a page is named more closely.
+        assert found.where.split(", entry")[0] == expected
+    if "counted" in vector.content:
+        assert dict(found.counted) == vector.content["counted"]
+        assert list(found.not_compared) == vector.content["not_compared"]
+
+
+def codes_of_the_spec() -> set[str]:
+    text = (FOLDER.parent / "errors.md").read_text()
+    rejections = text.partition("## 5.")[0]
+    found = re.findall(r"`((?:[a-z]+)\.[a-z-]+)`", rejections)
+    return {code for code in found if code.split(".")[1] not in ("msgpack", "sig", "md")}
+
+
+def test_every_code_has_a_vector_and_no_other_is_used() -> None:
+    used = {vector.code for vector in map(load, names())} - {None}
+    assert used == codes_of_the_spec()
+
+
+def test_an_accepted_base_is_under_every_change() -> None:
+    for name in names():
+        content = load(name).content
+        if "base" in content:
+            assert load(content["base"]).code is None
+
+
+def test_a_vector_of_an_argument_names_its_place() -> None:
+    """Else another argument than the forged one might be what is rejected."""
+    named = ("argument.", "page.bad-header", "page.bad-point", "page.wrong-child", "page.infinite")
+    for vector in map(load, names()):
+        if vector.kind == "bundle" and (vector.code or "").startswith(named):
+            assert "place" in vector.content, vector.name
+
+
+def test_the_frozen_vectors_are_those_made_today() -> None:
+    made = {vector.name: vector for vector in vectors()}
+    assert sorted(made) == names()
+    differing = [name for name, vector in made.items() if vector.text() != frozen_text(vector)]
+    assert not differing
+
+
+def frozen_text(vector: Vector) -> str:
+    path: Path = FOLDER / f"{vector.name}.json"
+    return path.read_text("ascii")
