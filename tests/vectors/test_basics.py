@@ -1,0 +1,89 @@
+"""The vectors of the parts, through `native` and `verifier` and through the reference."""
+
+from __future__ import annotations
+
+from array import array
+from itertools import pairwise
+from typing import cast
+
+import pytest
+
+import native
+from spec.reference import account as reference_account
+from spec.reference import group, transcript
+from spec.reference.tree import Geometry
+from tests.vectors.vector import load
+from verifier.account import AccountError, IdType, canonical_account_id
+from verifier.params import TreeShape
+from verifier.statement import context, leaf_blinding
+
+
+def test_generators() -> None:
+    for case in load("generators/generators").content["points"]:
+        point, name, index = bytes.fromhex(case["point"]), case["name"], case["index"]
+        assert native.generator(name.encode(), index) == point
+        assert group.encode(transcript.generator(name, index)) == point
+
+
+def test_transcript_steps() -> None:
+    steps = load("transcript/steps").content["steps"]
+    ours, theirs = native.Transcript(), transcript.Transcript()
+    assert ours.state.hex() == theirs.state.hex() == steps[0]["state"]
+    for before, step in pairwise(steps):
+        resumed = native.Transcript.from_state(bytes.fromhex(before["state"]))
+        if "absorb" in step:
+            data = bytes.fromhex(step["data"])
+            for one in (ours, resumed):
+                one.absorb(step["absorb"].encode(), data)
+            theirs.absorb(step["absorb"], data)
+        else:
+            label = step["challenge"]
+            scalar = bytes.fromhex(step["scalar"])
+            assert ours.challenge(label.encode()) == resumed.challenge(label.encode()) == scalar
+            assert theirs.challenge(label) == int.from_bytes(scalar, "big")
+        assert ours.state.hex() == resumed.state.hex() == theirs.state.hex() == step["state"]
+
+
+def test_leaves() -> None:
+    content = load("commitment/leaves").content
+    identity = content["exchange"], content["snapshot_id"], content["time"]
+    bound = context(bytes.fromhex(content["public_key"]), *identity)
+    assert bound.hex() == content["context"]
+    for leaf in content["leaves"]:
+        key, asset, part = bytes.fromhex(leaf["account_key"]), leaf["asset"], leaf["part"]
+        blinding = leaf_blinding(bound, asset, leaf["account_id"], key, part)
+        assert blinding.hex() == leaf["blinding"]
+        amount = int(leaf["amount"])
+        assert bytes(native.commit(array("Q", [amount]), blinding)).hex() == leaf["commitment"]
+        lp = transcript.lp
+        subject = lp(bound) + lp(asset) + lp(leaf["account_id"])
+        leaf_hash = transcript.tagged_hash("leaf", subject)
+        secret = transcript.tagged_hash("blinding", key + leaf_hash + transcript.u32(part))
+        point = transcript.commit(amount, int.from_bytes(secret, "big") % group.N)
+        assert group.encode(point).hex() == leaf["commitment"]
+
+
+@pytest.mark.parametrize("case", load("commitment/account-ids").content["cases"])
+def test_account_ids(case: dict[str, str | None]) -> None:
+    kind, text, form = cast(IdType, case["type"]), case["text"], case["canonical"]
+    assert text is not None
+    if form is None:
+        with pytest.raises(AccountError):
+            canonical_account_id(text, kind)
+        with pytest.raises(ValueError, match=r"."):
+            reference_account.canonical(kind, text)
+    else:
+        assert canonical_account_id(text, kind) == form
+        assert reference_account.canonical(kind, text) == form
+        assert canonical_account_id(form, kind) == form
+
+
+def test_shapes_of_trees() -> None:
+    for case in load("tree/shapes").content["cases"]:
+        size, capacity, levels = case["page_size"], case["capacity"], len(case["pages"])
+        shape, geometry = TreeShape(capacity, size), Geometry(size, capacity, levels)
+        assert shape.levels == levels
+        assert [shape.pages(level) for level in range(levels)] == case["pages"]
+        assert [geometry.pages(level) for level in range(levels)] == case["pages"]
+        assert [shape.file_bytes(level) for level in range(levels)] == case["bytes"]
+        assert [geometry.file_length(level) for level in range(levels)] == case["bytes"]

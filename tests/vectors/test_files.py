@@ -1,0 +1,109 @@
+"""Faults that JSON cannot hold: links, special files, empty folders, files above their limit."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import spec.reference as reference
+import verifier
+from tests.adversarial.exchange import pack
+from tests.adversarial.sample import ALICE
+from tests.vectors.bases import base, base_files, manifest_of
+from tests.vectors.subjects import write_files
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    return write_files(tmp_path / "bundle", base_files("honest"))
+
+
+def codes(bundle: Path) -> set[str]:
+    """What the two verifiers say of a bundle."""
+    key = base("honest").forger.public_key
+    with pytest.raises(verifier.Rejected) as ours:
+        verifier.audit(bundle, key)
+    with pytest.raises(reference.Rejected) as theirs:
+        reference.audit(bundle, key)
+    return {ours.value.code.value, theirs.value.code}
+
+
+def replaced(bundle: Path, path: str, make: Callable[[Path, Path], None]) -> None:
+    """Move a file away and put something else in its place."""
+    file = bundle / path
+    elsewhere = file.rename(bundle.parent / "elsewhere")
+    make(file, elsewhere)
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("manifest.msgpack", "bundle.missing-file"),
+        ("manifest.sig", "bundle.missing-file"),
+        ("evidence/BTC.msgpack", "bundle.unexpected-file"),
+        ("pages/ETH/0", "bundle.unexpected-file"),
+    ],
+)
+def test_a_link_to_the_true_file_is_refused(bundle: Path, path: str, code: str) -> None:
+    replaced(bundle, path, lambda file, elsewhere: file.symlink_to(elsewhere))
+    assert codes(bundle) == {code}
+
+
+def test_a_link_to_the_true_folder_is_refused(bundle: Path) -> None:
+    replaced(bundle, "pages", lambda file, elsewhere: file.symlink_to(elsewhere))
+    assert codes(bundle) == {"bundle.unexpected-file"}
+
+
+def test_a_dangling_link_beside_is_refused(bundle: Path) -> None:
+    (bundle / "note").symlink_to("nowhere")
+    assert codes(bundle) == {"bundle.unexpected-file"}
+
+
+def test_a_pipe_is_refused_without_waiting_for_a_writer(bundle: Path) -> None:
+    replaced(bundle, "pages/ETH/0", lambda file, _: os.mkfifo(file))
+    assert codes(bundle) == {"bundle.unexpected-file"}
+
+
+@pytest.mark.parametrize("folder", ["empty", "pages/XMR", "pages/BTC/2"])
+def test_an_empty_folder_is_refused(bundle: Path, folder: str) -> None:
+    (bundle / folder).mkdir()
+    assert codes(bundle) == {"bundle.unexpected-file"}
+
+
+def test_a_manifest_above_its_limit_is_refused(bundle: Path) -> None:
+    write_files(bundle, base("honest").forger.seal(bytes(2**20 + 1)))
+    assert codes(bundle) == {"manifest.too-large"}
+
+
+def test_a_manifest_at_its_limit_is_read(bundle: Path) -> None:
+    write_files(bundle, base("honest").forger.seal(bytes(2**20)))
+    assert codes(bundle) == {"manifest.not-canonical"}
+
+
+def test_evidence_above_its_limit_is_refused(bundle: Path) -> None:
+    os.truncate(bundle / "evidence/BTC.msgpack", 2**26 + 1)
+    assert codes(bundle) == {"evidence.too-large"}
+
+
+def test_evidence_at_its_limit_is_read(bundle: Path) -> None:
+    os.truncate(bundle / "evidence/BTC.msgpack", 2**26)
+    assert codes(bundle) == {"evidence.wrong-digest"}
+
+
+def test_more_than_256_assets_are_refused(bundle: Path) -> None:
+    fields = manifest_of(base_files("honest"))
+    fields["assets"] = [fields["assets"][0] | {"solvency": b""}] * 257
+    write_files(bundle, base("honest").forger.seal(pack(fields)))
+    assert codes(bundle) == {"manifest.bad-fields"}
+
+
+def test_a_package_above_its_limit_is_refused(bundle: Path) -> None:
+    key, typed = base("honest").forger.public_key, {"BTC": "0"}
+    for size, code in ((2**20 + 1, "package.too-large"), (2**20, "package.not-canonical")):
+        with pytest.raises(verifier.Rejected, match=code):
+            verifier.check_inclusion(bytes(size), bundle, key, ALICE, typed)
+        with pytest.raises(reference.Rejected, match=code):
+            reference.check_inclusion(bytes(size), bundle, key, ALICE, typed)
