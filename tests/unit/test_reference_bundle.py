@@ -343,7 +343,7 @@ SECOND = eip55(bytes(range(20)))
         ([row(1, "")], {}, "bad-fields"),
         ([row(1)], {"text": "x" * 16385}, "bad-fields"),
         ([row(1)], {"text": ""}, "bad-fields"),
-        ([row(1), row(1)], {}, "unsorted"),
+        ([row(2), row(1)], {}, "duplicate-address"),
         ([row(1, contract="0x00")], {}, "unknown-unit"),
         ([row(1, ADDRESS.lower())], {}, "bad-address"),
         ([row(1, a) for a in sorted([ADDRESS, SECOND])], {}, "unmatched-signature"),
