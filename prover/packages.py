@@ -22,7 +22,7 @@ from prover.ledger import find_account, load_ledger
 from prover.liabilities.derivation import derive
 from prover.liabilities.leaves import Openings, map_column
 from prover.snapshot import ACCOUNT_KEYS, LEDGER, OPENINGS, PRIVATE, PUBLIC, RECORD
-from prover.storage import PARTIAL, rename_folder
+from prover.storage import PARTIAL, sync_file
 from verifier import wire
 from verifier.account import AccountError, canonical_account_id
 from verifier.keys import sign
@@ -91,9 +91,9 @@ class Packager:
         return wire.write_record(wire.Package(body, sign(self._signing, "package-signature", body)))
 
     def name(self, index: int) -> Path:
-        """Return the path of an account's package among all, under two levels of folders."""
+        """Return the path of an account's package among all, in one of 256 x 16 folders."""
         name = derive(self._key(index), "shard").hex()
-        return Path(name[:2], name[2:4], f"{name}.msgpack")
+        return Path(name[:2], name[2], f"{name}.msgpack")
 
     def _key(self, index: int) -> bytes:
         return bytes(self._keys[index])
@@ -123,7 +123,10 @@ def write_packages(
         batches = [(start, min(start + BATCH, count)) for start in range(0, count, BATCH)]
         for written in pool.imap_unordered(partial(_write_batch, unfinished), batches):
             report(written)
-    rename_folder(unfinished, out)
+    # One flush of the whole system, where one for each of millions of files would take hours.
+    os.sync()
+    unfinished.rename(out)
+    sync_file(out.parent)
     return count
 
 
