@@ -1,8 +1,8 @@
 """The record that a snapshot's private folder opens with: what may not change between two runs.
 
-It is written once, before anything else, with the snapshot's salt. A later run over the folder
-must come with the same TOML bytes, the same keys and the same version of the prover; then every
-byte that follows is the same.
+It is written before anything else, with the snapshot's salt. Once something was made from it, a
+later run over the folder must come with the same TOML bytes, the same keys and the same version of
+the prover; then every byte that follows is the same.
 """
 
 from __future__ import annotations
@@ -61,42 +61,50 @@ def read_frozen(path: Path) -> Frozen:
 
 
 def freeze(
-    path: Path, config: SnapshotConfig, toml: bytes, signing: Ed25519PrivateKey, master: bytes
+    path: Path,
+    config: SnapshotConfig,
+    toml: bytes,
+    signing: Ed25519PrivateKey,
+    master: bytes,
+    *,
+    replaceable: bool,
 ) -> Frozen:
     """Return the record of this snapshot; make it if there is none.
+
+    ``replaceable``: nothing has been made from a record that is there, so another input gets a new
+    one, with a salt of its own.
 
     Raises:
         ProverError: the record is of another TOML, key or version, or the previous manifest is not
             a fit predecessor.
     """
-    fixed = {
-        "TOML": native.sha256(toml),
-        "signing key": public_bytes(signing),
-        "master key": native.sha256(master),
-        "prover's version": version("assay"),
-    }
-    if not path.exists():
-        previous, rotation = _predecessor(config, signing)
-        frozen = Frozen(
-            master_key=native.sha256(master),
-            previous=previous,
-            public_key=public_bytes(signing),
-            rotation=rotation,
-            salt=secrets.token_bytes(SALT_BYTES),
-            signing_key=str(config.signing_key.resolve()),
-            toml=native.sha256(toml),
-            version=version("assay"),
-        )
-        with fresh_file(path) as file:
-            file.write(wire.write_record(frozen))
-    frozen = read_frozen(path)
-    begun = (frozen.toml, frozen.public_key, frozen.master_key, frozen.version)
-    for (name, now), then in zip(fixed.items(), begun, strict=True):
-        if now != then:
+    now = (native.sha256(toml), public_bytes(signing), native.sha256(master), version("assay"))
+    if path.exists():
+        frozen = read_frozen(path)
+        then = (frozen.toml, frozen.public_key, frozen.master_key, frozen.version)
+        names = ("TOML", "signing key", "master key", "prover's version")
+        changed = next((name for name, a, b in zip(names, then, now, strict=True) if a != b), None)
+        if changed is None:
+            return frozen
+        if not replaceable:
             raise ProverError(
-                f"{path.parent}: this snapshot was begun with another {name}; "
+                f"{path.parent}: this snapshot was begun with another {changed}; "
                 "restore it, or begin anew in another folder"
             )
+    previous, rotation = _predecessor(config, signing)
+    toml_digest, public_key, master_digest, prover_version = now
+    frozen = Frozen(
+        master_key=master_digest,
+        previous=previous,
+        public_key=public_key,
+        rotation=rotation,
+        salt=secrets.token_bytes(SALT_BYTES),
+        signing_key=str(config.signing_key.resolve()),
+        toml=toml_digest,
+        version=prover_version,
+    )
+    with fresh_file(path) as file:
+        file.write(wire.write_record(frozen))
     return frozen
 
 

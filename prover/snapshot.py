@@ -4,10 +4,10 @@ The numbers are those of `make_snapshot`. What a crash leaves behind after each,
 run ends in the same bytes:
 
 1. A lock on ``private/lock``: held by a process, so it dies with it.
-2. ``private/snapshot.msgpack``: salt, and digests of TOML, keys and version. Before it, nothing;
-   after it, no run goes on with anything else.
-3. ``private/ledger``: renamed into place whole. Before that, the source is read anew, and nothing
-   depends on what was read before; after it, the source is never read again.
+2. ``private/snapshot.msgpack``: salt, and digests of TOML, keys and version; renamed into place.
+3. ``private/ledger``: renamed into place whole. Before that, nothing depends on what was read, or
+   on the record: the source is read anew, and another TOML gets another record. After it, the
+   source is never read again, and no run goes on with anything else.
 4. ``private/evidence``: the same.
 5. Whether assets suffice is computed from 2-4 each time. If not, there is no public folder.
 6. ``private/keys``, ``private/openings/CODE``: renamed into place whole; functions of 2 and 3.
@@ -184,7 +184,8 @@ def _begin(
                 f"{config.signing_key}: this key has signed a manifest for snapshot "
                 f"{config.snapshot_id} already"
             )
-    return freeze(record, config, toml, signing, master)
+    untouched = not (private / LEDGER).exists()
+    return freeze(record, config, toml, signing, master, replaceable=untouched)
 
 
 def _freeze_ledger(work: _Work) -> Ledger:
@@ -234,7 +235,10 @@ def _check_coverage(
             fraction = f".{units:0{asset.decimals}d}" if asset.decimals else ""
             short.append(f"{asset.code} by {whole}{fraction}")
     if short:
-        raise AssetsShort(f"the assets fall short: {', '.join(short)}; no bundle was written")
+        raise AssetsShort(
+            f"the assets fall short: {', '.join(short)}; no bundle was written. "
+            "Once there is more evidence, begin anew in another folder"
+        )
 
 
 def _parameters(work: _Work) -> bytes:

@@ -120,7 +120,7 @@ def test_short_assets_make_no_bundle(tmp_path: Path, assay: Assay) -> None:
     for _ in range(2):
         code, out, err = assay("prove", config, "--out", tmp_path / "one", "--json")
         assert (code, out) == (3, "")
-        assert err == ("assay: the assets fall short: ETH by 0.00000001; no bundle was written\n")
+        assert "the assets fall short: ETH by 0.00000001; no bundle was written" in err
         assert [path.name for path in (tmp_path / "one").iterdir()] == ["private"]
 
 
@@ -132,7 +132,8 @@ def test_a_ratio_is_held_to_the_unit(tmp_path: Path, assay: Assay) -> None:
     ledger.write_text("id,code,amount\nann,ETH,999\nbob,ETH,1\nbob,USDT,7\n")
     edit(config, 'code = "ETH"', 'code = "ETH"\nratio = "1101/1000"')
     code, _, err = assay("prove", config, "--out", tmp_path / "one")
-    assert (code, err) == (3, "assay: the assets fall short: ETH by 1; no bundle was written\n")
+    assert code == 3
+    assert "fall short: ETH by 1; no bundle" in err
     edit(config, "1101/1000", "11/10")
     code, _, _ = assay("prove", config, "--out", tmp_path / "two")
     assert code == 0
@@ -286,6 +287,12 @@ def test_equal_balances_have_different_leaves(tmp_path: Path) -> None:
     )
 
 
+def test_a_ledger_without_accounts(tmp_path: Path) -> None:
+    config = own_exchange(tmp_path / "exchange", LONG, {"ETH": 0}, decimals={"ETH": 0})
+    (tmp_path / "exchange" / "ledger.csv").write_text("id,code,amount\n")
+    audit(make_snapshot(config, tmp_path / "one").bundle, public_key(config))
+
+
 def test_no_liabilities_and_no_assets(tmp_path: Path) -> None:
     config = own_exchange(tmp_path / "exchange", LONG, {"ETH": 0, "USDT": 3}, decimals=ZERO)
     (tmp_path / "exchange" / "ledger.csv").write_text("id,code,amount\nann,USDT,3\nbob,ETH,0\n")
@@ -307,9 +314,10 @@ def test_ids_beyond_ascii_and_duplicates(tmp_path: Path, assay: Assay) -> None:
     code, _, err = assay("prove", config, "--out", tmp_path / "one")
     assert code == 1
     assert "duplicate-id" in err
+    # Nothing was made of it yet, so the folder serves the corrected file.
     edit(config, 'layout = "long"', 'layout = "long"\nmerge_duplicates = true')
-    bundle = make_snapshot(config, tmp_path / "two").bundle
-    code, _, _ = assay("package", tmp_path / "two", "Jose\u0301", "--out", tmp_path / "package")
+    bundle = make_snapshot(config, tmp_path / "one").bundle
+    code, _, _ = assay("package", tmp_path / "one", "Jose\u0301", "--out", tmp_path / "package")
     assert code == 0
     report = verifier.check_inclusion(
         (tmp_path / "package").read_bytes(),
