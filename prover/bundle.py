@@ -167,5 +167,5 @@ def _policy(config: SnapshotConfig) -> Policy:
             KnownUnit(asset.code, unit.chain, unit.contract, unit.decimals)
             for asset in config.assets
             for unit in asset.units
-        )
+        ),
     )
