@@ -135,7 +135,6 @@ def _parse_plain(text: Text, decimals: int) -> tuple[U64, U64, npt.NDArray[np.bo
         else:
             word, position = divmod(place - decimals - 1, WORD_DIGITS)
             words[:, word] += digit * np.uint64(10 ** (WORD_DIGITS - 1 - position))
-    words[~exact] = 0
     return units, words, exact
 
 

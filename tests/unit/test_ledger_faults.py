@@ -112,6 +112,7 @@ BALANCES = [
     ("92233720368.54775808", "too-large"),
     ("92233720368547758079999", "too-large"),
     ("0" * 41, "too-large"),
+    ("0" * 11 + "." + "0" * 30, "too-large"),
     ("9" * 41, "too-large"),
     ("9" * 4000, "too-large"),
     ("0." + "0" * 30 + "1", "not-exact"),
@@ -366,7 +367,9 @@ def test_damaged_parquet_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     arrays = [pa.array([cell % i for i in range(5000)]) for cell in ("alice%d", "BTC%.0s", "%d")]
     path = tmp_path / "ledger.parquet"
     table = pa.table(arrays, names=["id", "asset", "balance"])
-    pa.parquet.write_table(table, path, row_group_size=1000, write_page_checksum=True)
+    pa.parquet.write_table(
+        table, path, row_group_size=1000, compression="none", write_page_checksum=True
+    )
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
@@ -446,12 +449,20 @@ def test_null(tmp_path: Path, postgresql_url: str, column: str, rule: str) -> No
 def test_type_of_a_postgresql_balance(
     tmp_path: Path, postgresql_url: str, balance: str, rule: str
 ) -> None:
+    # A column has one type: what is no number at all stands in the first row.
     query = f"SELECT 'alice' AS id, 1 AS b, 1.5 AS e UNION ALL SELECT 'bob', 1, {balance}"
     if "double" in balance or "real" in balance or "true" in balance or "now" in balance:
         query = f"SELECT 'alice' AS id, 1 AS b, {balance} AS e"
     source = SqlSource(postgresql_url, query, WIDE)
     rule_found, row, column = place(refused(source, tmp_path), source)
     assert (rule_found, row, column) == (rule, query.count("SELECT"), "e")
+
+
+@pytest.mark.parametrize("account", ["true", "1.5", "now()", "ARRAY['alice']"])
+def test_type_of_a_postgresql_id(tmp_path: Path, postgresql_url: str, account: str) -> None:
+    query = f"SELECT {account} AS id, 1 AS b, 1 AS e"
+    source = SqlSource(postgresql_url, query, WIDE)
+    assert place(refused(source, tmp_path), source) == ("bad-id", 1, "id")
 
 
 def test_type_of_an_sqlite_value(tmp_path: Path) -> None:
