@@ -186,6 +186,8 @@ class Forger:
     previous: bytes = bytes(32)
     rotation: list[Fields] = field(default_factory=list)
     signing_seed: bytes = bytes(31) + b"\x07"
+    secret: bytes = b"forger"
+    salt: bytes = bytes(32)
     lies: Lies = field(default_factory=Lies)
 
     @property
@@ -284,7 +286,8 @@ class Forger:
     ) -> Argument:
         """The argument for openings under a statement. `entries` is item 6; None for solvency."""
         items = self.lies.statement(asset.code, kind, self.items(asset, kind, statement))
-        return prove(absorb_all(items, bend.omit), b, openings, entries, bend=bend)
+        state = absorb_all(items, bend.omit)
+        return prove(state, b, openings, entries, self.secret, self.salt, bend)
 
     def evidence(self, asset: Asset) -> Fields:
         """The evidence file as a map, lies applied."""
