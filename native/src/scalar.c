@@ -98,18 +98,28 @@ void scalar_inverse_var(scalar *r, const scalar *a)
 }
 
 /*
- * A sum of products of limbs is L + 2^256·H + 2^512·t, t one limb; divided by 2^256 that is L/2^256 + H + t·c mod n,
+ * A sum of products, its columns carried, is L + 2^256·H + 2^512·t, t one limb; divided by 2^256 that is L/2^256 + H + t·c mod n,
  * where c = 2^256 mod n has 129 bits, so t·c < 2^193 < n, and H < 2^256 < 2n.
  */
 void scalar_sum_reduce(scalar *r, const scalar_sum *acc)
 {
-    uint64_t low[8] = {acc->limb[0], acc->limb[1], acc->limb[2], acc->limb[3], 0, 0, 0, 0};
+    uint64_t low[8], limb[4];
+    uint128 s = 0;
+    for (int i = 0; i < 8; i++) {
+        s += acc->column[i];
+        if (i < 4)
+            low[i] = (uint64_t)s;
+        else
+            limb[i - 4] = (uint64_t)s;
+        s >>= 64;
+    }
+    for (int i = 4; i < 8; i++) low[i] = 0;
+    const uint64_t t = (uint64_t)s;
     scalar high, top;
     scalar_reduce(r, low);
-    scalar_subtract_order(&high, acc->limb + 4, 0);
+    scalar_subtract_order(&high, limb, 0);
     scalar_add(r, r, &high);
-    const uint64_t t = acc->limb[8];
-    uint128 s = (uint128)t * ORDER_C0;
+    s = (uint128)t * ORDER_C0;
     top.limb[0] = (uint64_t)s;
     s = (uint128)t * ORDER_C1 + (uint64_t)(s >> 64);
     top.limb[1] = (uint64_t)s;

@@ -27,7 +27,7 @@ typedef struct {
 } words;
 
 typedef struct {
-    uint64_t limb[9]; /* a sum of products of limbs, below 2^576 */
+    uint128 column[8]; /* Σ column[i]·2^(64 i), each below 2^99 */
 } scalar_sum;
 
 extern const scalar SCALAR_ZERO, SCALAR_ONE;
