@@ -1,0 +1,374 @@
+"""Exchanges that lie: the attacks other systems fell to, each against the installed verifier.
+
+An attack is told of a fresh exchange (random name, keys of customers and padding as derived); the
+frozen ones are in spec/vectors.
+"""
+
+from __future__ import annotations
+
+import os
+from array import array
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+import native
+import verifier
+from spec.reference.argument import Shape as ReferenceShape
+from spec.reference.argument import equations
+from spec.reference.group import decode, multi_multiply
+from spec.reference.transcript import Transcript as ReferenceTranscript
+from tests.adversarial.exchange import Asset, Fields, Lies, absorb_all
+from tests.adversarial.forge import HONEST, Bend, N, Opening, Shape, u
+from tests.adversarial.sample import (
+    ALICE,
+    BOB,
+    BTC,
+    ETH,
+    Sample,
+    account_key,
+    sample,
+    signed,
+)
+from tests.vectors.subjects import write_files
+
+Files = dict[str, bytes]
+Identity = dict[str, Any]
+
+
+@pytest.fixture
+def identity(rng: Random) -> Identity:
+    return {
+        "exchange": f"Exchange {rng.getrandbits(64)}",
+        "snapshot_id": f"s-{rng.getrandbits(60)}",
+    }
+
+
+def audit(made: Sample, files: Files, folder: Path, jobs: int = 1) -> tuple[str, str] | None:
+    """Code and place of the fault that an audit finds."""
+    try:
+        verifier.audit(write_files(folder, files), made.forger.public_key, jobs=jobs)
+    except verifier.Rejected as fault:
+        return fault.code.value, fault.where
+    return None
+
+
+def inclusion(
+    made: Sample, files: Files, folder: Path, account: str, package: bytes, **typed: str
+) -> str | None:
+    """The code that a light check ends with."""
+    bundle = write_files(folder, files)
+    key = made.forger.public_key
+    try:
+        verifier.check_inclusion(package, bundle, key, account, typed, only=True)
+    except verifier.Rejected as fault:
+        return fault.code.value
+    return None
+
+
+def asset_of(made: Sample, code: str) -> Asset:
+    return next(asset for asset in made.forger.assets if asset.code == code)
+
+
+# --- customers
+
+
+def test_one_leaf_cannot_be_shown_to_two_customers(identity: Identity, tmp_path: Path) -> None:
+    """Two equal balances, one leaf, which is Alice's: every way of showing it to Bob."""
+    customers = {ALICE: {"ETH": [3_500_000_000]}, BOB: {}}
+    made = sample([ETH], customers, **identity)
+    files = made.forger.bundle()
+    assert audit(made, files, tmp_path / "bundle") is None
+    leaf = made.parts[ALICE]["ETH"][0][0]
+
+    def told(**changed: object) -> str | None:
+        def edit(fields: Fields) -> None:
+            fields["assets"][0]["parts"] = [{"amount": 3_500_000_000, "leaf": leaf, "part": 0}]
+            fields.update(changed)
+
+        package = made.package(files["manifest.msgpack"], BOB, edit)
+        return inclusion(made, files, tmp_path / "bundle", BOB, package, ETH="3.5")
+
+    assert told() == "inclusion.wrong-opening"
+    assert told(account_key=account_key(ALICE)) == "inclusion.wrong-opening"
+    assert told(account_id=ALICE) == "package.wrong-account"
+    assert told(account_id=ALICE, account_key=account_key(ALICE)) == "package.wrong-account"
+
+
+def test_an_omitted_customer_notices(identity: Identity, tmp_path: Path) -> None:
+    """Bob is not in the tree: whatever leaf he is shown, and if he is shown none."""
+    customers = {ALICE: {"ETH": [3_500_000_000]}, BOB: {}}
+    made = sample([ETH], customers, **identity)
+    files = made.forger.bundle()
+    for leaf in range(16):
+
+        def edit(fields: Fields, leaf: int = leaf) -> None:
+            fields["assets"][0]["parts"] = [{"amount": 5, "leaf": leaf, "part": 0}]
+
+        package = made.package(files["manifest.msgpack"], BOB, edit)
+        found = inclusion(made, files, tmp_path / "bundle", BOB, package, ETH="0.000000005")
+        assert found == "inclusion.wrong-opening"
+    empty = made.package(files["manifest.msgpack"], BOB)
+    found = inclusion(made, files, tmp_path / "bundle", BOB, empty, ETH="0.000000005")
+    assert found == "inclusion.balance-short"
+
+
+def test_a_smaller_balance_is_noticed(identity: Identity, tmp_path: Path) -> None:
+    """A leaf of one unit less opens to that alone."""
+    made = sample([ETH], {ALICE: {"ETH": [3_499_999_999]}}, **identity)
+    files = made.forger.bundle()
+
+    def raised(fields: Fields) -> None:
+        fields["assets"][0]["parts"][0]["amount"] += 1
+
+    honest = made.package(files["manifest.msgpack"], ALICE)
+    lying = made.package(files["manifest.msgpack"], ALICE, raised)
+    found = [inclusion(made, files, tmp_path / "b", ALICE, p, ETH="3.5") for p in (honest, lying)]
+    assert found == ["inclusion.balance-short", "inclusion.wrong-opening"]
+
+
+def test_two_manifests_for_one_snapshot(identity: Identity, tmp_path: Path) -> None:
+    """Different roots shown to different people: a package tells which it is for."""
+    mine = sample([ETH], {ALICE: {"ETH": [7]}, BOB: {}}, **identity)
+    theirs = sample([ETH], {ALICE: {}, BOB: {"ETH": [7]}}, **identity)
+    shown, other = mine.forger.bundle(), theirs.forger.bundle()
+    package = mine.package(shown["manifest.msgpack"], ALICE)
+    found = inclusion(theirs, other, tmp_path / "other", ALICE, package, ETH="0.000000007")
+    assert found == "package.wrong-manifest"
+    with pytest.raises(verifier.Rejected, match=r"^manifest\.equivocation"):
+        verifier.audit(
+            write_files(tmp_path / "other", other),
+            theirs.forger.public_key,
+            previous=write_files(tmp_path / "mine", shown),
+        )
+
+
+def test_a_package_of_another_snapshot(identity: Identity, tmp_path: Path) -> None:
+    """Even with the digest and signature of this one: the blinding factor binds the context."""
+    old = sample([ETH], **identity)
+    new = sample([ETH], **(identity | {"snapshot_id": "next"}))
+    files = new.forger.bundle()
+    leaf = old.parts[ALICE]["ETH"][0][0]
+    new_asset, old_asset = asset_of(new, "ETH"), asset_of(old, "ETH")
+    assert new_asset.leaves[leaf] != old_asset.leaves[leaf]
+    new_asset.leaves[leaf] = old_asset.leaves[leaf]
+    files = new.forger.bundle()
+    assert audit(new, files, tmp_path / "b") is None
+    package = new.package(files["manifest.msgpack"], ALICE)
+    found = inclusion(new, files, tmp_path / "b", ALICE, package, ETH="3.5")
+    assert found == "inclusion.wrong-opening"
+
+
+# --- liabilities
+
+
+def test_a_childs_sum_cannot_be_moved(identity: Identity, rng: Random, tmp_path: Path) -> None:
+    """A parent that states less for a child than its page holds, or moves it to another child."""
+    moved = rng.randrange(1, 2**60)
+    for index in range(3):
+
+        def child(
+            code: str, level: int, at: int, page_id: bytes, opening: Opening, index: int = index
+        ) -> tuple[bytes, Opening]:
+            value, blinding = opening
+            if at == index:
+                value += moved
+            if at == (index + 1) % 3:
+                value = (value - moved) % 2**64
+            return page_id, (value, blinding)
+
+        rich = replace(BTC, holdings=(("p2wpkh", "", 2**80),))
+        made = sample([rich], lies=Lies(child=child), **identity)
+        found = audit(made, made.forger.bundle(), tmp_path / f"{index}")
+        assert found == ("page.wrong-child-sum", "BTC, level 1, page 0")
+
+
+def test_negative_balances(identity: Identity, rng: Random, tmp_path: Path) -> None:
+    """A dummy customer who owes: the total is smaller, the digits are chosen at will."""
+    for digits in (None, (1,) * 1024, (0,) * 1024):
+        lies = Lies(argument=lambda code, kind, level, index: HONEST)
+        if digits is not None:
+            bend = Bend(digits=digits, residual=rng.randrange(1, 5))
+            lies.argument = lambda code, kind, level, index, bend=bend: (  # type: ignore[misc]
+                bend if kind == "page" else HONEST
+            )
+        made = sample([ETH], lies=lies, **identity)
+        leaves = asset_of(made, "ETH").leaves
+        zero = next(place for place, (value, _) in enumerate(leaves) if value == 0)
+        leaves[zero] = (N - rng.randrange(1, 7_000_000_000), rng.randrange(N))
+        found = audit(made, made.forger.bundle(), tmp_path / "b")
+        assert found == ("argument.rejected", "ETH, level 0, page 0")
+
+
+def test_a_debt_in_one_asset_does_not_cover_another(identity: Identity, tmp_path: Path) -> None:
+    """No netting: what is short in ETH is short, however rich the exchange is in BTC."""
+    poor = replace(ETH, holdings=())
+    rich = replace(BTC, holdings=(("p2wpkh", "", 2**60),))
+    made = sample([rich, poor], **identity)
+    assert audit(made, made.forger.bundle(), tmp_path / "b") == (
+        "argument.rejected",
+        "ETH, solvency",
+    )
+
+
+def test_parameters_come_from_no_proof(identity: Identity, tmp_path: Path) -> None:
+    """A tree of another shape than the manifest's, proved honestly for that shape."""
+    made = sample([replace(ETH, capacity=2)], **identity)
+    made.forger.lies = Lies(
+        manifest=lambda fields: fields["assets"][0].update(capacity=1, levels=1)
+    )
+    found = audit(made, made.forger.bundle(), tmp_path / "b")
+    assert found == ("bundle.unexpected-file", "pages/ETH/1")
+    made = sample([ETH], **identity)
+    made.forger.lies = Lies(
+        manifest=lambda fields: fields["assets"][0].update(ratio={"den": 2, "num": 1})
+    )
+    found = audit(made, made.forger.bundle(), tmp_path / "b2")
+    assert found == ("manifest.ratio-below-policy", "manifest, ETH")
+
+
+# --- assets
+
+
+def test_ownership_signatures_of_another_message(identity: Identity, tmp_path: Path) -> None:
+    """Signatures made for another exchange or snapshot, or for another block."""
+    for changed in (
+        {"exchange": "Another"},
+        {"snapshot_id": "another"},
+        {"signing_seed": os.urandom(32)},
+        {"chains": [("ethereum", 1, os.urandom(32))]},
+    ):
+        other = sample([], {}, **(identity | changed))
+        text = signed("account", other.forger.ownership_message("ethereum")).signature
+
+        def evidence(code: str, fields: Fields, text: str = text) -> None:
+            fields["signatures"][0]["text"] = text
+
+        made = sample([ETH], lies=Lies(evidence=evidence), **identity)
+        found = audit(made, made.forger.bundle(), tmp_path / "b")
+        assert found == ("evidence.bad-signature", "ETH, signature 0")
+
+
+def test_an_address_counts_once(identity: Identity, tmp_path: Path) -> None:
+    def twice(code: str, fields: Fields) -> None:
+        fields["rows"] = [fields["rows"][0]] * 2
+
+    made = sample([ETH], lies=Lies(evidence=twice), **identity)
+    found = audit(made, made.forger.bundle(), tmp_path / "b")
+    assert found == ("evidence.duplicate-address", "ETH, row 1")
+
+
+def test_coins_cannot_be_added_after_the_proof(identity: Identity, tmp_path: Path) -> None:
+    """C_L too small, C_A too large, or another ratio than the argument's."""
+    insolvent = replace(ETH, holdings=(("account", "", 10**18),))
+    lies: Sequence[Lies] = (
+        Lies(solvency=lambda code, value: 0),
+        Lies(solvency=lambda code, value: N - value),
+        Lies(solvency=lambda code, value: value % 2**128),
+        Lies(root=lambda code, page_id, opening: (page_id, (opening[0] - 6 * 10**9, opening[1]))),
+    )
+    found = []
+    for number, lie in enumerate(lies):
+        made = sample([insolvent], lies=lie, **identity)
+        found.append(audit(made, made.forger.bundle(), tmp_path / str(number)))
+    assert found == [("argument.rejected", "ETH, solvency")] * 3 + [
+        ("page.wrong-root-sum", "ETH, level 0, page 0")
+    ]
+
+
+# --- batches
+
+
+def cancelling(made: Sample) -> Asset:
+    """Make page 0 of BTC false and page 1 take up its error: added, all equations hold."""
+    asset = asset_of(made, "BTC")
+    asset.leaves[3] = (2**64 + 5, 99)
+    error = made.forger.tree(asset)[0][0].error
+    bend = Bend(y_shift=-error % N)
+    made.forger.lies = Lies(
+        argument=lambda code, kind, level, index: bend if (level, index) == (0, 1) else HONEST
+    )
+    return asset
+
+
+def page_state(made: Sample, asset: Asset) -> bytes:
+    """The transcript after item 3."""
+    return absorb_all(made.forger.items(asset, "page", b"")[:3], frozenset())
+
+
+def test_errors_that_cancel_between_pages(identity: Identity) -> None:
+    """The forgery is real: it passes where the equations of two pages are added without weights."""
+    made = sample([BTC], **identity)
+    asset = cancelling(made)
+    pages = made.forger.tree(asset)[0]
+    terms = []
+    for page in pages[:2]:
+        statement = u(0, 1) + u(2, 1) + u(page.index, 4) + u(3, 4) + u(16, 4)
+        state = absorb_all(made.forger.items(asset, "page", statement), frozenset())
+        transcript = ReferenceTranscript(state)
+        transcript.absorb("shape", Shape(16, 64).encode())
+        transcript.absorb("entries", page.entries)
+        points = [decode(page.entries[at : at + 33]) for at in range(0, 33 * 16, 33)]
+        for equation in equations(
+            transcript.state, ReferenceShape(16, 64), points, page.argument, ""
+        ):
+            terms += equation
+    assert multi_multiply(terms) is None
+    data = b"".join(page.encode() for page in pages)
+    for seed in (bytes(32), b"\xff" * 32, *(os.urandom(32) for _ in range(8))):
+        with pytest.raises(native.PageRejected) as refused:
+            native.pages_verify(page_state(made, asset), 0, 2, 0, 3, 16, 16, data, seed)
+        assert (refused.value.index, refused.value.code) == (0, "argument.rejected")
+
+
+def test_the_first_bad_page_is_named(identity: Identity, rng: Random, tmp_path: Path) -> None:
+    """Whatever the faults, however many the threads."""
+    faults: dict[str, Callable[[bytes], bytes]] = {
+        "page.bad-header": lambda page: b"XXXX" + page[4:],
+        "page.bad-point": lambda page: page[:15] + bytes(33) + page[48:],
+        "argument.bad-point": lambda page: page[: 15 + 33 * 16] + bytes(33) + page[48 + 33 * 16 :],
+        "argument.bad-scalar": lambda page: page[:-32] + b"\xff" * 32,
+        "argument.rejected": lambda page: page[:-1] + bytes([page[-1] ^ 1]),
+    }
+    made = sample([replace(BTC, capacity=20)], **identity)
+    files = made.forger.bundle()
+    level0 = files["pages/BTC/0"]
+    length = native.page_length(0, 16)
+    pages = [level0[at : at + length] for at in range(0, len(level0), length)]
+    for round_number in range(6):
+        bad = {at: rng.choice(list(faults)) for at in rng.sample(range(20), rng.randrange(1, 6))}
+        changed = [faults[bad[at]](page) if at in bad else page for at, page in enumerate(pages)]
+        first = min(bad)
+        for jobs in (1, 3):
+            folder = tmp_path / f"{round_number}-{jobs}"
+            found = audit(made, files | {"pages/BTC/0": b"".join(changed)}, folder, jobs)
+            assert found == (bad[first], f"BTC, level 0, page {first}")
+
+
+def test_a_batch_of_one_bad_page_in_many(identity: Identity, rng: Random) -> None:
+    """At any place of a batch of any size, and honest ones around it."""
+    made = sample([replace(BTC, capacity=20)], **identity)
+    asset = asset_of(made, "BTC")
+    state = page_state(made, asset)
+    values = array("Q", [v for v, _ in asset.leaves])
+    blindings = b"".join(u(r, 32) for _, r in asset.leaves)
+    secret = rng.randbytes(32)
+    data = native.pages_prove(state, 0, 3, 0, 20, 16, values, blindings, b"", secret, bytes(32))[0]
+    length = native.page_length(0, 16)
+    for _ in range(20):
+        first = rng.randrange(20)
+        count = rng.randrange(1, 21 - first)
+        batch = bytearray(data[first * length : (first + count) * length])
+        native.pages_verify(state, 0, 3, first, 20, 16, 16, bytes(batch), os.urandom(32))
+        at = rng.randrange(count)
+        batch[(at + 1) * length - 1] ^= 1 << rng.randrange(8)
+        with pytest.raises(native.PageRejected) as refused:
+            native.pages_verify(state, 0, 3, first, 20, 16, 16, bytes(batch), os.urandom(32))
+        assert (refused.value.index, refused.value.code) == (first + at, "argument.rejected")
+        for place in ((0, 3, first + 1, 20, 16), (0, 2, first, 20, 16), (0, 3, first, 24, 16)):
+            with pytest.raises(native.PageRejected):
+                native.pages_verify(state, *place, 16, bytes(batch), os.urandom(32))
