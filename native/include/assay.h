@@ -52,10 +52,8 @@ const char *assay_kernel_name(void);
 
 /* Hashes: SHA-256; SHA256(SHA256(tag) || SHA256(tag) || data); HMAC-SHA-256.  Digests of 32 bytes. */
 void assay_sha256(uint8_t *digest, const uint8_t *data, size_t length);
-void assay_tagged_hash(uint8_t *digest, const uint8_t *tag, size_t tag_length, const uint8_t *data,
-                       size_t length);
-void assay_hmac_sha256(uint8_t *digest, const uint8_t *key, size_t key_length, const uint8_t *data,
-                       size_t length);
+void assay_tagged_hash(uint8_t *digest, const uint8_t *tag, size_t tag_length, const uint8_t *data, size_t length);
+void assay_hmac_sha256(uint8_t *digest, const uint8_t *key, size_t key_length, const uint8_t *data, size_t length);
 
 /* The transcript over a state of 32 bytes (spec/transcript.md, section 3).  Labels: at most 255 bytes. */
 void assay_transcript_begin(uint8_t *state);
@@ -82,14 +80,13 @@ int assay_points_sum_var(uint8_t *sum, size_t *bad, const uint8_t *points, size_
 
 /* Σ scalar_i·point_i, n >= 0.  *bad: index of the first bad scalar (ASSAY_BAD_SCALAR), else of the first bad point. */
 size_t assay_msm_scratch_size(size_t n);
-int assay_msm_var(uint8_t *point, size_t *bad, const uint8_t *scalars, const uint8_t *points, size_t n,
-                  void *scratch);
+int assay_msm_var(uint8_t *point, size_t *bad, const uint8_t *scalars, const uint8_t *points, size_t n, void *scratch);
 
 /* point_i = v_i·V + r_i·B.  A value is value_words (1, 2 or 4) little-endian 64-bit words, least significant
  * first.  *bad: index of the first blinding not below the order. */
 size_t assay_commit_scratch_size(size_t n);
-int assay_commit_var(uint8_t *points, size_t *bad, const uint64_t *values, size_t value_words,
-                     const uint8_t *blindings, size_t n, const assay_tables *tables, void *scratch);
+int assay_commit_var(uint8_t *points, size_t *bad, const uint64_t *values, size_t value_words, const uint8_t *blindings,
+                     size_t n, const assay_tables *tables, void *scratch);
 
 /* Sum of n scalars mod the order; *bad: the index of the first that is not below it. */
 int assay_scalars_sum(uint8_t *sum, size_t *bad, const uint8_t *scalars, size_t n);
@@ -105,8 +102,8 @@ size_t assay_argument_length(size_t m, size_t b);
  * infinity, 33 zero bytes.  `secret` and `salt` are 32 bytes. */
 size_t assay_argument_prove_scratch_size(size_t m, size_t b);
 int assay_argument_prove_var(uint8_t *argument, const uint8_t *state, const uint8_t *values, const uint8_t *blindings,
-                             const uint8_t *commitments, size_t m, size_t b, const uint8_t *secret,
-                             const uint8_t *salt, const assay_tables *tables, void *scratch);
+                             const uint8_t *commitments, size_t m, size_t b, const uint8_t *secret, const uint8_t *salt,
+                             const assay_tables *tables, void *scratch);
 
 /* Check it.  ASSAY_BAD_POINT: a commitment.  `seed` is 32 random bytes, drawn after the argument is known. */
 size_t assay_argument_verify_scratch_size(size_t m, size_t b);
@@ -116,10 +113,10 @@ int assay_argument_verify_var(const uint8_t *state, const uint8_t *commitments, 
 
 /* Consecutive pages of one level (spec/wire.md, section 5). */
 typedef struct {
-    uint8_t asset_state[32];       /* of the transcript after item 3 */
+    uint8_t asset_state[32]; /* of the transcript after item 3 */
     uint8_t level, levels;
-    uint32_t first_index;          /* of the first of the pages */
-    uint32_t capacity, page_size;  /* pages of level 0; entries of a page, 1 .. 1024 */
+    uint32_t first_index;         /* of the first of the pages */
+    uint32_t capacity, page_size; /* pages of level 0; entries of a page, 1 .. 1024 */
 } assay_page_place;
 
 /* Bytes of a page of `count` entries, 1 .. 1024. */
@@ -130,9 +127,9 @@ size_t assay_page_length(uint32_t level, uint32_t count);
  * the page of ASSAY_TOO_LARGE. */
 size_t assay_pages_prove_scratch_size(uint32_t page_size);
 int assay_pages_prove_var(uint8_t *pages, uint8_t *ids, uint8_t *sums, uint64_t *sum_values, uint8_t *sum_blindings,
-                          size_t *bad, const assay_page_place *place, const uint64_t *values,
-                          const uint8_t *blindings, const uint8_t *child_ids, size_t n, const uint8_t *secret,
-                          const uint8_t *salt, const assay_tables *tables, void *scratch);
+                          size_t *bad, const assay_page_place *place, const uint64_t *values, const uint8_t *blindings,
+                          const uint8_t *child_ids, size_t n, const uint8_t *secret, const uint8_t *salt,
+                          const assay_tables *tables, void *scratch);
 
 /* Check n >= 1 pages, all full but the last, which has count_last entries; out: their ids and sums.  On a rejection *bad is the
  * lowest page that has a fault, from 0, and the status its first.  `seed` as above. */

@@ -22,6 +22,11 @@ bool argument_shape_init(argument_shape *s, size_t m, size_t b)
     return s->nu <= ARGUMENT_NU_MAX;
 }
 
+size_t argument_value_words(const argument_shape *s)
+{
+    return (size_t)1 << (s->nu - 6);
+}
+
 size_t argument_points(const argument_shape *s)
 {
     return s->rows + 3 * s->nu + ARGUMENT_OPENINGS;
@@ -41,7 +46,7 @@ void argument_absorb_shape(transcript *t, const argument_shape *s)
 {
     const uint32_t number[6] = {s->m, s->b, s->nu, s->mu, s->rows, s->columns};
     uint8_t data[24];
-    for (int i = 0; i < 24; i++) data[i] = (uint8_t)(number[i / 4] >> (24 - 8 * (i % 4)));
+    for (int i = 0; i < 6; i++) put_u32(data + 4 * i, number[i]);
     transcript_absorb(t, "shape", data, sizeof data);
 }
 

@@ -32,6 +32,9 @@ typedef struct {
 /* False unless b is 64 or 128, m >= 1, and ν <= ARGUMENT_NU_MAX. */
 bool argument_shape_init(argument_shape *s, size_t m, size_t b);
 
+/* Words that hold the N bits, those of absent entries included: N/64. */
+size_t argument_value_words(const argument_shape *s);
+
 /* Points of an argument, R + 3ν + 6; scalars, S + 4; bytes. */
 size_t argument_points(const argument_shape *s);
 size_t argument_scalars(const argument_shape *s);

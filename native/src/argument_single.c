@@ -18,11 +18,6 @@ static void begin(transcript *t, const uint8_t state[32], const argument_shape *
     argument_absorb_shape(t, s);
 }
 
-static size_t padded_values(const argument_shape *s)
-{
-    return (size_t)1 << (s->nu - 6);
-}
-
 static size_t largest(size_t a, size_t b)
 {
     return a > b ? a : b;
@@ -32,7 +27,7 @@ size_t assay_argument_prove_scratch_size(size_t m, size_t b)
 {
     argument_shape s;
     if (!argument_shape_init(&s, m, b)) return 0;
-    return ARENA_SIZE(sizeof(argument_prover)) + ARENA_SIZE(padded_values(&s) * sizeof(uint64_t)) +
+    return ARENA_SIZE(sizeof(argument_prover)) + ARENA_SIZE(argument_value_words(&s) * sizeof(uint64_t)) +
            ARENA_SIZE(m * sizeof(words)) + ARENA_SIZE(m * sizeof(affine)) +
            largest(kernel()->scratch_size(m), argument_prove_scratch_size(&s, 1));
 }
@@ -41,7 +36,7 @@ size_t assay_argument_prove_scratch_size(size_t m, size_t b)
 static void read_values(uint64_t *values, const argument_shape *s, const uint8_t *bytes)
 {
     const size_t each = s->b / 64;
-    memset(values, 0, padded_values(s) * sizeof *values);
+    memset(values, 0, argument_value_words(s) * sizeof *values);
     for (size_t i = 0; i < s->m * each; i++) {
         uint64_t *word = &values[i / each * each + each - 1 - i % each];
         for (size_t k = 0; k < 8; k++) *word = *word << 8 | bytes[8 * i + k];
@@ -67,7 +62,7 @@ int assay_argument_prove_var(uint8_t *argument, const uint8_t *state, const uint
     if (!argument_shape_init(&s, m, b)) return ASSAY_BAD_COUNT;
     uint8_t *next = scratch;
     argument_prover *p = arena_take(&next, sizeof *p);
-    uint64_t *words_of_values = arena_take(&next, padded_values(&s) * sizeof *words_of_values);
+    uint64_t *words_of_values = arena_take(&next, argument_value_words(&s) * sizeof *words_of_values);
     words *opening = arena_take(&next, m * sizeof *opening);
     affine *points = arena_take(&next, m * sizeof *points);
     int status = ASSAY_OK;

@@ -5,11 +5,6 @@
 
 #include <string.h>
 
-static void put_u32(uint8_t out[4], uint32_t a)
-{
-    for (int i = 0; i < 4; i++) out[i] = (uint8_t)(a >> (24 - 8 * i));
-}
-
 static void update_u32(sha256_context *c, uint32_t a)
 {
     uint8_t bytes[4];

@@ -24,11 +24,6 @@ size_t page_stride(const assay_page_place *place)
     return assay_page_length(place->level, place->page_size);
 }
 
-static void put_u32(uint8_t out[4], uint32_t a)
-{
-    for (int i = 0; i < 4; i++) out[i] = (uint8_t)(a >> (24 - 8 * i));
-}
-
 void page_header(uint8_t header[PAGE_HEADER], const assay_page_place *place, uint32_t index, uint32_t m)
 {
     memcpy(header, "ASPG\x00\x01", 6);

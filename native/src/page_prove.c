@@ -34,18 +34,13 @@ typedef struct {
     void *rest;       /* scratch of the kernel, of argument_prove */
 } group;
 
-static size_t padded_values(const argument_shape *s)
-{
-    return (size_t)1 << (s->nu - 6);
-}
-
 static size_t group_size(const argument_shape *s, size_t count)
 {
     const size_t points = count * s->m, kernel_size = kernel()->scratch_size(points),
                  argument_size = argument_prove_scratch_size(s, count);
-    return ARENA_SIZE(count * sizeof(argument_prover)) + ARENA_SIZE(count * padded_values(s) * sizeof(uint64_t)) +
-           ARENA_SIZE(points * sizeof(words)) + ARENA_SIZE(points * sizeof(affine)) +
-           (kernel_size > argument_size ? kernel_size : argument_size);
+    return ARENA_SIZE(count * sizeof(argument_prover)) +
+           ARENA_SIZE(count * argument_value_words(s) * sizeof(uint64_t)) + ARENA_SIZE(points * sizeof(words)) +
+           ARENA_SIZE(points * sizeof(affine)) + (kernel_size > argument_size ? kernel_size : argument_size);
 }
 
 static void lay_out(group *g, void *scratch)
@@ -54,7 +49,7 @@ static void lay_out(group *g, void *scratch)
     const size_t points = g->count * s->m;
     uint8_t *next = scratch;
     g->provers = arena_take(&next, g->count * sizeof *g->provers);
-    g->values = arena_take(&next, g->count * padded_values(s) * sizeof *g->values);
+    g->values = arena_take(&next, g->count * argument_value_words(s) * sizeof *g->values);
     g->blindings = arena_take(&next, points * sizeof *g->blindings);
     g->points = arena_take(&next, points * sizeof *g->points);
     g->rest = next;
@@ -95,7 +90,7 @@ static int write_entries(const job *j, const group *g)
 static int write_arguments(const job *j, const group *g)
 {
     const page_layout *l = &g->layout;
-    const size_t m = l->shape.m, padded = padded_values(&l->shape);
+    const size_t m = l->shape.m, padded = argument_value_words(&l->shape);
     memset(g->values, 0, g->count * padded * sizeof *g->values);
     for (size_t i = 0; i < g->count; i++) {
         argument_prover *p = &g->provers[i];

@@ -34,6 +34,12 @@ void hmac(uint8_t digest[32], const hmac_key *k, const void *data, size_t length
 /* Streaming: begin a copy of k->inner, sha256_update it, and end with this. */
 void hmac_end(uint8_t digest[32], const hmac_key *k, sha256_context *c);
 
+/* An integer as four big-endian bytes, as hashed data has it. */
+static inline void put_u32(uint8_t bytes[4], uint32_t a)
+{
+    for (int i = 0; i < 4; i++) bytes[i] = (uint8_t)(a >> (24 - 8 * i));
+}
+
 /* Writes zeros that the compiler may not drop. */
 void clear_secret(void *data, size_t length);
 

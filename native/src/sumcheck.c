@@ -11,11 +11,6 @@
 /* Where the patterns of rounds 1, 2, 3 begin. */
 static const size_t PATTERNS_AT[BYTE_ROUNDS + 1] = {0, 0, 4, 20};
 
-static size_t word_count(const argument_shape *s)
-{
-    return (size_t)1 << (s->nu - WORD_BITS);
-}
-
 /* Elements of the dense vector before round j > PAIR_ROUND. */
 static size_t dense_count(const argument_shape *s, unsigned j)
 {
@@ -24,13 +19,13 @@ static size_t dense_count(const argument_shape *s, unsigned j)
 
 size_t sumcheck_elements(const argument_shape *s)
 {
-    return 4 * word_count(s) + dense_count(s, PAIR_ROUND + 1);
+    return 4 * argument_value_words(s) + dense_count(s, PAIR_ROUND + 1);
 }
 
 const scalar *sumcheck_selector(const sumcheck *c, size_t i)
 {
     /* The factors of k's coordinates are 1 at 0. */
-    return &c->w_rest[word_count(c->shape) + (i << (c->shape->log_b - WORD_BITS))];
+    return &c->w_rest[argument_value_words(c->shape) + (i << (c->shape->log_b - WORD_BITS))];
 }
 
 /* out[i] = Π_t factor[t](bit t of i), i < 2^n. */
@@ -62,7 +57,7 @@ static void rest_tables(scalar *rest, const linear *factor, const argument_shape
 /* The weight of every byte at even and at odd positions in its word, but for the factor of coordinate 3. */
 static void gather_bytes(scalar bytes[2][256], sumcheck *c, const linear *factor, const scalar *rest)
 {
-    const size_t n = word_count(c->shape);
+    const size_t n = argument_value_words(c->shape);
     scalar position[4];
     factor_table(position, factor + BYTE_ROUNDS + 1, WORD_BITS - BYTE_ROUNDS - 1);
     memset(bytes, 0, 2 * sizeof *bytes);
@@ -134,8 +129,8 @@ bool sumcheck_begin(sumcheck *c, const argument_shape *s, const argument_challen
     c->shape = s;
     c->values = values;
     c->e_rest = memory;
-    c->w_rest = memory + 2 * word_count(s);
-    c->dense = memory + 4 * word_count(s);
+    c->w_rest = memory + 2 * argument_value_words(s);
+    c->dense = memory + 4 * argument_value_words(s);
     for (unsigned t = 0; t < s->nu; t++) {
         argument_eq_factor(&c->e_factor[t], challenges, t);
         argument_weight_factor(&c->w_factor[t], challenges, s, t);
@@ -185,7 +180,7 @@ static void sum_patterns(sumcheck *c, unsigned j)
 /* h and l of the round that joins the bytes of a pair.  Only h's leading coefficient depends on both. */
 static void sum_byte_pairs(sumcheck *c)
 {
-    const size_t n = word_count(c->shape);
+    const size_t n = argument_value_words(c->shape);
     scalar position[4], difference, t;
     scalar_sum h0 = {{0}}, h1 = {{0}}, l0 = {{0}}, l1 = {{0}};
     for (unsigned i = 0; i < 256; i++) {
