@@ -139,16 +139,8 @@ def verify(script: bytes, message: bytes, text: str) -> None:
     if text.startswith("pof"):
         raise UnsupportedError("signature", "a proof of funds")
     prevout = to_spend_id(script, message) + _ZERO
-    malformed: ValueError | None = None
-    try:
-        to_sign = _decode(text, prevout)
-    except ValueError as error:
-        malformed = error
-    else:
-        _refuse_kinds(to_sign)
-    template = template_of(script)
-    if malformed is not None:
-        raise malformed
+    to_sign = _decode(text, prevout)
+    _refuse_kinds(to_sign)
     if len(to_sign.inputs) != 1 or to_sign.inputs[0].prevout != prevout:
         raise ValueError("not a spend of the message's transaction")
     if to_sign.outputs != [_OUTPUT]:
@@ -161,7 +153,7 @@ def verify(script: bytes, message: bytes, text: str) -> None:
         "p2wsh": spend.p2wsh,
         "p2tr": spend.p2tr,
     }
-    checks[template]()
+    checks[template_of(script)]()
 
 
 class _Spend:

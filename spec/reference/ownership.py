@@ -44,6 +44,8 @@ def owner(chain: str, address: str) -> bytes:
 
 def verify(signature_format: str, chain: str, address: str, signed: bytes, text: str) -> None:
     """Check an ownership signature. Raises UnsupportedError, and ValueError for a bad signature."""
+    if chain == "bitcoin":
+        template_of(bitcoin_script(address))  # refuses an address of no template before all else
     if FORMATS.get(signature_format) != chain:
         raise UnsupportedError("signature", "the format is unknown, or not for the chain")
     if signature_format == "bip322":

@@ -522,6 +522,14 @@ def templates() -> Iterator[Vector]:
             "evidence.unsupported-template",
             lying("BTC", lambda fields, a=address, t=text: owned(fields, a, t)),  # type: ignore[misc]
         )
+    address, text = cases["future-version"][1]
+    yield derived(
+        "evidence-unsupported-template-unknown-format",
+        "A witness program of version 2 under an unknown format: the address comes first.",
+        "order of checks",
+        "evidence.unsupported-template",
+        lying("BTC", lambda fields, a=address, t=text: owned(fields, a, t, "none")),  # type: ignore[misc]
+    )
     script = multisig(1, PUBLIC_KEYS[:1])
     output = p2wsh(script)
     address, to_sign = address_of(output), to_sign_for(bitcoin, output)
