@@ -1,6 +1,7 @@
 """The command line ``assay``: results on standard output, everything else on standard error.
 
-Exit codes: 0 done, 1 could not run, 2 usage, 3 the assets do not cover the liabilities. Bad input
+Exit codes: 0 done, 1 could not run, 2 usage, 3 the assets do not cover the liabilities, or a
+bundle is rejected. Bad input
 ends in one line that names file, row, column and rule, never in a traceback.
 """
 
@@ -21,19 +22,26 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from prover.errors import AssetsShort, ProverError
 from prover.keys import make_keys, public_bytes, read_signing_key
 from prover.packages import Packager, write_packages
 from prover.sample import make_sample
-from prover.snapshot import make_snapshot, ownership_messages, read_config
+from prover.snapshot import PRIVATE, make_snapshot, ownership_messages, read_config
 from prover.storage import create_private
+from verifier import wire
+from verifier.errors import Rejected
+from verifier.manifest import MANIFEST_PATH
+from verifier.params import TreeShape
 
-COULD_NOT_RUN, SHORT_OF_ASSETS = 1, 3
+COULD_NOT_RUN, REJECTED = 1, 3
 
 app = typer.Typer(
     add_completion=False,
@@ -59,8 +67,8 @@ def main() -> None:
     """Run the command line."""
     try:
         app()
-    except AssetsShort as error:
-        _fail(error, SHORT_OF_ASSETS)
+    except (AssetsShort, Rejected) as error:
+        _fail(error, REJECTED)
     except ProverError as error:
         _fail(error, COULD_NOT_RUN)
     except OSError as error:
@@ -102,19 +110,34 @@ def prove(
     started = time.monotonic()
     with _progress() as progress:
         snapshot = make_snapshot(config, out, jobs, progress)
+    seconds = time.monotonic() - started
+    manifest = wire.read_record(wire.Manifest, (snapshot.bundle / MANIFEST_PATH).read_bytes())
+    leaves = {a.code: TreeShape(a.capacity, manifest.page_size).leaves for a in manifest.assets}
+    size = sum(file.stat().st_size for file in snapshot.bundle.rglob("*") if file.is_file())
     result = {
         "bundle": str(snapshot.bundle),
+        "bundle_bytes": size,
+        "leaves": leaves,
         "made": snapshot.made,
         "manifest_digest": snapshot.manifest_digest.hex(),
-        "seconds": round(time.monotonic() - started, 3),
+        "seconds": round(seconds, 3),
         "snapshot_id": snapshot.snapshot_id,
     }
-    verb = "made" if snapshot.made else "was made before"
+    done = (
+        f"is proven, in {seconds:.1f} s" if snapshot.made else "was proven before; nothing changed"
+    )
     _print(
         as_json,
         result,
-        f"snapshot {snapshot.snapshot_id} {verb}: {snapshot.bundle}\n"
-        f"manifest {snapshot.manifest_digest.hex()}",
+        f"snapshot {snapshot.snapshot_id} {done}\n"
+        + "".join(
+            f"  {a.code:8} {leaves[a.code]:>13,} leaves, padding among them; "
+            f"assets cover at least {a.ratio.num}/{a.ratio.den} of what is owed\n"
+            for a in manifest.assets
+        )
+        + f"bundle    {snapshot.bundle}, {size / 1e6:.1f} MB: publish it unchanged\n"
+        f"private   {out / PRIVATE}: opens every balance; keep it, and keep it to yourself\n"
+        f"manifest  {snapshot.manifest_digest.hex()}",
     )
 
 
@@ -202,6 +225,13 @@ def _print(as_json: bool, result: dict[str, Any], text: str) -> None:
     print(json.dumps(result, ensure_ascii=False, sort_keys=True) if as_json else text)
 
 
+class _Rate(ProgressColumn):
+    """Units of work a second."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:,.0f}/s" if task.speed else "")
+
+
 class _Bar:
     """Shows progress on a terminal: one line for each stage."""
 
@@ -226,7 +256,11 @@ def _progress() -> Iterator[_Bar]:
     console = Console(stderr=True)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     with Progress(
-        *columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal
+        *columns,
+        _Rate(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
     ) as bar:
         yield _Bar(bar)
 

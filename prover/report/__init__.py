@@ -58,13 +58,14 @@ def write_report(bundle: Path, html: Path, exchange_key: str | None) -> None:
             page asks its reader to compare it.
 
     Raises:
-        ProverError: the bundle is rejected or cannot be read.
+        Rejected: what `assay-verify solvency` would say.
+        ProverError: the bundle cannot be read, or the key is no key.
     """
     try:
         key = exchange_key or public_key_text(_claimed_key(bundle))
         checked = verifier.check_solvency(bundle, key, policy=_policy(bundle))
-    except (verifier.Rejected, verifier.CannotCheck, verifier.Misuse) as error:
-        raise ProverError(f"no report is made of this bundle: {error}") from None
+    except (verifier.CannotCheck, verifier.Misuse) as error:
+        raise ProverError(f"{bundle}: {error}") from None
     page = _render(bundle, checked, key, is_key_given=exchange_key is not None)
     with fresh_file(html) as file:
         file.write(page.encode())
