@@ -72,7 +72,7 @@ def test_a_finished_folder_is_left_as_it_is(tmp_path: Path, assay: Assay) -> Non
     before = files(tmp_path / "one")
     code, out, err = assay("prove", config, "--out", tmp_path / "one")
     assert (code, err) == (0, "")
-    assert "was made before" in out
+    assert "was proven before" in out
     assert files(tmp_path / "one") == before
 
 
