@@ -1,0 +1,130 @@
+"""Manifests, evidence and packages: any bytes end in a verdict, the same in both verifiers.
+
+The bytes are signed or digested by the fuzzer, since an exchange signs what it likes. The first
+byte of an input says what the rest is.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgpack
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+# isort: split
+from dataclasses import replace
+
+import spec.reference as reference
+import verifier
+from spec.reference import evidence as reference_evidence
+from spec.reference import wire as reference_wire
+from spec.reference.inclusion import open_package
+from spec.reference.manifest import Asset, Manifest, Policy, load
+from tests.adversarial.exchange import sign
+from tests.adversarial.forge import tagged
+from tests.adversarial.sample import ALICE
+from tests.fuzz.corpus import run
+from tests.vectors.bases import base, base_files
+from tests.vectors.subjects import write_files
+from verifier import wire
+from verifier.evidence import check_evidence
+from verifier.inclusion import check_package
+from verifier.manifest import check_manifest
+
+FORGER, FILES = base("honest").forger, base_files("honest")
+FOLDER = TemporaryDirectory()
+BUNDLE = write_files(Path(FOLDER.name) / "bundle", FILES)
+SIGNED = (FILES["manifest.msgpack"], FILES["manifest.sig"])
+CHECKED = check_manifest(*SIGNED, FORGER.public_key, verifier.Policy())
+REFERENCE: Manifest = load(BUNDLE, Policy(FORGER.public_key))
+
+
+def check_canonical(data: bytes) -> None:
+    """Both decoders take the same bytes for the same value, and encoding it gives them back."""
+    try:
+        ours = wire.decode(data)
+    except wire.NotCanonical:
+        ours = None
+    try:
+        theirs = reference_wire.decode(data)
+    except reference_wire.NotCanonicalError:
+        theirs = None
+    if ours != theirs:
+        raise AssertionError("the decoders differ")
+    if ours is not None and wire.encode(ours) != data:
+        raise AssertionError("accepted, and not canonical")
+
+
+def check_manifests(data: bytes) -> None:
+    signature = sign(FORGER.signing_seed, "manifest-signature", data)
+    (BUNDLE / "manifest.msgpack").write_bytes(data)
+    (BUNDLE / "manifest.sig").write_bytes(signature)
+    try:
+        check_manifest(data, signature, FORGER.public_key, verifier.Policy())
+        ours = None
+    except verifier.Rejected as fault:
+        ours = fault.code.value
+    try:
+        load(BUNDLE, Policy(FORGER.public_key))
+        theirs = None
+    except reference.Rejected as fault:
+        theirs = fault.code
+    compare(ours, theirs)
+
+
+def check_evidences(data: bytes) -> None:
+    digest = tagged("evidence", data)
+    (BUNDLE / "evidence/BTC.msgpack").write_bytes(data)
+    ours = theirs = None
+    asset = replace(CHECKED.manifest.assets[0], evidence=digest)
+    try:
+        check_evidence(CHECKED, asset, data, set())
+    except verifier.Rejected as fault:
+        ours = fault.code.value
+    theirs_asset: Asset = replace(REFERENCE.assets[0], evidence=digest)
+    try:
+        reference_evidence.check(BUNDLE, REFERENCE, theirs_asset, set())
+    except reference.Rejected as fault:
+        theirs = fault.code
+    compare(ours, theirs)
+
+
+def check_packages(data: bytes) -> None:
+    """The outer map alone, and the bytes as a body that is signed."""
+    for package in (data, FORGER.seal_package(data)):
+        ours = theirs = None
+        try:
+            check_package(CHECKED, package, ALICE)
+        except verifier.Rejected as fault:
+            ours = fault.code.value
+        try:
+            open_package(package, REFERENCE, ALICE)
+        except reference.Rejected as fault:
+            theirs = fault.code
+        # The reference checks the parts in another function.
+        if ours not in PARTS or theirs is not None:
+            compare(ours, theirs)
+
+
+PARTS = {f"package.{code}" for code in ("bad-parts", "bad-amount", "bad-leaf", "duplicate-leaf")}
+
+
+def compare(ours: str | None, theirs: str | None) -> None:
+    if ours != theirs:
+        raise AssertionError(f"the verifiers differ: {ours} and {theirs}")
+
+
+def target(data: bytes) -> None:
+    checks = (check_canonical, check_manifests, check_evidences, check_packages)
+    if data:
+        checks[data[0] % 4](data[1:])
+        check_canonical(data[1:])
+
+
+if __name__ == "__main__":
+    package = base("honest").package(SIGNED[0], ALICE)
+    seeds = [b"\x01" + SIGNED[0], b"\x02" + FILES["evidence/BTC.msgpack"], b"\x03" + package]
+    run(target, [*seeds, b"\x03" + msgpack.unpackb(package)["body"]], 8192)
