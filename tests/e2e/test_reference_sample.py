@@ -63,7 +63,7 @@ def test_both_count_the_same_and_refuse_the_same(exchange: Path) -> None:
         counted = {a.code: Decimal(a.counted).scaleb(-a.decimals) for a in ours.amounts}
         assert counted == theirs.counted
         more = held | {"ETH": held["ETH"] + ("1" if "." in held["ETH"] else ".1")}
-        with pytest.raises(verifier.Rejected, match="inclusion.balance-short"):
+        with pytest.raises(verifier.Rejected, match=r"inclusion\.balance-short"):
             verifier.check_inclusion(package, bundle, key, account, more)
-        with pytest.raises(reference.Rejected, match="inclusion.balance-short"):
+        with pytest.raises(reference.Rejected, match=r"inclusion\.balance-short"):
             reference.check_inclusion(package, bundle, raw, account, more)
