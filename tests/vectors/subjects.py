@@ -100,11 +100,25 @@ def verifier_run(vector: Vector) -> Outcome:
         return Outcome(fault.code.value, fault.where)
 
 
-def verifier_bundle(vector: Vector) -> Outcome:
-    content = vector.content
-    asked = content.get("policy", {})
+def policy_of(vector: Vector) -> verifier.Policy:
+    asked = vector.content.get("policy", {})
     units = tuple(verifier.KnownUnit(*unit) for unit in asked.get("units", ()))
-    policy = verifier.Policy(tuple(asked.get("ratio", (1, 1))), units)
+    return verifier.Policy(tuple(asked.get("ratio", (1, 1))), units)
+
+
+def solvency_code(vector: Vector) -> str | None:
+    """What `verifier` finds of a bundle when it looks at no page."""
+    policy = policy_of(vector)
+    with on_disk(vector) as (bundle, previous):
+        try:
+            verifier.check_solvency(bundle, public_key(vector), policy=policy, previous=previous)
+        except verifier.Rejected as fault:
+            return fault.code.value
+    return None
+
+
+def verifier_bundle(vector: Vector) -> Outcome:
+    content, policy = vector.content, policy_of(vector)
     with on_disk(vector) as (bundle, previous):
         key = public_key(vector)
         if vector.kind == "bundle":

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.vectors.generate import vectors
-from tests.vectors.subjects import SUBJECTS
+from tests.vectors.subjects import SUBJECTS, solvency_code
 from tests.vectors.vector import FOLDER, Vector, load, names
 
 CHECKED = [name for name in names() if name.split("/")[0] in ("argument", "bundle", "inclusion")]
@@ -31,6 +31,18 @@ def test_both_name_the_code(name: str) -> None:
         if "counted" in vector.content:
             assert dict(found.counted) == vector.content["counted"], subject
             assert list(found.not_compared) == vector.content["not_compared"], subject
+
+
+@pytest.mark.parametrize("name", [name for name in CHECKED if name.startswith("bundle/")])
+def test_solvency_alone_looks_at_no_page(name: str) -> None:
+    """Its code is that of the audit where the fault is before the trees; else it accepts."""
+    vector = load(name)
+    gone = {path for path, change in vector.content.get("replace", {}).items() if change is None}
+    before_trees = (vector.code or "").startswith(("manifest.", "evidence.")) or (
+        len(vector.content.get("place", ())) == 1
+        or (vector.code == "bundle.missing-file" and not min(gone).startswith("pages/"))
+    )
+    assert solvency_code(vector) == (vector.code if before_trees else None)
 
 
 def codes_of_the_spec() -> set[str]:
