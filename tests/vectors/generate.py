@@ -10,11 +10,22 @@ from tests.vectors import (
     make_evidence,
     make_inclusions,
     make_manifests,
+    make_paths,
+    make_statements,
     make_trees,
 )
 from tests.vectors.vector import FOLDER, Vector
 
-MAKERS = (make_basics, make_arguments, make_manifests, make_evidence, make_trees, make_inclusions)
+MAKERS = (
+    make_basics,
+    make_arguments,
+    make_manifests,
+    make_evidence,
+    make_trees,
+    make_statements,
+    make_inclusions,
+    make_paths,
+)
 
 
 def vectors() -> Iterator[Vector]:
