@@ -163,7 +163,7 @@ void assay_stream_blocks(uint8_t *blocks, const uint8_t *key, uint64_t first, si
 void assay_padding_blindings(uint8_t *blindings, const uint8_t *key, uint64_t first, size_t n);
 
 /*
- * For the tests alone (testing.c).  Field elements are five limbs, r = operation(a, b), the result of a
+ * For the tests alone (testing.c).  Field elements are four words, r = operation(a, b), the result of a
  * test being returned.  Here 33 zero bytes are infinity as input too, and scalars any 256 bits.  scratch: assay_test_scratch_size(n).
  */
 enum assay_test_operation {
@@ -176,7 +176,7 @@ enum assay_test_operation {
     ASSAY_TEST_SQRT,
     ASSAY_TEST_EQUAL,
     ASSAY_TEST_IS_ZERO,
-    ASSAY_TEST_CARRY,
+    ASSAY_TEST_SCALE, /* by b[0] */
     ASSAY_TEST_NORMALISE,
     ASSAY_TEST_WIDE, /* a: 64 bytes */
     ASSAY_TEST_DOUBLE,

@@ -1,116 +1,168 @@
 /*
  * The hot part of field.h, inline.  Included by field.h alone.
  *
- * Reduction: 2^260 = FOLD mod p, so limb 5 + i of a product goes to limb i times FOLD; and what
- * exceeds 2^256 in limb 4 goes to limb 0 times 2^256 mod p = FOLD / 16.
+ * 2^256 = FIELD_C mod p, so what exceeds 256 bits comes back times FIELD_C, which has 33 bits.
  */
 #ifndef ASSAY_FIELD_INLINE_H
 #define ASSAY_FIELD_INLINE_H
 
-#define FIELD_MASK_TOP 0xFFFFFFFFFFFFu
+#define FIELD_C 0x1000003D1u
 
-/*
- * r = Σ column[i]·2^(52 i) for columns below 2^117, column 8 below 2^106 (top limbs are at most 2^53).  Column 4 is carried first,
- * so that limbs 5-9 are known when the low columns take them in: limbs 5-8 are below 2^52, limb 9 is c8 >> 52, below 2^55.  Then `top`
- * gathers less than 2^66 + 2^52 + 2^92, its excess over 48 bits is below 2^45, and that times FOLD / 16 below 2^78: limb 1 is
- * at most 2^52 + 2^26, the others in range.
- */
-static inline void field_reduce(field *r, uint128 c0, uint128 c1, uint128 c2, uint128 c3, uint128 c4, uint128 c5,
-                                uint128 c6, uint128 c7, uint128 c8)
+/* r = t + top·2^256 for top < 2^34.  If the first sum carries, what is left is below FIELD_C·2^34, so the second does not. */
+static inline void field_fold(field *r, const uint64_t t[4], uint64_t top)
 {
-    const uint64_t limb4 = (uint64_t)c4 & FIELD_MASK;
-    c5 += c4 >> 52;
-    c0 += (uint128)((uint64_t)c5 & FIELD_MASK) * FIELD_FOLD;
-    const uint64_t limb0 = (uint64_t)c0 & FIELD_MASK;
-    c6 += c5 >> 52;
-    c1 += (c0 >> 52) + (uint128)((uint64_t)c6 & FIELD_MASK) * FIELD_FOLD;
-    const uint64_t limb1 = (uint64_t)c1 & FIELD_MASK;
-    c7 += c6 >> 52;
-    c2 += (c1 >> 52) + (uint128)((uint64_t)c7 & FIELD_MASK) * FIELD_FOLD;
-    c8 += c7 >> 52;
-    c3 += (c2 >> 52) + (uint128)((uint64_t)c8 & FIELD_MASK) * FIELD_FOLD;
-    const uint128 top = (c3 >> 52) + limb4 + (uint128)(uint64_t)(c8 >> 52) * FIELD_FOLD;
-    const uint128 low = (uint128)(uint64_t)(top >> 48) * (FIELD_FOLD >> 4) + limb0;
-    r->limb[0] = (uint64_t)low & FIELD_MASK;
-    r->limb[1] = limb1 + (uint64_t)(low >> 52);
-    r->limb[2] = (uint64_t)c2 & FIELD_MASK;
-    r->limb[3] = (uint64_t)c3 & FIELD_MASK;
-    r->limb[4] = (uint64_t)top & FIELD_MASK_TOP;
+    const uint128 extra = (uint128)top * FIELD_C;
+    uint64_t low;
+    unsigned char carry = add_carry(&low, t[0], (uint64_t)extra, 0);
+    carry = add_carry(&r->limb[1], t[1], (uint64_t)(extra >> 64), carry);
+    carry = add_carry(&r->limb[2], t[2], 0, carry);
+    carry = add_carry(&r->limb[3], t[3], 0, carry);
+    carry = add_carry(&r->limb[0], low, FIELD_C & (0 - (uint64_t)carry), 0);
+    add_carry(&r->limb[1], r->limb[1], 0, carry);
+}
+
+/* r = t, 512 bits.  The first fold leaves less than 2^256 + 2^290. */
+static inline void field_reduce(field *r, const uint64_t t[8])
+{
+    const uint128 p0 = (uint128)t[4] * FIELD_C, p1 = (uint128)t[5] * FIELD_C, p2 = (uint128)t[6] * FIELD_C,
+                  p3 = (uint128)t[7] * FIELD_C;
+    uint64_t u[4], top;
+    unsigned char carry = add_carry(&u[0], t[0], (uint64_t)p0, 0);
+    carry = add_carry(&u[1], t[1], (uint64_t)p1, carry);
+    carry = add_carry(&u[2], t[2], (uint64_t)p2, carry);
+    carry = add_carry(&u[3], t[3], (uint64_t)p3, carry);
+    add_carry(&top, (uint64_t)(p3 >> 64), 0, carry);
+    carry = add_carry(&u[1], u[1], (uint64_t)(p0 >> 64), 0);
+    carry = add_carry(&u[2], u[2], (uint64_t)(p1 >> 64), carry);
+    carry = add_carry(&u[3], u[3], (uint64_t)(p2 >> 64), carry);
+    add_carry(&top, top, 0, carry);
+    field_fold(r, u, top);
 }
 
 static inline void field_mul(field *r, const field *a, const field *b)
 {
-    field_check(a, FIELD_MAX);
-    field_check(b, FIELD_MAX);
-    const uint64_t a0 = a->limb[0], a1 = a->limb[1], a2 = a->limb[2], a3 = a->limb[3], a4 = a->limb[4];
-    const uint64_t b0 = b->limb[0], b1 = b->limb[1], b2 = b->limb[2], b3 = b->limb[3], b4 = b->limb[4];
-    field_reduce(r, (uint128)a0 * b0, (uint128)a0 * b1 + (uint128)a1 * b0,
-                 (uint128)a0 * b2 + (uint128)a1 * b1 + (uint128)a2 * b0,
-                 (uint128)a0 * b3 + (uint128)a1 * b2 + (uint128)a2 * b1 + (uint128)a3 * b0,
-                 (uint128)a0 * b4 + (uint128)a1 * b3 + (uint128)a2 * b2 + (uint128)a3 * b1 + (uint128)a4 * b0,
-                 (uint128)a1 * b4 + (uint128)a2 * b3 + (uint128)a3 * b2 + (uint128)a4 * b1,
-                 (uint128)a2 * b4 + (uint128)a3 * b3 + (uint128)a4 * b2, (uint128)a3 * b4 + (uint128)a4 * b3,
-                 (uint128)a4 * b4);
+    uint64_t t[8];
+    multiply_words(t, a->limb, b->limb);
+    field_reduce(r, t);
 }
 
+/* The mixed products, doubled, and the squares. */
 static inline void field_sqr(field *r, const field *a)
 {
-    field_check(a, FIELD_MAX);
-    const uint64_t a0 = a->limb[0], a1 = a->limb[1], a2 = a->limb[2], a3 = a->limb[3], a4 = a->limb[4];
-    const uint64_t d0 = 2 * a0, d1 = 2 * a1, d2 = 2 * a2, d3 = 2 * a3;
-    field_reduce(r, (uint128)a0 * a0, (uint128)d0 * a1, (uint128)d0 * a2 + (uint128)a1 * a1,
-                 (uint128)d0 * a3 + (uint128)d1 * a2, (uint128)d0 * a4 + (uint128)d1 * a3 + (uint128)a2 * a2,
-                 (uint128)d1 * a4 + (uint128)d2 * a3, (uint128)d2 * a4 + (uint128)a3 * a3, (uint128)d3 * a4,
-                 (uint128)a4 * a4);
+    const uint64_t a0 = a->limb[0], a1 = a->limb[1], a2 = a->limb[2], a3 = a->limb[3];
+    const uint128 p1 = (uint128)a0 * a1, p2 = (uint128)a0 * a2, p3 = (uint128)a0 * a3, q3 = (uint128)a1 * a2,
+                  p4 = (uint128)a1 * a3, p5 = (uint128)a2 * a3;
+    uint64_t t[8];
+    t[1] = (uint64_t)p1;
+    unsigned char carry = add_carry(&t[2], (uint64_t)(p1 >> 64), (uint64_t)p2, 0);
+    carry = add_carry(&t[3], (uint64_t)(p2 >> 64), (uint64_t)p3, carry);
+    carry = add_carry(&t[4], (uint64_t)(p3 >> 64), (uint64_t)p4, carry);
+    carry = add_carry(&t[5], (uint64_t)(p4 >> 64), (uint64_t)p5, carry);
+    add_carry(&t[6], (uint64_t)(p5 >> 64), 0, carry);
+    carry = add_carry(&t[3], t[3], (uint64_t)q3, 0);
+    carry = add_carry(&t[4], t[4], (uint64_t)(q3 >> 64), carry);
+    carry = add_carry(&t[5], t[5], 0, carry);
+    add_carry(&t[6], t[6], 0, carry);
+    carry = add_carry(&t[1], t[1], t[1], 0);
+    carry = add_carry(&t[2], t[2], t[2], carry);
+    carry = add_carry(&t[3], t[3], t[3], carry);
+    carry = add_carry(&t[4], t[4], t[4], carry);
+    carry = add_carry(&t[5], t[5], t[5], carry);
+    t[7] = add_carry(&t[6], t[6], t[6], carry);
+    const uint128 s0 = (uint128)a0 * a0, s1 = (uint128)a1 * a1, s2 = (uint128)a2 * a2, s3 = (uint128)a3 * a3;
+    t[0] = (uint64_t)s0;
+    carry = add_carry(&t[1], t[1], (uint64_t)(s0 >> 64), 0);
+    carry = add_carry(&t[2], t[2], (uint64_t)s1, carry);
+    carry = add_carry(&t[3], t[3], (uint64_t)(s1 >> 64), carry);
+    carry = add_carry(&t[4], t[4], (uint64_t)s2, carry);
+    carry = add_carry(&t[5], t[5], (uint64_t)(s2 >> 64), carry);
+    carry = add_carry(&t[6], t[6], (uint64_t)s3, carry);
+    add_carry(&t[7], t[7], (uint64_t)(s3 >> 64), carry);
+    field_reduce(r, t);
 }
 
+/* A second carry leaves less than FIELD_C, so limb 0 takes it. */
 static inline void field_add(field *r, const field *a, const field *b)
 {
-    for (int i = 0; i < 5; i++) r->limb[i] = a->limb[i] + b->limb[i];
+    unsigned char carry = add_carry(&r->limb[0], a->limb[0], b->limb[0], 0);
+    carry = add_carry(&r->limb[1], a->limb[1], b->limb[1], carry);
+    carry = add_carry(&r->limb[2], a->limb[2], b->limb[2], carry);
+    carry = add_carry(&r->limb[3], a->limb[3], b->limb[3], carry);
+    carry = add_carry(&r->limb[0], r->limb[0], FIELD_C & (0 - (uint64_t)carry), 0);
+    carry = add_carry(&r->limb[1], r->limb[1], 0, carry);
+    carry = add_carry(&r->limb[2], r->limb[2], 0, carry);
+    carry = add_carry(&r->limb[3], r->limb[3], 0, carry);
+    r->limb[0] += FIELD_C & (0 - (uint64_t)carry);
 }
 
-static inline void field_sub(field *r, const field *a, const field *b, unsigned k)
+/* A second borrow leaves 2^256 - FIELD_C or more, so limb 0 gives it. */
+static inline void field_sub(field *r, const field *a, const field *b)
 {
-    field_check(b, k);
-    r->limb[0] = a->limb[0] + 2 * k * (uint64_t)FIELD_P0 - b->limb[0];
-    for (int i = 1; i < 4; i++) r->limb[i] = a->limb[i] + 2 * k * (uint64_t)FIELD_MASK - b->limb[i];
-    r->limb[4] = a->limb[4] + 2 * k * (uint64_t)FIELD_P4 - b->limb[4];
+    unsigned char borrow = sub_borrow(&r->limb[0], a->limb[0], b->limb[0], 0);
+    borrow = sub_borrow(&r->limb[1], a->limb[1], b->limb[1], borrow);
+    borrow = sub_borrow(&r->limb[2], a->limb[2], b->limb[2], borrow);
+    borrow = sub_borrow(&r->limb[3], a->limb[3], b->limb[3], borrow);
+    borrow = sub_borrow(&r->limb[0], r->limb[0], FIELD_C & (0 - (uint64_t)borrow), 0);
+    borrow = sub_borrow(&r->limb[1], r->limb[1], 0, borrow);
+    borrow = sub_borrow(&r->limb[2], r->limb[2], 0, borrow);
+    borrow = sub_borrow(&r->limb[3], r->limb[3], 0, borrow);
+    r->limb[0] -= FIELD_C & (0 - (uint64_t)borrow);
 }
 
-static inline void field_neg(field *r, const field *a, unsigned k)
+static inline void field_neg(field *r, const field *a)
 {
-    field_check(a, k);
-    r->limb[0] = 2 * k * (uint64_t)FIELD_P0 - a->limb[0];
-    for (int i = 1; i < 4; i++) r->limb[i] = 2 * k * (uint64_t)FIELD_MASK - a->limb[i];
-    r->limb[4] = 2 * k * (uint64_t)FIELD_P4 - a->limb[4];
+    const field zero = {{0, 0, 0, 0}};
+    field_sub(r, &zero, a);
 }
 
-static inline void field_scale(field *r, const field *a, unsigned k)
+static inline void field_scale(field *r, const field *a, uint32_t k)
 {
-    for (int i = 0; i < 5; i++) r->limb[i] = a->limb[i] * k;
+    uint64_t t[4];
+    uint128 sum = 0;
+    for (int i = 0; i < 4; i++) {
+        sum += (uint128)a->limb[i] * k;
+        t[i] = (uint64_t)sum;
+        sum >>= 64;
+    }
+    field_fold(r, t, (uint64_t)sum);
 }
 
-/* Each limb hands on its excess once, all at the same time: limbs <= 2^59 become at most 2^52 + 2^7, limb 0 at most
- * 2^52 + 2^7·2^33, limb 4 at most 2^48 + 2^7; all within bound 1. */
-static inline void field_carry(field *r)
+/* The integer is p or more exactly when adding FIELD_C carries; the sum is then the difference. */
+static inline void field_normalise(field *r)
 {
-    field_check(r, 64);
-    const uint64_t a0 = r->limb[0], a1 = r->limb[1], a2 = r->limb[2], a3 = r->limb[3], a4 = r->limb[4];
-    r->limb[0] = (a0 & FIELD_MASK) + (a4 >> 48) * (FIELD_FOLD >> 4);
-    r->limb[1] = (a1 & FIELD_MASK) + (a0 >> 52);
-    r->limb[2] = (a2 & FIELD_MASK) + (a1 >> 52);
-    r->limb[3] = (a3 & FIELD_MASK) + (a2 >> 52);
-    r->limb[4] = (a4 & FIELD_MASK_TOP) + (a3 >> 52);
+    uint64_t u[4];
+    unsigned char carry = add_carry(&u[0], r->limb[0], FIELD_C, 0);
+    carry = add_carry(&u[1], r->limb[1], 0, carry);
+    carry = add_carry(&u[2], r->limb[2], 0, carry);
+    carry = add_carry(&u[3], r->limb[3], 0, carry);
+    const uint64_t mask = 0 - (uint64_t)carry;
+    for (int i = 0; i < 4; i++) r->limb[i] ^= (r->limb[i] ^ u[i]) & mask;
+}
+
+static inline bool field_is_zero(const field *a)
+{
+    field t = *a;
+    field_normalise(&t);
+    return (t.limb[0] | t.limb[1] | t.limb[2] | t.limb[3]) == 0;
+}
+
+static inline bool field_equal(const field *a, const field *b)
+{
+    field t;
+    field_sub(&t, a, b);
+    return field_is_zero(&t);
+}
+
+static inline void field_to_words(uint64_t words[4], const field *a)
+{
+    field t = *a;
+    field_normalise(&t);
+    for (int i = 0; i < 4; i++) words[i] = t.limb[i];
 }
 
 static inline void field_from_words(field *r, const uint64_t words[4])
 {
-    const uint64_t w0 = words[0], w1 = words[1], w2 = words[2], w3 = words[3];
-    r->limb[0] = w0 & FIELD_MASK;
-    r->limb[1] = (w0 >> 52 | w1 << 12) & FIELD_MASK;
-    r->limb[2] = (w1 >> 40 | w2 << 24) & FIELD_MASK;
-    r->limb[3] = (w2 >> 28 | w3 << 36) & FIELD_MASK;
-    r->limb[4] = w3 >> 16;
+    for (int i = 0; i < 4; i++) r->limb[i] = words[i];
 }
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * The group: Jacobian formulas with every exceptional case, encodings, generators, and batches of
- * affine additions.  group.h has the contract; comments after a line give the bound of its result.
+ * affine additions.  group.h has the contract.
  */
 #include "group.h"
 
@@ -8,14 +8,14 @@
 
 #include <string.h>
 
-const affine AFFINE_INFINITY = {{{0, 0, 0, 0, 0}}, {{0, 0, 0, 0, 0}}};
+const affine AFFINE_INFINITY = {{{0, 0, 0, 0}}, {{0, 0, 0, 0}}};
 const affine BASE_POINT = {
-    {{0x2815B16F81798, 0xDB2DCE28D959F, 0xE870B07029BFC, 0xBBAC55A06295C, 0x79BE667EF9DC}},
-    {{0x7D08FFB10D4B8, 0x48A68554199C4, 0xE1108A8FD17B4, 0xC4655DA4FBFC0, 0x483ADA7726A3}},
+    {{0x59F2815B16F81798, 0x029BFCDB2DCE28D9, 0x55A06295CE870B07, 0x79BE667EF9DCBBAC}},
+    {{0x9C47D08FFB10D4B8, 0xFD17B448A6855419, 0x5DA4FBFC0E1108A8, 0x483ADA7726A3C465}},
 };
-const jacobian JACOBIAN_INFINITY = {{{0, 0, 0, 0, 0}}, {{0, 0, 0, 0, 0}}, {{0, 0, 0, 0, 0}}};
+const jacobian JACOBIAN_INFINITY = {{{0, 0, 0, 0}}, {{0, 0, 0, 0}}, {{0, 0, 0, 0}}};
 
-static const field CURVE_B = {{7, 0, 0, 0, 0}};
+static const field CURVE_B = {{7, 0, 0, 0}};
 
 void affine_neg(affine *r, const affine *a)
 {
@@ -24,7 +24,7 @@ void affine_neg(affine *r, const affine *a)
     if (infinite)
         r->y = FIELD_ZERO;
     else
-        field_neg(&r->y, &a->y, 1);
+        field_neg(&r->y, &a->y);
 }
 
 void jacobian_from_affine(jacobian *r, const affine *a)
@@ -45,35 +45,32 @@ void jacobian_double_var(jacobian *r, const jacobian *a)
     field yy, s, m, t, u;
     field_sqr(&yy, &a->y);
     field_mul(&s, &a->x, &yy);
-    field_scale(&s, &s, 4); /* 4 */
+    field_scale(&s, &s, 4);
     field_sqr(&m, &a->x);
-    field_scale(&m, &m, 3); /* 3 */
+    field_scale(&m, &m, 3);
     field_mul(&t, &a->y, &a->z);
-    field_scale(&r->z, &t, 2); /* 2 */
-    field_carry(&r->z);
+    field_scale(&r->z, &t, 2);
     field_sqr(&t, &m);
-    field_scale(&u, &s, 2);      /* 8 */
-    field_sub(&r->x, &t, &u, 8); /* 9 */
-    field_carry(&r->x);
-    field_sub(&s, &s, &r->x, 1); /* 5 */
+    field_scale(&u, &s, 2);
+    field_sub(&r->x, &t, &u);
+    field_sub(&s, &s, &r->x);
     field_mul(&t, &m, &s);
     field_sqr(&yy, &yy);
-    field_scale(&u, &yy, 8);     /* 8 */
-    field_sub(&r->y, &t, &u, 8); /* 9 */
-    field_carry(&r->y);
+    field_scale(&u, &yy, 8);
+    field_sub(&r->y, &t, &u);
 }
 
 /*
  * The sum of (x1, y1, z1) and a point that, scaled to the same Z, is (u2, s2) where the first is (u1, s1);
- * all of bound 1; z = Z1·Z2.  With h = u2 - u1, d = s2 - s1, v = u1·h²:
+ * z = Z1·Z2.  With h = u2 - u1, d = s2 - s1, v = u1·h²:
  * X' = d² - h³ - 2v, Y' = d(v - X') - s1·h³, Z' = z·h.
  */
 static void add_scaled(jacobian *r, const field *u1, const field *s1, const field *u2, const field *s2, const field *z,
                        const jacobian *first)
 {
     field h, d, hh, hhh, v, t, w;
-    field_sub(&h, u2, u1, 1); /* 2 */
-    field_sub(&d, s2, s1, 1); /* 2 */
+    field_sub(&h, u2, u1);
+    field_sub(&d, s2, s1);
     if (field_is_zero(&h)) {
         if (field_is_zero(&d))
             jacobian_double_var(r, first);
@@ -87,14 +84,12 @@ static void add_scaled(jacobian *r, const field *u1, const field *s1, const fiel
     field_mul(&w, s1, &hhh);
     field_mul(&r->z, z, &h);
     field_sqr(&t, &d);
-    field_sub(&t, &t, &hhh, 1); /* 2 */
-    field_sub(&t, &t, &v, 1);   /* 3 */
-    field_sub(&r->x, &t, &v, 1);
-    field_carry(&r->x);
-    field_sub(&t, &v, &r->x, 1); /* 2 */
+    field_sub(&t, &t, &hhh);
+    field_sub(&t, &t, &v);
+    field_sub(&r->x, &t, &v);
+    field_sub(&t, &v, &r->x);
     field_mul(&t, &d, &t);
-    field_sub(&r->y, &t, &w, 1);
-    field_carry(&r->y);
+    field_sub(&r->y, &t, &w);
 }
 
 void jacobian_add_affine_var(jacobian *r, const jacobian *a, const affine *b)
@@ -184,27 +179,46 @@ void affine_compress_many(uint8_t *bytes, const affine *a, size_t n)
     for (size_t i = 0; i < n; i++) affine_compress(bytes + 33 * i, &a[i]);
 }
 
-/* y of the point of abscissa x and the given parity, canonical; false when x is no abscissa. */
-static bool lift_x(field *y, const field *x, unsigned odd)
+/* Gives two points their y of the given parity, canonical; valid[i] becomes false when r[i].x is no abscissa. */
+static void lift_pair(affine r[2], bool valid[2], const unsigned odd[2])
 {
-    field t;
-    field_sqr(&t, x);
-    field_mul(&t, &t, x);
-    field_add(&t, &t, &CURVE_B); /* 2 */
-    if (!field_sqrt(y, &t)) return false;
-    field_normalise(y);
-    if ((y->limb[0] & 1) != odd) {
-        field_neg(y, y, 1);
-        field_normalise(y);
+    field square[2], root[2];
+    bool is_square[2];
+    for (int i = 0; i < 2; i++) {
+        field_sqr(&square[i], &r[i].x);
+        field_mul(&square[i], &square[i], &r[i].x);
+        field_add(&square[i], &square[i], &CURVE_B);
     }
-    return true;
+    field_sqrt_pair(root, is_square, square);
+    for (int i = 0; i < 2; i++) {
+        field_normalise(&root[i]);
+        if ((root[i].limb[0] & 1) != odd[i]) {
+            field_neg(&root[i], &root[i]);
+            field_normalise(&root[i]);
+        }
+        r[i].y = root[i];
+        valid[i] &= is_square[i];
+    }
+}
+
+void affine_decompress_pair(affine r[2], bool valid[2], const uint8_t *first, const uint8_t *second)
+{
+    const uint8_t *const bytes[2] = {first, second};
+    unsigned odd[2];
+    for (int i = 0; i < 2; i++) {
+        odd[i] = bytes[i][0] & 1;
+        valid[i] = (bytes[i][0] == 2 || bytes[i][0] == 3) & field_from_bytes(&r[i].x, bytes[i] + 1);
+    }
+    lift_pair(r, valid, odd);
 }
 
 bool affine_decompress(affine *r, const uint8_t bytes[33])
 {
-    if (bytes[0] != 2 && bytes[0] != 3) return false;
-    if (!field_from_bytes(&r->x, bytes + 1)) return false;
-    return lift_x(&r->y, &r->x, bytes[0] & 1);
+    affine both[2];
+    bool valid[2];
+    affine_decompress_pair(both, valid, bytes, bytes);
+    *r = both[0];
+    return valid[0];
 }
 
 void derive_generator(affine *r, const char *name, size_t name_length, uint32_t index)
@@ -214,13 +228,13 @@ void derive_generator(affine *r, const char *name, size_t name_length, uint32_t 
     sha256_begin_tag(&tagged, tag, sizeof tag - 1);
     for (uint32_t counter = 0;; counter++) {
         const uint64_t tail = (uint64_t)index << 32 | counter;
-        uint8_t bytes[32];
-        for (int i = 0; i < 8; i++) bytes[i] = (uint8_t)(tail >> (56 - 8 * i));
+        uint8_t bytes[33] = {2};
+        for (int i = 0; i < 8; i++) bytes[1 + i] = (uint8_t)(tail >> (56 - 8 * i));
         sha256_context c = tagged;
         sha256_update(&c, name, name_length);
-        sha256_update(&c, bytes, 8);
-        sha256_end(bytes, &c);
-        if (field_from_bytes(&r->x, bytes) && lift_x(&r->y, &r->x, 0)) return;
+        sha256_update(&c, bytes + 1, 8);
+        sha256_end(bytes + 1, &c);
+        if (affine_decompress(r, bytes)) return;
     }
 }
 
@@ -242,11 +256,11 @@ static inline uint8_t classify(field *difference, const affine *a, const affine 
     *difference = FIELD_ONE;
     if (affine_is_infinity(b)) return KEEP;
     if (affine_is_infinity(a)) return TAKE;
-    field_sub(difference, &b->x, &a->x, 1); /* 2 */
+    field_sub(difference, &b->x, &a->x);
     if (!exact || !field_is_zero(difference)) return ADD;
     *difference = FIELD_ONE;
     if (!field_equal(&a->y, &b->y)) return CANCEL;
-    field_scale(difference, &a->y, 2); /* 2 */
+    field_scale(difference, &a->y, 2);
     return DOUBLE;
 }
 
@@ -269,13 +283,11 @@ static inline void add_by_slope(affine *a, const affine *b, const field *slope)
 {
     field x, t;
     field_sqr(&x, slope);
-    field_sub(&x, &x, &a->x, 1); /* 2 */
-    field_sub(&x, &x, &b->x, 1); /* 3 */
-    field_carry(&x);
-    field_sub(&t, &a->x, &x, 1); /* 2 */
+    field_sub(&x, &x, &a->x);
+    field_sub(&x, &x, &b->x);
+    field_sub(&t, &a->x, &x);
     field_mul(&t, &t, slope);
-    field_sub(&a->y, &t, &a->y, 1); /* 2 */
-    field_carry(&a->y);
+    field_sub(&a->y, &t, &a->y);
     a->x = x;
 }
 
@@ -298,13 +310,13 @@ void batch_flush_var(batch_queue *queue)
         field_mul(&inverse, &inverse, &queue->difference[i]);
         switch (queue->kind[i]) {
         case ADD:
-            field_sub(&t, &b->y, &a->y, 1); /* 2 */
+            field_sub(&t, &b->y, &a->y);
             field_mul(&slope, &slope, &t);
             add_by_slope(a, b, &slope);
             break;
         case DOUBLE:
             field_sqr(&t, &a->x);
-            field_scale(&t, &t, 3); /* 3 */
+            field_scale(&t, &t, 3);
             field_mul(&slope, &slope, &t);
             add_by_slope(a, b, &slope);
             break;

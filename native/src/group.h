@@ -3,7 +3,7 @@
  *
  * Two forms.  `affine` is stored: infinity is the pair with all limbs zero (no curve point has
  * y = 0, since n is odd, so testing the limbs of y decides).  `jacobian` is (X/Z², Y/Z³), Z = 0 at
- * infinity, for chains of a few operations.  Coordinates have bound 1 between calls.
+ * infinity, for chains of a few operations.
  *
  * Every addition here is complete: equal, opposite and infinite operands give the exact sum.
  * All of it is variable-time.
@@ -19,11 +19,11 @@
 #include <stdint.h>
 
 typedef struct {
-    field x, y; /* bound 1; infinity: all limbs zero */
+    field x, y; /* infinity: all limbs zero */
 } affine;
 
 typedef struct {
-    field x, y, z; /* bound 1; infinity: z = 0 mod p, as all limbs zero */
+    field x, y, z; /* infinity: z = 0 mod p, as all limbs zero */
 } jacobian;
 
 extern const affine AFFINE_INFINITY, BASE_POINT; /* BASE_POINT is V */
@@ -31,12 +31,12 @@ extern const jacobian JACOBIAN_INFINITY;
 
 static inline bool affine_is_infinity(const affine *a)
 {
-    return (a->y.limb[0] | a->y.limb[1] | a->y.limb[2] | a->y.limb[3] | a->y.limb[4]) == 0;
+    return (a->y.limb[0] | a->y.limb[1] | a->y.limb[2] | a->y.limb[3]) == 0;
 }
 
 static inline bool jacobian_is_infinity(const jacobian *a)
 {
-    return (a->z.limb[0] | a->z.limb[1] | a->z.limb[2] | a->z.limb[3] | a->z.limb[4]) == 0;
+    return (a->z.limb[0] | a->z.limb[1] | a->z.limb[2] | a->z.limb[3]) == 0;
 }
 
 /* r = -a. */
@@ -59,6 +59,9 @@ void affine_compress_many(uint8_t *bytes, const affine *a, size_t n);
 
 /* False unless the bytes are the one encoding of a finite point.  33 zero bytes are refused. */
 bool affine_decompress(affine *r, const uint8_t bytes[33]);
+
+/* Two at a time, which is faster. */
+void affine_decompress_pair(affine r[2], bool valid[2], const uint8_t *first, const uint8_t *second);
 
 /* The generator of a name and index: even y, at the first counter c for which
  * H_generator(name ‖ u32 index ‖ u32 c) is the x of a point. */

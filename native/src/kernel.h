@@ -4,7 +4,7 @@
  *
  * All functions are variable-time and exact (group.h).  `scratch` is memory aligned to 64 bytes, of the size
  * that the kernel's matching *_scratch_size gives for the same n; it holds nothing between calls.  Outputs are
- * affine with bound 1, infinity possible.  A kernel's outputs are those of every other kernel.
+ * affine, infinity possible.  A kernel's outputs are those of every other kernel.
  */
 #ifndef ASSAY_KERNEL_H
 #define ASSAY_KERNEL_H

@@ -58,43 +58,18 @@ static inline void scalar_neg(scalar *r, const scalar *a)
     scalar_sub(r, &SCALAR_ZERO, a);
 }
 
-/* t = a·b. */
-static inline void scalar_product(uint64_t t[8], const scalar *a, const scalar *b)
-{
-    uint128 s = 0;
-    for (int j = 0; j < 4; j++) {
-        s += (uint128)a->limb[0] * b->limb[j];
-        t[j] = (uint64_t)s;
-        s >>= 64;
-    }
-    t[4] = (uint64_t)s;
-    for (int i = 1; i < 4; i++) {
-        s = 0;
-        for (int j = 0; j < 4; j++) {
-            s += (uint128)a->limb[i] * b->limb[j] + t[i + j];
-            t[i + j] = (uint64_t)s;
-            s >>= 64;
-        }
-        t[i + 4] = (uint64_t)s;
-    }
-}
-
 /* r = t / 2^256 mod n for t < n·2^256. */
 static inline void scalar_reduce(scalar *r, uint64_t t[8])
 {
-    uint64_t top = 0;
+    static const uint64_t ORDER[4] = {ORDER_0, ORDER_1, ORDER_2, ORDER_3};
+    unsigned char top = 0;
     for (int i = 0; i < 4; i++) {
-        const uint64_t m = t[i] * ORDER_INVERSE;
-        uint128 s = (uint128)m * ORDER_0 + t[i];
-        s = (uint128)m * ORDER_1 + t[i + 1] + (uint64_t)(s >> 64);
-        t[i + 1] = (uint64_t)s;
-        s = (uint128)m * ORDER_2 + t[i + 2] + (uint64_t)(s >> 64);
-        t[i + 2] = (uint64_t)s;
-        s = (uint128)m * ORDER_3 + t[i + 3] + (uint64_t)(s >> 64);
-        t[i + 3] = (uint64_t)s;
-        s = (uint128)t[i + 4] + (uint64_t)(s >> 64) + top;
-        t[i + 4] = (uint64_t)s;
-        top = (uint64_t)(s >> 64);
+        uint64_t row[5] = {t[i], t[i + 1], t[i + 2], t[i + 3]};
+        multiply_row(row, t[i] * ORDER_INVERSE, ORDER);
+        t[i + 1] = row[1];
+        t[i + 2] = row[2];
+        t[i + 3] = row[3];
+        top = add_carry(&t[i + 4], t[i + 4], row[4], top);
     }
     scalar_subtract_order(r, t + 4, top);
 }
@@ -102,7 +77,7 @@ static inline void scalar_reduce(scalar *r, uint64_t t[8])
 static inline void scalar_mul(scalar *r, const scalar *a, const scalar *b)
 {
     uint64_t t[8];
-    scalar_product(t, a, b);
+    multiply_words(t, a->limb, b->limb);
     scalar_reduce(r, t);
 }
 

@@ -1,4 +1,4 @@
-/* The double-width integer of the portable arithmetic. */
+/* Integers of several words: carries, borrows, products. */
 #ifndef ASSAY_UINT128_H
 #define ASSAY_UINT128_H
 
@@ -42,5 +42,30 @@ static inline unsigned char sub_borrow(uint64_t *r, uint64_t a, uint64_t b, unsi
     return (unsigned char)(difference >> 64 & 1);
 }
 #endif
+
+/* t[0 .. 4] = t[0 .. 3] + a·b: two chains of carries. */
+static inline void multiply_row(uint64_t t[5], uint64_t a, const uint64_t b[4])
+{
+    const uint128 p0 = (uint128)a * b[0], p1 = (uint128)a * b[1], p2 = (uint128)a * b[2], p3 = (uint128)a * b[3];
+    unsigned char carry = add_carry(&t[0], t[0], (uint64_t)p0, 0);
+    carry = add_carry(&t[1], t[1], (uint64_t)p1, carry);
+    carry = add_carry(&t[2], t[2], (uint64_t)p2, carry);
+    carry = add_carry(&t[3], t[3], (uint64_t)p3, carry);
+    add_carry(&t[4], (uint64_t)(p3 >> 64), 0, carry);
+    carry = add_carry(&t[1], t[1], (uint64_t)(p0 >> 64), 0);
+    carry = add_carry(&t[2], t[2], (uint64_t)(p1 >> 64), carry);
+    carry = add_carry(&t[3], t[3], (uint64_t)(p2 >> 64), carry);
+    add_carry(&t[4], t[4], 0, carry);
+}
+
+/* t = a·b. */
+static inline void multiply_words(uint64_t t[8], const uint64_t a[4], const uint64_t b[4])
+{
+    t[0] = t[1] = t[2] = t[3] = 0;
+    multiply_row(t, a[0], b);
+    multiply_row(t + 1, a[1], b);
+    multiply_row(t + 2, a[2], b);
+    multiply_row(t + 3, a[3], b);
+}
 
 #endif

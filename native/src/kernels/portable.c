@@ -93,8 +93,8 @@ static inline void load_entry(affine *r, const sum_term *term, unsigned digit)
     if (term->half) {
         const uint64_t keep = 0 - (uint64_t)(digit >> (WINDOW_BITS - 1));
         field opposite;
-        field_neg(&opposite, &r->y, 1);
-        for (int i = 0; i < 5; i++) r->y.limb[i] = (r->y.limb[i] & keep) | (opposite.limb[i] & ~keep);
+        field_neg(&opposite, &r->y);
+        for (int i = 0; i < 4; i++) r->y.limb[i] = (r->y.limb[i] & keep) | (opposite.limb[i] & ~keep);
     }
 }
 
@@ -200,8 +200,13 @@ static size_t portable_decompress(affine *out, const uint8_t *bytes, size_t n, v
 {
     (void)scratch;
     size_t i = 0;
-    while (i < n && affine_decompress(&out[i], bytes + 33 * i)) i++;
-    return i;
+    for (; i + 1 < n; i += 2) {
+        bool valid[2];
+        affine_decompress_pair(&out[i], valid, bytes + 33 * i, bytes + 33 * (i + 1));
+        if (!valid[0]) return i;
+        if (!valid[1]) return i + 1;
+    }
+    return i < n && affine_decompress(&out[i], bytes + 33 * i) ? n : i;
 }
 
 const assay_kernel KERNEL_PORTABLE = {
