@@ -35,7 +35,7 @@ extern const scalar SCALAR_ZERO, SCALAR_ONE;
 static inline void scalar_add(scalar *r, const scalar *a, const scalar *b);
 static inline void scalar_sub(scalar *r, const scalar *a, const scalar *b);
 static inline void scalar_neg(scalar *r, const scalar *a);
-static inline void scalar_mul(scalar *r, const scalar *a, const scalar *b);
+void scalar_mul(scalar *r, const scalar *a, const scalar *b);
 static inline void scalar_sqr(scalar *r, const scalar *a);
 
 /* r = 1/a, and 0 for a = 0. */
@@ -64,7 +64,7 @@ void scalar_to_bytes(uint8_t bytes[32], const scalar *a);
 
 /* Sums of products: acc = 0; acc += a·b; acc += a; r = acc mod n. */
 static inline void scalar_sum_zero(scalar_sum *acc);
-static inline void scalar_sum_mul(scalar_sum *acc, const scalar *a, const scalar *b);
+void scalar_sum_mul(scalar_sum *acc, const scalar *a, const scalar *b);
 void scalar_sum_reduce(scalar *r, const scalar_sum *acc);
 
 /* r = Σ a[i]·b[i], i < n < 2^32. */
