@@ -25,8 +25,9 @@
 #define STRAUS_TABLE 8
 #define WINDOW_MIN 3
 #define WINDOW_MAX 16
-#define GROUP_ENTRIES 65536 /* sorted together, unless one window has more */
-#define CHUNK 4096          /* slots: with the queue, half of a second-level cache */
+#define GROUP_ENTRIES 65536                    /* sorted together, unless one window has more */
+#define GROUP_BUCKETS (1u << (WINDOW_MAX - 1)) /* what one window has at the most, and a group too */
+#define CHUNK 4096                             /* slots: with the queue, half of a second-level cache */
 #define PREFETCH 8
 
 typedef struct {
@@ -63,17 +64,18 @@ static msm_plan make_plan(size_t n, unsigned bits)
             best = (msm_plan){c, windows, 1, buckets};
         }
     }
-    const size_t group = GROUP_ENTRIES / n;
+    const size_t by_entries = GROUP_ENTRIES / n, by_buckets = GROUP_BUCKETS / best.buckets;
+    const size_t group = by_entries < by_buckets ? by_entries : by_buckets;
     if (group > 1) best.group = group < best.windows ? group : best.windows;
     return best;
 }
 
+/* Of the most that the plan of any number of points up to n takes, so that it does not decrease with n. */
 static size_t pippenger_scratch_size(size_t n, unsigned bits)
 {
-    const msm_plan plan = make_plan(n, bits);
-    const size_t buckets = plan.group * plan.buckets, entries = n * plan.group;
+    const size_t buckets = GROUP_BUCKETS, entries = n > GROUP_ENTRIES ? n : GROUP_ENTRIES;
     return ARENA_SIZE(sizeof(batch_queue)) + ARENA_SIZE(CHUNK * sizeof(affine)) + ARENA_SIZE(CHUNK * sizeof(segment)) +
-           ARENA_SIZE(buckets * sizeof(affine)) + ARENA_SIZE(plan.windows * plan.window_bits * sizeof(affine)) +
+           ARENA_SIZE(buckets * sizeof(affine)) + ARENA_SIZE((bits + WINDOW_MAX) * sizeof(affine)) +
            ARENA_SIZE((buckets + 1) * sizeof(uint32_t)) + ARENA_SIZE(entries * sizeof(uint32_t)) +
            ARENA_SIZE(entries * sizeof(int32_t));
 }
@@ -292,10 +294,11 @@ static void straus(affine *r, const words *scalars, const affine *points, size_t
 
 size_t msm_scratch_size(size_t n, unsigned bits)
 {
-    if (n <= FEW_POINTS)
-        return ARENA_SIZE(FEW_POINTS * STRAUS_TABLE * sizeof(jacobian)) +
-               ARENA_SIZE(FEW_POINTS * STRAUS_TABLE * sizeof(affine));
-    return pippenger_scratch_size(n, bits);
+    const size_t few = ARENA_SIZE(FEW_POINTS * STRAUS_TABLE * sizeof(jacobian)) +
+                       ARENA_SIZE(FEW_POINTS * STRAUS_TABLE * sizeof(affine));
+    if (n <= FEW_POINTS) return few;
+    const size_t many = pippenger_scratch_size(n, bits);
+    return many > few ? many : few;
 }
 
 void msm_var(affine *r, const words *scalars, const affine *points, size_t n, unsigned bits, void *scratch)

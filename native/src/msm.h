@@ -9,6 +9,7 @@
 
 #include "group.h"
 
+/* Neither decreases with n: a scratch serves any smaller number of points. */
 size_t msm_scratch_size(size_t n, unsigned bits);
 void msm_var(affine *r, const words *scalars, const affine *points, size_t n, unsigned bits, void *scratch);
 

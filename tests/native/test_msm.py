@@ -110,3 +110,10 @@ def test_inputs_are_checked() -> None:
     ]:
         with pytest.raises(ValueError, match="bytes"):
             native.msm(scalars, points)
+
+
+def test_a_scratch_serves_any_smaller_number_of_points() -> None:
+    # A batch of pages has memory for the largest batch, and may end early.
+    counts = [*range(1, 3000), *range(3000, 140_000, 61), 1 << 20]
+    sizes = [lib.assay_msm_scratch_size(n) for n in counts]
+    assert sizes == sorted(sizes)
