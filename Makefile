@@ -9,7 +9,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench lint format sanitize fuzz vectors clean
+.PHONY: help setup demo test bench bench-peers lint format sanitize fuzz vectors clean
 
 ifndef PYTHON
 PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do "$$p" -c 'import \
@@ -27,15 +27,16 @@ SANITIZED := tests/native tests/adversarial tests/vectors
 C_FILES = $(shell git ls-files 'native/*.c' 'native/*.h')
 
 help:
-	@echo "make demo      the main job on a generated exchange, the audit, one customer's check"
-	@echo "make test      the whole test suite"
-	@echo "make bench     the figures of speed and size"
-	@echo "make lint      ruff, mypy, import-linter, clang-format"
-	@echo "make format    rewrite the sources as the formatters want them"
-	@echo "make sanitize  the tests that touch C, under AddressSanitizer and UBSan"
-	@echo "make fuzz      every fuzzer for FUZZ_SECONDS"
-	@echo "make vectors   write spec/vectors anew"
-	@echo "make clean     remove all that was built or installed here"
+	@echo "make demo         the main job on a generated exchange, the audit, one customer's check"
+	@echo "make test         the whole test suite"
+	@echo "make bench        the figures of speed and size"
+	@echo "make bench-peers  Assay beside what one would pick instead; needs cargo"
+	@echo "make lint         ruff, mypy, import-linter, clang-format"
+	@echo "make format       rewrite the sources as the formatters want them"
+	@echo "make sanitize     the tests that touch C, under AddressSanitizer and UBSan"
+	@echo "make fuzz         every fuzzer for FUZZ_SECONDS"
+	@echo "make vectors      write spec/vectors anew"
+	@echo "make clean        remove all that was built or installed here"
 
 $(UV_STAMP):
 	@test -n "$(PYTHON)" || { echo "make: no Python 3.11-3.13 with venv found; set PYTHON" >&2; exit 1; }
@@ -54,6 +55,10 @@ test: setup
 
 bench: setup
 	$(BIN)/python -m benches $(BENCH_ARGS)
+
+bench-peers: $(UV_STAMP)
+	@$(SYNC) --group peers
+	$(BIN)/python -m benches.peers
 
 lint: setup
 	$(BIN)/ruff check
