@@ -11,9 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from prover.assets.evidence import COLUMNS
@@ -50,6 +55,17 @@ SHARES = (5, 15, 25, 55)
 _FIRST = ("ada", "bruno", "chen", "dana", "emil", "fatima", "goran", "hana", "ines", "jonas")
 _LAST = ("abbott", "bauer", "costa", "dietz", "eklund", "farah", "garcia", "huang", "ito", "jung")
 _DOMAINS = ("example.com", "example.org", "example.net", "mail.example", "post.example")
+
+
+_PIECE_ACCOUNTS = 1 << 18
+_PRECISION, _SCALE = 28, 8
+_SCHEMA = pa.schema(
+    [
+        ("account_id", pa.string()),
+        ("asset", pa.dictionary(pa.int32(), pa.string())),
+        ("balance", pa.decimal128(_PRECISION, _SCALE)),
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +110,7 @@ def make_sample(
     *,
     insolvent: bool = False,
     page_size: int = 1024,
+    ledger_format: Literal["csv", "parquet"] = "csv",
 ) -> Sample:
     """Write a sample exchange into the folder ``out``: ``snapshot.toml`` and all that it names.
 
@@ -116,10 +133,10 @@ def make_sample(
     signing = Ed25519PrivateKey.from_private_bytes(_key(seed, "signing"))
     text = write_keys(out / "keys", signing, _key(seed, "master"), out / PUBLIC_KEY_FILE)
     config = out / "snapshot.toml"
-    config.write_text(_toml(codes, seed, page_size), encoding="utf-8")
+    config.write_text(_toml(codes, seed, page_size, ledger_format), encoding="utf-8")
 
     balances = _balances(accounts, codes, seed)
-    rows = _write_ledger(out / "ledger.csv", codes, balances, _emails(accounts, seed))
+    rows = _write_ledger(out / f"ledger.{ledger_format}", codes, balances, seed)
     totals = {code: int(np.sum(balance[balance >= 0])) for code, balance in balances.items()}
     held = {code: total + total // SURPLUS + 1 for code, total in totals.items()}
     if insolvent:
@@ -152,40 +169,77 @@ def _balances(accounts: int, codes: Sequence[str], seed: int) -> dict[str, npt.N
     return balances
 
 
-def _emails(accounts: int, seed: int) -> list[str]:
-    random = np.random.default_rng([seed, 1])
-    names = (
-        random.integers(len(words), size=accounts).tolist() for words in (_FIRST, _LAST, _DOMAINS)
-    )
-    return [
-        f"{_FIRST[first]}.{_LAST[last]}{number}@{_DOMAINS[domain]}"
-        for number, (first, last, domain) in enumerate(zip(*names, strict=True), 1)
-    ]
-
-
 def _write_ledger(
-    path: Path, codes: Sequence[str], balances: dict[str, npt.NDArray[np.int64]], ids: list[str]
+    path: Path, codes: Sequence[str], balances: dict[str, npt.NDArray[np.int64]], seed: int
 ) -> int:
-    """Write one row for each balance; return how many."""
-    columns = [_decimals(balances[code], PROFILES[code].decimals) for code in codes]
+    """Write one row for each balance, as CSV or Parquet by the path's suffix; return how many."""
+    accounts = len(balances[codes[0]])
+    random = np.random.default_rng([seed, 1])
+    # Narrow, for they wait while millions of rows are written.
+    names = [
+        random.integers(len(words), size=accounts).astype(np.int8)
+        for words in (_FIRST, _LAST, _DOMAINS)
+    ]
     rows = 0
-    with path.open("w", encoding="utf-8", newline="") as file:
-        file.write("account_id,asset,balance\n")
-        for account, *texts in zip(ids, *columns, strict=True):
-            for code, text in zip(codes, texts, strict=True):
-                if text:
-                    file.write(f"{account},{code},{text}\n")
-                    rows += 1
+    with _table_writer(path) as writer:
+        for start in range(0, accounts, _PIECE_ACCOUNTS):
+            piece = slice(start, start + _PIECE_ACCOUNTS)
+            table = _rows(
+                _emails(start, *(column[piece] for column in names)),
+                codes,
+                np.array([balances[code][piece] for code in codes]),
+            )
+            writer.write_table(table if path.suffix == ".parquet" else _as_text(table, codes))
+            rows += len(table)
     return rows
 
 
-def _decimals(units: npt.NDArray[np.int64], decimals: int) -> list[str]:
-    """Write ledger units as decimals; nothing for a negative number."""
-    whole, fraction = np.divmod(units, 10**decimals)
-    return [
-        f"{coins}.{rest:0{decimals}d}" if coins >= 0 else ""
-        for coins, rest in zip(whole.tolist(), fraction.tolist(), strict=True)
-    ]
+def _table_writer(path: Path) -> Any:
+    if path.suffix == ".parquet":
+        return pa.parquet.ParquetWriter(path, _SCHEMA)
+    schema = pa.schema([(name, pa.string()) for name in _SCHEMA.names])
+    options = pa.csv.WriteOptions(quoting_style="none", quoting_header="none")
+    return pa.csv.CSVWriter(path, schema, write_options=options)
+
+
+def _emails(start: int, *names: npt.NDArray[np.int8]) -> Any:
+    first, last, domain = (
+        pa.array(words).take(pa.array(chosen))
+        for words, chosen in zip((_FIRST, _LAST, _DOMAINS), names, strict=True)
+    )
+    numbers = pa.array(np.arange(start + 1, start + 1 + len(first))).cast(pa.string())
+    name = pc.binary_join_element_wise(first, last, ".")
+    return pc.binary_join_element_wise(name, numbers, pa.scalar("@"), domain, "")
+
+
+def _rows(ids: Any, codes: Sequence[str], balances: npt.NDArray[np.int64]) -> Any:
+    """Return one row for each balance (assets, accounts) that is not negative, by account."""
+    accounts, assets = np.nonzero(balances.T >= 0)
+    coins = pa.concat_arrays(
+        [_coins(row, PROFILES[code].decimals) for code, row in zip(codes, balances, strict=True)]
+    ).take(pa.array(assets * balances.shape[1] + accounts))
+    asset = pa.DictionaryArray.from_arrays(pa.array(assets.astype(np.int32)), pa.array(codes))
+    return pa.table([ids.take(pa.array(accounts)), asset, coins], _SCHEMA)
+
+
+def _coins(units: npt.NDArray[np.int64], decimals: int) -> Any:
+    words = np.zeros((len(units), 2), np.int64)  # low, high
+    np.maximum(units, 0, out=words[:, 0])
+    exact = pa.Array.from_buffers(
+        pa.decimal128(_PRECISION, decimals), len(units), [None, pa.py_buffer(words)]
+    )
+    return exact.cast(pa.decimal128(_PRECISION, _SCALE))
+
+
+def _as_text(table: Any, codes: Sequence[str]) -> Any:
+    """Return the rows as text, each balance with the decimals of its asset."""
+    ids, assets, balances = (column.combine_chunks() for column in table.columns)
+    text = balances.cast(pa.string())
+    for code in codes:
+        unused = _SCALE - PROFILES[code].decimals
+        of_asset = pc.equal(assets, code)
+        text = pc.if_else(of_asset, pc.utf8_slice_codeunits(text, 0, stop=-unused or None), text)
+    return pa.table([ids, assets.cast(pa.string()), text], _SCHEMA.names)
 
 
 def _write_evidence(path: Path, held: dict[str, int], messages: dict[str, str], seed: int) -> int:
@@ -227,7 +281,7 @@ def _wallets(chain: str, message: str, seed: int) -> list[tuple[str, Signed]]:
     ]
 
 
-def _toml(codes: Sequence[str], seed: int, page_size: int) -> str:
+def _toml(codes: Sequence[str], seed: int, page_size: int, ledger_format: str) -> str:
     chains = sorted({unit.chain for unit in KNOWN_UNITS if unit.code in codes})
     blocks = "\n".join(
         f"""
@@ -264,8 +318,8 @@ master = "keys/master.key"
 first = true
 
 [ledger]
-format = "csv"
-path = "ledger.csv"
+format = "{ledger_format}"
+path = "ledger.{ledger_format}"
 layout = "long"
 
 [ledger.columns]
