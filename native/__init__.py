@@ -19,7 +19,7 @@ from native.arguments import (
     pages_prove,
     pages_verify,
 )
-from native.derivation import account_keys, blindings, padding_blindings, split, stream
+from native.derivation import account_keys, order, place_leaves, place_padding, split, stream
 from native.errors import NativeError
 from native.group import commit, generator, msm, point_is_valid, points_sum, scalars_sum
 from native.hashing import Transcript, sha256, tagged_hash
@@ -33,15 +33,16 @@ __all__ = [
     "argument_length",
     "argument_prove",
     "argument_verify",
-    "blindings",
     "commit",
     "generator",
     "kernel_name",
     "msm",
-    "padding_blindings",
+    "order",
     "page_length",
     "pages_prove",
     "pages_verify",
+    "place_leaves",
+    "place_padding",
     "point_is_valid",
     "points_sum",
     "scalars_sum",

@@ -9,12 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from native import buffers
-from native._core import lib
+from native._core import ffi, lib
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 KEY = 32
+LEAVES_MAX = 1 << 30
+
+# Parts of an account that a split has room for at first.
+_PARTS_EACH = 8
 
 
 def _require(status: int, what: str) -> None:
@@ -54,62 +58,122 @@ def split(
         ValueError: a length is wrong, or not 1 <= least <= most.
     """
     n = buffers.byte_length(balances) // 8
-    inputs = (
-        buffers.items(account_keys, KEY * n, "account_keys"),
-        buffers.items(balances, n, "balances", "uint64_t"),
-        n,
-        code,
-        len(code),
-        least,
-        most,
-    )
+    keys = buffers.items(account_keys, KEY * n, "account_keys")
+    units = buffers.items(balances, n, "balances", "uint64_t")
     counts = bytearray(4 * n)
     made = buffers.out(counts, "uint32_t")
-    _require(lib.assay_split_counts(made, *inputs), "not 1 <= least <= most")
-    amounts = bytearray(8 * sum(memoryview(counts).cast("I")))
-    _require(
-        lib.assay_split_amounts(buffers.out(amounts, "uint64_t"), made, *inputs),
-        "the balances changed meanwhile",
-    )
-    return bytes(counts), bytes(amounts)
+    # Room for one account's parts at least; where that is not enough for all, in several calls.
+    room = max(most, min(most, _PARTS_EACH) * n, 0)
+    amounts, done, parts = [], ffi.new("size_t *"), ffi.new("size_t *")
+    start = 0
+    while start < n or not amounts:
+        memory = bytearray(8 * room)
+        status = lib.assay_split(
+            made + start,
+            buffers.out(memory, "uint64_t"),
+            room,
+            done,
+            parts,
+            keys + KEY * start,
+            units + start,
+            n - start,
+            code,
+            len(code),
+            least,
+            most,
+        )
+        _require(status, "not 1 <= least <= most")
+        amounts.append(memoryview(memory)[: 8 * parts[0]])
+        start += done[0]
+    return bytes(counts), b"".join(amounts)
 
 
-def blindings(
-    account_keys: Buffer, ids: Buffer, offsets: Buffer, context: Buffer, code: bytes, counts: Buffer
-) -> bytes:
-    """Return the blinding factors of all leaves, ``counts`` (u32) of every account, part by part.
+def order(key: Buffer, n: int) -> bytearray:
+    """Return the u32 position of each of ``n`` leaves: ascending by (u64 of the stream, number).
 
     Raises:
-        ValueError: a length is wrong, or the offsets descend or leave the ids.
+        ValueError: ``n`` is above 2^30, or the key's length is wrong.
+    """
+    if not 0 <= n <= LEAVES_MAX:
+        raise ValueError(f"no tree has {n} leaves")
+    positions = bytearray(4 * n)
+    lib.assay_order(
+        buffers.out(positions, "uint32_t"),
+        buffers.items(key, KEY, "key"),
+        n,
+        buffers.scratch(lib.assay_order_scratch_size(n)),
+    )
+    return positions
+
+
+def place_leaves(
+    values: Buffer,
+    blindings: Buffer,
+    begin: int,
+    positions: Buffer,
+    amounts: Buffer,
+    counts: Buffer,
+    account_keys: Buffer,
+    ids: Buffer,
+    offsets: Buffer,
+    context: Buffer,
+    code: bytes,
+) -> None:
+    """Write those leaves of some accounts that stand in the band that begins at leaf ``begin``.
+
+    The band is ``values`` (u64) and ``blindings``; leaf p goes to p - begin. ``positions`` (u32)
+    and ``amounts`` (u64) have an item a part, ``counts`` (u32) the parts of every account.
+
+    Raises:
+        ValueError: a length is wrong, the counts do not add up to the parts, or the offsets descend
+            or leave the ids.
     """
     n, length = buffers.byte_length(counts) // 4, buffers.byte_length(ids)
-    parts = buffers.items(counts, n, "counts", "uint32_t")
-    factors = bytearray(KEY * sum(memoryview(counts).cast("B").cast("I")))
-    status = lib.assay_leaf_blindings(
-        buffers.out(factors),
+    parts = buffers.byte_length(positions) // 4
+    band = buffers.byte_length(values) // 8
+    status = lib.assay_place_leaves(
+        buffers.filled(values, band, "values", "uint64_t"),
+        buffers.filled(blindings, KEY * band, "blindings"),
+        begin,
+        band,
+        buffers.items(positions, parts, "positions", "uint32_t"),
+        buffers.items(amounts, parts, "amounts", "uint64_t"),
+        parts,
+        buffers.items(counts, n, "counts", "uint32_t"),
         buffers.items(account_keys, KEY * n, "account_keys"),
         buffers.items(ids, length, "ids"),
         length,
         buffers.items(offsets, n + 1, "offsets", "uint64_t"),
-        parts,
         n,
         buffers.items(context, 32, "context"),
         code,
         len(code),
     )
-    _require(status, "the offsets are not those of the ids")
-    return bytes(factors)
+    _require(status, "the counts or offsets are not those of the parts or ids")
+
+
+def place_padding(
+    blindings: Buffer, begin: int, positions: Buffer, key: Buffer, first: int
+) -> None:
+    """Write those padding leaves, numbers ``first`` on, that stand in a band; see `place_leaves`.
+
+    Raises:
+        ValueError: a length is wrong.
+    """
+    n, band = buffers.byte_length(positions) // 4, buffers.byte_length(blindings) // KEY
+    lib.assay_place_padding(
+        buffers.filled(blindings, KEY * band, "blindings"),
+        begin,
+        band,
+        buffers.items(positions, n, "positions", "uint32_t"),
+        buffers.items(key, KEY, "key"),
+        first,
+        n,
+    )
 
 
 def stream(key: Buffer, first_block: int, blocks: int) -> bytes:
     """Return ``blocks`` blocks of the stream under ``key``."""
     made = bytearray(KEY * blocks)
     lib.assay_stream_blocks(buffers.out(made), buffers.items(key, KEY, "key"), first_block, blocks)
-    return bytes(made)
-
-
-def padding_blindings(key: Buffer, first: int, n: int) -> bytes:
-    """Return the blinding factors of padding leaves ``first`` to ``first + n - 1``."""
-    made = bytearray(KEY * n)
-    lib.assay_padding_blindings(buffers.out(made), buffers.items(key, KEY, "key"), first, n)
     return bytes(made)

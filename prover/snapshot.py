@@ -10,7 +10,8 @@ run ends in the same bytes:
    source is never read again, and no run goes on with anything else.
 4. ``private/evidence``: the same.
 5. Whether assets suffice is computed from 2-4 each time. If not, there is no public folder.
-6. ``private/keys``, ``private/openings/CODE``: renamed into place whole; functions of 2 and 3.
+6. ``private/keys``, ``private/openings/CODE``: renamed into place whole; functions of 2 and 3. The
+   openings of one asset are written while the pages of another are proved; neither reads the other.
 7. ``public.partial/pages/CODE``, ``private/records/CODE``: grow in chunks; see
    `prover.liabilities.pages`. Nonces are derived, so a page proved twice is the same page.
 8. ``public.partial``: the rest of the bundle is written each time. The manifest's digest is in the
@@ -22,6 +23,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,8 +41,8 @@ from prover.ledger import Ledger, LedgerAsset, ledger_digest, load_ledger, read_
 from prover.liabilities.derivation import derive, snapshot_key
 from prover.liabilities.leaves import (
     Accounts,
+    Leaves,
     Openings,
-    leaf_columns,
     map_column,
     write_account_keys,
     write_openings,
@@ -151,12 +153,8 @@ def make_snapshot(
             secret = derive(key, "argument-secret")
             accounts = _write_account_keys(work, ledger, key)
             balances = [
-                Balance(
-                    asset,
-                    *_prove_liabilities(work, asset, ledger, accounts, key, secret),
-                    evidence[asset.code],
-                )
-                for asset in config.assets
+                Balance(asset, shape.capacity, root, evidence[asset.code])
+                for asset, shape, root in _prove_liabilities(work, ledger, accounts, key, secret)
             ]
             # 8
             digest = write_bundle(work.partial, config, frozen, signing, secret, balances)
@@ -276,35 +274,60 @@ def _write_account_keys(work: _Work, ledger: Ledger, key: bytes) -> Accounts:
 
 
 def _prove_liabilities(
-    work: _Work, asset: AssetConfig, ledger: Ledger, accounts: Accounts, key: bytes, secret: bytes
-) -> tuple[int, Root]:
-    """Write openings and pages of one asset; return its capacity in pages, and its root."""
-    code, page_size = asset.code, work.config.page_size
-    folder = work.private / OPENINGS / code
+    work: _Work, ledger: Ledger, accounts: Accounts, key: bytes, secret: bytes
+) -> Iterator[tuple[AssetConfig, TreeShape, Root]]:
+    """Write openings and pages of all assets; yield the shape of each tree, and its root.
+
+    Openings are written ahead, while the pages of the assets before are proved.
+    """
+    with ThreadPoolExecutor(1) as ahead:
+        waiting = [
+            (asset, ahead.submit(_write_openings, work, asset, ledger, accounts, key))
+            for asset in work.config.assets
+        ]
+        try:
+            for asset, written in waiting:
+                yield asset, *_prove_pages(work, asset, ledger, written.result(), secret)
+        finally:
+            for _, written in waiting:
+                written.cancel()
+
+
+def _write_openings(
+    work: _Work, asset: AssetConfig, ledger: Ledger, accounts: Accounts, key: bytes
+) -> Leaves:
+    """Return the leaves of one asset; write its openings if they are not there."""
+    code, folder = asset.code, work.private / OPENINGS / asset.code
     if not folder.exists():
         folder.parent.mkdir(exist_ok=True)
         with fresh_folder(folder) as partial:
             balances = ledger.balances[code]
-            write_openings(partial, asset, accounts, balances, key, page_size, work.jobs)
-    openings = Openings.load(folder)
-    shape = TreeShape(len(openings.positions) // page_size, page_size)
+            write_openings(
+                partial, asset, accounts, balances, key, work.config.page_size, work.jobs
+            )
+    padding_key = derive(key, "padding", code.encode())
+    return Leaves(accounts, Openings.load(folder), code, work.context, padding_key)
+
+
+def _prove_pages(
+    work: _Work, asset: AssetConfig, ledger: Ledger, leaves: Leaves, secret: bytes
+) -> tuple[TreeShape, Root]:
+    """Write the pages of one asset."""
+    code, page_size = asset.code, work.config.page_size
+    shape = TreeShape(len(leaves) // page_size, page_size)
     entries = sum(shape.entries(level) for level in range(shape.levels))
     work.progress.stage(f"proving {code}", entries)
     public, records = work.partial / "pages" / code, work.private / "records" / code
     for made in (public, records):
         made.mkdir(parents=True, exist_ok=True)
     state = page_state(work.context, code, asset.decimals, asset.units)
-    root = prove_tree(
-        Tree(state, secret, work.frozen.salt, shape),
-        *leaf_columns(accounts, openings, code, work.context, key, work.jobs),
-        public,
-        records,
-        work.jobs,
-        work.progress.advance,
-    )
+    tree = Tree(state, secret, work.frozen.salt, shape)
+    root = prove_tree(tree, leaves, public, records, work.jobs, work.progress.advance)
     if root.value != ledger.totals[code]:
-        raise ProverError(f"{folder}: damaged: the parts do not add up to the ledger")
-    return shape.capacity, root
+        raise ProverError(
+            f"{work.private / OPENINGS / code}: damaged: the parts do not add up to the ledger"
+        )
+    return shape, root
 
 
 def _open_to_readers(bundle: Path) -> None:

@@ -146,21 +146,29 @@ int assay_pages_verify_var(uint8_t *ids, uint8_t *sums, size_t *bad, const assay
 int assay_account_keys(uint8_t *account_keys, const uint8_t *snapshot_key, const uint8_t *ids, size_t ids_length,
                        const uint64_t *offsets, size_t n);
 
-/* The number of parts of each balance under the policy 1 <= least <= most; then all parts, one account after another. */
-int assay_split_counts(uint32_t *counts, const uint8_t *account_keys, const uint64_t *balances, size_t n,
-                       const uint8_t *code, size_t code_length, uint32_t least, uint32_t most);
-int assay_split_amounts(uint64_t *amounts, const uint32_t *counts, const uint8_t *account_keys,
-                        const uint64_t *balances, size_t n, const uint8_t *code, size_t code_length, uint32_t least,
-                        uint32_t most);
+/* Split balances under the policy 1 <= least <= most, until one's parts do not fit into `room` or all n are split: *accounts were,
+ * into *parts.  counts: the parts of each; amounts: all parts, one account after another. */
+int assay_split(uint32_t *counts, uint64_t *amounts, size_t room, size_t *accounts, size_t *parts,
+                const uint8_t *account_keys, const uint64_t *balances, size_t n, const uint8_t *code,
+                size_t code_length, uint32_t least, uint32_t most);
 
-/* The blinding factors of counts[i] leaves of each account; `context` is 32 bytes. */
-int assay_leaf_blindings(uint8_t *blindings, const uint8_t *account_keys, const uint8_t *ids, size_t ids_length,
-                         const uint64_t *offsets, const uint32_t *counts, size_t n, const uint8_t *context,
-                         const uint8_t *code, size_t code_length);
+/* positions[t] = where leaf t < n <= 2^30 stands: ascending by (t-th big-endian u64 of the key's stream, t). */
+size_t assay_order_scratch_size(size_t n);
+void assay_order(uint32_t *positions, const uint8_t *key, size_t n, void *scratch);
 
-/* n blocks of the stream of a key from number `first` on; the same, reduced mod the group order. */
+/* Write those leaves of n accounts that stand in the band of `length` leaves from `begin` on, at position - begin: the value, and the
+ * blinding factor.  positions and amounts: one a part; counts: the parts of each account, ASSAY_BAD_COUNT unless they add up; `context` is 32 bytes. */
+int assay_place_leaves(uint64_t *values, uint8_t *blindings, uint32_t begin, uint32_t length, const uint32_t *positions,
+                       const uint64_t *amounts, size_t parts, const uint32_t *counts, const uint8_t *account_keys,
+                       const uint8_t *ids, size_t ids_length, const uint64_t *offsets, size_t n, const uint8_t *context,
+                       const uint8_t *code, size_t code_length);
+
+/* The same for the blinding factors of n padding leaves, numbers `first` on of the key's stream. */
+void assay_place_padding(uint8_t *blindings, uint32_t begin, uint32_t length, const uint32_t *positions,
+                         const uint8_t *key, uint64_t first, size_t n);
+
+/* n blocks of the stream of a key from number `first` on. */
 void assay_stream_blocks(uint8_t *blocks, const uint8_t *key, uint64_t first, size_t n);
-void assay_padding_blindings(uint8_t *blindings, const uint8_t *key, uint64_t first, size_t n);
 
 /*
  * For the tests alone (testing.c).  Field elements are four words, r = operation(a, b), the result of a

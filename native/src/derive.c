@@ -12,6 +12,12 @@ static void update_u32(sha256_context *c, uint32_t a)
     sha256_update(c, bytes, 4);
 }
 
+static void update_u64(sha256_context *c, uint64_t a)
+{
+    update_u32(c, (uint32_t)(a >> 32));
+    update_u32(c, (uint32_t)a);
+}
+
 /* Absorbs lp(data). */
 static void update_prefixed(sha256_context *c, const void *data, size_t length)
 {
@@ -19,18 +25,22 @@ static void update_prefixed(sha256_context *c, const void *data, size_t length)
     sha256_update(c, data, length);
 }
 
-void stream_begin(stream *s, const uint8_t key[32])
+static void begin_stream_tag(sha256_context *c)
 {
     static const char TAG[] = "assay/v1/stream";
-    sha256_begin_tag(&s->keyed, TAG, sizeof TAG - 1);
+    sha256_begin_tag(c, TAG, sizeof TAG - 1);
+}
+
+void stream_begin(stream *s, const uint8_t key[32])
+{
+    begin_stream_tag(&s->keyed);
     sha256_update(&s->keyed, key, 32);
 }
 
 void stream_block(uint8_t block[32], const stream *s, uint64_t i)
 {
     sha256_context c = s->keyed;
-    update_u32(&c, (uint32_t)(i >> 32));
-    update_u32(&c, (uint32_t)i);
+    update_u64(&c, i);
     sha256_end(block, &c);
 }
 
@@ -55,12 +65,6 @@ static void reduce_in_place(uint8_t bytes[32])
     scalar t;
     scalar_from_bytes_reduced(&t, bytes);
     scalar_to_bytes(bytes, &t);
-}
-
-void assay_padding_blindings(uint8_t *blindings, const uint8_t *key, uint64_t first, size_t n)
-{
-    assay_stream_blocks(blindings, key, first, n);
-    for (size_t i = 0; i < n; i++) reduce_in_place(blindings + 32 * i);
 }
 
 /* Id i is ids[offsets[i] … offsets[i + 1]): the offsets ascend and stay inside. */
@@ -120,8 +124,9 @@ static uint64_t draw_uniform(draws *d, uint64_t bound)
     return r;
 }
 
-/* Begins an account's draws for one asset. */
-static void begin_split(draws *d, const uint8_t account_key[32], const uint8_t *code, size_t code_length)
+/* Begins an account's draws for one asset; `tagged` is the begun tag of streams. */
+static void begin_split(draws *d, const sha256_context *tagged, const uint8_t account_key[32], const uint8_t *code,
+                        size_t code_length)
 {
     static const char TAG[] = "assay/v1/split";
     hmac_key account;
@@ -131,7 +136,8 @@ static void begin_split(draws *d, const uint8_t account_key[32], const uint8_t *
     update_prefixed(&c, TAG, sizeof TAG - 1);
     update_prefixed(&c, code, code_length);
     hmac_end(key, &account, &c);
-    stream_begin(&d->stream, key);
+    d->stream.keyed = *tagged;
+    sha256_update(&d->stream.keyed, key, 32);
     d->next = 0;
     clear_secret(&account, sizeof account);
     clear_secret(&c, sizeof c);
@@ -142,21 +148,6 @@ static uint64_t draw_count(draws *d, uint64_t balance, uint32_t least, uint32_t 
 {
     const uint64_t high = most < balance ? most : balance, low = least < high ? least : high;
     return low + draw_uniform(d, high - low + 1);
-}
-
-int assay_split_counts(uint32_t *counts, const uint8_t *account_keys, const uint64_t *balances, size_t n,
-                       const uint8_t *code, size_t code_length, uint32_t least, uint32_t most)
-{
-    if (least == 0 || least > most) return ASSAY_BAD_COUNT;
-    draws d;
-    for (size_t i = 0; i < n; i++) {
-        counts[i] = 0;
-        if (balances[i] == 0) continue;
-        begin_split(&d, account_keys + 32 * i, code, code_length);
-        counts[i] = (uint32_t)draw_count(&d, balances[i], least, most);
-    }
-    clear_secret(&d, sizeof d);
-    return ASSAY_OK;
 }
 
 /* Inserts a cut into an ascending list; false when it is there. */
@@ -179,55 +170,98 @@ static void draw_parts(uint64_t *parts, draws *d, uint64_t balance, size_t count
     for (size_t i = count; i-- > 1;) parts[i] -= parts[i - 1];
 }
 
-int assay_split_amounts(uint64_t *amounts, const uint32_t *counts, const uint8_t *account_keys,
-                        const uint64_t *balances, size_t n, const uint8_t *code, size_t code_length, uint32_t least,
-                        uint32_t most)
+int assay_split(uint32_t *counts, uint64_t *amounts, size_t room, size_t *accounts, size_t *parts,
+                const uint8_t *account_keys, const uint64_t *balances, size_t n, const uint8_t *code,
+                size_t code_length, uint32_t least, uint32_t most)
 {
+    *accounts = *parts = 0;
     if (least == 0 || least > most) return ASSAY_BAD_COUNT;
-    int status = ASSAY_OK;
+    sha256_context tagged;
+    begin_stream_tag(&tagged);
     draws d;
-    for (size_t i = 0; i < n && status == ASSAY_OK; i++) {
+    size_t i = 0, made = 0;
+    for (; i < n; i++) {
         uint64_t count = 0;
         if (balances[i] != 0) {
-            begin_split(&d, account_keys + 32 * i, code, code_length);
+            begin_split(&d, &tagged, account_keys + 32 * i, code, code_length);
             count = draw_count(&d, balances[i], least, most);
+            if (count > room - made) break;
+            draw_parts(amounts + made, &d, balances[i], count);
         }
-        if (count != counts[i]) {
-            status = ASSAY_BAD_COUNT;
-        } else if (count != 0) {
-            draw_parts(amounts, &d, balances[i], count);
-            amounts += count;
-        }
+        counts[i] = (uint32_t)count;
+        made += count;
     }
+    *accounts = i;
+    *parts = made;
     clear_secret(&d, sizeof d);
-    return status;
+    return ASSAY_OK;
 }
 
-int assay_leaf_blindings(uint8_t *blindings, const uint8_t *account_keys, const uint8_t *ids, size_t ids_length,
-                         const uint64_t *offsets, const uint32_t *counts, size_t n, const uint8_t *context,
-                         const uint8_t *code, size_t code_length)
+/* Where a leaf goes, if it goes into this band: a blinding factor of 32 bytes at an index. */
+static uint8_t *placed(uint8_t *blindings, uint32_t begin, uint32_t length, uint32_t position)
+{
+    const uint32_t at = position - begin; /* wraps for one before the band */
+    return at < length ? blindings + (size_t)32 * at : NULL;
+}
+
+static void end_blinding(uint8_t bytes[32], sha256_context *c)
+{
+    scalar t;
+    sha256_end(bytes, c);
+    scalar_from_bytes_reduced(&t, bytes);
+    scalar_to_bytes(bytes, &t);
+}
+
+void assay_place_padding(uint8_t *blindings, uint32_t begin, uint32_t length, const uint32_t *positions,
+                         const uint8_t *key, uint64_t first, size_t n)
+{
+    stream s;
+    stream_begin(&s, key);
+    for (size_t i = 0; i < n; i++) {
+        uint8_t *blinding = placed(blindings, begin, length, positions[i]);
+        if (blinding == NULL) continue;
+        sha256_context c = s.keyed;
+        update_u64(&c, first + i);
+        end_blinding(blinding, &c);
+    }
+    clear_secret(&s, sizeof s);
+}
+
+int assay_place_leaves(uint64_t *values, uint8_t *blindings, uint32_t begin, uint32_t length, const uint32_t *positions,
+                       const uint64_t *amounts, size_t parts, const uint32_t *counts, const uint8_t *account_keys,
+                       const uint8_t *ids, size_t ids_length, const uint64_t *offsets, size_t n, const uint8_t *context,
+                       const uint8_t *code, size_t code_length)
 {
     static const char LEAF[] = "assay/v1/leaf", BLINDING[] = "assay/v1/blinding";
     if (!offsets_valid(offsets, n, ids_length)) return ASSAY_BAD_COUNT;
+    uint64_t counted = 0;
+    for (size_t i = 0; i < n; i++) counted += counts[i];
+    if (counted != parts) return ASSAY_BAD_COUNT;
     sha256_context leaf, blinding, c, part;
     sha256_begin_tag(&leaf, LEAF, sizeof LEAF - 1);
     update_prefixed(&leaf, context, 32);
     update_prefixed(&leaf, code, code_length);
     sha256_begin_tag(&blinding, BLINDING, sizeof BLINDING - 1);
+    size_t t = 0;
     for (size_t i = 0; i < n; i++) {
-        uint8_t digest[32];
-        if (counts[i] == 0) continue;
-        c = leaf;
-        update_prefixed(&c, ids + offsets[i], offsets[i + 1] - offsets[i]);
-        sha256_end(digest, &c);
-        c = blinding;
-        sha256_update(&c, account_keys + 32 * i, 32);
-        sha256_update(&c, digest, 32);
-        for (uint32_t k = 0; k < counts[i]; k++, blindings += 32) {
+        bool begun = false;
+        for (uint32_t k = 0; k < counts[i]; k++, t++) {
+            uint8_t *bytes = placed(blindings, begin, length, positions[t]);
+            if (bytes == NULL) continue;
+            if (!begun) {
+                uint8_t digest[32];
+                c = leaf;
+                update_prefixed(&c, ids + offsets[i], offsets[i + 1] - offsets[i]);
+                sha256_end(digest, &c);
+                c = blinding;
+                sha256_update(&c, account_keys + 32 * i, 32);
+                sha256_update(&c, digest, 32);
+                begun = true;
+            }
             part = c;
             update_u32(&part, k);
-            sha256_end(blindings, &part);
-            reduce_in_place(blindings);
+            end_blinding(bytes, &part);
+            values[positions[t] - begin] = amounts[t];
         }
     }
     clear_secret(&c, sizeof c);

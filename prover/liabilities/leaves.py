@@ -35,8 +35,6 @@ Bytes = npt.NDArray[np.uint8]
 # Accounts or leaves that one native call handles: a few MB of buffers.
 PIECE = 1 << 16
 
-_SORT_KEYS_PER_BLOCK = 4  # a stream's block of 32 bytes is four u64
-
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
@@ -119,7 +117,7 @@ def write_openings(
         ProverError: the declared capacity, or the largest there is, does not hold the parts.
     """
     code = asset.code.encode()
-    counts = np.empty(len(balances), np.uint32)
+    first = np.zeros(len(balances) + 1, np.uint64)
 
     def split_piece(piece: tuple[int, int]) -> bytes:
         start, stop = piece
@@ -127,74 +125,67 @@ def write_openings(
         made, amounts = native.split(
             keys.data, balances[start:stop].data, code, asset.split.least, asset.split.most
         )
-        counts[start:stop] = np.frombuffer(made, np.uint32)
+        first[start + 1 : stop + 1] = np.frombuffer(made, np.uint32)
         return amounts
 
     with (folder / "amounts").open("wb") as file:
         for amounts in in_order(split_piece, pieces(len(balances)), jobs):
             file.write(amounts)
-    first = np.zeros(len(balances) + 1, np.uint64)
-    np.cumsum(counts, out=first[1:])
+    np.cumsum(first, out=first)
     first.tofile(folder / "first")
     capacity = choose_capacity(asset.code, int(first[-1]), page_size, asset.capacity)
     key = derive(snapshot_key, "shuffle", code)
-    shuffled_positions(key, capacity * page_size).tofile(folder / "positions")
+    (folder / "positions").write_bytes(native.order(key, capacity * page_size))
 
 
-def shuffled_positions(key: bytes, count: int) -> U32:
-    """Return where each of ``count`` leaves stands: ascending by (random u64, number)."""
-    blocks = -(-count // _SORT_KEYS_PER_BLOCK)
-    sort_keys = np.frombuffer(native.stream(key, 0, blocks), ">u8")[:count].astype(np.uint64)
-    order = np.argsort(sort_keys, kind="stable")
-    del sort_keys
-    positions = np.empty(count, np.uint32)
-    positions[order] = np.arange(count, dtype=np.uint32)
-    return positions
+@dataclass(frozen=True, slots=True)
+class Leaves:
+    """The leaves of one asset, made band by band in the order of the tree.
 
+    What stands in a band is derived as it is asked for, so that memory holds a band, not the tree.
+    """
 
-def leaf_columns(
-    accounts: Accounts,
-    openings: Openings,
-    code: str,
-    context: bytes,
-    snapshot_key: bytes,
-    jobs: int,
-) -> tuple[U64, Bytes]:
-    """Return amount and blinding (rows of 32 bytes) of every leaf, in the order of the tree."""
-    capacity = len(openings.positions)
-    parts = len(openings.amounts)
-    amounts = np.zeros(capacity, np.uint64)
-    blindings = np.empty((capacity, 32), np.uint8)
-    padding_key = derive(snapshot_key, "padding", code.encode())
+    accounts: Accounts
+    openings: Openings
+    code: str
+    context: bytes
+    padding_key: bytes
 
-    def blind_parts(piece: tuple[int, int]) -> None:
-        start, stop = piece
-        first = openings.first[start : stop + 1]
-        ids, offsets = accounts.ids_of(start, stop)
-        counts = np.diff(first).astype(np.uint32)
-        made = native.blindings(
-            accounts.keys[start:stop].data,
-            ids.data,
-            offsets.data,
-            context,
-            code.encode(),
-            counts.data,
-        )
-        place(int(first[0]), int(first[-1]), made)
+    def __len__(self) -> int:
+        return len(self.openings.positions)
 
-    def blind_padding(piece: tuple[int, int]) -> None:
-        start, stop = piece
-        made = native.padding_blindings(padding_key, start, stop - start)
-        place(parts + start, parts + stop, made)
+    def band(self, begin: int, end: int, jobs: int) -> tuple[U64, Bytes]:
+        """Return amount and blinding (rows of 32 bytes) of leaves ``begin`` to ``end - 1``."""
+        amounts = np.zeros(end - begin, np.uint64)
+        blindings = np.empty((end - begin, 32), np.uint8)
+        parts = len(self.openings.amounts)
 
-    def place(start: int, stop: int, made: bytes) -> None:
-        rows = np.frombuffer(made, np.uint8).reshape(-1, 32)
-        blindings[openings.positions[start:stop]] = rows
+        def place_parts(piece: tuple[int, int]) -> None:
+            start, stop = piece
+            first = self.openings.first[start : stop + 1]
+            mine = slice(int(first[0]), int(first[-1]))
+            ids, offsets = self.accounts.ids_of(start, stop)
+            native.place_leaves(
+                amounts.data,
+                blindings.data,
+                begin,
+                self.openings.positions[mine].data,
+                self.openings.amounts[mine].data,
+                np.diff(first).astype(np.uint32).data,
+                self.accounts.keys[start:stop].data,
+                ids.data,
+                offsets.data,
+                self.context,
+                self.code.encode(),
+            )
 
-    for start, stop in pieces(parts):
-        amounts[openings.positions[start:stop]] = openings.amounts[start:stop]
-    for _ in in_order(blind_parts, pieces(len(accounts)), jobs):
-        pass
-    for _ in in_order(blind_padding, pieces(capacity - parts), jobs):
-        pass
-    return amounts, blindings
+        def place_padding(piece: tuple[int, int]) -> None:
+            start, stop = piece
+            positions = self.openings.positions[parts + start : parts + stop]
+            native.place_padding(blindings.data, begin, positions.data, self.padding_key, start)
+
+        for _ in in_order(place_parts, pieces(len(self.accounts)), jobs):
+            pass
+        for _ in in_order(place_padding, pieces(len(self) - parts), jobs):
+            pass
+        return amounts, blindings

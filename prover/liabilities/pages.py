@@ -1,19 +1,20 @@
 """The pages of one asset, level by level, streamed to files in order of index.
 
 Beside the public file of a level stands a private one with a *record* of every page: what the level
-above commits to. Work goes in chunks of pages; of a chunk the pages are written and synced first,
-then the records. Wherever a run is killed, the next keeps the longest run of whole chunks whose
-pages hash to their recorded ids and whose records open their own sums, cuts both files there and
-goes on: pages are deterministic, so the bytes come out the same.
+above commits to. Work goes in chunks of pages, written as they come and synced once at the end,
+with the whole bundle. So a crash may leave anything in both files, and nothing of it is believed:
+the next run keeps the longest run of whole chunks whose pages hash to their recorded ids and whose
+records open their own sums, cuts both files there and goes on. Pages are deterministic, and a
+record that is another than the page's would be a collision or open a sum in two ways, so the bytes
+come out the same. What was synced decides only how much is proved twice.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,9 @@ from prover.ordered import in_order
 from verifier.params import TreeShape
 
 CHUNK_PAGES = 64
+
+# Entries in memory at a time, 40 bytes each: whole chunks of pages of any size.
+BAND_ENTRIES = 1 << 22
 
 RECORD = np.dtype([("id", "u1", 32), ("sum", "u1", 33), ("value", "u8"), ("blinding", "u1", 32)])
 Records = npt.NDArray[np.void]
@@ -46,13 +50,31 @@ class Tree:
     shape: TreeShape
 
 
-@dataclass(frozen=True, slots=True)
-class Entries:
-    """All entries of a level: u64 values, rows of 32 bytes of blinding, and of child page ids."""
+class Entries(Protocol):
+    """All entries of a level, made as they are asked for."""
 
-    values: U64
-    blindings: Bytes
-    child_ids: Bytes
+    def __len__(self) -> int:
+        """Return their number."""
+
+    def band(self, begin: int, end: int, jobs: int) -> tuple[U64, Bytes]:
+        """Return value and blinding (rows of 32 bytes) of entries ``begin`` to ``end - 1``."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Children:
+    """The entries of a level above 0: the pages of the level below."""
+
+    records: Records
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def band(self, begin: int, end: int, jobs: int) -> tuple[U64, Bytes]:
+        records = self.records[begin:end]
+        return (
+            np.ascontiguousarray(records["value"]),
+            np.ascontiguousarray(records["blinding"]),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,27 +88,20 @@ class Root:
 
 
 def prove_tree(
-    tree: Tree,
-    amounts: U64,
-    blindings: Bytes,
-    public: Path,
-    private: Path,
-    jobs: int,
-    advance: Advance,
+    tree: Tree, leaves: Entries, public: Path, private: Path, jobs: int, advance: Advance
 ) -> Root:
     """Write the files of all levels into ``public``, their records into ``private``.
 
-    ``amounts`` and ``blindings`` are the leaves in the order of the tree. Both folders exist; what
-    an interrupted run left in them is used.
+    ``leaves`` are in the order of the tree. Both folders exist; what an interrupted run left in
+    them is used.
     """
-    entries = Entries(amounts, blindings, np.empty((0, 32), np.uint8))
-    for level in range(tree.shape.levels):
-        records = _prove_level(tree, level, entries, public, private, jobs, advance)
-        entries = Entries(
-            np.ascontiguousarray(records["value"]),
-            np.ascontiguousarray(records["blinding"]),
-            np.ascontiguousarray(records["id"]),
-        )
+    records = _prove_level(
+        tree, 0, leaves, np.empty((0, 32), np.uint8), public, private, jobs, advance
+    )
+    for level in range(1, tree.shape.levels):
+        ids = np.ascontiguousarray(records["id"])
+        children = _Children(records)
+        records = _prove_level(tree, level, children, ids, public, private, jobs, advance)
     root = records[0]
     return Root(
         root["id"].tobytes(), root["sum"].tobytes(), int(root["value"]), root["blinding"].tobytes()
@@ -97,17 +112,47 @@ def _prove_level(
     tree: Tree,
     level: int,
     entries: Entries,
+    child_ids: Bytes,
     public: Path,
     private: Path,
     jobs: int,
     advance: Advance,
 ) -> Records:
     """Finish the files of one level; return the records of its pages."""
+    pages_path, records_path = public / str(level), private / str(level)
+    pages_path.touch()
+    records_path.touch(mode=0o600)
+    with pages_path.open("r+b") as pages_file, records_path.open("r+b") as records_file:
+        page_bytes = tree.shape.page_bytes(level, 0)
+        kept = _keep_true_chunks(pages_file, records_file, page_bytes)
+        begin = min(kept * CHUNK_PAGES * tree.shape.page_size, len(entries))
+        advance(begin)
+        for band in range(begin, len(entries), BAND_ENTRIES):
+            end = min(band + BAND_ENTRIES, len(entries))
+            for pages, records in _prove_band(tree, level, entries, child_ids, band, end, jobs):
+                pages_file.write(pages)
+                records_file.write(records.tobytes())
+                advance(min(CHUNK_PAGES * tree.shape.page_size, end - begin))
+                begin += CHUNK_PAGES * tree.shape.page_size
+    return np.fromfile(records_path, RECORD)
+
+
+def _prove_band(
+    tree: Tree,
+    level: int,
+    entries: Entries,
+    child_ids: Bytes,
+    begin: int,
+    end: int,
+    jobs: int,
+) -> Iterator[tuple[bytes, Records]]:
+    """Yield pages and records of entries ``begin`` to ``end - 1``, chunk by chunk."""
     shape = tree.shape
-    chunk_entries = CHUNK_PAGES * shape.page_size
+    values, blindings = entries.band(begin, end, jobs)
 
     def prove_chunk(start: int) -> tuple[bytes, Records]:
-        chunk = slice(start, start + chunk_entries)
+        stop = min(start + CHUNK_PAGES * shape.page_size, end)
+        mine = slice(start - begin, stop - begin)
         pages, *columns = native.pages_prove(
             tree.state,
             level,
@@ -115,29 +160,15 @@ def _prove_level(
             start // shape.page_size,
             shape.capacity,
             shape.page_size,
-            entries.values[chunk].data,
-            entries.blindings[chunk].data,
-            entries.child_ids[chunk].data,
+            values[mine].data,
+            blindings[mine].data,
+            child_ids[start:stop].data,
             tree.secret,
             tree.salt,
         )
         return pages, _records(*columns)
 
-    pages_path, records_path = public / str(level), private / str(level)
-    pages_path.touch()
-    records_path.touch(mode=0o600)
-    with pages_path.open("r+b") as pages_file, records_path.open("r+b") as records_file:
-        page_bytes = shape.page_bytes(level, 0)
-        kept = _keep_true_chunks(pages_file, records_file, page_bytes) * chunk_entries
-        advance(kept)
-        starts = range(kept, len(entries.values), chunk_entries)
-        for start, (pages, records) in zip(
-            starts, in_order(prove_chunk, starts, jobs), strict=True
-        ):
-            _append(pages_file, pages)
-            _append(records_file, records.tobytes())
-            advance(min(chunk_entries, len(entries.values) - start))
-    return np.fromfile(records_path, RECORD)
+    yield from in_order(prove_chunk, range(begin, end, CHUNK_PAGES * shape.page_size), jobs)
 
 
 def _keep_true_chunks(pages_file: BinaryIO, records_file: BinaryIO, page_bytes: int) -> int:
@@ -176,9 +207,3 @@ def _records(ids: bytes, sums: bytes, values: bytes, blindings: bytes) -> Record
     records["value"] = np.frombuffer(values, np.uint64)
     records["blinding"] = np.frombuffer(blindings, np.uint8).reshape(-1, 32)
     return records
-
-
-def _append(file: BinaryIO, data: bytes) -> None:
-    file.write(data)
-    file.flush()
-    os.fsync(file.fileno())

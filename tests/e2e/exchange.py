@@ -21,10 +21,14 @@ BLOCK_HASH = "ab" * 32
 
 
 def sample(
-    folder: Path, accounts: int = 40, codes: Sequence[str] = ("ETH", "USDT"), **options: bool
+    folder: Path,
+    accounts: int = 40,
+    codes: Sequence[str] = ("ETH", "USDT"),
+    *,
+    insolvent: bool = False,
 ) -> Path:
     """Make a sample exchange; return its snapshot file."""
-    return make_sample(folder, accounts, codes, seed=7, page_size=16, **options).config
+    return make_sample(folder, accounts, codes, seed=7, insolvent=insolvent, page_size=16).config
 
 
 def own_exchange(

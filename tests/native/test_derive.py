@@ -41,15 +41,28 @@ def test_account_keys(before: bytes) -> None:
 def test_no_accounts() -> None:
     assert native.account_keys(KEY, b"", array("Q", [0])) == b""
     assert native.split(b"", array("Q"), b"BTC", 1, 1) == (b"", b"")
-    assert native.blindings(b"", b"", array("Q", [0]), KEY, b"BTC", array("I")) == b""
+    none = array("I")
+    native.place_leaves(*band(0), 0, none, array("Q"), none, b"", b"", array("Q", [0]), KEY, b"BTC")
 
 
 @pytest.mark.parametrize("offsets", [[0, 2, 1], [0, 1, 4], [5, 5, 5]])
 def test_offsets_outside_the_ids(offsets: list[int]) -> None:
     with pytest.raises(ValueError, match="offsets"):
         native.account_keys(KEY, b"abc", array("Q", offsets))
+    one_each, numbers = array("I", [1, 1]), array("Q", offsets)
     with pytest.raises(ValueError, match="offsets"):
-        native.blindings(bytes(64), b"abc", array("Q", offsets), KEY, b"X", array("I", [1, 1]))
+        native.place_leaves(
+            *band(2),
+            0,
+            one_each,
+            array("Q", [1, 1]),
+            one_each,
+            bytes(64),
+            b"abc",
+            numbers,
+            KEY,
+            b"X",
+        )
 
 
 def test_stream() -> None:
@@ -60,9 +73,27 @@ def test_stream() -> None:
     assert native.stream(KEY, 0, 0) == b""
 
 
-def test_padding_blindings() -> None:
-    expected = [int.from_bytes(block(KEY, i)) % N for i in range(3, 40)]
-    assert native.padding_blindings(KEY, 3, 37) == b"".join(u(32, r) for r in expected)
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 5, 63, 64, 1000, 70_000, 300_000])
+def test_order(n: int) -> None:
+    keys = memoryview(native.stream(KEY, 0, -(-n // 4))).cast("B")
+    numbers = [int.from_bytes(keys[8 * t : 8 * t + 8]) for t in range(n)]
+    order = sorted(range(n), key=numbers.__getitem__)
+    positions = memoryview(native.order(KEY, n)).cast("I").tolist()
+    assert [positions[t] for t in order] == list(range(n))
+
+
+def band(length: int) -> tuple[array[int], bytearray]:
+    return array("Q", [0]) * length, bytearray(b"?" * 32 * length)
+
+
+def test_padding() -> None:
+    expected = [u(32, int.from_bytes(block(KEY, i)) % N) for i in range(3, 40)]
+    positions = array("I", Random(2).sample(range(37), 37))
+    for begin, end in ((0, 37), (5, 20), (30, 50)):
+        made = bytearray(b"?" * 32 * (end - begin))
+        native.place_padding(made, begin, positions, KEY, 3)
+        leaves = dict(zip(positions, expected, strict=True))
+        assert made == b"".join(leaves.get(p, b"?" * 32) for p in range(begin, end))
 
 
 class Draws:
@@ -144,21 +175,32 @@ def test_a_policy_out_of_order(least: int, most: int) -> None:
         native.split(KEY, array("Q", [5]), b"X", least, most)
 
 
-def test_blindings() -> None:
+def test_leaves() -> None:
     random = Random(3)
     context, code, counts = random.randbytes(32), b"USDT", [1, 0, 3, 2, 1, 20, 0]
     keys = [random.randbytes(32) for _ in NAMES]
-    expected = b""
+    amounts = array("Q", (random.getrandbits(64) for _ in range(sum(counts))))
+    positions = array("I", random.sample(range(40), sum(counts)))
+    expected, part_of = {}, iter(zip(positions, amounts, strict=True))
     for key, name, count in zip(keys, NAMES, counts, strict=True):
         leaf = tagged("leaf", lp(context) + lp(code) + lp(name.encode()))
         for part in range(count):
             r = int.from_bytes(tagged("blinding", key + leaf + u(4, part))) % N
-            expected += u(32, r)
+            position, amount = next(part_of)
+            expected[position] = (amount, u(32, r))
+    account_keys, parts = b"".join(keys), array("I", counts)
     for before in (b"", b"abc"):
-        made = native.blindings(
-            b"".join(keys), *columns(NAMES, before), context, code, array("I", counts)
-        )
-        assert made == expected
+        ids, offsets = columns(NAMES, before)
+        for begin, end in ((0, 40), (7, 8), (11, 40), (39, 60), (50, 60)):
+            values, made = band(end - begin)
+            native.place_leaves(
+                *(values, made, begin, positions, amounts, parts),
+                *(account_keys, ids, offsets, context, code),
+            )
+            nothing = (0, b"?" * 32)
+            wanted = [expected.get(position, nothing) for position in range(begin, end)]
+            assert values.tolist() == [amount for amount, _ in wanted]
+            assert made == b"".join(r for _, r in wanted)
 
 
 def test_wrong_lengths_are_misuse() -> None:
@@ -167,9 +209,29 @@ def test_wrong_lengths_are_misuse() -> None:
         native.account_keys(KEY[1:], ids, offsets)
     with pytest.raises(ValueError, match="account_keys"):
         native.split(KEY, array("Q", [1, 2]), b"X", 1, 1)
-    with pytest.raises(ValueError, match="offsets"):
-        native.blindings(KEY, ids, offsets, KEY, b"X", array("I", [1]))
-    with pytest.raises(ValueError, match="context"):
-        native.blindings(KEY, b"a", array("Q", [0, 1]), KEY[1:], b"X", array("I", [1]))
+    one, unit = array("I", [1]), array("Q", [5])
+    right = (one, unit, one, KEY, b"a", array("Q", [0, 1]), KEY)
+    native.place_leaves(*band(1), 0, *right, b"X")
+    for index, wrong, name in (
+        (0, array("I"), "amounts"),
+        (1, array("Q"), "amounts"),
+        (2, array("I", [2]), "counts"),
+        (2, array("I", [0]), "counts"),
+        (3, KEY[1:], "account_keys"),
+        (5, offsets, "offsets"),
+        (6, KEY[1:], "context"),
+    ):
+        arguments = [*right]
+        arguments[index] = wrong
+        with pytest.raises(ValueError, match=name):
+            native.place_leaves(*band(1), 0, *arguments, b"X")
+    with pytest.raises(ValueError, match="blindings"):
+        native.place_leaves(band(1)[0], bytearray(31), 0, *right, b"X")
+    with pytest.raises(ValueError, match="blindings"):
+        native.place_padding(bytearray(31), 0, one, KEY, 0)
+    with pytest.raises(ValueError, match="key"):
+        native.order(KEY + b"\0", 1)
+    with pytest.raises(ValueError, match="no tree"):
+        native.order(KEY, 2**30 + 1)
     with pytest.raises(ValueError, match="key"):
         native.stream(KEY + b"\0", 0, 1)

@@ -1,0 +1,51 @@
+"""The bytes of a bundle are fixed: how the prover goes about its work must not show in them."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from prover import frozen
+from prover.liabilities import leaves, pages
+from prover.sample import make_sample
+from prover.snapshot import make_snapshot
+from tests.e2e.exchange import files
+
+# SHA-256 over the path, length and bytes of every file, of a sample and a salt that never change.
+EXPECTED = "1f80511c0329a83f68505bd6e814b9124d6b477d0ecbf627974419d187b19109"
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("same") / "exchange"
+    return make_sample(folder, 900, ("BTC", "ETH", "USDT"), seed=11, page_size=16).config
+
+
+def digest_of(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path, data in files(folder).items():
+        digest.update(f"{path} {len(data)}\n".encode() + data)
+    return digest.hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("jobs", "piece", "band_chunks", "chunk"), [(1, 1 << 16, 1 << 10, 64), (2, 100, 1, 5)]
+)
+def test_a_bundle_is_the_same_bytes_for_ever(
+    config: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    jobs: int,
+    piece: int,
+    band_chunks: int,
+    chunk: int,
+) -> None:
+    monkeypatch.setattr(frozen.secrets, "token_bytes", bytes)
+    monkeypatch.setattr(leaves, "PIECE", piece)
+    monkeypatch.setattr(pages, "CHUNK_PAGES", chunk)
+    monkeypatch.setattr(pages, "BAND_ENTRIES", band_chunks * chunk * 16)
+    (config.parent / "keys" / "signing.pem.log").unlink(missing_ok=True)
+    bundle = make_snapshot(config, tmp_path / "out", jobs).bundle
+    assert digest_of(bundle) == EXPECTED
