@@ -7,7 +7,7 @@ columns they read.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -17,20 +17,28 @@ Result = TypeVar("Result")
 
 def in_order(
     function: Callable[[Item], Result], items: Iterable[Item], jobs: int
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Yield ``function(item)`` for each item in turn, computed by ``jobs`` threads.
 
-    At most ``jobs + 1`` results exist at a time.
+    At most ``jobs + 1`` results exist at a time. What ``items`` raises is raised behind the results
+    of the items before.
     """
     with ThreadPoolExecutor(max_workers=jobs) as threads:
         waiting: deque[Future[Result]] = deque()
+        iterator, ended = iter(items), None
         try:
-            for item in items:
-                waiting.append(threads.submit(function, item))
-                if len(waiting) > jobs:
-                    yield waiting.popleft().result()
+            while ended is None:
+                try:
+                    waiting.append(threads.submit(function, next(iterator)))
+                except Exception as error:
+                    ended = error
+                else:
+                    if len(waiting) > jobs:
+                        yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
         finally:
             for future in waiting:
                 future.cancel()
+        if not isinstance(ended, StopIteration):
+            raise ended

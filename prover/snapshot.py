@@ -199,6 +199,7 @@ def _freeze_ledger(work: _Work) -> Ledger:
             merge_duplicates=config.merge_duplicates,
             work_dir=work.private,
             progress=work.progress.reach,
+            jobs=work.jobs,
         )
         save_ledger(ledger, folder)
     return load_ledger(folder)

@@ -197,28 +197,47 @@ int assay_split(uint32_t *counts, uint64_t *amounts, size_t room, size_t *accoun
     return ASSAY_OK;
 }
 
-/* Where a leaf goes, if it goes into this band: a blinding factor of 32 bytes at an index. */
-static uint8_t *placed(uint8_t *blindings, uint32_t begin, uint32_t length, uint32_t position)
+/* The leaves `begin` to `begin + length - 1` of a tree. */
+typedef struct {
+    uint8_t *blindings;
+    uint32_t begin, length;
+} band;
+
+/* Where a leaf's blinding factor goes, NULL if it is not of this band. */
+static uint8_t *placed(const band *b, uint32_t position)
 {
-    const uint32_t at = position - begin; /* wraps for one before the band */
-    return at < length ? blindings + (size_t)32 * at : NULL;
+    const uint32_t at = position - b->begin; /* wraps for one before the band */
+    return at < b->length ? b->blindings + (size_t)32 * at : NULL;
 }
 
-static void end_blinding(uint8_t bytes[32], sha256_context *c)
+/* Positions are random: what is written a few leaves later is fetched now. */
+#define AHEAD 16
+
+static void fetch(const band *b, const uint32_t *positions, size_t n, size_t at)
+{
+    const uint8_t *place = at < n ? placed(b, positions[at]) : NULL;
+    if (place != NULL) __builtin_prefetch(place, 1);
+}
+
+static void end_blinding(uint8_t *place, sha256_context *c)
 {
     scalar t;
+    uint8_t bytes[32];
     sha256_end(bytes, c);
     scalar_from_bytes_reduced(&t, bytes);
     scalar_to_bytes(bytes, &t);
+    memcpy(place, bytes, 32);
 }
 
 void assay_place_padding(uint8_t *blindings, uint32_t begin, uint32_t length, const uint32_t *positions,
                          const uint8_t *key, uint64_t first, size_t n)
 {
+    const band b = {blindings, begin, length};
     stream s;
     stream_begin(&s, key);
     for (size_t i = 0; i < n; i++) {
-        uint8_t *blinding = placed(blindings, begin, length, positions[i]);
+        uint8_t *blinding = placed(&b, positions[i]);
+        fetch(&b, positions, n, i + AHEAD);
         if (blinding == NULL) continue;
         sha256_context c = s.keyed;
         update_u64(&c, first + i);
@@ -237,6 +256,7 @@ int assay_place_leaves(uint64_t *values, uint8_t *blindings, uint32_t begin, uin
     uint64_t counted = 0;
     for (size_t i = 0; i < n; i++) counted += counts[i];
     if (counted != parts) return ASSAY_BAD_COUNT;
+    const band b = {blindings, begin, length};
     sha256_context leaf, blinding, c, part;
     sha256_begin_tag(&leaf, LEAF, sizeof LEAF - 1);
     update_prefixed(&leaf, context, 32);
@@ -246,8 +266,9 @@ int assay_place_leaves(uint64_t *values, uint8_t *blindings, uint32_t begin, uin
     for (size_t i = 0; i < n; i++) {
         bool begun = false;
         for (uint32_t k = 0; k < counts[i]; k++, t++) {
-            uint8_t *bytes = placed(blindings, begin, length, positions[t]);
-            if (bytes == NULL) continue;
+            uint8_t *place = placed(&b, positions[t]);
+            fetch(&b, positions, parts, t + AHEAD);
+            if (place == NULL) continue;
             if (!begun) {
                 uint8_t digest[32];
                 c = leaf;
@@ -260,7 +281,7 @@ int assay_place_leaves(uint64_t *values, uint8_t *blindings, uint32_t begin, uin
             }
             part = c;
             update_u32(&part, k);
-            end_blinding(bytes, &part);
+            end_blinding(place, &part);
             values[positions[t] - begin] = amounts[t];
         }
     }

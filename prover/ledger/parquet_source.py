@@ -6,6 +6,8 @@ refused for the whole column, since 0.1 is not among its numbers.
 
 from __future__ import annotations
 
+from contextlib import closing
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -14,13 +16,14 @@ import pyarrow.parquet
 from prover.ledger.errors import LedgerError
 from prover.ledger.readers import Batch, Batches, Layout
 from prover.ledger.source import ParquetSource
+from prover.ordered import in_order
 
 BATCH_ROWS = 1 << 16
 _BUFFER_BYTES = 1 << 20
 
 
-def read_parquet(source: ParquetSource, columns: Layout) -> Batches:
-    """Yield the rows of a Parquet file.
+def read_parquet(source: ParquetSource, columns: Layout, jobs: int) -> Batches:
+    """Yield the rows of a Parquet file; ``jobs`` threads make them text.
 
     Raises:
         LedgerError: the file, or the type of a column.
@@ -38,10 +41,12 @@ def read_parquet(source: ParquetSource, columns: Layout) -> Batches:
             columns.check(name, schema.names)
             for column in columns.names:
                 _check_type(name, columns, column, schema.field(column).type)
-            for block in file.iter_batches(BATCH_ROWS, columns=columns.names, use_threads=False):
-                cells = {column: _to_binary(block.column(column)) for column in columns.names}
-                yield Batch.of(row, columns, cells)
-                row += len(block)
+            blocks = file.iter_batches(BATCH_ROWS, columns=columns.names, use_threads=False)
+            with closing(in_order(partial(_cells, columns.names), blocks, jobs)) as converted:
+                for cells in converted:
+                    batch = Batch.of(row, columns, cells)
+                    row += len(batch)
+                    yield batch
     except FileNotFoundError as error:
         raise LedgerError(name, "unreadable", detail=error.strerror or "no such file") from None
     except pa.ArrowInvalid:
@@ -51,6 +56,10 @@ def read_parquet(source: ParquetSource, columns: Layout) -> Batches:
         raise LedgerError(
             name, "unreadable", row=row, detail="damaged here or further on"
         ) from None
+
+
+def _cells(columns: list[str], block: Any) -> dict[str, Any]:
+    return {column: _to_binary(block.column(column)) for column in columns}
 
 
 def _check_type(name: str, columns: Layout, column: str, kind: Any) -> None:

@@ -8,9 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
-
 MAX_DECIMALS: Final = 18
 _CODE: Final = re.compile(r"[A-Z0-9]{1,16}")
 
@@ -97,6 +94,9 @@ class SqlSource:
     @property
     def name(self) -> str:
         """What error messages call it: the URL without its password."""
+        from sqlalchemy import make_url  # a fifth of a second that few need
+        from sqlalchemy.exc import ArgumentError
+
         try:
             return make_url(self.url).render_as_string(hide_password=True)
         except ArgumentError:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 from pathlib import Path
 
 import pytest
 
-from prover import frozen
 from prover.liabilities import leaves, pages
 from prover.sample import make_sample
 from prover.snapshot import make_snapshot
@@ -42,7 +42,7 @@ def test_a_bundle_is_the_same_bytes_for_ever(
     band_chunks: int,
     chunk: int,
 ) -> None:
-    monkeypatch.setattr(frozen.secrets, "token_bytes", bytes)
+    monkeypatch.setattr(secrets, "token_bytes", bytes)
     monkeypatch.setattr(leaves, "PIECE", piece)
     monkeypatch.setattr(pages, "CHUNK_PAGES", chunk)
     monkeypatch.setattr(pages, "BAND_ENTRIES", band_chunks * chunk * 16)

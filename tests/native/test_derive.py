@@ -7,6 +7,7 @@ import hmac
 from array import array
 from itertools import accumulate, pairwise
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -221,7 +222,7 @@ def test_wrong_lengths_are_misuse() -> None:
         (5, offsets, "offsets"),
         (6, KEY[1:], "context"),
     ):
-        arguments = [*right]
+        arguments: list[Any] = [*right]
         arguments[index] = wrong
         with pytest.raises(ValueError, match=name):
             native.place_leaves(*band(1), 0, *arguments, b"X")
