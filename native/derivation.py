@@ -64,7 +64,8 @@ def split(
     made = buffers.out(counts, "uint32_t")
     # Room for one account's parts at least; where that is not enough for all, in several calls.
     room = max(most, min(most, _PARTS_EACH) * n, 0)
-    amounts, done, parts = [], ffi.new("size_t *"), ffi.new("size_t *")
+    amounts: list[memoryview] = []
+    done, parts = ffi.new("size_t *"), ffi.new("size_t *")
     start = 0
     while start < n or not amounts:
         memory = bytearray(8 * room)

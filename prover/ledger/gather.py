@@ -61,8 +61,8 @@ def read_ledger(
 
     Rows with one id add up; ids that differ in the source and are one in canonical form add up
     only if ``merge_duplicates``. ``work_dir`` takes temporary files without a name, about as large
-    as the source. ``progress`` is called with the number of rows read so far. ``jobs`` is the number
-    of threads that parse.
+    as the source. ``progress`` is called with the number of rows read so far. ``jobs`` is how many
+    threads parse.
 
     Raises:
         LedgerError: the first fault of the source; see its rules.

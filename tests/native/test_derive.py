@@ -225,7 +225,7 @@ def test_wrong_lengths_are_misuse() -> None:
         arguments: list[Any] = [*right]
         arguments[index] = wrong
         with pytest.raises(ValueError, match=name):
-            native.place_leaves(*band(1), 0, *arguments, b"X")
+            native.place_leaves(*band(1), 0, *arguments, code=b"X")
     with pytest.raises(ValueError, match="blindings"):
         native.place_leaves(band(1)[0], bytearray(31), 0, *right, b"X")
     with pytest.raises(ValueError, match="blindings"):
