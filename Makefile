@@ -9,7 +9,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench bench-peers lint format sanitize fuzz vectors clean
+.PHONY: help setup demo test bench bench-large bench-peers lint format sanitize fuzz vectors clean
 
 ifndef PYTHON
 PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do "$$p" -c 'import \
@@ -30,6 +30,7 @@ help:
 	@echo "make demo         the main job on a generated exchange, the audit, one customer's check"
 	@echo "make test         the whole test suite"
 	@echo "make bench        the figures of speed and size"
+	@echo "make bench-large  whole commands at ten million leaves"
 	@echo "make bench-peers  Assay beside what one would pick instead; needs cargo"
 	@echo "make lint         ruff, mypy, import-linter, clang-format"
 	@echo "make format       rewrite the sources as the formatters want them"
@@ -59,6 +60,9 @@ bench: setup
 bench-peers: $(UV_STAMP)
 	@$(SYNC) --group peers
 	$(BIN)/python -m benches.peers
+
+bench-large: setup
+	$(BIN)/python -m benches.large $(BENCH_ARGS)
 
 lint: setup
 	$(BIN)/ruff check

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import random
+import resource
 import statistics
 import subprocess
 import sys
@@ -26,6 +27,7 @@ class Run:
     """One finished command; the peak is resident memory summed over its process tree."""
 
     seconds: float
+    cpu_seconds: float
     peak_mb: float
 
 
@@ -34,7 +36,7 @@ def measure(arguments: list[str]) -> Run:
 
     Raises: CalledProcessError when it fails.
     """
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), children_seconds()
     process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL)
     root, peak = psutil.Process(process.pid), 0
     while process.poll() is None:
@@ -42,7 +44,13 @@ def measure(arguments: list[str]) -> Run:
         time.sleep(0.02)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, arguments)
-    return Run(time.perf_counter() - start, peak / 1e6)
+    return Run(time.perf_counter() - start, children_seconds() - cpu, peak / 1e6)
+
+
+def children_seconds() -> float:
+    """Processor time of all processes that were started here and have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def resident(root: psutil.Process) -> int:

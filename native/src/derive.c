@@ -221,11 +221,15 @@ static void fetch(const band *b, const uint32_t *positions, size_t n, size_t at)
 
 static void end_blinding(uint8_t *place, sha256_context *c)
 {
-    scalar t;
     uint8_t bytes[32];
+    uint64_t high;
     sha256_end(bytes, c);
-    scalar_from_bytes_reduced(&t, bytes);
-    scalar_to_bytes(bytes, &t);
+    memcpy(&high, bytes, 8);
+    if (high == UINT64_MAX) { /* else it is below the order, whose first 64 bits are ones */
+        scalar t;
+        scalar_from_bytes_reduced(&t, bytes);
+        scalar_to_bytes(bytes, &t);
+    }
     memcpy(place, bytes, 32);
 }
 
@@ -268,6 +272,8 @@ int assay_place_leaves(uint64_t *values, uint8_t *blindings, uint32_t begin, uin
         for (uint32_t k = 0; k < counts[i]; k++, t++) {
             uint8_t *place = placed(&b, positions[t]);
             fetch(&b, positions, parts, t + AHEAD);
+            if (t + AHEAD < parts && positions[t + AHEAD] - begin < length)
+                __builtin_prefetch(values + (positions[t + AHEAD] - begin), 1);
             if (place == NULL) continue;
             if (!begun) {
                 uint8_t digest[32];

@@ -5,7 +5,8 @@ most 30 decimals after it is applied. It becomes a whole number of ledger units,
 and a tail: the 30 decimal digits of a ledger unit that follow, as three words of ten digits. So
 rows add up exactly, and rounding waits until an account is complete.
 
-Rows in plain notation are read in numpy, one decimal place of all rows at a time; the others, and
+A column of binary decimals that are all whole ledger units is read as the numbers it is. Otherwise
+rows in plain notation are read in numpy, one decimal place of all rows at a time; the others, and
 those that are refused, one by one through `parse`, which decides alone what a balance is.
 """
 
@@ -13,10 +14,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from prover.ledger.errors import CellFault
 from prover.ledger.text import Text
@@ -88,6 +90,20 @@ def _refusal(text: bytes) -> BalanceError:
     return BalanceError("not-a-number", "empty" if not text else "")
 
 
+def parse_cells(cells: Any, decimals: int, column: str) -> Amounts:
+    """Read the balances of all rows: a ``pyarrow.BinaryArray`` or ``Decimal128Array``, no nulls.
+
+    Raises:
+        CellFault: the first row that is refused, and its rule.
+    """
+    if pa.types.is_decimal(cells.type):
+        units = _whole_units(cells, decimals)
+        if units is not None:
+            return Amounts(units, np.empty(0, np.int64), np.empty((0, TAIL_WORDS), np.uint64))
+        cells = cells.cast(pa.string()).cast(pa.binary())
+    return parse_column(Text.of(cells), decimals, column)
+
+
 def parse_column(text: Text, decimals: int, column: str) -> Amounts:
     """Read the balances of all rows of ``text``.
 
@@ -105,6 +121,23 @@ def parse_column(text: Text, decimals: int, column: str) -> Amounts:
         words[row] = (*divmod(high, WORD), low)
     tail_rows = np.flatnonzero(words.any(axis=1))
     return Amounts(units, tail_rows, words[tail_rows])
+
+
+def _whole_units(cells: Any, decimals: int) -> U64 | None:
+    """Return a column of decimals in ledger units; None unless all are whole, and below 2^63.
+
+    A decimal is two words, the low one first; any with a high word is left to `parse`.
+    """
+    words = np.frombuffer(cells.buffers()[1] or b"", np.uint64).reshape(-1, 2)
+    low, high = words[cells.offset : cells.offset + len(cells)].T
+    shift = decimals - cells.type.scale
+    if abs(shift) >= _FAST_DIGITS or high.any():
+        return None
+    factor = np.uint64(10 ** abs(shift))
+    if shift < 0:
+        units, rest = np.divmod(low, factor)
+        return None if rest.any() or units.max(initial=0) >= LIMIT else units
+    return None if low.max(initial=0) > np.uint64(LIMIT - 1) // factor else low * factor
 
 
 def _parse_plain(text: Text, decimals: int) -> tuple[U64, U64, npt.NDArray[np.bool_]]:

@@ -23,7 +23,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from prover.ledger.amounts import LIMIT, TAIL_WORDS, U64, Amounts, parse_column, settle, total
+from prover.ledger.amounts import LIMIT, TAIL_WORDS, U64, Amounts, parse_cells, settle, total
 from prover.ledger.csv_source import read_csv
 from prover.ledger.duplicates import refuse_duplicates
 from prover.ledger.errors import CellFault, LedgerError
@@ -187,7 +187,7 @@ class _Gathering:
         parts = []
         for rows, column, cells, decimals in self._columns(batch, faults):
             try:
-                amounts = parse_column(Text.of(cells), decimals, column)
+                amounts = parse_cells(cells, decimals, column)
                 parts.append(_Part(rows, column, amounts))
             except CellFault as fault:
                 row = int(rows[fault.index])

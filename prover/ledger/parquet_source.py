@@ -59,7 +59,7 @@ def read_parquet(source: ParquetSource, columns: Layout, jobs: int) -> Batches:
 
 
 def _cells(columns: list[str], block: Any) -> dict[str, Any]:
-    return {column: _to_binary(block.column(column)) for column in columns}
+    return {column: _exact(block.column(column)) for column in columns}
 
 
 def _check_type(name: str, columns: Layout, column: str, kind: Any) -> None:
@@ -90,7 +90,9 @@ def _is_text(kind: Any) -> bool:
     )
 
 
-def _to_binary(column: Any) -> Any:
+def _exact(column: Any) -> Any:
+    if pa.types.is_decimal128(column.type) and not column.null_count:
+        return column
     if pa.types.is_integer(column.type) or pa.types.is_decimal(column.type):
         column = column.cast(pa.string())
     return column.cast(pa.binary())

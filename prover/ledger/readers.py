@@ -65,7 +65,10 @@ class Layout:
 
 @dataclass(frozen=True)
 class Batch:
-    """Consecutive rows. Columns are ``pyarrow.BinaryArray`` without nulls (a null is empty)."""
+    """Consecutive rows. Columns are ``pyarrow.BinaryArray`` without nulls (a null is empty).
+
+    Balances may be a ``Decimal128Array`` without nulls instead.
+    """
 
     first_row: int
     accounts: Any
@@ -74,7 +77,7 @@ class Batch:
 
     @classmethod
     def of(cls, first_row: int, layout: Layout, columns: dict[str, Any]) -> Batch:
-        """Sort the columns of a reader, each a ``pyarrow.BinaryArray``, into their roles."""
+        """Sort the columns of a reader into their roles."""
         filled = {
             name: column.fill_null(b"") if column.null_count else column
             for name, column in columns.items()

@@ -222,10 +222,10 @@ def test_wrong_lengths_are_misuse() -> None:
         (5, offsets, "offsets"),
         (6, KEY[1:], "context"),
     ):
-        arguments: list[Any] = [*right]
+        arguments: list[Any] = [*right, b"X"]
         arguments[index] = wrong
         with pytest.raises(ValueError, match=name):
-            native.place_leaves(*band(1), 0, *arguments, code=b"X")
+            native.place_leaves(*band(1), 0, *arguments)
     with pytest.raises(ValueError, match="blindings"):
         native.place_leaves(band(1)[0], bytearray(31), 0, *right, b"X")
     with pytest.raises(ValueError, match="blindings"):
