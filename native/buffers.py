@@ -6,7 +6,6 @@ that is not aligned for its items is copied.
 
 from __future__ import annotations
 
-import mmap
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +14,13 @@ from native._core import ffi, lib
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+ALIGNMENT = 64
 GENERATORS = 256
+KEPT = 1 << 25
 
 _lock = threading.Lock()
-_local = threading.local()
 _tables: list[Any] = []
+_thread = threading.local()
 
 
 def byte_length(data: Buffer) -> int:
@@ -42,9 +43,30 @@ def items(data: Buffer, count: int, name: str, ctype: str = "uint8_t") -> Any:
     return pointer
 
 
-def out(memory: bytearray | mmap.mmap, ctype: str = "uint8_t") -> Any:
+def out(memory: bytearray, ctype: str = "uint8_t") -> Any:
     """Return a pointer to memory that the core writes."""
     return ffi.from_buffer(f"{ctype}[]", memory, require_writable=True)
+
+
+def aligned(size: int) -> Any:
+    """Return ``size`` bytes of their own, aligned to 64."""
+    memory = memoryview(bytearray(size + ALIGNMENT))
+    offset = -int(ffi.cast("uintptr_t", ffi.from_buffer(memory))) % ALIGNMENT
+    return ffi.from_buffer("uint8_t[]", memory[offset : offset + size], require_writable=True)
+
+
+def scratch(size: int) -> Any:
+    """Return ``size`` bytes or more, aligned to 64, for one call of the core.
+
+    A thread gets the same memory again, up to `KEPT` bytes: fresh memory costs more than many a
+    call. The core leaves no secret in it.
+    """
+    if size > KEPT:
+        return aligned(size)
+    kept = getattr(_thread, "scratch", None)
+    if kept is None or len(kept) < size:
+        kept = _thread.scratch = aligned(size)
+    return kept
 
 
 def filled(memory: Buffer, count: int, name: str, ctype: str = "uint8_t") -> Any:
@@ -61,25 +83,14 @@ def filled(memory: Buffer, count: int, name: str, ctype: str = "uint8_t") -> Any
     return pointer
 
 
-def scratch(size: int) -> Any:
-    """Return ``size`` bytes of this thread, aligned to a page, until it asks again or ends.
-
-    Memory is taken as it is touched, and kept: the largest calls are made a thousand times in turn.
-    """
-    if getattr(_local, "size", -1) < size:
-        _local.memory = None
-        _local.memory, _local.size = mmap.mmap(-1, max(size, mmap.PAGESIZE)), size
-    return ffi.from_buffer("uint8_t[]", _local.memory, require_writable=True)
-
-
 def tables() -> Any:
     """Return the tables of V, B and all Q, built at the first call (11 MB)."""
     with _lock:
         if not _tables:
-            memory = mmap.mmap(-1, lib.assay_tables_size(GENERATORS))
+            memory = aligned(lib.assay_tables_size(GENERATORS))
             pointer = ffi.new("assay_tables **")
             work = scratch(lib.assay_tables_scratch_size())
-            status = lib.assay_tables_build(pointer, out(memory), GENERATORS, work)
+            status = lib.assay_tables_build(pointer, memory, GENERATORS, work)
             if status != lib.ASSAY_OK:
                 raise RuntimeError(f"the tables were not built: status {status}")
             _tables.extend((pointer[0], memory))

@@ -107,4 +107,5 @@ void assay_order(uint32_t *positions, const uint8_t *key, size_t n, void *scratc
     for (size_t rank = 0; rank < n; rank++) positions[entries[rank].leaf] = (uint32_t)rank;
     clear_secret(&s, sizeof s);
     clear_secret(keys, sizeof keys);
+    clear_secret(scratch, assay_order_scratch_size(n));
 }
