@@ -43,6 +43,20 @@ def items(data: Buffer, count: int, name: str, ctype: str = "uint8_t") -> Any:
     return pointer
 
 
+def filled(memory: Buffer, count: int, name: str, ctype: str = "uint8_t") -> Any:
+    """Return a pointer to exactly ``count`` items of memory that the core fills in part.
+
+    Raises:
+        ValueError: the buffer has another length, is read-only, or not aligned for its items.
+    """
+    if byte_length(memory) != ffi.sizeof(ctype) * count:
+        raise ValueError(f"{name}: {byte_length(memory)} bytes for {count} items")
+    pointer = ffi.from_buffer(f"{ctype}[]", memory, require_writable=True)
+    if count and int(ffi.cast("uintptr_t", pointer)) % ffi.sizeof(ctype):
+        raise ValueError(f"{name}: not aligned")
+    return pointer
+
+
 def out(memory: bytearray, ctype: str = "uint8_t") -> Any:
     """Return a pointer to memory that the core writes."""
     return ffi.from_buffer(f"{ctype}[]", memory, require_writable=True)
@@ -67,20 +81,6 @@ def scratch(size: int) -> Any:
     if kept is None or len(kept) < size:
         kept = _thread.scratch = aligned(size)
     return kept
-
-
-def filled(memory: Buffer, count: int, name: str, ctype: str = "uint8_t") -> Any:
-    """Return a pointer to exactly ``count`` items of memory that the core fills in part.
-
-    Raises:
-        ValueError: the buffer has another length, is read-only, or not aligned for its items.
-    """
-    if byte_length(memory) != ffi.sizeof(ctype) * count:
-        raise ValueError(f"{name}: {byte_length(memory)} bytes for {count} items")
-    pointer = ffi.from_buffer(f"{ctype}[]", memory, require_writable=True)
-    if count and int(ffi.cast("uintptr_t", pointer)) % ffi.sizeof(ctype):
-        raise ValueError(f"{name}: not aligned")
-    return pointer
 
 
 def tables() -> Any:
