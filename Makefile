@@ -9,7 +9,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench bench-large bench-peers lint format sanitize fuzz vectors clean
+.PHONY: help setup demo test bench bench-large bench-peers profile lint format sanitize fuzz vectors clean
 
 ifndef PYTHON
 PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do "$$p" -c 'import \
@@ -31,6 +31,7 @@ help:
 	@echo "make test         the whole test suite"
 	@echo "make bench        the figures of speed and size"
 	@echo "make bench-large  whole commands at ten million leaves"
+	@echo "make profile      where the time of a proof goes; needs Linux's perf"
 	@echo "make bench-peers  Assay beside what one would pick instead; needs cargo"
 	@echo "make lint         ruff, mypy, import-linter, clang-format"
 	@echo "make format       rewrite the sources as the formatters want them"
@@ -63,6 +64,9 @@ bench-peers: $(UV_STAMP)
 
 bench-large: setup
 	$(BIN)/python -m benches.large $(BENCH_ARGS)
+
+profile: setup
+	$(BIN)/python -m benches.profile $(BENCH_ARGS)
 
 lint: setup
 	$(BIN)/ruff check
