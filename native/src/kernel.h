@@ -42,6 +42,9 @@ typedef struct {
 } assay_kernel;
 
 extern const assay_kernel KERNEL_PORTABLE;
+#ifdef ASSAY_AVX512IFMA
+extern const assay_kernel KERNEL_AVX512IFMA;
+#endif
 
 /* The chosen kernel and SHA-256; assay_init() has succeeded. */
 const assay_kernel *kernel(void);

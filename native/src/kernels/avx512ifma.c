@@ -1,0 +1,19 @@
+/*
+ * The AVX-512 IFMA kernel: eight independent elements a vector, one a lane.  Chosen where CPU and system have AVX-512 F, BW, DQ, VL and
+ * IFMA.  Only the files avx512ifma*.c are compiled for them, and nothing in those is called but through this table.
+ */
+#include "avx512ifma.h"
+#include "../msm.h"
+
+const assay_kernel KERNEL_AVX512IFMA = {
+    .name = "avx512ifma",
+    .scratch_size = avx512ifma_scratch_size,
+    .commit = avx512ifma_commit,
+    .commit_rows = avx512ifma_commit_rows,
+    .combine = avx512ifma_combine,
+    .msm_scratch_size = msm_scratch_size,
+    .msm = msm_var,
+    .sum_scratch_size = points_sum_scratch_size,
+    .sum = points_sum_var,
+    .decompress = avx512ifma_decompress,
+};

@@ -1,0 +1,112 @@
+/*
+ * Eight points at a time: moving them in and out of lanes, and batches of affine additions that share one inversion.
+ *
+ * A batch adds up to BATCH_VECTORS × 8 pairs.  batch_push takes an accumulator and what is added to it, and multiplies the difference of
+ * the abscissae into one of CHAINS running products; batch_finish_var inverts them all at once and, in the opposite order, leaves
+ * the sums in the accumulators.  The formulas know neither infinity nor doubling.  Lanes marked idle keep their accumulator.
+ * In any other lane a zero difference makes the product zero: batch_finish_var reports that before anything is written, and the
+ * caller does the same work again by exact means.
+ */
+#ifndef ASSAY_AVX512IFMA_BATCH_H
+#define ASSAY_AVX512IFMA_BATCH_H
+
+#include "../tables.h"
+#include "avx512ifma_field.h"
+
+#define LANES 8
+#define BATCH_VECTORS 256
+#define CHAINS 4
+
+typedef struct {
+    lanes x, y; /* bound 1, tight */
+} point_lanes;
+
+typedef struct {
+    lanes difference;   /* d = x_b - x_a, tight, bound 2 */
+    lanes ordinate;     /* y_b, bound 2 */
+    lanes prefix;       /* a factor: the chain's product before */
+    point_lanes *point; /* the accumulator */
+    __mmask8 idle;
+} batch_pair;
+
+typedef struct {
+    size_t n;              /* pairs pushed */
+    lanes product[CHAINS]; /* factors; once inverted, their inverses */
+    batch_pair pair[BATCH_VECTORS];
+} lane_batch; /* about 260 kB */
+
+static inline void batch_start(lane_batch *batch)
+{
+    batch->n = 0;
+    for (int i = 0; i < CHAINS; i++) batch->product[i] = lanes_small(1);
+}
+
+/* *a += (x, y) in the lanes that are not idle; x of bound 1, y of bound 2. */
+static inline void batch_push(lane_batch *batch, point_lanes *a, const lanes *x, const lanes *y, __mmask8 idle)
+{
+    batch_pair *pair = &batch->pair[batch->n];
+    lanes *product = &batch->product[batch->n++ % CHAINS];
+    const lanes one = lanes_small(1);
+    lanes difference = lanes_clear(lanes_difference(x, &a->x));
+    difference = lanes_select(&difference, &one, idle);
+    pair->difference = difference;
+    pair->ordinate = *y;
+    pair->prefix = *product;
+    pair->point = a;
+    pair->idle = idle;
+    *product = lanes_mul(product, &difference);
+}
+
+/* Adds up all pairs; false, and nothing done, when there is one that the formulas do not know. */
+bool batch_finish_var(lane_batch *batch);
+
+/* Eight table entries. */
+static inline void lanes_load_packed(lanes *x, lanes *y, const packed *const entry[LANES])
+{
+    __m512i r[8];
+    for (int i = 0; i < 8; i++) r[i] = _mm512_loadu_si512(entry[i]);
+    lanes_transpose(r);
+    *x = lanes_from_words(r[0], r[1], r[2], r[3]);
+    *y = lanes_from_words(r[4], r[5], r[6], r[7]);
+}
+
+/* Eight affine points, finite ones: their limbs may exceed 52 bits. */
+static inline void lanes_load_affine(point_lanes *r, const affine *const a[LANES])
+{
+    __m512i v[8], w[4];
+    for (int i = 0; i < 8; i++) v[i] = _mm512_loadu_si512(a[i]);
+    for (int i = 0; i < 4; i++) {
+        const __m128i low = _mm_loadu_si128((const __m128i *)(const void *)&a[2 * i]->y.limb[3]);
+        const __m128i high = _mm_loadu_si128((const __m128i *)(const void *)&a[2 * i + 1]->y.limb[3]);
+        w[i] = _mm512_castsi256_si512(_mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1));
+    }
+    lanes_transpose(v);
+    const __m512i p = _mm512_inserti64x4(w[0], _mm512_castsi512_si256(w[1]), 1);
+    const __m512i q = _mm512_inserti64x4(w[2], _mm512_castsi512_si256(w[3]), 1);
+    const __m512i even = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14), odd = _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15);
+    r->x = lanes_carry((lanes){v[0], v[1], v[2], v[3], v[4]});
+    r->y = lanes_carry((lanes){v[5], v[6], v[7], _mm512_permutex2var_epi64(p, even, q), _mm512_permutex2var_epi64(p, odd, q)});
+}
+
+/* The first n of eight points. */
+static inline void lanes_store_affine(affine *out, const point_lanes *a, size_t n)
+{
+    __m512i v[8] = {a->x.limb0, a->x.limb1, a->x.limb2, a->x.limb3, a->x.limb4, a->y.limb0, a->y.limb1, a->y.limb2};
+    const __m512i even = _mm512_unpacklo_epi64(a->y.limb3, a->y.limb4), odd = _mm512_unpackhi_epi64(a->y.limb3, a->y.limb4);
+    lanes_transpose(v);
+    affine full[LANES];
+    affine *r = n == LANES ? out : full;
+    for (int i = 0; i < 8; i++) _mm512_storeu_si512(&r[i], v[i]);
+    _mm_storeu_si128((__m128i *)(void *)&r[0].y.limb[3], _mm512_extracti64x2_epi64(even, 0));
+    _mm_storeu_si128((__m128i *)(void *)&r[1].y.limb[3], _mm512_extracti64x2_epi64(odd, 0));
+    _mm_storeu_si128((__m128i *)(void *)&r[2].y.limb[3], _mm512_extracti64x2_epi64(even, 1));
+    _mm_storeu_si128((__m128i *)(void *)&r[3].y.limb[3], _mm512_extracti64x2_epi64(odd, 1));
+    _mm_storeu_si128((__m128i *)(void *)&r[4].y.limb[3], _mm512_extracti64x2_epi64(even, 2));
+    _mm_storeu_si128((__m128i *)(void *)&r[5].y.limb[3], _mm512_extracti64x2_epi64(odd, 2));
+    _mm_storeu_si128((__m128i *)(void *)&r[6].y.limb[3], _mm512_extracti64x2_epi64(even, 3));
+    _mm_storeu_si128((__m128i *)(void *)&r[7].y.limb[3], _mm512_extracti64x2_epi64(odd, 3));
+    if (r == full)
+        for (size_t i = 0; i < n; i++) out[i] = full[i];
+}
+
+#endif
