@@ -3,7 +3,6 @@
  * IFMA.  Only the files avx512ifma*.c are compiled for them, and nothing in those is called but through this table.
  */
 #include "avx512ifma.h"
-#include "../msm.h"
 
 const assay_kernel KERNEL_AVX512IFMA = {
     .name = "avx512ifma",
@@ -11,9 +10,9 @@ const assay_kernel KERNEL_AVX512IFMA = {
     .commit = avx512ifma_commit,
     .commit_rows = avx512ifma_commit_rows,
     .combine = avx512ifma_combine,
-    .msm_scratch_size = msm_scratch_size,
-    .msm = msm_var,
-    .sum_scratch_size = points_sum_scratch_size,
-    .sum = points_sum_var,
+    .msm_scratch_size = avx512ifma_msm_scratch_size,
+    .msm = avx512ifma_msm,
+    .sum_scratch_size = avx512ifma_sum_scratch_size,
+    .sum = avx512ifma_sum,
     .decompress = avx512ifma_decompress,
 };

@@ -70,7 +70,18 @@ static inline void lanes_load_packed(lanes *x, lanes *y, const packed *const ent
     *y = lanes_from_words(r[4], r[5], r[6], r[7]);
 }
 
-/* Eight affine points, finite ones: their limbs may exceed 52 bits. */
+/* Eight affine points into the entries; y, which may be loose, is normalised. */
+static inline void lanes_store_packed(packed *const out[LANES], const point_lanes *a)
+{
+    __m512i r[8];
+    const lanes x = lanes_normalise(&a->x), y = lanes_normalise(&a->y);
+    lanes_to_words(r, &x);
+    lanes_to_words(r + 4, &y);
+    lanes_transpose(r);
+    for (int i = 0; i < 8; i++) _mm512_storeu_si512(out[i], r[i]);
+}
+
+/* Eight affine points: their limbs may exceed 52 bits.  Infinity comes out as zeros. */
 static inline void lanes_load_affine(point_lanes *r, const affine *const a[LANES])
 {
     __m512i v[8], w[4];

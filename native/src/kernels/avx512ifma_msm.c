@@ -1,0 +1,372 @@
+/*
+ * Multi-scalar multiplication: digits, sorting, and the filling of buckets; avx512ifma_msm.h has the method.
+ *
+ * 1. Scalars of 256 bits are reduced below n/2 by a change of sign, so that all have T = 256 bits with room for a carry.  Points are packed, a
+ *    cache line each, with the sign in them.
+ * 2. k + Σ_i 2^(bit_i + width_i - 1), all windows but the top one, is cut into digits; each less 2^(width_i - 1) is the signed digit
+ *    of k, in [-2^(w-1), 2^(w-1)); the top digit is in [0, 2^(w-1)], because k < 2^(T-1).
+ * 3. Entries (point, sign) are sorted by bucket.  Buckets are sorted by load, most first; a lane each.  Step t adds the t-th entry of all
+ *    buckets that have one, which are the first lanes.  The last few buckets take single additions.
+ */
+#include "avx512ifma_msm.h"
+
+#include "../msm.h"
+
+#include <string.h>
+
+#define FEW_POINTS 64 /* below this the portable kernel does better */
+#define FEW_LANES 16  /* a batch of so few costs more than single additions */
+#define PREFETCH 6    /* vectors ahead */
+#define LOAD_MAX 1023 /* entries of a bucket that are added in lanes */
+#define GROUP_LANES 4096
+#define GROUP_ENTRIES 131072
+#define INVERSION 64 /* additions that one inversion costs */
+
+typedef struct {
+    msm_work shared;
+    size_t n;
+    words *shifted;     /* |k| plus the offset of the digits */
+    packed *point;      /* ±P */
+    uint32_t *start;    /* lane_max + 1: where each bucket's entries start */
+    uint32_t *entry;    /* n × group: 2·point + (1 if negative) */
+    int32_t *digit;     /* n × group */
+    uint32_t *inside;   /* lane_max: a bucket's index in its window */
+    uint32_t *order;    /* lane_max: the bucket of a lane */
+    uint32_t *position; /* lane_max: where its entries start */
+    uint32_t *load;     /* lane_max: how many */
+} sums;
+
+static unsigned total_bits(unsigned bits)
+{
+    return bits < 256 ? bits + 1 : 256;
+}
+
+/* Additions of a plan of w windows. */
+static size_t plan_cost(size_t n, unsigned total, size_t windows)
+{
+    const size_t width = (total + windows - 1) / windows, buckets = (size_t)1 << (width - 1);
+    const size_t steps = n / buckets + 8 * width;
+    return windows * (n + 4 * buckets) + INVERSION * steps * (windows * buckets + GROUP_LANES - 1) / GROUP_LANES;
+}
+
+static void make_plan(msm_plan *plan, size_t n, unsigned bits)
+{
+    const unsigned total = total_bits(bits);
+    const size_t fewest = (total + WINDOW_BITS_MAX - 1) / WINDOW_BITS_MAX, most = total / WINDOW_BITS_MIN;
+    size_t windows = fewest, bit = 0;
+    for (size_t k = fewest; k <= most && k <= WINDOWS_MAX; k++)
+        if (plan_cost(n, total, k) < plan_cost(n, total, windows)) windows = k;
+    const size_t width = total / windows, wider = total % windows;
+    plan->window_count = windows;
+    plan->bucket_max = (size_t)1 << (width - (wider == 0));
+    for (size_t i = 0; i < windows; i++) {
+        msm_window *w = &plan->window[i];
+        w->bit = bit;
+        w->width = width + (i < wider);
+        w->buckets = (size_t)1 << (w->width - 1);
+        bit += w->width;
+    }
+    plan->group = 1;
+    while (plan->group < windows && (plan->group + 1) * plan->bucket_max <= GROUP_LANES &&
+           (plan->group + 1) * n <= GROUP_ENTRIES)
+        plan->group++;
+    plan->lane_max = plan->group * plan->bucket_max;
+    for (size_t i = 0; i < windows; i++) {
+        const bool begins = i % plan->group == 0;
+        plan->window[i].first = begins ? 0 : plan->window[i - 1].first + plan->window[i - 1].buckets;
+    }
+}
+
+static bool has_few(size_t n, unsigned bits)
+{
+    return n < FEW_POINTS || bits < 32;
+}
+
+/* The size of a scratch of that plan; `s`, unless NULL, is laid out in it. */
+static size_t lay_out(sums *s, const msm_plan *plan, size_t n, uint8_t *scratch)
+{
+    sums unused;
+    uint8_t *next = scratch;
+    if (s == NULL) s = &unused;
+    msm_work *w = &s->shared;
+    w->batch = arena_take(&next, sizeof *w->batch);
+    w->offset = arena_take(&next, plan->bucket_max * sizeof *w->offset);
+    w->sum = arena_take(&next, plan->lane_max / LANES * sizeof *w->sum);
+    w->bucket = arena_take(&next, plan->lane_max * sizeof *w->bucket);
+    w->bit = arena_take(&next, plan->window_count * WINDOW_BITS_MAX * sizeof *w->bit);
+    s->shifted = arena_take(&next, n * sizeof *s->shifted);
+    s->point = arena_take(&next, (n + LANES) * sizeof *s->point);
+    s->start = arena_take(&next, (plan->lane_max + 1) * sizeof *s->start);
+    s->entry = arena_take(&next, n * plan->group * sizeof *s->entry);
+    s->digit = arena_take(&next, n * plan->group * sizeof *s->digit);
+    s->inside = arena_take(&next, plan->lane_max * sizeof *s->inside);
+    s->order = arena_take(&next, plan->lane_max * sizeof *s->order);
+    s->position = arena_take(&next, plan->lane_max * sizeof *s->position);
+    s->load = arena_take(&next, plan->lane_max * sizeof *s->load);
+    return (size_t)(next - scratch);
+}
+
+size_t avx512ifma_msm_scratch_size(size_t n, unsigned bits)
+{
+    static uint8_t origin[1];
+    const size_t exact = msm_scratch_size(n, bits);
+    if (has_few(n, bits)) return exact;
+    msm_plan plan;
+    make_plan(&plan, n, bits);
+    const size_t own = lay_out(NULL, &plan, n, origin);
+    return own > exact ? own : exact;
+}
+
+/* r = a - b, little-endian words; the borrow. */
+static uint64_t subtract(words *r, const words *a, const words *b)
+{
+    uint64_t borrow = 0;
+    for (int i = 0; i < 4; i++) {
+        const uint128 t = (uint128)a->word[i] - b->word[i] - borrow;
+        r->word[i] = (uint64_t)t;
+        borrow = (uint64_t)(t >> 64) & 1;
+    }
+    return borrow;
+}
+
+/* k to |k| mod n in (-n/2, n/2); whether it is negative. */
+static bool fold_scalar(words *k)
+{
+    static const words order = {{ORDER_0, ORDER_1, ORDER_2, ORDER_3}};
+    words t;
+    if (k->word[3] == ORDER_3 && subtract(&t, k, &order) == 0) *k = t;
+    if (k->word[3] >> 63 == 0) return false;
+    subtract(k, &order, k);
+    return true;
+}
+
+static words digit_offset(const msm_plan *plan)
+{
+    words offset = {{0, 0, 0, 0}};
+    for (size_t i = 0; i + 1 < plan->window_count; i++) {
+        const size_t bit = plan->window[i + 1].bit - 1;
+        offset.word[bit / 64] |= (uint64_t)1 << (bit % 64);
+    }
+    return offset;
+}
+
+/* Step 1 and the offset of step 2.  The digits of an infinite point are all zero. */
+static void prepare(sums *s, const words *scalars, const affine *points, unsigned bits)
+{
+    const words offset = digit_offset(&s->shared.plan);
+    for (size_t i = 0; i < s->n; i += LANES) {
+        const affine *pointer[LANES];
+        packed *out[LANES];
+        __mmask8 negative = 0;
+        for (size_t k = 0; k < LANES; k++) {
+            const size_t at = i + k < s->n ? i + k : i;
+            pointer[k] = &points[at];
+            out[k] = &s->point[i + k];
+            if (i + k >= s->n) continue;
+            words t = scalars[at];
+            if (bits == 256 && fold_scalar(&t)) negative |= (__mmask8)(1u << k);
+            if (affine_is_infinity(&points[at])) memset(&t, 0, sizeof t);
+            uint128 sum = 0;
+            for (int j = 0; j < 4; j++) {
+                sum += (uint128)t.word[j] + offset.word[j];
+                s->shifted[at].word[j] = (uint64_t)sum;
+                sum >>= 64;
+            }
+        }
+        point_lanes p;
+        lanes_load_affine(&p, pointer);
+        const lanes minus = lanes_carry(lanes_negated(&p.y, 1));
+        p.y = lanes_select(&p.y, &minus, negative);
+        lanes_store_packed(out, &p);
+    }
+}
+
+static void read_digits(int32_t *digit, const sums *s, const msm_window *window, bool is_top)
+{
+    const size_t index = window->bit / 64, shift = window->bit % 64;
+    const bool crosses = shift + window->width > 64;
+    const uint64_t mask = ((uint64_t)1 << window->width) - 1;
+    const int32_t half = is_top ? 0 : (int32_t)window->buckets;
+    for (size_t i = 0; i < s->n; i++) {
+        const uint64_t *word = s->shifted[i].word + index, high = crosses ? word[1] << (64 - shift) : 0;
+        digit[i] = (int32_t)((word[0] >> shift | high) & mask) - half;
+    }
+}
+
+/* Entries of windows first … first + count - 1 by bucket. */
+static void sort_entries(sums *s, size_t first, size_t count, size_t buckets)
+{
+    const msm_plan *plan = &s->shared.plan;
+    memset(s->start, 0, (buckets + 1) * sizeof *s->start);
+    for (size_t j = 0; j < count; j++) {
+        const msm_window *window = &plan->window[first + j];
+        int32_t *digit = s->digit + j * s->n;
+        uint32_t *load = s->start + window->first;
+        read_digits(digit, s, window, first + j + 1 == plan->window_count);
+        for (size_t i = 0; i < s->n; i++) {
+            const int32_t d = digit[i];
+            if (d != 0) load[(d < 0 ? -d : d) - 1]++;
+        }
+    }
+    uint32_t total = 0;
+    for (size_t b = 0; b <= buckets; b++) {
+        total += s->start[b];
+        s->start[b] = total;
+    }
+    /* Placing backwards turns the ends into the starts. */
+    for (size_t j = 0; j < count; j++) {
+        const int32_t *digit = s->digit + j * s->n;
+        uint32_t *end = s->start + plan->window[first + j].first;
+        for (size_t i = s->n; i-- > 0;) {
+            const int32_t d = digit[i];
+            if (d != 0) s->entry[--end[(d < 0 ? -d : d) - 1]] = (uint32_t)(2 * i) | (d < 0);
+        }
+    }
+}
+
+/* Lanes by load, most first, by counting; loads from LOAD_MAX on are not told apart. */
+static void sort_buckets(sums *s, size_t buckets)
+{
+    uint32_t count[LOAD_MAX + 2] = {0};
+    for (size_t b = 0; b < buckets; b++) {
+        const uint32_t load = s->start[b + 1] - s->start[b];
+        count[load < LOAD_MAX ? load : LOAD_MAX]++;
+    }
+    for (size_t i = LOAD_MAX + 1; i-- > 0;) count[i] += count[i + 1];
+    for (size_t b = 0; b < buckets; b++) {
+        const uint32_t load = s->start[b + 1] - s->start[b];
+        const uint32_t lane = --count[load < LOAD_MAX ? load : LOAD_MAX];
+        s->order[lane] = (uint32_t)b;
+        s->position[lane] = s->start[b];
+        s->load[lane] = load;
+    }
+}
+
+static void start_sums(sums *s, size_t first, size_t count, size_t buckets)
+{
+    const msm_window *window = s->shared.plan.window + first;
+    for (size_t j = 0; j < count; j++)
+        for (size_t b = 0; b < window[j].buckets; b++) s->inside[window[j].first + b] = (uint32_t)b;
+    for (size_t v = 0; v < buckets / LANES; v++) {
+        const packed *offset[LANES];
+        for (size_t k = 0; k < LANES; k++) offset[k] = &s->shared.offset[s->inside[s->order[LANES * v + k]]];
+        lanes_load_packed(&s->shared.sum[v].x, &s->shared.sum[v].y, offset);
+    }
+}
+
+static inline void prefetch_points(const sums *s, size_t vector, uint32_t step)
+{
+    for (size_t k = 0; k < LANES; k++)
+        __builtin_prefetch(&s->point[s->entry[s->position[LANES * vector + k] + step] / 2]);
+}
+
+/* Entry `step` of the lanes of a vector, of which those from `active` on have none. */
+static inline void push_points(sums *s, size_t vector, uint32_t step, size_t active)
+{
+    const packed *point[LANES];
+    __mmask8 negative = 0, idle = 0;
+    for (size_t k = 0; k < LANES; k++) {
+        const size_t lane = LANES * vector + k;
+        const uint32_t entry = lane < active ? s->entry[s->position[lane] + step] : 0;
+        point[k] = &s->point[entry / 2];
+        negative |= (__mmask8)((entry & 1) << k);
+    }
+    if (LANES * (vector + 1) > active) idle = (__mmask8)(0xFF << (active - LANES * vector));
+    lanes x, y;
+    lanes_load_packed(&x, &y, point);
+    const lanes minus = lanes_negated(&y, 1);
+    y = lanes_select(&y, &minus, negative);
+    batch_push(s->shared.batch, &s->shared.sum[vector], &x, &y, idle);
+}
+
+static bool add_step(sums *s, uint32_t step, size_t active)
+{
+    const size_t vectors = (active + LANES - 1) / LANES, full = active / LANES;
+    for (size_t done = 0; done < vectors; done += BATCH_VECTORS) {
+        const size_t end = vectors - done < BATCH_VECTORS ? vectors : done + BATCH_VECTORS;
+        batch_start(s->shared.batch);
+        for (size_t v = done; v < end; v++) {
+            if (v + PREFETCH < full) prefetch_points(s, v + PREFETCH, step);
+            push_points(s, v, step, active);
+        }
+        if (!batch_finish_var(s->shared.batch)) return false;
+    }
+    return true;
+}
+
+/* The entries from `step` on of the lane whose sum *r is. */
+static void add_singly(affine *r, const sums *s, size_t lane, uint32_t step)
+{
+    jacobian sum;
+    jacobian_from_affine(&sum, r);
+    for (; step < s->load[lane]; step++) {
+        const uint32_t entry = s->entry[s->position[lane] + step];
+        affine p;
+        packed_load(&p, &s->point[entry / 2]);
+        if (entry % 2 != 0) affine_neg(&p, &p);
+        jacobian_add_affine_var(&sum, &sum, &p);
+    }
+    affine_from_jacobian_var(r, &sum);
+}
+
+/* Step 3; the sums go to their buckets. */
+static bool fill_buckets(sums *s, size_t buckets)
+{
+    size_t active = buckets;
+    uint32_t step = 0;
+    for (; step < LOAD_MAX; step++) {
+        while (active > 0 && s->load[active - 1] <= step) active--;
+        if (active < FEW_LANES) break;
+        if (!add_step(s, step, active)) return false;
+    }
+    for (size_t v = 0; v < buckets / LANES; v++) {
+        affine sum[LANES];
+        lanes_store_affine(sum, &s->shared.sum[v], LANES);
+        for (size_t k = 0; k < LANES; k++) {
+            const size_t lane = LANES * v + k;
+            if (lane < active) add_singly(&sum[k], s, lane, step);
+            s->shared.bucket[s->order[lane]] = sum[k];
+        }
+    }
+    return true;
+}
+
+/* O and D, the points of even y by the hash of the first scalars. */
+static void derive_offsets(msm_work *w, const words *scalars, size_t n)
+{
+    uint8_t digest[32];
+    const uint32_t seed = (uint32_t)(n < 8 ? n : 8);
+    sha256(digest, scalars, seed * sizeof *scalars);
+    derive_generator(&w->o, (const char *)digest, sizeof digest, 0);
+    derive_generator(&w->d, (const char *)digest, sizeof digest, 1);
+}
+
+static bool pippenger(affine *out, sums *s, const words *scalars, const affine *points, unsigned bits)
+{
+    const msm_plan *plan = &s->shared.plan;
+    derive_offsets(&s->shared, scalars, s->n);
+    if (!avx512ifma_msm_offsets(&s->shared)) return false;
+    prepare(s, scalars, points, bits);
+    for (size_t first = 0; first < plan->window_count; first += plan->group) {
+        const size_t left = plan->window_count - first, count = left < plan->group ? left : plan->group;
+        const msm_window *last = &plan->window[first + count - 1];
+        const size_t buckets = last->first + last->buckets;
+        sort_entries(s, first, count, buckets);
+        sort_buckets(s, buckets);
+        start_sums(s, first, count, buckets);
+        if (!fill_buckets(s, buckets) || !avx512ifma_msm_reduce(&s->shared, first, count)) return false;
+    }
+    avx512ifma_msm_assemble(out, &s->shared);
+    return true;
+}
+
+void avx512ifma_msm(affine *out, const words *scalars, const affine *points, size_t n, unsigned bits, void *scratch)
+{
+    if (!has_few(n, bits)) {
+        sums s = {.n = n};
+        make_plan(&s.shared.plan, n, bits);
+        lay_out(&s, &s.shared.plan, n, scratch);
+        if (pippenger(out, &s, scalars, points, bits)) return;
+    }
+    msm_var(out, scalars, points, n, bits, scratch);
+}
