@@ -5,8 +5,8 @@
  *    cache line each, with the sign in them.
  * 2. k + Σ_i 2^(bit_i + width_i - 1), all windows but the top one, is cut into digits; each less 2^(width_i - 1) is the signed digit
  *    of k, in [-2^(w-1), 2^(w-1)); the top digit is in [0, 2^(w-1)], because k < 2^(T-1).
- * 3. Entries (point, sign) are sorted by bucket.  Buckets are sorted by load, most first; a lane each.  Step t adds the t-th entry of all
- *    buckets that have one, which are the first lanes.  The last few buckets take single additions.
+ * 3. Buckets are sorted by load, most first, a lane each.  Step t adds the t-th entry (point, sign) of all buckets that have one, which
+ *    are the first lanes; so entries are sorted by (step, lane).  The last few buckets take single additions.
  */
 #include "avx512ifma_msm.h"
 
@@ -17,6 +17,7 @@
 #define FEW_POINTS 64 /* below this the portable kernel does better */
 #define FEW_LANES 16  /* a batch of so few costs more than single additions */
 #define PREFETCH 6    /* vectors ahead */
+#define NEGATIVE 0x80000000u
 #define LOAD_MAX 1023 /* entries of a bucket that are added in lanes */
 #define GROUP_LANES 4096
 #define GROUP_ENTRIES 131072
@@ -25,15 +26,14 @@
 typedef struct {
     msm_work shared;
     size_t n;
-    words *shifted;     /* |k| plus the offset of the digits */
-    packed *point;      /* ±P */
-    uint32_t *start;    /* lane_max + 1: where each bucket's entries start */
-    uint32_t *entry;    /* n × group: 2·point + (1 if negative) */
-    int32_t *digit;     /* n × group */
-    uint32_t *inside;   /* lane_max: a bucket's index in its window */
-    uint32_t *order;    /* lane_max: the bucket of a lane */
-    uint32_t *position; /* lane_max: where its entries start */
-    uint32_t *load;     /* lane_max: how many */
+    uint64_t *shifted[4]; /* n words each: |k| plus the offset of the digits */
+    packed *point;        /* ±P */
+    uint32_t *key;        /* n × group: the bucket of each digit, NEGATIVE if so */
+    uint32_t *load;       /* lane_max + 1, by bucket; the last is of the digits zero */
+    uint32_t *lane;       /* lane_max + 1, by bucket */
+    uint32_t *bucket;     /* lane_max, by lane */
+    uint32_t *step;       /* LOAD_MAX + 1: where the entries of a step start, by lane */
+    uint32_t *entry;      /* n × group: 2·point + (1 if negative), and zeros for reading ahead */
 } sums;
 
 static unsigned total_bits(unsigned bits)
@@ -94,15 +94,14 @@ static size_t lay_out(sums *s, const msm_plan *plan, size_t n, uint8_t *scratch)
     w->sum = arena_take(&next, plan->lane_max / LANES * sizeof *w->sum);
     w->bucket = arena_take(&next, plan->lane_max * sizeof *w->bucket);
     w->bit = arena_take(&next, plan->window_count * WINDOW_BITS_MAX * sizeof *w->bit);
-    s->shifted = arena_take(&next, n * sizeof *s->shifted);
+    for (int j = 0; j < 4; j++) s->shifted[j] = arena_take(&next, (n + LANES) * sizeof(uint64_t));
     s->point = arena_take(&next, (n + LANES) * sizeof *s->point);
-    s->start = arena_take(&next, (plan->lane_max + 1) * sizeof *s->start);
-    s->entry = arena_take(&next, n * plan->group * sizeof *s->entry);
-    s->digit = arena_take(&next, n * plan->group * sizeof *s->digit);
-    s->inside = arena_take(&next, plan->lane_max * sizeof *s->inside);
-    s->order = arena_take(&next, plan->lane_max * sizeof *s->order);
-    s->position = arena_take(&next, plan->lane_max * sizeof *s->position);
-    s->load = arena_take(&next, plan->lane_max * sizeof *s->load);
+    s->key = arena_take(&next, (n * plan->group + LANES) * sizeof *s->key);
+    s->load = arena_take(&next, (plan->lane_max + 1) * sizeof *s->load);
+    s->lane = arena_take(&next, (plan->lane_max + 1) * sizeof *s->lane);
+    s->bucket = arena_take(&next, plan->lane_max * sizeof *s->bucket);
+    s->step = arena_take(&next, (LOAD_MAX + 1) * sizeof *s->step);
+    s->entry = arena_take(&next, (n * plan->group + LANES * (PREFETCH + 1)) * sizeof *s->entry);
     return (size_t)(next - scratch);
 }
 
@@ -169,7 +168,7 @@ static void prepare(sums *s, const words *scalars, const affine *points, unsigne
             uint128 sum = 0;
             for (int j = 0; j < 4; j++) {
                 sum += (uint128)t.word[j] + offset.word[j];
-                s->shifted[at].word[j] = (uint64_t)sum;
+                s->shifted[j][at] = (uint64_t)sum;
                 sum >>= 64;
             }
         }
@@ -181,113 +180,115 @@ static void prepare(sums *s, const words *scalars, const affine *points, unsigne
     }
 }
 
-static void read_digits(int32_t *digit, const sums *s, const msm_window *window, bool is_top)
+/* The keys of one window; a digit of zero goes to bucket `none`. */
+static void read_keys(uint32_t *key, const sums *s, const msm_window *window, bool is_top, size_t none)
 {
-    const size_t index = window->bit / 64, shift = window->bit % 64;
+    const size_t index = window->bit / 64;
+    const unsigned shift = window->bit % 64;
     const bool crosses = shift + window->width > 64;
-    const uint64_t mask = ((uint64_t)1 << window->width) - 1;
-    const int32_t half = is_top ? 0 : (int32_t)window->buckets;
-    for (size_t i = 0; i < s->n; i++) {
-        const uint64_t *word = s->shifted[i].word + index, high = crosses ? word[1] << (64 - shift) : 0;
-        digit[i] = (int32_t)((word[0] >> shift | high) & mask) - half;
+    const __m512i mask = lane_all(((uint64_t)1 << window->width) - 1), half = lane_all(is_top ? 0 : window->buckets);
+    const __m512i first = lane_all(window->first - 1), zero = _mm512_setzero_si512();
+    for (size_t i = 0; i < s->n; i += LANES) {
+        __m512i digit = _mm512_srl_epi64(_mm512_loadu_si512(s->shifted[index] + i), _mm_cvtsi64_si128(shift));
+        if (crosses)
+            digit = _mm512_or_si512(digit, _mm512_sll_epi64(_mm512_loadu_si512(s->shifted[index + 1] + i),
+                                                            _mm_cvtsi64_si128(64 - shift)));
+        digit = _mm512_sub_epi64(_mm512_and_si512(digit, mask), half);
+        __m512i r = _mm512_add_epi64(_mm512_abs_epi64(digit), first);
+        r = _mm512_mask_or_epi64(r, _mm512_movepi64_mask(digit), r, lane_all(NEGATIVE));
+        r = _mm512_mask_mov_epi64(r, _mm512_cmpeq_epi64_mask(digit, zero), lane_all(none));
+        _mm256_storeu_si256((__m256i *)(void *)(key + i), _mm512_cvtepi64_epi32(r));
     }
 }
 
-/* Entries of windows first … first + count - 1 by bucket. */
-static void sort_entries(sums *s, size_t first, size_t count, size_t buckets)
+/*
+ * A lane for every bucket, most load first, by counting, and where each step's entries start: step t has as many as there are buckets of
+ * load above t.  The number of steps; LOAD_MAX + 1 when there are more, which random scalars do not bring about.
+ */
+static size_t assign_lanes(sums *s, size_t buckets)
+{
+    uint32_t above[LOAD_MAX + 2] = {0}; /* buckets of load >= i, then their next lane */
+    for (size_t b = 0; b < buckets; b++) {
+        if (s->load[b] > LOAD_MAX) return LOAD_MAX + 1;
+        above[s->load[b]]++;
+    }
+    for (size_t i = LOAD_MAX + 1; i-- > 0;) above[i] += above[i + 1];
+    s->step[0] = 0;
+    size_t steps = 0;
+    for (; steps < LOAD_MAX && above[steps + 1] > 0; steps++) s->step[steps + 1] = s->step[steps] + above[steps + 1];
+    for (size_t b = 0; b < buckets; b++) {
+        const uint32_t lane = above[s->load[b] + 1]++;
+        s->lane[b] = lane;
+        s->bucket[lane] = (uint32_t)b;
+    }
+    return steps;
+}
+
+/* Entries of windows first … first + count - 1 by (step, lane); the number of steps as above. */
+static size_t sort_entries(sums *s, size_t first, size_t count, size_t buckets)
 {
     const msm_plan *plan = &s->shared.plan;
-    memset(s->start, 0, (buckets + 1) * sizeof *s->start);
+    const size_t n = s->n;
+    uint32_t *load = s->load;
+    memset(load, 0, (buckets + 1) * sizeof *load);
     for (size_t j = 0; j < count; j++) {
-        const msm_window *window = &plan->window[first + j];
-        int32_t *digit = s->digit + j * s->n;
-        uint32_t *load = s->start + window->first;
-        read_digits(digit, s, window, first + j + 1 == plan->window_count);
-        for (size_t i = 0; i < s->n; i++) {
-            const int32_t d = digit[i];
-            if (d != 0) load[(d < 0 ? -d : d) - 1]++;
+        uint32_t *key = s->key + j * n;
+        read_keys(key, s, &plan->window[first + j], first + j + 1 == plan->window_count, buckets);
+        for (size_t i = 0; i < n; i++) load[key[i] & ~NEGATIVE]++;
+    }
+    const size_t steps = assign_lanes(s, buckets);
+    if (steps > LOAD_MAX) return steps;
+    /* Zero digits go behind all others.  `load` now counts down: an entry's step is what is left. */
+    s->lane[buckets] = s->step[steps];
+    for (size_t j = 0; j < count; j++) {
+        const uint32_t *key = s->key + j * n;
+        for (size_t i = 0; i < n; i++) {
+            const uint32_t bucket = key[i] & ~NEGATIVE, step = --load[bucket];
+            const uint32_t start = bucket < buckets ? s->step[step] : step;
+            s->entry[start + s->lane[bucket]] = (uint32_t)(2 * i) | key[i] >> 31;
         }
     }
-    uint32_t total = 0;
-    for (size_t b = 0; b <= buckets; b++) {
-        total += s->start[b];
-        s->start[b] = total;
-    }
-    /* Placing backwards turns the ends into the starts. */
-    for (size_t j = 0; j < count; j++) {
-        const int32_t *digit = s->digit + j * s->n;
-        uint32_t *end = s->start + plan->window[first + j].first;
-        for (size_t i = s->n; i-- > 0;) {
-            const int32_t d = digit[i];
-            if (d != 0) s->entry[--end[(d < 0 ? -d : d) - 1]] = (uint32_t)(2 * i) | (d < 0);
-        }
-    }
-}
-
-/* Lanes by load, most first, by counting; loads from LOAD_MAX on are not told apart. */
-static void sort_buckets(sums *s, size_t buckets)
-{
-    uint32_t count[LOAD_MAX + 2] = {0};
-    for (size_t b = 0; b < buckets; b++) {
-        const uint32_t load = s->start[b + 1] - s->start[b];
-        count[load < LOAD_MAX ? load : LOAD_MAX]++;
-    }
-    for (size_t i = LOAD_MAX + 1; i-- > 0;) count[i] += count[i + 1];
-    for (size_t b = 0; b < buckets; b++) {
-        const uint32_t load = s->start[b + 1] - s->start[b];
-        const uint32_t lane = --count[load < LOAD_MAX ? load : LOAD_MAX];
-        s->order[lane] = (uint32_t)b;
-        s->position[lane] = s->start[b];
-        s->load[lane] = load;
-    }
+    return steps;
 }
 
 static void start_sums(sums *s, size_t first, size_t count, size_t buckets)
 {
     const msm_window *window = s->shared.plan.window + first;
+    uint32_t *inside = s->load; /* spent: now a bucket's index in its window */
     for (size_t j = 0; j < count; j++)
-        for (size_t b = 0; b < window[j].buckets; b++) s->inside[window[j].first + b] = (uint32_t)b;
+        for (size_t b = 0; b < window[j].buckets; b++) inside[window[j].first + b] = (uint32_t)b;
     for (size_t v = 0; v < buckets / LANES; v++) {
         const packed *offset[LANES];
-        for (size_t k = 0; k < LANES; k++) offset[k] = &s->shared.offset[s->inside[s->order[LANES * v + k]]];
+        for (size_t k = 0; k < LANES; k++) offset[k] = &s->shared.offset[inside[s->bucket[LANES * v + k]]];
         lanes_load_packed(&s->shared.sum[v].x, &s->shared.sum[v].y, offset);
     }
 }
 
-static inline void prefetch_points(const sums *s, size_t vector, uint32_t step)
-{
-    for (size_t k = 0; k < LANES; k++)
-        __builtin_prefetch(&s->point[s->entry[s->position[LANES * vector + k] + step] / 2]);
-}
-
-/* Entry `step` of the lanes of a vector, of which those from `active` on have none. */
-static inline void push_points(sums *s, size_t vector, uint32_t step, size_t active)
+/* Adds entries[0], entries[1], … to the lanes of a vector, of which those from `active` on have none. */
+static inline void push_points(sums *s, size_t vector, const uint32_t entry[LANES], size_t active)
 {
     const packed *point[LANES];
-    __mmask8 negative = 0, idle = 0;
-    for (size_t k = 0; k < LANES; k++) {
-        const size_t lane = LANES * vector + k;
-        const uint32_t entry = lane < active ? s->entry[s->position[lane] + step] : 0;
-        point[k] = &s->point[entry / 2];
-        negative |= (__mmask8)((entry & 1) << k);
-    }
-    if (LANES * (vector + 1) > active) idle = (__mmask8)(0xFF << (active - LANES * vector));
+    __m256i e = _mm256_loadu_si256((const __m256i *)(const void *)entry);
+    for (size_t k = 0; k < LANES; k++) point[k] = &s->point[entry[k] / 2];
+    const size_t used = active - LANES * vector;
+    const __mmask8 idle = used < LANES ? (__mmask8)(0xFF << used) : 0;
     lanes x, y;
     lanes_load_packed(&x, &y, point);
     const lanes minus = lanes_negated(&y, 1);
-    y = lanes_select(&y, &minus, negative);
+    y = lanes_select(&y, &minus, _mm256_movepi32_mask(_mm256_slli_epi32(e, 31)));
     batch_push(s->shared.batch, &s->shared.sum[vector], &x, &y, idle);
 }
 
-static bool add_step(sums *s, uint32_t step, size_t active)
+static bool add_step(sums *s, const uint32_t *entry, size_t active)
 {
-    const size_t vectors = (active + LANES - 1) / LANES, full = active / LANES;
+    const size_t vectors = (active + LANES - 1) / LANES;
     for (size_t done = 0; done < vectors; done += BATCH_VECTORS) {
         const size_t end = vectors - done < BATCH_VECTORS ? vectors : done + BATCH_VECTORS;
         batch_start(s->shared.batch);
         for (size_t v = done; v < end; v++) {
-            if (v + PREFETCH < full) prefetch_points(s, v + PREFETCH, step);
-            push_points(s, v, step, active);
+            for (size_t k = LANES * (v + PREFETCH); k < LANES * (v + PREFETCH + 1); k++)
+                __builtin_prefetch(&s->point[entry[k] / 2]);
+            push_points(s, v, entry + LANES * v, active);
         }
         if (!batch_finish_var(s->shared.batch)) return false;
     }
@@ -295,12 +296,12 @@ static bool add_step(sums *s, uint32_t step, size_t active)
 }
 
 /* The entries from `step` on of the lane whose sum *r is. */
-static void add_singly(affine *r, const sums *s, size_t lane, uint32_t step)
+static void add_singly(affine *r, const sums *s, size_t lane, size_t step, size_t steps)
 {
     jacobian sum;
     jacobian_from_affine(&sum, r);
-    for (; step < s->load[lane]; step++) {
-        const uint32_t entry = s->entry[s->position[lane] + step];
+    for (; step < steps && s->step[step] + lane < s->step[step + 1]; step++) {
+        const uint32_t entry = s->entry[s->step[step] + lane];
         affine p;
         packed_load(&p, &s->point[entry / 2]);
         if (entry % 2 != 0) affine_neg(&p, &p);
@@ -310,22 +311,19 @@ static void add_singly(affine *r, const sums *s, size_t lane, uint32_t step)
 }
 
 /* Step 3; the sums go to their buckets. */
-static bool fill_buckets(sums *s, size_t buckets)
+static bool fill_buckets(sums *s, size_t buckets, size_t steps)
 {
-    size_t active = buckets;
-    uint32_t step = 0;
-    for (; step < LOAD_MAX; step++) {
-        while (active > 0 && s->load[active - 1] <= step) active--;
-        if (active < FEW_LANES) break;
-        if (!add_step(s, step, active)) return false;
-    }
+    size_t step = 0;
+    for (; step < steps && s->step[step + 1] - s->step[step] >= FEW_LANES; step++)
+        if (!add_step(s, s->entry + s->step[step], s->step[step + 1] - s->step[step])) return false;
+    const size_t left = step < steps ? s->step[step + 1] - s->step[step] : 0;
     for (size_t v = 0; v < buckets / LANES; v++) {
         affine sum[LANES];
         lanes_store_affine(sum, &s->shared.sum[v], LANES);
         for (size_t k = 0; k < LANES; k++) {
             const size_t lane = LANES * v + k;
-            if (lane < active) add_singly(&sum[k], s, lane, step);
-            s->shared.bucket[s->order[lane]] = sum[k];
+            if (lane < left) add_singly(&sum[k], s, lane, step, steps);
+            s->shared.bucket[s->bucket[lane]] = sum[k];
         }
     }
     return true;
@@ -345,16 +343,17 @@ static bool pippenger(affine *out, sums *s, const words *scalars, const affine *
 {
     const msm_plan *plan = &s->shared.plan;
     derive_offsets(&s->shared, scalars, s->n);
+    memset(s->entry + s->n * plan->group, 0, LANES * (PREFETCH + 1) * sizeof *s->entry);
     if (!avx512ifma_msm_offsets(&s->shared)) return false;
     prepare(s, scalars, points, bits);
     for (size_t first = 0; first < plan->window_count; first += plan->group) {
         const size_t left = plan->window_count - first, count = left < plan->group ? left : plan->group;
         const msm_window *last = &plan->window[first + count - 1];
         const size_t buckets = last->first + last->buckets;
-        sort_entries(s, first, count, buckets);
-        sort_buckets(s, buckets);
+        const size_t steps = sort_entries(s, first, count, buckets);
+        if (steps > LOAD_MAX) return false;
         start_sums(s, first, count, buckets);
-        if (!fill_buckets(s, buckets) || !avx512ifma_msm_reduce(&s->shared, first, count)) return false;
+        if (!fill_buckets(s, buckets, steps) || !avx512ifma_msm_reduce(&s->shared, first, count)) return false;
     }
     avx512ifma_msm_assemble(out, &s->shared);
     return true;
