@@ -191,30 +191,6 @@ static bool prove_round(argument_prover *provers, size_t count, unsigned j, cons
     return true;
 }
 
-/* z_j = Σ_a L_a·d[a,j], eight columns at a time: first the sum of L_a by the value of row a's byte. */
-static void fold_rows(argument_prover *p, const argument_shape *s, const scalar *row_weight)
-{
-    const uint8_t *rows = (const uint8_t *)p->values;
-    const size_t row_bytes = s->columns / 8;
-    scalar *bucket = p->sumcheck.bucket;
-    for (size_t g = 0; g < row_bytes; g++) {
-        memset(bucket, 0, sizeof p->sumcheck.bucket);
-        for (size_t a = 0; a < s->rows; a++) {
-            scalar *b = &bucket[rows[a * row_bytes + g]];
-            scalar_add(b, b, &row_weight[a]);
-        }
-        for (unsigned bit = 8; bit-- > 0;) {
-            scalar *z = &p->z[8 * g + bit];
-            const size_t half = (size_t)1 << bit;
-            *z = SCALAR_ZERO;
-            for (size_t i = 0; i < half; i++) {
-                scalar_add(z, z, &bucket[half + i]);
-                scalar_add(&bucket[i], &bucket[i], &bucket[half + i]);
-            }
-        }
-    }
-}
-
 /* The openings' values and blindings, in order; T̄ as t̄·B alone, Ȳ2 as (d̄·d*)·V + (d̄·ρ_Y + ȳ2)·B. */
 static void prepare_openings(argument_prover *p, const argument_shape *s, words *values, words *blindings)
 {
@@ -249,7 +225,8 @@ static void respond(argument_prover *p, const argument_shape *s)
 {
     scalar secret, t;
     argument_eq_table(p->side, &SCALAR_ONE, p->challenges.x + s->column_bits, s->nu - s->column_bits);
-    fold_rows(p, s, p->side);
+    /* z_j = Σ_a L_a·d[a,j]. */
+    kernel()->fold_rows(p->z, (const uint8_t *)p->values, s->columns / 8, p->side, s->rows, p->sumcheck.bucket);
     for (size_t j = 0; j < s->columns; j++) write_response(p, &p->mask[j], &p->z[j]);
     scalar_inner(&secret, p->side, p->row_blinding, s->rows);
     write_response(p, &p->t_mask, &secret);

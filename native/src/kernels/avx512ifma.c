@@ -15,4 +15,10 @@ const assay_kernel KERNEL_AVX512IFMA = {
     .sum_scratch_size = avx512ifma_sum_scratch_size,
     .sum = avx512ifma_sum,
     .decompress = avx512ifma_decompress,
+    .sum_pairs = avx512ifma_sum_pairs,
+    .sum_byte_pairs = avx512ifma_sum_byte_pairs,
+    .fold_pairs = avx512ifma_fold_pairs,
+    .expand = avx512ifma_expand,
+    .gather_bytes = avx512ifma_gather_bytes,
+    .fold_rows = avx512ifma_fold_rows,
 };

@@ -9,6 +9,7 @@
 #include "../kernel.h"
 
 #include "../msm.h"
+#include "portable_sumcheck.h"
 
 #include <string.h>
 
@@ -220,4 +221,10 @@ const assay_kernel KERNEL_PORTABLE = {
     .sum_scratch_size = points_sum_scratch_size,
     .sum = points_sum_var,
     .decompress = portable_decompress,
+    .sum_pairs = portable_sum_pairs,
+    .sum_byte_pairs = portable_sum_byte_pairs,
+    .fold_pairs = portable_fold_pairs,
+    .expand = portable_expand,
+    .gather_bytes = portable_gather_bytes,
+    .fold_rows = portable_fold_rows,
 };
