@@ -84,13 +84,21 @@ static inline void batch_pop(lane_batch *batch, size_t i, const int pairs)
     }
 }
 
-bool batch_finish_var(lane_batch *batch)
+bool batch_finish_ahead_var(lane_batch *batch, const packed *const *ahead, size_t count)
 {
     if (batch->n == 0) return true;
     if (!invert_chains(batch)) return false;
-    size_t i = batch->n;
-    for (; i >= 2; i -= 2) batch_pop(batch, i - 1, 2);
-    if (i == 1) batch_pop(batch, 0, 1);
+    size_t fetched = 0;
+    for (size_t i = batch->n; i > 0;) {
+        const int pairs = i >= 2 ? 2 : 1;
+        for (const size_t end = fetched + 2 * LANES; fetched < end && fetched < count; fetched++)
+            __builtin_prefetch(ahead[fetched]);
+        if (pairs == 2)
+            batch_pop(batch, i - 1, 2);
+        else
+            batch_pop(batch, 0, 1);
+        i -= (size_t)pairs;
+    }
     batch->n = 0;
     return true;
 }

@@ -57,8 +57,14 @@ static inline void batch_push(lane_batch *batch, point_lanes *a, const lanes *x,
     *product = lanes_mul(product, &difference);
 }
 
-/* Adds up all pairs; false, and nothing done, when there is one that the formulas do not know. */
-bool batch_finish_var(lane_batch *batch);
+/* Adds up all pairs; false, and nothing done, when there is one that the formulas do not know.  Meanwhile the `count` entries of
+ * `ahead`, those of the next batch, are fetched into the cache: here memory is idle. */
+bool batch_finish_ahead_var(lane_batch *batch, const packed *const *ahead, size_t count);
+
+static inline bool batch_finish_var(lane_batch *batch)
+{
+    return batch_finish_ahead_var(batch, NULL, 0);
+}
 
 /* Eight table entries. */
 static inline void lanes_load_packed(lanes *x, lanes *y, const packed *const entry[LANES])

@@ -13,9 +13,7 @@
 
 #include <string.h>
 
-#define PREFETCH 8 /* vectors ahead */
 #define PARTS_MAX 16
-#define NEGATIVE 0x8000u
 
 /* What a sum adds: blindings or NULL, and either values or rows. */
 typedef struct {
@@ -36,10 +34,18 @@ typedef struct {
     const uint8_t *byte; /* of the first item, row_bytes apart */
 } sum_term;
 
+/* The entries that one step adds, vector by vector. */
+typedef struct {
+    size_t vectors;
+    const packed *entry[BATCH_VECTORS * LANES];
+    __mmask8 negative[BATCH_VECTORS]; /* the opposite is meant */
+    __mmask8 idle[BATCH_VECTORS];     /* the entry is infinite, or there is no item */
+} sum_step;
+
 typedef struct {
     lane_batch *batch;
     point_lanes *sum; /* BATCH_VECTORS */
-    uint16_t *place;  /* BATCH_VECTORS × LANES */
+    sum_step *step;   /* this one and the next */
 } workspace;
 
 static size_t value_windows(size_t value_words)
@@ -72,51 +78,56 @@ static sum_term describe_term(const table_sums *s, size_t i)
     return (sum_term){.entries = s->t->q + 256 * i, .byte = s->rows + i, .stride = s->row_bytes};
 }
 
-/*
- * Where the entries of a term are, for n items: the index in term->entries, with NEGATIVE set where the opposite point is meant.  In a half
- * window a digit below 2^12 has the entry of its mirror image.
- */
-static void read_digits(uint16_t *place, const sum_term *term, size_t first, size_t n)
+static inline unsigned read_digit(const sum_term *term, size_t item)
 {
-    if (term->words == NULL) {
-        for (size_t i = 0; i < n; i++) place[i] = term->byte[(first + i) * term->stride];
-        return;
-    }
     const size_t index = term->bit / 64, shift = term->bit % 64;
-    const uint64_t *word = term->words + first * term->stride + index;
+    const uint64_t *word = term->words + item * term->stride + index;
     const bool crosses = shift > 64 - WINDOW_BITS && index + 1 < term->word_count;
-    for (size_t i = 0; i < n; i++, word += term->stride) {
-        const uint64_t high = crosses ? word[1] << (64 - shift) : 0;
-        place[i] = (uint16_t)((word[0] >> shift | high) & ((1u << WINDOW_BITS) - 1));
-    }
-    if (!term->half) return;
+    const uint64_t high = crosses ? word[1] << (64 - shift) : 0;
+    return (unsigned)(word[0] >> shift | high) & ((1u << WINDOW_BITS) - 1);
+}
+
+/* A term of the items first … first + n - 1.  In a half window a digit below 2^12 has the opposite of its mirror image's entry. */
+static void append_term(sum_step *step, const table_sums *s, size_t i, size_t first, size_t n)
+{
     const unsigned half = 1u << (WINDOW_BITS - 1);
-    for (size_t i = 0; i < n; i++)
-        place[i] = (uint16_t)(place[i] < half ? (half - 1 - place[i]) | NEGATIVE : place[i] - half);
+    const sum_term term = describe_term(s, i);
+    for (size_t at = 0; at < n; at += LANES) {
+        const size_t v = step->vectors++;
+        const packed **entry = step->entry + LANES * v;
+        unsigned negative = 0, idle = 0;
+        for (size_t k = 0; k < LANES; k++) {
+            if (at + k >= n) {
+                entry[k] = term.entries;
+                idle |= 1u << k;
+            } else if (term.words == NULL) {
+                const uint8_t byte = term.byte[(first + at + k) * term.stride];
+                entry[k] = term.entries + byte;
+                idle |= (unsigned)(byte == 0) << k;
+            } else {
+                const unsigned digit = read_digit(&term, first + at + k), below = term.half && digit < half;
+                entry[k] = term.entries + (term.half ? (digit ^ (0u - below)) & (half - 1) : digit);
+                negative |= below << k;
+            }
+        }
+        step->negative[v] = (__mmask8)negative;
+        step->idle[v] = (__mmask8)idle;
+    }
 }
 
-/* The entries of eight items, y of bound 2; the lanes where the entry is infinite. */
-static inline __mmask8 load_entries(lanes *x, lanes *y, const sum_term *term, const uint16_t place[LANES])
+/* Terms i, i + 1, … of as many parts. */
+static void prepare_step(sum_step *step, const table_sums *s, size_t i, size_t first, size_t n, size_t parts)
 {
-    const packed *entry[LANES];
-    for (size_t k = 0; k < LANES; k++) entry[k] = term->entries + place[k] % NEGATIVE;
-    lanes_load_packed(x, y, entry);
-    const __m128i d = _mm_loadu_si128((const __m128i *)(const void *)place);
-    if (term->words == NULL) return _mm_testn_epi16_mask(d, d);
+    step->vectors = 0;
+    for (size_t end = i + parts, terms = term_count(s); i < end && i < terms; i++) append_term(step, s, i, first, n);
+}
+
+/* The entries of a vector, y of bound 2. */
+static inline void load_entries(lanes *x, lanes *y, const sum_step *step, size_t v)
+{
+    lanes_load_packed(x, y, step->entry + LANES * v);
     const lanes minus = lanes_negated(y, 1);
-    *y = lanes_select(y, &minus, _mm_movepi16_mask(d));
-    return 0;
-}
-
-static __mmask8 idle_lanes(size_t vector, size_t n)
-{
-    const size_t used = n - LANES * vector;
-    return used >= LANES ? 0 : (__mmask8)(0xFF << used);
-}
-
-static inline void prefetch_entries(const sum_term *term, const uint16_t place[LANES])
-{
-    for (size_t k = 0; k < LANES; k++) __builtin_prefetch(term->entries + place[k] % NEGATIVE);
+    *y = lanes_select(y, &minus, step->negative[v]);
 }
 
 /* Where the sums of an unblinded part start. */
@@ -131,58 +142,44 @@ static point_lanes starting_point(const tables *t, size_t part, size_t parts)
     return r;
 }
 
-/* The first step: what every sum starts with. */
-static void start_sums(const workspace *w, const table_sums *s, size_t first, size_t n, size_t parts)
-{
-    const size_t vectors = (n + LANES - 1) / LANES;
-    for (size_t part = 0; part < parts; part++) {
-        point_lanes *sum = w->sum + part * vectors;
-        if (s->blindings == NULL) {
-            const point_lanes start = starting_point(s->t, part, parts);
-            for (size_t v = 0; v < vectors; v++) sum[v] = start;
-            continue;
-        }
-        const sum_term term = describe_term(s, part);
-        memset(w->place, 0, vectors * LANES * sizeof *w->place);
-        read_digits(w->place, &term, first, n);
-        for (size_t v = 0; v < vectors; v++) {
-            load_entries(&sum[v].x, &sum[v].y, &term, w->place + LANES * v);
-            sum[v].y = lanes_carry(sum[v].y);
-        }
-    }
-}
-
-static void push_term(const workspace *w, const table_sums *s, size_t i, size_t first, size_t n, point_lanes *sum)
-{
-    const sum_term term = describe_term(s, i);
-    const size_t vectors = (n + LANES - 1) / LANES;
-    memset(w->place + LANES * (vectors - 1), 0, LANES * sizeof *w->place);
-    read_digits(w->place, &term, first, n);
-    for (size_t v = 0; v < PREFETCH && v < vectors; v++) prefetch_entries(&term, w->place + LANES * v);
-    for (size_t v = 0; v < vectors; v++) {
-        if (v + PREFETCH < vectors) prefetch_entries(&term, w->place + LANES * (v + PREFETCH));
-        lanes x, y;
-        const __mmask8 infinite = load_entries(&x, &y, &term, w->place + LANES * v);
-        batch_push(w->batch, &sum[v], &x, &y, infinite | idle_lanes(v, n));
-    }
-}
-
-/* One block; false when the formulas do not hold. */
+/* One block of n items, cut into parts, `vectors` each; false when the formulas do not hold. */
 static bool sum_block(affine *out, const workspace *w, const table_sums *s, size_t first, size_t n, size_t parts)
 {
     const size_t terms = term_count(s), vectors = (n + LANES - 1) / LANES;
-    start_sums(w, s, first, n, parts);
-    for (size_t i = s->blindings != NULL ? parts : 0; i < terms; i += parts) {
+    sum_step *step = &w->step[0], *next = &w->step[1];
+    prepare_step(step, s, 0, first, n, parts);
+    for (size_t v = 0; v < parts * vectors; v++) {
+        if (s->blindings == NULL) {
+            w->sum[v] = starting_point(s->t, v / vectors, parts);
+            continue;
+        }
+        load_entries(&w->sum[v].x, &w->sum[v].y, step, v);
+        w->sum[v].y = lanes_carry(w->sum[v].y);
+    }
+    size_t i = 0;
+    if (s->blindings != NULL) {
+        i = parts;
+        prepare_step(step, s, i, first, n, parts);
+    }
+    for (; i < terms; i += parts) {
+        prepare_step(next, s, i + parts, first, n, parts);
         batch_start(w->batch);
-        for (size_t part = 0; part < parts && i + part < terms; part++)
-            push_term(w, s, i + part, first, n, w->sum + part * vectors);
-        if (!batch_finish_var(w->batch)) return false;
+        for (size_t v = 0; v < step->vectors; v++) {
+            lanes x, y;
+            load_entries(&x, &y, step, v);
+            batch_push(w->batch, &w->sum[v], &x, &y, step->idle[v]);
+        }
+        if (!batch_finish_ahead_var(w->batch, next->entry, LANES * next->vectors)) return false;
+        sum_step *spent = step;
+        step = next;
+        next = spent;
     }
     for (size_t half = parts / 2; half > 0; half /= 2) {
         batch_start(w->batch);
         for (size_t v = 0; v < half * vectors; v++) {
             const point_lanes *other = &w->sum[half * vectors + v];
-            batch_push(w->batch, &w->sum[v], &other->x, &other->y, idle_lanes(v % vectors, n));
+            const size_t left = n - v % vectors * LANES;
+            batch_push(w->batch, &w->sum[v], &other->x, &other->y, left < LANES ? (__mmask8)(0xFF << left) : 0);
         }
         if (!batch_finish_var(w->batch)) return false;
     }
@@ -208,7 +205,7 @@ static void sum_terms(affine *out, const table_sums *s, size_t n, void *scratch)
     workspace w;
     w.batch = arena_take(&next, sizeof *w.batch);
     w.sum = arena_take(&next, BATCH_VECTORS * sizeof *w.sum);
-    w.place = arena_take(&next, BATCH_VECTORS * LANES * sizeof *w.place);
+    w.step = arena_take(&next, 2 * sizeof *w.step);
     const size_t vectors = (n + LANES - 1) / LANES;
     size_t parts = s->blindings == NULL ? 2 : 1;
     while (2 * parts * vectors <= BATCH_VECTORS && parts < PARTS_MAX && parts < term_count(s)) parts *= 2;
@@ -223,7 +220,7 @@ static void sum_terms(affine *out, const table_sums *s, size_t n, void *scratch)
 static size_t sums_size(void)
 {
     const size_t own = ARENA_SIZE(sizeof(lane_batch)) + ARENA_SIZE(BATCH_VECTORS * sizeof(point_lanes)) +
-                       ARENA_SIZE(BATCH_VECTORS * LANES * sizeof(uint16_t)),
+                       ARENA_SIZE(2 * sizeof(sum_step)),
                  exact = KERNEL_PORTABLE.scratch_size(BATCH_VECTORS * LANES);
     return own > exact ? own : exact;
 }
