@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* More pages share an inversion, fewer stay in the cache: one takes half a megabyte. */
-#define GROUP 8
+#define GROUP 16
 
 /* The arguments of a call. */
 typedef struct {

@@ -78,40 +78,52 @@ static sum_term describe_term(const table_sums *s, size_t i)
     return (sum_term){.entries = s->t->q + 256 * i, .byte = s->rows + i, .stride = s->row_bytes};
 }
 
-static inline unsigned read_digit(const sum_term *term, size_t item)
+/* The windows of eight scalars, `stride` words apart: where its digit's entry is.  In a half window a digit below 2^12 has the opposite of
+ * its mirror image's entry.  Returns the lanes of such. */
+static inline __mmask8 window_entries(const packed *entry[LANES], const sum_term *term, size_t item, size_t used)
 {
-    const size_t index = term->bit / 64, shift = term->bit % 64;
-    const uint64_t *word = term->words + item * term->stride + index;
-    const bool crosses = shift > 64 - WINDOW_BITS && index + 1 < term->word_count;
-    const uint64_t high = crosses ? word[1] << (64 - shift) : 0;
-    return (unsigned)(word[0] >> shift | high) & ((1u << WINDOW_BITS) - 1);
+    const unsigned half = 1u << (WINDOW_BITS - 1), mask = term->half ? half - 1 : 2 * half - 1;
+    const size_t stride = term->stride, shift = term->bit % 64;
+    const uint64_t *word = term->words + item * stride + term->bit / 64;
+    const bool crosses = shift > 64 - WINDOW_BITS && term->bit / 64 + 1 < term->word_count;
+    const packed *const entries = term->entries;
+    unsigned negative = 0;
+    for (size_t k = 0; k < used; k++, word += stride) {
+        const uint64_t high = crosses ? word[1] << (64 - shift) : 0;
+        const unsigned digit = (unsigned)(word[0] >> shift | high) & (2 * half - 1), below = term->half & (digit < half);
+        entry[k] = entries + ((digit ^ (0u - below)) & mask);
+        negative |= below << k;
+    }
+    return (__mmask8)negative;
 }
 
-/* A term of the items first … first + n - 1.  In a half window a digit below 2^12 has the opposite of its mirror image's entry. */
+/* The subset sums of eight rows' bytes; returns the lanes of the empty subset. */
+static inline __mmask8 byte_entries(const packed *entry[LANES], const sum_term *term, size_t item, size_t used)
+{
+    const uint8_t *byte = term->byte + item * term->stride;
+    const packed *const entries = term->entries;
+    unsigned empty = 0;
+    for (size_t k = 0; k < used; k++, byte += term->stride) {
+        entry[k] = entries + *byte;
+        empty |= (unsigned)(*byte == 0) << k;
+    }
+    return (__mmask8)empty;
+}
+
+/* A term of the items first … first + n - 1. */
 static void append_term(sum_step *step, const table_sums *s, size_t i, size_t first, size_t n)
 {
-    const unsigned half = 1u << (WINDOW_BITS - 1);
     const sum_term term = describe_term(s, i);
     for (size_t at = 0; at < n; at += LANES) {
-        const size_t v = step->vectors++;
+        const size_t v = step->vectors++, used = n - at < LANES ? n - at : LANES;
         const packed **entry = step->entry + LANES * v;
-        unsigned negative = 0, idle = 0;
-        for (size_t k = 0; k < LANES; k++) {
-            if (at + k >= n) {
-                entry[k] = term.entries;
-                idle |= 1u << k;
-            } else if (term.words == NULL) {
-                const uint8_t byte = term.byte[(first + at + k) * term.stride];
-                entry[k] = term.entries + byte;
-                idle |= (unsigned)(byte == 0) << k;
-            } else {
-                const unsigned digit = read_digit(&term, first + at + k), below = term.half && digit < half;
-                entry[k] = term.entries + (term.half ? (digit ^ (0u - below)) & (half - 1) : digit);
-                negative |= below << k;
-            }
-        }
-        step->negative[v] = (__mmask8)negative;
-        step->idle[v] = (__mmask8)idle;
+        step->idle[v] = (__mmask8)(0xFF << used);
+        step->negative[v] = 0;
+        if (term.words == NULL)
+            step->idle[v] |= byte_entries(entry, &term, first + at, used);
+        else
+            step->negative[v] = window_entries(entry, &term, first + at, used);
+        for (size_t k = used; k < LANES; k++) entry[k] = term.entries;
     }
 }
 
