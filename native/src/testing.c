@@ -2,6 +2,9 @@
 #include "assay.h"
 #include "kernel.h"
 #include "msm.h"
+#ifdef ASSAY_AVX512IFMA
+#include "kernels/avx512ifma_testing.h"
+#endif
 
 #include <string.h>
 
@@ -260,6 +263,15 @@ void assay_test_combine(uint8_t *r, const uint8_t *scalars, size_t n, const assa
     read_words(k, scalars, n);
     kernel()->combine(&sum, k, n, t, next);
     affine_compress(r, &sum);
+}
+
+int assay_test_lanes(uint64_t *r, uint32_t operation, const uint64_t *a, const uint64_t *b, const uint64_t *c)
+{
+#ifdef ASSAY_AVX512IFMA
+    if (kernel() == &KERNEL_AVX512IFMA) return avx512ifma_test_lanes(r, operation, a, b, c);
+#endif
+    (void)r, (void)operation, (void)a, (void)b, (void)c;
+    return -1;
 }
 
 int assay_test_sha256_blocks(uint32_t *state, const uint8_t *data, size_t blocks, int chosen)
