@@ -24,37 +24,36 @@ typedef struct {
 #ifdef ASSAY_CHECK_BOUNDS
 #include <stdlib.h>
 
-static inline void lanes_check(const lanes *a, uint64_t low, uint64_t high)
+static inline void lanes_check(const lanes *a, uint64_t limb0, uint64_t middle, uint64_t limb4)
 {
-    const __m512i l = _mm512_set1_epi64((long long)low), h = _mm512_set1_epi64((long long)high);
-    if (_mm512_cmpgt_epu64_mask(a->limb0, l) | _mm512_cmpgt_epu64_mask(a->limb1, l) |
-        _mm512_cmpgt_epu64_mask(a->limb2, l) | _mm512_cmpgt_epu64_mask(a->limb3, l) |
-        _mm512_cmpgt_epu64_mask(a->limb4, h))
+    const __m512i first = _mm512_set1_epi64((long long)limb0), m = _mm512_set1_epi64((long long)middle),
+                  last = _mm512_set1_epi64((long long)limb4);
+    if (_mm512_cmpgt_epu64_mask(a->limb0, first) | _mm512_cmpgt_epu64_mask(a->limb1, m) |
+        _mm512_cmpgt_epu64_mask(a->limb2, m) | _mm512_cmpgt_epu64_mask(a->limb3, m) |
+        _mm512_cmpgt_epu64_mask(a->limb4, last))
         abort();
 }
 #else
-static inline void lanes_check(const lanes *a, uint64_t low, uint64_t high)
+static inline void lanes_check(const lanes *a, uint64_t limb0, uint64_t middle, uint64_t limb4)
 {
-    (void)a;
-    (void)low;
-    (void)high;
+    (void)a, (void)limb0, (void)middle, (void)limb4;
 }
 #endif
 
 static inline void lanes_check_tight(const lanes *a)
 {
-    lanes_check(a, FIELD_MASK, ((uint64_t)1 << 51) - 1);
+    lanes_check(a, FIELD_MASK, FIELD_MASK, ((uint64_t)1 << 51) - 1);
 }
 
 static inline void lanes_check_factor(const lanes *a)
 {
-    lanes_check(a, UINT64_MAX, ((uint64_t)1 << 51) - 1);
+    lanes_check(a, UINT64_MAX, UINT64_MAX, ((uint64_t)1 << 51) - 1);
 }
 
 /* Limbs of bound k, field.h. */
 static inline void lanes_check_bound(const lanes *a, unsigned k)
 {
-    lanes_check(a, 2 * k * (uint64_t)FIELD_P0, 2 * k * (uint64_t)FIELD_P4);
+    lanes_check(a, 2 * k * (uint64_t)FIELD_P0, 2 * k * (uint64_t)FIELD_MASK, 2 * k * (uint64_t)FIELD_P4);
 }
 
 static inline __m512i lane_all(uint64_t a)

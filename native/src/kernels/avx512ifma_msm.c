@@ -15,11 +15,11 @@
 #include <string.h>
 
 #define FEW_POINTS 64 /* below this the portable kernel does better */
-#define FEW_LANES 16  /* a batch of so few costs more than single additions */
+#define FEW_LANES 6   /* a batch of so few costs more than single additions */
 #define PREFETCH 6    /* vectors ahead */
 #define NEGATIVE 0x80000000u
 #define LOAD_MAX 1023 /* entries of a bucket that are added in lanes */
-#define GROUP_LANES 4096
+#define GROUP_LANES 2048 /* a full batch */
 #define GROUP_ENTRIES 131072
 #define INVERSION 64 /* additions that one inversion costs */
 
@@ -41,12 +41,13 @@ static unsigned total_bits(unsigned bits)
     return bits < 256 ? bits + 1 : 256;
 }
 
-/* Additions of a plan of w windows. */
+/* What a plan of so many windows costs, in additions: a point's in every window, a bucket's reduction, and an inversion a batch; steps
+ * go beyond the mean load, since loads differ. */
 static size_t plan_cost(size_t n, unsigned total, size_t windows)
 {
     const size_t width = (total + windows - 1) / windows, buckets = (size_t)1 << (width - 1);
-    const size_t steps = n / buckets + 8 * width;
-    return windows * (n + 4 * buckets) + INVERSION * steps * (windows * buckets + GROUP_LANES - 1) / GROUP_LANES;
+    const size_t load = n / buckets, steps = load + load / 2 + 12, lanes = windows * buckets;
+    return windows * (n + 4 * buckets) + INVERSION * steps * ((lanes + GROUP_LANES - 1) / GROUP_LANES);
 }
 
 static void make_plan(msm_plan *plan, size_t n, unsigned bits)
