@@ -176,7 +176,7 @@ int assay_commit_var(uint8_t *points, size_t *bad, const uint64_t *values, size_
     affine *sums = arena_take(&next, n * sizeof(affine));
     if (decode_scalars(r, bad, blindings, n) != ASSAY_OK) return ASSAY_BAD_SCALAR;
     kernel()->commit(sums, values, value_words, r, n, t, next);
-    affine_compress_many(points, sums, n);
+    kernel()->compress(points, 33, sums, n);
     return ASSAY_OK;
 }
 

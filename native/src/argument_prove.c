@@ -46,10 +46,16 @@ static workspace lay_out(const argument_shape *s, size_t count, void *scratch)
 
 bool argument_blinding(words *r, const uint8_t bytes[32])
 {
-    scalar t;
-    const bool valid = scalar_from_bytes(&t, bytes);
-    scalar_to_words(r, &t);
-    return valid;
+    /* Below n exactly if adding 2^256 - n does not reach 2^256. */
+    static const uint64_t complement[4] = {ORDER_C0, ORDER_C1, ORDER_C2, 0};
+    unsigned char carry = 0;
+    for (int i = 0; i < 4; i++) {
+        uint64_t word = 0, sum;
+        for (int k = 0; k < 8; k++) word = word << 8 | bytes[8 * (3 - i) + k];
+        carry = add_carry(&sum, word, complement[i], carry);
+        r->word[i] = word;
+    }
+    return carry == 0;
 }
 
 /* Writes points; false when one is infinite. */
@@ -57,7 +63,7 @@ static bool write_points(argument_prover *p, const affine *points, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         if (affine_is_infinity(&points[i])) return false;
-    affine_compress_many(p->next, points, n);
+    kernel()->compress(p->next, 33, points, n);
     p->next += 33 * n;
     return true;
 }

@@ -42,6 +42,9 @@ typedef struct {
     /* n points of 33 bytes; returns the index of the first that affine_decompress refuses, or n. */
     size_t (*decompress)(affine *out, const uint8_t *bytes, size_t n, void *scratch);
 
+    /* The encodings of n points, `stride` bytes apart; infinity gives 33 zero bytes. */
+    void (*compress)(uint8_t *bytes, size_t stride, const affine *a, size_t n);
+
     /* The sum-check's loops, sumcheck.h.  sums = Σ e[k]·(a² - a), Σ e[k]·(b - a)², Σ w[k]·a over k < n, where a and b are
      * pairs[2·stride·k] and the next. */
     void (*sum_pairs)(scalar sums[3], const scalar *pairs, size_t stride, const scalar *e, const scalar *w, size_t n);

@@ -134,32 +134,28 @@ bool sumcheck_begin(sumcheck *c, const argument_shape *s, const argument_challen
     return true;
 }
 
-/* h and l of round j <= BYTE_ROUNDS. */
+/* h and l of round j <= BYTE_ROUNDS: h(0) and l(0) from the pairs of forms, h(1) and l(1) from the same the other way round. */
 static void sum_patterns(sumcheck *c, unsigned j)
 {
     const scalar *e = c->e_pattern + PATTERNS_AT[j], *w = c->w_pattern + PATTERNS_AT[j];
     const size_t half = (size_t)1 << (1u << (j - 1));
-    scalar_sum h0 = {{0}}, h1 = {{0}}, h2 = {{0}}, l0 = {{0}}, l1 = {{0}};
+    scalar *pair = (scalar *)(void *)c->bucket, sums[3];
     for (size_t i = 0; i < half * half; i++) {
-        const scalar *a = &c->form[i % half], *b = &c->form[i / half];
-        scalar difference, t;
-        scalar_sqr(&t, a);
-        scalar_sub(&t, &t, a);
-        scalar_sum_mul(&h0, &e[i], &t);
-        scalar_sqr(&t, b);
-        scalar_sub(&t, &t, b);
-        scalar_sum_mul(&h1, &e[i], &t);
-        scalar_sub(&difference, b, a);
-        scalar_sqr(&t, &difference);
-        scalar_sum_mul(&h2, &e[i], &t);
-        scalar_sum_mul(&l0, &w[i], a);
-        scalar_sum_mul(&l1, &w[i], b);
+        pair[2 * i] = c->form[i % half];
+        pair[2 * i + 1] = c->form[i / half];
     }
-    scalar_sum_reduce(&c->h0, &h0);
-    scalar_sum_reduce(&c->h1, &h1);
-    scalar_sum_reduce(&c->h2, &h2);
-    scalar_sum_reduce(&c->l0, &l0);
-    scalar_sum_reduce(&c->l1, &l1);
+    kernel()->sum_pairs(sums, pair, 1, e, w, half * half);
+    c->h0 = sums[0];
+    c->h2 = sums[1];
+    c->l0 = sums[2];
+    for (size_t i = 0; i < half * half; i++) {
+        const scalar low = pair[2 * i];
+        pair[2 * i] = pair[2 * i + 1];
+        pair[2 * i + 1] = low;
+    }
+    kernel()->sum_pairs(sums, pair, 1, e, w, half * half);
+    c->h1 = sums[0];
+    c->l1 = sums[2];
 }
 
 /* h and l of the round that joins the bytes of a pair.  Only h's leading coefficient depends on both. */

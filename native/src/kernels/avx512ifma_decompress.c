@@ -1,4 +1,4 @@
-/* Decoding points, sixteen at a time: two vectors, one's latency under the other's. */
+/* Decoding points, sixteen at a time: two vectors, one's latency under the other's.  Encoding them, eight at a time. */
 #include "avx512ifma.h"
 
 #define PAIR 2
@@ -119,4 +119,28 @@ size_t avx512ifma_decompress(affine *out, const uint8_t *bytes, size_t n, void *
         if (block > LANES) lanes_store_affine(out + done + LANES, &point[1], block - LANES);
     }
     return n;
+}
+
+void avx512ifma_compress(uint8_t *bytes, size_t stride, const affine *a, size_t n)
+{
+    const __m256i reversed = _mm256_setr_epi8(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 15, 14, 13, 12, 11, 10, 9,
+                                              8, 7, 6, 5, 4, 3, 2, 1, 0);
+    for (size_t i = 0; i < n; i += LANES) {
+        const affine *point[LANES];
+        point_lanes p;
+        __m512i r[8];
+        for (size_t k = 0; k < LANES; k++) point[k] = &a[i + k < n ? i + k : i];
+        lanes_load_affine(&p, point);
+        const lanes x = lanes_normalise(&p.x), y = lanes_normalise(&p.y);
+        const __mmask8 odd = _mm512_test_epi64_mask(y.limb0, lane_all(1)), infinite = lanes_zero(&p.y);
+        lanes_to_words(r, &x);
+        for (int k = 4; k < 8; k++) r[k] = r[0];
+        lanes_transpose(r);
+        for (size_t k = 0; k < LANES && i + k < n; k++) {
+            uint8_t *out = bytes + stride * (i + k);
+            const __m256i word = _mm256_permute4x64_epi64(_mm512_castsi512_si256(r[k]), 0x4E);
+            out[0] = infinite >> k & 1 ? 0 : (uint8_t)(2 + (odd >> k & 1));
+            _mm256_storeu_si256((__m256i *)(void *)(out + 1), _mm256_shuffle_epi8(word, reversed));
+        }
+    }
 }
