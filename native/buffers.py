@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
 ALIGNMENT = 64
 GENERATORS = 256
+KEPT = 1 << 25
 
 _lock = threading.Lock()
 _tables: list[Any] = []
+_thread = threading.local()
 
 
 def byte_length(data: Buffer) -> int:
@@ -46,18 +48,31 @@ def out(memory: bytearray, ctype: str = "uint8_t") -> Any:
     return ffi.from_buffer(f"{ctype}[]", memory, require_writable=True)
 
 
-def scratch(size: int) -> Any:
-    """Return ``size`` bytes aligned to 64."""
+def _aligned(size: int) -> Any:
     memory = memoryview(bytearray(size + ALIGNMENT))
     offset = -int(ffi.cast("uintptr_t", ffi.from_buffer(memory))) % ALIGNMENT
     return ffi.from_buffer("uint8_t[]", memory[offset : offset + size], require_writable=True)
+
+
+def scratch(size: int) -> Any:
+    """Return ``size`` bytes or more, aligned to 64, for one call of the core.
+
+    A thread gets the same memory again, up to `KEPT` bytes: fresh memory costs more than many a
+    call. The core leaves no secret in it.
+    """
+    if size > KEPT:
+        return _aligned(size)
+    kept = getattr(_thread, "scratch", None)
+    if kept is None or len(kept) < size:
+        kept = _thread.scratch = _aligned(size)
+    return kept
 
 
 def tables() -> Any:
     """Return the tables of V, B and all Q, built at the first call (11 MB)."""
     with _lock:
         if not _tables:
-            memory = scratch(lib.assay_tables_size(GENERATORS))
+            memory = _aligned(lib.assay_tables_size(GENERATORS))
             pointer = ffi.new("assay_tables **")
             work = scratch(lib.assay_tables_scratch_size())
             status = lib.assay_tables_build(pointer, memory, GENERATORS, work)

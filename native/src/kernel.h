@@ -50,7 +50,8 @@ typedef struct {
     void (*sum_pairs)(scalar sums[3], const scalar *pairs, size_t stride, const scalar *e, const scalar *w, size_t n);
 
     /* sum = Σ e[k]·(form[h] - form[l])², k < n, h and l being the high and low byte of the 16 bits at `shift` of values[k]. */
-    void (*sum_byte_pairs)(scalar *sum, const scalar *form, const uint64_t *values, unsigned shift, const scalar *e, size_t n);
+    void (*sum_byte_pairs)(scalar *sum, const scalar *form, const uint64_t *values, unsigned shift, const scalar *e,
+                           size_t n);
 
     /* out[i] = (1 - x)·in[2i] + x·in[2i + 1], i < n; out may be in. */
     void (*fold_pairs)(scalar *out, const scalar *in, const scalar *x, size_t n);

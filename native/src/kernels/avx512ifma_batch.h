@@ -100,16 +100,19 @@ static inline void lanes_load_affine(point_lanes *r, const affine *const a[LANES
     lanes_transpose(v);
     const __m512i p = _mm512_inserti64x4(w[0], _mm512_castsi512_si256(w[1]), 1);
     const __m512i q = _mm512_inserti64x4(w[2], _mm512_castsi512_si256(w[3]), 1);
-    const __m512i even = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14), odd = _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15);
+    const __m512i even = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14),
+                  odd = _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15);
     r->x = lanes_carry((lanes){v[0], v[1], v[2], v[3], v[4]});
-    r->y = lanes_carry((lanes){v[5], v[6], v[7], _mm512_permutex2var_epi64(p, even, q), _mm512_permutex2var_epi64(p, odd, q)});
+    r->y = lanes_carry(
+        (lanes){v[5], v[6], v[7], _mm512_permutex2var_epi64(p, even, q), _mm512_permutex2var_epi64(p, odd, q)});
 }
 
 /* The first n of eight points. */
 static inline void lanes_store_affine(affine *out, const point_lanes *a, size_t n)
 {
     __m512i v[8] = {a->x.limb0, a->x.limb1, a->x.limb2, a->x.limb3, a->x.limb4, a->y.limb0, a->y.limb1, a->y.limb2};
-    const __m512i even = _mm512_unpacklo_epi64(a->y.limb3, a->y.limb4), odd = _mm512_unpackhi_epi64(a->y.limb3, a->y.limb4);
+    const __m512i even = _mm512_unpacklo_epi64(a->y.limb3, a->y.limb4),
+                  odd = _mm512_unpackhi_epi64(a->y.limb3, a->y.limb4);
     lanes_transpose(v);
     affine full[LANES];
     affine *r = n == LANES ? out : full;

@@ -90,7 +90,8 @@ static inline __mmask8 window_entries(const packed *entry[LANES], const sum_term
     unsigned negative = 0;
     for (size_t k = 0; k < used; k++, word += stride) {
         const uint64_t high = crosses ? word[1] << (64 - shift) : 0;
-        const unsigned digit = (unsigned)(word[0] >> shift | high) & (2 * half - 1), below = term->half & (digit < half);
+        const unsigned digit = (unsigned)(word[0] >> shift | high) & (2 * half - 1),
+                       below = term->half & (digit < half);
         entry[k] = entries + ((digit ^ (0u - below)) & mask);
         negative |= below << k;
     }
@@ -224,7 +225,8 @@ static void sum_terms(affine *out, const table_sums *s, size_t n, void *scratch)
     const size_t most = BATCH_VECTORS / parts * LANES;
     for (size_t first = 0; first < n; first += most) {
         const size_t block = n - first < most ? n - first : most;
-        if (!sum_block(out + first, &w, s, first, block, parts)) sum_block_exactly(out + first, s, first, block, scratch);
+        if (!sum_block(out + first, &w, s, first, block, parts))
+            sum_block_exactly(out + first, s, first, block, scratch);
     }
 }
 

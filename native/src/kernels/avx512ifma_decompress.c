@@ -6,8 +6,8 @@
 /* Eight encodings: x, whether y is odd; the lanes whose first byte or x is refused. */
 static __mmask8 read_encodings(lanes *x, __mmask8 *odd, const uint8_t *const bytes[LANES])
 {
-    const __m256i reversed = _mm256_setr_epi8(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 15, 14, 13, 12, 11, 10, 9,
-                                              8, 7, 6, 5, 4, 3, 2, 1, 0);
+    const __m256i reversed = _mm256_setr_epi8(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 15, 14, 13, 12, 11,
+                                              10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
     __m512i r[8];
     __mmask8 refused = 0;
     *odd = 0;
@@ -23,8 +23,8 @@ static __mmask8 read_encodings(lanes *x, __mmask8 *odd, const uint8_t *const byt
     *x = lanes_from_words(r[0], r[1], r[2], r[3]);
     const __m512i full = lane_all(FIELD_MASK);
     const __m512i middle = _mm512_and_si512(_mm512_and_si512(x->limb1, x->limb2), x->limb3);
-    const __mmask8 high = _mm512_cmpeq_epi64_mask(x->limb4, lane_all(FIELD_P4)) & _mm512_cmpeq_epi64_mask(middle, full) &
-                          _mm512_cmpge_epu64_mask(x->limb0, lane_all(FIELD_P0));
+    const __mmask8 high = _mm512_cmpeq_epi64_mask(x->limb4, lane_all(FIELD_P4)) &
+                          _mm512_cmpeq_epi64_mask(middle, full) & _mm512_cmpge_epu64_mask(x->limb0, lane_all(FIELD_P0));
     return refused | high;
 }
 
@@ -123,8 +123,8 @@ size_t avx512ifma_decompress(affine *out, const uint8_t *bytes, size_t n, void *
 
 void avx512ifma_compress(uint8_t *bytes, size_t stride, const affine *a, size_t n)
 {
-    const __m256i reversed = _mm256_setr_epi8(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 15, 14, 13, 12, 11, 10, 9,
-                                              8, 7, 6, 5, 4, 3, 2, 1, 0);
+    const __m256i reversed = _mm256_setr_epi8(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 15, 14, 13, 12, 11,
+                                              10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
     for (size_t i = 0; i < n; i += LANES) {
         const affine *point[LANES];
         point_lanes p;

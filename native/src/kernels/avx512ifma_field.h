@@ -221,10 +221,9 @@ static inline lanes lanes_sqr(const lanes *a)
 /* a where the mask is clear, b where it is set. */
 static inline lanes lanes_select(const lanes *a, const lanes *b, __mmask8 mask)
 {
-    return (lanes){
-        _mm512_mask_mov_epi64(a->limb0, mask, b->limb0), _mm512_mask_mov_epi64(a->limb1, mask, b->limb1),
-        _mm512_mask_mov_epi64(a->limb2, mask, b->limb2), _mm512_mask_mov_epi64(a->limb3, mask, b->limb3),
-        _mm512_mask_mov_epi64(a->limb4, mask, b->limb4)};
+    return (lanes){_mm512_mask_mov_epi64(a->limb0, mask, b->limb0), _mm512_mask_mov_epi64(a->limb1, mask, b->limb1),
+                   _mm512_mask_mov_epi64(a->limb2, mask, b->limb2), _mm512_mask_mov_epi64(a->limb3, mask, b->limb3),
+                   _mm512_mask_mov_epi64(a->limb4, mask, b->limb4)};
 }
 
 /*
@@ -234,7 +233,8 @@ static inline lanes lanes_select(const lanes *a, const lanes *b, __mmask8 mask)
 static inline lanes lanes_normalise(const lanes *a)
 {
     lanes_check_tight(a);
-    const __m512i top = _mm512_srli_epi64(a->limb4, 48), fold = lane_all(FIELD_FOLD >> 4), mask = lane_all(FIELD_MASK_TOP);
+    const __m512i top = _mm512_srli_epi64(a->limb4, 48), fold = lane_all(FIELD_FOLD >> 4),
+                  mask = lane_all(FIELD_MASK_TOP);
     lanes r = *a;
     r.limb4 = _mm512_and_si512(r.limb4, mask);
     r.limb0 = _mm512_madd52lo_epu64(r.limb0, top, fold);
@@ -251,7 +251,8 @@ static inline lanes lanes_normalise(const lanes *a)
 static inline __mmask8 lanes_zero(const lanes *a)
 {
     const lanes t = lanes_normalise(a);
-    const __m512i bits = _mm512_or_si512(_mm512_or_si512(_mm512_or_si512(t.limb0, t.limb1), _mm512_or_si512(t.limb2, t.limb3)), t.limb4);
+    const __m512i bits =
+        _mm512_or_si512(_mm512_or_si512(_mm512_or_si512(t.limb0, t.limb1), _mm512_or_si512(t.limb2, t.limb3)), t.limb4);
     return _mm512_testn_epi64_mask(bits, bits);
 }
 

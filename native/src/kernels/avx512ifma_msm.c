@@ -18,7 +18,7 @@
 #define FEW_LANES 6   /* a batch of so few costs more than single additions */
 #define PREFETCH 6    /* vectors ahead */
 #define NEGATIVE 0x80000000u
-#define LOAD_MAX 1023 /* entries of a bucket that are added in lanes */
+#define LOAD_MAX 1023    /* entries of a bucket that are added in lanes */
 #define GROUP_LANES 2048 /* a full batch */
 #define GROUP_ENTRIES 131072
 #define INVERSION 64 /* additions that one inversion costs */
@@ -192,8 +192,8 @@ static void read_keys(uint32_t *key, const sums *s, const msm_window *window, bo
     for (size_t i = 0; i < s->n; i += LANES) {
         __m512i digit = _mm512_srl_epi64(_mm512_loadu_si512(s->shifted[index] + i), _mm_cvtsi64_si128(shift));
         if (crosses)
-            digit = _mm512_or_si512(digit, _mm512_sll_epi64(_mm512_loadu_si512(s->shifted[index + 1] + i),
-                                                            _mm_cvtsi64_si128(64 - shift)));
+            digit = _mm512_or_si512(
+                digit, _mm512_sll_epi64(_mm512_loadu_si512(s->shifted[index + 1] + i), _mm_cvtsi64_si128(64 - shift)));
         digit = _mm512_sub_epi64(_mm512_and_si512(digit, mask), half);
         __m512i r = _mm512_add_epi64(_mm512_abs_epi64(digit), first);
         r = _mm512_mask_or_epi64(r, _mm512_movepi64_mask(digit), r, lane_all(NEGATIVE));

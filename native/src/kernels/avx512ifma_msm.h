@@ -21,7 +21,7 @@ typedef struct {
 } msm_window;
 
 typedef struct {
-    size_t window_count, group; /* windows that are done together */
+    size_t window_count, group;  /* windows that are done together */
     size_t bucket_max, lane_max; /* buckets of a window, of a group */
     msm_window window[WINDOWS_MAX];
 } msm_plan;
@@ -29,11 +29,11 @@ typedef struct {
 typedef struct {
     msm_plan plan;
     lane_batch *batch;
-    affine o, d;        /* O and D */
-    packed *offset;     /* O + j·D, j < bucket_max */
-    point_lanes *sum;   /* lane_max / LANES */
-    affine *bucket;     /* lane_max, in natural order */
-    affine *bit;        /* window_count × WINDOW_BITS_MAX */
+    affine o, d;      /* O and D */
+    packed *offset;   /* O + j·D, j < bucket_max */
+    point_lanes *sum; /* lane_max / LANES */
+    affine *bucket;   /* lane_max, in natural order */
+    affine *bit;      /* window_count × WINDOW_BITS_MAX */
 } msm_work;
 
 /* The offsets; false when the formulas do not hold. */

@@ -47,7 +47,7 @@ static inline void lane_sum_mul(lane_sum *s, const lanes *a, const lanes *b)
 
 #define ORDER_LIMBS 0x25E8CD0364141u, 0xE6AF48A03BBFDu, 0xFFFFFFEBAAEDCu, 0xFFFFFFFFFFFFFu, 0xFFFFFFFFFFFFu
 #define ORDER_INVERSE_52 0xDFF665588B13Fu /* -1/n mod 2^52 */
-#define ORDER_C_0 0xDA1732FC9BEBFu         /* 2^256 - n */
+#define ORDER_C_0 0xDA1732FC9BEBFu        /* 2^256 - n */
 #define ORDER_C_1 0x1950B75FC4402u
 #define ORDER_C_2 0x1455123u
 
@@ -55,7 +55,8 @@ static inline void lane_sum_mul(lane_sum *s, const lanes *a, const lanes *b)
 static inline void lane_sum_step(__m512i c0, __m512i *c1, __m512i *c2, __m512i *c3, __m512i *c4, __m512i *c5)
 {
     static const uint64_t n[5] = {ORDER_LIMBS};
-    const __m512i n0 = lane_all(n[0]), n1 = lane_all(n[1]), n2 = lane_all(n[2]), n3 = lane_all(n[3]), n4 = lane_all(n[4]);
+    const __m512i n0 = lane_all(n[0]), n1 = lane_all(n[1]), n2 = lane_all(n[2]), n3 = lane_all(n[3]),
+                  n4 = lane_all(n[4]);
     const __m512i m = _mm512_madd52lo_epu64(_mm512_setzero_si512(), c0, lane_all(ORDER_INVERSE_52));
     LO(c0, m, n0);
     HI(*c1, m, n0);
@@ -110,7 +111,8 @@ static inline lanes lanes_scalar_sub(const lanes *a, const lanes *b)
  */
 static inline lanes lanes_scalar_normalise(lanes a)
 {
-    const __m512i c0 = lane_all(ORDER_C_0), c1 = lane_all(ORDER_C_1), c2 = lane_all(ORDER_C_2), mask = lane_all(FIELD_MASK_TOP);
+    const __m512i c0 = lane_all(ORDER_C_0), c1 = lane_all(ORDER_C_1), c2 = lane_all(ORDER_C_2),
+                  mask = lane_all(FIELD_MASK_TOP);
     a = lanes_carry(a);
     const __m512i q = _mm512_srli_epi64(a.limb4, 48);
     a.limb4 = _mm512_and_si512(a.limb4, mask);
@@ -144,7 +146,8 @@ static inline lanes lanes_from_words_16(const __m512i w[4])
 /* The words of eight scalars side by side. */
 static inline void lanes_load_scalar_words(__m512i w[4], const scalar a[LANES])
 {
-    const __m512i low = _mm512_setr_epi64(0, 4, 8, 12, 1, 5, 9, 13), high = _mm512_setr_epi64(2, 6, 10, 14, 3, 7, 11, 15);
+    const __m512i low = _mm512_setr_epi64(0, 4, 8, 12, 1, 5, 9, 13),
+                  high = _mm512_setr_epi64(2, 6, 10, 14, 3, 7, 11, 15);
     const __m512i z0 = _mm512_loadu_si512(a), z1 = _mm512_loadu_si512(a + 2), z2 = _mm512_loadu_si512(a + 4),
                   z3 = _mm512_loadu_si512(a + 6);
     const __m512i p = _mm512_permutex2var_epi64(z0, low, z1), q = _mm512_permutex2var_epi64(z2, low, z3);
@@ -172,7 +175,8 @@ static inline lanes lanes_load_scalars_16(const scalar a[LANES])
 /* Scalars below n. */
 static inline void lanes_store_scalars(scalar out[LANES], const lanes *a)
 {
-    const __m512i first = _mm512_setr_epi64(0, 4, 8, 12, 1, 5, 9, 13), second = _mm512_setr_epi64(2, 6, 10, 14, 3, 7, 11, 15);
+    const __m512i first = _mm512_setr_epi64(0, 4, 8, 12, 1, 5, 9, 13),
+                  second = _mm512_setr_epi64(2, 6, 10, 14, 3, 7, 11, 15);
     __m512i w[4];
     lanes_to_words(w, a);
     const __m512i p = _mm512_shuffle_i64x2(w[0], w[1], 0x44), q = _mm512_shuffle_i64x2(w[2], w[3], 0x44);

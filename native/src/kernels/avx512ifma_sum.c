@@ -41,7 +41,8 @@ static bool sum_points(affine *out, const affine *points, size_t n, lane_batch *
     if (!load_block(sum, points, left)) return false;
     for (size_t done = BLOCK; done < n; done += BLOCK) {
         const size_t block = n - done < BLOCK ? n - done : BLOCK;
-        if (!load_block(sum + VECTORS, points + done, block) || !add_block(batch, sum, sum + VECTORS, block)) return false;
+        if (!load_block(sum + VECTORS, points + done, block) || !add_block(batch, sum, sum + VECTORS, block))
+            return false;
     }
     while (left > LANES) {
         const size_t half = (left + 2 * LANES - 1) / (2 * LANES); /* vectors that stay */

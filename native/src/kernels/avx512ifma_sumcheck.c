@@ -45,7 +45,8 @@ static inline void load_pairs(__m512i w[8], const scalar *const pair[LANES])
     lanes_transpose(w);
 }
 
-void avx512ifma_sum_pairs(scalar sums[3], const scalar *pairs, size_t stride, const scalar *e, const scalar *w, size_t n)
+void avx512ifma_sum_pairs(scalar sums[3], const scalar *pairs, size_t stride, const scalar *e, const scalar *w,
+                          size_t n)
 {
     if (n % LANES != 0) {
         KERNEL_PORTABLE.sum_pairs(sums, pairs, stride, e, w, n);
@@ -62,7 +63,8 @@ void avx512ifma_sum_pairs(scalar sums[3], const scalar *pairs, size_t stride, co
         const lanes a = lanes_from_words(word[0], word[1], word[2], word[3]),
                     b = lanes_from_words(word[4], word[5], word[6], word[7]), a16 = lanes_from_words_16(word);
         lanes_load_scalar_words(weight, e + k);
-        const lanes e1 = lanes_from_words(weight[0], weight[1], weight[2], weight[3]), e16 = lanes_from_words_16(weight);
+        const lanes e1 = lanes_from_words(weight[0], weight[1], weight[2], weight[3]),
+                    e16 = lanes_from_words_16(weight);
         const lanes w1 = lanes_load_scalars(w + k);
         lanes t = lanes_scalar_mul(&a16, &a);
         t = lanes_scalar_sub(&t, &a);
@@ -80,7 +82,8 @@ void avx512ifma_sum_pairs(scalar sums[3], const scalar *pairs, size_t stride, co
     for (int i = 0; i < 3; i++) scalar_sum_reduce(&sums[i], &total[i]);
 }
 
-void avx512ifma_sum_byte_pairs(scalar *sum, const scalar *form, const uint64_t *values, unsigned shift, const scalar *e, size_t n)
+void avx512ifma_sum_byte_pairs(scalar *sum, const scalar *form, const uint64_t *values, unsigned shift, const scalar *e,
+                               size_t n)
 {
     if (n % LANES != 0) {
         KERNEL_PORTABLE.sum_byte_pairs(sum, form, values, shift, e, n);
@@ -191,7 +194,8 @@ void avx512ifma_gather_bytes(scalar bytes[2][256], const uint64_t *values, const
     }
 }
 
-void avx512ifma_fold_rows(scalar *z, const uint8_t *rows, size_t row_bytes, const scalar *weights, size_t n, void *buckets)
+void avx512ifma_fold_rows(scalar *z, const uint8_t *rows, size_t row_bytes, const scalar *weights, size_t n,
+                          void *buckets)
 {
     __m512i *bucket = buckets, column[LANES];
     for (size_t g = 0; g < row_bytes; g++) {

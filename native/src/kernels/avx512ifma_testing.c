@@ -6,8 +6,8 @@
 
 static lanes load(const uint64_t *a)
 {
-    return (lanes){_mm512_loadu_si512(a), _mm512_loadu_si512(a + 8), _mm512_loadu_si512(a + 16), _mm512_loadu_si512(a + 24),
-                   _mm512_loadu_si512(a + 32)};
+    return (lanes){_mm512_loadu_si512(a), _mm512_loadu_si512(a + 8), _mm512_loadu_si512(a + 16),
+                   _mm512_loadu_si512(a + 24), _mm512_loadu_si512(a + 32)};
 }
 
 int avx512ifma_test_lanes(uint64_t *r, uint32_t operation, const uint64_t *a, const uint64_t *b, const uint64_t *c)

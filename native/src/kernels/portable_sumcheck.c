@@ -74,7 +74,8 @@ void portable_gather_bytes(scalar bytes[2][256], const uint64_t *values, const s
 }
 
 /* Eight columns at a time: first the sum of weights by the value of the row's byte. */
-void portable_fold_rows(scalar *z, const uint8_t *rows, size_t row_bytes, const scalar *weights, size_t n, void *buckets)
+void portable_fold_rows(scalar *z, const uint8_t *rows, size_t row_bytes, const scalar *weights, size_t n,
+                        void *buckets)
 {
     scalar *bucket = buckets;
     for (size_t g = 0; g < row_bytes; g++) {

@@ -11,6 +11,7 @@ void portable_fold_pairs(scalar *out, const scalar *in, const scalar *x, size_t 
 void portable_expand(scalar *out, const scalar *in, const scalar *at0, const scalar *at1, size_t n);
 void portable_gather_bytes(scalar bytes[2][256], const uint64_t *values, const scalar *weights, size_t n,
                            const scalar position[4], void *buckets);
-void portable_fold_rows(scalar *z, const uint8_t *rows, size_t row_bytes, const scalar *weights, size_t n, void *buckets);
+void portable_fold_rows(scalar *z, const uint8_t *rows, size_t row_bytes, const scalar *weights, size_t n,
+                        void *buckets);
 
 #endif
