@@ -48,7 +48,8 @@ def out(memory: bytearray, ctype: str = "uint8_t") -> Any:
     return ffi.from_buffer(f"{ctype}[]", memory, require_writable=True)
 
 
-def _aligned(size: int) -> Any:
+def aligned(size: int) -> Any:
+    """Return ``size`` bytes of their own, aligned to 64."""
     memory = memoryview(bytearray(size + ALIGNMENT))
     offset = -int(ffi.cast("uintptr_t", ffi.from_buffer(memory))) % ALIGNMENT
     return ffi.from_buffer("uint8_t[]", memory[offset : offset + size], require_writable=True)
@@ -61,10 +62,10 @@ def scratch(size: int) -> Any:
     call. The core leaves no secret in it.
     """
     if size > KEPT:
-        return _aligned(size)
+        return aligned(size)
     kept = getattr(_thread, "scratch", None)
     if kept is None or len(kept) < size:
-        kept = _thread.scratch = _aligned(size)
+        kept = _thread.scratch = aligned(size)
     return kept
 
 
@@ -72,7 +73,7 @@ def tables() -> Any:
     """Return the tables of V, B and all Q, built at the first call (11 MB)."""
     with _lock:
         if not _tables:
-            memory = _aligned(lib.assay_tables_size(GENERATORS))
+            memory = aligned(lib.assay_tables_size(GENERATORS))
             pointer = ffi.new("assay_tables **")
             work = scratch(lib.assay_tables_scratch_size())
             status = lib.assay_tables_build(pointer, memory, GENERATORS, work)
