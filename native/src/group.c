@@ -174,8 +174,8 @@ void affine_compress(uint8_t bytes[33], const affine *a)
     field_to_bytes(bytes + 1, &a->x);
 }
 
-/* y of the point of abscissa x and the given parity, canonical; false when x is no abscissa. */
-static bool lift_x(field *y, const field *x, unsigned odd)
+/* Gives two points their y of the given parity, canonical; valid[i] becomes false when r[i].x is no abscissa. */
+static void lift_pair(affine r[2], bool valid[2], const unsigned odd[2])
 {
     field square[2], root[2];
     bool is_square[2];

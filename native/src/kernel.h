@@ -2,9 +2,9 @@
  * The function table: what a second kernel replaces.  Chosen once, by assay_init() in dispatch.c;
  * nothing else of the core has mutable global state.
  *
- * All functions are variable-time and exact (group.h), but that those of scalars alone take constant time for secret scalars.  `scratch` is memory aligned to 64 bytes, of the size
- * that the kernel's matching *_scratch_size gives for the same n; it holds nothing between calls.  Outputs are
- * affine with bound 1, infinity possible.  A kernel's outputs are those of every other kernel.
+ * All functions are variable-time and exact (group.h).  `scratch` is memory aligned to 64 bytes, of the size that the
+ * kernel's matching *_scratch_size gives for the same n or a larger one: no size decreases with n.  It holds nothing
+ * between calls.  Outputs are affine, infinity possible.  A kernel's outputs are those of every other kernel.
  */
 #ifndef ASSAY_KERNEL_H
 #define ASSAY_KERNEL_H

@@ -1,19 +1,18 @@
 /* The second half of a batch of additions; avx512ifma_batch.h has the contract. */
 #include "avx512ifma_batch.h"
 
-/* Inverts every lane of *a, canonical after; false when one is zero. */
+/* Inverts every lane of *a; false when one is zero. */
 static bool invert_lanes(lanes *a)
 {
-    uint64_t limb[5][LANES];
+    __m512i w[4];
+    uint64_t word[4][LANES];
     field element[LANES], prefix[LANES], product = FIELD_ONE;
-    const lanes t = lanes_clear(*a);
-    _mm512_storeu_si512(limb[0], t.limb0);
-    _mm512_storeu_si512(limb[1], t.limb1);
-    _mm512_storeu_si512(limb[2], t.limb2);
-    _mm512_storeu_si512(limb[3], t.limb3);
-    _mm512_storeu_si512(limb[4], t.limb4);
+    lanes t = lanes_clear(*a);
+    t = lanes_normalise(&t);
+    lanes_to_words(w, &t);
+    for (int k = 0; k < 4; k++) _mm512_storeu_si512(word[k], w[k]);
     for (int i = 0; i < LANES; i++) {
-        for (int k = 0; k < 5; k++) element[i].limb[k] = limb[k][i];
+        for (int k = 0; k < 4; k++) element[i].limb[k] = word[k][i];
         prefix[i] = product;
         field_mul(&product, &product, &element[i]);
     }
@@ -22,10 +21,10 @@ static bool invert_lanes(lanes *a)
     for (int i = LANES; i-- > 0;) {
         field_mul(&prefix[i], &prefix[i], &product);
         field_mul(&product, &product, &element[i]);
-        for (int k = 0; k < 5; k++) limb[k][i] = prefix[i].limb[k];
+        for (int k = 0; k < 4; k++) word[k][i] = prefix[i].limb[k];
     }
-    *a = lanes_carry((lanes){_mm512_loadu_si512(limb[0]), _mm512_loadu_si512(limb[1]), _mm512_loadu_si512(limb[2]),
-                             _mm512_loadu_si512(limb[3]), _mm512_loadu_si512(limb[4])});
+    for (int k = 0; k < 4; k++) w[k] = _mm512_loadu_si512(word[k]);
+    *a = lanes_from_words(w[0], w[1], w[2], w[3]);
     return true;
 }
 

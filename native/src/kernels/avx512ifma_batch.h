@@ -76,57 +76,40 @@ static inline void lanes_load_packed(lanes *x, lanes *y, const packed *const ent
     *y = lanes_from_words(r[4], r[5], r[6], r[7]);
 }
 
-/* Eight affine points into the entries; y, which may be loose, is normalised. */
-static inline void lanes_store_packed(packed *const out[LANES], const point_lanes *a)
+/* Eight affine points, whose coordinates are any integers below 2^256. */
+static inline void lanes_load_affine(point_lanes *r, const affine *const a[LANES])
 {
-    __m512i r[8];
+    __m512i v[8];
+    for (int i = 0; i < 8; i++) v[i] = _mm512_loadu_si512(a[i]);
+    lanes_transpose(v);
+    r->x = lanes_from_words(v[0], v[1], v[2], v[3]);
+    r->y = lanes_from_words(v[4], v[5], v[6], v[7]);
+}
+
+/* Eight points, canonical, as affine points or as table entries: both are the words of x and of y. */
+static inline void lanes_store(__m512i r[LANES], const point_lanes *a)
+{
     const lanes x = lanes_normalise(&a->x), y = lanes_normalise(&a->y);
     lanes_to_words(r, &x);
     lanes_to_words(r + 4, &y);
     lanes_transpose(r);
-    for (int i = 0; i < 8; i++) _mm512_storeu_si512(out[i], r[i]);
 }
 
-/* Eight affine points: their limbs may exceed 52 bits.  Infinity comes out as zeros. */
-static inline void lanes_load_affine(point_lanes *r, const affine *const a[LANES])
+static inline void lanes_store_packed(packed *const out[LANES], const point_lanes *a)
 {
-    __m512i v[8], w[4];
-    for (int i = 0; i < 8; i++) v[i] = _mm512_loadu_si512(a[i]);
-    for (int i = 0; i < 4; i++) {
-        const __m128i low = _mm_loadu_si128((const __m128i *)(const void *)&a[2 * i]->y.limb[3]);
-        const __m128i high = _mm_loadu_si128((const __m128i *)(const void *)&a[2 * i + 1]->y.limb[3]);
-        w[i] = _mm512_castsi256_si512(_mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1));
-    }
-    lanes_transpose(v);
-    const __m512i p = _mm512_inserti64x4(w[0], _mm512_castsi512_si256(w[1]), 1);
-    const __m512i q = _mm512_inserti64x4(w[2], _mm512_castsi512_si256(w[3]), 1);
-    const __m512i even = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14),
-                  odd = _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15);
-    r->x = lanes_carry((lanes){v[0], v[1], v[2], v[3], v[4]});
-    r->y = lanes_carry(
-        (lanes){v[5], v[6], v[7], _mm512_permutex2var_epi64(p, even, q), _mm512_permutex2var_epi64(p, odd, q)});
+    __m512i r[LANES];
+    lanes_store(r, a);
+    for (int i = 0; i < LANES; i++) _mm512_storeu_si512(out[i], r[i]);
 }
 
 /* The first n of eight points. */
 static inline void lanes_store_affine(affine *out, const point_lanes *a, size_t n)
 {
-    __m512i v[8] = {a->x.limb0, a->x.limb1, a->x.limb2, a->x.limb3, a->x.limb4, a->y.limb0, a->y.limb1, a->y.limb2};
-    const __m512i even = _mm512_unpacklo_epi64(a->y.limb3, a->y.limb4),
-                  odd = _mm512_unpackhi_epi64(a->y.limb3, a->y.limb4);
-    lanes_transpose(v);
-    affine full[LANES];
-    affine *r = n == LANES ? out : full;
-    for (int i = 0; i < 8; i++) _mm512_storeu_si512(&r[i], v[i]);
-    _mm_storeu_si128((__m128i *)(void *)&r[0].y.limb[3], _mm512_extracti64x2_epi64(even, 0));
-    _mm_storeu_si128((__m128i *)(void *)&r[1].y.limb[3], _mm512_extracti64x2_epi64(odd, 0));
-    _mm_storeu_si128((__m128i *)(void *)&r[2].y.limb[3], _mm512_extracti64x2_epi64(even, 1));
-    _mm_storeu_si128((__m128i *)(void *)&r[3].y.limb[3], _mm512_extracti64x2_epi64(odd, 1));
-    _mm_storeu_si128((__m128i *)(void *)&r[4].y.limb[3], _mm512_extracti64x2_epi64(even, 2));
-    _mm_storeu_si128((__m128i *)(void *)&r[5].y.limb[3], _mm512_extracti64x2_epi64(odd, 2));
-    _mm_storeu_si128((__m128i *)(void *)&r[6].y.limb[3], _mm512_extracti64x2_epi64(even, 3));
-    _mm_storeu_si128((__m128i *)(void *)&r[7].y.limb[3], _mm512_extracti64x2_epi64(odd, 3));
-    if (r == full)
-        for (size_t i = 0; i < n; i++) out[i] = full[i];
+    __m512i r[LANES];
+    lanes_store(r, a);
+    for (size_t i = 0; i < n; i++) _mm512_storeu_si512(&out[i], r[i]);
 }
+
+_Static_assert(sizeof(affine) == sizeof(__m512i) && sizeof(packed) == sizeof(__m512i), "a point is a vector");
 
 #endif

@@ -1,14 +1,14 @@
 /*
  * The field in eight lanes: one independent element a lane, by AVX-512 IFMA.
  *
- * An element is five limbs of 52 bits, as in field.h.  The multiplier reads the low 52 bits of a limb and drops the rest without a
+ * An element is five limbs of 52 bits, Σ limb[i]·2^(52 i), not unique.  The multiplier reads the low 52 bits of a limb and drops the rest without a
  * word.  So products take *carried* operands: each of limbs 0-3 has added its bits from 52 on to the next limb, and limb 4 is below 2^51.
  * The bits that were carried may still stand there, for the multiplier does not see them: a *factor*, good for products alone.
  * With those bits cleared the element is *tight*; a tight product is *reduced*: limb 4 below 2^48 + 2^10.  *Loose* limbs are unsigned,
  * below 2^60, and go nowhere but into a carry or into the columns of a product.
  *
- * A difference is limb by limb a + k·2P - b, P being the limbs of p, so that no limb is ever negative: limbs of a reduced b are at
- * most 2P.  ASSAY_CHECK_BOUNDS checks every operand of a product and of a difference.
+ * A difference is limb by limb a + k·2P - b, P being the limbs of p, so that no limb is ever negative.  The least such k is b's *bound*:
+ * 1 for a reduced element and for any integer below 2^256; that of a sum is the sum of the bounds.  ASSAY_CHECK_BOUNDS checks every operand of a product and of a difference.
  */
 #ifndef ASSAY_AVX512IFMA_FIELD_H
 #define ASSAY_AVX512IFMA_FIELD_H
@@ -16,6 +16,12 @@
 #include "../field.h"
 
 #include <immintrin.h>
+
+#define FIELD_MASK 0xFFFFFFFFFFFFFu    /* 52 bits */
+#define FIELD_MASK_TOP 0xFFFFFFFFFFFFu /* 48 bits */
+#define FIELD_P0 0xFFFFEFFFFFC2Fu      /* limb 0 of p; limbs 1-3 are FIELD_MASK */
+#define FIELD_P4 0xFFFFFFFFFFFFu
+#define FIELD_FOLD (16 * FIELD_C) /* 2^260 mod p */
 
 typedef struct {
     __m512i limb0, limb1, limb2, limb3, limb4;
@@ -50,7 +56,7 @@ static inline void lanes_check_factor(const lanes *a)
     lanes_check(a, UINT64_MAX, UINT64_MAX, ((uint64_t)1 << 51) - 1);
 }
 
-/* Limbs of bound k, field.h. */
+/* Limbs of bound k. */
 static inline void lanes_check_bound(const lanes *a, unsigned k)
 {
     lanes_check(a, 2 * k * (uint64_t)FIELD_P0, 2 * k * (uint64_t)FIELD_MASK, 2 * k * (uint64_t)FIELD_P4);
@@ -269,12 +275,12 @@ static inline lanes lanes_from_words(__m512i w0, __m512i w1, __m512i w2, __m512i
     };
 }
 
-static inline void lanes_to_words(__m512i words[4], const lanes *a)
+static inline void lanes_to_words(__m512i w[4], const lanes *a)
 {
-    words[0] = _mm512_or_si512(a->limb0, _mm512_slli_epi64(a->limb1, 52));
-    words[1] = _mm512_or_si512(_mm512_srli_epi64(a->limb1, 12), _mm512_slli_epi64(a->limb2, 40));
-    words[2] = _mm512_or_si512(_mm512_srli_epi64(a->limb2, 24), _mm512_slli_epi64(a->limb3, 28));
-    words[3] = _mm512_or_si512(_mm512_srli_epi64(a->limb3, 36), _mm512_slli_epi64(a->limb4, 16));
+    w[0] = _mm512_or_si512(a->limb0, _mm512_slli_epi64(a->limb1, 52));
+    w[1] = _mm512_or_si512(_mm512_srli_epi64(a->limb1, 12), _mm512_slli_epi64(a->limb2, 40));
+    w[2] = _mm512_or_si512(_mm512_srli_epi64(a->limb2, 24), _mm512_slli_epi64(a->limb3, 28));
+    w[3] = _mm512_or_si512(_mm512_srli_epi64(a->limb3, 36), _mm512_slli_epi64(a->limb4, 16));
 }
 
 /* Word i of vector j becomes word j of vector i. */

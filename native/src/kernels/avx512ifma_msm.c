@@ -46,8 +46,8 @@ static unsigned total_bits(unsigned bits)
 static size_t plan_cost(size_t n, unsigned total, size_t windows)
 {
     const size_t width = (total + windows - 1) / windows, buckets = (size_t)1 << (width - 1);
-    const size_t load = n / buckets, steps = load + load / 2 + 12, lanes = windows * buckets;
-    return windows * (n + 4 * buckets) + INVERSION * steps * ((lanes + GROUP_LANES - 1) / GROUP_LANES);
+    const size_t load = n / buckets, steps = load + load / 2 + 12, all = windows * buckets;
+    return windows * (n + 4 * buckets) + INVERSION * steps * ((all + GROUP_LANES - 1) / GROUP_LANES);
 }
 
 static void make_plan(msm_plan *plan, size_t n, unsigned bits)
@@ -55,8 +55,10 @@ static void make_plan(msm_plan *plan, size_t n, unsigned bits)
     const unsigned total = total_bits(bits);
     const size_t fewest = (total + WINDOW_BITS_MAX - 1) / WINDOW_BITS_MAX, most = total / WINDOW_BITS_MIN;
     size_t windows = fewest, bit = 0;
-    for (size_t k = fewest; k <= most && k <= WINDOWS_MAX; k++)
-        if (plan_cost(n, total, k) < plan_cost(n, total, windows)) windows = k;
+    for (size_t k = fewest + 1; k <= most && k <= WINDOWS_MAX; k++) {
+        const bool fits = (size_t)1 << ((total + windows - 1) / windows - 1) <= n;
+        if (!fits || plan_cost(n, total, k) < plan_cost(n, total, windows)) windows = k;
+    }
     const size_t width = total / windows, wider = total % windows;
     plan->window_count = windows;
     plan->bucket_max = (size_t)1 << (width - (wider == 0));
@@ -83,26 +85,34 @@ static bool has_few(size_t n, unsigned bits)
     return n < FEW_POINTS || bits < 32;
 }
 
-/* The size of a scratch of that plan; `s`, unless NULL, is laid out in it. */
-static size_t lay_out(sums *s, const msm_plan *plan, size_t n, uint8_t *scratch)
+static size_t larger(size_t a, size_t b)
 {
+    return a > b ? a : b;
+}
+
+/* The size of a scratch for n points, enough for every plan of up to n, so that it does not decrease with n: a window has at most n
+ * buckets.  `s`, unless NULL, is laid out in it. */
+static size_t lay_out(sums *s, size_t n, uint8_t *scratch)
+{
+    const size_t widest = (size_t)1 << (WINDOW_BITS_MAX - 1), buckets = larger(n < widest ? n : widest, GROUP_LANES);
+    const size_t entries = larger(n, GROUP_ENTRIES);
     sums unused;
     uint8_t *next = scratch;
     if (s == NULL) s = &unused;
     msm_work *w = &s->shared;
     w->batch = arena_take(&next, sizeof *w->batch);
-    w->offset = arena_take(&next, plan->bucket_max * sizeof *w->offset);
-    w->sum = arena_take(&next, plan->lane_max / LANES * sizeof *w->sum);
-    w->bucket = arena_take(&next, plan->lane_max * sizeof *w->bucket);
-    w->bit = arena_take(&next, plan->window_count * WINDOW_BITS_MAX * sizeof *w->bit);
+    w->offset = arena_take(&next, buckets * sizeof *w->offset);
+    w->sum = arena_take(&next, (buckets + LANES - 1) / LANES * sizeof *w->sum);
+    w->bucket = arena_take(&next, buckets * sizeof *w->bucket);
+    w->bit = arena_take(&next, WINDOWS_MAX * WINDOW_BITS_MAX * sizeof *w->bit);
     for (int j = 0; j < 4; j++) s->shifted[j] = arena_take(&next, (n + LANES) * sizeof(uint64_t));
     s->point = arena_take(&next, (n + LANES) * sizeof *s->point);
-    s->key = arena_take(&next, (n * plan->group + LANES) * sizeof *s->key);
-    s->load = arena_take(&next, (plan->lane_max + 1) * sizeof *s->load);
-    s->lane = arena_take(&next, (plan->lane_max + 1) * sizeof *s->lane);
-    s->bucket = arena_take(&next, plan->lane_max * sizeof *s->bucket);
+    s->key = arena_take(&next, (entries + LANES) * sizeof *s->key);
+    s->load = arena_take(&next, (buckets + 1) * sizeof *s->load);
+    s->lane = arena_take(&next, (buckets + 1) * sizeof *s->lane);
+    s->bucket = arena_take(&next, buckets * sizeof *s->bucket);
     s->step = arena_take(&next, (LOAD_MAX + 1) * sizeof *s->step);
-    s->entry = arena_take(&next, (n * plan->group + LANES * (PREFETCH + 1)) * sizeof *s->entry);
+    s->entry = arena_take(&next, (entries + LANES * (PREFETCH + 1)) * sizeof *s->entry);
     return (size_t)(next - scratch);
 }
 
@@ -110,11 +120,7 @@ size_t avx512ifma_msm_scratch_size(size_t n, unsigned bits)
 {
     static uint8_t origin[1];
     const size_t exact = msm_scratch_size(n, bits);
-    if (has_few(n, bits)) return exact;
-    msm_plan plan;
-    make_plan(&plan, n, bits);
-    const size_t own = lay_out(NULL, &plan, n, origin);
-    return own > exact ? own : exact;
+    return has_few(n, bits) ? exact : larger(exact, lay_out(NULL, n, origin));
 }
 
 /* r = a - b, little-endian words; the borrow. */
@@ -132,9 +138,9 @@ static uint64_t subtract(words *r, const words *a, const words *b)
 /* k to |k| mod n in (-n/2, n/2); whether it is negative. */
 static bool fold_scalar(words *k)
 {
-    static const words order = {{ORDER_0, ORDER_1, ORDER_2, ORDER_3}};
+    static const words order = {{0 - ORDER_C0, ~ORDER_C1, ~(uint64_t)ORDER_C2, UINT64_MAX}};
     words t;
-    if (k->word[3] == ORDER_3 && subtract(&t, k, &order) == 0) *k = t;
+    if (k->word[3] == UINT64_MAX && subtract(&t, k, &order) == 0) *k = t;
     if (k->word[3] >> 63 == 0) return false;
     subtract(k, &order, k);
     return true;
@@ -365,7 +371,7 @@ void avx512ifma_msm(affine *out, const words *scalars, const affine *points, siz
     if (!has_few(n, bits)) {
         sums s = {.n = n};
         make_plan(&s.shared.plan, n, bits);
-        lay_out(&s, &s.shared.plan, n, scratch);
+        lay_out(&s, n, scratch);
         if (pippenger(out, &s, scalars, points, bits)) return;
     }
     msm_var(out, scalars, points, n, bits, scratch);
