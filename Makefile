@@ -54,6 +54,7 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+	ASSAY_KERNEL=portable $(BIN)/python -m pytest -n 2 tests/native tests/vectors $(PYTEST_ARGS)
 
 bench: setup
 	$(BIN)/python -m benches $(BENCH_ARGS)

@@ -189,6 +189,16 @@ enum assay_test_operation {
     ASSAY_TEST_WIDE, /* a: 64 bytes */
     ASSAY_TEST_DOUBLE,
 };
+enum assay_test_lanes_operation {
+    ASSAY_TEST_LANES_MUL_ADD,       /* a·b + c mod p */
+    ASSAY_TEST_LANES_SQR_ADD,       /* a² + c mod p */
+    ASSAY_TEST_LANES_DIFFERENCE,    /* a - b mod p */
+    ASSAY_TEST_LANES_NORMALISE,     /* a, canonical mod p */
+    ASSAY_TEST_LANES_SCALAR_MUL,    /* a·b / 2^260 mod n */
+    ASSAY_TEST_LANES_SCALAR_SUB,    /* a - b mod n */
+    ASSAY_TEST_LANES_SCALAR_REDUCED /* a, canonical mod n */
+};
+
 int assay_test_field(uint64_t *r, uint32_t operation, const uint64_t *a, const uint64_t *b);
 int assay_test_field_bytes(uint8_t *r, uint64_t *limbs, const uint8_t *bytes);
 int assay_test_scalar(uint8_t *r, uint32_t operation, const uint8_t *a, const uint8_t *b);
@@ -202,6 +212,8 @@ int assay_test_msm(uint8_t *r, const uint8_t *scalars, const uint8_t *points, si
 void assay_test_commit_rows(uint8_t *r, const uint8_t *rows, size_t row_bytes, const uint8_t *blindings, size_t n,
                             const assay_tables *tables, void *scratch);
 void assay_test_combine(uint8_t *r, const uint8_t *scalars, size_t n, const assay_tables *tables, void *scratch);
+/* Lanes of the AVX-512 IFMA kernel: r, a, b, c are 5 limbs of 8 lanes each, lane by lane within a limb.  -1 without that kernel. */
+int assay_test_lanes(uint64_t *r, uint32_t operation, const uint64_t *a, const uint64_t *b, const uint64_t *c);
 int assay_test_sha256_blocks(uint32_t *state, const uint8_t *data, size_t blocks, int chosen);
 
 /* cffi: end */

@@ -174,10 +174,13 @@ int assay_commit_var(uint8_t *points, size_t *bad, const uint64_t *values, size_
     if (value_words != 1 && value_words != 2 && value_words != 4) return ASSAY_BAD_COUNT;
     words *r = arena_take(&next, n * sizeof(words));
     affine *sums = arena_take(&next, n * sizeof(affine));
-    if (decode_scalars(r, bad, blindings, n) != ASSAY_OK) return ASSAY_BAD_SCALAR;
-    kernel()->commit(sums, values, value_words, r, n, t, next);
-    affine_compress_many(points, sums, n);
-    return ASSAY_OK;
+    const int status = decode_scalars(r, bad, blindings, n);
+    if (status == ASSAY_OK) {
+        kernel()->commit(sums, values, value_words, r, n, t, next);
+        kernel()->compress(points, 33, sums, n);
+    }
+    clear_secret(scratch, assay_commit_scratch_size(n));
+    return status;
 }
 
 int assay_scalars_sum(uint8_t *sum, size_t *bad, const uint8_t *scalars, size_t n)

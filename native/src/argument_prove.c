@@ -46,10 +46,16 @@ static workspace lay_out(const argument_shape *s, size_t count, void *scratch)
 
 bool argument_blinding(words *r, const uint8_t bytes[32])
 {
-    scalar t;
-    const bool valid = scalar_from_bytes(&t, bytes);
-    scalar_to_words(r, &t);
-    return valid;
+    /* Below n exactly if adding 2^256 - n does not reach 2^256. */
+    static const uint64_t complement[4] = {ORDER_C0, ORDER_C1, ORDER_C2, 0};
+    unsigned char carry = 0;
+    for (int i = 0; i < 4; i++) {
+        uint64_t word = 0, sum;
+        for (int k = 0; k < 8; k++) word = word << 8 | bytes[8 * (3 - i) + k];
+        carry = add_carry(&sum, word, complement[i], carry);
+        r->word[i] = word;
+    }
+    return carry == 0;
 }
 
 /* Writes points; false when one is infinite. */
@@ -57,7 +63,7 @@ static bool write_points(argument_prover *p, const affine *points, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         if (affine_is_infinity(&points[i])) return false;
-    affine_compress_many(p->next, points, n);
+    kernel()->compress(p->next, 33, points, n);
     p->next += 33 * n;
     return true;
 }
@@ -191,30 +197,6 @@ static bool prove_round(argument_prover *provers, size_t count, unsigned j, cons
     return true;
 }
 
-/* z_j = Σ_a L_a·d[a,j], eight columns at a time: first the sum of L_a by the value of row a's byte. */
-static void fold_rows(argument_prover *p, const argument_shape *s, const scalar *row_weight)
-{
-    const uint8_t *rows = (const uint8_t *)p->values;
-    const size_t row_bytes = s->columns / 8;
-    scalar *bucket = p->sumcheck.bucket;
-    for (size_t g = 0; g < row_bytes; g++) {
-        memset(bucket, 0, sizeof p->sumcheck.bucket);
-        for (size_t a = 0; a < s->rows; a++) {
-            scalar *b = &bucket[rows[a * row_bytes + g]];
-            scalar_add(b, b, &row_weight[a]);
-        }
-        for (unsigned bit = 8; bit-- > 0;) {
-            scalar *z = &p->z[8 * g + bit];
-            const size_t half = (size_t)1 << bit;
-            *z = SCALAR_ZERO;
-            for (size_t i = 0; i < half; i++) {
-                scalar_add(z, z, &bucket[half + i]);
-                scalar_add(&bucket[i], &bucket[i], &bucket[half + i]);
-            }
-        }
-    }
-}
-
 /* The openings' values and blindings, in order; T̄ as t̄·B alone, Ȳ2 as (d̄·d*)·V + (d̄·ρ_Y + ȳ2)·B. */
 static void prepare_openings(argument_prover *p, const argument_shape *s, words *values, words *blindings)
 {
@@ -249,7 +231,8 @@ static void respond(argument_prover *p, const argument_shape *s)
 {
     scalar secret, t;
     argument_eq_table(p->side, &SCALAR_ONE, p->challenges.x + s->column_bits, s->nu - s->column_bits);
-    fold_rows(p, s, p->side);
+    /* z_j = Σ_a L_a·d[a,j]. */
+    kernel()->fold_rows(p->z, (const uint8_t *)p->values, s->columns / 8, p->side, s->rows, p->sumcheck.bucket);
     for (size_t j = 0; j < s->columns; j++) write_response(p, &p->mask[j], &p->z[j]);
     scalar_inner(&secret, p->side, p->row_blinding, s->rows);
     write_response(p, &p->t_mask, &secret);

@@ -174,11 +174,6 @@ void affine_compress(uint8_t bytes[33], const affine *a)
     field_to_bytes(bytes + 1, &a->x);
 }
 
-void affine_compress_many(uint8_t *bytes, const affine *a, size_t n)
-{
-    for (size_t i = 0; i < n; i++) affine_compress(bytes + 33 * i, &a[i]);
-}
-
 /* Gives two points their y of the given parity, canonical; valid[i] becomes false when r[i].x is no abscissa. */
 static void lift_pair(affine r[2], bool valid[2], const unsigned odd[2])
 {

@@ -55,7 +55,6 @@ void affine_mul_var(affine *r, const words *k, const affine *a);
 
 /* 33 bytes: 02 or 03, then x, big-endian.  Infinity gives 33 zero bytes (for transcripts). */
 void affine_compress(uint8_t bytes[33], const affine *a);
-void affine_compress_many(uint8_t *bytes, const affine *a, size_t n);
 
 /* False unless the bytes are the one encoding of a finite point.  33 zero bytes are refused. */
 bool affine_decompress(affine *r, const uint8_t bytes[33]);

@@ -13,6 +13,8 @@
 #include "sha256.h"
 #include "tables.h"
 
+#define BUCKET_BYTES (256 * 64)
+
 typedef struct {
     const char *name;
 
@@ -39,9 +41,37 @@ typedef struct {
 
     /* n points of 33 bytes; returns the index of the first that affine_decompress refuses, or n. */
     size_t (*decompress)(affine *out, const uint8_t *bytes, size_t n, void *scratch);
+
+    /* The encodings of n points, `stride` bytes apart; infinity gives 33 zero bytes. */
+    void (*compress)(uint8_t *bytes, size_t stride, const affine *a, size_t n);
+
+    /* The sum-check's loops, sumcheck.h.  sums = Σ e[k]·(a² - a), Σ e[k]·(b - a)², Σ w[k]·a over k < n, where a and b are
+     * pairs[2·stride·k] and the next. */
+    void (*sum_pairs)(scalar sums[3], const scalar *pairs, size_t stride, const scalar *e, const scalar *w, size_t n);
+
+    /* sum = Σ e[k]·(form[h] - form[l])², k < n, h and l being the high and low byte of the 16 bits at `shift` of values[k]. */
+    void (*sum_byte_pairs)(scalar *sum, const scalar *form, const uint64_t *values, unsigned shift, const scalar *e,
+                           size_t n);
+
+    /* out[i] = (1 - x)·in[2i] + x·in[2i + 1], i < n; out may be in. */
+    void (*fold_pairs)(scalar *out, const scalar *in, const scalar *x, size_t n);
+
+    /* out[2i] = at0·in[i] and out[2i + 1] = at1·in[i], i < n. */
+    void (*expand)(scalar *out, const scalar *in, const scalar *at0, const scalar *at1, size_t n);
+
+    /* bytes[q mod 2][i] = Σ position[q / 2]·weights[y] over the q < 8 and y < n <= 2^11 for which byte q of values[y] is i.
+     * `buckets`: BUCKET_BYTES bytes, aligned to 64. */
+    void (*gather_bytes)(scalar bytes[2][256], const uint64_t *values, const scalar *weights, size_t n,
+                         const scalar position[4], void *buckets);
+
+    /* z[j] = Σ weights[a] over the rows a < n <= 2^11 that have bit j, j < 8·row_bytes; rows as for commit_rows. */
+    void (*fold_rows)(scalar *z, const uint8_t *rows, size_t row_bytes, const scalar *weights, size_t n, void *buckets);
 } assay_kernel;
 
 extern const assay_kernel KERNEL_PORTABLE;
+#ifdef ASSAY_AVX512IFMA
+extern const assay_kernel KERNEL_AVX512IFMA;
+#endif
 
 /* The chosen kernel and SHA-256; assay_init() has succeeded. */
 const assay_kernel *kernel(void);

@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* More pages share an inversion, fewer stay in the cache: one takes half a megabyte. */
-#define GROUP 8
+#define GROUP 16
 
 /* The arguments of a call. */
 typedef struct {
@@ -78,11 +78,13 @@ static int write_entries(const job *j, const group *g)
         return ASSAY_BAD_SCALAR;
     }
     kernel()->commit(g->points, j->values + g->entry, 1, g->blindings, n, j->tables, g->rest);
-    for (size_t i = 0; i < n; i++) {
-        uint8_t *page = page_at(j, g, i / m), *entry = page + PAGE_HEADER + l->entry * (i % m);
+    for (size_t i = 0; i < n; i++)
         if (affine_is_infinity(&g->points[i])) return ASSAY_INFINITE_POINT;
-        affine_compress(entry + l->entry - 33, &g->points[i]);
-        if (l->entry > 33) memcpy(entry, j->child_ids + 32 * (g->entry + i), 32);
+    for (size_t i = 0; i < g->count; i++) {
+        uint8_t *entries = page_at(j, g, i) + PAGE_HEADER;
+        kernel()->compress(entries + l->entry - 33, l->entry, g->points + i * m, m);
+        if (l->entry == 33) continue;
+        for (size_t k = 0; k < m; k++) memcpy(entries + l->entry * k, j->child_ids + 32 * (g->entry + i * m + k), 32);
     }
     return ASSAY_OK;
 }

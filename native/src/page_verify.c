@@ -11,8 +11,8 @@
 
 #include <string.h>
 
-/* Points of a batch: enough that the multi-scalar multiplication is at its best. */
-#define BATCH_POINTS 131072
+/* Points of a batch: enough for the multi-scalar multiplication, few enough that they stay near. */
+#define BATCH_POINTS 49152
 
 typedef struct {
     const assay_page_place *place;

@@ -148,6 +148,6 @@ void hmac(uint8_t digest[32], const hmac_key *k, const void *data, size_t length
 
 void clear_secret(void *data, size_t length)
 {
-    volatile uint8_t *bytes = data;
-    for (size_t i = 0; i < length; i++) bytes[i] = 0;
+    memset(data, 0, length);
+    __asm__ volatile("" : : "r"(data) : "memory"); /* the zeros are looked at */
 }

@@ -47,10 +47,7 @@ static void rest_tables(scalar *rest, const linear *factor, const argument_shape
     rest[1] = SCALAR_ONE;
     for (unsigned t = s->nu; t-- > WORD_BITS;) {
         const size_t size = (size_t)1 << (s->nu - 1 - t);
-        for (size_t y = 0; y < size; y++) {
-            scalar_mul(&rest[2 * size + 2 * y], &rest[size + y], &factor[t].at0);
-            scalar_mul(&rest[2 * size + 2 * y + 1], &rest[size + y], &factor[t].at1);
-        }
+        kernel()->expand(&rest[2 * size], &rest[size], &factor[t].at0, &factor[t].at1, size);
     }
 }
 
@@ -60,19 +57,7 @@ static void gather_bytes(scalar bytes[2][256], sumcheck *c, const linear *factor
     const size_t n = argument_value_words(c->shape);
     scalar position[4];
     factor_table(position, factor + BYTE_ROUNDS + 1, WORD_BITS - BYTE_ROUNDS - 1);
-    memset(bytes, 0, 2 * sizeof *bytes);
-    for (unsigned q = 0; q < 8; q++) {
-        memset(c->bucket, 0, sizeof c->bucket);
-        for (size_t y = 0; y < n; y++) {
-            scalar *bucket = &c->bucket[c->values[y] >> (8 * q) & 255];
-            scalar_add(bucket, bucket, &rest[n + y]);
-        }
-        for (unsigned i = 0; i < 256; i++) {
-            scalar weighted;
-            scalar_mul(&weighted, &c->bucket[i], &position[q / 2]);
-            scalar_add(&bytes[q % 2][i], &bytes[q % 2][i], &weighted);
-        }
-    }
+    kernel()->gather_bytes(bytes, c->values, rest + n, n, position, c->bucket);
 }
 
 /* The weight of every pattern: of bytes for round 3, then for rounds 2 and 1 by the halves of the round after. */
@@ -149,39 +134,35 @@ bool sumcheck_begin(sumcheck *c, const argument_shape *s, const argument_challen
     return true;
 }
 
-/* h and l of round j <= BYTE_ROUNDS. */
+/* h and l of round j <= BYTE_ROUNDS: h(0) and l(0) from the pairs of forms, h(1) and l(1) from the same the other way round. */
 static void sum_patterns(sumcheck *c, unsigned j)
 {
     const scalar *e = c->e_pattern + PATTERNS_AT[j], *w = c->w_pattern + PATTERNS_AT[j];
     const size_t half = (size_t)1 << (1u << (j - 1));
-    scalar_sum h0 = {{0}}, h1 = {{0}}, h2 = {{0}}, l0 = {{0}}, l1 = {{0}};
+    scalar *pair = (scalar *)(void *)c->bucket, sums[3];
     for (size_t i = 0; i < half * half; i++) {
-        const scalar *a = &c->form[i % half], *b = &c->form[i / half];
-        scalar difference, t;
-        scalar_sqr(&t, a);
-        scalar_sub(&t, &t, a);
-        scalar_sum_mul(&h0, &e[i], &t);
-        scalar_sqr(&t, b);
-        scalar_sub(&t, &t, b);
-        scalar_sum_mul(&h1, &e[i], &t);
-        scalar_sub(&difference, b, a);
-        scalar_sqr(&t, &difference);
-        scalar_sum_mul(&h2, &e[i], &t);
-        scalar_sum_mul(&l0, &w[i], a);
-        scalar_sum_mul(&l1, &w[i], b);
+        pair[2 * i] = c->form[i % half];
+        pair[2 * i + 1] = c->form[i / half];
     }
-    scalar_sum_reduce(&c->h0, &h0);
-    scalar_sum_reduce(&c->h1, &h1);
-    scalar_sum_reduce(&c->h2, &h2);
-    scalar_sum_reduce(&c->l0, &l0);
-    scalar_sum_reduce(&c->l1, &l1);
+    kernel()->sum_pairs(sums, pair, 1, e, w, half * half);
+    c->h0 = sums[0];
+    c->h2 = sums[1];
+    c->l0 = sums[2];
+    for (size_t i = 0; i < half * half; i++) {
+        const scalar low = pair[2 * i];
+        pair[2 * i] = pair[2 * i + 1];
+        pair[2 * i + 1] = low;
+    }
+    kernel()->sum_pairs(sums, pair, 1, e, w, half * half);
+    c->h1 = sums[0];
+    c->l1 = sums[2];
 }
 
 /* h and l of the round that joins the bytes of a pair.  Only h's leading coefficient depends on both. */
 static void sum_byte_pairs(sumcheck *c)
 {
     const size_t n = argument_value_words(c->shape);
-    scalar position[4], difference, t;
+    scalar position[4], t;
     scalar_sum h0 = {{0}}, h1 = {{0}}, l0 = {{0}}, l1 = {{0}};
     for (unsigned i = 0; i < 256; i++) {
         scalar_sqr(&t, &c->form[i]);
@@ -198,14 +179,7 @@ static void sum_byte_pairs(sumcheck *c)
     factor_table(position, c->e_factor + BYTE_ROUNDS + 1, WORD_BITS - BYTE_ROUNDS - 1);
     c->h2 = SCALAR_ZERO;
     for (unsigned q = 0; q < 4; q++) {
-        scalar_sum h2 = {{0}};
-        for (size_t y = 0; y < n; y++) {
-            const uint64_t pair = c->values[y] >> (16 * q);
-            scalar_sub(&difference, &c->form[pair >> 8 & 255], &c->form[pair & 255]);
-            scalar_sqr(&t, &difference);
-            scalar_sum_mul(&h2, &c->e_rest[n + y], &t);
-        }
-        scalar_sum_reduce(&t, &h2);
+        kernel()->sum_byte_pairs(&t, c->form, c->values, 16 * q, c->e_rest + n, n);
         scalar_mul(&t, &t, &position[q]);
         scalar_add(&c->h2, &c->h2, &t);
     }
@@ -223,28 +197,13 @@ static void value_at_1(scalar *r, const scalar *claim, const linear *f, const sc
 /* Adds to h0, h2, l0 the pairs p = q + k·stride, k < n, under weight e_q·e[k] and w_q·w[k]. */
 static void sum_pairs(sumcheck *c, size_t q, size_t stride, size_t n, const scalar *e_q, const scalar *w_q)
 {
-    const scalar *e = c->e_rest + n, *w = c->w_rest + n;
-    scalar_sum h0 = {{0}}, h2 = {{0}}, l0 = {{0}};
-    scalar t;
-    for (size_t k = 0; k < n; k++) {
-        const scalar *a = &c->dense[2 * (q + k * stride)], *b = a + 1;
-        scalar_sqr(&t, a);
-        scalar_sub(&t, &t, a);
-        scalar_sum_mul(&h0, &e[k], &t);
-        scalar_sub(&t, b, a);
-        scalar_sqr(&t, &t);
-        scalar_sum_mul(&h2, &e[k], &t);
-        scalar_sum_mul(&l0, &w[k], a);
+    scalar sums[3];
+    kernel()->sum_pairs(sums, &c->dense[2 * q], stride, c->e_rest + n, c->w_rest + n, n);
+    for (int i = 0; i < 3; i++) {
+        scalar *total = i == 0 ? &c->h0 : i == 1 ? &c->h2 : &c->l0;
+        scalar_mul(&sums[i], &sums[i], i == 2 ? w_q : e_q);
+        scalar_add(total, total, &sums[i]);
     }
-    scalar_sum_reduce(&t, &h0);
-    scalar_mul(&t, &t, e_q);
-    scalar_add(&c->h0, &c->h0, &t);
-    scalar_sum_reduce(&t, &h2);
-    scalar_mul(&t, &t, e_q);
-    scalar_add(&c->h2, &c->h2, &t);
-    scalar_sum_reduce(&t, &l0);
-    scalar_mul(&t, &t, w_q);
-    scalar_add(&c->l0, &c->l0, &t);
 }
 
 /* h and l of round j > PAIR_ROUND.  The rest of a word's coordinates are weighed outside the sums over words. */
@@ -302,7 +261,7 @@ void sumcheck_message(scalar p[3], sumcheck *c, unsigned j)
 static void bind_forms(sumcheck *c, unsigned j, const scalar *x)
 {
     const size_t half = (size_t)1 << (1u << (j - 1));
-    scalar *doubled = c->bucket;
+    scalar *doubled = (scalar *)(void *)c->bucket;
     for (size_t i = 0; i < half * half; i++) {
         const linear through = {c->form[i % half], c->form[i / half]};
         linear_at(&doubled[i], &through, x);
@@ -313,7 +272,7 @@ static void bind_forms(sumcheck *c, unsigned j, const scalar *x)
 /* The first dense vector: a byte's form times 1 - x or x, by its place in its pair. */
 static void bind_byte_pairs(sumcheck *c, const scalar *x)
 {
-    scalar *high = c->bucket;
+    scalar *high = (scalar *)(void *)c->bucket;
     for (unsigned i = 0; i < 256; i++) {
         scalar_mul(&high[i], &c->form[i], x);
         scalar_sub(&c->form[i], &c->form[i], &high[i]);
@@ -326,10 +285,7 @@ static void bind_byte_pairs(sumcheck *c, const scalar *x)
 
 static void bind_dense(sumcheck *c, unsigned j, const scalar *x)
 {
-    for (size_t i = 0; i < dense_count(c->shape, j + 1); i++) {
-        const linear pair = {c->dense[2 * i], c->dense[2 * i + 1]};
-        linear_at(&c->dense[i], &pair, x);
-    }
+    kernel()->fold_pairs(c->dense, c->dense, x, dense_count(c->shape, j + 1));
 }
 
 void sumcheck_bind(sumcheck *c, unsigned j, const scalar *x)

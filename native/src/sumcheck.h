@@ -32,8 +32,8 @@ typedef struct {
     scalar h0, h1, h2, l0, l1; /* this round's h(0), h(1), leading coefficient; l(0), l(1) */
     scalar h_claim, l_claim;   /* e(0)·h(0) + e(1)·h(1) and w(0)·l(0) + w(1)·l(1), known beforehand */
     scalar e_pattern[SUMCHECK_PATTERNS], w_pattern[SUMCHECK_PATTERNS];
-    scalar e_byte[2][256], w_byte[2][256]; /* of bytes at even and odd positions */
-    scalar bucket[256];
+    scalar e_byte[2][256], w_byte[2][256];     /* of bytes at even and odd positions */
+    _Alignas(64) uint8_t bucket[BUCKET_BYTES]; /* also 256 pairs of scalars */
     scalar form[256];        /* d of every pattern of bound bits: 2, 4, 16, 256 of them after 0, 1, 2, 3 rounds */
     scalar *e_rest, *w_rest; /* at 2^k: the 2^k products of factors of the k highest coordinates, k <= ν - 6 */
     scalar *dense;           /* d, N/16 elements after round 4 */

@@ -2,6 +2,9 @@
 #include "assay.h"
 #include "kernel.h"
 #include "msm.h"
+#ifdef ASSAY_AVX512IFMA
+#include "kernels/avx512ifma_testing.h"
+#endif
 
 #include <string.h>
 
@@ -209,7 +212,7 @@ int assay_test_batch_add(uint8_t *r, const uint8_t *a, const uint8_t *b, size_t 
     batch_begin(queue, slot);
     for (size_t i = 0; i < n; i++) batch_add_var(queue, i, n + i);
     batch_flush_var(queue);
-    affine_compress_many(r, slot, n);
+    kernel()->compress(r, 33, slot, n);
     return ASSAY_OK;
 }
 
@@ -249,7 +252,7 @@ void assay_test_commit_rows(uint8_t *r, const uint8_t *rows, size_t row_bytes, c
     words *k = arena_take(&next, n * sizeof(words));
     if (blindings != NULL) read_words(k, blindings, n);
     kernel()->commit_rows(sums, rows, row_bytes, blindings == NULL ? NULL : k, n, t, next);
-    affine_compress_many(r, sums, n);
+    kernel()->compress(r, 33, sums, n);
 }
 
 void assay_test_combine(uint8_t *r, const uint8_t *scalars, size_t n, const assay_tables *t, void *scratch)
@@ -260,6 +263,15 @@ void assay_test_combine(uint8_t *r, const uint8_t *scalars, size_t n, const assa
     read_words(k, scalars, n);
     kernel()->combine(&sum, k, n, t, next);
     affine_compress(r, &sum);
+}
+
+int assay_test_lanes(uint64_t *r, uint32_t operation, const uint64_t *a, const uint64_t *b, const uint64_t *c)
+{
+#ifdef ASSAY_AVX512IFMA
+    if (kernel() == &KERNEL_AVX512IFMA) return avx512ifma_test_lanes(r, operation, a, b, c);
+#endif
+    (void)r, (void)operation, (void)a, (void)b, (void)c;
+    return -1;
 }
 
 int assay_test_sha256_blocks(uint32_t *state, const uint8_t *data, size_t blocks, int chosen)

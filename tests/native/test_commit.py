@@ -9,7 +9,7 @@ import pytest
 
 import native
 from native._core import ffi, lib
-from native.buffers import scratch, tables
+from native.buffers import aligned, scratch, tables
 from tests.native.reference import INFINITY, G, N, Point, add, encode, multiply, skewed
 
 Q_COUNT = 256
@@ -155,7 +155,7 @@ def test_linear_combinations(count: int) -> None:
 
 @pytest.mark.parametrize("q_count", [1, 8, 9, 16])
 def test_tables_of_fewer_generators(q_count: int) -> None:
-    memory = scratch(lib.assay_tables_size(q_count))
+    memory = aligned(lib.assay_tables_size(q_count))
     pointer = ffi.new("assay_tables **")
     work = scratch(lib.assay_tables_scratch_size())
     assert lib.assay_tables_build(pointer, memory, q_count, work) == lib.ASSAY_OK

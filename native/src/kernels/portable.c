@@ -9,6 +9,7 @@
 #include "../kernel.h"
 
 #include "../msm.h"
+#include "portable_sumcheck.h"
 
 #include <string.h>
 
@@ -209,6 +210,11 @@ static size_t portable_decompress(affine *out, const uint8_t *bytes, size_t n, v
     return i < n && affine_decompress(&out[i], bytes + 33 * i) ? n : i;
 }
 
+static void portable_compress(uint8_t *bytes, size_t stride, const affine *a, size_t n)
+{
+    for (size_t i = 0; i < n; i++) affine_compress(bytes + stride * i, &a[i]);
+}
+
 const assay_kernel KERNEL_PORTABLE = {
     .name = "portable",
     .scratch_size = portable_scratch_size,
@@ -220,4 +226,11 @@ const assay_kernel KERNEL_PORTABLE = {
     .sum_scratch_size = points_sum_scratch_size,
     .sum = points_sum_var,
     .decompress = portable_decompress,
+    .compress = portable_compress,
+    .sum_pairs = portable_sum_pairs,
+    .sum_byte_pairs = portable_sum_byte_pairs,
+    .fold_pairs = portable_fold_pairs,
+    .expand = portable_expand,
+    .gather_bytes = portable_gather_bytes,
+    .fold_rows = portable_fold_rows,
 };

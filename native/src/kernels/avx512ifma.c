@@ -1,0 +1,25 @@
+/*
+ * The AVX-512 IFMA kernel: eight independent elements a vector, one a lane.  Chosen where CPU and system have AVX-512 F, BW, DQ, VL and
+ * IFMA.  Only the files avx512ifma*.c are compiled for them, and nothing in those is called but through this table.
+ */
+#include "avx512ifma.h"
+
+const assay_kernel KERNEL_AVX512IFMA = {
+    .name = "avx512ifma",
+    .scratch_size = avx512ifma_scratch_size,
+    .commit = avx512ifma_commit,
+    .commit_rows = avx512ifma_commit_rows,
+    .combine = avx512ifma_combine,
+    .msm_scratch_size = avx512ifma_msm_scratch_size,
+    .msm = avx512ifma_msm,
+    .sum_scratch_size = avx512ifma_sum_scratch_size,
+    .sum = avx512ifma_sum,
+    .decompress = avx512ifma_decompress,
+    .compress = avx512ifma_compress,
+    .sum_pairs = avx512ifma_sum_pairs,
+    .sum_byte_pairs = avx512ifma_sum_byte_pairs,
+    .fold_pairs = avx512ifma_fold_pairs,
+    .expand = avx512ifma_expand,
+    .gather_bytes = avx512ifma_gather_bytes,
+    .fold_rows = avx512ifma_fold_rows,
+};

@@ -1,0 +1,203 @@
+"""Every kernel gives the bytes of the portable one, whatever the points and scalars are.
+
+The cases are those that batches of incomplete additions trip over: equal, opposite and infinite
+points, sums that vanish on the way, and points chosen to meet the starting points of the buckets.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from array import array
+from collections.abc import Callable, Iterator
+from random import Random
+from typing import Protocol
+
+import pytest
+
+import native
+from native._core import ffi, lib
+from native.buffers import scratch, tables
+from tests.native.reference import INFINITY, N, encoded_multiple, skewed
+
+KERNEL = native.kernel_name()
+
+pytestmark = pytest.mark.skipif(
+    KERNEL == "portable", reason="cpu feature: no kernel but the portable one is in use"
+)
+
+
+class Compare(Protocol):
+    def __call__(self, run: Callable[..., object], *arguments: object) -> None: ...
+
+
+def choose(name: str) -> None:
+    os.environ["ASSAY_KERNEL"] = name
+    assert lib.assay_init() == lib.ASSAY_OK
+
+
+@pytest.fixture
+def both(monkeypatch: pytest.MonkeyPatch) -> Iterator[Compare]:
+    """A call that is run under the kernel in use and under the portable one, and compared."""
+    monkeypatch.setenv("ASSAY_KERNEL", KERNEL)
+
+    def compare(run: Callable[..., object], *arguments: object) -> None:
+        results = []
+        for name in (KERNEL, "portable"):
+            choose(name)
+            assert native.kernel_name() == name
+            results.append(run(*arguments))
+        assert results[0] == results[1]
+
+    yield compare
+    choose(KERNEL)
+
+
+def scalars(values: list[int]) -> bytes:
+    return b"".join((v % N).to_bytes(32) for v in values)
+
+
+def special(random: Random, count: int) -> list[int]:
+    """Scalars that are small, equal, or have long runs of equal digits."""
+    return [random.choice([0, 1, 2, N - 1, 2**13, skewed(random)]) % N for _ in range(count)]
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 9, 40, 129, 300, 2100])
+@pytest.mark.parametrize("width", [64, 128])
+def test_commitments(count: int, width: int, both: Compare) -> None:
+    random = Random(count)
+    for blindings in (special(random, count), [0] * count, [1] * count):
+        values = [random.choice([0, 1, 2**width - 1, random.getrandbits(width)]) for _ in blindings]
+        data = array("Q", values) if width == 64 else b"".join(v.to_bytes(16) for v in values)
+        both(native.commit, data, scalars(blindings), width)
+
+
+def commit_rows(rows: bytes, row_bytes: int, blindings: bytes | None, count: int) -> bytes:
+    r = ffi.new("uint8_t[]", 33 * count)
+    work = scratch(lib.assay_test_scratch_size(max(count, 256)))
+    k = ffi.NULL if blindings is None else blindings
+    lib.assay_test_commit_rows(r, rows, row_bytes, k, count, tables(), work)
+    return bytes(ffi.buffer(r))
+
+
+@pytest.mark.parametrize("count", [1, 9, 256, 1100])
+@pytest.mark.parametrize("row_bytes", [1, 3, 32])
+def test_rows(count: int, row_bytes: int, both: Compare) -> None:
+    random = Random(count + row_bytes)
+    blindings = scalars(special(random, count))
+    dense = random.randbytes(count * row_bytes)
+    sparse = bytes(random.choice([0, 0, 1, 255]) for _ in range(count * row_bytes))
+    for rows in (dense, sparse, bytes(count * row_bytes)):
+        for k in (blindings, None):
+            both(commit_rows, rows, row_bytes, k, count)
+
+
+@pytest.mark.parametrize("count", [1, 8, 31, 256])
+def test_combinations(count: int, both: Compare) -> None:
+    random = Random(count)
+
+    def combine(encoded: bytes) -> bytes:
+        r, work = ffi.new("uint8_t[33]"), scratch(lib.assay_test_scratch_size(256))
+        lib.assay_test_combine(r, encoded, len(encoded) // 32, tables(), work)
+        return bytes(ffi.buffer(r))
+
+    for values in (
+        [0] * count,
+        [1] * count,
+        special(random, count),
+        [random.randrange(N) for _ in range(count)],
+    ):
+        both(combine, scalars(values))
+
+
+def msm(values: list[int], points: list[bytes]) -> bytes:
+    r, n = ffi.new("uint8_t[33]"), len(points)
+    work = scratch(lib.assay_test_scratch_size(n))
+    encoded = b"".join(v.to_bytes(32) for v in values)
+    assert lib.assay_test_msm(r, encoded, b"".join(points), n, 256, work) == lib.ASSAY_OK
+    return bytes(ffi.buffer(r))
+
+
+@pytest.mark.parametrize("count", [64, 65, 200, 1602])
+def test_products_of_related_points(count: int, both: Compare) -> None:
+    random = Random(count)
+    pool = [encoded_multiple(k) for k in (1, -1, 2, -2, 3, 5)] + [INFINITY]
+    for values in (
+        [random.getrandbits(256) for _ in range(count)],
+        [random.choice([0, 1, N - 1, N, 2**256 - 1, 2**255]) for _ in range(count)],
+        [random.getrandbits(256)] * count,
+    ):
+        points = random.choices(pool, k=count)
+        both(msm, values, points)
+        both(msm, values, [encoded_multiple(7)] * count)
+
+
+def flipped(point: bytes) -> bytes:
+    return bytes([point[0] ^ 1]) + point[1:]
+
+
+@pytest.mark.parametrize("where", range(4))
+def test_points_chosen_to_meet_the_buckets(where: int, both: Compare) -> None:
+    """Who knows the scalars may choose points equal and opposite to where buckets start."""
+    random = Random(where)
+    values = [random.getrandbits(256) for _ in range(8)] + list(range(1, 193))
+    words = [v >> 64 * i & (2**64 - 1) for v in values[:8] for i in range(4)]
+    digest = hashlib.sha256(array("Q", words).tobytes()).digest()
+    o, d = (native.generator(digest, i) for i in range(2))
+    starts = [o]
+    while len(starts) < len(values):
+        starts.append(native.points_sum(starts[-1] + d))
+    points = [[*starts], [flipped(s) for s in starts], [o] * len(values), [flipped(o)] * 200][where]
+    both(msm, values, points)
+
+
+@pytest.mark.parametrize("count", [64, 65, 1000, 1025, 3000])
+def test_sums(count: int, both: Compare) -> None:
+    random = Random(count)
+    pools = [
+        [encoded_multiple(k) for k in range(1, 200)],
+        [encoded_multiple(k) for k in (1, -1, 2)],
+    ]
+
+    def total(points: list[bytes]) -> bytes:
+        r, work = ffi.new("uint8_t[33]"), scratch(lib.assay_test_scratch_size(count))
+        assert lib.assay_test_points_sum(r, b"".join(points), count, work) == lib.ASSAY_OK
+        return bytes(ffi.buffer(r))
+
+    for pool in (*pools, [*pools[1], INFINITY]):
+        both(total, random.choices(pool, k=count))
+
+
+@pytest.mark.parametrize("count", [1, 8, 16, 17, 40])
+def test_the_first_bad_encoding_is_named(count: int, both: Compare) -> None:
+    good = [encoded_multiple(random) for random in range(1, count + 1)]
+    bad = [
+        bytes(33),
+        b"\x04" + good[0][1:],
+        b"\x02" + (5).to_bytes(32),  # 5³ + 7 is no square
+        b"\x03" + (2**256 - 2**32 - 977).to_bytes(32),
+        b"\x02" + b"\xff" * 32,
+    ]
+
+    def verdict(points: list[bytes]) -> object:
+        try:
+            return native.points_sum(b"".join(points))
+        except native.NativeError as error:
+            return error.code, error.index
+
+    for encoding in bad:
+        for at in range(count):
+            points = [*good[:at], encoding, *good[at + 1 :]]
+            assert verdict(points) == ("bad-point", at)
+            points[-1] = encoding
+            both(verdict, points)
+
+
+@pytest.mark.parametrize("count", [1, 3, 16, 100, 1024, 1500])
+@pytest.mark.parametrize("most", [0, 1, 2**40, 2**53])
+def test_pages(count: int, most: int, both: Compare) -> None:
+    random = Random(count + most)
+    values = array("Q", [random.randint(0, most) for _ in range(count)])
+    blindings = scalars([random.randrange(N) for _ in range(count)])
+    state, secret, salt = (random.randbytes(32) for _ in range(3))
+    both(native.pages_prove, state, 0, 2, 0, 4, 1024, values, blindings, b"", secret, salt)
