@@ -1,18 +1,18 @@
 """`make bench`: prints the figures and writes them to benches/results/latest.json.
 
+`ASSAY_KERNEL=portable make bench` writes those of the portable kernel to latest-portable.json.
+
 `--quick` measures on 50,000 accounts and writes nothing.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 from pathlib import Path
 
 from benches import commands, kernels, machine
 
-RESULTS = Path(__file__).parent / "results" / "latest.json"
 ACCOUNTS, QUICK_ACCOUNTS = 1_000_000, 50_000
 
 
@@ -26,8 +26,7 @@ def main() -> None:
         print(f"{name:24} {text}")
     figures = measure(QUICK_ACCOUNTS if quick else ACCOUNTS)
     if not quick:
-        RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text(json.dumps({**described, "figures": figures}, indent=2) + "\n")
+        machine.keep(machine.latest(), described, {"figures": figures})
 
 
 def measure(accounts: int) -> dict[str, float]:

@@ -30,7 +30,6 @@ from prover.snapshot import OPENINGS, PRIVATE, PUBLIC
 mpl.use("svg")
 from matplotlib import pyplot as plt
 
-RESULTS = Path(__file__).parent / "results"
 PLOT = machine.ROOT / "docs" / "cost-per-leaf.svg"
 ASSETS = ("BTC", "ETH", "USDT")
 STANDARD = 10_000_000
@@ -44,15 +43,16 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
     described = machine.describe("make bench-large")
+    sizes = f"large-{native.kernel_name()}.json"
     for name, text in described.items():
         print(f"{name:24} {text}")
     for leaves in arguments.leaves:
         with tempfile.TemporaryDirectory(prefix="assay-bench-") as folder:
             figures = measure_size(Path(folder), leaves, arguments.jobs)
-        keep(f"large-{native.kernel_name()}.json", {}, {str(leaves): {**described, **figures}})
+        machine.keep(sizes, {}, {str(leaves): {**described, **figures}})
         if leaves == STANDARD:
-            keep(_latest(), described, {"figures": _standard(figures)})
-    draw(json.loads((RESULTS / f"large-{native.kernel_name()}.json").read_text()))
+            machine.keep(machine.latest(), described, {"figures": _standard(figures)})
+    draw(json.loads((machine.RESULTS / sizes).read_text()))
 
 
 def measure_size(folder: Path, leaves: int, jobs: int) -> dict[str, float]:
@@ -87,24 +87,10 @@ def _count(proof: Path, sample: Sample) -> dict[str, int]:
     return {"parts": parts, "leaves": leaves, "padding": leaves - parts}
 
 
-def _latest() -> str:
-    return "latest-portable.json" if native.kernel_name() == "portable" else "latest.json"
-
-
 def _standard(figures: dict[str, float]) -> dict[str, float]:
     """Return the figures of the standard size under the names that they have in latest.json."""
     names = ("prove_s", "prove_peak_mb", "audit_s", "audit_peak_mb")
     return {name.replace("_", "_10m_", 1): figures[name] for name in names}
-
-
-def keep(file: str, head: dict[str, str], added: dict[str, Any]) -> None:
-    """Merge results into a file; what it says of its machine and commit stays, if it does."""
-    path = RESULTS / file
-    path.parent.mkdir(exist_ok=True)
-    kept: dict[str, Any] = json.loads(path.read_text()) if path.exists() else dict(head)
-    for name, value in added.items():
-        kept[name] = {**kept.get(name, {}), **value}
-    path.write_text(json.dumps(kept, indent=2) + "\n")
 
 
 def draw(sizes: dict[str, dict[str, Any]]) -> None:

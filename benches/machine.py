@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import native
 
 ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benches" / "results"
 
 
 def processor() -> str:
@@ -41,9 +44,26 @@ def commit() -> str:
 
 def describe(command: str) -> dict[str, str]:
     """The fields that every result file opens with."""
+    asked = os.environ.get("ASSAY_KERNEL")
     return {
         "machine": processor(),
         "kernel": native.kernel_name(),
         "commit": commit(),
-        "command": command,
+        "command": f"ASSAY_KERNEL={asked} {command}" if asked else command,
     }
+
+
+def latest() -> str:
+    """The file of this kernel's figures; the portable kernel, asked for, has its own."""
+    return "latest-portable.json" if os.environ.get("ASSAY_KERNEL") == "portable" else "latest.json"
+
+
+def keep(file: str, head: dict[str, Any], added: dict[str, dict[str, Any]]) -> None:
+    """Merge results into a file: the head is replaced, and of the parts added what they name."""
+    path = RESULTS / file
+    path.parent.mkdir(exist_ok=True)
+    kept: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    kept |= head
+    for name, value in added.items():
+        kept[name] = {**kept.get(name, {}), **value}
+    path.write_text(json.dumps(kept, indent=2) + "\n")
