@@ -25,13 +25,19 @@ def in_order(
     """
     with ThreadPoolExecutor(max_workers=jobs) as threads:
         waiting: deque[Future[Result]] = deque()
-        iterator, ended = iter(items), None
+        iterator = iter(items)
+        # Of the errors only a fault is kept: a kept StopIteration would hold this frame, and so
+        # the columns that the function reads, until the next collection of cycles.
+        fault: Exception | None = None
+        going_on = True
         try:
-            while ended is None:
+            while going_on:
                 try:
                     waiting.append(threads.submit(function, next(iterator)))
+                except StopIteration:
+                    going_on = False
                 except Exception as error:
-                    ended = error
+                    going_on, fault = False, error
                 else:
                     if len(waiting) > jobs:
                         yield waiting.popleft().result()
@@ -40,5 +46,5 @@ def in_order(
         finally:
             for future in waiting:
                 future.cancel()
-        if not isinstance(ended, StopIteration):
-            raise ended
+        if fault is not None:
+            raise fault

@@ -22,6 +22,7 @@ run ends in the same bytes:
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -282,12 +283,13 @@ def _prove_liabilities(
     Openings are written ahead, while the pages of the assets before are proved.
     """
     with ThreadPoolExecutor(1) as ahead:
-        waiting = [
+        waiting = deque(
             (asset, ahead.submit(_write_openings, work, asset, ledger, accounts, key))
             for asset in work.config.assets
-        ]
+        )
         try:
-            for asset, written in waiting:
+            while waiting:
+                asset, written = waiting.popleft()  # so that its openings are let go of
                 yield asset, *_prove_pages(work, asset, ledger, written.result(), secret)
         finally:
             for _, written in waiting:

@@ -27,7 +27,7 @@ from verifier.params import TreeShape
 CHUNK_PAGES = 64
 
 # Entries in memory at a time, 40 bytes each: whole chunks of pages of any size.
-BAND_ENTRIES = 1 << 22
+BAND_ENTRIES = 1 << 20
 
 RECORD = np.dtype([("id", "u1", 32), ("sum", "u1", 33), ("value", "u8"), ("blinding", "u1", 32)])
 Records = npt.NDArray[np.void]
