@@ -86,14 +86,16 @@ format: setup
 # would hide an overrun of a buffer from the sanitizer; what the interpreter itself leaks at its
 # end is not ours. libstdc++ is loaded early for the exceptions of C++ libraries; pycryptodome is kept
 # from binding its own way past the sanitizer. With --capture=sys the report of a crash is seen.
+SANITIZE_ENVIRONMENT = ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc \
+	PYCRYPTODOME_DISABLE_DEEPBIND=1 \
+	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libstdc++.so.6)"
 sanitize: export UV_PROJECT_ENVIRONMENT := .venv-sanitize
 sanitize: $(UV_STAMP)
 	@$(SYNC) --config-setting build-dir=build/sanitize --config-setting cmake.define.ASSAY_SANITIZE=ON
 	@readelf -d .venv-sanitize/lib/python3*/site-packages/native/_core.abi3.so | grep -q libasan
-	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libstdc++.so.6)" \
-	ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc \
-	PYCRYPTODOME_DISABLE_DEEPBIND=1 \
-	.venv-sanitize/bin/python -m pytest -n 2 --capture=sys $(SANITIZED) $(PYTEST_ARGS)
+	$(SANITIZE_ENVIRONMENT) .venv-sanitize/bin/python -m pytest -n 2 --capture=sys $(SANITIZED) $(PYTEST_ARGS)
+	ASSAY_KERNEL=portable $(SANITIZE_ENVIRONMENT) \
+	.venv-sanitize/bin/python -m pytest -n 2 --capture=sys tests/native $(PYTEST_ARGS)
 
 fuzz: setup
 	@mkdir -p build/fuzz
