@@ -169,8 +169,11 @@ def _previous(table: Table) -> tuple[Path | None, Path | None]:
 def _ledger(table: Table, codes: set[str]) -> LedgerSource:
     layout = table.take("layout", str)
     kind = table.take("format", str)
+    amounts = table.take_or("amounts", str, "coins")
+    if amounts not in ("coins", "units"):
+        raise table.error("amounts", "must be coins or units")
     with table.table("columns") as columns:
-        chosen = _columns(columns, layout, codes)
+        chosen = _columns(columns, layout, codes, in_units=amounts == "units")
     if layout not in ("long", "wide"):
         raise table.error("layout", "must be long or wide")
     match kind:
@@ -183,16 +186,22 @@ def _ledger(table: Table, codes: set[str]) -> LedgerSource:
     raise table.error("format", "must be csv, parquet or sql")
 
 
-def _columns(table: Table, layout: str, codes: set[str]) -> Columns:
+def _columns(table: Table, layout: str, codes: set[str], *, in_units: bool) -> Columns:
     if layout != "wide":
         account, asset = table.take("account", str), table.take("asset", str)
-        return LongColumns(account, asset, table.take("balance", str))
+        return LongColumns(account, asset, table.take("balance", str), in_units)
     account = table.take("account", str)
     with table.table("assets") as assets:
         columns = {code: assets.take(code, str) for code in assets.remaining()}
         for code in sorted(columns.keys() ^ codes):
             raise assets.error(code, "the columns and the snapshot's assets must be the same")
-    return WideColumns(account, columns)
+    owed: dict[str, str] = {}
+    if table.has("debts"):
+        with table.table("debts") as debts:
+            owed = {code: debts.take(code, str) for code in debts.remaining()}
+            for code in sorted(owed.keys() - codes):
+                raise debts.error(code, "not an asset of the snapshot")
+    return WideColumns(account, columns, owed, in_units)
 
 
 def _chains(table: Table) -> tuple[Chain, ...]:

@@ -171,6 +171,24 @@ def _parse_plain(text: Text, decimals: int) -> tuple[U64, U64, npt.NDArray[np.bo
     return units, words, exact
 
 
+def net(balances: Amounts, debts: Amounts) -> Amounts:
+    """Return balance minus debt of each row, exactly, and 0 where the debt is greater."""
+    rows = np.union1d(balances.tail_rows, debts.tail_rows)
+    words = np.zeros((len(rows), TAIL_WORDS), dtype=np.int64)
+    words[np.searchsorted(rows, balances.tail_rows)] += balances.tail_words.astype(np.int64)
+    words[np.searchsorted(rows, debts.tail_rows)] -= debts.tail_words.astype(np.int64)
+    borrow = np.zeros(len(rows), dtype=np.int64)
+    for word in reversed(range(TAIL_WORDS)):
+        borrow, words[:, word] = np.divmod(words[:, word] + borrow, WORD)
+    # Both are below 2^63, so their difference is a signed word.
+    units = balances.units.astype(np.int64) - debts.units.astype(np.int64)
+    units[rows] += borrow
+    words[units[rows] < 0] = 0
+    kept = words.any(axis=1)
+    whole = np.maximum(units, 0).astype(np.uint64)
+    return Amounts(whole, rows[kept], words[kept].astype(np.uint64))
+
+
 def settle(balances: U64, tails: U64) -> None:
     """Add the sums of each account's tail words (3, n) to its balance (n), in place, and round up.
 

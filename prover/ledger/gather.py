@@ -23,7 +23,16 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from prover.ledger.amounts import LIMIT, TAIL_WORDS, U64, Amounts, parse_cells, settle, total
+from prover.ledger.amounts import (
+    LIMIT,
+    TAIL_WORDS,
+    U64,
+    Amounts,
+    net,
+    parse_cells,
+    settle,
+    total,
+)
 from prover.ledger.csv_source import read_csv
 from prover.ledger.duplicates import refuse_duplicates
 from prover.ledger.errors import CellFault, LedgerError
@@ -102,6 +111,29 @@ class _Part:
     rows: Rows
     column: str
     amounts: Amounts
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """The cells of one asset in a batch: their rows, and a column of balances and one of debts."""
+
+    rows: Rows
+    column: str
+    balances: Any
+    decimals: int
+    debt_column: str | None = None
+    debts: Any | None = None
+
+    def parse(self) -> Amounts:
+        """Return what is owed in each row.
+
+        Raises:
+            CellFault: ``index`` counts the rows of this asset.
+        """
+        amounts = parse_cells(self.balances, self.decimals, self.column)
+        if self.debt_column is None:
+            return amounts
+        return net(amounts, parse_cells(self.debts, self.decimals, self.debt_column))
 
 
 @dataclass(frozen=True)
@@ -185,37 +217,36 @@ class _Gathering:
             row = int(np.argmax(entries == fault.index))
             faults.append(CellFault(row, fault.column, fault.rule, fault.detail))
         parts = []
-        for rows, column, cells, decimals in self._columns(batch, faults):
+        for cells in self._cells(batch, faults):
             try:
-                amounts = parse_cells(cells, decimals, column)
-                parts.append(_Part(rows, column, amounts))
+                parts.append(_Part(cells.rows, cells.column, cells.parse()))
             except CellFault as fault:
-                row = int(rows[fault.index])
-                faults.append(CellFault(row, column, fault.rule, fault.detail))
+                row = int(cells.rows[fault.index])
+                faults.append(CellFault(row, fault.column, fault.rule, fault.detail))
         if faults or canonical is None:
             return min(faults, key=lambda fault: fault.index)
         return _Parsed(entries, encoded.dictionary, canonical, parts)
 
-    def _columns(
-        self, batch: Batch, faults: list[CellFault]
-    ) -> Iterator[tuple[Rows, str, Any, int]]:
-        """Give each asset's rows, column name, cells and decimals; note an unknown asset."""
+    def _cells(self, batch: Batch, faults: list[CellFault]) -> Iterator[_Cells]:
+        """Give the cells of each asset; note an unknown asset."""
+        layout = self._layout
+        decimals = [0 if layout.in_units else asset.decimals for asset in self._assets]
         if batch.assets is None:
             rows = np.arange(len(batch))
-            for asset, name, cells in zip(
-                self._assets, self._layout.balances, batch.balances, strict=True
+            for places, name, cells, debt, debts in zip(
+                decimals, layout.balances, batch.balances, layout.debts, batch.debts, strict=True
             ):
-                yield rows, name, cells, asset.decimals
+                yield _Cells(rows, name, cells, places, debt, debts)
             return
-        name, cells = self._layout.balances[0], batch.balances[0]
+        name, cells = layout.balances[0], batch.balances[0]
         codes = pa.array([asset.code.encode() for asset in self._assets], pa.binary())
         indices = np.asarray(pc.index_in(batch.assets, value_set=codes).fill_null(-1))
         unknown = np.flatnonzero(indices < 0)
         if unknown.size:
-            faults.append(CellFault(int(unknown[0]), self._layout.asset or "", "unknown-asset"))
-        for index, asset in enumerate(self._assets):
+            faults.append(CellFault(int(unknown[0]), layout.asset or "", "unknown-asset"))
+        for index, places in enumerate(decimals):
             rows = np.flatnonzero(indices == index)
-            yield rows, name, cells.take(pa.array(rows)), asset.decimals
+            yield _Cells(rows, name, cells.take(pa.array(rows)), places)
 
     def _add_totals(self, parsed: _Parsed) -> CellFault | None:
         """Add to the running totals; return the first row at which one becomes too large."""

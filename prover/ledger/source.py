@@ -32,19 +32,29 @@ class LedgerAsset:
 
 @dataclass(frozen=True)
 class LongColumns:
-    """One row for each balance: the names of three columns."""
+    """One row for each balance: the names of three columns.
+
+    ``in_units``: balances are in ledger units already, not in whole coins.
+    """
 
     account: str
     asset: str
     balance: str
+    in_units: bool = False
 
 
 @dataclass(frozen=True)
 class WideColumns:
-    """One row for each account: a column for each asset code."""
+    """One row for each account: a column for each asset code, and one of debts for some of them.
+
+    A debt lowers what its own account is owed in its own asset, at most to zero, and nothing else.
+    ``in_units`` as in `LongColumns`.
+    """
 
     account: str
     assets: Mapping[str, str]
+    debts: Mapping[str, str] = field(default_factory=dict)
+    in_units: bool = False
 
 
 Columns = LongColumns | WideColumns

@@ -94,7 +94,7 @@ def _batch(
 
 
 def _encode(values: Sequence[Any], column: str, columns: Layout) -> list[bytes]:
-    exact = (str, bytes, int, Decimal) if column in columns.balances else (str, bytes, int, UUID)
+    exact = (str, bytes, int, Decimal) if column in columns.amounts else (str, bytes, int, UUID)
     cells = []
     for index, value in enumerate(values):
         if isinstance(value, str):
