@@ -53,7 +53,7 @@ class Balance:
     asset: AssetConfig
     capacity: int
     root: Root
-    evidence: wire.Evidence
+    evidence: wire.AnyEvidence
 
 
 def write_bundle(
@@ -153,10 +153,10 @@ def _check_assets(checked: CheckedManifest, files: dict[str, bytes]) -> None:
     Raises:
         Rejected: the first fault.
     """
-    seen: Seen = set()
+    seen = Seen()
     for asset in checked.manifest.assets:
-        total = check_evidence(checked, asset, files[asset.code], seen).total
-        check_solvency_argument(checked, asset, total)
+        evidence = check_evidence(checked, asset, files[asset.code], seen)
+        check_solvency_argument(checked, asset, evidence)
 
 
 def _policy(config: SnapshotConfig) -> Policy:

@@ -206,7 +206,7 @@ def _freeze_ledger(work: _Work) -> Ledger:
     return load_ledger(folder)
 
 
-def _freeze_evidence(work: _Work) -> dict[str, wire.Evidence]:
+def _freeze_evidence(work: _Work) -> dict[str, wire.AnyEvidence]:
     """Return the frozen evidence by asset; read the lists only if there is none."""
     folder, config = work.private / "evidence", work.config
     if not folder.exists():
@@ -217,13 +217,13 @@ def _freeze_evidence(work: _Work) -> dict[str, wire.Evidence]:
             for code, data in files.items():
                 (partial / code).write_bytes(data)
     return {
-        asset.code: wire.read_record(wire.Evidence, (folder / asset.code).read_bytes())
+        asset.code: wire.read_evidence((folder / asset.code).read_bytes())
         for asset in config.assets
     }
 
 
 def _check_coverage(
-    config: SnapshotConfig, ledger: Ledger, evidence: dict[str, wire.Evidence]
+    config: SnapshotConfig, ledger: Ledger, evidence: dict[str, wire.AnyEvidence]
 ) -> None:
     """Refuse when some asset times den falls below its liabilities times num."""
     short = []

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from verifier.chain.levels import Level
+from verifier.chain.nodes import Nodes
 from verifier.errors import CannotCheck, Code, Misuse, Rejected
+from verifier.holdings import AssetReport, HiddenReport
 from verifier.inclusion import Amount
 from verifier.policy import Policy
 from verifier.units import KnownUnit
@@ -11,6 +14,7 @@ from verifier.verify import (
     InclusionReport,
     NotCompared,
     Report,
+    TooWeak,
     audit,
     check_inclusion,
     check_solvency,
@@ -18,16 +22,21 @@ from verifier.verify import (
 
 __all__ = [
     "Amount",
+    "AssetReport",
     "CannotCheck",
     "Check",
     "Code",
+    "HiddenReport",
     "InclusionReport",
     "KnownUnit",
+    "Level",
     "Misuse",
+    "Nodes",
     "NotCompared",
     "Policy",
     "Rejected",
     "Report",
+    "TooWeak",
     "audit",
     "check_inclusion",
     "check_solvency",

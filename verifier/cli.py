@@ -2,40 +2,30 @@
 
 Exit codes: 0 accepted, 1 could not check, 2 usage, 3 rejected, 130 interrupted. Standard output has
 one line a check and the verdict last, or with ``--json`` one object; progress and usage go to
-standard error. What comes from a bundle is printed with anything unprintable escaped.
+standard error.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
+from verifier.chain.levels import Level
+from verifier.chain.nodes import Nodes
 from verifier.errors import CannotCheck, Code, Misuse, Rejected
-from verifier.inclusion import Amount
 from verifier.keys import parse_public_key
+from verifier.output import JsonOutput, Output, TextOutput, escape
 from verifier.params import MAX_PACKAGE_BYTES
 from verifier.policy import Policy
 from verifier.units import KnownUnit
-from verifier.verify import (
-    CLAIMED,
-    Check,
-    NotCompared,
-    audit,
-    check_inclusion,
-    check_solvency,
-)
+from verifier.verify import Check, audit, check_inclusion, check_solvency
 
 ACCEPTED, CANNOT_CHECK, USAGE, REJECTED, INTERRUPTED = 0, 1, 2, 3, 130
-
-STRENGTHS = ("claimed", "header", "chain")  # weakest first
 
 _MAX_KEY_BYTES = 1024
 _UNIT = re.compile(r"([A-Z0-9]{1,16})=([a-z0-9-]{1,32}):([^:]*):([0-9]{1,2})")
@@ -68,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    out = _JsonOutput() if arguments.json else _TextOutput()
+    out = JsonOutput() if arguments.json else TextOutput()
     try:
         return _run(arguments, out)
     except BrokenPipeError:
@@ -80,11 +70,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def _run(arguments: argparse.Namespace, out: _Output) -> int:
+def _run(arguments: argparse.Namespace, out: Output) -> int:
     try:
         arguments.run(arguments, out)
     except Misuse as error:
-        print(f"assay-verify: {_escape(str(error))}", file=sys.stderr)
+        print(f"assay-verify: {escape(str(error))}", file=sys.stderr)
         return USAGE
     except Rejected as error:
         out.reject(error, _advice(error.code, arguments.run is _inclusion))
@@ -95,95 +85,7 @@ def _run(arguments: argparse.Namespace, out: _Output) -> int:
     return ACCEPTED
 
 
-class _Output:
-    """Where checks and the verdict go."""
-
-    def check(self, check: Check) -> None:
-        """Tell of a step that ended."""
-        raise NotImplementedError
-
-    def accept(self, amounts: Mapping[str, Any], lines: Sequence[str]) -> None:
-        """Tell the verdict: the last of ``lines``."""
-        raise NotImplementedError
-
-    def reject(self, error: Rejected, advice: str) -> None:
-        """Tell the fault, and what to do."""
-        raise NotImplementedError
-
-    def fail(self, error: CannotCheck) -> None:
-        """Tell why there is no verdict."""
-        raise NotImplementedError
-
-    def warn(self, warning: str) -> None:
-        """Tell of what the checks cannot show."""
-        print(f"assay-verify: warning: {warning}", file=sys.stderr)
-
-
-class _TextOutput(_Output):
-    def check(self, check: Check) -> None:
-        figures = ", ".join(
-            f"{name.replace('_', ' ')} {value}" for name, value in check.figures.items()
-        )
-        self._line(
-            f"{'ok  ' if check.ok else 'FAIL'} {check.name}" + f": {figures}" * bool(figures)
-        )
-
-    def accept(self, amounts: Mapping[str, Any], lines: Sequence[str]) -> None:
-        for line in lines:
-            self._line(line)
-
-    def reject(self, error: Rejected, advice: str) -> None:
-        self._line(f"REJECTED {error}")
-        self._line(advice)
-
-    def fail(self, error: CannotCheck) -> None:
-        for line in _amount_lines(_amounts_of(error)):
-            self._line(line)
-        self._line(f"NOT CHECKED {error}")
-
-    def _line(self, text: str) -> None:
-        print(_escape(text), flush=True)
-
-
-@dataclass
-class _JsonOutput(_Output):
-    checks: list[Check] = field(default_factory=list)
-
-    def check(self, check: Check) -> None:
-        self.checks.append(check)
-
-    def accept(self, amounts: Mapping[str, Any], lines: Sequence[str]) -> None:
-        self._print(None, amounts)
-
-    def reject(self, error: Rejected, advice: str) -> None:
-        self._print({"code": error.code, "where": error.where, "message": error.message}, {})
-
-    def fail(self, error: CannotCheck) -> None:
-        found = {"code": error.code, "where": "", "message": error.message}
-        if isinstance(error, _TooWeak):
-            self._print(found, error.amounts)
-        else:
-            self._print(found, _amount_objects(_amounts_of(error)))
-
-    def _print(self, error: Mapping[str, str] | None, amounts: Mapping[str, Any]) -> None:
-        checks = [
-            {"name": check.name, "ok": check.ok, "figures": dict(check.figures)}
-            for check in self.checks
-        ]
-        verdict = {"accepted": error is None, "error": error, "amounts": amounts, "checks": checks}
-        print(json.dumps(verdict, indent=2))
-
-
-class _TooWeak(CannotCheck):
-    """Everything was accepted, but amounts are known less well than the user requires."""
-
-    def __init__(self, required: str, amounts: Mapping[str, str]) -> None:
-        message = f"amounts are known as {CLAIMED}, and you require {required}"
-        super().__init__(Code.CHECK_TOO_WEAK, message)
-        self.amounts = amounts
-
-
-def _audit(arguments: argparse.Namespace, out: _Output) -> None:
+def _audit(arguments: argparse.Namespace, out: Output) -> None:
     progress = _Progress() if sys.stderr.isatty() else None
 
     def on_check(check: Check) -> None:
@@ -196,38 +98,27 @@ def _audit(arguments: argparse.Namespace, out: _Output) -> None:
         _read_key(arguments.exchange_key),
         policy=_policy(arguments),
         previous=arguments.previous,
+        nodes=_nodes(arguments),
         jobs=arguments.jobs,
         progress=progress,
         on_check=on_check,
     )
-    _conclude(arguments, out, report.amounts, report.warnings)
+    out.accept(report, "solvent: your own nodes confirm every amount")
 
 
-def _solvency(arguments: argparse.Namespace, out: _Output) -> None:
+def _solvency(arguments: argparse.Namespace, out: Output) -> None:
     report = check_solvency(
         arguments.bundle,
         _read_key(arguments.exchange_key),
         policy=_policy(arguments),
         previous=arguments.previous,
+        nodes=_nodes(arguments),
         on_check=out.check,
     )
-    _conclude(arguments, out, report.amounts, report.warnings)
+    out.accept(report, "your own nodes confirm every amount; no tree was checked")
 
 
-def _conclude(
-    arguments: argparse.Namespace,
-    out: _Output,
-    amounts: Mapping[str, str],
-    warnings: Sequence[str],
-) -> None:
-    for warning in warnings:
-        out.warn(warning)
-    if STRENGTHS.index(arguments.require) > STRENGTHS.index(CLAIMED):
-        raise _TooWeak(arguments.require, amounts)
-    out.accept(amounts, [f"ACCEPTED as {CLAIMED}: amounts were not checked on any chain"])
-
-
-def _inclusion(arguments: argparse.Namespace, out: _Output) -> None:
+def _inclusion(arguments: argparse.Namespace, out: Output) -> None:
     codes = [code for code, _ in arguments.balance]
     if len(set(codes)) != len(codes):
         raise Misuse("an asset's balance is given twice")
@@ -242,42 +133,7 @@ def _inclusion(arguments: argparse.Namespace, out: _Output) -> None:
         previous=arguments.previous,
         on_check=out.check,
     )
-    for warning in report.warnings:
-        out.warn(warning)
-    if any(amount.parts for amount in report.amounts):
-        verdict = "ACCEPTED: the balances that you typed are counted"
-    else:
-        verdict = "ACCEPTED: nothing to include"
-    lines = [
-        *_amount_lines(report.amounts),
-        "note solvency was not checked by this command",
-        verdict,
-    ]
-    out.accept(_amount_objects(report.amounts), lines)
-
-
-def _amounts_of(error: CannotCheck) -> tuple[Amount, ...]:
-    return error.amounts if isinstance(error, NotCompared) else ()
-
-
-def _amount_lines(amounts: Sequence[Amount]) -> list[str]:
-    return [
-        f"{amount.code}: you typed {amount.typed.text}, counted {amount.counted_text}"
-        if amount.typed
-        else f"{amount.code}: not typed, counted {amount.counted_text}"
-        for amount in amounts
-        if amount.typed or amount.parts
-    ]
-
-
-def _amount_objects(amounts: Sequence[Amount]) -> dict[str, dict[str, str | None]]:
-    return {
-        amount.code: {
-            "counted": amount.counted_text,
-            "typed": amount.typed.text if amount.typed else None,
-        }
-        for amount in amounts
-    }
+    out.accept_inclusion(report)
 
 
 def _advice(code: Code, inclusion: bool) -> str:
@@ -365,8 +221,9 @@ def _parser() -> argparse.ArgumentParser:
     for added in (full, solvency):
         added.add_argument(
             "--require",
-            choices=STRENGTHS,
-            default=CLAIMED,
+            type=Level,
+            choices=list(Level),
+            default=Level.CLAIMED,
             help="how amounts must be known for the bundle to be accepted (claimed)",
         )
 
@@ -389,7 +246,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _policy(arguments: argparse.Namespace) -> Policy:
-    return Policy(ratio=arguments.ratio, units=tuple(arguments.unit))
+    return Policy(
+        ratio=arguments.ratio,
+        units=tuple(arguments.unit),
+        require=getattr(arguments, "require", Level.CLAIMED),
+    )
+
+
+def _nodes(arguments: argparse.Namespace) -> Nodes:
+    return Nodes()
 
 
 def _ratio(text: str) -> tuple[int, int]:
@@ -437,13 +302,6 @@ def _read_file(path: str, limit: int, what: str) -> bytes:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "cannot be opened"
         raise CannotCheck(Code.CHECK_UNREADABLE, f"the {what}: {path}: {reason}") from None
-
-
-def _escape(text: str) -> str:
-    """Escape what could move the cursor, or the reader's eye."""
-    return "".join(
-        character if character.isprintable() else ascii(character)[1:-1] for character in text
-    )
 
 
 if __name__ == "__main__":

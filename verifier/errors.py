@@ -57,7 +57,14 @@ class Code(StrEnum):
     EVIDENCE_UNSUPPORTED_SIGNATURE = "evidence.unsupported-signature"
     EVIDENCE_UNSUPPORTED_TEMPLATE = "evidence.unsupported-template"
     EVIDENCE_BAD_SIGNATURE = "evidence.bad-signature"
+    EVIDENCE_BAD_COIN = "evidence.bad-coin"
+    EVIDENCE_DUPLICATE_COIN = "evidence.duplicate-coin"
+    EVIDENCE_UNMATCHED_COINS = "evidence.unmatched-coins"
     EVIDENCE_TOTAL_TOO_LARGE = "evidence.total-too-large"
+
+    CHAIN_WRONG_BLOCK = "chain.wrong-block"
+    CHAIN_WRONG_AMOUNT = "chain.wrong-amount"
+    CHAIN_BAD_OWNERSHIP = "chain.bad-ownership"
 
     ARGUMENT_BAD_LENGTH = "argument.bad-length"
     ARGUMENT_BAD_POINT = "argument.bad-point"

@@ -1,15 +1,18 @@
-"""The evidence of one asset: disclosed addresses, their amounts, and who signed for them.
+"""The evidence of one asset: disclosed addresses, who signed for them, and what shows the amounts.
 
-The amounts are the exchange's word (`claimed`); the signatures say that whoever can spend from an
-address named this exchange, snapshot and block. Source: spec/protocol.md, section 3; the order of
-checks is that of spec/errors.md, section 2.
+The one composer of its checks, in the order of spec/errors.md, section 2; a file of version 1 has
+addresses and signatures alone. The signatures say that whoever can spend from an address named this
+exchange, snapshot and block. Sources: spec/protocol.md, section 3; spec/wire.md, section 4.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from verifier.chain.coins import check_coins
+from verifier.chain.levels import Level
 from verifier.errors import Code, Rejected
+from verifier.holdings import CheckedEvidence, Holding
 from verifier.keys import public_key_text
 from verifier.manifest import CheckedManifest, is_ascending
 from verifier.ownership import (
@@ -19,23 +22,34 @@ from verifier.ownership import (
     ownership_message,
     parse_address,
 )
-from verifier.params import ASSETS_LIMIT, EVIDENCE_VERSION, MAX_EVIDENCE_BYTES
+from verifier.params import ASSETS_LIMIT, MAX_EVIDENCE_BYTES
 from verifier.statement import evidence_digest
-from verifier.wire import Asset, BadFields, Evidence, NotCanonical, Row, Unit, read_record
+from verifier.wire import (
+    AnyEvidence,
+    Asset,
+    BadFields,
+    EvidenceV2,
+    NotCanonical,
+    Row,
+    Unit,
+    read_evidence,
+)
 
 SUPPORTED_CHAINS = frozenset({"bitcoin", "ethereum"})
 
-Seen = set[tuple[str, str, bytes]]  # chain, contract, script or account
+
+@dataclass
+class Seen:
+    """What was counted so far in the bundle: each owner, and each coin, counts once.
+
+    owners: (chain, contract, script or account); coins: (txid, index).
+    """
+
+    owners: set[tuple[str, str, bytes]] = field(default_factory=set)
+    coins: set[tuple[bytes, int]] = field(default_factory=set)
+
+
 _Addresses = dict[tuple[str, str], Address | OwnershipError]
-
-
-@dataclass(frozen=True)
-class CheckedEvidence:
-    """What the evidence of an asset comes to; ``total`` in ledger units, below 2^96."""
-
-    total: int
-    rows: int
-    signatures: int
 
 
 def ledger_units(row: Row, unit: Unit, decimals: int) -> int:
@@ -47,7 +61,7 @@ def ledger_units(row: Row, unit: Unit, decimals: int) -> int:
 def check_evidence(
     checked: CheckedManifest, asset: Asset, data: bytes, seen: Seen
 ) -> CheckedEvidence:
-    """Check untrusted evidence of one asset; adds its addresses to those ``seen`` in the bundle.
+    """Check untrusted evidence of one asset; adds what it counts to what is ``seen``.
 
     Raises:
         Rejected: the first fault, in the order of the numbers (spec/errors.md, section 2).
@@ -55,49 +69,77 @@ def check_evidence(
     # 4 - 9
     evidence = _read(asset, data)
     # 10
-    rows, signatures = evidence.rows, evidence.signatures
-    places = [(row.chain, row.contract, row.address) for row in rows]
-    if places != sorted(places):
-        raise _fault(Code.EVIDENCE_UNSORTED, asset, "the rows are not in ascending order")
-    if not is_ascending((entry.chain, entry.address) for entry in signatures):
-        raise _fault(Code.EVIDENCE_UNSORTED, asset, "the signatures are not in ascending order")
+    _check_order(asset, evidence)
     # 11
     addresses = _check_rows(asset, evidence, seen)
     # 12
-    if [(entry.chain, entry.address) for entry in signatures] != sorted(addresses):
+    signed = {(entry.chain, entry.address): entry for entry in evidence.signatures}
+    if list(signed) != sorted(addresses):
         raise _fault(
             Code.EVIDENCE_UNMATCHED_SIGNATURE, asset, "not one signature for every address"
         )
     # 13
-    _check_signatures(checked, asset, evidence, addresses)
+    owners = _check_signatures(checked, asset, evidence, addresses)
     # 14
+    check_coins(asset.code, evidence.coins, evidence.rows, seen.coins)
     units = {(unit.chain, unit.contract): unit for unit in asset.units}
-    total = sum(ledger_units(row, units[row.chain, row.contract], asset.decimals) for row in rows)
-    if total >= ASSETS_LIMIT:
+    found = CheckedEvidence(
+        rows=tuple(
+            Holding(
+                row,
+                owners[row.chain, row.address],
+                signed[row.chain, row.address],
+                ledger_units(row, units[row.chain, row.contract], asset.decimals),
+                Level.CLAIMED,
+            )
+            for row in evidence.rows
+        ),
+        coins=evidence.coins,
+        hidden=(),
+        signatures=len(evidence.signatures),
+    )
+    # 17
+    if found.total + sum(holding.units for holding in found.hidden) >= ASSETS_LIMIT:
         raise _fault(Code.EVIDENCE_TOTAL_TOO_LARGE, asset, "2^96 ledger units or more")
-    return CheckedEvidence(total, len(rows), len(signatures))
+    return found
 
 
-def _read(asset: Asset, data: bytes) -> Evidence:
+def _read(asset: Asset, data: bytes) -> AnyEvidence:
     """Numbers 4 to 9."""
     if not 1 <= len(data) <= MAX_EVIDENCE_BYTES:
-        raise _fault(Code.EVIDENCE_TOO_LARGE, asset, "empty, or larger than 64 MiB")
+        raise _fault(Code.EVIDENCE_TOO_LARGE, asset, "empty, or larger than 128 MiB")
     if evidence_digest(data) != asset.evidence:
         raise _fault(Code.EVIDENCE_WRONG_DIGEST, asset, "not the evidence that the manifest names")
     try:
-        evidence = read_record(Evidence, data)
+        evidence = read_evidence(data)
     except NotCanonical as error:
         raise _fault(Code.EVIDENCE_NOT_CANONICAL, asset, str(error)) from None
     except BadFields as error:
         raise _fault(Code.EVIDENCE_BAD_FIELDS, asset, str(error)) from None
-    if evidence.version != EVIDENCE_VERSION:
-        raise _fault(Code.EVIDENCE_UNSUPPORTED_VERSION, asset, "the version is not 1")
+    if evidence.version != (2 if isinstance(evidence, EvidenceV2) else 1):
+        raise _fault(
+            Code.EVIDENCE_UNSUPPORTED_VERSION, asset, "the version is not that of its fields"
+        )
     if evidence.code != asset.code:
         raise _fault(Code.EVIDENCE_WRONG_ASSET, asset, "it is of another asset")
     return evidence
 
 
-def _check_rows(asset: Asset, evidence: Evidence, seen: Seen) -> _Addresses:
+def _check_order(asset: Asset, evidence: AnyEvidence) -> None:
+    """Number 10."""
+    places = [(row.chain, row.contract, row.address) for row in evidence.rows]
+    if places != sorted(places):
+        raise _fault(Code.EVIDENCE_UNSORTED, asset, "the rows are not in ascending order")
+    strict = {
+        "signatures": ((entry.chain, entry.address) for entry in evidence.signatures),
+        "coins": ((coin.address, coin.txid, coin.index) for coin in evidence.coins),
+    }
+    for name, items in strict.items():
+        if not is_ascending(items):
+            raise _fault(Code.EVIDENCE_UNSORTED, asset, f"the {name} are not in ascending order")
+
+
+def _check_rows(asset: Asset, evidence: AnyEvidence, seen: Seen) -> _Addresses:
     """Number 11; return every (chain, address), parsed, or the refusal that its signature meets."""
     units = {(unit.chain, unit.contract) for unit in asset.units}
     addresses: _Addresses = {}
@@ -116,19 +158,20 @@ def _check_rows(asset: Asset, evidence: Evidence, seen: Seen) -> _Addresses:
             # The text is good and its template is not: that is a fault of the signature.
             address = error
         owner = address.script if isinstance(address, Address) else row.address.encode()
-        if (row.chain, row.contract, owner) in seen:
+        if (row.chain, row.contract, owner) in seen.owners:
             raise _fault(Code.EVIDENCE_DUPLICATE_ADDRESS, asset, "counted before", row=at)
-        seen.add((row.chain, row.contract, owner))
+        seen.owners.add((row.chain, row.contract, owner))
         addresses[row.chain, row.address] = address
     return addresses
 
 
 def _check_signatures(
-    checked: CheckedManifest, asset: Asset, evidence: Evidence, addresses: _Addresses
-) -> None:
-    """Number 13."""
+    checked: CheckedManifest, asset: Asset, evidence: AnyEvidence, addresses: _Addresses
+) -> dict[tuple[str, str], Address]:
+    """Number 13; return the addresses, every one of which is now known to be of a template."""
     manifest = checked.manifest
     key = public_key_text(manifest.public_key)
+    owners: dict[tuple[str, str], Address] = {}
     for at, entry in enumerate(evidence.signatures):
         address = addresses[entry.chain, entry.address]
         try:
@@ -142,6 +185,8 @@ def _check_signatures(
         except OwnershipError as error:
             where = f"{asset.code}, signature {at}"
             raise Rejected(Code(error.code), where, error.message) from None
+        owners[entry.chain, entry.address] = address
+    return owners
 
 
 def _fault(code: Code, asset: Asset, message: str, *, row: int | None = None) -> Rejected:

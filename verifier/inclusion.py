@@ -29,6 +29,7 @@ from verifier.policy import ASSET_CODE
 from verifier.source import Source
 from verifier.statement import leaf_blinding
 from verifier.tree import Tree, entry_link
+from verifier.units import coins_text
 from verifier.wire import (
     Asset,
     BadFields,
@@ -91,9 +92,7 @@ class Amount:
     @property
     def counted_text(self) -> str:
         """The counted amount as a decimal."""
-        whole, rest = divmod(self.counted, 10**self.decimals)
-        fraction = str(rest).rjust(self.decimals, "0").rstrip("0")
-        return f"{whole}.{fraction}" if fraction else str(whole)
+        return coins_text(self.counted, self.decimals)
 
     @property
     def is_compared(self) -> bool:

@@ -12,7 +12,6 @@ import native
 
 PROTOCOL_VERSION = 1
 ARGUMENT_VERSION = 1
-EVIDENCE_VERSION = 1
 PACKAGE_VERSION = 1
 
 # The order of secp256k1's group, and V, the standard base point.
@@ -25,7 +24,8 @@ SIGNATURE_BYTES = 64
 PAGE_HEADER_BYTES = 15
 
 MAX_MANIFEST_BYTES = 2**20
-MAX_EVIDENCE_BYTES = 2**26
+MAX_EVIDENCE_BYTES = 2**27
+MAX_COIN_INDEX = 2**32 - 1
 MAX_PACKAGE_BYTES = 2**20
 
 ACCOUNT_ID_TYPES = ("email", "phone", "opaque")

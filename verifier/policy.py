@@ -1,10 +1,11 @@
-"""What the verifier's user decides beyond the exchange's key: the least ratio, further units."""
+"""What the verifier's user decides beyond the exchange's key: ratio, further units, levels."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
+from verifier.chain.levels import Level
 from verifier.errors import Misuse
 from verifier.params import MAX_RATIO_TERM, MAX_UNIT_DECIMALS
 from verifier.units import KnownUnit
@@ -15,7 +16,10 @@ CHAIN_NAME = re.compile("[a-z0-9-]{1,32}")
 
 @dataclass(frozen=True)
 class Policy:
-    """The least ``ratio`` (num, den) accepted, and ``units`` to accept beside the known ones.
+    """What is enough for the verifier's user.
+
+    ratio: the least (num, den) accepted; units: to accept beside the known ones; require: the
+    weakest level at which an asset's amounts may be known.
 
     Raises:
         Misuse: the ratio's terms are not in [1, 2^32), or a unit is malformed.
@@ -23,6 +27,7 @@ class Policy:
 
     ratio: tuple[int, int] = (1, 1)
     units: tuple[KnownUnit, ...] = ()
+    require: Level = Level.CLAIMED
 
     def __post_init__(self) -> None:
         if not all(1 <= term <= MAX_RATIO_TERM for term in self.ratio):

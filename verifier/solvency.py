@@ -9,19 +9,24 @@ import os
 
 import native
 from verifier.errors import Code, Rejected
+from verifier.holdings import CheckedEvidence
 from verifier.manifest import CheckedManifest
 from verifier.params import SOLVENCY_BITS
 from verifier.statement import solvency_commitments, solvency_state
 from verifier.wire import Asset
 
 
-def check_solvency_argument(checked: CheckedManifest, asset: Asset, total: int) -> None:
-    """Check an asset's argument, ``total`` being its evidence's sum in ledger units.
+def check_solvency_argument(
+    checked: CheckedManifest, asset: Asset, evidence: CheckedEvidence
+) -> None:
+    """Check an asset's argument over what its evidence comes to.
 
     Raises:
         Rejected: ``argument.bad-length``, ``bad-point``, ``bad-scalar`` or ``rejected``.
     """
-    assets, difference = solvency_commitments(total, asset.ratio, asset.sum)
+    assets, difference = solvency_commitments(
+        evidence.total, asset.ratio, asset.sum, evidence.commitments
+    )
     state = solvency_state(checked.context, asset, assets, asset.sum)
     try:
         native.argument_verify(state, SOLVENCY_BITS, difference, asset.solvency, os.urandom(32))

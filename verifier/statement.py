@@ -6,7 +6,7 @@ with its length, so that no two statements share their bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import native
@@ -88,14 +88,21 @@ def leaf_blinding(
     return (int.from_bytes(digest) % GROUP_ORDER).to_bytes(32)
 
 
-def solvency_commitments(total: int, ratio: Ratio, liabilities: bytes) -> tuple[bytes, bytes]:
-    """Return ``C_A = total·V`` and ``den·C_A - num·C_L``, 33 bytes each, zeros for infinity.
+def solvency_commitments(
+    total: int, ratio: Ratio, liabilities: bytes, hidden: Sequence[bytes] = ()
+) -> tuple[bytes, bytes]:
+    """Return ``C_A = total·V + Σ C_h`` and ``den·C_A - num·C_L``; 33 bytes each, zeros: infinity.
 
-    ``total`` is less than 2^96, so that nothing wraps; ``liabilities`` is a point that decodes.
+    ``total`` is less than 2^96, so that nothing wraps; ``liabilities`` and the ``hidden`` C_h are
+    points that decode.
     """
-    assets = native.msm(_scalar(total), BASE_POINT)
+    points = BASE_POINT + b"".join(hidden)
+    assets = native.msm(_scalar(total) + _scalar(1) * len(hidden), points)
     difference = native.msm(
-        _scalar(ratio.den * total) + _scalar(GROUP_ORDER - ratio.num), BASE_POINT + liabilities
+        _scalar(ratio.den * total)
+        + _scalar(ratio.den) * len(hidden)
+        + _scalar(GROUP_ORDER - ratio.num),
+        points + liabilities,
     )
     return assets, difference
 

@@ -31,3 +31,10 @@ KNOWN_UNITS = frozenset(
         KnownUnit("BNB", "ethereum", "0xB8c77482e45F1F44dE1745F52C74426C631bDD52", 18),
     }
 )
+
+
+def coins_text(units: int, decimals: int) -> str:
+    """Return an amount of ledger units as a decimal number of whole coins."""
+    whole, rest = divmod(units, 10**decimals)
+    fraction = str(rest).rjust(decimals, "0").rstrip("0")
+    return f"{whole}.{fraction}" if fraction else str(whole)

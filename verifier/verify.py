@@ -5,19 +5,21 @@ Each function raises at the first fault, in the order of spec/errors.md; returni
  1. Manifest: present, signed by the key that the user gave, canonical, every field in order.
  2. Previous manifest, where the user gave one: the chain is unbroken, nothing is signed twice.
  3. Files (audit: the bundle's and no others; solvency: the evidence).
- 4. Evidence of every asset: ownership signatures and the sum of the amounts.
- 5. Solvency argument of every asset.
- 6. Trees (audit): every page of every asset and every link up to the signed root.
- 7. Package (inclusion): signed, of this manifest, of the account that the user typed.
- 8. Leaves (inclusion): each opens with the user's id, and its path leads to the signed root.
- 9. Balances (inclusion): what is counted is at least what the user typed.
+ 4. Evidence of every asset: ownership signatures, proofs, and the sum of the amounts.
+ 5. Chains, where the user gave a node: it confirms the block, and what evidence says of it.
+ 6. Solvency argument of every asset.
+ 7. Trees (audit): every page of every asset and every link up to the signed root.
+ 8. Strength: every asset's amounts are known as well as the user requires.
+ 9. Package (inclusion): signed, of this manifest, of the account that the user typed.
+10. Leaves (inclusion): each opens with the user's id, and its path leads to the signed root.
+11. Balances (inclusion): what is counted is at least what the user typed.
 
-An audit is 1 to 6, a check of solvency 1 to 5, one of inclusion 1, 2, 7, 8, 9.
+An audit is 1 to 8, a check of solvency the same without 7, one of inclusion 1, 2, 9, 10, 11.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -26,8 +28,11 @@ from pathlib import Path, PurePosixPath
 from typing import cast
 
 from verifier.account import AccountError, IdType, canonical_account_id
+from verifier.chain.levels import Level, weakest
+from verifier.chain.nodes import Nodes
 from verifier.errors import CannotCheck, Code, Misuse, Rejected
-from verifier.evidence import CheckedEvidence, Seen, check_evidence
+from verifier.evidence import Seen, check_evidence
+from verifier.holdings import AssetReport, CheckedEvidence, report_asset
 from verifier.http_source import HttpSource
 from verifier.inclusion import (
     Amount,
@@ -52,9 +57,6 @@ from verifier.source import FolderSource, Source
 from verifier.tree import audit_tree
 from verifier.wire import Manifest
 
-# How the amounts of an asset are known: in this version by the exchange's word, always.
-CLAIMED = "claimed"
-
 OPAQUE_WARNING = (
     "account ids are opaque: the exchange could have told one number to two customers; "
     "make sure that yours is your own"
@@ -72,13 +74,18 @@ class Check:
 
 @dataclass(frozen=True)
 class Report:
-    """An accepted audit or check of solvency; ``amounts`` says how each asset's are known."""
+    """An accepted audit or check of solvency; ``assets`` are in the manifest's order."""
 
     manifest: Manifest
     digest: bytes
-    amounts: Mapping[str, str]
+    assets: tuple[AssetReport, ...]
     checks: tuple[Check, ...]
     warnings: tuple[str, ...]
+
+    @property
+    def level(self) -> Level:
+        """The weakest level of any asset."""
+        return weakest(asset.level for asset in self.assets)
 
 
 @dataclass(frozen=True)
@@ -101,6 +108,16 @@ class NotCompared(CannotCheck):
         self.amounts = amounts
 
 
+class TooWeak(CannotCheck):
+    """All is accepted, but amounts are known less well than the user requires; see ``report``."""
+
+    def __init__(self, report: Report, required: Level) -> None:
+        weak = [item.code for item in report.assets if item.level.rank < required.rank]
+        message = f"amounts of {', '.join(weak)} are not known as {required}, which you require"
+        super().__init__(Code.CHECK_TOO_WEAK, message)
+        self.report = report
+
+
 OnCheck = Callable[[Check], None]
 Progress = Callable[[int, int], None]
 
@@ -111,6 +128,7 @@ def audit(
     *,
     policy: Policy | None = None,
     previous: str | Path | None = None,
+    nodes: Nodes | None = None,
     jobs: int = 1,
     progress: Progress | None = None,
     on_check: OnCheck | None = None,
@@ -120,15 +138,17 @@ def audit(
     Args:
         bundle: a folder, or an http(s) URL; untrusted.
         exchange_key: the exchange's public key, 32 bytes or its text, from anywhere but the bundle.
-        policy: the least ratio and further units; by default 1/1 and none.
+        policy: what is enough; by default a ratio of 1/1, no further units, amounts ``claimed``.
         previous: the bundle or manifest that came before (its signature beside it, as ``.sig``).
+        nodes: the user's own nodes, to confirm blocks and amounts.
         jobs: threads that check pages.
         progress: called with the entries of pages checked, and those there are.
         on_check: called with each step of the plan as it ends.
 
     Raises:
         Rejected: the first fault.
-        CannotCheck: something could not be read.
+        TooWeak: all is accepted, but some amounts are known less well than ``policy`` requires.
+        CannotCheck: something could not be read, or a node does not answer.
         Misuse: an argument is malformed.
     """
     if jobs < 1:
@@ -137,10 +157,11 @@ def audit(
     with closing(_open(bundle)) as source:
         checked = _check_manifest(plan, source, exchange_key, policy, previous)  # 1, 2
         _check_files(plan, source, checked)  # 3
-        totals = _check_all_evidence(plan, source, checked)  # 4
-        _check_all_solvency(plan, checked, totals)  # 5
-        _audit_all_trees(plan, source, checked, jobs, progress)  # 6
-    return plan.report(checked)
+        evidence = _check_all_evidence(plan, source, checked)  # 4
+        evidence = _confirm(plan, checked, evidence, nodes)  # 5
+        _check_all_solvency(plan, checked, evidence)  # 6
+        _audit_all_trees(plan, source, checked, jobs, progress)  # 7
+    return _report(plan, checked, evidence, policy)  # 8
 
 
 def check_solvency(
@@ -149,6 +170,7 @@ def check_solvency(
     *,
     policy: Policy | None = None,
     previous: str | Path | None = None,
+    nodes: Nodes | None = None,
     on_check: OnCheck | None = None,
 ) -> Report:
     """Check manifest, evidence and solvency arguments, and no tree: it holds *if* those are right.
@@ -159,9 +181,10 @@ def check_solvency(
     with closing(_open(bundle)) as source:
         checked = _check_manifest(plan, source, exchange_key, policy, previous)  # 1, 2
         source.check_present(evidence_path(asset.code) for asset in checked.manifest.assets)  # 3
-        totals = _check_all_evidence(plan, source, checked)  # 4
-        _check_all_solvency(plan, checked, totals)  # 5
-    return plan.report(checked)
+        evidence = _check_all_evidence(plan, source, checked)  # 4
+        evidence = _confirm(plan, checked, evidence, nodes)  # 5
+        _check_all_solvency(plan, checked, evidence)  # 6
+    return _report(plan, checked, evidence, policy)  # 8
 
 
 def check_inclusion(
@@ -197,12 +220,12 @@ def check_inclusion(
     with closing(_open(bundle)) as source:
         checked = _check_manifest(plan, source, exchange_key, policy, previous)  # 1, 2
         canonical_id = _canonical_id(checked.manifest, account_id)
-        with plan.step("inclusion package") as figures:  # 7
+        with plan.step("inclusion package") as figures:  # 9
             body = check_package(checked, package, canonical_id)
             figures["parts"] = sum(len(asset.parts) for asset in body.assets)
-        with plan.step("leaves and their paths to the signed roots") as figures:  # 8
+        with plan.step("leaves and their paths to the signed roots") as figures:  # 10
             figures["pages"] = check_leaves(source, checked, body)
-    with plan.step("balances"):  # 9
+    with plan.step("balances"):  # 11
         amounts = compare_balances(checked, body, typed)
     if not only and not all(amount.is_compared for amount in amounts):
         raise NotCompared(amounts)
@@ -230,11 +253,6 @@ class _Plan:
             self.checks.append(check)
             if self.on_check is not None:
                 self.on_check(check)
-
-    def report(self, checked: CheckedManifest) -> Report:
-        manifest = checked.manifest
-        amounts = {asset.code: CLAIMED for asset in manifest.assets}
-        return Report(manifest, checked.digest, amounts, tuple(self.checks), _warnings(manifest))
 
 
 def _check_manifest(
@@ -273,26 +291,72 @@ def _check_files(plan: _Plan, source: Source, checked: CheckedManifest) -> None:
 
 def _check_all_evidence(
     plan: _Plan, source: Source, checked: CheckedManifest
-) -> dict[str, CheckedEvidence]:
-    seen: Seen = set()
-    found = {}
+) -> list[CheckedEvidence]:
+    """Return what the evidence of each asset comes to, in the manifest's order."""
+    seen = Seen()
+    found = []
     for asset in checked.manifest.assets:
         with plan.step(f"evidence of {asset.code}") as figures:
             data = source.read(evidence_path(asset.code), MAX_EVIDENCE_BYTES)
-            evidence = found[asset.code] = check_evidence(checked, asset, data, seen)
-            figures["rows"] = evidence.rows
+            evidence = check_evidence(checked, asset, data, seen)
+            figures["rows"] = len(evidence.rows)
             figures["signatures"] = evidence.signatures
-            figures["amounts"] = CLAIMED
+            if evidence.hidden:
+                figures["hidden_keys"] = sum(holding.keys for holding in evidence.hidden)
+            figures["amounts"] = evidence.level
+            found.append(evidence)
     return found
 
 
+def _confirm(
+    plan: _Plan,
+    checked: CheckedManifest,
+    evidence: list[CheckedEvidence],
+    nodes: Nodes | None,
+) -> list[CheckedEvidence]:
+    """Ask every node whose chain the manifest has; return the evidence with its levels raised."""
+    blocks = {chain.name: chain for chain in checked.manifest.chains}
+    for name, node in (nodes or Nodes()).given():
+        if name in blocks:
+            with plan.step(f"block and amounts of {name}, by your own node") as figures:
+                evidence = node.confirm(checked, evidence)
+                levels = [
+                    holding.level
+                    for found in evidence
+                    for holding in found.holdings
+                    if holding.chain == name
+                ]
+                figures["height"] = blocks[name].height
+                figures["confirmed"] = levels.count(Level.CHAIN)
+                figures["undecided"] = len(levels) - levels.count(Level.CHAIN)
+    return evidence
+
+
 def _check_all_solvency(
-    plan: _Plan, checked: CheckedManifest, evidence: Mapping[str, CheckedEvidence]
+    plan: _Plan, checked: CheckedManifest, evidence: Sequence[CheckedEvidence]
 ) -> None:
-    for asset in checked.manifest.assets:
+    for asset, found in zip(checked.manifest.assets, evidence, strict=True):
         with plan.step(f"solvency argument of {asset.code}") as figures:
-            check_solvency_argument(checked, asset, evidence[asset.code].total)
+            check_solvency_argument(checked, asset, found)
             figures["ratio"] = f"{asset.ratio.num}/{asset.ratio.den}"
+
+
+def _report(
+    plan: _Plan,
+    checked: CheckedManifest,
+    evidence: Sequence[CheckedEvidence],
+    policy: Policy | None,
+) -> Report:
+    manifest = checked.manifest
+    assets = tuple(
+        report_asset(asset.code, asset.decimals, found)
+        for asset, found in zip(manifest.assets, evidence, strict=True)
+    )
+    report = Report(manifest, checked.digest, assets, tuple(plan.checks), _warnings(manifest))
+    required = (policy or Policy()).require
+    if report.level.rank < required.rank:
+        raise TooWeak(report, required)
+    return report
 
 
 def _audit_all_trees(

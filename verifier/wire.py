@@ -48,6 +48,7 @@ class Size:
 Bin32 = Annotated[bytes, Size(ID_BYTES, ID_BYTES)]
 Point = Annotated[bytes, Size(POINT_BYTES, POINT_BYTES)]
 SignatureBytes = Annotated[bytes, Size(SIGNATURE_BYTES, SIGNATURE_BYTES)]
+TrieNode = Annotated[bytes, Size(1, 4096)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,13 +141,76 @@ class OwnershipSignature:
 
 
 @dataclass(frozen=True, slots=True)
+class Coin:
+    """An unspent Bitcoin output; ``amount`` in satoshi, ``txid`` in the order that is displayed."""
+
+    address: Annotated[str, Size(1, 128)]
+    amount: int
+    index: int
+    txid: Bin32
+
+
+@dataclass(frozen=True, slots=True)
+class StateProof:
+    """A block's header, in RLP, and nodes of the tries under it."""
+
+    chain: str
+    header: TrieNode
+    nodes: Annotated[tuple[TrieNode, ...], Size(1, 2**20)]
+
+
+@dataclass(frozen=True, slots=True)
+class HiddenSet:
+    """Public keys of which the exchange owns some: ``keys`` has 33 bytes each, ``amounts`` 16."""
+
+    amounts: bytes
+    argument: bytes
+    chain: str
+    commitment: Point
+    contract: str
+    keys: bytes
+    scripts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
-    """``evidence/CODE.msgpack``."""
+    """``evidence/CODE.msgpack`` of version 1: disclosed addresses alone."""
 
     code: str
     rows: Annotated[tuple[Row, ...], Size(0, 2**20)]
     signatures: tuple[OwnershipSignature, ...]
     version: int
+
+    @property
+    def coins(self) -> tuple[Coin, ...]:
+        """None: version 1 has no such field."""
+        return ()
+
+    @property
+    def hidden(self) -> tuple[HiddenSet, ...]:
+        """None: version 1 has no such field."""
+        return ()
+
+    @property
+    def proofs(self) -> tuple[StateProof, ...]:
+        """None: version 1 has no such field."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceV2:
+    """``evidence/CODE.msgpack`` of version 2."""
+
+    code: str
+    coins: Annotated[tuple[Coin, ...], Size(0, 2**20)]
+    hidden: Annotated[tuple[HiddenSet, ...], Size(0, 0)]
+    proofs: Annotated[tuple[StateProof, ...], Size(0, 0)]
+    rows: Annotated[tuple[Row, ...], Size(0, 2**20)]
+    signatures: tuple[OwnershipSignature, ...]
+    version: int
+
+
+AnyEvidence = Evidence | EvidenceV2
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +279,19 @@ def read_record(kind: type[Record], data: bytes) -> Record:
     """
     record: Record = _read(kind, decode(data), kind.__name__.lower())
     return record
+
+
+def read_evidence(data: bytes) -> AnyEvidence:
+    """Decode an untrusted evidence file; which fields it has says of which version it is to be.
+
+    Raises:
+        NotCanonical: see `decode`.
+        BadFields: the fields are those of neither version.
+    """
+    value = decode(data)
+    is_second = isinstance(value, dict) and "coins" in value
+    evidence: AnyEvidence = _read(EvidenceV2 if is_second else Evidence, value, "evidence")
+    return evidence
 
 
 def write_record(record: object) -> bytes:

@@ -20,7 +20,7 @@ from prover.errors import ProverError
 from verifier import wire
 from verifier.evidence import ledger_units
 from verifier.ownership import OwnershipError, check_ownership, parse_address
-from verifier.params import ASSETS_LIMIT, EVIDENCE_VERSION, MAX_EVIDENCE_BYTES
+from verifier.params import ASSETS_LIMIT, MAX_EVIDENCE_BYTES
 
 COLUMNS = ("asset", "chain", "contract", "address", "amount", "format", "signature")
 _MOST_BRACKETS = 100
@@ -29,6 +29,16 @@ _REQUIRED = frozenset({"asset", "chain", "address", "amount"})
 MAX_EVIDENCE_ROWS = 1 << 20
 _AMOUNT_LIMIT = 1 << 256
 _AMOUNT_DIGITS = 78
+
+
+@dataclass(frozen=True, slots=True)
+class Backing:
+    """What an asset's evidence holds beside addresses and signatures (``spec/wire.md`` 4)."""
+
+    coins: tuple[wire.Coin, ...] = ()
+    hidden: tuple[wire.HiddenSet, ...] = ()
+    proofs: tuple[wire.StateProof, ...] = ()
+
 
 Signatures = Mapping[tuple[str, str], wire.OwnershipSignature]
 
@@ -61,11 +71,12 @@ def build_evidence(
     assets: Sequence[AssetConfig],
     messages: Mapping[str, str],
     progress: Callable[[int], None],
+    backing: Mapping[str, Backing] | None = None,
 ) -> dict[str, bytes]:
     """Read all lists and check every address and signature; return each asset's evidence file.
 
     ``messages`` is the ownership message of each chain; ``progress`` is called with the number of
-    signatures checked so far.
+    signatures checked so far; ``backing`` is what some assets' evidence holds beside.
 
     Raises:
         ProverError: a row breaks a rule; the message names file, row and column.
@@ -84,8 +95,14 @@ def build_evidence(
             raise row.error("address", f"counted already: {earlier}")
         rows.append(row)
     signatures = _checked_signatures(rows, messages, progress)
+    beside = backing or {}
     return {
-        asset.code: _encode(asset, [row for row in rows if row.asset == asset.code], signatures)
+        asset.code: _encode(
+            asset,
+            [row for row in rows if row.asset == asset.code],
+            signatures,
+            beside.get(asset.code, Backing()),
+        )
         for asset in assets
     }
 
@@ -123,7 +140,7 @@ def _checked_signatures(
     }
 
 
-def evidence_total(asset: AssetConfig, evidence: wire.Evidence) -> int:
+def evidence_total(asset: AssetConfig, evidence: wire.AnyEvidence) -> int:
     """Return what the rows of an asset count for, in ledger units."""
     units = {(unit.chain, unit.contract): unit for unit in asset.units}
     return sum(
@@ -131,18 +148,26 @@ def evidence_total(asset: AssetConfig, evidence: wire.Evidence) -> int:
     )
 
 
-def _encode(asset: AssetConfig, rows: Sequence[_Row], signatures: Signatures) -> bytes:
-    """Encode the evidence file of one asset (``spec/wire.md`` 4)."""
+def _encode(
+    asset: AssetConfig, rows: Sequence[_Row], signatures: Signatures, backing: Backing
+) -> bytes:
+    """Encode the evidence file of one asset (``spec/wire.md`` 4), in version 1 if that says all."""
     ordered = sorted(rows, key=lambda row: (row.chain, row.contract, row.address))
-    evidence = wire.Evidence(
-        code=asset.code,
-        rows=tuple(
-            wire.Row(row.address, row.amount.to_bytes(32), row.chain, row.contract)
-            for row in ordered
-        ),
-        signatures=tuple(signatures[owner] for owner in sorted({row.owner for row in rows})),
-        version=EVIDENCE_VERSION,
+    listed = tuple(
+        wire.Row(row.address, row.amount.to_bytes(32), row.chain, row.contract) for row in ordered
     )
+    signed = tuple(signatures[owner] for owner in sorted({row.owner for row in rows}))
+    evidence: wire.AnyEvidence = wire.Evidence(asset.code, listed, signed, version=1)
+    if backing != Backing():
+        evidence = wire.EvidenceV2(
+            asset.code,
+            backing.coins,
+            backing.hidden,
+            backing.proofs,
+            listed,
+            signed,
+            version=2,
+        )
     if evidence_total(asset, evidence) >= ASSETS_LIMIT:
         raise ProverError(f"asset {asset.code}: the evidence adds up to 2^96 ledger units or more")
     file = wire.write_record(evidence)

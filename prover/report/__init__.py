@@ -23,14 +23,18 @@ from verifier.keys import public_key_text
 from verifier.params import MAX_EVIDENCE_BYTES, MAX_MANIFEST_BYTES, TreeShape, evidence_path
 from verifier.source import FolderSource
 from verifier.units import KnownUnit
-from verifier.wire import Asset, Evidence, Manifest, read_record
+from verifier.wire import AnyEvidence, Asset, Manifest, read_evidence, read_record
 
 CHECKING_SHARES = (0.001, 0.01, 0.05, 0.2)
 OMITTED = (1, 10, 100, 1000)
 
 HOW_KNOWN = {
-    "claimed": "The exchange states the amounts. Each address signed for this snapshot; "
-    "that the coins were there was not checked on any chain."
+    verifier.Level.UNVERIFIED: "Contract wallets are said to have signed for this snapshot, which "
+    "only a node of the chain can tell.",
+    verifier.Level.CLAIMED: "The exchange states the amounts. Each address signed for this "
+    "snapshot; that the coins were there was not checked on any chain.",
+    verifier.Level.HEADER: "The amounts are proved under the block that the exchange names. That "
+    "this block is the chain's is for a node of your own to confirm.",
 }
 
 
@@ -44,7 +48,7 @@ class AssetFacts:
     addresses: int
     chains: str
     slots: str
-    known: str
+    known: verifier.Level
     shares: tuple[float, ...]
 
 
@@ -97,20 +101,21 @@ def _policy(bundle: Path) -> verifier.Policy:
         for asset in _manifest(bundle).assets
         for unit in asset.units
     )
-    return verifier.Policy(units=units)
+    return verifier.Policy(units=units, require=verifier.Level.UNVERIFIED)
 
 
 def _render(bundle: Path, checked: verifier.Report, key: str, *, is_key_given: bool) -> str:
     manifest = checked.manifest
     source = FolderSource(bundle)
+    levels = [item.level for item in checked.assets]
     assets = [
         _facts(
             asset,
-            read_record(Evidence, source.read(evidence_path(asset.code), MAX_EVIDENCE_BYTES)),
-            checked.amounts[asset.code],
+            read_evidence(source.read(evidence_path(asset.code), MAX_EVIDENCE_BYTES)),
+            known,
             manifest.page_size,
         )
-        for asset in manifest.assets
+        for asset, known in zip(manifest.assets, levels, strict=True)
     ]
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("prover.report", "."),
@@ -140,7 +145,9 @@ def _render(bundle: Path, checked: verifier.Report, key: str, *, is_key_given: b
     )
 
 
-def _facts(asset: Asset, evidence: Evidence, known: str, page_size: int) -> AssetFacts:
+def _facts(
+    asset: Asset, evidence: AnyEvidence, known: verifier.Level, page_size: int
+) -> AssetFacts:
     units = {(unit.chain, unit.contract): unit for unit in asset.units}
     amounts = sorted(
         (

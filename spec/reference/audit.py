@@ -28,7 +28,7 @@ def audit(
     """
     manifest = load(bundle, Policy(public_key, ratio, frozenset(units), previous))
     check_files(bundle, manifest)
-    seen: evidence.Seen = set()
+    seen = evidence.Seen()
     held = [evidence.check(bundle, manifest, asset, seen) for asset in manifest.assets]
     for asset, commitment in zip(manifest.assets, held, strict=True):
         tree.check_solvency(manifest, asset, commitment)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from spec.reference.manifest import (
 )
 from spec.reference.transcript import tagged_hash
 
-MAX_BYTES = 1 << 26
+MAX_BYTES = 1 << 27
 _ROW = {
     "address": wire.text(1, 128),
     "amount": wire.binary(32),
@@ -31,29 +32,54 @@ _SIGNATURE = {
     "format": wire.text(),
     "text": wire.text(1, 16384),
 }
-_EVIDENCE = wire.record(
-    {
-        "code": wire.text(),
-        "rows": wire.array(wire.record(_ROW), 0, 1 << 20),
-        "signatures": wire.array(wire.record(_SIGNATURE)),
-        "version": wire.integer,
-    }
-)
-Seen = set[tuple[str, str, bytes]]  # (chain, contract, script or account)
+_COIN = {
+    "address": wire.text(1, 128),
+    "amount": wire.integer,
+    "index": wire.integer,
+    "txid": wire.binary(32),
+}
+_VERSION_1 = {
+    "code": wire.text(),
+    "rows": wire.array(wire.record(_ROW), 0, 1 << 20),
+    "signatures": wire.array(wire.record(_SIGNATURE)),
+    "version": wire.integer,
+}
+_VERSION_2 = {
+    **_VERSION_1,
+    "coins": wire.array(wire.record(_COIN), 0, 1 << 20),
+    "hidden": wire.array(wire.integer, 0, 0),
+    "proofs": wire.array(wire.integer, 0, 0),
+}
+
+
+def _fields(value: Any) -> None:
+    """A file has the fields of one version or of the other."""
+    wire.record(_VERSION_2 if isinstance(value, dict) and "coins" in value else _VERSION_1)(value)
+
+
+@dataclass
+class Seen:
+    """What the bundle has counted so far."""
+
+    owners: set[tuple[str, str, bytes]] = field(default_factory=set)  # chain, contract, script
+    coins: set[tuple[bytes, int]] = field(default_factory=set)
 
 
 def check(bundle: Path, manifest: Manifest, asset: Asset, seen: Seen) -> Point:
-    """C_A of one asset, after numbers 4 to 14. `seen` is shared by the assets of the bundle."""
+    """C_A of one asset, after numbers 4 to 17. `seen` is shared by the assets of the bundle."""
     name = f"evidence/{asset.code}.msgpack"
     data = read_limited(bundle / name, MAX_BYTES, "evidence.too-large", name)
     require(tagged_hash("evidence", data) == asset.evidence, "evidence.wrong-digest", name)
-    fields = decode_fields(data, _EVIDENCE, "evidence", name)
-    require(fields["version"] == 1, "evidence.unsupported-version", name)
+    fields = decode_fields(data, _fields, "evidence", name)
+    version = 2 if "coins" in fields else 1
+    require(fields["version"] == version, "evidence.unsupported-version", name)
     require(fields["code"] == asset.code, "evidence.wrong-asset", name)
-    rows, signatures = fields["rows"], fields["signatures"]
+    rows, signatures, coins = fields["rows"], fields["signatures"], fields.get("coins", [])
     places = [(row["chain"], row["contract"], row["address"]) for row in rows]
     signature_order = ascending((item["chain"], item["address"]) for item in signatures)
-    require(places == sorted(places) and signature_order, "evidence.unsorted", name)
+    coin_order = ascending((coin["address"], coin["txid"], coin["index"]) for coin in coins)
+    sorted_all = places == sorted(places) and signature_order and coin_order
+    require(sorted_all, "evidence.unsorted", name)
     for number, row in enumerate(rows):
         _check_row(row, asset, seen, f"{name}, row {number}")
     pairs = sorted({(row["chain"], row["address"]) for row in rows})
@@ -61,6 +87,7 @@ def check(bundle: Path, manifest: Manifest, asset: Asset, seen: Seen) -> Point:
     require(matched, "evidence.unmatched-signature", name)
     for number, item in enumerate(signatures):
         _check_signature(item, manifest, f"{name}, signature {number}")
+    _check_coins(coins, rows, seen, name)
     total = sum(_ledger_units(row, asset) for row in rows)
     require(total < 1 << 96, "evidence.total-too-large", name)
     return multi_multiply([(total, V)])
@@ -75,8 +102,8 @@ def _check_row(row: dict[str, Any], asset: Asset, seen: Seen, where: str) -> Non
         owner = ownership.owner(row["chain"], row["address"])
     except ValueError as error:
         raise Rejected("evidence.bad-address", where, str(error)) from None
-    require((*unit, owner) not in seen, "evidence.duplicate-address", where)
-    seen.add((*unit, owner))
+    require((*unit, owner) not in seen.owners, "evidence.duplicate-address", where)
+    seen.owners.add((*unit, owner))
 
 
 def _check_signature(item: dict[str, Any], manifest: Manifest, where: str) -> None:
@@ -88,6 +115,26 @@ def _check_signature(item: dict[str, Any], manifest: Manifest, where: str) -> No
         raise Rejected(f"evidence.unsupported-{error.what}", where, str(error)) from None
     except ValueError as error:
         raise Rejected("evidence.bad-signature", where, str(error)) from None
+
+
+def _check_coins(
+    coins: list[dict[str, Any]], rows: list[dict[str, Any]], seen: Seen, name: str
+) -> None:
+    """errors.md 2, number 14."""
+    for number, coin in enumerate(coins):
+        where = f"{name}, coin {number}"
+        require(coin["index"] < 1 << 32, "evidence.bad-coin", where)
+        outpoint = coin["txid"], coin["index"]
+        require(outpoint not in seen.coins, "evidence.duplicate-coin", where)
+        seen.coins.add(outpoint)
+    for address in dict.fromkeys(coin["address"] for coin in coins):
+        held = sum(coin["amount"] for coin in coins if coin["address"] == address)
+        stated = [
+            int.from_bytes(row["amount"], "big")
+            for row in rows
+            if (row["chain"], row["contract"], row["address"]) == ("bitcoin", "", address)
+        ]
+        require(stated == [held], "evidence.unmatched-coins", name)
 
 
 def _ledger_units(row: dict[str, Any], asset: Asset) -> int:

@@ -22,7 +22,7 @@ from tests.adversarial.exchange import Fields, pack, sign
 from tests.adversarial.forge import tagged
 from tests.adversarial.sample import ALICE, ETH, sample
 from verifier.errors import Code
-from verifier.evidence import check_evidence
+from verifier.evidence import Seen, check_evidence
 from verifier.inclusion import check_package
 from verifier.manifest import CheckedManifest, check_manifest
 from verifier.policy import Policy
@@ -51,8 +51,8 @@ class Bundle:
         """The audit of a bundle of these files."""
         checked = check_manifest(manifest, signature, self.key, Policy())
         for asset in checked.manifest.assets:
-            total = check_evidence(checked, asset, evidence, set()).total
-            check_solvency_argument(checked, asset, total)
+            found = check_evidence(checked, asset, evidence, Seen())
+            check_solvency_argument(checked, asset, found)
             tree = Tree.of(checked, asset)
             if len(page) != tree.shape.file_bytes(0):
                 raise verifier.Rejected(Code.PAGE_BAD_FILE_LENGTH, asset.code, "as the audit says")

@@ -19,7 +19,11 @@ from tests.unit.verifier_bundle import Bundle
 from verifier.cli import main
 
 ALICE, BOB, CAROL = "alice@example.com", "bob@example.com", "carol@example.com"
-LAST_LINE = "ACCEPTED as claimed: amounts were not checked on any chain"
+LAST_LINE = "ACCEPTED as claimed: amounts of BTC, ETH rest on the exchange's word"
+KNOWN = {
+    "BTC": {"level": "claimed", "disclosed": {"claimed": "2.5"}, "hidden": []},
+    "ETH": {"level": "claimed", "disclosed": {"claimed": "3.2"}, "hidden": []},
+}
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +78,11 @@ def test_audit_says_what_it_checked(bundle, run):
     code, lines, error = run("audit", bundle.folder, "--jobs", 2)
     assert code == 0
     assert lines[-1] == LAST_LINE
-    assert all(line.startswith("ok   ") for line in lines[:-1])
+    assert all(line.startswith("ok   ") for line in lines[:-3])
+    assert lines[-3:-1] == [
+        "note BTC: 2.5 at addresses (claimed)",
+        "note ETH: 3.2 at addresses (claimed)",
+    ]
     assert "An Exchange" in lines[0]
     assert "2023-11-14T22:13:20Z" in lines[0]
     assert [line for line in lines if line.startswith("ok   tree of")] == [
@@ -101,12 +109,14 @@ def test_json_is_one_object(bundle, run):
         assert code == 0
         assert found["accepted"] is True
         assert found["error"] is None
-        assert found["amounts"] == {"BTC": "claimed", "ETH": "claimed"}
+        assert found["amounts"] == KNOWN
         assert all(check["ok"] for check in found["checks"])
 
 
 @pytest.mark.parametrize("name", ["audit", "solvency"])
-@pytest.mark.parametrize(("strength", "code"), [("claimed", 0), ("header", 1), ("chain", 1)])
+@pytest.mark.parametrize(
+    ("strength", "code"), [("unverified", 0), ("claimed", 0), ("header", 1), ("chain", 1)]
+)
 def test_require_refuses_what_is_weaker(bundle, run, name, strength, code):
     exit_code, lines, _ = run(name, bundle.folder, "--require", strength)
     assert exit_code == code
@@ -116,7 +126,7 @@ def test_require_refuses_what_is_weaker(bundle, run, name, strength, code):
     exit_code, lines, _ = run(name, bundle.folder, "--require", strength, "--json")
     found = only_json(lines)
     assert (exit_code, found["accepted"]) == (code, code == 0)
-    assert found["amounts"] == {"BTC": "claimed", "ETH": "claimed"}
+    assert found["amounts"] == KNOWN
     assert (found["error"] or {}).get("code") == (None if code == 0 else "check.too-weak")
 
 

@@ -30,7 +30,7 @@ from tests.fuzz.corpus import run
 from tests.vectors.bases import base, base_files
 from tests.vectors.subjects import write_files
 from verifier import wire
-from verifier.evidence import check_evidence
+from verifier.evidence import Seen, check_evidence
 from verifier.inclusion import check_package
 from verifier.manifest import check_manifest
 
@@ -81,12 +81,12 @@ def check_evidences(data: bytes) -> None:
     ours = theirs = None
     asset = replace(CHECKED.manifest.assets[0], evidence=digest)
     try:
-        check_evidence(CHECKED, asset, data, set())
+        check_evidence(CHECKED, asset, data, Seen())
     except verifier.Rejected as fault:
         ours = fault.code.value
     theirs_asset: Asset = replace(REFERENCE.assets[0], evidence=digest)
     try:
-        reference_evidence.check(BUNDLE, REFERENCE, theirs_asset, set())
+        reference_evidence.check(BUNDLE, REFERENCE, theirs_asset, reference_evidence.Seen())
     except reference.Rejected as fault:
         theirs = fault.code
     compare(ours, theirs)

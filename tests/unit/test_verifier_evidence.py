@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.ownership_forge import program_address
 from tests.unit.verifier_bundle import UNITS, Bundle, Ledger
-from verifier import Policy, Rejected, check_solvency, wire
+from verifier import Level, Policy, Rejected, check_solvency, wire
 from verifier.evidence import ledger_units
 from verifier.statement import evidence_digest
 from verifier.units import KNOWN_UNITS, KnownUnit
@@ -32,7 +32,11 @@ def evidence_fault(bundle: Bundle, evidence: wire.Evidence | bytes, at: int = 0)
 
 def test_the_bundle_is_accepted(bundle):
     report = check_solvency(bundle.folder, bundle.key)
-    assert report.amounts == {"BTC": "claimed", "ETH": "claimed"}
+    assert [(item.code, item.level, item.disclosed) for item in report.assets] == [
+        ("BTC", Level.CLAIMED, {Level.CLAIMED: 250_000_000}),
+        ("ETH", Level.CLAIMED, {Level.CLAIMED: 3_200_000_000}),
+    ]
+    assert report.level is Level.CLAIMED
     assert [check.figures.get("rows") for check in report.checks] == [None, 2, 2, None, None]
 
 
@@ -53,7 +57,7 @@ def test_files_and_digests(bundle):
     path.write_bytes(b"")
     assert fault(bundle) == "evidence.too-large BTC, evidence"
     with path.open("wb") as file:
-        file.truncate(2**26 + 1)
+        file.truncate(2**27 + 1)
     assert fault(bundle) == "evidence.too-large BTC, evidence"
     path.unlink()
     assert fault(bundle) == "bundle.missing-file evidence/BTC.msgpack"

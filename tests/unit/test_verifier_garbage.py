@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.unit.verifier_bundle import Bundle
 from verifier import Policy, Rejected, check_inclusion, wire
-from verifier.evidence import check_evidence
+from verifier.evidence import Seen, check_evidence
 from verifier.inclusion import check_package
 from verifier.keys import sign
 from verifier.manifest import check_manifest, check_previous
@@ -90,7 +90,7 @@ def test_any_evidence_is_accepted_or_rejected(bundle, data):
     manifest = (bundle.folder / "manifest.msgpack").read_bytes()
     signature = (bundle.folder / "manifest.sig").read_bytes()
     checked = check_manifest(manifest, signature, bundle.key, Policy())
-    found = family(check_evidence, checked, checked.manifest.assets[1], raw, set())
+    found = family(check_evidence, checked, checked.manifest.assets[1], raw, Seen())
     assert found in (None, "evidence")
 
 

@@ -104,7 +104,7 @@ class Bundle:
         assets[at] = replace(assets[at], **changes)  # type: ignore[arg-type]
         self.publish(replace(self.manifest, assets=tuple(assets)))
 
-    def change_evidence(self, at: int, evidence: wire.Evidence | bytes) -> None:
+    def change_evidence(self, at: int, evidence: wire.AnyEvidence | bytes) -> None:
         """Publish with the evidence of one asset replaced, and the argument left as it is."""
         data = evidence if isinstance(evidence, bytes) else wire.write_record(evidence)
         (self.folder / evidence_path(self.manifest.assets[at].code)).write_bytes(data)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from tests.vectors import (
     make_arguments,
     make_basics,
+    make_coins,
     make_evidence,
     make_inclusions,
     make_manifests,
@@ -21,6 +22,7 @@ MAKERS = (
     make_arguments,
     make_manifests,
     make_evidence,
+    make_coins,
     make_trees,
     make_statements,
     make_inclusions,

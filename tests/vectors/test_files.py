@@ -84,12 +84,12 @@ def test_a_manifest_at_its_limit_is_read(bundle: Path) -> None:
 
 
 def test_evidence_above_its_limit_is_refused(bundle: Path) -> None:
-    os.truncate(bundle / "evidence/BTC.msgpack", 2**26 + 1)
+    os.truncate(bundle / "evidence/BTC.msgpack", 2**27 + 1)
     assert codes(bundle) == {"evidence.too-large"}
 
 
 def test_evidence_at_its_limit_is_read(bundle: Path) -> None:
-    os.truncate(bundle / "evidence/BTC.msgpack", 2**26)
+    os.truncate(bundle / "evidence/BTC.msgpack", 2**27)
     assert codes(bundle) == {"evidence.wrong-digest"}
 
 

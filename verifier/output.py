@@ -1,0 +1,206 @@
+"""What ``assay-verify`` prints: one line a check and the verdict last, or one JSON object.
+
+What comes from a bundle is printed with anything unprintable escaped.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from verifier.chain.levels import Level
+from verifier.errors import CannotCheck, Rejected
+from verifier.holdings import AssetReport
+from verifier.inclusion import Amount
+from verifier.units import coins_text
+from verifier.verify import Check, InclusionReport, NotCompared, Report, TooWeak
+
+# The verdict at each level but the strongest, of the assets that are known no better.
+_VERDICTS = {
+    Level.UNVERIFIED: "contract wallets of {} were not asked whether they signed",
+    Level.CLAIMED: "amounts of {} rest on the exchange's word",
+    Level.HEADER: "amounts of {} are proved under a block that no node of yours confirmed",
+}
+
+
+class Output:
+    """Where checks and the verdict go."""
+
+    def check(self, check: Check) -> None:
+        """Tell of a step that ended."""
+        raise NotImplementedError
+
+    def accept(self, report: Report, strongest: str) -> None:
+        """Tell how well all is known; ``strongest`` is the verdict where nodes confirm it all."""
+        raise NotImplementedError
+
+    def accept_inclusion(self, report: InclusionReport) -> None:
+        """Tell what is counted for a customer."""
+        raise NotImplementedError
+
+    def reject(self, error: Rejected, advice: str) -> None:
+        """Tell the fault, and what to do."""
+        raise NotImplementedError
+
+    def fail(self, error: CannotCheck) -> None:
+        """Tell why there is no verdict."""
+        raise NotImplementedError
+
+    def warn(self, warnings: Sequence[str]) -> None:
+        """Tell of what the checks cannot show."""
+        for warning in warnings:
+            print(f"assay-verify: warning: {warning}", file=sys.stderr)
+
+
+class TextOutput(Output):
+    """Lines for people."""
+
+    def check(self, check: Check) -> None:
+        """See `Output`."""
+        figures = ", ".join(
+            f"{name.replace('_', ' ')} {value}" for name, value in check.figures.items()
+        )
+        state = "ok  " if check.ok else "FAIL"
+        self._print([f"{state} {check.name}" + f": {figures}" * bool(figures)])
+
+    def accept(self, report: Report, strongest: str) -> None:
+        """See `Output`."""
+        self.warn(report.warnings)
+        weakest = ", ".join(item.code for item in report.assets if item.level is report.level)
+        said = _VERDICTS.get(report.level, strongest).format(weakest)
+        self._print([*_asset_lines(report), f"ACCEPTED as {report.level}: {said}"])
+
+    def accept_inclusion(self, report: InclusionReport) -> None:
+        """See `Output`."""
+        self.warn(report.warnings)
+        included = any(amount.parts for amount in report.amounts)
+        verdict = "the balances that you typed are counted" if included else "nothing to include"
+        note = "note solvency was not checked by this command"
+        self._print([*_amount_lines(report.amounts), note, f"ACCEPTED: {verdict}"])
+
+    def reject(self, error: Rejected, advice: str) -> None:
+        """See `Output`."""
+        self._print([f"REJECTED {error}", advice])
+
+    def fail(self, error: CannotCheck) -> None:
+        """See `Output`."""
+        lines: list[str] = []
+        if isinstance(error, NotCompared):
+            lines = _amount_lines(error.amounts)
+        elif isinstance(error, TooWeak):
+            self.warn(error.report.warnings)
+            lines = _asset_lines(error.report)
+        self._print([*lines, f"NOT CHECKED {error}"])
+
+    def _print(self, lines: Sequence[str]) -> None:
+        for line in lines:
+            print(escape(line), flush=True)
+
+
+class JsonOutput(Output):
+    """One object for programs."""
+
+    def __init__(self) -> None:
+        self._checks: list[Check] = []
+
+    def check(self, check: Check) -> None:
+        """See `Output`."""
+        self._checks.append(check)
+
+    def accept(self, report: Report, strongest: str) -> None:
+        """See `Output`."""
+        self.warn(report.warnings)
+        self._print(None, _asset_objects(report))
+
+    def accept_inclusion(self, report: InclusionReport) -> None:
+        """See `Output`."""
+        self.warn(report.warnings)
+        self._print(None, _amount_objects(report.amounts))
+
+    def reject(self, error: Rejected, advice: str) -> None:
+        """See `Output`."""
+        self._print({"code": error.code, "where": error.where, "message": error.message}, {})
+
+    def fail(self, error: CannotCheck) -> None:
+        """See `Output`."""
+        amounts: Mapping[str, Any] = {}
+        if isinstance(error, NotCompared):
+            amounts = _amount_objects(error.amounts)
+        elif isinstance(error, TooWeak):
+            self.warn(error.report.warnings)
+            amounts = _asset_objects(error.report)
+        self._print({"code": error.code, "where": "", "message": error.message}, amounts)
+
+    def _print(self, error: Mapping[str, str] | None, amounts: Mapping[str, Any]) -> None:
+        checks = [
+            {"name": check.name, "ok": check.ok, "figures": dict(check.figures)}
+            for check in self._checks
+        ]
+        verdict = {"accepted": error is None, "error": error, "amounts": amounts, "checks": checks}
+        print(json.dumps(verdict, indent=2))
+
+
+def escape(text: str) -> str:
+    """Escape what could move the cursor, or the reader's eye."""
+    return "".join(
+        character if character.isprintable() else ascii(character)[1:-1] for character in text
+    )
+
+
+def _asset_lines(report: Report) -> list[str]:
+    return [f"note {item.code}: {_held(item)}" for item in report.assets]
+
+
+def _held(item: AssetReport) -> str:
+    parts = [
+        f"{coins_text(units, item.decimals)} at addresses ({level})"
+        for level, units in sorted(item.disclosed.items(), key=lambda entry: entry[0].rank)
+    ]
+    parts += [
+        f"hidden among {hidden.keys} keys that hold {coins_text(hidden.units, item.decimals)} "
+        f"({hidden.level})"
+        for hidden in item.hidden
+    ]
+    return ", ".join(parts) or f"nothing held ({item.level})"
+
+
+def _asset_objects(report: Report) -> dict[str, dict[str, Any]]:
+    return {
+        item.code: {
+            "level": item.level,
+            "disclosed": {
+                level: coins_text(units, item.decimals) for level, units in item.disclosed.items()
+            },
+            "hidden": [
+                {
+                    "keys": hidden.keys,
+                    "listed": coins_text(hidden.units, item.decimals),
+                    "level": hidden.level,
+                }
+                for hidden in item.hidden
+            ],
+        }
+        for item in report.assets
+    }
+
+
+def _amount_lines(amounts: Sequence[Amount]) -> list[str]:
+    return [
+        f"{amount.code}: you typed {amount.typed.text}, counted {amount.counted_text}"
+        if amount.typed
+        else f"{amount.code}: not typed, counted {amount.counted_text}"
+        for amount in amounts
+        if amount.typed or amount.parts
+    ]
+
+
+def _amount_objects(amounts: Sequence[Amount]) -> dict[str, dict[str, str | None]]:
+    return {
+        amount.code: {
+            "counted": amount.counted_text,
+            "typed": amount.typed.text if amount.typed else None,
+        }
+        for amount in amounts
+    }
