@@ -113,7 +113,7 @@ def place_leaves(
     begin: int,
     positions: Buffer,
     amounts: Buffer,
-    counts: Buffer,
+    first: Buffer,
     account_keys: Buffer,
     ids: Buffer,
     offsets: Buffer,
@@ -123,13 +123,14 @@ def place_leaves(
     """Write those leaves of some accounts that stand in the band that begins at leaf ``begin``.
 
     The band is ``values`` (u64) and ``blindings``; leaf p goes to p - begin. ``positions`` (u32)
-    and ``amounts`` (u64) have an item a part, ``counts`` (u32) the parts of every account.
+    and ``amounts`` (u64) have an item a part; account i has those from first[i] - first[0] up to
+    first[i + 1] - first[0] (u64).
 
     Raises:
-        ValueError: a length is wrong, the counts do not add up to the parts, or the offsets descend
-            or leave the ids.
+        ValueError: a length is wrong, ``first`` descends or does not end at the parts, or the
+            offsets descend or leave the ids.
     """
-    n, length = buffers.byte_length(counts) // 4, buffers.byte_length(ids)
+    n, length = buffers.byte_length(offsets) // 8 - 1, buffers.byte_length(ids)
     parts = buffers.byte_length(positions) // 4
     band = buffers.byte_length(values) // 8
     status = lib.assay_place_leaves(
@@ -140,7 +141,7 @@ def place_leaves(
         buffers.items(positions, parts, "positions", "uint32_t"),
         buffers.items(amounts, parts, "amounts", "uint64_t"),
         parts,
-        buffers.items(counts, n, "counts", "uint32_t"),
+        buffers.items(first, n + 1, "first", "uint64_t"),
         buffers.items(account_keys, KEY * n, "account_keys"),
         buffers.items(ids, length, "ids"),
         length,
@@ -150,7 +151,7 @@ def place_leaves(
         code,
         len(code),
     )
-    _require(status, "the counts or offsets are not those of the parts or ids")
+    _require(status, "first or the offsets are not those of the parts or ids")
 
 
 def place_padding(

@@ -157,9 +157,10 @@ size_t assay_order_scratch_size(size_t n);
 void assay_order(uint32_t *positions, const uint8_t *key, size_t n, void *scratch);
 
 /* Write those leaves of n accounts that stand in the band of `length` leaves from `begin` on, at position - begin: the value, and the
- * blinding factor.  positions and amounts: one a part; counts: the parts of each account, ASSAY_BAD_COUNT unless they add up; `context` is 32 bytes. */
+ * blinding factor.  positions and amounts: one a part; the parts of account i are first[i] - first[0] to first[i + 1] - first[0] - 1,
+ * ASSAY_BAD_COUNT unless these ascend to `parts`; `context` is 32 bytes. */
 int assay_place_leaves(uint64_t *values, uint8_t *blindings, uint32_t begin, uint32_t length, const uint32_t *positions,
-                       const uint64_t *amounts, size_t parts, const uint32_t *counts, const uint8_t *account_keys,
+                       const uint64_t *amounts, size_t parts, const uint64_t *first, const uint8_t *account_keys,
                        const uint8_t *ids, size_t ids_length, const uint64_t *offsets, size_t n, const uint8_t *context,
                        const uint8_t *code, size_t code_length);
 

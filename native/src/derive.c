@@ -1,25 +1,24 @@
-/* Streams, account keys, the split of balances, blinding factors; spec/protocol.md 2.2 and 2.4. */
+/* Streams, account keys, the split of balances; spec/protocol.md 2.4. */
 #include "derive.h"
 
 #include "assay.h"
 
 #include <string.h>
 
-static void update_u32(sha256_context *c, uint32_t a)
+void update_u32(sha256_context *c, uint32_t a)
 {
     uint8_t bytes[4];
     put_u32(bytes, a);
     sha256_update(c, bytes, 4);
 }
 
-static void update_u64(sha256_context *c, uint64_t a)
+void update_u64(sha256_context *c, uint64_t a)
 {
     update_u32(c, (uint32_t)(a >> 32));
     update_u32(c, (uint32_t)a);
 }
 
-/* Absorbs lp(data). */
-static void update_prefixed(sha256_context *c, const void *data, size_t length)
+void update_prefixed(sha256_context *c, const void *data, size_t length)
 {
     update_u32(c, (uint32_t)length);
     sha256_update(c, data, length);
@@ -60,15 +59,7 @@ void assay_stream_blocks(uint8_t *blocks, const uint8_t *key, uint64_t first, si
     clear_secret(&s, sizeof s);
 }
 
-static void reduce_in_place(uint8_t bytes[32])
-{
-    scalar t;
-    scalar_from_bytes_reduced(&t, bytes);
-    scalar_to_bytes(bytes, &t);
-}
-
-/* Id i is ids[offsets[i] … offsets[i + 1]): the offsets ascend and stay inside. */
-static bool offsets_valid(const uint64_t *offsets, size_t n, size_t ids_length)
+bool offsets_valid(const uint64_t *offsets, size_t n, size_t ids_length)
 {
     for (size_t i = 0; i < n; i++)
         if (offsets[i] > offsets[i + 1] || offsets[i + 1] - offsets[i] > UINT32_MAX) return false;
@@ -194,104 +185,5 @@ int assay_split(uint32_t *counts, uint64_t *amounts, size_t room, size_t *accoun
     *accounts = i;
     *parts = made;
     clear_secret(&d, sizeof d);
-    return ASSAY_OK;
-}
-
-/* The leaves `begin` to `begin + length - 1` of a tree. */
-typedef struct {
-    uint8_t *blindings;
-    uint32_t begin, length;
-} band;
-
-/* Where a leaf's blinding factor goes, NULL if it is not of this band. */
-static uint8_t *placed(const band *b, uint32_t position)
-{
-    const uint32_t at = position - b->begin; /* wraps for one before the band */
-    return at < b->length ? b->blindings + (size_t)32 * at : NULL;
-}
-
-/* Positions are random: what is written a few leaves later is fetched now. */
-#define AHEAD 16
-
-static void fetch(const band *b, const uint32_t *positions, size_t n, size_t at)
-{
-    const uint8_t *place = at < n ? placed(b, positions[at]) : NULL;
-    if (place != NULL) __builtin_prefetch(place, 1);
-}
-
-static void end_blinding(uint8_t *place, sha256_context *c)
-{
-    uint8_t bytes[32];
-    uint64_t high;
-    sha256_end(bytes, c);
-    memcpy(&high, bytes, 8);
-    if (high == UINT64_MAX) { /* else it is below the order, whose first 64 bits are ones */
-        scalar t;
-        scalar_from_bytes_reduced(&t, bytes);
-        scalar_to_bytes(bytes, &t);
-    }
-    memcpy(place, bytes, 32);
-}
-
-void assay_place_padding(uint8_t *blindings, uint32_t begin, uint32_t length, const uint32_t *positions,
-                         const uint8_t *key, uint64_t first, size_t n)
-{
-    const band b = {blindings, begin, length};
-    stream s;
-    stream_begin(&s, key);
-    for (size_t i = 0; i < n; i++) {
-        uint8_t *blinding = placed(&b, positions[i]);
-        fetch(&b, positions, n, i + AHEAD);
-        if (blinding == NULL) continue;
-        sha256_context c = s.keyed;
-        update_u64(&c, first + i);
-        end_blinding(blinding, &c);
-    }
-    clear_secret(&s, sizeof s);
-}
-
-int assay_place_leaves(uint64_t *values, uint8_t *blindings, uint32_t begin, uint32_t length, const uint32_t *positions,
-                       const uint64_t *amounts, size_t parts, const uint32_t *counts, const uint8_t *account_keys,
-                       const uint8_t *ids, size_t ids_length, const uint64_t *offsets, size_t n, const uint8_t *context,
-                       const uint8_t *code, size_t code_length)
-{
-    static const char LEAF[] = "assay/v1/leaf", BLINDING[] = "assay/v1/blinding";
-    if (!offsets_valid(offsets, n, ids_length)) return ASSAY_BAD_COUNT;
-    uint64_t counted = 0;
-    for (size_t i = 0; i < n; i++) counted += counts[i];
-    if (counted != parts) return ASSAY_BAD_COUNT;
-    const band b = {blindings, begin, length};
-    sha256_context leaf, blinding, c, part;
-    sha256_begin_tag(&leaf, LEAF, sizeof LEAF - 1);
-    update_prefixed(&leaf, context, 32);
-    update_prefixed(&leaf, code, code_length);
-    sha256_begin_tag(&blinding, BLINDING, sizeof BLINDING - 1);
-    size_t t = 0;
-    for (size_t i = 0; i < n; i++) {
-        bool begun = false;
-        for (uint32_t k = 0; k < counts[i]; k++, t++) {
-            uint8_t *place = placed(&b, positions[t]);
-            fetch(&b, positions, parts, t + AHEAD);
-            if (t + AHEAD < parts && positions[t + AHEAD] - begin < length)
-                __builtin_prefetch(values + (positions[t + AHEAD] - begin), 1);
-            if (place == NULL) continue;
-            if (!begun) {
-                uint8_t digest[32];
-                c = leaf;
-                update_prefixed(&c, ids + offsets[i], offsets[i + 1] - offsets[i]);
-                sha256_end(digest, &c);
-                c = blinding;
-                sha256_update(&c, account_keys + 32 * i, 32);
-                sha256_update(&c, digest, 32);
-                begun = true;
-            }
-            part = c;
-            update_u32(&part, k);
-            end_blinding(place, &part);
-            values[positions[t] - begin] = amounts[t];
-        }
-    }
-    clear_secret(&c, sizeof c);
-    clear_secret(&part, sizeof part);
     return ASSAY_OK;
 }

@@ -19,4 +19,12 @@ void stream_block(uint8_t block[32], const stream *s, uint64_t i);
 /* The k-th scalar: blocks 2k and 2k + 1, reduced mod n. */
 void stream_scalar(scalar *r, const stream *s, uint64_t k);
 
+/* Absorb a big-endian integer; lp(data). */
+void update_u32(sha256_context *c, uint32_t a);
+void update_u64(sha256_context *c, uint64_t a);
+void update_prefixed(sha256_context *c, const void *data, size_t length);
+
+/* Id i is ids[offsets[i] .. offsets[i + 1]), i < n: the offsets ascend and stay inside. */
+bool offsets_valid(const uint64_t *offsets, size_t n, size_t ids_length);
+
 #endif

@@ -93,9 +93,10 @@ void sha256_end(uint8_t digest[32], sha256_context *c)
         held = 0;
     }
     memset(c->buffer + held, 0, 56 - held);
-    for (int i = 0; i < 8; i++) c->buffer[56 + i] = (uint8_t)(bits >> (56 - 8 * i));
+    put_u32(c->buffer + 56, (uint32_t)(bits >> 32));
+    put_u32(c->buffer + 60, (uint32_t)bits);
     sha256_blocks()(c->state, c->buffer, 1);
-    for (int i = 0; i < 32; i++) digest[i] = (uint8_t)(c->state[i / 4] >> (24 - 8 * (i % 4)));
+    for (int i = 0; i < 8; i++) put_u32(digest + 4 * i, c->state[i]);
 }
 
 void sha256(uint8_t digest[32], const void *data, size_t length)

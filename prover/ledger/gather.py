@@ -39,10 +39,10 @@ from prover.ledger.errors import CellFault, LedgerError
 from prover.ledger.identifiers import Canonical, canonical_column
 from prover.ledger.ledger import Ledger
 from prover.ledger.parquet_source import read_parquet
+from prover.ledger.ranks import rank_ids
 from prover.ledger.readers import Batch, Batches, Layout
 from prover.ledger.source import CsvSource, LedgerAsset, LedgerSource, ParquetSource
 from prover.ledger.spool import Spool, TextSpool
-from prover.ledger.text import Text
 from prover.ordered import in_order
 from verifier.account import IdType
 
@@ -51,7 +51,6 @@ MAX_ROWS: Final = 1 << 30
 
 _ROW: Final = np.dtype([("entry", "<u4"), ("units", "<u8")])
 _TAIL: Final = np.dtype([("entry", "<u4"), ("words", "<u8", (TAIL_WORDS,))])
-_SORT_PIECE: Final = 1 << 17
 
 Rows = npt.NDArray[np.int64]
 
@@ -71,7 +70,7 @@ def read_ledger(
     Rows with one id add up; ids that differ in the source and are one in canonical form add up
     only if ``merge_duplicates``. ``work_dir`` takes temporary files without a name, about as large
     as the source. ``progress`` is called with the number of rows read so far. ``jobs`` is how many
-    threads parse.
+    threads parse and sort.
 
     Raises:
         LedgerError: the first fault of the source; see its rules.
@@ -88,7 +87,7 @@ def read_ledger(
         for batch, parsed in in_order(gathering.parse, batches, jobs):
             gathering.take(batch, parsed)
             progress(gathering.rows)
-        return gathering.finish(merge_duplicates)
+        return gathering.finish(merge_duplicates, jobs)
 
 
 def _open(
@@ -280,9 +279,9 @@ class _Gathering:
             rest["words"] = part.amounts.tail_words
             tails.append(rest)
 
-    def finish(self, merge_duplicates: bool) -> Ledger:
+    def finish(self, merge_duplicates: bool, jobs: int) -> Ledger:
         """Sort, make unique and add up."""
-        ids, offsets, ranks = _accounts(self._ids.whole())
+        ids, offsets, ranks = rank_ids(self._ids.whole(), jobs)
         if not merge_duplicates:
             refuse_duplicates(
                 self._file,
@@ -314,32 +313,3 @@ class _Gathering:
                     np.add.at(word, accounts_of, digits.copy())
             settle(balance, words)
         return balance
-
-
-def _accounts(
-    entries: Any,
-) -> tuple[npt.NDArray[np.uint8], U64, npt.NDArray[np.uint32]]:
-    """Sort ids by their bytes, equal ones into one.
-
-    Returns the distinct ids' bytes, their offsets (n + 1), and the rank of each entry among them.
-    """
-    order = pc.array_sort_indices(entries)
-    # As large as if all entries were distinct; what is not used is never touched.
-    ids, lengths = np.empty(entries.nbytes, np.uint8), np.empty(len(entries), np.uint8)
-    ranks = np.empty(len(entries), dtype=np.uint32)
-    accounts = end = 0
-    for start in range(0, len(entries), _SORT_PIECE):
-        piece = order.slice(start, _SORT_PIECE)
-        found = entries.take(piece)
-        new = np.ones(len(piece), dtype=np.bool_)
-        new[1:] = pc.not_equal(found[1:], found[:-1])
-        if start:
-            new[0] = found[0] != entries[order[start - 1].as_py()]
-        ranks[np.asarray(piece)] = accounts + np.cumsum(new) - 1
-        text = Text.of(found.filter(pa.array(new)).cast(pa.binary()))
-        ids[end : end + len(text.span)] = text.span
-        lengths[accounts : accounts + len(text)] = text.ends - text.starts
-        end, accounts = end + len(text.span), accounts + len(text)
-    offsets = np.zeros(accounts + 1, dtype=np.uint64)
-    np.cumsum(lengths[:accounts], out=offsets[1:])
-    return ids[:end], offsets, ranks

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -19,12 +20,13 @@ class Text:
 
     @classmethod
     def of(cls, array: Any) -> Text:
-        """Look into a ``pyarrow.BinaryArray`` without nulls."""
+        """Look into a ``pyarrow.BinaryArray`` or ``LargeBinaryArray`` without nulls."""
         if not len(array):
             return cls(np.empty(0, np.uint8), np.empty(0, np.int64), np.empty(0, np.int64))
         _, offsets, data = array.buffers()
-        bounds = np.frombuffer(offsets, np.int32, count=array.offset + len(array) + 1)
-        starts_and_end = bounds[array.offset :].astype(np.int64)
+        width = np.int64 if pa.types.is_large_binary(array.type) else np.int32
+        bounds = np.frombuffer(offsets, width, count=array.offset + len(array) + 1)
+        starts_and_end = bounds[array.offset :].astype(np.int64, copy=False)
         content = np.frombuffer(data or b"", np.uint8)
         return cls(content, starts_and_end[:-1], starts_and_end[1:])
 

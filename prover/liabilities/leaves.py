@@ -51,11 +51,6 @@ class Accounts:
     def __len__(self) -> int:
         return len(self.keys)
 
-    def ids_of(self, start: int, stop: int) -> tuple[Bytes, U64]:
-        """Return the ids of a range of accounts, with offsets that start at 0."""
-        offsets = self.offsets[start : stop + 1]
-        return self.ids[int(offsets[0]) : int(offsets[-1])], offsets - offsets[0]
-
 
 @dataclass(frozen=True, slots=True)
 class Openings:
@@ -94,9 +89,7 @@ def write_account_keys(
 
     def derive_piece(piece: tuple[int, int]) -> bytes:
         start, stop = piece
-        part = offsets[start : stop + 1]
-        names = ids[int(part[0]) : int(part[-1])]
-        return native.account_keys(snapshot_key, names.data, (part - part[0]).data)
+        return native.account_keys(snapshot_key, ids.data, offsets[start : stop + 1].data)
 
     for keys in in_order(derive_piece, pieces(len(offsets) - 1), jobs):
         file.write(keys)
@@ -164,17 +157,16 @@ class Leaves:
             start, stop = piece
             first = self.openings.first[start : stop + 1]
             mine = slice(int(first[0]), int(first[-1]))
-            ids, offsets = self.accounts.ids_of(start, stop)
             native.place_leaves(
                 amounts.data,
                 blindings.data,
                 begin,
                 self.openings.positions[mine].data,
                 self.openings.amounts[mine].data,
-                np.diff(first).astype(np.uint32).data,
+                first.data,
                 self.accounts.keys[start:stop].data,
-                ids.data,
-                offsets.data,
+                self.accounts.ids.data,
+                self.accounts.offsets[start : stop + 1].data,
                 self.context,
                 self.code.encode(),
             )

@@ -11,7 +11,8 @@ come out the same. What was synced decides only how much is proved twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -26,8 +27,9 @@ from verifier.params import TreeShape
 
 CHUNK_PAGES = 64
 
-# Entries in memory at a time, 40 bytes each: whole chunks of pages of any size.
-BAND_ENTRIES = 1 << 20
+# Entries made at a time, 40 bytes each: whole chunks of pages of any size. Memory holds three
+# bands: two whose last and first chunks are proved, and one that is being made.
+BAND_ENTRIES = 1 << 22
 
 RECORD = np.dtype([("id", "u1", 32), ("sum", "u1", 33), ("value", "u8"), ("blinding", "u1", 32)])
 Records = npt.NDArray[np.void]
@@ -122,53 +124,68 @@ def _prove_level(
     pages_path, records_path = public / str(level), private / str(level)
     pages_path.touch()
     records_path.touch(mode=0o600)
+    chunk_entries = CHUNK_PAGES * tree.shape.page_size
     with pages_path.open("r+b") as pages_file, records_path.open("r+b") as records_file:
         page_bytes = tree.shape.page_bytes(level, 0)
         kept = _keep_true_chunks(pages_file, records_file, page_bytes)
-        begin = min(kept * CHUNK_PAGES * tree.shape.page_size, len(entries))
+        begin = min(kept * chunk_entries, len(entries))
         advance(begin)
-        for band in range(begin, len(entries), BAND_ENTRIES):
-            end = min(band + BAND_ENTRIES, len(entries))
-            for pages, records in _prove_band(tree, level, entries, child_ids, band, end, jobs):
-                pages_file.write(pages)
-                records_file.write(records.tobytes())
-                advance(min(CHUNK_PAGES * tree.shape.page_size, end - begin))
-                begin += CHUNK_PAGES * tree.shape.page_size
+        for pages, records in _prove_chunks(
+            tree, level, _chunks(entries, begin, chunk_entries, jobs), child_ids, jobs
+        ):
+            pages_file.write(pages)
+            records_file.write(records.tobytes())
+            advance(min(chunk_entries, len(entries) - begin))
+            begin += chunk_entries
     return np.fromfile(records_path, RECORD)
 
 
-def _prove_band(
-    tree: Tree,
-    level: int,
-    entries: Entries,
-    child_ids: Bytes,
-    begin: int,
-    end: int,
-    jobs: int,
-) -> Iterator[tuple[bytes, Records]]:
-    """Yield pages and records of entries ``begin`` to ``end - 1``, chunk by chunk."""
-    shape = tree.shape
-    values, blindings = entries.band(begin, end, jobs)
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """Consecutive entries from number ``begin`` on: their values and blindings."""
 
-    def prove_chunk(start: int) -> tuple[bytes, Records]:
-        stop = min(start + CHUNK_PAGES * shape.page_size, end)
-        mine = slice(start - begin, stop - begin)
+    begin: int
+    values: U64
+    blindings: Bytes
+
+
+def _chunks(entries: Entries, begin: int, size: int, jobs: int) -> Iterator[_Chunk]:
+    """Cut the entries from ``begin`` on into chunks; while one band is used, the next is made."""
+    starts = range(begin, len(entries), BAND_ENTRIES)
+
+    def make(start: int) -> tuple[U64, Bytes]:
+        return entries.band(start, min(start + BAND_ENTRIES, len(entries)), jobs)
+
+    with closing(in_order(make, starts, 1)) as bands:
+        for start, (values, blindings) in zip(starts, bands, strict=True):
+            for at in range(0, len(values), size):
+                mine = slice(at, at + size)
+                yield _Chunk(start + at, values[mine], blindings[mine])
+
+
+def _prove_chunks(
+    tree: Tree, level: int, chunks: Iterable[_Chunk], child_ids: Bytes, jobs: int
+) -> Iterator[tuple[bytes, Records]]:
+    """Yield the pages of every chunk, and their records."""
+    shape = tree.shape
+
+    def prove(chunk: _Chunk) -> tuple[bytes, Records]:
         pages, *columns = native.pages_prove(
             tree.state,
             level,
             shape.levels,
-            start // shape.page_size,
+            chunk.begin // shape.page_size,
             shape.capacity,
             shape.page_size,
-            values[mine].data,
-            blindings[mine].data,
-            child_ids[start:stop].data,
+            chunk.values.data,
+            chunk.blindings.data,
+            child_ids[chunk.begin : chunk.begin + len(chunk.values)].data,
             tree.secret,
             tree.salt,
         )
         return pages, _records(*columns)
 
-    yield from in_order(prove_chunk, range(begin, end, CHUNK_PAGES * shape.page_size), jobs)
+    return in_order(prove, chunks, jobs)
 
 
 def _keep_true_chunks(pages_file: BinaryIO, records_file: BinaryIO, page_bytes: int) -> int:

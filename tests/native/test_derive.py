@@ -43,19 +43,20 @@ def test_no_accounts() -> None:
     assert native.account_keys(KEY, b"", array("Q", [0])) == b""
     assert native.split(b"", array("Q"), b"BTC", 1, 1) == (b"", b"")
     none = array("I")
-    native.place_leaves(*band(0), 0, none, array("Q"), none, b"", b"", array("Q", [0]), KEY, b"BTC")
+    zero = array("Q", [0])
+    native.place_leaves(*band(0), 0, none, array("Q"), zero, b"", b"", zero, KEY, b"BTC")
 
 
 @pytest.mark.parametrize("offsets", [[0, 2, 1], [0, 1, 4], [5, 5, 5]])
 def test_offsets_outside_the_ids(offsets: list[int]) -> None:
     with pytest.raises(ValueError, match="offsets"):
         native.account_keys(KEY, b"abc", array("Q", offsets))
-    one_each, numbers = array("I", [1, 1]), array("Q", offsets)
+    one_each, numbers = array("Q", [0, 1, 2]), array("Q", offsets)
     with pytest.raises(ValueError, match="offsets"):
         native.place_leaves(
             *band(2),
             0,
-            one_each,
+            array("I", [0, 1]),
             array("Q", [1, 1]),
             one_each,
             bytes(64),
@@ -189,13 +190,14 @@ def test_leaves() -> None:
             r = int.from_bytes(tagged("blinding", key + leaf + u(4, part))) % N
             position, amount = next(part_of)
             expected[position] = (amount, u(32, r))
-    account_keys, parts = b"".join(keys), array("I", counts)
+    account_keys = b"".join(keys)
     for before in (b"", b"abc"):
         ids, offsets = columns(NAMES, before)
+        first = array("Q", accumulate(counts, initial=len(before)))
         for begin, end in ((0, 40), (7, 8), (11, 40), (39, 60), (50, 60)):
             values, made = band(end - begin)
             native.place_leaves(
-                *(values, made, begin, positions, amounts, parts),
+                *(values, made, begin, positions, amounts, first),
                 *(account_keys, ids, offsets, context, code),
             )
             nothing = (0, b"?" * 32)
@@ -211,15 +213,17 @@ def test_wrong_lengths_are_misuse() -> None:
     with pytest.raises(ValueError, match="account_keys"):
         native.split(KEY, array("Q", [1, 2]), b"X", 1, 1)
     one, unit = array("I", [1]), array("Q", [5])
-    right = (one, unit, one, KEY, b"a", array("Q", [0, 1]), KEY)
+    right = (one, unit, array("Q", [0, 1]), KEY, b"a", array("Q", [0, 1]), KEY)
     native.place_leaves(*band(1), 0, *right, b"X")
     for index, wrong, name in (
         (0, array("I"), "amounts"),
         (1, array("Q"), "amounts"),
-        (2, array("I", [2]), "counts"),
-        (2, array("I", [0]), "counts"),
+        (2, array("Q", [0, 2]), "first"),
+        (2, array("Q", [1, 1]), "first"),
+        (2, array("Q", [1, 0]), "first"),
+        (2, array("Q", [0]), "first"),
         (3, KEY[1:], "account_keys"),
-        (5, offsets, "offsets"),
+        (5, offsets, "first"),
         (6, KEY[1:], "context"),
     ):
         arguments: list[Any] = [*right, b"X"]

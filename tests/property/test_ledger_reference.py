@@ -23,8 +23,8 @@ from prover.ledger import (
     LedgerError,
     LongColumns,
     csv_source,
-    gather,
     parquet_source,
+    ranks,
     read_ledger,
     spool,
 )
@@ -175,7 +175,7 @@ def test_ledger(
         with (
             patch.object(csv_source, "BLOCK_BYTES", size * 250),
             patch.object(parquet_source, "BATCH_ROWS", size),
-            patch.object(gather, "_SORT_PIECE", size),
+            patch.object(ranks, "BUCKET", size),
             patch.object(spool, "_PIECE_ITEMS", size),
         ):
             found: dict[str, list[int]] | Fault

@@ -29,10 +29,10 @@ from prover.ledger import (
     csv_source,
     find_account,
     frozen,
-    gather,
     ledger_digest,
     load_ledger,
     parquet_source,
+    ranks,
     read_ledger,
     save_ledger,
     spool,
@@ -124,7 +124,7 @@ def test_one_ledger_from_all_sources(
                 monkeypatch.setattr(csv_source, "BLOCK_BYTES", 200 * size)
                 monkeypatch.setattr(parquet_source, "BATCH_ROWS", size)
                 monkeypatch.setattr(sql_source, "BATCH_ROWS", size)
-                monkeypatch.setattr(gather, "_SORT_PIECE", size)
+                monkeypatch.setattr(ranks, "BUCKET", size)
                 monkeypatch.setattr(spool, "_PIECE_ITEMS", size)
                 rng.shuffle(rows)
                 ledger = read(write(Table.of(table, rows), columns), tmp_path)
