@@ -1,8 +1,8 @@
 """The command line ``assay``: results on standard output, everything else on standard error.
 
 Exit codes: 0 done, 1 could not run, 2 usage, 3 the assets do not cover the liabilities, or a
-bundle is rejected. Bad input
-ends in one line that names file, row, column and rule, never in a traceback.
+bundle is rejected. Bad input ends in one line that names file, row, column and rule, never in a
+traceback.
 """
 
 from __future__ import annotations
@@ -17,23 +17,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
 
 from prover.errors import AssetsShort, ProverError
 from prover.keys import make_keys, public_bytes, read_signing_key
 from prover.packages import Packager, write_packages
-from prover.sample import make_sample
+from prover.progress import Progress, Silent
 from prover.snapshot import PRIVATE, make_snapshot, ownership_messages, read_config
 from prover.storage import create_private
 from verifier import wire
@@ -186,6 +174,8 @@ def sample(
     as_json: Json = False,
 ) -> None:
     """Make a sample exchange: ledger, throw-away keys, signed evidence, snapshot.toml."""
+    from prover.sample import make_sample
+
     made = make_sample(out, accounts, assets.split(","), seed, insolvent=insolvent)
     result = {
         "accounts": made.accounts,
@@ -225,44 +215,15 @@ def _print(as_json: bool, result: dict[str, Any], text: str) -> None:
     print(json.dumps(result, ensure_ascii=False, sort_keys=True) if as_json else text)
 
 
-class _Rate(ProgressColumn):
-    """Units of work a second."""
-
-    def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:,.0f}/s" if task.speed else "")
-
-
-class _Bar:
-    """Shows progress on a terminal: one line for each stage."""
-
-    def __init__(self, bar: Progress) -> None:
-        self._bar = bar
-        self._task: TaskID | None = None
-
-    def stage(self, name: str, total: int | None) -> None:
-        self._task = self._bar.add_task(name, total=total)
-
-    def advance(self, done: int) -> None:
-        if self._task is not None:
-            self._bar.advance(self._task, done)
-
-    def reach(self, done: int) -> None:
-        if self._task is not None:
-            self._bar.update(self._task, completed=done)
-
-
 @contextmanager
-def _progress() -> Iterator[_Bar]:
-    console = Console(stderr=True)
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    with Progress(
-        *columns,
-        _Rate(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    ) as bar:
-        yield _Bar(bar)
+def _progress() -> Iterator[Progress]:
+    if not sys.stderr.isatty():
+        yield Silent()
+        return
+    from prover.bar import show
+
+    with show() as bar:
+        yield bar
 
 
 if __name__ == "__main__":

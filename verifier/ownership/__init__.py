@@ -7,6 +7,8 @@ rightly calls an anyone-can-spend script valid, and that proves no owner.
 
 Importing this package before embit or btclib keeps both on their pure-Python arithmetic: the one
 would load a libsecp256k1 that it carries prebuilt, the other any that happens to be installed.
+The libraries take as long to load as a customer's whole check, which needs none of them: they are
+imported in the functions that do.
 """
 
 from __future__ import annotations
@@ -19,10 +21,8 @@ for _native in ("embit.util.ctypes_secp256k1", "btclib_secp256k1"):
     sys.modules.setdefault(_native, None)  # type: ignore[arg-type]
 
 from verifier.ownership.addresses import Address, Template, parse_address  # noqa: E402
-from verifier.ownership.bip322 import check_bip322  # noqa: E402
 from verifier.ownership.errors import OwnershipCode, OwnershipError, bad_signature  # noqa: E402
 from verifier.ownership.message import ownership_message  # noqa: E402
-from verifier.ownership.recovery import check_bip137, check_eip191  # noqa: E402
 
 __all__ = [
     "Address",
@@ -39,10 +39,10 @@ __all__ = [
 MAX_SIGNATURE_CHARACTERS = 16 * 1024
 
 _BITCOIN = frozenset(Template) - {Template.EOA}
-_FORMATS = {
-    "bip322": (check_bip322, _BITCOIN),
-    "bip137": (check_bip137, frozenset({Template.P2PKH, Template.P2WPKH, Template.P2SH})),
-    "eip191": (check_eip191, frozenset({Template.EOA})),
+_TEMPLATES = {
+    "bip322": _BITCOIN,
+    "bip137": frozenset({Template.P2PKH, Template.P2WPKH, Template.P2SH}),
+    "eip191": frozenset({Template.EOA}),
 }
 
 
@@ -64,13 +64,16 @@ def check_ownership(address: Address, message: str, format: str, signature: str)
             ``evidence.bad-signature``.
         UnicodeEncodeError: ``message``, which is the caller's own, is not encodable as UTF-8.
     """
-    if format not in _FORMATS:
+    if format not in _TEMPLATES:
         raise OwnershipError("evidence.unsupported-signature", "unknown signature format")
-    check, templates = _FORMATS[format]
-    if address.template not in templates:
+    if address.template not in _TEMPLATES[format]:
         raise OwnershipError(
             "evidence.unsupported-signature", f"{format} does not serve {address.template}"
         )
     if len(signature) > MAX_SIGNATURE_CHARACTERS:
         raise bad_signature("the signature is too long")
-    return Ownership(check(address, message, signature))
+    from verifier.ownership.bip322 import check_bip322
+    from verifier.ownership.recovery import check_bip137, check_eip191
+
+    checks = {"bip322": check_bip322, "bip137": check_bip137, "eip191": check_eip191}
+    return Ownership(checks[format](address, message, signature))

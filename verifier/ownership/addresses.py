@@ -10,11 +10,6 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bip322core.core import BIP322Error, decode_address
-from Crypto.Hash import keccak
-from embit import bech32
-from embit.script import Script
-
 from verifier.ownership.errors import OwnershipError, unsupported_template
 
 # BIP-173's limit for bech32; base58check and Ethereum addresses are shorter.
@@ -77,10 +72,16 @@ def ethereum_text(account: bytes) -> str:
 
 def keccak256(data: bytes) -> bytes:
     """Return Ethereum's hash of ``data``: Keccak with the padding from before SHA-3, 32 bytes."""
+    from Crypto.Hash import keccak
+
     return keccak.new(digest_bits=256, data=data).digest()
 
 
 def _parse_bitcoin(text: str) -> Address:
+    from bip322core.core import BIP322Error, decode_address
+    from embit import bech32
+    from embit.script import Script
+
     try:
         script = decode_address(text)
     except BIP322Error:
