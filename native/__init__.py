@@ -23,12 +23,15 @@ from native.derivation import account_keys, order, place_leaves, place_padding, 
 from native.errors import NativeError
 from native.group import commit, generator, msm, point_is_valid, points_sum, scalars_sum
 from native.hashing import Transcript, sha256, tagged_hash
+from native.utxo import FoundCoin, UtxoScanner
 
 __all__ = [
+    "FoundCoin",
     "NativeError",
     "PageRejected",
     "Rejected",
     "Transcript",
+    "UtxoScanner",
     "account_keys",
     "argument_length",
     "argument_prove",

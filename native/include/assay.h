@@ -39,6 +39,8 @@ enum assay_status {
     ASSAY_BAD_ARGUMENT_SCALAR = 12, /* argument.bad-scalar */
     ASSAY_REJECTED = 13,            /* argument.rejected */
     ASSAY_INFINITE_SUM = 14,        /* page.infinite-sum */
+    /* UTXO snapshots. */
+    ASSAY_BAD_COIN = 15, /* malformed or out of order; a script given twice */
 };
 
 /* The version of the core, a static string. */
@@ -170,6 +172,38 @@ void assay_place_padding(uint8_t *blindings, uint32_t begin, uint32_t length, co
 
 /* n blocks of the stream of a key from number `first` on. */
 void assay_stream_blocks(uint8_t *blocks, const uint8_t *key, uint64_t first, size_t n);
+
+/*
+ * The coins of a UTXO snapshot of Bitcoin Core (utxo.c).  A script is a key of ASSAY_UTXO_KEY bytes: its kind (0 to 5 as Core compresses
+ * scripts: P2PKH, P2SH, P2PK of a compressed key, twice, and of an uncompressed key, twice; then those below), and its hash, key or program, filled up with zeros.
+ */
+enum assay_utxo_kind { ASSAY_UTXO_P2WPKH = 6, ASSAY_UTXO_P2WSH = 7, ASSAY_UTXO_P2TR = 8, ASSAY_UTXO_OTHER = 9 };
+enum { ASSAY_UTXO_KEY = 33 };
+
+/* Where a scan is.  A caller sets `left`, the coins of the file, and most_height, and the rest to zero. */
+typedef struct {
+    uint64_t left, of_transaction, last_index;
+    uint64_t total; /* satoshi of all coins read */
+    uint32_t most_height, begun;
+    uint8_t txid[32];
+} assay_utxo_state;
+
+typedef struct {
+    uint64_t amount; /* satoshi */
+    uint32_t script; /* its number */
+    uint32_t index, height;
+    uint8_t txid[32]; /* as the file has it: the last byte is displayed first */
+} assay_utxo_coin;
+
+/* Fill a table of 2^bits slots, at least twice the n scripts, 1 <= bits <= 28.  `seed`: two random words.  ASSAY_BAD_COIN:
+ * script *bad occurs before. */
+int assay_utxo_table(uint64_t *table, size_t bits, size_t *bad, const uint8_t *scripts, size_t n, const uint64_t *seed);
+
+/* Read whole coins until none is left, the data ends, or `room` coins are found.  Adds to totals, one a script; `coins` gets those of
+ * the first `listed` scripts.  *used: bytes of whole coins read, on ASSAY_BAD_COIN those before the bad one. */
+int assay_utxo_scan(assay_utxo_state *state, size_t *used, uint64_t *totals, assay_utxo_coin *coins, size_t *found,
+                    size_t room, const uint8_t *data, size_t length, const uint8_t *scripts, size_t listed,
+                    const uint64_t *table, size_t bits, const uint64_t *seed);
 
 /*
  * For the tests alone (testing.c).  Field elements are four words, r = operation(a, b), the result of a
