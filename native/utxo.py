@@ -38,12 +38,12 @@ class FoundCoin:
 class UtxoScanner:
     """One pass over the coins of a snapshot, which come in pieces of any size.
 
-    ``totals`` are the satoshi of each script so far; ``left`` the coins still to come. Memory: 24
-    to 40 bytes a script beside the scripts themselves.
+    ``totals`` are the satoshi of each script so far. Memory: 24 to 40 bytes a script beside the
+    scripts themselves.
     """
 
-    def __init__(self, scripts: Buffer, listed: int, coins: int, most_height: int) -> None:
-        """Look for scripts, all different; ``most_height`` below 2^31.
+    def __init__(self, scripts: Buffer, listed: int, coins: int) -> None:
+        """Look for scripts, all different, in a file of so many coins.
 
         The coins of the first ``listed`` scripts are given out one by one.
 
@@ -58,9 +58,7 @@ class UtxoScanner:
         self._listed = listed
         self.totals = array("Q", bytes(8 * count))
         self._totals = buffers.filled(self.totals, count, "totals", "uint64_t")
-        self._state: Any = ffi.new(
-            "assay_utxo_state *", {"left": coins, "most_height": most_height}
-        )
+        self._state: Any = ffi.new("assay_utxo_state *", {"left": coins})
         self._coins = ffi.new("assay_utxo_coin[]", ROOM)
         self._bits = max(1, (2 * count - 1).bit_length())
         self._table = buffers.out(bytearray(8 << self._bits), "uint64_t")
@@ -76,6 +74,11 @@ class UtxoScanner:
     def left(self) -> int:
         """How many coins are still to come."""
         return int(self._state.left)
+
+    @property
+    def highest(self) -> int:
+        """The height of the youngest coin so far, 0 if there is none."""
+        return int(self._state.highest)
 
     def scan(self, data: Buffer) -> tuple[int, list[FoundCoin]]:
         """Read whole coins; return how many bytes they take, and the coins of listed scripts.

@@ -180,11 +180,12 @@ void assay_stream_blocks(uint8_t *blocks, const uint8_t *key, uint64_t first, si
 enum assay_utxo_kind { ASSAY_UTXO_P2WPKH = 6, ASSAY_UTXO_P2WSH = 7, ASSAY_UTXO_P2TR = 8, ASSAY_UTXO_OTHER = 9 };
 enum { ASSAY_UTXO_KEY = 33 };
 
-/* Where a scan is.  A caller sets `left`, the coins of the file, and most_height, and the rest to zero. */
+/* Where a scan is.  A caller sets `left`, the coins of the file, and the rest to zero. */
 typedef struct {
     uint64_t left, of_transaction, last_index;
     uint64_t total; /* satoshi of all coins read */
-    uint32_t most_height, begun;
+    uint32_t highest; /* of the blocks of all coins read */
+    uint32_t begun;
     uint8_t txid[32];
 } assay_utxo_state;
 

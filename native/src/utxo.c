@@ -228,7 +228,7 @@ static void read_coin(coin *c, assay_utxo_state *s, reader *r)
     c->index = read_compact(r);
     if (c->index > UINT32_MAX || (s->last_index != NO_INDEX && !precedes(s->last_index, c->index))) r->bad = 1;
     c->height = (uint32_t)read_varint(r, UINT32_MAX) >> 1;
-    if (c->height > s->most_height) r->bad = 1;
+    if (c->height > s->highest) s->highest = c->height;
     c->amount = decompress_amount(r);
     read_script(c->key, r);
     s->of_transaction--;

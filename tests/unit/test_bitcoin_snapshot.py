@@ -73,7 +73,7 @@ def refusal(folder: Path, data: bytes) -> str:
     path = folder / "utxo.dat"
     path.write_bytes(data)
     with pytest.raises(CannotCheck) as refused:
-        UtxoSnapshot(path).totals(SOUGHT, HEIGHT)
+        UtxoSnapshot(path).totals(SOUGHT)
     assert refused.value.code == "check.unreadable"
     assert str(path) in refused.value.message
     return refused.value.message.removeprefix(f"{path}: ")
@@ -102,7 +102,8 @@ def test_totals_are_plain_sums(
     file = written(tmp_path_factory.getbasetemp(), snapshot(BLOCK, unspent))
     assert (file.block_hash, file.coins) == (BLOCK, len(unspent))
     found: list[FoundCoin] = []
-    totals = file.totals(SOUGHT, HEIGHT, listed=listed, found=found.append)
+    totals, highest = file.totals(SOUGHT, listed=listed, found=found.append)
+    assert highest == max((coin.height for coin in unspent), default=0)
     sums: Counter[bytes] = Counter()
     for coin in unspent:
         sums[coin.script] += coin.amount
@@ -125,7 +126,7 @@ def test_pieces_of_any_size() -> None:
     data = snapshot(BLOCK, unspent)[51:]
     keys = b"".join(map(script_key, SOUGHT))
     for size in (1, 50, 4096, len(data)):
-        scanner = UtxoScanner(keys, 8, len(unspent), HEIGHT)
+        scanner = UtxoScanner(keys, 8, len(unspent))
         found, pending = 0, b""
         part = data[:3000] if size == 1 else data
         for at in range(0, len(part), size):
@@ -159,7 +160,7 @@ def test_many_scripts_and_a_file_of_several_pieces(tmp_path: Path) -> None:
     data = snapshot(BLOCK, unspent)
     assert len(data) > 1 << 22
     seen: list[int] = []
-    totals = written(tmp_path, data).totals(iter(scripts), HEIGHT, progress=seen.append)
+    totals, _ = written(tmp_path, data).totals(iter(scripts), progress=seen.append)
     assert list(totals) == [1000 + at + 1000 + at + 60_000 for at in range(50_000)]
     assert len(seen) > 1
     assert seen == sorted(seen)
@@ -175,7 +176,7 @@ def test_every_truncation_and_anything_after_the_end(tmp_path: Path) -> None:
     for more in (b"\0", b"x" * (1 << 22)):
         assert "goes on after its last coin" in refusal(tmp_path, data + more)
     assert "goes on" in refusal(tmp_path, head(BLOCK, 0) + b"\0")
-    assert list(written(tmp_path, head(BLOCK, 0)).totals(SOUGHT, HEIGHT)) == [0] * 8
+    assert list(written(tmp_path, head(BLOCK, 0)).totals(SOUGHT)[0]) == [0] * 8
 
 
 SOME = Unspent(b"\x07" * 32, 1, 5, SOUGHT[0], 3)
@@ -218,7 +219,6 @@ def amount_code(amount: int) -> bytes:
         (raw(TXID, b"\x01", raw_coin(b"\xfe\xff\xff\0\0")), 51),
         (raw(TXID, b"\x01", raw_coin(b"\xff\xff\xff\xff\xff\0\0\0\0")), 51),
         (raw(TXID, b"\x01", raw_coin(b"\xff\0\0\0\0\x01\0\0\0")), 51),
-        (raw(TXID, b"\x01", raw_coin(code=varint(2 * HEIGHT + 2))), 51),
         (raw(TXID, b"\x01", raw_coin(code=varint(2**32))), 51),
         (raw(TXID, b"\x01", raw_coin(code=b"\xff" * 11)), 51),
         (raw(TXID, b"\x01", raw_coin(amount=amount_code(SUPPLY + 1))), 51),
@@ -240,12 +240,12 @@ def test_malformed_coins(tmp_path: Path, data: bytes, at: int) -> None:
 
 def test_the_bounds_themselves_are_allowed(tmp_path: Path) -> None:
     unspent = [
-        replace(SOME, amount=SUPPLY, height=HEIGHT, index=256),
+        replace(SOME, amount=SUPPLY, height=2**31 - 1, index=256),
         replace(SOME, amount=0, index=16_512, script=b"\x61" * 10_000),
         replace(SOME, amount=0, index=2**32 - 1, height=0),
     ]
-    totals = written(tmp_path, snapshot(BLOCK, unspent)).totals(SOUGHT, HEIGHT)
-    assert totals[0] == SUPPLY
+    totals, highest = written(tmp_path, snapshot(BLOCK, unspent)).totals(SOUGHT)
+    assert (totals[0], highest) == (SUPPLY, 2**31 - 1)
 
 
 @pytest.mark.parametrize(
@@ -276,24 +276,22 @@ def test_a_file_that_changes_after_its_head_was_read(tmp_path: Path) -> None:
     file = written(tmp_path, snapshot(BLOCK, [SOME]))
     file.path.write_bytes(snapshot(sha256(BLOCK).digest(), [SOME]))
     with pytest.raises(CannotCheck, match="changed"):
-        file.totals(SOUGHT, HEIGHT)
+        file.totals(SOUGHT)
 
 
 def test_scripts_that_cannot_be_looked_for(tmp_path: Path) -> None:
     file = written(tmp_path, snapshot(BLOCK, [SOME]))
     for script in OTHERS[1:]:
         with pytest.raises(ValueError, match=r"known form|public key"):
-            file.totals([script], HEIGHT)
+            file.totals([script])
     with pytest.raises(NativeError) as twice:
-        file.totals([*SOUGHT, SOUGHT[3]], HEIGHT)
+        file.totals([*SOUGHT, SOUGHT[3]])
     assert twice.value.index == 8
-    assert list(file.totals([], HEIGHT)) == []
+    assert list(file.totals([])[0]) == []
 
 
-@pytest.mark.parametrize(
-    "arguments", [(b"x" * 32, 0, 1, 1), (b"x" * 33, 2, 1, 1), (b"x" * 33, -1, 1, 1)]
-)
-def test_scanner_arguments(arguments: tuple[bytes, int, int, int]) -> None:
+@pytest.mark.parametrize("arguments", [(b"x" * 32, 0, 1), (b"x" * 33, 2, 1), (b"x" * 33, -1, 1)])
+def test_scanner_arguments(arguments: tuple[bytes, int, int]) -> None:
     with pytest.raises(ValueError, match="script keys"):
         UtxoScanner(*arguments)
 
@@ -311,7 +309,7 @@ def test_changed_bytes_give_totals_or_one_error(tmp_path: Path) -> None:
         changed[at] ^= 1 << random.randrange(8)
         file = written(tmp_path, bytes(changed))
         with suppress(CannotCheck):
-            assert sum(file.totals(SOUGHT, HEIGHT)) <= SUPPLY
+            assert sum(file.totals(SOUGHT)[0]) <= SUPPLY
             read += 1
     assert 0 < read < len(data) - 51
 

@@ -1,9 +1,9 @@
 """A UTXO snapshot of Bitcoin Core (`dumptxoutset`): what scripts held at its block, in one pass.
 
 The file is the verifier's own, made by a node of theirs: nothing in it says that it is true, and
-this reader says only what it says. What it says is exact: the coins are as many as the head
-counts, in the database's order, none younger than the block, at most 21 million bitcoin in all, and
-the file ends with the last. Anything else is an error that names the byte, and no total.
+this reader says only what it says. What it says is exact: the coins are as many as the head counts,
+in the database's order, at most 21 million bitcoin in all, and the file ends with the last.
+Anything else is an error that names the byte, and no total.
 
 Format: the metadata and coins of Bitcoin Core 28 and later (`node/utxo_snapshot.h`, version 2).
 Memory: a buffer of 4 MiB, and about 75 bytes a script.
@@ -78,16 +78,16 @@ class UtxoSnapshot:
     def totals(
         self,
         scripts: Iterable[bytes],
-        height: int,
         *,
         listed: int = 0,
         found: Callable[[FoundCoin], None] = _ignore,
         progress: Callable[[int], None] = _ignore,
-    ) -> array[int]:
-        """Read the whole file; return the satoshi of each output script, in their order.
+    ) -> tuple[array[int], int]:
+        """Read the whole file; return the satoshi of each output script, and the greatest height.
 
-        ``height`` is that of the snapshot's block; ``found`` gets every coin of the first
-        ``listed`` scripts, in the file's order, and ``progress`` the number of coins read so far.
+        The amounts are in the order of the scripts; the height is that of the youngest of all
+        coins. ``found`` gets every coin of the first ``listed`` scripts, in the file's order, and
+        ``progress`` the number of coins read so far.
 
         Raises:
             CannotCheck: unreadable, changed since its head was read, or malformed anywhere.
@@ -100,9 +100,9 @@ class UtxoSnapshot:
         with self._open() as file:
             if self._head(file) != (self.block_hash, self.coins):
                 raise self._fault("it changed while it was read")
-            scanner = UtxoScanner(keys, listed, self.coins, height)
+            scanner = UtxoScanner(keys, listed, self.coins)
             self._scan(file, scanner, found, progress)
-        return scanner.totals
+        return scanner.totals, scanner.highest
 
     def _scan(
         self,
