@@ -183,7 +183,7 @@ enum { ASSAY_UTXO_KEY = 33 };
 /* Where a scan is.  A caller sets `left`, the coins of the file, and the rest to zero. */
 typedef struct {
     uint64_t left, of_transaction, last_index;
-    uint64_t total; /* satoshi of all coins read */
+    uint64_t total;   /* satoshi of all coins read */
     uint32_t highest; /* of the blocks of all coins read */
     uint32_t begun;
     uint8_t txid[32];
