@@ -162,7 +162,9 @@ def test_transactions_of_another_shape(
         ],
     ],
 )
-def test_other_coins_than_those_signed(change: Callable[[list[SpentCoin]], list[SpentCoin]]) -> None:
+def test_other_coins_than_those_signed(
+    change: Callable[[list[SpentCoin]], list[SpentCoin]],
+) -> None:
     made = owned(("p2wpkh", "p2tr"))
     assert code(change(coins(made)), text_of(reserves(made, MESSAGE))) == BAD
 

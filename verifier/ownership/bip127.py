@@ -96,7 +96,9 @@ def _decode(text: str) -> tuple[Transaction, bytes]:
     return transaction, raw
 
 
-def _check_inputs(transaction: Transaction, coins: Sequence[SpentCoin], message: str) -> list[SpentCoin]:
+def _check_inputs(
+    transaction: Transaction, coins: Sequence[SpentCoin], message: str
+) -> list[SpentCoin]:
     """Return the coins that the inputs after the first spend, in their order."""
     if not transaction.vin:
         raise bad_signature("a transaction without inputs")
