@@ -18,6 +18,7 @@ from typing import Annotated, Any
 
 import typer
 
+from prover import cli_import
 from prover.errors import AssetsShort, ProverError
 from prover.keys import make_keys, public_bytes, read_signing_key
 from prover.packages import Packager, write_packages
@@ -37,6 +38,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Make a zero-knowledge proof of solvency from a ledger and signed addresses.",
 )
+
+app.add_typer(cli_import.app)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Cores to use; all by default.")]

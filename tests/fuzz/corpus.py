@@ -16,7 +16,7 @@ from types import FunctionType
 import atheris
 
 ROOT = Path(__file__).parents[2]
-INSTRUMENTED = {"native", "spec", "verifier"}
+INSTRUMENTED = {"native", "prover", "spec", "verifier"}
 
 
 def run(target: Callable[[bytes], None], seeds: Iterable[bytes], longest: int = 1 << 16) -> None:

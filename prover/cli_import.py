@@ -1,0 +1,132 @@
+"""``assay import``: check another exchange's published list of reserves, row by row."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from prover.assets.evidence import COLUMNS
+from prover.errors import ProverError
+from prover.imports.bitmex import import_bitmex
+from prover.imports.okx import import_okx
+from prover.imports.rows import Challenge, Challenges, Imported, Row, Status, shown, totals
+from prover.keys import public_bytes, read_signing_key
+from prover.snapshot import ownership_messages, read_config
+
+SOME_FAILED = 3
+
+app = typer.Typer()
+
+
+class Format(StrEnum):
+    """The lists that can be read."""
+
+    BITMEX = "bitmex"
+    OKX = "okx"
+
+
+@app.command("import")
+def import_list(
+    form: Annotated[Format, typer.Argument(metavar="FORMAT", help="okx or bitmex.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False)],
+    snapshot: Annotated[
+        Path | None,
+        typer.Option(metavar="SNAPSHOT.toml", help="What its messages must name, to count."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write what counts, as evidence.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say of each row of a list of reserves what verified, what not, and what could not be checked.
+
+    Exit code 3 if a row failed.
+    """
+    challenges = {} if snapshot is None else _challenges(snapshot)
+    imported = import_okx(file, challenges) if form is Format.OKX else import_bitmex(file)
+    counting = [row for row in imported.rows if row.verdict.status is Status.COUNTS]
+    if out is not None:
+        _write_evidence(out, counting)
+    typer.echo(_json(imported) if as_json else "\n".join(_text(imported)))
+    if any(row.verdict.status is Status.FAILED for row in imported.rows):
+        raise typer.Exit(SOME_FAILED)
+
+
+def _challenges(snapshot: Path) -> Challenges:
+    config, _ = read_config(snapshot)
+    messages = ownership_messages(config, public_bytes(read_signing_key(config.signing_key)))
+    return {chain.name: Challenge(messages[chain.name], chain.height) for chain in config.chains}
+
+
+def _write_evidence(out: Path, rows: Sequence[Row]) -> None:
+    """Write rows that count as a list that ``assay prove`` takes; never over a file."""
+    try:
+        with out.open("x", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS)
+            writer.writeheader()
+            writer.writerows(
+                {
+                    "asset": row.asset,
+                    "chain": row.chain,
+                    "contract": row.contract,
+                    "address": row.address,
+                    "amount": row.amount,
+                    "format": row.verdict.format,
+                    "signature": row.signature,
+                }
+                for row in rows
+            )
+    except FileExistsError:
+        raise ProverError(f"{out} exists already; nothing is overwritten") from None
+
+
+def _json(imported: Imported) -> str:
+    rows: list[dict[str, Any]] = [
+        {
+            "line": row.line,
+            "asset": row.asset,
+            "network": row.network,
+            "address": row.address,
+            "amount": None if row.amount is None else str(row.amount),
+            "status": row.verdict.status,
+            "reason": row.verdict.reason,
+        }
+        for row in imported.rows
+    ]
+    summary = [
+        {
+            "asset": asset,
+            "network": network,
+            "rows": total.rows,
+            "amounts": {status: str(amount) for status, amount in total.amounts.items()},
+        }
+        for (asset, network), total in totals(imported.rows).items()
+    ]
+    stated = [{"name": item.name, "amount": item.amount} for item in imported.stated]
+    result = {"format": imported.format, "rows": rows, "stated": stated, "totals": summary}
+    return json.dumps(result, ensure_ascii=False, sort_keys=True)
+
+
+def _text(imported: Imported) -> list[str]:
+    lines = [
+        f"line {row.line}  {shown(row.asset)} on {shown(row.network)}  {shown(row.address, 100)}  "
+        f"{row.verdict.status}: {row.verdict.reason}"
+        for row in imported.rows
+    ]
+    lines.append("")
+    for (asset, network), total in totals(imported.rows).items():
+        for status, count in sorted(total.rows.items()):
+            amount = total.amounts.get(status)
+            units = "" if amount is None else f", {amount} base units"
+            rows = f"{count} row{'s' if count > 1 else ''}"
+            lines.append(f"{shown(asset)} on {shown(network)}: {status} {rows}{units}")
+    lines += [f"the list states {shown(s.name)} {shown(s.amount)}" for s in imported.stated]
+    counting = sum(row.verdict.status is Status.COUNTS for row in imported.rows)
+    lines.append(f"{counting} of {len(imported.rows)} rows count as evidence of this snapshot")
+    return lines

@@ -1,0 +1,3 @@
+"""Lists of reserves as other exchanges publish them, checked row by row."""
+
+from __future__ import annotations

@@ -1,0 +1,65 @@
+"""The table of names: what other exchanges call networks and assets, and what Assay calls them."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from verifier.units import KNOWN_UNITS, KnownUnit
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network of the table.
+
+    ``rule`` is ``evm``, ``bitcoin``, or empty where its signatures cannot be checked here;
+    ``chain`` is empty where Assay proves no assets on it.
+    """
+
+    name: str
+    rule: str
+    chain: str
+
+
+def network(name: str) -> Network:
+    """Return a network of the table by Assay's own name for it.
+
+    Raises:
+        KeyError: there is none.
+    """
+    entry = _table()["networks"][name]
+    return Network(name, entry.get("rule", ""), entry.get("chain", ""))
+
+
+def okx_place(coin: str, network_name: str) -> tuple[str, Network] | str:
+    """Return asset and network of a row of OKX's, or why the table cannot tell."""
+    table = _table()["okx"]
+    named = table["networks"].get(network_name.upper())
+    if coin.upper() in table["coins"]:
+        asset, place = table["coins"][coin.upper()]
+        if named not in (None, place):
+            return "its coin and its network are two networks"
+        return asset, network(place)
+    if named is None:
+        return "its network is not in the table of names"
+    return coin.upper(), network(named)
+
+
+def bitmex_network(chain: str) -> Network | None:
+    """Return the network of a list of BitMEX's, or None where the table has none."""
+    name = _table()["bitmex"]["chains"].get(chain)
+    return None if name is None else network(name)
+
+
+def known_unit(asset: str, chain: str) -> KnownUnit | None:
+    """Return what the verifier knows of an asset on a chain, if it knows one unit."""
+    found = [unit for unit in KNOWN_UNITS if (unit.code, unit.chain) == (asset, chain)]
+    return found[0] if len(found) == 1 else None
+
+
+@cache
+def _table() -> dict[str, Any]:
+    return tomllib.loads(files("prover.imports").joinpath("names.toml").read_text("utf-8"))

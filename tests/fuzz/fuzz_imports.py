@@ -1,0 +1,40 @@
+"""Lists of reserves of other exchanges: any bytes are rows or one error, and none counts."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+# isort: split
+from prover.errors import ProverError
+from prover.imports.bitmex import import_bitmex
+from prover.imports.okx import import_okx
+from prover.imports.rows import Challenge, Status
+from tests.fuzz.corpus import run
+from tests.unit import import_lists as lists
+from tests.unit.test_import_bitmex import TEXT
+
+FILE = Path(tempfile.mkdtemp()) / "list"
+CHALLENGES = {
+    chain: Challenge("a message that nobody signed", 1) for chain in ("bitcoin", "ethereum")
+}
+
+
+def target(data: bytes) -> None:
+    """Input: a byte that chooses the format, and the file."""
+    FILE.write_bytes(data[1:])
+    with contextlib.suppress(ProverError):
+        okx = data[:1] < b"\x80"
+        imported = import_okx(FILE, CHALLENGES) if okx else import_bitmex(FILE)
+        if any(row.verdict.status is Status.COUNTS for row in imported.rows):
+            raise AssertionError("a row counts")
+
+
+if __name__ == "__main__":
+    rows = lists.ethereum_row(4) + lists.multisig_row()
+    text = lists.TOTALS + lists.COLUMNS + "\n" + rows
+    run(target, [b"\x00" + text.encode(), b"\xff" + TEXT.encode()], 1 << 13)
