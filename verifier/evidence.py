@@ -23,6 +23,7 @@ from verifier.ownership import (
     parse_address,
 )
 from verifier.params import ASSETS_LIMIT, MAX_EVIDENCE_BYTES
+from verifier.reserves import BIP127, Reserves
 from verifier.statement import evidence_digest
 from verifier.wire import (
     AnyEvidence,
@@ -171,6 +172,7 @@ def _check_signatures(
     """Number 13; return the addresses, every one of which is now known to be of a template."""
     manifest = checked.manifest
     key = public_key_text(manifest.public_key)
+    reserves = Reserves(evidence.signatures, evidence.coins, addresses)
     owners: dict[tuple[str, str], Address] = {}
     for at, entry in enumerate(evidence.signatures):
         address = addresses[entry.chain, entry.address]
@@ -181,7 +183,10 @@ def _check_signatures(
             message = ownership_message(
                 key, manifest.exchange, manifest.snapshot_id, entry.chain, block_hash
             )
-            check_ownership(address, message, entry.format, entry.text)
+            if entry.format == BIP127 and entry.chain == "bitcoin":
+                reserves.check(entry, message)
+            else:
+                check_ownership(address, message, entry.format, entry.text)
         except OwnershipError as error:
             where = f"{asset.code}, signature {at}"
             raise Rejected(Code(error.code), where, error.message) from None

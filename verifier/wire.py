@@ -141,6 +141,13 @@ class OwnershipSignature:
 
 
 @dataclass(frozen=True, slots=True)
+class LongSignature(OwnershipSignature):
+    """The same in evidence of version 2, where the text may be a transaction of many inputs."""
+
+    text: Annotated[str, Size(1, 2**17)]
+
+
+@dataclass(frozen=True, slots=True)
 class Coin:
     """An unspent Bitcoin output; ``amount`` in satoshi, ``txid`` in the order that is displayed."""
 
@@ -206,7 +213,7 @@ class EvidenceV2:
     hidden: Annotated[tuple[HiddenSet, ...], Size(0, 0)]
     proofs: Annotated[tuple[StateProof, ...], Size(0, 0)]
     rows: Annotated[tuple[Row, ...], Size(0, 2**20)]
-    signatures: tuple[OwnershipSignature, ...]
+    signatures: tuple[LongSignature, ...]
     version: int
 
 

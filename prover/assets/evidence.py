@@ -40,7 +40,7 @@ class Backing:
     proofs: tuple[wire.StateProof, ...] = ()
 
 
-Signatures = Mapping[tuple[str, str], wire.OwnershipSignature]
+Signatures = Mapping[tuple[str, str], wire.LongSignature]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ def _checked_signatures(
             raise row.error("signature", error.message) from None
         progress(number)
     return {
-        owner: wire.OwnershipSignature(row.address, row.chain, row.format, row.signature)
+        owner: wire.LongSignature(row.address, row.chain, row.format, row.signature)
         for owner, row in signed.items()
     }
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from spec.reference import ownership, wire
+from spec.reference import bip127, ownership, wire
 from spec.reference.errors import Rejected, UnsupportedError
 from spec.reference.group import Point, V, multi_multiply
 from spec.reference.manifest import (
@@ -32,6 +32,7 @@ _SIGNATURE = {
     "format": wire.text(),
     "text": wire.text(1, 16384),
 }
+_LONG_SIGNATURE = {**_SIGNATURE, "text": wire.text(1, 1 << 17)}
 _COIN = {
     "address": wire.text(1, 128),
     "amount": wire.integer,
@@ -49,6 +50,7 @@ _VERSION_2 = {
     "coins": wire.array(wire.record(_COIN), 0, 1 << 20),
     "hidden": wire.array(wire.integer, 0, 0),
     "proofs": wire.array(wire.integer, 0, 0),
+    "signatures": wire.array(wire.record(_LONG_SIGNATURE)),
 }
 
 
@@ -86,7 +88,7 @@ def check(bundle: Path, manifest: Manifest, asset: Asset, seen: Seen) -> Point:
     matched = pairs == [(item["chain"], item["address"]) for item in signatures]
     require(matched, "evidence.unmatched-signature", name)
     for number, item in enumerate(signatures):
-        _check_signature(item, manifest, f"{name}, signature {number}")
+        _check_signature(item, fields, manifest, f"{name}, signature {number}")
     _check_coins(coins, rows, seen, name)
     total = sum(_ledger_units(row, asset) for row in rows)
     require(total < 1 << 96, "evidence.total-too-large", name)
@@ -106,11 +108,16 @@ def _check_row(row: dict[str, Any], asset: Asset, seen: Seen, where: str) -> Non
     seen.owners.add((*unit, owner))
 
 
-def _check_signature(item: dict[str, Any], manifest: Manifest, where: str) -> None:
+def _check_signature(
+    item: dict[str, Any], fields: dict[str, Any], manifest: Manifest, where: str
+) -> None:
     chain = item["chain"]
     signed = ownership.message(manifest, chain)
     try:
-        ownership.verify(item["format"], chain, item["address"], signed, item["text"])
+        if (chain, item["format"]) == ("bitcoin", "bip127"):
+            bip127.check(item, fields, signed)
+        else:
+            ownership.verify(item["format"], chain, item["address"], signed, item["text"])
     except UnsupportedError as error:
         raise Rejected(f"evidence.unsupported-{error.what}", where, str(error)) from None
     except ValueError as error:

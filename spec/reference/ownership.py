@@ -1,4 +1,4 @@
-"""Ownership signatures (protocol.md 3): the message, and the three formats of signatures."""
+"""Ownership signatures (protocol.md 3.1): the message, and the formats of a single address."""
 
 from __future__ import annotations
 
@@ -61,6 +61,8 @@ def _verify_bip137(script: bytes, signed: bytes, text: str) -> None:
     39-42 P2WPKH."""
     if template_of(script) not in ("p2pkh", "p2sh", "p2wpkh"):
         raise UnsupportedError("signature", "the format does not serve the address's template")
+    if len(text) > bip322.MAX_TEXT:
+        raise ValueError("too long")
     signature = bip322.decode_base64(text)
     if len(signature) != 65 or not 27 <= signature[0] <= 42:
         raise ValueError("not 65 bytes with a header of 27 to 42")

@@ -11,8 +11,12 @@ MAX_KEYS = 16  # what OP_1 ... OP_16 can say
 
 
 def compact_size(value: int) -> bytes:
-    """Bitcoin's CompactSize; no length here needs more than three bytes."""
-    return bytes([value]) if value < 0xFD else b"\xfd" + value.to_bytes(2, "little")
+    """Bitcoin's CompactSize; no length here needs more than five bytes."""
+    if value < 0xFD:
+        return bytes([value])
+    if value < 0x10000:
+        return b"\xfd" + value.to_bytes(2, "little")
+    return b"\xfe" + value.to_bytes(4, "little")
 
 
 def push(data: bytes) -> bytes:

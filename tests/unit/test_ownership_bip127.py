@@ -43,6 +43,9 @@ from verifier.ownership.bip127 import (
 from embit import script
 from embit.transaction import Transaction, TransactionInput, TransactionOutput
 
+from spec.reference import bip127
+from spec.reference.errors import UnsupportedError
+
 Owned = list[tuple[Wallet, SpentCoin]]
 
 
@@ -247,6 +250,55 @@ def test_every_truncated_or_changed_byte_is_refused() -> None:
         assert code(made, b64encode(raw[:at]).decode()) == BAD
         changed = raw[:at] + bytes([raw[at] ^ 1 << random.randrange(8)]) + raw[at + 1 :]
         assert code(made, b64encode(changed).decode()) in (BAD, UNSUPPORTED_SIGNATURE)
+
+
+def reference_code(made: Owned, text: str) -> str | None:
+    """What the reference says of a transaction of all these coins, as an entry of a file."""
+    addresses = sorted({owner.address for owner, _ in made})
+    entries = [
+        {"address": address, "chain": "bitcoin", "format": "bip127", "text": f"@{addresses[0]}"}
+        for address in addresses
+    ]
+    entries[0]["text"] = text
+    listed = [
+        {"address": owner.address, "amount": c.amount, "index": c.index, "txid": c.txid}
+        for owner, c in made
+    ]
+    try:
+        bip127.check(entries[0], {"coins": listed, "signatures": entries}, MESSAGE.encode())
+    except UnsupportedError as error:
+        return f"evidence.unsupported-{error.what}"
+    except ValueError:
+        return BAD
+    return None
+
+
+def test_the_reference_says_the_same_of_changed_transactions() -> None:
+    random = Random(17)
+    seen = set()
+    for kinds in (KINDS, ("p2wpkh", "p2tr"), ("p2pkh", "p2sh"), ("p2wsh",)):
+        made = owned(kinds, each=1)
+        raw = reserves(made, MESSAGE).serialize()
+        assert reference_code(made, b64encode(raw).decode()) is None
+        for _ in range(60):
+            changed = bytearray(raw)
+            at = random.choice((random.randrange(len(raw)), random.randrange(60)))
+            match random.randrange(3):
+                case 0:
+                    changed[at] ^= 1 << random.randrange(8)
+                case 1:
+                    del changed[at]
+                case 2:
+                    changed.insert(at, random.choice((0, 1, 0x51, 0xFD, 0xFF)))
+            text = b64encode(changed).decode()
+            try:
+                check_bip127(coins(made), MESSAGE, text)
+                ours = None
+            except OwnershipError as refused:
+                ours = refused.code
+            assert ours == reference_code(made, text), text
+            seen.add(ours)
+    assert {BAD, UNSUPPORTED_SIGNATURE} <= seen
 
 
 @pytest.mark.parametrize(

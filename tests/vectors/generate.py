@@ -12,6 +12,7 @@ from tests.vectors import (
     make_inclusions,
     make_manifests,
     make_paths,
+    make_reserves,
     make_statements,
     make_trees,
 )
@@ -27,6 +28,7 @@ MAKERS = (
     make_statements,
     make_inclusions,
     make_paths,
+    make_reserves,
 )
 
 

@@ -30,6 +30,7 @@ __all__ = [
     "OwnershipCode",
     "OwnershipError",
     "Template",
+    "bad_signature",
     "check_ownership",
     "ownership_message",
     "parse_address",
