@@ -39,8 +39,28 @@ HOW_KNOWN = {
 
 
 @dataclass(frozen=True)
+class Rest:
+    """A part of an asset's disclosed amount: what it rests on, coins, and the share of all."""
+
+    what: str
+    level: verifier.Level
+    coins: str
+    share: float
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """A hidden set: how many keys, what all of them hold, and how that is known."""
+
+    keys: int
+    coins: str
+    level: verifier.Level
+    picture: Markup
+
+
+@dataclass(frozen=True)
 class AssetFacts:
-    """What the page says of one asset; ``amounts`` in coins, largest address first."""
+    """What the page says of one asset; ``shares`` are its addresses', largest first."""
 
     code: str
     total: str
@@ -50,6 +70,8 @@ class AssetFacts:
     slots: str
     known: verifier.Level
     shares: tuple[float, ...]
+    rests: tuple[Rest, ...]
+    crowds: tuple[Crowd, ...]
 
 
 def write_report(bundle: Path, html: Path, exchange_key: str | None) -> None:
@@ -107,16 +129,17 @@ def _policy(bundle: Path) -> verifier.Policy:
 def _render(bundle: Path, checked: verifier.Report, key: str, *, is_key_given: bool) -> str:
     manifest = checked.manifest
     source = FolderSource(bundle)
-    levels = [item.level for item in checked.assets]
     assets = [
         _facts(
             asset,
             read_evidence(source.read(evidence_path(asset.code), MAX_EVIDENCE_BYTES)),
-            known,
+            found,
             manifest.page_size,
         )
-        for asset, known in zip(manifest.assets, levels, strict=True)
+        for asset, found in zip(manifest.assets, checked.assets, strict=True)
     ]
+    levels = {rest.level for facts in assets for rest in facts.rests}
+    levels |= {facts.known for facts in assets}
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("prover.report", "."),
         autoescape=True,
@@ -129,7 +152,14 @@ def _render(bundle: Path, checked: verifier.Report, key: str, *, is_key_given: b
         key=key,
         is_key_given=is_key_given,
         assets=assets,
-        how_known=[(known, HOW_KNOWN[known]) for known in sorted({a.known for a in assets})],
+        how_known=[(level, text) for level, text in HOW_KNOWN.items() if level in levels],
+        evidence_picture=Markup(  # noqa: S704
+            pictures.evidence(
+                {facts.code: {rest.level: rest.share for rest in facts.rests} for facts in assets}
+            )
+        ),
+        has_crowds=any(facts.crowds for facts in assets),
+        dots=pictures.DOTS,
         checks=checked.checks,
         path_picture=Markup(pictures.path()),  # noqa: S704 - our own drawing
         balance_picture=Markup(pictures.balance()),  # noqa: S704
@@ -146,7 +176,7 @@ def _render(bundle: Path, checked: verifier.Report, key: str, *, is_key_given: b
 
 
 def _facts(
-    asset: Asset, evidence: AnyEvidence, known: verifier.Level, page_size: int
+    asset: Asset, evidence: AnyEvidence, found: verifier.AssetReport, page_size: int
 ) -> AssetFacts:
     units = {(unit.chain, unit.contract): unit for unit in asset.units}
     amounts = sorted(
@@ -165,8 +195,27 @@ def _facts(
         addresses=len({(row.chain, row.address) for row in evidence.rows}),
         chains=_listed(sorted({unit.chain for unit in asset.units})),
         slots=f"{TreeShape(asset.capacity, page_size).leaves:,}",
-        known=known,
+        known=found.level,
         shares=shares,
+        rests=tuple(
+            Rest(
+                pictures.LEVELS[level][0],
+                level,
+                _coins(found.disclosed[level], asset.decimals),
+                found.disclosed[level] / total if total else 0.0,
+            )
+            for level in pictures.LEVELS
+            if level in found.disclosed
+        ),
+        crowds=tuple(
+            Crowd(
+                hidden.keys,
+                _coins(hidden.units, asset.decimals),
+                hidden.level,
+                Markup(pictures.crowd(hidden.keys)),  # noqa: S704 - our own drawing
+            )
+            for hidden in found.hidden
+        ),
     )
 
 

@@ -1,4 +1,8 @@
-"""The report's pictures, as inline SVG without dates or random ids: the same page every time."""
+"""The report's pictures, as inline SVG without dates or random ids: the same page every time.
+
+Colours of ink, paper and boxes are the page's own, so that they follow its light or dark scheme;
+text upon a coloured bar keeps its colour in both.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +15,23 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
+from verifier import Level
+
 INK, PAPER, ACCENT, SOFT = "#1d2733", "#ffffff", "#0b6e4f", "#dfeee8"
-SHADES = ("#0b6e4f", "#2f8f6f", "#62ad92", "#94c8b4", "#c3e0d5")
+_OF_THE_PAGE = {INK: "ink", PAPER: "paper", ACCENT: "accent", SOFT: "soft"}
+ON_DARK, ON_LIGHT = "#fffffe", "#1d2732"
+SHADES = ("#0c6e4f", "#2f8f6f", "#62ad92", "#94c8b4", "#c3e0d5")
 MOST_SHOWN = 5
+
+# A bar for each level, weakest first: what it is called, its colour, and that of text upon it.
+LEVELS = {
+    Level.UNVERIFIED: ("contract wallets that nobody asked", "#c2571a", ON_DARK),
+    Level.CLAIMED: ("signatures alone", "#e2a93b", ON_LIGHT),
+    Level.HEADER: ("proved under the named block", "#62ad92", ON_LIGHT),
+    Level.CHAIN: ("confirmed by a node", "#0c6e4f", ON_DARK),
+}
+
+DOTS, DOTS_A_ROW = 240, 40
 
 _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "assay",
@@ -39,6 +57,8 @@ def _svg(draw: Callable[[Axes], None], width: float, height: float, alt: str) ->
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     svg = buffer.getvalue()
+    for color, name in _OF_THE_PAGE.items():
+        svg = svg.replace(color, f"var(--{name})")
     return svg[svg.index("<svg") :].replace("<svg", f'<svg role="img" aria-label="{alt}"', 1)
 
 
@@ -97,6 +117,54 @@ def balance() -> str:
     )
 
 
+def evidence(assets: Mapping[str, Mapping[Level, float]]) -> str:
+    """For each asset one bar: which share of the disclosed amount rests on what."""
+    codes = list(assets)
+    present = [level for level in LEVELS if any(level in shares for shares in assets.values())]
+
+    def draw(axes: Axes) -> None:
+        for level in present:
+            axes.barh([0], [0], color=LEVELS[level][1], label=LEVELS[level][0])
+        for row, code in enumerate(codes):
+            left = 0.0
+            for level in present:
+                share = 100 * assets[code].get(level, 0.0)
+                _, color, ink = LEVELS[level]
+                axes.barh(row, share, left=left, color=color, ec=PAPER)
+                if share > 6:
+                    text = f"{share:.0f} %"
+                    axes.text(left + share / 2, row, text, ha="center", va="center", color=ink)
+                left += share
+            if not left:
+                axes.text(1, row, "nothing disclosed", va="center")
+        axes.set_yticks(range(len(codes)), codes)
+        axes.set_ylim(len(codes) - 0.4, -0.6)
+        axes.set_xlim(0, 100)
+        axes.set_xlabel("share of the disclosed amount, per cent")
+        axes.spines[["top", "right"]].set_visible(False)
+        if present:
+            axes.figure.legend(loc="outside upper left", ncols=2, frameon=False)
+
+    return _svg(
+        draw, 9.6, 1.5 + 0.5 * len(codes), "What the disclosed amounts of each asset rest on"
+    )
+
+
+def crowd(keys: int) -> str:
+    """A crowd of dots that stand for the keys among which the exchange's own hide."""
+    dots = min(keys, DOTS)
+    rows = -(-dots // DOTS_A_ROW)
+
+    def draw(axes: Axes) -> None:
+        places = [divmod(number, DOTS_A_ROW) for number in range(dots)]
+        axes.scatter([x for _, x in places], [-y for y, _ in places], s=44, color=ACCENT)
+        axes.set_xlim(-1, DOTS_A_ROW)
+        axes.set_ylim(-rows + 0.2, 0.8)
+        axes.axis("off")
+
+    return _svg(draw, 9.6, 0.2 + 0.24 * rows, f"A crowd that stands for {keys:,} keys, all alike")
+
+
 def address_shares(assets: Mapping[str, Sequence[float]]) -> str:
     """For each asset one bar: how the disclosed amount is spread over addresses."""
     codes = list(assets)
@@ -111,7 +179,7 @@ def address_shares(assets: Mapping[str, Sequence[float]]) -> str:
                 axes.barh(row, 100 * share, left=left, color=SHADES[at % len(SHADES)], ec=PAPER)
                 if share > 0.06:
                     label = "others" if at == len(shown) else f"{100 * share:.0f} %"
-                    ink = PAPER if at < 2 else INK
+                    ink = ON_DARK if at < 2 else ON_LIGHT
                     axes.text(left + 50 * share, row, label, ha="center", va="center", color=ink)
                 left += 100 * share
             if not shares:

@@ -1,14 +1,22 @@
-"""The report in a real browser: loads nothing, shows verdict and pictures, fits a phone."""
+"""The report in a real browser: loads nothing, shows verdict and pictures, reads on any screen."""
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import pytest
+
+import verifier
+from prover.report import write_report
+from verifier import Level
 
 BIN = Path(sys.executable).parent
 CHROMIUM = shutil.which("chromium")
@@ -38,51 +46,153 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "report.html"
 
 
-@pytest.fixture(params=[(1200, 900), (375, 700)], ids=["desk", "phone"])
-def opened(page: Path, request: pytest.FixtureRequest) -> Iterator[tuple[object, list[str]]]:
-    """The page, opened, and every address that the browser asked for."""
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
-    width, height = request.param
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        try:
-            tab = browser.new_page(viewport={"width": width, "height": height})
-            asked: list[str] = []
-            tab.on("request", lambda request: asked.append(request.url))
-            tab.goto(page.as_uri())
-            yield tab, asked
-        finally:
-            browser.close()
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield started
+        started.close()
 
 
-def test_loads_nothing_but_itself(opened: tuple[object, list[str]], page: Path) -> None:
+@pytest.fixture(params=[(1200, 900), (375, 700)], ids=["desk", "phone"])
+def opened(
+    page: Path, browser: Any, request: pytest.FixtureRequest
+) -> Iterator[tuple[Any, list[str]]]:
+    """The page, opened, and every address that the browser asked for."""
+    width, height = request.param
+    tab = browser.new_page(viewport={"width": width, "height": height})
+    asked: list[str] = []
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.goto(page.as_uri())
+    yield tab, asked
+    tab.close()
+
+
+@pytest.fixture(scope="module")
+def rich(page: Path) -> Path:
+    """The same bundle's page, were its evidence of every kind."""
+    bundle = page.parent / "p" / "public"
+    checked = verifier.check_solvency(bundle, (page.parent / "e" / "exchange.pub").read_text())
+    btc, eth, usdt = checked.assets
+    total = sum(usdt.disclosed.values())
+    unverified, claimed, header = Level.UNVERIFIED, Level.CLAIMED, Level.HEADER
+    parts = {unverified: total // 10, claimed: total // 2}
+    assets = (
+        replace(btc, hidden=(verifier.HiddenReport(12_345, 10**12, claimed),)),
+        replace(eth, level=header, disclosed={header: sum(eth.disclosed.values())}),
+        replace(
+            usdt,
+            level=unverified,
+            disclosed=parts | {header: total - sum(parts.values())},
+            hidden=(verifier.HiddenReport(57, 10**9, header),),
+        ),
+    )
+    html = page.parent / "rich.html"
+    with patch.object(verifier, "check_solvency", lambda *_, **__: replace(checked, assets=assets)):
+        write_report(bundle, html, None)
+    return html
+
+
+def test_loads_nothing_but_itself(opened: tuple[Any, list[str]], page: Path) -> None:
     _, asked = opened
     assert asked == [page.as_uri()]
 
 
-def test_tells_what_was_proven_and_what_was_not(opened: tuple[object, list[str]]) -> None:
+def test_tells_what_was_proven_and_what_was_not(opened: tuple[Any, list[str]]) -> None:
     tab, _ = opened
-    text = tab.inner_text("main")  # type: ignore[attr-defined]
+    text = tab.inner_text("main")
     for expected in (
         "Example Exchange",
         "BTC",
         "ETH",
         "USDT",
         "claimed",
+        "signatures alone",
+        "Bitcoin at block 870,000 and Ethereum at block 21,200,000",
         "Borrowed coins",
         "Lent keys",
     ):
         assert expected in text
     assert "solvent" not in text.lower()
-    assert tab.locator("svg").count() == 4  # type: ignore[attr-defined]
+    assert "hidden among" not in text
+    assert tab.locator("svg").count() == 5
 
 
-def test_is_not_wider_than_the_screen(opened: tuple[object, list[str]]) -> None:
+def test_is_not_wider_than_the_screen(opened: tuple[Any, list[str]]) -> None:
     tab, _ = opened
-    script = "[document.documentElement.scrollWidth, window.innerWidth]"
-    content, screen = tab.evaluate(script)  # type: ignore[attr-defined]
+    content, screen = tab.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
     assert content <= screen
+
+
+def test_tells_each_kind_of_evidence_apart(browser: Any, rich: Path) -> None:
+    tab = browser.new_page(viewport={"width": 375, "height": 700})
+    tab.goto(rich.as_uri())
+    rows = [
+        tuple(row.inner_text().split("\t"))
+        for row in tab.locator("h2:has-text('rest on') ~ div.scroll table")
+        .first.locator("tbody tr")
+        .all()
+    ]
+    assert [row[:2] + row[3:] for row in rows] == [
+        ("BTC", "signatures alone", "claimed"),
+        ("BTC", "keys hidden among 12,345, which hold 10,000 together", "claimed"),
+        ("ETH", "proved under the named block", "header"),
+        ("USDT", "contract wallets that nobody asked", "unverified"),
+        ("USDT", "signatures alone", "claimed"),
+        ("USDT", "proved under the named block", "header"),
+        ("USDT", "keys hidden among 57, which hold 1,000 together", "header"),
+    ]
+    hidden = [row[2] for row in rows if "hidden" in row[1]]
+    assert hidden == ["not told"] * 2
+    bars = tab.locator("svg").first.text_content()
+    for share in ("10 %", "50 %", "40 %"):
+        assert share in bars
+    text = tab.inner_text("main")
+    assert "at keys that it keeps hidden among others" in text
+    assert "Each dot stands for about 51 keys." in text
+    assert "solvent" not in text.lower()
+    content, screen = tab.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+    assert content <= screen
+    tab.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_can_be_read_by_day_and_by_night(browser: Any, rich: Path, scheme: str) -> None:
+    """The contrast of every piece of text with what is behind it, pictures included (WCAG AA)."""
+    tab = browser.new_page(color_scheme=scheme, viewport={"width": 1200, "height": 900})
+    tab.goto(rich.as_uri())
+    ground = tab.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (luminance(ground) < 0.1) == (scheme == "dark")
+    script = """() => [...document.querySelectorAll("p, td, th, dt, pre, svg text")].map(
+        (node) => {
+            const style = getComputedStyle(node);
+            const onBar = node.closest("svg") && / %$/.test(node.textContent.trim());
+            let behind = node;
+            while (getComputedStyle(behind).backgroundColor === "rgba(0, 0, 0, 0)")
+                behind = behind.parentElement;
+            return [node.textContent.trim().slice(0, 30), onBar,
+                node.closest("svg") ? style.fill : style.color,
+                getComputedStyle(behind).backgroundColor];
+        })"""
+    for text, on_bar, ink, behind in tab.evaluate(script):
+        if not on_bar and text not in ("0", "One sealed total,", "signed", "others"):
+            assert contrast(ink, behind) >= 4.5, (text, ink, behind)
+    tab.close()
+
+
+def contrast(one: str, other: str) -> float:
+    """The contrast ratio of two colours, 1 to 21."""
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def luminance(color: str) -> float:
+    """The relative luminance of ``rgb(r, g, b)``."""
+    channels = [int(number) / 255 for number in re.findall(r"\d+", color)[:3]]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def test_is_the_same_every_time(page: Path, tmp_path: Path) -> None:
