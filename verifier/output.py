@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,6 +24,18 @@ _VERDICTS = {
     Level.CLAIMED: "amounts of {} rest on the exchange's word",
     Level.HEADER: "amounts of {} are proved under a block that no node of yours confirmed",
 }
+
+_LEVELS = {
+    Level.UNVERIFIED: "contract wallets are said to have signed; nobody asked them",
+    Level.CLAIMED: "the exchange's word, and a signature for every address",
+    Level.HEADER: "proved under the block that the exchange names",
+    Level.CHAIN: "confirmed by your own node",
+}
+LIMITS = (
+    "coins borrowed for the day, keys lent by others, and debts kept off the ledger do not show; "
+    "a coin can leave with the next block"
+)
+_HOUR, _DAY = 3600, 86400
 
 
 class Output:
@@ -70,7 +83,7 @@ class TextOutput(Output):
         self.warn(report.warnings)
         weakest = ", ".join(item.code for item in report.assets if item.level is report.level)
         said = _VERDICTS.get(report.level, strongest).format(weakest)
-        self._print([*_asset_lines(report), f"ACCEPTED as {report.level}: {said}"])
+        self._print([*_lines(report), f"ACCEPTED as {report.level}: {said}"])
 
     def accept_inclusion(self, report: InclusionReport) -> None:
         """See `Output`."""
@@ -91,7 +104,7 @@ class TextOutput(Output):
             lines = _amount_lines(error.amounts)
         elif isinstance(error, TooWeak):
             self.warn(error.report.warnings)
-            lines = _asset_lines(error.report)
+            lines = _lines(error.report)
         self._print([*lines, f"NOT CHECKED {error}"])
 
     def _print(self, lines: Sequence[str]) -> None:
@@ -112,7 +125,7 @@ class JsonOutput(Output):
     def accept(self, report: Report, strongest: str) -> None:
         """See `Output`."""
         self.warn(report.warnings)
-        self._print(None, _asset_objects(report))
+        self._print(None, _asset_objects(report), report)
 
     def accept_inclusion(self, report: InclusionReport) -> None:
         """See `Output`."""
@@ -126,19 +139,32 @@ class JsonOutput(Output):
     def fail(self, error: CannotCheck) -> None:
         """See `Output`."""
         amounts: Mapping[str, Any] = {}
+        report = None
         if isinstance(error, NotCompared):
             amounts = _amount_objects(error.amounts)
         elif isinstance(error, TooWeak):
-            self.warn(error.report.warnings)
-            amounts = _asset_objects(error.report)
-        self._print({"code": error.code, "where": "", "message": error.message}, amounts)
+            report = error.report
+            self.warn(report.warnings)
+            amounts = _asset_objects(report)
+        self._print({"code": error.code, "where": "", "message": error.message}, amounts, report)
 
-    def _print(self, error: Mapping[str, str] | None, amounts: Mapping[str, Any]) -> None:
+    def _print(
+        self,
+        error: Mapping[str, str] | None,
+        amounts: Mapping[str, Any],
+        report: Report | None = None,
+    ) -> None:
         checks = [
             {"name": check.name, "ok": check.ok, "figures": dict(check.figures)}
             for check in self._checks
         ]
-        verdict = {"accepted": error is None, "error": error, "amounts": amounts, "checks": checks}
+        verdict = {
+            "accepted": error is None,
+            "error": error,
+            "amounts": amounts,
+            "blocks": _block_objects(report) if report else {},
+            "checks": checks,
+        }
         print(json.dumps(verdict, indent=2))
 
 
@@ -149,8 +175,36 @@ def escape(text: str) -> str:
     )
 
 
-def _asset_lines(report: Report) -> list[str]:
-    return [f"note {item.code}: {_held(item)}" for item in report.assets]
+def _lines(report: Report) -> list[str]:
+    """Return what the amounts rest on, and what stays open, in plain words."""
+    levels = {item.level for item in report.assets}
+    for item in report.assets:
+        levels |= {*item.disclosed, *(hidden.level for hidden in item.hidden)}
+    age = _age(time.time() - report.manifest.time)
+    return [
+        *(
+            f"note {chain.name}: block {chain.height}, {chain.hash.hex()}; the snapshot is {age}"
+            for chain in report.manifest.chains
+        ),
+        f"note not shown: {LIMITS}",
+        *(f"note {level}: {text}" for level, text in _LEVELS.items() if level in levels),
+        *(f"note {item.code}: {_held(item)}" for item in report.assets),
+    ]
+
+
+def _age(seconds: float) -> str:
+    if seconds < 0:
+        return "dated in the future"
+    if seconds < 2 * _DAY:
+        return f"{seconds // _HOUR:.0f} hours old"
+    return f"{seconds // _DAY:,.0f} days old"
+
+
+def _block_objects(report: Report) -> dict[str, dict[str, Any]]:
+    return {
+        chain.name: {"height": chain.height, "hash": chain.hash.hex()}
+        for chain in report.manifest.chains
+    }
 
 
 def _held(item: AssetReport) -> str:

@@ -9,13 +9,15 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.unit.verifier_bundle import Bundle
+from tests.unit.verifier_bundle import BLOCKS, Bundle
+from verifier import output
 from verifier.cli import main
 
 ALICE, BOB, CAROL = "alice@example.com", "bob@example.com", "carol@example.com"
@@ -68,7 +70,7 @@ def included(bundle, run):
 
 def only_json(lines: list[str]) -> dict[str, Any]:
     found = json.loads("\n".join(lines))
-    assert set(found) == {"accepted", "error", "amounts", "checks"}
+    assert set(found) == {"accepted", "error", "amounts", "blocks", "checks"}
     for check in found["checks"]:
         assert set(check) == {"name", "ok", "figures"}
     return dict(found)
@@ -78,8 +80,19 @@ def test_audit_says_what_it_checked(bundle, run):
     code, lines, error = run("audit", bundle.folder, "--jobs", 2)
     assert code == 0
     assert lines[-1] == LAST_LINE
-    assert all(line.startswith("ok   ") for line in lines[:-3])
-    assert lines[-3:-1] == [
+    notes = [line for line in lines if not line.startswith("ok   ")]
+    assert lines[-len(notes) :] == notes
+    age = int((time.time() - 1_700_000_000) // 86400)
+    assert notes[:2] == [
+        f"note {name}: block 7, {block.hex()}; the snapshot is {age:,} days old"
+        for name, block in BLOCKS.items()
+    ]
+    assert notes[2:4] == [
+        "note not shown: coins borrowed for the day, keys lent by others, and debts kept off the "
+        "ledger do not show; a coin can leave with the next block",
+        "note claimed: the exchange's word, and a signature for every address",
+    ]
+    assert notes[4:-1] == [
         "note BTC: 2.5 at addresses (claimed)",
         "note ETH: 3.2 at addresses (claimed)",
     ]
@@ -110,6 +123,9 @@ def test_json_is_one_object(bundle, run):
         assert found["accepted"] is True
         assert found["error"] is None
         assert found["amounts"] == KNOWN
+        assert found["blocks"] == {
+            name: {"height": 7, "hash": block.hex()} for name, block in BLOCKS.items()
+        }
         assert all(check["ok"] for check in found["checks"])
 
 
@@ -457,3 +473,17 @@ def test_the_light_check_reads_a_small_part_of_the_bundle(large):
         check_inclusion(package, large.folder, large.key, ALICE, {"BTC": "1.5"}, only=True)
     total = sum(path.stat().st_size for path in large.folder.rglob("*") if path.is_file())
     assert read < total / 20
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-1, "dated in the future"),
+        (3599, "0 hours old"),
+        (2 * 86400 - 1, "47 hours old"),
+        (2 * 86400, "2 days old"),
+        (86400 * 12_345, "12,345 days old"),
+    ],
+)
+def test_age(seconds, text):
+    assert output._age(seconds) == text
