@@ -23,12 +23,24 @@ from native.derivation import account_keys, order, place_leaves, place_padding, 
 from native.errors import NativeError
 from native.group import commit, generator, msm, point_is_valid, points_sum, scalars_sum
 from native.hashing import Transcript, sha256, tagged_hash
+from native.hidden import (
+    Points,
+    hidden_length,
+    hidden_prove,
+    hidden_total,
+    hidden_verify,
+    points_coordinates,
+    points_decode,
+    public_keys,
+    secrets_read,
+)
 from native.utxo import FoundCoin, UtxoScanner
 
 __all__ = [
     "FoundCoin",
     "NativeError",
     "PageRejected",
+    "Points",
     "Rejected",
     "Transcript",
     "UtxoScanner",
@@ -38,6 +50,10 @@ __all__ = [
     "argument_verify",
     "commit",
     "generator",
+    "hidden_length",
+    "hidden_prove",
+    "hidden_total",
+    "hidden_verify",
     "kernel_name",
     "msm",
     "order",
@@ -47,8 +63,12 @@ __all__ = [
     "place_leaves",
     "place_padding",
     "point_is_valid",
+    "points_coordinates",
+    "points_decode",
     "points_sum",
+    "public_keys",
     "scalars_sum",
+    "secrets_read",
     "sha256",
     "split",
     "stream",

@@ -18,7 +18,7 @@ POINT = 33
 SCALAR = 32
 ENTRIES_MAX = 1024
 
-_CODES = {
+CODES = {
     lib.ASSAY_BAD_HEADER: "page.bad-header",
     lib.ASSAY_BAD_ENTRY: "page.bad-point",
     lib.ASSAY_BAD_LENGTH: "argument.bad-length",
@@ -133,8 +133,8 @@ def argument_verify(
         buffers.tables(),
         buffers.scratch(lib.assay_argument_verify_scratch_size(m, b)),
     )
-    if status in _CODES:
-        raise Rejected(_CODES[status])
+    if status in CODES:
+        raise Rejected(CODES[status])
     if status != lib.ASSAY_OK:
         raise _misuse(status)
 
@@ -254,8 +254,8 @@ def pages_verify(
         buffers.tables(),
         buffers.scratch(lib.assay_pages_verify_scratch_size(page_size)),
     )
-    if status in _CODES:
-        raise PageRejected(first_index + bad[0], _CODES[status])
+    if status in CODES:
+        raise PageRejected(first_index + bad[0], CODES[status])
     if status != lib.ASSAY_OK:
         raise _misuse(status)
     return bytes(ids), bytes(sums)

@@ -113,6 +113,48 @@ int assay_argument_verify_var(const uint8_t *state, const uint8_t *commitments, 
                               const uint8_t *argument, size_t length, const uint8_t *seed, const assay_tables *tables,
                               void *scratch);
 
+/*
+ * The argument over K hidden keys, 1 <= K <= 2^20 (spec/transcript.md, section 6).  Points that were decoded are 64 bytes each, aligned to 64, in a
+ * form of the core's own.  Amounts are 16 big-endian bytes, ledger units.  Private keys are 32 bytes, zero for a key that is not owned;
+ * functions that take them are constant-time in them.
+ */
+
+/* Q_first … Q_(first + n - 1), first + n < 2^32, decoded. */
+size_t assay_generators_scratch_size(void);
+void assay_generators_var(uint8_t *decoded, uint32_t first, size_t n, void *scratch);
+
+/* Decode n points; *bad as for assay_points_check_var.  x and y of decoded points, 32 big-endian bytes each. */
+size_t assay_points_decode_scratch_size(size_t n);
+int assay_points_decode_var(uint8_t *decoded, size_t *bad, const uint8_t *points, size_t n, void *scratch);
+void assay_points_coordinates(uint8_t *coordinates, const uint8_t *decoded, size_t n);
+
+/* secret·V of n private keys; *bad: the first that is zero or not below the order. */
+size_t assay_public_keys_scratch_size(void);
+int assay_public_keys(uint8_t *points, size_t *bad, const uint8_t *secrets, size_t n, void *scratch);
+
+/* n private keys in hexadecimal of either case, 64 digits each, `stride` bytes apart; *bad: the first that is none. */
+int assay_secrets_read(uint8_t *secrets, size_t *bad, const uint8_t *text, size_t stride, size_t n);
+
+/* The sum of the owned keys' amounts, 16 bytes; ASSAY_TOO_LARGE: 2^128 or more. */
+int assay_hidden_total(uint8_t *value, const uint8_t *amounts, const uint8_t *secrets, size_t k);
+
+/* Bytes of an argument, 0 out of range. */
+size_t assay_hidden_length(size_t k);
+
+/* Prove over a state of the transcript after item 4, whose commitment has the total as value and `blinding`.  `fresh` is 32 bytes of the system's random
+ * source, never used before.  A private key that is not the key's own makes an argument that is refused.  `keys` and the k
+ * generators are decoded.  Clears its scratch. */
+size_t assay_hidden_prove_scratch_size(size_t k);
+int assay_hidden_prove(uint8_t *argument, const uint8_t *state, const uint8_t *keys, const uint8_t *amounts,
+                       const uint8_t *secrets, size_t k, const uint8_t *blinding, const uint8_t *fresh,
+                       const uint8_t *generators, const assay_tables *tables, void *scratch);
+
+/* Check it.  ASSAY_BAD_POINT: the commitment.  `seed` as above. */
+size_t assay_hidden_verify_scratch_size(size_t k);
+int assay_hidden_verify_var(const uint8_t *state, const uint8_t *keys, const uint8_t *amounts, size_t k,
+                            const uint8_t *commitment, const uint8_t *argument, size_t length, const uint8_t *seed,
+                            const uint8_t *generators, const assay_tables *tables, void *scratch);
+
 /* Consecutive pages of one level (spec/wire.md, section 5). */
 typedef struct {
     uint8_t asset_state[32]; /* of the transcript after item 3 */

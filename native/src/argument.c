@@ -58,7 +58,7 @@ void argument_absorb_rows(argument_challenges *c, transcript *t, const argument_
     transcript_challenge(&c->kappa, t, "kappa");
 }
 
-void argument_absorb_round(argument_challenges *c, transcript *t, unsigned j, const uint8_t points[3 * 33])
+void argument_absorb_round(scalar *x, transcript *t, unsigned j, const uint8_t points[3 * 33])
 {
     sha256_context context;
     const uint8_t number[4] = {0, 0, 0, (uint8_t)j};
@@ -66,7 +66,7 @@ void argument_absorb_round(argument_challenges *c, transcript *t, unsigned j, co
     sha256_update(&context, number, 4);
     sha256_update(&context, points, 3 * 33);
     transcript_absorb_end(t, &context);
-    transcript_challenge(&c->x[j - 1], t, "x");
+    transcript_challenge(x, t, "x");
 }
 
 void argument_absorb_openings(argument_challenges *c, transcript *t, const uint8_t points[ARGUMENT_OPENINGS * 33])
@@ -139,4 +139,16 @@ void argument_lagrange(scalar basis[4], const scalar *x)
     scalar_mul(&basis[2], &a, &x1);
     scalar_neg(&basis[2], &basis[2]);
     scalar_mul(&basis[3], &b, x);
+}
+
+void argument_fold(scalar *claim, const scalar p[3], const scalar *x)
+{
+    scalar basis[4], t;
+    argument_lagrange(basis, x);
+    scalar_sub(&t, claim, &p[0]);
+    scalar_mul(claim, &basis[1], &t);
+    for (int i = 0; i < 3; i++) {
+        scalar_mul(&t, &basis[i == 0 ? 0 : i + 1], &p[i]);
+        scalar_add(claim, claim, &t);
+    }
 }

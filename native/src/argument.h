@@ -40,10 +40,10 @@ size_t argument_points(const argument_shape *s);
 size_t argument_scalars(const argument_shape *s);
 size_t argument_length(const argument_shape *s);
 
-/* Item 5.  Items 7, 8 (j = 1 … ν) and 9, each with the challenges that follow it. */
+/* Item 5.  Items 7, 8 (j = 1 … ν, x_{j-1}) and 9, each with the challenges that follow it. */
 void argument_absorb_shape(transcript *t, const argument_shape *s);
 void argument_absorb_rows(argument_challenges *c, transcript *t, const argument_shape *s, const uint8_t *rows);
-void argument_absorb_round(argument_challenges *c, transcript *t, unsigned j, const uint8_t points[3 * 33]);
+void argument_absorb_round(scalar *x, transcript *t, unsigned j, const uint8_t points[3 * 33]);
 void argument_absorb_openings(argument_challenges *c, transcript *t, const uint8_t points[ARGUMENT_OPENINGS * 33]);
 
 /* Section 4.2: eq(τ, ·) and w are products of one linear factor a coordinate. */
@@ -60,6 +60,9 @@ void argument_eq_table(scalar *out, const scalar *start, const scalar *point, un
 
 /* ℓ_0(x) … ℓ_3(x) on the nodes 0, 1, 2, 3. */
 void argument_lagrange(scalar basis[4], const scalar *x);
+
+/* From K_{j-1} and p_j(0), p_j(2), p_j(3) at x to K_j, rule 2 of section 4.4; of any one coordinate of the commitments. */
+void argument_fold(scalar *claim, const scalar p[3], const scalar *x);
 
 /*
  * Verifying.  The four equations of every argument of a batch, each under its weight, are one sum that must be infinity: of the
@@ -83,6 +86,9 @@ void argument_replay_items(argument_replay *r, transcript *t, const argument_sha
 /* The key of a batch's weights, from 32 random bytes and every member's final state; the n-th member's weights. */
 void argument_weight_key(uint8_t key[32], const uint8_t seed[32], const argument_replay *replays, size_t n);
 void argument_weights(scalar weights[ARGUMENT_EQUATIONS], const uint8_t key[32], uint64_t n);
+
+/* The coefficients of the rounds' commitments in k·K_ν; k becomes that of K_0. */
+void argument_round_coefficients(words *out, scalar *k, const scalar *x, unsigned nu);
 
 /* Adds an argument's share to `fixed`, and writes the coefficients of C_0 … C_(m-1) and then of its points, in their
  * order: m + R + 3ν + 6.  Its scalars are valid. */

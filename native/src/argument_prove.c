@@ -160,19 +160,6 @@ static bool begin_rounds(argument_prover *p, const argument_shape *s, scalar *me
     return true;
 }
 
-/* The blinding of K_j, by the rule of 4.4. */
-static void fold_blinding(argument_prover *p, const scalar rho[3], const scalar *x)
-{
-    scalar basis[4], t;
-    argument_lagrange(basis, x);
-    scalar_sub(&t, &p->claim_blinding, &rho[0]);
-    scalar_mul(&p->claim_blinding, &basis[1], &t);
-    for (int i = 0; i < 3; i++) {
-        scalar_mul(&t, &basis[i == 0 ? 0 : i + 1], &rho[i]);
-        scalar_add(&p->claim_blinding, &p->claim_blinding, &t);
-    }
-}
-
 /* Round j of all provers. */
 static bool prove_round(argument_prover *provers, size_t count, unsigned j, const tables *t, const workspace *w)
 {
@@ -189,9 +176,9 @@ static bool prove_round(argument_prover *provers, size_t count, unsigned j, cons
         argument_prover *p = &provers[i];
         const uint8_t *points = p->next;
         if (!write_points(p, &w->points[3 * i], 3)) return false;
-        argument_absorb_round(&p->challenges, &p->transcript, j, points);
-        const scalar *x = &p->challenges.x[j - 1];
-        fold_blinding(p, p->round_blinding[j - 1], x);
+        scalar *x = &p->challenges.x[j - 1];
+        argument_absorb_round(x, &p->transcript, j, points);
+        argument_fold(&p->claim_blinding, p->round_blinding[j - 1], x);
         sumcheck_bind(&p->sumcheck, j, x);
     }
     return true;

@@ -26,7 +26,7 @@ void argument_replay_items(argument_replay *r, transcript *t, const argument_sha
     const uint8_t *next = argument;
     argument_absorb_rows(&r->challenges, t, s, next);
     next += 33 * (size_t)s->rows;
-    for (unsigned j = 1; j <= s->nu; j++, next += 3 * 33) argument_absorb_round(&r->challenges, t, j, next);
+    for (unsigned j = 1; j <= s->nu; j++, next += 3 * 33) argument_absorb_round(&r->challenges.x[j - 1], t, j, next);
     argument_absorb_openings(&r->challenges, t, next);
     next += 33 * ARGUMENT_OPENINGS;
     transcript_absorb(t, "responses", next, 32 * argument_scalars(s));
@@ -90,20 +90,26 @@ static void bound_factors(scalar *e_star, scalar *w_star, const argument_challen
     }
 }
 
-/* Coefficients of the C_i and the round commitments in k·K_ν, from the last round back. */
+/* From the last round back. */
+void argument_round_coefficients(words *out, scalar *k, const scalar *x, unsigned nu)
+{
+    for (unsigned j = nu; j-- > 0;) {
+        scalar basis[4], own[3];
+        argument_lagrange(basis, &x[j]);
+        scalar_sub(&basis[0], &basis[0], &basis[1]);
+        scalar_mul(&own[0], k, &basis[0]);
+        scalar_mul(&own[1], k, &basis[2]);
+        scalar_mul(&own[2], k, &basis[3]);
+        write_words(out + 3 * j, own, 3);
+        scalar_mul(k, k, &basis[1]);
+    }
+}
+
+/* Coefficients of the C_i and the round commitments in k·K_ν. */
 static void claim_coefficients(words *commitments, words *rounds, scalar k, const argument_challenges *c,
                                const argument_shape *s)
 {
-    for (unsigned j = s->nu; j-- > 0;) {
-        scalar basis[4], own[3];
-        argument_lagrange(basis, &c->x[j]);
-        scalar_sub(&basis[0], &basis[0], &basis[1]);
-        scalar_mul(&own[0], &k, &basis[0]);
-        scalar_mul(&own[1], &k, &basis[2]);
-        scalar_mul(&own[2], &k, &basis[3]);
-        write_words(rounds + 3 * j, own, 3);
-        scalar_mul(&k, &k, &basis[1]);
-    }
+    argument_round_coefficients(rounds, &k, c->x, s->nu);
     scalar selector[(size_t)1 << ARGUMENT_MU_MAX];
     scalar_mul(&k, &k, &c->kappa);
     argument_eq_table(selector, &k, c->sigma, s->mu);

@@ -42,6 +42,9 @@ typedef struct {
     /* n points of 33 bytes; returns the index of the first that affine_decompress refuses, or n. */
     size_t (*decompress)(affine *out, const uint8_t *bytes, size_t n, void *scratch);
 
+    /* The same, but those that it refuses give infinity. */
+    void (*decompress_each)(affine *out, const uint8_t *bytes, size_t n, void *scratch);
+
     /* The encodings of n points, `stride` bytes apart; infinity gives 33 zero bytes. */
     void (*compress)(uint8_t *bytes, size_t stride, const affine *a, size_t n);
 

@@ -15,6 +15,7 @@ const assay_kernel KERNEL_AVX512IFMA = {
     .sum_scratch_size = avx512ifma_sum_scratch_size,
     .sum = avx512ifma_sum,
     .decompress = avx512ifma_decompress,
+    .decompress_each = avx512ifma_decompress_each,
     .compress = avx512ifma_compress,
     .sum_pairs = avx512ifma_sum_pairs,
     .sum_byte_pairs = avx512ifma_sum_byte_pairs,

@@ -19,6 +19,7 @@ size_t avx512ifma_sum_scratch_size(size_t n);
 void avx512ifma_sum(affine *out, const affine *points, size_t n, void *scratch);
 
 size_t avx512ifma_decompress(affine *out, const uint8_t *bytes, size_t n, void *scratch);
+void avx512ifma_decompress_each(affine *out, const uint8_t *bytes, size_t n, void *scratch);
 void avx512ifma_compress(uint8_t *bytes, size_t stride, const affine *a, size_t n);
 
 void avx512ifma_sum_pairs(scalar sums[3], const scalar *pairs, size_t stride, const scalar *e, const scalar *w,

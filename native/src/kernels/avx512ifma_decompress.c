@@ -105,20 +105,40 @@ static unsigned decode_pair(point_lanes out[PAIR], const uint8_t *const bytes[PA
     return (unsigned)refused[0] | (unsigned)refused[1] << LANES;
 }
 
+/* Up to sixteen; those of them that are refused. */
+static unsigned decode_block(affine *out, const uint8_t *bytes, size_t block)
+{
+    const uint8_t *source[PAIR * LANES];
+    point_lanes point[PAIR];
+    for (size_t i = 0; i < PAIR * LANES; i++) source[i] = bytes + 33 * (i < block ? i : 0);
+    const unsigned refused = decode_pair(point, source);
+    lanes_store_affine(out, &point[0], block < LANES ? block : LANES);
+    if (block > LANES) lanes_store_affine(out + LANES, &point[1], block - LANES);
+    return refused & ((1u << block) - 1);
+}
+
+static size_t block_at(size_t done, size_t n)
+{
+    return n - done < PAIR * LANES ? n - done : PAIR * LANES;
+}
+
 size_t avx512ifma_decompress(affine *out, const uint8_t *bytes, size_t n, void *scratch)
 {
     (void)scratch;
     for (size_t done = 0; done < n; done += PAIR * LANES) {
-        const size_t block = n - done < PAIR * LANES ? n - done : PAIR * LANES;
-        const uint8_t *source[PAIR * LANES];
-        point_lanes point[PAIR];
-        for (size_t i = 0; i < PAIR * LANES; i++) source[i] = bytes + 33 * (done + (i < block ? i : 0));
-        const unsigned refused = decode_pair(point, source);
-        if (refused != 0 && (size_t)__builtin_ctz(refused) < block) return done + (size_t)__builtin_ctz(refused);
-        lanes_store_affine(out + done, &point[0], block < LANES ? block : LANES);
-        if (block > LANES) lanes_store_affine(out + done + LANES, &point[1], block - LANES);
+        const unsigned refused = decode_block(out + done, bytes + 33 * done, block_at(done, n));
+        if (refused != 0) return done + (size_t)__builtin_ctz(refused);
     }
     return n;
+}
+
+void avx512ifma_decompress_each(affine *out, const uint8_t *bytes, size_t n, void *scratch)
+{
+    (void)scratch;
+    for (size_t done = 0; done < n; done += PAIR * LANES) {
+        unsigned refused = decode_block(out + done, bytes + 33 * done, block_at(done, n));
+        for (; refused != 0; refused &= refused - 1) out[done + (size_t)__builtin_ctz(refused)] = AFFINE_INFINITY;
+    }
 }
 
 void avx512ifma_compress(uint8_t *bytes, size_t stride, const affine *a, size_t n)

@@ -210,6 +210,19 @@ static size_t portable_decompress(affine *out, const uint8_t *bytes, size_t n, v
     return i < n && affine_decompress(&out[i], bytes + 33 * i) ? n : i;
 }
 
+static void portable_decompress_each(affine *out, const uint8_t *bytes, size_t n, void *scratch)
+{
+    (void)scratch;
+    for (size_t i = 0; i < n; i += 2) {
+        const size_t second = i + 1 < n ? i + 1 : i;
+        affine both[2];
+        bool valid[2];
+        affine_decompress_pair(both, valid, bytes + 33 * i, bytes + 33 * second);
+        out[second] = valid[1] ? both[1] : AFFINE_INFINITY;
+        out[i] = valid[0] ? both[0] : AFFINE_INFINITY;
+    }
+}
+
 static void portable_compress(uint8_t *bytes, size_t stride, const affine *a, size_t n)
 {
     for (size_t i = 0; i < n; i++) affine_compress(bytes + stride * i, &a[i]);
@@ -226,6 +239,7 @@ const assay_kernel KERNEL_PORTABLE = {
     .sum_scratch_size = points_sum_scratch_size,
     .sum = points_sum_var,
     .decompress = portable_decompress,
+    .decompress_each = portable_decompress_each,
     .compress = portable_compress,
     .sum_pairs = portable_sum_pairs,
     .sum_byte_pairs = portable_sum_byte_pairs,
