@@ -46,7 +46,7 @@ static inline uint64_t hidden_owned(const uint8_t *secrets, size_t i)
 }
 
 /* Keys are taken in blocks, so that scratch does not grow with K. */
-#define HIDDEN_BLOCK_BITS 16
+#define HIDDEN_BLOCK_BITS 14
 #define HIDDEN_BLOCK ((size_t)1 << HIDDEN_BLOCK_BITS)
 
 /* min(K, HIDDEN_BLOCK), and how many keys the block that begins at `first` has. */
