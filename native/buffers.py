@@ -6,6 +6,7 @@ that is not aligned for its items is copied.
 
 from __future__ import annotations
 
+import mmap
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,6 @@ from native._core import ffi, lib
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-ALIGNMENT = 64
 GENERATORS = 256
 KEPT = 1 << 25
 
@@ -63,10 +63,14 @@ def out(memory: bytearray, ctype: str = "uint8_t") -> Any:
 
 
 def aligned(size: int) -> Any:
-    """Return ``size`` bytes of their own, aligned to 64."""
-    memory = memoryview(bytearray(size + ALIGNMENT))
-    offset = -int(ffi.cast("uintptr_t", ffi.from_buffer(memory))) % ALIGNMENT
-    return ffi.from_buffer("uint8_t[]", memory[offset : offset + size], require_writable=True)
+    """Return ``size`` bytes of their own, zero, aligned to 64.
+
+    They are mapped: a view of a bytearray that starts at a multiple of 64 would do too, but the
+    garbage collector may clear a view before the pointer made from it, which crashes.
+    """
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+    memory = mmap.mmap(-1, max(size, 1), flags=flags)
+    return ffi.from_buffer("uint8_t[]", memory, require_writable=True)
 
 
 def scratch(size: int) -> Any:
