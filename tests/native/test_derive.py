@@ -15,7 +15,7 @@ import native
 from tests.native.oracle import N, lp, tagged, u
 
 KEY = bytes(range(32))
-NAMES = ["a@b", "", "ü@ö.example", "x" * 128, "a@b", "名" * 40, "0"]
+NAMES = ["a@b", "", "ü@ö.example", "x" * 128, "a@b", "名" * 40, "y" * 300]
 
 
 def mac(key: bytes, *fields: bytes) -> bytes:
@@ -179,7 +179,7 @@ def test_a_policy_out_of_order(least: int, most: int) -> None:
 
 def test_leaves() -> None:
     random = Random(3)
-    context, code, counts = random.randbytes(32), b"USDT", [1, 0, 3, 2, 1, 20, 0]
+    context, code, counts = random.randbytes(32), b"USDT", [1, 0, 3, 2, 1, 20, 2]
     keys = [random.randbytes(32) for _ in NAMES]
     amounts = array("Q", (random.getrandbits(64) for _ in range(sum(counts))))
     positions = array("I", random.sample(range(40), sum(counts)))
