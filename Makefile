@@ -30,7 +30,7 @@ help:
 	@echo "make demo         the main job on a generated exchange, the audit, one customer's check"
 	@echo "make test         the whole test suite"
 	@echo "make bench        the figures of speed and size"
-	@echo "make bench-large  whole commands at ten million leaves"
+	@echo "make bench-large  whole commands at up to ten million leaves"
 	@echo "make profile      where the time of a proof goes; needs Linux's perf"
 	@echo "make bench-peers  Assay beside what one would pick instead; needs cargo"
 	@echo "make lint         ruff, mypy, import-linter, clang-format"

@@ -41,15 +41,19 @@ def measure(accounts: int) -> dict[str, float]:
     keep("msm_ns_per_point", kernels.msm_ns_per_point(), "ns a point, 2^17 points")
     keep("decompress_ns", kernels.decompress_ns(), "ns a point")
     proving, auditing = kernels.page_rates()
-    keep("prove_leaves_per_s", proving, "leaves/s, one thread")
+    keep("prove_leaves_per_s", proving, "leaves/s, one thread: derive, commit, argue, hash")
     keep("audit_leaves_per_s", auditing, "leaves/s, one thread")
     with tempfile.TemporaryDirectory(prefix="assay-bench-") as name:
         exchange, run = commands.prove(Path(name), accounts)
-        leaves = commands.leaves(exchange)
-        print(f"{'':24} {accounts:,} accounts, three assets, {leaves:,} leaves:")
+        counts = commands.count(exchange.proof, exchange.key)
+        print(
+            f"{'':24} {accounts:,} accounts in three assets, {counts.leaves:,} leaves: "
+            f"{counts.parts:,} parts and {counts.padding:,} of padding"
+        )
         keep("prove_s", run.seconds, "s, assay prove with two jobs", 1)
         keep("prove_peak_mb", run.peak_mb, "MB, peak of the process tree")
-        keep("bundle_bytes_per_leaf", commands.bytes_per_leaf(exchange), "bytes", 2)
+        size = commands.bundle_bytes(exchange.bundle)
+        keep("bundle_bytes_per_leaf", size / counts.leaves, "bytes", 2)
         audited = commands.audit(exchange)
         keep("audit_s", audited.seconds, "s, assay-verify audit with two jobs", 1)
         keep("audit_peak_mb", audited.peak_mb, "MB, peak of the process tree")

@@ -16,7 +16,9 @@ from pathlib import Path
 import psutil
 
 import verifier
+from prover.liabilities.leaves import Openings
 from prover.packages import Packager
+from prover.snapshot import OPENINGS, PRIVATE, PUBLIC
 from verifier.wire import Package, PackageBody, read_record
 
 BIN = Path(sys.executable).parent
@@ -69,9 +71,14 @@ class Exchange:
     accounts: int
 
     @property
+    def proof(self) -> Path:
+        """The folder of the snapshot."""
+        return self.folder / "proof"
+
+    @property
     def bundle(self) -> Path:
         """The public folder."""
-        return self.folder / "proof" / "public"
+        return self.proof / PUBLIC
 
     @property
     def key(self) -> str:
@@ -85,21 +92,35 @@ def prove(folder: Path, accounts: int) -> tuple[Exchange, Run]:
     made = folder / "exchange"
     sample = ["sample", "--accounts", str(accounts), "--assets", "BTC,ETH,USDT", "--out", str(made)]
     measure([str(BIN / "assay"), *sample])
-    proof = ["prove", str(made / "snapshot.toml"), "--out", str(folder / "proof"), "--jobs", "2"]
+    proof = ["prove", str(made / "snapshot.toml"), "--out", str(exchange.proof), "--jobs", "2"]
     return exchange, measure([str(BIN / "assay"), *proof])
 
 
-def bytes_per_leaf(exchange: Exchange) -> float:
-    """Bytes of the whole bundle, a leaf of its trees (padding leaves count as leaves)."""
-    size = sum(file.stat().st_size for file in exchange.bundle.rglob("*") if file.is_file())
-    return size / leaves(exchange)
+@dataclass(frozen=True)
+class Counts:
+    """What the trees of a bundle hold: parts of balances, and the leaves that fill them up."""
+
+    parts: int
+    padding: int
+
+    @property
+    def leaves(self) -> int:
+        """All leaves, as an audit counts them."""
+        return self.parts + self.padding
 
 
-def leaves(exchange: Exchange) -> int:
-    """Leaves of all trees, as an audit counts them."""
-    report = verifier.check_solvency(exchange.bundle, exchange.key)
-    manifest = report.manifest
-    return sum(asset.capacity for asset in manifest.assets) * manifest.page_size
+def count(proof: Path, key: str) -> Counts:
+    """Counts the leaves of a finished snapshot from its bundle, the parts from its openings."""
+    manifest = verifier.check_solvency(proof / PUBLIC, key).manifest
+    openings = [Openings.load(proof / PRIVATE / OPENINGS / asset.code) for asset in manifest.assets]
+    parts = sum(len(opening.amounts) for opening in openings)
+    leaves = sum(asset.capacity for asset in manifest.assets) * manifest.page_size
+    return Counts(parts, leaves - parts)
+
+
+def bundle_bytes(bundle: Path) -> int:
+    """Bytes of all files of a bundle."""
+    return sum(file.stat().st_size for file in bundle.rglob("*") if file.is_file())
 
 
 def audit(exchange: Exchange) -> Run:
@@ -116,7 +137,7 @@ def customer_ms(
     Library calls, as a service would make them: tables built, private files mapped. `clock` tells
     wall time or processor time, in seconds.
     """
-    packager = Packager(exchange.folder / "proof")
+    packager = Packager(exchange.proof)
     making: list[float] = []
     checking: list[float] = []
     for account in three_part_customers(exchange, packager, customers):

@@ -1,4 +1,4 @@
-"""What a figure was measured on: machine, kernel, commit, command."""
+"""What a figure was measured on: machine, kernel, commit, command, date."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ def describe(command: str) -> dict[str, str]:
         "kernel": native.kernel_name(),
         "commit": commit(),
         "command": f"ASSAY_KERNEL={asked} {command}" if asked else command,
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }
 
 

@@ -143,13 +143,13 @@ def make_snapshot(
                 progress or Silent(),
             )
             # 3, 4
-            ledger = _freeze_ledger(work)
+            ledger, digest_of_ledger = _freeze_ledger(work)
             evidence = _freeze_evidence(work)
             # 5
             _check_coverage(config, ledger, evidence)
             # 6, 7
             key = snapshot_key(
-                master, config.snapshot_id, ledger_digest(ledger), _parameters(work), frozen.salt
+                master, config.snapshot_id, digest_of_ledger, _parameters(work), frozen.salt
             )
             secret = derive(key, "argument-secret")
             accounts = _write_account_keys(work, ledger, key)
@@ -187,23 +187,26 @@ def _begin(
     return freeze(record, config, toml, signing, master, replaceable=untouched)
 
 
-def _freeze_ledger(work: _Work) -> Ledger:
-    """Return the frozen ledger; read the source only if there is none."""
-    folder = work.private / LEDGER
-    if not folder.exists():
-        config = work.config
-        work.progress.stage("reading the ledger", None)
-        ledger = read_ledger(
-            config.ledger,
-            [LedgerAsset(asset.code, asset.decimals) for asset in config.assets],
-            config.account_id_type,
-            merge_duplicates=config.merge_duplicates,
-            work_dir=work.private,
-            progress=work.progress.reach,
-            jobs=work.jobs,
-        )
+def _freeze_ledger(work: _Work) -> tuple[Ledger, bytes]:
+    """Return the frozen ledger and its digest; read the source only if there is none."""
+    folder, config = work.private / LEDGER, work.config
+    if folder.exists():
+        ledger = load_ledger(folder)
+        return ledger, ledger_digest(ledger)
+    work.progress.stage("reading the ledger", None)
+    ledger = read_ledger(
+        config.ledger,
+        [LedgerAsset(asset.code, asset.decimals) for asset in config.assets],
+        config.account_id_type,
+        merge_duplicates=config.merge_duplicates,
+        work_dir=work.private,
+        progress=work.progress.reach,
+        jobs=work.jobs,
+    )
+    with ThreadPoolExecutor(1) as beside:
+        digest = beside.submit(ledger_digest, ledger)
         save_ledger(ledger, folder)
-    return load_ledger(folder)
+        return load_ledger(folder), digest.result()
 
 
 def _freeze_evidence(work: _Work) -> dict[str, wire.AnyEvidence]:
