@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from verifier.chain.ethereum import EthereumNode
 from verifier.chain.levels import Level
 from verifier.chain.nodes import Nodes
+from verifier.chain.tokens import TokenSlot
 from verifier.errors import CannotCheck, Code, Misuse, Rejected
 from verifier.holdings import AssetReport, HiddenReport
 from verifier.inclusion import Amount
@@ -26,6 +28,7 @@ __all__ = [
     "CannotCheck",
     "Check",
     "Code",
+    "EthereumNode",
     "HiddenReport",
     "InclusionReport",
     "KnownUnit",
@@ -36,6 +39,7 @@ __all__ = [
     "Policy",
     "Rejected",
     "Report",
+    "TokenSlot",
     "TooWeak",
     "audit",
     "check_inclusion",

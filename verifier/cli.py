@@ -15,8 +15,10 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from verifier.chain.ethereum import EthereumNode
 from verifier.chain.levels import Level
 from verifier.chain.nodes import Nodes
+from verifier.chain.tokens import TokenSlot
 from verifier.errors import CannotCheck, Code, Misuse, Rejected
 from verifier.keys import parse_public_key
 from verifier.output import JsonOutput, Output, TextOutput, escape
@@ -29,6 +31,7 @@ ACCEPTED, CANNOT_CHECK, USAGE, REJECTED, INTERRUPTED = 0, 1, 2, 3, 130
 
 _MAX_KEY_BYTES = 1024
 _UNIT = re.compile(r"([A-Z0-9]{1,16})=([a-z0-9-]{1,32}):([^:]*):([0-9]{1,2})")
+_SLOT = re.compile(r"(0x[0-9a-fA-F]{40})=([0-9]{1,78})")
 _RATIO = re.compile(r"([0-9]{1,10})/([0-9]{1,10})")
 _PROGRESS_SECONDS = 0.2
 
@@ -45,6 +48,9 @@ _ADVICE = {
     Code.MANIFEST_KEY_MISMATCH: "Compare the key with the one the exchange gave out elsewhere.",
     Code.MANIFEST_EQUIVOCATION: "Keep both manifests and signatures: they are proof of fraud.",
     Code.MANIFEST_UNKNOWN_UNIT: "If you know the unit to be right, name it with --unit.",
+    Code.PROOF_UNKNOWN_SLOT: "If you know where the token keeps balances, say --token-slot.",
+    Code.CHAIN_WRONG_BLOCK: "Ask a second node. If it agrees, the exchange signed for a block that "
+    "is not the chain's: keep manifest.msgpack and manifest.sig.",
     Code.PACKAGE_WRONG_MANIFEST: "Use the bundle of the package's snapshot. If it is, keep both.",
     Code.PACKAGE_WRONG_ACCOUNT: "Type the id exactly as the exchange knows it, or ask for yours.",
     Code.INCLUSION_UNKNOWN_ASSET: "Your balance is not counted. Keep the package and ask why.",
@@ -226,6 +232,19 @@ def _parser() -> argparse.ArgumentParser:
             default=Level.CLAIMED,
             help="how amounts must be known for the bundle to be accepted (claimed)",
         )
+        added.add_argument(
+            "--ethereum-rpc",
+            metavar="URL",
+            help="a node of your own choice, to confirm Ethereum's block and what is there",
+        )
+        added.add_argument(
+            "--token-slot",
+            type=_token_slot,
+            action="append",
+            default=[],
+            metavar="CONTRACT=SLOT",
+            help="where a token that this verifier does not know keeps balances",
+        )
 
     inclusion = command("inclusion", _inclusion, "Check that your balances are counted.")
     inclusion.add_argument("package", help="the inclusion package that the exchange gave you")
@@ -250,11 +269,14 @@ def _policy(arguments: argparse.Namespace) -> Policy:
         ratio=arguments.ratio,
         units=tuple(arguments.unit),
         require=getattr(arguments, "require", Level.CLAIMED),
+        slots=tuple(getattr(arguments, "token_slot", ())),
     )
 
 
 def _nodes(arguments: argparse.Namespace) -> Nodes:
-    return Nodes()
+    url = arguments.ethereum_rpc
+    slots = _policy(arguments).token_slots()
+    return Nodes(ethereum=EthereumNode(url, slots=slots) if url is not None else None)
 
 
 def _ratio(text: str) -> tuple[int, int]:
@@ -269,6 +291,13 @@ def _unit(text: str) -> KnownUnit:
     if match is None:
         raise argparse.ArgumentTypeError("a unit is CODE=CHAIN:CONTRACT:DECIMALS")
     return KnownUnit(match[1], match[2], match[3], int(match[4]))
+
+
+def _token_slot(text: str) -> TokenSlot:
+    match = _SLOT.fullmatch(text)
+    if match is None:
+        raise argparse.ArgumentTypeError("a token's slot is CONTRACT=SLOT, in decimal")
+    return TokenSlot(match[1], int(match[2]))
 
 
 def _jobs(text: str) -> int:

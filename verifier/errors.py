@@ -62,6 +62,15 @@ class Code(StrEnum):
     EVIDENCE_UNMATCHED_COINS = "evidence.unmatched-coins"
     EVIDENCE_TOTAL_TOO_LARGE = "evidence.total-too-large"
 
+    PROOF_BAD_HEADER = "proof.bad-header"
+    PROOF_WRONG_BLOCK = "proof.wrong-block"
+    PROOF_UNKNOWN_SLOT = "proof.unknown-slot"
+    PROOF_MISSING_NODE = "proof.missing-node"
+    PROOF_BAD_NODE = "proof.bad-node"
+    PROOF_BAD_VALUE = "proof.bad-value"
+    PROOF_AMOUNT_TOO_LARGE = "proof.amount-too-large"
+    PROOF_UNUSED_NODE = "proof.unused-node"
+
     CHAIN_WRONG_BLOCK = "chain.wrong-block"
     CHAIN_WRONG_AMOUNT = "chain.wrong-amount"
     CHAIN_BAD_OWNERSHIP = "chain.bad-ownership"

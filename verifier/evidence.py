@@ -7,10 +7,13 @@ exchange, snapshot and block. Sources: spec/protocol.md, section 3; spec/wire.md
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from verifier.chain.coins import check_coins
 from verifier.chain.levels import Level
+from verifier.chain.state import State, check_amount, check_header
+from verifier.chain.tokens import TokenSlot
 from verifier.errors import Code, Rejected
 from verifier.holdings import CheckedEvidence, Holding
 from verifier.keys import public_key_text
@@ -22,7 +25,9 @@ from verifier.ownership import (
     ownership_message,
     parse_address,
 )
+from verifier.ownership.contract import CONTRACT_FORMAT, contract_signature
 from verifier.params import ASSETS_LIMIT, MAX_EVIDENCE_BYTES
+from verifier.policy import Policy
 from verifier.reserves import BIP127, Reserves
 from verifier.statement import evidence_digest
 from verifier.wire import (
@@ -60,9 +65,15 @@ def ledger_units(row: Row, unit: Unit, decimals: int) -> int:
 
 
 def check_evidence(
-    checked: CheckedManifest, asset: Asset, data: bytes, seen: Seen
+    checked: CheckedManifest,
+    asset: Asset,
+    data: bytes,
+    seen: Seen,
+    policy: Policy | None = None,
 ) -> CheckedEvidence:
     """Check untrusted evidence of one asset; adds what it counts to what is ``seen``.
+
+    ``policy`` says where tokens keep their balances.
 
     Raises:
         Rejected: the first fault, in the order of the numbers (spec/errors.md, section 2).
@@ -83,6 +94,9 @@ def check_evidence(
     owners = _check_signatures(checked, asset, evidence, addresses)
     # 14
     check_coins(asset.code, evidence.coins, evidence.rows, seen.coins)
+    # 16
+    slots = (policy or Policy()).token_slots()
+    proven = _check_proofs(checked, asset, evidence, owners, slots)
     units = {(unit.chain, unit.contract): unit for unit in asset.units}
     found = CheckedEvidence(
         rows=tuple(
@@ -91,7 +105,8 @@ def check_evidence(
                 owners[row.chain, row.address],
                 signed[row.chain, row.address],
                 ledger_units(row, units[row.chain, row.contract], asset.decimals),
-                Level.CLAIMED,
+                Level.HEADER if row.chain in proven else Level.CLAIMED,
+                is_owned=signed[row.chain, row.address].format != CONTRACT_FORMAT,
             )
             for row in evidence.rows
         ),
@@ -131,10 +146,12 @@ def _check_order(asset: Asset, evidence: AnyEvidence) -> None:
     places = [(row.chain, row.contract, row.address) for row in evidence.rows]
     if places != sorted(places):
         raise _fault(Code.EVIDENCE_UNSORTED, asset, "the rows are not in ascending order")
-    strict = {
+    strict: dict[str, Iterable[object]] = {
         "signatures": ((entry.chain, entry.address) for entry in evidence.signatures),
         "coins": ((coin.address, coin.txid, coin.index) for coin in evidence.coins),
+        "proofs": (proof.chain for proof in evidence.proofs),
     }
+    strict |= {f"nodes of {proof.chain}": proof.nodes for proof in evidence.proofs}
     for name, items in strict.items():
         if not is_ascending(items):
             raise _fault(Code.EVIDENCE_UNSORTED, asset, f"the {name} are not in ascending order")
@@ -185,6 +202,8 @@ def _check_signatures(
             )
             if entry.format == BIP127 and entry.chain == "bitcoin":
                 reserves.check(entry, message)
+            elif entry.format == CONTRACT_FORMAT:
+                contract_signature(address, entry.text)
             else:
                 check_ownership(address, message, entry.format, entry.text)
         except OwnershipError as error:
@@ -192,6 +211,30 @@ def _check_signatures(
             raise Rejected(Code(error.code), where, error.message) from None
         owners[entry.chain, entry.address] = address
     return owners
+
+
+def _check_proofs(
+    checked: CheckedManifest,
+    asset: Asset,
+    evidence: AnyEvidence,
+    owners: Mapping[tuple[str, str], Address],
+    slots: Mapping[str, TokenSlot],
+) -> set[str]:
+    """Number 16; return the chains on which every row is proven."""
+    blocks = {chain.name: chain for chain in checked.manifest.chains}
+    for proof in evidence.proofs:
+        where = f"{asset.code}, proof of {proof.chain}"
+        if proof.chain != "ethereum":
+            raise Rejected(Code.EVIDENCE_UNSUPPORTED_CHAIN, where, "only ethereum has state proofs")
+        header = check_header(asset.code, proof, blocks.get(proof.chain))
+        state = State(header.state_root, proof.nodes, slots)
+        for at, row in enumerate(evidence.rows):
+            if row.chain == proof.chain:
+                account = owners[row.chain, row.address].script
+                check_amount(state, row, account, f"{asset.code}, row {at}")
+        if state.trie.unused:
+            raise Rejected(Code.PROOF_UNUSED_NODE, where, "a node that no row needs")
+    return {proof.chain for proof in evidence.proofs}
 
 
 def _fault(code: Code, asset: Asset, message: str, *, row: int | None = None) -> Rejected:

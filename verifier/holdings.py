@@ -16,13 +16,22 @@ from verifier.wire import Coin, HiddenSet, OwnershipSignature, Row
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """A disclosed row, its parsed address and signature; ``units`` in the ledger's."""
+    """A disclosed row, its parsed address and signature; ``units`` in the ledger's.
+
+    level: how the amount is known; is_owned: whether the signature is verified.
+    """
 
     row: Row
     address: Address
     signature: OwnershipSignature
     units: int
     level: Level
+    is_owned: bool = True
+
+    @property
+    def known(self) -> Level:
+        """How it is known that the owner of the address has the amount."""
+        return self.level if self.is_owned else Level.UNVERIFIED
 
     @property
     def chain(self) -> str:
@@ -37,6 +46,11 @@ class HiddenHolding:
     listed: HiddenSet
     units: int
     level: Level
+
+    @property
+    def known(self) -> Level:
+        """How the amounts are known; that some of the keys are the exchange's is proved."""
+        return self.level
 
     @property
     def chain(self) -> str:
@@ -79,7 +93,7 @@ class CheckedEvidence:
     @property
     def level(self) -> Level:
         """The weakest level of anything that counts."""
-        return weakest(holding.level for holding in self.holdings)
+        return weakest(holding.known for holding in self.holdings)
 
 
 @dataclass(frozen=True)
@@ -109,8 +123,8 @@ def report_asset(code: str, decimals: int, evidence: CheckedEvidence) -> AssetRe
     """Sum up the evidence of an asset."""
     disclosed: dict[Level, int] = {}
     for holding in evidence.rows:
-        disclosed[holding.level] = disclosed.get(holding.level, 0) + holding.units
+        disclosed[holding.known] = disclosed.get(holding.known, 0) + holding.units
     hidden = tuple(
-        HiddenReport(holding.keys, holding.units, holding.level) for holding in evidence.hidden
+        HiddenReport(holding.keys, holding.units, holding.known) for holding in evidence.hidden
     )
     return AssetReport(code, decimals, evidence.level, disclosed, hidden)

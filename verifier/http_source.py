@@ -8,14 +8,13 @@ It must say how long a file is, and serve exactly the range it was asked for, un
 from __future__ import annotations
 
 import re
-import socket
-import threading
 from collections.abc import Iterable
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import NamedTuple
 from urllib.parse import SplitResult, urljoin, urlsplit
 
+from verifier.deadline import deadline
 from verifier.errors import CannotCheck, Code, Misuse
 from verifier.source import missing
 
@@ -142,28 +141,12 @@ class HttpSource:
 
     def _send(self, path: str, url: SplitResult, headers: dict[str, str], limit: int) -> _Answer:
         connection = self._connect(url)
-        expired = threading.Event()
-
-        def end() -> None:
-            expired.set()
-            _cut(connection)
-
-        # A socket's own time-out starts anew with every byte that drips in.
-        watchdog = threading.Timer(self._timeout + limit / LEAST_BYTES_PER_SECOND, end)
-        watchdog.daemon = True
-        watchdog.start()
-        try:
+        with deadline(connection, self._timeout + limit / LEAST_BYTES_PER_SECOND):
             target = url.path + (f"?{url.query}" if url.query else "")
             connection.request(
                 "GET", target or "/", headers={"Accept-Encoding": "identity", **headers}
             )
             return _receive(path, connection, connection.getresponse(), limit)
-        except (OSError, ValueError, HTTPException, CannotCheck):
-            if expired.is_set():  # what was cut off may look like anything
-                raise TimeoutError from None
-            raise
-        finally:
-            watchdog.cancel()
 
     def _connect(self, url: SplitResult) -> HTTPConnection:
         key = (url.scheme, url.netloc)
@@ -228,16 +211,6 @@ def _check_range(path: str, answer: _Answer, offset: int, length: int) -> int:
     if len(answer.body) != length:
         raise _unreadable(path, "the host's answer was cut off")
     return total
-
-
-def _cut(connection: HTTPConnection) -> None:
-    sock = connection.sock
-    if sock is not None:
-        try:
-            # Of the plain socket: a TLS one would first take its state from under the reader.
-            socket.socket.shutdown(sock, socket.SHUT_RDWR)
-        except OSError:
-            return  # closed already: the reader has its answer
 
 
 def _unreadable(path: str, message: str) -> CannotCheck:

@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass
 
 from verifier.chain.levels import Level
+from verifier.chain.tokens import KNOWN_SLOTS, MAX_SLOT, TokenSlot
 from verifier.errors import Misuse
+from verifier.ownership import OwnershipError, parse_address
 from verifier.params import MAX_RATIO_TERM, MAX_UNIT_DECIMALS
 from verifier.units import KnownUnit
 
@@ -19,15 +21,17 @@ class Policy:
     """What is enough for the verifier's user.
 
     ratio: the least (num, den) accepted; units: to accept beside the known ones; require: the
-    weakest level at which an asset's amounts may be known.
+    weakest level at which an asset's amounts may be known; slots: where tokens keep balances,
+    beside those known or in their place.
 
     Raises:
-        Misuse: the ratio's terms are not in [1, 2^32), or a unit is malformed.
+        Misuse: the ratio's terms are not in [1, 2^32), or a unit or slot is malformed.
     """
 
     ratio: tuple[int, int] = (1, 1)
     units: tuple[KnownUnit, ...] = ()
     require: Level = Level.CLAIMED
+    slots: tuple[TokenSlot, ...] = ()
 
     def __post_init__(self) -> None:
         if not all(1 <= term <= MAX_RATIO_TERM for term in self.ratio):
@@ -39,3 +43,19 @@ class Policy:
                 or not 0 <= unit.decimals <= MAX_UNIT_DECIMALS
             ):
                 raise Misuse(f"malformed unit {unit.code}={unit.chain}:{unit.contract}")
+        for entry in self.slots:
+            if not is_account(entry.contract) or not 0 <= entry.slot <= MAX_SLOT:
+                raise Misuse(f"malformed slot {entry.contract}={entry.slot}")
+
+    def token_slots(self) -> dict[str, TokenSlot]:
+        """Return the slot of every contract that has one."""
+        return {entry.contract: entry for entry in (*KNOWN_SLOTS, *self.slots)}
+
+
+def is_account(text: str) -> bool:
+    """Tell whether a text is an Ethereum address in EIP-55 form."""
+    try:
+        parse_address("ethereum", text)
+    except OwnershipError:
+        return False
+    return True

@@ -157,7 +157,7 @@ def audit(
     with closing(_open(bundle)) as source:
         checked = _check_manifest(plan, source, exchange_key, policy, previous)  # 1, 2
         _check_files(plan, source, checked)  # 3
-        evidence = _check_all_evidence(plan, source, checked)  # 4
+        evidence = _check_all_evidence(plan, source, checked, policy)  # 4
         evidence = _confirm(plan, checked, evidence, nodes)  # 5
         _check_all_solvency(plan, checked, evidence)  # 6
         _audit_all_trees(plan, source, checked, jobs, progress)  # 7
@@ -181,7 +181,7 @@ def check_solvency(
     with closing(_open(bundle)) as source:
         checked = _check_manifest(plan, source, exchange_key, policy, previous)  # 1, 2
         source.check_present(evidence_path(asset.code) for asset in checked.manifest.assets)  # 3
-        evidence = _check_all_evidence(plan, source, checked)  # 4
+        evidence = _check_all_evidence(plan, source, checked, policy)  # 4
         evidence = _confirm(plan, checked, evidence, nodes)  # 5
         _check_all_solvency(plan, checked, evidence)  # 6
     return _report(plan, checked, evidence, policy)  # 8
@@ -290,7 +290,7 @@ def _check_files(plan: _Plan, source: Source, checked: CheckedManifest) -> None:
 
 
 def _check_all_evidence(
-    plan: _Plan, source: Source, checked: CheckedManifest
+    plan: _Plan, source: Source, checked: CheckedManifest, policy: Policy | None
 ) -> list[CheckedEvidence]:
     """Return what the evidence of each asset comes to, in the manifest's order."""
     seen = Seen()
@@ -298,7 +298,7 @@ def _check_all_evidence(
     for asset in checked.manifest.assets:
         with plan.step(f"evidence of {asset.code}") as figures:
             data = source.read(evidence_path(asset.code), MAX_EVIDENCE_BYTES)
-            evidence = check_evidence(checked, asset, data, seen)
+            evidence = check_evidence(checked, asset, data, seen, policy)
             figures["rows"] = len(evidence.rows)
             figures["signatures"] = evidence.signatures
             if evidence.hidden:
@@ -321,7 +321,7 @@ def _confirm(
             with plan.step(f"block and amounts of {name}, by your own node") as figures:
                 evidence = node.confirm(checked, evidence)
                 levels = [
-                    holding.level
+                    holding.known
                     for found in evidence
                     for holding in found.holdings
                     if holding.chain == name

@@ -163,7 +163,7 @@ class StateProof:
 
     chain: str
     header: TrieNode
-    nodes: Annotated[tuple[TrieNode, ...], Size(1, 2**20)]
+    nodes: Annotated[tuple[TrieNode, ...], Size(0, 2**20)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +211,7 @@ class EvidenceV2:
     code: str
     coins: Annotated[tuple[Coin, ...], Size(0, 2**20)]
     hidden: Annotated[tuple[HiddenSet, ...], Size(0, 0)]
-    proofs: Annotated[tuple[StateProof, ...], Size(0, 0)]
+    proofs: Annotated[tuple[StateProof, ...], Size(0, 64)]
     rows: Annotated[tuple[Row, ...], Size(0, 2**20)]
     signatures: tuple[LongSignature, ...]
     version: int

@@ -2,16 +2,17 @@
 
 It imports nothing of this project's packages, and prefers being read to being fast. Read in this
 order: `group`, `transcript`, `argument` (the mathematics); `wire`, `account`, `units`, `manifest`
-(what was signed); `tree`, `evidence` with `ownership`, `bip322`, `script`, `address`, `ecdsa` (what
-it says); `audit`, `inclusion` (the plans of checks). `python -m spec.reference --help` runs it.
+(what was signed); `tree`, `evidence` with `ownership`, `bip322`, `script`, `address`, `ecdsa`,
+`ethereum` (what it says); `audit`, `inclusion` (the plans of checks). `python -m spec.reference
+--help` runs it.
 """
 
 from __future__ import annotations
 
 from spec.reference.argument import verify_argument
-from spec.reference.audit import audit
+from spec.reference.audit import Audit, audit
 from spec.reference.errors import Rejected
 from spec.reference.inclusion import Inclusion, check_inclusion
 from spec.reference.units import Unit
 
-__all__ = ["Inclusion", "Rejected", "Unit", "audit", "check_inclusion", "verify_argument"]
+__all__ = ["Audit", "Inclusion", "Rejected", "Unit", "audit", "check_inclusion", "verify_argument"]

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
 from spec.reference import evidence, tree
+from spec.reference.ethereum import Slot
 from spec.reference.group import Point
 from spec.reference.manifest import Asset, Manifest, Policy, is_file, load, require
 from spec.reference.units import Unit
+
+
+@dataclass(frozen=True)
+class Audit:
+    """An accepted bundle: its manifest, and how the amounts of each asset are known."""
+
+    manifest: Manifest
+    levels: dict[str, str]
+
+    @property
+    def level(self) -> str:
+        """The weakest of all assets; without a node none is known as `chain`."""
+        return min(self.levels.values(), key=("unverified", "claimed", "header").index)
 
 
 def audit(
@@ -19,22 +34,25 @@ def audit(
     ratio: tuple[int, int] = (1, 1),
     units: Iterable[Unit] = (),
     previous: Path | None = None,
-) -> Manifest:
+    slots: dict[str, Slot] | None = None,
+) -> Audit:
     """Check everything in a bundle folder; returning means that it is accepted.
 
     `public_key` is the exchange's, 32 bytes; `ratio` the least (num, den) that is enough; `units`
-    are known besides the verifier's own; `previous` is the folder of the previous manifest.
+    are known besides the verifier's own, and `slots` of tokens likewise; `previous` is the folder
+    of the previous manifest.
     Raises Rejected; OSError where the folder cannot be read; ValueError for unusable arguments.
     """
     manifest = load(bundle, Policy(public_key, ratio, frozenset(units), previous))
     check_files(bundle, manifest)
     seen = evidence.Seen()
-    held = [evidence.check(bundle, manifest, asset, seen) for asset in manifest.assets]
-    for asset, commitment in zip(manifest.assets, held, strict=True):
-        tree.check_solvency(manifest, asset, commitment)
+    held = [evidence.check(bundle, manifest, asset, seen, slots) for asset in manifest.assets]
+    for asset, found in zip(manifest.assets, held, strict=True):
+        tree.check_solvency(manifest, asset, found.commitment)
     for asset in manifest.assets:
         check_tree(bundle, manifest, asset)
-    return manifest
+    levels = {asset.code: found.level for asset, found in zip(manifest.assets, held, strict=True)}
+    return Audit(manifest, levels)
 
 
 def check_files(bundle: Path, manifest: Manifest) -> None:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from spec.reference import bip127, ownership, wire
+from spec.reference import bip127, ethereum, ownership, wire
 from spec.reference.errors import Rejected, UnsupportedError
+from spec.reference.ethereum import KNOWN, Slot
 from spec.reference.group import Point, V, multi_multiply
 from spec.reference.manifest import (
     Asset,
@@ -39,6 +40,11 @@ _COIN = {
     "index": wire.integer,
     "txid": wire.binary(32),
 }
+_PROOF = {
+    "chain": wire.text(),
+    "header": wire.binary(least=1, most=4096),
+    "nodes": wire.array(wire.binary(least=1, most=4096), 0, 1 << 20),
+}
 _VERSION_1 = {
     "code": wire.text(),
     "rows": wire.array(wire.record(_ROW), 0, 1 << 20),
@@ -49,7 +55,7 @@ _VERSION_2 = {
     **_VERSION_1,
     "coins": wire.array(wire.record(_COIN), 0, 1 << 20),
     "hidden": wire.array(wire.integer, 0, 0),
-    "proofs": wire.array(wire.integer, 0, 0),
+    "proofs": wire.array(wire.record(_PROOF), 0, 64),
     "signatures": wire.array(wire.record(_LONG_SIGNATURE)),
 }
 
@@ -67,8 +73,23 @@ class Seen:
     coins: set[tuple[bytes, int]] = field(default_factory=set)
 
 
-def check(bundle: Path, manifest: Manifest, asset: Asset, seen: Seen) -> Point:
-    """C_A of one asset, after numbers 4 to 17. `seen` is shared by the assets of the bundle."""
+@dataclass(frozen=True)
+class Held:
+    """What evidence comes to: C_A, and the weakest level (protocol.md 3.4) of what is in it."""
+
+    commitment: Point
+    level: str
+
+
+def check(
+    bundle: Path,
+    manifest: Manifest,
+    asset: Asset,
+    seen: Seen,
+    slots: dict[str, Slot] | None = None,
+) -> Held:
+    """One asset's evidence, after numbers 4 to 17. `seen` is shared by the assets of the bundle;
+    `slots` are where tokens keep balances, beside those known."""
     name = f"evidence/{asset.code}.msgpack"
     data = read_limited(bundle / name, MAX_BYTES, "evidence.too-large", name)
     require(tagged_hash("evidence", data) == asset.evidence, "evidence.wrong-digest", name)
@@ -80,7 +101,10 @@ def check(bundle: Path, manifest: Manifest, asset: Asset, seen: Seen) -> Point:
     places = [(row["chain"], row["contract"], row["address"]) for row in rows]
     signature_order = ascending((item["chain"], item["address"]) for item in signatures)
     coin_order = ascending((coin["address"], coin["txid"], coin["index"]) for coin in coins)
-    sorted_all = places == sorted(places) and signature_order and coin_order
+    proofs = fields.get("proofs", [])
+    proof_order = ascending(proof["chain"] for proof in proofs)
+    proof_order = proof_order and all(ascending(proof["nodes"]) for proof in proofs)
+    sorted_all = places == sorted(places) and signature_order and coin_order and proof_order
     require(sorted_all, "evidence.unsorted", name)
     for number, row in enumerate(rows):
         _check_row(row, asset, seen, f"{name}, row {number}")
@@ -90,9 +114,16 @@ def check(bundle: Path, manifest: Manifest, asset: Asset, seen: Seen) -> Point:
     for number, item in enumerate(signatures):
         _check_signature(item, fields, manifest, f"{name}, signature {number}")
     _check_coins(coins, rows, seen, name)
+    for proof in proofs:
+        where = f"{name}, proof of {proof['chain']}"
+        _check_proof(proof, rows, manifest, KNOWN | (slots or {}), where)
     total = sum(_ledger_units(row, asset) for row in rows)
     require(total < 1 << 96, "evidence.total-too-large", name)
-    return multi_multiply([(total, V)])
+    proven = {proof["chain"] for proof in proofs}
+    contracts = any(item["format"] == "eip1271" for item in signatures)
+    header = bool(rows) and all(row["chain"] in proven for row in rows)
+    level = "unverified" if contracts else "header" if header else "claimed"
+    return Held(multi_multiply([(total, V)]), level)
 
 
 def _check_row(row: dict[str, Any], asset: Asset, seen: Seen, where: str) -> None:
@@ -142,6 +173,41 @@ def _check_coins(
             if (row["chain"], row["contract"], row["address"]) == ("bitcoin", "", address)
         ]
         require(stated == [held], "evidence.unmatched-coins", name)
+
+
+def _check_proof(
+    proof: dict[str, Any],
+    rows: list[dict[str, Any]],
+    manifest: Manifest,
+    slots: dict[str, Slot],
+    where: str,
+) -> None:
+    """errors.md 2, number 16, for one proof."""
+    chain = proof["chain"]
+    require(chain == "ethereum", "evidence.unsupported-chain", where)
+    try:
+        header = ethereum.parse_header(proof["header"])
+    except ValueError as error:
+        raise Rejected("proof.bad-header", where, str(error)) from None
+    block = manifest.chains.get(chain), manifest.heights.get(chain)
+    require((header.hash, header.number) == block, "proof.wrong-block", where)
+    state = ethereum.State(header.state_root, proof["nodes"], slots)
+    for row in rows:
+        if row["chain"] == chain:
+            account = ownership.owner(chain, row["address"])
+            try:
+                balance = state.balance(account, row["contract"])
+            except ethereum.UnknownSlotError as error:
+                raise Rejected("proof.unknown-slot", where, str(error)) from None
+            except ethereum.MissingNodeError as error:
+                raise Rejected("proof.missing-node", where, str(error)) from None
+            except ethereum.BadNodeError as error:
+                raise Rejected("proof.bad-node", where, str(error)) from None
+            except ValueError as error:
+                raise Rejected("proof.bad-value", where, str(error)) from None
+            enough = int.from_bytes(row["amount"], "big") <= balance
+            require(enough, "proof.amount-too-large", where)
+    require(not state.unused, "proof.unused-node", where)
 
 
 def _ledger_units(row: dict[str, Any], asset: Asset) -> int:

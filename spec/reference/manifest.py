@@ -100,6 +100,7 @@ class Manifest:
     account_id_type: str
     page_size: int
     chains: dict[str, bytes]  # name -> block hash
+    heights: dict[str, int]
     assets: tuple[Asset, ...]
 
     @property
@@ -202,6 +203,7 @@ def load(bundle: Path, policy: Policy) -> Manifest:
         account_id_type=fields["account_id_type"],
         page_size=fields["page_size"],
         chains={chain["name"]: chain["hash"] for chain in fields["chains"]},
+        heights={chain["name"]: chain["height"] for chain in fields["chains"]},
         assets=assets,
     )
     if policy.previous is not None:

@@ -21,7 +21,12 @@ from spec.reference.group import Point, encode
 from spec.reference.manifest import Manifest
 from spec.reference.script import compact_size, template_of
 
-FORMATS = {"bip322": "bitcoin", "bip137": "bitcoin", "eip191": "ethereum"}
+FORMATS = {
+    "bip322": "bitcoin",
+    "bip137": "bitcoin",
+    "eip191": "ethereum",
+    "eip1271": "ethereum",
+}
 
 
 def message(manifest: Manifest, chain: str) -> bytes:
@@ -52,8 +57,10 @@ def verify(signature_format: str, chain: str, address: str, signed: bytes, text:
         bip322.verify(bitcoin_script(address), signed, text)
     elif signature_format == "bip137":
         _verify_bip137(bitcoin_script(address), signed, text)
-    else:
+    elif signature_format == "eip191":
         _verify_eip191(address, signed, text)
+    elif not re.fullmatch("0x([0-9a-f]{2}){0,8191}", text):
+        raise ValueError("not 0x and pairs of lower-case hex digits")
 
 
 def _verify_bip137(script: bytes, signed: bytes, text: str) -> None:

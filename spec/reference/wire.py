@@ -144,12 +144,16 @@ def text(least: int = 0, most: int | None = None) -> Type:
     return check
 
 
-def binary(length: int | None = None) -> Type:
-    """Binary of exactly `length` bytes, or of any length."""
+def binary(length: int | None = None, *, least: int = 0, most: int | None = None) -> Type:
+    """Binary of exactly `length` bytes, or of `least` to `most`."""
+    if length is not None:
+        least = most = length
 
     def check(value: Any) -> None:
-        if not isinstance(value, bytes) or (length is not None and len(value) != length):
-            raise BadFieldsError("not binary of the right length")
+        if not isinstance(value, bytes):
+            raise BadFieldsError("not binary")
+        if len(value) < least or (most is not None and len(value) > most):
+            raise BadFieldsError("binary of wrong length")
 
     return check
 

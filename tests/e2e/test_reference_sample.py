@@ -49,9 +49,10 @@ def test_both_accept_the_bundle(exchange: Path) -> None:
     key = (exchange / "made" / "exchange.pub").read_text().strip()
     bundle = exchange / "proof" / "public"
     report = verifier.audit(bundle, key, jobs=2)
-    manifest = reference.audit(bundle, bytes.fromhex(key.removeprefix("assay1:")))
+    theirs = reference.audit(bundle, bytes.fromhex(key.removeprefix("assay1:")))
     assert [asset.code for asset in report.manifest.assets] == list(CODES)
-    assert report.digest == manifest.digest
+    assert report.digest == theirs.manifest.digest
+    assert {item.code: item.level for item in report.assets} == theirs.levels
 
 
 def test_both_count_the_same_and_refuse_the_same(exchange: Path) -> None:

@@ -110,7 +110,8 @@ def patch(path: Path, at: int, data: bytes) -> None:
 
 
 def test_an_honest_bundle_is_accepted(snapshot: Snapshot) -> None:
-    assert audit(snapshot.folder, snapshot.public_key).digest == snapshot.digest
+    found = audit(snapshot.folder, snapshot.public_key)
+    assert (found.manifest.digest, found.level) == (snapshot.digest, "claimed")
     result = inclusion(snapshot)
     assert result.counted == {"ETH": Decimal("3.000000001")}
     assert result.not_compared == {}

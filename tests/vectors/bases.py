@@ -21,6 +21,7 @@ from tests.adversarial.sample import (
     Spec,
     sample,
 )
+from tests.vectors.proven import proven
 from tests.vectors.vector import Vector, changes, make
 
 Files = Mapping[str, bytes]
@@ -53,6 +54,7 @@ BASES: dict[str, Callable[[], Sample]] = {
     "nothing": lambda: sample([NOTHING], {"carol@example.com": {}}),
     "exact": lambda: sample([EXACT]),
     "all-holders": lambda: sample([ALL_HOLDERS, EXTRA]),
+    "proven": proven,
 }
 
 

@@ -18,6 +18,7 @@ import native
 import spec.reference as reference
 import verifier
 from spec.reference.argument import Shape, verify_argument
+from spec.reference.ethereum import Slot
 from spec.reference.group import decode
 from spec.reference.transcript import Transcript
 from tests.vectors.vector import Vector, bundle_files, load, patched
@@ -29,13 +30,15 @@ INFINITY = bytes(33)
 class Outcome:
     """A code (None: accepted), where the fault is, and of an accepted package what it counts.
 
-    `counted` is in ledger units as text, by asset; `not_compared` are codes of assets.
+    `counted` is in ledger units as text, by asset; `not_compared` are codes of assets; `levels`
+    say of each asset of an accepted bundle how its amounts are known.
     """
 
     code: str | None
     where: str = ""
     counted: Mapping[str, str] = field(default_factory=dict)
     not_compared: tuple[str, ...] = ()
+    levels: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> Path:
@@ -102,8 +105,12 @@ def verifier_run(vector: Vector) -> Outcome:
 
 def policy_of(vector: Vector) -> verifier.Policy:
     asked = vector.content.get("policy", {})
-    units = tuple(verifier.KnownUnit(*unit) for unit in asked.get("units", ()))
-    return verifier.Policy(tuple(asked.get("ratio", (1, 1))), units)
+    return verifier.Policy(
+        tuple(asked.get("ratio", (1, 1))),
+        tuple(verifier.KnownUnit(*unit) for unit in asked.get("units", ())),
+        verifier.Level(asked.get("require", "claimed")),
+        tuple(verifier.TokenSlot(*slot) for slot in asked.get("slots", ())),
+    )
 
 
 def solvency_code(vector: Vector) -> str | None:
@@ -122,8 +129,9 @@ def verifier_bundle(vector: Vector) -> Outcome:
     with on_disk(vector) as (bundle, previous):
         key = public_key(vector)
         if vector.kind == "bundle":
-            verifier.audit(bundle, key, policy=policy, previous=previous)
-            return Outcome(None)
+            audited = verifier.audit(bundle, key, policy=policy, previous=previous)
+            levels = {item.code: item.level.value for item in audited.assets}
+            return Outcome(None, levels=levels)
         report = verifier.check_inclusion(
             bytes.fromhex(content["package"]),
             bundle,
@@ -165,8 +173,9 @@ def reference_bundle(vector: Vector) -> Outcome:
         }
         key = public_key(vector)
         if vector.kind == "bundle":
-            reference.audit(bundle, key, **policy)
-            return Outcome(None)
+            slots = {contract: Slot(slot) for contract, slot in asked.get("slots", ())}
+            audited = reference.audit(bundle, key, slots=slots, **policy)
+            return Outcome(None, levels=audited.levels)
         found = reference.check_inclusion(
             bytes.fromhex(content["package"]),
             bundle,

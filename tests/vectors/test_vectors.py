@@ -28,6 +28,8 @@ def test_both_name_the_code(name: str) -> None:
             template = PAGES if len(place) == 3 else SOLVENCY
             # The reference names an entry of a page, where one is at fault.
             assert found.where.split(", entry")[0] == template[subject].format(*place)
+        if "levels" in vector.content:
+            assert dict(found.levels) == vector.content["levels"], subject
         if "counted" in vector.content:
             assert dict(found.counted) == vector.content["counted"], subject
             assert list(found.not_compared) == vector.content["not_compared"], subject
@@ -38,7 +40,7 @@ def test_solvency_alone_looks_at_no_page(name: str) -> None:
     """Its code is that of the audit where the fault is before the trees; else it accepts."""
     vector = load(name)
     gone = {path for path, change in vector.content.get("replace", {}).items() if change is None}
-    before_trees = (vector.code or "").startswith(("manifest.", "evidence.")) or (
+    before_trees = (vector.code or "").startswith(("manifest.", "evidence.", "proof.")) or (
         len(vector.content.get("place", ())) == 1
         or (vector.code == "bundle.missing-file" and not min(gone).startswith("pages/"))
     )

@@ -1,4 +1,4 @@
-"""The levels at which an amount is known to be there (spec/protocol.md, section 3.3)."""
+"""The levels at which an amount is known to be there (spec/protocol.md, section 3.4)."""
 
 from __future__ import annotations
 

@@ -1,0 +1,138 @@
+"""Questions to a node over JSON-RPC, which is trusted with nothing but the answers it gives.
+
+The URL comes from the verifier's user. An answer is bounded in bytes, an exchange in seconds, and
+redirects are not followed. Credentials in the URL are sent to that host alone, and never shown.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64encode
+from decimal import Decimal
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from verifier.deadline import deadline
+from verifier.errors import CannotCheck, Code, Misuse
+
+TIMEOUT_SECONDS = 30.0
+MAX_ANSWER_BYTES = 2**20
+
+_URL = re.compile(r"https?://[!-~]+")
+
+
+class NodeError(CannotCheck):
+    """The node answers that it cannot: ``number`` is the error code of its own."""
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(Code.CHECK_UNREADABLE, message)
+        self.number = number
+
+
+class JsonRpc:
+    """A node at an ``http`` or ``https`` URL; ``timeout``, in seconds, is that of one call.
+
+    ``credentials`` is USER:PASSWORD; without it they are the URL's own, if it has any.
+
+    Raises:
+        Misuse: the URL is none.
+    """
+
+    def __init__(
+        self, url: str, *, timeout: float = TIMEOUT_SECONDS, credentials: str | None = None
+    ) -> None:
+        try:
+            parts = urlsplit(url)
+            well_formed = parts.hostname and parts.port != 0 and _URL.fullmatch(url)
+        except ValueError:
+            well_formed = None
+        if not well_formed or parts.fragment:
+            raise Misuse("a node's URL is http(s)://[USER:PASSWORD@]HOST[:PORT][/PATH]")
+        if credentials is None and parts.username is not None:
+            credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        self._place = f"node {parts.hostname}" + (f":{parts.port}" if parts.port else "")
+        self._target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        self._headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
+        if credentials is not None:
+            token = b64encode(credentials.encode()).decode()
+            self._headers["Authorization"] = f"Basic {token}"
+        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        self._connection = kind(parts.hostname or "", parts.port, timeout=timeout)
+        self._timeout = timeout
+        self._calls = 0
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._connection.close()
+
+    def call(self, method: str, *parameters: Any, limit: int = MAX_ANSWER_BYTES) -> Any:
+        """Return the result of a method; a number with a fraction is a `Decimal`.
+
+        Raises:
+            NodeError: the node answers with an error.
+            CannotCheck: there is no answer in time, or none of at most ``limit`` bytes, or it is
+                not one of JSON-RPC.
+        """
+        self._calls += 1
+        body = {"jsonrpc": "2.0", "id": self._calls, "method": method, "params": parameters}
+        status, data = self._exchange(json.dumps(body).encode(), limit)
+        if len(data) > limit:
+            raise self._unreadable(f"{method}: the answer has more than {limit} bytes")
+        try:
+            answer = json.loads(data, parse_float=Decimal)
+        except (ValueError, RecursionError):
+            answer = None
+        if not isinstance(answer, dict) or answer.get("id") != self._calls:
+            raise self._unreadable(f"{method}: no answer of JSON-RPC, with HTTP status {status}")
+        if answer.get("error") is not None:
+            raise self._node_error(method, answer["error"])
+        if status != HTTPStatus.OK or "result" not in answer:
+            raise self._unreadable(f"{method}: no result, with HTTP status {status}")
+        return answer["result"]
+
+    def malformed(self, method: str) -> CannotCheck:
+        """Return the error that the result of ``method`` is not of the form it is to have."""
+        return self._unreadable(f"{method}: the answer is malformed")
+
+    def _exchange(self, body: bytes, limit: int) -> tuple[int, bytes]:
+        """POST; return the status, and of the answer at most one byte more than ``limit``."""
+        try:
+            if self._connection.sock is None:
+                return self._post(body, limit)
+            try:
+                return self._post(body, limit)
+            except (ConnectionError, HTTPException):
+                # A node may have closed an idle connection; a fresh one decides.
+                self._connection.close()
+                return self._post(body, limit)
+        except TimeoutError:
+            self._connection.close()
+            raise self._unreadable("no answer in time") from None
+        except (OSError, ValueError, HTTPException) as error:
+            self._connection.close()
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            raise self._unreadable(f"no answer: {reason}") from None
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _post(self, body: bytes, limit: int) -> tuple[int, bytes]:
+        with deadline(self._connection, self._timeout):
+            self._connection.request("POST", self._target, body, self._headers)
+            response = self._connection.getresponse()
+            data = response.read(limit + 1)
+            if not response.isclosed():
+                self._connection.close()  # what was not read would be taken for the next answer
+            return response.status, data
+
+    def _node_error(self, method: str, error: Any) -> NodeError:
+        number = error.get("code") if isinstance(error, dict) else None
+        said = error.get("message") if isinstance(error, dict) else None
+        text = f"{method}: the node answers: {said if isinstance(said, str) else 'an error'}"
+        return NodeError(f"{self._place}: {text[:300]}", number if type(number) is int else 0)
+
+    def _unreadable(self, message: str) -> CannotCheck:
+        return CannotCheck(Code.CHECK_UNREADABLE, f"{self._place}: {message}")
