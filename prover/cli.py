@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -81,12 +82,26 @@ def keygen(
 
 
 @app.command()
-def challenge(config: Config, as_json: Json = False) -> None:
+def challenge(
+    config: Config,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Write the exact bytes to DIR/CHAIN.txt."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Print, for each chain, the message to sign with every address."""
     snapshot, _ = read_config(config)
     key = public_bytes(read_signing_key(snapshot.signing_key))
     messages = ownership_messages(snapshot, key)
-    blocks = (f"--- {chain}\n{message}\n---" for chain, message in messages.items())
+    blocks = [
+        f"--- {chain}, SHA-256 {sha256(message.encode()).hexdigest()}\n{message}\n---"
+        for chain, message in messages.items()
+    ]
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        for chain, message in messages.items():
+            (out / f"{chain}.txt").write_bytes(message.encode())
     _print(as_json, messages, "\n".join(blocks))
 
 

@@ -140,6 +140,7 @@ def _render(bundle: Path, checked: verifier.Report, key: str, *, is_key_given: b
     ]
     levels = {rest.level for facts in assets for rest in facts.rests}
     levels |= {facts.known for facts in assets}
+    has_crowds = any(facts.crowds for facts in assets)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("prover.report", "."),
         autoescape=True,
@@ -158,11 +159,11 @@ def _render(bundle: Path, checked: verifier.Report, key: str, *, is_key_given: b
                 {facts.code: {rest.level: rest.share for rest in facts.rests} for facts in assets}
             )
         ),
-        has_crowds=any(facts.crowds for facts in assets),
+        has_crowds=has_crowds,
         dots=pictures.DOTS,
         checks=checked.checks,
         path_picture=Markup(pictures.path()),  # noqa: S704 - our own drawing
-        balance_picture=Markup(pictures.balance()),  # noqa: S704
+        balance_picture=Markup(pictures.balance(has_hidden=has_crowds)),  # noqa: S704
         address_picture=Markup(  # noqa: S704
             pictures.address_shares({facts.code: facts.shares for facts in assets})
         ),

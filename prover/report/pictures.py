@@ -99,14 +99,15 @@ def path() -> str:
     )
 
 
-def balance() -> str:
+def balance(*, has_hidden: bool) -> str:
     """Assets on one side, sealed liabilities on the other."""
+    assets = "addresses (public)\nand hidden keys" if has_hidden else "signed\naddresses (public)"
 
     def draw(axes: Axes) -> None:
         axes.set_xlim(0, 10.4)
         axes.set_ylim(0, 1.6)
         axes.axis("off")
-        _box(axes, 0.1, 0.35, 2.6, 0.9, "Coins at signed\naddresses (public)")
+        _box(axes, 0.1, 0.35, 2.6, 0.9, f"Coins at {assets}")
         axes.text(3.15, 0.8, "−", ha="center", va="center", fontsize=22)
         _box(axes, 3.6, 0.35, 2.6, 0.9, "All balances owed\n(sealed total)")
         axes.text(6.65, 0.8, "≥", ha="center", va="center", fontsize=20)
@@ -200,9 +201,10 @@ def chances(shares: Sequence[float], chance: Callable[[int, float], float]) -> s
     omitted = sorted({round(10 ** (step / 20)) for step in range(61)})
 
     def draw(axes: Axes) -> None:
-        for share, color, style in zip(shares, SHADES, ("-", "--", "-.", ":"), strict=False):
+        for share, style in zip(shares, ("-", "--", "-.", ":"), strict=True):
             values = [100 * chance(count, share) for count in omitted]
-            axes.plot(omitted, values, style, color=color, lw=2.2, label=f"{100 * share:g} % check")
+            label = f"{100 * share:g} % check"
+            axes.plot(omitted, values, style, color=ACCENT, lw=2.2, label=label)
         axes.set_xscale("log")
         axes.set_xticks((1, 10, 100, 1000), ("1", "10", "100", "1,000"))
         axes.set_xlabel("accounts left out")
