@@ -15,22 +15,28 @@ static const inverse_modulus ORDER_MODULUS = {
     0x34F20099AA774EC1,
 };
 
-static const uint64_t ORDER[4] = {0xBFD25E8CD0364141, 0xBAAEDCE6AF48A03B, 0xFFFFFFFFFFFFFFFE, 0xFFFFFFFFFFFFFFFF};
-#define ORDER_INVERSE 0x4B0DFF665588B13Fu /* -1/n mod 2^64 */
+#define COMPLEMENT_INVERSE 0x4B0DFF665588B13Fu /* 1/c mod 2^64, where n = 2^256 - c */
 
-/* r = t / 2^256 mod n for t < n·2^256: multiples of n make the low four words zero; the high ones are then below 2n. */
+/*
+ * r = t / 2^256 mod n for t < n·2^256.  The multiple m·n of n that makes the low four words zero is m·2^256 - m·c, and m's
+ * words are such that m·c has t's low words: one at a time, each is t's lowest word left, over c.  As c = 2^128 + c1·2^64 + c0,
+ * m·c takes two products a word, and of the first the high half alone.  The high words, m added, are below 2n.
+ */
 static void scalar_reduce(scalar *r, uint64_t t[8])
 {
-    unsigned char top = 0;
+    uint64_t m[4], owed = 0; /* a borrow from word i + 3, 0 or 1 */
+    unsigned char borrow, carry = 0;
     for (int i = 0; i < 4; i++) {
-        uint64_t row[5] = {t[i], t[i + 1], t[i + 2], t[i + 3]};
-        multiply_row(row, t[i] * ORDER_INVERSE, ORDER);
-        t[i + 1] = row[1];
-        t[i + 2] = row[2];
-        t[i + 3] = row[3];
-        top = add_carry(&t[i + 4], t[i + 4], row[4], top);
+        m[i] = t[i] * COMPLEMENT_INVERSE;
+        const uint128 product = (uint128)m[i] * ORDER_C1 + (uint64_t)((uint128)m[i] * ORDER_C0 >> 64);
+        const uint128 above = (uint128)m[i] + (uint64_t)(product >> 64);
+        borrow = sub_borrow(&t[i + 1], t[i + 1], (uint64_t)product, 0);
+        borrow = sub_borrow(&t[i + 2], t[i + 2], (uint64_t)above, borrow);
+        owed = sub_borrow(&t[i + 3], t[i + 3], (uint64_t)(above >> 64) + owed, borrow);
     }
-    scalar_subtract_order(r, t + 4, top);
+    borrow = sub_borrow(&t[7], t[7], owed, 0);
+    for (int i = 0; i < 4; i++) carry = add_carry(&t[i + 4], t[i + 4], m[i], carry);
+    scalar_subtract_order(r, t + 4, (uint64_t)(carry - borrow));
 }
 
 void scalar_mul(scalar *r, const scalar *a, const scalar *b)
@@ -40,52 +46,11 @@ void scalar_mul(scalar *r, const scalar *a, const scalar *b)
     scalar_reduce(r, t);
 }
 
-/* low and high take the halves of a product. */
-static inline void scalar_column_add(uint128 *low, uint128 *high, uint64_t a, uint64_t b)
-{
-    const uint128 product = (uint128)a * b;
-    *low += (uint64_t)product;
-    *high += (uint64_t)(product >> 64);
-}
-
-/* Ends column k with its sum, below 2^67; the next begins with the high halves. */
-static inline void scalar_column_end(scalar_sum *acc, int k, uint128 *low, uint128 *high)
-{
-    acc->column[k] += *low;
-    *low = *high;
-    *high = 0;
-}
-
-/* Written out: compilers keep the loop. */
 void scalar_sum_mul(scalar_sum *acc, const scalar *a, const scalar *b)
 {
-    const uint64_t a0 = a->limb[0], a1 = a->limb[1], a2 = a->limb[2], a3 = a->limb[3];
-    const uint64_t b0 = b->limb[0], b1 = b->limb[1], b2 = b->limb[2], b3 = b->limb[3];
-    uint128 low = 0, high = 0;
-    scalar_column_add(&low, &high, a0, b0);
-    scalar_column_end(acc, 0, &low, &high);
-    scalar_column_add(&low, &high, a0, b1);
-    scalar_column_add(&low, &high, a1, b0);
-    scalar_column_end(acc, 1, &low, &high);
-    scalar_column_add(&low, &high, a0, b2);
-    scalar_column_add(&low, &high, a1, b1);
-    scalar_column_add(&low, &high, a2, b0);
-    scalar_column_end(acc, 2, &low, &high);
-    scalar_column_add(&low, &high, a0, b3);
-    scalar_column_add(&low, &high, a1, b2);
-    scalar_column_add(&low, &high, a2, b1);
-    scalar_column_add(&low, &high, a3, b0);
-    scalar_column_end(acc, 3, &low, &high);
-    scalar_column_add(&low, &high, a1, b3);
-    scalar_column_add(&low, &high, a2, b2);
-    scalar_column_add(&low, &high, a3, b1);
-    scalar_column_end(acc, 4, &low, &high);
-    scalar_column_add(&low, &high, a2, b3);
-    scalar_column_add(&low, &high, a3, b2);
-    scalar_column_end(acc, 5, &low, &high);
-    scalar_column_add(&low, &high, a3, b3);
-    scalar_column_end(acc, 6, &low, &high);
-    acc->column[7] += low;
+    uint64_t t[8];
+    multiply_words(t, a->limb, b->limb);
+    for (int i = 0; i < 8; i++) acc->column[i] += t[i];
 }
 
 static void words_from_bytes(uint64_t word[4], const uint8_t bytes[32])
