@@ -142,15 +142,23 @@ def _start(snapshot: Path, signing_key: Path | None) -> None:
 def _write_batch(folder: Path, batch: tuple[int, int]) -> int:
     for index in range(*batch):
         path = folder / _packager.name(index)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(_packager.package(index))
+        try:
+            _create(path, _packager.package(index))
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _create(path, _packager.package(index))
     return batch[1] - batch[0]
 
 
+def _create(path: Path, data: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(data)
+
+
 def _parts(openings: Openings, index: int) -> tuple[wire.Part, ...]:
-    start, stop = int(openings.first[index]), int(openings.first[index + 1])
+    start, stop = map(int, openings.first[index : index + 2])
     amounts, leaves = openings.amounts[start:stop], openings.positions[start:stop]
     return tuple(
-        wire.Part(int(amount), int(leaf), part)
-        for part, (amount, leaf) in enumerate(zip(amounts, leaves, strict=True))
+        wire.Part(amount, leaf, part)
+        for part, (amount, leaf) in enumerate(zip(amounts.tolist(), leaves.tolist(), strict=True))
     )

@@ -303,7 +303,7 @@ def read_evidence(data: bytes) -> AnyEvidence:
 
 def write_record(record: object) -> bytes:
     """Encode a record as canonical msgpack."""
-    return encode(_plain(record))
+    return bytes(msgpack.packb(_plain(record)))
 
 
 class _Decoder:
@@ -386,11 +386,17 @@ def _sort(value: Value) -> Value:
 
 
 def _plain(value: Any) -> Value:
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
     if isinstance(value, int | str | bytes):
         return value
-    return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    kind: type = type(value)
+    return {name: _plain(getattr(value, name)) for name in _sorted_names(kind)}
+
+
+@cache
+def _sorted_names(kind: type) -> tuple[str, ...]:
+    return tuple(sorted(field.name for field in fields(kind)))
 
 
 @cache

@@ -74,7 +74,7 @@ def map_column(path: Path, kind: type[Item]) -> npt.NDArray[Item]:
     """Map a flat file of fixed-size items into memory, read-only; an empty file is no items."""
     if path.stat().st_size == 0:
         return np.empty(0, kind)
-    return np.memmap(path, dtype=kind, mode="r")
+    return np.asarray(np.memmap(path, dtype=kind, mode="r"))  # a plain array is cut faster
 
 
 def pieces(count: int) -> list[tuple[int, int]]:
