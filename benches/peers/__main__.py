@@ -128,9 +128,10 @@ def write_readme(rows: list[Row], described: dict[str, str]) -> None:
 
     Raises: ValueError when a mark is missing.
     """
+    commit, mark, modified = described["commit"].partition("-")
     lines = [
-        f"{described['date']}, {described['machine']}, kernel {described['kernel']}, commit "
-        f"{described['commit'][:12]}, `{described['command']}`.",
+        f"`{described['command']}` on {described['date']}, {described['machine']}, kernel "
+        f"{described['kernel']}, commit {commit[:12]}{mark}{modified}; {described['load']}.",
         "",
         "| peer | what | the peer | Assay | ratio |",
         "|---|---|--:|--:|--:|",
