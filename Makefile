@@ -9,7 +9,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench bench-large bench-peers profile lint format sanitize fuzz vectors clean
+.PHONY: help setup demo test bench bench-large bench-peers profile web lint format sanitize fuzz vectors clean
 
 ifndef PYTHON
 PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do "$$p" -c 'import \
@@ -33,6 +33,7 @@ help:
 	@echo "make bench-large  whole commands at up to ten million leaves"
 	@echo "make profile      where the time of a proof goes; needs Linux's perf"
 	@echo "make bench-peers  Assay beside what one would pick instead; needs cargo"
+	@echo "make web          the customer's page, into build/web, and its digest"
 	@echo "make lint         ruff, mypy, import-linter, clang-format"
 	@echo "make format       rewrite the sources as the formatters want them"
 	@echo "make sanitize     the tests that touch C, under AddressSanitizer and UBSan"
@@ -68,6 +69,11 @@ bench-large: setup
 
 profile: setup
 	$(BIN)/python -m benches.profile $(BENCH_ARGS)
+
+web: setup
+	@mkdir -p build/web
+	$(BIN)/python -m verifier.web.build build/web/check.html
+	@cd build/web && sha256sum check.html > ../../verifier/web/page.sha256
 
 lint: setup
 	$(BIN)/ruff check

@@ -96,6 +96,18 @@ def canonical_name(text: str) -> str:
     return _canonical(text, "opaque", MAX_NAME_BYTES)
 
 
+def unassigned_ranges() -> list[int]:
+    """Return first and last of every range of code points that Unicode 15.0 does not assign."""
+    ranges: list[int] = []
+    for point in range(sys.maxunicode + 1):
+        if unicodedata.category(chr(point)) == "Cn":
+            if ranges and ranges[-1] == point - 1:
+                ranges[-1] = point
+            else:
+                ranges += [point, point]
+    return ranges
+
+
 def _canonical(text: str, id_type: IdType, max_bytes: int) -> str:
     """Steps 1 to 5."""
     canonical = text.strip(_TRIMMED)

@@ -26,6 +26,7 @@ from verifier.params import MAX_PACKAGE_BYTES
 from verifier.policy import Policy
 from verifier.units import KnownUnit
 from verifier.verify import Check, audit, check_inclusion, check_solvency
+from verifier.web import check_page
 
 ACCEPTED, CANNOT_CHECK, USAGE, REJECTED, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -34,6 +35,7 @@ _UNIT = re.compile(r"([A-Z0-9]{1,16})=([a-z0-9-]{1,32}):([^:]*):([0-9]{1,2})")
 _SLOT = re.compile(r"(0x[0-9a-fA-F]{40})=([0-9]{1,78})")
 _RATIO = re.compile(r"([0-9]{1,10})/([0-9]{1,10})")
 _PROGRESS_SECONDS = 0.2
+_WEB_HASH = "Check that a page for customers is the one of this version, byte for byte."
 
 _FETCH_AGAIN = (
     "Fetch the bundle again. If the same happens, keep manifest.msgpack and manifest.sig: "
@@ -53,6 +55,7 @@ _ADVICE = {
     "is not the chain's: keep manifest.msgpack and manifest.sig.",
     Code.PACKAGE_WRONG_MANIFEST: "Use the bundle of the package's snapshot. If it is, keep both.",
     Code.PACKAGE_WRONG_ACCOUNT: "Type the id exactly as the exchange knows it, or ask for yours.",
+    Code.WEB_OTHER_PAGE: "Type nothing into it. It may be another version's page, or a false one.",
     Code.INCLUSION_UNKNOWN_ASSET: "Your balance is not counted. Keep the package and ask why.",
     Code.INCLUSION_BALANCE_SHORT: "Your balance is not counted in full. Keep the package: it is "
     "signed and says what the exchange counts.",
@@ -140,6 +143,10 @@ def _inclusion(arguments: argparse.Namespace, out: Output) -> None:
         on_check=out.check,
     )
     out.accept_inclusion(report)
+
+
+def _web_hash(arguments: argparse.Namespace, out: Output) -> None:
+    out.accept_page(check_page(arguments.page))
 
 
 def _advice(code: Code, inclusion: bool) -> str:
@@ -261,6 +268,11 @@ def _parser() -> argparse.ArgumentParser:
     inclusion.add_argument(
         "--only", action="store_true", help="compare the assets given with --balance and no others"
     )
+
+    page = commands.add_parser("web-hash", help=_WEB_HASH, description=_WEB_HASH)
+    page.set_defaults(run=_web_hash)
+    page.add_argument("page", help="a file or an http(s) URL")
+    page.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
 
 

@@ -106,6 +106,8 @@ class Code(StrEnum):
     INCLUSION_UNKNOWN_ASSET = "inclusion.unknown-asset"
     INCLUSION_BALANCE_SHORT = "inclusion.balance-short"
 
+    WEB_OTHER_PAGE = "web.other-page"
+
     CHECK_UNREADABLE = "check.unreadable"
     CHECK_NOT_COMPARED = "check.not-compared"
     CHECK_TOO_WEAK = "check.too-weak"

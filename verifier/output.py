@@ -53,6 +53,10 @@ class Output:
         """Tell what is counted for a customer."""
         raise NotImplementedError
 
+    def accept_page(self, digest: str) -> None:
+        """Tell that a page is this version's; ``digest`` is its SHA-256 in hex."""
+        raise NotImplementedError
+
     def reject(self, error: Rejected, advice: str) -> None:
         """Tell the fault, and what to do."""
         raise NotImplementedError
@@ -93,6 +97,10 @@ class TextOutput(Output):
         note = "note solvency was not checked by this command"
         self._print([*_amount_lines(report.amounts), note, f"ACCEPTED: {verdict}"])
 
+    def accept_page(self, digest: str) -> None:
+        """See `Output`."""
+        self._print([f"sha256 {digest}", "ACCEPTED: it is the page of this version"])
+
     def reject(self, error: Rejected, advice: str) -> None:
         """See `Output`."""
         self._print([f"REJECTED {error}", advice])
@@ -131,6 +139,11 @@ class JsonOutput(Output):
         """See `Output`."""
         self.warn(report.warnings)
         self._print(None, _amount_objects(report.amounts))
+
+    def accept_page(self, digest: str) -> None:
+        """See `Output`."""
+        self._checks.append(Check("page", ok=True, figures={"sha256": digest}))
+        self._print(None, {})
 
     def reject(self, error: Rejected, advice: str) -> None:
         """See `Output`."""

@@ -1,0 +1,139 @@
+"""Shared by the browser tests: Chromium, nginx as the static host, the built page, an exchange."""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+BIN = Path(sys.executable).parent
+CHROMIUM = shutil.which("chromium")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+# No gzip and no rewriting: what any static host does with files. Another origin may read ranges.
+NGINX = """
+daemon off; master_process off; worker_processes 1; pid {folder}/nginx.pid;
+error_log {folder}/error.log; events {{ worker_connections 64; }}
+http {{
+  access_log off; client_body_temp_path {folder}; proxy_temp_path {folder};
+  fastcgi_temp_path {folder}; uwsgi_temp_path {folder}; scgi_temp_path {folder};
+  types {{ text/html html; text/javascript js; }} default_type application/octet-stream;
+  server {{ listen 127.0.0.1:{port}; root {root}; }}
+}}
+"""
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium, headless."""
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@dataclass(frozen=True)
+class Site:
+    """A static host: the folder that it serves, and the URL of that."""
+
+    root: Path
+    url: str
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Debian's nginx on loopback."""
+    nginx = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
+    if nginx is None:
+        pytest.skip("no nginx on this machine")
+    folder = tmp_path_factory.mktemp("nginx")
+    root = folder / "root"
+    root.mkdir()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    config = folder / "nginx.conf"
+    config.write_text(NGINX.format(folder=folder, root=root, port=port))
+    for path in (folder, *folder.parents):
+        if path.owner() == folder.owner():
+            path.chmod(path.stat().st_mode | 0o055)  # nginx may run as a user of its own
+    command = [nginx, "-c", str(config), "-e", str(folder / "error.log")]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        for _ in range(200):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.05)
+        yield Site(root, f"http://127.0.0.1:{port}")
+        process.terminate()
+
+
+@pytest.fixture(scope="session")
+def check_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The customer's page, built once for all test processes."""
+    shared = tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        shared = shared.parent  # of this run, for all its processes
+    page = shared / "check.html"
+    with (shared / "check.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not page.exists():
+            built = [sys.executable, "-m", "verifier.web.build", str(page.with_suffix(".new"))]
+            subprocess.run(built, check=True, capture_output=True)
+            page.with_suffix(".new").rename(page)
+    return page
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A sample exchange's published bundle, and one customer with every asset."""
+
+    folder: Path
+    bundle: Path
+    key: str
+    account: str
+    balances: Mapping[str, str]
+    package: Path
+
+
+@pytest.fixture(scope="session")
+def exchange(tmp_path_factory: pytest.TempPathFactory) -> Exchange:
+    """An exchange of 300 accounts, made by the commands that an operator types."""
+    folder = tmp_path_factory.mktemp("exchange")
+    made, proof, package = folder / "made", folder / "proof", folder / "inclusion.package"
+
+    def assay(*arguments: str) -> None:
+        subprocess.run([BIN / "assay", *arguments], check=True, capture_output=True)
+
+    assay("sample", "--accounts", "300", "--assets", "BTC,ETH,USDT", "--out", str(made))
+    assay("prove", str(made / "snapshot.toml"), "--out", str(proof))
+    held: dict[str, dict[str, str]] = {}
+    with (made / "ledger.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            if "." in row["balance"]:
+                held.setdefault(row["account_id"], {})[row["asset"]] = row["balance"]
+    account = next(name for name, balances in held.items() if len(balances) == 3)
+    assay("package", str(proof), account, "--out", str(package))
+    key = (made / "exchange.pub").read_text().strip()
+    return Exchange(folder, proof / "public", key, account, held[account], package)

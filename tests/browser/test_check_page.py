@@ -1,0 +1,311 @@
+"""The customer's page as customers use it: built, served by a real host, in a real browser."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from playwright.sync_api import Browser, Page, Request
+
+from tests.browser.conftest import BIN, Exchange, Site
+from verifier.keys import parse_public_key, public_key_text, sign
+from verifier.web import published_digest
+from verifier.web.build import build_page
+from verifier.wire import Value, encode
+
+Opener = Callable[..., Page]
+TIME = "November 21, 2026"
+
+
+@pytest.fixture(scope="module")
+def published(site: Site, exchange: Exchange, check_page: Path) -> Site:
+    """A host with the page and the bundle."""
+    root = site.root / "published"
+    shutil.copytree(exchange.bundle, root / "proof")
+    shutil.copy(check_page, root / "check.html")
+    return Site(root, f"{site.url}/published")
+
+
+@pytest.fixture
+def opened(chromium: Browser, published: Site) -> Iterator[Opener]:
+    """Opens the page; at the end nothing may have been blocked, thrown or asked of others."""
+    faults: list[str] = []
+    context = chromium.new_context(timezone_id="Asia/Tokyo", locale="en-US")
+
+    def open_page(fragment: str = "", **emulated: str) -> Page:
+        tab = context.new_page()
+        if emulated:
+            tab.emulate_media(**emulated)  # type: ignore[arg-type]
+        tab.on("pageerror", lambda error: faults.append(str(error)))
+        tab.on("console", lambda message: faults.append(message.text))
+        tab.on("request", lambda request: _note_foreign(request, published.url, faults))
+        tab.goto(f"{published.url}/check.html{fragment}")
+        return tab
+
+    yield open_page
+    context.close()
+    assert faults == []
+
+
+def _note_foreign(request: Request, origin: str, faults: list[str]) -> None:
+    if not request.url.startswith((origin, "blob:", "data:")):
+        faults.append(f"asked {request.url}")
+
+
+def fill_in(tab: Page, exchange: Exchange, bundle: str, **replaced: str) -> None:
+    """The first form, and wait for the second."""
+    tab.set_input_files("#package", replaced.get("package", str(exchange.package)))
+    tab.fill("#key", replaced.get("key", exchange.key))
+    tab.fill("#bundle", bundle)
+    tab.click("#open")
+
+
+def ask(tab: Page, account: str, balances: Mapping[str, str]) -> str:
+    """The second form; return the verdict's title."""
+    tab.wait_for_selector("#question:not([hidden])")
+    tab.fill("#account", account)
+    for code, balance in balances.items():
+        tab.fill(f"#balance-{code}", balance)
+    tab.click("#check")
+    return verdict(tab)
+
+
+def verdict(tab: Page) -> str:
+    tab.wait_for_selector("#verdict:not([hidden])")
+    return tab.inner_text("#verdict-title")
+
+
+def test_it_is_reproducible_small_and_the_published_one(check_page: Path) -> None:
+    page = check_page.read_bytes()
+    assert build_page().encode() == page
+    assert hashlib.sha256(page).hexdigest() == published_digest()
+    assert len(page) <= 200_000
+
+
+def test_a_customer_is_counted(opened: Opener, exchange: Exchange, published: Site) -> None:
+    tab = opened()
+    fill_in(tab, exchange, f"{published.url}/proof")
+    tab.wait_for_selector("#question:not([hidden])")
+    assert f"{TIME} at 9:00:00" in tab.inner_text("#moment")  # Tokyo's
+    assert all(tab.input_value(f"#balance-{code}") == "" for code in exchange.balances)
+    assert tab.input_value("#account") == ""
+    assert ask(tab, exchange.account, exchange.balances) == "Your balance is counted"
+    text = tab.inner_text("#verdict-text")
+    for code, balance in exchange.balances.items():
+        assert f"{balance.rstrip('0').rstrip('.')} {code}" in text
+    assert "Example Exchange" in text
+    assert "not checked here" in text
+    digest = re.search(r"digest ([0-9a-f]{64})", audit_text(exchange))
+    assert digest is not None
+    assert digest[1] in text
+
+
+def audit_text(exchange: Exchange) -> str:
+    program, bundle = str(BIN / "assay-verify"), str(exchange.bundle)
+    command = [program, "audit", bundle, "--exchange-key", exchange.key]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def test_it_fetches_only_its_own_pages(opened: Opener, exchange: Exchange, published: Site) -> None:
+    tab = opened()
+    ranges: list[tuple[str, str | None]] = []
+    tab.on("request", lambda request: ranges.append((request.url, request.headers.get("range"))))
+    fill_in(tab, exchange, f"{published.url}/proof")
+    ask(tab, exchange.account, exchange.balances)
+    asked = [byte_range for url, byte_range in ranges if "/pages/" in url]
+    assert asked
+    assert None not in asked
+    tab.check("#everything")
+    ranges.clear()
+    tab.click("#check")
+    assert verdict(tab) == "Your balance is counted"
+    whole = {url for url, byte_range in ranges if "/pages/" in url and byte_range is None}
+    files = [path for path in (exchange.bundle / "pages").rglob("*") if path.is_file()]
+    assert len(whole) == len(files)
+    assert {byte_range for url, byte_range in ranges if "/pages/" in url} == {None}
+
+
+@pytest.mark.parametrize(
+    ("typed", "title", "said"),
+    [
+        ({"BTC": "999"}, "The check failed", "Less is counted than you had"),
+        ({"BTC": ""}, "Counted, but you did not compare everything", "BTC"),
+        ({"BTC": "0"}, "Your balance is counted", "More is counted than you typed"),
+    ],
+    ids=["short", "not-typed", "less"],
+)
+def test_other_balances(
+    opened: Opener,
+    exchange: Exchange,
+    published: Site,
+    typed: Mapping[str, str],
+    title: str,
+    said: str,
+) -> None:
+    tab = opened()
+    fill_in(tab, exchange, f"{published.url}/proof")
+    assert ask(tab, exchange.account, {**exchange.balances, **typed}) == title
+    assert said in tab.inner_text("#verdict-text")
+
+
+def test_another_account_and_another_key(
+    opened: Opener, exchange: Exchange, published: Site
+) -> None:
+    tab = opened()
+    fill_in(tab, exchange, f"{published.url}/proof")
+    assert ask(tab, "someone@example.com", exchange.balances) == "The check failed"
+    assert "This file is for another account" in tab.inner_text("#verdict-text")
+    fill_in(tab, exchange, f"{published.url}/proof", key="assay1:" + "11" * 32)
+    tab.wait_for_function("document.querySelector('#verdict').innerText.includes('not signed')")
+    assert "The proof was not signed with this key" in tab.inner_text("#verdict-text")
+
+
+def test_a_changed_page_and_an_absent_proof(
+    opened: Opener, exchange: Exchange, published: Site
+) -> None:
+    forged = published.root / "forged"
+    shutil.copytree(exchange.bundle, forged)
+    pages = forged / "pages" / "BTC" / "0"
+    data = bytearray(pages.read_bytes())
+    data[len(data) // 2] ^= 1
+    data[100] ^= 1
+    pages.write_bytes(data)
+    tab = opened()
+    fill_in(tab, exchange, f"{published.url}/forged")
+    assert ask(tab, exchange.account, exchange.balances) == "The check failed"
+    tab.click("#expert summary")
+    assert re.search(r"(page|argument)\.", tab.inner_text("#expert-list"))
+
+
+def test_a_host_without_the_proof(chromium: Browser, exchange: Exchange, published: Site) -> None:
+    """Its own browser page: the console tells of the 404."""
+    tab = chromium.new_page()
+    tab.goto(f"{published.url}/check.html")
+    fill_in(tab, exchange, f"{published.url}/nothing")
+    assert verdict(tab) == "The check failed"
+    assert "A part of the proof is missing" in tab.inner_text("#verdict-text")
+    tab.close()
+
+
+def test_a_folder_offline(opened: Opener, exchange: Exchange) -> None:
+    tab = opened()
+    tab.context.set_offline(True)
+    tab.set_input_files("#package", str(exchange.package))
+    tab.fill("#key", exchange.key)
+    tab.click("text=I have the whole proof in a folder")
+    tab.set_input_files("#folder", str(exchange.bundle))
+    tab.click("#open")
+    assert ask(tab, exchange.account, exchange.balances) == "Your balance is counted"
+
+
+def test_a_link_brings_package_and_address_but_never_a_key(
+    opened: Opener, exchange: Exchange, published: Site
+) -> None:
+    package = base64.urlsafe_b64encode(exchange.package.read_bytes()).decode().rstrip("=")
+    link = f"#package={package}&bundle={published.url}/proof&key={exchange.key}"
+    tab = opened(link)
+    assert "Taken from the link" in tab.inner_text("#package-name")
+    assert tab.input_value("#key") == ""
+    tab.fill("#key", exchange.key)
+    tab.click("#open")
+    assert ask(tab, exchange.account, exchange.balances) == "Your balance is counted"
+
+
+@pytest.mark.parametrize("forged", [False, True])
+def test_a_key_from_an_auditors_list(
+    opened: Opener, exchange: Exchange, tmp_path: Path, *, forged: bool
+) -> None:
+    auditor = Ed25519PrivateKey.generate()
+    entry: dict[str, Value] = {
+        "bundle": "",
+        "name": "Example Exchange",
+        "public_key": parse_public_key(exchange.key),
+    }
+    listed = encode({"exchanges": [entry], "time": 1, "version": 1})
+    (tmp_path / "exchanges.msgpack").write_bytes(listed)
+    (tmp_path / "exchanges.sig").write_bytes(sign(auditor, "exchange-list", listed + b" " * forged))
+    tab = opened()
+    tab.click("text=Choose from an auditor")
+    tab.fill("#list-key", public_key_text(auditor.public_key().public_bytes_raw()))
+    tab.set_input_files("#list-file", [str(path) for path in tmp_path.iterdir()])
+    if forged:
+        tab.wait_for_selector("#list-error:not([hidden])")
+        assert tab.is_disabled("#list-choice")
+    else:
+        tab.wait_for_selector("#list-choice:not([disabled])")
+        tab.select_option("#list-choice", label="Example Exchange")
+        assert tab.input_value("#key") == exchange.key
+
+
+def test_with_the_keyboard_alone(opened: Opener, exchange: Exchange, published: Site) -> None:
+    tab = opened()
+    tab.set_input_files("#package", str(exchange.package))
+    for text in (exchange.key, f"{published.url}/proof"):
+        wanted = "#key" if text == exchange.key else "#bundle"
+        for _ in range(8):
+            if tab.evaluate("document.activeElement.id") == wanted[1:]:
+                break
+            tab.keyboard.press("Tab")
+        tab.keyboard.type(text)
+    tab.keyboard.press("Enter")
+    tab.wait_for_selector("#question:not([hidden])")
+    assert tab.evaluate("document.activeElement.id") == "question-title"
+    tab.keyboard.press("Tab")
+    tab.keyboard.type(exchange.account)
+    for balance in exchange.balances.values():
+        tab.keyboard.press("Tab")
+        tab.keyboard.type(balance)
+    tab.keyboard.press("Enter")
+    assert verdict(tab) == "Your balance is counted"
+    assert tab.evaluate("document.activeElement.id") == "verdict"
+
+
+def test_what_is_malformed_is_said_at_its_field(opened: Opener, exchange: Exchange) -> None:
+    tab = opened()
+    tab.fill("#key", "0x1234")
+    tab.click("#open")
+    assert "Choose your inclusion file" in tab.inner_text("#package-name")
+    assert "assay1:" in tab.inner_text("#key-error")
+    assert tab.get_attribute("#key", "aria-invalid") == "true"
+    assert "https://" in tab.inner_text("#bundle-error")
+    assert tab.is_hidden("#question")
+
+
+def test_markup_in_a_link_stays_text(opened: Opener) -> None:
+    tab = opened("#bundle=%3Cimg%20src=x%20onerror=alert(1)%3E&package=%3Cscript%3E")
+    assert tab.evaluate("document.querySelectorAll('img').length") == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_a_phone(opened: Opener, exchange: Exchange, published: Site, scheme: str) -> None:
+    tab = opened(color_scheme=scheme)
+    tab.set_viewport_size({"width": 360, "height": 700})
+    fill_in(tab, exchange, f"{published.url}/proof")
+    ask(tab, exchange.account, exchange.balances)
+    tab.click("#expert summary")
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 360
+    unlabelled = tab.evaluate(
+        "[...document.querySelectorAll('input, select')].filter(item => !item.labels.length).length"
+    )
+    assert unlabelled == 0
+
+
+def test_the_command_line_knows_it(check_page: Path, published: Site, tmp_path: Path) -> None:
+    def run(location: str) -> int:
+        command = [str(BIN / "assay-verify"), "web-hash", location]
+        return subprocess.run(command, check=False, capture_output=True).returncode
+
+    other = tmp_path / "check.html"
+    other.write_bytes(check_page.read_bytes() + b" ")
+    assert run(str(check_page)) == 0
+    assert run(f"{published.url}/check.html") == 0
+    assert run(str(other)) == 3
+    assert run(f"{published.url}/none.html") == 1
+    assert run(str(tmp_path / "none.html")) == 1

@@ -1,0 +1,172 @@
+"""Build the customer's page: ``python -m verifier.web.build OUT``, one self-contained HTML file.
+
+The C core is compiled to WebAssembly by the Zig of PyPI's ``ziglang``; the modules of ``src``
+become one script each for the page and its worker; Unicode's and the verifier's tables are written
+out of the Python that uses them. The result is a function of the sources and of the pinned compiler
+and compressor alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+import zopfli.gzip
+
+from verifier.account import unassigned_ranges
+from verifier.units import KNOWN_UNITS
+
+WEB = Path(__file__).parent
+NATIVE = WEB.parents[1] / "native"
+
+EXPORTS = """
+    malloc free assay_init assay_sha256 assay_tagged_hash assay_generator_var
+    assay_transcript_begin assay_transcript_absorb assay_transcript_challenge
+    assay_tables_size assay_tables_scratch_size assay_tables_build
+    assay_points_check_var assay_points_scratch_size assay_msm_var assay_msm_scratch_size
+    assay_commit_var assay_commit_scratch_size assay_page_length
+    assay_argument_verify_var assay_argument_verify_scratch_size
+    assay_pages_verify_var assay_pages_verify_scratch_size
+"""
+
+_IMPORT = re.compile(r'^import \{([^}]*)\} from "\./([a-z]+)\.js";\n', re.MULTILINE)
+_EXPORT = re.compile(r"^export (async function|function|class|const) (\w+)", re.MULTILINE)
+_LEFT_OVER = re.compile(r"^\s*(import|export)\b", re.MULTILINE)
+
+
+class BuildError(Exception):
+    """The page cannot be built from these sources."""
+
+
+def build_page() -> str:
+    """Return the page.
+
+    Raises:
+        BuildError: a module has an import or export of another form, or the page a name too many.
+        subprocess.CalledProcessError: the compiler failed.
+    """
+    strings = json.loads((WEB / "strings.en.json").read_text())
+    strings["version"] = strings["version"].format(version=version("assay"))
+    style = (WEB / "style.css").read_text()
+    script = bundle("page")
+    policy = "; ".join(
+        [
+            "default-src 'none'",
+            f"script-src '{_csp_hash(script)}' 'wasm-unsafe-eval'",
+            f"style-src '{_csp_hash(style)}'",
+            "connect-src 'self' https:",
+            "worker-src blob:",
+            "img-src data:",
+            "base-uri 'none'",
+            "form-action 'none'",
+        ]
+    )
+    texts = {name: html.escape(text) for name, text in strings.items() if isinstance(text, str)}
+    values = texts | {
+        "policy": policy,
+        "style": style,
+        "strings": json.dumps(strings, ensure_ascii=False).replace("<", "\\u003c"),
+        "core": base64.b64encode(zopfli.gzip.compress(compile_core())).decode(),
+        "worker": _embedded(bundle("worker")),
+        "script": _embedded(script),
+    }
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: values[match[1]], (WEB / "page.html").read_text())
+
+
+def bundle(entry: str) -> str:
+    """Return one script of a module and all that it imports, each in a scope of its own."""
+    done: dict[str, str] = {}
+
+    def add(name: str) -> None:
+        if name in done:
+            return
+        source = module_source(name)
+        for _, imported in _IMPORT.findall(source):
+            add(imported)
+        exports = [found[1] for found in _EXPORT.findall(source)]
+        body = _IMPORT.sub(lambda match: f"const {{{match[1]}}} = ${match[2]};\n", source)
+        body = _EXPORT.sub(lambda match: f"{match[1]} {match[2]}", body)
+        if _LEFT_OVER.search(body):
+            raise BuildError(f"{name}.js: an import or export of a form that is not bundled")
+        done[name] = (
+            f"const ${name} = (() => {{\n{body}\nreturn {{ {', '.join(exports)} }};\n}})();"
+        )
+
+    add(entry)
+    return '"use strict";\n' + "\n".join(done.values()) + "\n"
+
+
+def module_source(name: str) -> str:
+    """Return the text of a module: of ``src``, or a table of the verifier's own."""
+    match name:
+        case "unicode":
+            return f"export const UNASSIGNED = {_compact(unassigned_ranges())};\n"
+        case "units":
+            return f"export const KNOWN_UNITS = {_compact(sorted(KNOWN_UNITS))};\n"
+    return (WEB / "src" / f"{name}.js").read_text()
+
+
+def compile_core() -> bytes:
+    """Return the C core as a WebAssembly module: what the light check needs of it."""
+    sources = [
+        *sorted((NATIVE / "src").glob("*.c")),
+        *sorted((NATIVE / "src" / "kernels").glob("portable*.c")),
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "core.wasm"
+        subprocess.run(
+            [
+                *(
+                    sys.executable,
+                    "-m",
+                    "ziglang",
+                    "cc",
+                    "--target=wasm32-wasi",
+                    "-O3",
+                    "-std=gnu11",
+                ),
+                *("-mexec-model=reactor", "-s", "-Wl,--gc-sections"),
+                *("-I", "include", "-I", "src", f'-DASSAY_VERSION="{version("assay")}"'),
+                *(f"-Wl,--export={name}" for name in EXPORTS.split()),
+                # Relative names, so that no path of the machine can be in the result.
+                *(str(source.relative_to(NATIVE)) for source in sources),
+                *("-o", str(out)),
+            ],
+            check=True,
+            cwd=NATIVE,
+        )
+        return out.read_bytes()
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _embedded(script: str) -> str:
+    """Return a script as it may stand in an element."""
+    if "</script" in script.lower() or "<!--" in script:
+        raise BuildError("a script holds what would end its element")
+    return script
+
+
+def _csp_hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def main() -> None:
+    """Build the page into the file named on the command line."""
+    page = build_page().encode()
+    Path(sys.argv[1]).write_bytes(page)
+    print(f"{sys.argv[1]}: {len(page)} bytes, SHA-256 {hashlib.sha256(page).hexdigest()}")
+
+
+if __name__ == "__main__":
+    main()

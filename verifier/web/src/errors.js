@@ -1,0 +1,26 @@
+// How a check ends other than by returning. Codes are those of spec/errors.md; the texts that a
+// person reads are made from the code, in strings.json. No message holds a balance, key or id.
+
+/** What was checked is false or malformed: `code` says how, `where` in which part of it. */
+export class Rejected extends Error {
+  constructor(code, where, detail = "") {
+    super(`${code}: ${where}${detail && `: ${detail}`}`);
+    Object.assign(this, { code, where, detail });
+  }
+}
+
+/** No verdict: something could not be read (`check.unreadable`). */
+export class CannotCheck extends Error {
+  constructor(where, detail) {
+    super(`check.unreadable: ${where}: ${detail}`);
+    Object.assign(this, { code: "check.unreadable", where, detail });
+  }
+}
+
+/** The user's own input is malformed; `field` is the part of the form, `rule` the rule it breaks. */
+export class Misuse extends Error {
+  constructor(field, rule) {
+    super(`${field}: ${rule}`);
+    Object.assign(this, { field, rule });
+  }
+}

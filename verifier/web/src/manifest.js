@@ -1,0 +1,163 @@
+// Numbers 1 to 28 of spec/errors.md, section 1: the manifest under the user's key and policy.
+// A policy has `ratio` [num, den] as BigInt, and `units`, each [code, chain, contract, decimals].
+
+import { AccountError, canonicalName } from "./account.js";
+import { compareText, concat, equal, isAscending, lengthPrefixed } from "./bytes.js";
+import { Rejected } from "./errors.js";
+import { isSigned } from "./keys.js";
+import { NotCanonical } from "./msgpack.js";
+import { CAPACITIES, MAX_MANIFEST_BYTES, TreeShape } from "./params.js";
+import { BadFields, MANIFEST, read } from "./records.js";
+import { manifestDigest, snapshotContext } from "./statement.js";
+import { KNOWN_UNITS } from "./units.js";
+
+const CODE = /^[A-Z0-9]{1,16}$/;
+const CHAIN_NAME = /^[a-z0-9-]{1,32}$/;
+const SNAPSHOT_ID = /^[a-z0-9-]{1,64}$/;
+const ID_TYPES = ["email", "phone", "opaque"];
+const PAGE_SIZES = [16n, 256n, 1024n];
+const MAX_TIME = 2n ** 40n;
+const MAX_HEIGHT = 2n ** 63n - 1n;
+const MAX_LEDGER_DECIMALS = 30n;
+const MAX_UNIT_DECIMALS = 36n;
+const MAX_RATIO_TERM = 2n ** 32n - 1n;
+
+export const DEFAULT_POLICY = { ratio: [1n, 1n], units: [] };
+
+const fault = (code, where = "manifest") => new Rejected(`manifest.${code}`, where);
+
+/** Check untrusted bytes; returns the manifest, its digest and its context. */
+export async function checkManifest(core, data, signature, key, policy) {
+  // 2 - 5
+  if (data.length < 1 || data.length > MAX_MANIFEST_BYTES) throw fault("too-large");
+  if (!(await isSigned(core, key, "manifest-signature", data, signature))) throw fault("bad-signature");
+  const manifest = readManifest(data);
+  // 6 - 14
+  checkHead(manifest, key);
+  checkChains(manifest);
+  await checkRotation(core, manifest);
+  // 15
+  if (!manifest.assets.every((asset) => CODE.test(asset.code))) throw fault("bad-code");
+  if (!isAscending(manifest.assets.map((asset) => asset.code), compareText)) throw fault("bad-code");
+  // 17 - 26
+  const used = new Set();
+  for (const asset of manifest.assets) {
+    checkUnits(manifest, asset, policy, used);
+    checkTreeAndRatio(core, manifest, asset, policy);
+  }
+  const context = snapshotContext(core, manifest);
+  return { manifest, digest: manifestDigest(core, data), context };
+}
+
+/** Numbers 27 and 28: `data` is an earlier manifest that the user kept. */
+export async function checkPrevious(core, checked, data, signature) {
+  const { manifest } = checked;
+  const keys = [manifest.public_key, ...manifest.rotation.map((rotation) => rotation.old_key)];
+  const signed = await Promise.all(
+    keys.map((key) => isSigned(core, key, "manifest-signature", data, signature)),
+  );
+  if (!signed.includes(true)) throw fault("broken-chain");
+  let previous;
+  try {
+    previous = read(MANIFEST, data);
+  } catch (error) {
+    if (error instanceof NotCanonical || error instanceof BadFields) throw fault("broken-chain");
+    throw error;
+  }
+  const digest = manifestDigest(core, data);
+  if (previous.snapshot_id === manifest.snapshot_id && !equal(digest, checked.digest)) {
+    throw fault("equivocation");
+  }
+  if (!equal(manifest.previous, digest)) throw fault("broken-chain");
+  if (previous.time >= manifest.time) throw fault("broken-chain");
+}
+
+function readManifest(data) {
+  try {
+    return read(MANIFEST, data);
+  } catch (error) {
+    if (error instanceof NotCanonical) throw fault("not-canonical");
+    if (error instanceof BadFields) throw fault("bad-fields");
+    throw error;
+  }
+}
+
+/** Numbers 6 to 12. */
+function checkHead(manifest, key) {
+  if (manifest.protocol_version !== 1n || manifest.argument_version !== 1n) {
+    throw fault("unsupported-version");
+  }
+  if (!equal(manifest.public_key, key)) throw fault("key-mismatch");
+  if (!isCanonicalName(manifest.exchange)) throw fault("bad-name");
+  if (!SNAPSHOT_ID.test(manifest.snapshot_id)) throw fault("bad-snapshot-id");
+  if (manifest.time < 1n || manifest.time > MAX_TIME) throw fault("bad-time");
+  if (!ID_TYPES.includes(manifest.account_id_type)) throw fault("bad-account-id-type");
+  if (!PAGE_SIZES.includes(manifest.page_size)) throw fault("bad-page-size");
+}
+
+/** Number 13. */
+function checkChains({ chains }) {
+  if (!chains.every(({ name, height }) => CHAIN_NAME.test(name) && height <= MAX_HEIGHT)) {
+    throw fault("bad-chain");
+  }
+  if (!isAscending(chains.map((chain) => chain.name), compareText)) throw fault("bad-chain");
+}
+
+/** Number 14. */
+async function checkRotation(core, manifest) {
+  for (const rotation of manifest.rotation) {
+    const [older, newer] = [rotation.old_key, manifest.public_key];
+    const fields = [older, newer, manifest.exchange].map(lengthPrefixed);
+    const body = concat(...fields, manifest.previous);
+    if (equal(older, newer) || manifest.previous.every((byte) => byte === 0)) throw fault("bad-rotation");
+    if (!(await isSigned(core, older, "rotation", body, rotation.old_signature))) throw fault("bad-rotation");
+    if (!(await isSigned(core, newer, "rotation", body, rotation.new_signature))) throw fault("bad-rotation");
+  }
+}
+
+/** Numbers 17 to 21; adds the asset's (chain, contract) pairs to `used`. */
+function checkUnits(manifest, asset, policy, used) {
+  const where = `manifest, ${asset.code}`;
+  const pairs = asset.units.map((unit) => [unit.chain, unit.contract]);
+  const inRange = (unit) => asset.decimals <= unit.decimals && unit.decimals <= MAX_UNIT_DECIMALS;
+  if (asset.decimals > MAX_LEDGER_DECIMALS || !asset.units.every(inRange)) {
+    throw fault("bad-decimals", where);
+  }
+  const order = (a, b) => compareText(a[0], b[0]) || compareText(a[1], b[1]);
+  if (!isAscending(pairs, order)) throw fault("bad-units", where);
+  const chains = new Set(manifest.chains.map((chain) => chain.name));
+  if (!pairs.every(([chain]) => chains.has(chain))) throw fault("unit-without-block", where);
+  const known = new Set([...KNOWN_UNITS, ...policy.units].map((unit) => JSON.stringify(unit)));
+  const isKnown = (unit) =>
+    known.has(JSON.stringify([asset.code, unit.chain, unit.contract, Number(unit.decimals)]));
+  if (!asset.units.every(isKnown)) throw fault("unknown-unit", where);
+  const names = pairs.map((pair) => JSON.stringify(pair));
+  if (names.some((name) => used.has(name))) throw fault("unit-reused", where);
+  names.forEach((name) => used.add(name));
+}
+
+/** Numbers 22 to 26. */
+function checkTreeAndRatio(core, manifest, asset, policy) {
+  const where = `manifest, ${asset.code}`;
+  const { num, den } = asset.ratio;
+  if (!CAPACITIES.has(asset.capacity)) throw fault("bad-capacity", where);
+  const shape = new TreeShape(Number(asset.capacity), Number(manifest.page_size));
+  if (asset.levels !== BigInt(shape.levels)) throw fault("bad-levels", where);
+  const inRange = [num, den].every((term) => 1n <= term && term <= MAX_RATIO_TERM);
+  if (!inRange || gcd(num, den) !== 1n) throw fault("bad-ratio", where);
+  if (num * policy.ratio[1] < policy.ratio[0] * den) throw fault("ratio-below-policy", where);
+  if (!core.pointIsValid(asset.sum)) throw fault("bad-sum", where);
+}
+
+function gcd(a, b) {
+  return b === 0n ? a : gcd(b, a % b);
+}
+
+function isCanonicalName(name) {
+  try {
+    return canonicalName(name) === name;
+  } catch (error) {
+    if (error instanceof AccountError) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,129 @@
+// The records of spec/wire.md, each declared once: fields, types, limits. `read` takes a map only
+// with exactly the declared fields, each of its type and size; what the values mean is checked
+// elsewhere. A record becomes an object of its fields.
+
+import { utf8 } from "./bytes.js";
+import { decode } from "./msgpack.js";
+
+/** A map has not the declared fields, or one is not of its type or size. */
+export class BadFields extends Error {}
+
+const int = (value) => check(typeof value === "bigint", value);
+const text = (least = 0, most = Infinity) => (value) =>
+  check(typeof value === "string" && within(utf8(value).length, least, most), value);
+const bin = (least = 0, most = Infinity) => (value) =>
+  check(value instanceof Uint8Array && within(value.length, least, most), value);
+const list = (kind, least = 0, most = Infinity) => (value) =>
+  check(Array.isArray(value) && within(value.length, least, most), value).map(kind);
+const record = (fields) => (value) => {
+  const names = Object.keys(fields);
+  check(value instanceof Map && value.size === names.length && names.every((name) => value.has(name)));
+  return Object.fromEntries(names.map((name) => [name, fields[name](value.get(name))]));
+};
+
+const within = (length, least, most) => least <= length && length <= most;
+
+function check(good, value) {
+  if (!good) throw new BadFields("a field is missing, unknown, or not of its type or size");
+  return value;
+}
+
+const bin32 = bin(32, 32);
+const point = bin(33, 33);
+const signature = bin(64, 64);
+
+export const MANIFEST = record({
+  account_id_type: text(),
+  argument_version: int,
+  assets: list(
+    record({
+      capacity: int,
+      code: text(),
+      decimals: int,
+      evidence: bin32,
+      levels: int,
+      ratio: record({ den: int, num: int }),
+      root: bin32,
+      solvency: bin(),
+      sum: point,
+      units: list(record({ chain: text(), contract: text(), decimals: int }), 1, 64),
+    }),
+    1,
+    256,
+  ),
+  chains: list(record({ hash: bin32, height: int, name: text() }), 0, 64),
+  exchange: text(),
+  page_size: int,
+  previous: bin32,
+  protocol_version: int,
+  public_key: bin32,
+  rotation: list(record({ new_signature: signature, old_key: bin32, old_signature: signature }), 0, 1),
+  snapshot_id: text(),
+  time: int,
+});
+
+export const PACKAGE = record({ body: bin(), signature });
+
+export const PACKAGE_BODY = record({
+  account_id: text(),
+  account_key: bin32,
+  assets: list(
+    record({ code: text(), parts: list(record({ amount: int, leaf: int, part: int })) }),
+  ),
+  manifest: bin32,
+  version: int,
+});
+
+const signatures = (longest) =>
+  list(record({ address: text(), chain: text(), format: text(), text: text(1, longest) }));
+
+const FIRST_EVIDENCE = {
+  code: text(),
+  rows: list(
+    record({ address: text(1, 128), amount: bin32, chain: text(), contract: text() }),
+    0,
+    2 ** 20,
+  ),
+  signatures: signatures(2 ** 14),
+  version: int,
+};
+
+const trieNode = bin(1, 4096);
+
+const SECOND_EVIDENCE = {
+  ...FIRST_EVIDENCE,
+  signatures: signatures(2 ** 17),
+  coins: list(record({ address: text(1, 128), amount: int, index: int, txid: bin32 }), 0, 2 ** 20),
+  hidden: list(
+    record({
+      amounts: bin(),
+      argument: bin(),
+      chain: text(),
+      commitment: point,
+      contract: text(),
+      keys: bin(),
+      scripts: list(text()),
+    }),
+    0,
+    16,
+  ),
+  proofs: list(record({ chain: text(), header: trieNode, nodes: list(trieNode, 1, 2 ** 20) })),
+};
+
+/** Evidence of either version: its fields say of which it is to be. */
+export const EVIDENCE = (value) =>
+  value instanceof Map && value.has("coins")
+    ? { ...record(SECOND_EVIDENCE)(value), fieldsOf: 2n }
+    : { coins: [], hidden: [], proofs: [], ...record(FIRST_EVIDENCE)(value), fieldsOf: 1n };
+
+export const EXCHANGE_LIST = record({
+  exchanges: list(record({ bundle: text(0, 2048), name: text(1, 64), public_key: bin32 }), 0, 4096),
+  time: int,
+  version: int,
+});
+
+/**
+ * Decode untrusted canonical msgpack of one map.
+ * Throws NotCanonical, then BadFields.
+ */
+export const read = (kind, data) => kind(decode(data));

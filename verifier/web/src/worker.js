@@ -1,0 +1,122 @@
+// Everything that is checked is checked here, apart from the page, so that it stays responsive.
+//
+// One request at a time: { kind, … } in; { kind: "step" | "pages" | "bytes", … } while it runs, and
+// { kind: "done", … } or { kind: "failed", … } at its end. Nothing is kept between requests but the
+// compiled core and the source, of which the bytes may have been downloaded whole.
+
+import { toHex } from "./bytes.js";
+import { checkAllSolvency, checkInclusion, openBundle } from "./check.js";
+import { Core } from "./core.js";
+import { CannotCheck, Misuse, Rejected } from "./errors.js";
+import { parsePublicKey } from "./keys.js";
+import { readExchangeList } from "./list.js";
+import { NotCanonical } from "./msgpack.js";
+import { TreeShape, evidencePath, levelPath } from "./params.js";
+import { BadFields } from "./records.js";
+import { BlobSource, HostSource } from "./source.js";
+
+let core = null;
+
+const requests = { start, open, check, list };
+
+self.onmessage = async ({ data }) => {
+  try {
+    self.postMessage({ kind: "done", ...(await requests[data.kind](data)) });
+  } catch (error) {
+    self.postMessage({ kind: "failed", ...describe(error) });
+  }
+};
+
+/** `wasm`: the bytes of the core. */
+async function start({ wasm }) {
+  core = await Core.load(await WebAssembly.compile(wasm));
+  return {};
+}
+
+/** What the manifest says: to show it, and to ask for the balances that it is about. */
+async function open({ bundle, key }) {
+  const checked = await openBundle(core, sourceOf(bundle), parsePublicKey(key));
+  return { snapshot: describeSnapshot(checked) };
+}
+
+/** The entries of an auditor's signed list; null if it is none. */
+async function list({ data, signature, key }) {
+  try {
+    return { exchanges: await readExchangeList(core, data, signature, key) };
+  } catch (error) {
+    if (error instanceof NotCanonical || error instanceof BadFields) return { exchanges: null };
+    throw error;
+  }
+}
+
+/** `packageData`: bytes; `balances`: decimals by asset code, as typed; `everything`: download all first. */
+async function check({ bundle, key, packageData, accountId, balances, everything }) {
+  const publicKey = parsePublicKey(key);
+  const onStep = (name) => self.postMessage({ kind: "step", name });
+  let pages = 0;
+  const onPage = () => self.postMessage({ kind: "pages", pages: (pages += 1) });
+  let source = sourceOf(bundle);
+  if (everything) {
+    onStep("download");
+    source = await downloadAll(source, await openBundle(core, source, publicKey));
+  }
+  const request = { key: publicKey, packageData, accountId, balances };
+  const found = await checkInclusion(core, source, request, { onStep, onPage });
+  // What was counted stands, whatever becomes of the rest.
+  let solvency = { ok: true };
+  try {
+    await checkAllSolvency(core, source, found, { onStep });
+  } catch (error) {
+    solvency = { ok: false, ...describe(error) };
+  }
+  return { snapshot: describeSnapshot(found), amounts: found.amounts, pages: found.pages, solvency };
+}
+
+const sourceOf = ({ url, files }) => (files ? new BlobSource(files) : new HostSource(url));
+
+/** All files of a bundle, so that its host does not learn which of its pages matter. */
+async function downloadAll(source, { manifest }) {
+  const blobs = new Map();
+  const sizes = [["manifest.msgpack", 2 ** 20], ["manifest.sig", 64]];
+  for (const asset of manifest.assets) {
+    const shape = new TreeShape(Number(asset.capacity), Number(manifest.page_size));
+    sizes.push([evidencePath(asset.code), await source.size(evidencePath(asset.code))]);
+    for (let level = 0; level < shape.levels; level += 1) {
+      sizes.push([levelPath(asset.code, level), shape.fileBytes(core, level)]);
+    }
+  }
+  const total = sizes.reduce((sum, [, size]) => sum + size, 0);
+  let bytes = 0;
+  for (const [path, size] of sizes) {
+    blobs.set(path, new Blob([await source.read(path, size)]));
+    self.postMessage({ kind: "bytes", bytes: (bytes += size), total });
+  }
+  return new BlobSource(blobs);
+}
+
+function describeSnapshot({ manifest, digest }) {
+  return {
+    exchange: manifest.exchange,
+    id: manifest.snapshot_id,
+    time: Number(manifest.time),
+    idType: manifest.account_id_type,
+    digest: toHex(digest),
+    assets: manifest.assets.map((asset) => ({
+      code: asset.code,
+      ratio: `${asset.ratio.num}/${asset.ratio.den}`,
+      root: toHex(asset.root),
+      sum: toHex(asset.sum),
+      evidence: toHex(asset.evidence),
+    })),
+    chains: manifest.chains.map(({ name, height, hash }) => ({ name, height: String(height), hash: toHex(hash) })),
+  };
+}
+
+function describe(error) {
+  if (error instanceof Rejected) return { verdict: "rejected", code: error.code, where: error.where };
+  if (error instanceof CannotCheck) {
+    return { verdict: "unchecked", code: error.code, where: error.where, detail: error.detail };
+  }
+  if (error instanceof Misuse) return { verdict: "misuse", field: error.field, rule: error.rule };
+  return { verdict: "broken", detail: String(error) };
+}
