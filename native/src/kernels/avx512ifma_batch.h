@@ -15,46 +15,47 @@
 
 #define LANES 8
 #define BATCH_VECTORS 256
-#define CHAINS 4
+#define CHAINS 2
 
 typedef struct {
     lanes x, y; /* bound 1, tight */
 } point_lanes;
 
+/* 15 cache lines.  With 16, addresses a page apart would meet every fourth pair, and stores hold up loads that share their low 12 bits. */
 typedef struct {
-    lanes difference;   /* d = x_b - x_a, tight, bound 2 */
-    lanes ordinate;     /* y_b, bound 2 */
-    lanes prefix;       /* a factor: the chain's product before */
-    point_lanes *point; /* the accumulator */
-    __mmask8 idle;
+    lanes difference; /* d = x_b - x_a, tight, bound 2 */
+    lanes ordinate;   /* y_b, bound 2 */
+    lanes prefix;     /* a factor: the chain's product before */
 } batch_pair;
 
 typedef struct {
-    size_t n;              /* pairs pushed */
-    lanes product[CHAINS]; /* factors; once inverted, their inverses */
-    batch_pair pair[BATCH_VECTORS];
+    size_t n;                               /* pairs pushed */
+    batch_pair pair[BATCH_VECTORS + CHAINS]; /* behind the pairs: the products of the chains, in `prefix` */
+    point_lanes *point[BATCH_VECTORS];      /* the accumulators */
+    __mmask8 idle[BATCH_VECTORS];
 } lane_batch; /* about 260 kB */
 
 static inline void batch_start(lane_batch *batch)
 {
     batch->n = 0;
-    for (int i = 0; i < CHAINS; i++) batch->product[i] = lanes_small(1);
+    for (int i = 0; i < CHAINS; i++) batch->pair[i].prefix = lanes_small(1);
 }
 
 /* *a += (x, y) in the lanes that are not idle; x of bound 1, y of bound 2. */
 static inline void batch_push(lane_batch *batch, point_lanes *a, const lanes *x, const lanes *y, __mmask8 idle)
 {
-    batch_pair *pair = &batch->pair[batch->n];
-    lanes *product = &batch->product[batch->n++ % CHAINS];
-    const lanes one = lanes_small(1);
+    const size_t n = batch->n++;
+    batch_pair *pair = &batch->pair[n];
     lanes difference = lanes_clear(lanes_difference(x, &a->x));
-    difference = lanes_select(&difference, &one, idle);
-    pair->difference = difference;
-    pair->ordinate = *y;
-    pair->prefix = *product;
-    pair->point = a;
-    pair->idle = idle;
-    *product = lanes_mul(product, &difference);
+    if (idle != 0) {
+        const lanes one = lanes_small(1);
+        difference = lanes_select(&difference, &one, idle);
+    }
+    lanes_put(&pair->difference, difference);
+    lanes_put(&pair->ordinate, *y);
+    lanes_put(&pair[CHAINS].prefix, lanes_mul(&pair->prefix, &difference));
+    batch->point[n] = a;
+    batch->idle[n] = idle;
 }
 
 /* Adds up all pairs; false, and nothing done, when there is one that the formulas do not know.  Meanwhile the `count` entries of

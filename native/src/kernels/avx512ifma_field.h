@@ -67,6 +67,16 @@ static inline __m512i lane_all(uint64_t a)
     return _mm512_set1_epi64((long long)a);
 }
 
+/* *r = a, limb by limb: compilers copy the structure in smaller pieces, which the next load of a vector has to wait for. */
+static inline void lanes_put(lanes *r, lanes a)
+{
+    _mm512_store_si512(&r->limb0, a.limb0);
+    _mm512_store_si512(&r->limb1, a.limb1);
+    _mm512_store_si512(&r->limb2, a.limb2);
+    _mm512_store_si512(&r->limb3, a.limb3);
+    _mm512_store_si512(&r->limb4, a.limb4);
+}
+
 static inline lanes lanes_small(uint64_t a)
 {
     const __m512i zero = _mm512_setzero_si512();
