@@ -15,7 +15,6 @@ from native._core import ffi, lib
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-GENERATORS = 256
 KEPT = 1 << 25
 
 _lock = threading.Lock()
@@ -88,14 +87,10 @@ def scratch(size: int) -> Any:
 
 
 def tables() -> Any:
-    """Return the tables of V, B and all Q, built at the first call (11 MB)."""
+    """Return the tables of V, B and all Q, built at the first call (17 MB)."""
     with _lock:
         if not _tables:
-            memory = aligned(lib.assay_tables_size(GENERATORS))
-            pointer = ffi.new("assay_tables **")
+            memory = aligned(lib.assay_tables_size())
             work = scratch(lib.assay_tables_scratch_size())
-            status = lib.assay_tables_build(pointer, memory, GENERATORS, work)
-            if status != lib.ASSAY_OK:
-                raise RuntimeError(f"the tables were not built: status {status}")
-            _tables.extend((pointer[0], memory))
+            _tables.extend((lib.assay_tables_build(memory, work), memory))
         return _tables[0]

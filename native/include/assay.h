@@ -66,12 +66,12 @@ int assay_transcript_challenge(uint8_t *scalar, uint8_t *state, const uint8_t *l
 /* The generator of a name and an index (spec/transcript.md, section 2). */
 void assay_generator_var(uint8_t *point, const uint8_t *name, size_t name_length, uint32_t index);
 
-/* Fixed-base tables of V, B and Q_0 .. Q_(q_count-1), 1 <= q_count <= 256, built in the caller's memory,
- * aligned to 64 bytes, of assay_tables_size(q_count) bytes; read-only afterwards, so any number of threads may use them. */
+/* Fixed-base tables of V, B and Q_0 … Q_255, built in the caller's memory, aligned to 64 bytes, of assay_tables_size() bytes
+ * (17 MB); read-only afterwards, so any number of threads may use them. */
 typedef struct assay_tables assay_tables;
-size_t assay_tables_size(size_t q_count);
+size_t assay_tables_size(void);
 size_t assay_tables_scratch_size(void);
-int assay_tables_build(const assay_tables **tables, void *memory, size_t q_count, void *scratch);
+const assay_tables *assay_tables_build(void *memory, void *scratch);
 
 /* Decode n points.  ASSAY_BAD_POINT: *bad is the index of the first that is no finite point's encoding. */
 size_t assay_points_scratch_size(size_t n);
@@ -95,7 +95,7 @@ int assay_scalars_sum(uint8_t *sum, size_t *bad, const uint8_t *scalars, size_t 
 
 /*
  * The argument (spec/transcript.md, section 4) of m commitments of b bits, b = 64 and m <= 1024 or b = 128 and m <= 512.
- * Sizes are 0 out of range.  `tables` have all 256 Q.  Proving clears its scratch.
+ * Sizes are 0 out of range.  Proving clears its scratch.
  */
 
 size_t assay_argument_length(size_t m, size_t b);

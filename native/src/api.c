@@ -76,9 +76,9 @@ void assay_generator_var(uint8_t *point, const uint8_t *name, size_t name_length
     affine_compress(point, &generator);
 }
 
-size_t assay_tables_size(size_t q_count)
+size_t assay_tables_size(void)
 {
-    return tables_size(q_count);
+    return tables_size();
 }
 
 size_t assay_tables_scratch_size(void)
@@ -86,11 +86,9 @@ size_t assay_tables_scratch_size(void)
     return tables_scratch_size();
 }
 
-int assay_tables_build(const assay_tables **built, void *memory, size_t q_count, void *scratch)
+const assay_tables *assay_tables_build(void *memory, void *scratch)
 {
-    if (q_count < 1 || q_count > Q_COUNT_MAX) return ASSAY_BAD_COUNT;
-    *built = tables_build(memory, q_count, scratch);
-    return ASSAY_OK;
+    return tables_build(memory, scratch);
 }
 
 static size_t larger(size_t a, size_t b)

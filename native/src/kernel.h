@@ -26,11 +26,11 @@ typedef struct {
                    const tables *t, void *scratch);
 
     /* out[a] = Σ_j bit_j(row a)·Q_j + s_a·B; blindings NULL: without the last term.  A row is row_bytes bytes,
-     * bit j of it being bit j mod 8 of byte j / 8; 8·row_bytes <= t->q_count. */
+     * bit j of it being bit j mod 8 of byte j / 8; 8·row_bytes <= Q_COUNT. */
     void (*commit_rows)(affine *out, const uint8_t *rows, size_t row_bytes, const words *blindings, size_t n,
                         const tables *t, void *scratch);
 
-    /* out = Σ_j z_j·Q_j, j < n <= t->q_count.  Scratch: scratch_size(256). */
+    /* out = Σ_j z_j·Q_j, j < n <= Q_COUNT.  Scratch: scratch_size(256). */
     void (*combine)(affine *out, const words *z, size_t n, const tables *t, void *scratch);
 
     /* msm.h. */

@@ -1,35 +1,36 @@
 /*
- * Fixed-base tables of V, B and the Q generators, in the caller's memory; read-only once built.
+ * Fixed-base tables of V, B and the Q generators, in the caller's memory; read-only once built.  And sums of their entries.
  *
- * V and B: digits of WINDOW_BITS bits, 20 windows.  A digit u of window i stands for the odd number
- * 2u - (2^w - 1), and the base is halved: Σ_i (2u_i - (2^w - 1))·2^(wi)·(P/2) = Σ_i u_i·2^(wi)·P - (2^(wL) - 1)/2·P.
- * So the digits are the plain digits of the scalar, no digit is zero, no entry is infinity, and a
- * window holds 2^(w-1) entries, the other half being their opposites.  The constant is added into the
- * entries of a *lead* window, stored whole (2^w entries), once for each run of windows that may be used alone:
- * windows 0-4 carry 64 bits, 5-9 the rest of 128, 10-19 the rest of 256; B always takes all 20.
- *
- * Q: for every eight generators the 256 subset sums, indexed by a byte, bit j being generator 8g + j.
+ * A number of 256 bits is cut into 20 windows of w = WINDOW_BITS bits.  Bit k has a point of weight: 2^k·V, 2^k·B, or Q_k.  The window's
+ * digit stands for Σ (±½)·(weight of bit k), plus for a bit that is set; and since ½ + ½ = 1, ½ - ½ = 0, a constant, half the sum of all
+ * weights, makes this the sum over the set bits.  So no entry is infinity, opposite digits have opposite entries, and a window
+ * keeps those of the digits from 2^(w-1) up, the upper half.  The constant is in the entries of a *lead* window, kept whole, one for each
+ * run of windows that may be used alone: the windows of V that carry 64 bits, the rest of 128, the rest of 256; all of B; all of Q.
  */
 #ifndef ASSAY_TABLES_H
 #define ASSAY_TABLES_H
 
 #include "group.h"
 
+/* 17 MB of tables.  With 16 bits a sum has a fifth fewer entries, but their 109 MB are in no cache, which costs more. */
 #define WINDOW_BITS 13
-#define WINDOWS 20 /* 260 bits */
-#define Q_COUNT_MAX 256
+#define WINDOWS 20     /* 260 bits */
+#define WORD_WINDOWS 5 /* 65 bits */
+#define Q_COUNT 256
 
 /* A finite point in 64 bytes, a cache line: canonical words of x and y.  All zero: infinity. */
 typedef struct {
     uint64_t x[4], y[4];
 } packed;
 
+typedef struct {
+    const packed *entry; /* 2^w, or the 2^(w-1) of the upper half */
+    bool lead;
+} table_window;
+
 typedef struct assay_tables {
-    size_t q_count;           /* a multiple of 8, 8 .. Q_COUNT_MAX */
-    const packed *v[WINDOWS]; /* window i of V */
-    const packed *b[WINDOWS];
-    const packed *q;                               /* 256 entries for each eight generators */
-    affine v_point, b_point, q_point[Q_COUNT_MAX]; /* the generators themselves, V, B, Q_j (j < q_count) */
+    table_window v[WINDOWS], b[WINDOWS], q[WINDOWS];
+    affine v_point, b_point, q_point[Q_COUNT]; /* the generators themselves */
 } tables;
 
 static inline void packed_load(affine *r, const packed *a)
@@ -40,11 +41,35 @@ static inline void packed_load(affine *r, const packed *a)
 
 void packed_store(packed *r, const affine *a);
 
-/* Bytes of memory that q_count generators need; q_count is rounded up to a multiple of 8. */
-size_t tables_size(size_t q_count);
-
-/* Build in memory aligned to 64 bytes; 1 <= q_count <= Q_COUNT_MAX.  Needs a scratch of tables_scratch_size(). */
+/* Bytes of memory of the tables, and of the scratch to build them. */
+size_t tables_size(void);
 size_t tables_scratch_size(void);
-const tables *tables_build(void *memory, size_t q_count, void *scratch);
+
+/* Build in memory aligned to 64 bytes. */
+const tables *tables_build(void *memory, void *scratch);
+
+/* Items that are numbers of `length` bytes, least significant first, one after another, and the windows that they are cut into. */
+typedef struct {
+    const table_window *windows;
+    size_t count;
+    const uint8_t *numbers;
+    size_t length;
+} table_summand;
+
+/* For every item a sum of entries: a blinding factor's, then a value's or a row's. */
+typedef struct {
+    size_t count;
+    table_summand summand[2];
+} table_sums;
+
+/* v·V + r·B, values of value_words words; rows of row_bytes bytes of the Q, with blindings or, if NULL, without. */
+table_sums table_sums_of_values(const tables *t, const uint64_t *values, size_t value_words, const words *blindings);
+table_sums table_sums_of_rows(const tables *t, const uint8_t *rows, size_t row_bytes, const words *blindings);
+
+/* The same from item `first` on. */
+table_sums table_sums_from(const table_sums *s, size_t first);
+
+/* Look-ups an item. */
+size_t table_sums_terms(const table_sums *s);
 
 #endif

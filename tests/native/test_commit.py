@@ -151,23 +151,3 @@ def test_linear_combinations(count: int) -> None:
         work = scratch(lib.assay_test_scratch_size(count))
         lib.assay_test_combine(r, encoded, count, tables(), work)
         assert bytes(ffi.buffer(r)) == native.msm(encoded, points)
-
-
-@pytest.mark.parametrize("q_count", [1, 8, 9, 16])
-def test_tables_of_fewer_generators(q_count: int) -> None:
-    memory = aligned(lib.assay_tables_size(q_count))
-    pointer = ffi.new("assay_tables **")
-    work = scratch(lib.assay_tables_scratch_size())
-    assert lib.assay_tables_build(pointer, memory, q_count, work) == lib.ASSAY_OK
-    r = ffi.new("uint8_t[33]")
-    row = (1 << q_count - 1).to_bytes((q_count + 7) // 8, "little")
-    work = scratch(lib.assay_test_scratch_size(1))
-    lib.assay_test_commit_rows(r, row, len(row), ffi.NULL, 1, pointer[0], work)
-    assert bytes(ffi.buffer(r)) == native.generator(b"Q", q_count - 1)
-
-
-@pytest.mark.parametrize("q_count", [0, 257, 2**40])
-def test_tables_of_a_wrong_count_are_refused(q_count: int) -> None:
-    pointer = ffi.new("assay_tables **")
-    status = lib.assay_tables_build(pointer, ffi.NULL, q_count, ffi.NULL)
-    assert status == lib.ASSAY_BAD_COUNT

@@ -29,9 +29,9 @@ typedef struct {
 } batch_pair;
 
 typedef struct {
-    size_t n;                               /* pairs pushed */
+    size_t n;                                /* pairs pushed */
     batch_pair pair[BATCH_VECTORS + CHAINS]; /* behind the pairs: the products of the chains, in `prefix` */
-    point_lanes *point[BATCH_VECTORS];      /* the accumulators */
+    point_lanes *point[BATCH_VECTORS];       /* the accumulators */
     __mmask8 idle[BATCH_VECTORS];
 } lane_batch; /* about 260 kB */
 

@@ -1,186 +1,122 @@
 /*
  * Sums of table entries, eight items a vector: commitments, rows of bits, and combinations of the Q generators.
  *
- * An item is a sum of terms, one look-up each: the 20 windows of its blinding factor, then the windows of its value or the bytes of its
- * row.  Step by step all items of a block add one entry, so one inversion serves a block.  Few items are cut into *parts*: part p of P adds
- * the terms p, p + P, p + 2P, …, and the parts are added up at the end; the steps are fewer and the batches fuller.  Since blinding
- * comes first, every part starts with some of it, and no sum on the way is infinite but by a chance of 2^-256, or by
- * a blinding factor chosen for that.  Without blinding, part p starts at a fixed point E_p, and part p + P/2 at its opposite.
- *
+ * Step by step all items of a block look up one entry and add it, so one inversion serves a block.  Few items are cut into *parts*: part p of
+ * P adds the terms p, p + P, p + 2P, …, and the parts are added up at the end; the steps are fewer and the batches fuller.  No
+ * entry is infinite, and no sum on the way is but by a chance of 2^-256 or by numbers chosen for that; the last one may be.
  * Whenever the formulas of a batch do not hold, the portable kernel does the whole block again.
+ *
+ * A block of items that does not fill its last vector fills it with copies of its last item.
  */
 #include "avx512ifma.h"
+#include "portable.h"
 
 #include <string.h>
 
 #define PARTS_MAX 16
+#define ITEMS (BATCH_VECTORS * LANES)
+#define NUMBER_WORDS 5
 
-/* What a sum adds: blindings or NULL, and either values or rows. */
+/* The words of a summand's numbers, word k of all items side by side; zero where a number ends before. */
 typedef struct {
-    const tables *t;
-    const words *blindings;
-    const uint64_t *values; /* value_words each, or NULL */
-    size_t value_words;
-    const uint8_t *rows; /* row_bytes each */
-    size_t row_bytes;
-} table_sums;
-
-/* One term of every item: where its digit is and which entries it selects. */
-typedef struct {
-    const packed *entries;
-    bool half;             /* the entries are those of the digits from 2^12 up; the others are opposites */
-    const uint64_t *words; /* of the first item; NULL: the digit is a byte */
-    size_t word_count, bit, stride;
-    const uint8_t *byte; /* of the first item, row_bytes apart */
-} sum_term;
+    _Alignas(64) uint64_t word[NUMBER_WORDS][ITEMS];
+} number_columns;
 
 /* The entries that one step adds, vector by vector. */
 typedef struct {
     size_t vectors;
-    const packed *entry[BATCH_VECTORS * LANES];
+    _Alignas(64) const packed *entry[ITEMS];
     __mmask8 negative[BATCH_VECTORS]; /* the opposite is meant */
-    __mmask8 idle[BATCH_VECTORS];     /* the entry is infinite, or there is no item */
 } sum_step;
 
 typedef struct {
     lane_batch *batch;
-    point_lanes *sum; /* BATCH_VECTORS */
-    sum_step *step;   /* this one and the next */
+    point_lanes *sum;        /* BATCH_VECTORS */
+    number_columns *columns; /* of either summand */
+    sum_step *step;          /* this one and the next */
 } workspace;
 
-static size_t value_windows(size_t value_words)
+/* The numbers of n items; the last vector is filled up with the last. */
+static void read_numbers(number_columns *c, const table_summand *s, size_t n)
 {
-    return value_words == 4 ? WINDOWS : 5 * value_words;
-}
-
-static size_t term_count(const table_sums *s)
-{
-    return (s->blindings != NULL ? WINDOWS : 0) + (s->values != NULL ? value_windows(s->value_words) : s->row_bytes);
-}
-
-static sum_term describe_term(const table_sums *s, size_t i)
-{
-    if (s->blindings != NULL && i < WINDOWS)
-        return (sum_term){.entries = s->t->b[i],
-                          .half = i != 0,
-                          .words = s->blindings->word,
-                          .word_count = 4,
-                          .bit = WINDOW_BITS * i,
-                          .stride = 4};
-    if (s->blindings != NULL) i -= WINDOWS;
-    if (s->values != NULL)
-        return (sum_term){.entries = s->t->v[i],
-                          .half = i != 0 && i != 5 && i != 10,
-                          .words = s->values,
-                          .word_count = s->value_words,
-                          .bit = WINDOW_BITS * i,
-                          .stride = s->value_words};
-    return (sum_term){.entries = s->t->q + 256 * i, .byte = s->rows + i, .stride = s->row_bytes};
-}
-
-/* The windows of eight scalars, `stride` words apart: where its digit's entry is.  In a half window a digit below 2^12 has the opposite of
- * its mirror image's entry.  Returns the lanes of such. */
-static inline __mmask8 window_entries(const packed *entry[LANES], const sum_term *term, size_t item, size_t used)
-{
-    const unsigned half = 1u << (WINDOW_BITS - 1), mask = term->half ? half - 1 : 2 * half - 1;
-    const size_t stride = term->stride, shift = term->bit % 64;
-    const uint64_t *word = term->words + item * stride + term->bit / 64;
-    const bool crosses = shift > 64 - WINDOW_BITS && term->bit / 64 + 1 < term->word_count;
-    const packed *const entries = term->entries;
-    unsigned negative = 0;
-    for (size_t k = 0; k < used; k++, word += stride) {
-        const uint64_t high = crosses ? word[1] << (64 - shift) : 0;
-        const unsigned digit = (unsigned)(word[0] >> shift | high) & (2 * half - 1),
-                       below = term->half & (digit < half);
-        entry[k] = entries + ((digit ^ (0u - below)) & mask);
-        negative |= below << k;
-    }
-    return (__mmask8)negative;
-}
-
-/* The subset sums of eight rows' bytes; returns the lanes of the empty subset. */
-static inline __mmask8 byte_entries(const packed *entry[LANES], const sum_term *term, size_t item, size_t used)
-{
-    const uint8_t *byte = term->byte + item * term->stride;
-    const packed *const entries = term->entries;
-    unsigned empty = 0;
-    for (size_t k = 0; k < used; k++, byte += term->stride) {
-        entry[k] = entries + *byte;
-        empty |= (unsigned)(*byte == 0) << k;
-    }
-    return (__mmask8)empty;
-}
-
-/* A term of the items first … first + n - 1. */
-static void append_term(sum_step *step, const table_sums *s, size_t i, size_t first, size_t n)
-{
-    const sum_term term = describe_term(s, i);
-    for (size_t at = 0; at < n; at += LANES) {
-        const size_t v = step->vectors++, used = n - at < LANES ? n - at : LANES;
-        const packed **entry = step->entry + LANES * v;
-        step->idle[v] = (__mmask8)(0xFF << used);
-        step->negative[v] = 0;
-        if (term.words == NULL)
-            step->idle[v] |= byte_entries(entry, &term, first + at, used);
+    const size_t whole = s->length / 8, items = (n + LANES - 1) / LANES * LANES;
+    for (size_t i = 0; i < n; i++) {
+        const uint8_t *number = s->numbers + s->length * i;
+        uint64_t word[NUMBER_WORDS] = {0};
+        if (whole == 4)
+            memcpy(word, number, 32);
+        else if (whole == 1)
+            memcpy(word, number, 8);
         else
-            step->negative[v] = window_entries(entry, &term, first + at, used);
-        for (size_t k = used; k < LANES; k++) entry[k] = term.entries;
+            memcpy(word, number, s->length);
+        for (size_t k = 0; k < NUMBER_WORDS; k++) c->word[k][i] = word[k];
+    }
+    for (size_t k = 0; k < NUMBER_WORDS; k++)
+        for (size_t i = n; i < items; i++) c->word[k][i] = c->word[k][n - 1];
+}
+
+/* Term i of all items.  Outside lead windows a digit of the lower half has the opposite of its mirror image's entry. */
+static void append_term(sum_step *step, const workspace *w, const table_sums *s, size_t i, size_t vectors)
+{
+    const bool second = i >= s->summand[0].count;
+    const number_columns *columns = &w->columns[second];
+    if (second) i -= s->summand[0].count;
+    const table_window *window = &s->summand[second].windows[i];
+    const size_t bit = WINDOW_BITS * i;
+    const uint64_t *low = columns->word[bit / 64], *high = columns->word[bit / 64 + 1];
+    const __m128i down = _mm_cvtsi64_si128((long long)(bit % 64)), up = _mm_cvtsi64_si128((long long)(64 - bit % 64));
+    const __m512i mask = lane_all(((uint64_t)1 << WINDOW_BITS) - 1), half = lane_all((uint64_t)1 << (WINDOW_BITS - 1)),
+                  base = lane_all((uint64_t)(uintptr_t)window->entry);
+    for (size_t v = 0; v < vectors; v++) {
+        const __m512i a = _mm512_load_si512(low + LANES * v), b = _mm512_load_si512(high + LANES * v);
+        __m512i digit = _mm512_and_si512(_mm512_or_si512(_mm512_srl_epi64(a, down), _mm512_sll_epi64(b, up)), mask);
+        __mmask8 negative = 0;
+        if (!window->lead) {
+            negative = _mm512_cmplt_epu64_mask(digit, half);
+            digit = _mm512_mask_xor_epi64(digit, negative, digit, mask);
+            digit = _mm512_xor_si512(digit, half);
+        }
+        const __m512i entry = _mm512_add_epi64(base, _mm512_slli_epi64(digit, 6));
+        _mm512_store_si512(step->entry + LANES * step->vectors, entry);
+        step->negative[step->vectors++] = negative;
     }
 }
 
 /* Terms i, i + 1, … of as many parts. */
-static void prepare_step(sum_step *step, const table_sums *s, size_t i, size_t first, size_t n, size_t parts)
+static void prepare_step(sum_step *step, const workspace *w, const table_sums *s, size_t i, size_t vectors,
+                         size_t parts)
 {
     step->vectors = 0;
-    for (size_t end = i + parts, terms = term_count(s); i < end && i < terms; i++) append_term(step, s, i, first, n);
+    for (size_t end = i + parts, terms = table_sums_terms(s); i < end && i < terms; i++)
+        append_term(step, w, s, i, vectors);
 }
 
 /* The entries of a vector, y of bound 2. */
 static inline void load_entries(lanes *x, lanes *y, const sum_step *step, size_t v)
 {
     lanes_load_packed(x, y, step->entry + LANES * v);
-    const lanes minus = lanes_negated(y, 1);
-    *y = lanes_select(y, &minus, step->negative[v]);
-}
-
-/* Where the sums of an unblinded part start. */
-static point_lanes starting_point(const tables *t, size_t part, size_t parts)
-{
-    const packed *entry[LANES];
-    point_lanes r;
-    const bool negative = part >= parts / 2;
-    for (size_t k = 0; k < LANES; k++) entry[k] = t->v[1] + (negative ? part - parts / 2 : part);
-    lanes_load_packed(&r.x, &r.y, entry);
-    if (negative) r.y = lanes_carry(lanes_negated(&r.y, 1));
-    return r;
+    *y = lanes_negate_some(y, step->negative[v]);
 }
 
 /* One block of n items, cut into parts, `vectors` each; false when the formulas do not hold. */
-static bool sum_block(affine *out, const workspace *w, const table_sums *s, size_t first, size_t n, size_t parts)
+static bool sum_block(affine *out, const workspace *w, const table_sums *s, size_t n, size_t parts)
 {
-    const size_t terms = term_count(s), vectors = (n + LANES - 1) / LANES;
+    const size_t terms = table_sums_terms(s), vectors = (n + LANES - 1) / LANES;
     sum_step *step = &w->step[0], *next = &w->step[1];
-    prepare_step(step, s, 0, first, n, parts);
+    for (size_t i = 0; i < s->count; i++) read_numbers(&w->columns[i], &s->summand[i], n);
+    prepare_step(step, w, s, 0, vectors, parts);
     for (size_t v = 0; v < parts * vectors; v++) {
-        if (s->blindings == NULL) {
-            w->sum[v] = starting_point(s->t, v / vectors, parts);
-            continue;
-        }
         load_entries(&w->sum[v].x, &w->sum[v].y, step, v);
-        w->sum[v].y = lanes_carry(w->sum[v].y);
+        lanes_put(&w->sum[v].y, lanes_carry(w->sum[v].y));
     }
-    size_t i = 0;
-    if (s->blindings != NULL) {
-        i = parts;
-        prepare_step(step, s, i, first, n, parts);
-    }
-    for (; i < terms; i += parts) {
-        prepare_step(next, s, i + parts, first, n, parts);
+    prepare_step(step, w, s, parts, vectors, parts);
+    for (size_t i = parts; i < terms; i += parts) {
+        prepare_step(next, w, s, i + parts, vectors, parts);
         batch_start(w->batch);
         for (size_t v = 0; v < step->vectors; v++) {
             lanes x, y;
             load_entries(&x, &y, step, v);
-            batch_push(w->batch, &w->sum[v], &x, &y, step->idle[v]);
+            batch_push(w->batch, &w->sum[v], &x, &y, 0);
         }
         if (!batch_finish_ahead_var(w->batch, next->entry, LANES * next->vectors)) return false;
         sum_step *spent = step;
@@ -191,8 +127,7 @@ static bool sum_block(affine *out, const workspace *w, const table_sums *s, size
         batch_start(w->batch);
         for (size_t v = 0; v < half * vectors; v++) {
             const point_lanes *other = &w->sum[half * vectors + v];
-            const size_t left = n - v % vectors * LANES;
-            batch_push(w->batch, &w->sum[v], &other->x, &other->y, left < LANES ? (__mmask8)(0xFF << left) : 0);
+            batch_push(w->batch, &w->sum[v], &other->x, &other->y, 0);
         }
         if (!batch_finish_var(w->batch)) return false;
     }
@@ -203,30 +138,22 @@ static bool sum_block(affine *out, const workspace *w, const table_sums *s, size
     return true;
 }
 
-static void sum_block_exactly(affine *out, const table_sums *s, size_t first, size_t n, void *scratch)
-{
-    const words *blindings = s->blindings == NULL ? NULL : s->blindings + first;
-    if (s->values != NULL)
-        KERNEL_PORTABLE.commit(out, s->values + first * s->value_words, s->value_words, blindings, n, s->t, scratch);
-    else
-        KERNEL_PORTABLE.commit_rows(out, s->rows + first * s->row_bytes, s->row_bytes, blindings, n, s->t, scratch);
-}
-
 static void sum_terms(affine *out, const table_sums *s, size_t n, void *scratch)
 {
     uint8_t *next = scratch;
     workspace w;
     w.batch = arena_take(&next, sizeof *w.batch);
     w.sum = arena_take(&next, BATCH_VECTORS * sizeof *w.sum);
+    w.columns = arena_take(&next, 2 * sizeof *w.columns);
     w.step = arena_take(&next, 2 * sizeof *w.step);
     const size_t vectors = (n + LANES - 1) / LANES;
-    size_t parts = s->blindings == NULL ? 2 : 1;
-    while (2 * parts * vectors <= BATCH_VECTORS && parts < PARTS_MAX && parts < term_count(s)) parts *= 2;
+    size_t parts = 1;
+    while (2 * parts * vectors <= BATCH_VECTORS && parts < PARTS_MAX && 2 * parts < table_sums_terms(s)) parts *= 2;
     const size_t most = BATCH_VECTORS / parts * LANES;
     for (size_t first = 0; first < n; first += most) {
         const size_t block = n - first < most ? n - first : most;
-        if (!sum_block(out + first, &w, s, first, block, parts))
-            sum_block_exactly(out + first, s, first, block, scratch);
+        const table_sums here = table_sums_from(s, first);
+        if (!sum_block(out + first, &w, &here, block, parts)) portable_sum_terms(out + first, &here, block, scratch);
     }
 }
 
@@ -234,28 +161,28 @@ static void sum_terms(affine *out, const table_sums *s, size_t n, void *scratch)
 static size_t sums_size(void)
 {
     const size_t own = ARENA_SIZE(sizeof(lane_batch)) + ARENA_SIZE(BATCH_VECTORS * sizeof(point_lanes)) +
-                       ARENA_SIZE(2 * sizeof(sum_step)),
-                 exact = KERNEL_PORTABLE.scratch_size(BATCH_VECTORS * LANES);
+                       ARENA_SIZE(2 * sizeof(number_columns)) + ARENA_SIZE(2 * sizeof(sum_step)),
+                 exact = KERNEL_PORTABLE.scratch_size(ITEMS);
     return own > exact ? own : exact;
 }
 
 size_t avx512ifma_scratch_size(size_t n)
 {
     (void)n;
-    return sums_size() + ARENA_SIZE(256 * Q_COUNT_MAX / 8) + ARENA_SIZE(256 * sizeof(affine));
+    return sums_size() + ARENA_SIZE(256 * Q_COUNT / 8) + ARENA_SIZE(256 * sizeof(affine));
 }
 
 void avx512ifma_commit(affine *out, const uint64_t *values, size_t value_words, const words *blindings, size_t n,
                        const tables *t, void *scratch)
 {
-    const table_sums s = {.t = t, .blindings = blindings, .values = values, .value_words = value_words};
+    const table_sums s = table_sums_of_values(t, values, value_words, blindings);
     sum_terms(out, &s, n, scratch);
 }
 
 void avx512ifma_commit_rows(affine *out, const uint8_t *rows, size_t row_bytes, const words *blindings, size_t n,
                             const tables *t, void *scratch)
 {
-    const table_sums s = {.t = t, .blindings = blindings, .rows = rows, .row_bytes = row_bytes};
+    const table_sums s = table_sums_of_rows(t, rows, row_bytes, blindings);
     sum_terms(out, &s, n, scratch);
 }
 
@@ -263,7 +190,7 @@ void avx512ifma_commit_rows(affine *out, const uint8_t *rows, size_t row_bytes, 
 void avx512ifma_combine(affine *out, const words *z, size_t n, const tables *t, void *scratch)
 {
     uint8_t *next = scratch;
-    uint8_t *rows = arena_take(&next, 256 * Q_COUNT_MAX / 8);
+    uint8_t *rows = arena_take(&next, 256 * Q_COUNT / 8);
     affine *sums = arena_take(&next, 256 * sizeof(affine));
     const size_t row_bytes = (n + 7) / 8;
     memset(rows, 0, 256 * row_bytes);

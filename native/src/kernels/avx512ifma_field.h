@@ -120,6 +120,17 @@ static inline lanes lanes_negated(const lanes *b, unsigned k)
                    _mm512_sub_epi64(p, b->limb3), _mm512_sub_epi64(p4, b->limb4)};
 }
 
+/* b in the lanes of the mask turned to 2P - b, which has bound 2; b of bound 1. */
+static inline lanes lanes_negate_some(const lanes *b, __mmask8 mask)
+{
+    lanes_check_bound(b, 1);
+    const __m512i p0 = lane_all(2 * FIELD_P0), p = lane_all(2 * FIELD_MASK), p4 = lane_all(2 * FIELD_P4);
+    return (lanes){
+        _mm512_mask_sub_epi64(b->limb0, mask, p0, b->limb0), _mm512_mask_sub_epi64(b->limb1, mask, p, b->limb1),
+        _mm512_mask_sub_epi64(b->limb2, mask, p, b->limb2), _mm512_mask_sub_epi64(b->limb3, mask, p, b->limb3),
+        _mm512_mask_sub_epi64(b->limb4, mask, p4, b->limb4)};
+}
+
 /* Loose: a + b. */
 static inline lanes lanes_plus(const lanes *a, const lanes *b)
 {

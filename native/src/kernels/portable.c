@@ -1,14 +1,13 @@
 /*
  * The portable kernel: sums of table entries, many at a time.
  *
- * An item is a sum of terms, one look-up each: the 20 windows of its blinding factor, then the windows
- * of its value, or the bytes of its row.  Term by term, all items of a block add their entry in one batch, so that one window's
- * table is hot and one inversion serves the block.  The blinding comes first: most sums are then never
- * infinite.  A few items do better with Jacobian additions.
+ * Look-up by look-up, all items of a block add their entry in one batch, so that one window's table is hot and one inversion
+ * serves the block.  The blinding comes first: most sums are then never infinite.  A few items do better with Jacobian additions.
  */
 #include "../kernel.h"
 
 #include "../msm.h"
+#include "portable.h"
 #include "portable_sumcheck.h"
 
 #include <string.h>
@@ -16,83 +15,53 @@
 /* Below this many items an inversion a term costs more than Jacobian additions. */
 #define FEW 8
 #define PREFETCH 16
+#define HALF (1u << (WINDOW_BITS - 1)) /* the first digit of the upper half of a window */
 
-/* What a sum adds: blindings or NULL, and either values or rows. */
+/* One look-up of every item: the digit, `shift` bits up in the eight bytes at `bytes`, `loaded` of which are the item's. */
 typedef struct {
-    const tables *t;
-    const words *blindings;
-    const uint64_t *values; /* value_words each, or NULL */
-    size_t value_words;
-    const uint8_t *rows; /* row_bytes each */
-    size_t row_bytes;
-} table_sums;
-
-/* One term of every item: where its digit is and which entries it selects. */
-typedef struct {
-    const packed *entries;
-    bool half;             /* the entries are those of the digits from 2^12 up; the others are opposites */
-    const uint64_t *words; /* of the first item; NULL: the digit is a byte */
-    size_t word_count, window;
-    const uint8_t *byte; /* of the first item */
-    size_t stride;       /* from item to item, in words or bytes */
+    table_window window;
+    unsigned mask, shift;
+    const uint8_t *bytes;
+    size_t loaded, stride;
 } sum_term;
 
-/* Windows that carry a value of 1, 2 or 4 words. */
-static size_t value_windows(size_t value_words)
-{
-    return value_words == 4 ? WINDOWS : 5 * value_words;
-}
-
-static size_t term_count(const table_sums *s)
-{
-    const size_t own = s->values != NULL ? value_windows(s->value_words) : s->row_bytes;
-    return own + (s->blindings != NULL ? WINDOWS : 0);
-}
-
-/* Term number i: the windows of the blinding factor, then those of the value, or the bytes of the row. */
 static sum_term describe_term(const table_sums *s, size_t i)
 {
-    if (s->blindings != NULL && i < WINDOWS)
-        return (sum_term){.entries = s->t->b[i],
-                          .half = i != 0,
-                          .words = s->blindings->word,
-                          .word_count = 4,
-                          .window = i,
-                          .stride = 4};
-    if (s->blindings != NULL) i -= WINDOWS;
-    if (s->values != NULL)
-        return (sum_term){.entries = s->t->v[i],
-                          .half = i != 0 && i != 5 && i != 10,
-                          .words = s->values,
-                          .word_count = s->value_words,
-                          .window = i,
-                          .stride = s->value_words};
-    return (sum_term){.entries = s->t->q + 256 * i, .byte = s->rows + i, .stride = s->row_bytes};
+    const table_summand *of = &s->summand[0];
+    if (i >= of->count) i -= of++->count;
+    const unsigned bit = WINDOW_BITS * (unsigned)i;
+    sum_term r = {.window = of->windows[i], .mask = 2 * HALF - 1, .stride = of->length};
+    r.loaded = of->length < 8 ? of->length : 8;
+    const size_t last = of->length - r.loaded, at = bit / 8 < last ? bit / 8 : last;
+    r.bytes = of->numbers + at;
+    r.shift = bit - 8 * (unsigned)at;
+    if (r.shift > 63) r.shift = r.mask = 0; /* the number ends before */
+    return r;
 }
 
 static inline unsigned term_digit(const sum_term *term, size_t item)
 {
-    if (term->words == NULL) return term->byte[item * term->stride];
-    const uint64_t *word = term->words + item * term->stride;
-    const size_t bit = WINDOW_BITS * term->window, index = bit / 64, shift = bit % 64;
-    uint64_t digit = word[index] >> shift;
-    if (shift > 64 - WINDOW_BITS && index + 1 < term->word_count) digit |= word[index + 1] << (64 - shift);
-    return (unsigned)digit & ((1u << WINDOW_BITS) - 1);
+    uint64_t word = 0;
+    if (term->loaded == 8)
+        memcpy(&word, term->bytes + item * term->stride, 8);
+    else
+        memcpy(&word, term->bytes + item * term->stride, term->loaded);
+    return (unsigned)(word >> term->shift) & term->mask;
 }
 
-/* Where a digit's entry is: in a half window a digit below 2^12 has the entry of its mirror image. */
+/* Where a digit's entry is: outside lead windows a digit of the lower half has the entry of its mirror image. */
 static inline const packed *term_entry(const sum_term *term, unsigned digit)
 {
-    const unsigned half = 1u << (WINDOW_BITS - 1), negative = 0u - (digit < half);
-    return &term->entries[term->half ? (digit ^ negative) & (half - 1) : digit];
+    const unsigned negative = 0u - (digit < HALF);
+    return &term->window.entry[term->window.lead ? digit : (digit ^ negative) & (HALF - 1)];
 }
 
 /* The entry itself; its sign is random, so it is taken without a branch. */
 static inline void load_entry(affine *r, const sum_term *term, unsigned digit)
 {
     packed_load(r, term_entry(term, digit));
-    if (term->half) {
-        const uint64_t keep = 0 - (uint64_t)(digit >> (WINDOW_BITS - 1));
+    if (!term->window.lead) {
+        const uint64_t keep = 0 - (uint64_t)(digit >= HALF);
         field opposite;
         field_neg(&opposite, &r->y);
         for (int i = 0; i < 4; i++) r->y.limb[i] = (r->y.limb[i] & keep) | (opposite.limb[i] & ~keep);
@@ -103,7 +72,7 @@ static void sum_few(affine *out, const table_sums *s, size_t n)
 {
     jacobian sum[FEW];
     for (size_t item = 0; item < n; item++) sum[item] = JACOBIAN_INFINITY;
-    const size_t terms = term_count(s);
+    const size_t terms = table_sums_terms(s);
     for (size_t i = 0; i < terms; i++) {
         const sum_term term = describe_term(s, i);
         for (size_t item = 0; item < n; item++) {
@@ -133,7 +102,7 @@ static void add_term(const sum_term *term, size_t first, size_t n, batch_queue *
     batch_flush_var(queue);
 }
 
-static void sum_terms(affine *out, const table_sums *s, size_t n, void *scratch)
+void portable_sum_terms(affine *out, const table_sums *s, size_t n, void *scratch)
 {
     uint8_t *next = scratch;
     batch_queue *queue = arena_take(&next, sizeof(batch_queue));
@@ -143,7 +112,7 @@ static void sum_terms(affine *out, const table_sums *s, size_t n, void *scratch)
         return;
     }
     batch_begin(queue, slot);
-    const size_t terms = term_count(s);
+    const size_t terms = table_sums_terms(s);
     for (size_t first = 0; first < n; first += BATCH_SIZE) {
         const size_t block = n - first < BATCH_SIZE ? n - first : BATCH_SIZE;
         for (size_t i = 0; i < block; i++) slot[i] = AFFINE_INFINITY;
@@ -160,28 +129,28 @@ static size_t portable_scratch_size(size_t n)
 {
     (void)n;
     return ARENA_SIZE(sizeof(batch_queue)) + ARENA_SIZE(2 * BATCH_SIZE * sizeof(affine)) +
-           ARENA_SIZE(256 * Q_COUNT_MAX / 8) + ARENA_SIZE(256 * sizeof(affine));
+           ARENA_SIZE(256 * Q_COUNT / 8) + ARENA_SIZE(256 * sizeof(affine));
 }
 
 static void portable_commit(affine *out, const uint64_t *values, size_t value_words, const words *blindings, size_t n,
                             const tables *t, void *scratch)
 {
-    const table_sums s = {.t = t, .blindings = blindings, .values = values, .value_words = value_words};
-    sum_terms(out, &s, n, scratch);
+    const table_sums s = table_sums_of_values(t, values, value_words, blindings);
+    portable_sum_terms(out, &s, n, scratch);
 }
 
 static void portable_commit_rows(affine *out, const uint8_t *rows, size_t row_bytes, const words *blindings, size_t n,
                                  const tables *t, void *scratch)
 {
-    const table_sums s = {.t = t, .blindings = blindings, .rows = rows, .row_bytes = row_bytes};
-    sum_terms(out, &s, n, scratch);
+    const table_sums s = table_sums_of_rows(t, rows, row_bytes, blindings);
+    portable_sum_terms(out, &s, n, scratch);
 }
 
 /* Row k holds bit k of every scalar; Σ_k 2^k·row_k, by Horner's rule from the top. */
 static void portable_combine(affine *out, const words *z, size_t n, const tables *t, void *scratch)
 {
     uint8_t *next = scratch;
-    uint8_t *rows = arena_take(&next, 256 * Q_COUNT_MAX / 8);
+    uint8_t *rows = arena_take(&next, 256 * Q_COUNT / 8);
     affine *sums = arena_take(&next, 256 * sizeof(affine));
     const size_t row_bytes = (n + 7) / 8;
     memset(rows, 0, 256 * row_bytes);
