@@ -98,7 +98,7 @@ def write_bundle(
     data = wire.write_record(manifest)
     checked = CheckedManifest(manifest, manifest_digest(data), snapshot)
     try:
-        _check_assets(checked, files)
+        _check_assets(checked, files, _policy(config))
         SigningLog(config.signing_key).record(config.snapshot_id, checked.digest)
         signature = sign(signing, "manifest-signature", data)
         check_manifest(data, signature, frozen.public_key, _policy(config))
@@ -147,7 +147,7 @@ def _prove_solvency(
     return replace(statement, solvency=argument)
 
 
-def _check_assets(checked: CheckedManifest, files: dict[str, bytes]) -> None:
+def _check_assets(checked: CheckedManifest, files: dict[str, bytes], policy: Policy) -> None:
     """Check evidence and solvency argument of every asset.
 
     Raises:
@@ -155,12 +155,12 @@ def _check_assets(checked: CheckedManifest, files: dict[str, bytes]) -> None:
     """
     seen = Seen()
     for asset in checked.manifest.assets:
-        evidence = check_evidence(checked, asset, files[asset.code], seen)
+        evidence = check_evidence(checked, asset, files[asset.code], seen, policy)
         check_solvency_argument(checked, asset, evidence)
 
 
 def _policy(config: SnapshotConfig) -> Policy:
-    """Return the policy of a verifier whose user takes every unit and ratio of the snapshot."""
+    """Return the policy of a verifier whose user takes all that the snapshot declares."""
     return Policy(
         ratio=(1, MAX_RATIO_TERM),
         units=tuple(
@@ -168,4 +168,5 @@ def _policy(config: SnapshotConfig) -> Policy:
             for asset in config.assets
             for unit in asset.units
         ),
+        slots=tuple(slot for asset in config.assets for slot in asset.slots),
     )

@@ -19,7 +19,7 @@ from typing import Annotated, Any
 
 import typer
 
-from prover import cli_import
+from prover import cli_evidence, cli_import
 from prover.errors import AssetsShort, ProverError
 from prover.keys import make_keys, public_bytes, read_signing_key
 from prover.packages import Packager, write_packages
@@ -41,6 +41,7 @@ app = typer.Typer(
 )
 
 app.add_typer(cli_import.app)
+app.add_typer(cli_evidence.app, name="evidence")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Cores to use; all by default.")]

@@ -24,6 +24,7 @@ from prover.ledger.source import (
 )
 from prover.toml_table import Table
 from verifier.account import AccountError, IdType, canonical_name
+from verifier.chain.tokens import MAX_SLOT, TokenSlot
 from verifier.ownership import OwnershipError, parse_address
 from verifier.params import CAPACITIES, MAX_HEIGHT, MAX_RATIO_TERM, MAX_UNIT_DECIMALS, PAGE_SIZES
 from verifier.units import KNOWN_UNITS
@@ -49,7 +50,11 @@ class SplitPolicy:
 
 @dataclass(frozen=True, slots=True)
 class AssetConfig:
-    """One asset; ``capacity`` in pages, None for the least that fits; units as in the manifest."""
+    """One asset; ``capacity`` in pages, None for the least that fits; units as in the manifest.
+
+    proofs: files of state proofs of all that it holds on Ethereum; slots: of tokens that the
+    verifier's table lacks.
+    """
 
     code: str
     decimals: int
@@ -57,6 +62,8 @@ class AssetConfig:
     capacity: int | None
     split: SplitPolicy
     units: tuple[Unit, ...]
+    proofs: tuple[Path, ...] = ()
+    slots: tuple[TokenSlot, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,13 +261,34 @@ def _asset(table: Table) -> AssetConfig:
             policy = SplitPolicy(split.take("least", int), split.take("most", int))
             if not 1 <= policy.least <= policy.most <= MAX_PARTS:
                 raise split.error("most", f"must hold 1 <= least <= most <= {MAX_PARTS}")
-    units = sorted(
-        (_unit(unit, code, decimals) for unit in table.tables("units")),
-        key=lambda unit: (unit.chain, unit.contract),
-    )
-    if not 1 <= len({(unit.chain, unit.contract) for unit in units}) == len(units) <= 64:
+    units: dict[tuple[str, str], Unit] = {}
+    slots = []
+    for number, entry in enumerate(table.tables("units"), 1):
+        unit = _unit(entry, code, decimals)
+        units[unit.chain, unit.contract] = unit
+        if not len(units) == number <= 64:
+            raise table.error("units", "must be 1 to 64, all different")
+        if entry.has("slot"):
+            slots.append(_slot(entry, unit))
+    if not units:
         raise table.error("units", "must be 1 to 64, all different")
-    return AssetConfig(code, decimals, Ratio(den, num), capacity, policy, tuple(units))
+    return AssetConfig(
+        code,
+        decimals,
+        Ratio(den, num),
+        capacity,
+        policy,
+        tuple(units[place] for place in sorted(units)),
+        table.take_paths("proofs") if table.has("proofs") else (),
+        tuple(slots),
+    )
+
+
+def _slot(table: Table, unit: Unit) -> TokenSlot:
+    slot = table.take("slot", int)
+    if unit.chain != "ethereum" or not unit.contract or not 0 <= slot <= MAX_SLOT:
+        raise table.error("slot", "must be 0 to 2^256 - 1, of a token on ethereum")
+    return TokenSlot(unit.contract, slot)
 
 
 def _capacity(table: Table) -> int | None:

@@ -215,7 +215,13 @@ def _freeze_evidence(work: _Work) -> dict[str, wire.AnyEvidence]:
     if not folder.exists():
         work.progress.stage("checking ownership signatures", None)
         messages = ownership_messages(config, work.frozen.public_key)
-        files = build_evidence(config.evidence, config.assets, messages, work.progress.reach)
+        files = build_evidence(
+            config.evidence,
+            config.assets,
+            messages,
+            work.progress.reach,
+            blocks=config.chains,
+        )
         with fresh_folder(folder) as partial:
             for code, data in files.items():
                 (partial / code).write_bytes(data)

@@ -73,6 +73,13 @@ class Table:
             raise self.error(key, "not a path")
         return self.file.absolute().parent / text
 
+    def take_paths(self, key: str) -> tuple[Path, ...]:
+        """Return a list of paths, each taken as by `take_path`."""
+        texts = self.take(key, list)
+        if not all(isinstance(text, str) and text and "\0" not in text for text in texts):
+            raise self.error(key, "must be a list of paths")
+        return tuple(self.file.absolute().parent / text for text in texts)
+
     def remaining(self) -> list[str]:
         """Return the keys not yet taken."""
         return list(self._values)

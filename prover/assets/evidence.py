@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from prover.assets.ethereum import needed_proof
 from prover.config import AssetConfig
 from prover.errors import ProverError
 from verifier import wire
 from verifier.evidence import ledger_units
 from verifier.ownership import OwnershipError, check_ownership, parse_address
+from verifier.ownership.contract import CONTRACT_FORMAT, contract_signature
 from verifier.params import ASSETS_LIMIT, MAX_EVIDENCE_BYTES
 
 COLUMNS = ("asset", "chain", "contract", "address", "amount", "format", "signature")
@@ -33,11 +35,10 @@ _AMOUNT_DIGITS = 78
 
 @dataclass(frozen=True, slots=True)
 class Backing:
-    """What an asset's evidence holds beside addresses and signatures (``spec/wire.md`` 4)."""
+    """What an asset's evidence has beside addresses, signatures and proofs (``spec/wire.md`` 4)."""
 
     coins: tuple[wire.Coin, ...] = ()
     hidden: tuple[wire.HiddenSet, ...] = ()
-    proofs: tuple[wire.StateProof, ...] = ()
 
 
 Signatures = Mapping[tuple[str, str], wire.LongSignature]
@@ -72,11 +73,13 @@ def build_evidence(
     messages: Mapping[str, str],
     progress: Callable[[int], None],
     backing: Mapping[str, Backing] | None = None,
+    blocks: Sequence[wire.Chain] = (),
 ) -> dict[str, bytes]:
     """Read all lists and check every address and signature; return each asset's evidence file.
 
     ``messages`` is the ownership message of each chain; ``progress`` is called with the number of
-    signatures checked so far; ``backing`` is what some assets' evidence holds beside.
+    signatures checked so far; ``backing`` is what some assets' evidence holds beside;
+    ``blocks`` are those of the chains, for the proofs that assets name.
 
     Raises:
         ProverError: a row breaks a rule; the message names file, row and column.
@@ -102,6 +105,7 @@ def build_evidence(
             [row for row in rows if row.asset == asset.code],
             signatures,
             beside.get(asset.code, Backing()),
+            blocks,
         )
         for asset in assets
     }
@@ -130,7 +134,10 @@ def _checked_signatures(
     for number, row in enumerate(signed.values(), 1):
         try:
             address = parse_address(row.chain, row.address)
-            check_ownership(address, messages[row.chain], row.format, row.signature)
+            if row.format == CONTRACT_FORMAT:
+                contract_signature(address, row.signature)
+            else:
+                check_ownership(address, messages[row.chain], row.format, row.signature)
         except OwnershipError as error:
             raise row.error("signature", error.message) from None
         progress(number)
@@ -149,7 +156,11 @@ def evidence_total(asset: AssetConfig, evidence: wire.AnyEvidence) -> int:
 
 
 def _encode(
-    asset: AssetConfig, rows: Sequence[_Row], signatures: Signatures, backing: Backing
+    asset: AssetConfig,
+    rows: Sequence[_Row],
+    signatures: Signatures,
+    backing: Backing,
+    blocks: Sequence[wire.Chain],
 ) -> bytes:
     """Encode the evidence file of one asset (``spec/wire.md`` 4), in version 1 if that says all."""
     ordered = sorted(rows, key=lambda row: (row.chain, row.contract, row.address))
@@ -157,13 +168,14 @@ def _encode(
         wire.Row(row.address, row.amount.to_bytes(32), row.chain, row.contract) for row in ordered
     )
     signed = tuple(signatures[owner] for owner in sorted({row.owner for row in rows}))
+    proofs = needed_proof(asset, listed, blocks)
     evidence: wire.AnyEvidence = wire.Evidence(asset.code, listed, signed, version=1)
-    if backing != Backing():
+    if proofs or backing != Backing():
         evidence = wire.EvidenceV2(
             asset.code,
             backing.coins,
             backing.hidden,
-            backing.proofs,
+            proofs,
             listed,
             signed,
             version=2,

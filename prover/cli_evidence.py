@@ -1,0 +1,105 @@
+"""``assay evidence``: rows of evidence asked of a chain, to be signed by the wallets."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from prover.assets.ethereum import (
+    Collected,
+    collect,
+    known_slot,
+    read_addresses,
+    write_collected,
+)
+from prover.assets.evidence import COLUMNS
+from prover.errors import ProverError
+from verifier.chain.ethereum import CHAIN
+from verifier.chain.tokens import MAX_SLOT, TokenSlot
+from verifier.errors import CannotCheck, Misuse
+from verifier.policy import ASSET_CODE, is_account
+from verifier.units import KNOWN_UNITS
+
+app = typer.Typer(no_args_is_help=True, help="Ask a chain what addresses hold, and keep the proof.")
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+@app.command()
+def ethereum(
+    rpc: Annotated[str, typer.Option(metavar="URL", help="Any node that has the block's state.")],
+    block: Annotated[int, typer.Option(metavar="N", min=1, help="The block's height.")],
+    addresses: Annotated[Path, typer.Option(metavar="FILE", help="One address a line.")],
+    out: Annotated[Path, typer.Option(metavar="FILE.csv", help="The rows; the proof beside it.")],
+    token: Annotated[
+        str | None, typer.Option(metavar="CONTRACT", help="A token; otherwise it is ether.")
+    ] = None,
+    slot: Annotated[
+        str | None, typer.Option(metavar="S", help="Where an unknown token keeps balances.")
+    ] = None,
+    asset: Annotated[
+        str | None, typer.Option(metavar="CODE", help="The asset's code, if it is not known.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Collect what addresses hold on Ethereum after a block, with the proofs of it."""
+    entry = None if token is None else _token_slot(token, slot)
+    code = asset or _known_code(token or "")
+    if not ASSET_CODE.fullmatch(code):
+        raise typer.BadParameter("a code is 1 to 16 of A-Z, 0-9", param_hint="--asset")
+    listed = read_addresses(addresses)
+    try:
+        found = collect(rpc, block, listed, entry, lambda _: None)
+    except (CannotCheck, Misuse) as error:
+        raise ProverError(str(error)) from None
+    proof = write_collected(found, code, token or "", COLUMNS, out)
+    typer.echo(_json(found, out, proof) if as_json else _text(found, out, proof))
+
+
+def _token_slot(contract: str, slot: str | None) -> TokenSlot:
+    if not is_account(contract):
+        raise typer.BadParameter("not an address in EIP-55 form", param_hint="--token")
+    known = known_slot(contract)
+    if slot is None:
+        if known is None:
+            raise typer.BadParameter("this token's slot is not known", param_hint="--slot")
+        return known
+    if not (slot.isascii() and slot.isdigit() and len(slot) <= 78 and int(slot) <= MAX_SLOT):
+        raise typer.BadParameter("a slot is a number below 2^256", param_hint="--slot")
+    return TokenSlot(contract, int(slot))
+
+
+def _known_code(contract: str) -> str:
+    for unit in KNOWN_UNITS:
+        if (unit.chain, unit.contract) == (CHAIN, contract):
+            return unit.code
+    raise typer.BadParameter("this token's code is not known", param_hint="--asset")
+
+
+def _json(found: Collected, rows: Path, proof: Path) -> str:
+    result = {
+        "rows": str(rows),
+        "proof": str(proof),
+        "height": found.header.number,
+        "hash": found.header.hash.hex(),
+        "addresses": len(found.amounts),
+        "empty": found.empty,
+        "amount": str(sum(found.amounts.values())),
+        "nodes": len(found.proof.nodes),
+    }
+    return json.dumps(result, sort_keys=True)
+
+
+def _text(found: Collected, rows: Path, proof: Path) -> str:
+    return (
+        f"{len(found.amounts)} addresses hold {sum(found.amounts.values())} base units; "
+        f"{found.empty} hold nothing and are left out\n"
+        f"rows   {rows}: add format and signature to each\n"
+        f"proof  {proof}: name it under proofs of the asset\n"
+        f"[chains.{CHAIN}]\n"
+        f"height = {found.header.number}\n"
+        f'hash = "{found.header.hash.hex()}"'
+    )
