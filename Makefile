@@ -9,7 +9,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench bench-large bench-peers profile web lint format sanitize fuzz vectors clean
+.PHONY: help setup demo ethereum test bench bench-large bench-peers profile web lint format sanitize fuzz vectors clean
 
 ifndef PYTHON
 PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do "$$p" -c 'import \
@@ -53,7 +53,11 @@ setup: $(UV_STAMP)
 demo: setup
 	@$(BIN)/python -m prover.demo
 
-test: setup
+# The Ethereum node that some tests run; without npm they skip.
+ethereum:
+	@if command -v npm >/dev/null; then tests/ethereum/install || echo "make: no Ethereum node" >&2; fi
+
+test: setup ethereum
 	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
 	ASSAY_KERNEL=portable $(BIN)/python -m pytest -n 2 tests/native tests/vectors $(PYTEST_ARGS)
 
@@ -115,4 +119,4 @@ vectors: setup
 
 clean:
 	rm -rf .tools .venv .venv-sanitize build dist .hypothesis .mypy_cache .pytest_cache \
-		.ruff_cache .import_linter_cache
+		.ruff_cache .import_linter_cache tests/ethereum/node_modules

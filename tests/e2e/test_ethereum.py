@@ -1,0 +1,532 @@
+"""Evidence from a real Ethereum node, from collecting it to a verdict that a node confirms."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import verifier
+import verifier.cli
+from prover.assets.evidence import COLUMNS
+from prover.assets.signing import sign_eip191
+from prover.keys import make_keys
+from prover.snapshot import ownership_messages, read_config
+from spec import reference
+from spec.reference.ethereum import Slot
+from tests.e2e.ethereum_node import (
+    ETHER,
+    Answer,
+    Node,
+    anvil,
+    deploy_token,
+    proxy,
+    transfer,
+    wallet_code,
+)
+from tests.e2e.exchange import LONG, Assay, files, public_key
+from verifier import EthereumNode, Level, Nodes, Policy, TokenSlot
+from verifier.chain.ethereum import EthereumRpc
+from verifier.chain.header import parse_header
+from verifier.ownership.addresses import ethereum_text
+
+KEYS = {"first": bytes([7]) * 32, "second": bytes([8]) * 32}
+HOLDERS = {name: sign_eip191(key, "").address for name, key in KEYS.items()}
+NOBODY = ethereum_text(bytes(range(20)))
+SUPPLY = 10**6 * ETHER
+
+
+@dataclass
+class Chain:
+    """A node, and what the tests put on it before ``height``."""
+
+    node: Node
+    token: str
+    wallet: str
+    sulky: str
+    height: int
+
+
+@pytest.fixture(scope="module")
+def chain() -> Iterator[Chain]:
+    with anvil() as node:
+        token = ethereum_text(bytes.fromhex(deploy_token(node, SUPPLY)[2:]))
+        owner = bytes.fromhex(HOLDERS["first"][2:])
+        wallet = node.send(None, wallet_code(owner))
+        sulky = node.send(None, wallet_code(owner, refuse=bytes.fromhex("60006000fd")))
+        node.send(HOLDERS["first"], value=7 * ETHER)
+        node.send(HOLDERS["second"], value=ETHER)
+        for account in (wallet, sulky):
+            node.call("anvil_setBalance", account, hex(2 * ETHER))
+        transfer(node, token, HOLDERS["first"], 500 * ETHER)
+        transfer(node, token, HOLDERS["second"], 1)
+        height = node.height()
+        node.call("anvil_mine", "0x3")
+        # What happens later is not what was proved.
+        node.call("anvil_setBalance", HOLDERS["first"], "0x0")
+        node.call("anvil_mine", "0x1")
+        wallet, sulky = (ethereum_text(bytes.fromhex(text[2:])) for text in (wallet, sulky))
+        yield Chain(node, token, wallet, sulky, height)
+
+
+@pytest.fixture
+def assay(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Assay:
+    return Assay(monkeypatch, capsys)
+
+
+def snapshot(folder: Path, chain: Chain, *, proofs: bool = True, slot: bool = True) -> Path:
+    """The snapshot file of an exchange that owes 8 ETH and 400 TST."""
+    folder.mkdir()
+    make_keys(folder)
+    (folder / "ledger.csv").write_text("id,code,amount\na,ETH,5\nb,ETH,3\nb,TST,400\n")
+    named = {code: f'proofs = ["{code}.proof"]\n' if proofs else "" for code in ("ETH", "TST")}
+    config = folder / "snapshot.toml"
+    config.write_text(
+        f"""
+exchange = "An Exchange"
+snapshot_id = "one"
+time = 2026-11-21T00:00:00Z
+account_id_type = "opaque"
+page_size = 16
+[keys]
+signing = "signing.pem"
+master = "master.key"
+[previous]
+first = true
+{LONG}
+[chains.ethereum]
+height = {chain.height}
+hash = "{chain.node.block_hash(chain.height)}"
+[[assets]]
+code = "ETH"
+decimals = 9
+units = [{{ chain = "ethereum" }}]
+{named["ETH"]}
+[[assets]]
+code = "TST"
+decimals = 6
+units = [
+  {{ chain = "ethereum", contract = "{chain.token}", decimals = 18{", slot = 0" * slot} }}
+]
+{named["TST"]}
+[[evidence]]
+path = "signed.csv"
+"""
+    )
+    return config
+
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+def process(*words: object) -> tuple[int, str, str]:
+    """Run ``assay`` in a process of its own, as `Assay` does in this one."""
+    done = subprocess.run(
+        [sys.executable, "-m", "prover", *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def collect(assay: Run, chain: Chain, folder: Path, accounts: list[str], url: str = "") -> None:
+    """Collect ether and tokens of some accounts into ETH.csv and TST.csv."""
+    (folder / "addresses").write_text("\n".join(accounts) + "\n\n")
+    common = ["--rpc", url or chain.node.url, "--block", chain.height]
+    common += ["--addresses", folder / "addresses"]
+    code, out, err = assay("evidence", "ethereum", *common, "--out", folder / "ETH.csv", "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["hash"] == chain.node.block_hash(chain.height)
+    token = ["--token", chain.token, "--slot", 0, "--asset", "TST"]
+    code, out, err = assay("evidence", "ethereum", *common, *token, "--out", folder / "TST.csv")
+    assert (code, err) == (0, "")
+    assert f'hash = "{chain.node.block_hash(chain.height)}"' in out
+
+
+def sign(
+    config: Path,
+    formats: Callable[[str], tuple[str, bytes]] = lambda address: ("eip191", KEYS["first"]),
+    edit: Callable[[list[dict[str, str]]], None] = lambda rows: None,
+) -> None:
+    """Sign the collected rows, and write them as the list that the snapshot names."""
+    message = ownership_messages(read_config(config)[0], public_key(config))["ethereum"]
+    by_address = {address: KEYS[name] for name, address in HOLDERS.items()}
+    rows: list[dict[str, str]] = []
+    for code in ("ETH", "TST"):
+        with (config.parent / f"{code}.csv").open() as file:
+            rows += csv.DictReader(file)
+    for row in rows:
+        form, key = formats(row["address"])
+        key = by_address.get(row["address"], key)
+        row["format"], row["signature"] = form, sign_eip191(key, message).signature
+    edit(rows)
+    with (config.parent / "signed.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def policy(chain: Chain, **more: Any) -> Policy:
+    unit = verifier.KnownUnit("TST", "ethereum", chain.token, 18)
+    return Policy(units=(unit,), slots=(TokenSlot(chain.token, 0),), **more)
+
+
+@dataclass
+class Proven:
+    """A finished bundle, its exchange's key, and its snapshot file."""
+
+    bundle: Path
+    key: bytes
+    config: Path
+
+
+@pytest.fixture(scope="module")
+def proven(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Proven:
+    root = tmp_path_factory.mktemp("ethereum")
+    config = snapshot(root / "exchange", chain)
+    collect(process, chain, config.parent, [*HOLDERS.values(), NOBODY])
+    sign(config)
+    assert process("prove", config, "--out", root / "proof")[::2] == (0, "")
+    return Proven(root / "proof" / "public", public_key(config), config)
+
+
+def test_collected_rows_are_what_the_chain_has(chain: Chain, proven: Proven) -> None:
+    held: dict[str, dict[str, int]] = {}
+    for code in ("ETH", "TST"):
+        with (proven.config.parent / f"{code}.csv").open() as file:
+            held[code] = {row["address"]: int(row["amount"]) for row in csv.DictReader(file)}
+    first, second = HOLDERS["first"], HOLDERS["second"]
+    assert held["ETH"] == {first: 7 * ETHER, second: ETHER}  # nothing for who has nothing
+    assert held["TST"] == {first: 500 * ETHER, second: 1}
+
+
+def test_amounts_are_proved_without_a_node_and_confirmed_with_one(
+    chain: Chain, proven: Proven
+) -> None:
+    report = verifier.audit(proven.bundle, proven.key, policy=policy(chain))
+    assert [(item.code, item.level) for item in report.assets] == [
+        ("ETH", Level.HEADER),
+        ("TST", Level.HEADER),
+    ]
+    nodes = Nodes(ethereum=EthereumNode(chain.node.url))
+    strict = policy(chain, require=Level.CHAIN)
+    report = verifier.audit(proven.bundle, proven.key, policy=strict, nodes=nodes)
+    assert report.level is Level.CHAIN
+    assert report.assets[0].disclosed == {Level.CHAIN: 8 * 10**9}
+    units = [reference.Unit("TST", "ethereum", chain.token, 18)]
+    found = reference.audit(proven.bundle, proven.key, units=units, slots={chain.token: Slot(0)})
+    assert found.levels == {"ETH": "header", "TST": "header"}
+
+
+def test_confirming_proved_amounts_takes_two_questions(chain: Chain, proven: Proven) -> None:
+    with proxy(chain.node) as passed:
+        nodes = Nodes(ethereum=EthereumNode(passed.url))
+        verifier.audit(proven.bundle, proven.key, policy=policy(chain), nodes=nodes)
+    assert passed.calls == ["eth_chainId", "eth_getBlockByNumber"]
+
+
+def test_the_command_says_solvent_with_a_node(
+    chain: Chain, proven: Proven, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["audit", str(proven.bundle), "--exchange-key", "assay1:" + proven.key.hex()]
+    words += ["--unit", f"TST=ethereum:{chain.token}:18"]
+    assert verifier.cli.main(words) == verifier.cli.REJECTED
+    assert "proof.unknown-slot" in capsys.readouterr().out
+    words += ["--token-slot", f"{chain.token}=0"]
+    assert verifier.cli.main(words) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("ACCEPTED as header: ")
+    words += ["--ethereum-rpc", chain.node.url, "--require", "chain"]
+    assert verifier.cli.main(words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "ACCEPTED as chain: solvent: your own nodes confirm every amount"
+    height = chain.height
+    step = f"height {height}, confirmed 4, undecided 0"
+    assert f"ok   block and amounts of ethereum, by your own node: {step}" in lines
+
+
+def test_the_evidence_holds_what_its_rows_need_alone(chain: Chain, proven: Proven) -> None:
+    found = {
+        code: verifier.wire.read_evidence((proven.bundle / f"evidence/{code}.msgpack").read_bytes())
+        for code in ("ETH", "TST")
+    }
+    for evidence in found.values():
+        (proof,) = evidence.proofs
+        assert parse_header(proof.header).number == chain.height
+    assert found["ETH"].proofs[0].nodes != found["TST"].proofs[0].nodes
+
+
+def test_another_chain_at_that_height_is_a_wrong_block(chain: Chain, proven: Proven) -> None:
+    with anvil() as other:
+        nodes = Nodes(ethereum=EthereumNode(other.url))
+        with pytest.raises(verifier.CannotCheck, match=f"no block {chain.height} yet"):
+            verifier.audit(proven.bundle, proven.key, policy=policy(chain), nodes=nodes)
+        other.call("anvil_mine", hex(chain.height + 1))
+        with pytest.raises(verifier.Rejected, match=r"chain\.wrong-block"):
+            verifier.audit(proven.bundle, proven.key, policy=policy(chain), nodes=nodes)
+
+
+def test_another_network_is_no_verdict(chain: Chain, proven: Proven) -> None:
+    with anvil(chain_id=31337) as other:
+        nodes = Nodes(ethereum=EthereumNode(other.url))
+        with pytest.raises(verifier.CannotCheck, match="not one of the main network"):
+            verifier.audit(proven.bundle, proven.key, policy=policy(chain), nodes=nodes)
+
+
+def claimed(assay: Run, chain: Chain, folder: Path, edit: Callable[..., None]) -> Proven:
+    """A bundle without proofs, of rows that a test has edited."""
+    config = snapshot(folder / "exchange", chain, proofs=False)
+    collect(assay, chain, config.parent, list(HOLDERS.values()))
+    sign(config, edit=edit)
+    assert assay("prove", config, "--out", folder / "proof")[::2] == (0, "")
+    return Proven(folder / "proof" / "public", public_key(config), config)
+
+
+@pytest.fixture(scope="module")
+def word_alone(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Proven:
+    """An honest bundle without proofs."""
+    return claimed(process, chain, tmp_path_factory.mktemp("claimed"), lambda rows: None)
+
+
+def test_a_node_proves_what_the_bundle_does_not(chain: Chain, word_alone: Proven) -> None:
+    made = word_alone
+    assert verifier.audit(made.bundle, made.key, policy=policy(chain)).level is Level.CLAIMED
+    known = {chain.token: TokenSlot(chain.token, 0)}
+    nodes = Nodes(ethereum=EthereumNode(chain.node.url, slots=known))
+    report = verifier.audit(made.bundle, made.key, policy=policy(chain), nodes=nodes)
+    assert report.level is Level.CHAIN
+    # Without the slot the token stays the exchange's word.
+    nodes = Nodes(ethereum=EthereumNode(chain.node.url))
+    report = verifier.audit(made.bundle, made.key, policy=policy(chain), nodes=nodes)
+    assert [item.level for item in report.assets] == [Level.CHAIN, Level.CLAIMED]
+
+
+def test_a_claim_of_more_is_a_wrong_amount(chain: Chain, tmp_path: Path, assay: Assay) -> None:
+    def more(rows: list[dict[str, str]]) -> None:
+        rows[0]["amount"] = str(int(rows[0]["amount"]) + 1)
+
+    made = claimed(assay, chain, tmp_path, more)
+    nodes = Nodes(ethereum=EthereumNode(chain.node.url))
+    with pytest.raises(verifier.Rejected, match=r"chain\.wrong-amount: ETH, row 0"):
+        verifier.audit(made.bundle, made.key, policy=policy(chain), nodes=nodes)
+
+
+def lies_about(method: str, change: Callable[[Any], Any]) -> Callable[[str, Answer], Answer]:
+    """Change the result of one method."""
+
+    def lie(asked: str, answer: Answer) -> Answer:
+        if asked == method and answer.get("result") is not None:
+            answer["result"] = change(answer["result"])
+        return answer
+
+    return lie
+
+
+def more_than_there_is(proof: dict[str, Any]) -> dict[str, Any]:
+    """The last node, and the plain fields, say ten times the balance."""
+    proof["balance"] = hex(int(proof["balance"], 16) * 10)
+    leaf = bytearray.fromhex(proof["accountProof"][-1][2:])
+    leaf[-70] ^= 1
+    proof["accountProof"][-1] = "0x" + leaf.hex()
+    return proof
+
+
+BLOCK, PROOF = "eth_getBlockByNumber", "eth_getProof"
+LIES: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "more than there is": (PROOF, more_than_there_is),
+    "no nodes": (PROOF, lambda found: found | {"accountProof": []}),
+    "a node that is no hex": (PROOF, lambda found: found | {"accountProof": ["0xzz"]}),
+    "a thousand nodes": (PROOF, lambda found: found | {"accountProof": ["0x00"] * 1000}),
+    "no proof": (PROOF, lambda found: {}),
+    "a list": (PROOF, lambda found: [found]),
+    "another state root": (BLOCK, lambda found: found | {"stateRoot": "0x" + "11" * 32}),
+    "another number": (BLOCK, lambda found: found | {"number": "0x1"}),
+    "a field less": (BLOCK, lambda found: found | {"baseFeePerGas": None}),
+    "a field of another type": (BLOCK, lambda found: found | {"gasUsed": 7}),
+    "a block that is none": (BLOCK, lambda found: "0x1"),
+    "no hash": (BLOCK, lambda found: found | {"hash": None}),
+}
+
+
+@pytest.mark.parametrize("name", LIES)
+def test_a_node_that_lies_is_caught_by_the_proof(
+    chain: Chain, tmp_path: Path, assay: Assay, name: str
+) -> None:
+    (tmp_path / "addresses").write_text(HOLDERS["first"])
+    with proxy(chain.node) as lying:
+        lying.lie = lies_about(*LIES[name])
+        words = ["evidence", "ethereum", "--rpc", lying.url, "--block", chain.height]
+        words += ["--addresses", tmp_path / "addresses", "--out", tmp_path / "rows.csv"]
+        code, out, err = assay(*words)
+    assert (code, out) == (1, "")
+    assert err.startswith("assay: check.unreadable: ")
+    assert err.count("\n") == 1
+    assert not (tmp_path / "rows.csv").exists()
+
+
+@pytest.mark.parametrize("name", [name for name in LIES if name != "a block that is none"])
+def test_an_audit_with_a_lying_node_ends_without_a_verdict(
+    chain: Chain, word_alone: Proven, name: str
+) -> None:
+    made = word_alone
+    with proxy(chain.node) as lying:
+        lying.lie = lies_about(*LIES[name])
+        nodes = Nodes(ethereum=EthereumNode(lying.url))
+        with pytest.raises(verifier.CannotCheck) as raised:
+            verifier.audit(made.bundle, made.key, policy=policy(chain), nodes=nodes)
+    assert raised.value.code is verifier.Code.CHECK_UNREADABLE
+
+
+def test_a_state_that_the_node_has_let_go_of_leaves_the_claim(
+    chain: Chain, word_alone: Proven
+) -> None:
+    made = word_alone
+
+    def pruned(method: str, answer: Answer) -> Answer:
+        if method == PROOF:
+            gone = {"code": -32000, "message": "missing trie node"}
+            return {"jsonrpc": "2.0", "id": answer["id"], "error": gone}
+        return answer
+
+    with proxy(chain.node) as node:
+        node.lie = pruned
+        nodes = Nodes(ethereum=EthereumNode(node.url))
+        report = verifier.audit(made.bundle, made.key, policy=policy(chain), nodes=nodes)
+    assert report.level is Level.CLAIMED
+
+
+def wallets(
+    assay: Assay,
+    chain: Chain,
+    folder: Path,
+    wallet: str,
+    key: bytes,
+    edit: Callable[[list[dict[str, str]]], None] = lambda rows: None,
+) -> Proven:
+    """A bundle in which a contract wallet is among the holders; ``key`` has signed for it."""
+    config = snapshot(folder / "exchange", chain)
+    collect(assay, chain, config.parent, [HOLDERS["first"], wallet])
+    sign(
+        config,
+        lambda address: ("eip1271" if address == wallet else "eip191", key),
+        edit,
+    )
+    assert assay("prove", config, "--out", folder / "proof")[::2] == (0, "")
+    return Proven(folder / "proof" / "public", public_key(config), config)
+
+
+def test_a_contract_wallet_is_asked(chain: Chain, tmp_path: Path, assay: Assay) -> None:
+    made = wallets(assay, chain, tmp_path, chain.wallet, KEYS["first"])
+    with pytest.raises(verifier.TooWeak, match="amounts of ETH are not known as claimed"):
+        verifier.audit(made.bundle, made.key, policy=policy(chain))
+    loose = policy(chain, require=Level.UNVERIFIED)
+    report = verifier.audit(made.bundle, made.key, policy=loose)
+    assert report.assets[0].disclosed == {Level.HEADER: 7 * 10**9, Level.UNVERIFIED: 2 * 10**9}
+    nodes = Nodes(ethereum=EthereumNode(chain.node.url))
+    report = verifier.audit(made.bundle, made.key, policy=policy(chain), nodes=nodes)
+    assert report.level is Level.CHAIN
+
+
+@pytest.mark.parametrize("kind", ["another key", "reverts", "no contract"])
+def test_a_contract_wallet_that_says_no(
+    chain: Chain, tmp_path: Path, assay: Assay, kind: str
+) -> None:
+    wallet, key = {
+        "another key": (chain.wallet, KEYS["second"]),
+        "reverts": (chain.sulky, KEYS["first"]),
+        "no contract": (HOLDERS["second"], KEYS["second"]),
+    }[kind]
+    made = wallets(assay, chain, tmp_path, wallet, key)
+    nodes = Nodes(ethereum=EthereumNode(chain.node.url))
+    with pytest.raises(verifier.Rejected, match=r"chain\.bad-ownership: ETH, row"):
+        verifier.audit(made.bundle, made.key, policy=policy(chain), nodes=nodes)
+
+
+def test_a_row_above_its_proof_is_refused_before_anything_is_signed(
+    chain: Chain, tmp_path: Path, assay: Assay
+) -> None:
+    def more(rows: list[dict[str, str]]) -> None:
+        rows[0]["amount"] = str(int(rows[0]["amount"]) + 1)
+
+    config = snapshot(tmp_path / "exchange", chain)
+    collect(assay, chain, config.parent, list(HOLDERS.values()))
+    sign(config, edit=more)
+    code, _, err = assay("prove", config, "--out", tmp_path / "proof")
+    assert code == 1
+    assert "less is proved than the row counts" in err
+    assert not (tmp_path / "proof" / "public").exists()
+
+
+def test_what_proves_is_of_the_snapshots_block(chain: Chain, tmp_path: Path, assay: Assay) -> None:
+    config = snapshot(tmp_path / "exchange", chain)
+    later = Chain(chain.node, chain.token, chain.wallet, chain.sulky, chain.height + 1)
+    collect(assay, later, config.parent, list(HOLDERS.values()))
+    sign(config)
+    code, _, err = assay("prove", config, "--out", tmp_path / "proof")
+    assert (code, "not the header of the manifest's block" in err) == (1, True)
+    (config.parent / "ETH.proof").write_bytes(b"\x80")
+    code, _, err = assay("prove", config, "--out", tmp_path / "proof")
+    assert (code, "ETH.proof: not a file of proofs" in err) == (1, True)
+
+
+def test_a_token_without_a_slot_is_refused(chain: Chain, tmp_path: Path, assay: Assay) -> None:
+    config = snapshot(tmp_path / "exchange", chain, slot=False)
+    collect(assay, chain, config.parent, list(HOLDERS.values()))
+    sign(config)
+    code, _, err = assay("prove", config, "--out", tmp_path / "proof")
+    assert (code, "slot is neither known nor named" in err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("lines", "words", "code", "said"),
+    [
+        ("", [], 1, "no addresses"),
+        ("0x12", [], 1, "line 1: not an ethereum address"),
+        (f"{NOBODY}\n{NOBODY}", [], 1, "line 2: this address occurs twice"),
+        (HOLDERS["first"].lower(), [], 1, "line 1: the EIP-55 checksum is missing or wrong"),
+        ("\xff", [], 1, "not UTF-8"),
+        (NOBODY, ["--token", "0x12"], 2, "EIP-55"),
+        (NOBODY, ["--token", NOBODY], 2, "slot is not known"),
+        (NOBODY, ["--token", NOBODY, "--slot", "-1"], 2, "a number below 2^256"),
+        (NOBODY, ["--token", NOBODY, "--slot", "3"], 2, "code is not known"),
+        (NOBODY, ["--token", NOBODY, "--slot", "3", "--asset", "x"], 2, "1 to 16 of A-Z"),
+        (NOBODY, ["--rpc", "ftp://host"], 1, "a node's URL is"),
+        (NOBODY, ["--block", "999999"], 1, "the node has no block 999999 yet"),
+    ],
+)
+def test_what_is_typed_is_checked(
+    chain: Chain,
+    tmp_path: Path,
+    assay: Assay,
+    lines: str,
+    words: list[str],
+    code: int,
+    said: str,
+) -> None:
+    (tmp_path / "addresses").write_bytes(lines.encode("latin-1"))
+    common = ["evidence", "ethereum", "--rpc", chain.node.url, "--block", chain.height]
+    common += ["--addresses", tmp_path / "addresses", "--out", tmp_path / "rows.csv"]
+    found, out, err = assay(*common, *words)
+    assert (found, out) == (code, "")
+    assert said in " ".join(err.replace("│", " ").split())
+    assert [*files(tmp_path)] == ["addresses"]
+
+
+@pytest.mark.parametrize("fork", ["london", "paris", "shanghai", "cancun", "prague", "osaka"])
+def test_headers_of_every_fork(fork: str) -> None:
+    with anvil("--hardfork", fork) as node:
+        node.call("anvil_mine", "0x2")
+        asked = EthereumRpc(node.url)
+        header = parse_header(asked.header(asked.block(2)))
+        assert (header.number, header.hash.hex()) == (2, node.block_hash(2))
+        rich = bytes.fromhex(node.rich[2:])
+        assert asked.balance(header, rich, "", {})[0] == 10_000 * ETHER
+        assert asked.balance(header, bytes(range(20)), "", {})[0] == 0
+        asked.rpc.close()
