@@ -13,8 +13,6 @@ import typer
 
 from prover.assets.evidence import COLUMNS
 from prover.errors import ProverError
-from prover.imports.bitmex import import_bitmex
-from prover.imports.okx import import_okx
 from prover.imports.rows import Challenge, Challenges, Imported, Row, Status, shown, totals
 from prover.keys import public_bytes, read_signing_key
 from prover.snapshot import ownership_messages, read_config
@@ -48,6 +46,9 @@ def import_list(
 
     Exit code 3 if a row failed.
     """
+    from prover.imports.bitmex import import_bitmex  # YAML, which no other command needs
+    from prover.imports.okx import import_okx
+
     challenges = {} if snapshot is None else _challenges(snapshot)
     imported = import_okx(file, challenges) if form is Format.OKX else import_bitmex(file)
     counting = [row for row in imported.rows if row.verdict.status is Status.COUNTS]

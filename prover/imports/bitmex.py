@@ -30,6 +30,7 @@ from prover.imports.rows import (
     Stated,
     Status,
     Verdict,
+    once,
     shown,
 )
 from prover.imports.signatures import (
@@ -120,14 +121,9 @@ def import_bitmex(file: Path) -> Imported:
     if len(entries) > MAX_ROWS:
         raise ImportFileError(file, f"more than {MAX_ROWS} addresses")
     rows: list[Row] = []
-    seen: dict[str, int] = {}
+    seen: dict[tuple[str, str, str], int] = {}
     for entry in entries:
-        row = _check(file, entry, claim, chain, network)
-        earlier = seen.setdefault(row.address, row.line)
-        if earlier != row.line and row.verdict.status is not Status.FAILED:
-            again = Verdict(Status.FAILED, f"counted already in line {earlier}")
-            row = replace(row, verdict=again)
-        rows.append(row)
+        rows.append(once(_check(file, entry, claim, chain, network), seen))
     return Imported("bitmex", rows, stated)
 
 

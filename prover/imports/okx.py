@@ -27,6 +27,7 @@ from prover.imports.rows import (
     Stated,
     Status,
     Verdict,
+    once,
     shown,
 )
 from prover.imports.signatures import (
@@ -100,12 +101,7 @@ def import_okx(file: Path, challenges: Challenges) -> Imported:
     for line, cells in _read(file, stated):
         if len(rows) == MAX_ROWS:
             raise ImportFileError(file, f"more than {MAX_ROWS} rows", line)
-        row = _check(line, cells, challenges)
-        earlier = seen.setdefault((row.asset, row.network, row.address), line)
-        if earlier != line and row.verdict.status is not Status.FAILED:
-            again = Verdict(Status.FAILED, f"counted already in line {earlier}")
-            row = replace(row, verdict=again)
-        rows.append(row)
+        rows.append(once(_check(line, cells, challenges), seen))
     return Imported("okx", rows, stated)
 
 

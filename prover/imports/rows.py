@@ -7,7 +7,7 @@ a bundle takes. Everything else is reported for what it is, and never becomes ev
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from prover.errors import ProverError
@@ -108,6 +108,19 @@ class ImportFileError(ProverError):
         if column is not None:
             where.append(f"column {column}")
         super().__init__(f"{', '.join(where)}: {rule}")
+
+
+def once(row: Row, seen: dict[tuple[str, str, str], int]) -> Row:
+    """Return a row, failed if its asset has stood at its address before; note it in ``seen``.
+
+    What failed before does not stand in the way of what holds.
+    """
+    if row.verdict.status is Status.FAILED:
+        return row
+    earlier = seen.setdefault((row.asset, row.network, row.address), row.line)
+    if earlier == row.line:
+        return row
+    return replace(row, verdict=Verdict(Status.FAILED, f"counted already in line {earlier}"))
 
 
 def totals(rows: Sequence[Row]) -> dict[tuple[str, str], Total]:

@@ -301,6 +301,9 @@ def test_an_address_counts_once(tmp_path: Path) -> None:
     rows = read(tmp_path, COLUMNS + "\n" + first + ethereum(address=account(4)) + first)
     assert [row.verdict.status for row in rows] == [Status.STALE, Status.FAILED, Status.FAILED]
     assert rows[1].verdict.reason == "counted already in line 2"
+    rows = read(tmp_path, COLUMNS + "\n" + ethereum(message="x") + first + first)
+    assert [row.verdict.status for row in rows] == [Status.FAILED, Status.STALE, Status.FAILED]
+    assert rows[2].verdict.reason == "counted already in line 3"
 
 
 @pytest.mark.parametrize(
