@@ -24,7 +24,7 @@ SYNC := .tools/bin/uv sync --quiet --locked --all-extras --python "$(PYTHON)"
 BIN := .venv/bin
 FUZZ_SECONDS ?= 15
 SANITIZED := tests/native tests/adversarial tests/vectors
-C_FILES = $(shell git ls-files 'native/*.c' 'native/*.h')
+C_FILES = $(shell git ls-files 'native/*.c' 'native/*.h' 'tests/*.c')
 
 help:
 	@echo "make demo         the main job on a generated exchange, the audit, one customer's check"

@@ -9,6 +9,7 @@
 #include "base_multiple.h"
 #include "derive.h"
 #include "hidden_sumcheck.h"
+#include "secret.h"
 
 #include <string.h>
 
@@ -86,6 +87,7 @@ static bool secrets_valid(const uint8_t *secrets, size_t n)
     bool valid = true;
     for (size_t i = 0; i < n; i++) valid &= scalar_from_bytes(&t, secrets + 32 * i);
     clear_secret(&t, sizeof t);
+    declassify(&valid, sizeof valid); /* known from the status */
     return valid;
 }
 
@@ -116,6 +118,7 @@ static void begin_nonces(stream *nonces, const prover *p)
     sha256_update(&c, p->witness_hash, 32);
     hmac_end(key, &fresh, &c);
     stream_begin(nonces, key);
+    declassify(nonces, sizeof *nonces); /* a hash of the keys, and masks: they are digits of variable-time sums */
     clear_secret(&fresh, sizeof fresh);
     clear_secret(&c, sizeof c);
     clear_secret(key, sizeof key);
@@ -150,6 +153,7 @@ static void draw_masks(prover *p)
     stream_scalar(&p->y2_mask, &nonces, i++);
     stream_scalar(&p->delta_mask, &nonces, i++);
     stream_scalar(&p->key_mask, &nonces, i++);
+    classify(&p->key_mask, sizeof p->key_mask); /* all but this one */
     clear_secret(&nonces, sizeof nonces);
     clear_secret(&mask, sizeof mask);
 }
@@ -166,6 +170,7 @@ static bool write_points(prover *p, size_t n)
 
 static void commit(prover *p, size_t n, const workspace *w)
 {
+    declassify(p->values, n * sizeof *p->values); /* sums over all bits, digits of table look-ups */
     kernel()->commit(p->points, p->values[0].word, 4, p->blindings, n, p->fixed_base, w->kernel);
 }
 
@@ -191,6 +196,7 @@ static void sum_owned(affine *r, const prover *p, const workspace *w)
             field_neg(&opposite, &q->y);
             for (int j = 0; j < 4; j++) q->y.limb[j] ^= (q->y.limb[j] ^ opposite.limb[j]) & ~owned;
         }
+        declassify(w->block, n * sizeof *w->block); /* the time of the inversions they share */
         add_points(&sum, p->generators + first, n, w);
         add_points(&sum, w->block, n, w);
     }
@@ -292,6 +298,7 @@ static void sum_masks(prover *p, const workspace *w)
     affine multiple;
     scalar_to_words(&x, &p->key_mask);
     multiples_of_base(&multiple, &x, 1, &p->multiples);
+    declassify(&multiple, sizeof multiple); /* Ā without its public terms */
     affine_neg(&multiple, &multiple);
     jacobian_add_affine_var(&keys, &keys, &multiple);
     affine_from_jacobian_var(&p->ownership, &keys);

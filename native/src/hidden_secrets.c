@@ -2,6 +2,7 @@
 #include "assay.h"
 #include "base_multiple.h"
 #include "hidden.h"
+#include "secret.h"
 
 int assay_hidden_total(uint8_t *value, const uint8_t *amounts, const uint8_t *secrets, size_t count)
 {
@@ -15,6 +16,7 @@ int assay_hidden_total(uint8_t *value, const uint8_t *amounts, const uint8_t *se
         over |= add_carry(&total[1], total[1], word[0] & mask, carry);
     }
     for (size_t j = 0; j < 16; j++) value[j] = (uint8_t)(total[1 - j / 8] >> (56 - 8 * (j % 8)));
+    declassify(&over, sizeof over); /* known from the status */
     return over ? ASSAY_TOO_LARGE : ASSAY_OK;
 }
 
@@ -38,12 +40,14 @@ int assay_public_keys(uint8_t *points, size_t *bad, const uint8_t *secrets, size
         for (size_t i = 0; i < block && status == ASSAY_OK; i++) {
             scalar x;
             *bad = first + i;
-            if (!scalar_from_bytes(&x, secrets + 32 * *bad) || hidden_owned(secrets, *bad) == 0)
-                status = ASSAY_BAD_SCALAR;
+            const bool valid = scalar_from_bytes(&x, secrets + 32 * *bad) & (hidden_owned(secrets, *bad) != 0);
+            declassify(&valid, sizeof valid); /* known from the status */
+            if (!valid) status = ASSAY_BAD_SCALAR;
             scalar_to_words(&k[i], &x);
         }
         if (status != ASSAY_OK) break;
         multiples_of_base(point, k, block, m);
+        declassify(point, sizeof point); /* public keys */
         for (size_t i = 0; i < block; i++) affine_compress(points + 33 * (first + i), &point[i]);
     }
     clear_secret(scratch, PUBLIC_KEYS_SCRATCH);
@@ -69,7 +73,9 @@ int assay_secrets_read(uint8_t *secrets, size_t *bad, const uint8_t *text, size_
             secrets[32 * i + j] = (uint8_t)(high << 4 | low);
         }
         *bad = i;
-        if (refused > 15) return ASSAY_BAD_SCALAR;
+        refused = refused > 15;
+        declassify(&refused, sizeof refused); /* known from the status */
+        if (refused) return ASSAY_BAD_SCALAR;
     }
     return ASSAY_OK;
 }

@@ -85,12 +85,10 @@ bool scalar_from_bytes(scalar *r, const uint8_t bytes[32])
     scalar_subtract_order(&reduced, a.word, 0);
     const uint64_t difference = (reduced.limb[0] ^ a.word[0]) | (reduced.limb[1] ^ a.word[1]) |
                                 (reduced.limb[2] ^ a.word[2]) | (reduced.limb[3] ^ a.word[3]);
-    if (difference != 0) {
-        *r = SCALAR_ZERO;
-        return false;
-    }
+    const uint64_t valid = 0 - (uint64_t)(difference == 0);
+    for (int i = 0; i < 4; i++) a.word[i] &= valid;
     scalar_from_words(r, &a);
-    return true;
+    return valid != 0;
 }
 
 void scalar_from_bytes_reduced(scalar *r, const uint8_t bytes[32])

@@ -1,0 +1,179 @@
+/*
+ * What the core does with private keys and other secrets, run with all of them marked undefined: under valgrind, every branch and
+ * every address that depends on one is an error.  Built from the core's sources with ASSAY_CHECK_TIME and run by
+ * test_constant_time.py; the portable kernel, since valgrind knows no AVX-512.
+ *
+ * A secret-handling function gets a check of its own: make its inputs with secret_bytes(), call it, and add it to CHECKS.
+ * Arguments name the checks to run; without any, all run but LEAK.
+ */
+#include "assay.h"
+#include "base_multiple.h"
+#include "kernel.h"
+#include "secret.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KEYS 5
+
+static void fail(const char *what)
+{
+    fprintf(stderr, "%s\n", what);
+    exit(2);
+}
+
+/* Memory that lasts as long as the program. */
+static void *take(size_t size)
+{
+    void *taken = aligned_alloc(64, ARENA_SIZE(size));
+    if (taken == NULL) fail("no memory");
+    return taken;
+}
+
+/* Fixed bytes of a label, below the order, undefined. */
+static void secret_bytes(uint8_t bytes[32], const char *label)
+{
+    sha256(bytes, label, strlen(label));
+    bytes[0] &= 0x7F;
+    classify(bytes, 32);
+}
+
+static void check_hashes(void)
+{
+    uint8_t key[32], out[96];
+    const uint64_t offsets[3] = {0, 5, 9};
+    secret_bytes(key, "hashes");
+    assay_sha256(out, key, 32);
+    assay_tagged_hash(out, (const uint8_t *)"tag", 3, key, 32);
+    assay_hmac_sha256(out, key, 32, key, 32);
+    assay_stream_blocks(out, key, 7, 3);
+    if (assay_account_keys(out, key, (const uint8_t *)"alicebob1", 9, offsets, 2) != ASSAY_OK) fail("account keys");
+}
+
+static void check_scalars(void)
+{
+    uint8_t bytes[64];
+    scalar a, b, r;
+    scalar_sum sum;
+    words w;
+    secret_bytes(bytes, "a");
+    secret_bytes(bytes + 32, "b");
+    const bool valid = scalar_from_bytes(&a, bytes);
+    declassify(&valid, sizeof valid);
+    if (!valid) fail("a scalar");
+    scalar_from_bytes_wide(&b, bytes);
+    scalar_from_bytes_reduced(&r, bytes + 32);
+    scalar_add(&b, &b, &r);
+    scalar_sub(&b, &b, &a);
+    scalar_neg(&b, &b);
+    scalar_mul(&r, &a, &b);
+    scalar_sqr(&r, &r);
+    scalar_sum_zero(&sum);
+    scalar_sum_mul(&sum, &a, &r);
+    scalar_sum_reduce(&r, &sum);
+    scalar_inner(&r, &r, &b, 1);
+    scalar_from_u128(&a, r.limb[0], r.limb[1]);
+    scalar_to_words(&w, &a);
+    scalar_from_words(&a, &w);
+    scalar_to_bytes(bytes, &a);
+}
+
+static void check_base_multiple(void)
+{
+    uint8_t bytes[32];
+    multiples *m = take(sizeof *m);
+    scalar k;
+    words w[2];
+    affine out[2], expected;
+    for (int i = 0; i < 2; i++) {
+        secret_bytes(bytes, i == 0 ? "first" : "second");
+        scalar_from_bytes_reduced(&k, bytes);
+        scalar_to_words(&w[i], &k);
+    }
+    multiples_build(m);
+    multiples_of_base(out, w, 2, m);
+    declassify(w, sizeof w);
+    declassify(out, sizeof out);
+    affine_mul_var(&expected, &w[1], &BASE_POINT);
+    if (!field_equal(&expected.x, &out[1].x) || !field_equal(&expected.y, &out[1].y)) fail("a multiple");
+}
+
+/* From the text of private keys to an argument that verifies. */
+static void check_hidden_keys(void)
+{
+    uint8_t text[64 * KEYS], secrets[32 * KEYS], public[33 * KEYS], amounts[16 * KEYS] = {0}, total[16];
+    uint8_t blinding[32], fresh[32], commitment[33], state[32] = {1}, seed[32] = {2};
+    size_t bad;
+    for (size_t i = 0; i < KEYS; i++) {
+        char label[2] = {(char)('0' + i), 0};
+        secret_bytes(secrets + 32 * i, label);
+        for (size_t j = 0; j < 64; j++) {
+            const unsigned digit = secrets[32 * i + j / 2] >> (j % 2 ? 0 : 4) & 15;
+            text[64 * i + j] = (uint8_t)(digit + '0' + (('a' - '0' - 10) & (0u - (digit > 9))));
+        }
+        amounts[16 * i + 15] = (uint8_t)(i + 1);
+    }
+    if (assay_secrets_read(secrets, &bad, text, 64, KEYS) != ASSAY_OK) fail("texts");
+    if (assay_public_keys(public, &bad, secrets, KEYS, take(assay_public_keys_scratch_size())) != ASSAY_OK)
+        fail("public keys");
+    memset(secrets + 32, 0, 32); /* the second and the last are not owned */
+    memset(secrets + 32 * (KEYS - 1), 0, 32);
+    classify(secrets, sizeof secrets);
+    if (assay_hidden_total(total, amounts, secrets, KEYS) != ASSAY_OK) fail("total");
+    secret_bytes(blinding, "blinding");
+    secret_bytes(fresh, "fresh");
+
+    uint8_t *keys = take(64 * KEYS), *generators = take(64 * KEYS), *argument = take(assay_hidden_length(KEYS));
+    const assay_tables *tables = assay_tables_build(take(assay_tables_size()), take(assay_tables_scratch_size()));
+    if (assay_points_decode_var(keys, &bad, public, KEYS, take(assay_points_decode_scratch_size(KEYS))) != ASSAY_OK)
+        fail("decoding");
+    assay_generators_var(generators, 0, KEYS, take(assay_generators_scratch_size()));
+    if (assay_hidden_prove(argument, state, keys, amounts, secrets, KEYS, blinding, fresh, generators, tables,
+                           take(assay_hidden_prove_scratch_size(KEYS))) != ASSAY_OK)
+        fail("proving");
+
+    declassify(argument, assay_hidden_length(KEYS));
+    declassify(blinding, 32);
+    declassify(total, sizeof total);
+    const uint64_t value[1] = {total[15]};
+    if (assay_commit_var(commitment, &bad, value, 1, blinding, 1, tables, take(assay_commit_scratch_size(1))) !=
+        ASSAY_OK)
+        fail("the commitment");
+    if (assay_hidden_verify_var(state, keys, amounts, KEYS, commitment, argument, assay_hidden_length(KEYS), seed,
+                                generators, tables, take(assay_hidden_verify_scratch_size(KEYS))) != ASSAY_OK)
+        fail("verifying");
+}
+
+/* Variable-time code, which must be found. */
+static void check_leak(void)
+{
+    uint8_t bytes[32];
+    scalar k;
+    words w;
+    affine r;
+    secret_bytes(bytes, "leak");
+    scalar_from_bytes_reduced(&k, bytes);
+    scalar_to_words(&w, &k);
+    affine_mul_var(&r, &w, &BASE_POINT);
+}
+
+static const struct {
+    const char *name;
+    void (*run)(void);
+} CHECKS[] = {
+    {"hashes", check_hashes},           {"scalars", check_scalars}, {"base-multiple", check_base_multiple},
+    {"hidden-keys", check_hidden_keys}, {"leak", check_leak},
+};
+
+int main(int argc, char **argv)
+{
+    const size_t count = sizeof CHECKS / sizeof *CHECKS;
+    if (assay_init() != ASSAY_OK) fail("no such kernel");
+    for (size_t i = 0; i < count; i++) {
+        bool wanted = argc < 2 && CHECKS[i].run != check_leak;
+        for (int k = 1; k < argc; k++) wanted |= strcmp(argv[k], CHECKS[i].name) == 0;
+        if (wanted) CHECKS[i].run();
+    }
+    return 0;
+}
