@@ -34,7 +34,7 @@ class Run:
 
 
 def measure(arguments: list[str]) -> Run:
-    """Runs a command to its end, sampling memory every 20 ms.
+    """Runs a command to its end, sampling memory every 50 ms.
 
     Raises: CalledProcessError when it fails.
     """
@@ -43,7 +43,7 @@ def measure(arguments: list[str]) -> Run:
     root, peak = psutil.Process(process.pid), 0
     while process.poll() is None:
         peak = max(peak, resident(root))
-        time.sleep(0.02)
+        time.sleep(0.05)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, arguments)
     return Run(time.perf_counter() - start, children_seconds() - cpu, peak / 1e6)

@@ -1,9 +1,10 @@
-"""`make profile`: where the processor time of `assay prove` goes, as the table of docs/profile.md.
+"""`make profile`: where the time of `assay prove` goes, as the tables of docs/profile.md.
 
     python -m benches.profile [--leaves N] [--jobs J]
 
-Linux's perf samples all threads of the command, on the exchange of `benches.large`; samples are
-counted by the shared object that they fall into. The C core is native/_core.
+Two runs on the exchange of `benches.large`. In the first, the stages that the prover tells of are
+timed, and how many cores each keeps busy. In the second, Linux's perf samples all threads of the
+command; samples are counted by the shared object that they fall into. The C core is native/_core.
 """
 
 from __future__ import annotations
@@ -13,12 +14,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
+from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from benches import machine
 from benches.commands import BIN
 from benches.large import ASSETS, LEAVES_AN_ACCOUNT, STANDARD
 from prover.sample import make_sample
+from prover.snapshot import make_snapshot
 
 SAMPLES_PER_SECOND = 199
 LEAST_PERCENT = 0.5
@@ -33,15 +38,54 @@ def main() -> None:
     perf = shutil.which("perf")
     if perf is None:
         sys.exit("profile: Linux's perf is not installed")
+    described = machine.describe(f"python -m benches.profile --leaves {arguments.leaves}")
+    for name, text in described.items():
+        print(f"- {name}: {text}")
+    accounts = arguments.leaves // LEAVES_AN_ACCOUNT
+    print_stages(accounts, arguments.jobs)
+    print_shares(perf, accounts, arguments.jobs)
+
+
+@dataclass
+class Stages:
+    """`prover.progress.Progress`: when each stage began, in wall and in processor seconds."""
+
+    begun: list[tuple[str, float, float]] = field(default_factory=list)
+
+    def stage(self, name: str, total: int | None) -> None:
+        """Note the time."""
+        self.begun.append((name, time.perf_counter(), time.process_time()))
+
+    def advance(self, done: int) -> None:
+        """Do nothing."""
+
+    def reach(self, done: int) -> None:
+        """Do nothing."""
+
+
+def print_stages(accounts: int, jobs: int) -> None:
+    """Make a snapshot in this process; print what each stage took."""
+    stages = Stages()
     with tempfile.TemporaryDirectory(prefix="assay-bench-") as name:
         folder = Path(name)
-        accounts = arguments.leaves // LEAVES_AN_ACCOUNT
         sample = make_sample(folder / "exchange", accounts, ASSETS, seed=1, ledger_format="parquet")
-        command = [BIN / "assay", "prove", sample.config, "--out", folder / "proof"]
+        make_snapshot(sample.config, folder / "proof", jobs, stages)
+    stages.stage("end", None)
+    print("\n| stage | s | cores busy |\n|---|--:|--:|")
+    for (stage, start, busy), (_, end, busy_end) in pairwise(stages.begun):
+        print(f"| {stage} | {end - start:.1f} | {(busy_end - busy) / (end - start):.2f} |")
+
+
+def print_shares(perf: str, accounts: int, jobs: int) -> None:
+    """Run the command under perf; print which shared objects its processor time falls into."""
+    with tempfile.TemporaryDirectory(prefix="assay-bench-") as name:
+        folder = Path(name)
+        sample = make_sample(folder / "exchange", accounts, ASSETS, seed=1, ledger_format="parquet")
+        command = [BIN / "assay", "prove", sample.config, "--out", folder / "proof", "--jobs", jobs]
         data = folder / "perf.data"
-        record = [perf, "record", "-q", "-F", SAMPLES_PER_SECOND, "-o", data, "--", *command]
-        run([*record, "--jobs", arguments.jobs])
-        print_table(run([perf, "report", "-i", data, "--sort", "dso", "--stdio"]), arguments.leaves)
+        run([perf, "record", "-q", "-F", SAMPLES_PER_SECOND, "-o", data, "--", *command])
+        report = run([perf, "report", "-i", data, "--sort", "dso", "--stdio"])
+    print_table(report)
 
 
 def run(arguments: list[object]) -> str:
@@ -56,10 +100,8 @@ def run(arguments: list[object]) -> str:
     return finished.stdout
 
 
-def print_table(report: str, leaves: int) -> None:
+def print_table(report: str) -> None:
     """Print the shares in perf's report, `12.34%  object` a line, largest first."""
-    for name, text in machine.describe(f"python -m benches.profile --leaves {leaves}").items():
-        print(f"- {name}: {text}")
     print("\n| processor time of `assay prove` | share |\n|---|---|")
     rows = [line.split() for line in report.splitlines() if line.strip() and line[0] != "#"]
     rest = 100.0

@@ -152,6 +152,7 @@ def make_snapshot(
                 master, config.snapshot_id, digest_of_ledger, _parameters(work), frozen.salt
             )
             secret = derive(key, "argument-secret")
+            work.progress.stage("deriving keys and openings", None)
             accounts = _write_account_keys(work, ledger, key)
             balances = [
                 Balance(asset, shape.capacity, root, evidence[asset.code])
