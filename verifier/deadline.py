@@ -33,6 +33,9 @@ def deadline(connection: HTTPConnection, seconds: float) -> Iterator[None]:
         if expired.is_set():  # what was cut off may look like anything
             raise TimeoutError from None
         raise
+    else:
+        if expired.is_set():  # what came is whole at best by chance
+            raise TimeoutError
     finally:
         watchdog.cancel()
 

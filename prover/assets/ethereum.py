@@ -27,7 +27,10 @@ PROOF_SUFFIX = ".proof"
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What a node has shown: amounts in base units by address, all of them more than zero."""
+    """What a node has shown: amounts in base units by address, all of them more than zero.
+
+    empty: how many addresses hold nothing, which ``proof`` shows as well.
+    """
 
     header: Header
     amounts: Mapping[str, int]
@@ -86,9 +89,9 @@ def collect(
         amounts: dict[str, int] = {}
         for address in addresses:
             balance, state = node.balance(header, address.script, contract, slots)
+            nodes.update(state.trie.used)
             if balance:
                 amounts[address.text] = balance
-                nodes.update(state.trie.used)
             progress(1)
     finally:
         node.rpc.close()
