@@ -20,8 +20,7 @@ typedef struct {
 
 static size_t batch_size(const argument_shape *s, size_t count)
 {
-    const size_t openings = ARGUMENT_OPENINGS * count;
-    return openings > s->columns ? openings : s->columns; /* R <= S */
+    return s->columns * count; /* R <= S; the openings with the sums of the masks, 7, are fewer: S >= 8 */
 }
 
 size_t argument_prove_scratch_size(const argument_shape *s, size_t count)
@@ -135,13 +134,20 @@ static void draw_masks(argument_prover *p, const argument_shape *s)
     clear_secret(&nonces, sizeof nonces);
 }
 
-static bool commit_rows(argument_prover *p, const argument_shape *s, const tables *t, const workspace *w)
+static bool commit_rows(argument_prover *provers, size_t count, const argument_shape *s, const tables *t,
+                        const workspace *w)
 {
-    for (size_t a = 0; a < s->rows; a++) scalar_to_words(&w->blindings[a], &p->row_blinding[a]);
-    kernel()->commit_rows(w->points, (const uint8_t *)p->values, s->columns / 8, w->blindings, s->rows, t, w->kernel);
-    const uint8_t *rows = p->next;
-    if (!write_points(p, w->points, s->rows)) return false;
-    argument_absorb_rows(&p->challenges, &p->transcript, s, rows);
+    for (size_t i = 0; i < count; i++)
+        for (size_t a = 0; a < s->rows; a++)
+            scalar_to_words(&w->blindings[s->rows * i + a], &provers[i].row_blinding[a]);
+    kernel()->commit_rows(w->points, (const uint8_t *)provers->values, s->columns / 8, w->blindings, s->rows * count, t,
+                          w->kernel);
+    for (size_t i = 0; i < count; i++) {
+        argument_prover *p = &provers[i];
+        const uint8_t *rows = p->next;
+        if (!write_points(p, w->points + s->rows * i, s->rows)) return false;
+        argument_absorb_rows(&p->challenges, &p->transcript, s, rows);
+    }
     return true;
 }
 
@@ -236,23 +242,33 @@ static void respond(argument_prover *p, const argument_shape *s)
     write_response(p, &p->delta_mask, &secret);
 }
 
+/* points[i] += Σ_j mask_j·Q_j of prover i, `stride` points apart. */
+static void add_masks(argument_prover *provers, size_t count, const argument_shape *s, affine *points, size_t stride,
+                      const tables *t, const workspace *w)
+{
+    affine *sums = w->points + stride * count;
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < s->columns; j++) scalar_to_words(&w->values[s->columns * i + j], &provers[i].mask[j]);
+    kernel()->combine(sums, w->values, s->columns, count, t, w->kernel);
+    for (size_t i = 0; i < count; i++) {
+        jacobian sum;
+        jacobian_from_affine(&sum, &sums[i]);
+        jacobian_add_affine_var(&sum, &sum, &points[stride * i]);
+        affine_from_jacobian_var(&points[stride * i], &sum);
+    }
+}
+
 static bool prove_openings(argument_prover *provers, size_t count, const argument_shape *s, const tables *t,
                            const workspace *w)
 {
     const size_t n = ARGUMENT_OPENINGS;
     for (size_t i = 0; i < count; i++) prepare_openings(&provers[i], s, w->values + n * i, w->blindings + n * i);
     kernel()->commit(w->points, w->values[0].word, 4, w->blindings, n * count, t, w->kernel);
+    add_masks(provers, count, s, w->points + 2, n, t, w);
     for (size_t i = 0; i < count; i++) {
         argument_prover *p = &provers[i];
-        affine *points = w->points + n * i, masks;
-        jacobian sum;
-        for (size_t j = 0; j < s->columns; j++) scalar_to_words(&w->values[j], &p->mask[j]);
-        kernel()->combine(&masks, w->values, s->columns, t, w->kernel);
-        jacobian_from_affine(&sum, &masks);
-        jacobian_add_affine_var(&sum, &sum, &points[2]);
-        affine_from_jacobian_var(&points[2], &sum);
         const uint8_t *written = p->next;
-        if (!write_points(p, points, n)) return false;
+        if (!write_points(p, w->points + n * i, n)) return false;
         argument_absorb_openings(&p->challenges, &p->transcript, written);
         respond(p, s);
     }
@@ -267,9 +283,10 @@ bool argument_prove(argument_prover *provers, size_t count, const argument_shape
         p->next = p->argument;
         hash_witness(p, s);
         draw_blindings(p, s);
-        if (!commit_rows(p, s, t, &w)) return false;
-        if (!begin_rounds(p, s, w.sumcheck + i * sumcheck_elements(s))) return false;
     }
+    if (!commit_rows(provers, count, s, t, &w)) return false;
+    for (size_t i = 0; i < count; i++)
+        if (!begin_rounds(&provers[i], s, w.sumcheck + i * sumcheck_elements(s))) return false;
     for (unsigned j = 1; j <= s->nu; j++)
         if (!prove_round(provers, count, j, t, &w)) return false;
     return prove_openings(provers, count, s, t, &w);

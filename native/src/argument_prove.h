@@ -12,7 +12,7 @@
 typedef struct {
     /* Given by the caller. */
     transcript transcript;        /* after item 6, or item 5 for solvency */
-    const uint64_t *values;       /* N/64 little-endian words, zero where absent */
+    const uint64_t *values;       /* N/64 little-endian words, zero where absent; the next prover's follow */
     const uint8_t *blindings;     /* of C_0 … C_(m-1): 32 bytes each, below n */
     const uint8_t *secret, *salt; /* 32 bytes each */
     uint8_t *argument;            /* argument_length() bytes, written */

@@ -30,8 +30,8 @@ typedef struct {
     void (*commit_rows)(affine *out, const uint8_t *rows, size_t row_bytes, const words *blindings, size_t n,
                         const tables *t, void *scratch);
 
-    /* out = Σ_j z_j·Q_j, j < n <= Q_COUNT.  Scratch: scratch_size(256). */
-    void (*combine)(affine *out, const words *z, size_t n, const tables *t, void *scratch);
+    /* out[i] = Σ_j z[n·i + j]·Q_j, i < count, j < n <= Q_COUNT.  Scratch: scratch_size(256). */
+    void (*combine)(affine *out, const words *z, size_t n, size_t count, const tables *t, void *scratch);
 
     /* msm.h. */
     size_t (*msm_scratch_size)(size_t n, unsigned bits);

@@ -261,7 +261,7 @@ void assay_test_combine(uint8_t *r, const uint8_t *scalars, size_t n, const assa
     words *k = arena_take(&next, n * sizeof(words));
     affine sum;
     read_words(k, scalars, n);
-    kernel()->combine(&sum, k, n, t, next);
+    kernel()->combine(&sum, k, n, 1, t, next);
     affine_compress(r, &sum);
 }
 

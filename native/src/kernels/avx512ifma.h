@@ -10,7 +10,10 @@ void avx512ifma_commit(affine *out, const uint64_t *values, size_t value_words, 
                        const tables *t, void *scratch);
 void avx512ifma_commit_rows(affine *out, const uint8_t *rows, size_t row_bytes, const words *blindings, size_t n,
                             const tables *t, void *scratch);
-void avx512ifma_combine(affine *out, const words *z, size_t n, const tables *t, void *scratch);
+void avx512ifma_combine(affine *out, const words *z, size_t n, size_t count, const tables *t, void *scratch);
+
+/* Scratch of commit and commit_rows alone. */
+size_t avx512ifma_sums_size(void);
 
 size_t avx512ifma_msm_scratch_size(size_t n, unsigned bits);
 void avx512ifma_msm(affine *out, const words *scalars, const affine *points, size_t n, unsigned bits, void *scratch);

@@ -1,8 +1,7 @@
-/* The second half of a batch of additions; avx512ifma_batch.h has the contract. */
+/* The second half of a batch of additions, and inversion; avx512ifma_batch.h has the contract. */
 #include "avx512ifma_batch.h"
 
-/* Inverts every lane of *a; false when one is zero. */
-static bool invert_lanes(lanes *a)
+bool lanes_invert_var(lanes *a)
 {
     __m512i w[4];
     uint64_t word[4][LANES];
@@ -37,7 +36,7 @@ static bool invert_chains(lanes inverse[CHAINS], const lane_batch *batch)
         prefix[i] = all;
         all = lanes_mul(&all, &last[i].prefix);
     }
-    if (!invert_lanes(&all)) return false;
+    if (!lanes_invert_var(&all)) return false;
     for (int i = CHAINS; i-- > 0;) {
         inverse[i] = lanes_mul(&all, &prefix[i]);
         all = lanes_mul(&all, &last[i].prefix);

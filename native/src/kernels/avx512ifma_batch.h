@@ -67,6 +67,9 @@ static inline bool batch_finish_var(lane_batch *batch)
     return batch_finish_ahead_var(batch, NULL, 0);
 }
 
+/* Inverts every lane of a factor; false, and nothing done, when one is zero. */
+bool lanes_invert_var(lanes *a);
+
 /* Eight table entries. */
 static inline void lanes_load_packed(lanes *x, lanes *y, const packed *const entry[LANES])
 {

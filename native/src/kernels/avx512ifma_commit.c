@@ -1,5 +1,5 @@
 /*
- * Sums of table entries, eight items a vector: commitments, rows of bits, and combinations of the Q generators.
+ * Sums of table entries, eight items a vector: commitments and rows of bits.
  *
  * Step by step all items of a block look up one entry and add it, so one inversion serves a block.  Few items are cut into *parts*: part p of
  * P adds the terms p, p + P, p + 2P, …, and the parts are added up at the end; the steps are fewer and the batches fuller.  No
@@ -157,19 +157,12 @@ static void sum_terms(affine *out, const table_sums *s, size_t n, void *scratch)
     }
 }
 
-/* What sum_terms takes, or the portable kernel instead; then the rows of combine and their sums. */
-static size_t sums_size(void)
+size_t avx512ifma_sums_size(void)
 {
     const size_t own = ARENA_SIZE(sizeof(lane_batch)) + ARENA_SIZE(BATCH_VECTORS * sizeof(point_lanes)) +
                        ARENA_SIZE(2 * sizeof(number_columns)) + ARENA_SIZE(2 * sizeof(sum_step)),
                  exact = KERNEL_PORTABLE.scratch_size(ITEMS);
     return own > exact ? own : exact;
-}
-
-size_t avx512ifma_scratch_size(size_t n)
-{
-    (void)n;
-    return sums_size() + ARENA_SIZE(256 * Q_COUNT / 8) + ARENA_SIZE(256 * sizeof(affine));
 }
 
 void avx512ifma_commit(affine *out, const uint64_t *values, size_t value_words, const words *blindings, size_t n,
@@ -184,24 +177,4 @@ void avx512ifma_commit_rows(affine *out, const uint8_t *rows, size_t row_bytes, 
 {
     const table_sums s = table_sums_of_rows(t, rows, row_bytes, blindings);
     sum_terms(out, &s, n, scratch);
-}
-
-/* Row k holds bit k of every scalar; Σ_k 2^k·row_k, by Horner's rule from the top. */
-void avx512ifma_combine(affine *out, const words *z, size_t n, const tables *t, void *scratch)
-{
-    uint8_t *next = scratch;
-    uint8_t *rows = arena_take(&next, 256 * Q_COUNT / 8);
-    affine *sums = arena_take(&next, 256 * sizeof(affine));
-    const size_t row_bytes = (n + 7) / 8;
-    memset(rows, 0, 256 * row_bytes);
-    for (size_t j = 0; j < n; j++)
-        for (size_t k = 0; k < 256; k++)
-            rows[k * row_bytes + j / 8] |= (uint8_t)((z[j].word[k / 64] >> (k % 64) & 1) << (j % 8));
-    avx512ifma_commit_rows(sums, rows, row_bytes, NULL, 256, t, next);
-    jacobian sum = JACOBIAN_INFINITY;
-    for (size_t k = 256; k-- > 0;) {
-        jacobian_double_var(&sum, &sum);
-        jacobian_add_affine_var(&sum, &sum, &sums[k]);
-    }
-    affine_from_jacobian_var(out, &sum);
 }

@@ -147,7 +147,7 @@ static void portable_commit_rows(affine *out, const uint8_t *rows, size_t row_by
 }
 
 /* Row k holds bit k of every scalar; Σ_k 2^k·row_k, by Horner's rule from the top. */
-static void portable_combine(affine *out, const words *z, size_t n, const tables *t, void *scratch)
+static void combine_one(affine *out, const words *z, size_t n, const tables *t, void *scratch)
 {
     uint8_t *next = scratch;
     uint8_t *rows = arena_take(&next, 256 * Q_COUNT / 8);
@@ -164,6 +164,11 @@ static void portable_combine(affine *out, const words *z, size_t n, const tables
         jacobian_add_affine_var(&sum, &sum, &sums[k]);
     }
     affine_from_jacobian_var(out, &sum);
+}
+
+static void portable_combine(affine *out, const words *z, size_t n, size_t count, const tables *t, void *scratch)
+{
+    for (size_t i = 0; i < count; i++) combine_one(&out[i], z + n * i, n, t, scratch);
 }
 
 static size_t portable_decompress(affine *out, const uint8_t *bytes, size_t n, void *scratch)
