@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from verifier.chain.bitcoin_rpc import BitcoinNode
+from verifier.chain.bitcoin_snapshot import SnapshotNode
 from verifier.chain.ethereum import EthereumNode
 from verifier.chain.levels import Level
 from verifier.chain.nodes import Nodes
 from verifier.chain.tokens import TokenSlot
+from verifier.chain.utxo_snapshot import UtxoSnapshot
 from verifier.errors import CannotCheck, Code, Misuse, Rejected
 from verifier.holdings import AssetReport, HiddenReport
 from verifier.inclusion import Amount
@@ -25,6 +28,7 @@ from verifier.verify import (
 __all__ = [
     "Amount",
     "AssetReport",
+    "BitcoinNode",
     "CannotCheck",
     "Check",
     "Code",
@@ -39,8 +43,10 @@ __all__ = [
     "Policy",
     "Rejected",
     "Report",
+    "SnapshotNode",
     "TokenSlot",
     "TooWeak",
+    "UtxoSnapshot",
     "audit",
     "check_inclusion",
     "check_solvency",

@@ -15,10 +15,13 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from verifier.chain.bitcoin_rpc import BitcoinNode
+from verifier.chain.bitcoin_snapshot import SnapshotNode
 from verifier.chain.ethereum import EthereumNode
 from verifier.chain.levels import Level
 from verifier.chain.nodes import Nodes
 from verifier.chain.tokens import TokenSlot
+from verifier.chain.utxo_snapshot import UtxoSnapshot
 from verifier.errors import CannotCheck, Code, Misuse, Rejected
 from verifier.keys import parse_public_key
 from verifier.output import JsonOutput, Output, TextOutput, escape
@@ -31,6 +34,7 @@ from verifier.web import check_page
 ACCEPTED, CANNOT_CHECK, USAGE, REJECTED, INTERRUPTED = 0, 1, 2, 3, 130
 
 _MAX_KEY_BYTES = 1024
+_MAX_COOKIE_BYTES = 1024
 _UNIT = re.compile(r"([A-Z0-9]{1,16})=([a-z0-9-]{1,32}):([^:]*):([0-9]{1,2})")
 _SLOT = re.compile(r"(0x[0-9a-fA-F]{40})=([0-9]{1,78})")
 _RATIO = re.compile(r"([0-9]{1,10})/([0-9]{1,10})")
@@ -165,7 +169,7 @@ class _Progress:
         self._start = self._shown = time.monotonic()
 
     def __call__(self, done: int, total: int) -> None:
-        """Show that ``done`` of ``total`` entries of pages are checked."""
+        """Show that ``done`` of ``total`` entries of pages, or coins of a snapshot, are read."""
         now = time.monotonic()
         if now - self._shown < _PROGRESS_SECONDS:
             return
@@ -244,6 +248,23 @@ def _parser() -> argparse.ArgumentParser:
             metavar="URL",
             help="a node of your own choice, to confirm Ethereum's block and what is there",
         )
+        bitcoin = added.add_mutually_exclusive_group()
+        bitcoin.add_argument(
+            "--bitcoin-rpc",
+            metavar="URL",
+            help="a Bitcoin Core node of your own, to confirm Bitcoin's block and what is there",
+        )
+        bitcoin.add_argument(
+            "--utxo-snapshot",
+            type=Path,
+            metavar="FILE",
+            help="in its place what your node's dumptxoutset wrote at that block",
+        )
+        added.add_argument(
+            "--bitcoin-cookie",
+            metavar="FILE",
+            help="the .cookie file of that node, where the URL has no user and password",
+        )
         added.add_argument(
             "--token-slot",
             type=_token_slot,
@@ -288,7 +309,35 @@ def _policy(arguments: argparse.Namespace) -> Policy:
 def _nodes(arguments: argparse.Namespace) -> Nodes:
     url = arguments.ethereum_rpc
     slots = _policy(arguments).token_slots()
-    return Nodes(ethereum=EthereumNode(url, slots=slots) if url is not None else None)
+    return Nodes(
+        bitcoin=_bitcoin(arguments),
+        ethereum=EthereumNode(url, slots=slots) if url is not None else None,
+    )
+
+
+def _bitcoin(arguments: argparse.Namespace) -> BitcoinNode | SnapshotNode | None:
+    if arguments.utxo_snapshot is not None:
+        return SnapshotNode(UtxoSnapshot(arguments.utxo_snapshot), _snapshot_progress())
+    if arguments.bitcoin_rpc is None:
+        return None
+    cookie = None
+    if arguments.bitcoin_cookie is not None:
+        data = _read_file(arguments.bitcoin_cookie, _MAX_COOKIE_BYTES, "cookie")
+        cookie = data.decode("utf-8", "replace").strip()
+    return BitcoinNode(arguments.bitcoin_rpc, credentials=cookie)
+
+
+def _snapshot_progress() -> Callable[[int, int], None] | None:
+    if not sys.stderr.isatty():
+        return None
+    progress = _Progress()
+
+    def show(done: int, total: int) -> None:
+        progress(done, total)
+        if done == total:
+            progress.clear()
+
+    return show
 
 
 def _ratio(text: str) -> tuple[int, int]:

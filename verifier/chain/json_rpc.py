@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
+from collections.abc import Sequence
 from decimal import Decimal
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
@@ -22,6 +23,8 @@ TIMEOUT_SECONDS = 30.0
 MAX_ANSWER_BYTES = 2**20
 
 _URL = re.compile(r"https?://[!-~]+")
+_JSON_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_MAX_DEPTH = 32
 
 
 class NodeError(CannotCheck):
@@ -76,16 +79,54 @@ class JsonRpc:
             CannotCheck: there is no answer in time, or none of at most ``limit`` bytes, or it is
                 not one of JSON-RPC.
         """
+        number, body = self._question(method, parameters)
+        status, answer = self._ask(method, body, limit)
+        return self._result(method, number, status, answer)
+
+    def batch(
+        self, calls: Sequence[tuple[str, Sequence[Any]]], *, limit: int = MAX_ANSWER_BYTES
+    ) -> list[Any]:
+        """Return the results of several methods, each with its parameters, asked at once.
+
+        Raises:
+            NodeError: the node answers one of them with an error.
+            CannotCheck: as for `call`.
+        """
+        questions = [self._question(method, parameters) for method, parameters in calls]
+        what = f"{len(calls)} calls"
+        status, answers = self._ask(what, [body for _, body in questions], limit)
+        if not isinstance(answers, list) or len(answers) != len(calls):
+            raise self._unreadable(f"{what}: no answer to a batch, with HTTP status {status}")
+        found = {
+            answer["id"]: answer
+            for answer in answers
+            if isinstance(answer, dict) and type(answer.get("id")) is int
+        }
+        return [
+            self._result(method, number, status, found.get(number))
+            for (method, _), (number, _) in zip(calls, questions, strict=True)
+        ]
+
+    def _question(self, method: str, parameters: Sequence[Any]) -> tuple[int, dict[str, Any]]:
         self._calls += 1
-        body = {"jsonrpc": "2.0", "id": self._calls, "method": method, "params": parameters}
+        body = {"jsonrpc": "2.0", "id": self._calls, "method": method, "params": [*parameters]}
+        return self._calls, body
+
+    def _ask(self, what: str, body: Any, limit: int) -> tuple[int, Any]:
+        """Return the status, and the answer, or None where it is no JSON."""
         status, data = self._exchange(json.dumps(body).encode(), limit)
         if len(data) > limit:
-            raise self._unreadable(f"{method}: the answer has more than {limit} bytes")
+            raise self._unreadable(f"{what}: the answer has more than {limit} bytes")
         try:
-            answer = json.loads(data, parse_float=Decimal)
-        except (ValueError, RecursionError):
-            answer = None
-        if not isinstance(answer, dict) or answer.get("id") != self._calls:
+            text = data.decode()
+            if _depth(text) > _MAX_DEPTH:
+                return status, None
+            return status, json.loads(text, parse_float=Decimal)
+        except (ValueError, ArithmeticError):
+            return status, None
+
+    def _result(self, method: str, number: int, status: int, answer: Any) -> Any:
+        if not isinstance(answer, dict) or answer.get("id") != number:
             raise self._unreadable(f"{method}: no answer of JSON-RPC, with HTTP status {status}")
         if answer.get("error") is not None:
             raise self._node_error(method, answer["error"])
@@ -136,3 +177,16 @@ class JsonRpc:
 
     def _unreadable(self, message: str) -> CannotCheck:
         return CannotCheck(Code.CHECK_UNREADABLE, f"{self._place}: {message}")
+
+
+def _depth(text: str) -> int:
+    """Return how deep arrays and objects nest in a text that may be JSON.
+
+    The parser recurses in C, as deep as an interpreter's limit lets it, which any library may have
+    raised beyond what the stack holds.
+    """
+    depth = deepest = 0
+    for bracket in re.findall(r"[\[\]{}]", _JSON_STRING.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest

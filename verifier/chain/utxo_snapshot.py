@@ -17,8 +17,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
 
-from coincurve import PublicKey
-
 from native import FoundCoin, NativeError, UtxoScanner
 from verifier.errors import CannotCheck, Code
 
@@ -28,6 +26,7 @@ _MAGIC = b"utxo\xff"
 _VERSION = 2
 _HEAD_BYTES = 5 + 2 + 4 + 32 + 8
 _PIECE = 1 << 22
+_FIELD = 2**256 - 2**32 - 977  # of secp256k1
 
 # Kinds of native's script keys, by what stands before and after a hash, key or program.
 _SHAPES = (
@@ -52,9 +51,20 @@ def script_key(script: bytes) -> bytes:
             core = script[len(before) : length - len(after)]
             return bytes([kind]) + core.ljust(32, b"\0")
     if len(script) == 67 and script.startswith(b"\x41\x04") and script.endswith(b"\xac"):
-        PublicKey(script[1:66])  # a point that is none is not compressed by Core
-        return bytes([4 | script[65] & 1]) + script[2:34]
+        key = bytes([2 | script[65] & 1]) + script[2:34]
+        if _uncompressed(key) == script[1:66]:  # Core compresses no point that is none
+            return bytes([key[0] + 2]) + key[1:]
     raise ValueError("a script of no known form")
+
+
+def _uncompressed(key: bytes) -> bytes:
+    """Return the 65 bytes of a compressed key, or nothing if it is no point of the curve."""
+    x = int.from_bytes(key[1:])
+    square = (x**3 + 7) % _FIELD
+    y = pow(square, (_FIELD + 1) // 4, _FIELD)
+    if x >= _FIELD or y * y % _FIELD != square:
+        return b""
+    return b"\x04" + key[1:] + (y if y & 1 == key[0] & 1 else _FIELD - y).to_bytes(32)
 
 
 def _ignore(_: object) -> None:

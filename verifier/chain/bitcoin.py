@@ -1,0 +1,109 @@
+"""Bitcoin's part of checked evidence: what a node or a snapshot is asked, and what it confirms.
+
+A row is confirmed when its address holds at least its amount at the manifest's block, and every
+coin listed for it is there as listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, replace
+
+from verifier.chain.levels import Level
+from verifier.errors import CannotCheck, Code, Rejected
+from verifier.holdings import CheckedEvidence
+from verifier.manifest import CheckedManifest
+from verifier.wire import Chain
+
+CHAIN = "bitcoin"
+
+Outpoint = tuple[bytes, int]  # transaction id as displayed, index
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A row of bitcoin: the numbers of asset and row, and what it says is there, in satoshi."""
+
+    asset: int
+    row: int
+    where: str
+    address: str
+    script: bytes
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListedCoin:
+    """A coin of the evidence; ``place`` is the number of its row among the `places`."""
+
+    where: str
+    outpoint: Outpoint
+    amount: int
+    place: int
+
+
+def block_of(checked: CheckedManifest) -> Chain:
+    """Return the manifest's block of bitcoin.
+
+    Raises:
+        CannotCheck: it names none.
+    """
+    for chain in checked.manifest.chains:
+        if chain.name == CHAIN:
+            return chain
+    raise CannotCheck(Code.CHECK_UNREADABLE, "the manifest names no block of bitcoin")
+
+
+def places(checked: CheckedManifest, evidence: Sequence[CheckedEvidence]) -> list[Place]:
+    """Return the rows of the chain's own coin; those whose address lists coins come first."""
+    found = []
+    for at, (asset, holdings) in enumerate(zip(checked.manifest.assets, evidence, strict=True)):
+        backed = {coin.address for coin in holdings.coins}
+        for number, holding in enumerate(holdings.rows):
+            row = holding.row
+            if (row.chain, row.contract) == (CHAIN, ""):
+                amount = int.from_bytes(row.amount)
+                script = holding.address.script
+                where = f"{asset.code}, row {number}"
+                place = Place(at, number, where, row.address, script, amount)
+                found.append((row.address not in backed, place))
+    return [place for _, place in sorted(found, key=lambda entry: entry[0])]
+
+
+def coins(
+    checked: CheckedManifest, evidence: Sequence[CheckedEvidence], among: Sequence[Place]
+) -> list[ListedCoin]:
+    """Return all coins listed, each with its row ``among`` the places."""
+    numbers = {(place.asset, place.address): number for number, place in enumerate(among)}
+    return [
+        ListedCoin(
+            f"{asset.code}, coin {number}",
+            (coin.txid, coin.index),
+            coin.amount,
+            numbers[at, coin.address],
+        )
+        for at, (asset, holdings) in enumerate(zip(checked.manifest.assets, evidence, strict=True))
+        for number, coin in enumerate(holdings.coins)
+    ]
+
+
+def confirmed(
+    evidence: Sequence[CheckedEvidence], among: Sequence[Place], numbers: Set[int]
+) -> list[CheckedEvidence]:
+    """Return the evidence with the places of these numbers known as ``chain``."""
+    known = {(among[number].asset, among[number].row) for number in numbers}
+    return [
+        replace(
+            holdings,
+            rows=tuple(
+                replace(holding, level=Level.CHAIN) if (at, number) in known else holding
+                for number, holding in enumerate(holdings.rows)
+            ),
+        )
+        for at, holdings in enumerate(evidence)
+    ]
+
+
+def wrong_amount(where: str, message: str) -> Rejected:
+    """Return the rejection of an amount that is not there."""
+    return Rejected(Code.CHAIN_WRONG_AMOUNT, where, message)
