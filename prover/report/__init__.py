@@ -37,6 +37,11 @@ HOW_KNOWN = {
     "this block is the chain's is for a node of your own to confirm.",
 }
 
+NODE_OPTIONS = {
+    "bitcoin": "--bitcoin-rpc URL (or --utxo-snapshot FILE)",
+    "ethereum": "--ethereum-rpc URL",
+}
+
 
 @dataclass(frozen=True)
 class Rest:
@@ -161,6 +166,7 @@ def _render(bundle: Path, checked: verifier.Report, key: str, *, is_key_given: b
         ),
         has_crowds=has_crowds,
         dots=pictures.DOTS,
+        node_options=NODE_OPTIONS,
         checks=checked.checks,
         path_picture=Markup(pictures.path()),  # noqa: S704 - our own drawing
         balance_picture=Markup(pictures.balance(has_hidden=has_crowds)),  # noqa: S704
