@@ -62,6 +62,13 @@ class Code(StrEnum):
     EVIDENCE_UNMATCHED_COINS = "evidence.unmatched-coins"
     EVIDENCE_TOTAL_TOO_LARGE = "evidence.total-too-large"
 
+    HIDDEN_BAD_LENGTH = "hidden.bad-length"
+    HIDDEN_BAD_SCRIPTS = "hidden.bad-scripts"
+    HIDDEN_UNSORTED = "hidden.unsorted"
+    HIDDEN_BAD_KEY = "hidden.bad-key"
+    HIDDEN_BAD_COMMITMENT = "hidden.bad-commitment"
+    HIDDEN_WRONG_AMOUNT = "hidden.wrong-amount"
+
     PROOF_BAD_HEADER = "proof.bad-header"
     PROOF_WRONG_BLOCK = "proof.wrong-block"
     PROOF_UNKNOWN_SLOT = "proof.unknown-slot"

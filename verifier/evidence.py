@@ -1,4 +1,4 @@
-"""The evidence of one asset: disclosed addresses, who signed for them, and what shows the amounts.
+"""The evidence of one asset: disclosed addresses, who signed for them, hidden keys, and amounts.
 
 The one composer of its checks, in the order of spec/errors.md, section 2; a file of version 1 has
 addresses and signatures alone. The signatures say that whoever can spend from an address named this
@@ -8,13 +8,14 @@ exchange, snapshot and block. Sources: spec/protocol.md, section 3; spec/wire.md
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from verifier.chain.coins import check_coins
 from verifier.chain.levels import Level
-from verifier.chain.state import State, check_amount, check_header
+from verifier.chain.state import State, check_amount, check_header, proven_balance
 from verifier.chain.tokens import TokenSlot
 from verifier.errors import Code, Rejected
+from verifier.hidden import check_arguments, check_sets, key_owners, set_name, split_amounts
 from verifier.holdings import CheckedEvidence, Holding
 from verifier.keys import public_key_text
 from verifier.manifest import CheckedManifest, is_ascending
@@ -35,6 +36,7 @@ from verifier.wire import (
     Asset,
     BadFields,
     EvidenceV2,
+    HiddenSet,
     NotCanonical,
     Row,
     Unit,
@@ -94,9 +96,15 @@ def check_evidence(
     owners = _check_signatures(checked, asset, evidence, addresses)
     # 14
     check_coins(asset.code, evidence.coins, evidence.rows, seen.coins)
+    # 15
+    hidden = check_sets(asset, evidence.hidden, seen.owners)
     # 16
     slots = (policy or Policy()).token_slots()
     proven = _check_proofs(checked, asset, evidence, owners, slots)
+    hidden = tuple(
+        replace(holding, level=Level.HEADER) if holding.chain in proven else holding
+        for holding in hidden
+    )
     units = {(unit.chain, unit.contract): unit for unit in asset.units}
     found = CheckedEvidence(
         rows=tuple(
@@ -111,12 +119,14 @@ def check_evidence(
             for row in evidence.rows
         ),
         coins=evidence.coins,
-        hidden=(),
+        hidden=hidden,
         signatures=len(evidence.signatures),
     )
     # 17
     if found.total + sum(holding.units for holding in found.hidden) >= ASSETS_LIMIT:
         raise _fault(Code.EVIDENCE_TOTAL_TOO_LARGE, asset, "2^96 ledger units or more")
+    # 18
+    check_arguments(checked, asset, hidden)
     return found
 
 
@@ -220,7 +230,7 @@ def _check_proofs(
     owners: Mapping[tuple[str, str], Address],
     slots: Mapping[str, TokenSlot],
 ) -> set[str]:
-    """Number 16; return the chains on which every row is proven."""
+    """Number 16; return the chains on which everything is proven."""
     blocks = {chain.name: chain for chain in checked.manifest.chains}
     for proof in evidence.proofs:
         where = f"{asset.code}, proof of {proof.chain}"
@@ -232,9 +242,20 @@ def _check_proofs(
             if row.chain == proof.chain:
                 account = owners[row.chain, row.address].script
                 check_amount(state, row, account, f"{asset.code}, row {at}")
+        for at, listed in enumerate(evidence.hidden):
+            if listed.chain == proof.chain:
+                _check_keys(state, listed, set_name(asset, at))
         if state.trie.unused:
-            raise Rejected(Code.PROOF_UNUSED_NODE, where, "a node that no row needs")
+            raise Rejected(Code.PROOF_UNUSED_NODE, where, "a node that nothing needs")
     return {proof.chain for proof in evidence.proofs}
+
+
+def _check_keys(state: State, listed: HiddenSet, where: str) -> None:
+    """The keys of a set hold exactly what it says, by the state."""
+    accounts = key_owners(listed.keys, listed.scripts)
+    for (account,), amount in zip(accounts, split_amounts(listed.amounts), strict=True):
+        if proven_balance(state, listed.contract, account, where) != amount:
+            raise Rejected(Code.HIDDEN_WRONG_AMOUNT, where, "another amount is proved of a key")
 
 
 def _fault(code: Code, asset: Asset, message: str, *, row: int | None = None) -> Rejected:

@@ -41,9 +41,13 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class HiddenHolding:
-    """A hidden set; ``units``, in the ledger's, is the sum over its whole list of keys."""
+    """A hidden set; ``units``, in the ledger's, is the sum over its whole list of keys.
+
+    ``amounts`` are those of each key in the ledger's units, 16 bytes each, as its argument has it.
+    """
 
     listed: HiddenSet
+    amounts: bytes
     units: int
     level: Level
 

@@ -36,7 +36,7 @@ from verifier.policy import ASSET_CODE, CHAIN_NAME, Policy
 from verifier.source import Source
 from verifier.statement import length_prefixed, manifest_context, manifest_digest
 from verifier.units import KNOWN_UNITS, KnownUnit
-from verifier.wire import Asset, BadFields, Manifest, NotCanonical, Unit, read_record
+from verifier.wire import Asset, BadFields, Chain, Manifest, NotCanonical, Unit, read_record
 
 MANIFEST_PATH = "manifest.msgpack"
 SIGNATURE_PATH = "manifest.sig"
@@ -58,7 +58,11 @@ class CheckedManifest:
 
     def block_hash(self, chain: str) -> bytes:
         """Return the block hash of a chain that an asset's unit names."""
-        return next(entry.hash for entry in self.manifest.chains if entry.name == chain)
+        return self.block(chain).hash
+
+    def block(self, chain: str) -> Chain:
+        """Return the block of a chain that an asset's unit names."""
+        return next(entry for entry in self.manifest.chains if entry.name == chain)
 
 
 def read_signed_manifest(

@@ -10,8 +10,15 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import native
-from verifier.params import ARGUMENT_VERSION, BASE_POINT, GROUP_ORDER, PROTOCOL_VERSION, tag
-from verifier.wire import Asset, Manifest, Ratio, Unit
+from verifier.params import (
+    ARGUMENT_VERSION,
+    BASE_POINT,
+    GROUP_ORDER,
+    POINT_BYTES,
+    PROTOCOL_VERSION,
+    tag,
+)
+from verifier.wire import Asset, Chain, HiddenSet, Manifest, Ratio, Unit
 
 
 def length_prefixed(data: bytes | str) -> bytes:
@@ -75,6 +82,30 @@ def solvency_state(
     return transcript.state
 
 
+def hidden_state(
+    context: bytes, asset: Asset, block: Chain, listed: HiddenSet, amounts: bytes
+) -> bytes:
+    """Return the transcript state after item 4 of the argument over a set of hidden keys.
+
+    ``amounts`` are those that the reader computes: ledger units, 16 bytes a key.
+    """
+    transcript = _transcript("assets", context, asset.code, asset.decimals, asset.units)
+    transcript.absorb(
+        b"statement",
+        length_prefixed(listed.chain)
+        + length_prefixed(listed.contract)
+        + block.height.to_bytes(8)
+        + block.hash
+        + (len(listed.keys) // POINT_BYTES).to_bytes(4)
+        + len(listed.scripts).to_bytes(4)
+        + b"".join(length_prefixed(script) for script in listed.scripts)
+        + native.tagged_hash(tag("hidden-keys"), listed.keys)
+        + native.tagged_hash(tag("hidden-amounts"), amounts)
+        + listed.commitment,
+    )
+    return transcript.state
+
+
 def leaf_blinding(
     context: bytes, code: str, account_id: str, account_key: bytes, part: int
 ) -> bytes:
@@ -112,7 +143,7 @@ def _scalar(value: int) -> bytes:
 
 
 def _transcript(
-    kind: Literal["page", "solvency"],
+    kind: Literal["page", "solvency", "assets"],
     context: bytes,
     code: str,
     decimals: int,

@@ -15,7 +15,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgpack
 
-from verifier.params import ID_BYTES, POINT_BYTES, SIGNATURE_BYTES
+from verifier.params import ID_BYTES, MAX_HIDDEN_KEYS, POINT_BYTES, SIGNATURE_BYTES
 
 MAX_DEPTH = 8
 
@@ -168,15 +168,18 @@ class StateProof:
 
 @dataclass(frozen=True, slots=True)
 class HiddenSet:
-    """Public keys of which the exchange owns some: ``keys`` has 33 bytes each, ``amounts`` 16."""
+    """Public keys of which the exchange owns some: ``keys`` has 33 bytes each, ``amounts`` 16.
+
+    ``amounts`` are big-endian numbers of chain base units, what each key holds in all ``scripts``.
+    """
 
     amounts: bytes
     argument: bytes
     chain: str
     commitment: Point
     contract: str
-    keys: bytes
-    scripts: tuple[str, ...]
+    keys: Annotated[bytes, Size(POINT_BYTES, POINT_BYTES * MAX_HIDDEN_KEYS)]
+    scripts: Annotated[tuple[str, ...], Size(1, 8)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +213,7 @@ class EvidenceV2:
 
     code: str
     coins: Annotated[tuple[Coin, ...], Size(0, 2**20)]
-    hidden: Annotated[tuple[HiddenSet, ...], Size(0, 0)]
+    hidden: Annotated[tuple[HiddenSet, ...], Size(0, 16)]
     proofs: Annotated[tuple[StateProof, ...], Size(0, 64)]
     rows: Annotated[tuple[Row, ...], Size(0, 2**20)]
     signatures: tuple[LongSignature, ...]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from spec.reference import bip127, ethereum, ownership, wire
+from spec.reference import bip127, ethereum, hidden_sets, ownership, wire
 from spec.reference.errors import Rejected, UnsupportedError
 from spec.reference.ethereum import KNOWN, Slot
 from spec.reference.group import Point, V, multi_multiply
@@ -54,7 +54,7 @@ _VERSION_1 = {
 _VERSION_2 = {
     **_VERSION_1,
     "coins": wire.array(wire.record(_COIN), 0, 1 << 20),
-    "hidden": wire.array(wire.integer, 0, 0),
+    "hidden": wire.array(wire.record(hidden_sets.FIELDS), 0, 16),
     "proofs": wire.array(wire.record(_PROOF), 0, 64),
     "signatures": wire.array(wire.record(_LONG_SIGNATURE)),
 }
@@ -114,16 +114,27 @@ def check(
     for number, item in enumerate(signatures):
         _check_signature(item, fields, manifest, f"{name}, signature {number}")
     _check_coins(coins, rows, seen, name)
+    sets = [
+        hidden_sets.check(
+            item, fields["hidden"][:at], asset, seen.owners, f"{name}, hidden set {at}"
+        )
+        for at, item in enumerate(fields.get("hidden", []))
+    ]
     for proof in proofs:
         where = f"{name}, proof of {proof['chain']}"
-        _check_proof(proof, rows, manifest, KNOWN | (slots or {}), where)
+        _check_proof(proof, rows, sets, manifest, KNOWN | (slots or {}), where)
     total = sum(_ledger_units(row, asset) for row in rows)
-    require(total < 1 << 96, "evidence.total-too-large", name)
+    listed = sum(amount for hidden in sets for amount in hidden.amounts)
+    require(total + listed < 1 << 96, "evidence.total-too-large", name)
+    for at, hidden in enumerate(sets):
+        hidden_sets.check_argument(hidden, manifest, asset, f"{name}, hidden set {at}")
     proven = {proof["chain"] for proof in proofs}
     contracts = any(item["format"] == "eip1271" for item in signatures)
-    header = bool(rows) and all(row["chain"] in proven for row in rows)
+    counted = [row["chain"] for row in rows] + [hidden.chain for hidden in sets]
+    header = bool(counted) and all(chain in proven for chain in counted)
     level = "unverified" if contracts else "header" if header else "claimed"
-    return Held(multi_multiply([(total, V)]), level)
+    commitments = [(1, hidden.commitment) for hidden in sets]
+    return Held(multi_multiply([(total, V), *commitments]), level)
 
 
 def _check_row(row: dict[str, Any], asset: Asset, seen: Seen, where: str) -> None:
@@ -178,6 +189,7 @@ def _check_coins(
 def _check_proof(
     proof: dict[str, Any],
     rows: list[dict[str, Any]],
+    sets: list[hidden_sets.HiddenSet],
     manifest: Manifest,
     slots: dict[str, Slot],
     where: str,
@@ -195,19 +207,28 @@ def _check_proof(
     for row in rows:
         if row["chain"] == chain:
             account = ownership.owner(chain, row["address"])
-            try:
-                balance = state.balance(account, row["contract"])
-            except ethereum.UnknownSlotError as error:
-                raise Rejected("proof.unknown-slot", where, str(error)) from None
-            except ethereum.MissingNodeError as error:
-                raise Rejected("proof.missing-node", where, str(error)) from None
-            except ethereum.BadNodeError as error:
-                raise Rejected("proof.bad-node", where, str(error)) from None
-            except ValueError as error:
-                raise Rejected("proof.bad-value", where, str(error)) from None
+            balance = _proven(state, account, row["contract"], where)
             enough = int.from_bytes(row["amount"], "big") <= balance
             require(enough, "proof.amount-too-large", where)
+    for hidden in sets:
+        if hidden.chain == chain:
+            for account, amount in hidden.accounts():
+                balance = _proven(state, account, hidden.fields["contract"], where)
+                require(balance == amount, "hidden.wrong-amount", where)
     require(not state.unused, "proof.unused-node", where)
+
+
+def _proven(state: ethereum.State, account: bytes, contract: str, where: str) -> int:
+    try:
+        return state.balance(account, contract)
+    except ethereum.UnknownSlotError as error:
+        raise Rejected("proof.unknown-slot", where, str(error)) from None
+    except ethereum.MissingNodeError as error:
+        raise Rejected("proof.missing-node", where, str(error)) from None
+    except ethereum.BadNodeError as error:
+        raise Rejected("proof.bad-node", where, str(error)) from None
+    except ValueError as error:
+        raise Rejected("proof.bad-value", where, str(error)) from None
 
 
 def _ledger_units(row: dict[str, Any], asset: Asset) -> int:

@@ -63,7 +63,7 @@ class Page:
     sum: Point
 
 
-def _start(manifest: Manifest, asset: Asset, kind: str) -> Transcript:
+def start(manifest: Manifest, asset: Asset, kind: str) -> Transcript:
     """The transcript after items 1 to 3."""
     transcript = Transcript()
     versions = u16(1) + u16(1) + lp("secp256k1") + lp("assay/v1/generator")
@@ -89,7 +89,7 @@ def check_page(manifest: Manifest, asset: Asset, level: int, index: int, data: b
     except ValueError as error:
         raise Rejected("page.bad-point", where, str(error)) from None
 
-    transcript = _start(manifest, asset, "page")
+    transcript = start(manifest, asset, "page")
     statement = bytes([level, tree.levels]) + u32(index) + u32(tree.capacity) + u32(tree.page_size)
     transcript.absorb("statement", statement)
     transcript.absorb("shape", Shape(count, LEAF_BITS).encode())
@@ -115,7 +115,7 @@ def check_root(asset: Asset, root_id: bytes, root_sum: Point) -> None:
 
 def check_solvency(manifest: Manifest, asset: Asset, assets_commitment: Point) -> None:
     """protocol.md 4: den·C_A - num·C_L commits to a number in [0, 2^128)."""
-    transcript = _start(manifest, asset, "solvency")
+    transcript = start(manifest, asset, "solvency")
     sums = group.encode(assets_commitment) + group.encode(asset.sum)
     ratio = u32(asset.num) + u32(asset.den)
     transcript.absorb("statement", ratio + asset.root + asset.evidence + sums)
