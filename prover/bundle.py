@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import native
 from prover.assets.evidence import evidence_total
+from prover.assets.hidden import Openings
 from prover.config import AssetConfig, SnapshotConfig
 from prover.errors import ProverError
 from prover.frozen import Frozen
@@ -48,12 +49,14 @@ from verifier.units import KnownUnit
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """Both sides of one asset: its tree (capacity in pages), and its evidence."""
+    """Both sides of one asset: its tree (capacity in pages), and its evidence, hidden keys opened.
+    """
 
     asset: AssetConfig
     capacity: int
     root: Root
     evidence: wire.AnyEvidence
+    openings: Openings
 
 
 def write_bundle(
@@ -132,14 +135,15 @@ def _prove_solvency(
     """Return the statement with the argument that assets times den cover liabilities times num."""
     ratio, root = statement.ratio, entry.root
     total = evidence_total(entry.asset, entry.evidence)
-    assets, difference = solvency_commitments(total, ratio, root.sum)
-    surplus = ratio.den * total - ratio.num * root.value
-    blinding = -ratio.num * int.from_bytes(root.blinding) % GROUP_ORDER
+    hidden = [listed.commitment for listed in entry.evidence.hidden]
+    assets, difference = solvency_commitments(total, ratio, root.sum, hidden)
+    surplus = ratio.den * (total + entry.openings.units) - ratio.num * root.value
+    blinding = ratio.den * entry.openings.blinding - ratio.num * int.from_bytes(root.blinding)
     argument = native.argument_prove(
         solvency_state(context, statement, assets, root.sum),
         SOLVENCY_BITS,
         surplus.to_bytes(SOLVENCY_BITS // 8),
-        blinding.to_bytes(32),
+        (blinding % GROUP_ORDER).to_bytes(32),
         difference,
         secret,
         salt,

@@ -7,6 +7,7 @@ Relative paths are taken from the folder of the file. Nothing but the file itsel
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import gcd
@@ -67,6 +68,15 @@ class AssetConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class HiddenConfig:
+    """A set of hidden keys of an asset, and its opening, as `assay hide-keys` leaves them."""
+
+    code: str
+    set_file: Path
+    opening: Path
+
+
+@dataclass(frozen=True, slots=True)
 class SnapshotConfig:
     """A snapshot; ``time`` in Unix seconds; assets ascending by code, chains by name.
 
@@ -87,6 +97,7 @@ class SnapshotConfig:
     chains: tuple[Chain, ...]
     assets: tuple[AssetConfig, ...]
     evidence: tuple[Path, ...]
+    hidden: tuple[HiddenConfig, ...]
 
 
 def parse_config(file: Path, text: bytes) -> SnapshotConfig:
@@ -122,6 +133,7 @@ def parse_config(file: Path, text: bytes) -> SnapshotConfig:
             if unit.chain not in names:
                 raise table.error("chains", f"{asset.code} is held on {unit.chain}: no block given")
     evidence = tuple(entry.take_path("path") for entry in table.tables("evidence"))
+    hidden = tuple(_hidden(table, {asset.code for asset in assets}))
     table.closed()
     return SnapshotConfig(
         exchange,
@@ -138,6 +150,7 @@ def parse_config(file: Path, text: bytes) -> SnapshotConfig:
         chains,
         assets,
         evidence,
+        hidden,
     )
 
 
@@ -289,6 +302,15 @@ def _slot(table: Table, unit: Unit) -> TokenSlot:
     if unit.chain != "ethereum" or not unit.contract or not 0 <= slot <= MAX_SLOT:
         raise table.error("slot", "must be 0 to 2^256 - 1, of a token on ethereum")
     return TokenSlot(unit.contract, slot)
+
+
+def _hidden(table: Table, codes: set[str]) -> Iterator[HiddenConfig]:
+    if table.has("hidden"):
+        for entry in table.tables("hidden"):
+            code = entry.take("asset", str)
+            if code not in codes:
+                raise entry.error("asset", "not an asset of the snapshot")
+            yield HiddenConfig(code, entry.take_path("set"), entry.take_path("opening"))
 
 
 def _capacity(table: Table) -> int | None:

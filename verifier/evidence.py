@@ -15,7 +15,7 @@ from verifier.chain.levels import Level
 from verifier.chain.state import State, check_amount, check_header, proven_balance
 from verifier.chain.tokens import TokenSlot
 from verifier.errors import Code, Rejected
-from verifier.hidden import check_arguments, check_sets, key_owners, set_name, split_amounts
+from verifier.hidden import check_argument, check_sets, key_owners, set_name, split_amounts
 from verifier.holdings import CheckedEvidence, Holding
 from verifier.keys import public_key_text
 from verifier.manifest import CheckedManifest, is_ascending
@@ -126,7 +126,9 @@ def check_evidence(
     if found.total + sum(holding.units for holding in found.hidden) >= ASSETS_LIMIT:
         raise _fault(Code.EVIDENCE_TOTAL_TOO_LARGE, asset, "2^96 ledger units or more")
     # 18
-    check_arguments(checked, asset, hidden)
+    for at, holding in enumerate(hidden):
+        block = checked.block(holding.chain)
+        check_argument(checked.context, asset, block, holding, set_name(asset, at))
     return found
 
 

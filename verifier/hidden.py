@@ -18,11 +18,11 @@ import native
 from verifier.chain.levels import Level
 from verifier.errors import Code, Rejected
 from verifier.holdings import HiddenHolding
-from verifier.manifest import CheckedManifest, is_ascending
+from verifier.manifest import is_ascending
 from verifier.ownership.addresses import keccak256
 from verifier.params import POINT_BYTES
-from verifier.statement import hidden_state
-from verifier.wire import Asset, HiddenSet
+from verifier.statement import Denomination, hidden_state
+from verifier.wire import Chain, HiddenSet
 
 AMOUNT_BYTES = 16
 _BLOCK = 1 << 12
@@ -85,7 +85,9 @@ def split_amounts(amounts: bytes) -> Iterator[int]:
         yield int.from_bytes(amounts[at : at + AMOUNT_BYTES])
 
 
-def check_sets(asset: Asset, sets: Sequence[HiddenSet], rows: Owners) -> tuple[HiddenHolding, ...]:
+def check_sets(
+    asset: Denomination, sets: Sequence[HiddenSet], rows: Owners
+) -> tuple[HiddenHolding, ...]:
     """Check the lists of an asset's hidden sets; ``rows`` are the owners of its disclosed rows.
 
     An owner elsewhere in the bundle is of another unit, since no unit serves two assets.
@@ -108,33 +110,28 @@ def check_sets(asset: Asset, sets: Sequence[HiddenSet], rows: Owners) -> tuple[H
     return tuple(found)
 
 
-def check_arguments(
-    checked: CheckedManifest, asset: Asset, holdings: Sequence[HiddenHolding]
+def check_argument(
+    context: bytes, asset: Denomination, block: Chain, holding: HiddenHolding, where: str
 ) -> None:
-    """Check that each set's commitment is to what its known keys hold (number 18).
+    """Check that a set's commitment is to what its known keys hold (number 18).
+
+    ``context`` is the snapshot's, 32 bytes; ``block`` that of the set's chain.
 
     Raises:
         Rejected: ``argument.bad-length``, ``bad-point``, ``bad-scalar`` or ``rejected``.
     """
-    for at, holding in enumerate(holdings):
-        listed = holding.listed
-        block = checked.block(listed.chain)
-        state = hidden_state(checked.context, asset, block, listed, holding.amounts)
-        try:
-            native.hidden_verify(
-                state,
-                native.points_decode(listed.keys),
-                holding.amounts,
-                listed.commitment,
-                listed.argument,
-                os.urandom(32),
-            )
-        except native.Rejected as error:
-            message = "it is not proved that known keys hold what is committed to"
-            raise Rejected(Code(error.code), set_name(asset, at), message) from None
+    listed = holding.listed
+    state = hidden_state(context, asset, block, listed, holding.amounts)
+    keys = native.points_decode(listed.keys)
+    seed = os.urandom(32)
+    try:
+        native.hidden_verify(state, keys, holding.amounts, listed.commitment, listed.argument, seed)
+    except native.Rejected as error:
+        message = "it is not proved that known keys hold what is committed to"
+        raise Rejected(Code(error.code), where, message) from None
 
 
-def set_name(asset: Asset, at: int) -> str:
+def set_name(asset: Denomination, at: int) -> str:
     """Return what an asset's hidden set number ``at`` is called."""
     return f"{asset.code}, hidden set {at}"
 

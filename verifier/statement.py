@@ -7,7 +7,7 @@ with its length, so that no two statements share their bytes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Literal, Protocol
 
 import native
 from verifier.params import (
@@ -19,6 +19,22 @@ from verifier.params import (
     tag,
 )
 from verifier.wire import Asset, Chain, HiddenSet, Manifest, Ratio, Unit
+
+
+class Denomination(Protocol):
+    """An asset's code, ledger decimals and units, as a manifest or its draft has them."""
+
+    @property
+    def code(self) -> str:
+        """The code."""
+
+    @property
+    def decimals(self) -> int:
+        """The ledger's decimals."""
+
+    @property
+    def units(self) -> tuple[Unit, ...]:
+        """What it is held in."""
 
 
 def length_prefixed(data: bytes | str) -> bytes:
@@ -83,7 +99,7 @@ def solvency_state(
 
 
 def hidden_state(
-    context: bytes, asset: Asset, block: Chain, listed: HiddenSet, amounts: bytes
+    context: bytes, asset: Denomination, block: Chain, listed: HiddenSet, amounts: bytes
 ) -> bytes:
     """Return the transcript state after item 4 of the argument over a set of hidden keys.
 
