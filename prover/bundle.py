@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import native
 from prover.assets.evidence import evidence_total
-from prover.assets.hidden import Openings
+from prover.assets.hidden import Opened
 from prover.config import AssetConfig, SnapshotConfig
 from prover.errors import ProverError
 from prover.frozen import Frozen
@@ -49,14 +49,13 @@ from verifier.units import KnownUnit
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """Both sides of one asset: its tree (capacity in pages), and its evidence, hidden keys opened.
-    """
+    """Both sides of one asset: its tree (capacity in pages); evidence, with hidden sets opened."""
 
     asset: AssetConfig
     capacity: int
     root: Root
     evidence: wire.AnyEvidence
-    openings: Openings
+    opened: Opened
 
 
 def write_bundle(
@@ -137,8 +136,8 @@ def _prove_solvency(
     total = evidence_total(entry.asset, entry.evidence)
     hidden = [listed.commitment for listed in entry.evidence.hidden]
     assets, difference = solvency_commitments(total, ratio, root.sum, hidden)
-    surplus = ratio.den * (total + entry.openings.units) - ratio.num * root.value
-    blinding = ratio.den * entry.openings.blinding - ratio.num * int.from_bytes(root.blinding)
+    surplus = ratio.den * (total + entry.opened.units) - ratio.num * root.value
+    blinding = ratio.den * entry.opened.blinding - ratio.num * int.from_bytes(root.blinding)
     argument = native.argument_prove(
         solvency_state(context, statement, assets, root.sum),
         SOLVENCY_BITS,

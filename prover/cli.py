@@ -19,12 +19,13 @@ from typing import Annotated, Any
 
 import typer
 
-from prover import cli_evidence, cli_import
+from prover import cli_evidence, cli_hidden, cli_import
 from prover.errors import AssetsShort, ProverError
 from prover.keys import make_keys, public_bytes, read_signing_key
 from prover.packages import Packager, write_packages
 from prover.progress import Progress, Silent
 from prover.snapshot import PRIVATE, make_snapshot, ownership_messages, read_config
+from prover.statement import state
 from prover.storage import create_private
 from verifier import wire
 from verifier.errors import Rejected
@@ -40,6 +41,7 @@ app = typer.Typer(
     help="Make a zero-knowledge proof of solvency from a ledger and signed addresses.",
 )
 
+app.add_typer(cli_hidden.app)
 app.add_typer(cli_import.app)
 app.add_typer(cli_evidence.app, name="evidence")
 
@@ -89,11 +91,17 @@ def challenge(
         Path | None,
         typer.Option("--out", metavar="DIR", help="Write the exact bytes to DIR/CHAIN.txt."),
     ] = None,
+    statement: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write what `assay hide-keys` needs of the snapshot."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Print, for each chain, the message to sign with every address."""
     snapshot, _ = read_config(config)
     key = public_bytes(read_signing_key(snapshot.signing_key))
+    if statement is not None:
+        statement.write_bytes(wire.write_record(state(snapshot, key)))
     messages = ownership_messages(snapshot, key)
     blocks = [
         f"--- {chain}, SHA-256 {sha256(message.encode()).hexdigest()}\n{message}\n---"

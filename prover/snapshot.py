@@ -8,7 +8,7 @@ run ends in the same bytes:
 3. ``private/ledger``: renamed into place whole. Before that, nothing depends on what was read, or
    on the record: the source is read anew, and another TOML gets another record. After it, the
    source is never read again, and no run goes on with anything else.
-4. ``private/evidence``: the same.
+4. ``private/evidence``, with the openings of hidden sets: the same.
 5. Whether assets suffice is computed from 2-4 each time. If not, there is no public folder.
 6. ``private/keys``, ``private/openings/CODE``: renamed into place whole; functions of 2 and 3. The
    openings of one asset are written while the pages of another are proved; neither reads the other.
@@ -32,7 +32,8 @@ from pathlib import Path
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from prover.assets.evidence import build_evidence, evidence_total
+from prover.assets.evidence import Backing, build_evidence, evidence_total
+from prover.assets.hidden import Opened, check_hidden, load_hidden
 from prover.bundle import Balance, write_bundle
 from prover.config import AssetConfig, SnapshotConfig, parse_config
 from prover.errors import AssetsShort, ProverError
@@ -50,6 +51,7 @@ from prover.liabilities.leaves import (
 )
 from prover.liabilities.pages import Root, Tree, prove_tree
 from prover.progress import Progress, Silent
+from prover.statement import state
 from prover.storage import fresh_file, fresh_folder, locked, rename_folder
 from verifier import wire
 from verifier.keys import public_key_text
@@ -60,6 +62,7 @@ from verifier.statement import context, manifest_digest, page_state
 
 PUBLIC, PUBLIC_PARTIAL, PRIVATE = "public", "public.partial", "private"
 RECORD, LEDGER, ACCOUNT_KEYS, OPENINGS = "snapshot.msgpack", "ledger", "keys", "openings"
+OPENED = ".openings"  # what hidden sets open to, beside the evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +147,9 @@ def make_snapshot(
             )
             # 3, 4
             ledger, digest_of_ledger = _freeze_ledger(work)
-            evidence = _freeze_evidence(work)
+            evidence, openings = _freeze_evidence(work)
             # 5
-            _check_coverage(config, ledger, evidence)
+            _check_coverage(config, ledger, evidence, openings)
             # 6, 7
             key = snapshot_key(
                 master, config.snapshot_id, digest_of_ledger, _parameters(work), frozen.salt
@@ -155,7 +158,7 @@ def make_snapshot(
             work.progress.stage("deriving keys and openings", None)
             accounts = _write_account_keys(work, ledger, key)
             balances = [
-                Balance(asset, shape.capacity, root, evidence[asset.code])
+                Balance(asset, shape.capacity, root, evidence[asset.code], openings[asset.code])
                 for asset, shape, root in _prove_liabilities(work, ledger, accounts, key, secret)
             ]
             # 8
@@ -210,36 +213,55 @@ def _freeze_ledger(work: _Work) -> tuple[Ledger, bytes]:
         return load_ledger(folder), digest.result()
 
 
-def _freeze_evidence(work: _Work) -> dict[str, wire.AnyEvidence]:
-    """Return the frozen evidence by asset; read the lists only if there is none."""
+def _freeze_evidence(work: _Work) -> tuple[dict[str, wire.AnyEvidence], dict[str, Opened]]:
+    """Return the frozen evidence by asset, and what its hidden sets open to.
+
+    Lists, sets and openings are read only if there is none.
+    """
     folder, config = work.private / "evidence", work.config
     if not folder.exists():
         work.progress.stage("checking ownership signatures", None)
         messages = ownership_messages(config, work.frozen.public_key)
+        sets, openings = load_hidden(config.hidden)
+        backing = {code: Backing(hidden=hidden) for code, hidden in sets.items()}
         files = build_evidence(
             config.evidence,
             config.assets,
             messages,
             work.progress.reach,
+            backing,
             blocks=config.chains,
         )
+        stated = state(config, work.frozen.public_key)
+        for asset in config.assets:
+            check_hidden(stated, asset, wire.read_evidence(files[asset.code]))
         with fresh_folder(folder) as partial:
             for code, data in files.items():
                 (partial / code).write_bytes(data)
-    return {
-        asset.code: wire.read_evidence((folder / asset.code).read_bytes())
-        for asset in config.assets
-    }
+                opened = wire.write_record(openings.get(code, Opened()))
+                (partial / f"{code}{OPENED}").write_bytes(opened)
+    codes = [asset.code for asset in config.assets]
+    return (
+        {code: wire.read_evidence((folder / code).read_bytes()) for code in codes},
+        {
+            code: wire.read_record(Opened, (folder / f"{code}{OPENED}").read_bytes())
+            for code in codes
+        },
+    )
 
 
 def _check_coverage(
-    config: SnapshotConfig, ledger: Ledger, evidence: dict[str, wire.AnyEvidence]
+    config: SnapshotConfig,
+    ledger: Ledger,
+    evidence: dict[str, wire.AnyEvidence],
+    openings: dict[str, Opened],
 ) -> None:
     """Refuse when some asset times den falls below its liabilities times num."""
     short = []
     for asset in config.assets:
         needed = -(-ledger.totals[asset.code] * asset.ratio.num // asset.ratio.den)
-        missing = needed - evidence_total(asset, evidence[asset.code])
+        held = evidence_total(asset, evidence[asset.code]) + openings[asset.code].units
+        missing = needed - held
         if missing > 0:
             whole, units = divmod(missing, 10**asset.decimals)
             fraction = f".{units:0{asset.decimals}d}" if asset.decimals else ""

@@ -2,7 +2,7 @@
 
 `hide_keys` takes the whole statement, the list and the private keys, and leaves two files: the set,
 which is published in the evidence, and its opening, which stays private. Neither is ever written
-over: the bundle depends on both. `load_hidden` is all that the rest of the prover sees of them.
+over: the bundle depends on both. `load_hidden` is all that the rest of the prover has of them.
 Private keys go from their file through buffers that are cleared, into constant-time code alone.
 """
 
@@ -14,7 +14,7 @@ import os
 import resource
 import secrets
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -22,20 +22,31 @@ from pathlib import Path
 from typing import TypeVar
 
 import native
+from prover.assets.evidence import evidence_total
+from prover.config import AssetConfig, HiddenConfig
 from prover.errors import ProverError
+from prover.statement import Statement, read_statement
 from prover.storage import create_private
 from verifier import wire
 from verifier.errors import Rejected
 from verifier.hidden import (
     AMOUNT_BYTES,
     SCRIPT_TYPES,
+    Owners,
     check_argument,
     check_sets,
     ledger_amounts,
+    set_name,
 )
-from verifier.holdings import HiddenHolding
-from verifier.params import GROUP_ORDER, MAX_EVIDENCE_BYTES, MAX_HIDDEN_KEYS, POINT_BYTES
-from verifier.statement import Denomination, context, hidden_state
+from verifier.ownership import parse_address
+from verifier.params import (
+    ASSETS_LIMIT,
+    GROUP_ORDER,
+    MAX_EVIDENCE_BYTES,
+    MAX_HIDDEN_KEYS,
+    POINT_BYTES,
+)
+from verifier.statement import Denomination, hidden_state
 
 Record = TypeVar("Record")
 
@@ -44,54 +55,6 @@ _KEY_BYTES = 32
 _LINE = 2 * _KEY_BYTES + 1
 _AMOUNT_LIMIT = 1 << 8 * AMOUNT_BYTES
 _AMOUNT_DIGITS = 39
-
-
-@dataclass(frozen=True, slots=True)
-class StatedAsset:
-    """An asset as the manifest will have it."""
-
-    code: str
-    decimals: int
-    units: tuple[wire.Unit, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """What a snapshot says of itself before it is made: all public, and all that hiding needs."""
-
-    assets: tuple[StatedAsset, ...]
-    chains: tuple[wire.Chain, ...]
-    exchange: str
-    public_key: wire.Bin32
-    snapshot_id: str
-    time: int
-
-    @property
-    def context(self) -> bytes:
-        """The snapshot's context, 32 bytes."""
-        return context(self.public_key, self.exchange, self.snapshot_id, self.time)
-
-    def asset(self, code: str) -> StatedAsset:
-        """Return the asset of a code.
-
-        Raises:
-            ProverError: the snapshot has none.
-        """
-        for asset in self.assets:
-            if asset.code == code:
-                return asset
-        raise ProverError(f"{code}: not an asset of the snapshot")
-
-    def block(self, chain: str) -> wire.Chain:
-        """Return the block of a chain.
-
-        Raises:
-            ProverError: the snapshot has none.
-        """
-        for block in self.chains:
-            if block.name == chain:
-                return block
-        raise ProverError(f"{chain}: not a chain of the snapshot")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +72,7 @@ class Opening:
 
 
 @dataclass(frozen=True, slots=True)
-class Openings:
+class Opened:
     """The openings of an asset's hidden sets, in the order of the sets."""
 
     openings: tuple[Opening, ...] = ()
@@ -159,8 +122,8 @@ def hide_keys(
     for path in (out, opening):
         if path.exists():
             raise ProverError(f"{path} exists already; a set is made once and never overwritten")
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    stated = _read_record(Statement, statement, "statement")
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    stated = read_statement(statement)
     asset, block = stated.asset(place.code), stated.block(place.chain)
     decimals = {(unit.chain, unit.contract): unit.decimals for unit in asset.units}
     if (place.chain, place.contract) not in decimals:
@@ -179,7 +142,7 @@ def hide_keys(
         scripts=tuple(sorted(set(place.scripts))),
     )
     units = ledger_amounts(amounts, 10 ** (decimals[place.chain, place.contract] - asset.decimals))
-    made, opened = _prove(stated, asset, block, draft, units, private_keys)
+    made, opened = _prove(stated, asset, draft, units, private_keys)
     create_private(opening, wire.write_record(opened))
     create_private(out, wire.write_record(made))
     out.chmod(0o644)
@@ -189,7 +152,6 @@ def hide_keys(
 def _prove(
     stated: Statement,
     asset: Denomination,
-    block: wire.Chain,
     draft: wire.HiddenSet,
     units: bytes,
     private_keys: Path,
@@ -201,41 +163,74 @@ def _prove(
         value = native.hidden_total(units, owned).to_bytes(AMOUNT_BYTES)
         commitment = native.commit(value, blinding, 128)
         draft = replace(draft, commitment=commitment)
+        block = stated.block(draft.chain)
         state = hidden_state(stated.context, asset, block, draft, units)
         fresh = secrets.token_bytes(32)
         argument = native.hidden_prove(state, points, units, owned, blinding, fresh)
     made = replace(draft, argument=argument)
-    _check_set(stated.context, asset, block, made)
+    _check(stated, asset, (made,), ())
     return made, Opening(blinding, commitment, value)
 
 
-def _check_set(
-    snapshot: bytes, asset: Denomination, block: wire.Chain, made: wire.HiddenSet
-) -> HiddenHolding:
-    """Check a set as a verifier does, but for what it may not share with others."""
+def _check(
+    stated: Statement, asset: Denomination, sets: Sequence[wire.HiddenSet], owners: Owners
+) -> int:
+    """Check sets as a verifier does; return the ledger units of all keys listed."""
     try:
-        (holding,) = check_sets(asset, [made], ())
-        check_argument(snapshot, asset, block, holding, asset.code)
+        holdings = check_sets(asset, sets, owners)
+        for at, holding in enumerate(holdings):
+            block = stated.block(holding.chain)
+            check_argument(stated.context, asset, block, holding, set_name(asset, at))
     except Rejected as error:
-        raise ProverError(f"a verifier would reject this set: {error}") from None
-    return holding
+        raise ProverError(f"a verifier would reject this: {error}") from None
+    return sum(holding.units for holding in holdings)
 
 
-def load_hidden(set_file: Path, opening_file: Path) -> tuple[wire.HiddenSet, Opening]:
-    """Read a set and its opening; both are checked with all others of the asset.
+def load_hidden(
+    files: Sequence[HiddenConfig],
+) -> tuple[dict[str, tuple[wire.HiddenSet, ...]], dict[str, Opened]]:
+    """Read all sets and their openings; return those of each asset that has some, by its code.
 
     Raises:
         ProverError: unreadable, malformed, or not of each other.
     """
-    listed = _read_record(wire.HiddenSet, set_file, "set of hidden keys")
-    opening = _read_record(Opening, opening_file, "opening")
+    sets: dict[str, tuple[wire.HiddenSet, ...]] = {}
+    openings: dict[str, Opened] = {}
+    for entry in files:
+        listed, opening = _load(entry)
+        sets[entry.code] = (*sets.get(entry.code, ()), listed)
+        before = openings.get(entry.code, Opened())
+        openings[entry.code] = Opened((*before.openings, opening))
+    return sets, openings
+
+
+def check_hidden(stated: Statement, asset: AssetConfig, evidence: wire.AnyEvidence) -> None:
+    """Check the hidden sets in an asset's evidence.
+
+    Raises:
+        ProverError: a verifier would reject one.
+    """
+    if not evidence.hidden:
+        return
+    owners = {
+        (row.chain, row.contract, parse_address(row.chain, row.address).script)
+        for row in evidence.rows
+    }
+    listed = _check(stated, asset, evidence.hidden, owners)
+    if listed + evidence_total(asset, evidence) >= ASSETS_LIMIT:
+        raise ProverError(f"asset {asset.code}: the evidence adds up to 2^96 ledger units or more")
+
+
+def _load(entry: HiddenConfig) -> tuple[wire.HiddenSet, Opening]:
+    listed = _read_record(wire.HiddenSet, entry.set_file, "set of hidden keys")
+    opening = _read_record(Opening, entry.opening, "opening")
     if (
         len(opening.value) != AMOUNT_BYTES
         or int.from_bytes(opening.blinding) >= GROUP_ORDER
         or native.commit(opening.value, opening.blinding, 128) != opening.commitment
         or opening.commitment != listed.commitment
     ):
-        raise ProverError(f"{opening_file}: not the opening of {set_file}")
+        raise ProverError(f"{entry.opening}: not the opening of {entry.set_file}")
     return listed, opening
 
 

@@ -26,6 +26,7 @@ from tests.adversarial.forge import (
     tagged,
     u,
 )
+from tests.adversarial.hidden_forge import HiddenKeys
 
 Fields = dict[str, Any]
 """A map to be encoded, before anybody knows whether it is well-formed."""
@@ -111,6 +112,17 @@ class Asset:
     signatures: list[tuple[str, str, str, str]]
     capacity: int = 1
     ratio: tuple[int, int] = (1, 1)
+    hidden: list[HiddenKeys] = field(default_factory=list)
+
+    def scale(self, chain: str, contract: str) -> int:
+        """Base units in a ledger unit."""
+        decimals = {unit[:2]: unit[2] for unit in self.units}
+        return int(10 ** (decimals.get((chain, contract), self.decimals) - self.decimals))
+
+    def hidden_opening(self) -> Opening:
+        """What the commitments of all hidden sets open to, added up."""
+        total = sum(keys.total(self.scale(keys.chain, keys.contract)) for keys in self.hidden)
+        return total, sum(keys.blinding for keys in self.hidden)
 
     def units_digest(self) -> bytes:
         listed = b"".join(
@@ -189,6 +201,7 @@ class Forger:
     secret: bytes = b"forger"
     salt: bytes = bytes(32)
     lies: Lies = field(default_factory=Lies)
+    trees: dict[str, list[list[Page]]] = field(default_factory=dict)  # made before, by code
 
     @property
     def public_key(self) -> bytes:
@@ -303,15 +316,29 @@ class Forger:
             ],
             "version": 1,
         }
+        if asset.hidden:
+            hidden = [self.hidden_fields(asset, keys) for keys in asset.hidden]
+            fields.update(coins=[], hidden=hidden, proofs=[], version=2)
         self.lies.evidence(asset.code, fields)
         return fields
+
+    def hidden_fields(self, asset: Asset, keys: HiddenKeys) -> Fields:
+        """A hidden set as evidence has it."""
+        block = next(((at, h) for name, at, h in self.chains if name == keys.chain), (0, bytes(32)))
+
+        def state(statement: bytes) -> bytes:
+            items = self.items(asset, "assets", statement)
+            items = self.lies.statement(asset.code, "assets", items)
+            return absorb_all(items, frozenset())
+
+        return keys.fields(block, asset.scale(keys.chain, keys.contract), state)
 
     def bundle(self) -> dict[str, bytes]:
         """All files of the bundle by path."""
         files: dict[str, bytes] = {}
         listed = []
         for asset in self.assets:
-            levels = self.tree(asset)
+            levels = self.trees.get(asset.code) or self.tree(asset)
             for level, pages in enumerate(levels):
                 files[f"pages/{asset.code}/{level}"] = b"".join(page.encode() for page in pages)
             evidence = pack(self.evidence(asset))
@@ -345,12 +372,14 @@ class Forger:
         num, den = asset.ratio
         root, opening = self.lies.root(asset.code, levels[-1][0].id, levels[-1][0].opening)
         (liabilities, blinding), root_sum = opening, commit(*opening)
-        total = asset.total()
+        hidden, hidden_blinding = asset.hidden_opening()
+        total = asset.total() + hidden
         digest = tagged("evidence", evidence)
-        statement = u(num, 4) + u(den, 4) + root + digest + commit(total, 0) + root_sum
+        held = commit(total, hidden_blinding)
+        statement = u(num, 4) + u(den, 4) + root + digest + held + root_sum
         value = self.lies.solvency(asset.code, (den * total - num * liabilities) % N)
         bend = self.lies.argument(asset.code, "solvency", 0, 0)
-        difference = (value, -num * blinding % N)
+        difference = (value, (den * hidden_blinding - num * blinding) % N)
         argument = self.argue(asset, "solvency", statement, None, [difference], 128, bend)
         return {
             "capacity": asset.capacity,

@@ -8,7 +8,7 @@ from pathlib import Path
 from verifier.errors import Code
 
 ERRORS = Path(__file__).parents[2] / "spec" / "errors.md"
-FAMILIES = "bundle|manifest|evidence|proof|chain|argument|page|package|inclusion|check|web"
+FAMILIES = "bundle|manifest|evidence|hidden|proof|chain|argument|page|package|inclusion|check|web"
 
 
 def test_codes_are_those_of_the_specification():

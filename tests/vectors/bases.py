@@ -9,7 +9,8 @@ from typing import Any
 
 import msgpack
 
-from tests.adversarial.exchange import Fields, Lies, pack
+from tests.adversarial.exchange import Fields, Lies, Page, pack
+from tests.adversarial.hidden_forge import HiddenKeys, unowned
 from tests.adversarial.sample import (
     BTC,
     CUSTOMERS,
@@ -38,6 +39,33 @@ ALL_HOLDERS = replace(
 )
 
 
+OWNERS = [(unowned(number), number in (0, 3), 10**7 + number) for number in range(5)]
+HIDDEN = HiddenKeys("bitcoin", "", ("p2pkh", "p2tr", "p2wpkh"), OWNERS)
+ACCOUNTS = [(unowned(number), number == 1, 10**18 + number) for number in range(5, 8)]
+HIDDEN_ACCOUNTS = HiddenKeys("ethereum", "", ("account",), ACCOUNTS)
+
+
+@cache
+def trees() -> dict[str, list[list[Page]]]:
+    """The trees of the sample, which its assets have no part in."""
+    forger = sample().forger
+    return {asset.code: forger.tree(asset) for asset in forger.assets}
+
+
+def hiding(
+    bitcoin: Sequence[HiddenKeys] = (HIDDEN,),
+    ethereum: Sequence[HiddenKeys] = (HIDDEN_ACCOUNTS,),
+    lies: Lies | None = None,
+    **identity: Any,
+) -> Sample:
+    """The exchange with hidden sets beside its disclosed coins."""
+    made = sample(lies=lies, **identity)
+    made.forger.trees = trees()
+    for asset in made.forger.assets:
+        asset.hidden = {"BTC": list(bitcoin), "ETH": list(ethereum)}.get(asset.code, [])
+    return made
+
+
 @cache
 def base(name: str) -> Sample:
     return BASES[name]()
@@ -55,6 +83,7 @@ BASES: dict[str, Callable[[], Sample]] = {
     "exact": lambda: sample([EXACT]),
     "all-holders": lambda: sample([ALL_HOLDERS, EXTRA]),
     "proven": proven,
+    "hidden": hiding,
 }
 
 

@@ -9,6 +9,8 @@ from tests.vectors import (
     make_basics,
     make_coins,
     make_evidence,
+    make_hidden,
+    make_hidden_arguments,
     make_inclusions,
     make_manifests,
     make_paths,
@@ -31,6 +33,8 @@ MAKERS = (
     make_inclusions,
     make_paths,
     make_reserves,
+    make_hidden,
+    make_hidden_arguments,
 )
 
 

@@ -20,6 +20,7 @@ import verifier
 from spec.reference.argument import Shape, verify_argument
 from spec.reference.ethereum import Slot
 from spec.reference.group import decode
+from spec.reference.hidden import verify_hidden
 from spec.reference.transcript import Transcript
 from tests.vectors.vector import Vector, bundle_files, load, patched
 
@@ -89,12 +90,44 @@ def argument_of(vector: Vector) -> tuple[bytes, int, list[bytes], bytes]:
     )
 
 
+def hidden_of(vector: Vector) -> dict[str, bytes]:
+    """The fields of an argument over hidden keys."""
+    content: dict[str, Any] = dict(vector.content)
+    if "base" in content:
+        content = dict(load(content["base"]).content)
+        for name, change in vector.content["replace"].items():
+            content[name] = patched(bytes.fromhex(content[name]), change).hex()
+    names = ("state", "keys", "amounts", "commitment", "argument")
+    return {name: bytes.fromhex(content[name]) for name in names}
+
+
+def native_hidden(vector: Vector) -> None:
+    fields = hidden_of(vector)
+    keys = native.points_decode(fields["keys"])
+    rest = (fields[name] for name in ("amounts", "commitment", "argument"))
+    native.hidden_verify(fields["state"], keys, *rest, os.urandom(32))
+
+
+def reference_hidden(vector: Vector) -> None:
+    fields = hidden_of(vector)
+    keys = [decode(fields["keys"][at : at + 33]) for at in range(0, len(fields["keys"]), 33)]
+    amounts = [
+        int.from_bytes(fields["amounts"][at : at + 16], "big")
+        for at in range(0, len(fields["amounts"]), 16)
+    ]
+    commitment = decode(fields["commitment"])
+    verify_hidden(fields["state"], keys, amounts, commitment, fields["argument"])
+
+
 def verifier_run(vector: Vector) -> Outcome:
     """What `verifier`, or for an argument `native`, finds."""
     try:
         if vector.kind == "argument":
             state, b, commitments, argument = argument_of(vector)
             native.argument_verify(state, b, b"".join(commitments), argument, os.urandom(32))
+            return Outcome(None)
+        if vector.kind == "hidden":
+            native_hidden(vector)
             return Outcome(None)
         return verifier_bundle(vector)
     except native.Rejected as fault:
@@ -156,6 +189,9 @@ def reference_run(vector: Vector) -> Outcome:
             transcript.absorb("shape", Shape(len(commitments), b).encode())
             points = [None if point == INFINITY else decode(point) for point in commitments]
             verify_argument(transcript.state, b, points, argument)
+            return Outcome(None)
+        if vector.kind == "hidden":
+            reference_hidden(vector)
             return Outcome(None)
         return reference_bundle(vector)
     except reference.Rejected as fault:

@@ -11,9 +11,12 @@ from tests.vectors.generate import vectors
 from tests.vectors.subjects import SUBJECTS, solvency_code
 from tests.vectors.vector import FOLDER, Vector, load, names
 
-CHECKED = [name for name in names() if name.split("/")[0] in ("argument", "bundle", "inclusion")]
+CHECKED = [
+    name for name in names() if name.split("/")[0] in ("argument", "bundle", "hidden", "inclusion")
+]
 # How each verifier names a place.
 PAGES = {"verifier": "{}, level {}, page {}", "reference": "pages/{}/{}, page {}"}
+HIDDEN = {"verifier": "{}, hidden set {}", "reference": "evidence/{}.msgpack, hidden set {}"}
 SOLVENCY = {"verifier": "{}, solvency", "reference": "manifest.msgpack, solvency of {}"}
 
 
@@ -25,7 +28,7 @@ def test_both_name_the_code(name: str) -> None:
         assert found.code == vector.code, f"{subject}: {vector.content['description']}"
         if "place" in vector.content:
             place = vector.content["place"]
-            template = PAGES if len(place) == 3 else SOLVENCY
+            template = {1: SOLVENCY, 2: HIDDEN, 3: PAGES}[len(place)]
             # The reference names an entry of a page, where one is at fault.
             assert found.where.split(", entry")[0] == template[subject].format(*place)
         if "levels" in vector.content:
@@ -40,8 +43,10 @@ def test_solvency_alone_looks_at_no_page(name: str) -> None:
     """Its code is that of the audit where the fault is before the trees; else it accepts."""
     vector = load(name)
     gone = {path for path, change in vector.content.get("replace", {}).items() if change is None}
-    before_trees = (vector.code or "").startswith(("manifest.", "evidence.", "proof.")) or (
-        len(vector.content.get("place", ())) == 1
+    before_trees = (vector.code or "").startswith(
+        ("manifest.", "evidence.", "hidden.", "proof.")
+    ) or (
+        len(vector.content.get("place", ())) in (1, 2)
         or (vector.code == "bundle.missing-file" and not min(gone).startswith("pages/"))
     )
     assert solvency_code(vector) == (vector.code if before_trees else None)
