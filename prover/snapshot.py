@@ -222,7 +222,7 @@ def _freeze_evidence(work: _Work) -> tuple[dict[str, wire.AnyEvidence], dict[str
     if not folder.exists():
         work.progress.stage("checking ownership signatures", None)
         messages = ownership_messages(config, work.frozen.public_key)
-        sets, openings = load_hidden(config.hidden)
+        sets, openings = load_hidden(config.hidden, config.assets)
         backing = {code: Backing(hidden=hidden) for code, hidden in sets.items()}
         files = build_evidence(
             config.evidence,

@@ -16,6 +16,7 @@ from embit.hashes import hash160
 
 import native
 from verifier.chain.levels import Level
+from verifier.chain.state import State, proven_balance
 from verifier.errors import Code, Rejected
 from verifier.holdings import HiddenHolding
 from verifier.manifest import is_ascending
@@ -129,6 +130,18 @@ def check_argument(
     except native.Rejected as error:
         message = "it is not proved that known keys hold what is committed to"
         raise Rejected(Code(error.code), where, message) from None
+
+
+def check_proven(state: State, listed: HiddenSet, where: str) -> None:
+    """Check that the keys of a set hold exactly what it says, by the state of ethereum.
+
+    Raises:
+        Rejected: see `proven_balance`; then ``hidden.wrong-amount``.
+    """
+    accounts = key_owners(listed.keys, listed.scripts)
+    for (account,), amount in zip(accounts, split_amounts(listed.amounts), strict=True):
+        if proven_balance(state, listed.contract, account, where) != amount:
+            raise Rejected(Code.HIDDEN_WRONG_AMOUNT, where, "another amount is proved of a key")
 
 
 def set_name(asset: Denomination, at: int) -> str:

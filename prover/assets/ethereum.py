@@ -19,6 +19,7 @@ from verifier.chain.header import Header, parse_header
 from verifier.chain.state import NATIVE, State, check_amount, check_header
 from verifier.chain.tokens import KNOWN_SLOTS, TokenSlot
 from verifier.errors import Rejected
+from verifier.hidden import check_proven, set_name
 from verifier.ownership import Address, OwnershipError, parse_address
 from verifier.params import MAX_EVIDENCE_BYTES
 
@@ -150,12 +151,15 @@ def read_proof(file: Path) -> wire.StateProof:
 
 
 def needed_proof(
-    asset: AssetConfig, rows: Sequence[wire.Row], blocks: Sequence[wire.Chain]
+    asset: AssetConfig,
+    rows: Sequence[wire.Row],
+    hidden: Sequence[wire.HiddenSet],
+    blocks: Sequence[wire.Chain],
 ) -> tuple[wire.StateProof, ...]:
-    """Return what the asset's files hold that proves its rows on Ethereum, and nothing else.
+    """Return what the asset's files hold that proves its rows and keys on Ethereum, nothing else.
 
     Raises:
-        ProverError: a file is of another block than that of ``blocks``, or some row is not proved.
+        ProverError: a file is of another block than that of ``blocks``, or something is not proved.
     """
     if not asset.proofs:
         return ()
@@ -170,6 +174,9 @@ def needed_proof(
             if row.chain == CHAIN:
                 where = f"asset {asset.code}, {row.address}"
                 check_amount(state, row, parse_address(CHAIN, row.address).script, where)
+        for at, listed in enumerate(hidden):
+            if listed.chain == CHAIN:
+                check_proven(state, listed, set_name(asset, at))
     except Rejected as error:
         raise ProverError(f"{error.where}: {error.message}") from None
     return (wire.StateProof(CHAIN, proofs[0].header, tuple(state.trie.used)),)

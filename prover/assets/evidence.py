@@ -168,7 +168,7 @@ def _encode(
         wire.Row(row.address, row.amount.to_bytes(32), row.chain, row.contract) for row in ordered
     )
     signed = tuple(signatures[owner] for owner in sorted({row.owner for row in rows}))
-    proofs = needed_proof(asset, listed, blocks)
+    proofs = needed_proof(asset, listed, backing.hidden, blocks)
     evidence: wire.AnyEvidence = wire.Evidence(asset.code, listed, signed, version=1)
     if proofs or backing != Backing():
         evidence = wire.EvidenceV2(

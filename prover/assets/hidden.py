@@ -172,27 +172,33 @@ def _prove(
     return made, Opening(blinding, commitment, value)
 
 
+@contextmanager
+def _as_the_verifier() -> Iterator[None]:
+    try:
+        yield
+    except Rejected as error:
+        raise ProverError(f"a verifier would reject this: {error}") from None
+
+
 def _check(
     stated: Statement, asset: Denomination, sets: Sequence[wire.HiddenSet], owners: Owners
 ) -> int:
     """Check sets as a verifier does; return the ledger units of all keys listed."""
-    try:
+    with _as_the_verifier():
         holdings = check_sets(asset, sets, owners)
         for at, holding in enumerate(holdings):
             block = stated.block(holding.chain)
             check_argument(stated.context, asset, block, holding, set_name(asset, at))
-    except Rejected as error:
-        raise ProverError(f"a verifier would reject this: {error}") from None
     return sum(holding.units for holding in holdings)
 
 
 def load_hidden(
-    files: Sequence[HiddenConfig],
+    files: Sequence[HiddenConfig], assets: Sequence[AssetConfig]
 ) -> tuple[dict[str, tuple[wire.HiddenSet, ...]], dict[str, Opened]]:
     """Read all sets and their openings; return those of each asset that has some, by its code.
 
     Raises:
-        ProverError: unreadable, malformed, or not of each other.
+        ProverError: unreadable, malformed, not of each other, or one that no list can be.
     """
     sets: dict[str, tuple[wire.HiddenSet, ...]] = {}
     openings: dict[str, Opened] = {}
@@ -201,6 +207,9 @@ def load_hidden(
         sets[entry.code] = (*sets.get(entry.code, ()), listed)
         before = openings.get(entry.code, Opened())
         openings[entry.code] = Opened((*before.openings, opening))
+    for asset in assets:
+        with _as_the_verifier():
+            check_sets(asset, sets.get(asset.code, ()), ())
     return sets, openings
 
 

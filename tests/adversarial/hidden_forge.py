@@ -4,18 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 
 from tests.adversarial.forge import N, lp, tagged, u
 from tests.native import oracle
 from tests.native.hidden_oracle import HiddenProver, Lie, Statement
 
-Items = list[tuple[str, bytes]]
+Key = tuple[int, bool, int]  # private key, whether it is owned, amount
 
 
 def unowned(number: int) -> int:
     """The private key of a stranger; no exchange has it."""
     return int.from_bytes(sha256(b"stranger %d" % number).digest(), "big") % N
+
+
+@cache
+def _listed(keys: tuple[Key, ...]) -> list[tuple[oracle.Point, int, int]]:
+    found = [
+        (oracle.mul(secret, oracle.V), secret * owned, amount) for secret, owned, amount in keys
+    ]
+    return sorted(found, key=lambda entry: entry[0] or ())
+
+
+@cache
+def _honest(start: bytes, keys: tuple[Key, ...], scale: int, blinding: int) -> bytes:
+    statement = HiddenKeys("", "", (), keys).statement(scale)
+    return HiddenProver(start, statement, blinding).prove(sha256(start).digest())
 
 
 @dataclass
@@ -29,18 +44,14 @@ class HiddenKeys:
     chain: str
     contract: str
     scripts: Sequence[str]
-    keys: Sequence[tuple[int, bool, int]]
+    keys: Sequence[Key]
     blinding: int = 77
     lie: Lie | None = None
     edit: Callable[[dict[str, object]], None] = lambda fields: None
 
     def listed(self) -> list[tuple[oracle.Point, int, int]]:
         """Point, secret or 0, and amount of each key, ascending by x."""
-        found = [
-            (oracle.mul(secret, oracle.V), secret if owned else 0, amount)
-            for secret, owned, amount in self.keys
-        ]
-        return sorted(found, key=lambda entry: entry[0] or ())
+        return _listed(tuple(self.keys))
 
     def statement(self, scale: int) -> Statement:
         """The statement in ledger units of `scale` base units."""
@@ -81,10 +92,14 @@ class HiddenKeys:
         statement = self.statement(scale)
         commitment = oracle.encode(oracle.commit(self.total(scale), self.blinding))
         start = state(self.item(block, statement, commitment))
-        prover = HiddenProver(start, statement, self.blinding, self.lie)
+        if self.lie is None:
+            argument = _honest(start, tuple(self.keys), scale, self.blinding)
+        else:
+            prover = HiddenProver(start, statement, self.blinding, self.lie)
+            argument = prover.prove(sha256(start).digest())
         made: dict[str, object] = {
             "amounts": b"".join(u(amount, 16) for _, _, amount in self.listed()),
-            "argument": prover.prove(sha256(start).digest()),
+            "argument": argument,
             "chain": self.chain,
             "commitment": commitment,
             "contract": self.contract,

@@ -104,8 +104,14 @@ def hidden_of(vector: Vector) -> dict[str, bytes]:
 def native_hidden(vector: Vector) -> None:
     fields = hidden_of(vector)
     keys = native.points_decode(fields["keys"])
-    rest = (fields[name] for name in ("amounts", "commitment", "argument"))
-    native.hidden_verify(fields["state"], keys, *rest, os.urandom(32))
+    native.hidden_verify(
+        fields["state"],
+        keys,
+        fields["amounts"],
+        fields["commitment"],
+        fields["argument"],
+        os.urandom(32),
+    )
 
 
 def reference_hidden(vector: Vector) -> None:
