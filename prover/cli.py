@@ -11,8 +11,6 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,7 +21,7 @@ from prover import cli_evidence, cli_hidden, cli_import
 from prover.errors import AssetsShort, ProverError
 from prover.keys import make_keys, public_bytes, read_signing_key
 from prover.packages import Packager, write_packages
-from prover.progress import Progress, Silent
+from prover.progress import shown_progress
 from prover.snapshot import PRIVATE, make_snapshot, ownership_messages, read_config
 from prover.statement import state
 from prover.storage import create_private
@@ -123,7 +121,7 @@ def prove(
 ) -> None:
     """Make the bundle DIR/public, or go on with it where an earlier run was interrupted."""
     started = time.monotonic()
-    with _progress() as progress:
+    with shown_progress() as progress:
         snapshot = make_snapshot(config, out, jobs, progress)
     seconds = time.monotonic() - started
     manifest = wire.read_record(wire.Manifest, (snapshot.bundle / MANIFEST_PATH).read_bytes())
@@ -183,7 +181,7 @@ def packages(
     as_json: Json = False,
 ) -> None:
     """Make the packages of all accounts, under names that hold no id."""
-    with _progress() as progress:
+    with shown_progress() as progress:
         progress.stage("packages", None)
         count = write_packages(folder, out, signing_key, jobs, progress.advance)
     _print(as_json, {"folder": str(out), "packages": count}, f"{count} packages in {out}")
@@ -240,17 +238,6 @@ def report(
 
 def _print(as_json: bool, result: dict[str, Any], text: str) -> None:
     print(json.dumps(result, ensure_ascii=False, sort_keys=True) if as_json else text)
-
-
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    if not sys.stderr.isatty():
-        yield Silent()
-        return
-    from prover.bar import show
-
-    with show() as bar:
-        yield bar
 
 
 if __name__ == "__main__":

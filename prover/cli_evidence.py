@@ -8,6 +8,12 @@ from typing import Annotated
 
 import typer
 
+from prover.assets.bitcoin import (
+    CollectedCoins,
+    collect_by_rpc,
+    collect_from_snapshot,
+    write_coins,
+)
 from prover.assets.ethereum import (
     Collected,
     collect,
@@ -17,8 +23,11 @@ from prover.assets.ethereum import (
 )
 from prover.assets.evidence import COLUMNS
 from prover.errors import ProverError
+from prover.progress import shown_progress
+from verifier.chain.bitcoin import CHAIN as BITCOIN
 from verifier.chain.ethereum import CHAIN
 from verifier.chain.tokens import MAX_SLOT, TokenSlot
+from verifier.chain.utxo_snapshot import UtxoSnapshot
 from verifier.errors import CannotCheck, Misuse
 from verifier.policy import ASSET_CODE, is_account
 from verifier.units import KNOWN_UNITS
@@ -57,6 +66,74 @@ def ethereum(
         raise ProverError(str(error)) from None
     proof = write_collected(found, code, token or "", COLUMNS, out)
     typer.echo(_json(found, out, proof) if as_json else _text(found, out, proof))
+
+
+@app.command()
+def bitcoin(
+    block: Annotated[int, typer.Option(metavar="N", min=1, help="The block's height.")],
+    addresses: Annotated[Path, typer.Option(metavar="FILE", help="One address a line.")],
+    out: Annotated[Path, typer.Option(metavar="FILE.csv", help="The rows; the coins beside it.")],
+    rpc: Annotated[
+        str | None, typer.Option(metavar="URL", help="Your own node of Bitcoin Core.")
+    ] = None,
+    cookie: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Its .cookie file, for a URL without user.")
+    ] = None,
+    snapshot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="What its dumptxoutset wrote at the block.")
+    ] = None,
+    asset: Annotated[str, typer.Option(metavar="CODE", help="The asset's code.")] = "BTC",
+    as_json: Json = False,
+) -> None:
+    """Collect the coins that addresses have on Bitcoin after a block."""
+    if not ASSET_CODE.fullmatch(asset):
+        raise typer.BadParameter("a code is 1 to 16 of A-Z, 0-9", param_hint="--asset")
+    listed = read_addresses(addresses, BITCOIN)
+    try:
+        if snapshot is not None and rpc is None:
+            with shown_progress() as bar:
+                file = UtxoSnapshot(snapshot)
+                bar.stage("reading the snapshot", file.coins)
+                found = collect_from_snapshot(file, block, listed, bar.reach)
+        elif rpc is not None and snapshot is None:
+            credentials = None if cookie is None else cookie.read_text("utf-8", "replace").strip()
+            found = collect_by_rpc(rpc, credentials, block, listed)
+        else:
+            raise typer.BadParameter("give one of the two", param_hint="--rpc, --snapshot")
+    except (CannotCheck, Misuse) as error:
+        raise ProverError(str(error)) from None
+    beside = write_coins(found, asset, COLUMNS, out)
+    typer.echo(_coins_json(found, out, beside) if as_json else _coins_text(found, out, beside))
+
+
+def _coins_json(found: CollectedCoins, rows: Path, coins: Path) -> str:
+    result = {
+        "rows": str(rows),
+        "coins": str(coins),
+        "height": found.height,
+        "hash": found.block_hash.hex(),
+        "tip": found.tip,
+        "addresses": len(found.amounts),
+        "empty": found.empty,
+        "amount": str(sum(found.amounts.values())),
+        "outputs": len(found.coins),
+    }
+    return json.dumps(result, sort_keys=True)
+
+
+def _coins_text(found: CollectedCoins, rows: Path, coins: Path) -> str:
+    since = f"the node is at block {found.tip}: coins spent since are missing\n"
+    return (
+        f"{len(found.amounts)} addresses hold {sum(found.amounts.values())} satoshi in "
+        f"{len(found.coins)} coins; {found.empty} hold nothing and are left out\n"
+        + since
+        * (found.tip > found.height)
+        + f"rows   {rows}: add format and signature to each\n"
+        f"coins  {coins}: name it under coins of the asset\n"
+        f"[chains.{BITCOIN}]\n"
+        f"height = {found.height}\n"
+        f'hash = "{found.block_hash.hex()}"'
+    )
 
 
 def _token_slot(contract: str, slot: str | None) -> TokenSlot:

@@ -54,7 +54,7 @@ class AssetConfig:
     """One asset; ``capacity`` in pages, None for the least that fits; units as in the manifest.
 
     proofs: files of state proofs of all that it holds on Ethereum; slots: of tokens that the
-    verifier's table lacks.
+    verifier's table lacks; coins: files of the coins that its bitcoin addresses hold.
     """
 
     code: str
@@ -65,6 +65,7 @@ class AssetConfig:
     units: tuple[Unit, ...]
     proofs: tuple[Path, ...] = ()
     slots: tuple[TokenSlot, ...] = ()
+    coins: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +295,7 @@ def _asset(table: Table) -> AssetConfig:
         tuple(units[place] for place in sorted(units)),
         table.take_paths("proofs") if table.has("proofs") else (),
         tuple(slots),
+        table.take_paths("coins") if table.has("coins") else (),
     )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 
@@ -29,3 +32,15 @@ class Silent:
 
     def reach(self, done: int) -> None:
         """Do nothing."""
+
+
+@contextmanager
+def shown_progress() -> Iterator[Progress]:
+    """Give what shows progress on standard error, if that is a terminal."""
+    if not sys.stderr.isatty():
+        yield Silent()
+        return
+    from prover.bar import show
+
+    with show() as bar:
+        yield bar

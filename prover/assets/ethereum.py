@@ -39,8 +39,8 @@ class Collected:
     proof: wire.StateProof
 
 
-def read_addresses(file: Path) -> list[Address]:
-    """Read a list of addresses, one a line; empty lines do not count.
+def read_addresses(file: Path, chain: str = CHAIN) -> list[Address]:
+    """Read a list of a chain's addresses, one a line; empty lines do not count.
 
     Raises:
         ProverError: it cannot be read, or a line is no address, or one occurs twice.
@@ -55,7 +55,7 @@ def read_addresses(file: Path) -> list[Address]:
         if not text:
             continue
         try:
-            address = parse_address(CHAIN, text)
+            address = parse_address(chain, text)
         except OwnershipError as error:
             raise ProverError(f"{file}: line {number}: {error.message}") from None
         if text in found:

@@ -11,10 +11,11 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from prover.assets.bitcoin import read_coins
 from prover.assets.ethereum import needed_proof
 from prover.config import AssetConfig
 from prover.errors import ProverError
@@ -23,6 +24,7 @@ from verifier.evidence import ledger_units
 from verifier.ownership import OwnershipError, check_ownership, parse_address
 from verifier.ownership.contract import CONTRACT_FORMAT, contract_signature
 from verifier.params import ASSETS_LIMIT, MAX_EVIDENCE_BYTES
+from verifier.reserves import BIP127, Reserves
 
 COLUMNS = ("asset", "chain", "contract", "address", "amount", "format", "signature")
 _MOST_BRACKETS = 100
@@ -97,18 +99,26 @@ def build_evidence(
         if earlier != row.where:
             raise row.error("address", f"counted already: {earlier}")
         rows.append(row)
-    signatures = _checked_signatures(rows, messages, progress)
+    own = {asset.code: [row for row in rows if row.asset == asset.code] for asset in assets}
+    coins = {asset.code: read_coins(asset, _amounts(own[asset.code])) for asset in assets}
+    every_coin = [coin for code in coins for coin in coins[code]]
+    signatures = _checked_signatures(rows, every_coin, messages, progress)
     beside = backing or {}
     return {
         asset.code: _encode(
             asset,
-            [row for row in rows if row.asset == asset.code],
+            own[asset.code],
             signatures,
-            beside.get(asset.code, Backing()),
+            replace(beside.get(asset.code, Backing()), coins=coins[asset.code]),
             blocks,
         )
         for asset in assets
     }
+
+
+def _amounts(rows: Iterable[_Row]) -> dict[str, int]:
+    """Return what bitcoin addresses hold of the chain's own coin."""
+    return {row.address: row.amount for row in rows if (row.chain, row.contract) == ("bitcoin", "")}
 
 
 def _check_address(row: _Row) -> None:
@@ -119,7 +129,10 @@ def _check_address(row: _Row) -> None:
 
 
 def _checked_signatures(
-    rows: Sequence[_Row], messages: Mapping[str, str], progress: Callable[[int], None]
+    rows: Sequence[_Row],
+    coins: Sequence[wire.Coin],
+    messages: Mapping[str, str],
+    progress: Callable[[int], None],
 ) -> Signatures:
     """Return the signature of every (chain, address) of the rows."""
     signed: dict[tuple[str, str], _Row] = {}
@@ -131,20 +144,25 @@ def _checked_signatures(
     for row in rows:
         if row.owner not in signed:
             raise row.error("signature", "missing, on every row of this address")
-    for number, row in enumerate(signed.values(), 1):
+    signatures = {
+        owner: wire.LongSignature(row.address, row.chain, row.format, row.signature)
+        for owner, row in sorted(signed.items())
+    }
+    addresses = {owner: parse_address(*owner) for owner in signatures}
+    reserves = Reserves(signatures.values(), coins, addresses)
+    for number, (owner, row) in enumerate(signed.items(), 1):
+        address = addresses[owner]
         try:
-            address = parse_address(row.chain, row.address)
-            if row.format == CONTRACT_FORMAT:
+            if (row.chain, row.format) == ("bitcoin", BIP127):
+                reserves.check(signatures[owner], messages[row.chain])
+            elif row.format == CONTRACT_FORMAT:
                 contract_signature(address, row.signature)
             else:
                 check_ownership(address, messages[row.chain], row.format, row.signature)
         except OwnershipError as error:
             raise row.error("signature", error.message) from None
         progress(number)
-    return {
-        owner: wire.LongSignature(row.address, row.chain, row.format, row.signature)
-        for owner, row in signed.items()
-    }
+    return signatures
 
 
 def evidence_total(asset: AssetConfig, evidence: wire.AnyEvidence) -> int:

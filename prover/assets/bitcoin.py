@@ -1,0 +1,210 @@
+"""What addresses hold on Bitcoin at a block, coin by coin: from a node of one's own or a snapshot.
+
+The coins go into a file of their own, ``address,txid,index,amount``, which the snapshot's
+configuration names under ``coins`` of the asset; the rows, to be signed, add them up.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from native import FoundCoin, NativeError
+from prover.config import AssetConfig
+from prover.errors import ProverError
+from verifier import wire
+from verifier.chain.bitcoin import CHAIN
+from verifier.chain.bitcoin_rpc import MAIN_NETWORK, BitcoinRpc
+from verifier.chain.json_rpc import TIMEOUT_SECONDS
+from verifier.chain.utxo_snapshot import UtxoSnapshot
+from verifier.ownership import Address
+from verifier.params import MAX_COIN_INDEX
+
+COINS_SUFFIX = ".coins.csv"
+COIN_COLUMNS = ["address", "txid", "index", "amount"]
+MAX_COINS = 1 << 20
+
+_TXID = re.compile(r"[0-9a-f]{64}")
+_NUMBER = re.compile(r"[0-9]{1,20}")
+
+
+@dataclass(frozen=True, slots=True)
+class CollectedCoins:
+    """Coins at a block, ascending by address, id and index; ``block_hash`` as displayed.
+
+    empty: how many addresses hold nothing. tip: the height of the node's tip; where it is above the
+    block, coins spent since are missing.
+    """
+
+    block_hash: bytes
+    height: int
+    tip: int
+    coins: tuple[wire.Coin, ...]
+    empty: int
+
+    @property
+    def amounts(self) -> Mapping[str, int]:
+        """Satoshi by address, all of them more than zero."""
+        return _sums(self.coins)
+
+
+def collect_by_rpc(
+    url: str,
+    credentials: str | None,
+    height: int,
+    addresses: Sequence[Address],
+    *,
+    network: str = MAIN_NETWORK,
+) -> CollectedCoins:
+    """Ask a node of Bitcoin Core what is unspent of the coins created up to a block.
+
+    Raises:
+        CannotCheck: the node does not answer, or is of another network.
+        Misuse: the URL is none.
+        ProverError: the node has not got to the block, or left it while it was asked.
+    """
+    rpc = BitcoinRpc(url, credentials=credentials, timeout=TIMEOUT_SECONDS)
+    try:
+        reached = rpc.tip(network).height
+        if reached < height:
+            raise ProverError(f"the node has got to block {reached}, not to {height}")
+        block_hash = rpc.block_hash(height)
+        tip, outputs = rpc.scan([address.script for address in addresses])
+        on_chain = rpc.height_on_chain(tip.hash) == tip.height
+        if not on_chain or tip.height < height or rpc.block_hash(height) != block_hash:
+            raise ProverError("the node's chain moved while it was asked: ask again")
+    finally:
+        rpc.close()
+    texts = {address.script: address.text for address in addresses}
+    coins = [
+        wire.Coin(texts[output.script], output.amount, output.index, output.txid)
+        for output in outputs
+        if output.height <= height and output.script in texts
+    ]
+    return _collected(block_hash, height, tip.height, coins, addresses)
+
+
+def collect_from_snapshot(
+    snapshot: UtxoSnapshot,
+    height: int,
+    addresses: Sequence[Address],
+    progress: Callable[[int], None],
+) -> CollectedCoins:
+    """Read what is unspent from a snapshot, which names its block by hash alone.
+
+    Raises:
+        CannotCheck: unreadable or malformed.
+        ProverError: the block's height is another.
+    """
+    coins: list[wire.Coin] = []
+
+    def found(coin: FoundCoin) -> None:
+        coins.append(wire.Coin(addresses[coin.script].text, coin.amount, coin.index, coin.txid))
+
+    scripts = [address.script for address in addresses]
+    try:
+        _, highest = snapshot.totals(scripts, listed=len(scripts), found=found, progress=progress)
+    except NativeError as error:
+        raise ProverError(f"address {addresses[error.index].text} is given twice") from None
+    # A block's own reward cannot be spent in it, so the youngest coin is that block's.
+    if highest != height:
+        raise ProverError(f"the snapshot is of height {highest}, not {height}")
+    return _collected(snapshot.block_hash, height, height, coins, addresses)
+
+
+def write_coins(found: CollectedCoins, asset: str, columns: Sequence[str], out: Path) -> Path:
+    """Write the rows, still to be signed, and beside them the coins, whose path is returned.
+
+    Raises:
+        ProverError: one of the files exists.
+    """
+    beside = out.with_suffix(COINS_SUFFIX)
+    for path in (out, beside):
+        if path.exists():
+            raise ProverError(f"{path} exists already; nothing is overwritten")
+    with beside.open("x", encoding="utf-8", newline="") as file:
+        lines = csv.writer(file)
+        lines.writerow(COIN_COLUMNS)
+        for coin in found.coins:
+            lines.writerow([coin.address, coin.txid.hex(), coin.index, coin.amount])
+    with out.open("x", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, restval="")
+        writer.writeheader()
+        for address, amount in found.amounts.items():
+            row = {"asset": asset, "chain": CHAIN, "address": address, "amount": amount}
+            writer.writerow(row)
+    return beside
+
+
+def read_coins(asset: AssetConfig, amounts: Mapping[str, int]) -> tuple[wire.Coin, ...]:
+    """Read the coins that an asset names, and check them against its rows' amounts by address.
+
+    Raises:
+        ProverError: unreadable, malformed, twice the same, or not what the rows add up to.
+    """
+    found: dict[tuple[bytes, int], wire.Coin] = {}
+    for file in asset.coins:
+        for where, coin in _read(file):
+            if found.setdefault((coin.txid, coin.index), coin) is not coin:
+                raise ProverError(f"{where}: this coin is listed already")
+    coins = tuple(sorted(found.values(), key=_order))
+    if len(coins) > MAX_COINS:
+        raise ProverError(f"asset {asset.code}: more than {MAX_COINS} coins")
+    for address, amount in _sums(coins).items():
+        if amounts.get(address) != amount:
+            raise ProverError(
+                f"asset {asset.code}: the coins of {address} add up to {amount}, "
+                f"and its row says {amounts.get(address, 'nothing')}"
+            )
+    return coins
+
+
+def _read(file: Path) -> Iterable[tuple[str, wire.Coin]]:
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            reader = csv.reader(lines, strict=True)
+            if next(reader, []) != COIN_COLUMNS:
+                raise ProverError(f"{file}: row 1: the columns are {', '.join(COIN_COLUMNS)}")
+            for cells in reader:
+                where = f"{file}: row {reader.line_num}"
+                if len(cells) != len(COIN_COLUMNS):
+                    raise ProverError(f"{where}: {len(cells)} columns instead of 4")
+                yield where, _coin(where, *cells)
+    except (UnicodeDecodeError, csv.Error):
+        raise ProverError(f"{file}: not CSV in UTF-8") from None
+
+
+def _coin(where: str, address: str, txid: str, index: str, amount: str) -> wire.Coin:
+    if not _TXID.fullmatch(txid):
+        raise ProverError(f"{where}, column txid: not 64 lower-case hex digits")
+    if not _NUMBER.fullmatch(index) or int(index) > MAX_COIN_INDEX:
+        raise ProverError(f"{where}, column index: not a number below 2^32")
+    if not _NUMBER.fullmatch(amount) or int(amount) >= 1 << 64:
+        raise ProverError(f"{where}, column amount: not a whole number of satoshi")
+    return wire.Coin(address, int(amount), int(index), bytes.fromhex(txid))
+
+
+def _collected(
+    block_hash: bytes,
+    height: int,
+    tip: int,
+    coins: Iterable[wire.Coin],
+    addresses: Sequence[Address],
+) -> CollectedCoins:
+    ordered = tuple(sorted((coin for coin in coins if coin.amount), key=_order))
+    empty = len(addresses) - len({coin.address for coin in ordered})
+    return CollectedCoins(block_hash, height, tip, ordered, empty)
+
+
+def _order(coin: wire.Coin) -> tuple[str, bytes, int]:
+    return coin.address, coin.txid, coin.index
+
+
+def _sums(coins: Iterable[wire.Coin]) -> dict[str, int]:
+    sums: dict[str, int] = {}
+    for coin in coins:
+        sums[coin.address] = sums.get(coin.address, 0) + coin.amount
+    return sums

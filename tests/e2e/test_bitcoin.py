@@ -1,0 +1,331 @@
+"""From coins on a regtest chain to a bundle that a reader's own node confirms, by the commands."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+import verifier.cli
+from prover.assets.evidence import COLUMNS
+from prover.cli import main
+from prover.keys import make_keys, public_bytes, read_signing_key
+from prover.snapshot import ownership_messages, read_config
+from tests.unit.bitcoin_exchange import HELD, SIGNERS, Exchange
+from tests.unit.bitcoin_rpc_server import Core, serve
+from tests.unit.bitcoin_snapshot import MAIN, REGTEST
+from tests.unit.bitcoin_spend import reserves, text_of
+from verifier import wire
+
+SATOSHI = sum(sum(amounts) for _, amounts, _ in HELD)
+
+
+@pytest.fixture(scope="module")
+def exchange(tmp_path_factory: pytest.TempPathFactory) -> Exchange:
+    return Exchange(tmp_path_factory.mktemp("regtest"))
+
+
+@pytest.fixture(scope="module")
+def snapshot_file(exchange: Exchange) -> Path:
+    """The commands know the main network alone, so its name is on the regtest chain."""
+    path = exchange.folder / "main.dat"
+    path.write_bytes(exchange.chain.snapshot(exchange.height).replace(REGTEST, MAIN, 1))
+    return path
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    monkeypatch.setattr(sys, "argv", ["assay", *map(str, arguments)])
+    try:
+        main()
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    return 0
+
+
+def address_list(folder: Path, more: Sequence[str] = ()) -> Path:
+    path = folder / "addresses.txt"
+    texts = [owner.address for owner, _, _ in HELD]
+    path.write_text("\n".join([*texts, "", *more]) + "\n")
+    return path
+
+
+EMPTY = "1BoatSLRHtKNngkdXEeobR76b53LETtpyT"
+
+
+def collecting(exchange: Exchange, snapshot: Path, folder: Path, rows: Path) -> list[object]:
+    """The options that collect what the exchange holds."""
+    listed = address_list(folder)
+    return [
+        "--block",
+        exchange.height,
+        "--addresses",
+        listed,
+        "--snapshot",
+        snapshot,
+        "--out",
+        rows,
+    ]
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_both_sources_give_the_same_coins(
+    exchange: Exchange,
+    snapshot_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    listed = address_list(tmp_path, [EMPTY])
+    common = ["--block", str(exchange.height), "--addresses", listed, "--json"]
+    cookie = tmp_path / ".cookie"
+    cookie.write_text("user:secret\n")
+    with serve(Core(exchange.chain, name="main"), credentials="user:secret") as url:
+        source = ["--rpc", url, "--cookie", cookie]
+        out = tmp_path / "rpc.csv"
+        assert run(monkeypatch, "evidence", "bitcoin", *source, *common, "--out", out) == 0
+        by_rpc = json.loads(capsys.readouterr().out)
+        assert run(monkeypatch, "evidence", "bitcoin", *source, *common, "--out", out) == 1
+        assert "exists already" in capsys.readouterr().err
+    source = ["--snapshot", snapshot_file]
+    out = tmp_path / "file.csv"
+    assert run(monkeypatch, "evidence", "bitcoin", *source, *common, "--out", out) == 0
+    by_file = json.loads(capsys.readouterr().out)
+    for name in ("rows", "coins"):
+        files = Path(by_rpc.pop(name)), Path(by_file.pop(name))
+        assert files[0].read_bytes() == files[1].read_bytes()
+    assert by_rpc == by_file
+    assert by_file == {
+        "addresses": 5,
+        "amount": str(SATOSHI),
+        "empty": 1,
+        "hash": exchange.block.hex(),
+        "height": exchange.height,
+        "outputs": sum(len(amounts) for _, amounts, _ in HELD),
+        "tip": exchange.height,
+    }
+    amounts = {row["address"]: int(row["amount"]) for row in read_rows(out)}
+    assert amounts == {owner.address: sum(held) for owner, held, _ in HELD}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--block", "5"], "the snapshot is of height 103, not 5"),
+        (["--block", "104"], "the snapshot is of height 103, not 104"),
+        (["--asset", "btc"], "a code is 1 to 16"),
+        (["--rpc", "http://127.0.0.1:1"], "give one of the two"),
+        (["--snapshot", "/dev/null"], "not a regular file"),
+        (["--snapshot", "absent.dat"], "No such file"),
+    ],
+)
+def test_what_cannot_be_collected(
+    exchange: Exchange,
+    snapshot_file: Path,
+    tmp_path: Path,
+    words: list[str],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert exchange.height == 103
+    base: dict[str, str] = {
+        "--block": "103",
+        "--addresses": str(address_list(tmp_path)),
+        "--out": str(tmp_path / "rows.csv"),
+        "--snapshot": str(snapshot_file),
+    }
+    base |= {words[0]: words[1]}
+    arguments = [item for pair in base.items() for item in pair]
+    assert run(monkeypatch, "evidence", "bitcoin", *arguments) in (1, 2)
+    said = capsys.readouterr()
+    assert message.split()[-1] in said.out + said.err
+    assert not (tmp_path / "rows.csv").exists()
+
+
+def config_of(folder: Path, exchange: Exchange, owed: int, coins: Path) -> Path:
+    make_keys(folder)
+    (folder / "ledger.csv").write_text(f"id,asset,balance\nalice,BTC,{owed / 10**8:.8f}\n")
+    path = folder / "snapshot.toml"
+    path.write_text(
+        f"""
+exchange = "Börse"
+snapshot_id = "one"
+time = 2026-11-21T00:00:00Z
+account_id_type = "opaque"
+page_size = 16
+
+[keys]
+signing = "signing.pem"
+master = "master.key"
+
+[previous]
+first = true
+
+[ledger]
+format = "csv"
+path = "ledger.csv"
+layout = "long"
+
+[ledger.columns]
+account = "id"
+asset = "asset"
+balance = "balance"
+
+[chains.bitcoin]
+height = {exchange.height}
+hash = "{exchange.block.hex()}"
+
+[[assets]]
+code = "BTC"
+decimals = 8
+coins = ["{coins}"]
+[[assets.units]]
+chain = "bitcoin"
+
+[[evidence]]
+path = "signed.csv"
+"""
+    )
+    return path
+
+
+def sign_rows(exchange: Exchange, rows: Path, config: Path, out: Path) -> None:
+    """Sign as the wallets would: a transaction for the multisigs, BIP-322 for the rest."""
+    snapshot, _ = read_config(config)
+    message = ownership_messages(snapshot, public_bytes(read_signing_key(snapshot.signing_key)))[
+        "bitcoin"
+    ]
+    listed = exchange.listed()
+    holders = sorted({owner.address for owner, _ in listed})
+    wallets = {owner.address: owner for owner, _, _ in HELD}
+    made = read_rows(rows)
+    for row in made:
+        address = row["address"]
+        if address in holders:
+            row["format"] = "bip127"
+            row["signature"] = f"@{holders[0]}"
+            if address == holders[0]:
+                row["signature"] = text_of(reserves(listed, message))
+        else:
+            owner = wallets[address]
+            signed = SIGNERS[owner.kind](owner.keys[0], message)
+            row["format"], row["signature"] = "bip322", signed.signature
+    with out.open("w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(made)
+
+
+def test_from_coins_to_solvent(
+    exchange: Exchange,
+    snapshot_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = tmp_path / "rows.csv"
+    arguments = collecting(exchange, snapshot_file, tmp_path, rows)
+    assert run(monkeypatch, "evidence", "bitcoin", *arguments) == 0
+    said = capsys.readouterr().out
+    assert f"height = {exchange.height}\n" in said
+    coins = tmp_path / "rows.coins.csv"
+    config = config_of(tmp_path, exchange, SATOSHI, coins)
+    sign_rows(exchange, rows, config, tmp_path / "signed.csv")
+    proof = tmp_path / "proof"
+    assert run(monkeypatch, "prove", config, "--out", proof) == 0
+    evidence = wire.read_evidence((proof / "public/evidence/BTC.msgpack").read_bytes())
+    assert len(evidence.coins) == sum(len(amounts) for _, amounts, _ in HELD)
+    capsys.readouterr()
+    audit = ["audit", str(proof / "public"), "--exchange-key", str(tmp_path / "exchange.pub")]
+    assert verifier.cli.main([*audit, "--require", "chain"]) == 1
+    with serve(Core(exchange.chain, name="main")) as url:
+        for source in (["--bitcoin-rpc", url], ["--utxo-snapshot", str(snapshot_file)]):
+            capsys.readouterr()
+            assert verifier.cli.main([*audit, "--require", "chain", *source]) == 0
+            last = capsys.readouterr().out.splitlines()[-1]
+            assert last == "ACCEPTED as chain: solvent: your own nodes confirm every amount"
+
+
+def changed_cell(path: Path, row: int, column: int, text: str) -> None:
+    lines = [line.split(",") for line in path.read_text().splitlines()]
+    lines[row][column] = text
+    path.write_text("".join(",".join(line) + "\n" for line in lines))
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "text", "message"),
+    [
+        (0, 1, "id", "row 1: the columns are address, txid, index, amount"),
+        (1, 1, "ab", "row 2, column txid"),
+        (1, 1, "AB" * 32, "row 2, column txid"),
+        (1, 2, "4294967296", "row 2, column index"),
+        (1, 2, "-1", "row 2, column index"),
+        (1, 3, "1.5", "row 2, column amount"),
+        (1, 3, "1", "add up to"),
+        (1, 0, EMPTY, "and its row says nothing"),
+        (2, 3, "1,2", "row 3: 5 columns instead of 4"),
+    ],
+)
+def test_faults_of_a_list_of_coins(
+    exchange: Exchange,
+    snapshot_file: Path,
+    tmp_path: Path,
+    row: int,
+    column: int,
+    text: str,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = tmp_path / "rows.csv"
+    arguments = collecting(exchange, snapshot_file, tmp_path, rows)
+    assert run(monkeypatch, "evidence", "bitcoin", *arguments) == 0
+    coins = tmp_path / "rows.coins.csv"
+    config = config_of(tmp_path, exchange, SATOSHI, coins)
+    sign_rows(exchange, rows, config, tmp_path / "signed.csv")
+    changed_cell(coins, row, column, text)
+    assert run(monkeypatch, "prove", config, "--out", tmp_path / "proof") == 1
+    assert message in capsys.readouterr().err
+
+
+def test_a_transaction_that_does_not_fit_the_coins(
+    exchange: Exchange,
+    snapshot_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A coin is left out of the list and of the row, but not of the transaction."""
+    rows = tmp_path / "rows.csv"
+    arguments = collecting(exchange, snapshot_file, tmp_path, rows)
+    assert run(monkeypatch, "evidence", "bitcoin", *arguments) == 0
+    coins = tmp_path / "rows.coins.csv"
+    config = config_of(tmp_path, exchange, 1, coins)
+    signed = tmp_path / "signed.csv"
+    sign_rows(exchange, rows, config, signed)
+    owner, amounts, _ = HELD[0]
+    kept = [
+        line
+        for line in coins.read_text().splitlines(keepends=True)
+        if not (line.startswith(owner.address) and line.endswith(f",{amounts[1]}\n"))
+    ]
+    coins.write_text("".join(kept))
+    made = read_rows(signed)
+    for row in made:
+        if row["address"] == owner.address:
+            row["amount"] = str(amounts[0])
+    with signed.open("w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(made)
+    assert run(monkeypatch, "prove", config, "--out", tmp_path / "proof") == 1
+    said = capsys.readouterr().err
+    assert "column signature: the inputs are not exactly the coins listed" in said
