@@ -155,13 +155,7 @@ static bool commit_rows(argument_prover *provers, size_t count, const argument_s
 static bool begin_rounds(argument_prover *p, const argument_shape *s, scalar *memory)
 {
     if (!sumcheck_begin(&p->sumcheck, s, &p->challenges, p->values, memory)) return false;
-    scalar_sum sum = {{0}};
-    for (size_t i = 0; i < s->m; i++) {
-        scalar blinding;
-        scalar_from_bytes_reduced(&blinding, p->blindings + 32 * i);
-        scalar_sum_mul(&sum, sumcheck_selector(&p->sumcheck, i), &blinding);
-    }
-    scalar_sum_reduce(&p->claim_blinding, &sum);
+    sumcheck_select(&p->claim_blinding, &p->sumcheck, p->openings);
     scalar_mul(&p->claim_blinding, &p->claim_blinding, &p->challenges.kappa);
     return true;
 }

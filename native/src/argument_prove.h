@@ -14,6 +14,7 @@ typedef struct {
     transcript transcript;        /* after item 6, or item 5 for solvency */
     const uint64_t *values;       /* N/64 little-endian words, zero where absent; the next prover's follow */
     const uint8_t *blindings;     /* of C_0 … C_(m-1): 32 bytes each, below n */
+    const words *openings;        /* the same as integers */
     const uint8_t *secret, *salt; /* 32 bytes each */
     uint8_t *argument;            /* argument_length() bytes, written */
     /* The prover's own. */

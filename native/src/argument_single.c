@@ -77,6 +77,7 @@ int assay_argument_prove_var(uint8_t *argument, const uint8_t *state, const uint
         begin(&p->transcript, state, &s);
         p->values = words_of_values;
         p->blindings = blindings;
+        p->openings = opening;
         p->secret = secret;
         p->salt = salt;
         p->argument = argument;

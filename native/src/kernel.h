@@ -56,6 +56,9 @@ typedef struct {
     void (*sum_byte_pairs)(scalar *sum, const scalar *form, const uint64_t *values, unsigned shift, const scalar *e,
                            size_t n);
 
+    /* sum = Σ a[stride·i]·b[i], i < n. */
+    void (*inner)(scalar *sum, const scalar *a, size_t stride, const words *b, size_t n);
+
     /* out[i] = (1 - x)·in[2i] + x·in[2i + 1], i < n; out may be in. */
     void (*fold_pairs)(scalar *out, const scalar *in, const scalar *x, size_t n);
 

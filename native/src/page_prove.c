@@ -29,7 +29,7 @@ typedef struct {
     size_t page, entry, count;
     argument_prover *provers;
     uint64_t *values; /* N/64 words a page */
-    words *blindings; /* m a page */
+    words *blindings; /* m a page, and one of its sum */
     affine *points;   /* m a page */
     void *rest;       /* scratch of the kernel, of argument_prove */
 } group;
@@ -39,8 +39,9 @@ static size_t group_size(const argument_shape *s, size_t count)
     const size_t points = count * s->m, kernel_size = kernel()->scratch_size(points),
                  argument_size = argument_prove_scratch_size(s, count);
     return ARENA_SIZE(count * sizeof(argument_prover)) +
-           ARENA_SIZE(count * argument_value_words(s) * sizeof(uint64_t)) + ARENA_SIZE(points * sizeof(words)) +
-           ARENA_SIZE(points * sizeof(affine)) + (kernel_size > argument_size ? kernel_size : argument_size);
+           ARENA_SIZE(count * argument_value_words(s) * sizeof(uint64_t)) +
+           ARENA_SIZE((points + count) * sizeof(words)) + ARENA_SIZE(points * sizeof(affine)) +
+           (kernel_size > argument_size ? kernel_size : argument_size);
 }
 
 static void lay_out(group *g, void *scratch)
@@ -50,7 +51,7 @@ static void lay_out(group *g, void *scratch)
     uint8_t *next = scratch;
     g->provers = arena_take(&next, g->count * sizeof *g->provers);
     g->values = arena_take(&next, g->count * argument_value_words(s) * sizeof *g->values);
-    g->blindings = arena_take(&next, points * sizeof *g->blindings);
+    g->blindings = arena_take(&next, (points + g->count) * sizeof *g->blindings);
     g->points = arena_take(&next, points * sizeof *g->points);
     g->rest = next;
 }
@@ -103,6 +104,7 @@ static int write_arguments(const job *j, const group *g)
         page_transcript(&p->transcript, j->place, l, index, page + PAGE_HEADER);
         p->values = g->values + i * padded;
         p->blindings = j->blindings + 32 * (g->entry + i * m);
+        p->openings = g->blindings + i * m;
         p->secret = j->secret;
         p->salt = j->salt;
         p->argument = page + PAGE_HEADER + l->entries;
@@ -117,20 +119,18 @@ static int write_sums(const job *j, const group *g)
     for (size_t i = 0; i < g->count; i++) {
         const size_t page = g->page + i;
         uint64_t *value = &j->sum_values[page];
-        scalar blinding = SCALAR_ZERO, t;
+        words *blinding = &g->blindings[g->count * m + i];
         *value = 0;
         for (size_t k = g->entry + i * m; k < g->entry + (i + 1) * m; k++) {
             if (__builtin_add_overflow(*value, j->values[k], value)) {
                 *j->bad = page;
                 return ASSAY_TOO_LARGE;
             }
-            scalar_from_bytes_reduced(&t, j->blindings + 32 * k);
-            scalar_add(&blinding, &blinding, &t);
         }
-        scalar_to_words(&g->blindings[i], &blinding);
-        scalar_to_bytes(j->sum_blindings + 32 * page, &blinding);
+        words_sum(blinding, g->blindings + i * m, m);
+        words_to_bytes(j->sum_blindings + 32 * page, blinding);
     }
-    kernel()->commit(g->points, j->sum_values + g->page, 1, g->blindings, g->count, j->tables, g->rest);
+    kernel()->commit(g->points, j->sum_values + g->page, 1, g->blindings + g->count * m, g->count, j->tables, g->rest);
     for (size_t i = 0; i < g->count; i++) {
         if (affine_is_infinity(&g->points[i])) return ASSAY_INFINITE_POINT;
         affine_compress(j->sums + 33 * (g->page + i), &g->points[i]);

@@ -122,7 +122,23 @@ void scalar_to_bytes(uint8_t bytes[32], const scalar *a)
 {
     words plain;
     scalar_to_words(&plain, a);
-    for (int i = 0; i < 32; i++) bytes[i] = (uint8_t)(plain.word[3 - i / 8] >> (56 - 8 * (i % 8)));
+    words_to_bytes(bytes, &plain);
+}
+
+void words_to_bytes(uint8_t bytes[32], const words *a)
+{
+    for (int i = 0; i < 32; i++) bytes[i] = (uint8_t)(a->word[3 - i / 8] >> (56 - 8 * (i % 8)));
+}
+
+/* Addition is the same whatever the form. */
+void words_sum(words *r, const words *a, size_t count)
+{
+    scalar sum = SCALAR_ZERO;
+    for (size_t i = 0; i < count; i++) {
+        const scalar t = {{a[i].word[0], a[i].word[1], a[i].word[2], a[i].word[3]}};
+        scalar_add(&sum, &sum, &t);
+    }
+    for (int i = 0; i < 4; i++) r->word[i] = sum.limb[i];
 }
 
 void scalar_inverse_var(scalar *r, const scalar *a)

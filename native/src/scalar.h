@@ -62,6 +62,10 @@ void scalar_to_words(words *r, const scalar *a);
 /* 32 big-endian bytes of the integer in [0, n). */
 void scalar_to_bytes(uint8_t bytes[32], const scalar *a);
 
+/* 32 big-endian bytes; r = Σ a[i] mod n, i < count, all below n. */
+void words_to_bytes(uint8_t bytes[32], const words *a);
+void words_sum(words *r, const words *a, size_t count);
+
 /* Sums of products: acc = 0; acc += a·b; acc += a; r = acc mod n. */
 static inline void scalar_sum_zero(scalar_sum *acc);
 void scalar_sum_mul(scalar_sum *acc, const scalar *a, const scalar *b);

@@ -22,10 +22,11 @@ size_t sumcheck_elements(const argument_shape *s)
     return 4 * argument_value_words(s) + dense_count(s, PAIR_ROUND + 1);
 }
 
-const scalar *sumcheck_selector(const sumcheck *c, size_t i)
+void sumcheck_select(scalar *sum, const sumcheck *c, const words *a)
 {
     /* The factors of k's coordinates are 1 at 0. */
-    return &c->w_rest[argument_value_words(c->shape) + (i << (c->shape->log_b - WORD_BITS))];
+    kernel()->inner(sum, c->w_rest + argument_value_words(c->shape), (size_t)1 << (c->shape->log_b - WORD_BITS), a,
+                    c->shape->m);
 }
 
 /* out[i] = Π_t factor[t](bit t of i), i < 2^n. */

@@ -50,7 +50,7 @@ bool sumcheck_begin(sumcheck *c, const argument_shape *s, const argument_challen
 void sumcheck_message(scalar p[3], sumcheck *c, unsigned j);
 void sumcheck_bind(sumcheck *c, unsigned j, const scalar *x);
 
-/* eq(σ, i), i < M. */
-const scalar *sumcheck_selector(const sumcheck *c, size_t i);
+/* sum = Σ eq(σ, i)·a[i], i < m. */
+void sumcheck_select(scalar *sum, const sumcheck *c, const words *a);
 
 #endif

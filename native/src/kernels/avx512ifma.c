@@ -19,6 +19,7 @@ const assay_kernel KERNEL_AVX512IFMA = {
     .compress = avx512ifma_compress,
     .sum_pairs = avx512ifma_sum_pairs,
     .sum_byte_pairs = avx512ifma_sum_byte_pairs,
+    .inner = avx512ifma_inner,
     .fold_pairs = avx512ifma_fold_pairs,
     .expand = avx512ifma_expand,
     .gather_bytes = avx512ifma_gather_bytes,

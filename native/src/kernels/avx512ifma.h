@@ -29,6 +29,7 @@ void avx512ifma_sum_pairs(scalar sums[3], const scalar *pairs, size_t stride, co
                           size_t n);
 void avx512ifma_sum_byte_pairs(scalar *sum, const scalar *form, const uint64_t *values, unsigned shift, const scalar *e,
                                size_t n);
+void avx512ifma_inner(scalar *sum, const scalar *a, size_t stride, const words *b, size_t n);
 void avx512ifma_fold_pairs(scalar *out, const scalar *in, const scalar *x, size_t n);
 void avx512ifma_expand(scalar *out, const scalar *in, const scalar *at0, const scalar *at1, size_t n);
 void avx512ifma_gather_bytes(scalar bytes[2][256], const uint64_t *values, const scalar *weights, size_t n,

@@ -102,7 +102,7 @@ bool batch_finish_ahead_var(lane_batch *batch, const packed *const *ahead, size_
     }
     while (i > 0) {
         for (const size_t end = fetched + 2 * LANES; fetched < end && fetched < count; fetched++)
-            __builtin_prefetch(ahead[fetched]);
+            __builtin_prefetch(ahead[fetched], 0, 2);
         i -= CHAINS;
         batch_pop(batch, i, 2, inverse);
     }

@@ -59,7 +59,7 @@ static inline void batch_push(lane_batch *batch, point_lanes *a, const lanes *x,
 }
 
 /* Adds up all pairs; false, and nothing done, when there is one that the formulas do not know.  Meanwhile the `count` entries of
- * `ahead`, those of the next batch, are fetched into the cache: here memory is idle. */
+ * `ahead`, those of the next batch, are fetched into the second cache: here memory is idle. */
 bool batch_finish_ahead_var(lane_batch *batch, const packed *const *ahead, size_t count);
 
 static inline bool batch_finish_var(lane_batch *batch)

@@ -16,6 +16,7 @@
 #define PARTS_MAX 16
 #define ITEMS (BATCH_VECTORS * LANES)
 #define NUMBER_WORDS 5
+#define AHEAD 4 /* vectors between fetching entries and adding them */
 
 /* The words of a summand's numbers, word k of all items side by side; zero where a number ends before. */
 typedef struct {
@@ -98,6 +99,13 @@ static inline void load_entries(lanes *x, lanes *y, const sum_step *step, size_t
     *y = lanes_negate_some(y, step->negative[v]);
 }
 
+/* From the second cache to the first. */
+static inline void fetch_entries(const sum_step *step, size_t v)
+{
+    if (v >= step->vectors) return;
+    for (size_t i = 0; i < LANES; i++) __builtin_prefetch(step->entry[LANES * v + i]);
+}
+
 /* One block of n items, cut into parts, `vectors` each; false when the formulas do not hold. */
 static bool sum_block(affine *out, const workspace *w, const table_sums *s, size_t n, size_t parts)
 {
@@ -115,6 +123,7 @@ static bool sum_block(affine *out, const workspace *w, const table_sums *s, size
         batch_start(w->batch);
         for (size_t v = 0; v < step->vectors; v++) {
             lanes x, y;
+            fetch_entries(step, v + AHEAD);
             load_entries(&x, &y, step, v);
             batch_push(w->batch, &w->sum[v], &x, &y, 0);
         }

@@ -111,6 +111,27 @@ void avx512ifma_sum_byte_pairs(scalar *sum, const scalar *form, const uint64_t *
     scalar_sum_reduce(sum, &total);
 }
 
+void avx512ifma_inner(scalar *sum, const scalar *a, size_t stride, const words *b, size_t n)
+{
+    if (n % LANES != 0 || stride != 1) {
+        KERNEL_PORTABLE.inner(sum, a, stride, b, n);
+        return;
+    }
+    scalar_sum total;
+    lane_sum s = lane_sum_zero();
+    scalar_sum_zero(&total);
+    for (size_t k = 0; k < n; k += LANES) {
+        const lanes x = lanes_load_scalars(a + k), y = lanes_load_scalars((const scalar *)(const void *)(b + k));
+        lane_sum_mul(&s, &x, &y);
+        if ((k / LANES + 1) % LANE_SUM_TERMS == 0 || k + LANES == n) take_sum(&total, &s);
+    }
+    scalar t;
+    words plain;
+    scalar_sum_reduce(&t, &total);
+    memcpy(&plain, &t, sizeof plain);
+    scalar_from_words(sum, &plain);
+}
+
 void avx512ifma_fold_pairs(scalar *out, const scalar *in, const scalar *x, size_t n)
 {
     if (n % LANES != 0) {

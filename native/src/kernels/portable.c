@@ -217,6 +217,7 @@ const assay_kernel KERNEL_PORTABLE = {
     .compress = portable_compress,
     .sum_pairs = portable_sum_pairs,
     .sum_byte_pairs = portable_sum_byte_pairs,
+    .inner = portable_inner,
     .fold_pairs = portable_fold_pairs,
     .expand = portable_expand,
     .gather_bytes = portable_gather_bytes,

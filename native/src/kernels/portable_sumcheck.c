@@ -36,6 +36,22 @@ void portable_sum_byte_pairs(scalar *sum, const scalar *form, const uint64_t *va
     scalar_sum_reduce(sum, &h2);
 }
 
+/* A scalar is 2^256 times its integer, and the reduction divides by that: the sum comes out as an integer. */
+void portable_inner(scalar *sum, const scalar *a, size_t stride, const words *b, size_t n)
+{
+    scalar_sum total;
+    scalar t;
+    scalar_sum_zero(&total);
+    for (size_t i = 0; i < n; i++) {
+        memcpy(&t, &b[i], sizeof t);
+        scalar_sum_mul(&total, &a[stride * i], &t);
+    }
+    scalar_sum_reduce(&t, &total);
+    words plain;
+    memcpy(&plain, &t, sizeof plain);
+    scalar_from_words(sum, &plain);
+}
+
 void portable_fold_pairs(scalar *out, const scalar *in, const scalar *x, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
