@@ -36,7 +36,6 @@ ACCEPTED, CANNOT_CHECK, USAGE, REJECTED, INTERRUPTED = 0, 1, 2, 3, 130
 _MAX_KEY_BYTES = 1024
 _MAX_COOKIE_BYTES = 1024
 _UNIT = re.compile(r"([A-Z0-9]{1,16})=([a-z0-9-]{1,32}):([^:]*):([0-9]{1,2})")
-_SLOT = re.compile(r"(0x[0-9a-fA-F]{40})=([0-9]{1,78})")
 _RATIO = re.compile(r"([0-9]{1,10})/([0-9]{1,10})")
 _PROGRESS_SECONDS = 0.2
 _WEB_HASH = "Check that a page for customers is the one of this version, byte for byte."
@@ -355,10 +354,10 @@ def _unit(text: str) -> KnownUnit:
 
 
 def _token_slot(text: str) -> TokenSlot:
-    match = _SLOT.fullmatch(text)
-    if match is None:
-        raise argparse.ArgumentTypeError("a token's slot is CONTRACT=SLOT, in decimal")
-    return TokenSlot(match[1], int(match[2]))
+    try:
+        return TokenSlot.parse(text)
+    except Misuse as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _jobs(text: str) -> int:

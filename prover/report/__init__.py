@@ -79,7 +79,9 @@ class AssetFacts:
     crowds: tuple[Crowd, ...]
 
 
-def write_report(bundle: Path, html: Path, exchange_key: str | None) -> None:
+def write_report(
+    bundle: Path, html: Path, exchange_key: str | None, token_slots: Sequence[str] = ()
+) -> None:
     """Check the manifest, evidence and solvency arguments of a bundle, then write its page.
 
     Args:
@@ -87,6 +89,7 @@ def write_report(bundle: Path, html: Path, exchange_key: str | None) -> None:
         html: the file to write; what stood there is replaced once the page is whole.
         exchange_key: the exchange's public key. Without one the manifest's own is taken, and the
             page asks its reader to compare it.
+        token_slots: where tokens keep balances that the verifier's table lacks, ``CONTRACT=SLOT``.
 
     Raises:
         Rejected: what `assay-verify solvency` would say.
@@ -94,7 +97,7 @@ def write_report(bundle: Path, html: Path, exchange_key: str | None) -> None:
     """
     try:
         key = exchange_key or public_key_text(_claimed_key(bundle))
-        checked = verifier.check_solvency(bundle, key, policy=_policy(bundle))
+        checked = verifier.check_solvency(bundle, key, policy=_policy(bundle, token_slots))
     except (verifier.CannotCheck, verifier.Misuse) as error:
         raise ProverError(f"{bundle}: {error}") from None
     page = _render(bundle, checked, key, is_key_given=exchange_key is not None)
@@ -121,14 +124,15 @@ def _claimed_key(bundle: Path) -> bytes:
     return _manifest(bundle).public_key
 
 
-def _policy(bundle: Path) -> verifier.Policy:
+def _policy(bundle: Path, token_slots: Sequence[str]) -> verifier.Policy:
     """Take the units that the manifest declares; readers of the page name their own."""
     units = tuple(
         KnownUnit(asset.code, unit.chain, unit.contract, unit.decimals)
         for asset in _manifest(bundle).assets
         for unit in asset.units
     )
-    return verifier.Policy(units=units, require=verifier.Level.UNVERIFIED)
+    slots = tuple(map(verifier.TokenSlot.parse, token_slots))
+    return verifier.Policy(units=units, require=verifier.Level.UNVERIFIED, slots=slots)
 
 
 def _render(bundle: Path, checked: verifier.Report, key: str, *, is_key_given: bool) -> str:

@@ -252,6 +252,18 @@ def test_the_command_says_solvent_with_a_node(
     assert f"ok   block and amounts of ethereum, by your own node: {step}" in lines
 
 
+def test_the_report_needs_the_slot_too(
+    chain: Chain, proven: Proven, tmp_path: Path, assay: Assay
+) -> None:
+    words = ["report", proven.bundle, "--html", tmp_path / "report.html"]
+    code, _, err = assay(*words)
+    assert (code, "proof.unknown-slot" in err) == (3, True)
+    code, _, err = assay(*words, "--token-slot", "TST=0")
+    assert (code, "a token's slot is CONTRACT=SLOT" in err) == (1, True)
+    assert assay(*words, "--token-slot", f"{chain.token}=0")[::2] == (0, "")
+    assert "header" in (tmp_path / "report.html").read_text()
+
+
 def test_the_evidence_holds_what_its_rows_need_alone(chain: Chain, proven: Proven) -> None:
     found = {
         code: verifier.wire.read_evidence((proven.bundle / f"evidence/{code}.msgpack").read_bytes())

@@ -6,12 +6,16 @@ published source declares its variables (spec/protocol.md, section 3.3, says whi
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
+from verifier.errors import Misuse
 from verifier.ownership.addresses import keccak256
 
 WORD_BYTES = 32
 MAX_SLOT = 2**256 - 1
+
+_TEXT = re.compile(r"(0x[0-9a-fA-F]{40})=([0-9]{1,78})")
 
 
 class TokenSlot(NamedTuple):
@@ -23,6 +27,18 @@ class TokenSlot(NamedTuple):
     contract: str
     slot: int
     frozen: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> TokenSlot:
+        """Read ``CONTRACT=SLOT``, the slot in decimal.
+
+        Raises:
+            Misuse: it is anything else; that the contract is an address is not checked.
+        """
+        match = _TEXT.fullmatch(text)
+        if match is None:
+            raise Misuse("a token's slot is CONTRACT=SLOT, in decimal")
+        return cls(match[1], int(match[2]))
 
 
 KNOWN_SLOTS = (
