@@ -140,10 +140,10 @@ def _token_slot(contract: str, slot: str | None) -> TokenSlot:
     if not is_account(contract):
         raise typer.BadParameter("not an address in EIP-55 form", param_hint="--token")
     known = known_slot(contract)
-    if slot is None:
-        if known is None:
-            raise typer.BadParameter("this token's slot is not known", param_hint="--slot")
+    if known is not None and slot in (None, str(known.slot)):
         return known
+    if slot is None:
+        raise typer.BadParameter("this token's slot is not known", param_hint="--slot")
     if not (slot.isascii() and slot.isdigit() and len(slot) <= 78 and int(slot) <= MAX_SLOT):
         raise typer.BadParameter("a slot is a number below 2^256", param_hint="--slot")
     return TokenSlot(contract, int(slot))

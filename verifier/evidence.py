@@ -120,6 +120,7 @@ def check_evidence(
         coins=evidence.coins,
         hidden=hidden,
         signatures=len(evidence.signatures),
+        block_times=proven,
     )
     # 17
     if found.total + sum(holding.units for holding in found.hidden) >= ASSETS_LIMIT:
@@ -230,8 +231,9 @@ def _check_proofs(
     evidence: AnyEvidence,
     owners: Mapping[tuple[str, str], Address],
     slots: Mapping[str, TokenSlot],
-) -> set[str]:
-    """Number 16; return the chains on which everything is proven."""
+) -> dict[str, int]:
+    """Number 16; return the chains on which everything is proven, with the time of each's block."""
+    times: dict[str, int] = {}
     blocks = {chain.name: chain for chain in checked.manifest.chains}
     for proof in evidence.proofs:
         where = f"{asset.code}, proof of {proof.chain}"
@@ -248,7 +250,8 @@ def _check_proofs(
                 check_proven(state, listed, set_name(asset, at))
         if state.trie.unused:
             raise Rejected(Code.PROOF_UNUSED_NODE, where, "a node that nothing needs")
-    return {proof.chain for proof in evidence.proofs}
+        times[proof.chain] = header.time
+    return times
 
 
 def _fault(code: Code, asset: Asset, message: str, *, row: int | None = None) -> Rejected:

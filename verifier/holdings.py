@@ -6,7 +6,7 @@ Amounts in ledger units are rounded down, once for each row and once for each ke
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from verifier.chain.levels import Level, weakest
 from verifier.ownership import Address
@@ -71,13 +71,15 @@ class HiddenHolding:
 class CheckedEvidence:
     """The evidence of one asset, after every check that needs no node.
 
-    ``rows`` are in the file's order; ``coins`` are what bitcoin addresses say they consist of.
+    ``rows`` are in the file's order; ``coins`` are what bitcoin addresses say they consist of;
+    ``block_times``, in Unix seconds, are of the chains whose header is shown.
     """
 
     rows: tuple[Holding, ...]
     coins: tuple[Coin, ...]
     hidden: tuple[HiddenHolding, ...]
     signatures: int
+    block_times: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def holdings(self) -> tuple[Holding | HiddenHolding, ...]:

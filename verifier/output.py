@@ -16,7 +16,7 @@ from verifier.errors import CannotCheck, Rejected
 from verifier.holdings import AssetReport
 from verifier.inclusion import Amount
 from verifier.units import coins_text
-from verifier.verify import Check, InclusionReport, NotCompared, Report, TooWeak
+from verifier.verify import Check, InclusionReport, NotCompared, Report, TooWeak, rfc3339
 
 # The verdict at each level but the strongest, of the assets that are known no better.
 _VERDICTS = {
@@ -194,9 +194,12 @@ def _lines(report: Report) -> list[str]:
     for item in report.assets:
         levels |= {*item.disclosed, *(hidden.level for hidden in item.hidden)}
     age = _age(time.time() - report.manifest.time)
+    times = report.block_times
     return [
         *(
-            f"note {chain.name}: block {chain.height}, {chain.hash.hex()}; the snapshot is {age}"
+            f"note {chain.name}: block {chain.height}, {chain.hash.hex()}"
+            + (f", of {rfc3339(times[chain.name])}" if chain.name in times else "")
+            + f"; the snapshot is {age}"
             for chain in report.manifest.chains
         ),
         f"note not shown: {LIMITS}",
@@ -214,8 +217,13 @@ def _age(seconds: float) -> str:
 
 
 def _block_objects(report: Report) -> dict[str, dict[str, Any]]:
+    times = report.block_times
     return {
-        chain.name: {"height": chain.height, "hash": chain.hash.hex()}
+        chain.name: {
+            "height": chain.height,
+            "hash": chain.hash.hex(),
+            "time": rfc3339(times[chain.name]) if chain.name in times else None,
+        }
         for chain in report.manifest.chains
     }
 

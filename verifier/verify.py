@@ -57,6 +57,8 @@ from verifier.source import FolderSource, Source
 from verifier.tree import audit_tree
 from verifier.wire import Manifest
 
+_FAR_SECONDS = 86_400
+
 OPAQUE_WARNING = (
     "account ids are opaque: the exchange could have told one number to two customers; "
     "make sure that yours is your own"
@@ -74,11 +76,15 @@ class Check:
 
 @dataclass(frozen=True)
 class Report:
-    """An accepted audit or check of solvency; ``assets`` are in the manifest's order."""
+    """An accepted audit or check of solvency; ``assets`` are in the manifest's order.
+
+    ``block_times``, in Unix seconds, are of the chains whose header is shown.
+    """
 
     manifest: Manifest
     digest: bytes
     assets: tuple[AssetReport, ...]
+    block_times: Mapping[str, int]
     checks: tuple[Check, ...]
     warnings: tuple[str, ...]
 
@@ -268,7 +274,7 @@ def _check_manifest(
         manifest = checked.manifest
         figures["exchange"] = manifest.exchange
         figures["snapshot"] = manifest.snapshot_id
-        figures["time"] = _rfc3339(manifest.time)
+        figures["time"] = rfc3339(manifest.time)
         figures["account_id_type"] = manifest.account_id_type
         figures["digest"] = checked.digest.hex()
     if previous is not None:
@@ -352,7 +358,9 @@ def _report(
         report_asset(asset.code, asset.decimals, found)
         for asset, found in zip(manifest.assets, evidence, strict=True)
     )
-    report = Report(manifest, checked.digest, assets, tuple(plan.checks), _warnings(manifest))
+    times = {chain: time for found in evidence for chain, time in found.block_times.items()}
+    warnings = _warnings(manifest) + _block_warnings(manifest, times)
+    report = Report(manifest, checked.digest, assets, times, tuple(plan.checks), warnings)
     required = (policy or Policy()).require
     if report.level.rank < required.rank:
         raise TooWeak(report, required)
@@ -387,11 +395,22 @@ def _canonical_id(manifest: Manifest, typed: str) -> str:
         raise Misuse(f"the account id that you typed is no valid {id_type}: {error.rule}") from None
 
 
-def _rfc3339(seconds: int) -> str:
+def rfc3339(seconds: int) -> str:
+    """Return a time, in Unix seconds, as it is written outside."""
     try:
         return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     except (OverflowError, ValueError):  # after the year 9999
         return f"{seconds} seconds after 1970"
+
+
+def _block_warnings(manifest: Manifest, times: Mapping[str, int]) -> tuple[str, ...]:
+    """Tell of blocks from another day: coins could have moved between block and balances."""
+    return tuple(
+        f"the block of {chain} is of {rfc3339(time)}, and the snapshot of "
+        f"{rfc3339(manifest.time)}: coins may have moved in between"
+        for chain, time in sorted(times.items())
+        if abs(time - manifest.time) > _FAR_SECONDS
+    )
 
 
 def _warnings(manifest: Manifest) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import csv
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -273,6 +274,54 @@ def test_the_evidence_holds_what_its_rows_need_alone(chain: Chain, proven: Prove
         (proof,) = evidence.proofs
         assert parse_header(proof.header).number == chain.height
     assert found["ETH"].proofs[0].nodes != found["TST"].proofs[0].nodes
+
+
+def test_the_time_of_a_proved_block_is_told(
+    chain: Chain, proven: Proven, capsys: pytest.CaptureFixture[str]
+) -> None:
+    block = chain.node.call("eth_getBlockByNumber", hex(chain.height), False)
+    report = verifier.audit(proven.bundle, proven.key, policy=policy(chain))
+    assert report.block_times == {"ethereum": int(block["timestamp"], 16)}
+    far = abs(report.block_times["ethereum"] - report.manifest.time) > 86_400
+    assert any("the block of ethereum is of" in warning for warning in report.warnings) == far
+    words = ["solvency", str(proven.bundle), "--exchange-key", "assay1:" + proven.key.hex()]
+    words += ["--unit", f"TST=ethereum:{chain.token}:18", "--token-slot", f"{chain.token}=0"]
+    assert verifier.cli.main([*words, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)["blocks"]["ethereum"]["time"]
+    assert verifier.cli.main(words) == 0
+    line = f"note ethereum: block {chain.height}, {block['hash'][2:]}, of {said}; the snapshot"
+    assert line in capsys.readouterr().out
+
+
+def test_a_node_that_hangs_or_floods_is_no_verdict(chain: Chain, proven: Proven) -> None:
+    def hang(method: str, answer: Answer) -> Answer:
+        time.sleep(0.5)
+        return answer
+
+    for lie, timeout, said in (
+        (hang, 0.2, "no answer in time"),
+        (lambda method, answer: b" " * 2**21, 30.0, "more than 1048576 bytes"),
+        (lambda method, answer: b"[" * 2**20, 30.0, "no answer of JSON-RPC"),
+    ):
+        with proxy(chain.node) as bad:
+            bad.lie = lie
+            nodes = Nodes(ethereum=EthereumNode(bad.url, timeout=timeout))
+            with pytest.raises(verifier.CannotCheck, match=said):
+                verifier.audit(proven.bundle, proven.key, policy=policy(chain), nodes=nodes)
+
+
+def test_the_command_without_its_node(
+    chain: Chain, proven: Proven, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["audit", str(proven.bundle), "--exchange-key", "assay1:" + proven.key.hex()]
+    words += ["--unit", f"TST=ethereum:{chain.token}:18", "--token-slot", f"{chain.token}=0"]
+    assert verifier.cli.main([*words, "--ethereum-rpc", "node"]) == verifier.cli.USAGE
+    capsys.readouterr()
+    code = verifier.cli.main([*words, "--ethereum-rpc", "http://us:secret@127.0.0.1:9"])
+    out = capsys.readouterr().out
+    assert code == verifier.cli.CANNOT_CHECK
+    assert out.splitlines()[-1].startswith("NOT CHECKED check.unreadable: node 127.0.0.1:9: ")
+    assert "secret" not in out
 
 
 def test_another_chain_at_that_height_is_a_wrong_block(chain: Chain, proven: Proven) -> None:

@@ -124,7 +124,7 @@ def test_json_is_one_object(bundle, run):
         assert found["error"] is None
         assert found["amounts"] == KNOWN
         assert found["blocks"] == {
-            name: {"height": 7, "hash": block.hex()} for name, block in BLOCKS.items()
+            name: {"height": 7, "hash": block.hex(), "time": None} for name, block in BLOCKS.items()
         }
         assert all(check["ok"] for check in found["checks"])
 
