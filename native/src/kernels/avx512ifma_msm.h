@@ -30,7 +30,7 @@ typedef struct {
     msm_plan plan;
     lane_batch *batch;
     affine o, d;      /* O and D */
-    packed *offset;   /* O + j·D, j < bucket_max */
+    affine *offset;   /* O + j·D, j < bucket_max */
     point_lanes *sum; /* lane_max / LANES */
     affine *bucket;   /* lane_max, in natural order */
     affine *bit;      /* window_count × WINDOW_BITS_MAX */

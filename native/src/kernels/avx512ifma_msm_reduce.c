@@ -47,11 +47,7 @@ bool avx512ifma_msm_offsets(msm_work *w)
         }
         add_affine(&step, &step, &step);
     }
-    for (size_t v = 0; v < vectors; v++) {
-        packed *out[LANES];
-        for (size_t k = 0; k < LANES; k++) out[k] = &w->offset[LANES * v + k];
-        lanes_store_packed(out, &offset[v]);
-    }
+    for (size_t v = 0; v < vectors; v++) lanes_store_affine(w->offset + LANES * v, &offset[v], LANES);
     return true;
 }
 
