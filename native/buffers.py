@@ -7,7 +7,9 @@ that is not aligned for its items is copied.
 from __future__ import annotations
 
 import mmap
+import mmap
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from native._core import ffi, lib
@@ -15,7 +17,8 @@ from native._core import ffi, lib
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-KEPT = 1 << 25
+HUGE_PAGE = 1 << 21
+KEPT = 96 << 20
 
 _lock = threading.Lock()
 _tables: list[Any] = []
