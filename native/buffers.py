@@ -7,7 +7,6 @@ that is not aligned for its items is copied.
 from __future__ import annotations
 
 import mmap
-import mmap
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -68,10 +67,15 @@ def aligned(size: int) -> Any:
     """Return ``size`` bytes of their own, zero, aligned to 64.
 
     They are mapped: a view of a bytearray that starts at a multiple of 64 would do too, but the
-    garbage collector may clear a view before the pointer made from it, which crashes.
+    garbage collector may clear a view before the pointer made from it, which crashes. Much memory
+    comes in huge pages where the system has them: the core reads points in no order, and would
+    spend a good part of its time on finding them in small pages.
     """
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
     memory = mmap.mmap(-1, max(size, 1), flags=flags)
+    if size >= HUGE_PAGE and hasattr(mmap, "MADV_HUGEPAGE"):
+        with suppress(OSError):  # a kernel without them
+            memory.madvise(mmap.MADV_HUGEPAGE)
     return ffi.from_buffer("uint8_t[]", memory, require_writable=True)
 
 

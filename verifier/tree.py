@@ -24,8 +24,8 @@ from verifier.statement import page_state
 from verifier.wire import Asset
 
 # A chunk is one batched multi-scalar multiplication: cheaper a page, the longer it is.
-MAX_CHUNK_PAGES = 64
-IN_FLIGHT_BYTES = 32 * 2**20
+MAX_CHUNK_PAGES = 132
+IN_FLIGHT_BYTES = 64 * 2**20
 
 LINK_BYTES = ID_BYTES + POINT_BYTES
 

@@ -342,7 +342,7 @@ def test_entries_that_are_generators_of_unknown_opening() -> None:
 
 def test_more_pages_than_a_batch_holds() -> None:
     """The faults of a later batch are found, and only after those of an earlier one."""
-    count, place = 310, PagePlace(STATE, 0, 2, 512, 256)
+    count, place = 420, PagePlace(STATE, 0, 2, 512, 256)
     random = Random(9)
     statement = Witness(64, [random.getrandbits(40) for _ in range(256 * count)], [3] * 256 * count)
     pages, made_ids, sums, *_ = prove(place, 0, statement)

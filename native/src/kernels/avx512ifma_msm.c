@@ -19,7 +19,7 @@
 #define NEGATIVE 0x80000000u
 #define EXTRA 0x80000000u
 #define PART_MAX 1023
-#define BLOCK_LANES (BATCH_VECTORS * LANES)
+#define BLOCK_LANES (BATCH_VECTORS * LANES) /* a full batch */
 #define GROUP_ENTRIES 131072
 #define INVERSION 64 /* additions that one inversion costs */
 
