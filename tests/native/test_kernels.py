@@ -134,7 +134,7 @@ def test_products_of_related_points(count: int, both: Compare) -> None:
 
 @pytest.mark.parametrize("count", [300, 5000])
 def test_products_with_digits_that_many_points_share(count: int, both: Compare) -> None:
-    """Buckets of many more entries than the others, cut into full parts and a rest of any length."""
+    """Buckets of many more entries than the others: full parts, and a rest of any length."""
     random = Random(count)
     points = [
         encoded_multiple(random.randint(1, 50) * random.choice([-1, 1])) for _ in range(count)
