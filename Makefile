@@ -23,7 +23,7 @@ UV_STAMP := .tools/uv-$(UV_VERSION)
 SYNC := .tools/bin/uv sync --quiet --locked --all-extras --python "$(PYTHON)"
 BIN := .venv/bin
 FUZZ_SECONDS ?= 15
-SANITIZED := tests/native tests/adversarial tests/vectors
+SANITIZED := tests/native tests/adversarial tests/vectors tests/unit/test_bitcoin_snapshot.py
 C_FILES = $(shell git ls-files 'native/*.c' 'native/*.h' 'tests/*.c')
 
 help:

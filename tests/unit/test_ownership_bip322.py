@@ -6,6 +6,7 @@ import json
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -223,3 +224,49 @@ def test_malformed_text(change: Callable[[str], str]) -> None:
     changed = change(signature)
     assert changed != signature
     assert shape_code_of(address, changed) == BAD
+
+
+def bent_payloads(raw: bytes, random: Random) -> list[bytes]:
+    """Return what a payload becomes by one change: bits, bytes and ends."""
+    at = random.randrange(len(raw))
+    changed = bytearray(raw)
+    changed[at] ^= 1 << random.randrange(8)
+    return [bytes(changed), raw[:at], raw[at:], raw + b"\0", b"\0" + raw, raw[:at] + raw[at + 1 :]]
+
+
+def test_every_error_made_of_the_official_signatures(test_data: Path) -> None:
+    """Another address, message or kind; a changed, cut or longer payload; other base64."""
+    random = Random(23)
+    vectors = official(test_data, "simple", "full")
+    addresses = sorted({vector["address"] for vector in vectors})
+    refused = {BAD, UNSUPPORTED_TEMPLATE, UNSUPPORTED_SIGNATURE}
+    tried = 0
+    for vector in vectors:
+        address, message = vector["address"], vector["message"]
+        for signature in vector["bip322_signatures"]:
+            prefix = signature[:3] if signature[:3] in ("smp", "ful") else ""
+            payload = signature.removeprefix(prefix)
+            bent = [
+                "pof" + payload,
+                {"smp": "ful", "ful": "smp", "": "ful"}[prefix] + payload,
+                prefix.upper() + payload + "=" * (not prefix),
+                signature + "\n",
+                " " + signature,
+                prefix + payload.rstrip("=") + "!",
+                prefix + payload[:-4],
+                *(
+                    prefix + b64encode(raw).decode()
+                    for _ in range(4)
+                    for raw in bent_payloads(b64decode(payload), random)
+                ),
+            ]
+            # A full signature's time fields are covered by what is signed, so no byte is free.
+            for text in bent:
+                assert code_of(address, text, message) in refused, text
+            for other in random.sample(addresses, 3):
+                if other != address:
+                    assert code_of(other, signature, message) in refused
+            for text in (message + " ", " " + message, message.upper() + ".", message[:-1] or "x"):
+                assert code_of(address, signature, text) in refused
+            tried += len(bent)
+    assert tried > 500
