@@ -58,6 +58,11 @@ _EXPANSIONS: dict[str, Callable[[bytes, bytes], list[bytes]]] = {
 }
 
 
+def scripts_a_key(types: Sequence[str]) -> int:
+    """Return how many scripts a key of bitcoin has of these types."""
+    return sum(2 if name in ("p2pk", "p2pkh") else 1 for name in types)
+
+
 def key_owners(keys: bytes, types: Sequence[str]) -> Iterator[list[bytes]]:
     """Yield what each key owns: its scripts of the types, or its account; as many for every key.
 

@@ -5,10 +5,13 @@ The snapshot is of the very block that the manifest names, so what it does not h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import chain, islice
 
 from native import FoundCoin
 from verifier.chain.bitcoin import (
+    CHAIN,
     ListedCoin,
     Outpoint,
     Place,
@@ -18,9 +21,11 @@ from verifier.chain.bitcoin import (
     places,
     wrong_amount,
 )
+from verifier.chain.levels import Level
 from verifier.chain.utxo_snapshot import UtxoSnapshot
 from verifier.errors import CannotCheck, Code, Rejected
-from verifier.holdings import CheckedEvidence
+from verifier.hidden import key_owners, scripts_a_key, set_name, split_amounts
+from verifier.holdings import CheckedEvidence, HiddenHolding
 from verifier.manifest import CheckedManifest
 
 
@@ -36,7 +41,7 @@ class SnapshotNode:
     def confirm(
         self, checked: CheckedManifest, evidence: Sequence[CheckedEvidence]
     ) -> list[CheckedEvidence]:
-        """Check all that is on bitcoin; every row is confirmed, or rejected.
+        """Check all that is on bitcoin; every row and hidden set is confirmed, or rejected.
 
         Raises:
             Rejected: ``chain.wrong-amount``; ``chain.wrong-block`` where the snapshot has coins
@@ -51,7 +56,7 @@ class SnapshotNode:
         listed = coins(checked, evidence, among)
         search = _Search(listed)
         totals, highest = self._snapshot.totals(
-            (place.script for place in among),
+            chain((place.script for place in among), _key_scripts(evidence)),
             listed=len({coin.place for coin in listed}),
             found=search.found,
             progress=self._advance,
@@ -61,7 +66,8 @@ class SnapshotNode:
             raise Rejected(Code.CHAIN_WRONG_BLOCK, "bitcoin", message)
         _check_rows(among, totals)
         search.check_found()
-        return confirmed(evidence, among, set(range(len(among))))
+        known = confirmed(evidence, among, set(range(len(among))))
+        return _confirmed_sets(checked, known, iter(totals[len(among) :]))
 
     def _advance(self, done: int) -> None:
         if self._progress is not None:
@@ -77,6 +83,41 @@ def _check_rows(among: Sequence[Place], totals: Sequence[int]) -> None:
     if short:
         first = min(short, key=lambda place: (place.asset, place.row))
         raise wrong_amount(first.where, "the address held less at the block")
+
+
+def _is_here(holding: HiddenHolding) -> bool:
+    return (holding.chain, holding.listed.contract) == (CHAIN, "")
+
+
+def _key_scripts(evidence: Sequence[CheckedEvidence]) -> Iterator[bytes]:
+    """Yield the scripts of all hidden keys of the chain's own coin."""
+    for found in evidence:
+        for holding in filter(_is_here, found.hidden):
+            for owned in key_owners(holding.listed.keys, holding.listed.scripts):
+                yield from owned
+
+
+def _confirmed_sets(
+    checked: CheckedManifest, evidence: Sequence[CheckedEvidence], totals: Iterator[int]
+) -> list[CheckedEvidence]:
+    """Return the evidence with its hidden sets known as ``chain``.
+
+    ``totals`` are those of the scripts of all keys, in order. A key holds just what its set says.
+    """
+    known = []
+    for asset, found in zip(checked.manifest.assets, evidence, strict=True):
+        for at, holding in enumerate(found.hidden):
+            if _is_here(holding):
+                scripts = scripts_a_key(holding.listed.scripts)
+                for amount in split_amounts(holding.listed.amounts):
+                    if sum(islice(totals, scripts)) != amount:
+                        raise wrong_amount(set_name(asset, at), "a key held another amount")
+        hidden = tuple(
+            replace(holding, level=Level.CHAIN) if _is_here(holding) else holding
+            for holding in found.hidden
+        )
+        known.append(replace(found, hidden=hidden))
+    return known
 
 
 class _Search:
