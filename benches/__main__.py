@@ -11,9 +11,10 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from benches import commands, kernels, machine
+from benches import commands, hidden, kernels, machine
 
 ACCOUNTS, QUICK_ACCOUNTS = 1_000_000, 50_000
+HIDDEN_KEYS = (100_000, 1_000_000)
 
 
 def main() -> None:
@@ -43,6 +44,12 @@ def measure(accounts: int) -> dict[str, float]:
     proving, auditing = kernels.page_rates()
     keep("prove_leaves_per_s", proving, "leaves/s, one thread: derive, commit, argue, hash")
     keep("audit_leaves_per_s", auditing, "leaves/s, one thread")
+    for count in HIDDEN_KEYS:
+        print(f"{'':24} {count:,} hidden keys, one in {hidden.OWNED} owned")
+        for name, value in hidden.in_a_process(count).items():
+            keep(f"{name}_{count}", value, hidden.UNITS[name], 2)
+    for name, value in hidden.peer().items():
+        keep(name, value, hidden.UNITS[name], 1)
     with tempfile.TemporaryDirectory(prefix="assay-bench-") as name:
         exchange, run = commands.prove(Path(name), accounts)
         counts = commands.count(exchange.proof, exchange.key)

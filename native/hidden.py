@@ -63,7 +63,7 @@ def points_coordinates(points: Points, first: int, count: int) -> bytes:
     return bytes(coordinates)
 
 
-def _first_generators(count: int) -> Points:
+def first_generators(count: int) -> Points:
     """Return Q_0, Q_1, … for ``count`` keys or more; they are derived once and kept."""
     with _lock:
         known = _generators[0] if _generators else Points(buffers.aligned(0), 0)
@@ -161,7 +161,7 @@ def hidden_prove(
         keys.count,
         buffers.items(blinding, SCALAR, "blinding"),
         buffers.items(fresh, 32, "fresh"),
-        _first_generators(keys.count).memory,
+        first_generators(keys.count).memory,
         buffers.tables(),
         work,
     )
@@ -201,7 +201,7 @@ def hidden_verify(
         buffers.items(argument, length, "argument"),
         length,
         buffers.items(seed, 32, "seed"),
-        _first_generators(keys.count).memory,
+        first_generators(keys.count).memory,
         buffers.tables(),
         buffers.scratch(lib.assay_hidden_verify_scratch_size(keys.count)),
     )

@@ -272,9 +272,9 @@ def test_decoded_points_give_their_coordinates() -> None:
 
 
 def test_bulk_generators_are_the_specified_ones() -> None:
-    from native.hidden import _first_generators
+    from native.hidden import first_generators
 
-    points = _first_generators(3000)
+    points = first_generators(3000)
     found = native.points_coordinates(points, 0, 3000)
     for index in [*range(300), 1023, 1024, 1025, 2999]:
         expected = native.generator(b"Q", index)
