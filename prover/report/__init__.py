@@ -157,7 +157,8 @@ def _render(bundle: Path, checked: verifier.Report, key: str, *, is_key_given: b
     )
     return environment.get_template("page.html").render(
         manifest=manifest,
-        when=datetime.fromtimestamp(manifest.time, UTC).strftime("%-d %B %Y, %H:%M UTC"),
+        when=_moment(manifest.time),
+        block_times={chain: _moment(time) for chain, time in checked.block_times.items()},
         digest=checked.digest.hex(),
         key=key,
         is_key_given=is_key_given,
@@ -228,6 +229,13 @@ def _facts(
             for hidden in found.hidden
         ),
     )
+
+
+def _moment(seconds: int) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%-d %B %Y, %H:%M UTC")
+    except (OverflowError, ValueError):  # after the year 9999
+        return f"{seconds} seconds after 1970"
 
 
 def _coins(units: int, decimals: int) -> str:

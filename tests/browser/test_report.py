@@ -65,8 +65,9 @@ def rich(page: Path) -> Path:
             hidden=(verifier.HiddenReport(57, 10**9, header),),
         ),
     )
+    shown = replace(checked, assets=assets, block_times={"ethereum": checked.manifest.time - 59})
     html = page.parent / "rich.html"
-    with patch.object(verifier, "check_solvency", lambda *_, **__: replace(checked, assets=assets)):
+    with patch.object(verifier, "check_solvency", lambda *_, **__: shown):
         write_report(bundle, html, None)
     return html
 
@@ -129,6 +130,7 @@ def test_tells_each_kind_of_evidence_apart(chromium: Browser, rich: Path) -> Non
         assert share in bars
     text = tab.inner_text("main")
     assert "at keys that it keeps hidden among others" in text
+    assert "Ethereum at block 21,200,000 (made on 20 November 2026, 23:59 UTC), named by" in text
     assert "Each dot stands for about 51 keys." in text
     assert "solvent" not in text.lower()
     content, screen = tab.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
