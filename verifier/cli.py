@@ -38,6 +38,7 @@ _MAX_COOKIE_BYTES = 1024
 _UNIT = re.compile(r"([A-Z0-9]{1,16})=([a-z0-9-]{1,32}):([^:]*):([0-9]{1,2})")
 _RATIO = re.compile(r"([0-9]{1,10})/([0-9]{1,10})")
 _PROGRESS_SECONDS = 0.2
+_SERVE = "Audit bundles for everybody, and show what was found: the auditing host."
 _WEB_HASH = "Check that a page for customers is the one of this version, byte for byte."
 
 _FETCH_AGAIN = (
@@ -146,6 +147,17 @@ def _inclusion(arguments: argparse.Namespace, out: Output) -> None:
         on_check=out.check,
     )
     out.accept_inclusion(report)
+
+
+def _serve(arguments: argparse.Namespace, out: Output) -> None:
+    from verifier.host.settings import read_settings
+
+    settings = read_settings(Path(arguments.settings), loopback=arguments.test_loopback)
+    try:
+        from verifier.host.app import serve
+    except ImportError as error:
+        raise Misuse(f"the host needs the extra [host]: no {error.name}") from None
+    serve(settings, arguments.host, arguments.port)
 
 
 def _web_hash(arguments: argparse.Namespace, out: Output) -> None:
@@ -288,6 +300,14 @@ def _parser() -> argparse.ArgumentParser:
     inclusion.add_argument(
         "--only", action="store_true", help="compare the assets given with --balance and no others"
     )
+
+    serve = commands.add_parser("serve", help=_SERVE, description=_SERVE)
+    serve.set_defaults(run=_serve)
+    serve.add_argument("settings", metavar="HOST.toml", help="the host's settings")
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
+    serve.add_argument("--port", type=int, default=8080, help="port to listen on (8080)")
+    serve.add_argument("--test-loopback", action="store_true", help="fetch from this machine alone")
+    serve.add_argument("--json", action="store_true", help=argparse.SUPPRESS)
 
     page = commands.add_parser("web-hash", help=_WEB_HASH, description=_WEB_HASH)
     page.set_defaults(run=_web_hash)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from verifier.deadline import deadline
@@ -21,7 +21,6 @@ from verifier.source import missing
 # No answer, or less than this many bytes a second, ends the check.
 TIMEOUT_SECONDS = 30.0
 LEAST_BYTES_PER_SECOND = 16 * 1024
-MAX_REDIRECTS = 5
 _MAX_CONNECTIONS = 4
 
 _URL = re.compile(r"https?://[!-~]+")
@@ -29,6 +28,30 @@ _CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19})")
 _EMPTY_FILE = re.compile(r"bytes \*/0+")
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _ABSENT = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
+
+
+class Door(Protocol):
+    """Which hosts are talked to, and how they are reached."""
+
+    max_redirects: int
+
+    def connect(self, url: SplitResult, timeout: float) -> HTTPConnection:
+        """Return a connection, not yet made, to the host of a URL.
+
+        Raises:
+            CannotCheck: it is not talked to.
+        """
+
+
+class AnyHost:
+    """Whatever the user's URL and its redirects name."""
+
+    max_redirects = 5
+
+    def connect(self, url: SplitResult, timeout: float) -> HTTPConnection:
+        """See `Door`."""
+        kind = HTTPSConnection if url.scheme == "https" else HTTPConnection
+        return kind(url.hostname or "", url.port, timeout=timeout)
 
 
 class _Answer(NamedTuple):
@@ -41,7 +64,9 @@ class _Answer(NamedTuple):
 class HttpSource:
     """A bundle below an ``http`` or ``https`` URL. ``timeout`` is in seconds."""
 
-    def __init__(self, url: str, *, timeout: float = TIMEOUT_SECONDS) -> None:
+    def __init__(
+        self, url: str, *, timeout: float = TIMEOUT_SECONDS, door: Door | None = None
+    ) -> None:
         try:
             parts = urlsplit(url)
             well_formed = parts.hostname and parts.port != 0 and _URL.fullmatch(url)
@@ -51,6 +76,7 @@ class HttpSource:
             raise Misuse("the bundle's URL is not http(s)://HOST[:PORT]/PATH")
         self._base = url.rstrip("/") + "/"
         self._timeout = timeout
+        self._door = door or AnyHost()
         self._connections: dict[tuple[str, str], HTTPConnection] = {}
         self._sizes: dict[str, int] = {}
 
@@ -101,7 +127,7 @@ class HttpSource:
     def _get(self, path: str, headers: dict[str, str], limit: int) -> _Answer:
         """Follow redirects, to the same scheme or to https, and return the last answer."""
         url = self._base + path
-        for _ in range(MAX_REDIRECTS + 1):
+        for _ in range(self._door.max_redirects + 1):
             answer = self._exchange(path, urlsplit(url), headers, limit)
             if answer.status in _ABSENT:
                 raise missing(path)
@@ -153,8 +179,7 @@ class HttpSource:
         if key not in self._connections:
             if len(self._connections) == _MAX_CONNECTIONS:
                 self.close()
-            kind = HTTPSConnection if url.scheme == "https" else HTTPConnection
-            self._connections[key] = kind(url.hostname or "", url.port, timeout=self._timeout)
+            self._connections[key] = self._door.connect(url, self._timeout)
         return self._connections[key]
 
     def _drop(self, key: tuple[str, str]) -> None:

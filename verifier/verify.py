@@ -129,7 +129,7 @@ Progress = Callable[[int, int], None]
 
 
 def audit(
-    bundle: str | Path,
+    bundle: str | Path | Source,
     exchange_key: str | bytes,
     *,
     policy: Policy | None = None,
@@ -142,7 +142,7 @@ def audit(
     """Check everything in a bundle.
 
     Args:
-        bundle: a folder, or an http(s) URL; untrusted.
+        bundle: a folder, an http(s) URL, or a source, which is closed at the end; untrusted.
         exchange_key: the exchange's public key, 32 bytes or its text, from anywhere but the bundle.
         policy: what is enough; by default a ratio of 1/1, no further units, amounts ``claimed``.
         previous: the bundle or manifest that came before (its signature beside it, as ``.sig``).
@@ -417,7 +417,9 @@ def _warnings(manifest: Manifest) -> tuple[str, ...]:
     return (OPAQUE_WARNING,) if manifest.account_id_type == "opaque" else ()
 
 
-def _open(bundle: str | Path) -> FolderSource | HttpSource:
+def _open(bundle: str | Path | Source) -> Source:
+    if not isinstance(bundle, str | Path):
+        return bundle
     if isinstance(bundle, str) and bundle.startswith(("http://", "https://")):
         return HttpSource(bundle)
     return FolderSource(Path(bundle))

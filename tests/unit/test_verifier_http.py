@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from verifier.errors import CannotCheck, Code, Misuse, Rejected
-from verifier.http_source import MAX_REDIRECTS, HttpSource, _redirected
+from verifier.http_source import AnyHost, HttpSource, _redirected
 
 FILE = bytes(range(256)) * 4
 
@@ -261,7 +261,7 @@ def test_other_redirects_are_refused(location, message):
 
     with source(answer) as bundle, refused(message):
         bundle.read("file", 10)
-    assert len(asked) <= MAX_REDIRECTS + 1
+    assert len(asked) <= AnyHost.max_redirects + 1
 
 
 def drip(head: bytes, drop: bytes) -> Answer:

@@ -1,0 +1,389 @@
+"""The auditing host as a process of its own, over bundles that a static host serves."""
+
+from __future__ import annotations
+
+import functools
+import http.client
+import json
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from tests.unit.verifier_bundle import Bundle
+from verifier.errors import Misuse
+from verifier.host.settings import read_settings
+from verifier.keys import is_signed, public_key_text
+from verifier.wire import decode
+
+BIN = Path(sys.executable).parent
+
+
+@dataclass
+class Host:
+    """A running host: its address, settings file, key and folder."""
+
+    port: int
+    key: bytes
+    folder: Path
+
+    def ask(
+        self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
+    ) -> tuple[int, bytes]:
+        address = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        with closing(address) as connection:
+            connection.request(method, path, body, headers or {})
+            with connection.getresponse() as answer:
+                return answer.status, answer.read()
+
+    def history(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(self.ask("GET", "/history.json")[1])["exchanges"]
+        return found
+
+    def wait(self, ready: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
+        """Return the history once it is as it shall become."""
+        for _ in range(300):
+            found = self.history()
+            if ready(found):
+                return found
+            time.sleep(0.1)
+        raise AssertionError(found)
+
+
+class Ranges(SimpleHTTPRequestHandler):
+    """Files with byte ranges, as a static host serves them."""
+
+    def do_GET(self) -> None:
+        path = Path(self.translate_path(self.path))
+        if not path.is_file():
+            self.send_error(404)
+            return
+        data = path.read_bytes()
+        status, asked = 200, self.headers.get("Range")
+        headers = {}
+        if asked is not None:
+            first, last = (int(text) for text in asked.removeprefix("bytes=").split("-"))
+            headers["Content-Range"] = f"bytes {first}-{last}/{len(data)}"
+            data, status = data[first : last + 1], 206
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(data))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *arguments: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[tuple[Path, str]]:
+    """A folder, and the URL at which it is served."""
+    root = tmp_path / "served"
+    root.mkdir()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Ranges, directory=root))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield root, f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def bundle_at(folder: Path, **changes: Any) -> Bundle:
+    """Publish a bundle, in place of an earlier one."""
+    new = folder.with_suffix(".new")
+    new.mkdir()
+    bundle = Bundle(new, **changes)
+    if folder.exists():
+        shutil.move(folder, folder.parent.parent / uuid.uuid4().hex)
+    new.rename(folder)
+    bundle.folder = folder
+    return bundle
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Host]]:
+    """Start hosts that watch exchanges; a second one goes on with what the first kept."""
+    running: list[subprocess.Popen[bytes]] = []
+
+    def run(*exchanges: tuple[str, str, bytes]) -> Host:
+        key = Ed25519PrivateKey.from_private_bytes(b"h" * 32)
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        (tmp_path / "host.pem").write_bytes(pem)
+        text = 'name = "The Auditor"\nkey = "host.pem"\nfolder = "host"\nevery_seconds = 1\n'
+        for name, url, public_key in exchanges:
+            text += f'[[exchange]]\nname = "{name}"\nbundle = "{url}"\n'
+            text += f'public_key = "{public_key_text(public_key)}"\n'
+        (tmp_path / "host.toml").write_text(text)
+        port = free_port()
+        command = [str(BIN / "assay-verify"), "serve", str(tmp_path / "host.toml")]
+        command += ["--port", str(port), "--test-loopback"]
+        running.append(subprocess.Popen(command))
+        host = Host(port, key.public_key().public_bytes_raw(), tmp_path / "host")
+        for _ in range(300):
+            try:
+                host.ask("GET", "/history.json")
+                break
+            except OSError:
+                time.sleep(0.1)
+        return host
+
+    yield run
+    for process in running:
+        process.kill()
+        process.wait()
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def audited(found: list[dict[str, Any]]) -> bool:
+    return bool(found and found[0]["snapshots"])
+
+
+def kinds(found: list[dict[str, Any]]) -> set[str]:
+    return {alarm["kind"] for alarm in found[0]["alarms"]}
+
+
+def test_it_audits_attests_and_goes_on_after_a_kill(
+    start: Callable[..., Host], served: tuple[Path, str]
+) -> None:
+    root, url = served
+    bundle = bundle_at(root / "one")
+    host = start(("An Exchange", f"{url}/one", bundle.key))
+    (exchange,) = host.wait(audited)
+    (snapshot,) = exchange["snapshots"]
+    assert snapshot["accepted"]
+    assert snapshot["digest"] == bundle.digest.hex()
+    assert {asset["code"]: asset["level"] for asset in snapshot["assets"]} == {
+        "BTC": "claimed",
+        "ETH": "claimed",
+    }
+    assert kinds([exchange]) == {"overdue"}  # its time is long past
+
+    _, data = host.ask("GET", f"/attestations/{snapshot['digest']}.msgpack")
+    _, signature = host.ask("GET", f"/attestations/{snapshot['digest']}.sig")
+    assert is_signed(host.key, "attestation", data, signature)
+    said: Any = decode(data)
+    assert said["manifest"] == bundle.digest
+    assert said["code"] == ""
+    assert any("own" in text for text in said["not_checked"])
+
+    _, listed = host.ask("GET", "/exchanges.msgpack")
+    _, list_signature = host.ask("GET", "/exchanges.sig")
+    assert is_signed(host.key, "exchange-list", listed, list_signature)
+
+    again = start(("An Exchange", f"{url}/one", bundle.key))
+    assert again.wait(audited)[0]["snapshots"] == exchange["snapshots"]
+    status, page = again.ask("GET", "/")
+    assert status == 200
+    assert b"accepted" in page
+    assert b"<script" not in page
+
+
+def test_equivocation_and_a_broken_chain_show(
+    start: Callable[..., Host], served: tuple[Path, str]
+) -> None:
+    root, url = served
+    first = bundle_at(root / "one")
+    host = start(("An Exchange", f"{url}/one", first.key))
+    host.wait(audited)
+    second = bundle_at(root / "one", head={"time": 1_700_000_001})
+    assert second.digest != first.digest
+    found = host.wait(lambda history: len(history[0]["snapshots"]) == 2)
+    assert {"equivocation", "broken-chain"} <= kinds(found)
+    for digest in (first.digest, second.digest):
+        _, manifest = host.ask("GET", f"/manifests/{digest.hex()}.msgpack")
+        _, signature = host.ask("GET", f"/manifests/{digest.hex()}.sig")
+        assert is_signed(first.key, "manifest-signature", manifest, signature)
+
+
+def test_an_unbroken_chain_shows_no_alarm_but_the_date(
+    start: Callable[..., Host], served: tuple[Path, str]
+) -> None:
+    root, url = served
+    first = bundle_at(root / "one", head={"time": int(time.time()) - 10})
+    host = start(("An Exchange", f"{url}/one", first.key))
+    host.wait(audited)
+    head = {"time": int(time.time()), "snapshot_id": "2024-q2", "previous": first.digest}
+    bundle_at(root / "one", head=head)
+    found = host.wait(lambda history: len(history[0]["snapshots"]) == 2)
+    assert kinds(found) == set()
+
+
+def test_a_false_bundle_is_rejected_and_says_why(
+    start: Callable[..., Host], served: tuple[Path, str]
+) -> None:
+    root, url = served
+    bundle = bundle_at(root / "one", assets_held={"BTC": 10})
+    host = start(("An Exchange", f"{url}/one", bundle.key))
+    found = host.wait(audited)
+    assert found[0]["snapshots"][0]["code"] == "argument.rejected"
+    assert "rejected" in kinds(found)
+
+
+def test_a_bundle_that_is_being_uploaded_is_no_fault(
+    start: Callable[..., Host], served: tuple[Path, str]
+) -> None:
+    root, url = served
+    bundle = bundle_at(root / "one")
+    pages = root / "one" / "pages" / "BTC" / "0"
+    held = pages.read_bytes()
+    pages.unlink()
+    host = start(("An Exchange", f"{url}/one", bundle.key))
+    while b"bundle.missing-file" not in host.ask("GET", "/")[1]:
+        time.sleep(0.1)
+    assert host.history()[0]["snapshots"] == []
+    pages.write_bytes(held)
+    assert host.wait(audited)[0]["snapshots"][0]["accepted"]
+
+
+def test_a_foreign_key_and_an_absent_bundle_are_no_news(
+    start: Callable[..., Host], served: tuple[Path, str]
+) -> None:
+    root, url = served
+    bundle_at(root / "one")
+    host = start(("Another", f"{url}/one", b"\x01" * 32), ("Absent", f"{url}/none", b"\x02" * 32))
+    time.sleep(2)
+    assert not any(exchange["snapshots"] for exchange in host.history())
+    assert b"Could not be read" in host.ask("GET", "/")[1]
+
+
+def form(**fields: str) -> tuple[bytes, dict[str, str]]:
+    return urlencode(fields).encode(), {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+def test_a_submission_is_audited_and_a_damaged_copy_frames_nobody(
+    start: Callable[..., Host], served: tuple[Path, str]
+) -> None:
+    root, url = served
+    bundle = bundle_at(root / "honest")
+    damaged = bundle_at(root / "damaged", head={"snapshot_id": "other"})
+    pages = root / "damaged" / "pages" / "BTC" / "0"
+    pages.write_bytes(pages.read_bytes()[:-1] + b"\x00")
+    host = start()
+    for name in ("damaged", "honest"):
+        body, headers = form(bundle=f"{url}/{name}", key=public_key_text(bundle.key))
+        assert host.ask("POST", "/submissions", body, headers)[0] == 202
+    found = host.wait(audited)
+    assert [item["digest"] for item in found[0]["snapshots"]] == [bundle.digest.hex()]
+    assert damaged.digest.hex() not in json.dumps(found)
+    assert b"argument.rejected" in host.ask("GET", "/")[1]
+
+
+@pytest.mark.parametrize(
+    ("bundle", "key"),
+    [
+        ("ftp://example.com/b", "assay1:" + "11" * 32),
+        ("https://user@example.com/b", "assay1:" + "11" * 32),
+        ("https://example.com:8443/b", "assay1:" + "11" * 32),
+        ("https://example.com/b?x=1", "assay1:" + "11" * 32),
+        ("https://example.com/b", "11" * 32),
+        ("https://[::1/b", "assay1:" + "11" * 32),
+    ],
+)
+def test_a_malformed_submission_is_refused(
+    start: Callable[..., Host], bundle: str, key: str
+) -> None:
+    body, headers = form(bundle=bundle, key=key)
+    assert start().ask("POST", "/submissions", body, headers)[0] == 400
+
+
+def test_packages(start: Callable[..., Host], served: tuple[Path, str]) -> None:
+    """One that holds, one that fails, one of nobody, one too large."""
+    root, url = served
+    bundle = bundle_at(root / "one")
+    host = start(("An Exchange", f"{url}/one", bundle.key))
+    host.wait(audited)
+
+    def hand_in(package: bytes, query: str = "") -> tuple[int, dict[str, str]]:
+        status, answer = host.ask("POST", f"/complaints{query}", package)
+        return status, json.loads(answer)
+
+    assert hand_in(bundle.package("alice@example.com")) == (200, {"outcome": "holds"})
+    body = bundle.body("alice@example.com")
+    part = replace(body.assets[0].parts[0], amount=1)
+    asset = replace(body.assets[0], parts=(part, *body.assets[0].parts[1:]))
+    false = bundle.package(replace(body, assets=(asset, *body.assets[1:])))
+    status, answer = hand_in(false)
+    assert (status, answer["code"]) == (201, "inclusion.wrong-opening")
+    page = host.ask("GET", f"/complaints/{answer['digest']}")[1]
+    assert b"keeps the package itself private" in page
+    assert b"alice" not in page
+    consent, headers = form(understood="yes")
+    path = f"/complaints/{answer['digest']}/package"
+    assert host.ask("POST", path, consent, headers)[0] == 404
+
+    shown = bundle.package(replace(body, assets=(asset, *body.assets[1:]), version=2))
+    status, answer = hand_in(shown, "?publish=yes")
+    assert (status, answer["code"]) == (201, "package.unsupported-version")
+    path = f"/complaints/{answer['digest']}/package"
+    assert host.ask("POST", path)[0] == 404
+    assert host.ask("POST", path, consent, headers) == (200, shown)
+
+    def upload(package: bytes) -> tuple[int, bytes]:
+        head = b'--x\r\nContent-Disposition: form-data; name="package"; filename="p"\r\n\r\n'
+        kind = {"Content-Type": "multipart/form-data; boundary=x"}
+        return host.ask("POST", "/complaints", head + package + b"\r\n--x--\r\n", kind)
+
+    assert b"The package holds" in upload(bundle.package("bob@example.com"))[1]
+    status, page = upload(false)
+    assert status == 201
+    assert b"inclusion.wrong-opening" in page
+    assert upload(b"")[0] == 400
+
+    other = bundle_at(root / "two", seed=2).package("alice@example.com")
+    for refused in (b"", b"\x80", other, false[:-1]):
+        assert hand_in(refused)[0] == 400
+    assert host.ask("POST", "/complaints", bytes(2**20 + 10_000))[0] == 413
+
+
+def test_a_damaged_copy_is_no_complaint(
+    start: Callable[..., Host], served: tuple[Path, str]
+) -> None:
+    root, url = served
+    bundle = bundle_at(root / "one")
+    host = start(("An Exchange", f"{url}/one", bundle.key))
+    host.wait(audited)
+    pages = root / "one" / "pages" / "BTC" / "0"
+    data = bytearray(pages.read_bytes())
+    data[-1] ^= 1
+    data[len(data) // 2 - 1] ^= 1
+    pages.write_bytes(data)
+    status, _ = host.ask("POST", "/complaints", bundle.package("alice@example.com"))
+    assert status == 503
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('name = "A"', "folder is missing"),
+        ('name = "A"\nkey = "k"\nfolder = "f"\nport = 1', "unknown key port"),
+        ('name = "A"\nkey = "k"\nfolder = "f"\njobs = "2"', "not of type int"),
+        ('name = "A"\nkey = "k"\nfolder = "f"\njobs = 0', "not 1 to"),
+        ('name = "A"\nkey = "k"\nfolder = "f"\n[[exchange]]\nname = "B"', "bundle is missing"),
+        ("name", "host.toml"),
+    ],
+)
+def test_settings_that_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "host.toml"
+    file.write_text(text)
+    with pytest.raises(Misuse, match=message):
+        read_settings(file)

@@ -1,0 +1,121 @@
+"""Which addresses a host talks to on behalf of strangers: public ones, over https, on port 443.
+
+A name is resolved once for each connection, every address that it has must be public, and the
+connection is made to the address that was checked, so that a name that changes its mind (DNS
+rebinding) gains nothing. Each redirect comes through the same door.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from http.client import HTTPConnection, HTTPSConnection
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from urllib.parse import SplitResult
+
+from verifier.errors import CannotCheck, Code
+
+HTTPS_PORT = 443
+
+# IPv6 addresses that stand for an IPv4 address, in their last or (6to4) second to fifth 16 bits.
+_NAT64 = IPv6Network("64:ff9b::/96")
+_SIX_TO_FOUR = IPv6Network("2002::/16")
+_COMPATIBLE = IPv6Network("::/96")
+# Local translation and tunnels: where they lead cannot be told.
+_UNKNOWABLE = (IPv6Network("64:ff9b:1::/48"), IPv6Network("2001::/32"))
+
+Resolve = Callable[[str, int], Sequence[str]]
+
+
+def resolve(host: str, port: int) -> list[str]:
+    """Return every address that a host's name has, as text.
+
+    Raises:
+        OSError: it has none, or no resolver answers.
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def is_public(text: str) -> bool:
+    """Tell whether an address is one of the public internet, and not another in disguise."""
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return False
+    if isinstance(address, IPv6Address):
+        inner = _embedded(address)
+        if inner is not None:
+            return is_public(str(inner))
+        if any(address in network for network in _UNKNOWABLE):
+            return False
+    return address.is_global and not address.is_multicast and not address.is_reserved
+
+
+def _embedded(address: IPv6Address) -> IPv4Address | None:
+    if address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    value = int(address)
+    if address in _NAT64 or address in _COMPATIBLE:
+        return IPv4Address(value & 0xFFFFFFFF)
+    if address in _SIX_TO_FOUR:
+        return IPv4Address(value >> 80 & 0xFFFFFFFF)
+    return None
+
+
+class PublicDoor:
+    """Connects to public hosts alone. ``resolver`` and ``context`` stand in for the system's."""
+
+    max_redirects = 3
+
+    def __init__(self, resolver: Resolve = resolve, context: ssl.SSLContext | None = None) -> None:
+        self._resolve = resolver
+        self._context = context or ssl.create_default_context()
+
+    def connect(self, url: SplitResult, timeout: float) -> HTTPConnection:
+        """See `verifier.http_source.Door`."""
+        host = url.hostname or ""
+        if url.scheme != "https" or (url.port or HTTPS_PORT) != HTTPS_PORT or "@" in url.netloc:
+            raise _refused("only https on port 443, without credentials")
+        try:
+            addresses = self._resolve(host, HTTPS_PORT)
+        except (OSError, UnicodeError):
+            raise _refused("the name has no address") from None
+        if not addresses or not all(is_public(address) for address in addresses):
+            raise _refused("the name leads to an address that is not public")
+        return _PinnedConnection(host, addresses[0], timeout, self._context)
+
+
+class LoopbackDoor:
+    """For tests: plain HTTP to this machine, and nothing else."""
+
+    max_redirects = 3
+
+    def connect(self, url: SplitResult, timeout: float) -> HTTPConnection:
+        """See `verifier.http_source.Door`."""
+        if url.scheme != "http" or url.hostname != "127.0.0.1":
+            raise _refused("only http://127.0.0.1, in tests")
+        return HTTPConnection(url.hostname, url.port, timeout=timeout)
+
+
+class _PinnedConnection(HTTPSConnection):
+    """TLS for a name, over a connection to one address."""
+
+    def __init__(self, host: str, address: str, timeout: float, context: ssl.SSLContext) -> None:
+        super().__init__(host, HTTPS_PORT, timeout=timeout, context=context)
+        self._address = address
+        self._tls = context
+
+    def connect(self) -> None:
+        """Connect to the checked address, whatever the name says by now."""
+        raw = socket.create_connection((self._address, HTTPS_PORT), self.timeout)
+        try:
+            self.sock = self._tls.wrap_socket(raw, server_hostname=self.host)
+        except BaseException:
+            raw.close()
+            raise
+
+
+def _refused(reason: str) -> CannotCheck:
+    return CannotCheck(Code.CHECK_UNREADABLE, f"not fetched: {reason}")

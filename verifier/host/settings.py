@@ -1,0 +1,135 @@
+"""The host's settings: one TOML file, read once, every key of it known."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from verifier.account import AccountError, canonical_name
+from verifier.errors import Misuse
+from verifier.keys import parse_public_key
+
+_HOUR = 3600
+_KEYS: dict[str, type] = {
+    "name": str,
+    "key": str,
+    "folder": str,
+    "every_seconds": int,
+    "bundle_gigabytes": int,
+    "audit_hours": int,
+    "jobs": int,
+    "submissions": bool,
+    "exchange": list,
+}
+_EXCHANGE_KEYS: dict[str, type] = {
+    "name": str,
+    "bundle": str,
+    "public_key": str,
+    "overdue_hours": int,
+}
+
+
+@dataclass(frozen=True)
+class WatchedExchange:
+    """An exchange whose newest bundle is at the URL ``bundle``; ``public_key`` has 32 bytes."""
+
+    name: str
+    bundle: str
+    public_key: bytes
+    overdue_seconds: int
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the host is told at its start.
+
+    name: the auditor's own. key: file of its Ed25519 key (PKCS#8 PEM). folder: where it keeps its
+    database. every_seconds: between two looks at one exchange. bundle_bytes, audit_seconds: the
+    most that one audit may read and take. loopback: admits plain HTTP to this machine; for tests.
+    """
+
+    name: str
+    key: Path
+    folder: Path
+    exchanges: tuple[WatchedExchange, ...]
+    every_seconds: int = 300
+    bundle_bytes: int = 64 * 10**9
+    audit_seconds: int = 6 * _HOUR
+    jobs: int = 1
+    submissions: bool = True
+    loopback: bool = False
+
+
+def read_settings(file: Path, *, loopback: bool = False) -> Settings:
+    """Read the settings; paths in them are relative to the file's folder.
+
+    Raises:
+        Misuse: unreadable, or a key is unknown, missing or out of range.
+    """
+    try:
+        found = tomllib.loads(file.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise Misuse(f"{file}: {reason}") from None
+    _check_keys(str(file), found, _KEYS, required={"name", "key", "folder"})
+    exchanges = tuple(
+        _exchange(f"{file}: exchange {at}", entry)
+        for at, entry in enumerate(found.get("exchange", []), 1)
+    )
+    if len({entry.public_key for entry in exchanges}) != len(exchanges):
+        raise Misuse(f"{file}: an exchange's key occurs twice")
+    return Settings(
+        name=_name(f"{file}: name", found["name"]),
+        key=file.parent / found["key"],
+        folder=file.parent / found["folder"],
+        exchanges=exchanges,
+        every_seconds=_whole(file, found, "every_seconds", 300),
+        bundle_bytes=_whole(file, found, "bundle_gigabytes", 64) * 10**9,
+        audit_seconds=_whole(file, found, "audit_hours", 6) * _HOUR,
+        jobs=_whole(file, found, "jobs", 1),
+        submissions=found.get("submissions", True),
+        loopback=loopback,
+    )
+
+
+def _exchange(where: str, entry: Any) -> WatchedExchange:
+    if not isinstance(entry, dict):
+        raise Misuse(f"{where}: not a table")
+    _check_keys(where, entry, _EXCHANGE_KEYS, required={"name", "bundle", "public_key"})
+    if not re.fullmatch(r"https?://[!-~]{1,2000}", entry["bundle"]):
+        raise Misuse(f"{where}: bundle is no http(s) URL")
+    return WatchedExchange(
+        name=_name(f"{where}: name", entry["name"]),
+        bundle=entry["bundle"],
+        public_key=parse_public_key(entry["public_key"]),
+        overdue_seconds=_whole(where, entry, "overdue_hours", 48) * _HOUR,
+    )
+
+
+def _check_keys(
+    where: str, found: dict[str, Any], known: dict[str, type], required: set[str]
+) -> None:
+    for key, value in found.items():
+        if key not in known:
+            raise Misuse(f"{where}: unknown key {key}")
+        if type(value) is not known[key]:
+            raise Misuse(f"{where}: {key} is not of type {known[key].__name__}")
+    for key in sorted(required - found.keys()):
+        raise Misuse(f"{where}: {key} is missing")
+
+
+def _whole(where: object, found: dict[str, Any], key: str, default: int) -> int:
+    value: int = found.get(key, default)
+    if not 1 <= value <= 10**6:
+        raise Misuse(f"{where}: {key} is not 1 to 1,000,000")
+    return value
+
+
+def _name(where: str, text: str) -> str:
+    try:
+        return canonical_name(text)
+    except AccountError as error:
+        raise Misuse(f"{where}: {error.rule}") from None
