@@ -228,15 +228,15 @@ def report(
         str | None, typer.Option("--exchange-key", metavar="KEY", help="The exchange's public key.")
     ] = None,
     token_slot: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(metavar="CONTRACT=SLOT", help="Where an unknown token keeps balances."),
-    ] = [],  # noqa: B006
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write one self-contained page that explains a bundle and how to check it."""
     from prover.report import write_report
 
-    write_report(bundle, html, exchange_key, token_slot)
+    write_report(bundle, html, exchange_key, token_slot or ())
     _print(as_json, {"report": str(html)}, str(html))
 
 

@@ -61,7 +61,9 @@ def ethereum(
         raise typer.BadParameter("a code is 1 to 16 of A-Z, 0-9", param_hint="--asset")
     listed = read_addresses(addresses)
     try:
-        found = collect(rpc, block, listed, entry, lambda _: None)
+        with shown_progress() as progress:
+            progress.stage("asking the node", len(listed))
+            found = collect(rpc, block, listed, entry, progress.advance)
     except (CannotCheck, Misuse) as error:
         raise ProverError(str(error)) from None
     proof = write_collected(found, code, token or "", COLUMNS, out)

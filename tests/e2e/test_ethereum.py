@@ -21,6 +21,7 @@ from prover.assets.signing import sign_eip191
 from prover.keys import make_keys
 from prover.snapshot import ownership_messages, read_config
 from spec import reference
+from spec.reference.__main__ import main as reference_main
 from spec.reference.ethereum import Slot
 from tests.e2e.ethereum_node import (
     ETHER,
@@ -225,6 +226,24 @@ def test_amounts_are_proved_without_a_node_and_confirmed_with_one(
     units = [reference.Unit("TST", "ethereum", chain.token, 18)]
     found = reference.audit(proven.bundle, proven.key, units=units, slots={chain.token: Slot(0)})
     assert found.levels == {"ETH": "header", "TST": "header"}
+
+
+def test_the_reference_s_command_says_the_same(
+    chain: Chain,
+    proven: Proven,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    words = ["audit", str(proven.bundle), "--exchange-key", "assay1:" + proven.key.hex()]
+    words += ["--unit", f"TST=ethereum:{chain.token}:18"]
+    for more, code, said in (
+        ([], 3, "REJECTED proof.unknown-slot"),
+        (["--token-slot", f"{chain.token}=1"], 3, "REJECTED proof."),
+        (["--token-slot", f"{chain.token}=0"], 0, "ACCEPTED as header: 2 assets"),
+    ):
+        monkeypatch.setattr("sys.argv", ["reference", *words, *more])
+        assert reference_main() == code
+        assert capsys.readouterr().out.startswith(said)
 
 
 def test_confirming_proved_amounts_takes_two_questions(chain: Chain, proven: Proven) -> None:
