@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import verifier
 import verifier.cli
 from prover.assets.evidence import COLUMNS
 from prover.assets.signing import sign_eip191
+from prover.cli import main as prover_main
 from prover.keys import make_keys
 from prover.snapshot import ownership_messages, read_config
 from spec import reference
@@ -128,15 +129,16 @@ path = "signed.csv"
 Run = Callable[..., tuple[int, str, str]]
 
 
-def process(*words: object) -> tuple[int, str, str]:
-    """Run ``assay`` in a process of its own, as `Assay` does in this one."""
-    done = subprocess.run(
-        [sys.executable, "-m", "prover", *map(str, words)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stdout, done.stderr
+def outside(*words: object) -> tuple[int, str, str]:
+    """Run ``assay`` as `Assay` does, where no test is running yet."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr("sys.argv", ["assay", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            prover_main()
+    code = ended.value.code
+    assert code is None or isinstance(code, int)
+    return code or 0, out.getvalue(), err.getvalue()
 
 
 def collect(assay: Run, chain: Chain, folder: Path, accounts: list[str], url: str = "") -> None:
@@ -194,9 +196,9 @@ class Proven:
 def proven(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Proven:
     root = tmp_path_factory.mktemp("ethereum")
     config = snapshot(root / "exchange", chain)
-    collect(process, chain, config.parent, [*HOLDERS.values(), NOBODY])
+    collect(outside, chain, config.parent, [*HOLDERS.values(), NOBODY])
     sign(config)
-    assert process("prove", config, "--out", root / "proof")[::2] == (0, "")
+    assert outside("prove", config, "--out", root / "proof")[::2] == (0, "")
     return Proven(root / "proof" / "public", public_key(config), config)
 
 
@@ -372,7 +374,7 @@ def claimed(assay: Run, chain: Chain, folder: Path, edit: Callable[..., None]) -
 @pytest.fixture(scope="module")
 def word_alone(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Proven:
     """An honest bundle without proofs."""
-    return claimed(process, chain, tmp_path_factory.mktemp("claimed"), lambda rows: None)
+    return claimed(outside, chain, tmp_path_factory.mktemp("claimed"), lambda rows: None)
 
 
 def test_a_node_proves_what_the_bundle_does_not(chain: Chain, word_alone: Proven) -> None:
