@@ -255,14 +255,15 @@ void assay_test_commit_rows(uint8_t *r, const uint8_t *rows, size_t row_bytes, c
     kernel()->compress(r, 33, sums, n);
 }
 
-void assay_test_combine(uint8_t *r, const uint8_t *scalars, size_t n, const assay_tables *t, void *scratch)
+void assay_test_combine(uint8_t *r, const uint8_t *scalars, size_t n, size_t count, const assay_tables *t,
+                        void *scratch)
 {
     uint8_t *next = scratch;
-    words *k = arena_take(&next, n * sizeof(words));
-    affine sum;
-    read_words(k, scalars, n);
-    kernel()->combine(&sum, k, n, 1, t, next);
-    affine_compress(r, &sum);
+    words *k = arena_take(&next, n * count * sizeof(words));
+    affine *sums = arena_take(&next, count * sizeof(affine));
+    read_words(k, scalars, n * count);
+    kernel()->combine(sums, k, n, count, t, next);
+    kernel()->compress(r, 33, sums, count);
 }
 
 int assay_test_lanes(uint64_t *r, uint32_t operation, const uint64_t *a, const uint64_t *b, const uint64_t *c)

@@ -149,5 +149,5 @@ def test_linear_combinations(count: int) -> None:
         points = b"".join(native.generator(b"Q", j) for j in range(count))
         r = ffi.new("uint8_t[33]")
         work = scratch(lib.assay_test_scratch_size(count))
-        lib.assay_test_combine(r, encoded, count, tables(), work)
+        lib.assay_test_combine(r, encoded, count, 1, tables(), work)
         assert bytes(ffi.buffer(r)) == native.msm(encoded, points)

@@ -92,14 +92,19 @@ def test_rows(count: int, row_bytes: int, both: Compare) -> None:
             both(commit_rows, rows, row_bytes, k, count)
 
 
+def combine_all(encoded: bytes, n: int, count: int) -> bytes:
+    r = ffi.new("uint8_t[]", 33 * count)
+    work = scratch(lib.assay_test_scratch_size(max(256, n * count)))
+    lib.assay_test_combine(r, encoded, n, count, tables(), work)
+    return bytes(ffi.buffer(r))
+
+
 @pytest.mark.parametrize("count", [1, 8, 31, 256])
 def test_combinations(count: int, both: Compare) -> None:
     random = Random(count)
 
     def combine(encoded: bytes) -> bytes:
-        r, work = ffi.new("uint8_t[33]"), scratch(lib.assay_test_scratch_size(256))
-        lib.assay_test_combine(r, encoded, len(encoded) // 32, tables(), work)
-        return bytes(ffi.buffer(r))
+        return combine_all(encoded, count, 1)
 
     for values in (
         [0] * count,
@@ -108,6 +113,16 @@ def test_combinations(count: int, both: Compare) -> None:
         [random.randrange(N) for _ in range(count)],
     ):
         both(combine, scalars(values))
+
+
+@pytest.mark.parametrize("count", [2, 8, 9, 19])
+def test_many_combinations(count: int, both: Compare) -> None:
+    """All by the formulas; then with one among them whose planes are empty, and all such."""
+    random = Random(count)
+    full = [[random.randrange(N) for _ in range(64)] for _ in range(count)]
+    sparse = [random.randrange(2**200)] + [0] * 63
+    for vectors in (full, [*full[:-1], sparse], [sparse] * count):
+        both(combine_all, scalars([z for vector in vectors for z in vector]), 64, count)
 
 
 def msm(values: list[int], points: list[bytes]) -> bytes:
