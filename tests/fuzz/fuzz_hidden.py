@@ -1,0 +1,48 @@
+"""Sets of hidden keys: any bytes but those of a true set are refused with a code, never else."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+# isort: split
+from tests.fuzz.corpus import run
+from tests.vectors.vector import bundle_files
+from verifier import wire
+from verifier.errors import Rejected
+from verifier.hidden import check_argument, check_sets
+from verifier.statement import manifest_context
+
+FILES = bundle_files("bundle/hidden")
+MANIFEST = wire.read_record(wire.Manifest, FILES["manifest.msgpack"])
+CONTEXT = manifest_context(MANIFEST)
+BLOCKS = {chain.name: chain for chain in MANIFEST.chains}
+ASSETS = {asset.code: asset for asset in MANIFEST.assets if asset.code in ("BTC", "ETH")}
+TRUE = {
+    code: [
+        wire.write_record(listed)
+        for listed in wire.read_evidence(FILES[f"evidence/{code}.msgpack"]).hidden
+    ]
+    for code in ASSETS
+}
+
+
+def target(data: bytes) -> None:
+    try:
+        listed = wire.read_record(wire.HiddenSet, data)
+    except (wire.NotCanonical, wire.BadFields):
+        return
+    for code, asset in ASSETS.items():
+        try:
+            (holding,) = check_sets(asset, [listed], ())
+            check_argument(CONTEXT, asset, BLOCKS[listed.chain], holding, code)
+        except Rejected:
+            continue
+        if data not in TRUE[code]:
+            raise AssertionError("a set that nobody proved is accepted")
+
+
+if __name__ == "__main__":
+    run(target, [data for sets in TRUE.values() for data in sets], 4096)
