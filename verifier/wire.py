@@ -18,6 +18,7 @@ import msgpack
 from verifier.params import ID_BYTES, MAX_HIDDEN_KEYS, POINT_BYTES, SIGNATURE_BYTES
 
 MAX_DEPTH = 8
+MAX_VALUES = 2**25  # an empty one takes a byte of the file, and some 64 of memory
 
 Value = int | str | bytes | Sequence["Value"] | Mapping[str, "Value"]
 Record = TypeVar("Record")
@@ -315,6 +316,7 @@ class _Decoder:
     def __init__(self, data: bytes) -> None:
         self.data = data
         self.at = 0
+        self.values = 0
 
     def take(self, size: int) -> bytes:
         start = self.at
@@ -378,6 +380,9 @@ class _Decoder:
             raise NotCanonical(f"nested deeper than {MAX_DEPTH}")
         if values > len(self.data) - self.at:
             raise NotCanonical("a count is larger than what follows")
+        self.values += values
+        if self.values > MAX_VALUES:
+            raise NotCanonical("more than 2^25 values")
 
 
 def _sort(value: Value) -> Value:

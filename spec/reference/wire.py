@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 MAX_DEPTH = 8
+MAX_VALUES = 1 << 25
 
 
 class NotCanonicalError(ValueError):
@@ -27,6 +28,7 @@ class Reader:
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._at = 0
+        self._values = 0
 
     def take(self, length: int) -> bytes:
         if length > len(self._data) - self._at:
@@ -36,6 +38,12 @@ class Reader:
 
     def number(self, length: int, order: str = "big") -> int:
         return int.from_bytes(self.take(length), "little" if order == "little" else "big")
+
+    def announce(self, values: int) -> None:
+        """Count the values that an array or a map says it has."""
+        self._values += values
+        if self._values > MAX_VALUES:
+            raise ValueError("too many values")
 
     @property
     def at_end(self) -> bool:
@@ -99,6 +107,7 @@ def _value(reader: Reader, depth: int) -> Any:
 def _array(reader: Reader, count: int, depth: int) -> list[Any]:
     if depth > MAX_DEPTH:
         raise ValueError("too deep")
+    reader.announce(count)
     values = []
     for _ in range(count):  # a false count runs out of bytes, as every value takes one
         values.append(_value(reader, depth + 1))
@@ -108,6 +117,7 @@ def _array(reader: Reader, count: int, depth: int) -> list[Any]:
 def _map(reader: Reader, count: int, depth: int) -> dict[str, Any]:
     if depth > MAX_DEPTH:
         raise ValueError("too deep")
+    reader.announce(2 * count)
     values: dict[str, Any] = {}
     last: bytes | None = None
     for _ in range(count):

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spec.reference import wire as reference_wire
 from verifier import wire
 from verifier.wire import BadFields, NotCanonical, decode, encode, read_record, write_record
 
@@ -230,6 +231,14 @@ def test_a_field_missing_unknown_or_of_another_type_is_refused(record):
 def test_sizes_are_limited(record):
     with pytest.raises(BadFields):
         read_record(type(record), write_record(record))
+
+
+def test_values_are_limited_in_number_before_they_are_read():
+    many = b"\xdd" + (2**25 + 1).to_bytes(4) + bytes(2**25 + 1)
+    with pytest.raises(NotCanonical, match="more than 2\\^25 values"):
+        wire.decode(many)
+    with pytest.raises(reference_wire.NotCanonicalError):
+        reference_wire.decode(many)
 
 
 def test_a_message_names_the_field_and_holds_no_value():
