@@ -24,7 +24,7 @@ Opener = Callable[..., Page]
 TIME = "November 21, 2026"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def published(site: Site, exchange: Exchange, check_page: Path) -> Site:
     """A host with the page and the bundle."""
     root = site.root / "published"

@@ -13,7 +13,6 @@ const REJECTIONS = new Map([
   [13, "argument.rejected"],
   [14, "page.infinite-sum"],
 ]);
-const Q_COUNT = 256;
 const ALIGNMENT = 64;
 
 /** An argument or page was refused; `code` is the row of spec/errors.md, `index` a page's place. */
@@ -49,13 +48,11 @@ export class Core {
     this.held = [];
     this.c._initialize();
     this.expect(this.c.assay_init());
-    const memory = this.allocate(this.c.assay_tables_size(Q_COUNT));
+    const memory = this.allocate(this.c.assay_tables_size());
     this.held = [];
     this.tables = this.call(() => {
-      const built = this.allocate(4);
       const scratch = this.allocate(this.c.assay_tables_scratch_size());
-      this.expect(this.c.assay_tables_build(built, memory, Q_COUNT, scratch));
-      return this.view().getUint32(built, true);
+      return this.c.assay_tables_build(memory, scratch);
     });
   }
 
