@@ -90,6 +90,10 @@ void argument_weights(scalar weights[ARGUMENT_EQUATIONS], const uint8_t key[32],
 /* The coefficients of the rounds' commitments in k·K_ν; k becomes that of K_0. */
 void argument_round_coefficients(words *out, scalar *k, const scalar *x, unsigned nu);
 
+/* The coefficients of Y and Y2: delta is that of Δ, w_star is κ·w*, d is d'. */
+void argument_opening_coefficients(scalar y[2], const scalar weights[ARGUMENT_EQUATIONS], const scalar *delta,
+                                   const scalar *minus_e, const scalar *e_star, const scalar *w_star, const scalar *d);
+
 /* Adds an argument's share to `fixed`, and writes the coefficients of C_0 … C_(m-1) and then of its points, in their
  * order: m + R + 3ν + 6.  Its scalars are valid. */
 void argument_coefficients(words *out, argument_fixed *fixed, const argument_shape *s, const argument_replay *r,

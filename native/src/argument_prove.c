@@ -2,7 +2,6 @@
 #include "argument_prove.h"
 
 #include "assay.h"
-#include "derive.h"
 
 #include <string.h>
 
@@ -86,26 +85,33 @@ static void hash_witness(argument_prover *p, const argument_shape *s)
     clear_secret(&c, sizeof c);
 }
 
+void nonces_begin(stream *nonces, const uint8_t secret[32], const char *tag, const uint8_t state[32],
+                  const uint8_t witness_hash[32], const uint8_t *salt)
+{
+    static const uint8_t VERSION[2] = {0, ARGUMENT_VERSION};
+    const size_t tag_length = strlen(tag);
+    const uint8_t head[4] = {0, 0, 0, (uint8_t)tag_length};
+    hmac_key keyed;
+    uint8_t key[32];
+    hmac_key_init(&keyed, secret, 32);
+    sha256_context c = keyed.inner;
+    sha256_update(&c, head, sizeof head);
+    sha256_update(&c, tag, tag_length);
+    sha256_update(&c, VERSION, sizeof VERSION);
+    sha256_update(&c, state, 32);
+    sha256_update(&c, witness_hash, 32);
+    if (salt != NULL) sha256_update(&c, salt, 32);
+    hmac_end(key, &keyed, &c);
+    stream_begin(nonces, key);
+    clear_secret(&keyed, sizeof keyed);
+    clear_secret(&c, sizeof c);
+    clear_secret(key, sizeof key);
+}
+
 /* The stream of nonces under the present state of the transcript. */
 static void begin_nonces(stream *nonces, const argument_prover *p)
 {
-    static const char TAG[] = "assay/v1/argument-nonce";
-    static const uint8_t HEAD[4] = {0, 0, 0, sizeof TAG - 1}, VERSION[2] = {0, ARGUMENT_VERSION};
-    hmac_key secret;
-    uint8_t key[32];
-    hmac_key_init(&secret, p->secret, 32);
-    sha256_context c = secret.inner;
-    sha256_update(&c, HEAD, sizeof HEAD);
-    sha256_update(&c, TAG, sizeof TAG - 1);
-    sha256_update(&c, VERSION, sizeof VERSION);
-    sha256_update(&c, p->transcript.state, 32);
-    sha256_update(&c, p->witness_hash, 32);
-    sha256_update(&c, p->salt, 32);
-    hmac_end(key, &secret, &c);
-    stream_begin(nonces, key);
-    clear_secret(&secret, sizeof secret);
-    clear_secret(&c, sizeof c);
-    clear_secret(key, sizeof key);
+    nonces_begin(nonces, p->secret, "assay/v1/argument-nonce", p->transcript.state, p->witness_hash, p->salt);
 }
 
 static void draw_blindings(argument_prover *p, const argument_shape *s)

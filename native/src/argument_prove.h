@@ -7,6 +7,7 @@
 #ifndef ASSAY_ARGUMENT_PROVE_H
 #define ASSAY_ARGUMENT_PROVE_H
 
+#include "derive.h"
 #include "sumcheck.h"
 
 typedef struct {
@@ -27,6 +28,11 @@ typedef struct {
     scalar side[ARGUMENT_SIDE_MAX], z[ARGUMENT_SIDE_MAX]; /* a table of L or P; the vector z */
     sumcheck sumcheck;
 } argument_prover;
+
+/* The stream of nonces under HMAC(secret, lp(tag) ‖ u16 argument version ‖ state ‖ witness hash ‖ salt); a tag is shorter
+ * than 256 bytes, and without a salt (NULL) nothing stands in its place. */
+void nonces_begin(stream *nonces, const uint8_t secret[32], const char *tag, const uint8_t state[32],
+                  const uint8_t witness_hash[32], const uint8_t *salt);
 
 /* Scratch of argument_prove for `count` arguments. */
 size_t argument_prove_scratch_size(const argument_shape *s, size_t count);

@@ -60,14 +60,6 @@ void argument_weights(scalar weights[ARGUMENT_EQUATIONS], const uint8_t key[32],
     }
 }
 
-/* acc += a·b. */
-static void add_product(scalar *acc, const scalar *a, const scalar *b)
-{
-    scalar t;
-    scalar_mul(&t, a, b);
-    scalar_add(acc, acc, &t);
-}
-
 static void write_words(words *out, const scalar *a, size_t n)
 {
     for (size_t i = 0; i < n; i++) scalar_to_words(&out[i], &a[i]);
@@ -105,6 +97,19 @@ void argument_round_coefficients(words *out, scalar *k, const scalar *x, unsigne
     }
 }
 
+void argument_opening_coefficients(scalar y[2], const scalar weights[ARGUMENT_EQUATIONS], const scalar *delta,
+                                   const scalar *minus_e, const scalar *e_star, const scalar *w_star, const scalar *d)
+{
+    scalar t;
+    scalar_sub(&t, e_star, w_star);
+    scalar_mul(&y[0], delta, &t); /* Y: δ(e* - κ·w*) - α2·e + α3·d' */
+    scalar_add_product(&y[0], &weights[1], minus_e);
+    scalar_add_product(&y[0], &weights[2], d);
+    scalar_mul(&y[1], &weights[2], minus_e); /* Y2: -α3·e - δ·e* */
+    scalar_mul(&t, delta, e_star);
+    scalar_sub(&y[1], &y[1], &t);
+}
+
 /* Coefficients of the C_i and the round commitments in k·K_ν. */
 static void claim_coefficients(words *commitments, words *rounds, scalar k, const argument_challenges *c,
                                const argument_shape *s)
@@ -124,14 +129,14 @@ static scalar add_responses(argument_fixed *fixed, const argument_challenges *c,
     argument_eq_table(column, &SCALAR_ONE, c->x, s->column_bits);
     for (size_t j = 0; j < s->columns; j++, bytes += 32) {
         scalar_from_bytes_reduced(&z, bytes);
-        add_product(&d, &z, &column[j]);
-        add_product(&fixed->q[j], &weights[0], &z);
+        scalar_add_product(&d, &z, &column[j]);
+        scalar_add_product(&fixed->q[j], &weights[0], &z);
     }
     for (size_t k = 0; k < ARGUMENT_RESPONSES; k++, bytes += 32) {
         scalar_from_bytes_reduced(&z, bytes);
-        add_product(&fixed->b, &weights[k], &z);
+        scalar_add_product(&fixed->b, &weights[k], &z);
     }
-    add_product(&fixed->v, &weights[1], &d);
+    scalar_add_product(&fixed->v, &weights[1], &d);
     return d;
 }
 
@@ -153,13 +158,7 @@ void argument_coefficients(words *out, argument_fixed *fixed, const argument_sha
     claim_coefficients(out, rounds, delta, c, s);
 
     bound_factors(&e_star, &w_star, c, s);
-    scalar_sub(&t, &e_star, &w_star);
-    scalar_mul(&opening[0], &delta, &t); /* Y: δ(e* - κ·w*) - α2·e + α3·d' */
-    add_product(&opening[0], &weights[1], &minus_e);
-    add_product(&opening[0], &weights[2], &d);
-    scalar_mul(&opening[1], &weights[2], &minus_e); /* Y2: -α3·e - δ·e* */
-    scalar_mul(&t, &delta, &e_star);
-    scalar_sub(&opening[1], &opening[1], &t);
+    argument_opening_coefficients(opening, weights, &delta, &minus_e, &e_star, &w_star, &d);
     for (int k = 0; k < ARGUMENT_EQUATIONS; k++) scalar_neg(&opening[2 + k], &weights[k]);
     write_words(openings, opening, ARGUMENT_OPENINGS);
 }

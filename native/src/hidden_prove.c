@@ -5,9 +5,9 @@
  * owned") are read from the private keys (zero: not owned) without a branch, and choose nothing but masks; what depends on them through
  * z̄ and through sums of points, the threat model says.
  */
+#include "argument_prove.h"
 #include "assay.h"
 #include "base_multiple.h"
-#include "derive.h"
 #include "hidden_sumcheck.h"
 #include "secret.h"
 
@@ -105,23 +105,8 @@ static void hash_witness(prover *p)
 /* The stream of nonces under the present state of the transcript. */
 static void begin_nonces(stream *nonces, const prover *p)
 {
-    static const char TAG[] = "assay/v1/hidden-nonce";
-    static const uint8_t HEAD[4] = {0, 0, 0, sizeof TAG - 1}, VERSION[2] = {0, ARGUMENT_VERSION};
-    hmac_key fresh;
-    uint8_t key[32];
-    hmac_key_init(&fresh, p->fresh, 32);
-    sha256_context c = fresh.inner;
-    sha256_update(&c, HEAD, sizeof HEAD);
-    sha256_update(&c, TAG, sizeof TAG - 1);
-    sha256_update(&c, VERSION, sizeof VERSION);
-    sha256_update(&c, p->transcript.state, 32);
-    sha256_update(&c, p->witness_hash, 32);
-    hmac_end(key, &fresh, &c);
-    stream_begin(nonces, key);
+    nonces_begin(nonces, p->fresh, "assay/v1/hidden-nonce", p->transcript.state, p->witness_hash, NULL);
     declassify(nonces, sizeof *nonces); /* a hash of the keys, and masks: they are digits of variable-time sums */
-    clear_secret(&fresh, sizeof fresh);
-    clear_secret(&c, sizeof c);
-    clear_secret(key, sizeof key);
 }
 
 static void draw_blindings(prover *p)

@@ -165,13 +165,6 @@ static scalar eq_at(const hidden_challenges *c, unsigned nu)
     return product;
 }
 
-static void add_product(scalar *acc, const scalar *a, const scalar *b)
-{
-    scalar t;
-    scalar_mul(&t, a, b);
-    scalar_add(acc, acc, &t);
-}
-
 /* Coefficients of V, B, C_h and the argument's points. */
 static void coefficients(words *out, const key_sums *k)
 {
@@ -188,12 +181,12 @@ static void coefficients(words *out, const key_sums *k)
     scalar_neg(&minus_e, &c->e);
     for (size_t i = 0; i < ARGUMENT_EQUATIONS; i++) {
         scalar_from_bytes_reduced(&t, u + 32 * i);
-        add_product(&first[1], &weights[i], &t);
+        scalar_add_product(&first[1], &weights[i], &t);
     }
     scalar_from_bytes_reduced(&t, u + 32 * ARGUMENT_EQUATIONS); /* X' */
     scalar_neg(&t, &t);
     scalar_mul(&first[0], &weights[4], &t);
-    add_product(&first[0], &weights[1], &d);
+    scalar_add_product(&first[0], &weights[1], &d);
 
     scalar_mul(&t, &weights[0], &minus_e);
     scalar_to_words(row, &t);
@@ -203,13 +196,7 @@ static void coefficients(words *out, const key_sums *k)
     scalar_mul(&first[2], &t, &c->kappa);
     for (size_t i = 0; i < FIXED_TERMS; i++) scalar_to_words(&out[i], &first[i]);
 
-    scalar_sub(&t, &e_star, &w_star);
-    scalar_mul(&announcement[0], &delta, &t); /* Y: δ(e* - κ·w*) - α2·e + α3·d' */
-    add_product(&announcement[0], &weights[1], &minus_e);
-    add_product(&announcement[0], &weights[2], &d);
-    scalar_mul(&announcement[1], &weights[2], &minus_e); /* Y2: -α3·e - δ·e* */
-    scalar_mul(&t, &delta, &e_star);
-    scalar_sub(&announcement[1], &announcement[1], &t);
+    argument_opening_coefficients(announcement, weights, &delta, &minus_e, &e_star, &w_star, &d);
     for (size_t i = 0; i < HIDDEN_EQUATIONS; i++) scalar_neg(&announcement[2 + i], &weights[i]);
     for (size_t i = 0; i < HIDDEN_ANNOUNCEMENTS; i++) scalar_to_words(&rounds[3 * nu + i], &announcement[i]);
 }

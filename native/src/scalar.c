@@ -46,6 +46,13 @@ void scalar_mul(scalar *r, const scalar *a, const scalar *b)
     scalar_reduce(r, t);
 }
 
+void scalar_add_product(scalar *acc, const scalar *a, const scalar *b)
+{
+    scalar t;
+    scalar_mul(&t, a, b);
+    scalar_add(acc, acc, &t);
+}
+
 void scalar_sum_mul(scalar_sum *acc, const scalar *a, const scalar *b)
 {
     uint64_t t[8];

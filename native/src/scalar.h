@@ -36,6 +36,7 @@ static inline void scalar_add(scalar *r, const scalar *a, const scalar *b);
 static inline void scalar_sub(scalar *r, const scalar *a, const scalar *b);
 static inline void scalar_neg(scalar *r, const scalar *a);
 void scalar_mul(scalar *r, const scalar *a, const scalar *b);
+void scalar_add_product(scalar *acc, const scalar *a, const scalar *b); /* acc += a·b */
 static inline void scalar_sqr(scalar *r, const scalar *a);
 
 /* r = 1/a, and 0 for a = 0. */
