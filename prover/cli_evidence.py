@@ -21,7 +21,6 @@ from prover.assets.ethereum import (
     read_addresses,
     write_collected,
 )
-from prover.assets.evidence import COLUMNS
 from prover.errors import ProverError
 from prover.progress import shown_progress
 from verifier.chain.bitcoin import CHAIN as BITCOIN
@@ -66,7 +65,7 @@ def ethereum(
             found = collect(rpc, block, listed, entry, progress.advance)
     except (CannotCheck, Misuse) as error:
         raise ProverError(str(error)) from None
-    proof = write_collected(found, code, token or "", COLUMNS, out)
+    proof = write_collected(found, code, token or "", out)
     typer.echo(_json(found, out, proof) if as_json else _text(found, out, proof))
 
 
@@ -104,7 +103,7 @@ def bitcoin(
             raise typer.BadParameter("give one of the two", param_hint="--rpc, --snapshot")
     except (CannotCheck, Misuse) as error:
         raise ProverError(str(error)) from None
-    beside = write_coins(found, asset, COLUMNS, out)
+    beside = write_coins(found, asset, out)
     typer.echo(_coins_json(found, out, beside) if as_json else _coins_text(found, out, beside))
 
 

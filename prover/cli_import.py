@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from prover.assets.evidence import COLUMNS
-from prover.errors import ProverError
+from prover.assets.lists import write_evidence_rows
 from prover.imports.rows import Challenge, Challenges, Imported, Row, Status, shown, totals
 from prover.keys import public_bytes, read_signing_key
 from prover.snapshot import ownership_messages, read_config
@@ -53,7 +50,7 @@ def import_list(
     imported = import_okx(file, challenges) if form is Format.OKX else import_bitmex(file)
     counting = [row for row in imported.rows if row.verdict.status is Status.COUNTS]
     if out is not None:
-        _write_evidence(out, counting)
+        write_evidence_rows(out, map(_evidence_row, counting))
     typer.echo(_json(imported) if as_json else "\n".join(_text(imported)))
     if any(row.verdict.status is Status.FAILED for row in imported.rows):
         raise typer.Exit(SOME_FAILED)
@@ -65,26 +62,17 @@ def _challenges(snapshot: Path) -> Challenges:
     return {chain.name: Challenge(messages[chain.name], chain.height) for chain in config.chains}
 
 
-def _write_evidence(out: Path, rows: Sequence[Row]) -> None:
-    """Write rows that count as a list that ``assay prove`` takes; never over a file."""
-    try:
-        with out.open("x", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS)
-            writer.writeheader()
-            writer.writerows(
-                {
-                    "asset": row.asset,
-                    "chain": row.chain,
-                    "contract": row.contract,
-                    "address": row.address,
-                    "amount": row.amount,
-                    "format": row.verdict.format,
-                    "signature": row.signature,
-                }
-                for row in rows
-            )
-    except FileExistsError:
-        raise ProverError(f"{out} exists already; nothing is overwritten") from None
+def _evidence_row(row: Row) -> dict[str, object]:
+    """Return a row that counts, as ``assay prove`` takes it."""
+    return {
+        "asset": row.asset,
+        "chain": row.chain,
+        "contract": row.contract,
+        "address": row.address,
+        "amount": row.amount,
+        "format": row.verdict.format,
+        "signature": row.signature,
+    }
 
 
 def _json(imported: Imported) -> str:

@@ -21,7 +21,7 @@ import pyarrow.csv
 import pyarrow.parquet
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from prover.assets.evidence import COLUMNS
+from prover.assets.lists import EVIDENCE_COLUMNS
 from prover.assets.signing import (
     Signed,
     sign_bip137_p2pkh,
@@ -247,7 +247,7 @@ def _write_evidence(path: Path, held: dict[str, int], messages: dict[str, str], 
     wallets = {chain: _wallets(chain, message, seed) for chain, message in messages.items()}
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
+        writer.writerow(EVIDENCE_COLUMNS)
         for code in sorted(held):
             unit = next(unit for unit in KNOWN_UNITS if unit.code == code)
             scale = 10 ** (unit.decimals - PROFILES[code].decimals)

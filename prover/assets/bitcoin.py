@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from native import FoundCoin, NativeError
+from prover.assets.lists import refuse_existing, write_evidence_rows
 from prover.config import AssetConfig
 from prover.errors import ProverError
 from verifier import wire
@@ -115,27 +116,26 @@ def collect_from_snapshot(
     return _collected(snapshot.block_hash, height, height, coins, addresses)
 
 
-def write_coins(found: CollectedCoins, asset: str, columns: Sequence[str], out: Path) -> Path:
+def write_coins(found: CollectedCoins, asset: str, out: Path) -> Path:
     """Write the rows, still to be signed, and beside them the coins, whose path is returned.
 
     Raises:
         ProverError: one of the files exists.
     """
     beside = out.with_suffix(COINS_SUFFIX)
-    for path in (out, beside):
-        if path.exists():
-            raise ProverError(f"{path} exists already; nothing is overwritten")
+    refuse_existing((out, beside))
     with beside.open("x", encoding="utf-8", newline="") as file:
         lines = csv.writer(file)
         lines.writerow(COIN_COLUMNS)
         for coin in found.coins:
             lines.writerow([coin.address, coin.txid.hex(), coin.index, coin.amount])
-    with out.open("x", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns, restval="")
-        writer.writeheader()
-        for address, amount in found.amounts.items():
-            row = {"asset": asset, "chain": CHAIN, "address": address, "amount": amount}
-            writer.writerow(row)
+    write_evidence_rows(
+        out,
+        (
+            {"asset": asset, "chain": CHAIN, "address": address, "amount": amount}
+            for address, amount in found.amounts.items()
+        ),
+    )
     return beside
 
 

@@ -5,11 +5,11 @@ A node is not believed: what it tells is checked against the block's header as a
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from prover.assets.lists import refuse_existing, write_evidence_rows
 from prover.config import AssetConfig
 from prover.errors import ProverError
 from prover.storage import fresh_file
@@ -105,33 +105,24 @@ def known_slot(contract: str) -> TokenSlot | None:
     return next((entry for entry in KNOWN_SLOTS if entry.contract == contract), None)
 
 
-def write_collected(
-    found: Collected, asset: str, contract: str, columns: Sequence[str], out: Path
-) -> Path:
+def write_collected(found: Collected, asset: str, contract: str, out: Path) -> Path:
     """Write the rows, still to be signed, and beside them the proof, whose path is returned.
 
     Raises:
         ProverError: one of the files exists.
     """
     proof = out.with_suffix(PROOF_SUFFIX)
-    for path in (out, proof):
-        if path.exists():
-            raise ProverError(f"{path} exists already; nothing is overwritten")
+    refuse_existing((out, proof))
     with fresh_file(proof) as file:
         file.write(wire.write_record(found.proof))
-    with out.open("x", encoding="utf-8", newline="") as rows:
-        writer = csv.DictWriter(rows, columns, restval="")
-        writer.writeheader()
-        for address, amount in sorted(found.amounts.items()):
-            writer.writerow(
-                {
-                    "asset": asset,
-                    "chain": CHAIN,
-                    "contract": contract,
-                    "address": address,
-                    "amount": amount,
-                }
-            )
+    place = {"asset": asset, "chain": CHAIN, "contract": contract}
+    write_evidence_rows(
+        out,
+        (
+            {**place, "address": address, "amount": amount}
+            for address, amount in sorted(found.amounts.items())
+        ),
+    )
     return proof
 
 

@@ -8,8 +8,6 @@ with file, row, column and rule.
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any
 
 from prover.assets.bitcoin import read_coins
 from prover.assets.ethereum import needed_proof
+from prover.assets.lists import EVIDENCE_COLUMNS, read_list
 from prover.config import AssetConfig
 from prover.errors import ProverError
 from verifier import wire
@@ -26,8 +25,6 @@ from verifier.ownership.contract import CONTRACT_FORMAT, contract_signature
 from verifier.params import ASSETS_LIMIT, MAX_EVIDENCE_BYTES
 from verifier.reserves import BIP127, Reserves
 
-COLUMNS = ("asset", "chain", "contract", "address", "amount", "format", "signature")
-_MOST_BRACKETS = 100
 _REQUIRED = frozenset({"asset", "chain", "address", "amount"})
 
 MAX_EVIDENCE_ROWS = 1 << 20
@@ -89,7 +86,7 @@ def build_evidence(
     units = {asset.code: {(unit.chain, unit.contract) for unit in asset.units} for asset in assets}
     rows: list[_Row] = []
     seen: dict[tuple[str, str, str], str] = {}
-    for row in (row for file in files for row in _read(file)):
+    for row in (row for file in files for row in _rows(file)):
         if row.asset not in units:
             raise row.error("asset", "not an asset of the snapshot")
         if (row.chain, row.contract) not in units[row.asset]:
@@ -209,66 +206,13 @@ def _encode(
     return file
 
 
-def _read(file: Path) -> Iterator[_Row]:
-    """Read one list.
-
-    Raises:
-        ProverError: unreadable, not UTF-8, or a row is malformed.
-    """
-    read = _read_json_lines if file.suffix == ".jsonl" else _read_csv
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            for number, cells in read(file, lines):
-                yield _row(f"{file}: row {number}", cells)
-    except UnicodeDecodeError:
-        raise ProverError(f"{file}: not UTF-8") from None
-    except OSError as error:
-        raise ProverError(f"{file}: {error.strerror}") from None
-
-
-def _read_csv(file: Path, lines: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    reader = csv.reader(lines, strict=True)
-    try:
-        header = next(reader, [])
-        if len(set(header)) != len(header):
-            raise ProverError(f"{file}: row 1: a column occurs twice")
-        if not _REQUIRED <= set(header) <= set(COLUMNS):
-            raise ProverError(f"{file}: row 1: the columns are {', '.join(COLUMNS)}")
-        for cells in reader:
-            if len(cells) != len(header):
-                raise ProverError(
-                    f"{file}: row {reader.line_num}: {len(cells)} columns instead of {len(header)}"
-                )
-            yield reader.line_num, dict(zip(header, cells, strict=True))
-    except csv.Error as error:
-        raise ProverError(f"{file}: row {reader.line_num}: {error}") from None
-
-
-def _read_json_lines(file: Path, lines: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(lines, 1):
-        try:
-            # The parser recurses in C as deep as the interpreter's limit lets it, whatever that is.
-            if line.count("[") + line.count("{") > _MOST_BRACKETS:
-                raise ValueError("no row nests")
-            cells = json.loads(line, object_pairs_hook=_unique_keys)
-        except ValueError:
-            raise ProverError(f"{file}: row {number}: not JSON, or a key occurs twice") from None
-        if not isinstance(cells, dict) or not _REQUIRED <= cells.keys() <= set(COLUMNS):
-            raise ProverError(
-                f"{file}: row {number}: not an object of the keys {', '.join(COLUMNS)}"
-            )
-        yield number, cells
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    cells = dict(pairs)
-    if len(cells) != len(pairs):
-        raise ValueError("a key occurs twice")
-    return cells
+def _rows(file: Path) -> Iterator[_Row]:
+    for number, cells in read_list(file, EVIDENCE_COLUMNS, _REQUIRED):
+        yield _row(f"{file}: row {number}", cells)
 
 
 def _row(where: str, cells: Mapping[str, Any]) -> _Row:
-    texts = {column: cells.get(column, "") for column in COLUMNS}
+    texts = {column: cells.get(column, "") for column in EVIDENCE_COLUMNS}
     for column, text in texts.items():
         if not isinstance(text, str) and not (column == "amount" and type(text) is int):
             raise ProverError(f"{where}, column {column}: must be text")

@@ -8,13 +8,11 @@ Private keys go from their file through buffers that are cleared, into constant-
 
 from __future__ import annotations
 
-import csv
-import json
 import os
 import resource
 import secrets
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -23,6 +21,7 @@ from typing import TypeVar
 
 import native
 from prover.assets.evidence import evidence_total
+from prover.assets.lists import read_list
 from prover.config import AssetConfig, HiddenConfig
 from prover.errors import ProverError
 from prover.statement import Statement, read_statement
@@ -259,7 +258,8 @@ def _read_list(path: Path) -> tuple[bytes, bytes]:
         ProverError: unreadable, malformed, or a key (or its opposite) occurs twice.
     """
     rows: list[tuple[bytes, int, int, int]] = []  # x, first byte of the encoding, amount, row
-    for number, key_text, amount_text in _cells(path):
+    for number, cells in read_list(path, COLUMNS, COLUMNS):
+        key_text, amount_text = (str(cells[column]) for column in COLUMNS)
         try:
             key = bytes.fromhex(key_text)
         except ValueError:
@@ -288,44 +288,6 @@ def _read_list(path: Path) -> tuple[bytes, bytes]:
 
 def _error(path: Path, number: int, rule: str) -> ProverError:
     return ProverError(f"{path}: row {number}: {rule}")
-
-
-def _cells(path: Path) -> Iterator[tuple[int, str, str]]:
-    """Yield number, key and amount of each row of a CSV or JSON Lines file."""
-    read = _json_cells if path.suffix == ".jsonl" else _csv_cells
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as lines:
-            yield from read(path, lines)
-    except UnicodeDecodeError:
-        raise ProverError(f"{path}: not UTF-8") from None
-    except OSError as error:
-        raise ProverError(f"{path}: {error.strerror}") from None
-
-
-def _json_cells(path: Path, lines: Iterable[str]) -> Iterator[tuple[int, str, str]]:
-    for number, line in enumerate(lines, 1):
-        try:
-            cells = json.loads(line) if line.count("{") == 1 and "[" not in line else None
-        except ValueError:
-            cells = None
-        if not isinstance(cells, dict) or set(cells) != set(COLUMNS):
-            raise _error(path, number, f"not an object of {' and '.join(COLUMNS)}")
-        yield number, str(cells["public_key"]), str(cells["amount"])
-
-
-def _csv_cells(path: Path, lines: Iterable[str]) -> Iterator[tuple[int, str, str]]:
-    reader = csv.reader(lines, strict=True)
-    try:
-        header = next(reader, [])
-        if sorted(header) != sorted(COLUMNS):
-            raise _error(path, 1, f"the columns are {', '.join(COLUMNS)}")
-        key_at, amount_at = (header.index(column) for column in COLUMNS)
-        for cells in reader:
-            if len(cells) != len(COLUMNS):
-                raise _error(path, reader.line_num, f"{len(cells)} columns, not {len(COLUMNS)}")
-            yield reader.line_num, cells[key_at], cells[amount_at]
-    except csv.Error as error:
-        raise _error(path, reader.line_num, str(error)) from None
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from prover.assets.evidence import COLUMNS
+from prover.assets.lists import EVIDENCE_COLUMNS
 from prover.assets.signing import sign_bip322_simple_p2wpkh, sign_eip191
 from prover.cli import main
 from prover.keys import make_keys, public_bytes, read_signing_key
@@ -83,7 +83,7 @@ master = "{keys / "master.key"}"
     )
     with (folder / "evidence.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(COLUMNS)
+        writer.writerow(EVIDENCE_COLUMNS)
         for number, (code, unit) in enumerate(units.items(), 1):
             sign, form = (
                 (sign_eip191, "eip191")

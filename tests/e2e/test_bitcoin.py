@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import verifier.cli
-from prover.assets.evidence import COLUMNS
+from prover.assets.lists import EVIDENCE_COLUMNS
 from prover.cli import main
 from prover.keys import make_keys, public_bytes, read_signing_key
 from prover.snapshot import ownership_messages, read_config
@@ -219,7 +219,7 @@ def sign_rows(exchange: Exchange, rows: Path, config: Path, out: Path) -> None:
             signed = SIGNERS[owner.kind](owner.keys[0], message)
             row["format"], row["signature"] = "bip322", signed.signature
     with out.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
+        writer = csv.DictWriter(file, EVIDENCE_COLUMNS)
         writer.writeheader()
         writer.writerows(made)
 
@@ -323,7 +323,7 @@ def test_a_transaction_that_does_not_fit_the_coins(
         if row["address"] == owner.address:
             row["amount"] = str(amounts[0])
     with signed.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
+        writer = csv.DictWriter(file, EVIDENCE_COLUMNS)
         writer.writeheader()
         writer.writerows(made)
     assert run(monkeypatch, "prove", config, "--out", tmp_path / "proof") == 1

@@ -16,7 +16,7 @@ import pytest
 
 import verifier
 import verifier.cli
-from prover.assets.evidence import COLUMNS
+from prover.assets.lists import EVIDENCE_COLUMNS
 from prover.assets.signing import sign_eip191
 from prover.cli import main as prover_main
 from prover.keys import make_keys
@@ -173,7 +173,7 @@ def sign(
         row["format"], row["signature"] = form, sign_eip191(key, message).signature
     edit(rows)
     with (config.parent / "signed.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
+        writer = csv.DictWriter(file, EVIDENCE_COLUMNS)
         writer.writeheader()
         writer.writerows(rows)
 

@@ -11,7 +11,7 @@ import pytest
 from bip322core.cli import main as bip322
 from bip322core.dev.cli import main as bip322_dev
 
-from prover.assets.evidence import COLUMNS
+from prover.assets.lists import EVIDENCE_COLUMNS
 from prover.errors import ProverError
 from prover.snapshot import make_snapshot
 from tests.e2e.exchange import Assay
@@ -104,7 +104,7 @@ def attach(exchange: Path, signed: list[tuple[str, str, int]]) -> None:
     """Write the evidence file of the guide."""
     with (exchange / "evidence.csv").open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(COLUMNS)
+        writer.writerow(EVIDENCE_COLUMNS)
         for signer, signature, amount in signed:
             writer.writerow(["BTC", "bitcoin", "", signer, amount, "bip322", signature.strip()])
 

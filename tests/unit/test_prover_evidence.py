@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from prover.assets.evidence import COLUMNS, build_evidence, evidence_total
+from prover.assets.evidence import build_evidence, evidence_total
+from prover.assets.lists import EVIDENCE_COLUMNS
 from prover.assets.signing import sign_bip322_simple_p2wpkh, sign_eip191
 from prover.config import AssetConfig, SplitPolicy
 from prover.errors import ProverError
@@ -45,12 +46,12 @@ def good_rows() -> Rows:
         ("BTC", "bitcoin", "", BITCOIN.address, "5", "bip322", BITCOIN.signature),
         (*eth, first.address, "10000000000", "eip191", first.signature),
     ]
-    return [dict(zip(COLUMNS, row, strict=True)) for row in cells]
+    return [dict(zip(EVIDENCE_COLUMNS, row, strict=True)) for row in cells]
 
 
 def write_csv(path: Path, rows: Rows) -> Path:
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
+        writer = csv.DictWriter(file, EVIDENCE_COLUMNS)
         writer.writeheader()
         writer.writerows(rows)
     return path
@@ -156,7 +157,7 @@ def test_totals_stay_below_the_limit(tmp_path: Path) -> None:
         build(write_csv(tmp_path / "b.csv", rows))
 
 
-HEADER = ",".join(COLUMNS)
+HEADER = ",".join(EVIDENCE_COLUMNS)
 
 
 @pytest.mark.parametrize(
