@@ -27,6 +27,7 @@ from verifier.keys import parse_public_key
 from verifier.output import JsonOutput, Output, TextOutput, escape
 from verifier.params import MAX_PACKAGE_BYTES
 from verifier.policy import Policy
+from verifier.source import read_file
 from verifier.units import KnownUnit
 from verifier.verify import Check, audit, check_inclusion, check_solvency
 from verifier.web import check_page
@@ -136,7 +137,7 @@ def _inclusion(arguments: argparse.Namespace, out: Output) -> None:
     if len(set(codes)) != len(codes):
         raise Misuse("an asset's balance is given twice")
     report = check_inclusion(
-        _read_file(arguments.package, MAX_PACKAGE_BYTES, "package"),
+        read_file(arguments.package, MAX_PACKAGE_BYTES, "package"),
         arguments.bundle,
         _read_key(arguments.exchange_key),
         arguments.account,
@@ -341,7 +342,7 @@ def _bitcoin(arguments: argparse.Namespace) -> BitcoinNode | SnapshotNode | None
         return None
     cookie = None
     if arguments.bitcoin_cookie is not None:
-        data = _read_file(arguments.bitcoin_cookie, _MAX_COOKIE_BYTES, "cookie")
+        data = read_file(arguments.bitcoin_cookie, _MAX_COOKIE_BYTES, "cookie")
         cookie = data.decode("utf-8", "replace").strip()
     return BitcoinNode(arguments.bitcoin_rpc, credentials=cookie)
 
@@ -397,20 +398,11 @@ def _read_key(text: str) -> bytes:
     """Return the key that is given as text, or held by a file."""
     if text.startswith("assay1:"):
         return parse_public_key(text)
-    data = _read_file(text, _MAX_KEY_BYTES, "key")
+    data = read_file(text, _MAX_KEY_BYTES, "key")
     try:
         return parse_public_key(data.decode("ascii"))
     except UnicodeDecodeError:
         raise Misuse("the key's file holds no public key") from None
-
-
-def _read_file(path: str, limit: int, what: str) -> bytes:
-    try:
-        with Path(path).open("rb") as file:
-            return file.read(limit + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "cannot be opened"
-        raise CannotCheck(Code.CHECK_UNREADABLE, f"the {what}: {path}: {reason}") from None
 
 
 if __name__ == "__main__":

@@ -54,6 +54,16 @@ class AnyHost:
         return kind(url.hostname or "", url.port, timeout=timeout)
 
 
+def split_url(url: str) -> SplitResult | None:
+    """Return the parts of an ``http`` or ``https`` URL with a host, None if it is no such URL."""
+    try:
+        parts = urlsplit(url)
+        well_formed = parts.hostname and parts.port != 0 and _URL.fullmatch(url)
+    except ValueError:
+        return None
+    return parts if well_formed else None
+
+
 class _Answer(NamedTuple):
     status: int
     content_range: str
@@ -67,12 +77,8 @@ class HttpSource:
     def __init__(
         self, url: str, *, timeout: float = TIMEOUT_SECONDS, door: Door | None = None
     ) -> None:
-        try:
-            parts = urlsplit(url)
-            well_formed = parts.hostname and parts.port != 0 and _URL.fullmatch(url)
-        except ValueError:
-            well_formed = None
-        if not well_formed or parts.query or parts.fragment or "@" in parts.netloc:
+        parts = split_url(url)
+        if parts is None or parts.query or parts.fragment or "@" in parts.netloc:
             raise Misuse("the bundle's URL is not http(s)://HOST[:PORT]/PATH")
         self._base = url.rstrip("/") + "/"
         self._timeout = timeout

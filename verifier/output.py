@@ -16,7 +16,7 @@ from verifier.errors import CannotCheck, Rejected
 from verifier.holdings import AssetReport
 from verifier.inclusion import Amount
 from verifier.units import coins_text
-from verifier.verify import Check, InclusionReport, NotCompared, Report, TooWeak, rfc3339
+from verifier.verify import Check, InclusionReport, NotCompared, Report, TooWeak, utc_text
 
 # The verdict at each level but the strongest, of the assets that are known no better.
 _VERDICTS = {
@@ -198,7 +198,7 @@ def _lines(report: Report) -> list[str]:
     return [
         *(
             f"note {chain.name}: block {chain.height}, {chain.hash.hex()}"
-            + (f", of {rfc3339(times[chain.name])}" if chain.name in times else "")
+            + (f", of {utc_text(times[chain.name])}" if chain.name in times else "")
             + f"; the snapshot is {age}"
             for chain in report.manifest.chains
         ),
@@ -222,7 +222,7 @@ def _block_objects(report: Report) -> dict[str, dict[str, Any]]:
         chain.name: {
             "height": chain.height,
             "hash": chain.hash.hex(),
-            "time": rfc3339(times[chain.name]) if chain.name in times else None,
+            "time": utc_text(times[chain.name]) if chain.name in times else None,
         }
         for chain in report.manifest.chains
     }

@@ -48,6 +48,19 @@ def missing(path: str) -> Rejected:
     return Rejected(Code.BUNDLE_MISSING_FILE, path, "no such regular file in the bundle")
 
 
+def read_file(path: str, limit: int, what: str) -> bytes:
+    """Return a file of the user's own, or its first ``limit`` + 1 bytes; ``what`` names it.
+
+    Raises:
+        CannotCheck: it cannot be read.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(limit + 1)
+    except (OSError, ValueError) as error:
+        raise _unreadable(f"the {what}: {path}", error) from None
+
+
 class FolderSource:
     """A bundle as a folder. The folder itself may be reached through a link; nothing in it may."""
 

@@ -59,6 +59,8 @@ from verifier.wire import Manifest
 
 _FAR_SECONDS = 86_400
 
+RFC3339 = "%Y-%m-%dT%H:%M:%SZ"
+
 OPAQUE_WARNING = (
     "account ids are opaque: the exchange could have told one number to two customers; "
     "make sure that yours is your own"
@@ -274,7 +276,7 @@ def _check_manifest(
         manifest = checked.manifest
         figures["exchange"] = manifest.exchange
         figures["snapshot"] = manifest.snapshot_id
-        figures["time"] = rfc3339(manifest.time)
+        figures["time"] = utc_text(manifest.time)
         figures["account_id_type"] = manifest.account_id_type
         figures["digest"] = checked.digest.hex()
     if previous is not None:
@@ -395,10 +397,10 @@ def _canonical_id(manifest: Manifest, typed: str) -> str:
         raise Misuse(f"the account id that you typed is no valid {id_type}: {error.rule}") from None
 
 
-def rfc3339(seconds: int) -> str:
-    """Return a time, in Unix seconds, as it is written outside."""
+def utc_text(seconds: int, form: str = RFC3339) -> str:
+    """Return a time, in Unix seconds, as text of a form of `datetime.strftime`."""
     try:
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return datetime.fromtimestamp(seconds, UTC).strftime(form)
     except (OverflowError, ValueError):  # after the year 9999
         return f"{seconds} seconds after 1970"
 
@@ -406,8 +408,8 @@ def rfc3339(seconds: int) -> str:
 def _block_warnings(manifest: Manifest, times: Mapping[str, int]) -> tuple[str, ...]:
     """Tell of blocks from another day: coins could have moved between block and balances."""
     return tuple(
-        f"the block of {chain} is of {rfc3339(time)}, and the snapshot of "
-        f"{rfc3339(manifest.time)}: coins may have moved in between"
+        f"the block of {chain} is of {utc_text(time)}, and the snapshot of "
+        f"{utc_text(manifest.time)}: coins may have moved in between"
         for chain, time in sorted(times.items())
         if abs(time - manifest.time) > _FAR_SECONDS
     )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import jinja2
@@ -23,7 +22,11 @@ from verifier.keys import public_key_text
 from verifier.params import MAX_EVIDENCE_BYTES, MAX_MANIFEST_BYTES, TreeShape, evidence_path
 from verifier.source import FolderSource
 from verifier.units import KnownUnit
+from verifier.verify import utc_text
 from verifier.wire import AnyEvidence, Asset, Manifest, read_evidence, read_record
+
+# How the page writes a time.
+_MINUTES = "%-d %B %Y, %H:%M UTC"
 
 CHECKING_SHARES = (0.001, 0.01, 0.05, 0.2)
 OMITTED = (1, 10, 100, 1000)
@@ -157,8 +160,10 @@ def _render(bundle: Path, checked: verifier.Report, key: str, *, is_key_given: b
     )
     return environment.get_template("page.html").render(
         manifest=manifest,
-        when=_moment(manifest.time),
-        block_times={chain: _moment(time) for chain, time in checked.block_times.items()},
+        when=utc_text(manifest.time, _MINUTES),
+        block_times={
+            chain: utc_text(time, _MINUTES) for chain, time in checked.block_times.items()
+        },
         digest=checked.digest.hex(),
         key=key,
         is_key_given=is_key_given,
@@ -229,13 +234,6 @@ def _facts(
             for hidden in found.hidden
         ),
     )
-
-
-def _moment(seconds: int) -> str:
-    try:
-        return datetime.fromtimestamp(seconds, UTC).strftime("%-d %B %Y, %H:%M UTC")
-    except (OverflowError, ValueError):  # after the year 9999
-        return f"{seconds} seconds after 1970"
 
 
 def _coins(units: int, decimals: int) -> str:

@@ -138,17 +138,22 @@ def evidence(assets: Mapping[str, Mapping[Level, float]]) -> str:
                 left += share
             if not left:
                 axes.text(1, row, "nothing disclosed", va="center")
-        axes.set_yticks(range(len(codes)), codes)
-        axes.set_ylim(len(codes) - 0.4, -0.6)
-        axes.set_xlim(0, 100)
-        axes.set_xlabel("share of the disclosed amount, per cent")
-        axes.spines[["top", "right"]].set_visible(False)
+        _frame_shares(axes, codes, "share of the disclosed amount, per cent")
         if present:
             axes.figure.legend(loc="outside upper left", ncols=2, frameon=False)
 
     return _svg(
         draw, 9.6, 1.5 + 0.5 * len(codes), "What the disclosed amounts of each asset rest on"
     )
+
+
+def _frame_shares(axes: Axes, codes: Sequence[str], label: str) -> None:
+    """Name the bars after their assets, from the top down, over a scale of per cents."""
+    axes.set_yticks(range(len(codes)), codes)
+    axes.set_ylim(len(codes) - 0.4, -0.6)
+    axes.set_xlim(0, 100)
+    axes.set_xlabel(label)
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 def crowd(keys: int) -> str:
@@ -185,11 +190,7 @@ def address_shares(assets: Mapping[str, Sequence[float]]) -> str:
                 left += 100 * share
             if not shares:
                 axes.text(1, row, "no coins disclosed", va="center")
-        axes.set_yticks(range(len(codes)), codes)
-        axes.set_ylim(len(codes) - 0.4, -0.6)
-        axes.set_xlim(0, 100)
-        axes.set_xlabel("share of the disclosed amount at each address, per cent")
-        axes.spines[["top", "right"]].set_visible(False)
+        _frame_shares(axes, codes, "share of the disclosed amount at each address, per cent")
 
     return _svg(
         draw, 9.6, 1.1 + 0.5 * len(codes), "How each asset is spread over the disclosed addresses"

@@ -14,15 +14,15 @@ from decimal import Decimal
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from verifier.deadline import deadline
 from verifier.errors import CannotCheck, Code, Misuse
+from verifier.http_source import split_url
 
 TIMEOUT_SECONDS = 30.0
 MAX_ANSWER_BYTES = 2**20
 
-_URL = re.compile(r"https?://[!-~]+")
 _JSON_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _MAX_DEPTH = 32
 
@@ -47,12 +47,8 @@ class JsonRpc:
     def __init__(
         self, url: str, *, timeout: float = TIMEOUT_SECONDS, credentials: str | None = None
     ) -> None:
-        try:
-            parts = urlsplit(url)
-            well_formed = parts.hostname and parts.port != 0 and _URL.fullmatch(url)
-        except ValueError:
-            well_formed = None
-        if not well_formed or parts.fragment:
+        parts = split_url(url)
+        if parts is None or parts.fragment:
             raise Misuse("a node's URL is http(s)://[USER:PASSWORD@]HOST[:PORT][/PATH]")
         if credentials is None and parts.username is not None:
             credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"

@@ -10,7 +10,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -27,19 +27,21 @@ from starlette.types import Message
 
 from verifier.errors import CannotCheck, Misuse
 from verifier.host.attestation import sign_exchange_list, verifier_version
-from verifier.host.audits import Auditor, date_text
+from verifier.host.audits import Auditor
 from verifier.host.complaints import check_complaint
-from verifier.host.door import HTTPS_PORT, LoopbackDoor, PublicDoor
-from verifier.host.pages import exchange_views, facts
+from verifier.host.door import HostDoor, LoopbackDoor, PublicDoor
+from verifier.host.pages import MINUTES, exchange_views, facts
 from verifier.host.settings import Settings
 from verifier.host.store import Store
 from verifier.host.watch import Watcher
-from verifier.http_source import Door
+from verifier.http_source import split_url
 from verifier.keys import parse_public_key, public_key_text
 from verifier.params import MAX_PACKAGE_BYTES
+from verifier.verify import utc_text
 
 MAX_FORM_BYTES = 8 * 1024
 MAX_WAITING = 100
+MAX_URL_CHARACTERS = 2000
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
@@ -84,7 +86,7 @@ def create_app(settings: Settings) -> Starlette:
     """
     key = read_host_key(settings.key)
     store = Store(settings.folder / "host.sqlite")
-    door: Door = LoopbackDoor() if settings.loopback else PublicDoor()
+    door: HostDoor = LoopbackDoor() if settings.loopback else PublicDoor()
     watcher = Watcher(settings, store, Auditor(settings, key, store, door))
     host = _Host(settings, key, store, door)
 
@@ -126,12 +128,11 @@ class _Host:
     """The handlers, over what they share."""
 
     def __init__(
-        self, settings: Settings, key: Ed25519PrivateKey, store: Store, door: Door
+        self, settings: Settings, key: Ed25519PrivateKey, store: Store, door: HostDoor
     ) -> None:
         self._settings = settings
         self._store = store
         self._door = door
-        self._key = key
         self._key_text = public_key_text(key.public_key().public_bytes_raw())
         self._list = sign_exchange_list(key, settings.exchanges, int(time.time()))
 
@@ -147,7 +148,7 @@ class _Host:
             key=self._key_text,
             verifier=verifier_version(),
             submissions=self._store.submissions()[-20:],
-            now=date_text(int(time.time())),
+            now=utc_text(int(time.time()), MINUTES),
         )
 
     async def history(self, _: Request) -> Response:
@@ -180,7 +181,7 @@ class _Host:
         found = self._store.complaint(_digest(request))
         if found is None:
             raise Refused(404, "No such complaint.")
-        return _page("complaint.html", complaint=found, time=date_text(found.time))
+        return _page("complaint.html", complaint=found, time=utc_text(found.time, MINUTES))
 
     async def package(self, request: Request) -> Response:
         """The package, to whoever has read the warning."""
@@ -207,15 +208,9 @@ class _Host:
         return _page("notice.html", status=202, title="Queued", text=text)
 
     def _bundle_url(self, text: str) -> str:
-        try:
-            url = urlsplit(text)
-            port = url.port
-        except ValueError:
-            raise Refused(400, "This is no address of a bundle.") from None
-        if self._settings.loopback and url.scheme == "http":
-            return text
-        plain = not (url.username or url.password or url.query or url.fragment)
-        if url.scheme != "https" or port not in (None, HTTPS_PORT) or not plain or len(text) > 2000:
+        url = split_url(text)
+        plain = url is not None and self._door.admits(url) and not (url.query or url.fragment)
+        if not plain or len(text) > MAX_URL_CHARACTERS:
             raise Refused(400, "Only https, port 443, without credentials or a query.")
         return text
 

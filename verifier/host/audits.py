@@ -16,7 +16,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import closing
-from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -185,11 +184,3 @@ class Auditor:
             attestation=attested,
             attestation_signature=attested_signature,
         )
-
-
-def date_text(seconds: int) -> str:
-    """Return a time for people, in UTC."""
-    try:
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
-    except (OverflowError, ValueError):
-        return f"{seconds} seconds after 1970"

@@ -73,10 +73,15 @@ class PublicDoor:
         self._resolve = resolver
         self._context = context or ssl.create_default_context()
 
+    def admits(self, url: SplitResult) -> bool:
+        """Tell whether a URL is one that is fetched at all, whatever its name leads to."""
+        on_port = url.scheme == "https" and (url.port or HTTPS_PORT) == HTTPS_PORT
+        return on_port and "@" not in url.netloc
+
     def connect(self, url: SplitResult, timeout: float) -> HTTPConnection:
         """See `verifier.http_source.Door`."""
         host = url.hostname or ""
-        if url.scheme != "https" or (url.port or HTTPS_PORT) != HTTPS_PORT or "@" in url.netloc:
+        if not self.admits(url):
             raise _refused("only https on port 443, without credentials")
         try:
             addresses = self._resolve(host, HTTPS_PORT)
@@ -92,11 +97,18 @@ class LoopbackDoor:
 
     max_redirects = 3
 
+    def admits(self, url: SplitResult) -> bool:
+        """Tell whether a URL is one that is fetched at all."""
+        return url.scheme == "http" and url.hostname == "127.0.0.1"
+
     def connect(self, url: SplitResult, timeout: float) -> HTTPConnection:
         """See `verifier.http_source.Door`."""
-        if url.scheme != "http" or url.hostname != "127.0.0.1":
+        if not self.admits(url):
             raise _refused("only http://127.0.0.1, in tests")
-        return HTTPConnection(url.hostname, url.port, timeout=timeout)
+        return HTTPConnection("127.0.0.1", url.port, timeout=timeout)
+
+
+HostDoor = PublicDoor | LoopbackDoor
 
 
 class _PinnedConnection(HTTPSConnection):

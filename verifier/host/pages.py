@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from verifier.host.alarms import Alarm, alarms
-from verifier.host.audits import date_text
-from verifier.host.settings import Settings
-from verifier.host.store import Audited, Store
+from verifier.host.settings import Settings, WatchedExchange
+from verifier.host.store import Audited, Complaint, Store
 from verifier.keys import public_key_text
+from verifier.verify import utc_text
 
 _WIDTH, _HEIGHT, _MARGIN = 640, 96, 14
 _DAY = 86_400
+
+# How the pages write a time.
+MINUTES = "%Y-%m-%d %H:%M UTC"
 
 
 @dataclass(frozen=True)
@@ -44,11 +47,10 @@ def exchange_views(settings: Settings, store: Store, now: int) -> list[ExchangeV
     """Return every exchange that is watched, then those that were handed in."""
     watched = {entry.public_key: entry for entry in settings.exchanges}
     others = [key for key in store.public_keys() if key not in watched]
-    return [_view(settings, store, key, now) for key in [*watched, *others]]
+    return [_view(watched.get(key), store, key, now) for key in [*watched, *others]]
 
 
-def _view(settings: Settings, store: Store, key: bytes, now: int) -> ExchangeView:
-    entry = next((entry for entry in settings.exchanges if entry.public_key == key), None)
+def _view(entry: WatchedExchange | None, store: Store, key: bytes, now: int) -> ExchangeView:
     history = store.snapshots(key)
     look = store.look(key)
     newest = history[0] if history else None
@@ -58,7 +60,7 @@ def _view(settings: Settings, store: Store, key: bytes, now: int) -> ExchangeVie
         key=public_key_text(key),
         url=entry.bundle if entry else (newest.url if newest else ""),
         watched=entry is not None,
-        looked=date_text(look[0]) if look else "never",
+        looked=utc_text(look[0], MINUTES) if look else "never",
         fault=look[1] if look else "",
         alarms=alarms(history, now, entry.overdue_seconds if entry else None),
         snapshots=[snapshot_view(item, complaints) for item in history],
@@ -66,12 +68,12 @@ def _view(settings: Settings, store: Store, key: bytes, now: int) -> ExchangeVie
     )
 
 
-def snapshot_view(item: Audited, complaints: list[Any]) -> dict[str, Any]:
+def snapshot_view(item: Audited, complaints: list[Complaint]) -> dict[str, Any]:
     """Return one snapshot's facts, as text."""
     return {
         "id": item.snapshot_id or "unreadable",
-        "time": date_text(item.time),
-        "audited": date_text(item.audited),
+        "time": utc_text(item.time, MINUTES),
+        "audited": utc_text(item.audited, MINUTES),
         "accepted": not item.code,
         "code": item.code,
         "place": item.place,
@@ -103,7 +105,9 @@ def _dots(history: list[Audited]) -> list[Dot]:
         share = (ratios[item.digest] - 1) / (top - 1)
         y = _HEIGHT - 2 * _MARGIN - (_HEIGHT - 4 * _MARGIN) * max(0.0, min(share, 1.0))
         said = item.code or f"accepted, at least {ratios[item.digest]:.2f} of liabilities"
-        dots.append(Dot(x, y, "bad" if item.code else "good", f"{date_text(item.time)}: {said}"))
+        dots.append(
+            Dot(x, y, "bad" if item.code else "good", f"{utc_text(item.time, MINUTES)}: {said}")
+        )
     return dots
 
 

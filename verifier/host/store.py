@@ -111,10 +111,10 @@ class Store:
 
     def add_snapshot(self, found: Audited) -> None:
         """Keep the outcome of an audit, in place of an earlier one of the same manifest."""
-        values = [getattr(found, name) for name in Audited.__dataclass_fields__]
-        values[list(Audited.__dataclass_fields__).index("details")] = json.dumps(found.details)
+        values = {name: getattr(found, name) for name in Audited.__dataclass_fields__}
+        values["details"] = json.dumps(found.details)
         marks = ", ".join("?" * len(values))
-        self._all(f"INSERT OR REPLACE INTO snapshot VALUES ({marks})", *values)  # noqa: S608
+        self._all(f"INSERT OR REPLACE INTO snapshot VALUES ({marks})", *values.values())  # noqa: S608
 
     def snapshot(self, digest: bytes) -> Audited | None:
         """Return what is known of a manifest."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from verifier.errors import CannotCheck, Code, Rejected
 from verifier.http_source import HttpSource
+from verifier.source import read_file
 
 MAX_PAGE_BYTES = 2**20
 
@@ -47,9 +48,4 @@ def _read(location: str) -> bytes:
                 return source.read(name, MAX_PAGE_BYTES)
         except Rejected:  # of a bundle that would be a fault; here there is nothing to compare
             raise CannotCheck(Code.CHECK_UNREADABLE, f"{location}: not found") from None
-    try:
-        with Path(location).open("rb") as file:
-            return file.read(MAX_PAGE_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "cannot be opened"
-        raise CannotCheck(Code.CHECK_UNREADABLE, f"{location}: {reason}") from None
+    return read_file(location, MAX_PAGE_BYTES, "page")

@@ -6,11 +6,10 @@ import { compareText, equal } from "./bytes.js";
 import { CoreRejected } from "./core.js";
 import { Misuse, Rejected } from "./errors.js";
 import { isSigned } from "./keys.js";
-import { NotCanonical } from "./msgpack.js";
 import {
   LINK_BYTES, MAX_AMOUNT, MAX_PACKAGE_BYTES, PAGE_HEADER_BYTES, POINT_BYTES, TreeShape, levelPath,
 } from "./params.js";
-import { BadFields, PACKAGE, PACKAGE_BODY, read } from "./records.js";
+import { PACKAGE, PACKAGE_BODY, read } from "./records.js";
 import { leafBlinding, pageState } from "./statement.js";
 
 const BALANCE = /^([0-9]{1,40})(?:\.([0-9]{1,40}))?$/;
@@ -37,12 +36,12 @@ export async function checkPackage(core, checked, data, accountId) {
   const { manifest } = checked;
   // 1 - 3
   if (data.length < 1 || data.length > MAX_PACKAGE_BYTES) throw fault("too-large");
-  const outer = readPackage(PACKAGE, data);
+  const outer = read(PACKAGE, data, fault);
   // 4
   const signed = await isSigned(core, manifest.public_key, "package-signature", outer.body, outer.signature);
   if (!signed) throw fault("bad-signature");
   // 5
-  const body = readPackage(PACKAGE_BODY, outer.body);
+  const body = read(PACKAGE_BODY, outer.body, fault);
   // 6 - 9
   if (body.version !== 1n) throw fault("unsupported-version");
   if (!equal(body.manifest, checked.digest)) throw fault("wrong-manifest");
@@ -199,16 +198,6 @@ function checkLink(kind, where, stated, found) {
     throw new Rejected(`page.wrong-${kind}-id`, where);
   }
   if (!equal(stated, found)) throw new Rejected(`page.wrong-${kind}-sum`, where);
-}
-
-function readPackage(kind, data) {
-  try {
-    return read(kind, data);
-  } catch (error) {
-    if (error instanceof NotCanonical) throw fault("not-canonical");
-    if (error instanceof BadFields) throw fault("bad-fields");
-    throw error;
-  }
 }
 
 const fault = (code) => new Rejected(`package.${code}`, "package");

@@ -5,9 +5,8 @@ import { AccountError, canonicalName } from "./account.js";
 import { compareText, concat, equal, isAscending, lengthPrefixed } from "./bytes.js";
 import { Rejected } from "./errors.js";
 import { isSigned } from "./keys.js";
-import { NotCanonical } from "./msgpack.js";
 import { CAPACITIES, MAX_MANIFEST_BYTES, TreeShape } from "./params.js";
-import { BadFields, MANIFEST, read } from "./records.js";
+import { MANIFEST, read } from "./records.js";
 import { manifestDigest, snapshotContext } from "./statement.js";
 import { KNOWN_UNITS } from "./units.js";
 
@@ -31,7 +30,7 @@ export async function checkManifest(core, data, signature, key, policy) {
   // 2 - 5
   if (data.length < 1 || data.length > MAX_MANIFEST_BYTES) throw fault("too-large");
   if (!(await isSigned(core, key, "manifest-signature", data, signature))) throw fault("bad-signature");
-  const manifest = readManifest(data);
+  const manifest = read(MANIFEST, data, fault);
   // 6 - 14
   checkHead(manifest, key);
   checkChains(manifest);
@@ -57,29 +56,13 @@ export async function checkPrevious(core, checked, data, signature) {
     keys.map((key) => isSigned(core, key, "manifest-signature", data, signature)),
   );
   if (!signed.includes(true)) throw fault("broken-chain");
-  let previous;
-  try {
-    previous = read(MANIFEST, data);
-  } catch (error) {
-    if (error instanceof NotCanonical || error instanceof BadFields) throw fault("broken-chain");
-    throw error;
-  }
+  const previous = read(MANIFEST, data, () => fault("broken-chain"));
   const digest = manifestDigest(core, data);
   if (previous.snapshot_id === manifest.snapshot_id && !equal(digest, checked.digest)) {
     throw fault("equivocation");
   }
   if (!equal(manifest.previous, digest)) throw fault("broken-chain");
   if (previous.time >= manifest.time) throw fault("broken-chain");
-}
-
-function readManifest(data) {
-  try {
-    return read(MANIFEST, data);
-  } catch (error) {
-    if (error instanceof NotCanonical) throw fault("not-canonical");
-    if (error instanceof BadFields) throw fault("bad-fields");
-    throw error;
-  }
 }
 
 /** Numbers 6 to 12. */

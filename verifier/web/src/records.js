@@ -3,10 +3,10 @@
 // elsewhere. A record becomes an object of its fields.
 
 import { utf8 } from "./bytes.js";
-import { decode } from "./msgpack.js";
+import { NotCanonical, decode } from "./msgpack.js";
 
 /** A map has not the declared fields, or one is not of its type or size. */
-export class BadFields extends Error {}
+class BadFields extends Error {}
 
 const int = (value) => check(typeof value === "bigint", value);
 const text = (least = 0, most = Infinity) => (value) =>
@@ -123,7 +123,15 @@ export const EXCHANGE_LIST = record({
 });
 
 /**
- * Decode untrusted canonical msgpack of one map.
- * Throws NotCanonical, then BadFields.
+ * Decode untrusted canonical msgpack of one map. What is wrong with it is thrown as `fault` makes it
+ * of `not-canonical`, then `bad-fields`.
  */
-export const read = (kind, data) => kind(decode(data));
+export function read(kind, data, fault) {
+  try {
+    return kind(decode(data));
+  } catch (error) {
+    if (error instanceof NotCanonical) throw fault("not-canonical");
+    if (error instanceof BadFields) throw fault("bad-fields");
+    throw error;
+  }
+}

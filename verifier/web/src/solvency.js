@@ -5,9 +5,8 @@
 import { equal, toBigInt } from "./bytes.js";
 import { CoreRejected } from "./core.js";
 import { Rejected } from "./errors.js";
-import { NotCanonical } from "./msgpack.js";
 import { ASSETS_LIMIT, MAX_EVIDENCE_BYTES, SOLVENCY_BITS, evidencePath } from "./params.js";
-import { BadFields, EVIDENCE, read } from "./records.js";
+import { EVIDENCE, read } from "./records.js";
 import { evidenceDigest, solvencyCommitments, solvencyState } from "./statement.js";
 
 const HIDDEN_AMOUNT_BYTES = 16;
@@ -31,14 +30,7 @@ function readTotals(core, asset, data) {
   const fault = (code) => new Rejected(`evidence.${code}`, `${asset.code}, evidence`);
   if (data.length < 1 || data.length > MAX_EVIDENCE_BYTES) throw fault("too-large");
   if (!equal(evidenceDigest(core, data), asset.evidence)) throw fault("wrong-digest");
-  let evidence;
-  try {
-    evidence = read(EVIDENCE, data);
-  } catch (error) {
-    if (error instanceof NotCanonical) throw fault("not-canonical");
-    if (error instanceof BadFields) throw fault("bad-fields");
-    throw error;
-  }
+  const evidence = read(EVIDENCE, data, fault);
   if (evidence.version !== evidence.fieldsOf) throw fault("unsupported-version");
   if (evidence.code !== asset.code) throw fault("wrong-asset");
   const scaleOf = ({ chain, contract }) => {
