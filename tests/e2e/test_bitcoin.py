@@ -197,6 +197,13 @@ path = "signed.csv"
     return path
 
 
+def write_rows(path: Path, rows: list[dict[str, str]]) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, EVIDENCE_COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
 def sign_rows(exchange: Exchange, rows: Path, config: Path, out: Path) -> None:
     """Sign as the wallets would: a transaction for the multisigs, BIP-322 for the rest."""
     snapshot, _ = read_config(config)
@@ -218,10 +225,18 @@ def sign_rows(exchange: Exchange, rows: Path, config: Path, out: Path) -> None:
             owner = wallets[address]
             signed = SIGNERS[owner.kind](owner.keys[0], message)
             row["format"], row["signature"] = "bip322", signed.signature
-    with out.open("w", newline="") as file:
-        writer = csv.DictWriter(file, EVIDENCE_COLUMNS)
-        writer.writeheader()
-        writer.writerows(made)
+    write_rows(out, made)
+
+
+def collected(
+    exchange: Exchange, file: Path, folder: Path, owed: int, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Path, Path]:
+    """Collect and sign, owing so many satoshi; return the list of coins and the snapshot's file."""
+    rows, coins = folder / "rows.csv", folder / "rows.coins.csv"
+    assert run(monkeypatch, "evidence", "bitcoin", *collecting(exchange, file, folder, rows)) == 0
+    config = config_of(folder, exchange, owed, coins)
+    sign_rows(exchange, rows, config, folder / "signed.csv")
+    return coins, config
 
 
 def test_from_coins_to_solvent(
@@ -231,14 +246,8 @@ def test_from_coins_to_solvent(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    rows = tmp_path / "rows.csv"
-    arguments = collecting(exchange, snapshot_file, tmp_path, rows)
-    assert run(monkeypatch, "evidence", "bitcoin", *arguments) == 0
-    said = capsys.readouterr().out
-    assert f"height = {exchange.height}\n" in said
-    coins = tmp_path / "rows.coins.csv"
-    config = config_of(tmp_path, exchange, SATOSHI, coins)
-    sign_rows(exchange, rows, config, tmp_path / "signed.csv")
+    _, config = collected(exchange, snapshot_file, tmp_path, SATOSHI, monkeypatch)
+    assert f"height = {exchange.height}\n" in capsys.readouterr().out
     proof = tmp_path / "proof"
     assert run(monkeypatch, "prove", config, "--out", proof) == 0
     evidence = wire.read_evidence((proof / "public/evidence/BTC.msgpack").read_bytes())
@@ -285,12 +294,7 @@ def test_faults_of_a_list_of_coins(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    rows = tmp_path / "rows.csv"
-    arguments = collecting(exchange, snapshot_file, tmp_path, rows)
-    assert run(monkeypatch, "evidence", "bitcoin", *arguments) == 0
-    coins = tmp_path / "rows.coins.csv"
-    config = config_of(tmp_path, exchange, SATOSHI, coins)
-    sign_rows(exchange, rows, config, tmp_path / "signed.csv")
+    coins, config = collected(exchange, snapshot_file, tmp_path, SATOSHI, monkeypatch)
     changed_cell(coins, row, column, text)
     assert run(monkeypatch, "prove", config, "--out", tmp_path / "proof") == 1
     assert message in capsys.readouterr().err
@@ -304,13 +308,8 @@ def test_a_transaction_that_does_not_fit_the_coins(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A coin is left out of the list and of the row, but not of the transaction."""
-    rows = tmp_path / "rows.csv"
-    arguments = collecting(exchange, snapshot_file, tmp_path, rows)
-    assert run(monkeypatch, "evidence", "bitcoin", *arguments) == 0
-    coins = tmp_path / "rows.coins.csv"
-    config = config_of(tmp_path, exchange, 1, coins)
+    coins, config = collected(exchange, snapshot_file, tmp_path, 1, monkeypatch)
     signed = tmp_path / "signed.csv"
-    sign_rows(exchange, rows, config, signed)
     owner, amounts, _ = HELD[0]
     kept = [
         line
@@ -322,10 +321,7 @@ def test_a_transaction_that_does_not_fit_the_coins(
     for row in made:
         if row["address"] == owner.address:
             row["amount"] = str(amounts[0])
-    with signed.open("w", newline="") as file:
-        writer = csv.DictWriter(file, EVIDENCE_COLUMNS)
-        writer.writeheader()
-        writer.writerows(made)
+    write_rows(signed, made)
     assert run(monkeypatch, "prove", config, "--out", tmp_path / "proof") == 1
     said = capsys.readouterr().err
     assert "column signature: the inputs are not exactly the coins listed" in said

@@ -260,3 +260,5 @@ def test_what_is_wrong_with_a_list_is_named(tmp_path: Path, assay: Assay) -> Non
     assert "is in row" in refused(f"{head}{good},1\n{opposite},1\n")
     assert "row 1: not an object" in refused('{"public_key": "x"}\n', "list.jsonl")
     assert "row 1: not an object" in refused("[[[\n", "list.jsonl")
+    twice = '{"public_key": "x", "amount": 1, "amount": 2}\n'
+    assert "a key occurs twice" in refused(twice, "list.jsonl")

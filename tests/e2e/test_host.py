@@ -162,6 +162,15 @@ def kinds(found: list[dict[str, Any]]) -> set[str]:
     return {alarm["kind"] for alarm in found[0]["alarms"]}
 
 
+def watched(start: Callable[..., Host], served: tuple[Path, str]) -> tuple[Path, Bundle, Host]:
+    """A bundle below the folder that is served, and a host that has audited it."""
+    root, url = served
+    bundle = bundle_at(root / "one")
+    host = start(("An Exchange", f"{url}/one", bundle.key))
+    host.wait(audited)
+    return root, bundle, host
+
+
 def test_it_audits_attests_and_goes_on_after_a_kill(
     start: Callable[..., Host], served: tuple[Path, str]
 ) -> None:
@@ -308,10 +317,7 @@ def test_a_malformed_submission_is_refused(
 
 def test_packages(start: Callable[..., Host], served: tuple[Path, str]) -> None:
     """One that holds, one that fails, one of nobody, one too large."""
-    root, url = served
-    bundle = bundle_at(root / "one")
-    host = start(("An Exchange", f"{url}/one", bundle.key))
-    host.wait(audited)
+    root, bundle, host = watched(start, served)
 
     def hand_in(package: bytes, query: str = "") -> tuple[int, dict[str, str]]:
         status, answer = host.ask("POST", f"/complaints{query}", package)
@@ -358,10 +364,7 @@ def test_packages(start: Callable[..., Host], served: tuple[Path, str]) -> None:
 def test_a_damaged_copy_is_no_complaint(
     start: Callable[..., Host], served: tuple[Path, str]
 ) -> None:
-    root, url = served
-    bundle = bundle_at(root / "one")
-    host = start(("An Exchange", f"{url}/one", bundle.key))
-    host.wait(audited)
+    root, bundle, host = watched(start, served)
     pages = root / "one" / "pages" / "BTC" / "0"
     data = bytearray(pages.read_bytes())
     data[-1] ^= 1
