@@ -91,10 +91,11 @@ def scale(factor: int, combination: Combination) -> Combination:
     return [(factor * scalar % N, point) for scalar, point in combination]
 
 
-def _parse(shape: Shape, argument: bytes, where: str) -> tuple[list[Point], list[int]]:
-    if len(argument) != shape.length:
-        raise Rejected("argument.bad-length", where, f"not {shape.length} bytes")
-    split = 33 * shape.points
+def parse(length: int, count: int, argument: bytes, where: str) -> tuple[list[Point], list[int]]:
+    """The points and scalars of an argument of `length` bytes and `count` points (4.1)."""
+    if len(argument) != length:
+        raise Rejected("argument.bad-length", where, f"not {length} bytes")
+    split = 33 * count
     try:
         points = [decode(argument[i : i + 33]) for i in range(0, split, 33)]
     except ValueError as error:
@@ -109,7 +110,7 @@ def equations(
     state: bytes, shape: Shape, commitments: Sequence[Point], argument: bytes, where: str
 ) -> list[Combination]:
     """The four equations of 4.4, each as right side minus left side: all four must be infinity."""
-    points, scalars = _parse(shape, argument, where)
+    points, scalars = parse(shape.length, shape.points, argument, where)
     nu, mu, log_b = shape.nu, shape.mu, shape.nu - shape.mu
     rounds_at = shape.rows
     end = rounds_at + 3 * nu

@@ -10,9 +10,9 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from spec.reference.argument import Combination, eq, eq_table, lagrange, scale
+from spec.reference.argument import Combination, eq, eq_table, lagrange, parse, scale
 from spec.reference.errors import Rejected
-from spec.reference.group import N, Point, V, decode, encode, multi_multiply
+from spec.reference.group import N, Point, V, encode, multi_multiply
 from spec.reference.transcript import Transcript, generator, lp, tagged_hash, u32, u64
 
 MAX_KEYS = 1 << 20
@@ -84,16 +84,8 @@ def equations(
     `state` is the transcript's after item 4.
     """
     shape = Shape(len(keys))
-    if len(argument) != shape.length:
-        raise Rejected("argument.bad-length", where, f"not {shape.length} bytes")
+    points, scalars = parse(shape.length, shape.points, argument, where)
     split = 33 * shape.points
-    try:
-        points = [decode(argument[i : i + 33]) for i in range(0, split, 33)]
-    except ValueError as error:
-        raise Rejected("argument.bad-point", where, str(error)) from None
-    scalars = [int.from_bytes(argument[i : i + 32], "big") for i in range(split, len(argument), 32)]
-    if any(scalar >= N for scalar in scalars):
-        raise Rejected("argument.bad-scalar", where, "a scalar is not below the group order")
     D = points[0]
     Y, Y2, T_bar, Y_bar, Y2_bar, Delta_bar, A_bar = points[-7:]
     z, (u_T, u_Y, u_2, u_Delta, X) = scalars[: shape.k], scalars[shape.k :]

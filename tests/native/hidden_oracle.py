@@ -27,8 +27,8 @@ from tests.native.oracle import (
     commit,
     encode,
     eq,
+    fold,
     generator,
-    lagrange,
     lp,
     mul,
     tagged,
@@ -134,11 +134,7 @@ class HiddenProver:
             self.proof += points
             self.transcript.absorb("round", u(4, j) + points)
             x = self.transcript.challenge("x")
-            ell = lagrange(x)
-            claim = (ell[0] * p[0] + ell[1] * (claim - p[0]) + ell[2] * p[2] + ell[3] * p[3]) % N
-            blind = (
-                ell[0] * rho[0] + ell[1] * (blind - rho[0]) + ell[2] * rho[1] + ell[3] * rho[2]
-            ) % N
+            claim, blind = fold(claim, p.values(), x), fold(blind, rho, x)
             e, a, d = (bind(table, x) for table in (e, a, d))
             self.x.append(x)
         self.claim, self.blind, self.d_star = claim, blind, d[0]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -265,6 +265,12 @@ def lagrange(x: int) -> list[mpz]:
     return basis
 
 
+def fold(claim: mpz, sent: Iterable[mpz], x: mpz) -> mpz:
+    """Return K_j of K_(j-1) and of p_j(0), p_j(2), p_j(3); of values, or of blinding factors."""
+    ell, (at0, at2, at3) = lagrange(x), sent
+    return (ell[0] * at0 + ell[1] * (claim - at0) + ell[2] * at2 + ell[3] * at3) % N
+
+
 # --- prover ---
 
 
@@ -341,11 +347,7 @@ class Prover:
             self.proof += points
             self.transcript.absorb("round", u(4, j) + points)
             x = self.transcript.challenge("x")
-            ell = lagrange(x)
-            claim = (ell[0] * p[0] + ell[1] * (claim - p[0]) + ell[2] * p[2] + ell[3] * p[3]) % N
-            blind = (
-                ell[0] * rho[0] + ell[1] * (blind - rho[0]) + ell[2] * rho[1] + ell[3] * rho[2]
-            ) % N
+            claim, blind = fold(claim, p.values(), x), fold(blind, rho, x)
             e_table, w_table, d_table = (bind(f, x) for f in (e_table, w_table, d_table))
             self.x.append(x)
         self.claim, self.blind, self.d_star = claim, blind, d_table[0]
