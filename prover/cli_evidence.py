@@ -17,7 +17,6 @@ from prover.assets.bitcoin import (
 from prover.assets.ethereum import (
     Collected,
     collect,
-    known_slot,
     read_addresses,
     write_collected,
 )
@@ -25,7 +24,7 @@ from prover.errors import ProverError
 from prover.progress import shown_progress
 from verifier.chain.bitcoin import CHAIN as BITCOIN
 from verifier.chain.ethereum import CHAIN
-from verifier.chain.tokens import MAX_SLOT, TokenSlot
+from verifier.chain.tokens import MAX_SLOT, TokenSlot, token_slots
 from verifier.chain.utxo_snapshot import UtxoSnapshot
 from verifier.errors import CannotCheck, Misuse
 from verifier.policy import ASSET_CODE, is_account
@@ -140,14 +139,17 @@ def _coins_text(found: CollectedCoins, rows: Path, coins: Path) -> str:
 def _token_slot(contract: str, slot: str | None) -> TokenSlot:
     if not is_account(contract):
         raise typer.BadParameter("not an address in EIP-55 form", param_hint="--token")
-    known = known_slot(contract)
-    if known is not None and slot in (None, str(known.slot)):
-        return known
     if slot is None:
-        raise typer.BadParameter("this token's slot is not known", param_hint="--slot")
+        known = token_slots().get(contract)
+        if known is None:
+            raise typer.BadParameter("this token's slot is not known", param_hint="--slot")
+        return known
     if not (slot.isascii() and slot.isdigit() and len(slot) <= 78 and int(slot) <= MAX_SLOT):
         raise typer.BadParameter("a slot is a number below 2^256", param_hint="--slot")
-    return TokenSlot(contract, int(slot))
+    try:
+        return token_slots([TokenSlot(contract, int(slot))])[contract]
+    except Misuse as error:
+        raise typer.BadParameter(str(error), param_hint="--slot") from None
 
 
 def _known_code(contract: str) -> str:

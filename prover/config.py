@@ -25,7 +25,8 @@ from prover.ledger.source import (
 )
 from prover.toml_table import Table
 from verifier.account import AccountError, IdType, canonical_name
-from verifier.chain.tokens import MAX_SLOT, TokenSlot
+from verifier.chain.tokens import MAX_SLOT, TokenSlot, token_slots
+from verifier.errors import Misuse
 from verifier.ownership import OwnershipError, parse_address
 from verifier.params import CAPACITIES, MAX_HEIGHT, MAX_RATIO_TERM, MAX_UNIT_DECIMALS, PAGE_SIZES
 from verifier.units import KNOWN_UNITS
@@ -303,7 +304,12 @@ def _slot(table: Table, unit: Unit) -> TokenSlot:
     slot = table.take("slot", int)
     if unit.chain != "ethereum" or not unit.contract or not 0 <= slot <= MAX_SLOT:
         raise table.error("slot", "must be 0 to 2^256 - 1, of a token on ethereum")
-    return TokenSlot(unit.contract, slot)
+    entry = TokenSlot(unit.contract, slot)
+    try:
+        token_slots([entry])
+    except Misuse as error:
+        raise table.error("slot", str(error)) from None
+    return entry
 
 
 def _hidden(table: Table, codes: set[str]) -> Iterator[HiddenConfig]:

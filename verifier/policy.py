@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from verifier.chain.levels import Level
-from verifier.chain.tokens import KNOWN_SLOTS, MAX_SLOT, TokenSlot
+from verifier.chain.tokens import MAX_SLOT, TokenSlot, token_slots
 from verifier.errors import Misuse
 from verifier.ownership import OwnershipError, parse_address
 from verifier.params import MAX_RATIO_TERM, MAX_UNIT_DECIMALS
@@ -21,11 +21,12 @@ class Policy:
     """What is enough for the verifier's user.
 
     ratio: the least (num, den) accepted; units: to accept beside the known ones; require: the
-    weakest level at which an asset's amounts may be known; slots: where tokens keep balances,
-    beside those known or in their place.
+    weakest level at which an asset's amounts may be known; slots: where tokens keep balances that
+    are not known.
 
     Raises:
-        Misuse: the ratio's terms are not in [1, 2^32), or a unit or slot is malformed.
+        Misuse: the ratio's terms are not in [1, 2^32), a unit or slot is malformed, or a token has
+            another slot.
     """
 
     ratio: tuple[int, int] = (1, 1)
@@ -46,10 +47,11 @@ class Policy:
         for entry in self.slots:
             if not is_account(entry.contract) or not 0 <= entry.slot <= MAX_SLOT:
                 raise Misuse(f"malformed slot {entry.contract}={entry.slot}")
+        token_slots(self.slots)
 
     def token_slots(self) -> dict[str, TokenSlot]:
         """Return the slot of every contract that has one."""
-        return {entry.contract: entry for entry in (*KNOWN_SLOTS, *self.slots)}
+        return token_slots(self.slots)
 
 
 def is_account(text: str) -> bool:

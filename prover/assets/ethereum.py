@@ -17,7 +17,7 @@ from verifier import wire
 from verifier.chain.ethereum import CHAIN, EthereumRpc
 from verifier.chain.header import Header, parse_header
 from verifier.chain.state import NATIVE, State, check_amount, check_header
-from verifier.chain.tokens import KNOWN_SLOTS, TokenSlot
+from verifier.chain.tokens import TokenSlot, token_slots
 from verifier.errors import Rejected
 from verifier.hidden import check_proven, set_name
 from verifier.ownership import Address, OwnershipError, parse_address
@@ -100,11 +100,6 @@ def collect(
     return Collected(header, amounts, len(addresses) - len(amounts), proof)
 
 
-def known_slot(contract: str) -> TokenSlot | None:
-    """Return the slot that the verifier's table has for a contract."""
-    return next((entry for entry in KNOWN_SLOTS if entry.contract == contract), None)
-
-
 def write_collected(found: Collected, asset: str, contract: str, out: Path) -> Path:
     """Write the rows, still to be signed, and beside them the proof, whose path is returned.
 
@@ -159,8 +154,8 @@ def needed_proof(
     try:
         for file, proof in zip(asset.proofs, proofs, strict=True):
             header = check_header(str(file), proof, block)
-        slots = {entry.contract: entry for entry in (*KNOWN_SLOTS, *asset.slots)}
-        state = State(header.state_root, {node for proof in proofs for node in proof.nodes}, slots)
+        nodes = {node for proof in proofs for node in proof.nodes}
+        state = State(header.state_root, nodes, token_slots(asset.slots))
         for row in rows:
             if row.chain == CHAIN:
                 where = f"asset {asset.code}, {row.address}"

@@ -89,7 +89,10 @@ def _run(arguments: argparse.Namespace) -> str:
         "previous": arguments.previous,
     }
     if arguments.command == "audit":
-        found = audit(arguments.bundle, key, slots=dict(arguments.token_slot), **policy)
+        slots = dict(arguments.token_slot)
+        if len(slots) != len(arguments.token_slot):
+            raise ValueError("one slot a token")
+        found = audit(arguments.bundle, key, slots=slots, **policy)
         if found.level == "unverified":
             weak = [code for code, level in found.levels.items() if level == found.level]
             raise _NotCheckedError("check.too-weak", f"contract wallets of {', '.join(weak)}")

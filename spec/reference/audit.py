@@ -8,7 +8,7 @@ from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
 from spec.reference import evidence, tree
-from spec.reference.ethereum import Slot
+from spec.reference.ethereum import Slot, all_slots
 from spec.reference.group import Point
 from spec.reference.manifest import Asset, Manifest, Policy, is_file, load, require
 from spec.reference.units import Unit
@@ -45,7 +45,7 @@ def audit(
     """
     manifest = load(bundle, Policy(public_key, ratio, frozenset(units), previous))
     check_files(bundle, manifest)
-    seen = evidence.Seen()
+    seen, slots = evidence.Seen(), all_slots(slots or {})
     held = [evidence.check(bundle, manifest, asset, seen, slots) for asset in manifest.assets]
     for asset, found in zip(manifest.assets, held, strict=True):
         tree.check_solvency(manifest, asset, found.commitment)

@@ -41,6 +41,14 @@ KNOWN = {
 }
 
 
+def all_slots(named: dict[str, Slot]) -> dict[str, Slot]:
+    """The slots known, and those named for contracts that are not among them."""
+    for contract, entry in named.items():
+        if KNOWN.get(contract, entry).slot != entry.slot:
+            raise ValueError(f"another slot is known for {contract}")
+    return named | KNOWN
+
+
 def split(data: bytes) -> tuple[bytes, bytes]:
     """The first RLP item of `data`, as it is encoded, and what follows it."""
     if not data:

@@ -8,7 +8,7 @@ from typing import Any
 
 from spec.reference import bip127, ethereum, hidden_sets, ownership, wire
 from spec.reference.errors import Rejected, UnsupportedError
-from spec.reference.ethereum import KNOWN, Slot
+from spec.reference.ethereum import Slot
 from spec.reference.group import Point, V, multi_multiply
 from spec.reference.manifest import (
     Asset,
@@ -86,10 +86,10 @@ def check(
     manifest: Manifest,
     asset: Asset,
     seen: Seen,
-    slots: dict[str, Slot] | None = None,
+    slots: dict[str, Slot],
 ) -> Held:
     """One asset's evidence, after numbers 4 to 17. `seen` is shared by the assets of the bundle;
-    `slots` are where tokens keep balances, beside those known."""
+    `slots` are where tokens keep balances."""
     name = f"evidence/{asset.code}.msgpack"
     data = read_limited(bundle / name, MAX_BYTES, "evidence.too-large", name)
     require(tagged_hash("evidence", data) == asset.evidence, "evidence.wrong-digest", name)
@@ -122,7 +122,7 @@ def check(
     ]
     for proof in proofs:
         where = f"{name}, proof of {proof['chain']}"
-        _check_proof(proof, rows, sets, manifest, KNOWN | (slots or {}), where)
+        _check_proof(proof, rows, sets, manifest, slots, where)
     total = sum(_ledger_units(row, asset) for row in rows)
     listed = sum(amount for hidden in sets for amount in hidden.amounts)
     require(total + listed < 1 << 96, "evidence.total-too-large", name)

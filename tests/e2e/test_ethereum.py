@@ -43,6 +43,7 @@ from verifier.ownership.addresses import ethereum_text
 KEYS = {"first": bytes([7]) * 32, "second": bytes([8]) * 32}
 HOLDERS = {name: sign_eip191(key, "").address for name, key in KEYS.items()}
 NOBODY = ethereum_text(bytes(range(20)))
+USDC = "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48"
 SUPPLY = 10**6 * ETHER
 
 
@@ -242,6 +243,8 @@ def test_the_reference_s_command_says_the_same(
         ([], 3, "REJECTED proof.unknown-slot"),
         (["--token-slot", f"{chain.token}=1"], 3, "REJECTED proof."),
         (["--token-slot", f"{chain.token}=0"], 0, "ACCEPTED as header: 2 assets"),
+        (["--token-slot", f"{USDC}=8"], 2, ""),
+        (2 * ["--token-slot", f"{chain.token}=0"], 2, ""),
     ):
         monkeypatch.setattr("sys.argv", ["reference", *words, *more])
         assert reference_main() == code
@@ -282,6 +285,8 @@ def test_the_report_needs_the_slot_too(
     assert (code, "proof.unknown-slot" in err) == (3, True)
     code, _, err = assay(*words, "--token-slot", "TST=0")
     assert (code, "a token's slot is CONTRACT=SLOT" in err) == (1, True)
+    code, _, err = assay(*words, "--token-slot", f"{USDC}=8")
+    assert (code, "is 9, and not 8" in err) == (1, True)
     assert assay(*words, "--token-slot", f"{chain.token}=0")[::2] == (0, "")
     assert "header" in (tmp_path / "report.html").read_text()
 
@@ -578,6 +583,7 @@ def test_a_token_without_a_slot_is_refused(chain: Chain, tmp_path: Path, assay: 
         (NOBODY, ["--token", NOBODY], 2, "slot is not known"),
         (NOBODY, ["--token", NOBODY, "--slot", "-1"], 2, "a number below 2^256"),
         (NOBODY, ["--token", NOBODY, "--slot", "3"], 2, "code is not known"),
+        (NOBODY, ["--token", USDC, "--slot", "3"], 2, "is 9, and not 3"),
         (NOBODY, ["--token", NOBODY, "--slot", "3", "--asset", "x"], 2, "1 to 16 of A-Z"),
         (NOBODY, ["--rpc", "ftp://host"], 1, "a node's URL is"),
         (NOBODY, ["--block", "999999"], 1, "the node has no block 999999 yet"),

@@ -21,6 +21,7 @@ import spec.reference as reference
 import verifier
 from spec.reference import evidence as reference_evidence
 from spec.reference import wire as reference_wire
+from spec.reference.ethereum import all_slots
 from spec.reference.inclusion import open_package
 from spec.reference.manifest import Asset, Manifest, Policy, load
 from tests.adversarial.exchange import sign
@@ -86,7 +87,9 @@ def check_evidences(data: bytes) -> None:
         ours = fault.code.value
     theirs_asset: Asset = replace(REFERENCE.assets[0], evidence=digest)
     try:
-        reference_evidence.check(BUNDLE, REFERENCE, theirs_asset, reference_evidence.Seen())
+        reference_evidence.check(
+            BUNDLE, REFERENCE, theirs_asset, reference_evidence.Seen(), all_slots({})
+        )
     except reference.Rejected as fault:
         theirs = fault.code
     compare(ours, theirs)

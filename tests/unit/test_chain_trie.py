@@ -26,7 +26,8 @@ from verifier.chain.rlp import (
 from verifier.chain.state import State
 from verifier.chain.tokens import KNOWN_SLOTS, TokenSlot, storage_key
 from verifier.chain.trie import BadNode, MissingNode, Trie
-from verifier.policy import is_account
+from verifier.errors import Misuse
+from verifier.policy import Policy, is_account
 from verifier.units import KNOWN_UNITS
 
 nested = st.recursive(
@@ -216,6 +217,22 @@ def accepts(parse: Any, data: bytes) -> tuple[bytes, int, bytes] | None:
     except ValueError:
         return None
     return found.hash, found.number, found.state_root
+
+
+def test_a_known_slot_is_not_named_over():
+    """The words of some known contracts hold more than a balance."""
+    named = TokenSlot("0x" + "11" * 20, 7)
+    for entry in KNOWN_SLOTS:
+        plain, other = TokenSlot(entry.contract, entry.slot), entry._replace(slot=entry.slot + 1)
+        assert Policy(slots=(plain, named)).token_slots()[entry.contract] == entry
+        assert reference.all_slots({entry.contract: reference.Slot(entry.slot)}) == reference.KNOWN
+        with pytest.raises(Misuse, match=f"is {entry.slot}, and not {entry.slot + 1}"):
+            Policy(slots=(named, other))
+        with pytest.raises(ValueError, match="another slot is known"):
+            reference.all_slots({entry.contract: reference.Slot(other.slot)})
+    assert Policy(slots=(named,)).token_slots()[named.contract] == named
+    with pytest.raises(Misuse, match="is 7, and not 8"):
+        Policy(slots=(named, named._replace(slot=8)))
 
 
 def test_known_slots_are_of_known_tokens_and_the_same_to_both_verifiers():

@@ -136,6 +136,11 @@ def test_a_unit_of_ones_own_is_given_whole() -> None:
         ("2026-11-21T00:00:00Z", "2026-11-21", "time: must be a date and time"),
         ("2026-11-21T00:00:00Z", "1960-11-21T00:00:00Z", "time: must be after"),
         ('"email"', '"mail"', "account_id_type: must be one of"),
+        (
+            'units = [{ chain = "ethereum" }]',
+            'units = [{ chain = "ethereum", slot = 3 }]',
+            r"slot: the slot of 0xdAC17F958D2ee523a2206206994597C13D831ec7 is 2, and not 3",
+        ),
         ("page_size = 256", "page_size = 512", "page_size: must be one of"),
         ("page_size = 256", "page_size = true", "page_size: must be a whole number"),
         ("first = true", "", "previous.manifest: give the previous manifest"),

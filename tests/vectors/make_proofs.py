@@ -184,13 +184,22 @@ def slots() -> Iterator[Vector]:
         holdings=(("account", USDC, 1_000_000),),
     )
     customers = {"bob@example.com": {"ETH": [1], "USDC": [1_000_000]}}
-    for name, description, code, word in (
-        ("usdc", "A balance of USDC.", None, 1_000_000),
+    frozen = 1_000_000 | 1 << 255
+    for name, description, code, word, more in (
+        ("usdc", "A balance of USDC.", None, 1_000_000, {}),
         (
             "usdc-blacklisted",
             "A balance of USDC of a blacklisted address.",
             "proof.amount-too-large",
-            1_000_000 | 1 << 255,
+            frozen,
+            {},
+        ),
+        (
+            "usdc-blacklisted-named",
+            "The same, and the user names the slot that is known.",
+            "proof.amount-too-large",
+            frozen,
+            {"policy": {"slots": [[USDC, 9]]}},
         ),
     ):
         at = token_block(USDC, 9, word, code="USDC")
@@ -201,6 +210,7 @@ def slots() -> Iterator[Vector]:
             code,
             proven(at, specs=[ETH, circle], customers=customers).forger.bundle(),
             of="proven",
+            **more,
         )
 
 

@@ -17,7 +17,7 @@ from verifier.chain.json_rpc import TIMEOUT_SECONDS, JsonRpc, NodeError
 from verifier.chain.levels import Level
 from verifier.chain.rlp import BadRlp, encode_integer, encode_list, encode_string
 from verifier.chain.state import NATIVE, State, UnknownSlot
-from verifier.chain.tokens import KNOWN_SLOTS, TokenSlot, storage_key
+from verifier.chain.tokens import TokenSlot, storage_key, token_slots
 from verifier.chain.trie import BadNode, MissingNode
 from verifier.errors import CannotCheck, Code, Rejected
 from verifier.holdings import CheckedEvidence, Holding
@@ -174,7 +174,7 @@ class EthereumNode:
         timeout: float = TIMEOUT_SECONDS,
     ) -> None:
         self._node = EthereumRpc(url, timeout=timeout)
-        self._slots = slots or {entry.contract: entry for entry in KNOWN_SLOTS}
+        self._slots = slots or token_slots()
 
     def confirm(
         self, checked: CheckedManifest, evidence: Sequence[CheckedEvidence]

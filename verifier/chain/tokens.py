@@ -7,6 +7,7 @@ published source declares its variables (spec/protocol.md, section 3.3, says whi
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from verifier.errors import Misuse
@@ -51,6 +52,22 @@ KNOWN_SLOTS = (
     TokenSlot("0x514910771AF9Ca656af840dff83E8264EcF986CA", 1),  # LINK
     TokenSlot("0xB8c77482e45F1F44dE1745F52C74426C631bDD52", 5),  # BNB
 )
+
+
+def token_slots(named: Iterable[TokenSlot] = ()) -> dict[str, TokenSlot]:
+    """Return the slots of all known contracts, and of those ``named`` beside them.
+
+    A known contract keeps its entry: naming its slot must not lose what else its words hold.
+
+    Raises:
+        Misuse: another slot is named for a contract that has one.
+    """
+    slots = {entry.contract: entry for entry in KNOWN_SLOTS}
+    for entry in named:
+        slot = slots.setdefault(entry.contract, entry).slot
+        if slot != entry.slot:
+            raise Misuse(f"the slot of {entry.contract} is {slot}, and not {entry.slot}")
+    return slots
 
 
 def storage_key(slot: int, account: bytes) -> bytes:
