@@ -1,7 +1,4 @@
-"""The web service: one published bundle, read-only, over HTTP with byte ranges."""
+"""The prover service: snapshots made and published, packages handed out, bundles served.
 
-from __future__ import annotations
-
-from api.app import Settings, create_app
-
-__all__ = ["Settings", "create_app"]
+Invariant: importing this package, or :mod:`api.cli`, loads no library of the extra ``api``.
+"""

@@ -1,25 +1,33 @@
-"""The ``assay`` command.
+"""The prover's command line alone, and what both command lines say where an extra is missing.
 
-The verifier installs without the prover's libraries; this entry then says what to install
-instead of failing on an import.
+The verifier installs without the libraries of the prover and of the service.
 """
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Iterator
 
-OWN_PACKAGES = frozenset({"native", "verifier", "prover"})
+OWN_PACKAGES = frozenset({"native", "verifier", "prover", "api"})
 
 
-def main() -> None:
-    """Run the command line, or tell that the ``prover`` extra is missing and exit 1."""
+@contextlib.contextmanager
+def needs_extra(extra: str) -> Iterator[None]:
+    """Say what to install and exit 1 where a library of ``extra`` is missing."""
     try:
-        from prover.cli import main as run
+        yield
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing in OWN_PACKAGES:
             raise
-        sys.exit(f"assay: {missing} is not installed; run: pip install 'assay[prover]'")
+        sys.exit(f"assay: {missing} is not installed; run: pip install 'assay[{extra}]'")
+
+
+def main() -> None:
+    """Run the command line."""
+    with needs_extra("prover"):
+        from prover.cli import main as run
     run()
 
 

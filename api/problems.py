@@ -1,0 +1,174 @@
+"""Every refusal and failure of the service as ``application/problem+json`` (RFC 9457).
+
+Invariants: the codes are the closed table below, besides the verifier's own; a problem never
+echoes what was sent, nor the message of an unforeseen exception.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Final
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from verifier.errors import Code, Rejected
+
+MEDIA_TYPE: Final = "application/problem+json"
+REQUEST_ID: Final = "request_id"
+
+
+class ServiceCode(StrEnum):
+    """Every code of the service's own."""
+
+    MALFORMED = "request.malformed"
+    UNAUTHENTICATED = "request.unauthenticated"
+    FORBIDDEN = "request.forbidden"
+    NOT_FOUND = "request.not-found"
+    METHOD_NOT_ALLOWED = "request.method-not-allowed"
+    NOT_ACCEPTABLE = "request.not-acceptable"
+    TIMEOUT = "request.timeout"
+    BODY_TOO_LARGE = "request.body-too-large"
+    URL_TOO_LONG = "request.url-too-long"
+    UNSUPPORTED_MEDIA_TYPE = "request.unsupported-media-type"
+    RANGE = "request.range-not-satisfiable"
+    INVALID = "request.invalid"
+    RATE = "request.too-many"
+    HEAD_TOO_LARGE = "request.head-too-large"
+    INTERNAL = "service.internal"
+    UNAVAILABLE = "service.unavailable"
+
+
+# The HTTP status and the title of every code.
+TABLE: Final[Mapping[ServiceCode, tuple[int, str]]] = {
+    ServiceCode.MALFORMED: (400, "The request is malformed"),
+    ServiceCode.UNAUTHENTICATED: (401, "Authentication is needed"),
+    ServiceCode.FORBIDDEN: (403, "Not allowed"),
+    ServiceCode.NOT_FOUND: (404, "Not found"),
+    ServiceCode.METHOD_NOT_ALLOWED: (405, "Method not allowed"),
+    ServiceCode.NOT_ACCEPTABLE: (406, "No acceptable media type"),
+    ServiceCode.TIMEOUT: (408, "The request took too long"),
+    ServiceCode.BODY_TOO_LARGE: (413, "The body is too large"),
+    ServiceCode.URL_TOO_LONG: (414, "The URL is too long"),
+    ServiceCode.UNSUPPORTED_MEDIA_TYPE: (415, "Unsupported media type"),
+    ServiceCode.RANGE: (416, "The range cannot be satisfied"),
+    ServiceCode.INVALID: (422, "The request is invalid"),
+    ServiceCode.RATE: (429, "Too many requests"),
+    ServiceCode.HEAD_TOO_LARGE: (431, "The head of the request is too large"),
+    ServiceCode.INTERNAL: (500, "The service failed"),
+    ServiceCode.UNAVAILABLE: (503, "The service is not available"),
+}
+
+_BY_STATUS: Final = {status: code for code, (status, _) in TABLE.items()}
+
+
+class Problem(HTTPException):
+    """A request ends in a problem.
+
+    code: of the table, or the verifier's. detail: what would help the client; no balance, key or
+    account id. headers: of the response.
+    """
+
+    def __init__(
+        self,
+        code: ServiceCode | Code,
+        detail: str = "",
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        status, self.title = TABLE[code] if isinstance(code, ServiceCode) else REJECTED
+        self.code = code
+        super().__init__(status, detail, headers)
+
+
+# A rejection of the verifier's, under the verifier's code.
+REJECTED: Final = (422, "The verifier rejects it")
+
+
+class ProblemBody(BaseModel):
+    """The members of a problem."""
+
+    type: str = Field(description="`urn:assay:problem:` and the code.")
+    title: str
+    status: int
+    code: str = Field(description="A code of the service, or one of the verifier's.")
+    detail: str = ""
+    request_id: str = ""
+
+
+def problems(*codes: ServiceCode | Code) -> dict[int | str, dict[str, Any]]:
+    """Return the ``responses`` of a route that may end in these problems, for OpenAPI."""
+    titles: dict[int | str, list[str]] = {}
+    for code in codes:
+        status, title = TABLE[code] if isinstance(code, ServiceCode) else REJECTED
+        titles.setdefault(status, []).append(f"{title} (`{code}`)")
+    schema = {"$ref": "#/components/schemas/ProblemBody"}
+    return {
+        status: {"description": "; ".join(found), "content": {MEDIA_TYPE: {"schema": schema}}}
+        for status, found in titles.items()
+    }
+
+
+# What any route may answer.
+COMMON: Final = problems(
+    ServiceCode.MALFORMED,
+    ServiceCode.TIMEOUT,
+    ServiceCode.BODY_TOO_LARGE,
+    ServiceCode.URL_TOO_LONG,
+    ServiceCode.INVALID,
+    ServiceCode.RATE,
+    ServiceCode.HEAD_TOO_LARGE,
+    ServiceCode.INTERNAL,
+)
+
+
+def problem_body(problem: Problem, request_id: str) -> bytes:
+    """Return the bytes of a problem."""
+    body = ProblemBody(
+        type=f"urn:assay:problem:{problem.code}",
+        title=problem.title,
+        status=problem.status_code,
+        code=problem.code,
+        detail=problem.detail,
+        request_id=request_id,
+    )
+    return json.dumps(body.model_dump(exclude_defaults=True)).encode()
+
+
+def problem_of(error: Exception) -> Problem:
+    """Return the problem that an exception is to the client."""
+    match error:
+        case Problem():
+            return error
+        case RequestValidationError():
+            places = sorted({".".join(map(str, fault["loc"])) for fault in error.errors()})
+            malformed = any(fault["type"] == "json_invalid" for fault in error.errors())
+            code = ServiceCode.MALFORMED if malformed else ServiceCode.INVALID
+            return Problem(code, ", ".join(places))
+        case Rejected():
+            return Problem(error.code, f"{error.where}: {error.message}")
+        case HTTPException():
+            code = _BY_STATUS.get(error.status_code, ServiceCode.INTERNAL)
+            return Problem(code, headers=error.headers)
+    return Problem(ServiceCode.INTERNAL)
+
+
+async def answer_problem(request: Request, error: Exception) -> Response:
+    """Answer with the problem that ``error`` is."""
+    problem = problem_of(error)
+    return Response(
+        problem_body(problem, request.scope.get(REQUEST_ID, "")),
+        problem.status_code,
+        {**(problem.headers or {}), "Cache-Control": "no-store"},
+        MEDIA_TYPE,
+    )
+
+
+def install_handlers(app: FastAPI) -> None:
+    """Let ``app`` answer with problems alone."""
+    for kind in (HTTPException, RequestValidationError, Rejected, Exception):
+        app.add_exception_handler(kind, answer_problem)

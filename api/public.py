@@ -1,0 +1,251 @@
+"""The public files: the history, and every published bundle, whole or by byte range.
+
+Invariants: only the paths that a bundle can hold (``spec/wire.md``, section 2) are looked up at
+all, so a stray file stays unseen; what is opened is the very path, without any link; nothing is
+written. Everybody may read from anywhere, so there is nothing to authenticate, and CORS is open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import stat
+from typing import Annotated, Any, Final, NamedTuple
+
+from fastapi import FastAPI, Path, Response
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.types import Receive, Scope, Send
+
+from api.problems import COMMON, Problem, ServiceCode, answer_problem, problems
+
+_PATH: Final = re.compile(
+    r"history\.json"
+    r"|snapshots/[a-z0-9-]{1,64}/(?:"
+    r"manifest\.msgpack|manifest\.sig"
+    r"|evidence/[A-Z0-9]{1,16}\.msgpack"
+    r"|pages/[A-Z0-9]{1,16}/(?:0|[1-9][0-9]?))",
+    re.ASCII,
+)
+# One range; a request for several, or in another unit, is answered with the whole file.
+_RANGE: Final = re.compile(rb"bytes=(?:([0-9]{1,100})-([0-9]{0,100})|-([0-9]{1,100}))", re.ASCII)
+
+# A published bundle never changes: the next snapshot has an address of its own.
+_IMMUTABLE: Final = b"public, max-age=31536000, immutable, no-transform"
+_CHANGING: Final = b"public, max-age=60, no-transform"
+
+_CORS: Final = [
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", b"Accept-Ranges, Content-Range, ETag, X-Request-ID"),
+    (b"cross-origin-resource-policy", b"cross-origin"),
+]
+_PREFLIGHT: Final = [
+    (b"access-control-allow-methods", b"GET, HEAD"),
+    (b"access-control-allow-headers", b"Range, If-Range, If-None-Match"),
+    (b"access-control-max-age", b"86400"),
+]
+_FIXED: Final = [
+    *_CORS,
+    (b"accept-ranges", b"bytes"),
+    (b"x-content-type-options", b"nosniff"),
+]
+
+_CHUNK_BYTES: Final = 256 * 1024
+_METHODS: Final = ["GET", "HEAD", "OPTIONS"]
+
+
+class _File(NamedTuple):
+    """An open file of the published root."""
+
+    descriptor: int
+    size: int
+    etag: bytes
+
+
+class _PublicRoute(APIRoute):
+    """A route that answers from the published root, with nothing in between."""
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or say why not in a way that pages of other origins can read."""
+        request = Request(scope, receive)
+        try:
+            await _answer(request.app.state.published, scope, send)
+        except Problem as problem:
+            response = await answer_problem(request, problem)
+            response.raw_headers.extend(_CORS)
+            await response(scope, receive, send)
+
+
+def history() -> None:
+    """Every published snapshot, oldest first, each with the digest of the one before.
+
+    Unsigned: the signed manifests prove every claim of it.
+    """
+
+
+def bundle_file(
+    snapshot_id: Annotated[str, Path(pattern="^[a-z0-9-]{1,64}$")],
+    path: Annotated[str, Path(description="A path that a bundle can hold.")],
+) -> None:
+    """A file of a published bundle, which never changes.
+
+    One byte range is answered with exactly that range, several with the whole file.
+    """
+
+
+def add_routes(app: FastAPI) -> None:
+    """Add the files below the published root of ``app.state.settings`` to ``app``."""
+    app.state.published = os.path.realpath(app.state.settings.published)
+    binary = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+    for path, endpoint, content in (
+        ("/history.json", history, {"application/json": {"schema": {"type": "object"}}}),
+        ("/snapshots/{snapshot_id}/{path:path}", bundle_file, binary),
+    ):
+        responses: dict[int | str, dict[str, Any]] = {
+            200: {"description": "The file", "content": content},
+            206: {"description": "The range that was asked for", "content": content},
+            304: {"description": "It is what `If-None-Match` names"},
+            **problems(ServiceCode.NOT_FOUND, ServiceCode.METHOD_NOT_ALLOWED, ServiceCode.RANGE),
+        }
+        route = _PublicRoute(
+            path,
+            endpoint,
+            methods=["GET", "HEAD"],
+            tags=["public"],
+            response_class=Response,
+            responses={**COMMON, **responses},
+        )
+        app.router.routes.append(route)
+
+
+async def _answer(root: str, scope: Scope, send: Send) -> None:
+    """Answer one request for a file below ``root``.
+
+    Raises:
+        Problem: there is no such file, or not that range of it.
+    """
+    path = scope["path"].removeprefix("/")
+    if _PATH.fullmatch(path) is None:
+        raise Problem(ServiceCode.NOT_FOUND)
+    method = scope["method"]
+    if method not in _METHODS:
+        raise Problem(ServiceCode.METHOD_NOT_ALLOWED, headers={"Allow": ", ".join(_METHODS)})
+    if method == "OPTIONS":
+        await _send_head(send, 204, [*_CORS, *_PREFLIGHT])
+        return
+    file = _open(f"{root}/{path}")
+    try:
+        await _answer_file(file, path, scope, send)
+    finally:
+        os.close(file.descriptor)
+
+
+async def _answer_file(file: _File, path: str, scope: Scope, send: Send) -> None:
+    fields = dict(scope["headers"])
+    is_history = path == "history.json"
+    headers = [
+        *_FIXED,
+        (b"etag", file.etag),
+        (b"cache-control", _CHANGING if is_history else _IMMUTABLE),
+    ]
+    if _names(fields.get(b"if-none-match", b""), file.etag):
+        await _send_head(send, 304, headers)
+        return
+    first, end, status = 0, file.size, 200
+    asked = fields.get(b"range") if scope["method"] == "GET" else None
+    if asked is not None and fields.get(b"if-range", file.etag) == file.etag:
+        found = _range(asked, file.size)
+        if found is not None:
+            first, end = found
+            status = 206
+            headers.append((b"content-range", b"bytes %d-%d/%d" % (first, end - 1, file.size)))
+    headers.append((b"content-length", b"%d" % (end - first)))
+    kind = b"application/json" if is_history else b"application/octet-stream"
+    headers.append((b"content-type", kind))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await _send_body(file, first, end if scope["method"] == "GET" else first, send)
+
+
+async def _send_head(send: Send, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _send_body(file: _File, first: int, end: int, send: Send) -> None:
+    while end - first > _CHUNK_BYTES:
+        body = await _read(file.descriptor, first, _CHUNK_BYTES)
+        await send({"type": "http.response.body", "body": body, "more_body": True})
+        first += len(body)
+    body = await _read(file.descriptor, first, end - first)
+    await send({"type": "http.response.body", "body": body})
+
+
+def _open(path: str) -> _File:
+    """Open a regular file at ``path``, which no link leads to.
+
+    Raises:
+        Problem: there is none.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        raise Problem(ServiceCode.NOT_FOUND) from None
+    found = os.fstat(descriptor)
+    # Where the file is in truth: a Path would cost as much as all the rest.
+    real = os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115
+    if not stat.S_ISREG(found.st_mode) or real != path:
+        os.close(descriptor)
+        raise Problem(ServiceCode.NOT_FOUND)
+    etag = b'"%x-%x"' % (found.st_mtime_ns, found.st_size)
+    return _File(descriptor, found.st_size, etag)
+
+
+async def _read(descriptor: int, first: int, count: int) -> bytearray:
+    """Read exactly ``count`` bytes: at once where they are in memory, else in a thread.
+
+    Raises:
+        OSError: the file became shorter.
+    """
+    buffer = bytearray(count)
+    try:
+        done = os.preadv(descriptor, [buffer], first, os.RWF_NOWAIT)
+    except OSError:  # not in memory, or a file system that cannot tell
+        done = 0
+    if done < count:
+        await asyncio.to_thread(_read_rest, descriptor, memoryview(buffer)[done:], first + done)
+    return buffer
+
+
+def _read_rest(descriptor: int, buffer: memoryview, first: int) -> None:
+    while buffer:
+        done = os.preadv(descriptor, [buffer], first)
+        if done == 0:
+            raise OSError("a published file became shorter")
+        buffer, first = buffer[done:], first + done
+
+
+def _range(asked: bytes, size: int) -> tuple[int, int] | None:
+    """Return first byte and end of the range; none where the whole file is the answer.
+
+    Raises:
+        Problem: it is beyond the end.
+    """
+    match = _RANGE.fullmatch(asked)
+    if match is None:
+        return None
+    start, last, suffix = match.groups()
+    if suffix is not None:
+        first, end = max(0, size - int(suffix)), size
+    else:
+        first, end = int(start), min(size, int(last) + 1) if last else size
+        if last and int(last) < first:
+            return None
+    if first >= end:
+        raise Problem(ServiceCode.RANGE, headers={"Content-Range": f"bytes */{size}"})
+    return first, end
+
+
+def _names(tags: bytes, etag: bytes) -> bool:
+    """Say whether ``If-None-Match`` names the tag; weak ones match, too (RFC 9110, 13.1.2)."""
+    return tags == b"*" or etag in (tag.strip().removeprefix(b"W/") for tag in tags.split(b","))

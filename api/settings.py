@@ -1,0 +1,168 @@
+"""The service's settings: a TOML file, and the environment over it.
+
+Invariants: every key is known, or the service does not start; nothing changes afterwards; messages
+name a key, never what it was set to.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsError as SourceError
+
+from prover.errors import ProverError
+from verifier.params import MAX_EVIDENCE_BYTES
+
+ENVIRONMENT_PREFIX: Final = "ASSAY_"
+SETTINGS_VARIABLE: Final = "ASSAY_SETTINGS"
+
+# Variables of the same prefix that are not settings of the service.
+_OTHER_VARIABLES: Final = frozenset({SETTINGS_VARIABLE, "ASSAY_KERNEL", "ASSAY_TEST_DATA"})
+
+_base: ContextVar[Path] = ContextVar("base", default=Path())
+
+
+class SettingsError(ProverError):
+    """The settings are unreadable, or a key of them is unknown, missing or out of range."""
+
+
+# A path relative to the settings file's folder, or without one to the working directory.
+SettingsPath = Annotated[Path, AfterValidator(lambda path: _base.get() / path)]
+
+
+class Group(BaseModel):
+    """A table of the settings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ServerSettings(Group):
+    """How the server listens and ends.
+
+    proxies: addresses or networks of reverse proxies whose ``X-Forwarded-For`` is believed.
+    worker: whether the server keeps a worker of its own. stop_seconds: how long requests in flight
+    may go on once the server is told to stop. connections: open at once, all clients together.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    proxies: tuple[str, ...] = ()
+    worker: bool = True
+    stop_seconds: int = Field(default=10, ge=1, le=600)
+    connections: int = Field(default=1000, ge=1)
+
+
+class LimitSettings(Group):
+    """The most that a client may send, and how long it may take.
+
+    head_bytes: of URL and headers. body_bytes: of an ordinary body; upload_bytes: of a file of
+    evidence. header_seconds: until a request's head is there; body_seconds: until its body is, and
+    a second more for every ``body_rate`` bytes; idle_seconds: between two requests, and until a
+    client takes what it was sent. Rates: as in ``"600/minute"``, several joined by ``;``.
+    """
+
+    head_bytes: int = Field(default=16 * 1024, ge=1024)
+    body_bytes: int = Field(default=64 * 1024, ge=1)
+    upload_bytes: int = Field(default=MAX_EVIDENCE_BYTES, ge=1)
+    header_seconds: float = Field(default=10.0, gt=0)
+    body_seconds: float = Field(default=10.0, gt=0)
+    body_rate: int = Field(default=64 * 1024, ge=1)
+    idle_seconds: float = Field(default=30.0, gt=0)
+    public_rate: str = "60000/minute"
+    address_rate: str = "600/minute"
+    operator_rate: str = "600/minute"
+    customer_rate: str = "60/minute"
+
+
+class MetricsSettings(Group):
+    """Who may read ``/metrics``: this machine and these networks, or whoever brings the token."""
+
+    networks: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
+    token: SecretStr | None = None
+
+
+class Settings(BaseSettings):
+    """What the service is told at its start.
+
+    folder: where it keeps snapshots, private files and its database. published: the published root.
+    page: the built customer's page, served at ``/check.html``.
+    """
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        env_prefix=ENVIRONMENT_PREFIX,
+        env_nested_delimiter="__",
+        hide_input_in_errors=True,
+    )
+
+    folder: SettingsPath
+    published: SettingsPath = Field(default_factory=lambda found: found["folder"] / "published")
+    page: SettingsPath | None = None
+    server: ServerSettings = ServerSettings()
+    limits: LimitSettings = LimitSettings()
+    metrics: MetricsSettings = MetricsSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file, whose content is what the class is called with."""
+        return env_settings, init_settings
+
+
+def read_settings(file: Path | None = None) -> Settings:
+    """Read the settings from ``file``, by default the one ``ASSAY_SETTINGS`` names, if any.
+
+    Raises:
+        SettingsError: unreadable, or a key is unknown, missing or out of range.
+    """
+    if file is None and (named := os.environ.get(SETTINGS_VARIABLE)):
+        file = Path(named)
+    where = "the environment" if file is None else str(file)
+    found = {} if file is None else _read_toml(file)
+    _refuse_unknown_variables()
+    token = _base.set(Path.cwd() if file is None else file.absolute().parent)
+    try:
+        return Settings(**found)
+    except ValidationError as error:
+        raise SettingsError(f"settings in {where}: {_faults(error)}") from None
+    except SourceError as error:
+        raise SettingsError(f"settings in {where}: {error}") from None
+    finally:
+        _base.reset(token)
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SettingsError(f"{file}: {reason}") from None
+
+
+def _refuse_unknown_variables() -> None:
+    for name in os.environ:
+        if name.startswith(ENVIRONMENT_PREFIX) and name not in _OTHER_VARIABLES:
+            field = name.removeprefix(ENVIRONMENT_PREFIX).lower().partition("__")[0]
+            if field not in Settings.model_fields:
+                raise SettingsError(f"settings in the environment: {name}: unknown")
+
+
+def _faults(error: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(map(str, fault['loc'])) or 'all'}: "
+        + ("unknown key" if fault["type"] == "extra_forbidden" else fault["msg"])
+        for fault in error.errors(include_url=False, include_context=False, include_input=False)
+    )
