@@ -11,9 +11,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.concurrency import run_in_threadpool
 
 import native
 from api import public
+from api.database import migrate, open_database
 from api.problems import COMMON, ProblemBody, install_handlers
 from api.settings import Settings
 
@@ -21,14 +23,21 @@ from api.settings import Settings
 def create_app(settings: Settings) -> FastAPI:
     """Return the service over ``settings``.
 
-    ``app.state`` holds ``settings``, and ``stopping``, an :class:`asyncio.Event` that is set once
-    the server is told to end: whoever streams without end ends then.
+    ``app.state`` holds ``settings``; ``database``, an engine; and ``stopping``, an
+    :class:`asyncio.Event` that is set once the server is told to end: whoever streams without end
+    ends then. The database is migrated when the service starts.
+
+    Raises:
+        ProverError: the database's URL is malformed.
     """
+    engine = open_database(settings.database_url)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await run_in_threadpool(migrate, engine)
         yield
         app.state.stopping.set()
+        engine.dispose()
 
     app = _Service(
         title="Assay",
@@ -40,6 +49,7 @@ def create_app(settings: Settings) -> FastAPI:
         responses=COMMON,
     )
     app.state.settings = settings
+    app.state.database = engine
     app.state.stopping = asyncio.Event()
     install_handlers(app)
     public.add_routes(app)

@@ -18,18 +18,11 @@ from dbos import DBOS
 
 from prover.errors import ProverError
 
-SQLITE_FILE: Final = "service.sqlite"
-
 # Held by whoever migrates a PostgreSQL database: "assay" in ASCII.
 _MIGRATION_LOCK: Final = 0x6173736179
 
 # How long a writer waits for another one, in milliseconds.
 _SQLITE_PATIENCE: Final = 30_000
-
-
-def database_url(folder: Path, url: str | None) -> str:
-    """Return ``url``, by default that of an SQLite file in the service's folder."""
-    return url or f"sqlite:///{folder / SQLITE_FILE}"
 
 
 def open_database(url: str) -> sa.Engine:

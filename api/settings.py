@@ -21,6 +21,7 @@ from verifier.params import MAX_EVIDENCE_BYTES
 
 ENVIRONMENT_PREFIX: Final = "ASSAY_"
 SETTINGS_VARIABLE: Final = "ASSAY_SETTINGS"
+SQLITE_FILE: Final = "service.sqlite"
 
 # Variables of the same prefix that are not settings of the service.
 _OTHER_VARIABLES: Final = frozenset({SETTINGS_VARIABLE, "ASSAY_KERNEL", "ASSAY_TEST_DATA"})
@@ -87,11 +88,19 @@ class MetricsSettings(Group):
     token: SecretStr | None = None
 
 
+class SourceSettings(Group):
+    """Where ledgers come from: ``config`` is what all snapshots of a source say (`api.sources`)."""
+
+    config: SettingsPath
+
+
 class Settings(BaseSettings):
     """What the service is told at its start.
 
     folder: where it keeps snapshots, private files and its database. published: the published root.
-    page: the built customer's page, served at ``/check.html``.
+    page: the built customer's page, served at ``/check.html``. database: a URL, by default that of
+    an SQLite file in ``folder``. sources: by name. publish_to: URLs of published folders beside the
+    published root. jobs: how many cores proving may use, all by default.
     """
 
     model_config = SettingsConfigDict(
@@ -105,9 +114,25 @@ class Settings(BaseSettings):
     folder: SettingsPath
     published: SettingsPath = Field(default_factory=lambda found: found["folder"] / "published")
     page: SettingsPath | None = None
+    database: SecretStr | None = None
+    sources: dict[str, SourceSettings] = Field(default_factory=dict)
+    publish_to: tuple[str, ...] = ()
+    jobs: int = Field(default=len(os.sched_getaffinity(0)), ge=1)
     server: ServerSettings = ServerSettings()
     limits: LimitSettings = LimitSettings()
     metrics: MetricsSettings = MetricsSettings()
+
+    @property
+    def database_url(self) -> str:
+        """The database's URL."""
+        if self.database is not None:
+            return self.database.get_secret_value()
+        return f"sqlite:///{self.folder / SQLITE_FILE}"
+
+    @property
+    def snapshots(self) -> Path:
+        """The folder of the snapshots' folders."""
+        return self.folder / "snapshots"
 
     @classmethod
     def settings_customise_sources(

@@ -14,7 +14,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from api import snapshots
-from api.database import database_url, migrate, open_database
+from api.database import migrate, open_database
+from api.settings import Settings
 from api.snapshots import Busy, Overtaken, State, Taken, Unknown, WrongState
 from api.tables import metadata
 from prover.errors import ProverError
@@ -95,11 +96,11 @@ def test_other_databases_and_malformed_urls_are_refused(tmp_path: Path) -> None:
     unreachable = open_database(f"postgresql://nobody@/nothing?host={tmp_path}")
     with pytest.raises(ProverError, match="cannot be used"):
         migrate(unreachable)
-    assert database_url(tmp_path, None) == f"sqlite:///{tmp_path}/service.sqlite"
+    assert Settings(folder=tmp_path).database_url == f"sqlite:///{tmp_path}/service.sqlite"
 
 
 def test_a_file_of_sqlite_is_private(tmp_path: Path) -> None:
-    engine = open_database(database_url(tmp_path, None))
+    engine = open_database(Settings(folder=tmp_path).database_url)
     migrate(engine)
     add(engine, "one")
     made = list(tmp_path.iterdir())
