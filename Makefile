@@ -9,7 +9,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ethereum test bench bench-large bench-peers profile web lint format sanitize fuzz vectors clean
+.PHONY: help setup demo ethereum test bench bench-large bench-peers profile web docs lint format sanitize fuzz vectors clean
 
 ifndef PYTHON
 PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do "$$p" -c 'import \
@@ -34,6 +34,7 @@ help:
 	@echo "make profile      where the time of a proof goes; needs Linux's perf"
 	@echo "make bench-peers  Assay beside what one would pick instead; needs cargo"
 	@echo "make web          the customer's page, into build/web, and its digest"
+	@echo "make docs         the documents as a site, into build/docs"
 	@echo "make lint         ruff, mypy, import-linter, clang-format"
 	@echo "make format       rewrite the sources as the formatters want them"
 	@echo "make sanitize     the tests that touch C, under AddressSanitizer and UBSan"
@@ -78,6 +79,10 @@ web: setup
 	@mkdir -p build/web
 	$(BIN)/python -m verifier.web.build build/web/check.html
 	@cd build/web && sha256sum check.html > ../../verifier/web/page.sha256
+
+docs: $(UV_STAMP)
+	@$(SYNC) --group docs
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --builder html --conf-dir docs . build/docs
 
 lint: setup
 	$(BIN)/ruff check

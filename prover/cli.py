@@ -225,7 +225,8 @@ def report(
     bundle: Annotated[Path, typer.Argument(metavar="DIR/public", show_default=False)],
     html: Annotated[Path, typer.Option("--html", metavar="FILE")],
     exchange_key: Annotated[
-        str | None, typer.Option("--exchange-key", metavar="KEY", help="The exchange's public key.")
+        str | None,
+        typer.Option("--exchange-key", metavar="KEY", help="Its public key, or a file with it."),
     ] = None,
     token_slot: Annotated[
         list[str] | None,

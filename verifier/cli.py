@@ -23,7 +23,7 @@ from verifier.chain.nodes import Nodes
 from verifier.chain.tokens import TokenSlot
 from verifier.chain.utxo_snapshot import UtxoSnapshot
 from verifier.errors import CannotCheck, Code, Misuse, Rejected
-from verifier.keys import parse_public_key
+from verifier.keys import read_public_key
 from verifier.output import JsonOutput, Output, TextOutput, escape
 from verifier.params import MAX_PACKAGE_BYTES
 from verifier.policy import Policy
@@ -34,7 +34,6 @@ from verifier.web import check_page
 
 ACCEPTED, CANNOT_CHECK, USAGE, REJECTED, INTERRUPTED = 0, 1, 2, 3, 130
 
-_MAX_KEY_BYTES = 1024
 _MAX_COOKIE_BYTES = 1024
 _UNIT = re.compile(r"([A-Z0-9]{1,16})=([a-z0-9-]{1,32}):([^:]*):([0-9]{1,2})")
 _RATIO = re.compile(r"([0-9]{1,10})/([0-9]{1,10})")
@@ -109,7 +108,7 @@ def _audit(arguments: argparse.Namespace, out: Output) -> None:
 
     report = audit(
         arguments.bundle,
-        _read_key(arguments.exchange_key),
+        read_public_key(arguments.exchange_key),
         policy=_policy(arguments),
         previous=arguments.previous,
         nodes=_nodes(arguments),
@@ -123,7 +122,7 @@ def _audit(arguments: argparse.Namespace, out: Output) -> None:
 def _solvency(arguments: argparse.Namespace, out: Output) -> None:
     report = check_solvency(
         arguments.bundle,
-        _read_key(arguments.exchange_key),
+        read_public_key(arguments.exchange_key),
         policy=_policy(arguments),
         previous=arguments.previous,
         nodes=_nodes(arguments),
@@ -139,7 +138,7 @@ def _inclusion(arguments: argparse.Namespace, out: Output) -> None:
     report = check_inclusion(
         read_file(arguments.package, MAX_PACKAGE_BYTES, "package"),
         arguments.bundle,
-        _read_key(arguments.exchange_key),
+        read_public_key(arguments.exchange_key),
         arguments.account,
         dict(arguments.balance),
         only=arguments.only,
@@ -392,17 +391,6 @@ def _balance(text: str) -> tuple[str, str]:
     if not equals:
         raise argparse.ArgumentTypeError("a balance is CODE=AMOUNT, such as BTC=1.5")
     return code, amount
-
-
-def _read_key(text: str) -> bytes:
-    """Return the key that is given as text, or held by a file."""
-    if text.startswith("assay1:"):
-        return parse_public_key(text)
-    data = read_file(text, _MAX_KEY_BYTES, "key")
-    try:
-        return parse_public_key(data.decode("ascii"))
-    except UnicodeDecodeError:
-        raise Misuse("the key's file holds no public key") from None
 
 
 if __name__ == "__main__":

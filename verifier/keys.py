@@ -10,8 +10,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from verifier.errors import Misuse
 from verifier.params import ID_BYTES, SIGNATURE_BYTES, tag
+from verifier.source import read_file
 
 _PREFIX = "assay1:"
+_MAX_FILE_BYTES = 1024
 _TEXT = re.compile(_PREFIX + "([0-9a-f]{64})")
 
 
@@ -34,6 +36,22 @@ def parse_public_key(key: str | bytes) -> bytes:
     if match is None:
         raise Misuse(f"a public key is the text {_PREFIX} and 64 lower-case hex digits")
     return bytes.fromhex(match[1])
+
+
+def read_public_key(text: str) -> bytes:
+    """Return the key that is given as text, or held by a file of that name.
+
+    Raises:
+        CannotCheck: the file cannot be read.
+        Misuse: it holds no key.
+    """
+    if text.startswith(_PREFIX):
+        return parse_public_key(text)
+    data = read_file(text, _MAX_FILE_BYTES, "key")
+    try:
+        return parse_public_key(data.decode("ascii"))
+    except UnicodeDecodeError:
+        raise Misuse("the key's file holds no public key") from None
 
 
 def sign(key: Ed25519PrivateKey, purpose: str, body: bytes) -> bytes:

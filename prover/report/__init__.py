@@ -18,7 +18,7 @@ from prover.errors import ProverError
 from prover.report import pictures
 from prover.storage import fresh_file
 from verifier.evidence import ledger_units
-from verifier.keys import public_key_text
+from verifier.keys import public_key_text, read_public_key
 from verifier.params import MAX_EVIDENCE_BYTES, MAX_MANIFEST_BYTES, TreeShape, evidence_path
 from verifier.source import FolderSource
 from verifier.units import KnownUnit
@@ -90,8 +90,8 @@ def write_report(
     Args:
         bundle: the folder ``DIR/public``.
         html: the file to write; what stood there is replaced once the page is whole.
-        exchange_key: the exchange's public key. Without one the manifest's own is taken, and the
-            page asks its reader to compare it.
+        exchange_key: the exchange's public key, or a file that holds it. Without one the
+            manifest's own is taken, and the page asks its reader to compare it.
         token_slots: where tokens keep balances that the verifier's table lacks, ``CONTRACT=SLOT``.
 
     Raises:
@@ -99,7 +99,9 @@ def write_report(
         ProverError: the bundle cannot be read, or the key is no key.
     """
     try:
-        key = exchange_key or public_key_text(_claimed_key(bundle))
+        key = public_key_text(
+            _claimed_key(bundle) if exchange_key is None else read_public_key(exchange_key)
+        )
         checked = verifier.check_solvency(bundle, key, policy=_policy(bundle, token_slots))
     except (verifier.CannotCheck, verifier.Misuse) as error:
         raise ProverError(f"{bundle}: {error}") from None
