@@ -22,7 +22,7 @@ from prover.errors import AssetsShort, ProverError
 from prover.keys import make_keys, public_bytes, read_signing_key
 from prover.packages import Packager, write_packages
 from prover.progress import shown_progress
-from prover.snapshot import PRIVATE, make_snapshot, ownership_messages, read_config
+from prover.snapshot import PRIVATE, PUBLIC, make_snapshot, ownership_messages, read_config
 from prover.statement import state
 from prover.storage import create_private
 from verifier import wire
@@ -151,6 +151,38 @@ def prove(
         + f"bundle    {snapshot.bundle}, {size / 1e6:.1f} MB: publish it unchanged\n"
         f"private   {out / PRIVATE}: opens every balance; keep it, and keep it to yourself\n"
         f"manifest  {snapshot.manifest_digest.hex()}",
+    )
+
+
+@app.command()
+def publish(
+    folder: Folder,
+    target: Annotated[
+        str, typer.Argument(metavar="file:///PATH|s3://BUCKET[/PREFIX]", show_default=False)
+    ],
+    as_json: Json = False,
+) -> None:
+    """Publish a finished snapshot's bundle, or go on with it where an earlier run was cut off."""
+    from prover.publish import publish as publish_bundle
+
+    with shown_progress() as progress:
+        done = publish_bundle(folder / PUBLIC, target, progress)
+    result = {
+        "bytes": done.size,
+        "files": done.files,
+        "manifest_digest": done.manifest_digest.hex(),
+        "new": done.new,
+        "path": done.path,
+        "snapshot_id": done.snapshot_id,
+        "target": done.target,
+    }
+    said = "is published" if done.new else "was published before; everything is there"
+    _print(
+        as_json,
+        result,
+        f"snapshot {done.snapshot_id} {said}\n"
+        f"bundle    {done.target}/{done.path}, {done.size / 1e6:.1f} MB\n"
+        f"manifest  {done.manifest_digest.hex()}",
     )
 
 

@@ -37,14 +37,14 @@ def sync_tree(folder: Path) -> None:
 
 
 @contextmanager
-def fresh_file(path: Path) -> Iterator[BinaryIO]:
-    """Give an empty private file to write; on leaving, it stands under ``path``, durably.
+def fresh_file(path: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
+    """Give an empty file to write, private by default; on leaving, it is ``path``, durably.
 
     What stood there before is replaced. If the body raises, ``path`` is as it was.
     """
     partial = path.with_name(path.name + PARTIAL)
     partial.unlink(missing_ok=True)
-    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(handle, "wb") as file:
         yield file
         file.flush()
@@ -97,12 +97,14 @@ def rename_folder(partial: Path, folder: Path) -> None:
 
 @contextmanager
 def locked(path: Path, refusal: str) -> Iterator[None]:
-    """Hold an exclusive lock on a file, made if need be; the kernel drops it when a process dies.
+    """Hold an exclusive lock on a folder, or on a file, made if need be.
+
+    The kernel drops it when a process dies.
 
     Raises:
         ProverError: ``refusal``, if another process holds it.
     """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT, 0o600)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -41,7 +41,7 @@ from verifier.wire import Asset, BadFields, Chain, Manifest, NotCanonical, Unit,
 MANIFEST_PATH = "manifest.msgpack"
 SIGNATURE_PATH = "manifest.sig"
 
-_SNAPSHOT_ID = re.compile("[a-z0-9-]{1,64}")
+SNAPSHOT_ID = re.compile("[a-z0-9-]{1,64}")
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def _check_head(manifest: Manifest, key: bytes) -> None:
         raise _fault(Code.MANIFEST_KEY_MISMATCH, "its public key is not the key that you gave")
     if not _is_canonical_name(manifest.exchange):
         raise _fault(Code.MANIFEST_BAD_NAME, "the exchange's name is not canonical")
-    if not _SNAPSHOT_ID.fullmatch(manifest.snapshot_id):
+    if not SNAPSHOT_ID.fullmatch(manifest.snapshot_id):
         raise _fault(Code.MANIFEST_BAD_SNAPSHOT_ID, "the snapshot id is not 1 to 64 of a-z, 0-9, -")
     if not 1 <= manifest.time <= MAX_TIME:
         raise _fault(Code.MANIFEST_BAD_TIME, "the time is not 1 to 2^40 seconds")
