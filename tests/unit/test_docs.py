@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from docs.pictures.draw import HERE, PICTURES
+from verifier.units import KNOWN_UNITS
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -22,7 +23,7 @@ PAGES = [
     ).stdout.splitlines()
     if (ROOT / path).exists()
 ]
-LINK = re.compile(r"\]\(([^)\s]+)\)")
+LINK = re.compile(r"""(?:\]\(|src=")([^)\s"]+)[)"]""")
 
 
 def anchors(page: Path) -> set[str]:
@@ -46,3 +47,10 @@ def test_links_lead_somewhere(page: str) -> None:
 def test_pictures_are_as_drawn(draw: type, tmp_path: Path) -> None:
     draw().save(tmp_path / "picture.svg")
     assert (HERE / f"{draw.__name__}.svg").read_bytes() == (tmp_path / "picture.svg").read_bytes()
+
+
+def test_the_specification_lists_the_known_units() -> None:
+    text = (ROOT / "spec/protocol.md").read_text()
+    row = re.compile(r"^\| `(\w+)` \| `(\w+)` \| (?:`(0x\w+)`)? ?\| (\d+) \|$", re.MULTILINE)
+    listed = [(code, chain, contract, int(n)) for code, chain, contract, n in row.findall(text)]
+    assert sorted(listed) == sorted(KNOWN_UNITS)
