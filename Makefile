@@ -82,7 +82,7 @@ web: setup
 
 docs: $(UV_STAMP)
 	@$(SYNC) --group docs
-	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --builder html --conf-dir docs . build/docs
+	$(BIN)/sphinx-build --quiet --fresh-env --fail-on-warning --keep-going --conf-dir docs . build/docs
 
 lint: setup
 	$(BIN)/ruff check

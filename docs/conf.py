@@ -7,8 +7,11 @@ links between them lead to the same in both. The site asks no other host for any
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 project = "Assay"
 author = "the Assay project"
@@ -40,8 +43,16 @@ _RESOURCE = re.compile(
 
 
 def setup(app: Any) -> None:
-    """Let the build fail where a page would load something from another host."""
+    """Complete the page of the HTTP interface; fail where a page would ask another host."""
+    app.connect("source-read", _describe_api)
     app.connect("build-finished", _refuse_requests)
+
+
+def _describe_api(app: Any, name: str, source: list[str]) -> None:
+    if name == "docs/api":
+        from docs.openapi import describe, document
+
+        source[0] += "\n".join(describe(document()))
 
 
 def _refuse_requests(app: Any, error: Exception | None) -> None:
