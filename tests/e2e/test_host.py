@@ -2,164 +2,36 @@
 
 from __future__ import annotations
 
-import functools
-import http.client
 import json
-import shutil
-import subprocess
-import sys
-import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing
-from dataclasses import dataclass, replace
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from tests.e2e.auditing_host import Host, audited, bundle_at, hosts, kinds, serving
 from tests.unit.verifier_bundle import Bundle
 from verifier.errors import Misuse
 from verifier.host.settings import read_settings
 from verifier.keys import is_signed, public_key_text
 from verifier.wire import decode
 
-BIN = Path(sys.executable).parent
-
-
-@dataclass
-class Host:
-    """A running host: its address, settings file, key and folder."""
-
-    port: int
-    key: bytes
-    folder: Path
-
-    def ask(
-        self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
-    ) -> tuple[int, bytes]:
-        address = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        with closing(address) as connection:
-            connection.request(method, path, body, headers or {})
-            with connection.getresponse() as answer:
-                return answer.status, answer.read()
-
-    def history(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = json.loads(self.ask("GET", "/history.json")[1])["exchanges"]
-        return found
-
-    def wait(self, ready: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
-        """Return the history once it is as it shall become."""
-        for _ in range(300):
-            found = self.history()
-            if ready(found):
-                return found
-            time.sleep(0.1)
-        raise AssertionError(found)
-
-
-class Ranges(SimpleHTTPRequestHandler):
-    """Files with byte ranges, as a static host serves them."""
-
-    def do_GET(self) -> None:
-        path = Path(self.translate_path(self.path))
-        if not path.is_file():
-            self.send_error(404)
-            return
-        data = path.read_bytes()
-        status, asked = 200, self.headers.get("Range")
-        headers = {}
-        if asked is not None:
-            first, last = (int(text) for text in asked.removeprefix("bytes=").split("-"))
-            headers["Content-Range"] = f"bytes {first}-{last}/{len(data)}"
-            data, status = data[first : last + 1], 206
-        self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(data))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *arguments: object) -> None:
-        """Say nothing."""
-
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[tuple[Path, str]]:
     """A folder, and the URL at which it is served."""
-    root = tmp_path / "served"
-    root.mkdir()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Ranges, directory=root))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield root, f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-
-
-def bundle_at(folder: Path, **changes: Any) -> Bundle:
-    """Publish a bundle, in place of an earlier one."""
-    new = folder.with_suffix(".new")
-    new.mkdir()
-    bundle = Bundle(new, **changes)
-    if folder.exists():
-        shutil.move(folder, folder.parent.parent / uuid.uuid4().hex)
-    new.rename(folder)
-    bundle.folder = folder
-    return bundle
+    with serving(tmp_path / "served") as url:
+        yield tmp_path / "served", url
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Host]]:
-    """Start hosts that watch exchanges; a second one goes on with what the first kept."""
-    running: list[subprocess.Popen[bytes]] = []
-
-    def run(*exchanges: tuple[str, str, bytes]) -> Host:
-        key = Ed25519PrivateKey.from_private_bytes(b"h" * 32)
-        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        (tmp_path / "host.pem").write_bytes(pem)
-        text = 'name = "The Auditor"\nkey = "host.pem"\nfolder = "host"\nevery_seconds = 1\n'
-        for name, url, public_key in exchanges:
-            text += f'[[exchange]]\nname = "{name}"\nbundle = "{url}"\n'
-            text += f'public_key = "{public_key_text(public_key)}"\n'
-        (tmp_path / "host.toml").write_text(text)
-        port = free_port()
-        command = [str(BIN / "assay-verify"), "serve", str(tmp_path / "host.toml")]
-        command += ["--port", str(port), "--test-loopback"]
-        running.append(subprocess.Popen(command))
-        host = Host(port, key.public_key().public_bytes_raw(), tmp_path / "host")
-        for _ in range(300):
-            try:
-                host.ask("GET", "/history.json")
-                break
-            except OSError:
-                time.sleep(0.1)
-        return host
-
-    yield run
-    for process in running:
-        process.kill()
-        process.wait()
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def audited(found: list[dict[str, Any]]) -> bool:
-    return bool(found and found[0]["snapshots"])
-
-
-def kinds(found: list[dict[str, Any]]) -> set[str]:
-    return {alarm["kind"] for alarm in found[0]["alarms"]}
+    """Starts hosts."""
+    with hosts(tmp_path) as run:
+        yield run
 
 
 def watched(start: Callable[..., Host], served: tuple[Path, str]) -> tuple[Path, Bundle, Host]:
@@ -374,6 +246,16 @@ def test_a_damaged_copy_is_no_complaint(
     assert status == 503
 
 
+EXCHANGE = f"""
+name = "A"
+key = "k"
+folder = "f"
+[[exchange]]
+name = "B"
+public_key = "assay1:{"11" * 32}"
+"""
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -381,7 +263,13 @@ def test_a_damaged_copy_is_no_complaint(
         ('name = "A"\nkey = "k"\nfolder = "f"\nport = 1', "unknown key port"),
         ('name = "A"\nkey = "k"\nfolder = "f"\njobs = "2"', "not of type int"),
         ('name = "A"\nkey = "k"\nfolder = "f"\njobs = 0', "not 1 to"),
-        ('name = "A"\nkey = "k"\nfolder = "f"\n[[exchange]]\nname = "B"', "bundle is missing"),
+        ('name = "A"\nkey = "k"\nfolder = "f"\n[[exchange]]\nname = "B"', "key is missing"),
+        (EXCHANGE, "one of bundle and history"),
+        (
+            EXCHANGE + '\nbundle = "https://a.b"\nhistory = "https://a.b"',
+            "one of bundle and history",
+        ),
+        (EXCHANGE + '\nhistory = "ftp://a.b"', "history is no http"),
         ("name", "host.toml"),
     ],
 )

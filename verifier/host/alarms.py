@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from verifier.host.store import Audited
+from verifier.host.store import CHANGED, DROPPED, Audited, Listed
+from verifier.verify import utc_text
 
-EQUIVOCATION, BROKEN_CHAIN, OVERDUE, REJECTED = (
+EQUIVOCATION, BROKEN_CHAIN, OVERDUE, REJECTED, REWRITTEN, UNAUDITED = (
     "equivocation",
     "broken-chain",
     "overdue",
     "rejected",
+    "rewritten-history",
+    "unaudited",
 )
+
+_MOST_NAMES = 5
 
 
 @dataclass(frozen=True)
@@ -24,11 +29,14 @@ class Alarm:
     digests: tuple[bytes, ...] = ()
 
 
-def alarms(history: Sequence[Audited], now: int, overdue_seconds: int | None) -> list[Alarm]:
+def alarms(
+    history: Sequence[Audited], listed: Sequence[Listed], now: int, overdue_seconds: int | None
+) -> list[Alarm]:
     """Return what is wrong with a history, in any order; ``overdue_seconds`` after the last time.
 
     Two manifests for one snapshot id are equivocation. A manifest breaks the chain if it does not
-    name the one before it; the first that was seen may name one that was not.
+    name the one before it; the first that was seen may name one that was not. ``listed`` is what
+    the exchange's index has had, if it keeps one.
     """
     found: list[Alarm] = []
     oldest_first = sorted(history, key=lambda item: (item.time, item.audited))
@@ -56,7 +64,34 @@ def alarms(history: Sequence[Audited], now: int, overdue_seconds: int | None) ->
     if oldest_first and oldest_first[-1].code:
         newest = oldest_first[-1]
         found.append(Alarm(REJECTED, f"the newest snapshot fails: {newest.code}", (newest.digest,)))
+    found += _listed_alarms(history, listed)
     last = max((item.time for item in oldest_first), default=None)
     if overdue_seconds is not None and (last is None or now - last > overdue_seconds):
         found.append(Alarm(OVERDUE, "no new snapshot in time"))
     return found
+
+
+def _listed_alarms(history: Sequence[Audited], listed: Sequence[Listed]) -> Iterator[Alarm]:
+    """Yield what is wrong with an exchange's index: it forgets, changes its word, or is untrue."""
+    audited = {item.digest: item for item in history}
+    dropped, changed, untrue, unread = [], [], [], []
+    for item in listed:
+        found = audited.get(item.entry.manifest)
+        seen = f"{item.entry.snapshot_id} (seen on {utc_text(item.seen)})"
+        if item.state == DROPPED:
+            dropped.append(seen)
+        elif item.state == CHANGED:
+            changed.append(seen)
+        elif found is not None and found.entry != item.entry:
+            untrue.append(item.entry.snapshot_id)
+        elif found is None and item.fault:
+            unread.append(f"{item.entry.snapshot_id} ({item.fault})")
+    for kind, text, names in (
+        (REWRITTEN, "the exchange’s history no longer has snapshot", dropped),
+        (REWRITTEN, "the exchange’s history has changed what it says of snapshot", changed),
+        (REWRITTEN, "the exchange’s history says what the manifest does not, of snapshot", untrue),
+        (UNAUDITED, "listed by the exchange, and not audited: snapshot", unread),
+    ):
+        if names:
+            more = f" and {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else ""
+            yield Alarm(kind, f"{text} {', '.join(names[:_MOST_NAMES])}{more}")

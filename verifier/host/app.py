@@ -30,7 +30,8 @@ from verifier.host.attestation import sign_exchange_list, verifier_version
 from verifier.host.audits import Auditor
 from verifier.host.complaints import check_complaint
 from verifier.host.door import HostDoor, LoopbackDoor, PublicDoor
-from verifier.host.pages import MINUTES, exchange_views, facts
+from verifier.host.follow import Follower
+from verifier.host.pages import MINUTES, NEWEST, exchange_views, facts
 from verifier.host.settings import Settings
 from verifier.host.store import Store
 from verifier.host.watch import Watcher
@@ -87,7 +88,8 @@ def create_app(settings: Settings) -> Starlette:
     key = read_host_key(settings.key)
     store = Store(settings.folder / "host.sqlite")
     door: HostDoor = LoopbackDoor() if settings.loopback else PublicDoor()
-    watcher = Watcher(settings, store, Auditor(settings, key, store, door))
+    auditor = Auditor(settings, key, store, door)
+    watcher = Watcher(settings, store, auditor, Follower(store, door, auditor))
     host = _Host(settings, key, store, door)
 
     @contextlib.asynccontextmanager
@@ -145,6 +147,7 @@ class _Host:
             "home.html",
             settings=self._settings,
             exchanges=views,
+            newest=NEWEST,
             key=self._key_text,
             verifier=verifier_version(),
             submissions=self._store.submissions()[-20:],

@@ -74,7 +74,7 @@ def sign_exchange_list(
 ) -> tuple[bytes, bytes]:
     """Return the list of exchanges that are watched, and its signature (wire.md, section 8)."""
     entries: list[Value] = [
-        {"bundle": entry.bundle, "name": entry.name, "public_key": entry.public_key}
+        {"bundle": entry.place, "name": entry.name, "public_key": entry.public_key}
         for entry in exchanges
     ]
     data = encode({"exchanges": entries, "time": time, "version": 1})

@@ -178,6 +178,7 @@ class Auditor:
                 "chains": [[c.name, c.height, c.hash.hex()] for c in manifest.chains]
                 if manifest
                 else [],
+                "block_times": dict(report.block_times) if report else {},
             },
             manifest=data,
             signature=signature,

@@ -11,11 +11,15 @@ from verifier.host.store import Audited, Complaint, Store
 from verifier.keys import public_key_text
 from verifier.verify import utc_text
 
-_WIDTH, _HEIGHT, _MARGIN = 640, 96, 14
-_DAY = 86_400
+_WIDTH, _HEIGHT, _MARGIN, _FOOT = 640, 110, 14, 26
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+
+# How many snapshots stand open on the page; the others are folded.
+NEWEST = 14
 
 # How the pages write a time.
 MINUTES = "%Y-%m-%d %H:%M UTC"
+_DATE = "%Y-%m-%d"
 
 
 @dataclass(frozen=True)
@@ -29,18 +33,29 @@ class Dot:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """Snapshots by time, and by the least ratio that they prove, up to ``top``."""
+
+    dots: list[Dot]
+    top: str
+    first: str
+    last: str
+
+
+@dataclass(frozen=True)
 class ExchangeView:
     """An exchange as its page shows it, the newest snapshot first."""
 
     name: str
     key: str
     url: str
+    follows: bool
     watched: bool
     looked: str
     fault: str
     alarms: list[Alarm]
     snapshots: list[dict[str, Any]]
-    dots: list[Dot]
+    picture: Picture | None
 
 
 def exchange_views(settings: Settings, store: Store, now: int) -> list[ExchangeView]:
@@ -55,24 +70,29 @@ def _view(entry: WatchedExchange | None, store: Store, key: bytes, now: int) -> 
     look = store.look(key)
     newest = history[0] if history else None
     complaints = store.complaints([item.digest for item in history])
+    overdue = entry.overdue_seconds if entry else None
+    found = alarms(history, store.listed(key), now, overdue)
     return ExchangeView(
         name=entry.name if entry else (newest.exchange if newest else ""),
         key=public_key_text(key),
-        url=entry.bundle if entry else (newest.url if newest else ""),
+        url=entry.place if entry else (newest.url if newest else ""),
+        follows=entry is not None and bool(entry.history),
         watched=entry is not None,
         looked=utc_text(look[0], MINUTES) if look else "never",
         fault=look[1] if look else "",
-        alarms=alarms(history, now, entry.overdue_seconds if entry else None),
-        snapshots=[snapshot_view(item, complaints) for item in history],
-        dots=_dots(history),
+        alarms=found,
+        snapshots=[snapshot_view(item, complaints, now) for item in history],
+        picture=_picture(history, {digest for alarm in found for digest in alarm.digests}),
     )
 
 
-def snapshot_view(item: Audited, complaints: list[Complaint]) -> dict[str, Any]:
+def snapshot_view(item: Audited, complaints: list[Complaint], now: int) -> dict[str, Any]:
     """Return one snapshot's facts, as text."""
+    times = item.details.get("block_times", {})
     return {
         "id": item.snapshot_id or "unreadable",
         "time": utc_text(item.time, MINUTES),
+        "age": f"{span(now - item.time)} ago" if item.time <= now else "dated in the future",
         "audited": utc_text(item.audited, MINUTES),
         "accepted": not item.code,
         "code": item.code,
@@ -82,7 +102,16 @@ def snapshot_view(item: Audited, complaints: list[Complaint]) -> dict[str, Any]:
             {"code": code, "level": level, "ratio": f"{num}/{den}"}
             for code, level, num, den in item.details["assets"]
         ],
-        "chains": [{"name": name, "height": height} for name, height, _ in item.details["chains"]],
+        "chains": [
+            {
+                "name": name,
+                "height": height,
+                "hash": block_hash,
+                "time": utc_text(times[name]) if name in times else None,
+                "age": _block_age(item.time, times.get(name)),
+            }
+            for name, height, block_hash in item.details["chains"]
+        ],
         "complaints": [
             {"digest": one.digest.hex(), "code": one.code, "shown": one.package is not None}
             for one in complaints
@@ -91,24 +120,42 @@ def snapshot_view(item: Audited, complaints: list[Complaint]) -> dict[str, Any]:
     }
 
 
-def _dots(history: list[Audited]) -> list[Dot]:
+def span(seconds: int) -> str:
+    """Return a length of time in its greatest unit, rounded down; of days from two on."""
+    for unit, name, least in ((_DAY, "day", 2), (_HOUR, "hour", 1), (_MINUTE, "minute", 1)):
+        count = seconds // unit
+        if count >= least:
+            return f"{count:,} {name}{'s' if count > 1 else ''}"
+    return "less than a minute"
+
+
+def _block_age(snapshot: int, block: int | None) -> str:
+    """Say how far a block's time is from its snapshot's; no evidence but Ethereum's shows one."""
+    if block is None:
+        return "its time is not shown"
+    return (
+        f"{span(abs(snapshot - block))} {'before' if block <= snapshot else 'after'} the snapshot"
+    )
+
+
+def _picture(history: list[Audited], alarming: set[bytes]) -> Picture | None:
     """Place snapshots by time from left to right, and by the least ratio from below to above."""
     if not history:
-        return []
-    first = min(item.time for item in history)
-    span = max(max(item.time for item in history) - first, _DAY)
+        return None
+    oldest_first = sorted(history, key=lambda item: item.time)
+    first, last = oldest_first[0].time, oldest_first[-1].time
     ratios = {item.digest: _floor(item) for item in history}
-    top = max(max(ratios.values()), 1.01)
+    top = max(*ratios.values(), 1.1)
     dots = []
-    for item in sorted(history, key=lambda item: item.time):
-        x = _MARGIN + (_WIDTH - 2 * _MARGIN) * (item.time - first) / span
+    for item in oldest_first:
+        x = _MARGIN + (_WIDTH - 2 * _MARGIN) * (item.time - first) / max(last - first, _DAY)
         share = (ratios[item.digest] - 1) / (top - 1)
-        y = _HEIGHT - 2 * _MARGIN - (_HEIGHT - 4 * _MARGIN) * max(0.0, min(share, 1.0))
-        said = item.code or f"accepted, at least {ratios[item.digest]:.2f} of liabilities"
-        dots.append(
-            Dot(x, y, "bad" if item.code else "good", f"{utc_text(item.time, MINUTES)}: {said}")
-        )
-    return dots
+        y = _HEIGHT - _FOOT - (_HEIGHT - _FOOT - _MARGIN) * max(0.0, min(share, 1.0))
+        bad = item.code or ("see the alarm above" if item.digest in alarming else "")
+        said = bad or f"accepted, at least {ratios[item.digest]:.2f} of liabilities"
+        label = f"{utc_text(item.time, MINUTES)}: {said}"
+        dots.append(Dot(x, y, "bad" if bad else "good", label))
+    return Picture(dots, f"{top:.2f}", utc_text(first, _DATE), utc_text(last, _DATE))
 
 
 def _floor(item: Audited) -> float:
@@ -121,7 +168,7 @@ def facts(view: ExchangeView) -> dict[str, Any]:
     return {
         "name": view.name,
         "public_key": view.key,
-        "bundle": view.url,
+        "history" if view.follows else "bundle": view.url,
         "watched": view.watched,
         "alarms": [
             {"kind": alarm.kind, "text": alarm.text, "manifests": [d.hex() for d in alarm.digests]}

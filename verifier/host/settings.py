@@ -27,6 +27,7 @@ _KEYS: dict[str, type] = {
 _EXCHANGE_KEYS: dict[str, type] = {
     "name": str,
     "bundle": str,
+    "history": str,
     "public_key": str,
     "overdue_hours": int,
 }
@@ -34,12 +35,22 @@ _EXCHANGE_KEYS: dict[str, type] = {
 
 @dataclass(frozen=True)
 class WatchedExchange:
-    """An exchange whose newest bundle is at the URL ``bundle``; ``public_key`` has 32 bytes."""
+    """An exchange; ``public_key`` has 32 bytes.
+
+    One of two URLs is empty: ``bundle`` is where its newest bundle is, ``history`` its published
+    folder (spec/wire.md, section 10).
+    """
 
     name: str
     bundle: str
+    history: str
     public_key: bytes
     overdue_seconds: int
+
+    @property
+    def place(self) -> str:
+        """The URL that is given."""
+        return self.bundle or self.history
 
 
 @dataclass(frozen=True)
@@ -98,12 +109,17 @@ def read_settings(file: Path, *, loopback: bool = False) -> Settings:
 def _exchange(where: str, entry: Any) -> WatchedExchange:
     if not isinstance(entry, dict):
         raise Misuse(f"{where}: not a table")
-    _check_keys(where, entry, _EXCHANGE_KEYS, required={"name", "bundle", "public_key"})
-    if not re.fullmatch(r"https?://[!-~]{1,2000}", entry["bundle"]):
-        raise Misuse(f"{where}: bundle is no http(s) URL")
+    _check_keys(where, entry, _EXCHANGE_KEYS, required={"name", "public_key"})
+    places = {"bundle", "history"} & entry.keys()
+    if len(places) != 1:
+        raise Misuse(f"{where}: one of bundle and history is needed, and not both")
+    for key in places:
+        if not re.fullmatch(r"https?://[!-~]{1,2000}", entry[key]):
+            raise Misuse(f"{where}: {key} is no http(s) URL")
     return WatchedExchange(
         name=_name(f"{where}: name", entry["name"]),
-        bundle=entry["bundle"],
+        bundle=entry.get("bundle", ""),
+        history=entry.get("history", ""),
         public_key=parse_public_key(entry["public_key"]),
         overdue_seconds=_whole(where, entry, "overdue_hours", 48) * _HOUR,
     )

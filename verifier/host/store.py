@@ -15,8 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-SCHEMA_VERSION = 1
-_SCHEMA = """
+from verifier.history import Entry
+
+# The statements that lead from each version of the schema to the next.
+_SCHEMAS = (
+    """
 CREATE TABLE snapshot (
     digest BLOB PRIMARY KEY, public_key BLOB NOT NULL, exchange TEXT NOT NULL,
     snapshot_id TEXT NOT NULL, previous BLOB NOT NULL, time INTEGER NOT NULL, url TEXT NOT NULL,
@@ -36,14 +39,26 @@ CREATE TABLE complaint (
     digest BLOB PRIMARY KEY, manifest BLOB NOT NULL, code TEXT NOT NULL, place TEXT NOT NULL,
     time INTEGER NOT NULL, package BLOB
 ) STRICT;
-"""
+""",
+    """
+CREATE TABLE listed (
+    public_key BLOB NOT NULL, snapshot_id TEXT NOT NULL, manifest BLOB NOT NULL,
+    previous BLOB NOT NULL, time INTEGER NOT NULL, seen INTEGER NOT NULL, state TEXT NOT NULL,
+    tried INTEGER NOT NULL, fault TEXT NOT NULL, PRIMARY KEY (public_key, snapshot_id)
+) STRICT;
+""",
+)
+
+# What has become of an entry of an index.
+DROPPED, CHANGED = "dropped", "changed"
 
 
 @dataclass(frozen=True)
 class Audited:
     """A manifest and what became of it; ``code`` is empty if its bundle was accepted.
 
-    ``details`` has for each asset its code, level and ratio, and for each chain its block.
+    ``details`` has for each asset its code, level and ratio, for each chain its block, and the
+    times of those blocks whose header the evidence shows.
     """
 
     digest: bytes
@@ -61,6 +76,26 @@ class Audited:
     signature: bytes
     attestation: bytes
     attestation_signature: bytes
+
+    @property
+    def entry(self) -> Entry:
+        """What a true index says of it."""
+        return Entry(self.digest, self.previous, self.snapshot_id, self.time)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An entry of an exchange's index as it was first ``seen``, and what came of it.
+
+    ``state`` is empty while the index has it so; ``tried`` is when its audit was tried last, and
+    ``fault`` why that came to nothing. Times in Unix seconds.
+    """
+
+    entry: Entry
+    seen: int
+    state: str = ""
+    tried: int = 0
+    fault: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,9 +131,9 @@ class Store:
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")
         (found,) = self._database.execute("PRAGMA user_version").fetchone()
-        if found == 0:
+        for version, schema in enumerate(_SCHEMAS[found:], found + 1):
             self._database.executescript(
-                f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+                f"BEGIN; {schema} PRAGMA user_version = {version}; COMMIT;"
             )
 
     def close(self) -> None:
@@ -129,6 +164,46 @@ class Store:
     def public_keys(self) -> list[bytes]:
         """Return the keys of all exchanges that something is known of."""
         return [row[0] for row in self._all("SELECT DISTINCT public_key FROM snapshot")]
+
+    def outcomes(self) -> dict[bytes, tuple[str, int]]:
+        """Return, of every manifest that was audited, its code and when."""
+        rows = self._all("SELECT digest, code, audited FROM snapshot")
+        return {digest: (code, audited) for digest, code, audited in rows}
+
+    def listed(self, public_key: bytes) -> list[Listed]:
+        """Return every entry that an exchange's index has ever had, the oldest first."""
+        query = (
+            "SELECT manifest, previous, snapshot_id, time, seen, state, tried, fault "
+            "FROM listed WHERE public_key = ? ORDER BY time, snapshot_id"
+        )
+        return [Listed(Entry(*row[:4]), *row[4:]) for row in self._all(query, public_key)]
+
+    def keep_listed(self, public_key: bytes, items: Sequence[Listed]) -> None:
+        """Keep entries, in place of earlier ones of the same snapshots, in one transaction."""
+        rows = [
+            (
+                public_key,
+                item.entry.snapshot_id,
+                item.entry.manifest,
+                item.entry.previous,
+                item.entry.time,
+                item.seen,
+                item.state,
+                item.tried,
+                item.fault,
+            )
+            for item in items
+        ]
+        query = "INSERT OR REPLACE INTO listed VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        with self._lock:
+            self._database.execute("BEGIN")
+            self._database.executemany(query, rows)
+            self._database.execute("COMMIT")
+
+    def note_try(self, public_key: bytes, snapshot_id: str, time: int, fault: str) -> None:
+        """Keep when a snapshot of an index was tried, and what was wrong, if anything."""
+        query = "UPDATE listed SET tried = ?, fault = ? WHERE public_key = ? AND snapshot_id = ?"
+        self._all(query, time, fault, public_key, snapshot_id)
 
     def note_look(self, public_key: bytes, time: int, fault: str) -> None:
         """Keep when an exchange was last looked at, and why it could not be read, if so."""

@@ -1,0 +1,160 @@
+"""Running hosts that audit, for tests: processes of their own, over what a static host serves."""
+
+from __future__ import annotations
+
+import functools
+import http.client
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from tests.unit.verifier_bundle import Bundle
+from verifier.keys import public_key_text
+
+BIN = Path(sys.executable).parent
+
+
+@dataclass
+class Host:
+    """A running host: its process, address, key and folder."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    key: bytes
+    folder: Path
+
+    def ask(
+        self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
+    ) -> tuple[int, bytes]:
+        address = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        with closing(address) as connection:
+            connection.request(method, path, body, headers or {})
+            with connection.getresponse() as answer:
+                return answer.status, answer.read()
+
+    def history(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(self.ask("GET", "/history.json")[1])["exchanges"]
+        return found
+
+    def wait(self, ready: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
+        """Return the history once it is as it shall become."""
+        for _ in range(300):
+            found = self.history()
+            if ready(found):
+                return found
+            time.sleep(0.1)
+        raise AssertionError(found)
+
+
+class Ranges(SimpleHTTPRequestHandler):
+    """Files with byte ranges, as a static host serves them."""
+
+    def do_GET(self) -> None:
+        path = Path(self.translate_path(self.path))
+        if not path.is_file():
+            self.send_error(404)
+            return
+        data = path.read_bytes()
+        status, asked = 200, self.headers.get("Range")
+        headers = {}
+        if asked is not None:
+            first, last = (int(text) for text in asked.removeprefix("bytes=").split("-"))
+            headers["Content-Range"] = f"bytes {first}-{last}/{len(data)}"
+            data, status = data[first : last + 1], 206
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(data))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *arguments: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def serving(root: Path) -> Iterator[str]:
+    """Serve a folder; give its URL."""
+    root.mkdir(exist_ok=True)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Ranges, directory=root))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def bundle_at(folder: Path, **changes: Any) -> Bundle:
+    """Publish a bundle, in place of an earlier one."""
+    new = folder.with_suffix(".new")
+    new.mkdir()
+    bundle = Bundle(new, **changes)
+    if folder.exists():
+        shutil.move(folder, folder.parent.parent / uuid.uuid4().hex)
+    new.rename(folder)
+    bundle.folder = folder
+    return bundle
+
+
+@contextmanager
+def hosts(folder: Path) -> Iterator[Callable[..., Host]]:
+    """Give what starts hosts that watch exchanges; the second goes on with what the first kept.
+
+    An exchange is a name, the URL of a bundle, a public key, and ``history`` if the URL is that of
+    a published folder.
+    """
+    with ExitStack() as running:
+
+        def run(*exchanges: tuple[str, str, bytes] | tuple[str, str, bytes, str]) -> Host:
+            key = Ed25519PrivateKey.from_private_bytes(b"h" * 32)
+            pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+            (folder / "host.pem").write_bytes(pem)
+            text = 'name = "The Auditor"\nkey = "host.pem"\nfolder = "host"\nevery_seconds = 1\n'
+            for name, url, public_key, *kind in exchanges:
+                text += (
+                    f'[[exchange]]\nname = "{name}"\n{kind[0] if kind else "bundle"} = "{url}"\n'
+                )
+                text += f'public_key = "{public_key_text(public_key)}"\n'
+            (folder / "host.toml").write_text(text)
+            port = free_port()
+            command = [str(BIN / "assay-verify"), "serve", str(folder / "host.toml")]
+            command += ["--port", str(port), "--test-loopback"]
+            process = subprocess.Popen(command)
+            running.callback(process.wait)
+            running.callback(process.kill)
+            host = Host(process, port, key.public_key().public_bytes_raw(), folder / "host")
+            for _ in range(300):
+                with suppress(OSError):
+                    host.ask("GET", "/history.json")
+                    break
+                time.sleep(0.1)
+            return host
+
+        yield run
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def audited(found: list[dict[str, Any]]) -> bool:
+    return bool(found and found[0]["snapshots"])
+
+
+def kinds(found: list[dict[str, Any]]) -> set[str]:
+    return {alarm["kind"] for alarm in found[0]["alarms"]}

@@ -1,0 +1,111 @@
+"""Following a published folder: every snapshot that its index names is audited, the oldest first.
+
+The index is the exchange's word, unsigned. It says where to look, and it is held to what it said
+before: an entry that is dropped or changed, or that names another manifest than is served, shows.
+What it costs is bounded: its bytes and entries, what is kept of it, and the time before other
+exchanges have their turn. An entry that could not be audited waits an hour, so none keeps the
+others from theirs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import replace
+
+from verifier.errors import CannotCheck, Code, Misuse, Rejected
+from verifier.history import (
+    HISTORY_PATH,
+    MAX_HISTORY_BYTES,
+    BadHistory,
+    Entry,
+    History,
+    read_history,
+)
+from verifier.host.audits import RETRY_SECONDS, Auditor
+from verifier.host.settings import WatchedExchange
+from verifier.host.store import CHANGED, DROPPED, Listed, Store
+from verifier.http_source import Door, HttpSource
+
+MAX_LISTED = 8192
+_TURN_SECONDS = 60
+
+
+class Follower:
+    """Follows published folders; ``now`` gives Unix seconds."""
+
+    def __init__(
+        self, store: Store, door: Door, auditor: Auditor, now: Callable[[], float] = time.time
+    ) -> None:
+        self._store = store
+        self._door = door
+        self._auditor = auditor
+        self._now = now
+
+    def follow(self, exchange: WatchedExchange) -> bool:
+        """Audit what is new for about a minute; tell whether more is left.
+
+        Raises:
+            Rejected: there is no index.
+            CannotCheck: it could not be read, is malformed, lists too much, or names another key.
+            Misuse: the URL is malformed.
+        """
+        history = self._read(exchange.history)
+        self._hold(exchange.public_key, history.snapshots)
+        if history.public_key != exchange.public_key:
+            message = f"{HISTORY_PATH} names another key than the one that is watched"
+            raise CannotCheck(Code.CHECK_UNREADABLE, message)
+        end = time.monotonic() + _TURN_SECONDS
+        for entry in self._waiting(exchange.public_key, history.snapshots):
+            if time.monotonic() > end:
+                return True
+            self._audit(exchange, entry)
+        return False
+
+    def _read(self, url: str) -> History:
+        with closing(HttpSource(url, door=self._door)) as source:
+            data = source.read(HISTORY_PATH, MAX_HISTORY_BYTES)
+        try:
+            return read_history(data)
+        except BadHistory as error:
+            message = f"{HISTORY_PATH}: {error}"
+            raise CannotCheck(Code.CHECK_UNREADABLE, message) from None
+
+    def _hold(self, public_key: bytes, entries: Sequence[Entry]) -> None:
+        """Compare an index with all that was seen in earlier ones, and keep what is new."""
+        seen = {item.entry.snapshot_id: item for item in self._store.listed(public_key)}
+        now = int(self._now())
+        current = {entry.snapshot_id: entry for entry in entries}
+        news = [Listed(entry, now) for name, entry in current.items() if name not in seen]
+        if len(seen) + len(news) > MAX_LISTED:
+            message = f"{HISTORY_PATH} has named more than {MAX_LISTED} snapshots by now"
+            raise CannotCheck(Code.CHECK_UNREADABLE, message)
+        for name, item in seen.items():
+            found = current.get(name)
+            state = DROPPED if found is None else "" if found == item.entry else CHANGED
+            if state != item.state:
+                news.append(replace(item, state=state))
+        self._store.keep_listed(public_key, news)
+
+    def _waiting(self, public_key: bytes, entries: Sequence[Entry]) -> list[Entry]:
+        """Return what is not audited, or was rejected, and was not tried within the hour."""
+        outcomes = self._store.outcomes()
+        tried = {item.entry.snapshot_id: item.tried for item in self._store.listed(public_key)}
+        before = self._now() - RETRY_SECONDS
+
+        def waits(entry: Entry) -> bool:
+            code, audited = outcomes.get(entry.manifest, ("unknown", 0))
+            return bool(code) and max(audited, tried[entry.snapshot_id]) <= before
+
+        return [entry for entry in entries if waits(entry)]
+
+    def _audit(self, exchange: WatchedExchange, entry: Entry) -> None:
+        url, fault = f"{exchange.history.rstrip('/')}/{entry.path}", ""
+        try:
+            found = self._auditor.look(url, exchange.public_key, own=True)
+            if found.digest != entry.manifest:
+                fault = f"another manifest is served: {found.digest.hex()}"
+        except (Rejected, CannotCheck, Misuse) as error:
+            fault = str(error)
+        self._store.note_try(exchange.public_key, entry.snapshot_id, int(self._now()), fault[:300])
