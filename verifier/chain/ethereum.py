@@ -20,13 +20,14 @@ from verifier.chain.state import NATIVE, State, UnknownSlot
 from verifier.chain.tokens import TokenSlot, storage_key, token_slots
 from verifier.chain.trie import BadNode, MissingNode
 from verifier.errors import CannotCheck, Code, Rejected
-from verifier.holdings import CheckedEvidence, Holding
+from verifier.hidden import key_owners, set_name, split_amounts
+from verifier.holdings import CheckedEvidence, HiddenHolding, Holding
 from verifier.keys import public_key_text
 from verifier.manifest import CheckedManifest
 from verifier.ownership import ownership_message
 from verifier.ownership.contract import MAGIC_VALUE, contract_signature, validity_call
 from verifier.ownership.recovery import eip191_digest
-from verifier.wire import Chain
+from verifier.wire import Asset, Chain
 
 CHAIN = "ethereum"
 MAINNET = 1
@@ -190,12 +191,12 @@ class EthereumNode:
             claimed = any(
                 holding.chain == CHAIN and holding.level is Level.CLAIMED
                 for found in evidence
-                for holding in found.rows
+                for holding in found.holdings
             )
             header = parse_header(self._node.header(fields)) if claimed else None
             digest = eip191_digest(_message(checked, block))
             return [
-                self._confirm_asset(header, block.hash, digest, asset.code, found)
+                self._confirm_asset(header, block.hash, digest, asset, found)
                 for asset, found in zip(checked.manifest.assets, evidence, strict=True)
             ]
         finally:
@@ -206,12 +207,12 @@ class EthereumNode:
         header: Header | None,
         block_hash: bytes,
         digest: bytes,
-        code: str,
+        asset: Asset,
         found: CheckedEvidence,
     ) -> CheckedEvidence:
         """Return an asset's evidence with levels raised: amounts first, then owners."""
         rows = tuple(
-            self._confirm_amount(header, f"{code}, row {at}", holding)
+            self._confirm_amount(header, f"{asset.code}, row {at}", holding)
             if holding.chain == CHAIN
             else holding
             for at, holding in enumerate(found.rows)
@@ -219,21 +220,21 @@ class EthereumNode:
         rows = tuple(
             holding
             if holding.is_owned
-            else self._confirm_owner(block_hash, digest, f"{code}, row {at}", holding)
+            else self._confirm_owner(block_hash, digest, f"{asset.code}, row {at}", holding)
             for at, holding in enumerate(rows)
         )
         hidden = tuple(
-            replace(listed, level=Level.CHAIN)
-            if listed.chain == CHAIN and listed.level is Level.HEADER
-            else listed
-            for listed in found.hidden
+            self._confirm_set(header, set_name(asset, at), holding)
+            if holding.chain == CHAIN
+            else holding
+            for at, holding in enumerate(found.hidden)
         )
         return replace(found, rows=rows, hidden=hidden)
 
     def _confirm_amount(self, header: Header | None, where: str, holding: Holding) -> Holding:
         """Return a row known by the chain, or as it was if the node cannot tell.
 
-        ``header`` is the block's, which is there if some row is not proved by the bundle.
+        ``header`` is the block's, which is there if the bundle does not prove everything.
         """
         if header is not None and holding.level is Level.CLAIMED:
             try:
@@ -245,6 +246,26 @@ class EthereumNode:
             if int.from_bytes(holding.row.amount) > balance:
                 message = "less is there than the row counts"
                 raise Rejected(Code.CHAIN_WRONG_AMOUNT, where, message)
+        return replace(holding, level=Level.CHAIN)
+
+    def _confirm_set(
+        self, header: Header | None, where: str, holding: HiddenHolding
+    ) -> HiddenHolding:
+        """Return a hidden set known by the chain, or as it was if the node cannot tell.
+
+        Its amounts are exact, where those of rows may be understated. One question a key.
+        """
+        if header is not None and holding.level is Level.CLAIMED:
+            listed = holding.listed
+            owners = key_owners(listed.keys, listed.scripts)
+            for (account,), amount in zip(owners, split_amounts(listed.amounts), strict=True):
+                try:
+                    balance, _ = self._node.balance(header, account, listed.contract, self._slots)
+                except (NodeError, UnknownSlot):
+                    return holding
+                if amount != balance:
+                    message = "a key held another amount"
+                    raise Rejected(Code.CHAIN_WRONG_AMOUNT, where, message)
         return replace(holding, level=Level.CHAIN)
 
     def _confirm_owner(
