@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from verifier.chain.bitcoin_rpc import BitcoinNode
+from verifier.chain.bitcoin_node import BitcoinNode
 from verifier.chain.bitcoin_snapshot import SnapshotNode
 from verifier.chain.ethereum import EthereumNode
 from verifier.chain.levels import Level

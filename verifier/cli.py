@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from verifier.chain.bitcoin_rpc import BitcoinNode
+from verifier.chain.bitcoin_node import BitcoinNode
 from verifier.chain.bitcoin_snapshot import SnapshotNode
 from verifier.chain.ethereum import EthereumNode
 from verifier.chain.levels import Level

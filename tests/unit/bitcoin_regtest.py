@@ -162,6 +162,17 @@ class Regtest:
         self._replayed[self.hash_at(last)] = list(coins.values())
         return list(coins.values())
 
+    def created(self) -> dict[tuple[bytes, int], Unspent]:
+        """Return every output of the active chain, spent or not."""
+        return {
+            (item.txid(), index): Unspent(
+                item.txid(), index, output.value, output.script_pubkey.data, at, number == 0
+            )
+            for at in range(1, self.height + 1)
+            for number, item in enumerate(self.transactions(at))
+            for index, output in enumerate(item.vout)
+        }
+
     def snapshot(self, height: int | None = None) -> bytes:
         """Return the file that `dumptxoutset` writes at a block of the active chain."""
         at = self.height if height is None else height

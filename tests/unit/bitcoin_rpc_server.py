@@ -44,11 +44,15 @@ class RpcError(Exception):
 
 
 class Core:
-    """The methods of a node over a chain; ``calls`` are the names of those that were asked."""
+    """The methods of a node over a chain; ``calls`` are the names of those that were asked.
 
-    def __init__(self, chain: Regtest, name: str = "regtest") -> None:
+    A node that is ``pruned`` has let go of its blocks.
+    """
+
+    def __init__(self, chain: Regtest, name: str = "regtest", *, pruned: bool = False) -> None:
         self.chain = chain
         self.name = name
+        self.pruned = pruned
         self.calls: list[str] = []
         self.before: dict[str, Callable[[], object]] = {}  # done once, before a method answers
         self._lock = threading.Lock()
@@ -99,6 +103,30 @@ class Core:
         is_active = height <= self.chain.height and block_hash == self.do_getblockhash(height)
         confirmations = self.chain.height - height + 1 if is_active else -1
         return {"hash": block_hash, "confirmations": confirmations, "height": height}
+
+    def do_getblock(self, block_hash: str, verbosity: int = 1) -> Any:
+        head = self.do_getblockheader(block_hash)
+        if self.pruned or head["confirmations"] < 0:
+            raise RpcError(-1, "Block not available (pruned data)")
+        height, created = head["height"], self.chain.created()
+        transactions: list[Any] = []
+        for item in self.chain.transactions(height):
+            inputs: list[Any] = [{"coinbase": "00", "sequence": 0}]
+            if transactions:
+                inputs = []
+                for spend in item.vin:
+                    inputs.append({"txid": spend.txid.hex(), "vout": spend.vout, "sequence": 0})
+                    if verbosity == 3:
+                        coin = created[spend.txid, spend.vout]
+                        inputs[-1]["prevout"] = {
+                            "generated": coin.coinbase,
+                            "height": coin.height,
+                            "value": _Amount(coin.amount),
+                            "scriptPubKey": {"asm": "", "hex": coin.script.hex()},
+                        }
+            transactions.append({"txid": item.txid().hex(), "vin": inputs, "vout": []})
+        parent = {"previousblockhash": self.chain.hash_at(height - 1).hex()}
+        return {**head, "nTx": len(transactions), "tx": transactions, **parent}
 
     def do_gettxout(self, txid: str, index: int, mempool: bool = True) -> Any:
         coin = self.unspent().get((txid, index))

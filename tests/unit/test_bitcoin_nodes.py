@@ -16,7 +16,7 @@ from tests.unit.bitcoin_rpc_server import Core, serve
 from tests.unit.bitcoin_snapshot import REGTEST, snapshot
 from tests.unit.bitcoin_spend import Wallet, reserves, text_of, wallet
 from verifier import CannotCheck, Level, Rejected
-from verifier.chain.bitcoin_rpc import BitcoinNode
+from verifier.chain.bitcoin_node import BitcoinNode
 from verifier.chain.bitcoin_snapshot import SnapshotNode
 from verifier.chain.utxo_snapshot import UtxoSnapshot
 from verifier.ownership import parse_address
@@ -108,8 +108,14 @@ def test_a_node_at_the_block_confirms_every_row(exchange: Exchange) -> None:
     assert core.calls.count("scantxoutset") == 1
 
 
-def test_a_node_beyond_the_block_leaves_open_what_was_spent_since(moved: Exchange) -> None:
+def test_a_node_beyond_the_block_finds_what_was_spent_since_in_its_blocks(moved: Exchange) -> None:
     core = Core(moved.chain)
+    assert ask(moved, moved.held(), core) == {Level.CHAIN: UNITS}
+    assert core.calls.count("getblock") == 3
+
+
+def test_a_node_without_its_blocks_leaves_open_what_was_spent_since(moved: Exchange) -> None:
+    core = Core(moved.chain, pruned=True)
     levels = ask(moved, moved.held(), core)
     spent = sum(HELD[0][1]) + sum(HELD[3][1])
     assert levels == {Level.CHAIN: UNITS - spent, Level.CLAIMED: spent}
@@ -123,8 +129,12 @@ def test_what_came_after_the_block_does_not_count(moved: Exchange, tmp_path: Pat
     coin = next(c for c in made.chain.unspent(made.height) if c.height == 2)
     paid = [(sum(amounts), owner.output), (coin.amount - sum(amounts), MINER.output)]
     made.chain.mine([pay([(MINER, coin)], paid)])
-    levels = ask(made, made.held())
+    levels = ask(made, made.held(), Core(made.chain, pruned=True))
     assert levels[Level.CLAIMED] == sum(amounts)
+    assert ask(made, made.held()) == {Level.CHAIN: UNITS}
+    # Its blocks show what was spent, and no more.
+    held = made.held(changed_row(owner, 1, HELD[4][0]))
+    assert rejection(lambda: ask(made, held))[0] == "chain.wrong-amount"
 
 
 def changed_row(owner: Wallet, amount: int, other: Wallet) -> Edit:
@@ -146,9 +156,10 @@ def test_a_row_of_more_than_is_there(exchange: Exchange, moved: Exchange) -> Non
     node = node_of(exchange, exchange.chain.snapshot())
     assert rejection(lambda: held.ask(node)) == ("chain.wrong-amount", where)
     assert rejection(lambda: ask(exchange, held)) == ("chain.wrong-amount", where)
-    # A node beyond the block cannot tell that from coins that were spent since.
+    # A node beyond the block can tell that from coins that were spent since by its blocks alone.
     later = moved.held(edit)
-    open_ = ask(moved, later)[Level.CLAIMED]
+    assert rejection(lambda: ask(moved, later))[0] == "chain.wrong-amount"
+    open_ = ask(moved, later, Core(moved.chain, pruned=True))[Level.CLAIMED]
     assert open_ == sum(HELD[0][1]) + sum(HELD[3][1]) + 1
     node = node_of(moved, moved.chain.snapshot(moved.height))
     assert rejection(lambda: later.ask(node))[0] == "chain.wrong-amount"
@@ -201,6 +212,30 @@ def test_coins_that_are_not_there(
     assert code == "chain.wrong-amount"
     assert where.startswith("BTC, coin ")
     assert rejection(lambda: ask(exchange, held))[0] == "chain.wrong-amount"
+
+
+@pytest.mark.parametrize("change", [absent, no_such_index])
+def test_coins_that_were_not_there_at_an_earlier_block(
+    moved: Exchange, change: Callable[[list[SpentCoin]], None]
+) -> None:
+    """Coins that are not there now were spent since, or never were; the blocks tell which."""
+    held = moved.held(lie_about_coins(moved, change))
+    assert rejection(lambda: ask(moved, held))[0] == "chain.wrong-amount"
+    assert Level.CLAIMED in ask(moved, held, Core(moved.chain, pruned=True))
+
+
+def test_a_spent_coin_of_another_amount(moved: Exchange) -> None:
+    """The first wallet's first coin was spent since; its two coins swap a satoshi."""
+    spent = moved.coins_of(HELD[0][0])[0]
+
+    def change(listed: list[SpentCoin]) -> None:
+        (at,) = (n for n, c in enumerate(listed) if (c.txid, c.index) == (spent.txid, spent.index))
+        listed[at] = replace(listed[at], amount=listed[at].amount + 1)
+        (other,) = (n for n, c in enumerate(listed) if n != at and c.address == listed[at].address)
+        listed[other] = replace(listed[other], amount=listed[other].amount - 1)
+
+    held = moved.held(lie_about_coins(moved, change))
+    assert rejection(lambda: ask(moved, held))[0] == "chain.wrong-amount"
 
 
 def test_a_coin_that_is_younger_than_the_block(moved: Exchange) -> None:

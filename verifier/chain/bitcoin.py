@@ -1,19 +1,21 @@
 """Bitcoin's part of checked evidence: what a node or a snapshot is asked, and what it confirms.
 
 A row is confirmed when its address holds at least its amount at the manifest's block, and every
-coin listed for it is there as listed.
+coin listed for it is there as listed; a hidden set when each of its keys holds just what it says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from verifier.chain.levels import Level
 from verifier.errors import CannotCheck, Code, Rejected
+from verifier.hidden import key_owners, scripts_a_key, set_name
 from verifier.holdings import CheckedEvidence
 from verifier.manifest import CheckedManifest
-from verifier.wire import Chain
+from verifier.params import POINT_BYTES
+from verifier.wire import Chain, HiddenSet
 
 CHAIN = "bitcoin"
 
@@ -30,6 +32,25 @@ class Place:
     address: str
     script: bytes
     amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class HiddenPlace:
+    """A hidden set of bitcoin: the numbers of asset and set, and what it lists."""
+
+    asset: int
+    number: int
+    where: str
+    listed: HiddenSet
+
+    @property
+    def scripts(self) -> int:
+        """How many scripts its keys stand for."""
+        return len(self.listed.keys) // POINT_BYTES * scripts_a_key(self.listed.scripts)
+
+    def owned(self) -> Iterator[list[bytes]]:
+        """Yield the scripts of each key."""
+        return key_owners(self.listed.keys, self.listed.scripts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +91,18 @@ def places(checked: CheckedManifest, evidence: Sequence[CheckedEvidence]) -> lis
     return [place for _, place in sorted(found, key=lambda entry: entry[0])]
 
 
+def hidden_places(
+    checked: CheckedManifest, evidence: Sequence[CheckedEvidence]
+) -> list[HiddenPlace]:
+    """Return the hidden sets of the chain's own coin."""
+    return [
+        HiddenPlace(at, number, set_name(asset, number), holding.listed)
+        for at, (asset, found) in enumerate(zip(checked.manifest.assets, evidence, strict=True))
+        for number, holding in enumerate(found.hidden)
+        if (holding.chain, holding.listed.contract) == (CHAIN, "")
+    ]
+
+
 def coins(
     checked: CheckedManifest, evidence: Sequence[CheckedEvidence], among: Sequence[Place]
 ) -> list[ListedCoin]:
@@ -88,19 +121,24 @@ def coins(
 
 
 def confirmed(
-    evidence: Sequence[CheckedEvidence], among: Sequence[Place], numbers: Set[int]
+    evidence: Sequence[CheckedEvidence], rows: Iterable[Place], sets: Iterable[HiddenPlace]
 ) -> list[CheckedEvidence]:
-    """Return the evidence with the places of these numbers known as ``chain``."""
-    known = {(among[number].asset, among[number].row) for number in numbers}
+    """Return the evidence with these rows and sets known as ``chain``."""
+    known_rows = {(place.asset, place.row) for place in rows}
+    known_sets = {(place.asset, place.number) for place in sets}
     return [
         replace(
-            holdings,
+            found,
             rows=tuple(
-                replace(holding, level=Level.CHAIN) if (at, number) in known else holding
-                for number, holding in enumerate(holdings.rows)
+                replace(holding, level=Level.CHAIN) if (at, number) in known_rows else holding
+                for number, holding in enumerate(found.rows)
+            ),
+            hidden=tuple(
+                replace(holding, level=Level.CHAIN) if (at, number) in known_sets else holding
+                for number, holding in enumerate(found.hidden)
             ),
         )
-        for at, holdings in enumerate(evidence)
+        for at, found in enumerate(evidence)
     ]
 
 

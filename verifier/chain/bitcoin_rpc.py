@@ -1,51 +1,32 @@
-"""A Bitcoin Core node of the verifier's own, over its JSON-RPC, as the source for bitcoin.
+"""What a node of Bitcoin Core is asked over its JSON-RPC, by the verifier and the prover alike.
 
-Such a node knows what is unspent at its tip, not at the manifest's block. A coin that is unspent
-now and was created at or before the block was unspent at the block; so what is there now, of that
-age, bounds from below what an address held then. That can confirm a row. It can contradict one only
-where the tip is the block itself, or where a coin is not as listed, or younger than the block.
-
-A chain moves while it is asked. Every answer is bound to the tip that it was given for, and counts
-only while that tip and the block are on the node's chain.
+Every answer is checked for its form, and bounded. Source: Bitcoin Core's documentation of its RPC.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
-from verifier.chain.bitcoin import (
-    ListedCoin,
-    Place,
-    block_of,
-    coins,
-    confirmed,
-    places,
-    wrong_amount,
-)
-from verifier.chain.json_rpc import TIMEOUT_SECONDS, JsonRpc
-from verifier.errors import CannotCheck, Code, Rejected
-from verifier.holdings import CheckedEvidence
-from verifier.manifest import CheckedManifest
+from verifier.chain.json_rpc import AnswerTooLong, JsonRpc, NodeError
+from verifier.errors import CannotCheck, Code
 
 MAIN_NETWORK = "main"
 # The node reads all of its unspent outputs from disk for a scan.
 SCAN_TIMEOUT_SECONDS = 3600.0
 
-_TRIES = 3
-_COINS_A_BATCH = 500
-_SCRIPTS_A_SCAN = 50_000
+COINS_A_BATCH = 500
+SCRIPTS_A_SCAN = 50_000
 _BATCH_BYTES = 1 << 25  # 500 coins of bare multisig at the largest are 3 MB
 _SCAN_BYTES = 1 << 26
+_BLOCK_BYTES = 1 << 26  # blocks of real transactions take some 20 MB
+_BLOCK_WITH_SPENT_OUTPUTS = 3  # how much `getblock` is to say
 _MAX_MONEY = 2_100_000_000_000_000
 _HASH = re.compile(r"[0-9a-f]{64}")
 _SCRIPT = re.compile(r"(?:[0-9a-f]{2}){0,10000}")
-
-_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True)
@@ -67,7 +48,7 @@ class FoundOutput:
     height: int
 
 
-class _Moved(Exception):
+class Moved(Exception):
     """The chain moved while it was asked."""
 
 
@@ -116,7 +97,7 @@ class BitcoinRpc:
         """Return which of some outputs are unspent at the tip, mempool aside, and that tip.
 
         Raises:
-            _Moved: the tip changed meanwhile.
+            Moved: the tip changed meanwhile.
         """
         best: tuple[str, tuple[Any, ...]] = ("getbestblockhash", ())
         calls = [("gettxout", (txid.hex(), index, False)) for txid, index in outpoints]
@@ -124,7 +105,7 @@ class BitcoinRpc:
         tip_hash = _Fields(self._rpc, best[0], {"": first}).hash("")
         height = self.height_on_chain(tip_hash)
         if height is None or last != first:
-            raise _Moved
+            raise Moved
         tip = Tip(height, tip_hash)
         return tip, [
             None if answer is None else self._output(tip, outpoint, answer)
@@ -134,14 +115,18 @@ class BitcoinRpc:
     def _output(self, tip: Tip, outpoint: tuple[bytes, int], answer: Any) -> FoundOutput:
         found = _Fields(self._rpc, "gettxout", answer)
         if found.hash("bestblock") != tip.hash:
-            raise _Moved
+            raise Moved
         confirmations = found.number("confirmations", least=1, most=tip.height + 1)
         script = found.inner("scriptPubKey").script("hex")
         amount = found.amount("value")
         return FoundOutput(*outpoint, script, amount, tip.height - confirmations + 1)
 
     def scan(self, scripts: Sequence[bytes]) -> tuple[Tip, list[FoundOutput]]:
-        """Return all unspent outputs of some scripts, and the tip that this is of."""
+        """Return all unspent outputs of some scripts, and the tip that this is of.
+
+        Raises:
+            AnswerTooLong: there are more than some 150,000.
+        """
         method = "scantxoutset"
         descriptors = [f"raw({script.hex()})" for script in scripts]
         found = _Fields(
@@ -166,6 +151,38 @@ class BitcoinRpc:
             raise self._scanner.malformed(method)
         return tip, outputs
 
+    def spends(self, block_hash: bytes) -> tuple[bytes, list[FoundOutput]] | None:
+        """Return the hash of a block's parent, and the outputs that the block spends.
+
+        None: the node has let go of the block, or does not say what it spends.
+        """
+        method = "getblock"
+        try:
+            answer = self._rpc.call(
+                method, block_hash.hex(), _BLOCK_WITH_SPENT_OUTPUTS, limit=_BLOCK_BYTES
+            )
+        except (NodeError, AnswerTooLong):
+            return None
+        found = _Fields(self._rpc, method, answer)
+        if found.hash("hash") != block_hash:
+            raise self._rpc.malformed(method)
+        _, *transactions = found.items("tx")  # the first creates coins
+        inputs = [spend for item in transactions for spend in item.items("vin")]
+        if not all(spend.has("prevout") for spend in inputs):
+            return None
+        return found.hash("previousblockhash"), [_spent_output(spend) for spend in inputs]
+
+
+def _spent_output(spend: _Fields) -> FoundOutput:
+    output = spend.inner("prevout")
+    return FoundOutput(
+        spend.hash("txid"),
+        spend.number("vout", most=2**32 - 1),
+        output.inner("scriptPubKey").script("hex"),
+        output.amount("value"),
+        output.number("height"),
+    )
+
 
 @dataclass(frozen=True)
 class _Fields:
@@ -176,9 +193,12 @@ class _Fields:
     fields: Any
 
     def value(self, name: str) -> Any:
-        if not isinstance(self.fields, dict) or name not in self.fields:
+        if not self.has(name):
             raise self.rpc.malformed(self.method)
         return self.fields[name]
+
+    def has(self, name: str) -> bool:
+        return isinstance(self.fields, dict) and name in self.fields
 
     def text(self, name: str, form: re.Pattern[str]) -> str:
         value = self.value(name)
@@ -217,121 +237,3 @@ class _Fields:
         if not isinstance(value, list):
             raise self.rpc.malformed(self.method)
         return (_Fields(self.rpc, self.method, item) for item in value)
-
-
-class BitcoinNode:
-    """A `Node` that asks Bitcoin Core; ``network`` as `getblockchaininfo` names it."""
-
-    def __init__(
-        self,
-        url: str,
-        *,
-        credentials: str | None = None,
-        timeout: float = TIMEOUT_SECONDS,
-        network: str = MAIN_NETWORK,
-    ) -> None:
-        """Take a node's URL; ``credentials``, as USER:PASSWORD, come before those of the URL.
-
-        ``timeout`` is in seconds, of every call but a scan of all unspent outputs.
-
-        Raises:
-            Misuse: the URL is none.
-        """
-        self._rpc = BitcoinRpc(url, credentials=credentials, timeout=timeout)
-        self._network = network
-
-    def confirm(
-        self, checked: CheckedManifest, evidence: Sequence[CheckedEvidence]
-    ) -> list[CheckedEvidence]:
-        """Check the block, every coin listed, and every row that lists none.
-
-        A row is confirmed if all its coins are unspent still, or if what its address holds now and
-        held at the block is enough; else it keeps its level.
-
-        Raises:
-            Rejected: ``chain.wrong-block``, ``chain.wrong-amount``.
-            CannotCheck: no answer, another network, not as far as the block, or a chain that keeps
-                moving.
-        """
-        block_ = block_of(checked)
-        block = Tip(block_.height, block_.hash)
-        among = places(checked, evidence)
-        listed = coins(checked, evidence, among)
-        try:
-            numbers = self._steady(lambda: self._ask(block, among, listed))
-        finally:
-            self._rpc.close()
-        return confirmed(evidence, among, numbers)
-
-    def _steady(self, ask: Callable[[], _Item]) -> _Item:
-        for _ in range(_TRIES):
-            try:
-                return ask()
-            except _Moved:
-                continue
-        raise CannotCheck(Code.CHECK_UNREADABLE, "the node's chain moves while it is asked")
-
-    def _ask(self, block: Tip, among: Sequence[Place], listed: Sequence[ListedCoin]) -> set[int]:
-        """Return the numbers of the places that are confirmed."""
-        if self._rpc.tip(self._network).height < block.height:
-            message = f"the node has not got as far as block {block.height}"
-            raise CannotCheck(Code.CHECK_UNREADABLE, message)
-        if self._rpc.block_hash(block.height) != block.hash:
-            message = "your node has another block at this height"
-            raise Rejected(Code.CHAIN_WRONG_BLOCK, "bitcoin", message)
-        undecided: set[int] = set()
-        for part in _parts(listed, _COINS_A_BATCH):
-            check = partial(self._check_coins, block, among, part)
-            undecided |= self._steady(check)
-        backed = {coin.place for coin in listed}
-        others = [number for number in range(len(among)) if number not in backed]
-        for numbers in _parts(others, _SCRIPTS_A_SCAN):
-            undecided |= self._check_places(block, among, numbers)
-        return set(range(len(among))) - undecided
-
-    def _check_coins(
-        self, block: Tip, among: Sequence[Place], listed: Sequence[ListedCoin]
-    ) -> set[int]:
-        """Return the numbers of the places that have a coin which is spent now."""
-        tip, outputs = self._rpc.outputs([coin.outpoint for coin in listed])
-        self._check_steady(block, tip)
-        spent = set()
-        for coin, output in zip(listed, outputs, strict=True):
-            if output is None:
-                if tip == block:
-                    raise wrong_amount(coin.where, "no such coin is unspent at the block")
-                spent.add(coin.place)
-            elif (output.script, output.amount) != (among[coin.place].script, coin.amount):
-                raise wrong_amount(coin.where, "the coin has another amount or address")
-            elif output.height > block.height:
-                raise wrong_amount(coin.where, "the coin is younger than the block")
-        return spent
-
-    def _check_places(self, block: Tip, among: Sequence[Place], numbers: Sequence[int]) -> set[int]:
-        """Return which of these places have not enough now that is as old as the block."""
-        held = dict.fromkeys((among[number].script for number in numbers), 0)
-        tip, outputs = self._rpc.scan(list(held))
-        self._check_steady(block, tip)
-        for output in outputs:
-            if output.height <= block.height and output.script in held:
-                held[output.script] += output.amount
-        short = {number for number in numbers if held[among[number].script] < among[number].amount}
-        if short and tip == block:
-            first = among[min(short, key=lambda number: (among[number].asset, among[number].row))]
-            raise wrong_amount(first.where, "the address holds less at the block")
-        return short
-
-    def _check_steady(self, block: Tip, tip: Tip) -> None:
-        """Check that a tip is on the block, so that what is unspent at it can be told of the block.
-
-        Raises:
-            _Moved: it is not, or no longer.
-        """
-        if tip.height < block.height or self._rpc.height_on_chain(tip.hash) != tip.height:
-            raise _Moved
-        if self._rpc.block_hash(block.height) != block.hash:
-            raise _Moved
-
-
-def _parts(items: Sequence[_Item], size: int) -> Iterator[Sequence[_Item]]:
-    return (items[at : at + size] for at in range(0, len(items), size))

@@ -6,26 +6,25 @@ The snapshot is of the very block that the manifest names, so what it does not h
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from itertools import chain, islice
 
 from native import FoundCoin
 from verifier.chain.bitcoin import (
-    CHAIN,
+    HiddenPlace,
     ListedCoin,
     Outpoint,
     Place,
     block_of,
     coins,
     confirmed,
+    hidden_places,
     places,
     wrong_amount,
 )
-from verifier.chain.levels import Level
 from verifier.chain.utxo_snapshot import UtxoSnapshot
 from verifier.errors import CannotCheck, Code, Rejected
-from verifier.hidden import key_owners, scripts_a_key, set_name, split_amounts
-from verifier.holdings import CheckedEvidence, HiddenHolding
+from verifier.hidden import scripts_a_key, split_amounts
+from verifier.holdings import CheckedEvidence
 from verifier.manifest import CheckedManifest
 
 
@@ -54,9 +53,13 @@ class SnapshotNode:
             raise CannotCheck(Code.CHECK_UNREADABLE, f"{self._snapshot.path}: {rule}")
         among = places(checked, evidence)
         listed = coins(checked, evidence, among)
+        sets = hidden_places(checked, evidence)
         search = _Search(listed)
         totals, highest = self._snapshot.totals(
-            chain((place.script for place in among), _key_scripts(evidence)),
+            chain(
+                (place.script for place in among),
+                (script for place in sets for owned in place.owned() for script in owned),
+            ),
             listed=len({coin.place for coin in listed}),
             found=search.found,
             progress=self._advance,
@@ -66,8 +69,8 @@ class SnapshotNode:
             raise Rejected(Code.CHAIN_WRONG_BLOCK, "bitcoin", message)
         _check_rows(among, totals)
         search.check_found()
-        known = confirmed(evidence, among, set(range(len(among))))
-        return _confirmed_sets(checked, known, iter(totals[len(among) :]))
+        _check_sets(sets, iter(totals[len(among) :]))
+        return confirmed(evidence, among, sets)
 
     def _advance(self, done: int) -> None:
         if self._progress is not None:
@@ -85,39 +88,13 @@ def _check_rows(among: Sequence[Place], totals: Sequence[int]) -> None:
         raise wrong_amount(first.where, "the address held less at the block")
 
 
-def _is_here(holding: HiddenHolding) -> bool:
-    return (holding.chain, holding.listed.contract) == (CHAIN, "")
-
-
-def _key_scripts(evidence: Sequence[CheckedEvidence]) -> Iterator[bytes]:
-    """Yield the scripts of all hidden keys of the chain's own coin."""
-    for found in evidence:
-        for holding in filter(_is_here, found.hidden):
-            for owned in key_owners(holding.listed.keys, holding.listed.scripts):
-                yield from owned
-
-
-def _confirmed_sets(
-    checked: CheckedManifest, evidence: Sequence[CheckedEvidence], totals: Iterator[int]
-) -> list[CheckedEvidence]:
-    """Return the evidence with its hidden sets known as ``chain``.
-
-    ``totals`` are those of the scripts of all keys, in order. A key holds just what its set says.
-    """
-    known = []
-    for asset, found in zip(checked.manifest.assets, evidence, strict=True):
-        for at, holding in enumerate(found.hidden):
-            if _is_here(holding):
-                scripts = scripts_a_key(holding.listed.scripts)
-                for amount in split_amounts(holding.listed.amounts):
-                    if sum(islice(totals, scripts)) != amount:
-                        raise wrong_amount(set_name(asset, at), "a key held another amount")
-        hidden = tuple(
-            replace(holding, level=Level.CHAIN) if _is_here(holding) else holding
-            for holding in found.hidden
-        )
-        known.append(replace(found, hidden=hidden))
-    return known
+def _check_sets(sets: Sequence[HiddenPlace], totals: Iterator[int]) -> None:
+    """Check that each key held just what its set says; ``totals`` are of all scripts, in order."""
+    for place in sets:
+        scripts = scripts_a_key(place.listed.scripts)
+        for amount in split_amounts(place.listed.amounts):
+            if sum(islice(totals, scripts)) != amount:
+                raise wrong_amount(place.where, "a key held another amount")
 
 
 class _Search:

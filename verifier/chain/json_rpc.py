@@ -35,6 +35,10 @@ class NodeError(CannotCheck):
         self.number = number
 
 
+class AnswerTooLong(CannotCheck):
+    """The answer has more bytes than are taken; another question may have a shorter one."""
+
+
 class JsonRpc:
     """A node at an ``http`` or ``https`` URL; ``timeout``, in seconds, is that of one call.
 
@@ -72,8 +76,8 @@ class JsonRpc:
 
         Raises:
             NodeError: the node answers with an error.
-            CannotCheck: there is no answer in time, or none of at most ``limit`` bytes, or it is
-                not one of JSON-RPC.
+            AnswerTooLong: the answer has more than ``limit`` bytes.
+            CannotCheck: there is no answer in time, or it is not one of JSON-RPC.
         """
         number, body = self._question(method, parameters)
         status, answer = self._ask(method, body, limit)
@@ -112,7 +116,8 @@ class JsonRpc:
         """Return the status, and the answer, or None where it is no JSON."""
         status, data = self._exchange(json.dumps(body).encode(), limit)
         if len(data) > limit:
-            raise self._unreadable(f"{what}: the answer has more than {limit} bytes")
+            message = f"{self._place}: {what}: the answer has more than {limit} bytes"
+            raise AnswerTooLong(Code.CHECK_UNREADABLE, message)
         try:
             text = data.decode()
             if _depth(text) > _MAX_DEPTH:
