@@ -10,6 +10,7 @@ import csv
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from native import FoundCoin, NativeError
@@ -18,7 +19,15 @@ from prover.config import AssetConfig
 from prover.errors import ProverError
 from verifier import wire
 from verifier.chain.bitcoin import CHAIN
-from verifier.chain.bitcoin_rpc import MAIN_NETWORK, BitcoinRpc
+from verifier.chain.bitcoin_rpc import (
+    COINS_A_BATCH,
+    MAIN_NETWORK,
+    BitcoinRpc,
+    FoundOutput,
+    Tip,
+    parts,
+    steady,
+)
 from verifier.chain.json_rpc import TIMEOUT_SECONDS
 from verifier.chain.utxo_snapshot import UtxoSnapshot
 from verifier.ownership import Address
@@ -62,10 +71,14 @@ def collect_by_rpc(
 ) -> CollectedCoins:
     """Ask a node of Bitcoin Core what is unspent of the coins created up to a block.
 
+    A scan says what is unspent; each coin that it names is then looked up (`gettxout`), so that a
+    list that readers check coin by coin in just this way is not signed for in vain.
+
     Raises:
         CannotCheck: the node does not answer, or is of another network.
         Misuse: the URL is none.
-        ProverError: the node has not got to the block, or left it while it was asked.
+        ProverError: the node has not got to the block, or left it while it was asked; it tells of
+            more than `MAX_COINS` coins, or two things of one.
     """
     rpc = BitcoinRpc(url, credentials=credentials, timeout=TIMEOUT_SECONDS)
     try:
@@ -73,19 +86,39 @@ def collect_by_rpc(
         if reached < height:
             raise ProverError(f"the node has got to block {reached}, not to {height}")
         block_hash = rpc.block_hash(height)
-        tip, outputs = rpc.scan([address.script for address in addresses])
-        on_chain = rpc.height_on_chain(tip.hash) == tip.height
-        if not on_chain or tip.height < height or rpc.block_hash(height) != block_hash:
-            raise ProverError("the node's chain moved while it was asked: ask again")
+        texts = {address.script: address.text for address in addresses}
+        coins: list[wire.Coin] = []
+        for _, tip, outputs in rpc.scans([*texts]):
+            on_chain = rpc.height_on_chain(tip.hash) == tip.height
+            if not on_chain or tip.height < height or rpc.block_hash(height) != block_hash:
+                raise ProverError("the node's chain moved while it was asked: ask again")
+            found = [
+                output for output in outputs if output.height <= height and output.script in texts
+            ]
+            _look_up(rpc, tip, found)
+            coins += [
+                wire.Coin(texts[output.script], output.amount, output.index, output.txid)
+                for output in found
+            ]
+            if len(coins) > MAX_COINS:
+                raise ProverError(f"the addresses have more than {MAX_COINS} coins")
     finally:
         rpc.close()
-    texts = {address.script: address.text for address in addresses}
-    coins = [
-        wire.Coin(texts[output.script], output.amount, output.index, output.txid)
-        for output in outputs
-        if output.height <= height and output.script in texts
-    ]
     return _collected(block_hash, height, tip.height, coins, addresses)
+
+
+def _look_up(rpc: BitcoinRpc, scanned: Tip, outputs: Sequence[FoundOutput]) -> None:
+    """Check that a node says of each coin what its scan, at the tip ``scanned``, said.
+
+    One that is gone at a later tip was spent meanwhile: it was there at the block, and stays.
+    """
+    for part in parts(outputs, COINS_A_BATCH):
+        outpoints = [(output.txid, output.index) for output in part]
+        tip, found = steady(partial(rpc.outputs, outpoints))
+        for output, looked_up in zip(part, found, strict=True):
+            if looked_up != output and not (looked_up is None and tip != scanned):
+                coin = f"{output.txid.hex()}:{output.index}"
+                raise ProverError(f"the node's scan tells of coin {coin} what it has not got")
 
 
 def collect_from_snapshot(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,7 @@ from tests.unit.bitcoin_rpc_server import Core, serve
 from tests.unit.bitcoin_snapshot import MAIN, REGTEST
 from tests.unit.bitcoin_spend import reserves, text_of
 from verifier import wire
+from verifier.chain import bitcoin_rpc
 
 SATOSHI = sum(sum(amounts) for _, amounts, _ in HELD)
 
@@ -113,6 +115,69 @@ def test_both_sources_give_the_same_coins(
     }
     amounts = {row["address"]: int(row["amount"]) for row in read_rows(out)}
     assert amounts == {owner.address: sum(held) for owner, held, _ in HELD}
+
+
+def looked_up(
+    exchange: Exchange,
+    folder: Path,
+    core: Core,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[str, Any], Any] | None = None,
+) -> int:
+    """Collect over RPC; return how that ended."""
+    listed, out = address_list(folder), folder / "rows.csv"
+    with serve(core, change=change) as url:
+        words = ["--rpc", url, "--block", exchange.height, "--addresses", listed, "--out", out]
+        return run(monkeypatch, "evidence", "bitcoin", *words)
+
+
+def other_amount(answer: Any) -> Any:
+    answer["value"] += 1
+    return answer
+
+
+def other_script(answer: Any) -> Any:
+    answer["scriptPubKey"]["hex"] = "51"
+    return answer
+
+
+def older(answer: Any) -> Any:
+    answer["confirmations"] += 1
+    return answer
+
+
+@pytest.mark.parametrize("lie", [other_amount, other_script, older, lambda _: None])
+def test_a_scan_that_tells_of_coins_that_are_not_there(
+    exchange: Exchange,
+    tmp_path: Path,
+    lie: Callable[[Any], Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def change(method: str, answer: Any) -> Any:
+        return lie(answer) if method == "gettxout" else answer
+
+    core = Core(exchange.chain, name="main")
+    assert looked_up(exchange, tmp_path, core, monkeypatch, change) == 1
+    assert "the node's scan tells of coin" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["addresses.txt"]
+
+
+def test_coins_that_move_while_they_are_collected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was spent after the scan was there at the block; a batch that moved is asked again."""
+    made = Exchange(tmp_path / "chain")
+    core = Core(made.chain, name="main")
+    core.before["gettxout"] = lambda: made.spend(HELD[3][0])
+    monkeypatch.setattr(bitcoin_rpc, "_SCRIPTS_A_SCAN", 2)
+    (tmp_path / "out").mkdir()
+    assert looked_up(made, tmp_path / "out", core, monkeypatch) == 0
+    rows = read_rows(tmp_path / "out" / "rows.csv")
+    assert {row["address"]: int(row["amount"]) for row in rows} == {
+        owner.address: sum(amounts) - amounts[0] * (owner == HELD[3][0])
+        for owner, amounts, _ in HELD
+    }
 
 
 @pytest.mark.parametrize(

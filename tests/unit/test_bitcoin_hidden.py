@@ -243,9 +243,9 @@ def test_scripts_beyond_the_bound_are_not_asked_for(
 def test_the_chain_moves_between_scans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each scan counts at its own tip: what is spent after it was there as it was asked."""
     made = Hidden(tmp_path)
-    monkeypatch.setattr(bitcoin_node, "SCRIPTS_A_SCAN", 4)
+    monkeypatch.setattr(bitcoin_rpc, "_SCRIPTS_A_SCAN", 4)
     core = Core(made.chain)
-    moves = [made.move, made.chain.mine, lambda: made.spend(LEGACY)]
+    moves: list[Callable[[], object]] = [made.move, made.chain.mine, lambda: made.spend(LEGACY)]
 
     def move() -> None:
         if moves:

@@ -11,11 +11,10 @@ only while that tip and the block are on the node's chain.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
-from typing import TypeVar
 
 from verifier.chain.bitcoin import (
     HiddenPlace,
@@ -32,13 +31,14 @@ from verifier.chain.bitcoin import (
 from verifier.chain.bitcoin_rpc import (
     COINS_A_BATCH,
     MAIN_NETWORK,
-    SCRIPTS_A_SCAN,
     BitcoinRpc,
     FoundOutput,
     Moved,
     Tip,
+    parts,
+    steady,
 )
-from verifier.chain.json_rpc import TIMEOUT_SECONDS, AnswerTooLong
+from verifier.chain.json_rpc import TIMEOUT_SECONDS
 from verifier.errors import CannotCheck, Code, Rejected
 from verifier.hidden import split_amounts
 from verifier.holdings import CheckedEvidence
@@ -48,10 +48,6 @@ from verifier.manifest import CheckedManifest
 MOST_BLOCKS = 144
 # Six scans; the node reads all of its unspent outputs for each.
 MOST_HIDDEN_SCRIPTS = 1 << 18
-
-_TRIES = 3
-
-_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True)
@@ -150,18 +146,10 @@ class BitcoinNode:
         listed = coins(checked, evidence, among)
         sets = list(_affordable(hidden_places(checked, evidence)))
         try:
-            rows, known = self._steady(lambda: self._ask(block, among, listed, sets))
+            rows, known = steady(lambda: self._ask(block, among, listed, sets))
         finally:
             self._rpc.close()
         return confirmed(evidence, rows, known)
-
-    def _steady(self, ask: Callable[[], _Item]) -> _Item:
-        for _ in range(_TRIES):
-            try:
-                return ask()
-            except Moved:
-                continue
-        raise CannotCheck(Code.CHECK_UNREADABLE, "the node's chain moves while it is asked")
 
     def _ask(
         self,
@@ -174,15 +162,18 @@ class BitcoinNode:
         self._check_block(block)
         found = _Found(block)
         spent: list[ListedCoin] = []
-        for part in _parts(listed, COINS_A_BATCH):
-            tip, gone = self._steady(partial(self._check_coins, block, among, part))
+        for part in parts(listed, COINS_A_BATCH):
+            tip, gone = steady(partial(self._check_coins, block, among, part))
             found.meet(tip)
             spent += gone
         backed = {coin.place for coin in listed}
         others = [place for number, place in enumerate(among) if number not in backed]
         hidden = [script for place in sets for owned in place.owned() for script in owned]
-        for scripts in _parts([*(place.script for place in others), *hidden], SCRIPTS_A_SCAN):
-            self._scan(found, scripts)
+        for scripts, tip, outputs in self._rpc.scans(
+            [*(place.script for place in others), *hidden]
+        ):
+            self._check_steady(block, tip)
+            found.add(scripts, tip, outputs)
         short = any(found.amounts[place.script] < place.amount for place in others)
         since: _SpentSince | None = None
         if spent or short or sets:
@@ -219,19 +210,6 @@ class BitcoinNode:
             elif output.height > block.height:
                 raise wrong_amount(coin.where, "the coin is younger than the block")
         return tip, spent
-
-    def _scan(self, found: _Found, scripts: Sequence[bytes]) -> None:
-        """Find what is unspent of scripts, in parts that the node can answer for."""
-        try:
-            tip, outputs = self._rpc.scan(scripts)
-        except AnswerTooLong:
-            if len(scripts) == 1:
-                raise
-            for part in _parts(scripts, -(-len(scripts) // 2)):
-                self._scan(found, part)
-        else:
-            self._check_steady(found.block, tip)
-            found.add(scripts, tip, outputs)
 
     def _check_steady(self, block: Tip, tip: Tip) -> None:
         """Check that a tip is on the block, so that what is unspent at it can be told of the block.
@@ -328,7 +306,3 @@ def _affordable(sets: Iterable[HiddenPlace]) -> Iterator[HiddenPlace]:
         if place.scripts <= left:
             left -= place.scripts
             yield place
-
-
-def _parts(items: Sequence[_Item], size: int) -> Iterator[Sequence[_Item]]:
-    return (items[at : at + size] for at in range(0, len(items), size))

@@ -6,10 +6,10 @@ Every answer is checked for its form, and bounded. Source: Bitcoin Core's docume
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from verifier.chain.json_rpc import AnswerTooLong, JsonRpc, NodeError
 from verifier.errors import CannotCheck, Code
@@ -19,7 +19,8 @@ MAIN_NETWORK = "main"
 SCAN_TIMEOUT_SECONDS = 3600.0
 
 COINS_A_BATCH = 500
-SCRIPTS_A_SCAN = 50_000
+_TRIES = 3
+_SCRIPTS_A_SCAN = 50_000
 _BATCH_BYTES = 1 << 25  # 500 coins of bare multisig at the largest are 3 MB
 _SCAN_BYTES = 1 << 26
 _BLOCK_BYTES = 1 << 26  # blocks of real transactions take some 20 MB
@@ -27,6 +28,8 @@ _BLOCK_WITH_SPENT_OUTPUTS = 3  # how much `getblock` is to say
 _MAX_MONEY = 2_100_000_000_000_000
 _HASH = re.compile(r"[0-9a-f]{64}")
 _SCRIPT = re.compile(r"(?:[0-9a-f]{2}){0,10000}")
+
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,25 @@ class FoundOutput:
 
 class Moved(Exception):
     """The chain moved while it was asked."""
+
+
+def steady(ask: Callable[[], _Item]) -> _Item:
+    """Ask again, a few times, what a chain that moved kept from being answered.
+
+    Raises:
+        CannotCheck: it moves every time.
+    """
+    for _ in range(_TRIES):
+        try:
+            return ask()
+        except Moved:
+            continue
+    raise CannotCheck(Code.CHECK_UNREADABLE, "the node's chain moves while it is asked")
+
+
+def parts(items: Sequence[_Item], size: int) -> Iterator[Sequence[_Item]]:
+    """Yield the items in order, so many at a time."""
+    return (items[at : at + size] for at in range(0, len(items), size))
 
 
 class BitcoinRpc:
@@ -150,6 +172,26 @@ class BitcoinRpc:
         if len({(output.txid, output.index) for output in outputs}) != len(outputs):
             raise self._scanner.malformed(method)
         return tip, outputs
+
+    def scans(
+        self, scripts: Sequence[bytes]
+    ) -> Iterator[tuple[Sequence[bytes], Tip, list[FoundOutput]]]:
+        """Yield what `scan` tells of all scripts, in parts that the node has an answer for.
+
+        Raises:
+            AnswerTooLong: the coins of one script are too many.
+        """
+        waiting = list(parts(scripts, _SCRIPTS_A_SCAN))[::-1]
+        while waiting:
+            part = waiting.pop()
+            try:
+                tip, outputs = self.scan(part)
+            except AnswerTooLong:
+                if len(part) == 1:
+                    raise
+                waiting += [*parts(part, -(-len(part) // 2))][::-1]
+            else:
+                yield part, tip, outputs
 
     def spends(self, block_hash: bytes) -> tuple[bytes, list[FoundOutput]] | None:
         """Return the hash of a block's parent, and the outputs that the block spends.
