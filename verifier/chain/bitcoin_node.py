@@ -168,12 +168,11 @@ class BitcoinNode:
             spent += gone
         backed = {coin.place for coin in listed}
         others = [place for number, place in enumerate(among) if number not in backed]
-        hidden = [script for place in sets for owned in place.owned() for script in owned]
-        for scripts, tip, outputs in self._rpc.scans(
-            [*(place.script for place in others), *hidden]
-        ):
+        scripts = [place.script for place in others]
+        scripts += (script for place in sets for owned in place.owned() for script in owned)
+        for part, tip, outputs in self._rpc.scans(scripts):
             self._check_steady(block, tip)
-            found.add(scripts, tip, outputs)
+            found.add(part, tip, outputs)
         short = any(found.amounts[place.script] < place.amount for place in others)
         since: _SpentSince | None = None
         if spent or short or sets:
