@@ -170,9 +170,9 @@ class BitcoinNode:
         others = [place for number, place in enumerate(among) if number not in backed]
         scripts = [place.script for place in others]
         scripts += (script for place in sets for owned in place.owned() for script in owned)
-        for part, tip, outputs in self._rpc.scans(scripts):
+        for scanned, tip, outputs in self._rpc.scans(scripts):
             self._check_steady(block, tip)
-            found.add(part, tip, outputs)
+            found.add(scanned, tip, outputs)
         short = any(found.amounts[place.script] < place.amount for place in others)
         since: _SpentSince | None = None
         if spent or short or sets:
