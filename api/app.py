@@ -14,8 +14,9 @@ from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 
 import native
-from api import public
+from api import customers, public
 from api.database import migrate, open_database
+from api.issuer import Issuer
 from api.problems import COMMON, ProblemBody, install_handlers
 from api.settings import Settings
 
@@ -23,12 +24,13 @@ from api.settings import Settings
 def create_app(settings: Settings) -> FastAPI:
     """Return the service over ``settings``.
 
-    ``app.state`` holds ``settings``; ``database``, an engine; and ``stopping``, an
-    :class:`asyncio.Event` that is set once the server is told to end: whoever streams without end
-    ends then. The database is migrated when the service starts.
+    ``app.state`` holds ``settings``; ``database``, an engine; ``oidc``, whose tokens operators may
+    bring, or None; ``customers`` and ``packages``, if the settings say whose tokens customers
+    bring; and ``stopping``, an :class:`asyncio.Event` that is set once the server is told to end:
+    whoever streams without end ends then. The database is migrated when the service starts.
 
     Raises:
-        ProverError: the database's URL is malformed.
+        ProverError: the database's URL is malformed, or a signing key cannot be read.
     """
     engine = open_database(settings.database_url)
 
@@ -51,8 +53,11 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.database = engine
     app.state.stopping = asyncio.Event()
+    app.state.oidc = None if settings.oidc is None else Issuer(settings.oidc, required="sub")
     install_handlers(app)
     public.add_routes(app)
+    if settings.customers is not None:
+        customers.add_routes(app, settings.customers)
     return app
 
 

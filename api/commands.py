@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from api.scope import Scope
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
 app = typer.Typer()
+token = typer.Typer(help="Operators' tokens.", no_args_is_help=True)
+app.add_typer(token, name="token")
 
 SettingsFile = Annotated[
     Path | None,
@@ -37,3 +47,60 @@ def serve(
     given = {"host": host, "port": port, "worker": worker}
     server = found.server.model_copy(update={k: v for k, v in given.items() if v is not None})
     run(found.model_copy(update={"server": server}))
+
+
+@token.command("create")
+def create_token(
+    name: Annotated[str, typer.Argument(help="Whose it is, for lists and logs.")],
+    scopes: Annotated[list[Scope], typer.Option("--scope", help="What it allows; repeatable.")],
+    days: Annotated[int, typer.Option(min=1, max=3650, help="How long it is valid.")] = 90,
+    settings: SettingsFile = None,
+) -> None:
+    """Make a token and print it, this once: only its digest is kept."""
+    from api import tokens
+
+    with _connection(settings) as connection:
+        made, secret = tokens.create(connection, name, scopes, days * 24 * 3600)
+    typer.echo(f"token {made}, valid for {days} days; it is not shown again:", err=True)
+    typer.echo(secret)
+
+
+@token.command("list")
+def list_tokens(settings: SettingsFile = None) -> None:
+    """List tokens: id, state, until when, scopes, name."""
+    from api import tokens
+
+    with _connection(settings) as connection:
+        found = tokens.every(connection)
+    now = datetime.now(UTC)
+    for each in found:
+        until = datetime.fromtimestamp(each.expires, UTC).date()
+        scopes = ",".join(sorted(each.scopes))
+        typer.echo(f"{each.id}  {each.state(now.timestamp()):7}  {until}  {scopes}  {each.name}")
+
+
+@token.command("revoke")
+def revoke_token(
+    identity: Annotated[str, typer.Argument(metavar="ID", help="As `list` has it.")],
+    settings: SettingsFile = None,
+) -> None:
+    """Make a token invalid from now on."""
+    from api import tokens
+
+    with _connection(settings) as connection:
+        tokens.revoke(connection, identity)
+
+
+@contextmanager
+def _connection(settings: Path | None) -> Iterator[Connection]:
+    """Begin a transaction on the service's database, which is migrated first."""
+    from api.database import migrate, open_database
+    from api.settings import read_settings
+
+    engine = open_database(read_settings(settings).database_url)
+    try:
+        migrate(engine)
+        with engine.begin() as connection:
+            yield connection
+    finally:
+        engine.dispose()

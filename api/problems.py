@@ -39,6 +39,7 @@ class ServiceCode(StrEnum):
     INVALID = "request.invalid"
     RATE = "request.too-many"
     HEAD_TOO_LARGE = "request.head-too-large"
+    RETIRED = "snapshot.retired"
     INTERNAL = "service.internal"
     UNAVAILABLE = "service.unavailable"
 
@@ -52,6 +53,7 @@ TABLE: Final[Mapping[ServiceCode, tuple[int, str]]] = {
     ServiceCode.METHOD_NOT_ALLOWED: (405, "Method not allowed"),
     ServiceCode.NOT_ACCEPTABLE: (406, "No acceptable media type"),
     ServiceCode.TIMEOUT: (408, "The request took too long"),
+    ServiceCode.RETIRED: (410, "The snapshot is retired"),
     ServiceCode.BODY_TOO_LARGE: (413, "The body is too large"),
     ServiceCode.URL_TOO_LONG: (414, "The URL is too long"),
     ServiceCode.UNSUPPORTED_MEDIA_TYPE: (415, "Unsupported media type"),

@@ -10,13 +10,23 @@ import os
 import tomllib
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as SourceError
 
+from api.scope import Scope
 from prover.errors import ProverError
+from verifier.http_source import split_url
 from verifier.params import MAX_EVIDENCE_BYTES
 
 ENVIRONMENT_PREFIX: Final = "ASSAY_"
@@ -25,6 +35,12 @@ SQLITE_FILE: Final = "service.sqlite"
 
 # Variables of the same prefix that are not settings of the service.
 _OTHER_VARIABLES: Final = frozenset({SETTINGS_VARIABLE, "ASSAY_KERNEL", "ASSAY_TEST_DATA"})
+
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+
+Algorithm = Literal[
+    "EdDSA", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"
+]
 
 _base: ContextVar[Path] = ContextVar("base", default=Path())
 
@@ -94,13 +110,84 @@ class SourceSettings(Group):
     config: SettingsPath
 
 
+def check_keys_url(url: str) -> str:
+    """Return the URL of a key set, which is fetched by https or from this machine.
+
+    Raises:
+        ValueError: it is not.
+    """
+    parts = split_url(url)
+    if parts is None or parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError("not https://HOST[:PORT]/PATH")
+    if not parts.path.rpartition("/")[2]:
+        raise ValueError("names no file")
+    if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
+        raise ValueError("neither https nor on this machine")
+    return url
+
+
+class IssuerSettings(Group):
+    """Which JWTs are believed.
+
+    issuer, audience: what ``iss`` must be, and what ``aud`` must be or hold. algorithms: those that
+    tokens may be signed with. keys_url, keys_file: of the issuer's key set, one of the two.
+    """
+
+    issuer: str = Field(min_length=1)
+    audience: str = Field(min_length=1)
+    algorithms: tuple[Algorithm, ...] = Field(default=("ES256", "EdDSA", "RS256"), min_length=1)
+    keys_url: Annotated[str, AfterValidator(check_keys_url)] | None = None
+    keys_file: SettingsPath | None = None
+
+    @model_validator(mode="after")
+    def _check_keys(self) -> Self:
+        if self.keys_url is not None and self.keys_file is not None:
+            raise ValueError("keys_url and keys_file are both given")
+        return self
+
+
+class CustomerSettings(IssuerSettings):
+    """The exchange's tokens for its customers.
+
+    account_claim: the claim that holds the account id; where the claims have another of this name
+    and ``_verified``, that must be true. signing_keys: of packages; a snapshot made with none of
+    them is signed for with the key that its own record names.
+    """
+
+    account_claim: str = "sub"
+    signing_keys: tuple[SettingsPath, ...] = ()
+
+    @model_validator(mode="after")
+    def _check_named(self) -> Self:
+        if self.keys_url is None and self.keys_file is None:
+            raise ValueError("keys_url or keys_file is needed")
+        return self
+
+
+class OidcSettings(IssuerSettings):
+    """The operators' OpenID provider, whose own description names the keys unless they are given.
+
+    claim: a text, split at spaces, or a list; scopes: what each of its values stands for.
+    """
+
+    claim: str = "scope"
+    scopes: dict[str, frozenset[Scope]]
+
+    @model_validator(mode="after")
+    def _check_issuer(self) -> Self:
+        if self.keys_url is None and self.keys_file is None:
+            check_keys_url(f"{self.issuer}/keys")
+        return self
+
+
 class Settings(BaseSettings):
     """What the service is told at its start.
 
     folder: where it keeps snapshots, private files and its database. published: the published root.
     page: the built customer's page, served at ``/check.html``. database: a URL, by default that of
     an SQLite file in ``folder``. sources: by name. publish_to: URLs of published folders beside the
-    published root. jobs: how many cores proving may use, all by default.
+    published root. jobs: how many cores proving may use, all by default. customers: without it
+    nobody gets a package. oidc: without it operators have tokens of the service's own alone.
     """
 
     model_config = SettingsConfigDict(
@@ -121,6 +208,8 @@ class Settings(BaseSettings):
     server: ServerSettings = ServerSettings()
     limits: LimitSettings = LimitSettings()
     metrics: MetricsSettings = MetricsSettings()
+    customers: CustomerSettings | None = None
+    oidc: OidcSettings | None = None
 
     @property
     def database_url(self) -> str:

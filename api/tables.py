@@ -23,7 +23,7 @@ tokens: Final = sa.Table(
     sa.Column("digest", sa.LargeBinary(32), nullable=False, unique=True),
     sa.Column("scopes", sa.Text, nullable=False),
     sa.Column("created", sa.BigInteger, nullable=False),
-    sa.Column("expires", sa.BigInteger),
+    sa.Column("expires", sa.BigInteger, nullable=False),
     sa.Column("revoked", sa.BigInteger),
 )
 

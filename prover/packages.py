@@ -33,6 +33,10 @@ from verifier.statement import manifest_digest
 BATCH = 256  # accounts a process takes at a time
 
 
+class NoSuchAccount(ProverError):
+    """A snapshot holds no account of an id."""
+
+
 class Packager:
     """Makes packages of one finished snapshot.
 
@@ -64,14 +68,14 @@ class Packager:
         """Return the index of the account with an id in any form that canonicalises to its own.
 
         Raises:
-            ProverError: there is none.
+            NoSuchAccount: there is none.
         """
         try:
             index = find_account(self._ledger, canonical_account_id(account, self._ledger.id_type))
         except AccountError as error:
-            raise ProverError(f"not an account id: {error.rule}") from None
+            raise NoSuchAccount(f"not an account id: {error.rule}") from None
         if index is None:
-            raise ProverError("no such account in the snapshot")
+            raise NoSuchAccount("no such account in the snapshot")
         return index
 
     def package(self, index: int) -> bytes:
