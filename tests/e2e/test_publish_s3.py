@@ -187,7 +187,7 @@ class Cutting(socketserver.ThreadingTCPServer):
         self.store, self.bytes_each, self.cuts = store, bytes_each, cuts
 
     def __enter__(self) -> Cutting:
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:

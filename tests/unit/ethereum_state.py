@@ -94,8 +94,13 @@ class World:
         return sorted(found)
 
 
-def header_fields(state_root: bytes, height: int, fork: str = "prague") -> list[bytes]:
-    """The fields of a header of a fork."""
+MADE = 1_767_225_599
+
+
+def header_fields(
+    state_root: bytes, height: int, fork: str = "prague", time: int = MADE
+) -> list[bytes]:
+    """The fields of a header of a fork; ``time`` in Unix seconds."""
     fields = [
         keccak(b"parent"),
         keccak(rlp.encode([])),
@@ -108,7 +113,7 @@ def header_fields(state_root: bytes, height: int, fork: str = "prague") -> list[
         number(height),
         number(36_000_000),
         number(21_000),
-        number(1_767_225_599),
+        number(time),
         b"made up",
         keccak(b"randao"),
         bytes(8),
@@ -122,8 +127,8 @@ def header_fields(state_root: bytes, height: int, fork: str = "prague") -> list[
     return fields[: FORKS[fork]]
 
 
-def header(state_root: bytes, height: int, fork: str = "prague") -> bytes:
-    return bytes(rlp.encode(header_fields(state_root, height, fork)))
+def header(state_root: bytes, height: int, fork: str = "prague", time: int = MADE) -> bytes:
+    return bytes(rlp.encode(header_fields(state_root, height, fork, time)))
 
 
 def proof_fields(header: bytes, nodes: Iterable[bytes]) -> dict[str, object]:

@@ -25,7 +25,7 @@ from tests.adversarial.sample import (
     Spec,
     sample,
 )
-from tests.unit.ethereum_state import Account, World, header, proof_fields, slot_key
+from tests.unit.ethereum_state import MADE, Account, World, header, proof_fields, slot_key
 
 HEIGHT = 24_000_000
 SPECS = (ETH, TETHER)
@@ -72,14 +72,14 @@ class Block:
 
 
 @cache
-def block(fork: str = "prague") -> Block:
+def block(fork: str = "prague", time: int = MADE) -> Block:
     """The block of the honest world."""
     holder = account("account")
     nodes = {
         "ETH": world().nodes((holder, b"", 0)),
         "USDT": world().nodes((holder, contract_bytes(USDT), USDT_SLOT)),
     }
-    return Block(header(world().accounts.root, HEIGHT, fork), nodes)
+    return Block(header(world().accounts.root, HEIGHT, fork, time), nodes)
 
 
 def prover(at: Block, edit: Callable[[Fields], None] = lambda fields: None, of: str = "") -> Lies:

@@ -17,6 +17,9 @@ EQUIVOCATION, BROKEN_CHAIN, OVERDUE, REJECTED, REWRITTEN, UNAUDITED = (
     "unaudited",
 )
 
+# How the pages write a time.
+MINUTES = "%Y-%m-%d %H:%M UTC"
+
 _MOST_NAMES = 5
 
 
@@ -77,7 +80,7 @@ def _listed_alarms(history: Sequence[Audited], listed: Sequence[Listed]) -> Iter
     dropped, changed, untrue, unread = [], [], [], []
     for item in listed:
         found = audited.get(item.entry.manifest)
-        seen = f"{item.entry.snapshot_id} (seen on {utc_text(item.seen)})"
+        seen = f"{item.entry.snapshot_id} (seen on {utc_text(item.seen, MINUTES)})"
         if item.state == DROPPED:
             dropped.append(seen)
         elif item.state == CHANGED:

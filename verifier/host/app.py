@@ -26,12 +26,13 @@ from starlette.routing import Route
 from starlette.types import Message
 
 from verifier.errors import CannotCheck, Misuse
+from verifier.host.alarms import MINUTES
 from verifier.host.attestation import sign_exchange_list, verifier_version
 from verifier.host.audits import Auditor
 from verifier.host.complaints import check_complaint
 from verifier.host.door import HostDoor, LoopbackDoor, PublicDoor
 from verifier.host.follow import Follower
-from verifier.host.pages import MINUTES, NEWEST, exchange_views, facts
+from verifier.host.pages import NEWEST, exchange_views, facts
 from verifier.host.settings import Settings
 from verifier.host.store import Store
 from verifier.host.watch import Watcher

@@ -89,7 +89,7 @@ class Follower:
         self._store.keep_listed(public_key, news)
 
     def _waiting(self, public_key: bytes, entries: Sequence[Entry]) -> list[Entry]:
-        """Return what is not audited, or was rejected, and was not tried within the hour."""
+        """Return what is not audited, or was rejected, but for what failed within the hour."""
         outcomes = self._store.outcomes()
         tried = {item.entry.snapshot_id: item.tried for item in self._store.listed(public_key)}
         before = self._now() - RETRY_SECONDS
@@ -108,4 +108,5 @@ class Follower:
                 fault = f"another manifest is served: {found.digest.hex()}"
         except (Rejected, CannotCheck, Misuse) as error:
             fault = str(error)
-        self._store.note_try(exchange.public_key, entry.snapshot_id, int(self._now()), fault[:300])
+        tried = int(self._now()) if fault else 0
+        self._store.note_try(exchange.public_key, entry.snapshot_id, tried, fault[:300])

@@ -5,20 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from verifier.host.alarms import Alarm, alarms
+from verifier.host.alarms import MINUTES, Alarm, alarms
 from verifier.host.settings import Settings, WatchedExchange
 from verifier.host.store import Audited, Complaint, Store
 from verifier.keys import public_key_text
 from verifier.verify import utc_text
 
-_WIDTH, _HEIGHT, _MARGIN, _FOOT = 640, 110, 14, 26
+_WIDTH, _HEIGHT, _MARGIN = 400, 60, 8
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
 # How many snapshots stand open on the page; the others are folded.
 NEWEST = 14
 
-# How the pages write a time.
-MINUTES = "%Y-%m-%d %H:%M UTC"
+# How the picture writes a time.
 _DATE = "%Y-%m-%d"
 
 
@@ -132,7 +131,7 @@ def span(seconds: int) -> str:
 def _block_age(snapshot: int, block: int | None) -> str:
     """Say how far a block's time is from its snapshot's; no evidence but Ethereum's shows one."""
     if block is None:
-        return "its time is not shown"
+        return "time not proved"
     return (
         f"{span(abs(snapshot - block))} {'before' if block <= snapshot else 'after'} the snapshot"
     )
@@ -150,7 +149,7 @@ def _picture(history: list[Audited], alarming: set[bytes]) -> Picture | None:
     for item in oldest_first:
         x = _MARGIN + (_WIDTH - 2 * _MARGIN) * (item.time - first) / max(last - first, _DAY)
         share = (ratios[item.digest] - 1) / (top - 1)
-        y = _HEIGHT - _FOOT - (_HEIGHT - _FOOT - _MARGIN) * max(0.0, min(share, 1.0))
+        y = _HEIGHT - _MARGIN - (_HEIGHT - 2 * _MARGIN) * max(0.0, min(share, 1.0))
         bad = item.code or ("see the alarm above" if item.digest in alarming else "")
         said = bad or f"accepted, at least {ratios[item.digest]:.2f} of liabilities"
         label = f"{utc_text(item.time, MINUTES)}: {said}"

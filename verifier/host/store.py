@@ -87,8 +87,8 @@ class Audited:
 class Listed:
     """An entry of an exchange's index as it was first ``seen``, and what came of it.
 
-    ``state`` is empty while the index has it so; ``tried`` is when its audit was tried last, and
-    ``fault`` why that came to nothing. Times in Unix seconds.
+    ``state`` is empty while the index has it so; if its last audit came to nothing, ``tried`` is
+    when that was, else 0, and ``fault`` why. Times in Unix seconds.
     """
 
     entry: Entry
@@ -201,7 +201,7 @@ class Store:
             self._database.execute("COMMIT")
 
     def note_try(self, public_key: bytes, snapshot_id: str, time: int, fault: str) -> None:
-        """Keep when a snapshot of an index was tried, and what was wrong, if anything."""
+        """Keep when the audit of a listed snapshot came to nothing, and why; 0 if it did not."""
         query = "UPDATE listed SET tried = ?, fault = ? WHERE public_key = ? AND snapshot_id = ?"
         self._all(query, time, fault, public_key, snapshot_id)
 
