@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
 import subprocess
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
+from api import commands
 from docs.pictures.draw import HERE, PICTURES
+from prover import cli
+from verifier.cli import main as verify
 from verifier.units import KNOWN_UNITS
 
 ROOT = Path(__file__).parents[2]
@@ -54,3 +63,49 @@ def test_the_specification_lists_the_known_units() -> None:
     row = re.compile(r"^\| `(\w+)` \| `(\w+)` \| (?:`(0x\w+)`)? ?\| (\d+) \|$", re.MULTILINE)
     listed = [(code, chain, contract, int(n)) for code, chain, contract, n in row.findall(text)]
     assert sorted(listed) == sorted(KNOWN_UNITS)
+
+
+# A command of ours in code, up to the end of its line; an option's name.
+COMMAND = re.compile(
+    r"(?:^|[`$(&|] ?|ExecStart=)(assay(?:-verify)?) ((?:[^`\n#;&|]|\\\n)+)", re.MULTILINE
+)
+OPTION = re.compile(r"(?<!\S)--[a-z][a-z-]+")
+
+
+@cache
+def prover_options() -> dict[str, set[str]]:
+    """The options of each command of `assay`, by its words."""
+
+    def below(command: Any, name: str) -> Iterator[tuple[str, set[str]]]:
+        if hasattr(command, "commands"):
+            for word, found in command.commands.items():
+                yield from below(found, f"{name} {word}".strip())
+        else:
+            yield name or str(command.name), {at for each in command.params for at in each.opts}
+
+    apps = (get_command(app) for app in (cli.app, commands.app))
+    return {name: found for app in apps for name, found in below(app, "")}
+
+
+@cache
+def verifier_options(command: str) -> set[str]:
+    """The options of a command of `assay-verify`."""
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), pytest.raises(SystemExit):
+        verify([command, "--help"])
+    return set(OPTION.findall(said.getvalue().replace("[", " ")))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_have_the_options_that_pages_give_them(page: str) -> None:
+    for program, rest in COMMAND.findall((ROOT / page).read_text()):
+        words = rest.replace("\\\n", " ").split()
+        given = set(OPTION.findall(" ".join(words)))
+        if words[0].startswith("-"):
+            continue
+        if program == "assay-verify":
+            known = verifier_options(words[0])
+        else:
+            names = [" ".join(words[:length]) for length in (2, 1)]
+            known = next(prover_options()[name] for name in names if name in prover_options())
+        assert given <= known | {"--help"}, f"{program} {rest}"
