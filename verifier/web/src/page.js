@@ -122,7 +122,11 @@ $("setup").addEventListener("submit", async (event) => {
   if (good.includes(false)) return focusFirst(["package", "key", "bundle"][good.indexOf(false)]);
   state.key = key;
   state.bundle = state.files ? { files: state.files } : { url };
-  await run("open", { bundle: state.bundle, key }, ({ snapshot }) => askQuestion(snapshot));
+  const { bundle, packageData } = state;
+  await run("open", { bundle, key, packageData }, (answer) => {
+    state.bundle = answer.bundle;
+    askQuestion(answer.snapshot);
+  });
 });
 
 /** The address typed, if it is https, or this page's own origin. */

@@ -8,6 +8,7 @@ import { toHex } from "./bytes.js";
 import { checkAllSolvency, checkInclusion, openBundle } from "./check.js";
 import { Core } from "./core.js";
 import { CannotCheck, Misuse, Rejected } from "./errors.js";
+import { findInFolder } from "./history.js";
 import { parsePublicKey } from "./keys.js";
 import { readExchangeList } from "./list.js";
 import { TreeShape, evidencePath, levelPath } from "./params.js";
@@ -31,10 +32,24 @@ async function start({ wasm }) {
   return {};
 }
 
-/** What the manifest says: to show it, and to ask for the balances that it is about. */
-async function open({ bundle, key }) {
-  const checked = await openBundle(core, sourceOf(bundle), parsePublicKey(key));
-  return { snapshot: describeSnapshot(checked) };
+/**
+ * What the manifest says: to show it, and to ask for the balances that it is about. Where there is
+ * none at the address, `packageData` tells which of a published folder's bundles it is.
+ */
+async function open({ bundle, key, packageData }) {
+  const publicKey = parsePublicKey(key);
+  const opened = async (place) => {
+    const checked = await openBundle(core, sourceOf(place), publicKey);
+    return { snapshot: describeSnapshot(checked), bundle: place };
+  };
+  try {
+    return await opened(bundle);
+  } catch (error) {
+    const absent = bundle.url && error.where === "manifest.msgpack";
+    const url = absent ? await findInFolder(bundle.url, packageData) : null;
+    if (url === null) throw error;
+    return opened({ url });
+  }
 }
 
 /** The entries of an auditor's signed list. */

@@ -1,0 +1,109 @@
+"""A published folder behind nginx: audited, checked by the command, and found by the page."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.browser.conftest import BIN, Exchange, Site
+from tests.e2e.exchange import files
+
+ID = "2026-11-21"
+
+
+@pytest.fixture(scope="module")
+def folder(site: Site, exchange: Exchange, check_page: Path) -> Site:
+    """What the command published, with the page beside it."""
+    root = site.root / "folder"
+    command = [str(BIN / "assay"), "publish", str(exchange.bundle.parent), root.as_uri()]
+    subprocess.run(command, check=True, capture_output=True)
+    shutil.copy(check_page, root / "check.html")
+    return Site(root, f"{site.url}/folder")
+
+
+def test_strangers_audit_and_customers_check(folder: Site, exchange: Exchange) -> None:
+    where = f"{folder.url}/snapshots/{ID}"
+    assert files(folder.root / "snapshots" / ID) == files(exchange.bundle)
+    key = ["--exchange-key", exchange.key]
+    subprocess.run([BIN / "assay-verify", "audit", where, *key], check=True, capture_output=True)
+    command = [str(BIN / "assay-verify"), "inclusion", str(exchange.package), "--bundle", where]
+    command += [*key, "--account", exchange.account]
+    for code, balance in exchange.balances.items():
+        command += ["--balance", f"{code}={balance}"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert "ACCEPTED" in done.stdout
+
+
+Check = Callable[[str], str]
+
+
+@pytest.fixture
+def tab(chromium: Browser) -> Iterator[Page]:
+    """A page whose console may tell of a 404."""
+    made = chromium.new_page()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def check(tab: Page, folder: Site, exchange: Exchange) -> Check:
+    """Follow a link with package and address; return the verdict's title."""
+
+    def follow(address: str) -> str:
+        package = base64.urlsafe_b64encode(exchange.package.read_bytes()).decode().rstrip("=")
+        tab.goto(f"{folder.url}/check.html#package={package}&bundle={address}")
+        tab.fill("#key", exchange.key)
+        tab.click("#open")
+        tab.wait_for_selector("#question:not([hidden]), #verdict:not([hidden])")
+        if tab.is_visible("#question"):
+            tab.fill("#account", exchange.account)
+            for code, balance in exchange.balances.items():
+                tab.fill(f"#balance-{code}", balance)
+            tab.click("#check")
+            tab.wait_for_selector("#verdict:not([hidden])")
+        return tab.inner_text("#verdict-title")
+
+    return follow
+
+
+@pytest.mark.parametrize("below", [f"/snapshots/{ID}/", f"/snapshots/{ID}", "", "/"])
+def test_the_page_takes_the_bundle_s_address_or_the_folder_s(
+    check: Check, folder: Site, below: str
+) -> None:
+    assert check(f"{folder.url}{below}") == "Your balance is counted"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"manifest": "00" * 32},
+        {"snapshot_id": "../../elsewhere"},
+        {"snapshot_id": None},
+    ],
+    ids=["unknown", "path", "null"],
+)
+def test_an_index_that_does_not_have_it_leads_nowhere(
+    check: Check, tab: Page, folder: Site, change: dict[str, Any]
+) -> None:
+    root = folder.root.parent / "changed"
+    root.mkdir(exist_ok=True)
+    index = json.loads((folder.root / "history.json").read_bytes())
+    index["snapshots"][0].update(change)
+    (root / "history.json").write_text(json.dumps(index))
+    asked: list[str] = []
+    tab.on("request", lambda request: asked.append(request.url))
+    url = folder.url.replace("/folder", "/changed")
+    assert check(url) == "The check failed"
+    assert "A part of the proof is missing" in tab.inner_text("#verdict-text")
+    below = {
+        address for address in asked if address.startswith("http") and "check.html" not in address
+    }
+    assert below <= {f"{url}/manifest.msgpack", f"{url}/history.json"}
