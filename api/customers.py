@@ -176,7 +176,7 @@ class Packages:
 
     def _packager(self, snapshot: str) -> Packager:
         with self._database.connect() as connection:
-            state = snapshots.find(connection, snapshot).state
+            state = snapshots.state_of(connection, snapshot)
         if state not in snapshots.OPENED:
             self.drop(snapshot)
             if state in snapshots.GONE:

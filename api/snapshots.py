@@ -121,6 +121,9 @@ class Row:
     revision: int
 
 
+_STATE_OF: Final = sa.select(snapshots.c.state).where(
+    snapshots.c.snapshot_id == sa.bindparam("wanted")
+)
 _COLUMNS: Final = [snapshots.c[name] for name in Row.__slots__]
 
 
@@ -158,6 +161,18 @@ def find(connection: sa.Connection, snapshot_id: str) -> Row:
     if found is None:
         raise Unknown
     return _row(found)
+
+
+def state_of(connection: sa.Connection, snapshot_id: str) -> State:
+    """Return the state of a snapshot, with little work: every package asks for it.
+
+    Raises:
+        Unknown: there is none of this id.
+    """
+    found = connection.scalar(_STATE_OF, {"wanted": snapshot_id})
+    if found is None:
+        raise Unknown
+    return State(found)
 
 
 def page(connection: sa.Connection, limit: int, before: int | None = None) -> list[Row]:
