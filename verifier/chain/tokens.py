@@ -1,7 +1,7 @@
 """Where Ethereum's tokens keep balances: the slots that the verifier knows without being told.
 
 A slot is that of a Solidity mapping from address to balance, in the order in which the contract's
-published source declares its variables (spec/protocol.md, section 3.3, says which for each).
+published source declares its variables; spec/protocol.md, section 3.3, names source and order.
 """
 
 from __future__ import annotations
