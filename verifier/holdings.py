@@ -72,7 +72,8 @@ class CheckedEvidence:
     """The evidence of one asset, after every check that needs no node.
 
     ``rows`` are in the file's order; ``coins`` are what bitcoin addresses say they consist of;
-    ``block_times``, in Unix seconds, are of the chains whose header is shown.
+    ``block_times``, in Unix seconds, are of the chains whose header is shown, or of which a node
+    told.
     """
 
     rows: tuple[Holding, ...]

@@ -25,6 +25,8 @@ _VERDICTS = {
     Level.HEADER: "amounts of {} are proved under a block that no node of yours confirmed",
 }
 
+_FAR = "your own nodes confirm every amount, but at a block of {} of another day than the snapshot"
+
 _LEVELS = {
     Level.UNVERIFIED: "contract wallets are said to have signed; nobody asked them",
     Level.CLAIMED: "the exchange's word, and a signature for every address",
@@ -35,6 +37,7 @@ LIMITS = (
     "coins borrowed for the day, keys lent by others, and debts kept off the ledger do not show; "
     "a coin can leave with the next block"
 )
+_NO_TIME = ", of a time that nothing here shows"
 _HOUR, _DAY = 3600, 86400
 
 
@@ -86,6 +89,8 @@ class TextOutput(Output):
         """See `Output`."""
         self.warn(report.warnings)
         weakest = ", ".join(item.code for item in report.assets if item.level is report.level)
+        if report.far:
+            strongest = _FAR.format(", ".join(report.far))
         said = _VERDICTS.get(report.level, strongest).format(weakest)
         self._print([*_lines(report), f"ACCEPTED as {report.level}: {said}"])
 
@@ -198,7 +203,7 @@ def _lines(report: Report) -> list[str]:
     return [
         *(
             f"note {chain.name}: block {chain.height}, {chain.hash.hex()}"
-            + (f", of {utc_text(times[chain.name])}" if chain.name in times else "")
+            + (f", of {utc_text(times[chain.name])}" if chain.name in times else _NO_TIME)
             + f"; the snapshot is {age}"
             for chain in report.manifest.chains
         ),
@@ -223,6 +228,7 @@ def _block_objects(report: Report) -> dict[str, dict[str, Any]]:
             "height": chain.height,
             "hash": chain.hash.hex(),
             "time": utc_text(times[chain.name]) if chain.name in times else None,
+            "far": chain.name in report.far,
         }
         for chain in report.manifest.chains
     }

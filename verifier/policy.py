@@ -42,6 +42,7 @@ class Policy:
                 not ASSET_CODE.fullmatch(unit.code)
                 or not CHAIN_NAME.fullmatch(unit.chain)
                 or not 0 <= unit.decimals <= MAX_UNIT_DECIMALS
+                or not _is_contract(unit.chain, unit.contract)
             ):
                 raise Misuse(f"malformed unit {unit.code}={unit.chain}:{unit.contract}")
         for entry in self.slots:
@@ -52,6 +53,13 @@ class Policy:
     def token_slots(self) -> dict[str, TokenSlot]:
         """Return the slot of every contract that has one."""
         return token_slots(self.slots)
+
+
+def _is_contract(chain: str, contract: str) -> bool:
+    """Tell whether a chain can have such a contract, in its one text: two texts were two units."""
+    if chain == "ethereum" and contract:
+        return is_account(contract)
+    return chain != "bitcoin" or not contract
 
 
 def is_account(text: str) -> bool:

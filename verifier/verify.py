@@ -80,7 +80,8 @@ class Check:
 class Report:
     """An accepted audit or check of solvency; ``assets`` are in the manifest's order.
 
-    ``block_times``, in Unix seconds, are of the chains whose header is shown.
+    ``block_times``, in Unix seconds, are of the chains whose header is shown, or of which a node
+    told.
     """
 
     manifest: Manifest
@@ -94,6 +95,11 @@ class Report:
     def level(self) -> Level:
         """The weakest level of any asset."""
         return weakest(asset.level for asset in self.assets)
+
+    @property
+    def far(self) -> tuple[str, ...]:
+        """The chains whose block is known to be more than a day from the snapshot's time."""
+        return _far(self.manifest, self.block_times)
 
 
 @dataclass(frozen=True)
@@ -411,7 +417,13 @@ def _block_warnings(manifest: Manifest, times: Mapping[str, int]) -> tuple[str, 
         f"the block of {chain} is of {utc_text(time)}, and the snapshot of "
         f"{utc_text(manifest.time)}: coins may have moved in between"
         for chain, time in sorted(times.items())
-        if abs(time - manifest.time) > _FAR_SECONDS
+        if chain in _far(manifest, times)
+    )
+
+
+def _far(manifest: Manifest, times: Mapping[str, int]) -> tuple[str, ...]:
+    return tuple(
+        chain for chain, time in sorted(times.items()) if abs(time - manifest.time) > _FAR_SECONDS
     )
 
 

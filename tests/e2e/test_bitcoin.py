@@ -17,7 +17,7 @@ from prover.cli import main
 from prover.keys import make_keys, public_bytes, read_signing_key
 from prover.snapshot import ownership_messages, read_config
 from tests.unit.bitcoin_exchange import HELD, SIGNERS, Exchange
-from tests.unit.bitcoin_rpc_server import Core, serve
+from tests.unit.bitcoin_rpc_server import SNAPSHOT_TIME, Core, serve
 from tests.unit.bitcoin_snapshot import MAIN, REGTEST
 from tests.unit.bitcoin_spend import reserves, text_of
 from verifier import wire
@@ -327,6 +327,16 @@ def test_from_coins_to_solvent(
             assert verifier.cli.main([*audit, "--require", "chain", *source]) == 0
             last = capsys.readouterr().out.splitlines()[-1]
             assert last == "ACCEPTED as chain: solvent: your own nodes confirm every amount"
+    # A node knows of when the block is, and an old one shows no solvency.
+    core = Core(exchange.chain, name="main")
+    for away, day in ((86_400, "solvent: "), (86_401, "at a block of bitcoin of another day")):
+        for core.time in (SNAPSHOT_TIME - away, SNAPSHOT_TIME + away):
+            with serve(core) as url:
+                assert verifier.cli.main([*audit, "--bitcoin-rpc", url]) == 0
+            said = capsys.readouterr()
+            assert day in said.out.splitlines()[-1]
+            assert ("coins may have moved" in said.err) == (away > 86_400)
+            assert f"{exchange.block.hex()}, of 2026-11-" in said.out
 
 
 def changed_cell(path: Path, row: int, column: int, text: str) -> None:

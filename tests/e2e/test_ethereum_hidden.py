@@ -17,6 +17,7 @@ from tests.e2e.ethereum_node import ETHER, Answer, anvil, deploy_token, proxy, t
 from tests.e2e.exchange import edit, public_key
 from tests.e2e.test_ethereum import (
     HOLDERS,
+    SNAPSHOT_TIME,
     SUPPLY,
     Chain,
     Proven,
@@ -45,7 +46,7 @@ OWED = 3 + sum(range(1, OWNED + 1))
 @pytest.fixture(scope="module")
 def chain() -> Iterator[Chain]:
     """What is disclosed holds ether, and what is hidden ether and tokens."""
-    with anvil() as node:
+    with anvil("--timestamp", str(SNAPSHOT_TIME)) as node:
         token = ethereum_text(bytes.fromhex(deploy_token(node, SUPPLY)[2:]))
         for name, amount in DISCLOSED.items():
             node.call("anvil_setBalance", HOLDERS[name], hex(amount))

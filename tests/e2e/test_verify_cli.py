@@ -84,7 +84,8 @@ def test_audit_says_what_it_checked(bundle, run):
     assert lines[-len(notes) :] == notes
     age = int((time.time() - 1_700_000_000) // 86400)
     assert notes[:2] == [
-        f"note {name}: block 7, {block.hex()}; the snapshot is {age:,} days old"
+        f"note {name}: block 7, {block.hex()}, of a time that nothing here shows; "
+        f"the snapshot is {age:,} days old"
         for name, block in BLOCKS.items()
     ]
     assert notes[2:4] == [
@@ -124,7 +125,8 @@ def test_json_is_one_object(bundle, run):
         assert found["error"] is None
         assert found["amounts"] == KNOWN
         assert found["blocks"] == {
-            name: {"height": 7, "hash": block.hex(), "time": None} for name, block in BLOCKS.items()
+            name: {"height": 7, "hash": block.hex(), "time": None, "far": False}
+            for name, block in BLOCKS.items()
         }
         assert all(check["ok"] for check in found["checks"])
 

@@ -19,6 +19,9 @@ from typing import Any
 from tests.unit.bitcoin_regtest import Regtest
 from tests.unit.bitcoin_snapshot import Unspent
 
+# Of the exchanges in the tests that a node is asked about.
+SNAPSHOT_TIME = 1_795_219_200
+
 
 class _Amount(float):
     """Bitcoin with eight places, as Core prints it."""
@@ -53,6 +56,7 @@ class Core:
         self.chain = chain
         self.name = name
         self.pruned = pruned
+        self.time = SNAPSHOT_TIME
         self.calls: list[str] = []
         self.before: dict[str, Callable[[], object]] = {}  # done once, before a method answers
         self._lock = threading.Lock()
@@ -102,7 +106,8 @@ class Core:
             raise RpcError(-5, "Block not found") from None
         is_active = height <= self.chain.height and block_hash == self.do_getblockhash(height)
         confirmations = self.chain.height - height + 1 if is_active else -1
-        return {"hash": block_hash, "confirmations": confirmations, "height": height}
+        head = {"hash": block_hash, "confirmations": confirmations, "height": height}
+        return {**head, "time": self.time, "mediantime": self.time - 3600}
 
     def do_getblock(self, block_hash: str, verbosity: int = 1) -> Any:
         head = self.do_getblockheader(block_hash)

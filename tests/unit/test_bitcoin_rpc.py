@@ -107,6 +107,7 @@ BAD_SCRIPTS: tuple[Any, ...] = (None, "a", "zz", 5, "00" * 10_001)
         ("getblockchaininfo", ("bestblockhash",), BAD_HASHES),
         ("getblockheader", ("height",), BAD_NUMBERS),
         ("getblockheader", ("confirmations",), (None, "1", -2, 2**70, 1.5, True)),
+        ("getblockheader", ("time",), (None, "1", -1, 2**32, 1.5, True)),
         ("gettxout", ("bestblock",), BAD_HASHES),
         ("gettxout", ("confirmations",), (*BAD_NUMBERS, 0, 10_000)),
         ("gettxout", ("value",), BAD_AMOUNTS),

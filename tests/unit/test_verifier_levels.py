@@ -10,7 +10,18 @@ import pytest
 
 import verifier.cli
 from tests.unit.verifier_bundle import Bundle
-from verifier import CannotCheck, Code, Level, Nodes, Policy, Rejected, TooWeak, audit
+from verifier import (
+    CannotCheck,
+    Code,
+    KnownUnit,
+    Level,
+    Misuse,
+    Nodes,
+    Policy,
+    Rejected,
+    TooWeak,
+    audit,
+)
 from verifier.chain.levels import weakest
 from verifier.holdings import CheckedEvidence
 from verifier.manifest import CheckedManifest
@@ -153,6 +164,22 @@ def test_the_word_solvent_needs_a_node_for_all_and_an_audit(
         "disclosed": {"chain": "3.2"},
         "hidden": [],
     }
+
+
+@pytest.mark.parametrize(
+    ("chain", "contract"),
+    [
+        ("ethereum", "0xdac17f958d2ee523a2206206994597c13d831ec7"),
+        ("ethereum", "0xDAC17F958D2EE523A2206206994597C13D831EC7"),
+        ("ethereum", "USDT"),
+        ("bitcoin", "0xdAC17F958D2ee523a2206206994597C13D831ec7"),
+    ],
+)
+def test_a_contract_is_named_by_its_one_text(chain, contract):
+    """Under two texts one unit could count twice."""
+    with pytest.raises(Misuse, match="malformed unit"):
+        Policy(units=(KnownUnit("MINE", chain, contract, 6),))
+    Policy(units=(KnownUnit("MINE", "tron", "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t", 6),))
 
 
 def test_an_asset_without_anything_is_claimed():

@@ -12,11 +12,12 @@ only while that tip and the block are on the node's chain.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 
 from verifier.chain.bitcoin import (
+    CHAIN,
     HiddenPlace,
     ListedCoin,
     Outpoint,
@@ -147,9 +148,13 @@ class BitcoinNode:
         sets = list(_affordable(hidden_places(checked, evidence)))
         try:
             rows, known = steady(lambda: self._ask(block, among, listed, sets))
+            time = self._rpc.block_time(block.hash)
         finally:
             self._rpc.close()
-        return confirmed(evidence, rows, known)
+        return [
+            replace(found, block_times={**found.block_times, CHAIN: time})
+            for found in confirmed(evidence, rows, known)
+        ]
 
     def _ask(
         self,

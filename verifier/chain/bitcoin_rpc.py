@@ -113,6 +113,12 @@ class BitcoinRpc:
         height = found.number("height")
         return height if found.number("confirmations", least=-1) > 0 else None
 
+    def block_time(self, block_hash: bytes) -> int:
+        """Return when a block says that it was made, in Unix seconds."""
+        method = "getblockheader"
+        found = _Fields(self._rpc, method, self._rpc.call(method, block_hash.hex()))
+        return found.number("time", most=2**32 - 1)
+
     def outputs(
         self, outpoints: Sequence[tuple[bytes, int]]
     ) -> tuple[Tip, list[FoundOutput | None]]:

@@ -229,7 +229,8 @@ class EthereumNode:
             else holding
             for at, holding in enumerate(found.hidden)
         )
-        return replace(found, rows=rows, hidden=hidden)
+        times = {} if header is None else {CHAIN: header.time}
+        return replace(found, rows=rows, hidden=hidden, block_times={**found.block_times, **times})
 
     def _confirm_amount(self, header: Header | None, where: str, holding: Holding) -> Holding:
         """Return a row known by the chain, or as it was if the node cannot tell.
