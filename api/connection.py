@@ -12,7 +12,11 @@ from typing import Any
 
 import httptools
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 from uvicorn.server import ServerState
 
 from api.problems import MEDIA_TYPE, Problem, ServiceCode, problem_body
@@ -123,7 +127,8 @@ class Connection(HttpToolsProtocol):
         super().resume_writing()
 
     def _busy(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
+        cycle: RequestResponseCycle | None = self.cycle  # there is none before the first request
+        return cycle is not None and not cycle.response_complete
 
     def _wait_for_head(self) -> None:
         self._head_timer = self.loop.call_later(self._limits.header_seconds, self._head_is_late)

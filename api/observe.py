@@ -2,12 +2,14 @@
 
 Invariants: of a request the logs and metrics hold method, route template, status, length and
 duration alone: no path, query, header, address, id or balance. Of an exception they hold its type
-and where it was raised, never its message, which may quote what was sent. Label sets are bounded.
+and where it was raised, never its message, which may quote what was sent; the prover's errors,
+whose messages hold no secret, are told whole. Label sets are bounded.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import logging
 import re
@@ -20,8 +22,8 @@ from typing import Any, Final
 from prometheus_client import (
     CollectorRegistry,
     Counter,
-    GCCollector,
     Gauge,
+    GCCollector,
     Histogram,
     PlatformCollector,
     ProcessCollector,
@@ -30,6 +32,8 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import REQUEST_ID, Problem, ServiceCode, answer_problem
+from api.public import PUBLIC_TAG
+from prover.errors import AssetsShort, ProverError
 
 LOG: Final = logging.getLogger("assay")
 
@@ -79,9 +83,18 @@ class Metrics:
 
     def answered(self, method: str, route: str, status: int, sent: int, seconds: float) -> None:
         """Count a request."""
-        self._requests.labels(method, route, str(status)).inc()
-        self._seconds.labels(method, route).observe(seconds)
-        self._sent.labels(route).inc(sent)
+        requests, durations, bytes_sent = self._of(method, route, status)
+        requests.inc()
+        durations.observe(seconds)
+        bytes_sent.inc(sent)
+
+    @functools.cache  # noqa: B019  # the label sets are bounded, and live as long as the metrics
+    def _of(self, method: str, route: str, status: int) -> tuple[Counter, Histogram, Counter]:
+        return (
+            self._requests.labels(method, route, str(status)),
+            self._seconds.labels(method, route),
+            self._sent.labels(route),
+        )
 
 
 class Observed:
@@ -113,20 +126,25 @@ class Observed:
 
     def _record(self, scope: Scope, answer: _Answer) -> None:
         method = scope["method"] if scope["method"] in _METHODS else "other"
-        route = getattr(scope.get("route"), "path", "none")
+        route = scope.get("route")
+        path = "none" if route is None else route.path
         seconds = time.perf_counter() - answer.started
-        self._metrics.answered(method, route, answer.status, answer.sent, seconds)
-        LOG.info(
-            "request",
-            extra={
-                REQUEST_ID: scope[REQUEST_ID],
-                "method": method,
-                "route": route,
-                "status": answer.status,
-                "bytes": answer.sent,
-                "seconds": round(seconds, 6),
-            },
-        )
+        self._metrics.answered(method, path, answer.status, answer.sent, seconds)
+        # Who reads which page says whose it is: such requests are counted, and logged by none.
+        if LOG.isEnabledFor(logging.INFO) and not (
+            route is not None and route.tags == [PUBLIC_TAG]
+        ):
+            LOG.info(
+                "request",
+                extra={
+                    REQUEST_ID: scope[REQUEST_ID],
+                    "method": method,
+                    "route": path,
+                    "status": answer.status,
+                    "bytes": answer.sent,
+                    "seconds": round(seconds, 6),
+                },
+            )
 
 
 class _Answer:
@@ -185,6 +203,8 @@ class JsonLines(logging.Formatter):
         if record.exc_info and record.exc_info[0] is not None:
             line["error"] = record.exc_info[0].__name__
             line["raised"] = _places(record.exc_info[2])
+            if isinstance(record.exc_info[1], ProverError) and record.exc_info[0] != AssetsShort:
+                line["reason"] = str(record.exc_info[1])
         return json.dumps(line, default=lambda value: type(value).__name__)
 
 

@@ -6,9 +6,10 @@ Invariant: no worker outlives the server that started it, however that ended.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from api.observe import LOG, Metrics
@@ -54,8 +55,14 @@ class Supervisor:
         if self._process is None or self._process.returncode is not None:
             raise RuntimeError("the worker does not run")
 
-    async def run(self, stopping: asyncio.Event) -> None:
-        """Start the worker, again and again, until ``stopping`` is set; then end it."""
+    @contextlib.asynccontextmanager
+    async def running(self, stopping: asyncio.Event) -> AsyncIterator[None]:
+        """Keep the worker until ``stopping`` is set, which must be before the context's end."""
+        task = asyncio.create_task(self._keep(stopping))
+        yield
+        await task
+
+    async def _keep(self, stopping: asyncio.Event) -> None:
         pause = FIRST_PAUSE
         loop = asyncio.get_running_loop()
         while not stopping.is_set():
@@ -94,7 +101,5 @@ class Supervisor:
 
 
 async def _sleep(seconds: float, stopping: asyncio.Event) -> None:
-    try:
+    with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(stopping.wait(), seconds)
-    except TimeoutError:
-        pass
