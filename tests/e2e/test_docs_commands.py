@@ -4,8 +4,8 @@ Of every block marked `console` the lines that begin with `$` are run by a shell
 one folder, in the order in which they are read. What stands below a command must be in its output,
 line by line in that order; `…` is any text. A command ends with 0, unless a comment before its
 block names another code. One that ends in `&` is a server: it runs to the end of the test, and the
-next command waits until its port answers. Python runs too. TOML after a comment that names a file
-is written to it.
+next command waits until its port answers. Python runs too. TOML or JSON after a comment that names
+a file is written to it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ BIN = Path(sys.executable).parent
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = ("quickstart-exchange.md", "quickstart-customer.md", "quickstart-auditor.md")
 BLOCK = re.compile(
-    r"(?:<!-- (exits|file) (\S+) -->\n)?^```(console|python|toml)\n(.*?)^```$",
+    r"(?:<!-- (exits|file) (\S+) -->\n)?^```(console|python|toml|json)\n(.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
 PORTS = re.compile("80[08]0")  # of the pages; another process may have them
