@@ -52,7 +52,7 @@ from prover.liabilities.leaves import (
 from prover.liabilities.pages import Root, Tree, prove_tree
 from prover.progress import Progress, Silent
 from prover.statement import state
-from prover.storage import fresh_file, fresh_folder, locked, rename_folder
+from prover.storage import discard_folder, fresh_file, fresh_folder, locked, rename_folder
 from verifier import wire
 from verifier.keys import public_key_text
 from verifier.manifest import MANIFEST_PATH
@@ -62,6 +62,7 @@ from verifier.statement import context, manifest_digest, page_state
 
 PUBLIC, PUBLIC_PARTIAL, PRIVATE = "public", "public.partial", "private"
 RECORD, LEDGER, ACCOUNT_KEYS, OPENINGS = "snapshot.msgpack", "ledger", "keys", "openings"
+EVIDENCE = "evidence"
 OPENED = ".openings"  # what hidden sets open to, beside the evidence
 
 
@@ -169,6 +170,23 @@ def make_snapshot(
     return Snapshot(public, config.snapshot_id, digest, made=True)
 
 
+def discard_evidence(config: SnapshotConfig, out: Path) -> None:
+    """Let go of the frozen evidence of a run that ended early: the next reads the lists anew.
+
+    Raises:
+        ProverError: a manifest was signed over it, or a run is at work.
+    """
+    private = out / PRIVATE
+    if not private.exists():
+        return
+    with locked(private / "lock", f"{out}: another run is at work here"):
+        if SigningLog(config.signing_key).digest_of(config.snapshot_id) is not None:
+            raise ProverError(
+                f"snapshot {config.snapshot_id}: a manifest over its evidence was signed"
+            )
+        discard_folder(private / EVIDENCE)
+
+
 def _begin(
     private: Path,
     public: Path,
@@ -218,7 +236,7 @@ def _freeze_evidence(work: _Work) -> tuple[dict[str, wire.AnyEvidence], dict[str
 
     Lists, sets and openings are read only if there is none.
     """
-    folder, config = work.private / "evidence", work.config
+    folder, config = work.private / EVIDENCE, work.config
     if not folder.exists():
         work.progress.stage("checking ownership signatures", None)
         messages = ownership_messages(config, work.frozen.public_key)

@@ -95,6 +95,17 @@ def rename_folder(partial: Path, folder: Path) -> None:
     sync_file(folder.parent)
 
 
+def discard_folder(folder: Path) -> None:
+    """Remove a folder, if it is there: from its name at once, so that no half of it is read."""
+    partial = folder.with_name(folder.name + PARTIAL)
+    if partial.exists():
+        shutil.rmtree(partial)
+    if folder.exists():
+        folder.rename(partial)
+        sync_file(folder.parent)
+        shutil.rmtree(partial)
+
+
 @contextmanager
 def locked(path: Path, refusal: str) -> Iterator[None]:
     """Hold an exclusive lock on a folder, or on a file, made if need be.

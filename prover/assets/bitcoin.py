@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -180,7 +180,7 @@ def read_coins(asset: AssetConfig, amounts: Mapping[str, int]) -> tuple[wire.Coi
     """
     found: dict[tuple[bytes, int], wire.Coin] = {}
     for file in asset.coins:
-        for where, coin in _read(file):
+        for where, coin in read_coin_rows(file):
             if found.setdefault((coin.txid, coin.index), coin) is not coin:
                 raise ProverError(f"{where}: this coin is listed already")
     coins = tuple(sorted(found.values(), key=_order))
@@ -195,7 +195,12 @@ def read_coins(asset: AssetConfig, amounts: Mapping[str, int]) -> tuple[wire.Coi
     return coins
 
 
-def _read(file: Path) -> Iterable[tuple[str, wire.Coin]]:
+def read_coin_rows(file: Path) -> Iterator[tuple[str, wire.Coin]]:
+    """Yield the coins of a file, each with the place of its row.
+
+    Raises:
+        ProverError: unreadable or malformed; the message names file, row and column.
+    """
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
             reader = csv.reader(lines, strict=True)
@@ -208,6 +213,8 @@ def _read(file: Path) -> Iterable[tuple[str, wire.Coin]]:
                 yield where, _coin(where, *cells)
     except (UnicodeDecodeError, csv.Error):
         raise ProverError(f"{file}: not CSV in UTF-8") from None
+    except OSError as error:
+        raise ProverError(f"{file}: {error.strerror}") from None
 
 
 def _coin(where: str, address: str, txid: str, index: str, amount: str) -> wire.Coin:

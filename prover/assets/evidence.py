@@ -83,19 +83,7 @@ def build_evidence(
     Raises:
         ProverError: a row breaks a rule; the message names file, row and column.
     """
-    units = {asset.code: {(unit.chain, unit.contract) for unit in asset.units} for asset in assets}
-    rows: list[_Row] = []
-    seen: dict[tuple[str, str, str], str] = {}
-    for row in (row for file in files for row in _rows(file)):
-        if row.asset not in units:
-            raise row.error("asset", "not an asset of the snapshot")
-        if (row.chain, row.contract) not in units[row.asset]:
-            raise row.error("contract", f"(chain, contract) is no unit of {row.asset}")
-        _check_address(row)
-        earlier = seen.setdefault((row.chain, row.contract, row.address), row.where)
-        if earlier != row.where:
-            raise row.error("address", f"counted already: {earlier}")
-        rows.append(row)
+    rows = _read_rows(files, assets)
     own = {asset.code: [row for row in rows if row.asset == asset.code] for asset in assets}
     coins = {asset.code: read_coins(asset, _amounts(own[asset.code])) for asset in assets}
     every_coin = [coin for code in coins for coin in coins[code]]
@@ -111,6 +99,33 @@ def build_evidence(
         )
         for asset in assets
     }
+
+
+def check_list(file: Path, assets: Sequence[AssetConfig]) -> None:
+    """Check one list by itself, but for what is signed.
+
+    Raises:
+        ProverError: a row breaks a rule; the message names file, row and column.
+    """
+    _read_rows([file], assets)
+
+
+def _read_rows(files: Sequence[Path], assets: Sequence[AssetConfig]) -> list[_Row]:
+    """Read all lists; every row is of an asset's unit, and no address counts twice."""
+    units = {asset.code: {(unit.chain, unit.contract) for unit in asset.units} for asset in assets}
+    rows: list[_Row] = []
+    seen: dict[tuple[str, str, str], str] = {}
+    for row in (row for file in files for row in _rows(file)):
+        if row.asset not in units:
+            raise row.error("asset", "not an asset of the snapshot")
+        if (row.chain, row.contract) not in units[row.asset]:
+            raise row.error("contract", f"(chain, contract) is no unit of {row.asset}")
+        _check_address(row)
+        earlier = seen.setdefault((row.chain, row.contract, row.address), row.where)
+        if earlier != row.where:
+            raise row.error("address", f"counted already: {earlier}")
+        rows.append(row)
+    return rows
 
 
 def _amounts(rows: Iterable[_Row]) -> dict[str, int]:

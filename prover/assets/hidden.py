@@ -229,9 +229,26 @@ def check_hidden(stated: Statement, asset: AssetConfig, evidence: wire.AnyEviden
         raise ProverError(f"asset {asset.code}: the evidence adds up to 2^96 ledger units or more")
 
 
+def read_set(path: Path) -> wire.HiddenSet:
+    """Read a file of a set of hidden keys, as it stands.
+
+    Raises:
+        ProverError: unreadable or malformed.
+    """
+    return _read_record(wire.HiddenSet, path, "set of hidden keys")
+
+
+def read_opening(path: Path) -> Opening:
+    """Read a file of an opening, as it stands.
+
+    Raises:
+        ProverError: unreadable or malformed.
+    """
+    return _read_record(Opening, path, "opening")
+
+
 def _load(entry: HiddenConfig) -> tuple[wire.HiddenSet, Opening]:
-    listed = _read_record(wire.HiddenSet, entry.set_file, "set of hidden keys")
-    opening = _read_record(Opening, entry.opening, "opening")
+    listed, opening = read_set(entry.set_file), read_opening(entry.opening)
     if (
         len(opening.value) != AMOUNT_BYTES
         or int.from_bytes(opening.blinding) >= GROUP_ORDER
