@@ -52,14 +52,13 @@ async def operator(
     """Return the operator who calls, if they may do what the route needs.
 
     Raises:
-        Problem: it is nobody known, or they may not, or ask too often.
+        Problem: it is nobody known, or they may not.
     """
     caller = await _operator(request, bearer_token(request, credentials))
     if not caller.scopes.issuperset(needed.scopes):
         challenge = f'Bearer error="insufficient_scope", scope="{needed.scope_str}"'
         detail = f"this needs {needed.scope_str}"
         raise Problem(ServiceCode.FORBIDDEN, detail, headers={"WWW-Authenticate": challenge})
-    request.app.state.rates.spend("operator", caller.name)
     return caller
 
 
@@ -69,13 +68,11 @@ async def customer(
     """Return the account id of the customer who calls, as the exchange's token has it.
 
     Raises:
-        Problem: there is no token, or none that is accepted, or they ask too often.
+        Problem: there is no token, or none that is accepted.
     """
     state = request.app.state
     claims = await state.customers.claims(bearer_token(request, credentials))
-    account = account_id(claims, state.settings.customers.account_claim)
-    state.rates.spend("customer", account)
-    return account
+    return account_id(claims, state.settings.customers.account_claim)
 
 
 def bearer_token(request: Request, credentials: _Credentials) -> str:

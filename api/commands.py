@@ -49,6 +49,15 @@ def serve(
     run(found.model_copy(update={"server": server}))
 
 
+@app.command()
+def worker(settings: SettingsFile = None) -> None:
+    """Prove, publish and erase snapshots as operators ask for it, until interrupted."""
+    from api.settings import read_settings
+    from api.worker import work
+
+    work(read_settings(settings))
+
+
 @token.command("create")
 def create_token(
     name: Annotated[str, typer.Argument(help="Whose it is, for lists and logs.")],

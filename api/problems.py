@@ -40,6 +40,14 @@ class ServiceCode(StrEnum):
     RATE = "request.too-many"
     HEAD_TOO_LARGE = "request.head-too-large"
     RETIRED = "snapshot.retired"
+    SOURCE = "snapshot.unknown-source"
+    EXISTS = "snapshot.exists"
+    STATE = "snapshot.wrong-state"
+    BUSY = "snapshot.other-under-way"
+    SUPERSEDED = "snapshot.superseded"
+    REFUSED = "snapshot.refused"
+    EVIDENCE_MISSING = "evidence.missing"
+    EVIDENCE_REFUSED = "evidence.refused"
     INTERNAL = "service.internal"
     UNAVAILABLE = "service.unavailable"
 
@@ -59,13 +67,22 @@ TABLE: Final[Mapping[ServiceCode, tuple[int, str]]] = {
     ServiceCode.UNSUPPORTED_MEDIA_TYPE: (415, "Unsupported media type"),
     ServiceCode.RANGE: (416, "The range cannot be satisfied"),
     ServiceCode.INVALID: (422, "The request is invalid"),
+    ServiceCode.SOURCE: (422, "There is no such source"),
+    ServiceCode.EXISTS: (409, "There is a snapshot of this id"),
+    ServiceCode.STATE: (409, "The snapshot's state does not allow it"),
+    ServiceCode.BUSY: (409, "Another snapshot is under way"),
+    ServiceCode.SUPERSEDED: (409, "Another snapshot was published since this one was begun"),
+    ServiceCode.REFUSED: (422, "The prover refuses the snapshot"),
+    ServiceCode.EVIDENCE_MISSING: (409, "Files of evidence are missing"),
+    ServiceCode.EVIDENCE_REFUSED: (422, "The prover refuses the file"),
     ServiceCode.RATE: (429, "Too many requests"),
     ServiceCode.HEAD_TOO_LARGE: (431, "The head of the request is too large"),
     ServiceCode.INTERNAL: (500, "The service failed"),
     ServiceCode.UNAVAILABLE: (503, "The service is not available"),
 }
 
-_BY_STATUS: Final = {status: code for code, (status, _) in TABLE.items()}
+# Of codes with the same status the first.
+_BY_STATUS: Final = {status: code for code, (status, _) in reversed([*TABLE.items()])}
 
 
 class Problem(HTTPException):
@@ -147,22 +164,16 @@ def problem_of(error: Exception) -> Problem:
         case Problem():
             return error
         case RequestValidationError():
-            faults = "; ".join(sorted({_fault(fault) for fault in error.errors()}))
+            places = sorted({".".join(map(str, fault["loc"])) for fault in error.errors()})
             malformed = any(fault["type"] == "json_invalid" for fault in error.errors())
             code = ServiceCode.MALFORMED if malformed else ServiceCode.INVALID
-            return Problem(code, faults)
+            return Problem(code, ", ".join(places))
         case Rejected():
             return Problem(error.code, f"{error.where}: {error.message}")
         case HTTPException():
             code = _BY_STATUS.get(error.status_code, ServiceCode.INTERNAL)
             return Problem(code, headers=error.headers)
     return Problem(ServiceCode.INTERNAL)
-
-
-def _fault(fault: Mapping[str, Any]) -> str:
-    """Say where a fault is and of which type, without a name that the client chose."""
-    place = fault["loc"][:-1] if fault["type"] == "extra_forbidden" else fault["loc"]
-    return f"{'.'.join(map(str, place))}: {fault['type']}"
 
 
 async def answer_problem(request: Request, error: Exception) -> Response:
@@ -178,5 +189,5 @@ async def answer_problem(request: Request, error: Exception) -> Response:
 
 def install_handlers(app: FastAPI) -> None:
     """Let ``app`` answer with problems alone."""
-    for kind in (HTTPException, RequestValidationError, Rejected):
+    for kind in (HTTPException, RequestValidationError, Rejected, Exception):
         app.add_exception_handler(kind, answer_problem)

@@ -2,55 +2,34 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import socket
-from typing import Any, cast
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
 
 from api.app import create_app
-from api.connection import Connection
-from api.observe import configure_logging
 from api.settings import Settings
-from prover.errors import ProverError
 
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGINT or SIGTERM; requests in flight are answered, within bounds.
-
-    Raises:
-        ProverError: the service cannot start; the log says why.
-        OSError: a folder of the settings cannot be made.
-    """
-    configure_logging(settings.log_level)
-    server = make_server(create_app(settings), settings)
-    with contextlib.suppress(KeyboardInterrupt):
-        server.run()
-    if not server.started:
-        raise ProverError("the service could not start")
-
-
-def make_server(app: FastAPI, settings: Settings) -> uvicorn.Server:
-    """Return the server of ``app``, as `assay serve` runs it."""
-    server, limits = settings.server, settings.limits
+    """Serve until SIGINT or SIGTERM; requests in flight are answered, within bounds."""
+    app = create_app(settings)
+    server = settings.server
     config = uvicorn.Config(
         app,
         host=server.host,
         port=server.port,
         loop="uvloop",
-        http=cast(Any, functools.partial(Connection, limits, server.connections)),
+        http="httptools",
         ws="none",
-        lifespan="on",
-        log_config=None,
         access_log=False,
         server_header=False,
+        date_header=True,
         proxy_headers=False,
-        timeout_keep_alive=limits.idle_seconds,
+        limit_concurrency=server.connections,
         timeout_graceful_shutdown=server.stop_seconds,
     )
-    return _Server(config, app)
+    _Server(config, app).run()
 
 
 class _Server(uvicorn.Server):
@@ -60,7 +39,6 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._app = app
 
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End: let streams end first, as all others wait for them."""
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._app.state.stopping.set()
-        await super().shutdown(sockets)
+        super().handle_exit(sig, frame)

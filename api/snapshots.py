@@ -72,7 +72,8 @@ OPENED: Final[States] = frozenset({State.PUBLISHED})
 GONE: Final[States] = frozenset({State.RETIRING, State.RETIRED})
 
 PUBLISHABLE: Final[States] = frozenset({State.PROVEN, State.UNPUBLISHED})
-RETIRABLE: Final[States] = OPEN | PUBLISHABLE | {State.PUBLISHED}
+# One that could not be erased whole is retired again.
+RETIRABLE: Final[States] = OPEN | PUBLISHABLE | {State.PUBLISHED, State.RETIRING}
 
 
 class Unknown(Exception):
@@ -231,6 +232,18 @@ def settle(
     """
     if not _update(connection, snapshot_id, origin, target, values, snapshots.c.job == job):
         raise Overtaken
+
+
+def take_up(
+    connection: sa.Connection, snapshot_id: str, job: str, origin: States, during: State
+) -> None:
+    """Let a run of a job begin, and count it.
+
+    Raises:
+        Overtaken: the snapshot is another job's, or in no state of ``origin``.
+    """
+    starts = snapshots.c.starts + 1
+    settle(connection, snapshot_id, job, origin, during, starts=starts, detail=None)
 
 
 def report(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
@@ -9,13 +10,22 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
+NewDatabase = Callable[[], str]
+
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Return the URL of an empty database of each kind."""
+def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> NewDatabase:
+    """Return what makes an empty database of each kind, and returns its URL."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'service.sqlite'}"
-    return new_postgresql(request.getfixturevalue("postgresql_url"))
+        return lambda: f"sqlite:///{tmp_path / uuid4().hex}.sqlite"
+    server: str = request.getfixturevalue("postgresql_url")
+    return lambda: new_postgresql(server)
+
+
+@pytest.fixture
+def database(new_database: NewDatabase) -> str:
+    """Return the URL of an empty database of each kind."""
+    return new_database()
 
 
 def new_postgresql(server: str) -> str:

@@ -60,14 +60,12 @@ class ExchangeView:
 def exchange_views(settings: Settings, store: Store, now: int) -> list[ExchangeView]:
     """Return every exchange that is watched, then those that were handed in."""
     watched = {entry.public_key: entry for entry in settings.exchanges}
-    own = {key for entry in watched for key in store.keys_of(entry)}
-    others = [key for key in store.public_keys() if key not in own]
+    others = [key for key in store.public_keys() if key not in watched]
     return [_view(watched.get(key), store, key, now) for key in [*watched, *others]]
 
 
 def _view(entry: WatchedExchange | None, store: Store, key: bytes, now: int) -> ExchangeView:
-    history = [item for one in store.keys_of(key) for item in store.snapshots(one)]
-    history.sort(key=lambda item: (item.time, item.audited), reverse=True)
+    history = store.snapshots(key)
     look = store.look(key)
     newest = history[0] if history else None
     complaints = store.complaints([item.digest for item in history])

@@ -1,0 +1,162 @@
+"""What operators do with snapshots, apart from HTTP: each is one transaction, or nothing.
+
+A state is changed first, then the files that follow from it are written, then the job is put into
+the queue, and all is committed: so two that meet do not both write, and what a crash leaves of
+files is written again by whoever comes next.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import sqlalchemy as sa
+
+from api import snapshots
+from api.jobs import Kind, Queue, new_job
+from api.problems import Problem, ServiceCode
+from api.snapshots import Row, State, States
+from api.sources import CONFIG, DRAFT, UPLOADS, Request, compose, read_draft, settle_previous, slots
+from api.tasks import SHORTFALL
+from api.uploads import discard_incoming
+from prover.errors import ProverError
+from prover.snapshot import LEDGER, PRIVATE
+from prover.storage import fresh_file
+from verifier.history import HISTORY_PATH, BadHistory, read_history
+from verifier.manifest import MANIFEST_PATH
+
+_CANCEL: Final = (
+    (frozenset({State.QUEUED}), State.CANCELLED),
+    (frozenset({State.PROVING, State.PUBLISHING}), State.CANCELLING),
+)
+
+
+class Operations:
+    """Changes of the snapshots in one folder."""
+
+    def __init__(self, engine: sa.Engine, queue: Queue, folder: Path, published: Path) -> None:
+        self._engine = engine
+        self._queue = queue
+        self._folder = folder
+        self._published = published
+
+    def folder(self, snapshot_id: str) -> Path:
+        """Return a snapshot's folder."""
+        return self._folder / snapshot_id
+
+    def find(self, snapshot_id: str) -> Row:
+        """Return a snapshot.
+
+        Raises:
+            Unknown: there is none of this id.
+        """
+        with self._engine.connect() as connection:
+            return snapshots.find(connection, snapshot_id)
+
+    def page(self, limit: int, before: int | None) -> list[Row]:
+        """Return the latest snapshots before a number."""
+        with self._engine.connect() as connection:
+            return snapshots.page(connection, limit, before)
+
+    def create(self, source: str, config: Path, request: Request) -> Row:
+        """Add a draft from the source of a name and a file.
+
+        Raises:
+            ProverError: the source or the request is refused.
+            Taken: there is a snapshot of this id, or was one.
+        """
+        folder = self.folder(request.snapshot_id)
+        draft = compose(config, request, folder)
+        with self._engine.begin() as connection:
+            snapshots.create(connection, request.snapshot_id, source, request.time)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with fresh_file(folder / DRAFT) as file:
+                file.write(draft.encode())
+            return snapshots.find(connection, request.snapshot_id)
+
+    def start(self, snapshot_id: str) -> Row:
+        """Begin to prove a draft.
+
+        Raises:
+            Problem, ProverError, Unknown, WrongState, Busy: it cannot begin.
+        """
+        return self._prove(snapshot_id, frozenset({State.DRAFT}))
+
+    def resume(self, snapshot_id: str) -> Row:
+        """Go on with a snapshot that stopped.
+
+        Raises:
+            Problem, ProverError, Unknown, WrongState, Busy: it cannot go on.
+        """
+        return self._prove(snapshot_id, snapshots.STOPPED)
+
+    def cancel(self, snapshot_id: str) -> Row:
+        """Stop what a job does to a snapshot; what it has done so far stays, to be resumed.
+
+        Raises:
+            Unknown, WrongState: nothing is being done to it.
+        """
+        with self._engine.begin() as connection:
+            snapshots.move(connection, snapshot_id, _CANCEL)
+            return snapshots.find(connection, snapshot_id)
+
+    def publish(self, snapshot_id: str) -> Row:
+        """Put a proven bundle where everybody reads it.
+
+        Raises:
+            Unknown, WrongState: it is not proven.
+        """
+        return self._enqueue(snapshot_id, Kind.PUBLISH, snapshots.PUBLISHABLE, State.PUBLISHING)
+
+    def retire(self, snapshot_id: str) -> Row:
+        """Erase all that is kept of a snapshot, but for what is published.
+
+        Raises:
+            Unknown, WrongState: something is being done to it.
+        """
+        return self._enqueue(snapshot_id, Kind.RETIRE, snapshots.RETIRABLE, State.RETIRING)
+
+    def _enqueue(self, snapshot_id: str, kind: Kind, origin: States, target: State) -> Row:
+        job = new_job()
+        with self._engine.begin() as connection:
+            snapshots.move(connection, snapshot_id, [(origin, target)], job=job, detail=None)
+            self._queue.put(connection, kind, job, snapshot_id)
+            return snapshots.find(connection, snapshot_id)
+
+    def _prove(self, snapshot_id: str, origin: States) -> Row:
+        job = new_job()
+        folder = self.folder(snapshot_id)
+        with self._engine.begin() as connection:
+            snapshots.move(connection, snapshot_id, [(origin, State.QUEUED)], job=job, detail=None)
+            self._write_config(folder)
+            (folder / SHORTFALL).unlink(missing_ok=True)
+            discard_incoming(folder)
+            self._queue.put(connection, Kind.PROVE, job, snapshot_id)
+            return snapshots.find(connection, snapshot_id)
+
+    def _write_config(self, folder: Path) -> None:
+        """Write what the prover reads: the draft, after the last published manifest."""
+        missing = [
+            name for name in slots(read_draft(folder)) if not (folder / UPLOADS / name).is_file()
+        ]
+        if missing:
+            raise Problem(ServiceCode.EVIDENCE_MISSING, ", ".join(missing))
+        file, text = folder / CONFIG, settle_previous(folder, self._last_published()).encode()
+        begun = (folder / PRIVATE / LEDGER).exists()
+        if begun and file.read_bytes() != text:
+            raise Problem(ServiceCode.SUPERSEDED, "its ledger is frozen; retire it and begin anew")
+        with fresh_file(file) as out:
+            out.write(text)
+
+    def _last_published(self) -> Path | None:
+        """Return the manifest that the next snapshot follows."""
+        file = self._published / HISTORY_PATH
+        if not file.exists():
+            return None
+        try:
+            history = read_history(file.read_bytes())
+        except BadHistory as error:
+            raise ProverError(f"{file}: {error}") from None
+        if not history.snapshots:
+            return None
+        return self._published.absolute() / history.snapshots[-1].path / MANIFEST_PATH

@@ -1,0 +1,442 @@
+"""The operators' routes: snapshots from draft to retirement.
+
+What only operators may know, by how much the assets fall short, is read from the snapshot's folder;
+the database does not hold it, nor does any log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, FastAPI, Header, Path, Query, Request, Response, Security
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import StreamingResponse
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from api import sources, watch
+from api.auth import operator
+from api.jobs import Queue
+from api.operations import Operations
+from api.problems import Problem, ServiceCode, problems
+from api.scope import Scope
+from api.snapshots import GONE, MOVING, Busy, Row, State, Taken, Unknown, WrongState
+from api.sources import UPLOADS, Kind, read_draft
+from api.tasks import SHORTFALL
+from api.uploads import accept, find_slot, incoming, receive
+from prover.errors import ProverError
+from prover.keys import public_bytes, read_signing_key
+from prover.snapshot import ownership_messages
+from prover.statement import state as stated
+from verifier import wire
+from verifier.params import MAX_HEIGHT
+from verifier.verify import RFC3339, utc_text
+
+MSGPACK: Final = "application/vnd.msgpack"
+EVENTS: Final = "text/event-stream"
+
+
+def _seconds(text: str) -> str:
+    datetime.strptime(text, RFC3339)
+    return text
+
+
+Time = Annotated[
+    str,
+    Field(
+        pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$",
+        json_schema_extra={"format": "date-time"},
+        description="UTC, in whole seconds.",
+    ),
+]
+SnapshotId = Annotated[str, Path(pattern="^[a-z0-9-]{1,64}$")]
+
+
+class BlockBody(BaseModel):
+    """A block of a chain at the snapshot's time."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    height: int = Field(ge=0, le=MAX_HEIGHT)
+    hash: str = Field(pattern="^[0-9a-f]{64}$")
+
+
+class NewSnapshot(BaseModel):
+    """What differs from one snapshot of a source to the next."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    source: str = Field(description="A source of the service's settings.", max_length=64)
+    snapshot_id: str = Field(pattern="^[a-z0-9-]{1,64}$")
+    time: Annotated[Time, AfterValidator(_seconds)]
+    blocks: dict[Annotated[str, Field(pattern="^[a-z0-9-]{1,32}$")], BlockBody] = Field(
+        description="By chain.", max_length=64
+    )
+
+
+class ProgressBody(BaseModel):
+    """How far the job is; ``total``, ``rate`` and ``seconds_left`` only where that is known."""
+
+    stage: str
+    done: int
+    total: int | None
+    rate: float | None = Field(description="Units of the stage a second.")
+    seconds_left: float | None = Field(description="Of the stage.")
+
+
+class SnapshotBody(BaseModel):
+    """A snapshot as it stands."""
+
+    snapshot_id: str
+    number: int = Field(description="In order of creation.")
+    source: str
+    time: Time
+    state: State
+    revision: int = Field(description="Grows with every change.")
+    created: Time
+    updated: Time
+    starts: int = Field(description="How often a worker took up its jobs.")
+    progress: ProgressBody | None
+    manifest: str | None = Field(description="The manifest's digest, once there is one.")
+    detail: str | None = Field(description="Why the last job failed.")
+
+
+class EvidenceBody(BaseModel):
+    """A file that the snapshot needs; ``asset`` is empty for a list of several."""
+
+    name: str
+    kind: Kind
+    asset: str
+    size: int | None = Field(description="In bytes; null until it is uploaded.")
+
+
+class SnapshotDetails(SnapshotBody):
+    """A snapshot with its files."""
+
+    evidence: list[EvidenceBody]
+    shortfall: str | None = Field(description="By how much the assets fall short. For you alone.")
+
+
+class SnapshotPage(BaseModel):
+    """Some snapshots, the latest first."""
+
+    snapshots: list[SnapshotBody]
+    next: int | None = Field(description="`before` of the page that follows, if there is one.")
+
+
+class ChallengeBody(BaseModel):
+    """What the holder of every address of a chain signs, by chain: exactly this text."""
+
+    messages: dict[str, str]
+
+
+def body_of(row: Row) -> SnapshotBody:
+    """Return how a snapshot is shown."""
+    return SnapshotBody(**_shown(row))
+
+
+def _shown(row: Row) -> dict[str, Any]:
+    return {
+        "snapshot_id": row.snapshot_id,
+        "number": row.number,
+        "source": row.source,
+        "time": utc_text(row.time),
+        "state": row.state,
+        "revision": row.revision,
+        "created": utc_text(row.created),
+        "updated": utc_text(int(row.updated)),
+        "starts": row.starts,
+        "progress": _progress(row),
+        "manifest": row.manifest and row.manifest.hex(),
+        "detail": row.detail,
+    }
+
+
+def _progress(row: Row) -> ProgressBody | None:
+    if row.stage is None or row.done is None or row.began is None:
+        return None
+    passed = row.updated - row.began
+    rate = row.done / passed if row.done and passed > 0 else None
+    left = (row.total - row.done) / rate if rate and row.total is not None else None
+    return ProgressBody(
+        stage=row.stage, done=row.done, total=row.total, rate=rate, seconds_left=left
+    )
+
+
+@contextmanager
+def _problems() -> Iterator[None]:
+    """Let refusals end in problems."""
+    try:
+        yield
+    except Unknown:
+        raise Problem(ServiceCode.NOT_FOUND) from None
+    except Taken:
+        raise Problem(ServiceCode.EXISTS) from None
+    except WrongState as error:
+        raise Problem(ServiceCode.STATE, f"it is {error.state}") from None
+    except Busy:
+        raise Problem(ServiceCode.BUSY) from None
+    except ProverError as error:
+        raise Problem(ServiceCode.REFUSED, str(error)) from None
+
+
+def _operations(request: Request) -> Operations:
+    found: Operations = request.app.state.operations
+    return found
+
+
+def _security(scope: Scope) -> list[Any]:
+    return [Security(operator, scopes=[scope])]
+
+
+_ANYWAY: Final = (ServiceCode.UNAUTHENTICATED, ServiceCode.FORBIDDEN, ServiceCode.INVALID)
+_MOVES: Final = (*_ANYWAY, ServiceCode.NOT_FOUND, ServiceCode.STATE)
+_BEGINS: Final = (
+    *_MOVES,
+    ServiceCode.BUSY,
+    ServiceCode.SUPERSEDED,
+    ServiceCode.EVIDENCE_MISSING,
+    ServiceCode.REFUSED,
+)
+
+router: Final = APIRouter(prefix="/operator/snapshots", tags=["operators"])
+
+
+@router.post(
+    "",
+    status_code=201,
+    dependencies=_security(Scope.WRITE),
+    responses=problems(*_ANYWAY, ServiceCode.EXISTS, ServiceCode.SOURCE, ServiceCode.REFUSED),
+)
+def create(request: Request, response: Response, asked: NewSnapshot) -> SnapshotDetails:
+    """Draft a snapshot of a source."""
+    source = request.app.state.settings.sources.get(asked.source)
+    if source is None:
+        raise Problem(ServiceCode.SOURCE)
+    time = datetime.strptime(asked.time + "+0000", RFC3339 + "%z").timestamp()
+    blocks = {name: sources.Block(block.height, block.hash) for name, block in asked.blocks.items()}
+    operations = _operations(request)
+    with _problems():
+        wish = sources.Request(asked.snapshot_id, int(time), blocks)
+        row = operations.create(asked.source, source.config, wish)
+        response.headers["Location"] = str(request.url_for("show", snapshot_id=asked.snapshot_id))
+        return _details(operations, row)
+
+
+@router.get("", dependencies=_security(Scope.READ), responses=problems(*_ANYWAY))
+def page(
+    request: Request,
+    limit: Annotated[int, Query(ge=1, le=100)] = 50,
+    before: Annotated[
+        int | None, Query(ge=1, le=2**63 - 1, description="A `number`; those below it follow.")
+    ] = None,
+) -> SnapshotPage:
+    """List snapshots, the latest first."""
+    rows = _operations(request).page(limit + 1, before)
+    shown = rows[:limit]
+    following = shown[-1].number if len(rows) > limit else None
+    return SnapshotPage(snapshots=[body_of(row) for row in shown], next=following)
+
+
+@router.get(
+    "/{snapshot_id}",
+    dependencies=_security(Scope.READ),
+    responses=problems(*_ANYWAY, ServiceCode.NOT_FOUND, ServiceCode.REFUSED),
+)
+def show(request: Request, snapshot_id: SnapshotId) -> SnapshotDetails:
+    """Show a snapshot, its progress and its files."""
+    operations = _operations(request)
+    with _problems():
+        return _details(operations, operations.find(snapshot_id))
+
+
+def _details(operations: Operations, row: Row) -> SnapshotDetails:
+    folder = operations.folder(row.snapshot_id)
+    if row.state in GONE:
+        return SnapshotDetails(**_shown(row), evidence=[], shortfall=None)
+    evidence = []
+    for slot in sources.slots(read_draft(folder)).values():
+        file = folder / UPLOADS / slot.name
+        size = file.stat().st_size if file.exists() else None
+        evidence.append(EvidenceBody(name=slot.name, kind=slot.kind, asset=slot.asset, size=size))
+    file = folder / SHORTFALL
+    shortfall = file.read_text("utf-8").strip() if row.state is State.SHORT else None
+    return SnapshotDetails(**_shown(row), evidence=evidence, shortfall=shortfall)
+
+
+@router.get(
+    "/{snapshot_id}/challenge",
+    dependencies=_security(Scope.READ),
+    responses=problems(*_ANYWAY, ServiceCode.NOT_FOUND, ServiceCode.STATE, ServiceCode.REFUSED),
+)
+def challenge(request: Request, snapshot_id: SnapshotId) -> ChallengeBody:
+    """Return the messages that the wallets sign."""
+    with _problems():
+        config = read_draft(_kept(request, snapshot_id))
+        key = public_bytes(read_signing_key(config.signing_key))
+        return ChallengeBody(messages=ownership_messages(config, key))
+
+
+@router.get(
+    "/{snapshot_id}/statement",
+    dependencies=_security(Scope.READ),
+    response_class=Response,
+    responses={
+        200: {
+            "description": "The statement",
+            "content": {MSGPACK: {"schema": {"type": "string", "format": "binary"}}},
+        },
+        **problems(*_ANYWAY, ServiceCode.NOT_FOUND, ServiceCode.STATE, ServiceCode.REFUSED),
+    },
+)
+def statement(request: Request, snapshot_id: SnapshotId) -> Response:
+    """Return the file that `assay hide-keys` takes to the keys."""
+    with _problems():
+        config = read_draft(_kept(request, snapshot_id))
+        key = public_bytes(read_signing_key(config.signing_key))
+        return Response(wire.write_record(stated(config, key)), media_type=MSGPACK)
+
+
+def _kept(request: Request, snapshot_id: str) -> Any:
+    """Return the folder of a snapshot that is not retired."""
+    operations = _operations(request)
+    row = operations.find(snapshot_id)
+    if row.state in GONE:
+        raise WrongState(row.state)
+    return operations.folder(snapshot_id)
+
+
+@router.put(
+    "/{snapshot_id}/evidence/{name}",
+    dependencies=_security(Scope.WRITE),
+    responses=problems(
+        *_MOVES, ServiceCode.BODY_TOO_LARGE, ServiceCode.EVIDENCE_REFUSED, ServiceCode.REFUSED
+    ),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
+            },
+        }
+    },
+)
+async def upload(
+    request: Request,
+    snapshot_id: SnapshotId,
+    name: Annotated[str, Path(description="A name of the snapshot's `evidence`.")],
+) -> EvidenceBody:
+    """Upload a file of evidence, or replace one; its content is checked by itself."""
+    state = request.app.state
+    with _problems():
+        folder = await run_in_threadpool(_kept, request, snapshot_id)
+        slot = await run_in_threadpool(find_slot, folder, name)
+        with incoming(folder) as made:
+            file = made / slot.name
+            size = await receive(request.stream(), state.settings.limits.upload_bytes, file)
+            await run_in_threadpool(accept, state.database, snapshot_id, folder, file, slot)
+    return EvidenceBody(name=slot.name, kind=slot.kind, asset=slot.asset, size=size)
+
+
+@router.post(
+    "/{snapshot_id}/start",
+    status_code=202,
+    dependencies=_security(Scope.WRITE),
+    responses=problems(*_BEGINS),
+)
+def start(request: Request, snapshot_id: SnapshotId) -> SnapshotBody:
+    """Begin to prove a draft."""
+    with _problems():
+        return body_of(_operations(request).start(snapshot_id))
+
+
+@router.post(
+    "/{snapshot_id}/resume",
+    status_code=202,
+    dependencies=_security(Scope.WRITE),
+    responses=problems(*_BEGINS),
+)
+def resume(request: Request, snapshot_id: SnapshotId) -> SnapshotBody:
+    """Go on with a snapshot that was cancelled, failed or fell short, from where it stopped."""
+    with _problems():
+        return body_of(_operations(request).resume(snapshot_id))
+
+
+@router.post(
+    "/{snapshot_id}/cancel",
+    status_code=202,
+    dependencies=_security(Scope.WRITE),
+    responses=problems(*_MOVES),
+)
+def cancel(request: Request, snapshot_id: SnapshotId) -> SnapshotBody:
+    """Stop proving or publishing at the next report of progress."""
+    with _problems():
+        return body_of(_operations(request).cancel(snapshot_id))
+
+
+@router.post(
+    "/{snapshot_id}/publish",
+    status_code=202,
+    dependencies=_security(Scope.PUBLISH),
+    responses=problems(*_MOVES),
+)
+def publish(request: Request, snapshot_id: SnapshotId) -> SnapshotBody:
+    """Publish a proven snapshot; goes on where an earlier attempt failed."""
+    with _problems():
+        return body_of(_operations(request).publish(snapshot_id))
+
+
+@router.post(
+    "/{snapshot_id}/retire",
+    status_code=202,
+    dependencies=_security(Scope.PUBLISH),
+    responses=problems(*_MOVES),
+)
+def retire(request: Request, snapshot_id: SnapshotId) -> SnapshotBody:
+    """Erase all that is kept of a snapshot; what was published stays, packages are gone."""
+    with _problems():
+        return body_of(_operations(request).retire(snapshot_id))
+
+
+@router.get(
+    "/{snapshot_id}/events",
+    dependencies=_security(Scope.READ),
+    response_class=Response,
+    responses={
+        200: {
+            "description": "Events `snapshot`, each with a `SnapshotBody` as data",
+            "content": {EVENTS: {"schema": {"type": "string"}}},
+        },
+        204: {"description": "Nothing will come after the event that `Last-Event-ID` names"},
+        **problems(*_ANYWAY, ServiceCode.NOT_FOUND),
+    },
+)
+async def events(
+    request: Request,
+    snapshot_id: SnapshotId,
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> Response:
+    """Watch a snapshot until no worker is at it any more."""
+    find = partial(_operations(request).find, snapshot_id)
+    with _problems():
+        row = await run_in_threadpool(find)
+    if row.state not in MOVING and last_event_id == str(row.revision):
+        return Response(status_code=204)
+    stopping = request.app.state.stopping
+    return StreamingResponse(
+        watch.watch(find, lambda row: body_of(row).model_dump_json(), last_event_id, stopping),
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        media_type=EVENTS,
+    )
+
+
+def add_routes(app: FastAPI) -> None:
+    """Add the operators' routes to ``app``, over its settings and database."""
+    settings, database = app.state.settings, app.state.database
+    app.state.operations = Operations(
+        database, Queue(database), settings.snapshots, settings.published
+    )
+    app.include_router(router)

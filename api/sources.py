@@ -1,0 +1,206 @@
+"""From a configured ledger source and an operator's request to the prover's ``snapshot.toml``.
+
+A source is a snapshot TOML of the operator's, without what differs from one snapshot to the next:
+``snapshot_id``, ``time``, the ``[chains]`` and ``[previous]`` (which may name ``old_signing``).
+What it names as evidence, proofs, coins and hidden sets are names of files to be uploaded. A
+request makes ``draft.toml`` of it, once; ``snapshot.toml`` is that with the predecessor, which is
+known when the snapshot is begun.
+
+Invariants: paths of keys and ledger are those that the source says, taken from its own folder; all
+others are ``uploads/NAME``, with names from a closed set. A request's values cannot become keys.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+import tomli_w
+
+from prover.config import SnapshotConfig, parse_config
+from prover.errors import ProverError
+from prover.keys import public_bytes, read_signing_key
+from verifier import wire
+
+DRAFT, CONFIG, UPLOADS = "draft.toml", "snapshot.toml", "uploads"
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}(?:\.[A-Za-z0-9_-]{1,15}){0,3}")
+_GIVEN: Final = ("snapshot_id", "time", "chains")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A chain's block at the snapshot's time; ``hash`` in hex."""
+
+    height: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What differs from one snapshot of a source to the next; ``time`` in Unix seconds."""
+
+    snapshot_id: str
+    time: int
+    blocks: Mapping[str, Block]
+
+
+class Kind(StrEnum):
+    """What an uploaded file is."""
+
+    LIST = "list"
+    PROOF = "proof"
+    COINS = "coins"
+    HIDDEN_SET = "hidden-set"
+    HIDDEN_OPENING = "hidden-opening"
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A file to be uploaded; ``asset`` is empty for a list, which may hold rows of any."""
+
+    name: str
+    kind: Kind
+    asset: str
+
+
+def compose(source: Path, request: Request, folder: Path) -> str:
+    """Return the text of ``draft.toml`` for a snapshot in ``folder``.
+
+    Raises:
+        ProverError: the source or the request is refused; the message names file, key and rule.
+    """
+    try:
+        table = tomllib.loads(source.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ProverError(f"{source}: {getattr(error, 'strerror', None) or error}") from None
+    for key in _GIVEN:
+        if key in table:
+            raise ProverError(f"{source}: {key}: comes with each snapshot, not with its source")
+    previous = table.setdefault("previous", {})
+    if not isinstance(previous, dict) or previous.keys() - {"old_signing"}:
+        raise ProverError(f"{source}: previous: may have old_signing alone")
+    _name_files(source, table)
+    table["snapshot_id"] = request.snapshot_id
+    table["time"] = datetime.fromtimestamp(request.time, UTC)
+    table["chains"] = {
+        name: {"height": block.height, "hash": block.hash} for name, block in request.blocks.items()
+    }
+    draft = tomli_w.dumps(table)
+    # As the first of all it must do, whatever came before it.
+    _checked(folder, _with_previous(draft, None))
+    return draft
+
+
+def settle_previous(folder: Path, last: Path | None) -> str:
+    """Return the text of ``snapshot.toml``: the draft, after the last published manifest.
+
+    Raises:
+        ProverError: what there is cannot follow it.
+    """
+    text = _with_previous((folder / DRAFT).read_text("utf-8"), last)
+    _checked(folder, text)
+    return text
+
+
+def read_draft(folder: Path) -> SnapshotConfig:
+    """Return what a draft says, but for its predecessor.
+
+    Raises:
+        ProverError: it is damaged.
+    """
+    return _checked(folder, _with_previous((folder / DRAFT).read_text("utf-8"), None))
+
+
+def slots(config: SnapshotConfig) -> dict[str, Slot]:
+    """Return the files to be uploaded, by name."""
+    return {slot.name: slot for slot in _slots(config)}
+
+
+def _slots(config: SnapshotConfig) -> Iterator[Slot]:
+    for path in config.evidence:
+        yield Slot(path.name, Kind.LIST, "")
+    for asset in config.assets:
+        for path in asset.proofs:
+            yield Slot(path.name, Kind.PROOF, asset.code)
+        for path in asset.coins:
+            yield Slot(path.name, Kind.COINS, asset.code)
+    for entry in config.hidden:
+        yield Slot(entry.set_file.name, Kind.HIDDEN_SET, entry.code)
+        yield Slot(entry.opening.name, Kind.HIDDEN_OPENING, entry.code)
+
+
+def _checked(folder: Path, text: str) -> SnapshotConfig:
+    config = parse_config(folder / CONFIG, text.encode())
+    named = list(_slots(config))
+    kinds = {slot.name: slot.kind for slot in named}
+    for slot in named:
+        if kinds[slot.name] != slot.kind:
+            raise ProverError(f"{slot.name}: named as a {kinds[slot.name]} and as a {slot.kind}")
+    return config
+
+
+def _with_previous(draft: str, last: Path | None) -> str:
+    """Return the draft as one that follows the manifest ``last``; None: the first of all."""
+    table = tomllib.loads(draft)
+    old_signing = table["previous"].get("old_signing")
+    if last is None:
+        table["previous"] = {"first": True}
+        return tomli_w.dumps(table)
+    table["previous"] = {"manifest": str(last)}
+    try:
+        manifest = wire.read_record(wire.Manifest, last.read_bytes())
+    except (OSError, wire.NotCanonical, wire.BadFields):
+        raise ProverError(f"{last}: no manifest") from None
+    key = public_bytes(read_signing_key(Path(table["keys"]["signing"])))
+    if old_signing is not None and manifest.public_key != key:
+        table["previous"]["old_signing"] = old_signing
+    return tomli_w.dumps(table)
+
+
+def _name_files(source: Path, table: dict[str, Any]) -> None:
+    """Let every path of the table be absolute, or that of an upload.
+
+    What is not of the shape that it should be is left to the prover's own reader.
+    """
+    beside = source.absolute().parent
+    for place, key in (
+        (table.get("keys"), "signing"),
+        (table.get("keys"), "master"),
+        (table.get("previous"), "old_signing"),
+        (table.get("ledger"), "path"),
+    ):
+        if isinstance(place, dict) and isinstance(place.get(key), str):
+            place[key] = str(beside / place[key])
+    for entry in _tables(table, "evidence"):
+        _upload(source, entry, "path")
+    for entry in _tables(table, "assets"):
+        for key in ("proofs", "coins"):
+            if isinstance(entry.get(key), list):
+                entry[key] = [_upload_path(source, key, name) for name in entry[key]]
+    for entry in _tables(table, "hidden"):
+        _upload(source, entry, "set")
+        _upload(source, entry, "opening")
+
+
+def _tables(table: dict[str, Any], key: str) -> Iterator[dict[str, Any]]:
+    found = table.get(key)
+    if isinstance(found, list):
+        yield from (entry for entry in found if isinstance(entry, dict))
+
+
+def _upload(source: Path, entry: dict[str, Any], key: str) -> None:
+    if key in entry:
+        entry[key] = _upload_path(source, key, entry[key])
+
+
+def _upload_path(source: Path, key: str, name: object) -> str:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ProverError(f"{source}: {key}: must be the plain name of a file to be uploaded")
+    return f"{UPLOADS}/{name}"

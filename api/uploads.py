@@ -1,0 +1,117 @@
+"""Files of evidence on their way from an operator to the prover.
+
+Invariants: a file gets its name from the snapshot's own list of files, never from a request; it
+stands under that name whole, durable and parsed, or not at all; while a job may read it, it is not
+changed. What was frozen of the evidence before is let go of as soon as a file is changed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Final
+
+import sqlalchemy as sa
+from fastapi.concurrency import run_in_threadpool
+
+from api import snapshots
+from api.problems import Problem, ServiceCode
+from api.sources import UPLOADS, Kind, Slot, read_draft, slots
+from prover.assets.bitcoin import read_coin_rows
+from prover.assets.ethereum import read_proof
+from prover.assets.evidence import check_list
+from prover.assets.hidden import read_opening, read_set
+from prover.config import SnapshotConfig
+from prover.errors import ProverError
+from prover.snapshot import discard_evidence
+from prover.storage import sync_file
+
+_INCOMING: Final = "incoming-"
+
+
+async def receive(body: AsyncIterator[bytes], most: int, file: Path) -> int:
+    """Write a body to a new private file, durably; return its length.
+
+    Raises:
+        Problem: it is longer than ``most``; nothing more of it is read.
+    """
+    size = 0
+    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as out:
+        async for chunk in body:
+            size += len(chunk)
+            if size > most:
+                raise Problem(ServiceCode.BODY_TOO_LARGE, f"at most {most} bytes")
+            await run_in_threadpool(out.write, chunk)
+        await run_in_threadpool(os.fsync, out.fileno())
+    return size
+
+
+@contextmanager
+def incoming(folder: Path) -> Iterator[Path]:
+    """Give a private folder of an upload's own inside a snapshot's."""
+    made = Path(mkdtemp(prefix=_INCOMING, dir=folder))
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def discard_incoming(folder: Path) -> None:
+    """Remove what uploads left that a crash cut short."""
+    for left in folder.glob(f"{_INCOMING}*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def find_slot(folder: Path, name: str) -> Slot:
+    """Return the file of a name that a snapshot asks for.
+
+    Raises:
+        Problem: it asks for none of that name.
+    """
+    slot = slots(read_draft(folder)).get(name)
+    if slot is None:
+        raise Problem(ServiceCode.NOT_FOUND, "the snapshot asks for no file of this name")
+    return slot
+
+
+def accept(engine: sa.Engine, snapshot_id: str, folder: Path, file: Path, slot: Slot) -> None:
+    """Check a received file by itself, and let it stand where the prover reads it.
+
+    Raises:
+        Problem: the prover refuses it; the detail names row, column and rule.
+        Unknown, WrongState: the snapshot takes no files now.
+        ProverError: a manifest over its evidence was signed.
+    """
+    config = read_draft(folder)
+    try:
+        _check(file, slot, config)
+    except ProverError as error:
+        detail = str(error).replace(f"{file.parent}/", "")
+        raise Problem(ServiceCode.EVIDENCE_REFUSED, detail) from None
+    with engine.begin() as connection:
+        snapshots.touch(connection, snapshot_id, snapshots.OPEN)
+        discard_evidence(config, folder)
+        uploads = folder / UPLOADS
+        uploads.mkdir(mode=0o700, exist_ok=True)
+        file.rename(uploads / slot.name)
+        sync_file(uploads)
+
+
+def _check(file: Path, slot: Slot, config: SnapshotConfig) -> None:
+    match slot.kind:
+        case Kind.LIST:
+            check_list(file, config.assets)
+        case Kind.PROOF:
+            read_proof(file)
+        case Kind.COINS:
+            for _ in read_coin_rows(file):
+                pass
+        case Kind.HIDDEN_SET:
+            read_set(file)
+        case Kind.HIDDEN_OPENING:
+            read_opening(file)

@@ -1,0 +1,340 @@
+"""Jobs over real workers and both databases: killed anywhere, they end in the same bytes.
+
+``KILL_RUNS`` says how many runs are killed at random moments, 4 by default, on each database. The
+seed of a failure is in its message.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from api.problems import Problem
+from api.snapshots import Busy, State, WrongState
+from api.sources import UPLOADS, read_draft, slots
+from api.tasks import SHORTFALL
+from api.uploads import accept
+from tests.e2e.exchange import files
+from tests.service.conftest import NewDatabase
+from tests.service.dying import PATIENCE, Service, evidence, kill
+from tests.service.exchange import LATER, LIST, SECRET_NUMBER, Exchange, make_exchange
+from verifier.keys import parse_public_key
+from verifier.verify import audit
+
+STAGES = (
+    "begin proving",
+    "reading the ledger",
+    "checking ownership signatures",
+    "deriving keys and openings",
+    "proving ETH",
+    "proving USDT",
+    "settle proven",
+    "begin publishing",
+    "publish",
+    "settle published",
+    "begin retiring",
+    "settle retired",
+)
+
+RUNS = int(os.environ.get("KILL_RUNS", "4"))
+
+
+@pytest.fixture(scope="module")
+def exchange(tmp_path_factory: pytest.TempPathFactory) -> Exchange:
+    return make_exchange(tmp_path_factory.mktemp("exchange"), accounts=600)
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """A run that nobody killed: where it was, what it made, its points, how long it took."""
+
+    folder: Path
+    database: Path
+    record: bytes
+    manifest: bytes | None
+    bundle: dict[str, bytes]
+    published: dict[str, bytes]
+    points: list[str]
+    seconds: float
+
+
+@pytest.fixture(scope="module")
+def undisturbed(exchange: Exchange, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    base = tmp_path_factory.mktemp("undisturbed")
+    seen = base / "seen"
+    with Service(base / "service", f"sqlite:///{base / 'database'}") as service:
+        folder = service.draft(exchange)
+        kill(service.worker())  # so that nothing is loaded while the time is taken
+        service.operations.start("one")
+        began = time.monotonic()
+        with service.working(seen):
+            row = service.rest()
+            service.operations.publish("one")
+            assert service.rest().state is State.PUBLISHED
+            seconds = time.monotonic() - began
+            bundle, published = files(folder / "public"), files(service.settings.published)
+            record = (folder / "private" / "snapshot.msgpack").read_bytes()
+            service.operations.retire("one")
+            assert service.rest().state is State.RETIRED
+    points = list(dict.fromkeys(seen.read_text().splitlines()))
+    return Undisturbed(
+        folder, base / "database", record, row.manifest, bundle, published, points, seconds
+    )
+
+
+def begun(service: Service, exchange: Exchange, undisturbed: Undisturbed) -> Path:
+    """Draft and start the same snapshot, with nothing fixed but salt, keys and TOML."""
+    folder = service.draft(exchange)
+    (folder / "private").mkdir(mode=0o700)
+    (folder / "private" / "snapshot.msgpack").write_bytes(undisturbed.record)
+    service.operations.start("one")
+    return folder
+
+
+def test_undisturbed(undisturbed: Undisturbed, exchange: Exchange, tmp_path: Path) -> None:
+    for name, data in undisturbed.bundle.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    assert audit(tmp_path, parse_public_key(exchange.key)).digest == undisturbed.manifest
+    assert not undisturbed.folder.exists()
+    assert {f"snapshots/one/{name}": data for name, data in undisturbed.bundle.items()} == {
+        name: data for name, data in undisturbed.published.items() if name != "history.json"
+    }
+
+
+def test_killed_at_every_point(
+    database: str, exchange: Exchange, undisturbed: Undisturbed, tmp_path: Path
+) -> None:
+    # What is after one point is before the next, so that the databases share them.
+    kind = "after" if database.startswith("sqlite") else "before"
+    points = [point for point in undisturbed.points if RUNS > 4 or point.startswith(kind)]
+    assert {f"{kind} {stage}" for stage in STAGES} <= set(points)
+    with Service(tmp_path / "service", database) as service:
+        folder = begun(service, exchange, undisturbed)
+        for point in points:
+            if point == f"{kind} begin publishing":
+                finish(service, State.PROVEN)
+                service.operations.publish("one")
+            if point == f"{kind} begin retiring":
+                finish(service, State.PUBLISHED)
+                assert files(folder / "public") == undisturbed.bundle
+                service.operations.retire("one")
+            worker = service.worker(die_at=point)
+            worker.join(PATIENCE)
+            assert worker.exitcode == -signal.SIGKILL, f"never came to {point}"
+        finish(service, State.RETIRED)
+        assert files(service.settings.published) == undisturbed.published
+        assert not folder.exists()
+
+
+def finish(service: Service, state: State) -> None:
+    """Let a worker do what is left to do; the snapshot is in ``state`` then."""
+    if service.operations.find("one").state is not state:
+        with service.working():
+            assert service.rest().state is state
+
+
+def test_killed_at_any_moment(
+    new_database: NewDatabase, exchange: Exchange, undisturbed: Undisturbed, tmp_path: Path
+) -> None:
+    seed = random.randrange(2**32)
+    delays = random.Random(seed)
+    for run in range(RUNS // 4):
+        with Service(tmp_path / str(run), new_database()) as service:
+            folder = begun(service, exchange, undisturbed)
+            for _ in range(3):
+                worker = service.worker()
+                worker.join(delays.uniform(0, undisturbed.seconds))
+                kill(worker)
+                if service.operations.find("one").state is State.PROVEN:
+                    service.operations.publish("one")
+            with service.working():
+                if service.rest().state is State.PROVEN:
+                    service.operations.publish("one")
+                assert service.rest().state is State.PUBLISHED, f"seed {seed}, run {run}"
+            assert files(folder / "public") == undisturbed.bundle, f"seed {seed}, run {run}"
+            assert files(service.settings.published) == undisturbed.published
+
+
+def test_cancelled_and_resumed(
+    database: str, exchange: Exchange, undisturbed: Undisturbed, tmp_path: Path
+) -> None:
+    with Service(tmp_path / "service", database) as service:
+        folder = begun(service, exchange, undisturbed)
+        assert service.operations.cancel("one").state is State.CANCELLED
+        service.operations.resume("one")
+        worker = service.worker(hold_at="after proving ETH")
+        service.await_stage("proving ETH")
+        assert service.operations.cancel("one").state is State.CANCELLING
+        service.release()
+        assert service.rest().state is State.CANCELLED
+        with pytest.raises(WrongState):
+            service.operations.cancel("one")
+        assert not (folder / "public").exists()
+        service.operations.resume("one")
+        kill(worker)
+        with service.working():
+            assert service.rest().state is State.PROVEN
+        assert files(folder / "public") == undisturbed.bundle
+
+
+def test_cancelled_while_no_worker_is_there(
+    database: str, exchange: Exchange, tmp_path: Path
+) -> None:
+    with Service(tmp_path / "service", database) as service:
+        service.draft(exchange, "two")
+        service.operations.start("two")
+        worker = service.worker(die_at="after proving ETH")
+        worker.join(PATIENCE)
+        assert service.operations.cancel("two").state is State.CANCELLING
+        with service.working():
+            assert service.rest("two").state is State.CANCELLED
+
+
+def test_one_worker_works_and_the_other_stands_by(
+    exchange: Exchange, undisturbed: Undisturbed, tmp_path: Path
+) -> None:
+    with Service(tmp_path / "service", f"sqlite:///{tmp_path / 'database'}") as service:
+        folder = begun(service, exchange, undisturbed)
+        seen = [tmp_path / name for name in ("first", "second")]
+        first = service.worker(
+            hold_at="after proving ETH", die_at="before proving USDT", seen=seen[0]
+        )
+        service.await_stage("proving ETH")
+        second = service.worker(seen=seen[1])
+        service.release()
+        assert service.rest().state is State.PROVEN
+        assert first.exitcode == -signal.SIGKILL
+        assert seen[0].read_text().endswith("before proving USDT\n")
+        assert seen[1].read_text().startswith("before begin proving\n")
+        assert service.operations.find("one").starts == 2
+        kill(second)
+        assert files(folder / "public") == undisturbed.bundle
+
+
+def test_short_assets_then_enough(database: str, tmp_path: Path) -> None:
+    exchange = make_exchange(tmp_path / "exchange")
+    with Service(tmp_path / "service", database) as service, service.working():
+        folder = service.draft(exchange, short_by=1)
+        service.operations.start("one")
+        row = service.rest()
+        assert (row.state, row.detail, row.manifest) == (State.SHORT, None, None)
+        told = folder / SHORTFALL
+        assert "ETH by 0.000001, USDT by 0.000001" in told.read_text()
+        assert told.stat().st_mode & 0o077 == 0
+        service.operations.resume("one")
+        assert service.rest().state is State.SHORT
+        replace_list(service, folder, evidence(exchange, folder))
+        ledger = files(folder / "private" / "ledger")
+        service.operations.resume("one")
+        assert service.rest().state is State.PROVEN
+        assert files(folder / "private" / "ledger") == ledger
+        assert not told.exists()
+        audit(folder / "public", parse_public_key(exchange.key))
+
+
+def test_a_refused_signature_is_named_and_can_be_replaced(database: str, tmp_path: Path) -> None:
+    exchange = make_exchange(tmp_path / "exchange")
+    with Service(tmp_path / "service", database) as service, service.working():
+        folder = service.draft(exchange)
+        signed = evidence(exchange, folder)
+        (folder / UPLOADS / LIST).write_bytes(signed.replace(b",eip191,0x", b",eip191,0y", 1))
+        service.operations.start("one")
+        row = service.rest()
+        assert row.state is State.FAILED
+        assert row.detail is not None
+        assert f"{LIST}: row 2, column signature" in row.detail
+        replace_list(service, folder, signed)
+        service.operations.resume("one")
+        assert service.rest().state is State.PROVEN
+
+
+def replace_list(service: Service, folder: Path, data: bytes) -> None:
+    """Upload a list anew."""
+    config = read_draft(folder)
+    file = folder / LIST
+    file.write_bytes(data)
+    accept(service.engine, "one", folder, file, slots(config)[LIST])
+
+
+def test_a_chain_of_snapshots_cannot_fork(exchange: Exchange, tmp_path: Path) -> None:
+    exchange = make_exchange(tmp_path / "exchange")
+    with Service(tmp_path / "service", f"sqlite:///{tmp_path / 'database'}") as service:
+        service.draft(exchange, "a")
+        folder = service.draft(exchange, "b", time=LATER)
+        service.operations.start("a")
+        with pytest.raises(Busy):
+            service.operations.start("b")
+        service.operations.cancel("a")
+        # Begun first, and stopped once its ledger was frozen; then another one is published.
+        service.operations.start("b")
+        service.worker(die_at="after checking ownership signatures").join(PATIENCE)
+        service.operations.cancel("b")
+        with service.working():
+            assert service.rest("b").state is State.CANCELLED
+            service.operations.resume("a")
+            assert service.rest("a").state is State.PROVEN
+            with pytest.raises(Busy):
+                service.operations.resume("b")
+            service.operations.publish("a")
+            assert service.rest("a").state is State.PUBLISHED
+            with pytest.raises(Problem, match="begin anew"):
+                service.operations.resume("b")
+            service.operations.retire("b")
+            assert service.rest("b").state is State.RETIRED
+            folder = service.draft(exchange, "c", time=LATER)
+            service.operations.start("c")
+            assert service.rest("c").state is State.PROVEN
+            service.operations.publish("c")
+            assert service.rest("c").state is State.PUBLISHED
+        audit(
+            folder / "public",
+            parse_public_key(exchange.key),
+            previous=service.settings.published / "snapshots" / "a",
+        )
+
+
+def test_a_target_that_cannot_be_written(exchange: Exchange, tmp_path: Path) -> None:
+    exchange = make_exchange(tmp_path / "exchange")
+    (tmp_path / "file").touch()
+    targets = (f"file://{tmp_path / 'second'}", f"file://{tmp_path / 'file'}")
+    database = f"sqlite:///{tmp_path / 'database'}"
+    with Service(tmp_path / "service", database, targets) as service, service.working():
+        service.draft(exchange)
+        service.operations.start("one")
+        assert service.rest().state is State.PROVEN
+        service.operations.publish("one")
+        row = service.rest()
+        assert row.state is State.UNPUBLISHED
+        assert row.detail
+        (tmp_path / "file").unlink()
+        service.operations.publish("one")
+        assert service.rest().state is State.PUBLISHED
+        published = files(service.settings.published)
+        assert published
+        assert files(tmp_path / "second") == files(tmp_path / "file") == published
+
+
+def test_nothing_of_customers_or_keys_is_kept_or_logged(
+    exchange: Exchange, undisturbed: Undisturbed
+) -> None:
+    kept = b"".join(path.read_bytes() for path in undisturbed.database.parent.glob("database*"))
+    assert b"snapshots" in kept
+    assert b"one" in kept
+    master = (exchange.folder / "master.key").read_bytes().strip()
+    for secret in (
+        *(b"holder%d@" % number for number in range(3)),
+        b"holder",
+        str(SECRET_NUMBER).encode(),
+        f"{SECRET_NUMBER // 10**6}.{SECRET_NUMBER % 10**6}".encode(),
+        str(exchange.owed).encode(),
+        master,
+        (exchange.folder / "signing.pem").read_bytes().splitlines()[1],
+    ):
+        assert secret not in kept

@@ -1,0 +1,319 @@
+"""Operators over real HTTP: a snapshot from draft to retirement, and everything that is refused."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prover.statement import read_statement
+from tests.e2e.exchange import files
+from tests.e2e.service import running
+from tests.service.conftest import new_postgresql
+from tests.service.exchange import BLOCKS, LATER, LIST, SECRET_NUMBER, TIME, Exchange, make_exchange
+from tests.service.http import ALL, Operator, settings, token, wish, worker
+from verifier.keys import parse_public_key
+from verifier.verify import audit
+
+NAMES = (
+    f"%2e%2e%2f{LIST}",
+    f"..%2f..%2f{LIST}",
+    f"{LIST}%00",
+    f"{LIST}.partial",
+    f".{LIST}",
+    "snapshot.toml",
+    "draft.toml",
+    "%2fetc%2fpasswd",
+    LIST.upper(),
+    "x" * 300,
+)
+
+
+@pytest.fixture(scope="module")
+def exchange(tmp_path_factory: pytest.TempPathFactory) -> Exchange:
+    return make_exchange(tmp_path_factory.mktemp("exchange"))
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def operator(
+    request: pytest.FixtureRequest, exchange: Exchange, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Operator]:
+    """Return an operator of a service without a worker: nothing moves by itself."""
+    folder = tmp_path_factory.mktemp("service")
+    more = "[limits]\nupload_bytes = 20000\n"
+    url = None
+    if request.param == "postgresql":
+        url = new_postgresql(request.getfixturevalue("postgresql_url"))
+        more = f'database = "{url}"\n{more}'
+    with running(folder, settings(exchange, more), "--no-worker") as service:
+        yield Operator(service, token(folder, *ALL, database=url), url)
+
+
+@pytest.fixture
+def drafted(operator: Operator, exchange: Exchange, request: pytest.FixtureRequest) -> str:
+    """Return the id of a draft with evidence."""
+    name = f"d{abs(hash(request.node.name))}"
+    operator.draft(exchange, name)
+    return name
+
+
+def test_from_draft_to_retirement(exchange: Exchange, tmp_path: Path) -> None:
+    own = make_exchange(tmp_path / "exchange")
+    folder = tmp_path / "service"
+    folder.mkdir()
+    with running(folder, settings(own), "--no-worker") as service, worker(folder):
+        operator = Operator(service, token(folder, *ALL))
+        operator.draft(own)
+        assert operator("POST", "/one/start")[0] == 202
+        proven = operator.rest()
+        assert (proven["state"], proven["progress"], proven["detail"]) == ("proven", None, None)
+        made = folder / "snapshots" / "one" / "public"
+        assert audit(made, parse_public_key(own.key)).digest.hex() == proven["manifest"]
+        bundle = files(made)
+        assert service.request("/history.json").status == 404
+        assert operator("POST", "/one/publish")[0] == 202
+        assert operator.rest()["state"] == "published"
+        operator.draft(own, "two", LATER)
+        assert operator("POST", "/two/start")[0] == 202
+        assert operator.rest("two")["state"] == "proven"
+        assert operator("POST", "/two/publish")[0] == 202
+        assert operator.rest("two")["state"] == "published"
+        history = json.loads(service.request("/history.json").body)["snapshots"]
+        assert [entry["snapshot_id"] for entry in history] == ["one", "two"]
+        assert history[1]["previous"] == history[0]["manifest"] == proven["manifest"]
+        assert operator("POST", "/one/retire")[0] == 202
+        retired = operator.rest()
+        assert (retired["state"], retired["evidence"]) == ("retired", [])
+        assert not made.parent.exists()
+        for name, data in bundle.items():
+            assert service.request(f"/snapshots/one/{name}").body == data
+        assert operator.code("POST", "/one/resume") == (409, "snapshot.wrong-state")
+        assert operator.create("one") == (409, operator.create("one")[1])
+        assert operator.code("GET", "/one/challenge") == (409, "snapshot.wrong-state")
+        kept = b"".join(path.read_bytes() for path in folder.glob("service.sqlite*"))
+        for secret in (b"holder", str(SECRET_NUMBER).encode(), str(own.owed).encode()):
+            assert secret not in kept
+
+
+def test_each_scope_opens_its_routes_alone(operator: Operator, drafted: str) -> None:
+    folder = operator.service.folder
+    routes = {
+        "snapshots:read": [("GET", ""), ("GET", f"/{drafted}"), ("GET", f"/{drafted}/events")],
+        "snapshots:write": [
+            ("POST", ""),
+            ("PUT", f"/{drafted}/evidence/{LIST}"),
+            *(("POST", f"/{drafted}/{action}") for action in ("start", "resume", "cancel")),
+        ],
+        "snapshots:publish": [("POST", f"/{drafted}/{action}") for action in ("publish", "retire")],
+    }
+    for scope in ALL:
+        limited = Operator(operator.service, token(folder, scope, database=operator.database))
+        for needed, places in routes.items():
+            for method, path in places:
+                if needed != scope:
+                    assert limited.code(method, path, {}) == (403, "request.forbidden"), path
+    nobody = Operator(operator.service, "assay_op_" + "x" * 43)
+    for places in routes.values():
+        for method, path in places:
+            assert nobody.code(method, path, {}) == (401, "request.unauthenticated"), path
+    assert operator("GET", f"/{drafted}")[1]["state"] == "draft"
+
+
+def test_illegal_transitions(operator: Operator, drafted: str) -> None:
+    for action in ("resume", "cancel", "publish"):
+        assert operator.code("POST", f"/{drafted}/{action}") == (409, "snapshot.wrong-state")
+    assert operator("POST", f"/{drafted}/start")[0] == 202
+    for action in ("start", "resume", "publish", "retire"):
+        assert operator.code("POST", f"/{drafted}/{action}") == (409, "snapshot.wrong-state")
+    refused = operator.code("PUT", f"/{drafted}/evidence/{LIST}", b"")
+    assert refused in ((409, "snapshot.wrong-state"), (422, "evidence.refused"))
+    assert operator("POST", f"/{drafted}/cancel")[1]["state"] == "cancelled"
+    assert operator.code("POST", f"/{drafted}/cancel") == (409, "snapshot.wrong-state")
+    assert operator("POST", f"/{drafted}/resume")[1]["state"] == "queued"
+    assert operator("POST", f"/{drafted}/cancel")[1]["state"] == "cancelled"
+    for action in ("start", "resume", "cancel", "publish", "retire"):
+        assert operator.code("POST", f"/unknown/{action}") == (404, "request.not-found")
+
+
+def test_one_at_a_time_and_evidence_first(
+    operator: Operator, exchange: Exchange, drafted: str
+) -> None:
+    assert operator.create("bare")[0] == 201
+    status, problem = operator("POST", "/bare/start")
+    assert (status, problem["code"], problem["detail"]) == (409, "evidence.missing", LIST)
+    assert operator("GET", "/bare")[1]["state"] == "draft"
+    assert operator("POST", f"/{drafted}/start")[0] == 202
+    operator.draft(exchange, "other")
+    assert operator.code("POST", "/other/start") == (409, "snapshot.other-under-way")
+    assert operator("GET", "/other")[1]["state"] == "draft"
+    assert operator("POST", f"/{drafted}/cancel")[0] == 202
+
+
+@pytest.mark.parametrize(
+    ("changes", "refusal"),
+    [
+        ({"source": "other"}, (422, "snapshot.unknown-source")),
+        ({"snapshot_id": "../one"}, (422, "request.invalid")),
+        ({"snapshot_id": "x" * 65}, (422, "request.invalid")),
+        ({"time": "2026-02-30T00:00:00Z"}, (422, "request.invalid")),
+        ({"time": "2026-02-03T00:00:00+01:00"}, (422, "request.invalid")),
+        ({"time": 5}, (422, "request.invalid")),
+        ({"time": "1969-01-01T00:00:00Z"}, (422, "snapshot.refused")),
+        ({"blocks": {}}, (422, "snapshot.refused")),
+        ({"blocks": {"ethereum": {"height": -1, "hash": "ab" * 32}}}, (422, "request.invalid")),
+        ({"blocks": {"ethereum": {"height": 7, "hash": "AB" * 32}}}, (422, "request.invalid")),
+        ({"blocks": {"a\nb": {"height": 7, "hash": "ab" * 32}}}, (422, "request.invalid")),
+        ({"more": 1}, (422, "request.invalid")),
+    ],
+)
+def test_refused_drafts(operator: Operator, changes: dict[str, Any], refusal: Any) -> None:
+    asked = {**wish("refused"), **changes}
+    assert operator.code("POST", "", asked) == refusal
+    assert operator("GET", "/refused")[0] == 404
+    assert not (operator.service.folder / "snapshots" / "refused").exists()
+
+
+def test_an_id_is_drafted_once(operator: Operator, drafted: str) -> None:
+    assert operator.code("POST", "", wish(drafted)) == (409, "snapshot.exists")
+
+
+def test_what_is_signed_is_what_the_command_says(
+    operator: Operator, exchange: Exchange, drafted: str
+) -> None:
+    _, challenge = operator("GET", f"/{drafted}/challenge")
+    lines = challenge["messages"]["ethereum"].split("\n")
+    assert lines[:5] == ["assay/v1/ownership", exchange.key, "Börse", drafted, "ethereum"]
+    statement = operator.send("GET", f"/{drafted}/statement")
+    assert statement.headers["content-type"] == "application/vnd.msgpack"
+    path = operator.service.folder / "statement"
+    path.write_bytes(statement.body)
+    stated = read_statement(path)
+    assert (stated.snapshot_id, stated.time) == (drafted, TIME)
+    assert stated.chains[0].hash == bytes.fromhex(BLOCKS["ethereum"].hash)
+
+
+def test_uploads(operator: Operator, exchange: Exchange, drafted: str) -> None:
+    place = f"/{drafted}/evidence/{LIST}"
+    uploads = operator.service.folder / "snapshots" / drafted / "uploads"
+    before = files(uploads)
+    messages = operator("GET", f"/{drafted}/challenge")[1]["messages"]
+    listed = exchange.evidence(messages)
+    for data, words in (
+        (listed.replace(b"USDT", b"DOGE"), f"{LIST}: row 3, column asset: not an asset"),
+        (listed.replace(b"eip191,", b"eip191", 1), f"{LIST}: row 2"),
+        (b"\xff" * 100, f"{LIST}: not UTF-8"),
+        (b"", f"{LIST}: row 1"),
+        (listed + listed.split(b"\n")[1] + b"\n", f"{LIST}: row 4, column address: counted"),
+    ):
+        status, problem = operator("PUT", place, data)
+        assert (status, problem["code"]) == (422, "evidence.refused")
+        assert problem["detail"].startswith(words), problem
+    for size in (20_001, 200_000):
+        assert operator.code("PUT", place, b"x" * size) == (413, "request.body-too-large")
+    for name in NAMES:
+        status, problem = operator("PUT", f"/{drafted}/evidence/{name}", listed)
+        assert status in (404, 405), name
+    assert files(uploads) == before
+    assert sorted(path.name for path in uploads.parent.iterdir()) == ["draft.toml", "uploads"]
+    assert operator("PUT", place, listed)[1]["size"] == len(listed)
+    assert files(uploads) == {LIST: listed}
+    for path in (uploads, *uploads.parent.rglob("*")):
+        assert path.stat().st_mode & 0o077 == 0
+
+
+def test_listing_by_pages(operator: Operator) -> None:
+    for number in range(5):
+        assert operator.create(f"page-{number}")[0] == 201
+    seen: list[str] = []
+    path = "?limit=2"
+    while True:
+        status, page = operator("GET", path)
+        assert status == 200
+        assert len(page["snapshots"]) <= 2
+        seen += [entry["snapshot_id"] for entry in page["snapshots"]]
+        if page["next"] is None:
+            break
+        path = f"?limit=2&before={page['next']}"
+    assert len(set(seen)) == len(seen)
+    assert [name for name in seen if name.startswith("page-")] == [
+        f"page-{number}" for number in reversed(range(5))
+    ]
+    for query in ("?limit=0", "?limit=101", "?before=0", "?before=x", f"?before={2**63}"):
+        assert operator.code("GET", query) == (422, "request.invalid")
+
+
+def test_watching(operator: Operator, exchange: Exchange, drafted: str) -> None:
+    with operator.events(drafted) as stream:
+        assert stream.getheader("Content-Type", "").startswith("text/event-stream")
+        only = parse(stream.read())
+    assert [event["data"]["state"] for event in only] == ["draft"]
+    assert operator("POST", f"/{drafted}/start")[0] == 202
+    folder = operator.service.folder
+    with operator.events(drafted, only[-1]["id"]) as stream, worker(folder):
+        events = parse(stream.read())
+    states = [event["data"]["state"] for event in events]
+    assert states[0] == "queued"
+    assert states[-1] == "proven"
+    assert set(states) <= {"queued", "proving", "proven"}
+    ids = [int(event["id"]) for event in events]
+    assert ids == sorted(set(ids))
+    assert ids[0] > int(only[-1]["id"])
+    with operator.events(drafted, str(ids[-1])) as stream:
+        assert stream.status == 204
+    with operator.events(drafted, str(ids[0])) as stream:
+        assert [event["id"] for event in parse(stream.read())] == [str(ids[-1])]
+    with operator.events("unknown") as stream:
+        assert stream.status == 404
+    assert operator("POST", f"/{drafted}/retire")[0] == 202
+
+
+def parse(stream: bytes) -> list[dict[str, Any]]:
+    """Return the events of a whole stream."""
+    events = []
+    for block in stream.decode().split("\n\n"):
+        fields = dict(
+            line.split(": ", 1) for line in block.splitlines() if line[:1] not in ("", ":")
+        )
+        if fields:
+            assert fields["event"] == "snapshot"
+            events.append({"id": fields["id"], "data": json.loads(fields["data"])})
+    return events
+
+
+def test_killed_servers_and_workers(tmp_path: Path) -> None:
+    """The server and then a worker are killed as they work; the bundle comes out whole."""
+    exchange = make_exchange(tmp_path / "exchange", accounts=800)
+    folder = tmp_path / "service"
+    folder.mkdir()
+    with contextlib.ExitStack() as workers:
+        with running(folder, settings(exchange), "--no-worker") as service:
+            first = workers.enter_context(worker(folder))
+            operator = Operator(service, token(folder, *ALL))
+            operator.draft(exchange)
+            assert operator("POST", "/one/start")[0] == 202
+            await_state(operator, "proving", "proven")
+            service.process.kill()
+            service.process.wait()
+        first.kill()
+        with running(folder, settings(exchange), "--no-worker") as service:
+            operator = Operator(service, operator.token)
+            workers.enter_context(worker(folder))
+            found = operator.rest()
+            assert found["state"] == "proven"
+            assert operator("POST", "/one/publish")[0] == 202
+            assert operator.rest()["state"] == "published"
+    report = audit(folder / "published" / "snapshots" / "one", parse_public_key(exchange.key))
+    assert report.digest.hex() == found["manifest"]
+
+
+def await_state(operator: Operator, *states: str) -> None:
+    """Wait until a snapshot is in one of some states."""
+    end = time.monotonic() + 60
+    while (found := operator("GET", "/one")[1])["state"] not in states:
+        assert time.monotonic() < end, found
+        time.sleep(0.02)
