@@ -7,18 +7,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 import native
-from api import customers, operators, public
-from api.database import migrate, open_database
+from api import customers, health, operators, public
+from api.database import check_database, migrate, open_database
 from api.issuer import Issuer
+from api.limits import Limited, Rates
+from api.observe import Metrics, Observed, log_loop_errors
 from api.problems import COMMON, ProblemBody, install_handlers
 from api.settings import Settings
+from api.supervise import Supervisor
+
+# The child that works, beside whatever serves; `python -m api.cli` is the command `assay`.
+WORKER = (sys.executable, "-m", "api.cli", "worker")
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -26,20 +35,37 @@ def create_app(settings: Settings) -> FastAPI:
 
     ``app.state`` holds ``settings``; ``database``, an engine; ``oidc``, whose tokens operators may
     bring, or None; ``customers`` and ``packages``, if the settings say whose tokens customers
-    bring; ``operations``, of operators; and ``stopping``, an :class:`asyncio.Event` that is set
-    once the server is told to end: whoever streams without end ends then. The database is migrated
-    when the service starts.
+    bring; ``operations``, of operators; ``rates``, ``metrics`` and the ``checks`` of readiness; and
+    ``stopping``, an :class:`asyncio.Event` that is set once the server is told to end: whoever
+    streams without end ends then. The database is migrated, and the worker started, when the
+    service starts.
 
     Raises:
         ProverError: the database's URL is malformed, or a signing key cannot be read.
+        OSError: a folder of the settings cannot be made.
     """
+    settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings.published.mkdir(parents=True, exist_ok=True)
     engine = open_database(settings.database_url)
+    metrics = Metrics()
+    stopping = asyncio.Event()
+    checks: dict[str, health.Check] = {
+        "database": lambda: check_database(engine),
+        "published": lambda: os.close(os.open(settings.published, os.O_RDONLY | os.O_DIRECTORY)),
+    }
 
     @contextlib.asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        log_loop_errors(asyncio.get_running_loop())
         await run_in_threadpool(migrate, engine)
-        yield
-        app.state.stopping.set()
+        async with contextlib.AsyncExitStack() as stack:
+            if settings.server.worker:
+                command = [*WORKER, *settings.arguments]
+                supervisor = Supervisor(command, settings.server.stop_seconds, metrics)
+                checks["worker"] = supervisor.check
+                await stack.enter_async_context(supervisor.running(stopping))
+            yield
+            stopping.set()
         engine.dispose()
 
     app = _Service(
@@ -53,10 +79,18 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     app.state.database = engine
-    app.state.stopping = asyncio.Event()
     app.state.oidc = None if settings.oidc is None else Issuer(settings.oidc, required="sub")
+    app.state.rates = Rates(settings.limits)
+    app.state.metrics = metrics
+    app.state.checks = checks
+    app.state.stopping = stopping
     install_handlers(app)
+    # The last middleware added is the first that a request meets.
     public.add_routes(app)
+    app.add_middleware(Limited, rates=app.state.rates, settings=settings.limits)
+    app.add_middleware(Observed, metrics=metrics)
+    app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=[*map(str, settings.server.proxies)])
+    app.include_router(health.router)
     operators.add_routes(app)
     if settings.customers is not None:
         customers.add_routes(app, settings.customers)

@@ -52,13 +52,14 @@ async def operator(
     """Return the operator who calls, if they may do what the route needs.
 
     Raises:
-        Problem: it is nobody known, or they may not.
+        Problem: it is nobody known, or they may not, or ask too often.
     """
     caller = await _operator(request, bearer_token(request, credentials))
     if not caller.scopes.issuperset(needed.scopes):
         challenge = f'Bearer error="insufficient_scope", scope="{needed.scope_str}"'
         detail = f"this needs {needed.scope_str}"
         raise Problem(ServiceCode.FORBIDDEN, detail, headers={"WWW-Authenticate": challenge})
+    request.app.state.rates.spend("operator", caller.name)
     return caller
 
 
@@ -68,11 +69,13 @@ async def customer(
     """Return the account id of the customer who calls, as the exchange's token has it.
 
     Raises:
-        Problem: there is no token, or none that is accepted.
+        Problem: there is no token, or none that is accepted, or they ask too often.
     """
     state = request.app.state
     claims = await state.customers.claims(bearer_token(request, credentials))
-    return account_id(claims, state.settings.customers.account_claim)
+    account = account_id(claims, state.settings.customers.account_claim)
+    state.rates.spend("customer", account)
+    return account
 
 
 def bearer_token(request: Request, credentials: _Credentials) -> str:

@@ -13,6 +13,8 @@ from typing import Any, Final
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from dbos import DBOS
 
@@ -66,6 +68,20 @@ def migrate(engine: sa.Engine) -> None:
         raise ProverError("the database is of a later version of the service") from None
     except sa.exc.DBAPIError as error:
         raise ProverError(f"the database cannot be used: {type(error.orig).__name__}") from None
+
+
+def check_database(engine: sa.Engine) -> None:
+    """Check that the database answers and that its tables are those of this service.
+
+    Raises:
+        ProverError: they are not.
+        sqlalchemy.exc.SQLAlchemyError: it does not answer.
+    """
+    with engine.connect() as connection:
+        found = MigrationContext.configure(connection).get_current_heads()
+        wanted = ScriptDirectory.from_config(migrations(connection)).get_heads()
+    if set(found) != set(wanted):
+        raise ProverError("the database is of another version of the service")
 
 
 def migrations(connection: sa.Connection) -> Config:

@@ -164,16 +164,22 @@ def problem_of(error: Exception) -> Problem:
         case Problem():
             return error
         case RequestValidationError():
-            places = sorted({".".join(map(str, fault["loc"])) for fault in error.errors()})
+            faults = "; ".join(sorted({_fault(fault) for fault in error.errors()}))
             malformed = any(fault["type"] == "json_invalid" for fault in error.errors())
             code = ServiceCode.MALFORMED if malformed else ServiceCode.INVALID
-            return Problem(code, ", ".join(places))
+            return Problem(code, faults)
         case Rejected():
             return Problem(error.code, f"{error.where}: {error.message}")
         case HTTPException():
             code = _BY_STATUS.get(error.status_code, ServiceCode.INTERNAL)
             return Problem(code, headers=error.headers)
     return Problem(ServiceCode.INTERNAL)
+
+
+def _fault(fault: Mapping[str, Any]) -> str:
+    """Say where a fault is and of which type, without a name that the client chose."""
+    place = fault["loc"][:-1] if fault["type"] == "extra_forbidden" else fault["loc"]
+    return f"{'.'.join(map(str, place))}: {fault['type']}"
 
 
 async def answer_problem(request: Request, error: Exception) -> Response:
@@ -189,5 +195,5 @@ async def answer_problem(request: Request, error: Exception) -> Response:
 
 def install_handlers(app: FastAPI) -> None:
     """Let ``app`` answer with problems alone."""
-    for kind in (HTTPException, RequestValidationError, Rejected, Exception):
+    for kind in (HTTPException, RequestValidationError, Rejected):
         app.add_exception_handler(kind, answer_problem)

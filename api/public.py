@@ -11,18 +11,20 @@ import asyncio
 import os
 import re
 import stat
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final, NamedTuple
 
 from fastapi import FastAPI, Path, Response
 from fastapi.routing import APIRoute
+from starlette.datastructures import State
 from starlette.requests import Request
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.problems import COMMON, Problem, ServiceCode, answer_problem, problems
+from api.settings import Settings
 
 _PATH: Final = re.compile(
-    r"history\.json"
-    r"|snapshots/[a-z0-9-]{1,64}/(?:"
+    r"snapshots/[a-z0-9-]{1,64}/(?:"
     r"manifest\.msgpack|manifest\.sig"
     r"|evidence/[A-Z0-9]{1,16}\.msgpack"
     r"|pages/[A-Z0-9]{1,16}/(?:0|[1-9][0-9]?))",
@@ -31,26 +33,40 @@ _PATH: Final = re.compile(
 # One range; a request for several, or in another unit, is answered with the whole file.
 _RANGE: Final = re.compile(rb"bytes=(?:([0-9]{1,100})-([0-9]{0,100})|-([0-9]{1,100}))", re.ASCII)
 
-# A published bundle never changes: the next snapshot has an address of its own.
-_IMMUTABLE: Final = b"public, max-age=31536000, immutable, no-transform"
-_CHANGING: Final = b"public, max-age=60, no-transform"
+Headers = list[tuple[bytes, bytes]]
 
-_CORS: Final = [
+_CORS: Final[Headers] = [
     (b"access-control-allow-origin", b"*"),
     (b"access-control-expose-headers", b"Accept-Ranges, Content-Range, ETag, X-Request-ID"),
     (b"cross-origin-resource-policy", b"cross-origin"),
 ]
-_PREFLIGHT: Final = [
+_PREFLIGHT: Final[Headers] = [
     (b"access-control-allow-methods", b"GET, HEAD"),
     (b"access-control-allow-headers", b"Range, If-Range, If-None-Match"),
     (b"access-control-max-age", b"86400"),
 ]
-_FIXED: Final = [
+_FIXED: Final[Headers] = [
     *_CORS,
     (b"accept-ranges", b"bytes"),
     (b"x-content-type-options", b"nosniff"),
 ]
+# A published bundle never changes: the next snapshot has an address of its own. What is compressed
+# on its way would have other ranges, and another digest.
+_BUNDLE_FILE: Final[Headers] = [
+    *_FIXED,
+    (b"content-type", b"application/octet-stream"),
+    (b"cache-control", b"public, max-age=31536000, immutable, no-transform"),
+]
+_CHANGING: Final[Headers] = [*_FIXED, (b"cache-control", b"public, max-age=60, no-transform")]
+_HISTORY: Final[Headers] = [*_CHANGING, (b"content-type", b"application/json")]
+# The page brings its own policy; where it may be framed only a header can say.
+_PAGE: Final[Headers] = [
+    *_CHANGING,
+    (b"content-type", b"text/html; charset=utf-8"),
+    (b"content-security-policy", b"frame-ancestors 'none'"),
+]
 
+PUBLIC_TAG: Final = "public"
 _CHUNK_BYTES: Final = 256 * 1024
 _METHODS: Final = ["GET", "HEAD", "OPTIONS"]
 
@@ -70,11 +86,31 @@ class _PublicRoute(APIRoute):
         """Answer, or say why not in a way that pages of other origins can read."""
         request = Request(scope, receive)
         try:
-            await _answer(request.app.state.published, scope, send)
+            await _answer(request.app.state, scope, send)
         except Problem as problem:
             response = await answer_problem(request, problem)
             response.raw_headers.extend(_CORS)
             await response(scope, receive, send)
+
+
+class _ShortCut:
+    """Middleware that hands a request for a public file to its route, past the framework's layers:
+    routing, dependencies and tracing would take as long as the answer.
+    """
+
+    def __init__(self, app: ASGIApp, routes: Mapping[str, _PublicRoute]) -> None:
+        self._app = app
+        self._routes = routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        route = (
+            self._routes.get(scope["path"].split("/", 2)[1]) if scope["type"] == "http" else None
+        )
+        if route is None:
+            await self._app(scope, receive, send)
+        else:
+            scope["route"] = route
+            await route.handle(scope, receive, send)
 
 
 def history() -> None:
@@ -94,39 +130,59 @@ def bundle_file(
     """
 
 
+def page() -> None:
+    """The customer's page, if the settings name it."""
+
+
 def add_routes(app: FastAPI) -> None:
-    """Add the files below the published root of ``app.state.settings`` to ``app``."""
-    app.state.published = os.path.realpath(app.state.settings.published)
-    binary = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
-    for path, endpoint, content in (
-        ("/history.json", history, {"application/json": {"schema": {"type": "object"}}}),
-        ("/snapshots/{snapshot_id}/{path:path}", bundle_file, binary),
-    ):
-        responses: dict[int | str, dict[str, Any]] = {
-            200: {"description": "The file", "content": content},
-            206: {"description": "The range that was asked for", "content": content},
-            304: {"description": "It is what `If-None-Match` names"},
-            **problems(ServiceCode.NOT_FOUND, ServiceCode.METHOD_NOT_ALLOWED, ServiceCode.RANGE),
-        }
-        route = _PublicRoute(
-            path,
-            endpoint,
-            methods=["GET", "HEAD"],
-            tags=["public"],
-            response_class=Response,
-            responses={**COMMON, **responses},
-        )
-        app.router.routes.append(route)
+    """Add the public files that the settings of ``app`` name."""
+    settings: Settings = app.state.settings
+    app.state.published = os.path.realpath(settings.published)
+    app.state.page = settings.page and os.path.realpath(settings.page)
+    routes = {
+        "history.json": _route("/history.json", history, "application/json", {"type": "object"}),
+        "snapshots": _route(
+            "/snapshots/{snapshot_id}/{path:path}",
+            bundle_file,
+            "application/octet-stream",
+            {"type": "string", "format": "binary"},
+        ),
+        "check.html": _route("/check.html", page, "text/html", {"type": "string"}),
+    }
+    app.router.routes.extend(routes.values())
+    app.add_middleware(_ShortCut, routes=routes)
 
 
-async def _answer(root: str, scope: Scope, send: Send) -> None:
-    """Answer one request for a file below ``root``.
+def _route(
+    path: str, endpoint: Callable[..., None], media_type: str, schema: dict[str, str]
+) -> _PublicRoute:
+    content = {media_type: {"schema": schema}}
+    responses: dict[int | str, dict[str, Any]] = {
+        **COMMON,
+        200: {"description": "The file", "content": content},
+        206: {"description": "The range that was asked for", "content": content},
+        304: {"description": "It is what `If-None-Match` names"},
+        **problems(ServiceCode.NOT_FOUND, ServiceCode.METHOD_NOT_ALLOWED, ServiceCode.RANGE),
+    }
+    return _PublicRoute(
+        path,
+        endpoint,
+        methods=["GET", "HEAD"],
+        tags=[PUBLIC_TAG],
+        response_class=Response,
+        responses=responses,
+    )
+
+
+async def _answer(state: State, scope: Scope, send: Send) -> None:
+    """Answer one request for a public file.
 
     Raises:
         Problem: there is no such file, or not that range of it.
     """
     path = scope["path"].removeprefix("/")
-    if _PATH.fullmatch(path) is None:
+    kind = _kind(path)
+    if kind is None:
         raise Problem(ServiceCode.NOT_FOUND)
     method = scope["method"]
     if method not in _METHODS:
@@ -134,21 +190,27 @@ async def _answer(root: str, scope: Scope, send: Send) -> None:
     if method == "OPTIONS":
         await _send_head(send, 204, [*_CORS, *_PREFLIGHT])
         return
-    file = _open(f"{root}/{path}")
+    at = state.page if kind is _PAGE else f"{state.published}/{path}"
+    if at is None:
+        raise Problem(ServiceCode.NOT_FOUND)
+    file = _open(at)
     try:
-        await _answer_file(file, path, scope, send)
+        await _answer_file(file, kind, scope, send)
     finally:
         os.close(file.descriptor)
 
 
-async def _answer_file(file: _File, path: str, scope: Scope, send: Send) -> None:
+def _kind(path: str) -> Headers | None:
+    if path == "history.json":
+        return _HISTORY
+    if path == "check.html":
+        return _PAGE
+    return _BUNDLE_FILE if _PATH.fullmatch(path) else None
+
+
+async def _answer_file(file: _File, kind: Headers, scope: Scope, send: Send) -> None:
     fields = dict(scope["headers"])
-    is_history = path == "history.json"
-    headers = [
-        *_FIXED,
-        (b"etag", file.etag),
-        (b"cache-control", _CHANGING if is_history else _IMMUTABLE),
-    ]
+    headers = [*kind, (b"etag", file.etag)]
     if _names(fields.get(b"if-none-match", b""), file.etag):
         await _send_head(send, 304, headers)
         return
@@ -161,13 +223,11 @@ async def _answer_file(file: _File, path: str, scope: Scope, send: Send) -> None
             status = 206
             headers.append((b"content-range", b"bytes %d-%d/%d" % (first, end - 1, file.size)))
     headers.append((b"content-length", b"%d" % (end - first)))
-    kind = b"application/json" if is_history else b"application/octet-stream"
-    headers.append((b"content-type", kind))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await _send_body(file, first, end if scope["method"] == "GET" else first, send)
 
 
-async def _send_head(send: Send, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+async def _send_head(send: Send, status: int, headers: Headers) -> None:
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": b""})
 

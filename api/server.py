@@ -2,34 +2,55 @@
 
 from __future__ import annotations
 
-from types import FrameType
+import contextlib
+import functools
+import socket
+from typing import Any, cast
 
 import uvicorn
 from fastapi import FastAPI
 
 from api.app import create_app
+from api.connection import Connection
+from api.observe import configure_logging
 from api.settings import Settings
+from prover.errors import ProverError
 
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGINT or SIGTERM; requests in flight are answered, within bounds."""
-    app = create_app(settings)
-    server = settings.server
+    """Serve until SIGINT or SIGTERM; requests in flight are answered, within bounds.
+
+    Raises:
+        ProverError: the service cannot start; the log says why.
+        OSError: a folder of the settings cannot be made.
+    """
+    configure_logging(settings.log_level)
+    server = make_server(create_app(settings), settings)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        raise ProverError("the service could not start")
+
+
+def make_server(app: FastAPI, settings: Settings) -> uvicorn.Server:
+    """Return the server of ``app``, as `assay serve` runs it."""
+    server, limits = settings.server, settings.limits
     config = uvicorn.Config(
         app,
         host=server.host,
         port=server.port,
         loop="uvloop",
-        http="httptools",
+        http=cast(Any, functools.partial(Connection, limits, server.connections)),
         ws="none",
+        lifespan="on",
+        log_config=None,
         access_log=False,
         server_header=False,
-        date_header=True,
         proxy_headers=False,
-        limit_concurrency=server.connections,
+        timeout_keep_alive=limits.idle_seconds,
         timeout_graceful_shutdown=server.stop_seconds,
     )
-    _Server(config, app).run()
+    return _Server(config, app)
 
 
 class _Server(uvicorn.Server):
@@ -39,6 +60,7 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._app = app
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End: let streams end first, as all others wait for them."""
         self._app.state.stopping.set()
-        super().handle_exit(sig, frame)
+        await super().shutdown(sockets)

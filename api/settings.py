@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import tomllib
 from contextvars import ContextVar
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -17,6 +18,8 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    IPvAnyNetwork,
+    PrivateAttr,
     SecretStr,
     ValidationError,
     model_validator,
@@ -69,7 +72,7 @@ class ServerSettings(Group):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
-    proxies: tuple[str, ...] = ()
+    proxies: tuple[IPvAnyNetwork, ...] = ()
     worker: bool = True
     stop_seconds: int = Field(default=10, ge=1, le=600)
     connections: int = Field(default=1000, ge=1)
@@ -81,7 +84,8 @@ class LimitSettings(Group):
     head_bytes: of URL and headers. body_bytes: of an ordinary body; upload_bytes: of a file of
     evidence. header_seconds: until a request's head is there; body_seconds: until its body is, and
     a second more for every ``body_rate`` bytes; idle_seconds: between two requests, and until a
-    client takes what it was sent. Rates: as in ``"600/minute"``, several joined by ``;``.
+    client takes what it was sent. Rates, in requests a minute: public_rate of one address for
+    public files, address_rate for all else; operator_rate, customer_rate of one who is known.
     """
 
     head_bytes: int = Field(default=16 * 1024, ge=1024)
@@ -90,17 +94,17 @@ class LimitSettings(Group):
     header_seconds: float = Field(default=10.0, gt=0)
     body_seconds: float = Field(default=10.0, gt=0)
     body_rate: int = Field(default=64 * 1024, ge=1)
-    idle_seconds: float = Field(default=30.0, gt=0)
-    public_rate: str = "60000/minute"
-    address_rate: str = "600/minute"
-    operator_rate: str = "600/minute"
-    customer_rate: str = "60/minute"
+    idle_seconds: int = Field(default=30, ge=1)
+    public_rate: int = Field(default=60_000, ge=1)
+    address_rate: int = Field(default=600, ge=1)
+    operator_rate: int = Field(default=600, ge=1)
+    customer_rate: int = Field(default=60, ge=1)
 
 
 class MetricsSettings(Group):
     """Who may read ``/metrics``: this machine and these networks, or whoever brings the token."""
 
-    networks: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
+    networks: tuple[IPvAnyNetwork, ...] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
     token: SecretStr | None = None
 
 
@@ -205,11 +209,18 @@ class Settings(BaseSettings):
     sources: dict[str, SourceSettings] = Field(default_factory=dict)
     publish_to: tuple[str, ...] = ()
     jobs: int = Field(default=len(os.sched_getaffinity(0)), ge=1)
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     server: ServerSettings = ServerSettings()
     limits: LimitSettings = LimitSettings()
     metrics: MetricsSettings = MetricsSettings()
     customers: CustomerSettings | None = None
     oidc: OidcSettings | None = None
+    _file: Path | None = PrivateAttr(default=None)
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """What another command of `assay` is given in order to read the same settings."""
+        return () if self._file is None else ("--settings", str(self._file))
 
     @property
     def database_url(self) -> str:
@@ -249,7 +260,9 @@ def read_settings(file: Path | None = None) -> Settings:
     _refuse_unknown_variables()
     token = _base.set(Path.cwd() if file is None else file.absolute().parent)
     try:
-        return Settings(**found)
+        settings = Settings(**found)
+        settings._file = file and file.absolute()
+        return settings
     except ValidationError as error:
         raise SettingsError(f"settings in {where}: {_faults(error)}") from None
     except SourceError as error:

@@ -121,6 +121,7 @@ def _publish(bundle: _Bundle, target: Target, progress: Progress) -> Published:
     known = _known(entry, history)
     if not known:
         _check_follows(bundle.checked, history, target)
+        _extended(history, bundle, target)
     signature_path = entry.path + SIGNATURE_PATH
     if not target.create(signature_path, bundle.signature):
         claimed = target.read(signature_path, SIGNATURE_BYTES)
@@ -294,20 +295,33 @@ def _add_entry(bundle: _Bundle, target: Target) -> bool:
         if _known(bundle.entry, history):
             return False
         _check_follows(bundle.checked, history, target)
-        manifest = bundle.checked.manifest
-        before = history.snapshots if history else ()
-        data = write_history(
-            History(manifest.exchange, manifest.public_key, (*before, bundle.entry))
-        )
-        if len(data) > MAX_HISTORY_BYTES:
-            raise ProverError(f"{target.name}: {HISTORY_PATH} is full; begin another folder")
-        if (
+        data = _extended(history, bundle, target)
+        written = (
             target.create(HISTORY_PATH, data)
             if stored is None
             else target.replace(HISTORY_PATH, data, stored.tag)
-        ):
+        )
+        if written:
             return True
     raise ProverError(f"{target.name}: others write {HISTORY_PATH} all the time")
+
+
+def _extended(history: History | None, bundle: _Bundle, target: Target) -> bytes:
+    """Return the index with the snapshot as its last.
+
+    Raises:
+        ProverError: no reader would take it: it is too long, or the time after the year 9999.
+    """
+    manifest = bundle.checked.manifest
+    before = history.snapshots if history else ()
+    extended = History(manifest.exchange, manifest.public_key, (*before, bundle.entry))
+    data = write_history(extended)
+    try:
+        read_history(data)
+    except BadHistory as error:
+        message = f"{HISTORY_PATH} cannot name this snapshot, too: {error}"
+        raise ProverError(f"{target.name}: {message}") from None
+    return data
 
 
 def _other_manifest(entry: Entry) -> ProverError:

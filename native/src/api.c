@@ -128,10 +128,8 @@ int assay_points_sum_var(uint8_t *sum, size_t *bad, const uint8_t *points, size_
 static int decode_scalars(words *decoded, size_t *bad, const uint8_t *scalars, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        scalar s;
         *bad = i;
-        if (!scalar_from_bytes(&s, scalars + 32 * i)) return ASSAY_BAD_SCALAR;
-        scalar_to_words(&decoded[i], &s);
+        if (!words_from_bytes(&decoded[i], scalars + 32 * i)) return ASSAY_BAD_SCALAR;
     }
     return ASSAY_OK;
 }

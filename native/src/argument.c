@@ -107,12 +107,10 @@ void argument_weight_factor(linear *f, const argument_challenges *c, const argum
 void argument_eq_table(scalar *out, const scalar *start, const scalar *point, unsigned n)
 {
     out[0] = *start;
-    for (unsigned t = 0; t < n; t++) {
-        const size_t size = (size_t)1 << t;
-        for (size_t i = 0; i < size; i++) {
-            scalar_mul(&out[size + i], &out[i], &point[t]);
-            scalar_sub(&out[i], &out[i], &out[size + i]);
-        }
+    for (unsigned t = n; t-- > 0;) {
+        linear f;
+        eq_factor(&f, &point[t]);
+        kernel()->expand(out, out, &f.at0, &f.at1, (size_t)1 << (n - 1 - t));
     }
 }
 

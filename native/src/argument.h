@@ -74,7 +74,7 @@ typedef struct {
 } argument_replay;
 
 typedef struct {
-    scalar v, b, q[ARGUMENT_SIDE_MAX];
+    words v, b, q[ARGUMENT_SIDE_MAX];
 } argument_fixed;
 
 /* Whether all scalars of an argument are below n. */

@@ -42,20 +42,6 @@ static workspace lay_out(const argument_shape *s, size_t count, void *scratch)
     return w;
 }
 
-bool argument_blinding(words *r, const uint8_t bytes[32])
-{
-    /* Below n exactly if adding 2^256 - n does not reach 2^256. */
-    static const uint64_t complement[4] = {ORDER_C0, ORDER_C1, ORDER_C2, 0};
-    unsigned char carry = 0;
-    for (int i = 0; i < 4; i++) {
-        uint64_t word = 0, sum;
-        for (int k = 0; k < 8; k++) word = word << 8 | bytes[8 * (3 - i) + k];
-        carry = add_carry(&sum, word, complement[i], carry);
-        r->word[i] = word;
-    }
-    return carry == 0;
-}
-
 /* Writes points; false when one is infinite. */
 static bool write_points(argument_prover *p, const affine *points, size_t n)
 {

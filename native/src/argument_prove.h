@@ -41,7 +41,4 @@ size_t argument_prove_scratch_size(const argument_shape *s, size_t count);
  * whose inverse is needed is zero: probability about 2^-256 each.  Provers and scratch are left full of secrets. */
 bool argument_prove(argument_prover *provers, size_t count, const argument_shape *s, const tables *t, void *scratch);
 
-/* From 32 big-endian bytes to the integer; false when it is not below n. */
-bool argument_blinding(words *r, const uint8_t bytes[32]);
-
 #endif

@@ -67,7 +67,7 @@ int assay_argument_prove_var(uint8_t *argument, const uint8_t *state, const uint
     affine *points = arena_take(&next, m * sizeof *points);
     int status = ASSAY_OK;
     for (size_t i = 0; i < m; i++)
-        if (!argument_blinding(&opening[i], blindings + 32 * i)) status = ASSAY_BAD_SCALAR;
+        if (!words_from_bytes(&opening[i], blindings + 32 * i)) status = ASSAY_BAD_SCALAR;
     read_values(words_of_values, &s, values);
     if (status == ASSAY_OK) {
         kernel()->commit(points, words_of_values, b / 64, opening, m, fixed_base, next);

@@ -15,9 +15,9 @@
 bool argument_scalars_valid(const argument_shape *s, const uint8_t *argument)
 {
     const uint8_t *bytes = argument + 33 * argument_points(s);
-    scalar t;
+    words t;
     for (size_t i = 0; i < argument_scalars(s); i++)
-        if (!scalar_from_bytes(&t, bytes + 32 * i)) return false;
+        if (!words_from_bytes(&t, bytes + 32 * i)) return false;
     return true;
 }
 
@@ -110,33 +110,45 @@ void argument_opening_coefficients(scalar y[2], const scalar weights[ARGUMENT_EQ
     scalar_sub(&y[1], &y[1], &t);
 }
 
+/* out[i] = start·eq(point, i) for i < count <= 2^n, 2^n <= the largest page.  The table begins with an integer instead of a
+ * scalar, and products with scalars leave it one. */
+static void write_eq_table(words *out, size_t count, const scalar *start, const scalar *point, unsigned n)
+{
+    scalar first, table[(size_t)1 << ARGUMENT_MU_MAX];
+    words integer;
+    scalar_to_words(&integer, start);
+    memcpy(&first, &integer, sizeof first);
+    argument_eq_table(table, &first, point, n);
+    memcpy(out, table, count * sizeof *out);
+}
+
 /* Coefficients of the C_i and the round commitments in k·K_ν. */
 static void claim_coefficients(words *commitments, words *rounds, scalar k, const argument_challenges *c,
                                const argument_shape *s)
 {
     argument_round_coefficients(rounds, &k, c->x, s->nu);
-    scalar selector[(size_t)1 << ARGUMENT_MU_MAX];
     scalar_mul(&k, &k, &c->kappa);
-    argument_eq_table(selector, &k, c->sigma, s->mu);
-    write_words(commitments, selector, s->m);
+    write_eq_table(commitments, s->m, &k, c->sigma, s->mu);
 }
 
 /* The responses: shares of V, B, Q_j; returns d'. */
 static scalar add_responses(argument_fixed *fixed, const argument_challenges *c, const argument_shape *s,
                             const uint8_t *bytes, const scalar weights[ARGUMENT_EQUATIONS])
 {
-    scalar column[ARGUMENT_SIDE_MAX], z, d = SCALAR_ZERO;
+    scalar column[ARGUMENT_SIDE_MAX], d;
+    words z[ARGUMENT_SIDE_MAX], t;
     argument_eq_table(column, &SCALAR_ONE, c->x, s->column_bits);
     for (size_t j = 0; j < s->columns; j++, bytes += 32) {
-        scalar_from_bytes_reduced(&z, bytes);
-        scalar_add_product(&d, &z, &column[j]);
-        scalar_add_product(&fixed->q[j], &weights[0], &z);
+        words_from_bytes(&z[j], bytes);
+        words_add_product(&fixed->q[j], &weights[0], &z[j]);
     }
+    kernel()->inner(&d, column, 1, z, s->columns);
     for (size_t k = 0; k < ARGUMENT_RESPONSES; k++, bytes += 32) {
-        scalar_from_bytes_reduced(&z, bytes);
-        scalar_add_product(&fixed->b, &weights[k], &z);
+        words_from_bytes(&t, bytes);
+        words_add_product(&fixed->b, &weights[k], &t);
     }
-    scalar_add_product(&fixed->v, &weights[1], &d);
+    scalar_to_words(&t, &d);
+    words_add_product(&fixed->v, &weights[1], &t);
     return d;
 }
 
@@ -146,12 +158,11 @@ void argument_coefficients(words *out, argument_fixed *fixed, const argument_sha
     const argument_challenges *c = &r->challenges;
     words *rows = out + s->m, *rounds = rows + s->rows, *openings = rounds + 3 * s->nu;
     const scalar d = add_responses(fixed, c, s, argument + 33 * argument_points(s), weights);
-    scalar e_star, w_star, minus_e, row[ARGUMENT_SIDE_MAX], opening[ARGUMENT_OPENINGS], t;
+    scalar e_star, w_star, minus_e, opening[ARGUMENT_OPENINGS], t;
     scalar_neg(&minus_e, &c->e);
 
     scalar_mul(&t, &weights[0], &minus_e);
-    argument_eq_table(row, &t, c->x + s->column_bits, s->nu - s->column_bits);
-    write_words(rows, row, s->rows);
+    write_eq_table(rows, s->rows, &t, c->x + s->column_bits, s->nu - s->column_bits);
 
     scalar delta; /* the coefficient of Δ */
     scalar_mul(&delta, &weights[3], &minus_e);
@@ -166,9 +177,9 @@ void argument_coefficients(words *out, argument_fixed *fixed, const argument_sha
 void argument_fixed_terms(words *out, affine *points, const argument_fixed *fixed, const argument_shape *s,
                           const tables *t)
 {
-    write_words(out, &fixed->v, 1);
-    write_words(out + 1, &fixed->b, 1);
-    write_words(out + 2, fixed->q, s->columns);
+    out[0] = fixed->v;
+    out[1] = fixed->b;
+    memcpy(out + 2, fixed->q, s->columns * sizeof *out);
     points[0] = t->v_point;
     points[1] = t->b_point;
     memcpy(points + 2, t->q_point, s->columns * sizeof *points);

@@ -57,11 +57,11 @@ void hidden_absorb_announcements(hidden_challenges *c, transcript *t, const uint
     transcript_challenge(&c->e, t, "e");
 }
 
-void hidden_amount(scalar *r, const uint8_t *amounts, size_t i)
+void hidden_amount(words *r, const uint8_t *amounts, size_t i)
 {
     uint64_t word[2] = {0, 0};
     for (size_t j = 0; j < 16; j++) word[j / 8] = word[j / 8] << 8 | amounts[16 * i + j];
-    scalar_from_u128(r, word[0], word[1]);
+    *r = (words){{word[1], word[0], 0, 0}};
 }
 
 size_t hidden_block(const hidden_shape *s)

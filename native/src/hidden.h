@@ -35,7 +35,7 @@ void hidden_absorb_round(hidden_challenges *c, transcript *t, unsigned j, const 
 void hidden_absorb_announcements(hidden_challenges *c, transcript *t, const uint8_t *points);
 
 /* a_i, from 16 big-endian bytes. */
-void hidden_amount(scalar *r, const uint8_t *amounts, size_t i);
+void hidden_amount(words *r, const uint8_t *amounts, size_t i);
 
 /* All ones if key i is owned, its private key being not zero; constant-time. */
 static inline uint64_t hidden_owned(const uint8_t *secrets, size_t i)
@@ -46,7 +46,7 @@ static inline uint64_t hidden_owned(const uint8_t *secrets, size_t i)
 }
 
 /* Keys are taken in blocks, so that scratch does not grow with K. */
-#define HIDDEN_BLOCK_BITS 14
+#define HIDDEN_BLOCK_BITS 16
 #define HIDDEN_BLOCK ((size_t)1 << HIDDEN_BLOCK_BITS)
 
 /* min(K, HIDDEN_BLOCK), and how many keys the block that begins at `first` has. */

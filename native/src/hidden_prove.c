@@ -211,8 +211,10 @@ static void begin_rounds(prover *p, const uint8_t *amounts, const workspace *w)
     const size_t k = p->shape->k, all = (size_t)1 << p->shape->nu;
     scalar total;
     for (size_t i = 0; i < k; i++) {
+        words amount;
+        hidden_amount(&amount, amounts, i);
+        scalar_from_words(&w->a[i], &amount);
         owned_bit(&w->d[i], p->secrets, i);
-        hidden_amount(&w->a[i], amounts, i);
     }
     memset(w->d + k, 0, (all - k) * sizeof(scalar));
     memset(w->a + k, 0, (all - k) * sizeof(scalar));
@@ -253,30 +255,25 @@ static void sum_masks(prover *p, const workspace *w)
 {
     const scalar *column = w->e_rest;
     jacobian rows = JACOBIAN_INFINITY, keys = JACOBIAN_INFINITY;
-    scalar_sum masked, key_sum;
-    scalar mask, power = SCALAR_ONE, t;
+    scalar_sum key_sum;
+    scalar power = SCALAR_ONE, t;
+    p->masked = SCALAR_ZERO;
     argument_eq_table(w->e_rest, &SCALAR_ONE, p->challenges.x, p->shape->nu);
-    scalar_sum_zero(&masked);
     scalar_sum_zero(&key_sum);
     for (size_t first = 0; first < p->shape->k; first += HIDDEN_BLOCK) {
         const size_t n = hidden_block_at(p->shape, first);
-        for (size_t i = 0; i < n; i++) {
-            scalar_from_bytes_reduced(&mask, p->responses + 32 * (first + i));
-            scalar_sum_mul(&masked, &mask, &column[first + i]);
-            scalar_to_words(&w->scalars[i], &mask);
-        }
+        for (size_t i = 0; i < n; i++) words_from_bytes(&w->scalars[i], p->responses + 32 * (first + i));
+        kernel()->inner(&t, column + first, 1, w->scalars, n);
+        scalar_add(&p->masked, &p->masked, &t);
         add_msm(&rows, p->generators + first, n, w);
         for (size_t i = 0; i < n; i++) {
             scalar_mul(&power, &power, &p->challenges.rho);
-            scalar_from_bytes_reduced(&mask, p->responses + 32 * (first + i));
-            scalar_mul(&t, &mask, &power);
-            scalar_to_words(&w->scalars[i], &t);
+            scalar_mul_words(&w->scalars[i], &power, &w->scalars[i]);
             scalar_from_bytes_reduced(&t, p->secrets + 32 * (first + i));
             scalar_sum_mul(&key_sum, &t, &power);
         }
         add_msm(&keys, p->keys + first, n, w);
     }
-    scalar_sum_reduce(&p->masked, &masked);
     scalar_sum_reduce(&p->key_sum, &key_sum);
     affine_from_jacobian_var(&p->t_bar, &rows);
     words x;

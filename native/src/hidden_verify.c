@@ -19,6 +19,7 @@
 typedef struct {
     scalar *low;    /* eq of the lowest coordinates, a block */
     words *scalars; /* a block, and TERMS_MAX or more */
+    words *z;       /* a block of z' */
     affine *points; /* TERMS_MAX */
     void *kernel;
 } workspace;
@@ -42,7 +43,8 @@ size_t assay_hidden_verify_scratch_size(size_t k)
     const size_t n = scalar_count(&s), msm = kernel()->msm_scratch_size(n, 256),
                  few = kernel()->scratch_size(TERMS_MAX);
     return ARENA_SIZE(((size_t)1 << low_bits(&s)) * sizeof(scalar)) + ARENA_SIZE(n * sizeof(words)) +
-           ARENA_SIZE(TERMS_MAX * sizeof(affine)) + (msm > few ? msm : few);
+           ARENA_SIZE(hidden_block(&s) * sizeof(words)) + ARENA_SIZE(TERMS_MAX * sizeof(affine)) +
+           (msm > few ? msm : few);
 }
 
 static workspace lay_out(const hidden_shape *s, void *scratch)
@@ -51,6 +53,7 @@ static workspace lay_out(const hidden_shape *s, void *scratch)
     workspace w;
     w.low = arena_take(&next, ((size_t)1 << low_bits(s)) * sizeof *w.low);
     w.scalars = arena_take(&next, scalar_count(s) * sizeof *w.scalars);
+    w.z = arena_take(&next, hidden_block(s) * sizeof *w.z);
     w.points = arena_take(&next, TERMS_MAX * sizeof *w.points);
     w.kernel = next;
     return w;
@@ -59,8 +62,8 @@ static workspace lay_out(const hidden_shape *s, void *scratch)
 static bool scalars_valid(const hidden_shape *s, const uint8_t *responses)
 {
     for (size_t i = 0; i < s->k + HIDDEN_RESPONSES; i++) {
-        scalar t;
-        if (!scalar_from_bytes(&t, responses + 32 * i)) return false;
+        words t;
+        if (!words_from_bytes(&t, responses + 32 * i)) return false;
     }
     return true;
 }
@@ -120,32 +123,29 @@ static scalar high_factor(const key_sums *k, size_t first)
     return factor;
 }
 
+/* *sum += high·Σ low_i·a_i of a block. */
+static void add_column(scalar_sum *sum, const workspace *w, const words *a, size_t n, const scalar *high)
+{
+    scalar t;
+    kernel()->inner(&t, w->low, 1, a, n);
+    scalar_sum_mul(sum, &t, high);
+}
+
 static void add_block(key_sums *k, const workspace *w, size_t first)
 {
     const size_t n = hidden_block_at(k->shape, first);
     const scalar high = high_factor(k, first);
-    scalar_sum d, amount;
-    scalar z, t;
-    scalar_sum_zero(&d);
-    scalar_sum_zero(&amount);
     for (size_t i = 0; i < n; i++) {
-        scalar_from_bytes_reduced(&z, k->responses + 32 * (first + i));
-        scalar_sum_mul(&d, &z, &w->low[i]);
-        hidden_amount(&t, k->amounts, first + i);
-        scalar_sum_mul(&amount, &t, &w->low[i]);
-        scalar_mul(&t, &k->weights[0], &z);
-        scalar_to_words(&w->scalars[i], &t);
+        words_from_bytes(&w->z[i], k->responses + 32 * (first + i));
+        hidden_amount(&w->scalars[i], k->amounts, first + i);
     }
-    scalar_sum_reduce(&t, &d);
-    scalar_sum_mul(&k->d, &t, &high);
-    scalar_sum_reduce(&t, &amount);
-    scalar_sum_mul(&k->w, &t, &high);
+    add_column(&k->d, w, w->z, n, &high);
+    add_column(&k->w, w, w->scalars, n, &high);
+    for (size_t i = 0; i < n; i++) scalar_mul_words(&w->scalars[i], &k->weights[0], &w->z[i]);
     add_msm(&k->sum, w, k->generators + first, n);
     for (size_t i = 0; i < n; i++) {
         scalar_mul(&k->power, &k->power, &k->challenges->rho);
-        scalar_from_bytes_reduced(&z, k->responses + 32 * (first + i));
-        scalar_mul(&t, &k->power, &z);
-        scalar_to_words(&w->scalars[i], &t);
+        scalar_mul_words(&w->scalars[i], &k->power, &w->z[i]);
     }
     add_msm(&k->sum, w, k->keys + first, n);
 }

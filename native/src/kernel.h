@@ -62,7 +62,7 @@ typedef struct {
     /* out[i] = (1 - x)·in[2i] + x·in[2i + 1], i < n; out may be in. */
     void (*fold_pairs)(scalar *out, const scalar *in, const scalar *x, size_t n);
 
-    /* out[2i] = at0·in[i] and out[2i + 1] = at1·in[i], i < n. */
+    /* out[2i] = at0·in[i] and out[2i + 1] = at1·in[i], i < n; out may be in. */
     void (*expand)(scalar *out, const scalar *in, const scalar *at0, const scalar *at1, size_t n);
 
     /* bytes[q mod 2][i] = Σ position[q / 2]·weights[y] over the q < 8 and y < n <= 2^11 for which byte q of values[y] is i.

@@ -74,7 +74,7 @@ static int write_entries(const job *j, const group *g)
     const page_layout *l = &g->layout;
     const size_t m = l->shape.m, n = g->count * m;
     for (size_t i = 0; i < n; i++) {
-        if (argument_blinding(&g->blindings[i], j->blindings + 32 * (g->entry + i))) continue;
+        if (words_from_bytes(&g->blindings[i], j->blindings + 32 * (g->entry + i))) continue;
         *j->bad = g->entry + i;
         return ASSAY_BAD_SCALAR;
     }

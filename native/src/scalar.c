@@ -60,13 +60,48 @@ void scalar_sum_mul(scalar_sum *acc, const scalar *a, const scalar *b)
     for (int i = 0; i < 8; i++) acc->column[i] += t[i];
 }
 
-static void words_from_bytes(uint64_t word[4], const uint8_t bytes[32])
+/* Below n exactly if adding c = 2^256 - n does not reach 2^256. */
+bool words_from_bytes(words *r, const uint8_t bytes[32])
 {
+    static const uint64_t complement[4] = {ORDER_C0, ORDER_C1, ORDER_C2, 0};
+    unsigned char carry = 0;
     for (int i = 0; i < 4; i++) {
-        uint64_t w = 0;
-        for (int j = 0; j < 8; j++) w = w << 8 | bytes[8 * (3 - i) + j];
-        word[i] = w;
+        uint64_t word = 0, sum;
+        for (int k = 0; k < 8; k++) word = word << 8 | bytes[8 * (3 - i) + k];
+        carry = add_carry(&sum, word, complement[i], carry);
+        r->word[i] = word;
     }
+    return carry == 0;
+}
+
+/* a·b/2^256, a scalar times what is none: a·b < n·2^256, which is what the reduction takes. */
+static scalar multiply_by_words(const scalar *a, const words *b)
+{
+    uint64_t t[8];
+    scalar product;
+    multiply_words(t, a->limb, b->word);
+    scalar_reduce(&product, t);
+    return product;
+}
+
+static void words_from_limbs(words *r, const scalar *a)
+{
+    for (int i = 0; i < 4; i++) r->word[i] = a->limb[i];
+}
+
+void scalar_mul_words(words *r, const scalar *a, const words *b)
+{
+    const scalar product = multiply_by_words(a, b);
+    words_from_limbs(r, &product);
+}
+
+/* Addition is the same whatever the form. */
+void words_add_product(words *acc, const scalar *a, const words *b)
+{
+    scalar sum = {{acc->word[0], acc->word[1], acc->word[2], acc->word[3]}};
+    const scalar product = multiply_by_words(a, b);
+    scalar_add(&sum, &sum, &product);
+    words_from_limbs(acc, &sum);
 }
 
 /* a·2^256 mod n for any a < 2^256: a·R2 < 2^256·n, which is what the reduction takes. */
@@ -81,34 +116,31 @@ void scalar_to_words(words *r, const scalar *a)
     uint64_t t[8] = {a->limb[0], a->limb[1], a->limb[2], a->limb[3], 0, 0, 0, 0};
     scalar plain;
     scalar_reduce(&plain, t);
-    for (int i = 0; i < 4; i++) r->word[i] = plain.limb[i];
+    words_from_limbs(r, &plain);
 }
 
 bool scalar_from_bytes(scalar *r, const uint8_t bytes[32])
 {
     words a;
-    scalar reduced;
-    words_from_bytes(a.word, bytes);
-    scalar_subtract_order(&reduced, a.word, 0);
-    const uint64_t difference = (reduced.limb[0] ^ a.word[0]) | (reduced.limb[1] ^ a.word[1]) |
-                                (reduced.limb[2] ^ a.word[2]) | (reduced.limb[3] ^ a.word[3]);
-    const uint64_t valid = 0 - (uint64_t)(difference == 0);
-    for (int i = 0; i < 4; i++) a.word[i] &= valid;
+    const bool valid = words_from_bytes(&a, bytes);
+    const uint64_t mask = 0 - (uint64_t)valid;
+    for (int i = 0; i < 4; i++) a.word[i] &= mask;
     scalar_from_words(r, &a);
-    return valid != 0;
+    return valid;
 }
 
 void scalar_from_bytes_reduced(scalar *r, const uint8_t bytes[32])
 {
     words a;
-    words_from_bytes(a.word, bytes);
+    words_from_bytes(&a, bytes);
     scalar_from_words(r, &a);
 }
 
 void scalar_from_bytes_wide(scalar *r, const uint8_t bytes[64])
 {
-    scalar high;
-    words_from_bytes(high.limb, bytes);
+    words a;
+    words_from_bytes(&a, bytes);
+    scalar high = {{a.word[0], a.word[1], a.word[2], a.word[3]}};
     scalar_mul(&high, &high, &R3);
     scalar_from_bytes_reduced(r, bytes + 32);
     scalar_add(r, r, &high);
@@ -137,7 +169,6 @@ void words_to_bytes(uint8_t bytes[32], const words *a)
     for (int i = 0; i < 32; i++) bytes[i] = (uint8_t)(a->word[3 - i / 8] >> (56 - 8 * (i % 8)));
 }
 
-/* Addition is the same whatever the form. */
 void words_sum(words *r, const words *a, size_t count)
 {
     scalar sum = SCALAR_ZERO;
@@ -145,7 +176,7 @@ void words_sum(words *r, const words *a, size_t count)
         const scalar t = {{a[i].word[0], a[i].word[1], a[i].word[2], a[i].word[3]}};
         scalar_add(&sum, &sum, &t);
     }
-    for (int i = 0; i < 4; i++) r->word[i] = sum.limb[i];
+    words_from_limbs(r, &sum);
 }
 
 void scalar_inverse_var(scalar *r, const scalar *a)

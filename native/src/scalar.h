@@ -63,6 +63,13 @@ void scalar_to_words(words *r, const scalar *a);
 /* 32 big-endian bytes of the integer in [0, n). */
 void scalar_to_bytes(uint8_t bytes[32], const scalar *a);
 
+/* r = a·b mod n for any integer b below 2^256: as the form of a goes, nothing is converted.  acc += a·b, both mod n. */
+void scalar_mul_words(words *r, const scalar *a, const words *b);
+void words_add_product(words *acc, const scalar *a, const words *b);
+
+/* From 32 big-endian bytes; whether the integer is below n. */
+bool words_from_bytes(words *r, const uint8_t bytes[32]);
+
 /* 32 big-endian bytes; r = Σ a[i] mod n, i < count, all below n. */
 void words_to_bytes(uint8_t bytes[32], const words *a);
 void words_sum(words *r, const words *a, size_t count);

@@ -92,8 +92,8 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
         served.keys = (KEY, RSA)
         settings = f"""
 [limits]
-customer_rate = "100000/minute"
-address_rate = "100000/minute"
+customer_rate = 100_000
+address_rate = 100_000
 [customers]
 issuer = "{served.issuer}"
 audience = "{AUDIENCE}"

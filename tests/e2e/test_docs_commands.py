@@ -4,7 +4,8 @@ Of every block marked `console` the lines that begin with `$` are run by a shell
 one folder, in the order in which they are read. What stands below a command must be in its output,
 line by line in that order; `…` is any text. A command ends with 0, unless a comment before its
 block names another code. One that ends in `&` is a server: it runs to the end of the test, and the
-next command waits until its port answers. TOML after a comment that names a file is written to it.
+next command waits until its port answers. Python runs too. TOML or JSON after a comment that names
+a file is written to it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ BIN = Path(sys.executable).parent
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = ("quickstart-exchange.md", "quickstart-customer.md", "quickstart-auditor.md")
 BLOCK = re.compile(
-    r"(?:<!-- (exits|file) (\S+) -->\n)?^```(console|toml)\n(.*?)^```$", re.MULTILINE | re.DOTALL
+    r"(?:<!-- (exits|file) (\S+) -->\n)?^```(console|python|toml|json)\n(.*?)^```$",
+    re.MULTILINE | re.DOTALL,
 )
 PORTS = re.compile("80[08]0")  # of the pages; another process may have them
 WAIT = 60  # seconds, for a command or for a server's port
@@ -36,7 +38,8 @@ class Shell:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._environment = os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}", "COLUMNS": "120"}
+        path = f"{BIN}:{os.environ['PATH']}"
+        self._environment = os.environ | {"PATH": path, "PYTHONPATH": str(DOCS.parent)}
         self._servers: list[subprocess.Popen[bytes]] = []
         self._ports: dict[str, str] = {}
 
@@ -100,6 +103,9 @@ def test_quick_starts(shell: Shell, tmp_path: Path) -> None:
         for mark, value, language, block in blocks:
             if language == "console":
                 run_block(shell, block, int(value) if mark == "exits" else 0)
+            elif language == "python":
+                (tmp_path / "example.py").write_text(block)
+                run_block(shell, "$ python example.py\n", 0)
             elif mark == "file":
                 (tmp_path / value).write_text(block)
 

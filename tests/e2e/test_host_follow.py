@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from prover.publish import publish
 from tests.e2e.auditing_host import hosts, kinds, serving
 from tests.unit.verifier_bundle import Bundle
+from verifier import wire
 from verifier.errors import CannotCheck, Rejected
 from verifier.history import History, read_history, write_history
 from verifier.host import follow
@@ -21,8 +22,11 @@ from verifier.host.alarms import alarms
 from verifier.host.audits import RETRY_SECONDS, Auditor
 from verifier.host.door import LoopbackDoor, PublicDoor
 from verifier.host.follow import Follower
+from verifier.host.pages import exchange_views
 from verifier.host.settings import Settings, WatchedExchange
 from verifier.host.store import Store
+from verifier.keys import sign
+from verifier.manifest import rotation_body
 
 START = 1_700_000_000
 DAY = 86_400
@@ -36,14 +40,14 @@ class Exchange:
         self.root = folder / "served"
         self.bundles: list[Bundle] = []
 
-    def add(self, **changes: Any) -> Bundle:
+    def add(self, head: dict[str, Any] | None = None, **changes: Any) -> Bundle:
         number = len(self.bundles) + 1
         place = self.folder / f"bundle-{number}"
         place.mkdir()
-        head = {"snapshot_id": f"day-{number}", "time": START + number * DAY}
+        fields = {"snapshot_id": f"day-{number}", "time": START + number * DAY, **(head or {})}
         if self.bundles:
-            head["previous"] = self.bundles[-1].digest
-        bundle = Bundle(place, head=head, **changes)
+            fields["previous"] = self.bundles[-1].digest
+        bundle = Bundle(place, head=fields, **changes)
         publish(place, self.root.as_uri())
         self.bundles.append(bundle)
         return bundle
@@ -274,6 +278,40 @@ def test_an_index_of_another_key(host: Host, exchange: Exchange) -> None:
     exchange.rewrite(lambda _: None, public_key="assay1:" + "22" * 32)
     with pytest.raises(CannotCheck, match="names another key"):
         host.look()
+
+
+def rotation(old: Bundle, seed: int) -> wire.Rotation:
+    """The statement by which the key of a seed replaces that of a bundle, which comes before."""
+    new = Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32)
+    public = new.public_key().public_bytes_raw()
+    body = rotation_body(old.key, public, "An Exchange", old.digest)
+    signed = [sign(key, "rotation", body) for key in (new, old.signer)]
+    return wire.Rotation(new_signature=signed[0], old_key=old.key, old_signature=signed[1])
+
+
+def test_a_change_of_keys_is_followed_backwards(tmp_path: Path, exchange: Exchange) -> None:
+    """By a host that knows the newest key alone; a key that signed none in is none of theirs."""
+    for seed in (2, 3):
+        exchange.add({"rotation": (rotation(exchange.bundles[-1], seed),)}, seed=seed)
+        exchange.add(seed=seed)
+    with serving(exchange.root) as url:
+        host = Host(tmp_path / "host", url, exchange.bundles[-1].key)
+        host.look()
+        settings = Settings("A", tmp_path, tmp_path, (host.exchange,))
+        (view,) = exchange_views(settings, host.store, int(host.clock.now))
+        host.store.close()
+    names = [f"day-{number}" for number in range(7, 0, -1)]
+    assert [item["id"] for item in view.snapshots] == names
+    assert {alarm.kind for alarm in view.alarms} == {"overdue"}
+
+
+def test_a_stranger_s_snapshots_are_not_audited(tmp_path: Path, exchange: Exchange) -> None:
+    exchange.rewrite(lambda _: None, public_key="assay1:" + "22" * 32)
+    with serving(exchange.root) as url:
+        host = Host(tmp_path / "host", url, b"\x22" * 32)
+        assert host.look() == []
+        assert "manifest.bad-signature" in host.alarms()["unaudited"]
+        host.store.close()
 
 
 def test_an_index_never_makes_the_host_keep_more_than_it_may(

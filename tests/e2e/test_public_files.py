@@ -13,6 +13,7 @@ from tests.e2e.service import Service, running
 
 PAGES = random.Random(7).randbytes(300_000)
 HISTORY = b'{"version": 1, "snapshots": []}'
+PAGE = b"<!doctype html>"
 BUNDLE = "/snapshots/2026-q1"
 
 
@@ -20,6 +21,7 @@ BUNDLE = "/snapshots/2026-q1"
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("service")
     (folder / "secret").write_bytes(b"outside the bundle")
+    (folder / "page.html").write_bytes(PAGE)
     published = folder / "published"
     files = {
         "history.json": HISTORY,
@@ -39,7 +41,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     (published / "snapshots/2026-q1/pages/BTC/1").symlink_to(folder / "secret")
     (published / "snapshots/2026-q1/pages/BTC/4").mkdir()
     (published / "snapshots/linked").symlink_to(published / "elsewhere")
-    with running(folder) as service:
+    with running(folder, 'page = "page.html"', "--no-worker") as service:
         yield service
 
 
@@ -152,6 +154,13 @@ def test_pages_of_other_origins_may_read_ranges(server: Service) -> None:
         answer = server.request(asked_path, Origin="https://other.example", Range="bytes=0-9")
         assert answer.headers["access-control-allow-origin"] == "*"
         assert "Content-Range" in answer.headers["access-control-expose-headers"]
+
+
+def test_the_customers_page_is_served_with_its_own_policy(server: Service) -> None:
+    answer = server.request("/check.html")
+    assert (answer.status, answer.body) == (HTTPStatus.OK, PAGE)
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.headers["content-security-policy"] == "frame-ancestors 'none'"
 
 
 def test_nothing_is_compressed(server: Service) -> None:

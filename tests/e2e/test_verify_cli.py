@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.service import running
 from tests.unit.verifier_bundle import BLOCKS, Bundle
 from verifier import output
 from verifier.cli import main
@@ -410,26 +412,17 @@ def test_progress_on_a_terminal_and_an_interrupt(large):
 
 
 @pytest.fixture(scope="module")
-def url(bundle) -> Iterator[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "api", str(bundle.folder), "--port", "0"],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    try:
-        for line in process.stderr:
-            if found := re.search(r"running on (http://127\.0\.0\.1:\d+)", line):
-                break
-        else:
-            pytest.fail("the server ended before it listened")
-        yield found[1]
-    finally:
-        process.terminate()
-        process.communicate(timeout=10)
+def served(bundle, tmp_path_factory) -> Iterator[tuple[str, Path]]:
+    """The bundle's address at a service, and the folder that is served there."""
+    folder = tmp_path_factory.mktemp("service")
+    published = folder / "published/snapshots/one"
+    shutil.copytree(bundle.folder, published)
+    with running(folder) as service:
+        yield f"http://127.0.0.1:{service.port}/snapshots/one", published
 
 
-def test_a_bundle_over_http(bundle, run, url):
+def test_a_bundle_over_http(bundle, run, served):
+    url, _ = served
     assert run("audit", url)[1][-1] == LAST_LINE
     assert run("solvency", url + "/")[0] == 0
     package = bundle.folder.parent / ALICE
@@ -443,8 +436,9 @@ def test_a_bundle_over_http(bundle, run, url):
     assert lines[-2].startswith("REJECTED bundle.missing-file: manifest.msgpack: ")
 
 
-def test_a_missing_page_file_over_http(bundle, run, url):
-    path = bundle.folder / "pages/ETH/0"
+def test_a_missing_page_file_over_http(run, served):
+    url, folder = served
+    path = folder / "pages/ETH/0"
     kept = path.with_name("kept")
     path.rename(kept)
     try:

@@ -77,11 +77,9 @@ def prover_options() -> dict[str, set[str]]:
     """The options of each command of `assay`, by its words."""
 
     def below(command: Any, name: str) -> Iterator[tuple[str, set[str]]]:
-        if hasattr(command, "commands"):
-            for word, found in command.commands.items():
-                yield from below(found, f"{name} {word}".strip())
-        else:
-            yield name or str(command.name), {at for each in command.params for at in each.opts}
+        yield name or str(command.name), {at for each in command.params for at in each.opts}
+        for word, found in getattr(command, "commands", {}).items():
+            yield from below(found, f"{name} {word}".strip())
 
     apps = (get_command(app) for app in (cli.app, commands.app))
     return {name: found for app in apps for name, found in below(app, "")}

@@ -19,7 +19,7 @@ from prover.targets import FolderTarget
 from tests.e2e.exchange import files
 from tests.unit.verifier_bundle import Bundle
 from verifier import wire
-from verifier.history import read_history
+from verifier.history import Entry, History, read_history, write_history
 from verifier.keys import sign
 from verifier.manifest import rotation_body
 from verifier.verify import audit
@@ -220,6 +220,33 @@ def test_an_index_that_is_none_is_left_alone(root: Path, first: Bundle, damage: 
 def test_a_target_of_no_known_kind(first: Bundle, target: str) -> None:
     with pytest.raises(ProverError, match="the target is neither"):
         publish(first.folder, target)
+
+
+def test_a_time_that_no_index_can_name(tmp_path: Path, root: Path) -> None:
+    late = bundle_in(tmp_path, "late", head={"time": 2**40})
+    with pytest.raises(ProverError, match="cannot name this snapshot, too: snapshot 1: time"):
+        publish(late.folder, root.as_uri())
+    assert files(root) == {}
+
+
+def test_an_index_that_is_full(tmp_path: Path, root: Path) -> None:
+    entries: list[Entry] = []
+    digest = bytes(32)
+    while len(entries) < 3_000:
+        before, digest = digest, len(entries).to_bytes(32)
+        entries.append(Entry(digest, before, f"{len(entries):064}", len(entries) + 1))
+    last = bundle_in(tmp_path, "last", head={"previous": digest})
+    publish(last.folder, root.as_uri())
+    (named,) = read_history((root / "history.json").read_bytes()).snapshots
+    history = History("An Exchange", last.key, (*entries, named))
+    while len(write_history(history)) > 2**20 - 100:
+        history = History("An Exchange", last.key, history.snapshots[1:])
+    (root / "history.json").write_bytes(write_history(history))
+    before_it = files(root)
+    full = bundle_in(tmp_path, "full", head=after(last, "2024-q2"))
+    with pytest.raises(ProverError, match="too: empty, or larger than 1 MiB"):
+        publish(full.folder, root.as_uri())
+    assert files(root) == before_it
 
 
 def test_progress_reaches_its_total(root: Path, first: Bundle) -> None:

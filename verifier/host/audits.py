@@ -178,6 +178,9 @@ class Auditor:
                 "chains": [[c.name, c.height, c.hash.hex()] for c in manifest.chains]
                 if manifest
                 else [],
+                "old_keys": [change.old_key.hex() for change in manifest.rotation]
+                if manifest and not attestation.code.startswith("manifest.")
+                else [],
                 "block_times": dict(report.block_times) if report else {},
             },
             manifest=data,

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 
-from verifier.errors import CannotCheck, Code, Misuse, Rejected
+from verifier.errors import CannotCheck, Code, Rejected
 from verifier.history import (
     HISTORY_PATH,
     MAX_HISTORY_BYTES,
@@ -57,10 +57,17 @@ class Follower:
             message = f"{HISTORY_PATH} names another key than the one that is watched"
             raise CannotCheck(Code.CHECK_UNREADABLE, message)
         end = time.monotonic() + _TURN_SECONDS
-        for entry in self._waiting(exchange.public_key, history.snapshots):
-            if time.monotonic() > end:
-                return True
-            self._audit(exchange, entry)
+        waiting = self._waiting(exchange.public_key, history.snapshots)
+        while waiting:
+            keys = self._store.keys_of(exchange.public_key)
+            foreign = []
+            for entry in waiting:
+                if time.monotonic() > end:
+                    return True
+                if self._audit(exchange, entry, keys) == Code.MANIFEST_BAD_SIGNATURE:
+                    foreign.append(entry)
+            # A later snapshot may have told of an earlier key.
+            waiting = foreign if self._store.keys_of(exchange.public_key) != keys else []
         return False
 
     def _read(self, url: str) -> History:
@@ -100,13 +107,19 @@ class Follower:
 
         return [entry for entry in entries if waits(entry)]
 
-    def _audit(self, exchange: WatchedExchange, entry: Entry) -> None:
-        url, fault = f"{exchange.history.rstrip('/')}/{entry.path}", ""
-        try:
-            found = self._auditor.look(url, exchange.public_key, own=True)
-            if found.digest != entry.manifest:
-                fault = f"another manifest is served: {found.digest.hex()}"
-        except (Rejected, CannotCheck, Misuse) as error:
-            fault = str(error)
+    def _audit(self, exchange: WatchedExchange, entry: Entry, keys: Sequence[bytes]) -> str:
+        """Audit a snapshot under the key that signed it; return the code of what went wrong."""
+        url, code, fault = f"{exchange.history.rstrip('/')}/{entry.path}", "", ""
+        for key in keys:
+            try:
+                found = self._auditor.look(url, key, own=True)
+                code, fault = "", ""
+                if found.digest != entry.manifest:
+                    fault = f"another manifest is served: {found.digest.hex()}"
+            except (Rejected, CannotCheck) as error:
+                code, fault = error.code, str(error)
+            if code != Code.MANIFEST_BAD_SIGNATURE:
+                break
         tried = int(self._now()) if fault else 0
         self._store.note_try(exchange.public_key, entry.snapshot_id, tried, fault[:300])
+        return code

@@ -60,12 +60,14 @@ class ExchangeView:
 def exchange_views(settings: Settings, store: Store, now: int) -> list[ExchangeView]:
     """Return every exchange that is watched, then those that were handed in."""
     watched = {entry.public_key: entry for entry in settings.exchanges}
-    others = [key for key in store.public_keys() if key not in watched]
+    own = {key for entry in watched for key in store.keys_of(entry)}
+    others = [key for key in store.public_keys() if key not in own]
     return [_view(watched.get(key), store, key, now) for key in [*watched, *others]]
 
 
 def _view(entry: WatchedExchange | None, store: Store, key: bytes, now: int) -> ExchangeView:
-    history = store.snapshots(key)
+    history = [item for one in store.keys_of(key) for item in store.snapshots(one)]
+    history.sort(key=lambda item: (item.time, item.audited), reverse=True)
     look = store.look(key)
     newest = history[0] if history else None
     complaints = store.complaints([item.digest for item in history])

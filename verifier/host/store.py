@@ -57,8 +57,8 @@ DROPPED, CHANGED = "dropped", "changed"
 class Audited:
     """A manifest and what became of it; ``code`` is empty if its bundle was accepted.
 
-    ``details`` has for each asset its code, level and ratio, for each chain its block, and the
-    times of those blocks whose header the evidence shows.
+    ``details`` has for each asset its code, level and ratio, for each chain its block, the times of
+    those blocks whose header the evidence shows, and the key that a change of keys replaced.
     """
 
     digest: bytes
@@ -160,6 +160,15 @@ class Store:
         """Return all manifests of an exchange, the newest first."""
         query = "SELECT * FROM snapshot WHERE public_key = ? ORDER BY time DESC, audited DESC"
         return [_audited(row) for row in self._all(query, public_key)]
+
+    def keys_of(self, public_key: bytes) -> list[bytes]:
+        """Return an exchange's key, and those before it, as manifests that were seen prove."""
+        keys = [public_key]
+        for key in keys:  # which grows meanwhile
+            for (details,) in self._all("SELECT details FROM snapshot WHERE public_key = ?", key):
+                old = map(bytes.fromhex, json.loads(details).get("old_keys", []))
+                keys += [found for found in old if found not in keys]
+        return keys
 
     def public_keys(self) -> list[bytes]:
         """Return the keys of all exchanges that something is known of."""

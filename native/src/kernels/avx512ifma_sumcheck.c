@@ -160,8 +160,9 @@ void avx512ifma_expand(scalar *out, const scalar *in, const scalar *at0, const s
         return;
     }
     const lanes low = lanes_broadcast_16(at0), high = lanes_broadcast_16(at1);
-    for (size_t k = 0; k < n; k += LANES) {
+    for (size_t k = n; k > 0;) {
         __m512i word[8];
+        k -= LANES;
         const lanes a = lanes_load_scalars(in + k);
         lanes t = lanes_scalar_normalise(lanes_scalar_mul(&low, &a));
         lanes_to_words(word, &t);

@@ -64,9 +64,9 @@ void portable_fold_pairs(scalar *out, const scalar *in, const scalar *x, size_t 
 
 void portable_expand(scalar *out, const scalar *in, const scalar *at0, const scalar *at1, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        scalar_mul(&out[2 * i], &in[i], at0);
+    for (size_t i = n; i-- > 0;) {
         scalar_mul(&out[2 * i + 1], &in[i], at1);
+        scalar_mul(&out[2 * i], &in[i], at0);
     }
 }
 

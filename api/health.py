@@ -1,0 +1,95 @@
+"""Whether the service lives, whether it can serve, and its metrics.
+
+Invariant: a check says that it fails, and not how; the log of the server does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import ipaddress
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel
+
+from api.observe import LOG
+from api.problems import Problem, ServiceCode, problems
+from api.settings import Settings
+
+# Raises where the service lacks what the check is named after; called in a thread.
+Check = Callable[[], None]
+
+CHECK_SECONDS: Final = 5.0
+
+router = APIRouter(tags=["operation"])
+
+
+class Health(BaseModel):
+    """The state of the service."""
+
+    status: str
+
+
+@router.get("/healthz")
+async def healthz() -> Health:
+    """Say that the server answers."""
+    return Health(status="alive")
+
+
+@router.get("/readyz", responses=problems(ServiceCode.UNAVAILABLE))
+async def readyz(request: Request) -> Health:
+    """Say that all that requests need is there."""
+    checks: Mapping[str, Check] = request.app.state.checks
+    outcomes = await asyncio.gather(*map(_passes, checks, checks.values()))
+    failed = [name for name, passed in zip(checks, outcomes, strict=True) if not passed]
+    if request.app.state.stopping.is_set():
+        failed.append("stopping")
+    if failed:
+        raise Problem(ServiceCode.UNAVAILABLE, ", ".join(failed))
+    return Health(status="ready")
+
+
+async def _passes(name: str, check: Check) -> bool:
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            await asyncio.to_thread(check)
+    except Exception as error:
+        LOG.warning("not ready: %s", name, exc_info=error)
+        return False
+    return True
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={
+        200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
+        **problems(ServiceCode.UNAUTHENTICATED),
+    },
+)
+async def metrics(request: Request) -> Response:
+    """Return the metrics in Prometheus' text format."""
+    if not _may_read(request, request.app.state.settings):
+        headers = {"WWW-Authenticate": "Bearer"}
+        raise Problem(ServiceCode.UNAUTHENTICATED, headers=headers)
+    content = generate_latest(request.app.state.metrics.registry)
+    return Response(content, media_type=CONTENT_TYPE_LATEST)
+
+
+def _may_read(request: Request, settings: Settings) -> bool:
+    token, networks = settings.metrics.token, settings.metrics.networks
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    if token is not None and scheme.lower() == "bearer":
+        return hmac.compare_digest(given.encode(), token.get_secret_value().encode())
+    # Behind a proxy that the settings do not name, everybody has the proxy's address.
+    hidden = "x-forwarded-for" in request.headers and not settings.server.proxies
+    if hidden or request.client is None:
+        return False
+    try:
+        address = ipaddress.ip_address(request.client.host)
+    except ValueError:
+        return False
+    return any(address in network for network in networks)
