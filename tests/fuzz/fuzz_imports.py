@@ -35,6 +35,14 @@ def target(data: bytes) -> None:
 
 
 if __name__ == "__main__":
-    rows = lists.ethereum_row(4) + lists.multisig_row()
-    text = lists.TOTALS + lists.COLUMNS + "\n" + rows
-    run(target, [b"\x00" + text.encode(), b"\xff" + TEXT.encode()], 1 << 13)
+    signed, owners = map(lists.okx_signature, (4, 5)), map(lists.account, (4, 5))
+    contract = lists.line(
+        "ETH", "ETH", "1", lists.account(6), "2", lists.STATIC, *signed, "", *owners
+    )
+    rows = lists.ethereum_row(4) + lists.multisig_row() + contract
+    bare = lists.BARE_COLUMNS + "\n"
+    bare += lists.line(
+        "USDT", "ETH", lists.account(4), lists.okx_signature(4), "null", lists.STATIC, "", "", ""
+    )
+    layouts = [lists.TOTALS + lists.COLUMNS + "\n" + rows, bare]
+    run(target, [*(b"\x00" + text.encode() for text in layouts), b"\xff" + TEXT.encode()], 1 << 13)

@@ -1,4 +1,4 @@
-"""Manifests, evidence and packages: any bytes end in a verdict, the same in both verifiers.
+"""Manifests and packages: any bytes end in a verdict, the same in both verifiers.
 
 The bytes are signed or digested by the fuzzer, since an exchange signs what it likes. The first
 byte of an input says what the rest is.
@@ -15,23 +15,18 @@ import msgpack
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 # isort: split
-from dataclasses import replace
 
 import spec.reference as reference
 import verifier
-from spec.reference import evidence as reference_evidence
 from spec.reference import wire as reference_wire
-from spec.reference.ethereum import all_slots
 from spec.reference.inclusion import open_package
-from spec.reference.manifest import Asset, Manifest, Policy, load
+from spec.reference.manifest import Manifest, Policy, load
 from tests.adversarial.exchange import sign
-from tests.adversarial.forge import tagged
 from tests.adversarial.sample import ALICE
 from tests.fuzz.corpus import run
 from tests.vectors.bases import base, base_files
 from tests.vectors.subjects import write_files
 from verifier import wire
-from verifier.evidence import Seen, check_evidence
 from verifier.inclusion import check_package
 from verifier.manifest import check_manifest
 
@@ -76,25 +71,6 @@ def check_manifests(data: bytes) -> None:
     compare(ours, theirs)
 
 
-def check_evidences(data: bytes) -> None:
-    digest = tagged("evidence", data)
-    (BUNDLE / "evidence/BTC.msgpack").write_bytes(data)
-    ours = theirs = None
-    asset = replace(CHECKED.manifest.assets[0], evidence=digest)
-    try:
-        check_evidence(CHECKED, asset, data, Seen())
-    except verifier.Rejected as fault:
-        ours = fault.code.value
-    theirs_asset: Asset = replace(REFERENCE.assets[0], evidence=digest)
-    try:
-        reference_evidence.check(
-            BUNDLE, REFERENCE, theirs_asset, reference_evidence.Seen(), all_slots({})
-        )
-    except reference.Rejected as fault:
-        theirs = fault.code
-    compare(ours, theirs)
-
-
 def check_packages(data: bytes) -> None:
     """The outer map alone, and the bytes as a body that is signed."""
     for package in (data, FORGER.seal_package(data)):
@@ -121,13 +97,13 @@ def compare(ours: str | None, theirs: str | None) -> None:
 
 
 def target(data: bytes) -> None:
-    checks = (check_canonical, check_manifests, check_evidences, check_packages)
+    checks = (check_canonical, check_manifests, check_packages)
     if data:
-        checks[data[0] % 4](data[1:])
+        checks[data[0] % 3](data[1:])
         check_canonical(data[1:])
 
 
 if __name__ == "__main__":
     package = base("honest").package(SIGNED[0], ALICE)
-    seeds = [b"\x01" + SIGNED[0], b"\x02" + FILES["evidence/BTC.msgpack"], b"\x03" + package]
-    run(target, [*seeds, b"\x03" + msgpack.unpackb(package)["body"]], 8192)
+    seeds = [b"\x01" + SIGNED[0], b"\x02" + package]
+    run(target, [*seeds, b"\x02" + msgpack.unpackb(package)["body"]], 8192)

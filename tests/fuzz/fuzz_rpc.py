@@ -1,0 +1,172 @@
+"""Answers of nodes: any bytes are of the form that was asked for or one error, and no false proof.
+
+The bytes are answers to the calls that one question makes, each after a line feed; an answer that
+begins with ``=`` is the whole body, any other the result in a body that fits its call.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+# isort: split
+from eth_hash.auto import keccak
+
+from tests.fuzz.corpus import run
+from tests.unit.ethereum_state import Account, World, header
+from verifier.chain.bitcoin_rpc import BitcoinRpc, Moved
+from verifier.chain.ethereum import EthereumRpc
+from verifier.chain.header import FIELDS, is_number, parse_header
+from verifier.chain.json_rpc import JsonRpc
+from verifier.chain.state import UnknownSlot
+from verifier.chain.tokens import TokenSlot, storage_key
+from verifier.errors import CannotCheck
+from verifier.ownership.addresses import ethereum_text
+
+NAME, HASH = "main", bytes([7]) * 32
+HOLDER, TOKEN = b"\x42" * 20, b"\x77" * 20
+CONTRACT = ethereum_text(TOKEN)
+SLOTS = {CONTRACT: TokenSlot(CONTRACT, 2)}
+HELD, TOKENS = 9, 1_000_000
+WORLD = World(
+    {bytes([at]) * 20: Account(at + 1) for at in range(20)}
+    | {HOLDER: Account(HELD), TOKEN: Account(storage={storage_key(2, HOLDER): TOKENS})}
+)
+HEADER = header(WORLD.accounts.root, 7)
+
+Answers = Iterator[bytes]
+
+
+class Scripted(JsonRpc):
+    """A node that answers what it is told to; it reads a batch as one call."""
+
+    def __init__(self, answers: Answers) -> None:
+        super().__init__("http://node")
+        self._answers = answers
+
+    def _exchange(self, body: bytes, limit: int) -> tuple[int, bytes]:
+        asked = json.loads(body)
+        if isinstance(asked, list):
+            parts = [self._answer(item["id"]) for item in asked]
+            return 200, b"[" + b",".join(parts) + b"]"
+        return 200, self._answer(asked["id"])
+
+    def _answer(self, number: int) -> bytes:
+        text = next(self._answers, b"null")
+        if text[:1] == b"=":
+            return text[1:]
+        return b'{"jsonrpc":"2.0","id":%d,"result":%s}' % (number, text)
+
+
+def ask_bitcoin(answers: Answers, question: Callable[[BitcoinRpc], object]) -> object:
+    node = BitcoinRpc("http://node", credentials=None, timeout=1)
+    node._rpc = node._scanner = Scripted(answers)
+    return question(node)
+
+
+def ask_ethereum(answers: Answers, question: Callable[[EthereumRpc], object]) -> object:
+    node = EthereumRpc("http://node")
+    node.rpc = Scripted(answers)
+    return question(node)
+
+
+def balance(contract: str, held: int) -> Callable[[EthereumRpc], None]:
+    def question(node: EthereumRpc) -> None:
+        found, _ = node.balance(parse_header(HEADER), HOLDER, contract, SLOTS)
+        if found != held:
+            raise AssertionError("another balance is taken for proved")
+
+    return question
+
+
+def block(node: EthereumRpc) -> None:
+    fields = node.block(7)
+    if keccak(node.header(fields)) != node.block_hash(fields):
+        raise AssertionError("a header of another hash is taken")
+
+
+BITCOIN: list[Callable[[BitcoinRpc], object]] = [
+    lambda node: node.tip(NAME),
+    lambda node: node.block_hash(5),
+    lambda node: node.height_on_chain(HASH),
+    lambda node: node.block_time(HASH),
+    lambda node: node.outputs([(HASH, 0), (HASH, 1)]),
+    lambda node: list(node.scans([b"\x51", b"\x52"])),
+    lambda node: node.spends(HASH),
+]
+ETHEREUM: list[Callable[[EthereumRpc], object]] = [
+    lambda node: node.check_network(),
+    block,
+    balance("", HELD),
+    balance(CONTRACT, TOKENS),
+    lambda node: node.takes_signature(HASH, HOLDER, HASH, b"signature"),
+]
+
+
+def target(data: bytes) -> None:
+    """Input: a byte that chooses the question, and the answers."""
+    if not data:
+        return
+    answers, number = iter(data[1:].split(b"\n")), data[0] % (len(BITCOIN) + len(ETHEREUM))
+    try:
+        if number < len(BITCOIN):
+            ask_bitcoin(answers, BITCOIN[number])
+        else:
+            ask_ethereum(answers, ETHEREUM[number - len(BITCOIN)])
+    except (CannotCheck, Moved, UnknownSlot):
+        return
+
+
+def seeds() -> Iterator[bytes]:
+    """For each question what a node answers."""
+    name = HASH.hex()
+    coin = {"bestblock": name, "confirmations": 2, "value": 0.5, "scriptPubKey": {"hex": "51"}}
+    found = {"txid": name, "vout": 1, "scriptPubKey": "51", "amount": 0.00000001, "height": 3}
+    scan = {"success": True, "height": 9, "bestblock": name, "unspents": [found]}
+    spent = {"height": 3, "value": 1, "scriptPubKey": {"hex": "51"}}
+    spend = {"txid": name, "vout": 0, "prevout": spent}
+    transactions = [{"vin": [{"coinbase": ""}]}, {"vin": [spend]}]
+    bitcoin: list[list[Any]] = [
+        [{"chain": NAME, "blocks": 9, "bestblockhash": name}],
+        [name],
+        [{"height": 9, "confirmations": 1}],
+        [{"time": 1_700_000_000}],
+        [name, coin, None, name, {"height": 9, "confirmations": 1}],
+        [scan],
+        [{"hash": name, "previousblockhash": name, "tx": transactions}],
+    ]
+    yield from (
+        bytes([at]) + b"\n".join(json.dumps(answer).encode() for answer in answers)
+        for at, answers in enumerate(bitcoin)
+    )
+    proof = {"accountProof": hexes(WORLD.accounts.proof(HOLDER)), "storageProof": []}
+    nodes = [*WORLD.nodes((HOLDER, TOKEN, 2))]
+    proved = {"accountProof": hexes(nodes), "storageProof": [{"proof": hexes(nodes)}]}
+    word = "0x" + bytes.fromhex("1626ba7e").ljust(32, b"\0").hex()
+    for at, answer in enumerate(["0x1", block_fields(), proof, proved, word], len(bitcoin)):
+        yield bytes([at]) + json.dumps(answer).encode()
+    yield b'\x00={"id":1,"error":{"code":-1,"message":"no"}}'
+
+
+def hexes(nodes: list[bytes]) -> list[str]:
+    return ["0x" + node.hex() for node in nodes]
+
+
+def block_fields() -> dict[str, str]:
+    from verifier.chain.rlp import decode_list
+
+    items = decode_list(HEADER)
+    fields = {"hash": "0x" + bytes(keccak(HEADER)).hex()}
+    for name, item in zip(FIELDS, items, strict=False):
+        value = hex(int.from_bytes(item.data, "big")) if is_number(name) else item.data.hex()
+        fields[name] = value if is_number(name) else "0x" + value
+    return fields
+
+
+if __name__ == "__main__":
+    run(target, seeds(), 1 << 13)
