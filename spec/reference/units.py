@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from spec.reference.address import ethereum_account
+
 
 class Unit(NamedTuple):
     """What an asset is held in: contract is empty for a native coin, else its EIP-55 address."""
@@ -20,7 +22,12 @@ def parse_unit(text: str) -> Unit:
     parts = rest.split(":")
     if not code or len(parts) != 3 or not (parts[2].isascii() and parts[2].isdigit()):
         raise ValueError("a unit is CODE=chain:contract:decimals; a coin's contract is empty")
-    return Unit(code, parts[0], parts[1], int(parts[2]))
+    chain, contract, decimals = parts
+    if contract and chain == "bitcoin":
+        raise ValueError("bitcoin has no contracts")
+    if contract and chain == "ethereum":
+        ethereum_account(contract)
+    return Unit(code, chain, contract, int(decimals))
 
 
 KNOWN = frozenset(

@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,10 @@ SUPPLY = 10**6 * ETHER
 SNAPSHOT_TIME = 1_795_219_200
 
 
+# What contract wallets begin with in place of an answer: a loop, and a mebibyte of zeros.
+STRANGE = {"never ends": "5b600056", "floods": "621000006000f3"}
+
+
 @dataclass
 class Chain:
     """A node, and what the tests put on it before ``height``."""
@@ -57,6 +61,7 @@ class Chain:
     wallet: str
     sulky: str
     height: int
+    strange: dict[str, str] = field(default_factory=dict)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +73,11 @@ def chain() -> Iterator[Chain]:
         sulky = node.send(None, wallet_code(owner, refuse=bytes.fromhex("60006000fd")))
         node.send(HOLDERS["first"], value=7 * ETHER)
         node.send(HOLDERS["second"], value=ETHER)
-        for account in (wallet, sulky):
+        strange = {
+            name: node.send(None, wallet_code(owner, refuse=bytes.fromhex(code)))
+            for name, code in STRANGE.items()
+        }
+        for account in (wallet, sulky, *strange.values()):
             node.call("anvil_setBalance", account, hex(2 * ETHER))
         transfer(node, token, HOLDERS["first"], 500 * ETHER)
         transfer(node, token, HOLDERS["second"], 1)
@@ -78,7 +87,8 @@ def chain() -> Iterator[Chain]:
         node.call("anvil_setBalance", HOLDERS["first"], "0x0")
         node.call("anvil_mine", "0x1")
         wallet, sulky = (ethereum_text(bytes.fromhex(text[2:])) for text in (wallet, sulky))
-        yield Chain(node, token, wallet, sulky, height)
+        named = {name: ethereum_text(bytes.fromhex(at[2:])) for name, at in strange.items()}
+        yield Chain(node, token, wallet, sulky, height, named)
 
 
 @pytest.fixture
@@ -536,6 +546,28 @@ def test_a_contract_wallet_that_says_no(
     made = wallets(assay, chain, tmp_path, wallet, key)
     nodes = Nodes(ethereum=EthereumNode(chain.node.url))
     with pytest.raises(verifier.Rejected, match=r"chain\.bad-ownership: ETH, row"):
+        verifier.audit(made.bundle, made.key, policy=policy(chain), nodes=nodes)
+
+
+@pytest.mark.parametrize(
+    ("kind", "raised", "said"),
+    [
+        ("never ends", verifier.TooWeak, "amounts of ETH are not known as claimed"),
+        ("floods", verifier.CannotCheck, "more than 1048576 bytes"),
+    ],
+)
+def test_a_contract_wallet_that_gives_no_answer(
+    chain: Chain,
+    tmp_path: Path,
+    assay: Assay,
+    kind: str,
+    raised: type[Exception],
+    said: str,
+) -> None:
+    """Neither raises what is known, and neither is a rejection."""
+    made = wallets(assay, chain, tmp_path, chain.strange[kind], KEYS["first"])
+    nodes = Nodes(ethereum=EthereumNode(chain.node.url))
+    with pytest.raises(raised, match=said):
         verifier.audit(made.bundle, made.key, policy=policy(chain), nodes=nodes)
 
 
