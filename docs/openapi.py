@@ -121,6 +121,9 @@ def _type(schema: Document) -> str:
         return f"`{schema['const']}`"
     if schema.get("type") == "array":
         return f"array of {_type(schema['items'])}"
+    values = [*schema.get("patternProperties", {}).values(), schema.get("additionalProperties")]
+    if isinstance(values[0], dict):
+        return f"object of {_type(values[0])}"
     bounds = {
         "format": "{}",
         "pattern": "`{}`",
@@ -129,8 +132,15 @@ def _type(schema: Document) -> str:
         "minLength": "at least {} long",
         "maxLength": "at most {} long",
     }
-    found = [text.format(schema[key]) for key, text in bounds.items() if key in schema]
+    found = [text.format(_plain(schema[key])) for key, text in bounds.items() if key in schema]
     return ", ".join([schema.get("type", "any"), *found]).replace("|", "\\|")
+
+
+def _plain(value: Any) -> Any:
+    """Return a bound as it is read; the document holds numbers as floats, large ones rounded."""
+    if not isinstance(value, float):
+        return value
+    return int(value) if value.is_integer() and value < 2**53 else f"{value:.3g}"
 
 
 def _content(content: Document) -> str:
