@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -305,6 +306,23 @@ def test_a_change_of_keys_is_followed_backwards(tmp_path: Path, exchange: Exchan
     assert {alarm.kind for alarm in view.alarms} == {"overdue"}
 
 
+def test_a_page_describes_the_newest_and_warns_of_all(
+    tmp_path: Path, host: Host, exchange: Exchange
+) -> None:
+    host.look()
+    exchange.rewrite(lambda entries: entries.pop(0))
+    host.look()
+    settings = Settings("A", tmp_path, tmp_path, (host.exchange,))
+    (view,) = exchange_views(settings, host.store, START + 4 * DAY, most=2)
+    assert [item["id"] for item in view.snapshots] == ["day-3", "day-2"]
+    assert view.older
+    assert view.picture is not None
+    assert len(view.picture.dots) == 2
+    assert [alarm.kind for alarm in view.alarms] == ["rewritten-history"]
+    (whole,) = exchange_views(settings, host.store, START + 4 * DAY)
+    assert (len(whole.snapshots), whole.older) == (3, False)
+
+
 def test_a_stranger_s_snapshots_are_not_audited(tmp_path: Path, exchange: Exchange) -> None:
     exchange.rewrite(lambda _: None, public_key="assay1:" + "22" * 32)
     with serving(exchange.root) as url:
@@ -359,9 +377,11 @@ def test_the_host_itself_follows_and_remembers(tmp_path: Path, exchange: Exchang
         found = host.wait(lambda history: len(history[0]["snapshots"]) == 3)
         assert found[0]["history"] == url
         assert kinds(found) == {"overdue"}
-        page = host.ask("GET", "/")[1].decode()
-        assert f"Proofs below {url}" in page
-        assert "Could not be read: bundle.missing-file: history.json" in page
+        assert f"Proofs below {url}" in host.ask("GET", "/")[1].decode()
+        while (
+            b"Could not be read: bundle.missing-file: history.json" not in host.ask("GET", "/")[1]
+        ):
+            time.sleep(0.1)
         host.process.kill()
         exchange.rewrite(lambda entries: entries.pop())
         again = start(("An Exchange", url, key, "history"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from verifier.host.store import CHANGED, DROPPED, Audited, Listed
+from verifier.host.store import CHANGED, DROPPED, Listed, Outcome
 from verifier.verify import utc_text
 
 EQUIVOCATION, BROKEN_CHAIN, OVERDUE, REJECTED, REWRITTEN, UNAUDITED = (
@@ -33,7 +33,7 @@ class Alarm:
 
 
 def alarms(
-    history: Sequence[Audited], listed: Sequence[Listed], now: int, overdue_seconds: int | None
+    history: Sequence[Outcome], listed: Sequence[Listed], now: int, overdue_seconds: int | None
 ) -> list[Alarm]:
     """Return what is wrong with a history, in any order; ``overdue_seconds`` after the last time.
 
@@ -43,7 +43,7 @@ def alarms(
     """
     found: list[Alarm] = []
     oldest_first = sorted(history, key=lambda item: (item.time, item.audited))
-    by_id: dict[str, list[Audited]] = {}
+    by_id: dict[str, list[Outcome]] = {}
     for item in oldest_first:
         if item.snapshot_id:
             by_id.setdefault(item.snapshot_id, []).append(item)
@@ -56,7 +56,7 @@ def alarms(
         if item.previous not in digests:
             text = f"snapshot {item.snapshot_id} does not follow one that was seen"
             found.append(Alarm(BROKEN_CHAIN, text, (item.digest,)))
-    followers: dict[bytes, list[Audited]] = {}
+    followers: dict[bytes, list[Outcome]] = {}
     for item in oldest_first:
         if item.previous in digests:
             followers.setdefault(item.previous, []).append(item)
@@ -74,7 +74,7 @@ def alarms(
     return found
 
 
-def _listed_alarms(history: Sequence[Audited], listed: Sequence[Listed]) -> Iterator[Alarm]:
+def _listed_alarms(history: Sequence[Outcome], listed: Sequence[Listed]) -> Iterator[Alarm]:
     """Yield what is wrong with an exchange's index: it forgets, changes its word, or is untrue."""
     audited = {item.digest: item for item in history}
     dropped, changed, untrue, unread = [], [], [], []

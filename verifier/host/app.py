@@ -32,7 +32,7 @@ from verifier.host.audits import Auditor
 from verifier.host.complaints import check_complaint
 from verifier.host.door import HostDoor, LoopbackDoor, PublicDoor
 from verifier.host.follow import Follower
-from verifier.host.pages import NEWEST, exchange_views, facts
+from verifier.host.pages import OPEN, SHOWN, exchange_views, facts
 from verifier.host.settings import Settings
 from verifier.host.store import Store
 from verifier.host.watch import Watcher
@@ -142,13 +142,13 @@ class _Host:
     async def home(self, _: Request) -> Response:
         """The page of everything."""
         views = await run_in_threadpool(
-            exchange_views, self._settings, self._store, int(time.time())
+            exchange_views, self._settings, self._store, int(time.time()), SHOWN
         )
         return _page(
             "home.html",
             settings=self._settings,
             exchanges=views,
-            newest=NEWEST,
+            open=OPEN,
             key=self._key_text,
             verifier=verifier_version(),
             submissions=self._store.submissions()[-20:],

@@ -7,15 +7,15 @@ from typing import Any
 
 from verifier.host.alarms import MINUTES, Alarm, alarms
 from verifier.host.settings import Settings, WatchedExchange
-from verifier.host.store import Audited, Complaint, Store
+from verifier.host.store import Complaint, Outcome, Store
 from verifier.keys import public_key_text
 from verifier.verify import utc_text
 
 _WIDTH, _HEIGHT, _MARGIN = 400, 60, 8
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
-# How many snapshots stand open on the page; the others are folded.
-NEWEST = 14
+# How many snapshots the page shows, and how many of them stand open; the others are folded.
+SHOWN, OPEN = 366, 14
 
 # How the picture writes a time.
 _DATE = "%Y-%m-%d"
@@ -54,18 +54,26 @@ class ExchangeView:
     fault: str
     alarms: list[Alarm]
     snapshots: list[dict[str, Any]]
+    older: bool
     picture: Picture | None
 
 
-def exchange_views(settings: Settings, store: Store, now: int) -> list[ExchangeView]:
-    """Return every exchange that is watched, then those that were handed in."""
+def exchange_views(
+    settings: Settings, store: Store, now: int, most: int | None = None
+) -> list[ExchangeView]:
+    """Return every exchange that is watched, then those that were handed in.
+
+    ``most`` is how many snapshots of each are described; alarms are about all.
+    """
     watched = {entry.public_key: entry for entry in settings.exchanges}
     own = {key for entry in watched for key in store.keys_of(entry)}
     others = [key for key in store.public_keys() if key not in own]
-    return [_view(watched.get(key), store, key, now) for key in [*watched, *others]]
+    return [_view(watched.get(key), store, key, now, most) for key in [*watched, *others]]
 
 
-def _view(entry: WatchedExchange | None, store: Store, key: bytes, now: int) -> ExchangeView:
+def _view(
+    entry: WatchedExchange | None, store: Store, key: bytes, now: int, most: int | None
+) -> ExchangeView:
     history = [item for one in store.keys_of(key) for item in store.snapshots(one)]
     history.sort(key=lambda item: (item.time, item.audited), reverse=True)
     look = store.look(key)
@@ -82,12 +90,13 @@ def _view(entry: WatchedExchange | None, store: Store, key: bytes, now: int) -> 
         looked=utc_text(look[0], MINUTES) if look else "never",
         fault=look[1] if look else "",
         alarms=found,
-        snapshots=[snapshot_view(item, complaints, now) for item in history],
-        picture=_picture(history, {digest for alarm in found for digest in alarm.digests}),
+        snapshots=[snapshot_view(item, complaints, now) for item in history[:most]],
+        older=len(history[:most]) < len(history),
+        picture=_picture(history[:most], {digest for alarm in found for digest in alarm.digests}),
     )
 
 
-def snapshot_view(item: Audited, complaints: list[Complaint], now: int) -> dict[str, Any]:
+def snapshot_view(item: Outcome, complaints: list[Complaint], now: int) -> dict[str, Any]:
     """Return one snapshot's facts, as text."""
     times = item.details.get("block_times", {})
     return {
@@ -139,7 +148,7 @@ def _block_age(snapshot: int, block: int | None) -> str:
     )
 
 
-def _picture(history: list[Audited], alarming: set[bytes]) -> Picture | None:
+def _picture(history: list[Outcome], alarming: set[bytes]) -> Picture | None:
     """Place snapshots by time from left to right, and by the least ratio from below to above."""
     if not history:
         return None
@@ -159,7 +168,7 @@ def _picture(history: list[Audited], alarming: set[bytes]) -> Picture | None:
     return Picture(dots, f"{top:.2f}", utc_text(first, _DATE), utc_text(last, _DATE))
 
 
-def _floor(item: Audited) -> float:
+def _floor(item: Outcome) -> float:
     """Return the least ratio of assets to liabilities that any asset of a snapshot proves."""
     return min((num / den for _, _, num, den in item.details["assets"] if den), default=1.0)
 

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from verifier.history import Entry
 
@@ -54,8 +54,8 @@ DROPPED, CHANGED = "dropped", "changed"
 
 
 @dataclass(frozen=True)
-class Audited:
-    """A manifest and what became of it; ``code`` is empty if its bundle was accepted.
+class Outcome:
+    """What became of a manifest; ``code`` is empty if its bundle was accepted.
 
     ``details`` has for each asset its code, level and ratio, for each chain its block, the times of
     those blocks whose header the evidence shows, and the key that a change of keys replaced.
@@ -72,15 +72,21 @@ class Audited:
     code: str
     place: str
     details: dict[str, Any]
-    manifest: bytes
-    signature: bytes
-    attestation: bytes
-    attestation_signature: bytes
 
     @property
     def entry(self) -> Entry:
         """What a true index says of it."""
         return Entry(self.digest, self.previous, self.snapshot_id, self.time)
+
+
+@dataclass(frozen=True)
+class Audited(Outcome):
+    """The same, with the manifest and what the host says of it, as bytes."""
+
+    manifest: bytes
+    signature: bytes
+    attestation: bytes
+    attestation_signature: bytes
 
 
 @dataclass(frozen=True)
@@ -154,20 +160,25 @@ class Store:
     def snapshot(self, digest: bytes) -> Audited | None:
         """Return what is known of a manifest."""
         rows = self._all("SELECT * FROM snapshot WHERE digest = ?", digest)
-        return _audited(rows[0]) if rows else None
+        return _read(Audited, rows[0]) if rows else None
 
-    def snapshots(self, public_key: bytes) -> list[Audited]:
+    def snapshots(self, public_key: bytes) -> list[Outcome]:
         """Return all manifests of an exchange, the newest first."""
-        query = "SELECT * FROM snapshot WHERE public_key = ? ORDER BY time DESC, audited DESC"
-        return [_audited(row) for row in self._all(query, public_key)]
+        names = ", ".join(Outcome.__dataclass_fields__)
+        query = f"SELECT {names} FROM snapshot WHERE public_key = ? "  # noqa: S608
+        rows = self._all(query + "ORDER BY time DESC, audited DESC", public_key)
+        return [_read(Outcome, row) for row in rows]
 
     def keys_of(self, public_key: bytes) -> list[bytes]:
         """Return an exchange's key, and those before it, as manifests that were seen prove."""
+        query = (
+            "SELECT DISTINCT value FROM snapshot, json_each(details, '$.old_keys') "
+            "WHERE public_key = ?"
+        )
         keys = [public_key]
         for key in keys:  # which grows meanwhile
-            for (details,) in self._all("SELECT details FROM snapshot WHERE public_key = ?", key):
-                old = map(bytes.fromhex, json.loads(details).get("old_keys", []))
-                keys += [found for found in old if found not in keys]
+            old = [bytes.fromhex(row[0]) for row in self._all(query, key)]
+            keys += [found for found in old if found not in keys]
         return keys
 
     def public_keys(self) -> list[bytes]:
@@ -268,7 +279,10 @@ class Store:
         return [Complaint(*row) for row in rows if row[1] in wanted]
 
 
-def _audited(row: Sequence[Any]) -> Audited:
-    values = dict(zip(Audited.__dataclass_fields__, row, strict=True))
+_Row = TypeVar("_Row", bound=Outcome)
+
+
+def _read(kind: type[_Row], row: Sequence[Any]) -> _Row:
+    values = dict(zip(kind.__dataclass_fields__, row, strict=True))
     values["details"] = json.loads(values["details"])
-    return Audited(**values)
+    return kind(**values)
