@@ -15,9 +15,11 @@ import pytest
 from typer.main import get_command
 
 from api import commands
+from api.problems import ServiceCode
 from docs.pictures.draw import HERE, PICTURES
 from prover import cli
 from verifier.cli import main as verify
+from verifier.errors import Code
 from verifier.units import KNOWN_UNITS
 
 ROOT = Path(__file__).parents[2]
@@ -32,6 +34,7 @@ PAGES = [
     ).stdout.splitlines()
     if (ROOT / path).exists()
 ]
+FILE = re.compile(r"\.(?:csv|js|md|msgpack|sig|toml)$")
 LINK = re.compile(r"""(?:\]\(|src=")([^)\s"]+)[)"]""")
 
 
@@ -107,3 +110,11 @@ def test_commands_have_the_options_that_pages_give_them(page: str) -> None:
             names = [" ".join(words[:length]) for length in (2, 1)]
             known = next(prover_options()[name] for name in names if name in prover_options())
         assert given <= known | {"--help"}, f"{program} {rest}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_codes_exist(page: str) -> None:
+    known = {*Code, *ServiceCode}
+    families = "|".join({code.partition(".")[0] for code in known})
+    named = re.findall(rf"`((?:{families})\.[a-z-]+)`", (ROOT / page).read_text())
+    assert {code for code in named if not FILE.search(code)} <= known
