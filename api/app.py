@@ -27,7 +27,7 @@ from api.settings import Settings
 from api.supervise import Supervisor
 
 # The child that works, beside whatever serves; `python -m api.cli` is the command `assay`.
-WORKER = (sys.executable, "-m", "api.cli", "worker")
+WORKER = (sys.executable, "-P", "-m", "api.cli", "worker")
 
 
 def create_app(settings: Settings) -> FastAPI:

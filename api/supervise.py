@@ -34,7 +34,7 @@ def tied(command: Sequence[str]) -> list[str]:
 
     To be started by the main thread: the kernel counts a thread's end as that of the parent.
     """
-    return [sys.executable, "-c", _TIE, str(os.getpid()), *command]
+    return [sys.executable, "-I", "-c", _TIE, str(os.getpid()), *command]
 
 
 class Supervisor:

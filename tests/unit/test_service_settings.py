@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
-from api.settings import Settings, SettingsError, read_settings
+from api.settings import (
+    CustomerSettings,
+    LimitSettings,
+    MetricsSettings,
+    OidcSettings,
+    ServerSettings,
+    Settings,
+    SettingsError,
+    read_settings,
+)
 
 Read = Callable[..., Settings]
 
@@ -84,3 +95,25 @@ def test_what_was_set_is_not_told(read: Read) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"absent\.toml: No such file"):
         read_settings(tmp_path / "absent.toml")
+
+
+def test_the_documents_list_every_setting(read: Read) -> None:
+    """Every key stands in the table of ``docs/service.md``, and no other; its example is read."""
+    text = (Path(__file__).parents[2] / "docs/service.md").read_text()
+    assert read(text.split("```")[1].removeprefix("toml")).customers is not None
+    table = text.partition("## Settings")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`[^|]*) \|", table, re.MULTILINE)
+    listed: set[str] = set()
+    for first, *others in (re.findall(r"`([a-z_.]+)`", row) for row in rows):
+        group = first.partition(".")[0]
+        listed |= {first, *(group + name if name[0] == "." else name for name in others)}
+    groups: dict[str, type[BaseModel]] = {
+        "server": ServerSettings,
+        "limits": LimitSettings,
+        "metrics": MetricsSettings,
+        "customers": CustomerSettings,
+        "oidc": OidcSettings,
+    }
+    known = {name for name in Settings.model_fields if name not in groups}
+    known |= {f"{name}.{key}" for name, group in groups.items() for key in group.model_fields}
+    assert listed == known
