@@ -52,10 +52,13 @@ def serve(
 @app.command()
 def worker(settings: SettingsFile = None) -> None:
     """Prove, publish and erase snapshots as operators ask for it, until interrupted."""
+    from api.observe import configure_logging
     from api.settings import read_settings
     from api.worker import work
 
-    work(read_settings(settings))
+    found = read_settings(settings)
+    configure_logging(found.log_level)
+    work(found)
 
 
 @token.command("create")

@@ -20,6 +20,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from api import sources, watch
 from api.auth import operator
 from api.jobs import Queue
+from api.limits import allow_body
 from api.operations import Operations
 from api.problems import Problem, ServiceCode, problems
 from api.scope import Scope
@@ -331,6 +332,7 @@ async def upload(
 ) -> EvidenceBody:
     """Upload a file of evidence, or replace one; its content is checked by itself."""
     state = request.app.state
+    allow_body(request, state.settings.limits.upload_bytes)
     with _problems():
         folder = await run_in_threadpool(_kept, request, snapshot_id)
         slot = await run_in_threadpool(find_slot, folder, name)

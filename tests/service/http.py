@@ -101,9 +101,10 @@ def wish(snapshot_id: str, time: int = TIME) -> dict[str, Any]:
     }
 
 
-def settings(exchange: Exchange, more: str = "") -> str:
-    """Return the settings of a service with one source."""
-    return f'jobs = 2\n{more}\n[sources.main]\nconfig = "{exchange.source}"\n'
+def settings(exchange: Exchange, more: str = "", limits: str = "") -> str:
+    """Return the settings of a service with one source, which may be asked without a pause."""
+    rates = f"[limits]\naddress_rate = 100_000\noperator_rate = 100_000\n{limits}"
+    return f'jobs = 2\n{more}\n{rates}\n[sources.main]\nconfig = "{exchange.source}"\n'
 
 
 def token(folder: Path, *scopes: str, database: str | None = None) -> str:
