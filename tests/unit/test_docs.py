@@ -34,7 +34,7 @@ PAGES = [
     ).stdout.splitlines()
     if (ROOT / path).exists()
 ]
-FILE = re.compile(r"\.(?:csv|js|md|msgpack|sig|toml)$")
+FILE = re.compile(r"\.(?:csv|js|json|md|msgpack|pem|sig|sqlite|toml)$")
 LINK = re.compile(r"""(?:\]\(|src=")([^)\s"]+)[)"]""")
 
 
