@@ -13,7 +13,6 @@ an issuer's absence for `STALE_SECONDS`.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import math
 import time
@@ -28,6 +27,7 @@ from api.problems import Problem, ServiceCode
 from api.settings import IssuerSettings, check_keys_url
 from verifier.errors import CannotCheck
 from verifier.http_source import AnyHost, HttpSource
+from verifier.json_text import parse_json
 
 MAX_TOKEN_CHARACTERS: Final = 8192
 MAX_KEY_SET_BYTES: Final = 64 * 1024
@@ -39,6 +39,8 @@ PAUSE_SECONDS: Final = 10
 
 _DISCOVERY: Final = ".well-known/openid-configuration"
 _KEY_TYPES: Final = frozenset({"RSA", "EC", "OKP"})
+
+_DEEPEST: Final = 32  # arrays and objects of a key set or a provider's description
 
 _log = logging.getLogger(__name__)
 
@@ -121,8 +123,8 @@ def parse_keys(data: bytes) -> list[jwt.PyJWK]:
 
 def _json_object(data: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(data)
-    except (ValueError, RecursionError):
+        value = parse_json(data.decode(), _DEEPEST)
+    except ValueError:
         raise ValueError("not JSON") from None
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")

@@ -16,6 +16,7 @@ from typing import Any
 
 from verifier.account import AccountError, canonical_name
 from verifier.errors import Misuse
+from verifier.json_text import parse_json
 from verifier.keys import parse_public_key, public_key_text
 from verifier.manifest import SNAPSHOT_ID
 from verifier.verify import RFC3339, utc_text
@@ -26,6 +27,7 @@ MAX_HISTORY_BYTES = 2**20
 
 _DIGEST = re.compile("[0-9a-f]{64}")
 _FIELDS = {"exchange", "public_key", "snapshots", "version"}
+_DEEPEST = 3
 _ENTRY_FIELDS = {"manifest", "path", "previous", "snapshot_id", "time"}
 
 
@@ -92,8 +94,8 @@ def read_history(data: bytes) -> History:
     if not 1 <= len(data) <= MAX_HISTORY_BYTES:
         raise BadHistory("empty, or larger than 1 MiB")
     try:
-        found = json.loads(data.decode("utf-8"), object_pairs_hook=_no_duplicates)
-    except (ValueError, RecursionError):
+        found = parse_json(data.decode("utf-8"), _DEEPEST, object_pairs_hook=_no_duplicates)
+    except ValueError:
         raise BadHistory("not JSON, or a key occurs twice") from None
     if not isinstance(found, dict) or set(found) != _FIELDS:
         raise BadHistory(f"not an object of exactly {', '.join(sorted(_FIELDS))}")

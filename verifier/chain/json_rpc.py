@@ -7,7 +7,6 @@ redirects are not followed. Credentials in the URL are sent to that host alone, 
 from __future__ import annotations
 
 import json
-import re
 from base64 import b64encode
 from collections.abc import Sequence
 from decimal import Decimal
@@ -19,11 +18,11 @@ from urllib.parse import unquote
 from verifier.deadline import deadline
 from verifier.errors import CannotCheck, Code, Misuse
 from verifier.http_source import split_url
+from verifier.json_text import parse_json
 
 TIMEOUT_SECONDS = 30.0
 MAX_ANSWER_BYTES = 2**20
 
-_JSON_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _MAX_DEPTH = 32
 
 
@@ -119,10 +118,7 @@ class JsonRpc:
             message = f"{self._place}: {what}: the answer has more than {limit} bytes"
             raise AnswerTooLong(Code.CHECK_UNREADABLE, message)
         try:
-            text = data.decode()
-            if _depth(text) > _MAX_DEPTH:
-                return status, None
-            return status, json.loads(text, parse_float=Decimal)
+            return status, parse_json(data.decode(), _MAX_DEPTH, parse_float=Decimal)
         except (ValueError, ArithmeticError):
             return status, None
 
@@ -178,16 +174,3 @@ class JsonRpc:
 
     def _unreadable(self, message: str) -> CannotCheck:
         return CannotCheck(Code.CHECK_UNREADABLE, f"{self._place}: {message}")
-
-
-def _depth(text: str) -> int:
-    """Return how deep arrays and objects nest in a text that may be JSON.
-
-    The parser recurses in C, as deep as an interpreter's limit lets it, which any library may have
-    raised beyond what the stack holds.
-    """
-    depth = deepest = 0
-    for bracket in re.findall(r"[\[\]{}]", _JSON_STRING.sub("", text)):
-        depth += 1 if bracket in "[{" else -1
-        deepest = max(deepest, depth)
-    return deepest
