@@ -338,7 +338,7 @@ async def upload(
         slot = await run_in_threadpool(find_slot, folder, name)
         with incoming(folder) as made:
             file = made / slot.name
-            size = await receive(request.stream(), state.settings.limits.upload_bytes, file)
+            size = await receive(request.stream(), file)
             await run_in_threadpool(accept, state.database, snapshot_id, folder, file, slot)
     return EvidenceBody(name=slot.name, kind=slot.kind, asset=slot.asset, size=size)
 

@@ -83,7 +83,7 @@ class Supervisor:
         self._process = process
         self._metrics.worker_starts.inc()
         self._metrics.worker_up.set(1)
-        LOG.info("worker started", extra={"process": process.pid})
+        LOG.info("worker started", extra={"child": process.pid})
         ended = asyncio.ensure_future(process.wait())
         told = asyncio.ensure_future(stopping.wait())
         try:

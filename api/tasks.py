@@ -9,12 +9,10 @@ written, so the process ends, and the next one takes the job up again.
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 import threading
 import time
-import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -25,6 +23,7 @@ import sqlalchemy as sa
 
 from api import snapshots
 from api.jobs import Kind, Task, step
+from api.observe import LOG
 from api.snapshots import Overtaken, State, States
 from api.sources import CONFIG
 from prover.errors import AssetsShort, ProverError
@@ -38,8 +37,6 @@ SHORTFALL: Final = "short.txt"
 
 # How often progress is written, and an operator's wish to cancel is read.
 _REPORT_SECONDS: Final = 0.2
-
-_log = logging.getLogger("assay.worker")
 
 
 class Cancelled(Exception):
@@ -164,7 +161,7 @@ class _Running:
             except Exception as error:
                 self.settle(failed, detail=_told(error, self.job))
         except Overtaken:
-            _log.info("job %s is no longer its snapshot's", self.job)
+            LOG.info("job overtaken", extra={"job": self.job})
 
     @contextmanager
     def reporting(self) -> Iterator[Progress]:
@@ -197,7 +194,7 @@ class _Running:
             with self._engine.begin() as connection:
                 yield connection
         except sa.exc.DBAPIError as error:
-            _log.critical("the database is out of reach: %s", type(error.orig).__name__)
+            LOG.critical("no database", exc_info=error)
             os._exit(1)
 
 
@@ -249,6 +246,5 @@ def _told(error: Exception, job: str) -> str:
         return str(error)
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    places = [f"{at.filename}:{at.lineno}" for at in traceback.extract_tb(error.__traceback__)]
-    _log.error("job %s: %s at %s", job, type(error).__name__, ", ".join(places))
+    LOG.error("job failed", extra={"job": job}, exc_info=error)
     return f"unforeseen: {type(error).__name__}; the worker's log says where"

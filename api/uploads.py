@@ -33,20 +33,15 @@ from prover.storage import sync_file
 _INCOMING: Final = "incoming-"
 
 
-async def receive(body: AsyncIterator[bytes], most: int, file: Path) -> int:
-    """Write a body to a new private file, durably; return its length.
-
-    Raises:
-        Problem: it is longer than ``most``; nothing more of it is read.
-    """
+async def receive(body: AsyncIterator[bytes], file: Path) -> int:
+    """Write a body to a new private file, durably; return its length."""
     size = 0
     handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "wb") as out:
         async for chunk in body:
             size += len(chunk)
-            if size > most:
-                raise Problem(ServiceCode.BODY_TOO_LARGE, f"at most {most} bytes")
             await run_in_threadpool(out.write, chunk)
+        await run_in_threadpool(out.flush)
         await run_in_threadpool(os.fsync, out.fileno())
     return size
 

@@ -7,7 +7,6 @@ so it ends at once when it is told to; what it was at, the next one goes on with
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import threading
@@ -16,6 +15,7 @@ from typing import Final
 
 from api.database import migrate, open_database
 from api.jobs import run_jobs
+from api.observe import LOG
 from api.settings import Settings
 from api.tasks import Tasks
 from prover.errors import ProverError
@@ -26,8 +26,6 @@ _POLL_SECONDS: Final = 0.5
 
 # Proving leaves the processor to whoever answers requests.
 _NICENESS: Final = 10
-
-_log = logging.getLogger("assay.worker")
 
 
 def work(settings: Settings) -> None:
@@ -62,4 +60,4 @@ def _begin(settings: Settings) -> None:
     targets = [settings.published.absolute().as_uri(), *settings.publish_to]
     tasks = Tasks(engine, settings.snapshots, targets, settings.jobs)
     run_jobs(engine, tasks.by_kind())
-    _log.info("worker ready")
+    LOG.info("worker ready")

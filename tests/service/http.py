@@ -23,6 +23,7 @@ from verifier.verify import utc_text
 
 ALL = ("snapshots:read", "snapshots:write", "snapshots:publish")
 ROOT = "/operator/snapshots"
+UPLOAD_BYTES = 20_000
 MOVING = {"queued", "proving", "cancelling", "publishing", "retiring"}
 
 
@@ -101,10 +102,18 @@ def wish(snapshot_id: str, time: int = TIME) -> dict[str, Any]:
     }
 
 
-def settings(exchange: Exchange, more: str = "", limits: str = "") -> str:
-    """Return the settings of a service with one source, which may be asked without a pause."""
-    rates = f"[limits]\naddress_rate = 100_000\noperator_rate = 100_000\n{limits}"
-    return f'jobs = 2\n{more}\n{rates}\n[sources.main]\nconfig = "{exchange.source}"\n'
+def settings(exchange: Exchange, more: str = "") -> str:
+    """Return the settings of a service with one source."""
+    return f"""
+jobs = 2
+{more}
+[limits]
+upload_bytes = {UPLOAD_BYTES}
+address_rate = 1000000
+operator_rate = 1000000
+[sources.main]
+config = "{exchange.source}"
+"""
 
 
 def token(folder: Path, *scopes: str, database: str | None = None) -> str:

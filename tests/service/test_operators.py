@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from prover.statement import read_statement
@@ -16,7 +16,7 @@ from tests.e2e.exchange import files
 from tests.e2e.service import running
 from tests.service.conftest import new_postgresql
 from tests.service.exchange import BLOCKS, LATER, LIST, SECRET_NUMBER, TIME, Exchange, make_exchange
-from tests.service.http import ALL, Operator, settings, token, wish, worker
+from tests.service.http import ALL, UPLOAD_BYTES, Operator, settings, token, wish, worker
 from verifier.keys import parse_public_key
 from verifier.verify import audit
 
@@ -45,14 +45,11 @@ def operator(
 ) -> Iterator[Operator]:
     """Return an operator of a service without a worker: nothing moves by itself."""
     folder = tmp_path_factory.mktemp("service")
-    more = ""
-    url = None
+    more, url = "", None
     if request.param == "postgresql":
         url = new_postgresql(request.getfixturevalue("postgresql_url"))
         more = f'database = "{url}"'
-    with running(
-        folder, settings(exchange, more, "upload_bytes = 20000"), "--no-worker"
-    ) as service:
+    with running(folder, settings(exchange, more), "--no-worker") as service:
         yield Operator(service, token(folder, *ALL, database=url), url)
 
 
@@ -98,6 +95,7 @@ def test_from_draft_to_retirement(exchange: Exchange, tmp_path: Path) -> None:
         assert operator.code("POST", "", wish("one")) == (409, "snapshot.exists")
         assert operator.code("GET", "/one/challenge") == (409, "snapshot.wrong-state")
         kept = b"".join(path.read_bytes() for path in folder.glob("service.sqlite*"))
+        kept += service.log.read_bytes()
         for secret in (b"holder", str(SECRET_NUMBER).encode(), str(own.owed).encode()):
             assert secret not in kept
 
@@ -215,7 +213,7 @@ def test_uploads(operator: Operator, exchange: Exchange, drafted: str) -> None:
         status, problem = operator("PUT", place, data)
         assert (status, problem["code"]) == (422, "evidence.refused")
         assert problem["detail"].startswith(words), problem
-    for size in (20_001, 200_000):
+    for size in (UPLOAD_BYTES + 1, 10 * UPLOAD_BYTES):
         assert operator.code("PUT", place, b"x" * size) == (413, "request.body-too-large")
     for name in NAMES:
         status, problem = operator("PUT", f"/{drafted}/evidence/{name}", listed)
@@ -292,23 +290,26 @@ def test_killed_servers_and_workers(tmp_path: Path) -> None:
     exchange = make_exchange(tmp_path / "exchange", accounts=800)
     folder = tmp_path / "service"
     folder.mkdir()
-    with contextlib.ExitStack() as workers:
-        with running(folder, settings(exchange), "--no-worker") as service:
-            first = workers.enter_context(worker(folder))
-            operator = Operator(service, token(folder, *ALL))
-            operator.draft(exchange)
-            assert operator("POST", "/one/start")[0] == 202
-            await_state(operator, "proving", "proven")
-            service.process.kill()
-            service.process.wait()
-        first.kill()
-        with running(folder, settings(exchange), "--no-worker") as service:
-            operator = Operator(service, operator.token)
-            workers.enter_context(worker(folder))
-            found = operator.rest()
-            assert found["state"] == "proven"
-            assert operator("POST", "/one/publish")[0] == 202
-            assert operator.rest()["state"] == "published"
+    with running(folder, settings(exchange)) as service:
+        operator = Operator(service, token(folder, *ALL))
+        operator.draft(exchange)
+        assert operator("POST", "/one/start")[0] == 202
+        await_state(operator, "proving", "proven")
+        service.process.kill()
+        service.process.wait()
+    with running(folder, settings(exchange)) as service:
+        operator = Operator(service, operator.token)
+        # The worker is the one child that stays.
+        for child in psutil.Process(service.process.pid).children():
+            child.kill()
+        found = operator.rest()
+        assert found["state"] == "proven"
+        assert operator("POST", "/one/publish")[0] == 202
+        assert operator.rest()["state"] == "published"
+        logs = service.log.read_text()
+    assert "worker ended" in logs
+    for secret in ("holder", str(SECRET_NUMBER), str(exchange.owed), operator.token):
+        assert secret not in logs
     report = audit(folder / "published" / "snapshots" / "one", parse_public_key(exchange.key))
     assert report.digest.hex() == found["manifest"]
 
