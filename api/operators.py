@@ -410,7 +410,7 @@ def retire(request: Request, snapshot_id: SnapshotId) -> SnapshotBody:
     responses={
         200: {
             "description": "Events `snapshot`, each with a `SnapshotBody` as data",
-            "content": {EVENTS: {"schema": {"type": "string"}}},
+            "content": {EVENTS: {}},
         },
         204: {"description": "Nothing will come after the event that `Last-Event-ID` names"},
         **problems(*_ANYWAY, ServiceCode.NOT_FOUND),

@@ -7,6 +7,7 @@ echoes what was sent, nor the message of an unforeseen exception.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final
@@ -82,6 +83,7 @@ TABLE: Final[Mapping[ServiceCode, tuple[int, str]]] = {
 }
 
 # Of codes with the same status the first.
+_PARAMETER: Final = re.compile(r"\{[^}]*\}")
 _BY_STATUS: Final = {status: code for code, (status, _) in reversed([*TABLE.items()])}
 
 
@@ -185,12 +187,26 @@ def _fault(fault: Mapping[str, Any]) -> str:
 async def answer_problem(request: Request, error: Exception) -> Response:
     """Answer with the problem that ``error`` is."""
     problem = problem_of(error)
+    headers = {**(problem.headers or {}), "Cache-Control": "no-store"}
+    if problem.code == ServiceCode.METHOD_NOT_ALLOWED:
+        # The router knows the methods of the first route of this path alone.
+        headers["Allow"] = ", ".join(sorted(_methods(request, headers.get("Allow", ""))))
     return Response(
         problem_body(problem, request.scope.get(REQUEST_ID, "")),
         problem.status_code,
-        {**(problem.headers or {}), "Cache-Control": "no-store"},
+        headers,
         MEDIA_TYPE,
     )
+
+
+def _methods(request: Request, known: str) -> set[str]:
+    """Return the methods that the OpenAPI document has for a path, beside those known."""
+    methods = set(filter(None, known.split(", ")))
+    for template, item in request.app.openapi()["paths"].items():
+        pattern = "[^/]+".join(map(re.escape, _PARAMETER.split(template)))
+        if re.fullmatch(pattern, request.url.path):
+            methods |= {method.upper() for method in item}
+    return methods
 
 
 def install_handlers(app: FastAPI) -> None:

@@ -77,9 +77,9 @@ def compose(source: Path, request: Request, folder: Path) -> str:
         ProverError: the source or the request is refused; the message names file, key and rule.
     """
     try:
-        table = tomllib.loads(source.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise ProverError(f"{source}: {getattr(error, 'strerror', None) or error}") from None
+        table = tomllib.loads(_read(source))
+    except ValueError as error:
+        raise ProverError(f"{source}: {error}") from None
     for key in _GIVEN:
         if key in table:
             raise ProverError(f"{source}: {key}: comes with each snapshot, not with its source")
@@ -104,7 +104,7 @@ def settle_previous(folder: Path, last: Path | None) -> str:
     Raises:
         ProverError: what there is cannot follow it.
     """
-    text = _with_previous((folder / DRAFT).read_text("utf-8"), last)
+    text = _with_previous(_read(folder / DRAFT), last)
     _checked(folder, text)
     return text
 
@@ -113,9 +113,17 @@ def read_draft(folder: Path) -> SnapshotConfig:
     """Return what a draft says, but for its predecessor.
 
     Raises:
-        ProverError: it is damaged.
+        ProverError: it is damaged, or gone.
     """
-    return _checked(folder, _with_previous((folder / DRAFT).read_text("utf-8"), None))
+    return _checked(folder, _with_previous(_read(folder / DRAFT), None))
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ProverError(f"{file}: {reason}") from None
 
 
 def slots(config: SnapshotConfig) -> dict[str, Slot]:
