@@ -35,7 +35,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     ``app.state`` holds ``settings``; ``database``, an engine; ``oidc``, whose tokens operators may
     bring, or None; ``customers`` and ``packages``, if the settings say whose tokens customers
-    bring; ``operations``, of operators; ``rates``, ``metrics`` and the ``checks`` of readiness; and
+    bring; ``operations``, of operators; ``rates``, ``metrics`` and ``readiness``; and
     ``stopping``, an :class:`asyncio.Event` that is set once the server is told to end: whoever
     streams without end ends then. The database is migrated, and the worker started, when the
     service starts.
@@ -53,6 +53,8 @@ def create_app(settings: Settings) -> FastAPI:
         "database": lambda: check_database(engine),
         "published": lambda: os.close(os.open(settings.published, os.O_RDONLY | os.O_DIRECTORY)),
     }
+    if (page := settings.page) is not None:
+        checks["page"] = lambda: page.open("rb").close()
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -82,7 +84,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.oidc = None if settings.oidc is None else Issuer(settings.oidc, required="sub")
     app.state.rates = Rates(settings.limits)
     app.state.metrics = metrics
-    app.state.checks = checks
+    app.state.readiness = health.Readiness(checks)
     app.state.stopping = stopping
     install_handlers(app)
     # The last middleware added is the first that a request meets.

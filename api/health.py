@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import ipaddress
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final
 
 from fastapi import APIRouter, Request, Response
@@ -33,6 +33,32 @@ class Health(BaseModel):
     status: str
 
 
+class Readiness:
+    """The checks of what requests need, by name. One that hangs is not begun a second time."""
+
+    def __init__(self, checks: dict[str, Check]) -> None:
+        self.checks = checks
+        self._running: dict[str, asyncio.Task[None]] = {}
+
+    async def failing(self) -> list[str]:
+        """Return the names of the checks that fail."""
+        names = list(self.checks)
+        outcomes = await asyncio.gather(*map(self._passes, names))
+        return [name for name, passed in zip(names, outcomes, strict=True) if not passed]
+
+    async def _passes(self, name: str) -> bool:
+        task = self._running.get(name)
+        if task is None or task.done():
+            task = asyncio.create_task(asyncio.to_thread(self.checks[name]))
+            self._running[name] = task
+        try:
+            await asyncio.wait_for(asyncio.shield(task), CHECK_SECONDS)
+        except Exception as error:
+            LOG.warning("not ready: %s", name, exc_info=error)
+            return False
+        return True
+
+
 @router.get("/healthz")
 async def healthz() -> Health:
     """Say that the server answers."""
@@ -42,24 +68,12 @@ async def healthz() -> Health:
 @router.get("/readyz", responses=problems(ServiceCode.UNAVAILABLE))
 async def readyz(request: Request) -> Health:
     """Say that all that requests need is there."""
-    checks: Mapping[str, Check] = request.app.state.checks
-    outcomes = await asyncio.gather(*map(_passes, checks, checks.values()))
-    failed = [name for name, passed in zip(checks, outcomes, strict=True) if not passed]
+    failed = await request.app.state.readiness.failing()
     if request.app.state.stopping.is_set():
         failed.append("stopping")
     if failed:
         raise Problem(ServiceCode.UNAVAILABLE, ", ".join(failed))
     return Health(status="ready")
-
-
-async def _passes(name: str, check: Check) -> bool:
-    try:
-        async with asyncio.timeout(CHECK_SECONDS):
-            await asyncio.to_thread(check)
-    except Exception as error:
-        LOG.warning("not ready: %s", name, exc_info=error)
-        return False
-    return True
 
 
 @router.get(

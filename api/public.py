@@ -8,6 +8,7 @@ written. Everybody may read from anywhere, so there is nothing to authenticate, 
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import re
 import stat
@@ -67,6 +68,7 @@ _PAGE: Final[Headers] = [
 ]
 
 PUBLIC_TAG: Final = "public"
+_ABSENT: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO})
 _CHUNK_BYTES: Final = 256 * 1024
 _METHODS: Final = ["GET", "HEAD", "OPTIONS"]
 
@@ -246,10 +248,13 @@ def _open(path: str) -> _File:
 
     Raises:
         Problem: there is none.
+        OSError: it cannot be opened.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
+    except OSError as error:
+        if error.errno not in _ABSENT:
+            raise
         raise Problem(ServiceCode.NOT_FOUND) from None
     found = os.fstat(descriptor)
     # Where the file is in truth: a Path would cost as much as all the rest.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import resource
 import socket
 from typing import Any, cast
 
@@ -25,6 +26,9 @@ def serve(settings: Settings) -> None:
         OSError: a folder of the settings cannot be made.
     """
     configure_logging(settings.log_level)
+    # A connection may have a file open beside its socket.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     server = make_server(create_app(settings), settings)
     with contextlib.suppress(KeyboardInterrupt):
         server.run()

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import http.client
 import json
 import logging
+import os
+import signal
+import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -14,16 +18,19 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import uvicorn
 from fastapi import FastAPI, Request
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import StreamingResponse
 
+from api import health
 from api.app import create_app
 from api.limits import allow_body
 from api.observe import JsonLines
 from api.settings import Settings
+from prover.__main__ import needs_extra
 from tests.e2e.service import Server, listening
 from tests.e2e.test_service_door import check_problem
 from verifier.errors import Code, Rejected
@@ -278,3 +285,82 @@ def test_the_end_does_not_wait_without_end(tmp_path: Path) -> None:
         response = waiting()
         assert response.status == HTTPStatus.SERVICE_UNAVAILABLE
         assert json.loads(response.read())["code"] == "service.unavailable"
+
+
+def test_answers_to_requests_sent_at_once_come_in_order(server: Server) -> None:
+    first = b"GET /wait?seconds=0.2 HTTP/1.1\r\nHost: x\r\n\r\n"
+    second = b"GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    with server.connect() as connection:
+        connection.sendall(first + second)
+        answers = read_all(connection)
+    assert answers.startswith(b"HTTP/1.1 200 ")
+    assert answers.index(b"HTTP/1.1 404 ") > answers.index(b'"done"')
+    with server.connect() as connection:  # what follows is not taken for the first one's answer
+        connection.sendall(first + b"NONSENSE\r\n\r\n")
+        assert read_all(connection) == b""
+
+
+def read_all(connection: socket.socket) -> bytes:
+    return b"".join(iter(functools.partial(connection.recv, 4096), b""))
+
+
+def test_the_worker_is_kept_while_the_service_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASSAY_FOLDER", str(tmp_path))
+    app, settings = service(tmp_path, server={"worker": True, "stop_seconds": 5})
+    with listening(app, settings) as (server, _):
+        (first,) = until(lambda: workers(tmp_path))
+        until(lambda: server.request("/readyz").status == HTTPStatus.OK)
+        os.kill(first, signal.SIGKILL)
+        until(lambda: server.request("/readyz").status == HTTPStatus.SERVICE_UNAVAILABLE)
+        (second,) = until(lambda: set(workers(tmp_path)) - {first})
+        until(lambda: server.request("/readyz").status == HTTPStatus.OK)
+    assert not psutil.pid_exists(second)
+
+
+def workers(folder: Path) -> list[int]:
+    """The workers over ``folder``, which they have from the environment."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.environ().get("ASSAY_FOLDER") == str(folder):
+                found.append(process.pid)
+    return found
+
+
+def until(look: Callable[[], Any]) -> Any:
+    """Return what ``look`` finds, once it does."""
+    for _ in range(600):
+        if found := look():
+            return found
+        time.sleep(0.05)
+    raise AssertionError("it did not come to that")
+
+
+def test_a_check_that_hangs_is_not_begun_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "CHECK_SECONDS", 0.05)
+    go_on, begun = threading.Event(), []
+
+    def hang() -> None:
+        begun.append(1)
+        go_on.wait(10)
+
+    async def ask() -> None:
+        readiness = health.Readiness({"fine": lambda: None, "hangs": hang})
+        assert await readiness.failing() == ["hangs"]
+        assert await readiness.failing() == ["hangs"]
+        assert begun == [1]
+        go_on.set()
+        await asyncio.sleep(0.1)
+        assert await readiness.failing() == []
+
+    asyncio.run(ask())
+
+
+def test_without_its_extra_a_command_says_what_to_install() -> None:
+    said = r"fastapi is not installed.*'assay\[api\]'"
+    with pytest.raises(SystemExit, match=said), needs_extra("api"):
+        raise ModuleNotFoundError(name="fastapi.routing")
+    with pytest.raises(ModuleNotFoundError), needs_extra("api"):
+        raise ModuleNotFoundError(name="api.absent")
