@@ -23,6 +23,7 @@ from verifier.chain.nodes import Nodes
 from verifier.chain.tokens import TokenSlot
 from verifier.chain.utxo_snapshot import UtxoSnapshot
 from verifier.errors import CannotCheck, Code, Misuse, Rejected
+from verifier.history import find_bundle
 from verifier.keys import read_public_key
 from verifier.output import JsonOutput, Output, TextOutput, escape
 from verifier.params import MAX_PACKAGE_BYTES
@@ -135,9 +136,10 @@ def _inclusion(arguments: argparse.Namespace, out: Output) -> None:
     codes = [code for code, _ in arguments.balance]
     if len(set(codes)) != len(codes):
         raise Misuse("an asset's balance is given twice")
+    package = read_file(arguments.package, MAX_PACKAGE_BYTES, "package")
     report = check_inclusion(
-        read_file(arguments.package, MAX_PACKAGE_BYTES, "package"),
-        arguments.bundle,
+        package,
+        find_bundle(arguments.bundle, package),
         read_public_key(arguments.exchange_key),
         arguments.account,
         dict(arguments.balance),
@@ -287,7 +289,9 @@ def _parser() -> argparse.ArgumentParser:
 
     inclusion = command("inclusion", _inclusion, "Check that your balances are counted.")
     inclusion.add_argument("package", help="the inclusion package that the exchange gave you")
-    inclusion.add_argument("--bundle", required=True, help="a folder or an http(s) URL")
+    inclusion.add_argument(
+        "--bundle", required=True, help="a folder or an http(s) URL: a bundle, or where all are"
+    )
     inclusion.add_argument("--account", required=True, metavar="ID", help="your account id")
     inclusion.add_argument(
         "--balance",

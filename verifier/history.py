@@ -10,16 +10,19 @@ import calendar
 import json
 import re
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 from verifier.account import AccountError, canonical_name
-from verifier.errors import Misuse
+from verifier.errors import CannotCheck, Misuse, Rejected
 from verifier.json_text import parse_json
 from verifier.keys import parse_public_key, public_key_text
-from verifier.manifest import SNAPSHOT_ID
-from verifier.verify import RFC3339, utc_text
+from verifier.manifest import MANIFEST_PATH, SNAPSHOT_ID
+from verifier.params import MAX_MANIFEST_BYTES
+from verifier.verify import RFC3339, open_bundle, utc_text
+from verifier.wire import Package, PackageBody, read_record
 
 HISTORY_PATH = "history.json"
 HISTORY_VERSION = 1
@@ -62,6 +65,25 @@ class History:
 def snapshot_path(snapshot_id: str) -> str:
     """Return where a snapshot's bundle is in a published folder."""
     return f"snapshots/{snapshot_id}/"
+
+
+def find_bundle(place: str, package: bytes) -> str:
+    """Return where an untrusted package's bundle is: ``place``, or below it, a published folder.
+
+    Where neither can be told it is ``place``, and whoever checks there says what is wrong.
+    """
+    try:
+        wanted = read_record(PackageBody, read_record(Package, package).body).manifest
+        with closing(open_bundle(place)) as source:
+            try:
+                source.read(MANIFEST_PATH, MAX_MANIFEST_BYTES)
+                return place
+            except (Rejected, CannotCheck):  # some hosts forbid what is not there
+                index = read_history(source.read(HISTORY_PATH, MAX_HISTORY_BYTES))
+    except (Rejected, CannotCheck, Misuse, ValueError):
+        return place
+    found = (entry.path for entry in index.snapshots if entry.manifest == wanted)
+    return next((f"{place.rstrip('/')}/{path}" for path in found), place)
 
 
 def write_history(history: History) -> bytes:

@@ -168,7 +168,7 @@ def audit(
     if jobs < 1:
         raise Misuse("at least one job is needed")
     plan = _Plan(on_check)
-    with closing(_open(bundle)) as source:
+    with closing(open_bundle(bundle)) as source:
         checked = _check_manifest(plan, source, exchange_key, policy, previous)  # 1, 2
         _check_files(plan, source, checked)  # 3
         evidence = _check_all_evidence(plan, source, checked, policy)  # 4
@@ -192,7 +192,7 @@ def check_solvency(
     Arguments and exceptions are those of `audit`.
     """
     plan = _Plan(on_check)
-    with closing(_open(bundle)) as source:
+    with closing(open_bundle(bundle)) as source:
         checked = _check_manifest(plan, source, exchange_key, policy, previous)  # 1, 2
         source.check_present(evidence_path(asset.code) for asset in checked.manifest.assets)  # 3
         evidence = _check_all_evidence(plan, source, checked, policy)  # 4
@@ -231,7 +231,7 @@ def check_inclusion(
     """
     plan = _Plan(on_check)
     typed = parse_balances(balances)
-    with closing(_open(bundle)) as source:
+    with closing(open_bundle(bundle)) as source:
         checked = _check_manifest(plan, source, exchange_key, policy, previous)  # 1, 2
         canonical_id = _canonical_id(checked.manifest, account_id)
         with plan.step("inclusion package") as figures:  # 9
@@ -431,7 +431,13 @@ def _warnings(manifest: Manifest) -> tuple[str, ...]:
     return (OPAQUE_WARNING,) if manifest.account_id_type == "opaque" else ()
 
 
-def _open(bundle: str | Path | Source) -> Source:
+def open_bundle(bundle: str | Path | Source) -> Source:
+    """Return the source of a folder or an http(s) URL.
+
+    Raises:
+        CannotCheck: there is no such folder.
+        Misuse: the URL is malformed.
+    """
     if not isinstance(bundle, str | Path):
         return bundle
     if isinstance(bundle, str) and bundle.startswith(("http://", "https://")):
@@ -446,9 +452,9 @@ def _read_previous(previous: str | Path) -> tuple[bytes, bytes]:
     is_file = name.endswith(".msgpack") if is_url else Path(previous).is_file()
     try:
         if not is_file:
-            with closing(_open(previous)) as source:
+            with closing(open_bundle(previous)) as source:
                 return read_signed_manifest(source)
-        with closing(_open(folder + slash or ".")) as source:
+        with closing(open_bundle(folder + slash or ".")) as source:
             return read_signed_manifest(source, name, PurePosixPath(name).with_suffix(".sig").name)
     except Rejected as error:
         raise CannotCheck(Code.CHECK_UNREADABLE, f"previous manifest: {error.where}") from None

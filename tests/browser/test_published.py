@@ -29,17 +29,38 @@ def folder(site: Site, exchange: Exchange, check_page: Path) -> Site:
     return Site(root, f"{site.url}/folder")
 
 
-def test_strangers_audit_and_customers_check(folder: Site, exchange: Exchange) -> None:
-    where = f"{folder.url}/snapshots/{ID}"
-    assert files(folder.root / "snapshots" / ID) == files(exchange.bundle)
-    key = ["--exchange-key", exchange.key]
-    subprocess.run([BIN / "assay-verify", "audit", where, *key], check=True, capture_output=True)
+def inclusion(exchange: Exchange, where: str) -> subprocess.CompletedProcess[str]:
+    """The customer's check by the command."""
     command = [str(BIN / "assay-verify"), "inclusion", str(exchange.package), "--bundle", where]
-    command += [*key, "--account", exchange.account]
+    command += ["--exchange-key", exchange.key, "--account", exchange.account]
     for code, balance in exchange.balances.items():
         command += ["--balance", f"{code}={balance}"]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    assert "ACCEPTED" in done.stdout
+    return subprocess.run(command, check=False, capture_output=True, text=True)
+
+
+def test_strangers_audit_and_customers_check(folder: Site, exchange: Exchange) -> None:
+    bundle = f"{folder.url}/snapshots/{ID}"
+    assert files(folder.root / "snapshots" / ID) == files(exchange.bundle)
+    key = ["--exchange-key", exchange.key]
+    subprocess.run([BIN / "assay-verify", "audit", bundle, *key], check=True, capture_output=True)
+    for where in (bundle, folder.url, f"{folder.url}/", str(folder.root)):
+        done = inclusion(exchange, where)
+        assert done.returncode == 0, done.stderr
+        assert "ACCEPTED" in done.stdout
+
+
+@pytest.mark.parametrize("index", [b"", b"{}", None])
+def test_where_no_bundle_is_found_the_check_says_so(
+    folder: Site, exchange: Exchange, tmp_path: Path, index: bytes | None
+) -> None:
+    """The index is none, or does not name the package's manifest."""
+    known = (folder.root / "history.json").read_bytes()
+    digest = json.loads(known)["snapshots"][0]["manifest"].encode()
+    found = known.replace(digest, b"00" * 32) if index is None else index
+    (tmp_path / "history.json").write_bytes(found)
+    done = inclusion(exchange, str(tmp_path))
+    assert done.returncode == 3
+    assert "bundle.missing-file" in done.stdout + done.stderr
 
 
 Check = Callable[[str], str]
