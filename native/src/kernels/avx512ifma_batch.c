@@ -44,47 +44,78 @@ static bool invert_chains(lanes inverse[CHAINS], const lane_batch *batch)
     return true;
 }
 
-/*
- * Pairs i and i + 1, or i alone: slope = (y_b - y_a)/d, x = slope² - x_a - x_b = slope² - (2x_a + d), y = slope·(x_a - x) - y_a.
- * Step by step for both, so that one's multiplications hide the other's latency.  inverse[k] is that of the product up to and with pair i + k.
- */
-static inline void batch_pop(lane_batch *batch, size_t i, const int pairs, lanes inverse[CHAINS])
+/* A sum, step by step: slope = (y_b - y_a)/d, x = slope² - x_a - x_b = slope² - (2x_a + d), y = slope·(x_a - x) - y_a. */
+static inline void invert_difference(lanes *slope, lanes *inverse, const batch_pair *pair)
 {
-    const batch_pair *pair = &batch->pair[i];
-    point_lanes *const *point = &batch->point[i];
-    lanes slope[2], t[2], u[2], x[2];
-#pragma GCC unroll 2
-    for (int k = 0; k < pairs; k++) {
-        slope[k] = lanes_mul(&inverse[k], &pair[k].prefix);
-        inverse[k] = lanes_mul(&inverse[k], &pair[k].difference);
+    *slope = lanes_mul(inverse, &pair->prefix);
+    *inverse = lanes_mul(inverse, &pair->difference);
+}
+
+static inline void find_slope(lanes *slope, const batch_pair *pair, const point_lanes *a)
+{
+    const lanes rise = lanes_difference(&pair->ordinate, &a->y);
+    *slope = lanes_mul(slope, &rise);
+}
+
+static inline lanes find_abscissa(const lanes *slope, const batch_pair *pair, const point_lanes *a)
+{
+    lanes t = lanes_plus(&a->x, &a->x);
+    t = lanes_plus(&t, &pair->difference);
+    t = lanes_negated(&t, 4);
+    return lanes_clear(lanes_sqr_add(slope, &t));
+}
+
+/* *r = a in the lanes that are not idle. */
+static inline void put_busy(lanes *r, lanes a, __mmask8 idle)
+{
+    const __mmask8 busy = (__mmask8)~idle;
+    if (idle == 0) {
+        lanes_put(r, a);
+        return;
     }
-#pragma GCC unroll 2
-    for (int k = 0; k < pairs; k++) {
-        t[k] = lanes_difference(&pair[k].ordinate, &point[k]->y);
-        slope[k] = lanes_mul(&slope[k], &t[k]);
-    }
-#pragma GCC unroll 2
-    for (int k = 0; k < pairs; k++) {
-        const lanes *x_a = &point[k]->x;
-        t[k] = lanes_plus(x_a, x_a);
-        t[k] = lanes_plus(&t[k], &pair[k].difference);
-        t[k] = lanes_negated(&t[k], 4);
-        x[k] = lanes_clear(lanes_sqr_add(&slope[k], &t[k]));
-    }
-#pragma GCC unroll 2
-    for (int k = 0; k < pairs; k++) {
-        point_lanes *a = point[k];
-        const __mmask8 idle = batch->idle[i + (size_t)k];
-        t[k] = lanes_difference(&a->x, &x[k]);
-        u[k] = lanes_negated(&a->y, 1);
-        lanes y = lanes_clear(lanes_mul_add(&slope[k], &t[k], &u[k]));
-        if (idle != 0) {
-            x[k] = lanes_select(&x[k], &a->x, idle);
-            y = lanes_select(&y, &a->y, idle);
-        }
-        lanes_put(&a->x, x[k]);
-        lanes_put(&a->y, y);
-    }
+    _mm512_mask_store_epi64(&r->limb0, busy, a.limb0);
+    _mm512_mask_store_epi64(&r->limb1, busy, a.limb1);
+    _mm512_mask_store_epi64(&r->limb2, busy, a.limb2);
+    _mm512_mask_store_epi64(&r->limb3, busy, a.limb3);
+    _mm512_mask_store_epi64(&r->limb4, busy, a.limb4);
+}
+
+static inline void store_sum(point_lanes *a, const lanes *x, const lanes *slope, __mmask8 idle)
+{
+    const lanes run = lanes_difference(&a->x, x), minus = lanes_negated(&a->y, 1);
+    put_busy(&a->x, *x, idle);
+    put_busy(&a->y, lanes_clear(lanes_mul_add(slope, &run, &minus)), idle);
+}
+
+/* Pair i alone. */
+static void batch_pop(lane_batch *batch, size_t i, lanes *inverse)
+{
+    lanes slope;
+    invert_difference(&slope, inverse, &batch->pair[i]);
+    find_slope(&slope, &batch->pair[i], batch->point[i]);
+    const lanes x = find_abscissa(&slope, &batch->pair[i], batch->point[i]);
+    store_sum(batch->point[i], &x, &slope, batch->idle[i]);
+}
+
+#define FORGET() __asm__ volatile("" : : : "memory")
+
+/* Pairs i and i + 1: one's multiplications hide the other's latency.  What a step has read, the next reads again: kept for it, it would be
+ * stored on the stack, and a store takes longer than a multiplication of limbs. */
+static inline void batch_pop_two(lane_batch *batch, size_t i, lanes inverse[CHAINS])
+{
+    const batch_pair *p = &batch->pair[i], *q = p + 1;
+    point_lanes *a = batch->point[i], *b = batch->point[i + 1];
+    lanes s, t;
+    invert_difference(&s, &inverse[0], p);
+    invert_difference(&t, &inverse[1], q);
+    FORGET();
+    find_slope(&s, p, a);
+    find_slope(&t, q, b);
+    FORGET();
+    const lanes x = find_abscissa(&s, p, a), y = find_abscissa(&t, q, b);
+    FORGET();
+    store_sum(a, &x, &s, batch->idle[i]);
+    store_sum(b, &y, &t, batch->idle[i + 1]);
 }
 
 bool batch_finish_ahead_var(lane_batch *batch, const packed *const *ahead, size_t count)
@@ -98,13 +129,13 @@ bool batch_finish_ahead_var(lane_batch *batch, const packed *const *ahead, size_
         const lanes first = inverse[0];
         inverse[0] = inverse[1];
         inverse[1] = first;
-        batch_pop(batch, --i, 1, inverse);
+        batch_pop(batch, --i, &inverse[0]);
     }
     while (i > 0) {
         for (const size_t end = fetched + 2 * LANES; fetched < end && fetched < count; fetched++)
             __builtin_prefetch(ahead[fetched], 0, 2);
         i -= CHAINS;
-        batch_pop(batch, i, 2, inverse);
+        batch_pop_two(batch, i, inverse);
     }
     batch->n = 0;
     return true;

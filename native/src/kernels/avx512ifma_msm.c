@@ -21,7 +21,9 @@
 #define PART_MAX 1023
 #define BLOCK_LANES (BATCH_VECTORS * LANES) /* a full batch */
 #define GROUP_ENTRIES 131072
-#define INVERSION 64 /* additions that one inversion costs */
+#define SORTED_TOGETHER 32 /* entries */
+#define AHEAD 4            /* vectors between fetching points and adding them */
+#define INVERSION 64       /* additions that one inversion costs */
 
 typedef struct {
     uint32_t left; /* entries still to be placed */
@@ -305,20 +307,32 @@ static size_t extra_place(const sums *s, uint32_t bucket, uint32_t r)
     return s->step[step] + s->place[bucket].lane + r / (uint32_t)s->part_max;
 }
 
-/* Puts the entries in order of (step, lane). */
+/* Where an entry of a bucket goes, counting down those that are left. */
+static size_t next_place(sums *s, uint32_t bucket)
+{
+    const uint32_t r = --s->place[bucket].left;
+    return r < s->part_max ? s->step[r] + s->place[bucket].lane : extra_place(s, bucket, r);
+}
+
+/* Puts the entries in order of (step, lane).  They go all over the memory, so what is to be written is fetched a little ahead; those of
+ * digits zero go behind the last. */
 static void sort_entries(sums *s, size_t count, size_t buckets)
 {
-    const size_t n = s->n;
+    const size_t end = s->step[s->part_max];
     for (size_t j = 0; j < count; j++) {
-        const uint32_t *key = s->key + j * n;
-        for (size_t i = 0; i < n; i++) {
-            const uint32_t bucket = key[i] & ~NEGATIVE, r = --s->place[bucket].left;
-            if (bucket == buckets) continue;
-            const size_t at = r < s->part_max ? s->step[r] + s->place[bucket].lane : extra_place(s, bucket, r);
-            s->entry[at] = (uint32_t)(2 * i) | key[i] >> 31;
+        const uint32_t *key = s->key + j * s->n;
+        for (size_t i = 0; i < s->n; i += SORTED_TOGETHER) {
+            const size_t some = s->n - i < SORTED_TOGETHER ? s->n - i : SORTED_TOGETHER;
+            uint32_t *to[SORTED_TOGETHER];
+            for (size_t k = 0; k < some; k++) {
+                const uint32_t bucket = key[i + k] & ~NEGATIVE;
+                to[k] = s->entry + (bucket == buckets ? end : next_place(s, bucket));
+                __builtin_prefetch(to[k], 1);
+            }
+            for (size_t k = 0; k < some; k++) *to[k] = (uint32_t)(2 * (i + k)) | key[i + k] >> 31;
         }
     }
-    memset(s->entry + s->step[s->part_max], 0, LANES * sizeof *s->entry);
+    memset(s->entry + end, 0, LANES * sizeof *s->entry);
 }
 
 /* The points of `count` entries. */
@@ -339,9 +353,10 @@ static void push_points(sums *s, size_t count)
     for (size_t v = 0; LANES * v < count; v++) {
         const size_t used = count - LANES * v;
         lanes x, y;
+        for (size_t i = LANES * (v + AHEAD); i < LANES * (v + AHEAD + 1) && i < count; i++)
+            __builtin_prefetch(s->next[i]);
         lanes_load_packed(&x, &y, s->next + LANES * v);
-        const lanes minus = lanes_negated(&y, 1);
-        y = lanes_select(&y, &minus, s->minus[v]);
+        y = lanes_negate_some(&y, s->minus[v]);
         batch_push(s->shared.batch, &s->shared.sum[v], &x, &y, used < LANES ? (__mmask8)(0xFF << used) : 0);
     }
 }
