@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -90,6 +91,9 @@ class Shell:
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Iterator[Shell]:
+    for program in ("curl", "openssl"):
+        if shutil.which(program) is None:
+            pytest.skip(f"no {program} on this machine")
     running = Shell(tmp_path)
     yield running
     running.close()
