@@ -67,7 +67,7 @@ def create_app(settings: Settings) -> FastAPI:
                 checks["worker"] = supervisor.check
                 await stack.enter_async_context(supervisor.running(stopping))
             yield
-            stopping.set()
+            stopping.set()  # also where no worker is kept
         engine.dispose()
 
     app = _Service(

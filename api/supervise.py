@@ -57,17 +57,24 @@ class Supervisor:
 
     @contextlib.asynccontextmanager
     async def running(self, stopping: asyncio.Event) -> AsyncIterator[None]:
-        """Keep the worker until ``stopping`` is set, which must be before the context's end."""
+        """Keep the worker until ``stopping`` is set, at the latest by the end of the context."""
         task = asyncio.create_task(self._keep(stopping))
-        yield
-        await task
+        try:
+            yield
+        finally:
+            stopping.set()
+            await task
 
     async def _keep(self, stopping: asyncio.Event) -> None:
         pause = FIRST_PAUSE
         loop = asyncio.get_running_loop()
         while not stopping.is_set():
             started = loop.time()
-            code = await self._run_once(stopping)
+            code: int | None = None
+            try:
+                code = await self._run_once(stopping)
+            except OSError as error:  # no process or memory is left for it
+                LOG.error("worker not started", exc_info=error)
             if stopping.is_set():
                 return
             if loop.time() - started >= WELL_SECONDS:

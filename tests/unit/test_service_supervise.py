@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import logging
 import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -59,6 +62,35 @@ async def until_started(file: Path, count: int) -> list[int]:
 
 def value(metrics: Metrics, name: str) -> float | None:
     return metrics.registry.get_sample_value(name)
+
+
+@pytest.fixture(autouse=True)
+def _log(caplog: pytest.LogCaptureFixture) -> None:
+    """Log all that there is to log."""
+    caplog.set_level(logging.INFO, "assay")
+
+
+def test_a_worker_that_cannot_be_started_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(supervise, "FIRST_PAUSE", 0.01)
+    start, file = asyncio.create_subprocess_exec, tmp_path / "starts"
+    refusals = [BlockingIOError(errno.EAGAIN, "no process is left")] * 2
+
+    async def scarce(*words: str, **options: Any) -> asyncio.subprocess.Process:
+        if refusals:
+            raise refusals.pop()
+        return await start(*words, **options)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", scarce)
+
+    async def run() -> None:
+        async with Supervisor(worker(file, "listens"), 5, Metrics()).running(asyncio.Event()):
+            await until_started(file, 1)
+
+    asyncio.run(run())
+    assert [r.message for r in caplog.records].count("worker not started") == 2
+    assert "worker started" in [r.message for r in caplog.records]
 
 
 def test_a_worker_that_ends_is_started_again_after_ever_longer_pauses(
