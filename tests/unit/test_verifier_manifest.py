@@ -321,3 +321,26 @@ def test_keys_as_text(bundle):
     ):  # fmt: skip
         with pytest.raises(Misuse):
             parse_public_key(malformed)
+
+
+# Of b"a manifest" under the private scalar 12345: R and S; S plus the group's order; R moved by a
+# point of order 8, with the S that the equation multiplied by the cofactor takes.
+ED25519_KEY = "ef4f62f8479733ad879cfaced3c89a9c39dd4fc795ef2efa1c3eafe4d729a081"
+ED25519_R = "1d84c09c915b1e355f4130b3950f6754270b37696f36f1b6ca5d4a9b4cf48860"
+ED25519_S = "8d641df788b5065095b308054b5c1689c360ad0b2abd1b3d4d1edf1b26eabe03"
+ED25519_S_PLUS_ORDER = "7a381354a31819a86b5000a82956f59dc360ad0b2abd1b3d4d1edf1b26eabe13"
+ED25519_MOVED_R = "1c354c4c7a6de4bcb4fd275f391333dd9bf17d38b41332753f60cf56d5ef4fcc"
+ED25519_MOVED_S = "17c9c737daf4e4af9822315027b5fdd55f01a158e4cd5f7e4db9e973fe1aef06"
+
+
+@pytest.mark.parametrize(
+    ("signature", "verifies"),
+    [
+        (ED25519_R + ED25519_S, True),
+        (ED25519_R + ED25519_S_PLUS_ORDER, False),
+        (ED25519_MOVED_R + ED25519_MOVED_S, False),
+    ],
+)
+def test_signatures_verify_by_the_equation_without_cofactor(signature: str, verifies: bool) -> None:
+    key, data = bytes.fromhex(ED25519_KEY), bytes.fromhex(signature)
+    assert is_signed(key, "manifest-signature", b"a manifest", data) == verifies
