@@ -484,7 +484,7 @@ def test_frozen_ledger(ledger: Ledger, tmp_path: Path) -> None:
         ledger.assets,
         ledger.totals,
     )
-    assert isinstance(loaded.ids, np.memmap)
+    assert isinstance(loaded.ids.base, np.memmap)
     for array in (loaded.ids, loaded.offsets, loaded.balances["BTC"], ledger.balances["BTC"]):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 1
