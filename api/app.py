@@ -21,7 +21,7 @@ from api import customers, health, operators, public
 from api.database import check_database, migrate, open_database
 from api.issuer import Issuer
 from api.limits import Limited, Rates
-from api.observe import Metrics, Observed, log_loop_errors
+from api.observe import LOG, Metrics, Observed, log_loop_errors
 from api.problems import COMMON, ProblemBody, install_handlers
 from api.settings import Settings
 from api.supervise import Supervisor
@@ -59,7 +59,11 @@ def create_app(settings: Settings) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         log_loop_errors(asyncio.get_running_loop())
-        await run_in_threadpool(migrate, engine)
+        try:
+            await run_in_threadpool(migrate, engine)
+        except Exception as error:
+            LOG.error("cannot start", exc_info=error)
+            raise
         async with contextlib.AsyncExitStack() as stack:
             if settings.server.worker:
                 command = [*WORKER, *settings.arguments]

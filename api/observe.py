@@ -197,7 +197,8 @@ class JsonLines(logging.Formatter):
             "time": f"{stamp}.{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            # A library's text of a traceback would quote the exception.
+            "message": record.getMessage().partition("Traceback (most recent call last)")[0],
         }
         line |= {k: v for k, v in vars(record).items() if k not in self._KNOWN}
         if record.exc_info and record.exc_info[0] is not None:
@@ -222,6 +223,7 @@ def configure_logging(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.captureWarnings(True)
     for name in (LOG.name, "uvicorn"):
         logging.getLogger(name).setLevel(level)
 

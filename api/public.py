@@ -152,6 +152,7 @@ def add_routes(app: FastAPI) -> None:
         "check.html": _route("/check.html", page, "text/html", {"type": "string"}),
     }
     app.router.routes.extend(routes.values())
+    app.router.routes.extend(map(_head, routes.values()))
     app.add_middleware(_ShortCut, routes=routes)
 
 
@@ -169,7 +170,24 @@ def _route(
     return _PublicRoute(
         path,
         endpoint,
-        methods=["GET", "HEAD"],
+        methods=["GET"],
+        tags=[PUBLIC_TAG],
+        response_class=Response,
+        responses=responses,
+    )
+
+
+def _head(route: _PublicRoute) -> _PublicRoute:
+    """Return the route that says of HEAD what ``route`` says of GET: an operation of its own."""
+    responses = {
+        status: {"description": found["description"]}
+        for status, found in route.responses.items()
+        if status not in (206, 416)
+    }
+    return _PublicRoute(
+        route.path,
+        route.endpoint,
+        methods=["HEAD"],
         tags=[PUBLIC_TAG],
         response_class=Response,
         responses=responses,

@@ -30,10 +30,10 @@ def serve(settings: Settings) -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     server = make_server(create_app(settings), settings)
-    with contextlib.suppress(KeyboardInterrupt):
+    with contextlib.suppress(KeyboardInterrupt, SystemExit):  # uvicorn's own way out
         server.run()
     if not server.started:
-        raise ProverError("the service could not start")
+        raise ProverError("the service cannot start: its log says why")
 
 
 def make_server(app: FastAPI, settings: Settings) -> uvicorn.Server:

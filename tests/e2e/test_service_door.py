@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from http import HTTPStatus
+from pathlib import Path
 
 import pytest
 
-from tests.e2e.service import Answer, Service, running
+from tests.e2e.service import BIN, Answer, Service, running
 
 PAGE = "/snapshots/2026-q1/pages/BTC/0"
 SETTINGS = """
@@ -237,3 +239,21 @@ def test_the_log_tells_no_secret(service: Service) -> None:
     for secret in ("alice", "1.5", "a-token-to-hide", "a secret of the metrics", "2026-q1"):
         assert secret not in text
     assert "/snapshots" not in text  # who reads which page says whose it is
+
+
+def test_a_service_that_cannot_start_says_why(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    file = tmp_path / "service.toml"
+    file.write_text(f'folder = "."\ndatabase = "postgresql://ops:hidden@127.0.0.1:{port}/assay"\n')
+    command: list[str | Path] = [BIN / "assay", "serve", "--settings", file]
+    command += ["--port", "0", "--no-worker"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    *lines, last = done.stderr.splitlines()
+    assert last == "assay: the service cannot start: its log says why"
+    errors = [found for line in lines if (found := json.loads(line))["level"] == "error"]
+    assert errors[0]["message"] == "cannot start"
+    assert errors[0]["reason"] == "the database cannot be used: OperationalError"
+    assert "hidden" not in done.stderr
+    assert "Traceback" not in done.stderr
