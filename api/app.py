@@ -86,6 +86,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.database = engine
     app.state.oidc = None if settings.oidc is None else Issuer(settings.oidc, required="sub")
+    app.state.packages = None
     app.state.rates = Rates(settings.limits)
     app.state.metrics = metrics
     app.state.readiness = health.Readiness(checks)
@@ -97,9 +98,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Observed, metrics=metrics)
     app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=[*map(str, settings.server.proxies)])
     app.include_router(health.router)
-    operators.add_routes(app)
     if settings.customers is not None:
         customers.add_routes(app, settings.customers)
+    operators.add_routes(app)
     return app
 
 

@@ -400,7 +400,11 @@ def publish(request: Request, snapshot_id: SnapshotId) -> SnapshotBody:
 def retire(request: Request, snapshot_id: SnapshotId) -> SnapshotBody:
     """Erase all that is kept of a snapshot; what was published stays, packages are gone."""
     with _problems():
-        return body_of(_operations(request).retire(snapshot_id))
+        row = _operations(request).retire(snapshot_id)
+    packages = request.app.state.packages
+    if packages is not None:  # what is mapped would outlive its file
+        packages.drop(snapshot_id)
+    return body_of(row)
 
 
 @router.get(

@@ -111,6 +111,8 @@ jobs = 2
 upload_bytes = {UPLOAD_BYTES}
 address_rate = 1000000
 operator_rate = 1000000
+customer_rate = 1000000
+public_rate = 1000000
 [sources.main]
 config = "{exchange.source}"
 """

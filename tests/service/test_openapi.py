@@ -15,12 +15,7 @@ from tests.service.http import ALL, Operator, settings, token, worker
 SECONDS = 20
 ISSUER, AUDIENCE = "https://exchange.example", "customers"
 
-RATES = "\n".join(
-    f"{kind}_rate = 1000000" for kind in ("public", "address", "operator", "customer")
-)
 SETTINGS = f"""
-[limits]
-{RATES}
 [customers]
 issuer = "{ISSUER}"
 audience = "{AUDIENCE}"
