@@ -9,7 +9,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ethereum test bench bench-api bench-large bench-peers profile web docs lint format sanitize fuzz vectors clean
+.PHONY: help setup demo ethereum test bench bench-api bench-page bench-large bench-peers profile web docs lint format sanitize fuzz vectors clean
 
 ifndef PYTHON
 PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do "$$p" -c 'import \
@@ -31,6 +31,7 @@ help:
 	@echo "make test         the whole test suite"
 	@echo "make bench        the figures of speed and size"
 	@echo "make bench-api    what the service answers, idle and beside a proof"
+	@echo "make bench-page   a customer's check in the browser; needs Chromium"
 	@echo "make bench-large  whole commands at up to ten million leaves"
 	@echo "make profile      where the time of a proof goes; needs Linux's perf"
 	@echo "make bench-peers  Assay beside what one would pick instead; needs cargo"
@@ -72,6 +73,9 @@ bench-peers: $(UV_STAMP)
 
 bench-api: setup
 	$(BIN)/python -m benches.api $(BENCH_ARGS)
+
+bench-page: setup
+	$(BIN)/python -m benches.page $(BENCH_ARGS)
 
 bench-large: setup
 	$(BIN)/python -m benches.large $(BENCH_ARGS)
