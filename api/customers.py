@@ -151,7 +151,7 @@ class Packages:
         self._folder = folder
         self._keys = {public_bytes(read_signing_key(path)): path for path in signing_keys}
         self._mapped: OrderedDict[str, Packager] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def package(self, snapshot: str, account: str) -> bytes:
         """Return the package of an account, whose id may be in any form.
@@ -165,7 +165,7 @@ class Packages:
             return packager.package(packager.index_of(account))
         except (NoSuchAccount, snapshots.Unknown):
             raise Problem(ServiceCode.NOT_FOUND) from None
-        except ProverError as error:
+        except (ProverError, OSError) as error:
             _log.error("no packages of %s: %s", snapshot, error)
             raise Problem(ServiceCode.UNAVAILABLE) from None
 
@@ -175,6 +175,18 @@ class Packages:
             self._mapped.pop(snapshot, None)
 
     def _packager(self, snapshot: str) -> Packager:
+        self._check_open(snapshot)
+        with self._lock:
+            if snapshot not in self._mapped:
+                # It may have been retired, and dropped, since: then nothing is mapped any more.
+                self._check_open(snapshot)
+                self._mapped[snapshot] = self._open(self._folder / snapshot)
+            self._mapped.move_to_end(snapshot)
+            if len(self._mapped) > CACHED_SNAPSHOTS:
+                self._mapped.popitem(last=False)
+            return self._mapped[snapshot]
+
+    def _check_open(self, snapshot: str) -> None:
         with self._database.connect() as connection:
             state = snapshots.state_of(connection, snapshot)
         if state not in snapshots.OPENED:
@@ -182,13 +194,6 @@ class Packages:
             if state in snapshots.GONE:
                 raise Problem(ServiceCode.RETIRED)
             raise snapshots.Unknown
-        with self._lock:
-            if snapshot not in self._mapped:
-                self._mapped[snapshot] = self._open(self._folder / snapshot)
-            self._mapped.move_to_end(snapshot)
-            if len(self._mapped) > CACHED_SNAPSHOTS:
-                self._mapped.popitem(last=False)
-            return self._mapped[snapshot]
 
     def _open(self, folder: Path) -> Packager:
         made_with = read_frozen(folder / PRIVATE / RECORD).public_key

@@ -25,7 +25,7 @@ import jwt
 
 from api.problems import Problem, ServiceCode
 from api.settings import IssuerSettings, check_keys_url
-from verifier.errors import CannotCheck
+from verifier.errors import CannotCheck, Rejected
 from verifier.http_source import AnyHost, HttpSource
 from verifier.json_text import parse_json
 
@@ -48,8 +48,8 @@ _log = logging.getLogger(__name__)
 class KeySet:
     """The public keys of an issuer, by id; ``read`` returns the bytes of a JWK set.
 
-    Of one event loop. ``read`` runs in a thread and may raise `OSError`, `ValueError` or
-    `CannotCheck`.
+    Of one event loop. ``read`` runs in a thread and may raise `OSError`, `ValueError`,
+    `CannotCheck` or, where nothing is at the URL, `Rejected`.
     """
 
     def __init__(self, read: Callable[[], bytes]) -> None:
@@ -97,7 +97,7 @@ class KeySet:
     async def _load(self) -> None:
         try:
             self._keys = parse_keys(await asyncio.to_thread(self._read))
-        except (OSError, ValueError, CannotCheck) as error:
+        except (OSError, ValueError, CannotCheck, Rejected) as error:
             _log.warning("no key set: %s", error)
         else:
             self._loaded = time.monotonic()
@@ -113,7 +113,7 @@ def parse_keys(data: bytes) -> list[jwt.PyJWK]:
         raise ValueError(f"a key set has at most {MAX_KEY_SET_BYTES} bytes")
     try:
         keys = jwt.PyJWKSet.from_dict(_json_object(data)).keys
-    except jwt.PyJWTError:
+    except (jwt.PyJWTError, NotImplementedError, TypeError):  # of a key's `alg`
         raise ValueError("a key set without a usable key") from None
     usable = [key for key in keys if key.key_type in _KEY_TYPES and key.public_key_use != "enc"]
     if not usable:

@@ -425,7 +425,7 @@ async def events(
     snapshot_id: SnapshotId,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """Watch a snapshot until no worker is at it any more."""
+    """Watch a snapshot until no worker is at it any more, for a minute at a time."""
     find = partial(_operations(request).find, snapshot_id)
     with _problems():
         row = await run_in_threadpool(find)

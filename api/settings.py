@@ -105,7 +105,7 @@ class MetricsSettings(Group):
     """Who may read ``/metrics``: this machine and these networks, or whoever brings the token."""
 
     networks: tuple[IPvAnyNetwork, ...] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
-    token: SecretStr | None = None
+    token: SecretStr | None = Field(default=None, min_length=1)
 
 
 class SourceSettings(Group):

@@ -30,7 +30,7 @@ from prover.errors import AssetsShort, ProverError
 from prover.progress import Progress
 from prover.publish import publish
 from prover.snapshot import PUBLIC, make_snapshot
-from prover.storage import fresh_file
+from prover.storage import fresh_file, sync_file
 
 # Beside the snapshot, for operators alone: it says by how much the assets fall short.
 SHORTFALL: Final = "short.txt"
@@ -106,6 +106,7 @@ class Tasks:
             folder = self._folder / snapshot_id
             if folder.exists():
                 shutil.rmtree(folder)
+            sync_file(self._folder)  # nothing comes back once the state says that it is gone
             running.settle(State.RETIRED)
 
 

@@ -7,6 +7,7 @@ credential and nothing that a store answers but its error code gets into a messa
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -81,7 +82,7 @@ def open_target(url: str) -> Target:
 
 
 class FolderTarget:
-    """A folder that a static host serves. Files are readable for all, but for the umask."""
+    """A folder that a static host serves. Everybody may read it, whatever the umask."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -113,6 +114,7 @@ class FolderTarget:
         """See `Target`; ``size`` is not needed."""
         _make_folder((self._folder / path).parent)
         with fresh_file(self._folder / path, 0o644) as file:
+            os.fchmod(file.fileno(), 0o644)
             for chunk in chunks:
                 file.write(chunk)
 
@@ -134,6 +136,7 @@ def _make_folder(folder: Path) -> None:
     if not folder.is_dir():
         _make_folder(folder.parent)
         folder.mkdir(mode=0o755, exist_ok=True)
+        folder.chmod(0o755)
         sync_file(folder.parent)
 
 

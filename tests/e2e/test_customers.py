@@ -17,7 +17,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 import verifier
 from api import snapshots
+from api.customers import Packages
 from api.database import migrate, open_database
+from api.problems import Problem, ServiceCode
 from api.settings import SQLITE_FILE
 from api.snapshots import State
 from api.tables import snapshots as table
@@ -353,3 +355,25 @@ def test_a_snapshot_whose_files_are_lost_is_unavailable(exchange: Exchange) -> N
     answer = exchange.ask(exchange.token(exchange.accounts[0]), "/me/inclusion/lost")
     assert (answer.status, code(answer)) == (503, "service.unavailable")
     assert str(exchange.service.folder).encode() not in answer.body
+
+
+def test_a_snapshot_that_is_retired_while_it_is_opened_is_gone(
+    exchange: Exchange, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_snapshots(tmp_path, {"one": State.PUBLISHED})
+    engine = open_database(f"sqlite:///{tmp_path / SQLITE_FILE}")
+    packages = Packages(engine, exchange.service.folder / "snapshots", ())
+    state_of = snapshots.state_of
+
+    def then_retired(connection: sa.Connection, snapshot_id: str) -> State:
+        found = state_of(connection, snapshot_id)
+        connection.execute(sa.update(table).values(state=State.RETIRING))
+        connection.commit()
+        packages.drop(snapshot_id)
+        return found
+
+    monkeypatch.setattr(snapshots, "state_of", then_retired)
+    with pytest.raises(Problem) as refused:
+        packages.package("one", exchange.accounts[0])
+    assert refused.value.code == ServiceCode.RETIRED
+    engine.dispose()

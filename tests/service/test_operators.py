@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from typing import Any
 import psutil
 import pytest
 
+from api import watch
+from api.snapshots import Row, State
 from prover.statement import read_statement
 from tests.e2e.exchange import files
 from tests.e2e.service import running
@@ -82,6 +85,8 @@ def test_from_draft_to_retirement(exchange: Exchange, tmp_path: Path) -> None:
         assert operator.rest("two")["state"] == "proven"
         assert operator("POST", "/two/publish")[0] == 202
         assert operator.rest("two")["state"] == "published"
+        published = (folder / "published").rglob("*")
+        assert all(path.stat().st_mode & 0o444 == 0o444 for path in published)
         history = json.loads(service.request("/history.json").body)["snapshots"]
         assert [entry["snapshot_id"] for entry in history] == ["one", "two"]
         assert history[1]["previous"] == history[0]["manifest"] == proven["manifest"]
@@ -270,6 +275,22 @@ def test_watching(operator: Operator, exchange: Exchange, drafted: str) -> None:
     with operator.events("unknown") as stream:
         assert stream.status == 404
     assert operator("POST", f"/{drafted}/retire")[0] == 202
+
+
+def test_a_stream_ends_and_whoever_comes_back_proves_anew_who_they_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(watch, "STREAM_SECONDS", 0.0)
+    nothing = (None, None, None, None, None, None)
+    proving = Row(1, "one", "main", 0, State.PROVING, "job", 1, *nothing, 0, 0.0, 7)
+
+    async def seen(last: str | None) -> list[bytes]:
+        stream = watch.watch(lambda: proving, lambda row: "{}", last, asyncio.Event())
+        return [event async for event in stream]
+
+    (event,) = asyncio.run(seen(None))
+    assert b"id: 7\n" in event
+    assert asyncio.run(seen("7")) == []
 
 
 def parse(stream: bytes) -> list[dict[str, Any]]:

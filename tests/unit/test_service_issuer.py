@@ -149,6 +149,8 @@ def test_without_an_id_the_only_key_is_meant(served: Provider) -> None:
         b'{"keys": [{"kty": "oct", "kid": "first", "k": "c2VjcmV0"}]}',
         json.dumps({"keys": [{**FIRST.jwk, "use": "enc"}]}).encode(),
         json.dumps({"keys": [{**FIRST.jwk, "x": "AA"}]}).encode(),
+        json.dumps({"keys": [{**FIRST.jwk, "alg": ["ES256"]}]}).encode(),
+        b'{"keys": [{"kty": "RSA", "alg": "none", "n": "AQAB", "e": "AQAB"}]}',
         key_set(FIRST) + b" " * (issuer.MAX_KEY_SET_BYTES + 1),
     ],
 )
@@ -157,7 +159,9 @@ def test_a_useless_key_set_is_none(body: bytes) -> None:
         parse_keys(body)
 
 
-@pytest.mark.parametrize("fault", ["gone", "huge", "slow", "status", "redirect", "nonsense"])
+@pytest.mark.parametrize(
+    "fault", ["gone", "absent", "huge", "slow", "status", "redirect", "nonsense"]
+)
 def test_an_issuer_that_fails_is_no_reason_to_believe_or_to_hang(
     served: Provider, monkeypatch: pytest.MonkeyPatch, no_pause: None, fault: str
 ) -> None:
@@ -170,6 +174,8 @@ def test_an_issuer_that_fails_is_no_reason_to_believe_or_to_hang(
                 served.body = b" " * 8_000_000
             case "slow":
                 served.delay = 1.0
+            case "absent":
+                served.status = 404
             case "status":
                 served.status = 500
             case "redirect":

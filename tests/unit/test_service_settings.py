@@ -70,6 +70,7 @@ def test_the_environment_alone_is_enough(tmp_path: Path, monkeypatch: pytest.Mon
         ('folder = "a"\n[server]\nport = 65536', {}, "server.port: Input should be less"),
         ('folder = "a"\n[server]\nproxies = ["here"]', {}, "server.proxies.0: "),
         ('folder = "a"\n[limits]\naddress_rate = 0', {}, "limits.address_rate: "),
+        ('folder = "a"', {"ASSAY_METRICS__TOKEN": ""}, "metrics.token: "),
         ('folder = "a', {}, "service.toml: "),
         ('folder = "a"', {"ASSAY_SERVER__PROT": "5"}, "server.prot: unknown key"),
         ('folder = "a"', {"ASSAY_SERVERS__PORT": "5"}, "ASSAY_SERVERS__PORT: unknown"),
