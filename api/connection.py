@@ -85,11 +85,14 @@ class Connection(HttpToolsProtocol):
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header, or a trailer."""
+        """Take a header; drop a trailer, which uvicorn would let stand for one: of it a proxy in
+        front, whose headers are believed, may have seen nothing (RFC 9110, 6.5.1).
+        """
         self._head_bytes += len(name) + len(value)
         if self._head_bytes > self._limits.head_bytes:
             self._refuse_in_parser(ServiceCode.HEAD_TOO_LARGE)
-        super().on_header(name, value)
+        if self._in_head:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """End the head."""

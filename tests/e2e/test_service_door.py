@@ -133,6 +133,15 @@ def test_trailers_are_bounded(service: Service) -> None:
         assert closes(connection)
 
 
+def test_trailers_are_no_headers(service: Service) -> None:
+    head = b"GET /metrics HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 203.0.113.7\r\n"
+    token = b"Authorization: Bearer a secret of the metrics\r\n"
+    body = b"Transfer-Encoding: chunked\r\n\r\n0\r\n"
+    assert service.send(head + token + body + b"\r\n").status == HTTPStatus.OK
+    answer = service.send(head + body + token + b"\r\n")
+    check_problem(answer, HTTPStatus.UNAUTHORIZED, "request.unauthenticated")
+
+
 def test_a_slow_head_ends_the_wait(service: Service) -> None:
     parts = [b"GET /healthz HTTP/1.1\r\n", b"X-A: 1\r\n", b"X-B: 1\r\n", b"X-C: 1\r\n"]
     check_problem(service.send(*parts, pause=0.2), HTTPStatus.REQUEST_TIMEOUT, "request.timeout")
