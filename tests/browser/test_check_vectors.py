@@ -21,7 +21,7 @@ from verifier.web.build import WEB, compile_core, module_source
 RUNNER = Path(__file__).with_name("run_vectors.js")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def runner(chromium: Browser, site: Site) -> Iterator[Page]:
     """A page with the modules loaded, as they are before they are put into one file."""
     folder = site.root / "vectors"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from operator import eq
 from pathlib import Path
 
-from benches.http_load import Exchange, Load, put_load
+from benches.http_load import Exchange, put_load
 from prover.packages import Packager
 from tests.e2e.identity_provider import Key, claims, key_set
 from tests.e2e.service import running
@@ -55,12 +54,6 @@ def pages(bundle: Path) -> list[Exchange]:
     ]
 
 
-def put(port: int, exchanges: list[Exchange]) -> Load:
-    """Put a load from a thread: where a browser is open, this one has an event loop already."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(put_load, port, exchanges, connections=CONNECTIONS, seconds=0.2).result()
-
-
 def test_no_answer_is_wrong_while_a_snapshot_is_proven(tmp_path: Path) -> None:
     exchange = make_exchange(tmp_path / "exchange", ACCOUNTS)
     folder = tmp_path / "service"
@@ -81,7 +74,7 @@ def test_no_answer_is_wrong_while_a_snapshot_is_proven(tmp_path: Path) -> None:
         beside: dict[str, int] = {}
         while operator("GET", "/two")[1]["state"] in {"queued", "proving"}:
             for kind, exchanges in kinds.items():
-                load = put(service.port, exchanges)
+                load = put_load(service.port, exchanges, connections=CONNECTIONS, seconds=0.2)
                 assert load.wrong == 0, kind
                 beside[kind] = beside.get(kind, 0) + len(load.durations)
         assert operator.rest("two")["state"] == "proven"
