@@ -50,7 +50,7 @@ _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
 }
 
-SnapshotId = Annotated[str, PathParameter(pattern="^[a-z0-9-]{1,64}$")]
+SnapshotId = Annotated[str, PathParameter(pattern=snapshots.ID_PATTERN)]
 Hex32 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Hex64 = Annotated[str, Field(pattern="^[0-9a-f]{128}$")]
 
@@ -247,7 +247,5 @@ def add_routes(app: FastAPI, settings: CustomerSettings) -> None:
     """
     state = app.state
     state.customers = Issuer(settings, required=settings.account_claim)
-    state.packages = Packages(
-        state.database, state.settings.folder / "snapshots", settings.signing_keys
-    )
+    state.packages = Packages(state.database, state.settings.snapshots, settings.signing_keys)
     app.include_router(router)

@@ -31,7 +31,7 @@ class Rates:
     """How many requests each client made in the current minute, in the memory of one process.
 
     Counted here and not by the library `limits`, whose storage in memory starts a thread every
-    10 ms and walks all clients in it: that took a third of the time of a page.
+    10 ms and walks all clients in it: that took about a third of a page's time, profiled.
     """
 
     def __init__(self, settings: LimitSettings) -> None:

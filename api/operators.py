@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, Final
 
@@ -24,7 +23,7 @@ from api.limits import allow_body
 from api.operations import Operations
 from api.problems import Problem, ServiceCode, problems
 from api.scope import Scope
-from api.snapshots import GONE, MOVING, Busy, Row, State, Taken, Unknown, WrongState
+from api.snapshots import GONE, ID_PATTERN, MOVING, Busy, Row, State, Taken, Unknown, WrongState
 from api.sources import UPLOADS, Kind, read_draft
 from api.tasks import SHORTFALL
 from api.uploads import accept, find_slot, incoming, receive
@@ -34,14 +33,14 @@ from prover.snapshot import ownership_messages
 from prover.statement import state as stated
 from verifier import wire
 from verifier.params import MAX_HEIGHT
-from verifier.verify import RFC3339, utc_text
+from verifier.verify import utc_seconds, utc_text
 
 MSGPACK: Final = "application/vnd.msgpack"
 EVENTS: Final = "text/event-stream"
 
 
 def _seconds(text: str) -> str:
-    datetime.strptime(text, RFC3339)
+    utc_seconds(text)
     return text
 
 
@@ -53,7 +52,7 @@ Time = Annotated[
         description="UTC, in whole seconds.",
     ),
 ]
-SnapshotId = Annotated[str, Path(pattern="^[a-z0-9-]{1,64}$")]
+SnapshotId = Annotated[str, Path(pattern=ID_PATTERN)]
 
 
 class BlockBody(BaseModel):
@@ -71,7 +70,7 @@ class NewSnapshot(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     source: str = Field(description="A source of the service's settings.", max_length=64)
-    snapshot_id: str = Field(pattern="^[a-z0-9-]{1,64}$")
+    snapshot_id: str = Field(pattern=ID_PATTERN)
     time: Annotated[Time, AfterValidator(_seconds)]
     blocks: dict[Annotated[str, Field(pattern="^[a-z0-9-]{1,32}$")], BlockBody] = Field(
         description="By chain.", max_length=64
@@ -217,11 +216,10 @@ def create(request: Request, response: Response, asked: NewSnapshot) -> Snapshot
     source = request.app.state.settings.sources.get(asked.source)
     if source is None:
         raise Problem(ServiceCode.SOURCE)
-    time = datetime.strptime(asked.time + "+0000", RFC3339 + "%z").timestamp()
     blocks = {name: sources.Block(block.height, block.hash) for name, block in asked.blocks.items()}
     operations = _operations(request)
     with _problems():
-        wish = sources.Request(asked.snapshot_id, int(time), blocks)
+        wish = sources.Request(asked.snapshot_id, utc_seconds(asked.time), blocks)
         row = operations.create(asked.source, source.config, wish)
         response.headers["Location"] = str(request.url_for("show", snapshot_id=asked.snapshot_id))
         return _details(operations, row)

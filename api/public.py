@@ -23,12 +23,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.problems import COMMON, Problem, ServiceCode, answer_problem, problems
 from api.settings import Settings
+from api.snapshots import ID_PATTERN
+from prover.targets import CHANGING, IMMUTABLE
+from verifier.manifest import SNAPSHOT_ID
+from verifier.policy import ASSET_CODE
 
 _PATH: Final = re.compile(
-    r"snapshots/[a-z0-9-]{1,64}/(?:"
+    rf"snapshots/{SNAPSHOT_ID.pattern}/(?:"
     r"manifest\.msgpack|manifest\.sig"
-    r"|evidence/[A-Z0-9]{1,16}\.msgpack"
-    r"|pages/[A-Z0-9]{1,16}/(?:0|[1-9][0-9]?))",
+    rf"|evidence/{ASSET_CODE.pattern}\.msgpack"
+    rf"|pages/{ASSET_CODE.pattern}/(?:0|[1-9][0-9]?))",
     re.ASCII,
 )
 # One range; a request for several, or in another unit, is answered with the whole file.
@@ -56,9 +60,9 @@ _FIXED: Final[Headers] = [
 _BUNDLE_FILE: Final[Headers] = [
     *_FIXED,
     (b"content-type", b"application/octet-stream"),
-    (b"cache-control", b"public, max-age=31536000, immutable, no-transform"),
+    (b"cache-control", f"{IMMUTABLE}, no-transform".encode()),
 ]
-_CHANGING: Final[Headers] = [*_FIXED, (b"cache-control", b"public, max-age=60, no-transform")]
+_CHANGING: Final[Headers] = [*_FIXED, (b"cache-control", f"{CHANGING}, no-transform".encode())]
 _HISTORY: Final[Headers] = [*_CHANGING, (b"content-type", b"application/json")]
 # The page brings its own policy; where it may be framed only a header can say.
 _PAGE: Final[Headers] = [
@@ -123,7 +127,7 @@ def history() -> None:
 
 
 def bundle_file(
-    snapshot_id: Annotated[str, Path(pattern="^[a-z0-9-]{1,64}$")],
+    snapshot_id: Annotated[str, Path(pattern=ID_PATTERN)],
     path: Annotated[str, Path(description="A path that a bundle can hold.")],
 ) -> None:
     """A file of a published bundle, which never changes.

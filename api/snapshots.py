@@ -24,6 +24,10 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from api.tables import snapshots
+from verifier.manifest import SNAPSHOT_ID
+
+# An id as a path or a field of a request has it.
+ID_PATTERN: Final = f"^{SNAPSHOT_ID.pattern}$"
 
 
 class State(StrEnum):

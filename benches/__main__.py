@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from pathlib import Path
 
@@ -19,15 +18,12 @@ HIDDEN_KEYS = (100_000, 1_000_000)
 
 def main() -> None:
     """Measure, print, and keep."""
-    parser = argparse.ArgumentParser(prog="python -m benches", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a small exchange; keep nothing")
-    quick = parser.parse_args().quick
-    described = machine.describe("make bench")
-    for name, text in described.items():
-        print(f"{name:24} {text}")
-    figures = measure(QUICK_ACCOUNTS if quick else ACCOUNTS)
-    if not quick:
-        machine.keep(machine.latest(), described, {"figures": figures})
+    machine.run(
+        "benches",
+        "make bench",
+        __doc__,
+        lambda quick: measure(QUICK_ACCOUNTS if quick else ACCOUNTS),
+    )
 
 
 def measure(accounts: int) -> dict[str, float]:

@@ -12,7 +12,6 @@ customer, by a JWT of the exchange's of its own. A single wrong answer ends the 
 
 from __future__ import annotations
 
-import argparse
 import csv
 import json
 import random
@@ -86,15 +85,9 @@ QUICK = Plan(accounts=2_000, proved=50_000, customers=200, seconds=1.0)
 
 def main() -> None:
     """Measure, print, and keep."""
-    parser = argparse.ArgumentParser(prog="python -m benches.api", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a small exchange; keep nothing")
-    quick = parser.parse_args().quick
-    described = machine.describe("make bench-api")
-    for name, text in described.items():
-        print(f"{name:40} {text}")
-    figures = measured(QUICK if quick else PLAN)
-    if not quick:
-        machine.keep(machine.latest(), described, {"figures": figures})
+    machine.run(
+        "benches.api", "make bench-api", __doc__, lambda quick: measured(QUICK if quick else PLAN)
+    )
 
 
 def measured(plan: Plan) -> dict[str, float]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
 import subprocess
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,9 @@ import native
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benches" / "results"
+
+# Told whether to be quick; returns figures by name.
+Measure = Callable[[bool], dict[str, float]]
 
 
 def processor() -> str:
@@ -53,6 +58,22 @@ def describe(command: str) -> dict[str, str]:
         "command": f"ASSAY_KERNEL={asked} {command}" if asked else command,
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }
+
+
+def run(module: str, target: str, about: str | None, measured: Measure) -> None:
+    """Run a command of the benchmarks: print and keep what ``measured`` returns.
+
+    With ``--quick`` it is told to measure little, and nothing is kept.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m {module}", description=about)
+    parser.add_argument("--quick", action="store_true", help="a small exchange; keep nothing")
+    quick = parser.parse_args().quick
+    described = describe(target)
+    for name, text in described.items():
+        print(f"{name:24} {text}")
+    figures = measured(quick)
+    if not quick:
+        keep(latest(), described, {"figures": figures})
 
 
 def latest() -> str:

@@ -14,7 +14,6 @@ is the page itself, manifest, evidence and index.
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import statistics
 import tempfile
@@ -37,15 +36,12 @@ SETTINGS = 'folder = "."\npage = "check.html"\n[server]\nworker = false\n'
 
 def main() -> None:
     """Measure, print, and keep."""
-    parser = argparse.ArgumentParser(prog="python -m benches.page", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a small exchange; keep nothing")
-    quick = parser.parse_args().quick
-    described = machine.describe("make bench-page")
-    for name, text in described.items():
-        print(f"{name:24} {text}")
-    figures = measured(QUICK_ACCOUNTS if quick else ACCOUNTS)
-    if not quick:
-        machine.keep(machine.latest(), described, {"figures": figures})
+    machine.run(
+        "benches.page",
+        "make bench-page",
+        __doc__,
+        lambda quick: measured(QUICK_ACCOUNTS if quick else ACCOUNTS),
+    )
 
 
 def measured(accounts: int) -> dict[str, float]:

@@ -27,16 +27,16 @@ from prover.toml_table import Table
 from verifier.account import AccountError, IdType, canonical_name
 from verifier.chain.tokens import MAX_SLOT, TokenSlot, token_slots
 from verifier.errors import Misuse
+from verifier.manifest import SNAPSHOT_ID
 from verifier.ownership import OwnershipError, parse_address
 from verifier.params import CAPACITIES, MAX_HEIGHT, MAX_RATIO_TERM, MAX_UNIT_DECIMALS, PAGE_SIZES
+from verifier.policy import CHAIN_NAME
 from verifier.units import KNOWN_UNITS
 from verifier.wire import Chain, Ratio, Unit
 
 DEFAULT_PAGE_SIZE = 1024
 MAX_PARTS = 64  # a package of 256 assets then stays below its limit of 2^20 bytes
 
-_SNAPSHOT_ID = re.compile(r"[a-z0-9-]{1,64}")
-_CHAIN_NAME = re.compile(r"[a-z0-9-]{1,32}")
 _HASH = re.compile(r"[0-9a-f]{64}")
 _RATIO = re.compile(r"([1-9][0-9]{0,9})/([1-9][0-9]{0,9})")
 _ID_TYPES: dict[str, IdType] = {"email": "email", "phone": "phone", "opaque": "opaque"}
@@ -111,7 +111,7 @@ def parse_config(file: Path, text: bytes) -> SnapshotConfig:
     table = Table.read(file, text)
     exchange = _exchange(table)
     snapshot_id = table.take("snapshot_id", str)
-    if not _SNAPSHOT_ID.fullmatch(snapshot_id):
+    if not SNAPSHOT_ID.fullmatch(snapshot_id):
         raise table.error("snapshot_id", "must be 1 to 64 of a-z, 0-9 and hyphen")
     time = _time(table)
     id_type = _ID_TYPES.get(table.take("account_id_type", str))
@@ -230,7 +230,7 @@ def _chains(table: Table) -> tuple[Chain, ...]:
     chains = []
     with table.table("chains") as blocks:
         for name in sorted(blocks.remaining()):
-            if not _CHAIN_NAME.fullmatch(name):
+            if not CHAIN_NAME.fullmatch(name):
                 raise blocks.error(name, "a chain's name is 1 to 32 of a-z, 0-9 and hyphen")
             with blocks.table(name) as block:
                 height, digest = block.take("height", int), block.take("hash", str)

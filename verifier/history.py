@@ -6,10 +6,8 @@ proved by the signed manifests, each of which names the one before.
 
 from __future__ import annotations
 
-import calendar
 import json
 import re
-import time
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import pairwise
@@ -21,7 +19,7 @@ from verifier.json_text import parse_json
 from verifier.keys import parse_public_key, public_key_text
 from verifier.manifest import MANIFEST_PATH, SNAPSHOT_ID
 from verifier.params import MAX_MANIFEST_BYTES
-from verifier.verify import RFC3339, open_bundle, utc_text
+from verifier.verify import open_bundle, utc_seconds, utc_text
 from verifier.wire import Package, PackageBody, read_record
 
 HISTORY_PATH = "history.json"
@@ -163,8 +161,8 @@ def _entry(at: int, value: Any) -> Entry:
     if not all(_DIGEST.fullmatch(texts[name]) for name in ("manifest", "previous")):
         raise BadHistory(f"snapshot {at}: a digest is not 64 hex digits in lower case")
     try:
-        seconds = calendar.timegm(time.strptime(texts["time"], RFC3339))
-    except (ValueError, OverflowError):
+        seconds = utc_seconds(texts["time"])
+    except ValueError:
         seconds = 0
     if seconds < 1 or utc_text(seconds) != texts["time"]:
         raise BadHistory(f"snapshot {at}: time is not YYYY-MM-DDTHH:MM:SSZ, from 1970 on")

@@ -411,6 +411,15 @@ def utc_text(seconds: int, form: str = RFC3339) -> str:
         return f"{seconds} seconds after 1970"
 
 
+def utc_seconds(text: str) -> int:
+    """Return a time of the form `RFC3339` in Unix seconds.
+
+    Raises:
+        ValueError: it has another form, or there is no such time.
+    """
+    return int(datetime.strptime(text, RFC3339).replace(tzinfo=UTC).timestamp())
+
+
 def _block_warnings(manifest: Manifest, times: Mapping[str, int]) -> tuple[str, ...]:
     """Tell of blocks from another day: coins could have moved between block and balances."""
     return tuple(

@@ -11,6 +11,7 @@ from api.sources import Block, Request
 from prover.assets.lists import EVIDENCE_COLUMNS
 from prover.assets.signing import sign_eip191
 from prover.keys import make_keys
+from tests.e2e.exchange import LONG
 from verifier.units import KNOWN_UNITS
 
 BLOCKS = {"ethereum": Block(7, "ab" * 32)}
@@ -69,14 +70,7 @@ page_size = 16
 [keys]
 signing = "signing.pem"
 master = "master.key"
-[ledger]
-format = "csv"
-path = "ledger.csv"
-layout = "long"
-[ledger.columns]
-account = "id"
-asset = "code"
-balance = "amount"
+{LONG}
 [[evidence]]
 path = "{LIST}"
 """
