@@ -37,7 +37,9 @@ SETTINGS_VARIABLE: Final = "ASSAY_SETTINGS"
 SQLITE_FILE: Final = "service.sqlite"
 
 # Variables of the same prefix that are not settings of the service.
-_OTHER_VARIABLES: Final = frozenset({SETTINGS_VARIABLE, "ASSAY_KERNEL", "ASSAY_TEST_DATA"})
+_OTHER_VARIABLES: Final = frozenset(
+    {SETTINGS_VARIABLE, "ASSAY_KERNEL", "ASSAY_TEST_CASES", "ASSAY_TEST_DATA"}
+)
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 

@@ -1,7 +1,8 @@
 """Shared by all tests: the skip rule, Hypothesis, the outside test data, a real PostgreSQL server.
 
 In CI (``CI`` set) nothing may be skipped but for a CPU feature that the machine lacks: any other
-skip is a failure. The reason of an allowed skip starts with "cpu feature".
+skip is a failure. The reason of an allowed skip starts with "cpu feature". Elsewhere a run ends
+with one line for each reason: what was not tested, and how many tests that was.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections import Counter
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -25,12 +27,17 @@ settings.load_profile("assay")
 ALLOWED_SKIP = "Skipped: cpu feature"
 
 
+def skip_reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    """Return why a test, or a module as a whole, was skipped."""
+    return report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+
+
 def fail_a_skip_in_ci(report: pytest.TestReport | pytest.CollectReport) -> None:
     """Turn a skip into a failure where CI must have run the test."""
     expected_failure = hasattr(report, "wasxfail")
     if not os.environ.get("CI") or not report.skipped or expected_failure:
         return
-    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    reason = skip_reason(report)
     if not reason.startswith(ALLOWED_SKIP):
         report.outcome = "failed"
         report.longrepr = f"skipped in CI, where only a missing CPU feature may skip: {reason}"
@@ -52,13 +59,31 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     return report
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in one line for each reason what this run did not test."""
+    reasons = Counter(skip_reason(report) for report in terminalreporter.getreports("skipped"))
+    for reason, tests in sorted(reasons.items()):
+        terminalreporter.write_line(f"NOT TESTED ({tests}): {reason.removeprefix('Skipped: ')}")
+
+
+def outside_folder(variable: str, what: str) -> Path:
+    """Return the folder that an environment variable names; its files are read in place."""
+    folder = os.environ.get(variable)
+    if not folder:
+        pytest.skip(f"{what}: {variable} names no folder")
+    return Path(folder)
+
+
 @pytest.fixture(scope="session")
 def test_data() -> Path:
-    """Return the folder of public sample files, read in place."""
-    folder = os.environ.get("ASSAY_TEST_DATA")
-    if not folder:
-        pytest.skip("ASSAY_TEST_DATA is not set: the public sample files are not at hand")
-    return Path(folder)
+    """Return the folder of public sample files."""
+    return outside_folder("ASSAY_TEST_DATA", "public sample files of other projects")
+
+
+@pytest.fixture(scope="session")
+def test_cases() -> Path:
+    """Return the folder of captured public data: main-net proofs, signatures, lists, dumps."""
+    return outside_folder("ASSAY_TEST_CASES", "captured data of the main networks")
 
 
 def postgresql_tool(name: str) -> str:
@@ -66,7 +91,7 @@ def postgresql_tool(name: str) -> str:
     debian = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
     found = shutil.which(name) or (str(debian[-1]) if debian else None)
     if found is None:
-        pytest.skip(f"PostgreSQL is not installed: no {name}")
+        pytest.skip(f"PostgreSQL: it is not installed, no {name}")
     return found
 
 

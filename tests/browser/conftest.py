@@ -46,7 +46,7 @@ http {{
 def chromium() -> Iterator[Browser]:
     """Debian's Chromium, headless; its driver keeps an event loop running until it ends."""
     if CHROMIUM is None:
-        pytest.skip("no chromium on this machine")
+        pytest.skip("pages in a browser: no Chromium on this machine")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
@@ -66,7 +66,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Debian's nginx on loopback."""
     nginx = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
     if nginx is None:
-        pytest.skip("no nginx on this machine")
+        pytest.skip("pages from a static host: no nginx on this machine")
     folder = tmp_path_factory.mktemp("nginx")
     root = folder / "root"
     root.mkdir()

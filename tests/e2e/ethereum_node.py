@@ -66,7 +66,7 @@ class Node:
 def anvil(*arguments: str, chain_id: int = 1) -> Iterator[Node]:
     """Run a node on a free port of the loopback; skip where none is installed."""
     if not ANVIL.exists():
-        pytest.skip("no Ethereum node: tests/ethereum/install has not run, or npm is missing")
+        pytest.skip("an Ethereum node: tests/ethereum/install has not run, or npm is missing")
     command = [str(ANVIL), "--port", "0", "--chain-id", str(chain_id), "--accounts", "2"]
     command += arguments
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

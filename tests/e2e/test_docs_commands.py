@@ -93,7 +93,7 @@ class Shell:
 def shell(tmp_path: Path) -> Iterator[Shell]:
     for program in ("curl", "openssl"):
         if shutil.which(program) is None:
-            pytest.skip(f"no {program} on this machine")
+            pytest.skip(f"commands of the quick starts: no {program} on this machine")
     running = Shell(tmp_path)
     yield running
     running.close()

@@ -26,7 +26,7 @@ def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the wheel from the source tree, in a build folder of its own."""
     if not UV.exists():
-        pytest.skip("uv is not in .tools: run `make setup`")
+        pytest.skip("installation: uv is not in .tools, run `make setup`")
     folder = tmp_path_factory.mktemp("wheel")
     build_dir = f"build-dir={folder / 'build'}"
     interpreter = ("--python", sys.executable)

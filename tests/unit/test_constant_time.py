@@ -35,7 +35,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the checks with the portable kernel: valgrind knows no AVX-512."""
     compiler = shutil.which("cc")
     if compiler is None or shutil.which("valgrind") is None:
-        pytest.skip("no C compiler or no valgrind")
+        pytest.skip("constant time of what meets private keys: no C compiler or no valgrind")
     folder = tmp_path_factory.mktemp("constant_time")
     sources = [path for path in SOURCES.rglob("*.c") if not path.name.startswith("avx512")]
     sources.append(Path(__file__).with_name("constant_time.c"))

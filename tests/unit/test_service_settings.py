@@ -29,6 +29,7 @@ def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Read:
 
     def found(text: str, **variables: str) -> Settings:
         monkeypatch.delenv("ASSAY_TEST_DATA", raising=False)
+        monkeypatch.delenv("ASSAY_TEST_CASES", raising=False)
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
         file = tmp_path / "service.toml"

@@ -54,3 +54,19 @@ def test_a_module_that_skips_whole_fails_in_ci(
 def test_skips_are_skips_elsewhere(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CI", raising=False)
     suite.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=1, skipped=3)
+
+
+def test_a_run_ends_with_what_it_did_not_test(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    suite.makepyfile(test_whole="import pytest\npytest.importorskip('no_such_module')")
+    suite.makepyfile(test_again="import pytest\ndef test_too():\n    pytest.skip('no server')")
+    lines = suite.runpytest_subprocess("-p", "no:cacheprovider").stdout.lines
+    said = [line for line in lines if line.startswith("NOT TESTED")]
+    assert said == [
+        "NOT TESTED (1): could not import 'no_such_module': No module named 'no_such_module'",
+        "NOT TESTED (1): cpu feature sha_ni is absent",
+        "NOT TESTED (1): no browser",
+        "NOT TESTED (2): no server",
+    ]
