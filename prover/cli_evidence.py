@@ -112,6 +112,7 @@ def _coins_json(found: CollectedCoins, rows: Path, coins: Path) -> str:
         "coins": str(coins),
         "height": found.height,
         "hash": found.block_hash.hex(),
+        "header": found.header.hex() if found.header is not None else None,
         "tip": found.tip,
         "addresses": len(found.amounts),
         "empty": found.empty,
@@ -122,6 +123,10 @@ def _coins_json(found: CollectedCoins, rows: Path, coins: Path) -> str:
 
 
 def _coins_text(found: CollectedCoins, rows: Path, coins: Path) -> str:
+    block = found.block_hash.hex()
+    header = f"# header: what `bitcoin-cli getblockheader {block} false` prints, in quotes"
+    if found.header is not None:
+        header = f'header = "{found.header.hex()}"'
     since = f"the node is at block {found.tip}: coins spent since are missing\n"
     return (
         f"{len(found.amounts)} addresses hold {sum(found.amounts.values())} satoshi in "
@@ -132,7 +137,8 @@ def _coins_text(found: CollectedCoins, rows: Path, coins: Path) -> str:
         f"coins  {coins}: name it under coins of the asset\n"
         f"[chains.{BITCOIN}]\n"
         f"height = {found.height}\n"
-        f'hash = "{found.block_hash.hex()}"'
+        f'hash = "{block}"\n'
+        f"{header}"
     )
 
 

@@ -25,6 +25,8 @@ from prover.ledger.source import (
 )
 from prover.toml_table import Table
 from verifier.account import AccountError, IdType, canonical_name
+from verifier.chain.bitcoin import CHAIN as BITCOIN
+from verifier.chain.bitcoin_header import parse_block_header
 from verifier.chain.tokens import MAX_SLOT, TokenSlot, token_slots
 from verifier.errors import Misuse
 from verifier.manifest import SNAPSHOT_ID
@@ -32,7 +34,8 @@ from verifier.ownership import OwnershipError, parse_address
 from verifier.params import CAPACITIES, MAX_HEIGHT, MAX_RATIO_TERM, MAX_UNIT_DECIMALS, PAGE_SIZES
 from verifier.policy import CHAIN_NAME
 from verifier.units import KNOWN_UNITS
-from verifier.wire import Chain, Ratio, Unit
+from verifier.verify import DAY_SECONDS, utc_text
+from verifier.wire import Chain, Ratio, StateProof, Unit
 
 DEFAULT_PAGE_SIZE = 1024
 MAX_PARTS = 64  # a package of 256 assets then stays below its limit of 2^20 bytes
@@ -82,7 +85,8 @@ class HiddenConfig:
 class SnapshotConfig:
     """A snapshot; ``time`` in Unix seconds; assets ascending by code, chains by name.
 
-    previous_manifest: None for the first snapshot; old_signing_key: only where the key changes.
+    previous_manifest: None for the first snapshot; old_signing_key: only where the key changes;
+    headers: of the blocks whose chains prove no state, which tell their time.
     """
 
     exchange: str
@@ -97,6 +101,7 @@ class SnapshotConfig:
     ledger: LedgerSource
     merge_duplicates: bool
     chains: tuple[Chain, ...]
+    headers: tuple[StateProof, ...]
     assets: tuple[AssetConfig, ...]
     evidence: tuple[Path, ...]
     hidden: tuple[HiddenConfig, ...]
@@ -128,7 +133,7 @@ def parse_config(file: Path, text: bytes) -> SnapshotConfig:
     with table.table("ledger") as ledger:
         merge_duplicates = ledger.take_or("merge_duplicates", bool, False)
         source = _ledger(ledger, {asset.code for asset in assets})
-    chains = _chains(table)
+    chains, headers = _chains(table, time)
     names = {chain.name for chain in chains}
     for asset in assets:
         for unit in asset.units:
@@ -150,6 +155,7 @@ def parse_config(file: Path, text: bytes) -> SnapshotConfig:
         source,
         merge_duplicates,
         chains,
+        headers,
         assets,
         evidence,
         hidden,
@@ -226,8 +232,9 @@ def _columns(table: Table, layout: str, codes: set[str], *, in_units: bool) -> C
     return WideColumns(account, columns, owed, in_units)
 
 
-def _chains(table: Table) -> tuple[Chain, ...]:
-    chains = []
+def _chains(table: Table, time: int) -> tuple[tuple[Chain, ...], tuple[StateProof, ...]]:
+    """Return the blocks, and the headers given of them; ``time`` is the snapshot's."""
+    chains, headers = [], []
     with table.table("chains") as blocks:
         for name in sorted(blocks.remaining()):
             if not CHAIN_NAME.fullmatch(name):
@@ -238,8 +245,28 @@ def _chains(table: Table) -> tuple[Chain, ...]:
                     raise block.error("height", "must be 0 to 2^63 - 1")
                 if not _HASH.fullmatch(digest):
                     raise block.error("hash", "must be 64 lower-case hex digits")
-            chains.append(Chain(bytes.fromhex(digest), height, name))
-    return tuple(chains)
+                chain = Chain(bytes.fromhex(digest), height, name)
+                if name == BITCOIN and block.has("header"):
+                    headers.append(_header(block, chain, time))
+            chains.append(chain)
+    return tuple(chains), tuple(headers)
+
+
+def _header(block: Table, chain: Chain, time: int) -> StateProof:
+    """Return the header of a block of bitcoin, as a proof without nodes."""
+    try:
+        data = bytes.fromhex(block.take("header", str))
+        header = parse_block_header(data)
+    except ValueError:
+        raise block.error("header", "must be a block's header, 160 hex digits") from None
+    if header.hash != chain.hash:
+        raise block.error("header", "is not the header of the block of this hash")
+    if abs(header.time - time) > DAY_SECONDS:
+        of = utc_text(header.time)
+        raise block.error(
+            "header", f"the block is of {of}, and no reader trusts one more than a day away"
+        )
+    return StateProof(chain.name, data, ())
 
 
 def _assets(table: Table) -> tuple[AssetConfig, ...]:

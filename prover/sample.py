@@ -33,7 +33,10 @@ from prover.assets.signing import (
 from prover.errors import ProverError
 from prover.keys import PUBLIC_KEY_FILE, public_bytes, write_keys
 from prover.snapshot import ownership_messages, read_config
+from verifier.chain.bitcoin import CHAIN as BITCOIN
+from verifier.chain.bitcoin_header import parse_block_header
 from verifier.units import KNOWN_UNITS
+from verifier.verify import utc_seconds
 
 EXCHANGE = "Example Exchange"
 SNAPSHOT_ID = "2026-11-21"
@@ -281,13 +284,22 @@ def _wallets(chain: str, message: str, seed: int) -> list[tuple[str, Signed]]:
     ]
 
 
+def _block(chain: str, seed: int) -> str:
+    """Return the lines of a made-up block: its hash, and on bitcoin the header that has it."""
+    made = _key(seed, f"{chain} block")
+    if chain != BITCOIN:
+        return f'hash = "{made.hex()}"'
+    header = bytes(4) + made + bytes(32) + utc_seconds(TIME).to_bytes(4, "little") + bytes(8)
+    return f'hash = "{parse_block_header(header).hash.hex()}"\nheader = "{header.hex()}"'
+
+
 def _toml(codes: Sequence[str], seed: int, page_size: int, ledger_format: str) -> str:
     chains = sorted({unit.chain for unit in KNOWN_UNITS if unit.code in codes})
     blocks = "\n".join(
         f"""
 [chains.{chain}]
 height = {HEIGHTS[chain]}
-hash = "{_key(seed, f"{chain} block").hex()}"
+{_block(chain, seed)}
 """.rstrip()
         for chain in chains
     )

@@ -249,6 +249,7 @@ def _freeze_evidence(work: _Work) -> tuple[dict[str, wire.AnyEvidence], dict[str
             work.progress.reach,
             backing,
             blocks=config.chains,
+            headers=config.headers,
         )
         stated = state(config, work.frozen.public_key)
         for asset in config.assets:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from verifier import libraries as libraries  # isort: split
+
 from verifier.chain.bitcoin_node import BitcoinNode
 from verifier.chain.bitcoin_snapshot import SnapshotNode
 from verifier.chain.ethereum import EthereumNode

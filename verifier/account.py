@@ -7,7 +7,9 @@ every other implementation must map what was typed to the same bytes. The steps,
    left is ``empty``.
 2. Look at every code point, first to last: a surrogate is ``surrogate``, a control character
    (general category Cc) is ``control``, one that Unicode 15.0 does not assign (Cn, noncharacters
-   included) is ``unassigned``. Private-use and format characters (Co, Cf) pass.
+   included) is ``unassigned``, one that turns the direction of writing is ``bidi``. In a name
+   whatever else shows as nothing, as a space or as its font likes is ``invisible``, as are two
+   spaces in a row. The lists are ``code_points.json``, which every reader shares.
 3. Normalise to NFC. Step 2 comes first because NFC is only stable over assigned code points.
 4. ``email`` only: map A-Z to a-z, nothing else, and normalise to NFC again: ``H`` + U+0331 has no
    composed form while ``h`` + U+0331 has one, so without the second pass the canonical form of a
@@ -22,9 +24,12 @@ ever holds the text.
 
 from __future__ import annotations
 
+import json
 import re
 import sys
-from typing import Final, Literal
+from bisect import bisect_left
+from importlib import resources
+from typing import Any, Final, Literal
 
 # Of the interpreters, 3.12 alone carries the tables of Unicode 15.0.
 if sys.version_info[:2] == (3, 12):
@@ -39,6 +44,9 @@ __all__ = [
     "IdType",
     "canonical_account_id",
     "canonical_name",
+    "check_shown",
+    "is_shown",
+    "refused_points",
 ]
 
 IdType = Literal["email", "phone", "opaque"]
@@ -46,11 +54,15 @@ IdType = Literal["email", "phone", "opaque"]
 MAX_ACCOUNT_ID_BYTES: Final = 128
 MAX_NAME_BYTES: Final = 64
 
-if unicodedata.unidata_version != "15.0.0":
-    raise ImportError(f"Unicode 15.0.0 is needed, not {unicodedata.unidata_version}")
+_TABLE: Final[dict[str, Any]] = json.loads(
+    resources.files("verifier").joinpath("code_points.json").read_text("ascii")
+)
+
+if unicodedata.unidata_version != _TABLE["unicode"]:
+    raise ImportError(f"Unicode {_TABLE['unicode']} is needed, not {unicodedata.unidata_version}")
 
 _TRIMMED: Final = " \t\r\n"
-_REFUSED: Final = {"Cs": "surrogate", "Cc": "control", "Cn": "unassigned"}
+_CATEGORIES: Final = {"Cs": "surrogate", "Cc": "control", "Cn": "unassigned"}
 _LOWER: Final = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 _WHITE_SPACE: Final = "\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 _EMAIL: Final = re.compile(rf"[^@{_WHITE_SPACE}]+@[^@{_WHITE_SPACE}]+")
@@ -93,19 +105,29 @@ def canonical_name(text: str) -> str:
     Raises:
         AccountError: the text has none; ``rule`` says why.
     """
-    return _canonical(text, "opaque", MAX_NAME_BYTES)
+    canonical = _canonical(text, "opaque", MAX_NAME_BYTES)
+    check_shown(canonical)
+    return canonical
 
 
-def unassigned_ranges() -> list[int]:
-    """Return first and last of every range of code points that Unicode 15.0 does not assign."""
-    ranges: list[int] = []
-    for point in range(sys.maxunicode + 1):
-        if unicodedata.category(chr(point)) == "Cn":
-            if ranges and ranges[-1] == point - 1:
-                ranges[-1] = point
-            else:
-                ranges += [point, point]
-    return ranges
+def check_shown(text: str) -> None:
+    """Check a text that a third party signs, or that readers are shown as the exchange's name.
+
+    Raises:
+        AccountError: it holds what is no visible character, or two spaces in a row.
+    """
+    if "  " in text or not all(map(is_shown, text)):
+        raise AccountError("invisible")
+
+
+def is_shown(character: str) -> bool:
+    """Tell whether a name may hold a character: one that shows, as itself, where it stands."""
+    return not _is_in(ord(character), _TABLE["names"])
+
+
+def refused_points() -> dict[str, list[int]]:
+    """Return what neither ``ids`` nor ``names`` may hold: first and last of every range."""
+    return {"ids": _TABLE["ids"], "names": _TABLE["names"]}
 
 
 def _canonical(text: str, id_type: IdType, max_bytes: int) -> str:
@@ -135,6 +157,12 @@ def _check_code_points(text: str) -> None:
     if text.isascii() and text.isprintable():
         return
     for character in text:
-        category = unicodedata.category(character)
-        if category in _REFUSED:
-            raise AccountError(_REFUSED[category])
+        if _is_in(ord(character), _TABLE["ids"]):
+            category = unicodedata.category(character)
+            raise AccountError(_CATEGORIES.get(category, "bidi"))
+
+
+def _is_in(point: int, ranges: list[int]) -> bool:
+    """Tell whether a code point is in ranges of first and last, which ascend."""
+    at = bisect_left(ranges, point)
+    return at % 2 == 1 or (at < len(ranges) and ranges[at] == point)

@@ -117,7 +117,7 @@ def _audit(arguments: argparse.Namespace, out: Output) -> None:
         progress=progress,
         on_check=on_check,
     )
-    out.accept(report, "solvent: your own nodes confirm every amount")
+    out.accept(report)
 
 
 def _solvency(arguments: argparse.Namespace, out: Output) -> None:
@@ -129,7 +129,7 @@ def _solvency(arguments: argparse.Namespace, out: Output) -> None:
         nodes=_nodes(arguments),
         on_check=out.check,
     )
-    out.accept(report, "your own nodes confirm every amount; no tree was checked")
+    out.accept(report)
 
 
 def _inclusion(arguments: argparse.Namespace, out: Output) -> None:
@@ -212,7 +212,7 @@ def _parser() -> argparse.ArgumentParser:
             "--exchange-key",
             metavar="KEY",
             required=True,
-            help="the exchange's public key, assay1:…, or a file that holds it; never the bundle's",
+            help="the exchange's public key, assay1…, or a file that holds it; never the bundle's",
         )
         added.add_argument(
             "--ratio",

@@ -115,7 +115,9 @@ class Code(StrEnum):
 
     WEB_OTHER_PAGE = "web.other-page"
 
+    CHECK_NO_BUNDLE = "check.no-bundle"
     CHECK_UNREADABLE = "check.unreadable"
+    CHECK_FUTURE = "check.future"
     CHECK_NOT_COMPARED = "check.not-compared"
     CHECK_TOO_WEAK = "check.too-weak"
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from verifier.chain.bitcoin_header import check_block_header
 from verifier.chain.coins import check_coins
 from verifier.chain.levels import Level
 from verifier.chain.state import State, check_amount, check_header
@@ -38,6 +39,7 @@ from verifier.wire import (
     EvidenceV2,
     NotCanonical,
     Row,
+    StateProof,
     Unit,
     read_evidence,
 )
@@ -99,7 +101,7 @@ def check_evidence(
     hidden = check_sets(asset, evidence.hidden, seen.owners)
     # 16
     slots = (policy or Policy()).token_slots()
-    proven = _check_proofs(checked, asset, evidence, owners, slots)
+    times, proven = _check_proofs(checked, asset, evidence, owners, slots)
     hidden = tuple(
         replace(holding, level=Level.HEADER) if holding.chain in proven else holding
         for holding in hidden
@@ -120,7 +122,7 @@ def check_evidence(
         coins=evidence.coins,
         hidden=hidden,
         signatures=len(evidence.signatures),
-        block_times=proven,
+        block_times=times,
     )
     # 17
     if found.total + sum(holding.units for holding in found.hidden) >= ASSETS_LIMIT:
@@ -231,27 +233,46 @@ def _check_proofs(
     evidence: AnyEvidence,
     owners: Mapping[tuple[str, str], Address],
     slots: Mapping[str, TokenSlot],
-) -> dict[str, int]:
-    """Number 16; return the chains on which everything is proven, with the time of each's block."""
+) -> tuple[dict[str, int], set[str]]:
+    """Number 16; return the time of each block that is shown, and the chains that are proven."""
     times: dict[str, int] = {}
+    proven: set[str] = set()
     blocks = {chain.name: chain for chain in checked.manifest.chains}
     for proof in evidence.proofs:
+        block = blocks.get(proof.chain)
+        if proof.chain == "bitcoin":
+            times[proof.chain] = check_block_header(asset.code, proof, block).time
+        elif proof.chain == "ethereum":
+            header = check_header(asset.code, proof, block)
+            state = State(header.state_root, proof.nodes, slots)
+            _check_state(asset, evidence, owners, proof, state)
+            times[proof.chain] = header.time
+            proven.add(proof.chain)
+        else:
+            where = f"{asset.code}, proof of {proof.chain}"
+            message = "neither bitcoin nor ethereum"
+            raise Rejected(Code.EVIDENCE_UNSUPPORTED_CHAIN, where, message)
+    return times, proven
+
+
+def _check_state(
+    asset: Asset,
+    evidence: AnyEvidence,
+    owners: Mapping[tuple[str, str], Address],
+    proof: StateProof,
+    state: State,
+) -> None:
+    """Number 16 for one proof of state: rows, then hidden keys, then that no node is left over."""
+    for at, row in enumerate(evidence.rows):
+        if row.chain == proof.chain:
+            account = owners[row.chain, row.address].script
+            check_amount(state, row, account, f"{asset.code}, row {at}")
+    for at, listed in enumerate(evidence.hidden):
+        if listed.chain == proof.chain:
+            check_proven(state, listed, set_name(asset, at))
+    if state.trie.unused:
         where = f"{asset.code}, proof of {proof.chain}"
-        if proof.chain != "ethereum":
-            raise Rejected(Code.EVIDENCE_UNSUPPORTED_CHAIN, where, "only ethereum has state proofs")
-        header = check_header(asset.code, proof, blocks.get(proof.chain))
-        state = State(header.state_root, proof.nodes, slots)
-        for at, row in enumerate(evidence.rows):
-            if row.chain == proof.chain:
-                account = owners[row.chain, row.address].script
-                check_amount(state, row, account, f"{asset.code}, row {at}")
-        for at, listed in enumerate(evidence.hidden):
-            if listed.chain == proof.chain:
-                check_proven(state, listed, set_name(asset, at))
-        if state.trie.unused:
-            raise Rejected(Code.PROOF_UNUSED_NODE, where, "a node that nothing needs")
-        times[proof.chain] = header.time
-    return times
+        raise Rejected(Code.PROOF_UNUSED_NODE, where, "a node that nothing needs")
 
 
 def _fault(code: Code, asset: Asset, message: str, *, row: int | None = None) -> Rejected:

@@ -73,7 +73,7 @@ class CheckedEvidence:
 
     ``rows`` are in the file's order; ``coins`` are what bitcoin addresses say they consist of;
     ``block_times``, in Unix seconds, are of the chains whose header is shown, or of which a node
-    told.
+    told; ``remarks`` are what a node noticed, in words, that contradicts nothing.
     """
 
     rows: tuple[Holding, ...]
@@ -81,6 +81,7 @@ class CheckedEvidence:
     hidden: tuple[HiddenHolding, ...]
     signatures: int
     block_times: Mapping[str, int] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
     @property
     def holdings(self) -> tuple[Holding | HiddenHolding, ...]:

@@ -1,41 +1,50 @@
-"""The exchange's Ed25519 key: its text, and signatures over ``tag ‖ SHA-256(body)``."""
+"""The exchange's Ed25519 key: its text, and signatures over ``tag ‖ SHA-256(body)``.
+
+A key whose encoding is not canonical, or whose point is of small order, verifies nothing: of the
+latter anybody can make signatures of whatever they like. Source: spec/protocol.md 1.2.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import re
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from embit import bech32
 
 from verifier.errors import Misuse
 from verifier.params import ID_BYTES, SIGNATURE_BYTES, tag
 from verifier.source import read_file
 
-_PREFIX = "assay1:"
+KEY_PREFIX = "assay1"
+
+_TEXT_CHARACTERS = 64
 _MAX_FILE_BYTES = 1024
-_TEXT = re.compile(_PREFIX + "([0-9a-f]{64})")
+_FIELD = 2**255 - 19
+_ORDER_EIGHT = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+# The y of the points of order 1, 2, 4 and 8; opposite points, which differ in the sign, share it.
+_SMALL_ORDER = frozenset({0, 1, _FIELD - 1, _ORDER_EIGHT, _FIELD - _ORDER_EIGHT})
 
 
 def public_key_text(key: bytes) -> str:
-    """Return the text form of a 32-byte public key."""
-    return _PREFIX + key.hex()
+    """Return the text form of a 32-byte public key: bech32m (BIP-350) with the prefix assay."""
+    groups = bech32.convertbits(key, 8, 5)
+    text: str = bech32.bech32_encode(bech32.Encoding.BECH32M, "assay", groups)
+    return text
 
 
 def parse_public_key(key: str | bytes) -> bytes:
     """Return the 32 bytes of a public key, given so or in its text form (one LF may follow).
 
     Raises:
-        Misuse: it is neither.
+        Misuse: it is neither, is mistyped, or is nobody's key.
     """
-    if isinstance(key, bytes):
-        if len(key) != ID_BYTES:
-            raise Misuse(f"a public key has {ID_BYTES} bytes")
-        return key
-    match = _TEXT.fullmatch(key.removesuffix("\n"))
-    if match is None:
-        raise Misuse(f"a public key is the text {_PREFIX} and 64 lower-case hex digits")
-    return bytes.fromhex(match[1])
+    found = key if isinstance(key, bytes) else _parse(key.removesuffix("\n"))
+    if len(found) != ID_BYTES:
+        raise Misuse(f"a public key has {ID_BYTES} bytes")
+    if not is_sound_key(found):
+        raise Misuse("this public key is nobody's: anyone can make signatures that fit it")
+    return found
 
 
 def read_public_key(text: str) -> bytes:
@@ -45,13 +54,19 @@ def read_public_key(text: str) -> bytes:
         CannotCheck: the file cannot be read.
         Misuse: it holds no key.
     """
-    if text.startswith(_PREFIX):
+    if text.startswith(KEY_PREFIX):
         return parse_public_key(text)
     data = read_file(text, _MAX_FILE_BYTES, "key")
     try:
         return parse_public_key(data.decode("ascii"))
     except UnicodeDecodeError:
         raise Misuse("the key's file holds no public key") from None
+
+
+def is_sound_key(key: bytes) -> bool:
+    """Tell whether 32 bytes, as a key, are canonical and not of small order."""
+    y = int.from_bytes(key, "little") & (2**255 - 1)
+    return y < _FIELD and y not in _SMALL_ORDER
 
 
 def sign(key: Ed25519PrivateKey, purpose: str, body: bytes) -> bytes:
@@ -61,13 +76,24 @@ def sign(key: Ed25519PrivateKey, purpose: str, body: bytes) -> bytes:
 
 def is_signed(key: bytes, purpose: str, body: bytes, signature: bytes) -> bool:
     """Tell whether ``signature`` is one of ``body`` by a public key (RFC 8032); all untrusted."""
-    if len(signature) != SIGNATURE_BYTES:
+    if len(signature) != SIGNATURE_BYTES or not is_sound_key(key):
         return False
     try:
         Ed25519PublicKey.from_public_bytes(key).verify(signature, _message(purpose, body))
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+def _parse(text: str) -> bytes:
+    if not text.startswith(KEY_PREFIX) or len(text) != _TEXT_CHARACTERS:
+        raise Misuse(f"a public key is {_TEXT_CHARACTERS} characters that begin with {KEY_PREFIX}")
+    encoding, _, groups = bech32.bech32_decode(text)
+    octets = None if encoding is None else bech32.convertbits(groups, 5, 8, False)
+    # The checksum is that of bech32m alone, and the text has one case and no spare bits.
+    if octets is None or public_key_text(bytes(octets)) != text:
+        raise Misuse("the public key is mistyped: its last characters, a checksum, do not fit")
+    return bytes(octets)
 
 
 def _message(purpose: str, body: bytes) -> bytes:

@@ -14,7 +14,7 @@ from typing import Any
 
 import native
 from verifier.account import AccountError, canonical_name
-from verifier.errors import Code, Rejected
+from verifier.errors import CannotCheck, Code, Rejected
 from verifier.keys import is_signed
 from verifier.params import (
     ACCOUNT_ID_TYPES,
@@ -68,9 +68,16 @@ class CheckedManifest:
 def read_signed_manifest(
     source: Source, path: str = MANIFEST_PATH, signature_path: str = SIGNATURE_PATH
 ) -> tuple[bytes, bytes]:
-    """Read a manifest and its signature; one byte above a limit stands for any longer file."""
-    data = source.read(path, MAX_MANIFEST_BYTES)
-    return data, source.read(signature_path, SIGNATURE_BYTES)
+    """Read a manifest and its signature; one byte above a limit stands for any longer file.
+
+    Raises:
+        CannotCheck: ``check.no-bundle``, where one is not there: nothing signed, nothing false.
+    """
+    try:
+        data = source.read(path, MAX_MANIFEST_BYTES)
+        return data, source.read(signature_path, SIGNATURE_BYTES)
+    except Rejected as error:
+        raise CannotCheck(Code.CHECK_NO_BUNDLE, f"{error.where}: {error.message}") from None
 
 
 def check_manifest(data: bytes, signature: bytes, key: bytes, policy: Policy) -> CheckedManifest:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from verifier.account import is_shown
 from verifier.chain.levels import Level
 from verifier.errors import CannotCheck, Rejected
 from verifier.holdings import AssetReport
@@ -18,14 +19,17 @@ from verifier.inclusion import Amount
 from verifier.units import coins_text
 from verifier.verify import Check, InclusionReport, NotCompared, Report, TooWeak, utc_text
 
-# The verdict at each level but the strongest, of the assets that are known no better.
+# What keeps a verdict from being the best, at each level, of the assets that are known no better.
 _VERDICTS = {
     Level.UNVERIFIED: "contract wallets of {} were not asked whether they signed",
     Level.CLAIMED: "amounts of {} rest on the exchange's word",
     Level.HEADER: "amounts of {} are proved under a block that no node of yours confirmed",
+    Level.CHAIN: "your own nodes confirm every amount",
 }
-
-_FAR = "your own nodes confirm every amount, but at a block of {} of another day than the snapshot"
+_FAR = "at a block of {} of another day than the snapshot"
+_UNDATED = "at a block of {} of a time that nothing here shows"
+_PART = "of {}, assets are proved to be a part of what is owed, not all"
+_NO_TREES = "no tree was checked"
 
 _LEVELS = {
     Level.UNVERIFIED: "contract wallets are said to have signed; nobody asked them",
@@ -48,8 +52,8 @@ class Output:
         """Tell of a step that ended."""
         raise NotImplementedError
 
-    def accept(self, report: Report, strongest: str) -> None:
-        """Tell how well all is known; ``strongest`` is the verdict where nodes confirm it all."""
+    def accept(self, report: Report) -> None:
+        """Tell how well all is known."""
         raise NotImplementedError
 
     def accept_inclusion(self, report: InclusionReport) -> None:
@@ -85,14 +89,10 @@ class TextOutput(Output):
         state = "ok  " if check.ok else "FAIL"
         self._print([f"{state} {check.name}" + f": {figures}" * bool(figures)])
 
-    def accept(self, report: Report, strongest: str) -> None:
+    def accept(self, report: Report) -> None:
         """See `Output`."""
         self.warn(report.warnings)
-        weakest = ", ".join(item.code for item in report.assets if item.level is report.level)
-        if report.far:
-            strongest = _FAR.format(", ".join(report.far))
-        said = _VERDICTS.get(report.level, strongest).format(weakest)
-        self._print([*_lines(report), f"ACCEPTED as {report.level}: {said}"])
+        self._print([*_lines(report), f"ACCEPTED as {report.level}: {verdict(report)}"])
 
     def accept_inclusion(self, report: InclusionReport) -> None:
         """See `Output`."""
@@ -135,7 +135,7 @@ class JsonOutput(Output):
         """See `Output`."""
         self._checks.append(check)
 
-    def accept(self, report: Report, strongest: str) -> None:
+    def accept(self, report: Report) -> None:
         """See `Output`."""
         self.warn(report.warnings)
         self._print(None, _asset_objects(report), report)
@@ -176,20 +176,38 @@ class JsonOutput(Output):
             {"name": check.name, "ok": check.ok, "figures": dict(check.figures)}
             for check in self._checks
         ]
-        verdict = {
+        found = {
             "accepted": error is None,
             "error": error,
             "amounts": amounts,
             "blocks": _block_objects(report) if report else {},
+            "verdict": verdict(report) if report else None,
+            "all_confirmed": report is not None and error is None and report.is_solvent,
             "checks": checks,
         }
-        print(json.dumps(verdict, indent=2))
+        print(json.dumps(found, indent=2))
+
+
+def verdict(report: Report) -> str:
+    """Return in a sentence how much an accepted report shows, and what it lacks for the best."""
+    weakest = ", ".join(item.code for item in report.assets if item.level is report.level)
+    said = [_VERDICTS[report.level].format(weakest)]
+    if report.is_solvent:
+        return f"solvent: {said[0]}"
+    if report.level is Level.CHAIN:
+        said += [_FAR.format(", ".join(report.far))] if report.far else []
+        said += [_UNDATED.format(", ".join(report.undated))] if report.undated else []
+    part = [asset.code for asset in report.manifest.assets if asset.ratio.num < asset.ratio.den]
+    said += [_PART.format(", ".join(part))] if part else []
+    said += [_NO_TREES] if not report.has_trees else []
+    return "; ".join(said)
 
 
 def escape(text: str) -> str:
-    """Escape what could move the cursor, or the reader's eye."""
+    """Escape what could move the cursor or the reader's eye, or shows as nothing."""
     return "".join(
-        character if character.isprintable() else ascii(character)[1:-1] for character in text
+        character if character.isprintable() and is_shown(character) else ascii(character)[1:-1]
+        for character in text
     )
 
 
@@ -229,6 +247,7 @@ def _block_objects(report: Report) -> dict[str, dict[str, Any]]:
             "hash": chain.hash.hex(),
             "time": utc_text(times[chain.name]) if chain.name in times else None,
             "far": chain.name in report.far,
+            "counts": chain.name in report.chains,
         }
         for chain in report.manifest.chains
     }

@@ -12,6 +12,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
@@ -121,14 +122,18 @@ class FolderSource:
             with os.scandir(descriptor) as entries:
                 # The least name, so that the same folder gives the same answer; a stream, since a
                 # folder may hold any number of them.
+                first = next(entries, None)
+                found = () if first is None else chain((first,), entries)
                 unexpected = min(
-                    (entry.name for entry in entries if not _is_expected(entry, names)),
+                    (entry.name for entry in found if not _is_expected(entry, names)),
                     default=None,
                 )
         except OSError as error:
             raise _unreadable(folder or self._name, error) from None
         finally:
             os.close(descriptor)
+        if first is None:
+            raise Rejected(Code.BUNDLE_UNEXPECTED_FILE, folder, "a folder without anything in it")
         if unexpected is not None:
             where = f"{folder}/{unexpected}" if folder else unexpected
             raise Rejected(Code.BUNDLE_UNEXPECTED_FILE, where, "is no file of this bundle")

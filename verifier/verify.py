@@ -13,12 +13,15 @@ Each function raises at the first fault, in the order of spec/errors.md; returni
  9. Package (inclusion): signed, of this manifest, of the account that the user typed.
 10. Leaves (inclusion): each opens with the user's id, and its path leads to the signed root.
 11. Balances (inclusion): what is counted is at least what the user typed.
+12. Clock: the snapshot is not dated ahead of the reader's clock.
 
-An audit is 1 to 8, a check of solvency the same without 7, one of inclusion 1, 2, 9, 10, 11.
+An audit is 1 to 7, 12, 8; a check of solvency the same without 7; one of inclusion 1, 2, 9, 10, 11,
+12. What does not reject comes last, so that false bytes are rejected whatever the clock says.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -30,7 +33,7 @@ from typing import cast
 from verifier.account import AccountError, IdType, canonical_account_id
 from verifier.chain.levels import Level, weakest
 from verifier.chain.nodes import Nodes
-from verifier.errors import CannotCheck, Code, Misuse, Rejected
+from verifier.errors import CannotCheck, Code, Misuse
 from verifier.evidence import Seen, check_evidence
 from verifier.holdings import AssetReport, CheckedEvidence, report_asset
 from verifier.http_source import HttpSource
@@ -57,7 +60,7 @@ from verifier.source import FolderSource, Source
 from verifier.tree import audit_tree
 from verifier.wire import Manifest
 
-_FAR_SECONDS = 86_400
+DAY_SECONDS = 86_400
 
 RFC3339 = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -81,13 +84,16 @@ class Report:
     """An accepted audit or check of solvency; ``assets`` are in the manifest's order.
 
     ``block_times``, in Unix seconds, are of the chains whose header is shown, or of which a node
-    told.
+    told; ``chains`` are those on which something counts; ``has_trees`` tells whether all pages of
+    all trees were checked.
     """
 
     manifest: Manifest
     digest: bytes
     assets: tuple[AssetReport, ...]
     block_times: Mapping[str, int]
+    chains: tuple[str, ...]
+    has_trees: bool
     checks: tuple[Check, ...]
     warnings: tuple[str, ...]
 
@@ -100,6 +106,22 @@ class Report:
     def far(self) -> tuple[str, ...]:
         """The chains whose block is known to be more than a day from the snapshot's time."""
         return _far(self.manifest, self.block_times)
+
+    @property
+    def undated(self) -> tuple[str, ...]:
+        """The chains on which something counts, and whose block is of a time that nothing shows."""
+        return tuple(chain for chain in self.chains if chain not in self.block_times)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every asset's ratio, which is proved, is at least one."""
+        return all(asset.ratio.num >= asset.ratio.den for asset in self.manifest.assets)
+
+    @property
+    def is_solvent(self) -> bool:
+        """Whether the word "solvent" may be used (spec/protocol.md 3.4): all of it is known."""
+        is_confirmed = self.level is Level.CHAIN and not self.far and not self.undated
+        return is_confirmed and self.is_whole and self.has_trees
 
 
 @dataclass(frozen=True)
@@ -128,6 +150,9 @@ class TooWeak(CannotCheck):
     def __init__(self, report: Report, required: Level) -> None:
         weak = [item.code for item in report.assets if item.level.rank < required.rank]
         message = f"amounts of {', '.join(weak)} are not known as {required}, which you require"
+        if not weak:
+            of = ", ".join(sorted({*report.undated, *report.far}))
+            message = f"nothing shows that the block of {of} is of the snapshot's day"
         super().__init__(Code.CHECK_TOO_WEAK, message)
         self.report = report
 
@@ -144,6 +169,7 @@ def audit(
     previous: str | Path | None = None,
     nodes: Nodes | None = None,
     jobs: int = 1,
+    now: int | None = None,
     progress: Progress | None = None,
     on_check: OnCheck | None = None,
 ) -> Report:
@@ -156,13 +182,15 @@ def audit(
         previous: the bundle or manifest that came before (its signature beside it, as ``.sig``).
         nodes: the user's own nodes, to confirm blocks and amounts.
         jobs: threads that check pages.
+        now: the reader's clock, in Unix seconds; by default that of this machine.
         progress: called with the entries of pages checked, and those there are.
         on_check: called with each step of the plan as it ends.
 
     Raises:
         Rejected: the first fault.
         TooWeak: all is accepted, but some amounts are known less well than ``policy`` requires.
-        CannotCheck: something could not be read, or a node does not answer.
+        CannotCheck: something could not be read, a node does not answer, or the snapshot is dated
+            ahead of the clock.
         Misuse: an argument is malformed.
     """
     if jobs < 1:
@@ -175,7 +203,8 @@ def audit(
         evidence = _confirm(plan, checked, evidence, nodes)  # 5
         _check_all_solvency(plan, checked, evidence)  # 6
         _audit_all_trees(plan, source, checked, jobs, progress)  # 7
-    return _report(plan, checked, evidence, policy)  # 8
+    _check_clock(checked.manifest, now)  # 12
+    return _report(plan, checked, evidence, policy, has_trees=True)  # 8
 
 
 def check_solvency(
@@ -185,6 +214,7 @@ def check_solvency(
     policy: Policy | None = None,
     previous: str | Path | None = None,
     nodes: Nodes | None = None,
+    now: int | None = None,
     on_check: OnCheck | None = None,
 ) -> Report:
     """Check manifest, evidence and solvency arguments, and no tree: it holds *if* those are right.
@@ -198,7 +228,8 @@ def check_solvency(
         evidence = _check_all_evidence(plan, source, checked, policy)  # 4
         evidence = _confirm(plan, checked, evidence, nodes)  # 5
         _check_all_solvency(plan, checked, evidence)  # 6
-    return _report(plan, checked, evidence, policy)  # 8
+    _check_clock(checked.manifest, now)  # 12
+    return _report(plan, checked, evidence, policy, has_trees=False)  # 8
 
 
 def check_inclusion(
@@ -211,6 +242,7 @@ def check_inclusion(
     only: bool = False,
     policy: Policy | None = None,
     previous: str | Path | None = None,
+    now: int | None = None,
     on_check: OnCheck | None = None,
 ) -> InclusionReport:
     """Check that an account's balances are counted, reading only the pages that it needs.
@@ -226,7 +258,7 @@ def check_inclusion(
     Raises:
         Rejected: the first fault.
         NotCompared: all is well, but the customer has parts in an asset that was not typed.
-        CannotCheck: something could not be read.
+        CannotCheck: something could not be read, or the snapshot is dated ahead of the clock.
         Misuse: an argument is malformed, or ``account_id`` is none of the manifest's type.
     """
     plan = _Plan(on_check)
@@ -241,6 +273,7 @@ def check_inclusion(
             figures["pages"] = check_leaves(source, checked, body)
     with plan.step("balances"):  # 11
         amounts = compare_balances(checked, body, typed)
+    _check_clock(checked.manifest, now)  # 12
     if not only and not all(amount.is_compared for amount in amounts):
         raise NotCompared(amounts)
     return InclusionReport(
@@ -360,6 +393,8 @@ def _report(
     checked: CheckedManifest,
     evidence: Sequence[CheckedEvidence],
     policy: Policy | None,
+    *,
+    has_trees: bool,
 ) -> Report:
     manifest = checked.manifest
     assets = tuple(
@@ -367,12 +402,36 @@ def _report(
         for asset, found in zip(manifest.assets, evidence, strict=True)
     )
     times = {chain: time for found in evidence for chain, time in found.block_times.items()}
-    warnings = _warnings(manifest) + _block_warnings(manifest, times)
-    report = Report(manifest, checked.digest, assets, times, tuple(plan.checks), warnings)
+    chains = {holding.chain for found in evidence for holding in found.holdings}
+    remarks = {remark for found in evidence for remark in found.remarks}
+    report = Report(
+        manifest,
+        checked.digest,
+        assets,
+        block_times=times,
+        chains=tuple(sorted(chains)),
+        has_trees=has_trees,
+        checks=tuple(plan.checks),
+        warnings=_warnings(manifest) + _block_warnings(manifest, times) + tuple(sorted(remarks)),
+    )
     required = (policy or Policy()).require
-    if report.level.rank < required.rank:
+    is_dated = not report.undated and not report.far
+    if report.level.rank < required.rank or (required is Level.CHAIN and not is_dated):
         raise TooWeak(report, required)
     return report
+
+
+def _check_clock(manifest: Manifest, now: int | None) -> None:
+    """Check that a snapshot is not of more than a day after the reader's clock.
+
+    Raises:
+        CannotCheck: ``check.future``.
+    """
+    clock = int(time.time()) if now is None else now
+    if manifest.time > clock + DAY_SECONDS:
+        dated, here = utc_text(manifest.time), utc_text(clock)
+        message = f"the snapshot is dated {dated}, and this reader's clock says {here}"
+        raise CannotCheck(Code.CHECK_FUTURE, message)
 
 
 def _audit_all_trees(
@@ -432,7 +491,7 @@ def _block_warnings(manifest: Manifest, times: Mapping[str, int]) -> tuple[str, 
 
 def _far(manifest: Manifest, times: Mapping[str, int]) -> tuple[str, ...]:
     return tuple(
-        chain for chain, time in sorted(times.items()) if abs(time - manifest.time) > _FAR_SECONDS
+        chain for chain, time in sorted(times.items()) if abs(time - manifest.time) > DAY_SECONDS
     )
 
 
@@ -465,5 +524,5 @@ def _read_previous(previous: str | Path) -> tuple[bytes, bytes]:
                 return read_signed_manifest(source)
         with closing(open_bundle(folder + slash or ".")) as source:
             return read_signed_manifest(source, name, PurePosixPath(name).with_suffix(".sig").name)
-    except Rejected as error:
-        raise CannotCheck(Code.CHECK_UNREADABLE, f"previous manifest: {error.where}") from None
+    except CannotCheck as error:
+        raise CannotCheck(error.code, f"previous manifest: {error.message}") from None

@@ -45,11 +45,13 @@ _NUMBER = re.compile(r"[0-9]{1,20}")
 class CollectedCoins:
     """Coins at a block, ascending by address, id and index; ``block_hash`` as displayed.
 
+    header: the block's, of 80 bytes; None where the source does not have it.
     empty: how many addresses hold nothing. tip: the height of the node's tip; where it is above the
     block, coins spent since are missing.
     """
 
     block_hash: bytes
+    header: bytes | None
     height: int
     tip: int
     coins: tuple[wire.Coin, ...]
@@ -102,9 +104,10 @@ def collect_by_rpc(
             ]
             if len(coins) > MAX_COINS:
                 raise ProverError(f"the addresses have more than {MAX_COINS} coins")
+        header = rpc.block_header(block_hash)
     finally:
         rpc.close()
-    return _collected(block_hash, height, tip.height, coins, addresses)
+    return _collected(block_hash, header, height, tip.height, coins, addresses)
 
 
 def _look_up(rpc: BitcoinRpc, scanned: Tip, outputs: Sequence[FoundOutput]) -> None:
@@ -146,7 +149,7 @@ def collect_from_snapshot(
     # A block's own reward cannot be spent in it, so the youngest coin is that block's.
     if highest != height:
         raise ProverError(f"the snapshot is of height {highest}, not {height}")
-    return _collected(snapshot.block_hash, height, height, coins, addresses)
+    return _collected(snapshot.block_hash, None, height, height, coins, addresses)
 
 
 def write_coins(found: CollectedCoins, asset: str, out: Path) -> Path:
@@ -229,6 +232,7 @@ def _coin(where: str, address: str, txid: str, index: str, amount: str) -> wire.
 
 def _collected(
     block_hash: bytes,
+    header: bytes | None,
     height: int,
     tip: int,
     coins: Iterable[wire.Coin],
@@ -236,7 +240,7 @@ def _collected(
 ) -> CollectedCoins:
     ordered = tuple(sorted((coin for coin in coins if coin.amount), key=_order))
     empty = len(addresses) - len({coin.address for coin in ordered})
-    return CollectedCoins(block_hash, height, tip, ordered, empty)
+    return CollectedCoins(block_hash, header, height, tip, ordered, empty)
 
 
 def _order(coin: wire.Coin) -> tuple[str, bytes, int]:

@@ -73,12 +73,14 @@ def build_evidence(
     progress: Callable[[int], None],
     backing: Mapping[str, Backing] | None = None,
     blocks: Sequence[wire.Chain] = (),
+    headers: Sequence[wire.StateProof] = (),
 ) -> dict[str, bytes]:
     """Read all lists and check every address and signature; return each asset's evidence file.
 
     ``messages`` is the ownership message of each chain; ``progress`` is called with the number of
     signatures checked so far; ``backing`` is what some assets' evidence holds beside;
-    ``blocks`` are those of the chains, for the proofs that assets name.
+    ``blocks`` are those of the chains, for the proofs that assets name; ``headers`` are of blocks
+    that prove nothing, to show their time.
 
     Raises:
         ProverError: a row breaks a rule; the message names file, row and column.
@@ -96,6 +98,7 @@ def build_evidence(
             signatures,
             replace(beside.get(asset.code, Backing()), coins=coins[asset.code]),
             blocks,
+            headers,
         )
         for asset in assets
     }
@@ -191,6 +194,7 @@ def _encode(
     signatures: Signatures,
     backing: Backing,
     blocks: Sequence[wire.Chain],
+    headers: Sequence[wire.StateProof],
 ) -> bytes:
     """Encode the evidence file of one asset (``spec/wire.md`` 4), in version 1 if that says all."""
     ordered = sorted(rows, key=lambda row: (row.chain, row.contract, row.address))
@@ -198,7 +202,10 @@ def _encode(
         wire.Row(row.address, row.amount.to_bytes(32), row.chain, row.contract) for row in ordered
     )
     signed = tuple(signatures[owner] for owner in sorted({row.owner for row in rows}))
-    proofs = needed_proof(asset, listed, backing.hidden, blocks)
+    counted = {row.chain for row in listed} | {keys.chain for keys in backing.hidden}
+    shown = [header for header in headers if header.chain in counted]
+    proven = needed_proof(asset, listed, backing.hidden, blocks)
+    proofs = tuple(sorted((*shown, *proven), key=lambda proof: proof.chain))
     evidence: wire.AnyEvidence = wire.Evidence(asset.code, listed, signed, version=1)
     if proofs or backing != Backing():
         evidence = wire.EvidenceV2(

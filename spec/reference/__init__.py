@@ -11,8 +11,17 @@ from __future__ import annotations
 
 from spec.reference.argument import verify_argument
 from spec.reference.audit import Audit, audit
-from spec.reference.errors import Rejected
+from spec.reference.errors import NotCheckedError, Rejected
 from spec.reference.inclusion import Inclusion, check_inclusion
 from spec.reference.units import Unit
 
-__all__ = ["Audit", "Inclusion", "Rejected", "Unit", "audit", "check_inclusion", "verify_argument"]
+__all__ = [
+    "Audit",
+    "Inclusion",
+    "NotCheckedError",
+    "Rejected",
+    "Unit",
+    "audit",
+    "check_inclusion",
+    "verify_argument",
+]

@@ -12,26 +12,20 @@ import sys
 from decimal import Decimal
 from pathlib import Path
 
-from spec.reference import audit, check_inclusion
+from spec.reference import audit, check_inclusion, keys
 from spec.reference.address import eip55
-from spec.reference.errors import Rejected
+from spec.reference.errors import NotCheckedError, Rejected
 from spec.reference.ethereum import Slot
 from spec.reference.inclusion import MAX_BYTES
 from spec.reference.units import parse_unit
 
 
-class _NotCheckedError(Exception):
-    """A code of errors.md 6 and a message."""
-
-
 def parse_key(text: str) -> bytes:
     """The key of its text form, or of a file that holds that (wire.md 7)."""
-    if not text.startswith("assay1:"):
+    if not text.startswith(keys.PREFIX):
         with Path(text).open("rb") as file:
-            text = file.read(73).decode("ascii", "replace").removesuffix("\n")
-    if not re.fullmatch("assay1:[0-9a-f]{64}", text):
-        raise ValueError("a key is assay1: and 64 lower-case hex digits, or a file holding that")
-    return bytes.fromhex(text.removeprefix("assay1:"))
+            text = file.read(66).decode("ascii", "replace").removesuffix("\n")
+    return keys.parse(text)
 
 
 def _ratio(text: str) -> tuple[int, int]:
@@ -95,7 +89,7 @@ def _run(arguments: argparse.Namespace) -> str:
         found = audit(arguments.bundle, key, slots=slots, **policy)
         if found.level == "unverified":
             weak = [code for code, level in found.levels.items() if level == found.level]
-            raise _NotCheckedError("check.too-weak", f"contract wallets of {', '.join(weak)}")
+            raise NotCheckedError("check.too-weak", f"contract wallets of {', '.join(weak)}")
         manifest = found.manifest
         return f"as {found.level}: {len(manifest.assets)} assets of snapshot {manifest.snapshot_id}"
     with arguments.package.open("rb") as file:
@@ -105,7 +99,7 @@ def _run(arguments: argparse.Namespace) -> str:
         raise ValueError("one balance an asset")
     result = check_inclusion(package, arguments.bundle, key, arguments.account, balances, **policy)
     if result.not_compared and not arguments.only:
-        raise _NotCheckedError("check.not-compared", _format(result.not_compared))
+        raise NotCheckedError("check.not-compared", _format(result.not_compared))
     return f"counted {_format(result.counted)}"
 
 
@@ -119,9 +113,9 @@ def main() -> int:
         message = f"REJECTED {rejection}"
         error = {"code": rejection.code, "where": rejection.where, "message": rejection.message}
         status = 3
-    except _NotCheckedError as failure:
-        message = f"NOT CHECKED {failure.args[0]}: {failure.args[1]}"
-        error = {"code": failure.args[0], "where": "package", "message": failure.args[1]}
+    except NotCheckedError as failure:
+        message = f"NOT CHECKED {failure}"
+        error = {"code": failure.code, "where": "", "message": failure.message}
         status = 1
     except OSError as failure:
         message = f"NOT CHECKED check.unreadable: {failure}"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
+from pathlib import Path
 
 # Python 3.12 alone carries the table of Unicode 15.0.
 if sys.version_info[:2] == (3, 12):
@@ -12,6 +14,21 @@ else:
     import unicodedata2 as unicodedata
 
 ID_TYPES = ("email", "phone", "opaque")
+TABLE = json.loads((Path(__file__).parents[1] / "code-points.json").read_text("ascii"))
+
+
+def holds(text: str, ranges: list[int]) -> bool:
+    """Whether a text has a code point of ranges, given by first and last of each."""
+    pairs = list(zip(ranges[::2], ranges[1::2], strict=True))
+    return any(first <= ord(letter) <= last for letter in text for first, last in pairs)
+
+
+def canonical_name(text: str) -> str:
+    """The canonical form of an exchange's name; ValueError where it has none."""
+    text = canonical("opaque", text, limit=64)
+    if "  " in text or holds(text, TABLE["names"]):
+        raise ValueError("what no eye sees")
+    return text
 
 
 def canonical(id_type: str, text: str, limit: int = 128) -> str:
@@ -19,10 +36,10 @@ def canonical(id_type: str, text: str, limit: int = 128) -> str:
     text = text.strip(" \t\r\n")
     if id_type == "phone":
         text = text.replace(" ", "").replace("-", "")
-    for character in text:
-        category = unicodedata.category(character)
-        if category in ("Cc", "Cn", "Cs"):
-            raise ValueError("a control, unassigned or surrogate code point")
+    if len(text) > 4 * limit:  # no code point has more than four in its decomposition
+        raise ValueError("too long")
+    if holds(text, TABLE["ids"]):
+        raise ValueError("a control, unassigned, surrogate or bidirectional code point")
     text = unicodedata.normalize("NFC", text)
     if id_type == "email":
         text = re.sub("[A-Z]", lambda match: match[0].lower(), text)

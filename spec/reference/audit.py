@@ -10,7 +10,15 @@ from stat import S_ISDIR, S_ISREG
 from spec.reference import evidence, tree
 from spec.reference.ethereum import Slot, all_slots
 from spec.reference.group import Point
-from spec.reference.manifest import Asset, Manifest, Policy, is_file, load, require
+from spec.reference.manifest import (
+    Asset,
+    Manifest,
+    Policy,
+    check_clock,
+    is_file,
+    load,
+    require,
+)
 from spec.reference.units import Unit
 
 
@@ -20,6 +28,7 @@ class Audit:
 
     manifest: Manifest
     levels: dict[str, str]
+    times: dict[str, int]  # of the blocks whose headers are shown, by chain
 
     @property
     def level(self) -> str:
@@ -35,13 +44,15 @@ def audit(
     units: Iterable[Unit] = (),
     previous: Path | None = None,
     slots: dict[str, Slot] | None = None,
+    now: int | None = None,
 ) -> Audit:
     """Check everything in a bundle folder; returning means that it is accepted.
 
     `public_key` is the exchange's, 32 bytes; `ratio` the least (num, den) that is enough; `units`
     are known besides the verifier's own, and `slots` of tokens likewise; `previous` is the folder
-    of the previous manifest.
-    Raises Rejected; OSError where the folder cannot be read; ValueError for unusable arguments.
+    of the previous manifest; `now` is the reader's clock, by default the machine's.
+    Raises Rejected; NotCheckedError; OSError where the folder cannot be read; ValueError for
+    unusable arguments.
     """
     manifest = load(bundle, Policy(public_key, ratio, frozenset(units), previous))
     check_files(bundle, manifest)
@@ -52,7 +63,9 @@ def audit(
     for asset in manifest.assets:
         check_tree(bundle, manifest, asset)
     levels = {asset.code: found.level for asset, found in zip(manifest.assets, held, strict=True)}
-    return Audit(manifest, levels)
+    check_clock(manifest, now)
+    times = {chain: time for found in held for chain, time in found.times.items()}
+    return Audit(manifest, levels, times)
 
 
 def check_files(bundle: Path, manifest: Manifest) -> None:

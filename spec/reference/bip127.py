@@ -17,31 +17,42 @@ from spec.reference.transaction import Spent, check_spend, parse_transaction
 MAX_MONEY = 2_100_000_000_000_000
 
 
-def check(item: dict[str, Any], fields: dict[str, Any], message: bytes) -> None:
+class Plan:
+    """Which addresses of an evidence file each transaction serves, and the coins of each."""
+
+    def __init__(self, fields: dict[str, Any]) -> None:
+        self.signers: set[str] = set()  # addresses with a transaction
+        self.others: dict[str, set[str]] = {}  # by signer, the addresses that point at it
+        self.coins: dict[str, list[dict[str, Any]]] = {}
+        for entry in fields["signatures"]:
+            if (entry["chain"], entry["format"]) == ("bitcoin", "bip127"):
+                if entry["text"].startswith("@"):
+                    self.others.setdefault(entry["text"][1:], set()).add(entry["address"])
+                else:
+                    self.signers.add(entry["address"])
+        for coin in fields.get("coins", []):
+            self.coins.setdefault(coin["address"], []).append(coin)
+
+
+def check(item: dict[str, Any], plan: Plan, message: bytes) -> None:
     """Check a signature of this format, an entry of an evidence file.
 
     Raises UnsupportedError, and ValueError for a bad signature.
     """
-    template_of(bitcoin_script(item["address"]))
-    entries = [
-        entry
-        for entry in fields["signatures"]
-        if (entry["chain"], entry["format"]) == ("bitcoin", "bip127")
-    ]
+    address = item["address"]
+    template_of(bitcoin_script(address))
     if item["text"].startswith("@"):
-        signers = {entry["address"] for entry in entries if not entry["text"].startswith("@")}
-        if item["text"][1:] not in signers or item["text"][1:] >= item["address"]:
+        if item["text"][1:] not in plan.signers or item["text"][1:] >= address:
             raise ValueError("not an earlier address with a transaction")
         return
-    others = {entry["address"] for entry in entries if entry["text"] == "@" + item["address"]}
-    served = {item["address"]} | others
-    scripts = {}
-    for address in sorted(served):
-        scripts[address] = bitcoin_script(address)
-        template_of(scripts[address])
-        if not any(coin["address"] == address for coin in fields.get("coins", [])):
+    served = sorted({address} | plan.others.get(address, set()))
+    scripts, coins = {}, []
+    for other in served:
+        scripts[other] = bitcoin_script(other)
+        template_of(scripts[other])
+        if other not in plan.coins:
             raise ValueError("an address without coins")
-    coins = [coin for coin in fields.get("coins", []) if coin["address"] in served]
+        coins += plan.coins[other]
     _check_transaction(item["text"], coins, scripts, message)
 
 

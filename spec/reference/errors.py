@@ -1,4 +1,4 @@
-"""The one exception of a verdict (errors.md): a code of the closed list, and where the fault is."""
+"""How a check ends that does not accept (errors.md): by a code of the closed list."""
 
 from __future__ import annotations
 
@@ -13,6 +13,15 @@ class Rejected(Exception):
         super().__init__(f"{code}: {where}: {message}")
         self.code = code
         self.where = where
+        self.message = message
+
+
+class NotCheckedError(Exception):
+    """No verdict, and no fault: `code` is one of errors.md 6."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
         self.message = message
 
 

@@ -125,6 +125,7 @@ class Header:
     hash: bytes
     number: int
     state_root: bytes
+    time: int
 
 
 def parse_header(data: bytes) -> Header:
@@ -144,7 +145,8 @@ def parse_header(data: bytes) -> Header:
         string(item, 32)
     for item in items[17:19]:
         number(string(item), 8)
-    return Header(keccak256(data), number(string(items[8]), 8), string(items[3], 32))
+    height, time = (number(string(items[place]), 8) for place in (8, 11))
+    return Header(keccak256(data), height, string(items[3], 32), time)
 
 
 class State:

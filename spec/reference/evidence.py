@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +76,14 @@ class Seen:
 
 @dataclass(frozen=True)
 class Held:
-    """What evidence comes to: C_A, and the weakest level (protocol.md 3.4) of what is in it."""
+    """What evidence comes to: C_A, and the weakest level (protocol.md 3.4) of what is in it.
+
+    `times`, in Unix seconds, are of the blocks whose headers are in it.
+    """
 
     commitment: Point
     level: str
+    times: dict[str, int]
 
 
 def check(
@@ -111,8 +116,9 @@ def check(
     pairs = sorted({(row["chain"], row["address"]) for row in rows})
     matched = pairs == [(item["chain"], item["address"]) for item in signatures]
     require(matched, "evidence.unmatched-signature", name)
+    plan = bip127.Plan(fields)
     for number, item in enumerate(signatures):
-        _check_signature(item, fields, manifest, f"{name}, signature {number}")
+        _check_signature(item, plan, manifest, f"{name}, signature {number}")
     _check_coins(coins, rows, seen, name)
     sets = [
         hidden_sets.check(
@@ -120,21 +126,25 @@ def check(
         )
         for at, item in enumerate(fields.get("hidden", []))
     ]
+    times = {}
     for proof in proofs:
         where = f"{name}, proof of {proof['chain']}"
-        _check_proof(proof, rows, sets, manifest, slots, where)
+        if proof["chain"] == "bitcoin":
+            times["bitcoin"] = _check_block_header(proof, manifest, where)
+        else:
+            times[proof["chain"]] = _check_proof(proof, rows, sets, manifest, slots, where)
     total = sum(_ledger_units(row, asset) for row in rows)
     listed = sum(amount for hidden in sets for amount in hidden.amounts)
     require(total + listed < 1 << 96, "evidence.total-too-large", name)
     for at, hidden in enumerate(sets):
         hidden_sets.check_argument(hidden, manifest, asset, f"{name}, hidden set {at}")
-    proven = {proof["chain"] for proof in proofs}
+    proven = {proof["chain"] for proof in proofs} - {"bitcoin"}  # its header proves no amount
     contracts = any(item["format"] == "eip1271" for item in signatures)
     counted = [row["chain"] for row in rows] + [hidden.chain for hidden in sets]
     header = bool(counted) and all(chain in proven for chain in counted)
     level = "unverified" if contracts else "header" if header else "claimed"
     commitments = [(1, hidden.commitment) for hidden in sets]
-    return Held(multi_multiply([(total, V), *commitments]), level)
+    return Held(multi_multiply([(total, V), *commitments]), level, times)
 
 
 def _check_row(row: dict[str, Any], asset: Asset, seen: Seen, where: str) -> None:
@@ -151,13 +161,13 @@ def _check_row(row: dict[str, Any], asset: Asset, seen: Seen, where: str) -> Non
 
 
 def _check_signature(
-    item: dict[str, Any], fields: dict[str, Any], manifest: Manifest, where: str
+    item: dict[str, Any], plan: bip127.Plan, manifest: Manifest, where: str
 ) -> None:
     chain = item["chain"]
     signed = ownership.message(manifest, chain)
     try:
         if (chain, item["format"]) == ("bitcoin", "bip127"):
-            bip127.check(item, fields, signed)
+            bip127.check(item, plan, signed)
         else:
             ownership.verify(item["format"], chain, item["address"], signed, item["text"])
     except UnsupportedError as error:
@@ -176,14 +186,25 @@ def _check_coins(
         outpoint = coin["txid"], coin["index"]
         require(outpoint not in seen.coins, "evidence.duplicate-coin", where)
         seen.coins.add(outpoint)
-    for address in dict.fromkeys(coin["address"] for coin in coins):
-        held = sum(coin["amount"] for coin in coins if coin["address"] == address)
-        stated = [
-            int.from_bytes(row["amount"], "big")
-            for row in rows
-            if (row["chain"], row["contract"], row["address"]) == ("bitcoin", "", address)
-        ]
-        require(stated == [held], "evidence.unmatched-coins", name)
+    stated = {
+        row["address"]: int.from_bytes(row["amount"], "big")
+        for row in rows
+        if (row["chain"], row["contract"]) == ("bitcoin", "")
+    }
+    held: dict[str, int] = {}
+    for coin in coins:
+        held[coin["address"]] = held.get(coin["address"], 0) + coin["amount"]
+    for address, amount in held.items():
+        require(stated.get(address) == amount, "evidence.unmatched-coins", name)
+
+
+def _check_block_header(proof: dict[str, Any], manifest: Manifest, where: str) -> int:
+    """errors.md 2, number 16, for a header of bitcoin; the block's time."""
+    require(len(proof["header"]) == 80, "proof.bad-header", where)
+    block = sha256(sha256(proof["header"]).digest()).digest()[::-1]
+    require(block == manifest.chains.get("bitcoin"), "proof.wrong-block", where)
+    require(not proof["nodes"], "proof.unused-node", where)
+    return int.from_bytes(proof["header"][68:72], "little")
 
 
 def _check_proof(
@@ -193,8 +214,8 @@ def _check_proof(
     manifest: Manifest,
     slots: dict[str, Slot],
     where: str,
-) -> None:
-    """errors.md 2, number 16, for one proof."""
+) -> int:
+    """errors.md 2, number 16, for one proof of state; the block's time."""
     chain = proof["chain"]
     require(chain == "ethereum", "evidence.unsupported-chain", where)
     try:
@@ -216,6 +237,7 @@ def _check_proof(
                 balance = _proven(state, account, hidden.fields["contract"], where)
                 require(balance == amount, "hidden.wrong-amount", where)
     require(not state.unused, "proof.unused-node", where)
+    return header.time
 
 
 def _proven(state: ethereum.State, account: bytes, contract: str, where: str) -> int:

@@ -10,15 +10,16 @@ from typing import Any
 
 from spec.reference import account, tree, wire
 from spec.reference.group import N
+from spec.reference.keys import signed
 from spec.reference.manifest import (
     Asset,
     Manifest,
     Policy,
+    check_clock,
     decode_fields,
     is_file,
     load,
     require,
-    signed,
 )
 from spec.reference.transcript import commit, lp, tagged_hash, u32
 from spec.reference.units import Unit
@@ -57,11 +58,13 @@ def check_inclusion(
     ratio: tuple[int, int] = (1, 1),
     units: Iterable[Unit] = (),
     previous: Path | None = None,
+    now: int | None = None,
 ) -> Inclusion:
     """Check that what a customer types is counted, reading only the pages on their leaves' paths.
 
-    Raises Rejected; OSError where the bundle cannot be read; ValueError for unusable arguments, as
-    is an id without a canonical form.
+    `now` is the reader's clock, by default the machine's.
+    Raises Rejected; NotCheckedError; OSError where the bundle cannot be read; ValueError for
+    unusable arguments, as is an id without a canonical form.
     """
     typed = {code: _amount(balance) for code, balance in sorted(balances.items())}
     manifest = load(bundle, Policy(public_key, ratio, frozenset(units), previous))
@@ -71,7 +74,9 @@ def check_inclusion(
     for asset, listed in zip(manifest.assets, body["assets"], strict=True):
         if listed["parts"]:
             _check_paths(bundle, manifest, asset, listed["parts"], body)
-    return _compare(manifest, body, typed)
+    result = _compare(manifest, body, typed)
+    check_clock(manifest, now)
+    return result
 
 
 def _amount(balance: Decimal | str) -> Decimal:

@@ -5,20 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from hashlib import sha256
 from itertools import pairwise
 from math import gcd
 from pathlib import Path
 from stat import S_ISREG
+from time import time
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from spec.reference import account, group, units, wire
-from spec.reference.errors import Rejected
+from spec.reference.errors import NotCheckedError, Rejected
 from spec.reference.group import Point
-from spec.reference.transcript import lp, tag, tagged_hash, u32, u64
+from spec.reference.keys import signed, sound
+from spec.reference.transcript import lp, tagged_hash, u32, u64
 
 MAX_BYTES = 1 << 20
 WHERE = "manifest.msgpack"
@@ -119,20 +117,10 @@ class Policy:
     previous: Path | None = None  # folder of the previous bundle, or of its manifest alone
 
     def __post_init__(self) -> None:
-        if len(self.public_key) != 32:
-            raise ValueError("a public key has 32 bytes")
+        if not sound(self.public_key):
+            raise ValueError("a public key has 32 bytes, and is somebody's")
         if min(self.ratio) < 1:
             raise ValueError("a policy ratio has two positive integers")
-
-
-def signed(public_key: bytes, purpose: str, body: bytes, signature: bytes) -> bool:
-    """Whether the Ed25519 signature of a body under a purpose's tag holds (protocol.md 1.2)."""
-    try:
-        key = Ed25519PublicKey.from_public_bytes(public_key)
-        key.verify(signature, tag(purpose) + sha256(body).digest())
-    except (InvalidSignature, ValueError):
-        return False
-    return True
 
 
 def is_file(path: Path) -> bool:
@@ -185,7 +173,8 @@ def load(bundle: Path, policy: Policy) -> Manifest:
     if not bundle.is_dir():
         raise NotADirectoryError(f"{bundle} is no folder")
     for name in ("manifest.msgpack", "manifest.sig"):
-        require(is_file(bundle / name), "bundle.missing-file", name, "no such regular file")
+        if not is_file(bundle / name):
+            raise NotCheckedError("check.no-bundle", f"{name}: no such regular file")
     data = read_limited(bundle / WHERE, MAX_BYTES, "manifest.too-large", WHERE)
     signature = _signature(bundle)
     good = signed(policy.public_key, "manifest-signature", data, signature)
@@ -209,6 +198,12 @@ def load(bundle: Path, policy: Policy) -> Manifest:
     if policy.previous is not None:
         _check_previous(manifest, fields, policy.previous)
     return manifest
+
+
+def check_clock(manifest: Manifest, now: int | None) -> None:
+    """errors.md 6: a snapshot dated more than a day ahead of the reader's clock is not checked."""
+    if manifest.time > (int(time()) if now is None else now) + 86_400:
+        raise NotCheckedError("check.future", "the snapshot is dated ahead of this clock")
 
 
 def _signature(folder: Path) -> bytes:
@@ -236,7 +231,7 @@ def _check_head(fields: dict[str, Any], policy: Policy) -> None:
 
 def _is_canonical_name(name: str) -> bool:
     try:
-        return account.canonical("opaque", name, limit=64) == name
+        return account.canonical_name(name) == name
     except ValueError:
         return False
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from spec.reference import bip322, ecdsa
+from spec.reference import bip322, ecdsa, keys
 from spec.reference.address import (
     bitcoin_script,
     double_sha256,
@@ -33,7 +33,7 @@ def message(manifest: Manifest, chain: str) -> bytes:
     """What is signed for every address of a chain."""
     lines = [
         "assay/v1/ownership",
-        f"assay1:{manifest.public_key.hex()}",
+        keys.text(manifest.public_key),
         manifest.exchange,
         manifest.snapshot_id,
         chain,

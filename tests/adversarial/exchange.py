@@ -13,6 +13,7 @@ from typing import Any
 import msgpack
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from spec.reference.keys import text as key_text
 from tests.adversarial.forge import (
     HONEST,
     Argument,
@@ -220,7 +221,7 @@ class Forger:
     def ownership_message(self, chain: str) -> str:
         """The message that an address of the chain must sign."""
         block = next(block_hash for name, _, block_hash in self.chains if name == chain)
-        key = "assay1:" + self.public_key.hex()
+        key = key_text(self.public_key)
         lines = ["assay/v1/ownership", key, self.exchange, self.snapshot_id, chain, block.hex()]
         return "\n".join(lines)
 

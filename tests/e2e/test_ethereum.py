@@ -38,6 +38,7 @@ from tests.e2e.exchange import LONG, Assay, files, public_key
 from verifier import EthereumNode, Level, Nodes, Policy, TokenSlot
 from verifier.chain.ethereum import EthereumRpc
 from verifier.chain.header import parse_header
+from verifier.keys import public_key_text
 from verifier.ownership.addresses import ethereum_text
 
 KEYS = {"first": bytes([7]) * 32, "second": bytes([8]) * 32}
@@ -248,7 +249,7 @@ def test_the_reference_s_command_says_the_same(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    words = ["audit", str(proven.bundle), "--exchange-key", "assay1:" + proven.key.hex()]
+    words = ["audit", str(proven.bundle), "--exchange-key", public_key_text(proven.key)]
     words += ["--unit", f"TST=ethereum:{chain.token}:18"]
     for more, code, said in (
         ([], 3, "REJECTED proof.unknown-slot"),
@@ -272,7 +273,7 @@ def test_confirming_proved_amounts_takes_two_questions(chain: Chain, proven: Pro
 def test_the_command_says_solvent_with_a_node(
     chain: Chain, proven: Proven, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["audit", str(proven.bundle), "--exchange-key", "assay1:" + proven.key.hex()]
+    words = ["audit", str(proven.bundle), "--exchange-key", public_key_text(proven.key)]
     words += ["--unit", f"TST=ethereum:{chain.token}:18"]
     assert verifier.cli.main(words) == verifier.cli.REJECTED
     assert "proof.unknown-slot" in capsys.readouterr().out
@@ -321,7 +322,7 @@ def test_the_time_of_a_proved_block_is_told(
     assert report.block_times == {"ethereum": int(block["timestamp"], 16)}
     assert report.far == ()
     assert not any("the block of ethereum is of" in warning for warning in report.warnings)
-    words = ["solvency", str(proven.bundle), "--exchange-key", "assay1:" + proven.key.hex()]
+    words = ["solvency", str(proven.bundle), "--exchange-key", public_key_text(proven.key)]
     words += ["--unit", f"TST=ethereum:{chain.token}:18", "--token-slot", f"{chain.token}=0"]
     assert verifier.cli.main([*words, "--json"]) == 0
     said = json.loads(capsys.readouterr().out)["blocks"]["ethereum"]["time"]
@@ -350,7 +351,7 @@ def test_a_node_that_hangs_or_floods_is_no_verdict(chain: Chain, proven: Proven)
 def test_the_command_without_its_node(
     chain: Chain, proven: Proven, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["audit", str(proven.bundle), "--exchange-key", "assay1:" + proven.key.hex()]
+    words = ["audit", str(proven.bundle), "--exchange-key", public_key_text(proven.key)]
     words += ["--unit", f"TST=ethereum:{chain.token}:18", "--token-slot", f"{chain.token}=0"]
     assert verifier.cli.main([*words, "--ethereum-rpc", "node"]) == verifier.cli.USAGE
     capsys.readouterr()

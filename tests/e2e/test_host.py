@@ -19,6 +19,8 @@ from verifier.host.settings import read_settings
 from verifier.keys import is_signed, public_key_text
 from verifier.wire import decode
 
+SOME_KEY = public_key_text(b"\x11" * 32)
+
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[tuple[Path, str]]:
@@ -172,12 +174,12 @@ def test_a_submission_is_audited_and_a_damaged_copy_frames_nobody(
 @pytest.mark.parametrize(
     ("bundle", "key"),
     [
-        ("ftp://example.com/b", "assay1:" + "11" * 32),
-        ("https://user@example.com/b", "assay1:" + "11" * 32),
-        ("https://example.com:8443/b", "assay1:" + "11" * 32),
-        ("https://example.com/b?x=1", "assay1:" + "11" * 32),
+        ("ftp://example.com/b", SOME_KEY),
+        ("https://user@example.com/b", SOME_KEY),
+        ("https://example.com:8443/b", SOME_KEY),
+        ("https://example.com/b?x=1", SOME_KEY),
         ("https://example.com/b", "11" * 32),
-        ("https://[::1/b", "assay1:" + "11" * 32),
+        ("https://[::1/b", SOME_KEY),
     ],
 )
 def test_a_malformed_submission_is_refused(
@@ -252,7 +254,7 @@ key = "k"
 folder = "f"
 [[exchange]]
 name = "B"
-public_key = "assay1:{"11" * 32}"
+public_key = "{SOME_KEY}"
 """
 
 

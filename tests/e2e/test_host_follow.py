@@ -26,7 +26,7 @@ from verifier.host.follow import Follower
 from verifier.host.pages import exchange_views
 from verifier.host.settings import Settings, WatchedExchange
 from verifier.host.store import Store
-from verifier.keys import sign
+from verifier.keys import public_key_text, sign
 from verifier.manifest import rotation_body
 
 START = 1_700_000_000
@@ -276,7 +276,7 @@ def test_a_path_that_leads_elsewhere_is_not_followed(
 
 
 def test_an_index_of_another_key(host: Host, exchange: Exchange) -> None:
-    exchange.rewrite(lambda _: None, public_key="assay1:" + "22" * 32)
+    exchange.rewrite(lambda _: None, public_key=public_key_text(b"\x22" * 32))
     with pytest.raises(CannotCheck, match="names another key"):
         host.look()
 
@@ -324,7 +324,7 @@ def test_a_page_describes_the_newest_and_warns_of_all(
 
 
 def test_a_stranger_s_snapshots_are_not_audited(tmp_path: Path, exchange: Exchange) -> None:
-    exchange.rewrite(lambda _: None, public_key="assay1:" + "22" * 32)
+    exchange.rewrite(lambda _: None, public_key=public_key_text(b"\x22" * 32))
     with serving(exchange.root) as url:
         host = Host(tmp_path / "host", url, b"\x22" * 32)
         assert host.look() == []

@@ -114,7 +114,7 @@ def first(tmp_path: Path) -> Bundle:
 
 
 def following(folder: Path, first: Bundle, name: str) -> Bundle:
-    head = {"previous": first.digest, "snapshot_id": name, "time": 1_800_000_000}
+    head = {"previous": first.digest, "snapshot_id": name, "time": 1_750_000_000}
     return bundle_in(folder, name, head=head)
 
 
@@ -159,7 +159,7 @@ def test_another_manifest_and_a_broken_chain(tmp_path: Path, store: Store, first
     other = bundle_in(tmp_path, "other", head={"time": 1_700_000_001})
     with pytest.raises(ProverError, match="another manifest"):
         publish(other.folder, TARGET)
-    stranger = bundle_in(tmp_path, "stranger", head={"snapshot_id": "x", "time": 1_800_000_000})
+    stranger = bundle_in(tmp_path, "stranger", head={"snapshot_id": "x", "time": 1_750_000_000})
     with pytest.raises(ProverError, match="does not follow 2024-q1"):
         publish(stranger.folder, TARGET)
     assert store.objects() == before

@@ -15,6 +15,7 @@ from prover.packages import Packager
 from prover.sample import make_sample
 from prover.snapshot import make_snapshot
 from spec import reference
+from spec.reference.keys import parse as parse_key
 
 CODES = ("BTC", "ETH", "USDT")
 
@@ -49,7 +50,7 @@ def test_both_accept_the_bundle(exchange: Path) -> None:
     key = (exchange / "made" / "exchange.pub").read_text().strip()
     bundle = exchange / "proof" / "public"
     report = verifier.audit(bundle, key, jobs=2)
-    theirs = reference.audit(bundle, bytes.fromhex(key.removeprefix("assay1:")))
+    theirs = reference.audit(bundle, parse_key(key))
     assert [asset.code for asset in report.manifest.assets] == list(CODES)
     assert report.digest == theirs.manifest.digest
     assert {item.code: item.level for item in report.assets} == theirs.levels
@@ -57,7 +58,7 @@ def test_both_accept_the_bundle(exchange: Path) -> None:
 
 def test_both_count_the_same_and_refuse_the_same(exchange: Path) -> None:
     key = (exchange / "made" / "exchange.pub").read_text().strip()
-    bundle, raw = exchange / "proof" / "public", bytes.fromhex(key.removeprefix("assay1:"))
+    bundle, raw = exchange / "proof" / "public", parse_key(key)
     for account, held, package in customers(exchange):
         ours = verifier.check_inclusion(package, bundle, key, account, held)
         theirs = reference.check_inclusion(package, bundle, raw, account, held)

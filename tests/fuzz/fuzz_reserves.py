@@ -41,7 +41,8 @@ def theirs(text: str) -> str | None:
     ]
     entries[0]["text"] = text
     try:
-        bip127.check(entries[0], {"coins": COINS, "signatures": entries}, MESSAGE.encode())
+        plan = bip127.Plan({"coins": COINS, "signatures": entries})
+        bip127.check(entries[0], plan, MESSAGE.encode())
     except UnsupportedError as fault:
         return f"evidence.unsupported-{fault.what}"
     except ValueError:

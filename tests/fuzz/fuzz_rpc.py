@@ -94,7 +94,7 @@ BITCOIN: list[Callable[[BitcoinRpc], object]] = [
     lambda node: node.tip(NAME),
     lambda node: node.block_hash(5),
     lambda node: node.height_on_chain(HASH),
-    lambda node: node.block_time(HASH),
+    lambda node: node.block_header(HASH),
     lambda node: node.outputs([(HASH, 0), (HASH, 1)]),
     lambda node: list(node.scans([b"\x51", b"\x52"])),
     lambda node: node.spends(HASH),

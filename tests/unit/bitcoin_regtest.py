@@ -23,7 +23,9 @@ from tests.unit.bitcoin_spend import Wallet, sign_input, wallet
 
 SUBSIDY = 50 * 10**8
 BITS = 0x207FFFFF
-GENESIS_TIME = 1_296_688_602
+# Of the exchanges in the tests that a node is asked about; blocks are of the hours before it.
+SNAPSHOT_TIME = 1_795_219_200
+FIRST_TIME = SNAPSHOT_TIME - 43_200
 MINER = wallet("p2wpkh", seed=99)
 
 
@@ -60,6 +62,7 @@ class Regtest:
         self._manager = pbk.load_chainman(folder, pbk.ChainType.REGTEST)
         self._manager.import_blocks([])
         self._extra = 0
+        self.headers: dict[bytes, bytes] = {}
         self._replayed: dict[bytes, list[Unspent]] = {}
 
     @property
@@ -118,7 +121,7 @@ class Regtest:
             (0x20000000).to_bytes(4, "little")
             + bytes(parent.block_hash)
             + merkle_root([item.txid()[::-1] for item in items])
-            + (GENESIS_TIME + 600 * height + self._extra).to_bytes(4, "little")
+            + (FIRST_TIME + 60 * height + self._extra).to_bytes(4, "little")
             + BITS.to_bytes(4, "little")
         )
         nonce = 0
@@ -127,6 +130,7 @@ class Regtest:
         head += nonce.to_bytes(4, "little")
         body = b"".join(item.serialize() for item in items)
         block_hash = double_sha256(head)[::-1]
+        self.headers[block_hash] = head
         self._manager.process_block(pbk.Block(head + compact(len(items)) + body))
         if expect_tip and self.tip != block_hash:
             raise RefusedBlockError

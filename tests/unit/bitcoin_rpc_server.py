@@ -19,9 +19,6 @@ from typing import Any
 from tests.unit.bitcoin_regtest import Regtest
 from tests.unit.bitcoin_snapshot import Unspent
 
-# Of the exchanges in the tests that a node is asked about.
-SNAPSHOT_TIME = 1_795_219_200
-
 
 class _Amount(float):
     """Bitcoin with eight places, as Core prints it."""
@@ -56,7 +53,6 @@ class Core:
         self.chain = chain
         self.name = name
         self.pruned = pruned
-        self.time = SNAPSHOT_TIME
         self.calls: list[str] = []
         self.before: dict[str, Callable[[], object]] = {}  # done once, before a method answers
         self._lock = threading.Lock()
@@ -99,15 +95,16 @@ class Core:
             raise RpcError(-8, "Block height out of range")
         return self.chain.hash_at(height).hex()
 
-    def do_getblockheader(self, block_hash: str) -> Any:
+    def do_getblockheader(self, block_hash: str, verbose: bool = True) -> Any:
         try:
             height = int(self.chain.entry(bytes.fromhex(block_hash)).height)
         except KeyError:
             raise RpcError(-5, "Block not found") from None
+        if not verbose:
+            return self.chain.headers[bytes.fromhex(block_hash)].hex()
         is_active = height <= self.chain.height and block_hash == self.do_getblockhash(height)
         confirmations = self.chain.height - height + 1 if is_active else -1
-        head = {"hash": block_hash, "confirmations": confirmations, "height": height}
-        return {**head, "time": self.time, "mediantime": self.time - 3600}
+        return {"hash": block_hash, "confirmations": confirmations, "height": height}
 
     def do_getblock(self, block_hash: str, verbosity: int = 1) -> Any:
         head = self.do_getblockheader(block_hash)

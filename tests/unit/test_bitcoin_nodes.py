@@ -319,6 +319,32 @@ def test_a_manifest_with_another_height(moved: Exchange) -> None:
     assert rejection(lambda: ask(moved, lower)) == ("chain.wrong-block", "bitcoin")
 
 
+def test_a_snapshot_whose_youngest_coin_is_older_than_the_block(exchange: Exchange) -> None:
+    """A block without any coin can be; so it is a remark, and no rejection."""
+    held = exchange.held()
+    whole = node_of(exchange, exchange.chain.snapshot(exchange.height))
+    (found,) = whole.confirm(held.checked, held.evidence)
+    assert found.remarks == ()
+    older = [coin for coin in exchange.chain.unspent() if coin.height < exchange.height]
+    node = node_of(exchange, snapshot(exchange.block, older, REGTEST))
+    (found,) = node.confirm(held.checked, held.evidence)
+    assert found.level is Level.CHAIN
+    assert [f"of height {exchange.height - 1}, and" in remark for remark in found.remarks] == [True]
+    claimed = exchange.held(height=10**9)
+    (found,) = node_of(exchange, exchange.chain.snapshot(exchange.height)).confirm(
+        claimed.checked, claimed.evidence
+    )
+    assert len(found.remarks) == 1
+
+
+def test_a_node_tells_the_time_that_is_in_the_header(exchange: Exchange) -> None:
+    held = exchange.held()
+    header = exchange.chain.headers[exchange.block]
+    with serve(Core(exchange.chain)) as url:
+        (found,) = BitcoinNode(url, network="regtest").confirm(held.checked, held.evidence)
+    assert found.block_times == {"bitcoin": int.from_bytes(header[68:72], "little")}
+
+
 def test_a_snapshot_without_some_coin(exchange: Exchange) -> None:
     """Each coin of the exchange matters to it."""
     everything = exchange.chain.unspent()

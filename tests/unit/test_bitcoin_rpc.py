@@ -107,7 +107,6 @@ BAD_SCRIPTS: tuple[Any, ...] = (None, "a", "zz", 5, "00" * 10_001)
         ("getblockchaininfo", ("bestblockhash",), BAD_HASHES),
         ("getblockheader", ("height",), BAD_NUMBERS),
         ("getblockheader", ("confirmations",), (None, "1", -2, 2**70, 1.5, True)),
-        ("getblockheader", ("time",), (None, "1", -1, 2**32, 1.5, True)),
         ("gettxout", ("bestblock",), BAD_HASHES),
         ("gettxout", ("confirmations",), (*BAD_NUMBERS, 0, 10_000)),
         ("gettxout", ("value",), BAD_AMOUNTS),
@@ -154,6 +153,17 @@ def test_every_field(
             return result
 
     assert f"{method}: the answer is malformed" in failure(exchange, held, method, leave_out)
+
+
+@pytest.mark.parametrize(
+    "header", [None, 5, [], "", "ab", "AB" * 80, "xy" * 80, "00" * 79, "00" * 81, "00" * 80]
+)
+def test_headers_that_are_not_of_the_block(exchange: Exchange, held: Held, header: Any) -> None:
+    def change(result: Any) -> Any:
+        return header if isinstance(result, str) else result
+
+    message = failure(exchange, held, "getblockheader", change)
+    assert "getblockheader: the answer is malformed" in message
 
 
 def test_an_output_twice_in_a_scan(exchange: Exchange, held: Held) -> None:

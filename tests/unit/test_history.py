@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from verifier.history import BadHistory, Entry, History, read_history, write_history
+from verifier.keys import public_key_text
 
 HISTORY = History(
     exchange="Börse",
@@ -33,7 +34,7 @@ def with_entry(at: int, **fields: Any) -> bytes:
 
 def test_what_is_written_is_read() -> None:
     assert read_history(write_history(HISTORY)) == HISTORY
-    empty = History("A", bytes(32), ())
+    empty = History("A", b"\x11" * 32, ())
     assert read_history(write_history(empty)) == empty
     assert HISTORY.snapshots[0].path == "snapshots/one/"
 
@@ -65,7 +66,13 @@ def without(name: str) -> bytes:
         changed(exchange="\ud800"),
         changed(exchange="x" * 65),
         changed(exchange=7),
+        changed(exchange="An  Exchange"),
+        changed(exchange="An\u200bExchange"),
+        changed(exchange="\u202eAn Exchange"),
         changed(public_key="00" * 32),
+        changed(public_key=public_key_text(bytes(32))),
+        changed(public_key=public_key_text(bytes([1]) + bytes(31))),
+        changed(public_key=public_key_text(bytes(range(32))).upper()),
         changed(public_key=None),
         changed(snapshots={}),
         changed(snapshots=[1]),

@@ -265,7 +265,8 @@ def reference_code(made: Owned, text: str) -> str | None:
         for owner, c in made
     ]
     try:
-        bip127.check(entries[0], {"coins": listed, "signatures": entries}, MESSAGE.encode())
+        plan = bip127.Plan({"coins": listed, "signatures": entries})
+        bip127.check(entries[0], plan, MESSAGE.encode())
     except UnsupportedError as error:
         return f"evidence.unsupported-{error.what}"
     except ValueError:

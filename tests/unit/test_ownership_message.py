@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from verifier.keys import public_key_text
 from verifier.ownership import ownership_message
 
-KEY = "assay1:" + "5a" * 32
+KEY = public_key_text(b"\x5a" * 32)
 
 
 def test_message_is_six_lines_without_a_last_line_feed() -> None:

@@ -16,10 +16,11 @@ from prover.assets.signing import (
     sign_bip322_simple_p2wsh,
     sign_eip191,
 )
+from verifier.keys import public_key_text
 from verifier.ownership import check_ownership, ownership_message, parse_address
 
 KEY = (1).to_bytes(32)
-MESSAGE = ownership_message("assay1:" + "00" * 32, "Sample", "s-1", "bitcoin", bytes(32))
+MESSAGE = ownership_message(public_key_text(bytes(32)), "Sample", "s-1", "bitcoin", bytes(32))
 # The addresses are those of the secret 1 that BIP-173, BIP-86 tools and EIP-191 wallets show.
 SIGNED: dict[str, tuple[str | None, str, Callable[[], Signed]]] = {
     "p2pkh": (

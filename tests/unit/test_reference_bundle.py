@@ -16,10 +16,11 @@ import pytest
 from coincurve import PrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from spec.reference import Inclusion, Rejected, Unit, audit, check_inclusion
+from spec.reference import Inclusion, NotCheckedError, Rejected, Unit, audit, check_inclusion
 from spec.reference.address import eip55, keccak256
 from spec.reference.argument import Shape
 from spec.reference.group import N, V, encode, multi_multiply
+from spec.reference.keys import text as key_text
 from spec.reference.transcript import commit, lp, tag
 from tests.unit.reference_bundle import Snapshot, pack
 
@@ -35,7 +36,7 @@ ROOT = 15 + 65 * 2 + Shape(2, 64).length
 def signature(snapshot: Snapshot) -> dict[str, str]:
     lines = [
         "assay/v1/ownership",
-        f"assay1:{snapshot.public_key.hex()}",
+        key_text(snapshot.public_key),
         "Exchange Ä",
         snapshot.snapshot_id,
         "ethereum",
@@ -159,10 +160,10 @@ def test_missing_and_unexpected_files(snapshot: Snapshot) -> None:
     (folder / "pages" / "ETH" / "0").unlink()
     moved.rename(folder / "pages" / "ETH" / "0")
     audit(folder, snapshot.public_key)
-    (folder / "manifest.sig").unlink()
-    assert audit_code(snapshot) == "bundle.missing-file"
-    (folder / "manifest.msgpack").unlink()
-    assert audit_code(snapshot) == "bundle.missing-file"
+    for name in ("manifest.sig", "manifest.msgpack"):
+        (folder / name).unlink()
+        with pytest.raises(NotCheckedError, match=r"check\.no-bundle"):
+            audit(folder, snapshot.public_key)
     with pytest.raises(NotADirectoryError):
         audit(folder / "nowhere", snapshot.public_key)
 
@@ -539,10 +540,10 @@ def run(*arguments: str) -> tuple[int, str]:
 
 def test_command_line(snapshot: Snapshot, tmp_path: Path) -> None:
     key = tmp_path / "exchange.pub"
-    key.write_text(f"assay1:{snapshot.public_key.hex()}\n", encoding="ascii")
+    key.write_text(f"{key_text(snapshot.public_key)}\n", encoding="ascii")
     bundle = str(snapshot.folder)
     assert run("audit", bundle, "--exchange-key", str(key))[0] == 0
-    status, output = run("audit", bundle, "--exchange-key", "assay1:" + "0" * 64, "--json")
+    status, output = run("audit", bundle, "--exchange-key", key_text(b"\x11" * 32), "--json")
     report = json.loads(output)
     assert (status, report["accepted"]) == (3, False)
     assert report["error"]["code"] == "manifest.bad-signature"
@@ -552,7 +553,7 @@ def test_command_line(snapshot: Snapshot, tmp_path: Path) -> None:
     )
     assert run("audit", str(tmp_path / "no"), "--exchange-key", str(key))[0] == 1
     assert run("audit", bundle, "--exchange-key", str(tmp_path / "no"))[0] == 1
-    assert run("audit", bundle, "--exchange-key", "assay1:00")[0] == 2
+    assert run("audit", bundle, "--exchange-key", "assay100")[0] == 2
     assert run("audit", bundle)[0] == 2
     package = tmp_path / "package"
     package.write_bytes(snapshot.package(ALICE))

@@ -21,18 +21,25 @@ from verifier import (
     Rejected,
     TooWeak,
     audit,
+    check_solvency,
+    wire,
 )
 from verifier.chain.levels import weakest
 from verifier.holdings import CheckedEvidence
 from verifier.manifest import CheckedManifest
+from verifier.output import verdict
 
 
 @dataclass
 class Witness:
-    """A node that confirms the first rows of its chain, in number, or raises."""
+    """A node that confirms the first rows of its chain, in number, or raises.
+
+    time: the block's, if it tells that.
+    """
 
     chain: str
     confirms: int = 10**6
+    time: int | None = None
     raises: Exception | None = None
     asked: list[int] = field(default_factory=list)
 
@@ -42,6 +49,7 @@ class Witness:
         self.asked.append(len(evidence))
         if self.raises:
             raise self.raises
+        times = {} if self.time is None else {self.chain: self.time}
         return [
             replace(
                 found,
@@ -51,6 +59,7 @@ class Witness:
                     else holding
                     for at, holding in enumerate(found.rows)
                 ),
+                block_times={**found.block_times, **times},
             )
             for found in evidence
         ]
@@ -148,7 +157,7 @@ def test_what_is_required_of_the_weakest(bundle, required, enough):
 def test_the_word_solvent_needs_a_node_for_all_and_an_audit(
     bundle, monkeypatch, capsys, command, verdict
 ):
-    nodes = Nodes(bitcoin=Witness("bitcoin"), ethereum=Witness("ethereum"))
+    nodes = dated(bundle, bitcoin=0, ethereum=0)
     monkeypatch.setattr(verifier.cli, "_nodes", lambda arguments: nodes)
     words = [command, str(bundle.folder), "--exchange-key", bundle.key_text, "--require", "chain"]
     assert verifier.cli.main(words) == 0
@@ -159,11 +168,95 @@ def test_the_word_solvent_needs_a_node_for_all_and_an_audit(
         "note ETH: 3.2 at addresses (chain)",
     ]
     assert verifier.cli.main([*words, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["amounts"]["ETH"] == {
+    found = json.loads(capsys.readouterr().out)
+    assert found["all_confirmed"] == (command == "audit")
+    assert found["amounts"]["ETH"] == {
         "level": "chain",
         "disclosed": {"chain": "3.2"},
         "hidden": [],
     }
+
+
+def dated(bundle: Bundle, **away: int | None) -> Nodes:
+    """Nodes that confirm everything, at blocks so many seconds from the snapshot, or undated."""
+    base = bundle.manifest.time
+    return Nodes(
+        **{
+            chain: Witness(chain, time=None if seconds is None else base + seconds)
+            for chain, seconds in away.items()
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("away", "far", "undated"),
+    [
+        ({"bitcoin": 86_400, "ethereum": -86_400}, (), ()),
+        ({"bitcoin": 86_401, "ethereum": 0}, ("bitcoin",), ()),
+        ({"bitcoin": 0, "ethereum": -86_401}, ("ethereum",), ()),
+        ({"bitcoin": None, "ethereum": 0}, (), ("bitcoin",)),
+        ({"bitcoin": None, "ethereum": None}, (), ("bitcoin", "ethereum")),
+        ({"bitcoin": 10**9, "ethereum": None}, ("bitcoin",), ("ethereum",)),
+    ],
+)
+def test_every_block_that_counts_is_known_to_be_of_the_day(bundle, away, far, undated):
+    """What is not known of a block's time is no evidence that it is near."""
+    nodes = dated(bundle, **away)
+    report = audit(bundle.folder, bundle.key, nodes=nodes)
+    assert (report.far, report.undated) == (far, undated)
+    assert report.level is Level.CHAIN
+    assert report.is_solvent == (not far and not undated)
+    assert ("solvent" in verdict(report)) == report.is_solvent
+    for chain in far + undated:
+        assert chain in verdict(report)
+    policy = Policy(require=Level.CHAIN)
+    if report.is_solvent:
+        audit(bundle.folder, bundle.key, nodes=nodes, policy=policy)
+        return
+    with pytest.raises(TooWeak) as raised:
+        audit(bundle.folder, bundle.key, nodes=nodes, policy=policy)
+    for chain in far + undated:
+        assert chain in raised.value.message
+
+
+def test_a_chain_that_nothing_is_on_needs_no_time(tmp_path):
+    only = Bundle(tmp_path / "only", capacities={"BTC": 1})
+    assert [chain.name for chain in only.manifest.chains] == ["bitcoin", "ethereum"]
+    report = audit(only.folder, only.key, nodes=dated(only, bitcoin=0))
+    assert report.chains == ("bitcoin",)
+    assert report.is_solvent
+
+
+@pytest.mark.parametrize("level", list(Level))
+def test_only_the_strongest_level_is_called_solvent(bundle, level):
+    """Whatever levels there will be, none of them is the best by being unknown."""
+    report = audit(bundle.folder, bundle.key, nodes=dated(bundle, bitcoin=0, ethereum=0))
+    assets = tuple(replace(item, level=level) for item in report.assets)
+    assert ("solvent" in verdict(replace(report, assets=assets))) == (level is Level.CHAIN)
+
+
+@pytest.mark.parametrize(("ratio", "whole"), [((4, 5), False), ((1, 1), True), ((5, 4), True)])
+def test_a_part_of_what_is_owed_is_not_solvent(bundle, ratio, whole):
+    """A reader may ask for less than everything; the word needs all of it."""
+    report = audit(bundle.folder, bundle.key, nodes=dated(bundle, bitcoin=0, ethereum=0))
+    btc, eth = report.manifest.assets
+    btc = replace(btc, ratio=wire.Ratio(den=ratio[1], num=ratio[0]))
+    shown = replace(report, manifest=replace(report.manifest, assets=(btc, eth)))
+    assert shown.is_solvent == whole
+    assert ("solvent" in verdict(shown)) == whole
+    assert ("of BTC, assets are proved to be a part" in verdict(shown)) != whole
+
+
+@pytest.mark.parametrize("check", [audit, check_solvency])
+def test_a_snapshot_dated_ahead_is_not_checked(bundle, check):
+    """A time is bounded from above as it is from below; false bytes are rejected all the same."""
+    dated_at = bundle.manifest.time
+    check(bundle.folder, bundle.key, now=dated_at - 86_400)
+    with pytest.raises(CannotCheck) as raised:
+        check(bundle.folder, bundle.key, now=dated_at - 86_401)
+    assert raised.value.code is Code.CHECK_FUTURE
+    with pytest.raises(Rejected, match="ratio-below-policy"):
+        check(bundle.folder, bundle.key, now=0, policy=Policy(ratio=(2, 1)))
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from embit import bech32
 
+from spec.reference import keys as reference_keys
 from tests.unit.verifier_bundle import BLOCKS, Bundle
 from verifier import CannotCheck, KnownUnit, Misuse, Policy, Rejected, check_solvency, wire
-from verifier.keys import is_signed, parse_public_key, public_key_text, sign
+from verifier.keys import is_signed, is_sound_key, parse_public_key, public_key_text, sign
 from verifier.manifest import check_manifest, check_previous, rotation_body
 from verifier.statement import manifest_digest
 
@@ -248,7 +251,7 @@ def chained(bundle: Bundle, earlier: wire.Manifest, **changes: object) -> str | 
     """Return the code with which a manifest that follows ``earlier`` is rejected, if it is."""
     data, signature = signed(bundle, earlier)
     following = replace(
-        bundle.manifest, previous=manifest_digest(data), snapshot_id="2024-q2", time=1_800_000_000
+        bundle.manifest, previous=manifest_digest(data), snapshot_id="2024-q2", time=1_750_000_000
     )
     manifest = replace(following, **changes)  # type: ignore[arg-type]
     checked = check_manifest(*signed(bundle, manifest), bundle.key, POLICY)
@@ -278,7 +281,7 @@ def test_the_previous_manifest_is_signed_by_the_key_or_the_one_it_replaced(bundl
     before = replace(bundle.manifest, public_key=old.public_key().public_bytes_raw())
     data = wire.write_record(before)
     manifest = replace(
-        rotated(bundle, previous=manifest_digest(data)), snapshot_id="2024-q2", time=1_800_000_000
+        rotated(bundle, previous=manifest_digest(data)), snapshot_id="2024-q2", time=1_750_000_000
     )
     checked = check_manifest(*signed(bundle, manifest), bundle.key, POLICY)
     check_previous(checked, data, sign(old, "manifest-signature", data))
@@ -297,7 +300,7 @@ def test_the_previous_manifest_is_read_from_a_bundle_or_a_file(bundle, tmp_path)
     (tmp_path / "kept.sig").write_bytes(signature)
     later = Bundle(
         tmp_path / "later",
-        head={"previous": bundle.digest, "snapshot_id": "2024-q2", "time": 1_800_000_000},
+        head={"previous": bundle.digest, "snapshot_id": "2024-q2", "time": 1_750_000_000},
     )
     for previous in (bundle.folder, str(bundle.folder) + "/", tmp_path / "kept.msgpack"):
         report = check_solvency(later.folder, bundle.key_text, previous=previous)
@@ -314,13 +317,81 @@ def test_keys_as_text(bundle):
     assert parse_public_key(bundle.key_text) == bundle.key
     assert parse_public_key(bundle.key_text + "\n") == bundle.key
     assert public_key_text(bundle.key) == bundle.key_text
+    text = bundle.key_text
     for malformed in (
-        "", "assay1:", bundle.key_text + "\n\n", bundle.key_text + " ", " " + bundle.key_text,
-        bundle.key_text.upper(), bundle.key_text[:-1], bundle.key_text + "0", bundle.key.hex(),
-        "assay2:" + bundle.key.hex(), bundle.key[:-1], b"", bundle.key_text.encode(),
+        "", "assay1", text + "\n\n", text + " ", " " + text, text.upper(), text[:-1], text + "q",
+        "assay2" + text[6:], text[:-1] + ("q" if text[-1] != "q" else "p"), bundle.key.hex(),
+        "assay1:" + bundle.key.hex(), bundle.key[:-1], b"", text.encode(),
     ):  # fmt: skip
         with pytest.raises(Misuse):
             parse_public_key(malformed)
+
+
+def test_a_mistyped_key_is_a_mistyped_key(bundle):
+    """Every letter changed, and every two neighbours exchanged, is noticed (BIP-350)."""
+    text = bundle.key_text
+    for at in range(len("assay1"), len(text)):
+        for letter in "qpzry9x8gf2tvdw0s3jn54khce6mua7l":
+            if letter != text[at]:
+                with pytest.raises(Misuse, match="mistyped"):
+                    parse_public_key(text[:at] + letter + text[at + 1 :])
+        swapped = text[:at] + text[at : at + 2][::-1] + text[at + 2 :]
+        if swapped != text:
+            with pytest.raises(Misuse, match="mistyped"):
+                parse_public_key(swapped)
+
+
+@pytest.mark.parametrize("spoil", [(1, 0), (2, 1)])
+def test_a_checksum_of_another_kind_or_a_spare_bit_is_mistyped(bundle, spoil):
+    encoding, spare = spoil
+    groups = bech32.convertbits(bundle.key, 8, 5)
+    groups[-1] |= spare
+    with pytest.raises(Misuse, match="mistyped"):
+        parse_public_key(bech32.bech32_encode(encoding, "assay", groups))
+
+
+def test_both_write_and_read_one_text_of_a_key():
+    for number in range(200):
+        key = hashlib.sha256(number.to_bytes(4)).digest()
+        assert public_key_text(key) == reference_keys.text(key)
+        if is_sound_key(key):
+            assert (
+                reference_keys.parse(public_key_text(key))
+                == key
+                == parse_public_key(public_key_text(key))
+            )
+
+
+FIELD = 2**255 - 19
+ORDER_EIGHT = "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"
+Y_OF_EIGHT = int.from_bytes(bytes.fromhex(ORDER_EIGHT), "little")
+
+
+@pytest.mark.parametrize("sign", [0, 1])
+@pytest.mark.parametrize(
+    "y",
+    [0, 1, FIELD - 1, FIELD, FIELD + 1, FIELD + 18, Y_OF_EIGHT, FIELD - Y_OF_EIGHT],
+)
+def test_a_key_that_anyone_can_sign_for_is_no_key(y, sign):
+    """The points of small order in every encoding, and y that is not canonical."""
+    key = (y | sign << 255).to_bytes(32, "little")
+    assert not is_sound_key(key)
+    assert not reference_keys.sound(key)
+    for given in (key, public_key_text(key)):
+        with pytest.raises(Misuse, match="nobody's"):
+            parse_public_key(given)
+    with pytest.raises(ValueError, match="nobody's"):
+        reference_keys.parse(public_key_text(key))
+
+
+def test_nothing_is_signed_by_a_key_of_small_order():
+    """R is B and S is 1: under the neutral element that is a signature of everything."""
+    neutral = bytes([1]) + bytes(31)
+    base = (4 * pow(5, -1, FIELD) % FIELD).to_bytes(32, "little")
+    signature = base + bytes([1]) + bytes(31)
+    Ed25519PublicKey.from_public_bytes(neutral).verify(signature, b"anything")  # the library's word
+    assert not is_signed(neutral, "rotation", b"anything", signature)
+    assert not reference_keys.signed(neutral, "rotation", b"anything", signature)
 
 
 # Of b"a manifest" under the private scalar 12345: R and S; S plus the group's order; R moved by a

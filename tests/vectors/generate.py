@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.vectors import (
+    code_points,
     make_arguments,
     make_basics,
+    make_block_headers,
     make_coins,
     make_evidence,
     make_hidden,
@@ -28,6 +30,7 @@ MAKERS = (
     make_evidence,
     make_coins,
     make_proofs,
+    make_block_headers,
     make_trees,
     make_statements,
     make_inclusions,
@@ -45,6 +48,7 @@ def vectors() -> Iterator[Vector]:
 
 
 def main() -> None:
+    code_points.write()
     for old in FOLDER.glob("*/*.json"):
         old.unlink()
     for vector in vectors():

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from embit import bech32
+
 import native
+from spec.reference.keys import text as key_text
 from tests.adversarial.exchange import Forger, page_counts
 from tests.adversarial.forge import Shape, Transcript, commit, q
 from tests.adversarial.sample import ALICE, BOB, account_key
@@ -123,6 +126,45 @@ ACCOUNT_IDS: list[tuple[str, str, str | None]] = [
     ("opaque", "a\ufffe", None),
     ("opaque", "\u212b", "\u00c5"),
     ("opaque", "ﬁ", "ﬁ"),
+    ("opaque", "a\u202eb", None),
+    ("email", "\u2066a\u2069@x", None),
+    ("opaque", "a\u200eb", None),
+    ("opaque", "a\u061cb", None),
+    ("opaque", "a\u00a0\u200d\u2800b", "a\u00a0\u200d\u2800b"),
+    ("opaque", "a  b", "a  b"),
+]
+
+NAMES: list[tuple[str, str | None]] = [
+    (" Northwind Exchange\n", "Northwind Exchange"),
+    ("Caf\u0065\u0301", "Caf\u00e9"),
+    ("\u53d6\u5f15\u6240", "\u53d6\u5f15\u6240"),
+    ("\u05d1\u05d5\u05e8\u05e1\u05d4", "\u05d1\u05d5\u05e8\u05e1\u05d4"),
+    ("\u041a\u0440\u0430\u043a\u0435\u043d", "\u041a\u0440\u0430\u043a\u0435\u043d"),
+    ("\U0001f419", "\U0001f419"),
+    ("b" * 64, "b" * 64),
+    ("b" * 65, None),
+    ("", None),
+    ("a\nb", None),
+    ("\u0378", None),
+    ("\u202enekarK\u202c", None),
+    ("\u2067Kraken", None),
+    ("Kra\u200bken", None),
+    ("Kraken\u00ad", None),
+    ("Kraken\u2060", None),
+    ("Kra\u034fken", None),
+    ("Kraken\ufe0f", None),
+    ("Kraken\U000e0100", None),
+    ("Kraken\U000e0041", None),
+    ("\u3164", None),
+    ("Kraken\u1160", None),
+    ("Kraken\u2800", None),
+    ("Kraken\u00a0Exchange", None),
+    ("Kraken\u2009Exchange", None),
+    ("Kraken\u3000Exchange", None),
+    ("Kraken\u2028Exchange", None),
+    ("Kraken  Exchange", None),
+    ("Kraken\ue000", None),
+    ("Kraken\ufff9", None),
 ]
 
 
@@ -134,6 +176,57 @@ def account_ids() -> Iterator[Vector]:
         "account ids",
         None,
         cases=cases,
+    )
+
+
+def names() -> Iterator[Vector]:
+    yield make(
+        "commitment/names",
+        "Texts and their canonical form as the name of an exchange, null where there is none.",
+        "names",
+        None,
+        cases=[{"text": text, "canonical": form} for text, form in NAMES],
+    )
+
+
+P = 2**255 - 19
+Y_OF_ORDER_8 = bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05")
+WEAK_Y = [0, 1, P - 1, P, P + 1, P + 18, (y := int.from_bytes(Y_OF_ORDER_8, "little")), P - y]
+
+
+def public_keys() -> Iterator[Vector]:
+    key = Forger([]).public_key
+    text = key_text(key)
+    groups = bech32.convertbits(key, 8, 5)
+
+    def encoded(data: list[int], encoding: int = bech32.Encoding.BECH32M) -> str:
+        return str(bech32.bech32_encode(encoding, "assay", data))
+
+    typed: list[tuple[str, bytes | None]] = [
+        (text, key),
+        (encoded(bech32.convertbits(bytes(range(32)), 8, 5)), bytes(range(32))),
+        (text.upper(), None),
+        (text[:-1], None),
+        (text + "q", None),
+        (text[:-1] + ("p" if text[-1] == "q" else "q"), None),
+        (text[:10] + text[11] + text[10] + text[12:], None),
+        (encoded(groups, bech32.Encoding.BECH32), None),
+        (encoded([*groups[:-1], groups[-1] | 1]), None),
+        (encoded(groups[:-1]), None),
+        (str(bech32.bech32_encode(bech32.Encoding.BECH32M, "assaz", groups)), None),
+        ("assay1:" + key.hex(), None),
+        (key.hex(), None),
+        ("", None),
+    ]
+    for sign in (0, 1):
+        for number in WEAK_Y:
+            typed.append((key_text((number | sign << 255).to_bytes(32, "little")), None))
+    yield make(
+        "commitment/public-keys",
+        "Texts and the key of each, null where it is none, is mistyped, or is nobody's key.",
+        "keys",
+        None,
+        cases=[{"text": text, "key": key} for text, key in typed],
     )
 
 
@@ -179,4 +272,6 @@ def vectors() -> Iterator[Vector]:
     yield from transcripts()
     yield from leaves()
     yield from account_ids()
+    yield from names()
+    yield from public_keys()
     yield from shapes()

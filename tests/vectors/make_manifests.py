@@ -93,7 +93,10 @@ def accepted() -> Iterator[Vector]:
             f"Account ids of type {kind}.",
             forged(specs=[ETH], customers=accounts, account_id_type=kind),
         )
-    yield like("latest", "The largest time.", forged(specs=[ETH], customers={}, time=2**40))
+    latest = forged(specs=[ETH], customers={}, time=2**40)
+    yield like("latest", "The largest time, when it has come.", latest, now=2**40)
+    made = base("honest").forger.time
+    yield like("day-ahead", "A day ahead of the clock.", base_files("honest"), now=made - 86_400)
     name = "Ä" * 32
     yield like(
         "longest-names",
@@ -103,6 +106,25 @@ def accepted() -> Iterator[Vector]:
     chains = [("a", 2**63 - 1, bytes(32)), *base("honest").forger.chains]
     yield like("unused-chain", "A chain that no asset uses.", forged(chains=chains))
     yield from successors()
+
+
+def ahead() -> Iterator[Vector]:
+    """The reader's clock is behind the snapshot; what is false is rejected all the same."""
+    source, made = "clock", base("honest").forger.time
+    for name, description, now in (
+        ("future", "More than a day ahead of the clock.", made - 86_401),
+        ("future-by-years", "Decades ahead of the clock.", 0),
+    ):
+        yield derived(name, description, source, "check.future", base_files("honest"), now=now)
+    yield derived(
+        "future-below-policy",
+        "Ahead of the clock, and its ratio is below the policy's.",
+        source,
+        "manifest.ratio-below-policy",
+        base_files("honest"),
+        policy={"ratio": [11, 10]},
+        now=0,
+    )
 
 
 def previous_bundle(seed: bytes = FIRST_SEED, **identity: Any) -> dict[str, bytes]:
@@ -201,6 +223,11 @@ def successors() -> Iterator[Vector]:
     )
 
 
+# R is the base point and S is 1: under the neutral element that fits whatever is signed.
+NEUTRAL = bytes([1]) + bytes(31)
+FITS_ANYTHING = (4 * pow(5, -1, 2**255 - 19) % (2**255 - 19)).to_bytes(32, "little") + NEUTRAL
+
+
 def bad_rotations() -> Iterator[Vector]:
     old = previous_bundle(OLD_SEED)
     digest = digest_of(old)
@@ -236,6 +263,8 @@ def bad_rotations() -> Iterator[Vector]:
     same = sign(FIRST_SEED, "rotation", body)
     selfish = {"new_signature": same, "old_key": new, "old_signature": same}
     yield bad("same-key", "The old key is the new one.", follower(old, selfish))
+    neutral = true | {"old_key": NEUTRAL, "old_signature": FITS_ANYTHING}
+    yield bad("weak-key", "The old key is the neutral element.", follower(old, neutral))
 
 
 def signatures() -> Iterator[Vector]:
@@ -275,9 +304,7 @@ def signatures() -> Iterator[Vector]:
     for name in ("manifest.msgpack", "manifest.sig"):
         files = {path: data for path, data in honest.items() if path != name}
         short = name.rpartition(".")[2]
-        yield derived(
-            f"missing-{short}", f"{name} is missing.", "files", "bundle.missing-file", files
-        )
+        yield derived(f"missing-{short}", f"{name} is missing.", "files", "check.no-bundle", files)
     yield derived(
         "manifest-empty",
         "The manifest is empty; it is signed.",
@@ -393,6 +420,11 @@ def heads() -> Iterator[Vector]:
         ("bad-name", "long", "A name of 65 bytes.", "exchange", "x" * 65),
         ("bad-name", "decomposed", "A name that is not NFC.", "exchange", "A\u0308"),
         ("bad-name", "control", "A control character in the name.", "exchange", "a\u0007b"),
+        ("bad-name", "bidi", "A name that shows as another.", "exchange", "\u202enekarK\u202c"),
+        ("bad-name", "zero-width", "A zero-width space in the name.", "exchange", "Kra\u200bken"),
+        ("bad-name", "ignorable", "A filler that shows as nothing.", "exchange", "Kraken\u3164"),
+        ("bad-name", "no-break", "A no-break space in the name.", "exchange", "Kraken\u00a0One"),
+        ("bad-name", "spaces", "Two spaces in a row in the name.", "exchange", "Kraken  One"),
         ("bad-name", "unassigned", "An unassigned code point in the name.", "exchange", "\u0378"),
         ("bad-snapshot-id", "empty", "No snapshot id.", "snapshot_id", ""),
         ("bad-snapshot-id", "long", "A snapshot id of 65 bytes.", "snapshot_id", "a" * 65),
@@ -571,5 +603,5 @@ def assets() -> Iterator[Vector]:
 
 
 def vectors() -> Iterator[Vector]:
-    for maker in (bases, accepted, signatures, malformed, heads, bad_rotations, assets):
+    for maker in (bases, accepted, ahead, signatures, malformed, heads, bad_rotations, assets):
         yield from maker()

@@ -243,7 +243,7 @@ def files() -> Iterator[Vector]:
 
     listed = list(block().nodes["ETH"])
     cases: list[tuple[str, str, str, Edit]] = [
-        ("chain", "unsupported-chain", "A proof of bitcoin.", changed(chain="bitcoin")),
+        ("chain", "unsupported-chain", "A proof of dogecoin.", changed(chain="dogecoin")),
         (
             "order",
             "unsorted",

@@ -25,6 +25,8 @@ from spec.reference.transcript import Transcript
 from tests.vectors.vector import Vector, bundle_files, load, patched
 
 INFINITY = bytes(33)
+# Where a vector names no other, the reader's clock: the first second of 2030.
+CLOCK = 1_893_456_000
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,8 @@ class Outcome:
     """A code (None: accepted), where the fault is, and of an accepted package what it counts.
 
     `counted` is in ledger units as text, by asset; `not_compared` are codes of assets; `levels`
-    say of each asset of an accepted bundle how its amounts are known.
+    say of each asset of an accepted bundle how its amounts are known, and `times` when the blocks
+    are of whose headers are shown.
     """
 
     code: str | None
@@ -40,6 +43,7 @@ class Outcome:
     counted: Mapping[str, str] = field(default_factory=dict)
     not_compared: tuple[str, ...] = ()
     levels: Mapping[str, str] = field(default_factory=dict)
+    times: Mapping[str, int] = field(default_factory=dict)
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> Path:
@@ -140,6 +144,8 @@ def verifier_run(vector: Vector) -> Outcome:
         return Outcome(fault.code)
     except verifier.Rejected as fault:
         return Outcome(fault.code.value, fault.where)
+    except verifier.CannotCheck as failure:
+        return Outcome(failure.code.value)
 
 
 def policy_of(vector: Vector) -> verifier.Policy:
@@ -157,8 +163,14 @@ def solvency_code(vector: Vector) -> str | None:
     policy = policy_of(vector)
     with on_disk(vector) as (bundle, previous):
         try:
-            verifier.check_solvency(bundle, public_key(vector), policy=policy, previous=previous)
-        except verifier.Rejected as fault:
+            verifier.check_solvency(
+                bundle,
+                public_key(vector),
+                policy=policy,
+                previous=previous,
+                now=vector.content.get("now", CLOCK),
+            )
+        except (verifier.Rejected, verifier.CannotCheck) as fault:
             return fault.code.value
     return None
 
@@ -166,11 +178,11 @@ def solvency_code(vector: Vector) -> str | None:
 def verifier_bundle(vector: Vector) -> Outcome:
     content, policy = vector.content, policy_of(vector)
     with on_disk(vector) as (bundle, previous):
-        key = public_key(vector)
+        key, now = public_key(vector), content.get("now", CLOCK)
         if vector.kind == "bundle":
-            audited = verifier.audit(bundle, key, policy=policy, previous=previous)
+            audited = verifier.audit(bundle, key, policy=policy, previous=previous, now=now)
             levels = {item.code: item.level.value for item in audited.assets}
-            return Outcome(None, levels=levels)
+            return Outcome(None, levels=levels, times=audited.block_times)
         report = verifier.check_inclusion(
             bytes.fromhex(content["package"]),
             bundle,
@@ -180,6 +192,7 @@ def verifier_bundle(vector: Vector) -> Outcome:
             only=True,
             policy=policy,
             previous=previous,
+            now=now,
         )
     counted = {amount.code: str(amount.counted) for amount in report.amounts}
     left_out = tuple(amount.code for amount in report.amounts if not amount.is_compared)
@@ -202,6 +215,8 @@ def reference_run(vector: Vector) -> Outcome:
         return reference_bundle(vector)
     except reference.Rejected as fault:
         return Outcome(fault.code, fault.where)
+    except reference.NotCheckedError as failure:
+        return Outcome(failure.code)
 
 
 def reference_bundle(vector: Vector) -> Outcome:
@@ -212,12 +227,13 @@ def reference_bundle(vector: Vector) -> Outcome:
             "ratio": tuple(asked.get("ratio", (1, 1))),
             "units": [reference.Unit(*unit) for unit in asked.get("units", ())],
             "previous": previous,
+            "now": content.get("now", CLOCK),
         }
         key = public_key(vector)
         if vector.kind == "bundle":
             slots = {contract: Slot(slot) for contract, slot in asked.get("slots", ())}
             audited = reference.audit(bundle, key, slots=slots, **policy)
-            return Outcome(None, levels=audited.levels)
+            return Outcome(None, levels=audited.levels, times=audited.times)
         found = reference.check_inclusion(
             bytes.fromhex(content["package"]),
             bundle,

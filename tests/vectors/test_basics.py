@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from array import array
 from itertools import pairwise
 from typing import cast
@@ -11,9 +12,19 @@ import pytest
 import native
 from spec.reference import account as reference_account
 from spec.reference import group, transcript
+from spec.reference import keys as reference_keys
 from spec.reference.tree import Geometry
+from tests.vectors import code_points
 from tests.vectors.vector import load
-from verifier.account import AccountError, IdType, canonical_account_id
+from verifier.account import (
+    AccountError,
+    IdType,
+    canonical_account_id,
+    canonical_name,
+    refused_points,
+)
+from verifier.errors import Misuse
+from verifier.keys import parse_public_key, public_key_text
 from verifier.params import TreeShape
 from verifier.statement import context, leaf_blinding
 
@@ -76,6 +87,50 @@ def test_account_ids(case: dict[str, str | None]) -> None:
         assert canonical_account_id(text, kind) == form
         assert reference_account.canonical(kind, text) == form
         assert canonical_account_id(form, kind) == form
+
+
+@pytest.mark.parametrize("case", load("commitment/names").content["cases"])
+def test_names(case: dict[str, str | None]) -> None:
+    text, form = case["text"], case["canonical"]
+    assert text is not None
+    for canonical in (canonical_name, reference_account.canonical_name):
+        if form is None:
+            with pytest.raises(ValueError, match=r"."):
+                canonical(text)
+        else:
+            assert canonical(text) == canonical(form) == form
+
+
+@pytest.mark.parametrize("case", load("commitment/public-keys").content["cases"])
+def test_public_keys(case: dict[str, str | None]) -> None:
+    text, key = case["text"], case["key"]
+    assert text is not None
+    if key is None:
+        with pytest.raises(Misuse):
+            parse_public_key(text)
+        with pytest.raises(ValueError, match=r"."):
+            reference_keys.parse(text)
+    else:
+        assert parse_public_key(text).hex() == reference_keys.parse(text).hex() == key
+        assert (
+            public_key_text(bytes.fromhex(key)) == reference_keys.text(bytes.fromhex(key)) == text
+        )
+
+
+def test_the_table_of_code_points_is_the_one_made_today() -> None:
+    for path in code_points.FILES:
+        assert path.read_text("ascii") == code_points.table()
+
+
+def test_every_reader_has_the_table() -> None:
+    """What is not refused stays so when it is normalised, so that one look is enough."""
+    ours = refused_points()
+    assert {name: reference_account.TABLE[name] for name in ours} == ours
+    for is_in in (code_points.in_no_id, code_points.in_no_name):
+        for point in range(sys.maxunicode + 1):
+            if not is_in(point):
+                composed = code_points.nfc(chr(point))
+                assert not any(is_in(ord(character)) for character in composed)
 
 
 def test_shapes_of_trees() -> None:

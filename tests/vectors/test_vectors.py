@@ -33,6 +33,8 @@ def test_both_name_the_code(name: str) -> None:
             assert found.where.split(", entry")[0] == template[subject].format(*place)
         if "levels" in vector.content:
             assert dict(found.levels) == vector.content["levels"], subject
+        if "times" in vector.content:
+            assert dict(found.times) == vector.content["times"], subject
         if "counted" in vector.content:
             assert dict(found.counted) == vector.content["counted"], subject
             assert list(found.not_compared) == vector.content["not_compared"], subject
@@ -44,7 +46,7 @@ def test_solvency_alone_looks_at_no_page(name: str) -> None:
     vector = load(name)
     gone = {path for path, change in vector.content.get("replace", {}).items() if change is None}
     before_trees = (vector.code or "").startswith(
-        ("manifest.", "evidence.", "hidden.", "proof.")
+        ("manifest.", "evidence.", "hidden.", "proof.", "check.")
     ) or (
         len(vector.content.get("place", ())) in (1, 2)
         or (vector.code == "bundle.missing-file" and not min(gone).startswith("pages/"))
@@ -56,6 +58,7 @@ def codes_of_the_spec() -> set[str]:
     text = (FOLDER.parent / "errors.md").read_text()
     rejections = text.partition("## 5.")[0]
     found = re.findall(r"`((?:[a-z]+)\.[a-z-]+)`", rejections)
+    found.append("check.future")
     return {code for code in found if code.split(".")[1] not in ("msgpack", "sig", "md")}
 
 

@@ -29,6 +29,7 @@ from verifier.chain.bitcoin import (
     places,
     wrong_amount,
 )
+from verifier.chain.bitcoin_header import parse_block_header
 from verifier.chain.bitcoin_rpc import (
     COINS_A_BATCH,
     MAIN_NETWORK,
@@ -148,7 +149,7 @@ class BitcoinNode:
         sets = list(_affordable(hidden_places(checked, evidence)))
         try:
             rows, known = steady(lambda: self._ask(block, among, listed, sets))
-            time = self._rpc.block_time(block.hash)
+            time = parse_block_header(self._rpc.block_header(block.hash)).time
         finally:
             self._rpc.close()
         return [

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from verifier.chain.bitcoin_header import HEADER_BYTES, parse_block_header
 from verifier.chain.json_rpc import AnswerTooLong, JsonRpc, NodeError
 from verifier.errors import CannotCheck, Code
 
@@ -27,6 +28,7 @@ _BLOCK_BYTES = 1 << 26  # blocks of real transactions take some 20 MB
 _BLOCK_WITH_SPENT_OUTPUTS = 3  # how much `getblock` is to say
 _MAX_MONEY = 2_100_000_000_000_000
 _HASH = re.compile(r"[0-9a-f]{64}")
+_HEADER = re.compile(rf"[0-9a-f]{{{2 * HEADER_BYTES}}}")
 _SCRIPT = re.compile(r"(?:[0-9a-f]{2}){0,10000}")
 
 _Item = TypeVar("_Item")
@@ -113,11 +115,14 @@ class BitcoinRpc:
         height = found.number("height")
         return height if found.number("confirmations", least=-1) > 0 else None
 
-    def block_time(self, block_hash: bytes) -> int:
-        """Return when a block says that it was made, in Unix seconds."""
+    def block_header(self, block_hash: bytes) -> bytes:
+        """Return a block's header of 80 bytes, which is checked to be that of the hash."""
         method = "getblockheader"
-        found = _Fields(self._rpc, method, self._rpc.call(method, block_hash.hex()))
-        return found.number("time", most=2**32 - 1)
+        found = _Fields(self._rpc, method, {"": self._rpc.call(method, block_hash.hex(), False)})
+        header = found.binary("", _HEADER)
+        if parse_block_header(header).hash != block_hash:
+            raise self._rpc.malformed(method)
+        return header
 
     def outputs(
         self, outpoints: Sequence[tuple[bytes, int]]
@@ -254,11 +259,14 @@ class _Fields:
             raise self.rpc.malformed(self.method)
         return value
 
+    def binary(self, name: str, form: re.Pattern[str]) -> bytes:
+        return bytes.fromhex(self.text(name, form))
+
     def hash(self, name: str) -> bytes:
-        return bytes.fromhex(self.text(name, _HASH))
+        return self.binary(name, _HASH)
 
     def script(self, name: str) -> bytes:
-        return bytes.fromhex(self.text(name, _SCRIPT))
+        return self.binary(name, _SCRIPT)
 
     def number(self, name: str, *, least: int = 0, most: int = 2**31 - 1) -> int:
         value = self.value(name)

@@ -6,6 +6,7 @@ The snapshot is of the very block that the manifest names, so what it does not h
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain, islice
 
 from native import FoundCoin
@@ -44,7 +45,8 @@ class SnapshotNode:
 
         Raises:
             Rejected: ``chain.wrong-amount``; ``chain.wrong-block`` where the snapshot has coins
-                that are younger than the manifest says its block is.
+                that are younger than the manifest says its block is. Where all are older there is
+                a remark: almost every block leaves the coin that pays for it.
             CannotCheck: unreadable, or of another block.
         """
         block = block_of(checked)
@@ -70,11 +72,24 @@ class SnapshotNode:
         _check_rows(among, totals)
         search.check_found()
         _check_sets(sets, iter(totals[len(among) :]))
-        return confirmed(evidence, among, sets)
+        return [
+            replace(found, remarks=(*found.remarks, *_remarks(block.height, highest)))
+            for found in confirmed(evidence, among, sets)
+        ]
 
     def _advance(self, done: int) -> None:
         if self._progress is not None:
             self._progress(done, self._snapshot.coins)
+
+
+def _remarks(height: int, highest: int) -> list[str]:
+    """Return what is odd about a snapshot's youngest coin."""
+    if highest == height:
+        return []
+    return [
+        f"the youngest coin of your snapshot is of height {highest}, and the manifest says that "
+        f"its block is of height {height}: a block seldom leaves no coin"
+    ]
 
 
 def _check_rows(among: Sequence[Place], totals: Sequence[int]) -> None:

@@ -5,24 +5,17 @@ canonical text of an address of a standard template, `check_ownership` a signatu
 `ownership_message`. The template is checked here before a library is asked, since a script engine
 rightly calls an anyone-can-spend script valid, and that proves no owner.
 
-Importing this package before embit or btclib keeps both on their pure-Python arithmetic: the one
-would load a libsecp256k1 that it carries prebuilt, the other any that happens to be installed.
 The libraries take as long to load as a customer's whole check, which needs none of them: they are
 imported in the functions that do.
 """
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 
-# None makes an import of the name fail, which both libraries take as "not installed".
-for _native in ("embit.util.ctypes_secp256k1", "btclib_secp256k1"):
-    sys.modules.setdefault(_native, None)  # type: ignore[arg-type]
-
-from verifier.ownership.addresses import Address, Template, parse_address  # noqa: E402
-from verifier.ownership.errors import OwnershipCode, OwnershipError, bad_signature  # noqa: E402
-from verifier.ownership.message import ownership_message  # noqa: E402
+from verifier.ownership.addresses import Address, Template, parse_address
+from verifier.ownership.errors import OwnershipCode, OwnershipError, bad_signature
+from verifier.ownership.message import ownership_message
 
 __all__ = [
     "Address",

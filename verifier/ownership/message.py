@@ -11,7 +11,7 @@ def ownership_message(
 ) -> str:
     """Return the text to sign: six lines joined by LF, with no LF at the end.
 
-    The lines are the protocol tag, the exchange's public key (``assay1:`` and 64 hex digits), its
+    The lines are the protocol tag, the exchange's public key (its text, ``assay1…``), its
     name, the snapshot id, the chain, and the block hash in 64 lower-case hex digits, in the byte
     order in which the manifest stores it. So a signature made for another exchange, snapshot or
     block proves nothing here. As no field spans lines, two different statements never share a text.

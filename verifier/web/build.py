@@ -21,7 +21,7 @@ from pathlib import Path
 
 import zopfli.gzip
 
-from verifier.account import unassigned_ranges
+from verifier.account import refused_points
 from verifier.units import KNOWN_UNITS
 
 WEB = Path(__file__).parent
@@ -108,7 +108,8 @@ def module_source(name: str) -> str:
     """Return the text of a module: of ``src``, or a table of the verifier's own."""
     match name:
         case "unicode":
-            return f"export const UNASSIGNED = {_compact(unassigned_ranges())};\n"
+            ids, names = (_compact(refused_points()[name]) for name in ("ids", "names"))
+            return f"export const IN_NO_ID = {ids};\nexport const IN_NO_NAME = {names};\n"
         case "units":
             return f"export const KNOWN_UNITS = {_compact(sorted(KNOWN_UNITS))};\n"
     return (WEB / "src" / f"{name}.js").read_text()

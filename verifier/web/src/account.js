@@ -1,9 +1,9 @@
 // Canonical account ids and names, exactly as Unicode 15.0 has them (spec/protocol.md, 1.1). The
 // browser's own tables may be newer: NFC is stable over what 15.0 assigns, and all else is refused
-// by the ranges in unicode.js first.
+// by the lists of code-points.json first, of which build.py makes unicode.js.
 
 import { utf8 } from "./bytes.js";
-import { UNASSIGNED } from "./unicode.js";
+import { IN_NO_ID, IN_NO_NAME } from "./unicode.js";
 
 const MAX_ID_BYTES = 128;
 const MAX_NAME_BYTES = 64;
@@ -30,15 +30,27 @@ export function canonicalAccountId(text, type) {
   return canonical;
 }
 
-export const canonicalName = (text) => canonicalText(text, "opaque", MAX_NAME_BYTES);
+/** The canonical form of an exchange's name. */
+export function canonicalName(text) {
+  const canonical = canonicalText(text, "opaque", MAX_NAME_BYTES);
+  checkShown(canonical);
+  return canonical;
+}
+
+/** Throws where a text has a character that does not show as itself, or two spaces in a row. */
+export function checkShown(text) {
+  if (text.includes("  ") || Array.from(text).some((character) => isIn(character, IN_NO_NAME))) {
+    throw new AccountError("invisible");
+  }
+}
 
 function canonicalText(text, type, maxBytes) {
   let canonical = text.replace(/^[ \t\r\n]+|[ \t\r\n]+$/g, "");
   if (type === "phone") canonical = canonical.replace(/[ -]/g, "");
   if (canonical === "") throw new AccountError("empty");
-  const points = Array.from(canonical, (character) => character.codePointAt(0));
-  points.forEach(checkCodePoint);
-  if (points.length > MAX_EXPANSION * maxBytes) throw new AccountError("too-long");
+  const characters = Array.from(canonical);
+  if (characters.some((character) => isIn(character, IN_NO_ID))) throw new AccountError("refused-character");
+  if (characters.length > MAX_EXPANSION * maxBytes) throw new AccountError("too-long");
   canonical = canonical.normalize("NFC");
   if (type === "email") {
     canonical = canonical.replace(/[A-Z]/g, (letter) => letter.toLowerCase()).normalize("NFC");
@@ -47,20 +59,15 @@ function canonicalText(text, type, maxBytes) {
   return canonical;
 }
 
-function checkCodePoint(point) {
-  if (point < 0x20 || (0x7f <= point && point < 0xa0)) throw new AccountError("control");
-  if (0xd800 <= point && point < 0xe000) throw new AccountError("surrogate");
-  if (isUnassigned(point)) throw new AccountError("unassigned");
-}
-
-/** UNASSIGNED holds first and last of every range, ascending. */
-function isUnassigned(point) {
+/** Whether a character is in ranges, which ascend and are given by first and last code point. */
+function isIn(character, ranges) {
+  const point = character.codePointAt(0);
   let low = 0;
-  let high = UNASSIGNED.length / 2;
+  let high = ranges.length / 2;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (point > UNASSIGNED[2 * middle + 1]) low = middle + 1;
+    if (point > ranges[2 * middle + 1]) low = middle + 1;
     else high = middle;
   }
-  return 2 * low < UNASSIGNED.length && UNASSIGNED[2 * low] <= point;
+  return 2 * low < ranges.length && ranges[2 * low] <= point;
 }

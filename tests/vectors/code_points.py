@@ -1,0 +1,74 @@
+"""Makes the table of code points that no account id, and that no name, may hold.
+
+`spec/protocol.md` 1.1 says which they are, by properties of Unicode 15.0. General categories are
+those of unicodedata2, which carries that version. The two properties that it lacks are written
+here, as DerivedCoreProperties.txt and PropList.txt of 15.0 have them.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+if sys.version_info[:2] == (3, 12):
+    import unicodedata
+else:
+    import unicodedata2 as unicodedata
+
+ROOT = Path(__file__).parents[2]
+# The specification's, and the verifier's own copy, which is installed with it.
+FILES = (ROOT / "spec" / "code-points.json", ROOT / "verifier" / "code_points.json")
+
+BIDI_CONTROL = {0x61C, *range(0x200E, 0x2010), *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
+# Default_Ignorable_Code_Point, but for what is of category Cf or Cn.
+DEFAULT_IGNORABLE = {
+    0x34F,
+    *range(0x115F, 0x1161),
+    *range(0x17B4, 0x17B6),
+    *range(0x180B, 0x1810),
+    0x3164,
+    *range(0xFE00, 0xFE10),
+    0xFFA0,
+    *range(0xE0100, 0xE01F0),
+}
+BRAILLE_BLANK = 0x2800  # a symbol that shows as a space
+
+
+def nfc(text: str) -> str:
+    return str(unicodedata.normalize("NFC", text))
+
+
+def in_no_id(point: int) -> bool:
+    return unicodedata.category(chr(point)) in ("Cc", "Cn", "Cs") or point in BIDI_CONTROL
+
+
+def in_no_name(point: int) -> bool:
+    if in_no_id(point) or point in DEFAULT_IGNORABLE or point == BRAILLE_BLANK:
+        return True
+    is_space = unicodedata.category(chr(point)) in ("Zs", "Zl", "Zp")
+    return unicodedata.category(chr(point)) in ("Cf", "Co") or (is_space and point != ord(" "))
+
+
+def ranges(is_in: Callable[[int], bool]) -> list[int]:
+    """First and last of every range of code points, ascending."""
+    found: list[int] = []
+    for point in filter(is_in, range(sys.maxunicode + 1)):
+        if found and found[-1] == point - 1:
+            found[-1] = point
+        else:
+            found += [point, point]
+    return found
+
+
+def table() -> str:
+    if unicodedata.unidata_version != "15.0.0":
+        raise ValueError("the table is that of Unicode 15.0.0")
+    lists = {"ids": ranges(in_no_id), "names": ranges(in_no_name), "unicode": "15.0.0"}
+    return json.dumps(lists, separators=(",", ":")) + "\n"
+
+
+def write() -> None:
+    for path in FILES:
+        path.write_text(table(), "ascii")
