@@ -22,7 +22,8 @@ from verifier.chain.levels import Level
 from verifier.chain.nodes import Nodes
 from verifier.chain.tokens import TokenSlot
 from verifier.chain.utxo_snapshot import UtxoSnapshot
-from verifier.errors import CannotCheck, Code, Misuse, Rejected
+from verifier.compare import compare_manifests, save_manifests
+from verifier.errors import CannotCheck, Misuse, Rejected
 from verifier.history import find_bundle
 from verifier.keys import read_public_key
 from verifier.output import JsonOutput, Output, TextOutput, escape
@@ -40,31 +41,9 @@ _UNIT = re.compile(r"([A-Z0-9]{1,16})=([a-z0-9-]{1,32}):([^:]*):([0-9]{1,2})")
 _RATIO = re.compile(r"([0-9]{1,10})/([0-9]{1,10})")
 _PROGRESS_SECONDS = 0.2
 _SERVE = "Audit bundles for everybody, and show what was found: the auditing host."
+_COMPARE = "Show whether two manifests are evidence that their exchange deceives."
+_COMPARE_CODES = " Exit codes: 0 they are, 3 they are not, 1 one cannot be read, 2 two keys."
 _WEB_HASH = "Check that a page for customers is the one of this version, byte for byte."
-
-_FETCH_AGAIN = (
-    "Fetch the bundle again. If the same happens, keep manifest.msgpack and manifest.sig: "
-    "the exchange signed them."
-)
-_KEEP_PACKAGE = (
-    "Keep the package, manifest.msgpack and manifest.sig: the exchange signed them, and together "
-    "with the bundle they show the fault to anyone."
-)
-_ADVICE = {
-    Code.MANIFEST_BAD_SIGNATURE: "Compare the key with the one the exchange gave out elsewhere.",
-    Code.MANIFEST_KEY_MISMATCH: "Compare the key with the one the exchange gave out elsewhere.",
-    Code.MANIFEST_EQUIVOCATION: "Keep both manifests and signatures: they are proof of fraud.",
-    Code.MANIFEST_UNKNOWN_UNIT: "If you know the unit to be right, name it with --unit.",
-    Code.PROOF_UNKNOWN_SLOT: "If you know where the token keeps balances, say --token-slot.",
-    Code.CHAIN_WRONG_BLOCK: "Ask a second node. If it agrees, the exchange signed for a block that "
-    "is not the chain's: keep manifest.msgpack and manifest.sig.",
-    Code.PACKAGE_WRONG_MANIFEST: "Use the bundle of the package's snapshot. If it is, keep both.",
-    Code.PACKAGE_WRONG_ACCOUNT: "Type the id exactly as the exchange knows it, or ask for yours.",
-    Code.WEB_OTHER_PAGE: "Type nothing into it. It may be another version's page, or a false one.",
-    Code.INCLUSION_UNKNOWN_ASSET: "Your balance is not counted. Keep the package and ask why.",
-    Code.INCLUSION_BALANCE_SHORT: "Your balance is not counted in full. Keep the package: it is "
-    "signed and says what the exchange counts.",
-}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -86,17 +65,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace, out: Output) -> int:
     try:
-        arguments.run(arguments, out)
+        code: int | None = arguments.run(arguments, out)
     except Misuse as error:
         print(f"assay-verify: {escape(str(error))}", file=sys.stderr)
         return USAGE
     except Rejected as error:
-        out.reject(error, _advice(error.code, arguments.run is _inclusion))
+        out.reject(error)
         return REJECTED
     except CannotCheck as error:
         out.fail(error)
         return CANNOT_CHECK
-    return ACCEPTED
+    return ACCEPTED if code is None else code
 
 
 def _audit(arguments: argparse.Namespace, out: Output) -> None:
@@ -151,6 +130,16 @@ def _inclusion(arguments: argparse.Namespace, out: Output) -> None:
     out.accept_inclusion(report)
 
 
+def _compare(arguments: argparse.Namespace, out: Output) -> int:
+    key = None if arguments.exchange_key is None else read_public_key(arguments.exchange_key)
+    found = compare_manifests(arguments.first, arguments.second, key)
+    kept = (
+        [] if arguments.out is None or not found.is_fraud else save_manifests(found, arguments.out)
+    )
+    out.compare(found, kept)
+    return ACCEPTED if found.is_fraud else REJECTED
+
+
 def _serve(arguments: argparse.Namespace, out: Output) -> None:
     from verifier.host.settings import read_settings
 
@@ -164,15 +153,6 @@ def _serve(arguments: argparse.Namespace, out: Output) -> None:
 
 def _web_hash(arguments: argparse.Namespace, out: Output) -> None:
     out.accept_page(check_page(arguments.page))
-
-
-def _advice(code: Code, inclusion: bool) -> str:
-    if code in _ADVICE:
-        return _ADVICE[code]
-    family = code.partition(".")[0]
-    if inclusion and family in ("page", "argument", "inclusion", "package"):
-        return _KEEP_PACKAGE
-    return _FETCH_AGAIN
 
 
 class _Progress:
@@ -304,6 +284,22 @@ def _parser() -> argparse.ArgumentParser:
     inclusion.add_argument(
         "--only", action="store_true", help="compare the assets given with --balance and no others"
     )
+
+    compare = commands.add_parser("compare", help=_COMPARE, description=_COMPARE + _COMPARE_CODES)
+    compare.set_defaults(run=_compare)
+    for name in ("first", "second"):
+        compare.add_argument(
+            name,
+            metavar=name.upper(),
+            help="a bundle (folder or http(s) URL), or a manifest's file with its .sig beside it",
+        )
+    compare.add_argument(
+        "--exchange-key", metavar="KEY", help="the key that must have signed both, or a file of it"
+    )
+    compare.add_argument(
+        "--out", type=Path, metavar="DIR", help="where to keep both manifests, if they are evidence"
+    )
+    compare.add_argument("--json", action="store_true", help="print one JSON object")
 
     serve = commands.add_parser("serve", help=_SERVE, description=_SERVE)
     serve.set_defaults(run=_serve)

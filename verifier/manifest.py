@@ -36,7 +36,16 @@ from verifier.policy import ASSET_CODE, CHAIN_NAME, Policy
 from verifier.source import Source
 from verifier.statement import length_prefixed, manifest_context, manifest_digest
 from verifier.units import KNOWN_UNITS, KnownUnit
-from verifier.wire import Asset, BadFields, Chain, Manifest, NotCanonical, Unit, read_record
+from verifier.wire import (
+    Asset,
+    BadFields,
+    Chain,
+    Manifest,
+    NotCanonical,
+    Rotation,
+    Unit,
+    read_record,
+)
 
 MANIFEST_PATH = "manifest.msgpack"
 SIGNATURE_PATH = "manifest.sig"
@@ -183,17 +192,24 @@ def rotation_body(old_key: bytes, new_key: bytes, exchange: str, previous: bytes
     return b"".join(length_prefixed(item) for item in (old_key, new_key, exchange)) + previous
 
 
+def rotation_fault(manifest: Manifest, rotation: Rotation) -> str:
+    """Return what is wrong with the statement of a new key, or nothing."""
+    old, new = rotation.old_key, manifest.public_key
+    body = rotation_body(old, new, manifest.exchange, manifest.previous)
+    if old == new or manifest.previous == bytes(ID_BYTES):
+        return "one key, or no previous manifest"
+    if not is_signed(old, "rotation", body, rotation.old_signature):
+        return "not signed by the old key"
+    if not is_signed(new, "rotation", body, rotation.new_signature):
+        return "not signed by the new key"
+    return ""
+
+
 def _check_rotation(manifest: Manifest) -> None:
     """Number 14."""
     for rotation in manifest.rotation:
-        old, new = rotation.old_key, manifest.public_key
-        body = rotation_body(old, new, manifest.exchange, manifest.previous)
-        if old == new or manifest.previous == bytes(ID_BYTES):
-            raise _fault(Code.MANIFEST_BAD_ROTATION, "one key, or no previous manifest")
-        if not is_signed(old, "rotation", body, rotation.old_signature):
-            raise _fault(Code.MANIFEST_BAD_ROTATION, "not signed by the old key")
-        if not is_signed(new, "rotation", body, rotation.new_signature):
-            raise _fault(Code.MANIFEST_BAD_ROTATION, "not signed by the new key")
+        if fault := rotation_fault(manifest, rotation):
+            raise _fault(Code.MANIFEST_BAD_ROTATION, fault)
 
 
 def _check_units(

@@ -8,14 +8,19 @@ from __future__ import annotations
 import json
 import sys
 import time
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from verifier.account import is_shown
 from verifier.chain.levels import Level
-from verifier.errors import CannotCheck, Rejected
+from verifier.compare import Comparison
+from verifier.errors import CannotCheck, Code, Rejected
 from verifier.holdings import AssetReport
 from verifier.inclusion import Amount
+from verifier.keys import public_key_text
+from verifier.texts import explain
 from verifier.units import coins_text
 from verifier.verify import Check, InclusionReport, NotCompared, Report, TooWeak, utc_text
 
@@ -64,12 +69,16 @@ class Output:
         """Tell that a page is this version's; ``digest`` is its SHA-256 in hex."""
         raise NotImplementedError
 
-    def reject(self, error: Rejected, advice: str) -> None:
+    def compare(self, found: Comparison, kept: Sequence[Path]) -> None:
+        """Tell what two manifests prove together; ``kept`` are the files that they are in now."""
+        raise NotImplementedError
+
+    def reject(self, error: Rejected) -> None:
         """Tell the fault, and what to do."""
         raise NotImplementedError
 
     def fail(self, error: CannotCheck) -> None:
-        """Tell why there is no verdict."""
+        """Tell why there is no verdict, and what to do."""
         raise NotImplementedError
 
     def warn(self, warnings: Sequence[str]) -> None:
@@ -106,9 +115,22 @@ class TextOutput(Output):
         """See `Output`."""
         self._print([f"sha256 {digest}", "ACCEPTED: it is the page of this version"])
 
-    def reject(self, error: Rejected, advice: str) -> None:
+    def compare(self, found: Comparison, kept: Sequence[Path]) -> None:
         """See `Output`."""
-        self._print([f"REJECTED {error}", advice])
+        told = [
+            f"{public_key_text(item.fields.public_key)} signed {item.fields.snapshot_id} of "
+            f"{utc_text(item.fields.time)}, digest {item.digest.hex()}"
+            for item in (found.first, found.second)
+        ]
+        told += [f"kept {path}" for path in kept]
+        verdict = f"PROVED: {found.fault}"
+        if not found.is_fraud:
+            verdict = "NOT PROVED: an honest exchange may have signed both"
+        self._print([*told, verdict])
+
+    def reject(self, error: Rejected) -> None:
+        """See `Output`."""
+        self._print([f"REJECTED {error}", _explained(error.code)])
 
     def fail(self, error: CannotCheck) -> None:
         """See `Output`."""
@@ -118,7 +140,7 @@ class TextOutput(Output):
         elif isinstance(error, TooWeak):
             self.warn(error.report.warnings)
             lines = _lines(error.report)
-        self._print([*lines, f"NOT CHECKED {error}"])
+        self._print([*lines, f"NOT CHECKED {error}", _explained(error.code)])
 
     def _print(self, lines: Sequence[str]) -> None:
         for line in lines:
@@ -150,9 +172,31 @@ class JsonOutput(Output):
         self._checks.append(Check("page", ok=True, figures={"sha256": digest}))
         self._print(None, {})
 
-    def reject(self, error: Rejected, advice: str) -> None:
+    def compare(self, found: Comparison, kept: Sequence[Path]) -> None:
         """See `Output`."""
-        self._print({"code": error.code, "where": error.where, "message": error.message}, {})
+        told = {
+            "proved": found.is_fraud,
+            "fault": found.fault or None,
+            "manifests": [
+                {
+                    "digest": item.digest.hex(),
+                    "exchange": item.fields.exchange,
+                    "manifest": b64encode(item.data).decode(),
+                    "previous": item.fields.previous.hex(),
+                    "public_key": public_key_text(item.fields.public_key),
+                    "signature": b64encode(item.signature).decode(),
+                    "snapshot_id": item.fields.snapshot_id,
+                    "time": utc_text(item.fields.time),
+                }
+                for item in (found.first, found.second)
+            ],
+            "kept": [str(path) for path in kept],
+        }
+        print(json.dumps(told, indent=2))
+
+    def reject(self, error: Rejected) -> None:
+        """See `Output`."""
+        self._print(_error_object(error.code, error.where, error.message), {})
 
     def fail(self, error: CannotCheck) -> None:
         """See `Output`."""
@@ -164,7 +208,7 @@ class JsonOutput(Output):
             report = error.report
             self.warn(report.warnings)
             amounts = _asset_objects(report)
-        self._print({"code": error.code, "where": "", "message": error.message}, amounts, report)
+        self._print(_error_object(error.code, "", error.message), amounts, report)
 
     def _print(
         self,
@@ -209,6 +253,23 @@ def escape(text: str) -> str:
         character if character.isprintable() and is_shown(character) else ascii(character)[1:-1]
         for character in text
     )
+
+
+def _explained(code: Code) -> str:
+    """Return what a code means, and what to do."""
+    words = explain(code)
+    return f"{words.finding} {words.advice}"
+
+
+def _error_object(code: Code, where: str, message: str) -> dict[str, str]:
+    words = explain(code)
+    return {
+        "code": code,
+        "where": where,
+        "message": message,
+        "finding": words.finding,
+        "advice": words.advice,
+    }
 
 
 def _lines(report: Report) -> list[str]:

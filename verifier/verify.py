@@ -320,7 +320,11 @@ def _check_manifest(
         figures["digest"] = checked.digest.hex()
     if previous is not None:
         with plan.step("previous manifest"):
-            check_previous(checked, *_read_previous(previous))
+            try:
+                kept = read_kept_manifest(previous)
+            except CannotCheck as error:
+                raise CannotCheck(error.code, f"previous manifest: {error.message}") from None
+            check_previous(checked, *kept)
     return checked
 
 
@@ -513,16 +517,18 @@ def open_bundle(bundle: str | Path | Source) -> Source:
     return FolderSource(Path(bundle))
 
 
-def _read_previous(previous: str | Path) -> tuple[bytes, bytes]:
-    """Read a manifest that the user kept: a bundle's, or a file's with its signature beside it."""
-    folder, slash, name = str(previous).rpartition("/")
+def read_kept_manifest(place: str | Path) -> tuple[bytes, bytes]:
+    """Read a manifest that the user kept: a bundle's, or a file's with its signature beside it.
+
+    Raises:
+        CannotCheck: it cannot be read, or is not there.
+        Misuse: the URL is malformed.
+    """
+    folder, slash, name = str(place).rpartition("/")
     is_url = folder.startswith(("http://", "https://"))
-    is_file = name.endswith(".msgpack") if is_url else Path(previous).is_file()
-    try:
-        if not is_file:
-            with closing(open_bundle(previous)) as source:
-                return read_signed_manifest(source)
-        with closing(open_bundle(folder + slash or ".")) as source:
-            return read_signed_manifest(source, name, PurePosixPath(name).with_suffix(".sig").name)
-    except CannotCheck as error:
-        raise CannotCheck(error.code, f"previous manifest: {error.message}") from None
+    is_file = name.endswith(".msgpack") if is_url else Path(place).is_file()
+    if not is_file:
+        with closing(open_bundle(place)) as source:
+            return read_signed_manifest(source)
+    with closing(open_bundle(folder + slash or ".")) as source:
+        return read_signed_manifest(source, name, PurePosixPath(name).with_suffix(".sig").name)

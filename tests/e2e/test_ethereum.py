@@ -358,7 +358,7 @@ def test_the_command_without_its_node(
     code = verifier.cli.main([*words, "--ethereum-rpc", "http://us:secret@127.0.0.1:9"])
     out = capsys.readouterr().out
     assert code == verifier.cli.CANNOT_CHECK
-    assert out.splitlines()[-1].startswith("NOT CHECKED check.unreadable: node 127.0.0.1:9: ")
+    assert out.splitlines()[-2].startswith("NOT CHECKED check.unreadable: node 127.0.0.1:9: ")
     assert "secret" not in out
 
 

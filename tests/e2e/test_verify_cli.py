@@ -21,7 +21,9 @@ from tests.e2e.service import running
 from tests.unit.verifier_bundle import BLOCKS, Bundle
 from verifier import output
 from verifier.cli import main
+from verifier.errors import Code
 from verifier.keys import public_key_text
+from verifier.texts import explain
 
 ALICE, BOB, CAROL = "alice@example.com", "bob@example.com", "carol@example.com"
 LAST_LINE = "ACCEPTED as claimed: amounts of BTC, ETH rest on the exchange's word"
@@ -144,7 +146,7 @@ def test_require_refuses_what_is_weaker(bundle, run, name, strength, code):
     assert exit_code == code
     assert ("ACCEPTED" in lines[-1]) == (code == 0)
     if code:
-        assert lines[-1].startswith("NOT CHECKED check.too-weak: ")
+        assert lines[-2].startswith("NOT CHECKED check.too-weak: ")
     exit_code, lines, _ = run(name, bundle.folder, "--require", strength, "--json")
     found = only_json(lines)
     assert (exit_code, found["accepted"]) == (code, code == 0)
@@ -173,7 +175,7 @@ def test_inclusion_shows_typed_and_counted(included):
 def test_inclusion_wants_every_asset(included):
     code, lines, _ = included(ALICE, "--balance", "BTC=1.5")
     assert code == 1
-    assert lines[-1] == "NOT CHECKED check.not-compared: not compared: ETH 3.2"
+    assert lines[-2] == "NOT CHECKED check.not-compared: not compared: ETH 3.2"
     assert "ACCEPTED" not in "".join(lines)
     code, lines, _ = included(ALICE, "--balance", "BTC=1.5", "--json")
     found = only_json(lines)
@@ -182,6 +184,8 @@ def test_inclusion_wants_every_asset(included):
         "code": "check.not-compared",
         "where": "",
         "message": "not compared: ETH 3.2",
+        "finding": explain(Code.CHECK_NOT_COMPARED).finding,
+        "advice": explain(Code.CHECK_NOT_COMPARED).advice,
     }
     assert found["amounts"]["ETH"] == {"counted": "3.2", "typed": None}
     code, lines, _ = included(ALICE, "--balance", "BTC=1.5", "--only")
@@ -224,7 +228,7 @@ def test_a_rejection_names_place_and_advice(tmp_path, run, capsys):
         "inclusion", package, "--bundle", broken.folder, "--account", ALICE, "--balance", "BTC=1"
     )
     assert code == 3
-    assert lines[-1].startswith("Keep the package, manifest.msgpack and manifest.sig")
+    assert lines[-1].endswith(explain(Code.ARGUMENT_REJECTED).advice)
 
 
 @pytest.mark.parametrize(
@@ -285,13 +289,13 @@ def test_what_cannot_be_read_is_no_verdict(bundle, run, included, tmp_path, caps
     for folder in (tmp_path / "nowhere", bundle.folder / "manifest.sig", "http://127.0.0.1:1/"):
         code, lines, _ = run("audit", folder)
         assert code == 1
-        assert lines[-1].startswith("NOT CHECKED check.unreadable: ")
+        assert lines[-2].startswith("NOT CHECKED check.unreadable: ")
         code, lines, _ = run("audit", folder, "--json")
         found = only_json(lines)
         assert (code, found["error"]["code"], found["amounts"]) == (1, "check.unreadable", {})
     code, lines, _ = included(ALICE, "--balance", "BTC=1", package=tmp_path / "nowhere")
     assert code == 1
-    assert lines[-1].startswith("NOT CHECKED check.unreadable: the package: ")
+    assert lines[-2].startswith("NOT CHECKED check.unreadable: the package: ")
 
 
 def test_where_nothing_is_signed_nothing_is_false(bundle, tmp_path, run):
@@ -299,7 +303,7 @@ def test_where_nothing_is_signed_nothing_is_false(bundle, tmp_path, run):
     for command in ("audit", "solvency"):
         code, lines, _ = run(command, tmp_path)
         assert code == 1
-        assert lines[-1].startswith("NOT CHECKED check.no-bundle: manifest.msgpack: ")
+        assert lines[-2].startswith("NOT CHECKED check.no-bundle: manifest.msgpack: ")
     shutil.copy(bundle.folder / "manifest.msgpack", tmp_path)
     code, lines, _ = run("audit", tmp_path, "--json")
     assert (code, only_json(lines)["error"]["code"]) == (1, "check.no-bundle")
@@ -448,7 +452,7 @@ def test_a_bundle_over_http(bundle, run, served):
     assert "BTC: you typed 1.5, counted 1.5" in lines
     code, lines, _ = run("audit", url + "/nowhere")
     assert code == 1
-    assert lines[-1].startswith("NOT CHECKED check.no-bundle: manifest.msgpack: ")
+    assert lines[-2].startswith("NOT CHECKED check.no-bundle: manifest.msgpack: ")
 
 
 def test_a_missing_page_file_over_http(run, served):

@@ -1,0 +1,109 @@
+"""Two manifests side by side: what they prove together of whoever signed them.
+
+Nobody but the holder of a key can sign under it, so two manifests that no honest history holds are
+evidence for anyone, whoever shows them. Source: spec/protocol.md 7.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from verifier.errors import CannotCheck, Code, Misuse
+from verifier.keys import is_signed, parse_public_key
+from verifier.manifest import rotation_fault
+from verifier.statement import manifest_digest
+from verifier.verify import read_kept_manifest
+from verifier.wire import Manifest, read_record
+
+
+@dataclass(frozen=True, slots=True)
+class SignedManifest:
+    """A manifest whose signature verifies: its bytes, signature, 32-byte digest, and fields."""
+
+    data: bytes
+    signature: bytes
+    digest: bytes
+    fields: Manifest
+
+    @property
+    def keys(self) -> frozenset[bytes]:
+        """The keys that signed it: its own, and the one that this replaced."""
+        fields = self.fields
+        old = (item.old_key for item in fields.rotation if not rotation_fault(fields, item))
+        return frozenset({fields.public_key, *old})
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What two manifests prove; ``fault`` is empty where they contradict no honest history."""
+
+    first: SignedManifest
+    second: SignedManifest
+    fault: str
+
+    @property
+    def is_fraud(self) -> bool:
+        """Whether no honest exchange signs both."""
+        return bool(self.fault)
+
+
+def compare_manifests(
+    first: str | Path, second: str | Path, exchange_key: str | bytes | None = None
+) -> Comparison:
+    """Compare two manifests: bundles, or files with their signatures beside them.
+
+    Args:
+        first, second: each a folder, an http(s) URL, or a ``.msgpack`` file or URL; untrusted.
+        exchange_key: the key that must have signed both, itself or by a rotation. Without one it is
+            whatever key both name: then they prove something of its holder, whoever that is.
+
+    Raises:
+        CannotCheck: one cannot be read, or is signed by nobody.
+        Misuse: they are of two keys, or of another than ``exchange_key``.
+    """
+    one, other = _signed(first), _signed(second)
+    common = one.keys & other.keys
+    if exchange_key is not None:
+        common &= {parse_public_key(exchange_key)}
+    if not common:
+        raise Misuse("the manifests are not signed by one key: they prove nothing together")
+    return Comparison(one, other, _fault(one, other))
+
+
+def _fault(first: SignedManifest, second: SignedManifest) -> str:
+    if first.digest == second.digest:
+        return ""
+    if first.fields.snapshot_id == second.fields.snapshot_id:
+        return f"two different manifests are signed for snapshot {first.fields.snapshot_id}"
+    if first.fields.previous == second.fields.previous:
+        after = "follow the same one" if any(first.fields.previous) else "are each said to be first"
+        ids = f"{first.fields.snapshot_id} and {second.fields.snapshot_id}"
+        return f"two different snapshots, {ids}, {after}"
+    return ""
+
+
+def _signed(place: str | Path) -> SignedManifest:
+    data, signature = read_kept_manifest(place)
+    try:
+        fields = read_record(Manifest, data)
+    except ValueError as error:
+        raise CannotCheck(Code.CHECK_UNREADABLE, f"{place}: no manifest: {error}") from None
+    if not is_signed(fields.public_key, "manifest-signature", data, signature):
+        raise CannotCheck(Code.CHECK_UNREADABLE, f"{place}: not signed by the key that it names")
+    return SignedManifest(data, signature, manifest_digest(data), fields)
+
+
+def save_manifests(found: Comparison, folder: Path) -> list[Path]:
+    """Write both manifests and signatures into a folder, made if need be; return the files.
+
+    Each is named by its digest, so that an earlier one is never written over.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for manifest in (found.first, found.second):
+        for suffix, data in ((".msgpack", manifest.data), (".sig", manifest.signature)):
+            path = folder / f"{manifest.digest.hex()}{suffix}"
+            path.write_bytes(data)
+            written.append(path)
+    return written
