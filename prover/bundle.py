@@ -54,7 +54,7 @@ class Balance:
     asset: AssetConfig
     capacity: int
     root: Root
-    evidence: wire.AnyEvidence
+    evidence: wire.Evidence
     opened: Opened
 
 

@@ -231,7 +231,7 @@ def _freeze_ledger(work: _Work) -> tuple[Ledger, bytes]:
         return load_ledger(folder), digest.result()
 
 
-def _freeze_evidence(work: _Work) -> tuple[dict[str, wire.AnyEvidence], dict[str, Opened]]:
+def _freeze_evidence(work: _Work) -> tuple[dict[str, wire.Evidence], dict[str, Opened]]:
     """Return the frozen evidence by asset, and what its hidden sets open to.
 
     Lists, sets and openings are read only if there is none.
@@ -253,7 +253,7 @@ def _freeze_evidence(work: _Work) -> tuple[dict[str, wire.AnyEvidence], dict[str
         )
         stated = state(config, work.frozen.public_key)
         for asset in config.assets:
-            check_hidden(stated, asset, wire.read_evidence(files[asset.code]))
+            check_hidden(stated, asset, wire.read_record(wire.Evidence, files[asset.code]))
         with fresh_folder(folder) as partial:
             for code, data in files.items():
                 (partial / code).write_bytes(data)
@@ -261,7 +261,7 @@ def _freeze_evidence(work: _Work) -> tuple[dict[str, wire.AnyEvidence], dict[str
                 (partial / f"{code}{OPENED}").write_bytes(opened)
     codes = [asset.code for asset in config.assets]
     return (
-        {code: wire.read_evidence((folder / code).read_bytes()) for code in codes},
+        {code: wire.read_record(wire.Evidence, (folder / code).read_bytes()) for code in codes},
         {
             code: wire.read_record(Opened, (folder / f"{code}{OPENED}").read_bytes())
             for code in codes
@@ -272,7 +272,7 @@ def _freeze_evidence(work: _Work) -> tuple[dict[str, wire.AnyEvidence], dict[str
 def _check_coverage(
     config: SnapshotConfig,
     ledger: Ledger,
-    evidence: dict[str, wire.AnyEvidence],
+    evidence: dict[str, wire.Evidence],
     openings: dict[str, Opened],
 ) -> None:
     """Refuse when some asset times den falls below its liabilities times num."""

@@ -1,8 +1,8 @@
 """The evidence of one asset: disclosed addresses, who signed for them, hidden keys, and amounts.
 
-The one composer of its checks, in the order of spec/errors.md, section 2; a file of version 1 has
-addresses and signatures alone. The signatures say that whoever can spend from an address named this
-exchange, snapshot and block. Sources: spec/protocol.md, section 3; spec/wire.md, section 4.
+The one composer of its checks, in the order of spec/errors.md, section 2. The signatures say that
+whoever can spend from an address named this exchange, snapshot and block. Sources:
+spec/protocol.md, section 3; spec/wire.md, section 4.
 """
 
 from __future__ import annotations
@@ -28,20 +28,19 @@ from verifier.ownership import (
     parse_address,
 )
 from verifier.ownership.contract import CONTRACT_FORMAT, contract_signature
-from verifier.params import ASSETS_LIMIT, MAX_EVIDENCE_BYTES
+from verifier.params import ASSETS_LIMIT, EVIDENCE_VERSION, MAX_EVIDENCE_BYTES
 from verifier.policy import Policy
 from verifier.reserves import BIP127, Reserves
 from verifier.statement import evidence_digest
 from verifier.wire import (
-    AnyEvidence,
     Asset,
     BadFields,
-    EvidenceV2,
+    Evidence,
     NotCanonical,
     Row,
     StateProof,
     Unit,
-    read_evidence,
+    read_record,
 )
 
 SUPPORTED_CHAINS = frozenset({"bitcoin", "ethereum"})
@@ -134,28 +133,26 @@ def check_evidence(
     return found
 
 
-def _read(asset: Asset, data: bytes) -> AnyEvidence:
+def _read(asset: Asset, data: bytes) -> Evidence:
     """Numbers 4 to 9."""
     if not 1 <= len(data) <= MAX_EVIDENCE_BYTES:
         raise _fault(Code.EVIDENCE_TOO_LARGE, asset, "empty, or larger than 128 MiB")
     if evidence_digest(data) != asset.evidence:
         raise _fault(Code.EVIDENCE_WRONG_DIGEST, asset, "not the evidence that the manifest names")
     try:
-        evidence = read_evidence(data)
+        evidence = read_record(Evidence, data)
     except NotCanonical as error:
         raise _fault(Code.EVIDENCE_NOT_CANONICAL, asset, str(error)) from None
     except BadFields as error:
         raise _fault(Code.EVIDENCE_BAD_FIELDS, asset, str(error)) from None
-    if evidence.version != (2 if isinstance(evidence, EvidenceV2) else 1):
-        raise _fault(
-            Code.EVIDENCE_UNSUPPORTED_VERSION, asset, "the version is not that of its fields"
-        )
+    if evidence.version != EVIDENCE_VERSION:
+        raise _fault(Code.EVIDENCE_UNSUPPORTED_VERSION, asset, "the version is not 1")
     if evidence.code != asset.code:
         raise _fault(Code.EVIDENCE_WRONG_ASSET, asset, "it is of another asset")
     return evidence
 
 
-def _check_order(asset: Asset, evidence: AnyEvidence) -> None:
+def _check_order(asset: Asset, evidence: Evidence) -> None:
     """Number 10."""
     places = [(row.chain, row.contract, row.address) for row in evidence.rows]
     if places != sorted(places):
@@ -171,7 +168,7 @@ def _check_order(asset: Asset, evidence: AnyEvidence) -> None:
             raise _fault(Code.EVIDENCE_UNSORTED, asset, f"the {name} are not in ascending order")
 
 
-def _check_rows(asset: Asset, evidence: AnyEvidence, seen: Seen) -> _Addresses:
+def _check_rows(asset: Asset, evidence: Evidence, seen: Seen) -> _Addresses:
     """Number 11; return every (chain, address), parsed, or the refusal that its signature meets."""
     units = {(unit.chain, unit.contract) for unit in asset.units}
     addresses: _Addresses = {}
@@ -198,7 +195,7 @@ def _check_rows(asset: Asset, evidence: AnyEvidence, seen: Seen) -> _Addresses:
 
 
 def _check_signatures(
-    checked: CheckedManifest, asset: Asset, evidence: AnyEvidence, addresses: _Addresses
+    checked: CheckedManifest, asset: Asset, evidence: Evidence, addresses: _Addresses
 ) -> dict[tuple[str, str], Address]:
     """Number 13; return the addresses, every one of which is now known to be of a template."""
     manifest = checked.manifest
@@ -230,7 +227,7 @@ def _check_signatures(
 def _check_proofs(
     checked: CheckedManifest,
     asset: Asset,
-    evidence: AnyEvidence,
+    evidence: Evidence,
     owners: Mapping[tuple[str, str], Address],
     slots: Mapping[str, TokenSlot],
 ) -> tuple[dict[str, int], set[str]]:
@@ -257,7 +254,7 @@ def _check_proofs(
 
 def _check_state(
     asset: Asset,
-    evidence: AnyEvidence,
+    evidence: Evidence,
     owners: Mapping[tuple[str, str], Address],
     proof: StateProof,
     state: State,

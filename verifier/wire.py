@@ -1,33 +1,28 @@
 """Canonical msgpack, and the records of spec/wire.md, each declared once: fields, types, limits.
 
-Invariants: `decode` takes only bytes that encode back to themselves, never nests deeper than
-`MAX_DEPTH`, and takes no memory for a length that the bytes do not hold. `read_record` takes a map
-only with exactly the declared fields, each of its type and within its `Size`. Field names are the
-wire's; the meaning of the values is checked elsewhere.
+Invariants: `read_record` takes only bytes that encode back to themselves, and a map only with
+exactly the declared fields, each of its type and within its `Size`. It makes no object but those
+that are declared, so that memory is bounded by the records that the bytes hold, whatever else they
+hold; it never nests deeper than `MAX_DEPTH`, and takes no memory for a length that the bytes do not
+hold. Field names are the wire's; the meaning of the values is checked elsewhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
-from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, NamedTuple, TypeVar, cast, get_args, get_origin, get_type_hints
 
 import msgpack
 
 from verifier.params import ID_BYTES, MAX_HIDDEN_KEYS, POINT_BYTES, SIGNATURE_BYTES
 
 MAX_DEPTH = 8
-MAX_VALUES = 2**25  # an empty one takes a byte of the file, and some 64 of memory
+MAX_VALUES = 2**24  # the records of 128 MiB have eight bytes a value, and more
 
 Value = int | str | bytes | Sequence["Value"] | Mapping[str, "Value"]
 Record = TypeVar("Record")
-
-_INTS = {0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8}
-_STRINGS = {0xD9: 1, 0xDA: 2, 0xDB: 4}
-_BINS = {0xC4: 1, 0xC5: 2, 0xC6: 4}
-_ARRAYS = {0xDC: 2, 0xDD: 4}
-_MAPS = {0xDE: 2, 0xDF: 4}
 
 
 class NotCanonical(ValueError):
@@ -133,18 +128,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class OwnershipSignature:
-    """The ownership signature of one (chain, address)."""
+    """The ownership signature of one (chain, address); a text may be a whole transaction."""
 
     address: str
     chain: str
     format: str
-    text: Annotated[str, Size(1, 16_384)]
-
-
-@dataclass(frozen=True, slots=True)
-class LongSignature(OwnershipSignature):
-    """The same in evidence of version 2, where the text may be a transaction of many inputs."""
-
     text: Annotated[str, Size(1, 2**17)]
 
 
@@ -185,43 +173,15 @@ class HiddenSet:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """``evidence/CODE.msgpack`` of version 1: disclosed addresses alone."""
-
-    code: str
-    rows: Annotated[tuple[Row, ...], Size(0, 2**20)]
-    signatures: tuple[OwnershipSignature, ...]
-    version: int
-
-    @property
-    def coins(self) -> tuple[Coin, ...]:
-        """None: version 1 has no such field."""
-        return ()
-
-    @property
-    def hidden(self) -> tuple[HiddenSet, ...]:
-        """None: version 1 has no such field."""
-        return ()
-
-    @property
-    def proofs(self) -> tuple[StateProof, ...]:
-        """None: version 1 has no such field."""
-        return ()
-
-
-@dataclass(frozen=True, slots=True)
-class EvidenceV2:
-    """``evidence/CODE.msgpack`` of version 2."""
+    """``evidence/CODE.msgpack``."""
 
     code: str
     coins: Annotated[tuple[Coin, ...], Size(0, 2**20)]
     hidden: Annotated[tuple[HiddenSet, ...], Size(0, 16)]
     proofs: Annotated[tuple[StateProof, ...], Size(0, 64)]
     rows: Annotated[tuple[Row, ...], Size(0, 2**20)]
-    signatures: tuple[LongSignature, ...]
+    signatures: tuple[OwnershipSignature, ...]
     version: int
-
-
-AnyEvidence = Evidence | EvidenceV2
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,49 +220,9 @@ class Package:
     signature: SignatureBytes
 
 
-def decode(data: bytes) -> Value:
-    """Decode canonical msgpack (spec/wire.md, section 1); ``data`` is untrusted.
-
-    Raises:
-        NotCanonical: it is anything else, trailing bytes included.
-    """
-    decoder = _Decoder(data)
-    value = decoder.value(depth=0)
-    if decoder.at != len(data):
-        raise NotCanonical("bytes after the end")
-    # Order and uniqueness of keys are checked above; this leaves the shortest forms.
-    if msgpack.packb(value) != data:
-        raise NotCanonical("a length or an integer is not in its shortest form")
-    return value
-
-
 def encode(value: Value) -> bytes:
     """Encode as canonical msgpack, with the keys of every map sorted."""
     return bytes(msgpack.packb(_sort(value)))
-
-
-def read_record(kind: type[Record], data: bytes) -> Record:
-    """Decode untrusted canonical msgpack of one map into ``kind``, a dataclass of this module.
-
-    Raises:
-        NotCanonical: see `decode`.
-        BadFields: the fields are not those declared.
-    """
-    record: Record = _read(kind, decode(data), kind.__name__.lower())
-    return record
-
-
-def read_evidence(data: bytes) -> AnyEvidence:
-    """Decode an untrusted evidence file; which fields it has says of which version it is to be.
-
-    Raises:
-        NotCanonical: see `decode`.
-        BadFields: the fields are those of neither version.
-    """
-    value = decode(data)
-    is_second = isinstance(value, dict) and "coins" in value
-    evidence: AnyEvidence = _read(EvidenceV2 if is_second else Evidence, value, "evidence")
-    return evidence
 
 
 def write_record(record: object) -> bytes:
@@ -310,13 +230,75 @@ def write_record(record: object) -> bytes:
     return bytes(msgpack.packb(_plain(record)))
 
 
-class _Decoder:
-    """A cursor over the bytes; every read is checked against what is left."""
+def read_record(kind: type[Record], data: bytes) -> Record:
+    """Read untrusted canonical msgpack of one map as ``kind``, a dataclass of this module.
+
+    Raises:
+        NotCanonical: it is anything else than canonical msgpack, trailing bytes included.
+        BadFields: it is canonical, and the fields are not those declared.
+    """
+    cursor = _Cursor(data)
+    try:
+        record: Record = _reader(cast(Any, kind))(cursor, 0)
+        cursor.check_end()
+    except BadFields as fault:
+        check_canonical(data)  # what is not canonical is that first
+        raise BadFields(f"{kind.__name__.lower()}{fault}") from None
+    return record
+
+
+def check_canonical(data: bytes) -> None:
+    """Check that untrusted bytes are canonical msgpack (spec/wire.md, section 1) of one value.
+
+    Raises:
+        NotCanonical: they are not.
+    """
+    cursor = _Cursor(data)
+    cursor.skip(0)
+    cursor.check_end()
+
+
+class _Head(NamedTuple):
+    """The head of a value: its type, and its number, its length or its count of entries."""
+
+    kind: str
+    number: int
+
+
+# First bytes with a length of so many bytes after it: its type, and the least such length.
+_LONG = {
+    0xCC: ("int", 1, 0x80),
+    0xCD: ("int", 2, 0x100),
+    0xCE: ("int", 4, 0x1_0000),
+    0xCF: ("int", 8, 0x1_0000_0000),
+    0xD9: ("str", 1, 0x20),
+    0xDA: ("str", 2, 0x100),
+    0xDB: ("str", 4, 0x1_0000),
+    0xC4: ("bytes", 1, 0),
+    0xC5: ("bytes", 2, 0x100),
+    0xC6: ("bytes", 4, 0x1_0000),
+    0xDC: ("array", 2, 0x10),
+    0xDD: ("array", 4, 0x1_0000),
+    0xDE: ("map", 2, 0x10),
+    0xDF: ("map", 4, 0x1_0000),
+}
+# Those that hold their number themselves, from 0 on.
+_SHORT = (
+    *(_Head("int", number) for number in range(0x80)),
+    *(_Head("map", number) for number in range(0x10)),
+    *(_Head("array", number) for number in range(0x10)),
+    *(_Head("str", number) for number in range(0x20)),
+)
+
+
+class _Cursor:
+    """A place in the bytes; every read is checked against what is left."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
         self.at = 0
         self.values = 0
+        self.texts: dict[bytes, str] = {}  # short ones, which occur again and again
 
     def take(self, size: int) -> bytes:
         start = self.at
@@ -325,64 +307,156 @@ class _Decoder:
         self.at = start + size
         return self.data[start : self.at]
 
-    def number(self, size: int) -> int:
-        return int.from_bytes(self.take(size))
+    def head(self) -> _Head:
+        if self.at >= len(self.data):
+            raise NotCanonical("a value runs past the end")
+        first = self.data[self.at]
+        self.at += 1
+        if first < len(_SHORT):
+            return _SHORT[first]
+        if first not in _LONG:
+            raise NotCanonical("nil, a boolean, a float, a negative integer or an extension")
+        kind, size, least = _LONG[first]
+        number = int.from_bytes(self.take(size))
+        if number < least:
+            raise NotCanonical("a length or an integer is not in its shortest form")
+        return _Head(kind, number)
 
     def text(self, size: int) -> str:
+        raw = self.take(size)
+        known = self.texts.get(raw)
+        if known is not None:
+            return known
         try:
-            return self.take(size).decode("utf-8")
+            text = raw.decode("utf-8")
         except UnicodeDecodeError:
             raise NotCanonical("a string is not UTF-8") from None
-
-    def value(self, depth: int) -> Value:
-        lead = self.number(1)
-        if lead < 0x80:
-            return lead
-        if lead < 0x90:
-            return self.map(lead & 0x0F, depth + 1)
-        if lead < 0xA0:
-            return self.array(lead & 0x0F, depth + 1)
-        if lead < 0xC0:
-            return self.text(lead & 0x1F)
-        if lead in _INTS:
-            return self.number(_INTS[lead])
-        if lead in _STRINGS:
-            return self.text(self.number(_STRINGS[lead]))
-        if lead in _BINS:
-            return self.take(self.number(_BINS[lead]))
-        if lead in _ARRAYS:
-            return self.array(self.number(_ARRAYS[lead]), depth + 1)
-        if lead in _MAPS:
-            return self.map(self.number(_MAPS[lead]), depth + 1)
-        raise NotCanonical("nil, a boolean, a float, a negative integer or an extension")
-
-    def array(self, count: int, depth: int) -> list[Value]:
-        self.enter(count, depth)
-        return [self.value(depth) for _ in range(count)]
-
-    def map(self, count: int, depth: int) -> dict[str, Value]:
-        self.enter(2 * count, depth)
-        result: dict[str, Value] = {}
-        last: str | None = None
-        for _ in range(count):
-            key = self.value(depth)
-            if not isinstance(key, str):
-                raise NotCanonical("a key is not a string")
-            # Code points order as their UTF-8 does.
-            if last is not None and key <= last:
-                raise NotCanonical("keys are not in strictly ascending order")
-            result[key] = self.value(depth)
-            last = key
-        return result
+        if size <= _SHORT_TEXT and len(self.texts) < _SHORT_TEXTS:
+            self.texts[raw] = text
+        return text
 
     def enter(self, values: int, depth: int) -> None:
+        """Begin a map or array at a depth, 1 for the outermost, with so many values in it."""
         if depth > MAX_DEPTH:
             raise NotCanonical(f"nested deeper than {MAX_DEPTH}")
         if values > len(self.data) - self.at:
             raise NotCanonical("a count is larger than what follows")
         self.values += values
         if self.values > MAX_VALUES:
-            raise NotCanonical("more than 2^25 values")
+            raise NotCanonical(f"more than {MAX_VALUES} values")
+
+    def key(self, last: str | None) -> str:
+        """Return the next key of a map. Code points order as their UTF-8 does."""
+        kind, size = self.head()
+        if kind != "str":
+            raise NotCanonical("a key is not a string")
+        key = self.text(size)
+        if last is not None and key <= last:
+            raise NotCanonical("keys are not in strictly ascending order")
+        return key
+
+    def skip(self, depth: int) -> None:
+        """Pass over a value, which is checked to be canonical, and make nothing of it."""
+        kind, number = self.head()
+        if kind == "str":
+            self.text(number)
+        elif kind == "bytes":
+            self.take(number)
+        elif kind == "array":
+            self.enter(number, depth + 1)
+            for _ in range(number):
+                self.skip(depth + 1)
+        elif kind == "map":
+            self.enter(2 * number, depth + 1)
+            last = None
+            for _ in range(number):
+                last = self.key(last)
+                self.skip(depth + 1)
+
+    def check_end(self) -> None:
+        if self.at != len(self.data):
+            raise NotCanonical("bytes after the end")
+
+
+_SHORT_TEXT, _SHORT_TEXTS = 32, 64
+_Reader = Callable[[_Cursor, int], Any]
+
+
+@cache
+def _reader(kind: Any) -> _Reader:
+    """Return what reads a value of a declared type: int, str, bytes, a record, a tuple of them.
+
+    The message of its `BadFields` begins with where in the value the fault is.
+    """
+    size = None
+    if get_origin(kind) is Annotated:
+        kind, size = get_args(kind)
+    if get_origin(kind) is tuple:
+        return _array_reader(_reader(get_args(kind)[0]), size)
+    if kind in (int, str, bytes):
+        return _plain_reader(kind, size)
+    return _record_reader(kind)
+
+
+def _plain_reader(kind: type, size: Size | None) -> _Reader:
+    name = kind.__name__
+
+    def read(cursor: _Cursor, depth: int) -> int | str | bytes:
+        found, number = cursor.head()
+        if found != name:
+            raise BadFields(f" is not of type {name}")
+        if name == "int":
+            return number
+        _check_size(size, number)
+        return cursor.text(number) if name == "str" else cursor.take(number)
+
+    return read
+
+
+def _array_reader(item: _Reader, size: Size | None) -> _Reader:
+    def read(cursor: _Cursor, depth: int) -> tuple[Any, ...]:
+        found, count = cursor.head()
+        if found != "array":
+            raise BadFields(" is not an array")
+        cursor.enter(count, depth + 1)
+        _check_size(size, count)
+        items = []
+        for at in range(count):
+            try:
+                items.append(item(cursor, depth + 1))
+            except BadFields as fault:
+                raise BadFields(f"[{at}]{fault}") from None
+        return tuple(items)
+
+    return read
+
+
+def _record_reader(kind: type) -> _Reader:
+    hints = get_type_hints(kind, include_extras=True)
+    members = [(name, _reader(hints[name])) for name in _sorted_names(kind)]
+
+    def read(cursor: _Cursor, depth: int) -> Any:
+        found, count = cursor.head()
+        if found != "map" or count != len(members):
+            raise BadFields(f" has not exactly the fields {', '.join(hints)}")
+        cursor.enter(2 * count, depth + 1)
+        values, last = {}, None
+        for name, member in members:
+            last = cursor.key(last)
+            if last != name:
+                raise BadFields(f" has not exactly the fields {', '.join(hints)}")
+            try:
+                values[name] = member(cursor, depth + 1)
+            except BadFields as fault:
+                raise BadFields(f".{name}{fault}") from None
+        return kind(**values)
+
+    return read
+
+
+def _check_size(size: Size | None, length: int) -> None:
+    if size is not None and not size.least <= length <= size.most:
+        raise BadFields(f" has not {size.least} to {size.most} bytes or items")
 
 
 def _sort(value: Value) -> Value:
@@ -405,36 +479,3 @@ def _plain(value: Any) -> Value:
 @cache
 def _sorted_names(kind: type) -> tuple[str, ...]:
     return tuple(sorted(field.name for field in fields(kind)))
-
-
-@cache
-def _declared(kind: type) -> dict[str, Any]:
-    return get_type_hints(kind, include_extras=True)
-
-
-def _read(kind: Any, value: Value, name: str) -> Any:
-    """Return ``value`` as ``kind``: int, str, bytes, a record or a tuple of records."""
-    size = None
-    if get_origin(kind) is Annotated:
-        kind, size = get_args(kind)
-    if get_origin(kind) is tuple:
-        if not isinstance(value, list):
-            raise BadFields(f"{name} is not an array")
-        _check_size(size, len(value), name)
-        item_kind = get_args(kind)[0]
-        return tuple(_read(item_kind, item, f"{name}[{at}]") for at, item in enumerate(value))
-    if kind in (int, str, bytes):
-        if not isinstance(value, kind):
-            raise BadFields(f"{name} is not of type {kind.__name__}")
-        if size is not None:
-            _check_size(size, len(value.encode() if isinstance(value, str) else value), name)
-        return value
-    declared = _declared(kind)
-    if not isinstance(value, dict) or value.keys() != declared.keys():
-        raise BadFields(f"{name} has not exactly the fields {', '.join(declared)}")
-    return kind(**{key: _read(declared[key], value[key], f"{name}.{key}") for key in declared})
-
-
-def _check_size(size: Size | None, length: int, name: str) -> None:
-    if size is not None and not size.least <= length <= size.most:
-        raise BadFields(f"{name} has not {size.least} to {size.most} bytes or items")

@@ -22,7 +22,7 @@ from verifier import wire
 from verifier.evidence import ledger_units
 from verifier.ownership import OwnershipError, check_ownership, parse_address
 from verifier.ownership.contract import CONTRACT_FORMAT, contract_signature
-from verifier.params import ASSETS_LIMIT, MAX_EVIDENCE_BYTES
+from verifier.params import ASSETS_LIMIT, EVIDENCE_VERSION, MAX_EVIDENCE_BYTES
 from verifier.reserves import BIP127, Reserves
 
 _REQUIRED = frozenset({"asset", "chain", "address", "amount"})
@@ -40,7 +40,7 @@ class Backing:
     hidden: tuple[wire.HiddenSet, ...] = ()
 
 
-Signatures = Mapping[tuple[str, str], wire.LongSignature]
+Signatures = Mapping[tuple[str, str], wire.OwnershipSignature]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,7 @@ def _checked_signatures(
         if row.owner not in signed:
             raise row.error("signature", "missing, on every row of this address")
     signatures = {
-        owner: wire.LongSignature(row.address, row.chain, row.format, row.signature)
+        owner: wire.OwnershipSignature(row.address, row.chain, row.format, row.signature)
         for owner, row in sorted(signed.items())
     }
     addresses = {owner: parse_address(*owner) for owner in signatures}
@@ -180,7 +180,7 @@ def _checked_signatures(
     return signatures
 
 
-def evidence_total(asset: AssetConfig, evidence: wire.AnyEvidence) -> int:
+def evidence_total(asset: AssetConfig, evidence: wire.Evidence) -> int:
     """Return what the rows of an asset count for, in ledger units."""
     units = {(unit.chain, unit.contract): unit for unit in asset.units}
     return sum(
@@ -196,7 +196,7 @@ def _encode(
     blocks: Sequence[wire.Chain],
     headers: Sequence[wire.StateProof],
 ) -> bytes:
-    """Encode the evidence file of one asset (``spec/wire.md`` 4), in version 1 if that says all."""
+    """Encode the evidence file of one asset (``spec/wire.md`` 4)."""
     ordered = sorted(rows, key=lambda row: (row.chain, row.contract, row.address))
     listed = tuple(
         wire.Row(row.address, row.amount.to_bytes(32), row.chain, row.contract) for row in ordered
@@ -206,17 +206,9 @@ def _encode(
     shown = [header for header in headers if header.chain in counted]
     proven = needed_proof(asset, listed, backing.hidden, blocks)
     proofs = tuple(sorted((*shown, *proven), key=lambda proof: proof.chain))
-    evidence: wire.AnyEvidence = wire.Evidence(asset.code, listed, signed, version=1)
-    if proofs or backing != Backing():
-        evidence = wire.EvidenceV2(
-            asset.code,
-            backing.coins,
-            backing.hidden,
-            proofs,
-            listed,
-            signed,
-            version=2,
-        )
+    evidence = wire.Evidence(
+        asset.code, backing.coins, backing.hidden, proofs, listed, signed, EVIDENCE_VERSION
+    )
     if evidence_total(asset, evidence) >= ASSETS_LIMIT:
         raise ProverError(f"asset {asset.code}: the evidence adds up to 2^96 ledger units or more")
     file = wire.write_record(evidence)

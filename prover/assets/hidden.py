@@ -212,7 +212,7 @@ def load_hidden(
     return sets, openings
 
 
-def check_hidden(stated: Statement, asset: AssetConfig, evidence: wire.AnyEvidence) -> None:
+def check_hidden(stated: Statement, asset: AssetConfig, evidence: wire.Evidence) -> None:
     """Check the hidden sets in an asset's evidence.
 
     Raises:

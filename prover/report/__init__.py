@@ -23,7 +23,7 @@ from verifier.params import MAX_EVIDENCE_BYTES, MAX_MANIFEST_BYTES, TreeShape, e
 from verifier.source import FolderSource
 from verifier.units import KnownUnit
 from verifier.verify import utc_text
-from verifier.wire import AnyEvidence, Asset, Manifest, read_evidence, read_record
+from verifier.wire import Asset, Evidence, Manifest, read_record
 
 # How the page writes a time.
 _MINUTES = "%-d %B %Y, %H:%M UTC"
@@ -146,7 +146,7 @@ def _render(bundle: Path, checked: verifier.Report, key: str, *, is_key_given: b
     assets = [
         _facts(
             asset,
-            read_evidence(source.read(evidence_path(asset.code), MAX_EVIDENCE_BYTES)),
+            read_record(Evidence, source.read(evidence_path(asset.code), MAX_EVIDENCE_BYTES)),
             found,
             manifest.page_size,
         )
@@ -195,7 +195,7 @@ def _render(bundle: Path, checked: verifier.Report, key: str, *, is_key_given: b
 
 
 def _facts(
-    asset: Asset, evidence: AnyEvidence, found: verifier.AssetReport, page_size: int
+    asset: Asset, evidence: Evidence, found: verifier.AssetReport, page_size: int
 ) -> AssetFacts:
     units = {(unit.chain, unit.contract): unit for unit in asset.units}
     amounts = sorted(

@@ -30,7 +30,7 @@ class Plan:
                     self.others.setdefault(entry["text"][1:], set()).add(entry["address"])
                 else:
                     self.signers.add(entry["address"])
-        for coin in fields.get("coins", []):
+        for coin in fields["coins"]:
             self.coins.setdefault(coin["address"], []).append(coin)
 
 

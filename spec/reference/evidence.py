@@ -32,9 +32,8 @@ _SIGNATURE = {
     "address": wire.text(),
     "chain": wire.text(),
     "format": wire.text(),
-    "text": wire.text(1, 16384),
+    "text": wire.text(1, 1 << 17),
 }
-_LONG_SIGNATURE = {**_SIGNATURE, "text": wire.text(1, 1 << 17)}
 _COIN = {
     "address": wire.text(1, 128),
     "amount": wire.integer,
@@ -46,24 +45,17 @@ _PROOF = {
     "header": wire.binary(least=1, most=4096),
     "nodes": wire.array(wire.binary(least=1, most=4096), 0, 1 << 20),
 }
-_VERSION_1 = {
-    "code": wire.text(),
-    "rows": wire.array(wire.record(_ROW), 0, 1 << 20),
-    "signatures": wire.array(wire.record(_SIGNATURE)),
-    "version": wire.integer,
-}
-_VERSION_2 = {
-    **_VERSION_1,
-    "coins": wire.array(wire.record(_COIN), 0, 1 << 20),
-    "hidden": wire.array(wire.record(hidden_sets.FIELDS), 0, 16),
-    "proofs": wire.array(wire.record(_PROOF), 0, 64),
-    "signatures": wire.array(wire.record(_LONG_SIGNATURE)),
-}
-
-
-def _fields(value: Any) -> None:
-    """A file has the fields of one version or of the other."""
-    wire.record(_VERSION_2 if isinstance(value, dict) and "coins" in value else _VERSION_1)(value)
+_EVIDENCE = wire.record(
+    {
+        "code": wire.text(),
+        "coins": wire.array(wire.record(_COIN), 0, 1 << 20),
+        "hidden": wire.array(wire.record(hidden_sets.FIELDS), 0, 16),
+        "proofs": wire.array(wire.record(_PROOF), 0, 64),
+        "rows": wire.array(wire.record(_ROW), 0, 1 << 20),
+        "signatures": wire.array(wire.record(_SIGNATURE)),
+        "version": wire.integer,
+    }
+)
 
 
 @dataclass
@@ -98,15 +90,14 @@ def check(
     name = f"evidence/{asset.code}.msgpack"
     data = read_limited(bundle / name, MAX_BYTES, "evidence.too-large", name)
     require(tagged_hash("evidence", data) == asset.evidence, "evidence.wrong-digest", name)
-    fields = decode_fields(data, _fields, "evidence", name)
-    version = 2 if "coins" in fields else 1
-    require(fields["version"] == version, "evidence.unsupported-version", name)
+    fields = decode_fields(data, _EVIDENCE, "evidence", name)
+    require(fields["version"] == 1, "evidence.unsupported-version", name)
     require(fields["code"] == asset.code, "evidence.wrong-asset", name)
-    rows, signatures, coins = fields["rows"], fields["signatures"], fields.get("coins", [])
+    rows, signatures, coins = fields["rows"], fields["signatures"], fields["coins"]
     places = [(row["chain"], row["contract"], row["address"]) for row in rows]
     signature_order = ascending((item["chain"], item["address"]) for item in signatures)
     coin_order = ascending((coin["address"], coin["txid"], coin["index"]) for coin in coins)
-    proofs = fields.get("proofs", [])
+    proofs = fields["proofs"]
     proof_order = ascending(proof["chain"] for proof in proofs)
     proof_order = proof_order and all(ascending(proof["nodes"]) for proof in proofs)
     sorted_all = places == sorted(places) and signature_order and coin_order and proof_order
@@ -124,7 +115,7 @@ def check(
         hidden_sets.check(
             item, fields["hidden"][:at], asset, seen.owners, f"{name}, hidden set {at}"
         )
-        for at, item in enumerate(fields.get("hidden", []))
+        for at, item in enumerate(fields["hidden"])
     ]
     times = {}
     for proof in proofs:

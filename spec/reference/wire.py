@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 MAX_DEPTH = 8
-MAX_VALUES = 1 << 25
+MAX_VALUES = 1 << 24
 
 
 class NotCanonicalError(ValueError):

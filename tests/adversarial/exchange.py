@@ -307,6 +307,9 @@ class Forger:
         """The evidence file as a map, lies applied."""
         fields: Fields = {
             "code": asset.code,
+            "coins": [],
+            "hidden": [self.hidden_fields(asset, keys) for keys in asset.hidden],
+            "proofs": [],
             "rows": [
                 {"address": a, "amount": u(amount, 32), "chain": chain, "contract": contract}
                 for chain, contract, a, amount in asset.rows
@@ -317,9 +320,6 @@ class Forger:
             ],
             "version": 1,
         }
-        if asset.hidden:
-            hidden = [self.hidden_fields(asset, keys) for keys in asset.hidden]
-            fields.update(coins=[], hidden=hidden, proofs=[], version=2)
         self.lies.evidence(asset.code, fields)
         return fields
 

@@ -319,7 +319,7 @@ def test_from_coins_to_solvent(
     assert f"height = {exchange.height}\n" in capsys.readouterr().out
     proof = tmp_path / "proof"
     assert run(monkeypatch, "prove", config, "--out", proof) == 0
-    evidence = wire.read_evidence((proof / "public/evidence/BTC.msgpack").read_bytes())
+    evidence = wire.read_record(wire.Evidence, (proof / "public/evidence/BTC.msgpack").read_bytes())
     assert len(evidence.coins) == sum(len(amounts) for _, amounts, _ in HELD)
     capsys.readouterr()
     audit = ["audit", str(proof / "public"), "--exchange-key", str(tmp_path / "exchange.pub")]

@@ -305,7 +305,9 @@ def test_the_report_needs_the_slot_too(
 
 def test_the_evidence_holds_what_its_rows_need_alone(chain: Chain, proven: Proven) -> None:
     found = {
-        code: verifier.wire.read_evidence((proven.bundle / f"evidence/{code}.msgpack").read_bytes())
+        code: verifier.wire.read_record(
+            verifier.wire.Evidence, (proven.bundle / f"evidence/{code}.msgpack").read_bytes()
+        )
         for code in ("ETH", "TST")
     }
     for evidence in found.values():

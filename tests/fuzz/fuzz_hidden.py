@@ -22,7 +22,10 @@ MANIFEST = wire.read_record(wire.Manifest, FILES["manifest.msgpack"])
 CONTEXT = manifest_context(MANIFEST)
 BLOCKS = {chain.name: chain for chain in MANIFEST.chains}
 ASSETS = {asset.code: asset for asset in MANIFEST.assets if asset.code in ("BTC", "ETH")}
-SETS = {code: wire.read_evidence(FILES[f"evidence/{code}.msgpack"]).hidden for code in ASSETS}
+SETS = {
+    code: wire.read_record(wire.Evidence, FILES[f"evidence/{code}.msgpack"]).hidden
+    for code in ASSETS
+}
 
 
 def in_ledger_units(listed: wire.HiddenSet, holding: HiddenHolding) -> wire.HiddenSet:

@@ -147,7 +147,7 @@ class Exchange:
             "coins": coin_fields(coin for _, coin in listed),
             "hidden": [],
             "proofs": [],
-            "version": 2,
+            "version": 1,
         }
         edit(fields)
         return fields

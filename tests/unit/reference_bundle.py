@@ -29,6 +29,12 @@ from spec.reference.transcript import (
     u64,
 )
 
+NOTHING: dict[str, Any] = {
+    "code": "ETH", "coins": [], "hidden": [], "proofs": [], "rows": [], "signatures": [],
+    "version": 1,
+}  # fmt: skip
+"""Evidence that holds nothing."""
+
 
 def prove(
     state: bytes,
@@ -225,7 +231,7 @@ class Snapshot:
 
     def finish(self, rows: list[Any], signatures: list[Any], **changes: Any) -> None:
         """Evidence, solvency argument, manifest. `changes` replace fields of the manifest."""
-        evidence = pack({"code": self.code, "rows": rows, "signatures": signatures, "version": 1})
+        evidence = pack(NOTHING | {"code": self.code, "rows": rows, "signatures": signatures})
         (self.folder / "evidence").mkdir(exist_ok=True)
         (self.folder / "evidence" / f"{self.code}.msgpack").write_bytes(evidence)
         digest = tagged_hash("evidence", evidence)

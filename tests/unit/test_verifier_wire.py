@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import tracemalloc
 from dataclasses import fields, replace
+from functools import partial
 from typing import Any
 
 import msgpack
@@ -14,7 +15,14 @@ from hypothesis import strategies as st
 
 from spec.reference import wire as reference_wire
 from verifier import wire
-from verifier.wire import BadFields, NotCanonical, decode, encode, read_record, write_record
+from verifier.wire import (
+    BadFields,
+    NotCanonical,
+    check_canonical,
+    encode,
+    read_record,
+    write_record,
+)
 
 values = st.recursive(
     st.integers(0, 2**64 - 1) | st.text(max_size=40) | st.binary(max_size=300),
@@ -30,8 +38,10 @@ def depth(value: object) -> int:
 
 
 @given(values)
-def test_what_is_encoded_decodes_to_itself(value):
-    assert decode(encode(value)) == value
+def test_what_is_encoded_is_canonical(value):
+    raw = encode(value)
+    check_canonical(raw)
+    assert msgpack.unpackb(raw) == value
 
 
 @given(values, st.data())
@@ -40,19 +50,19 @@ def test_an_accepted_text_is_the_only_one(value, data):
     at = data.draw(st.integers(0, len(raw) - 1))
     raw[at] = data.draw(st.integers(0, 255))
     try:
-        changed = decode(bytes(raw))
+        check_canonical(bytes(raw))
     except NotCanonical:
         return
-    assert encode(changed) == raw
+    assert encode(msgpack.unpackb(raw)) == raw
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_decoded_or_refused(raw):
+def test_any_bytes_are_canonical_or_refused(raw):
     try:
-        value = decode(raw)
+        check_canonical(raw)
     except NotCanonical:
         return
-    assert encode(value) == raw
+    assert encode(msgpack.unpackb(raw)) == raw
 
 
 def nested(levels: int) -> bytes:
@@ -106,11 +116,14 @@ def nested(levels: int) -> bytes:
 )
 def test_other_forms_are_refused(raw):
     with pytest.raises(NotCanonical):
-        decode(raw)
+        check_canonical(raw)
+    for record in RECORDS:
+        with pytest.raises(NotCanonical):
+            read_record(type(record), raw)
 
 
 def test_depth_8_is_accepted():
-    assert decode(nested(8)) == [[[[[[[[1]]]]]]]]
+    check_canonical(nested(8))
 
 
 @pytest.mark.parametrize("lead", [0xC6, 0xDB, 0xDD, 0xDF])
@@ -119,7 +132,7 @@ def test_a_declared_length_takes_no_memory(lead):
     tracemalloc.start()
     try:
         with pytest.raises(NotCanonical):
-            decode(b"\x91" * 7 + raw)
+            check_canonical(b"\x91" * 7 + raw)
         assert tracemalloc.get_traced_memory()[1] < 2**20
     finally:
         tracemalloc.stop()
@@ -154,6 +167,9 @@ MANIFEST = wire.Manifest(
 )
 EVIDENCE = wire.Evidence(
     code="BTC",
+    coins=(wire.Coin("address", 1, 2, bytes(32)),),
+    hidden=(wire.HiddenSet(b"", b"", "bitcoin", bytes(33), "", bytes(33), ("p2tr",)),),
+    proofs=(wire.StateProof("ethereum", b"header", (b"node",)),),
     rows=(wire.Row("address", bytes(32), "bitcoin", ""),),
     signatures=(wire.OwnershipSignature("address", "bitcoin", "bip322", "text"),),
     version=1,
@@ -224,7 +240,7 @@ def test_a_field_missing_unknown_or_of_another_type_is_refused(record):
         replace(EVIDENCE, rows=(wire.Row("\u20bf" * 43, bytes(32), "bitcoin", ""),)),
         replace(EVIDENCE, rows=(wire.Row("a", bytes(31), "bitcoin", ""),)),
         replace(EVIDENCE, signatures=(wire.OwnershipSignature("a", "b", "c", ""),)),
-        replace(EVIDENCE, signatures=(wire.OwnershipSignature("a", "b", "c", "x" * 16_385),)),
+        replace(EVIDENCE, signatures=(wire.OwnershipSignature("a", "b", "c", "x" * (2**17 + 1)),)),
         wire.Package(b"", bytes(63)),
     ],
 )
@@ -234,11 +250,66 @@ def test_sizes_are_limited(record):
 
 
 def test_values_are_limited_in_number_before_they_are_read():
-    many = b"\xdd" + (2**25 + 1).to_bytes(4) + bytes(2**25 + 1)
-    with pytest.raises(NotCanonical, match="more than 2\\^25 values"):
-        wire.decode(many)
+    many = b"\xdd" + (2**24 + 1).to_bytes(4) + bytes(2**24 + 1)
+    for read in (check_canonical, partial(read_record, wire.Evidence)):
+        with pytest.raises(NotCanonical, match="more than 16777216 values"):
+            read(many)
     with pytest.raises(reference_wire.NotCanonicalError):
         reference_wire.decode(many)
+
+
+OTHER_OBJECTS = {
+    "arrays": b"\x90",
+    "maps": b"\x80",
+    "texts": b"\xa1a",
+    "binary": b"\xc4\x00",
+    "numbers": b"\xce\xff\xff\xff\xff",
+    "arrays of arrays": b"\x91\x90",
+    "maps of maps": b"\x81\xa1a\x80",
+}
+
+
+@pytest.mark.parametrize("item", OTHER_OBJECTS.values(), ids=OTHER_OBJECTS)
+@pytest.mark.parametrize("place", ["instead", "rows", "coins", "nodes", "code"])
+def test_objects_are_bounded_as_bytes_are(item, place):
+    """Nothing is made of what is not declared, however many of it the bytes hold."""
+    count = 2**14
+    many = b"\xdc" + count.to_bytes(2) + item * count
+    raw = many
+    if place == "nodes":
+        proof = write_record(replace(EVIDENCE.proofs[0], nodes=(b"here",)))
+        proof = proof.replace(b"\x91\xc4\x04here", many)
+        raw = write_record(replace(EVIDENCE, code="X", proofs=()))
+        raw = raw.replace(b"\xa6proofs\x90", b"\xa6proofs\x91" + proof)
+    elif place == "code":
+        raw = write_record(EVIDENCE).replace(b"\xa4code\xa3BTC", b"\xa4code" + many)
+    elif place != "instead":
+        name = bytes([0xA0 + len(place)]) + place.encode()
+        plain = msgpack.unpackb(write_record(EVIDENCE)) | {place: []}
+        raw = encode(plain).replace(name + b"\x90", name + many)
+    assert len(raw) > len(many) - 100
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadFields):
+            read_record(wire.Evidence, raw)
+        assert tracemalloc.get_traced_memory()[1] < 2**17
+    finally:
+        tracemalloc.stop()
+
+
+@given(st.data())
+def test_what_is_not_canonical_is_that_before_its_fields_are_looked_at(data):
+    """One fault of each kind, wherever they stand."""
+    raw = bytearray(write_record(EVIDENCE).replace(b"\xa4code\xa3BTC", b"\xa4code\x07"))
+    at = data.draw(st.integers(0, len(raw) - 1))
+    raw[at] = data.draw(st.integers(0, 255))
+    try:
+        check_canonical(bytes(raw))
+        expected: type[Exception] = BadFields
+    except NotCanonical:
+        expected = NotCanonical
+    with pytest.raises(expected):
+        read_record(wire.Evidence, bytes(raw))
 
 
 def test_a_message_names_the_field_and_holds_no_value():

@@ -104,7 +104,7 @@ class Bundle:
         assets[at] = replace(assets[at], **changes)  # type: ignore[arg-type]
         self.publish(replace(self.manifest, assets=tuple(assets)))
 
-    def change_evidence(self, at: int, evidence: wire.AnyEvidence | bytes) -> None:
+    def change_evidence(self, at: int, evidence: wire.Evidence | bytes) -> None:
         """Publish with the evidence of one asset replaced, and the argument left as it is."""
         data = evidence if isinstance(evidence, bytes) else wire.write_record(evidence)
         (self.folder / evidence_path(self.manifest.assets[at].code)).write_bytes(data)
@@ -160,7 +160,7 @@ class Bundle:
         pairs = [self.owned(code, 101, (held - held // 3) * scale)]
         pairs.append(self.owned(code, 102, held // 3 * scale))
         rows, signatures = zip(*sorted(pairs, key=lambda pair: pair[0].address), strict=True)
-        return wire.Evidence(code, rows, signatures, 1)
+        return wire.Evidence(code, (), (), (), rows, signatures, 1)
 
     def _asset(self, code: str) -> wire.Asset:
         evidence = wire.write_record(self.evidence[code])

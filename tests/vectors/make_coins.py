@@ -1,4 +1,4 @@
-"""Vectors of evidence of version 2, and of the coins that it may list."""
+"""Vectors of the coins that evidence may list."""
 
 from __future__ import annotations
 
@@ -22,10 +22,9 @@ def addresses() -> dict[int, str]:
     return {int.from_bytes(row["amount"], "big"): row["address"] for row in rows}
 
 
-def second(fields: Fields, coins: list[Fields]) -> None:
-    """Make version 2 of a file."""
-    coins.sort(key=lambda item: (item["address"], item["txid"], item["index"]))
-    fields.update(coins=coins, hidden=[], proofs=[], version=2)
+def listed(fields: Fields, coins: list[Fields]) -> None:
+    """Put coins into a file, in order."""
+    fields["coins"] = sorted(coins, key=lambda item: (item["address"], item["txid"], item["index"]))
 
 
 def split() -> list[Fields]:
@@ -40,25 +39,18 @@ def split() -> list[Fields]:
 
 def vectors() -> Iterator[Vector]:
     yield derived(
-        "evidence-second-empty",
-        "Evidence of version 2 that adds nothing.",
-        "accepted",
-        None,
-        lying("BTC", lambda fields: second(fields, [])),
-    )
-    yield derived(
         "evidence-coins",
         "Coins of two addresses, two of them of one transaction.",
         "accepted",
         None,
-        lying("BTC", lambda fields: second(fields, split())),
+        lying("BTC", lambda fields: listed(fields, split())),
     )
     yield derived(
         "evidence-coins-of-one",
         "One address lists its coins, and the other does not.",
         "accepted",
         None,
-        lying("BTC", lambda fields: second(fields, split()[2:])),
+        lying("BTC", lambda fields: listed(fields, split()[2:])),
     )
     for name, description, code, edit in (*malformed(), *false()):
         yield derived(
@@ -69,23 +61,11 @@ def vectors() -> Iterator[Vector]:
 def malformed() -> Iterator[tuple[str, str, str, Edit]]:
     def with_coins(edit: Callable[[list[Fields]], None]) -> Edit:
         def apply(fields: Fields) -> None:
-            second(fields, split())
+            listed(fields, split())
             edit(fields["coins"])
 
         return apply
 
-    yield (
-        "second-version-1",
-        "The fields of version 2 under version 1.",
-        "unsupported-version",
-        lambda fields: fields.update(coins=[], hidden=[], proofs=[]),
-    )
-    yield (
-        "second-partial",
-        "Some of the fields of version 2.",
-        "bad-fields",
-        lambda fields: fields.update(coins=[], version=2),
-    )
     yield (
         "coins-txid-short",
         "A transaction id of 31 bytes.",
@@ -153,4 +133,4 @@ def false() -> Iterator[tuple[str, str, str, Edit]]:
         ),
     ]
     for name, description, code, coins in cases:
-        yield name, description, code, lambda fields, coins=coins: second(fields, coins)  # type: ignore[misc]
+        yield name, description, code, lambda fields, coins=coins: listed(fields, coins)  # type: ignore[misc]

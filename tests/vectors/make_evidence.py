@@ -123,8 +123,8 @@ def malformed() -> Iterator[Vector]:
         ("empty-text", "A signature is empty.", lambda f: f["signatures"][0].update(text="")),
         (
             "long-text",
-            "A signature has 16,385 bytes.",
-            lambda f: f["signatures"][0].update(text="A" * 16385),
+            "A signature has 131,073 bytes.",
+            lambda f: f["signatures"][0].update(text="A" * 131_073),
         ),
         (
             "binary-text",

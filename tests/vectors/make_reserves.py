@@ -67,7 +67,7 @@ def listed(fields: Fields, owned: Owned, texts: dict[str, str]) -> None:
         coin_fields(owner.address, item.amount, item.index, item.txid) for owner, item in owned
     ]
     coins.sort(key=lambda item: (item["address"], item["txid"], item["index"]))
-    fields.update(coins=coins, hidden=[], proofs=[], version=2)
+    fields["coins"] = coins
 
 
 def shared(owned: Owned, text: str) -> dict[str, str]:
@@ -336,8 +336,8 @@ def vectors() -> Iterator[Vector]:
         lying("BTC", then(bent(), lambda f: f["signatures"][0].update(text="A" * 131_073))),
     )
     yield derived(
-        "evidence-second-text-long",
-        "Another signature of 16,385 characters, in version 2.",
+        "evidence-signature-long",
+        "Another signature of 16,385 characters.",
         "proof-of-reserves transactions",
         "evidence.bad-signature",
         lying("BTC", then(bent(), long_text)),

@@ -86,8 +86,8 @@ def prover(at: Block, edit: Callable[[Fields], None] = lambda fields: None, of: 
     """Lies that add the proofs of a block, then edit the evidence of one asset."""
 
     def evidence(code: str, fields: Fields) -> None:
-        proofs = [proof_fields(at.header, at.nodes[code])] if code in at.nodes else []
-        fields.update(coins=[], hidden=[], proofs=proofs, version=2)
+        if code in at.nodes:
+            fields["proofs"] = [proof_fields(at.header, at.nodes[code])]
         if code == of:
             edit(fields)
 
