@@ -19,7 +19,7 @@ from prover.assets.hidden import Opened
 from prover.config import AssetConfig, SnapshotConfig
 from prover.errors import ProverError
 from prover.frozen import Frozen
-from prover.keys import SigningLog
+from prover.keys import Signed, SigningLog
 from prover.liabilities.pages import Root
 from verifier import wire
 from verifier.errors import Rejected
@@ -101,7 +101,9 @@ def write_bundle(
     checked = CheckedManifest(manifest, manifest_digest(data), snapshot)
     try:
         _check_assets(checked, files, _policy(config))
-        SigningLog(config.signing_key).record(config.snapshot_id, checked.digest)
+        signing_now = Signed(config.snapshot_id, checked.digest, manifest.previous)
+        for key in signing_keys(config):
+            SigningLog(key).record(signing_now, config.abandoned)
         signature = sign(signing, "manifest-signature", data)
         check_manifest(data, signature, frozen.public_key, _policy(config))
     except Rejected as error:
@@ -109,6 +111,11 @@ def write_bundle(
     (folder / MANIFEST_PATH).write_bytes(data)
     (folder / SIGNATURE_PATH).write_bytes(signature)
     return checked.digest
+
+
+def signing_keys(config: SnapshotConfig) -> tuple[Path, ...]:
+    """Return the files of the keys that sign a snapshot: where the key changes, the old one too."""
+    return tuple(key for key in (config.signing_key, config.old_signing_key) if key is not None)
 
 
 def _statement(entry: Balance, config: SnapshotConfig, files: dict[str, bytes]) -> wire.Asset:

@@ -86,6 +86,7 @@ class SnapshotConfig:
     """A snapshot; ``time`` in Unix seconds; assets ascending by code, chains by name.
 
     previous_manifest: None for the first snapshot; old_signing_key: only where the key changes;
+    abandoned: ids of snapshots that were signed and never given to anybody;
     headers: of the blocks whose chains prove no state, which tell their time.
     """
 
@@ -98,6 +99,7 @@ class SnapshotConfig:
     master_key: Path
     previous_manifest: Path | None
     old_signing_key: Path | None
+    abandoned: frozenset[str]
     ledger: LedgerSource
     merge_duplicates: bool
     chains: tuple[Chain, ...]
@@ -128,6 +130,7 @@ def parse_config(file: Path, text: bytes) -> SnapshotConfig:
     with table.table("keys") as keys:
         signing_key, master_key = keys.take_path("signing"), keys.take_path("master")
     with table.table("previous") as previous:
+        abandoned = _abandoned(previous)
         manifest, old_signing_key = _previous(previous)
     assets = _assets(table)
     with table.table("ledger") as ledger:
@@ -152,6 +155,7 @@ def parse_config(file: Path, text: bytes) -> SnapshotConfig:
         master_key,
         manifest,
         old_signing_key,
+        abandoned,
         source,
         merge_duplicates,
         chains,
@@ -181,6 +185,13 @@ def _time(table: Table) -> int:
     if seconds < 1:
         raise table.error("time", "must be after 1970-01-01T00:00:00Z")
     return seconds
+
+
+def _abandoned(table: Table) -> frozenset[str]:
+    ids = table.take_or("abandoned", list, [])
+    if not all(isinstance(name, str) and SNAPSHOT_ID.fullmatch(name) for name in ids):
+        raise table.error("abandoned", "must be a list of snapshot ids")
+    return frozenset(ids)
 
 
 def _previous(table: Table) -> tuple[Path | None, Path | None]:

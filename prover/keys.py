@@ -1,8 +1,9 @@
 """The exchange's private keys: making them, reading them, and the log of what one has signed.
 
 A key file is readable by its owner alone, or it is refused. Before a signing key signs a manifest,
-(snapshot id, manifest digest) is appended and synced to the log beside it, so that no crash and no
-second folder makes it sign two manifests for one snapshot.
+(snapshot id, manifest digest, digest of the manifest before) is appended and synced to the log
+beside it, so that no crash and no second folder makes it sign two manifests for one snapshot, or
+two snapshots that follow the same one: both are evidence of fraud (spec/protocol.md 7).
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import os
 import re
 import secrets
 import stat
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -32,7 +35,9 @@ SIGNING_KEY_FILE = "signing.pem"
 MASTER_KEY_FILE = "master.key"
 PUBLIC_KEY_FILE = "exchange.pub"
 
-_LOG_LINE = re.compile(r"(?P<id>[a-z0-9-]{1,64}) (?P<digest>[0-9a-f]{64})")
+_LOG_LINE = re.compile(
+    r"(?P<id>[a-z0-9-]{1,64}) (?P<digest>[0-9a-f]{64}) (?P<previous>[0-9a-f]{64})"
+)
 
 
 def make_keys(folder: Path) -> str:
@@ -106,8 +111,17 @@ def _read_owned(path: Path) -> bytes:
         raise ProverError(f"{path}: {error.strerror}") from None
 
 
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A manifest that a key has signed: its snapshot id, digest, and that of the one before."""
+
+    snapshot_id: str
+    digest: bytes
+    previous: bytes
+
+
 class SigningLog:
-    """What a signing key has signed: one line a snapshot, its id and the manifest's digest in hex.
+    """What a signing key has signed: one line a snapshot.
 
     The log stands beside the key file itself, whatever link leads there.
     """
@@ -118,34 +132,59 @@ class SigningLog:
 
     def digest_of(self, snapshot_id: str) -> bytes | None:
         """Return the digest of the manifest signed for a snapshot; None if there is none."""
-        if not self.path.exists():
-            return None
-        for line in self.path.read_text(encoding="ascii", errors="replace").splitlines():
-            # A line torn by a crash belongs to a manifest that was not signed.
-            entry = _LOG_LINE.fullmatch(line)
-            if entry and entry["id"] == snapshot_id:
-                return bytes.fromhex(entry["digest"])
-        return None
+        found = (signed.digest for signed in self._entries() if signed.snapshot_id == snapshot_id)
+        return next(found, None)
 
-    def record(self, snapshot_id: str, digest: bytes) -> None:
-        """Append (snapshot id, digest) and sync it, unless that very line stands there.
+    def check(self, snapshot_id: str, previous: bytes, abandoned: Collection[str]) -> None:
+        """Check that a snapshot may follow the manifest of digest ``previous``, or zeros.
+
+        ``abandoned`` are ids of snapshots that were signed and that nobody ever got.
 
         Raises:
-            ProverError: another digest was signed for this id, or the log is in use.
+            ProverError: another snapshot is signed as the one after the same manifest.
+        """
+        for signed in self._entries():
+            others = signed.previous == previous and signed.snapshot_id != snapshot_id
+            if others and signed.snapshot_id not in abandoned:
+                before = "the same manifest" if any(previous) else "none: as the first one"
+                raise ProverError(
+                    f"{self.path}: this key has signed snapshot {signed.snapshot_id} already, to "
+                    f"follow {before}; two are evidence of fraud. Name its manifest.msgpack under "
+                    "[previous] manifest; or, if nobody ever got it, its id under [previous] "
+                    "abandoned, and delete its bundle"
+                )
+
+    def record(self, signing: Signed, abandoned: Collection[str] = ()) -> None:
+        """Append a line and sync it, unless that very line stands there.
+
+        Raises:
+            ProverError: another manifest was signed for this id or after the same one, or the log
+                is in use.
         """
         with locked(self.path, f"{self.path} is in use by another run"):
-            signed = self.digest_of(snapshot_id)
-            if signed == digest:
+            digest = self.digest_of(signing.snapshot_id)
+            if digest == signing.digest:
                 return
-            if signed is not None:
+            if digest is not None:
                 raise ProverError(
                     f"{self.path}: this key has signed another manifest for snapshot "
-                    f"{snapshot_id}; two manifests for one snapshot are evidence of fraud"
+                    f"{signing.snapshot_id}; two manifests for one snapshot are evidence of fraud"
                 )
+            self.check(signing.snapshot_id, signing.previous, abandoned)
             written = self.path.read_bytes()
-            end_of_torn_line = b"" if written.endswith(b"\n") or not written else b"\n"
+            end_of_torn_line = "\n" if written and not written.endswith(b"\n") else ""
+            line = f"{signing.snapshot_id} {signing.digest.hex()} {signing.previous.hex()}\n"
             with self.path.open("ab") as file:
-                file.write(end_of_torn_line + f"{snapshot_id} {digest.hex()}\n".encode())
+                file.write((end_of_torn_line + line).encode())
                 file.flush()
                 os.fsync(file.fileno())
             sync_file(self.path.parent)
+
+    def _entries(self) -> Iterator[Signed]:
+        if not self.path.exists():
+            return
+        for line in self.path.read_text(encoding="ascii", errors="replace").splitlines():
+            # A line torn by a crash belongs to a manifest that was not signed.
+            if entry := _LOG_LINE.fullmatch(line):
+                digests = (bytes.fromhex(entry[name]) for name in ("digest", "previous"))
+                yield Signed(entry["id"], *digests)

@@ -34,7 +34,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from prover.assets.evidence import Backing, build_evidence, evidence_total
 from prover.assets.hidden import Opened, check_hidden, load_hidden
-from prover.bundle import Balance, write_bundle
+from prover.bundle import Balance, signing_keys, write_bundle
 from prover.config import AssetConfig, SnapshotConfig, parse_config
 from prover.errors import AssetsShort, ProverError
 from prover.frozen import Frozen, freeze
@@ -206,7 +206,10 @@ def _begin(
                 f"{config.snapshot_id} already"
             )
     untouched = not (private / LEDGER).exists()
-    return freeze(record, config, toml, signing, master, replaceable=untouched)
+    frozen = freeze(record, config, toml, signing, master, replaceable=untouched)
+    for key in signing_keys(config):
+        SigningLog(key).check(config.snapshot_id, frozen.previous, config.abandoned)
+    return frozen
 
 
 def _freeze_ledger(work: _Work) -> tuple[Ledger, bytes]:

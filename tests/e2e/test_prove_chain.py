@@ -10,6 +10,7 @@ import verifier
 from prover.errors import ProverError
 from prover.snapshot import make_snapshot
 from tests.e2e.exchange import LONG, edit, own_exchange, public_key
+from verifier.compare import compare_manifests
 
 
 def following(
@@ -31,6 +32,7 @@ def following(
 
 
 FIRST, SECOND = "2026-11-21T00:00:00Z", "2026-11-22T00:00:00Z"
+LATER = "2026-11-23T00:00:00Z"
 
 
 @pytest.fixture
@@ -111,4 +113,48 @@ def test_a_damaged_predecessor_is_refused(tmp_path: Path, first: Path, file: str
         make_snapshot(config, tmp_path / "out")
     (first / file).unlink()
     with pytest.raises(ProverError, match=rf"{file}: No such file"):
+        make_snapshot(config, tmp_path / "out")
+
+
+def test_two_snapshots_after_one_are_not_signed(tmp_path: Path, first: Path) -> None:
+    """Anyone could show both and prove fraud, however honest the second was meant."""
+    make_snapshot(
+        following(tmp_path, "two", SECOND, manifest_of(first), tmp_path / "one"), tmp_path / "2"
+    )
+    config = following(tmp_path, "three", SECOND, manifest_of(first), tmp_path / "one")
+    with pytest.raises(ProverError, match="has signed snapshot two already, to follow the same"):
+        make_snapshot(config, tmp_path / "3")
+    assert not (tmp_path / "3" / "public").exists()
+    edit(config, manifest_of(first), f'{manifest_of(first)}\nabandoned = ["two"]')
+    made = make_snapshot(config, tmp_path / "3")
+    assert compare_manifests(tmp_path / "2" / "public", made.bundle).is_fraud
+    after = following(
+        tmp_path, "four", LATER, manifest_of(tmp_path / "2" / "public"), tmp_path / "one"
+    )
+    four = make_snapshot(after, tmp_path / "4")
+    assert not compare_manifests(tmp_path / "2" / "public", four.bundle).is_fraud
+
+
+def test_a_second_first_snapshot_is_not_signed(tmp_path: Path, first: Path) -> None:
+    config = following(tmp_path, "again", SECOND, keys=tmp_path / "one")
+    with pytest.raises(ProverError, match="has signed snapshot one already, to follow none"):
+        make_snapshot(config, tmp_path / "again" / "out")
+
+
+def test_a_key_that_was_replaced_follows_nothing_twice(tmp_path: Path, first: Path) -> None:
+    """The old key signs for the new one; with a snapshot of its own that would be two histories."""
+    make_snapshot(
+        following(tmp_path, "two", SECOND, manifest_of(first), tmp_path / "one"), tmp_path / "2"
+    )
+    previous = f'{manifest_of(first)}\nold_signing = "{tmp_path / "one" / "signing.pem"}"'
+    config = following(tmp_path, "new", SECOND, previous)
+    with pytest.raises(ProverError, match="has signed snapshot two already"):
+        make_snapshot(config, tmp_path / "new" / "out")
+
+
+@pytest.mark.parametrize("ids", ['"two"', '["Two"]', "[2]", '[""]'])
+def test_what_is_abandoned_is_named_by_ids(tmp_path: Path, first: Path, ids: str) -> None:
+    config = following(tmp_path, "two", SECOND, manifest_of(first), tmp_path / "one")
+    edit(config, manifest_of(first), f"{manifest_of(first)}\nabandoned = {ids}")
+    with pytest.raises(ProverError, match=r"previous\.abandoned: must be a list"):
         make_snapshot(config, tmp_path / "out")

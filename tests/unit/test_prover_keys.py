@@ -10,7 +10,14 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from prover.errors import ProverError
-from prover.keys import SigningLog, make_keys, public_bytes, read_master_key, read_signing_key
+from prover.keys import (
+    Signed,
+    SigningLog,
+    make_keys,
+    public_bytes,
+    read_master_key,
+    read_signing_key,
+)
 from verifier.keys import public_key_text
 
 
@@ -72,34 +79,57 @@ def test_another_kind_of_signing_key_is_refused(tmp_path: Path) -> None:
         read_signing_key(tmp_path / "none.pem")
 
 
+def signing(name: str, digest: int, previous: int = 0) -> Signed:
+    return Signed(name, bytes([digest]) * 32, bytes([previous]) * 32)
+
+
+def line_of(name: str, digest: int, previous: int = 0) -> str:
+    return f"{name} {bytes([digest]).hex() * 32} {bytes([previous]).hex() * 32}\n"
+
+
 def test_a_second_digest_for_one_snapshot_is_refused(tmp_path: Path) -> None:
     log = SigningLog(tmp_path / "signing.pem")
     assert log.digest_of("one") is None
-    log.record("one", b"\x01" * 32)
-    log.record("two", b"\x02" * 32)
-    log.record("one", b"\x01" * 32)
+    log.record(signing("one", 1))
+    log.record(signing("two", 2, 1))
+    log.record(signing("one", 1))
     with pytest.raises(ProverError, match="another manifest for snapshot one"):
-        log.record("one", b"\x03" * 32)
-    assert log.path.read_text() == f"one {'01' * 32}\ntwo {'02' * 32}\n"
+        log.record(signing("one", 3))
+    assert log.path.read_text() == line_of("one", 1) + line_of("two", 2, 1)
     assert stat.S_IMODE(log.path.stat().st_mode) == 0o600
     assert log.digest_of("one") == b"\x01" * 32
 
 
-@pytest.mark.parametrize("torn", [1, 4, 36, 67])
+@pytest.mark.parametrize("previous", [0, 1])
+def test_a_second_snapshot_after_one_is_refused(tmp_path: Path, previous: int) -> None:
+    log = SigningLog(tmp_path / "signing.pem")
+    log.record(signing("two", 2, previous))
+    with pytest.raises(ProverError, match="has signed snapshot two already"):
+        log.record(signing("three", 3, previous))
+    with pytest.raises(ProverError, match="has signed snapshot two already"):
+        log.check("three", bytes([previous]) * 32, ["one", "four"])
+    log.check("two", bytes([previous]) * 32, [])
+    log.check("three", b"\x02" * 32, [])
+    log.record(signing("three", 3, previous), ["two"])
+    with pytest.raises(ProverError, match="has signed snapshot three already"):
+        log.record(signing("four", 4, previous), ["two"])
+    assert log.path.read_text() == line_of("two", 2, previous) + line_of("three", 3, previous)
+
+
+@pytest.mark.parametrize("torn", [1, 4, 36, 67, 68, 69, 132])
 def test_a_line_torn_by_a_crash_stands_for_nothing(tmp_path: Path, torn: int) -> None:
     log = SigningLog(tmp_path / "signing.pem")
-    line = f"one {'01' * 32}\n"
-    log.path.write_text(f"zero {'00' * 32}\n{line[:torn]}")
-    log.record("one", b"\x02" * 32)
+    log.path.write_text(line_of("zero", 0, 9) + line_of("one", 1)[:torn])
+    log.record(signing("one", 2))
     assert log.digest_of("one") == b"\x02" * 32
     assert log.digest_of("zero") == bytes(32)
 
 
 def test_a_whole_line_without_its_end_counts(tmp_path: Path) -> None:
     log = SigningLog(tmp_path / "signing.pem")
-    log.path.write_text(f"one {'01' * 32}")
+    log.path.write_text(line_of("one", 1).rstrip())
     with pytest.raises(ProverError, match="another manifest"):
-        log.record("one", b"\x02" * 32)
+        log.record(signing("one", 2))
 
 
 def test_all_links_to_a_key_share_its_log(tmp_path: Path) -> None:
@@ -107,6 +137,6 @@ def test_all_links_to_a_key_share_its_log(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     link = tmp_path / "elsewhere" / "key.pem"
     link.symlink_to(tmp_path / "signing.pem")
-    SigningLog(tmp_path / "signing.pem").record("one", b"\x01" * 32)
+    SigningLog(tmp_path / "signing.pem").record(signing("one", 1))
     with pytest.raises(ProverError, match="another manifest"):
-        SigningLog(link).record("one", b"\x02" * 32)
+        SigningLog(link).record(signing("one", 2))
