@@ -204,7 +204,7 @@ def audit(
         _check_all_solvency(plan, checked, evidence)  # 6
         _audit_all_trees(plan, source, checked, jobs, progress)  # 7
     _check_clock(checked.manifest, now)  # 12
-    return _report(plan, checked, evidence, policy, has_trees=True)  # 8
+    return _report(plan, checked, evidence, policy, nodes, has_trees=True)  # 8
 
 
 def check_solvency(
@@ -229,7 +229,7 @@ def check_solvency(
         evidence = _confirm(plan, checked, evidence, nodes)  # 5
         _check_all_solvency(plan, checked, evidence)  # 6
     _check_clock(checked.manifest, now)  # 12
-    return _report(plan, checked, evidence, policy, has_trees=False)  # 8
+    return _report(plan, checked, evidence, policy, nodes, has_trees=False)  # 8
 
 
 def check_inclusion(
@@ -397,6 +397,7 @@ def _report(
     checked: CheckedManifest,
     evidence: Sequence[CheckedEvidence],
     policy: Policy | None,
+    nodes: Nodes | None,
     *,
     has_trees: bool,
 ) -> Report:
@@ -408,6 +409,7 @@ def _report(
     times = {chain: time for found in evidence for chain, time in found.block_times.items()}
     chains = {holding.chain for found in evidence for holding in found.holdings}
     remarks = {remark for found in evidence for remark in found.remarks}
+    remarks |= set(_unasked(manifest, nodes))
     report = Report(
         manifest,
         checked.digest,
@@ -423,6 +425,14 @@ def _report(
     if report.level.rank < required.rank or (required is Level.CHAIN and not is_dated):
         raise TooWeak(report, required)
     return report
+
+
+def _unasked(manifest: Manifest, nodes: Nodes | None) -> Iterator[str]:
+    """Yield what to tell of nodes that had nothing to say."""
+    named = {chain.name for chain in manifest.chains}
+    for chain, _ in (nodes or Nodes()).given():
+        if chain not in named:
+            yield f"your node of {chain} was not asked: the snapshot names no block of it"
 
 
 def _check_clock(manifest: Manifest, now: int | None) -> None:

@@ -104,8 +104,11 @@ def test_a_node_of_a_chain_that_nothing_is_on_is_not_asked(tmp_path):
     only = Bundle(tmp_path / "only", capacities={"BTC": 1})
     only.publish(replace(only.manifest, chains=only.manifest.chains[:1]))
     witness = Witness("ethereum")
-    audit(only.folder, only.key, nodes=Nodes(ethereum=witness))
+    report = audit(only.folder, only.key, nodes=Nodes(ethereum=witness))
     assert witness.asked == []
+    assert "your node of ethereum was not asked: the snapshot names no block of it" in (
+        report.warnings
+    )
 
 
 def test_a_contradiction_ends_the_audit(bundle):
