@@ -1,0 +1,449 @@
+"""The time of every parser of others' bytes grows as their length does: ``make fuzz`` ends with it.
+
+A case is a parser, its limit, and hostile bytes of any length. Its CPU time is measured at an eighth
+and at a quarter of the limit, the least of five each. Twice the length may take twice the time and
+a little more, a ratio above 2.5 fails: what is quadratic takes four times as long.
+
+Limits above `MOST` are cut to that, for the sake of the run; what grows faster shows there too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+import tempfile
+import time
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from http.client import HTTPException, parse_headers
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+# isort: split
+from prover.assets.bitcoin import read_coin_rows
+from prover.assets.lists import EVIDENCE_COLUMNS, read_list
+from prover.errors import ProverError
+from prover.imports.bitmex import import_bitmex
+from prover.imports.okx import import_okx
+from spec.reference import account as reference_account
+from spec.reference import wire as reference_wire
+from spec.reference.ethereum import items_of
+from tests.unit import import_lists
+from verifier import Misuse, wire
+from verifier.account import AccountError, canonical_account_id, canonical_name
+from verifier.chain.header import parse_header
+from verifier.chain.rlp import BadRlp, decode_list, encode_list, encode_string
+from verifier.chain.trie import BadNode, MissingNode, Trie
+from verifier.history import BadHistory, read_history
+from verifier.inclusion import Balance
+from verifier.json_text import parse_json
+from verifier.keys import parse_public_key
+from verifier.ownership import OwnershipError, check_ownership, parse_address
+from verifier.ownership.bip127 import MAX_TRANSACTION_CHARACTERS, SpentCoin, check_bip127
+
+MOST = 1 << 22
+RUNS = 5
+LEAST_SECONDS = 0.02  # below it the clock is coarse: the parser is called several times
+WORST_RATIO = 2.5
+
+FOLDER = Path(tempfile.mkdtemp())
+REFUSALS = (
+    AccountError, BadHistory, BadNode, BadRlp, HTTPException, Misuse, MissingNode, OwnershipError,
+    ProverError, ValueError, ArithmeticError,
+)  # fmt: skip
+
+Make = Callable[[int], bytes]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A parser, the length in bytes up to which it reads, and what makes it work hard."""
+
+    name: str
+    limit: int
+    make: Make
+    parse: Callable[[bytes], object]
+
+
+def repeated(unit: bytes, before: bytes = b"", after: bytes = b"") -> Make:
+    """Bytes that repeat a unit up to a length."""
+    return lambda size: before + unit * ((size - len(before) - len(after)) // len(unit)) + after
+
+
+JSON_TEXTS = {
+    "open string of escapes": repeated(rb"\"", b'"'),
+    "open strings": repeated(b'"'),
+    "backslashes": repeated(b"\\", b'"'),
+    "escapes": repeated(rb"\u0041", b'["', b'"]'),
+    "surrogates": repeated(rb"\ud800", b'["', b'"]'),
+    "arrays in arrays": repeated(b"["),
+    "objects in objects": repeated(b'{"a":'),
+    "empty arrays": repeated(b"[],", b"[", b"0]"),
+    "one key": repeated(b'"a":1,', b"{", b'"a":1}'),
+    "digits": repeated(b"1"),
+    "fraction": repeated(b"1", b"0."),
+    "exponent": repeated(b"1", b"1e"),
+    "white space": repeated(b" ", b"[", b"]"),
+    "long string": repeated(b"a", b'["', b'"]'),
+}
+
+
+def json_cases() -> Iterator[Case]:
+    for name, make in JSON_TEXTS.items():
+        yield Case(f"history.json, {name}", 1 << 20, make, read_history)
+        yield Case(f"JSON-RPC, {name}", 1 << 26, make, parse_answer)
+
+
+def parse_answer(data: bytes) -> object:
+    return parse_json(data.decode(), 32, parse_float=Decimal)
+
+
+def array(item: bytes) -> Make:
+    """A msgpack array of 32-bit length."""
+    return lambda size: (
+        b"\xdd" + ((size - 5) // len(item)).to_bytes(4) + item * ((size - 5) // len(item))
+    )
+
+
+def wide_map(size: int) -> bytes:
+    """A msgpack map with ascending keys of seven digits."""
+    count = (size - 5) // 9
+    pairs = b"".join(b"\xa7%07d\x00" % number for number in range(count))
+    return b"\xdf" + count.to_bytes(4) + pairs
+
+
+def evidence_of(name: str, item: bytes) -> Make:
+    """An evidence file with one long list."""
+    empty = wire.write_record(wire.Evidence("BTC", (), (), (), (), (), 1))
+    key = bytes([0xA0 + len(name)]) + name.encode()
+    return lambda size: empty.replace(key + b"\x90", key + array(item)(size - len(empty)))
+
+
+ROW = wire.write_record(wire.Row("bc1q", bytes(32), "bitcoin", ""))
+COIN = wire.write_record(wire.Coin("bc1q", 1, 2, bytes(32)))
+SIGNATURE = wire.write_record(wire.OwnershipSignature("bc1q", "bitcoin", "bip322", "x" * 100))
+MSGPACK = {
+    "empty arrays": array(b"\x90"),
+    "empty maps": array(b"\x80"),
+    "numbers": array(b"\xce\xff\xff\xff\xff"),
+    "texts": array(b"\xa3abc"),
+    "nested": array(b"\x91\x91\x91\x91\x91\x91\x90"),
+    "a wide map": wide_map,
+    "a long binary": lambda size: b"\xc6" + (size - 5).to_bytes(4) + bytes(size - 5),
+    "a long text": lambda size: b"\xdb" + (size - 5).to_bytes(4) + b"a" * (size - 5),
+}
+
+
+def msgpack_cases() -> Iterator[Case]:
+    kinds = {"manifest": (wire.Manifest, 1 << 20), "evidence": (wire.Evidence, 1 << 27)}
+    for name, (kind, limit) in kinds.items():
+        for what, make in MSGPACK.items():
+            yield Case(f"{name}, {what}", limit, make, lambda data, kind=kind: read(kind, data))
+    for name, item in (("rows", ROW), ("coins", COIN), ("signatures", SIGNATURE)):
+        make = evidence_of(name, item)
+        yield Case(f"evidence of {name}", 1 << 27, make, lambda data: read(wire.Evidence, data))
+    for what, make in MSGPACK.items():
+        yield Case(f"reference msgpack, {what}", 1 << 22, make, reference_wire.decode)
+
+
+def read(kind: type, data: bytes) -> object:
+    return wire.read_record(kind, data)
+
+
+def rlp_list(item: bytes) -> Make:
+    def make(size: int) -> bytes:
+        return encode_list([item] * ((size - 3) // len(item)))
+
+    return make
+
+
+def nested_rlp(size: int) -> bytes:
+    data = b"\xc0"
+    while len(data) < size - 4:
+        data = encode_list([data])
+    return data
+
+
+def many_nodes(size: int) -> bytes:
+    return b"".join(b"%032d" % number for number in range(size // 32))
+
+
+def walk_nodes(data: bytes) -> object:
+    """A trie of as many nodes as there are pieces, none of them under the root."""
+    nodes = [data[at : at + 32] for at in range(0, len(data), 32)]
+    return Trie(nodes).read(bytes(32), b"key")
+
+
+def rlp_cases() -> Iterator[Case]:
+    shapes = {
+        "bytes": rlp_list(b"\x01"),
+        "strings": rlp_list(encode_string(b"a" * 20)),
+        "empty lists": rlp_list(b"\xc0"),
+        "nested": nested_rlp,
+    }
+    for name, make in shapes.items():
+        yield Case(f"RLP, {name}", 1 << 16, make, decode_list)
+        yield Case(f"reference RLP, {name}", 1 << 12, make, items_of)
+        yield Case(f"header, {name}", 1 << 12, make, parse_header)
+    yield Case("nodes of a trie", 1 << 24, many_nodes, walk_nodes)
+
+
+ADDRESS = parse_address("bitcoin", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4")
+P2SH = parse_address("bitcoin", "3P14159f73E4gFr7JterCCQh9QjiTjiZrG")
+
+
+def transaction(inputs: int, script: bytes = b"") -> bytes:
+    """A transaction without witnesses, of so many inputs, each with a script."""
+    spend = b"\x01" * 36 + bytes([len(script)]) + script + b"\xff" * 4
+    count = b"\xfd" + inputs.to_bytes(2, "little")
+    output = b"\x01" + bytes(8) + b"\x01\x51"
+    return (2).to_bytes(4, "little") + count + spend * inputs + output + bytes(4)
+
+
+def transaction_text(size: int) -> bytes:
+    return b64encode(transaction(size * 3 // 4 // 41 - 2))
+
+
+def witness_text(size: int) -> bytes:
+    """A simple signature whose stack has as many items as fit."""
+    items = (size * 3 // 4 - 8) // 2
+    return b"smp" + b64encode(b"\xfd" + items.to_bytes(2, "little") + b"\x01\x00" * items)
+
+
+def transaction_cases() -> Iterator[Case]:
+    coins = [SpentCoin(ADDRESS, bytes(32), 0, 1)]
+    shapes: dict[str, Make] = {
+        "base64": repeated(b"AAAA"),
+        "no base64": repeated(b"@"),
+        "inputs": transaction_text,
+    }
+    for name, make in shapes.items():
+        yield Case(
+            f"BIP-127, {name}",
+            MAX_TRANSACTION_CHARACTERS,
+            make,
+            lambda data: check_bip127(coins, "message", data.decode()),
+        )
+    for name, make in {**shapes, "witness": witness_text}.items():
+        for prefix in (b"", b"ful"):
+            yield Case(
+                f"BIP-322 {prefix.decode()}, {name}",
+                1 << 14,
+                lambda size, make=make, prefix=prefix: prefix + make(size),
+                lambda data: check_ownership(ADDRESS, "message", "bip322", data.decode()),
+            )
+    for form in ("bip137", "eip191"):
+        yield Case(
+            form,
+            1 << 14,
+            repeated(b"AAAA"),
+            lambda data, form=form: check_ownership(P2SH, "message", form, data.decode()),
+        )
+    yield Case(
+        "address", 1 << 16, repeated(b"1"), lambda data: parse_address("bitcoin", data.decode())
+    )
+
+
+MARKS = "\u0301\u0323".encode()
+
+
+def text_cases() -> Iterator[Case]:
+    shapes = {
+        "letters": repeated(b"a"),
+        "marks": repeated(MARKS, b"a"),
+        "jamo": repeated("\u1100\u1161\u11a8".encode()),
+        "spaces": repeated(b" "),
+        "at signs": repeated(b"@"),
+        "surrogates of a text": repeated("\U0001f600".encode()),
+    }
+    for name, make in shapes.items():
+        yield Case(f"name, {name}", 1 << 20, make, lambda data: canonical_name(data.decode()))
+        yield Case(
+            f"e-mail, {name}",
+            1 << 20,
+            make,
+            lambda data: canonical_account_id(data.decode(), "email"),
+        )
+        yield Case(
+            f"reference name, {name}",
+            1 << 20,
+            make,
+            lambda data: reference_account.canonical_name(data.decode()),
+        )
+        yield Case(f"key, {name}", 1 << 16, make, lambda data: parse_public_key(data.decode()))
+        yield Case(f"balance, {name}", 1 << 16, make, lambda data: Balance.parse(data.decode()))
+    yield Case(
+        "balance, digits", 1 << 16, repeated(b"1"), lambda data: Balance.parse(data.decode())
+    )
+
+
+HEADER = ",".join(EVIDENCE_COLUMNS).encode() + b"\n"
+CSV = {
+    "rows": repeated(b"BTC,bitcoin,,1,5,bip322,x\n", HEADER),
+    "an open quote": repeated(b"a,", HEADER + b'"'),
+    "quotes": repeated(b'"', HEADER),
+    "doubled quotes": repeated(b'""', HEADER + b'"', b'"'),
+    "commas": repeated(b",", HEADER),
+    "lines": repeated(b"\n", HEADER),
+    "a wide header": repeated(b"a,"),
+}
+JSON_LINES = {
+    "rows": repeated(b'{"asset":"BTC","chain":"bitcoin","address":"1","amount":1}\n'),
+    "one line": repeated(rb"\"", b'{"asset":"'),
+    "brackets": repeated(b"[1,2"),
+    "keys": repeated(b'"asset":1,', b"{"),
+}
+
+
+def of_file(suffix: str, read: Callable[[Path], object]) -> Callable[[bytes], object]:
+    """A reader of files, as one of bytes."""
+
+    def parse(data: bytes) -> object:
+        path = FOLDER / f"file{suffix}"
+        path.write_bytes(data)
+        return read(path)
+
+    return parse
+
+
+def list_cases() -> Iterator[Case]:
+    required = frozenset({"asset"})
+    for name, make in CSV.items():
+        yield Case(
+            f"evidence list, {name}",
+            1 << 22,
+            make,
+            of_file(".csv", lambda path: list(read_list(path, EVIDENCE_COLUMNS, required))),
+        )
+        yield Case(
+            f"coins, {name}",
+            1 << 22,
+            make,
+            of_file(".csv", lambda path: list(read_coin_rows(path))),
+        )
+        yield Case(
+            f"OKX, {name}", 1 << 22, make, of_file(".csv", lambda path: import_okx(path, {}))
+        )
+    for name, make in JSON_LINES.items():
+        yield Case(
+            f"evidence list in JSON, {name}",
+            1 << 22,
+            make,
+            of_file(".jsonl", lambda path: list(read_list(path, EVIDENCE_COLUMNS, required))),
+        )
+    columns = (import_lists.COLUMNS + "\n").encode()
+    cell = import_lists.ethereum_row(4).encode()
+    yield Case(
+        "OKX, an open JSON cell",
+        1 << 20,
+        repeated(b'{"a":', columns + b"ETH,"),
+        of_file(".csv", lambda path: import_okx(path, {})),
+    )
+    yield Case(
+        "OKX, cut rows",
+        1 << 20,
+        repeated(cell[:-9], columns),
+        of_file(".csv", lambda path: import_okx(path, {})),
+    )
+
+
+YAML = {
+    "flow lists": repeated(b"[", b"a: "),
+    "flow maps": repeated(b"{a: ", b"a: "),
+    "items": repeated(b"- a\n", b"address:\n"),
+    "lines of a scalar": repeated(b" a\n", b"a: a\n"),
+    "a long scalar": repeated(b"a", b"a: "),
+    "a quoted scalar": repeated(b"a ", b'a: "', b'"'),
+    "open quote": repeated(b"a\n", b'a: "'),
+    "comments": repeated(b"# a\n"),
+    "keys": repeated(b"? "),
+    "colons": repeated(b": "),
+    "dashes": repeated(b"- "),
+    "tags": repeated(b"!a "),
+    "anchors": repeated(b"&a "),
+    "aliases": repeated(b"*a "),
+    "documents": repeated(b"---\n"),
+    "directives": repeated(b"%YAML 1.1\n"),
+    "tabs": repeated(b"\t"),
+    "escapes": repeated(rb"\x41", b'a: "', b'"'),
+    "block scalar": repeated(b"  a\n", b"a: |\n"),
+    "indents": lambda size: b"".join(b" " * at + b"a:\n" for at in range(int((2 * size) ** 0.5))),
+}
+
+
+def yaml_cases() -> Iterator[Case]:
+    for name, make in YAML.items():
+        yield Case(f"BitMEX, {name}", 1 << 20, make, of_file(".yaml", import_bitmex))
+
+
+def head_cases() -> Iterator[Case]:
+    """Heads of answers: the standard library's reader, which bounds a line and their number."""
+    shapes = {
+        "headers": repeated(b"a: b\r\n"),
+        "long header": repeated(b"a", b"a: "),
+        "folded": repeated(b" b\r\n", b"a: b\r\n"),
+        "no colon": repeated(b"a\r\n"),
+    }
+    for name, make in shapes.items():
+        yield Case(
+            f"HTTP answer, {name}",
+            1 << 16,
+            make,
+            lambda data: parse_headers(io.BytesIO(data + b"\r\n\r\n")),
+        )
+
+
+def cases() -> Iterator[Case]:
+    yield from json_cases()
+    yield from msgpack_cases()
+    yield from rlp_cases()
+    yield from transaction_cases()
+    yield from text_cases()
+    yield from list_cases()
+    yield from yaml_cases()
+    yield from head_cases()
+
+
+def cost(case: Case, data: bytes) -> float:
+    """CPU seconds of one call, the least of five measurements."""
+    calls = 1
+    while True:
+        took = min(_seconds(case, data, calls) for _ in range(RUNS if calls > 1 else 1))
+        if took >= LEAST_SECONDS or calls >= 1 << 12:
+            break
+        calls *= 4
+    if calls == 1:
+        took = min([took, *(_seconds(case, data, 1) for _ in range(RUNS - 1))])
+    return took / calls
+
+
+def _seconds(case: Case, data: bytes, calls: int) -> float:
+    start = time.process_time()
+    for _ in range(calls):
+        with contextlib.suppress(*REFUSALS):
+            case.parse(data)
+    return time.process_time() - start
+
+
+def main() -> int:
+    """Measure every case; return how many grow too fast."""
+    too_fast = 0
+    started = time.monotonic()
+    for case in cases():
+        limit = min(case.limit, MOST)
+        small, large = (cost(case, case.make(limit // part)) for part in (8, 4))
+        if large > WORST_RATIO * small:
+            too_fast += 1
+            print(f"{case.name}: {small:.4f} s, and {large:.4f} s for twice as much", flush=True)
+    print(
+        f"{too_fast} of {len(list(cases()))} cases grow too fast; {time.monotonic() - started:.0f} s"
+    )
+    return too_fast
+
+
+if __name__ == "__main__":
+    sys.exit(bool(main()))
