@@ -28,7 +28,7 @@ from verifier.chain.bitcoin_rpc import (
     parts,
     steady,
 )
-from verifier.chain.json_rpc import TIMEOUT_SECONDS
+from verifier.chain.json_rpc import TIMEOUT_SECONDS, CannotTell
 from verifier.chain.utxo_snapshot import UtxoSnapshot
 from verifier.ownership import Address
 from verifier.params import MAX_COIN_INDEX
@@ -88,12 +88,17 @@ def collect_by_rpc(
         block_hash = rpc.block_hash(height)
         texts = {address.script: address.text for address in addresses}
         coins: list[wire.Coin] = []
-        for _, tip, outputs in rpc.scans([*texts]):
+        for _, told in rpc.scans([*texts]):
+            if isinstance(told, CannotTell):
+                raise told
+            tip = told.tip
             on_chain = rpc.height_on_chain(tip.hash) == tip.height
             if not on_chain or tip.height < height or rpc.block_hash(height) != block_hash:
                 raise ProverError("the node's chain moved while it was asked: ask again")
             found = [
-                output for output in outputs if output.height <= height and output.script in texts
+                output
+                for output in told.outputs
+                if output.height <= height and output.script in texts
             ]
             _look_up(rpc, tip, found)
             coins += [
