@@ -46,7 +46,8 @@ class CollectedCoins:
     """Coins at a block, ascending by address, id and index; ``block_hash`` as displayed.
 
     empty: how many addresses hold nothing. tip: the height of the node's tip; where it is above the
-    block, coins spent since are missing.
+    block, coins spent since are missing. youngest: the height of the youngest coin of a snapshot;
+    where it is below the block, nothing shows that hash and height are of one block.
     """
 
     block_hash: bytes
@@ -54,6 +55,7 @@ class CollectedCoins:
     tip: int
     coins: tuple[wire.Coin, ...]
     empty: int
+    youngest: int | None
 
     @property
     def amounts(self) -> Mapping[str, int]:
@@ -134,9 +136,12 @@ def collect_from_snapshot(
 ) -> CollectedCoins:
     """Read what is unspent from a snapshot, which names its block by hash alone.
 
+    The youngest coin is of the snapshot's block, since a block's reward cannot be spent in it. It
+    is older only where the block pays no reward, or one that nobody can spend.
+
     Raises:
         CannotCheck: unreadable or malformed.
-        ProverError: the block's height is another.
+        ProverError: a coin is younger than the block.
     """
     coins: list[wire.Coin] = []
 
@@ -148,10 +153,11 @@ def collect_from_snapshot(
         _, highest = snapshot.totals(scripts, listed=len(scripts), found=found, progress=progress)
     except NativeError as error:
         raise ProverError(f"address {addresses[error.index].text} is given twice") from None
-    # A block's own reward cannot be spent in it, so the youngest coin is that block's.
-    if highest != height:
-        raise ProverError(f"the snapshot is of height {highest}, not {height}")
-    return _collected(snapshot.block_hash, height, height, coins, addresses)
+    if highest > height:
+        raise ProverError(
+            f"the snapshot has a coin of height {highest}, so it is of a later block than {height}"
+        )
+    return _collected(snapshot.block_hash, height, height, coins, addresses, youngest=highest)
 
 
 def write_coins(found: CollectedCoins, asset: str, out: Path) -> Path:
@@ -238,10 +244,12 @@ def _collected(
     tip: int,
     coins: Iterable[wire.Coin],
     addresses: Sequence[Address],
+    *,
+    youngest: int | None = None,
 ) -> CollectedCoins:
     ordered = tuple(sorted((coin for coin in coins if coin.amount), key=_order))
     empty = len(addresses) - len({coin.address for coin in ordered})
-    return CollectedCoins(block_hash, height, tip, ordered, empty)
+    return CollectedCoins(block_hash, height, tip, ordered, empty, youngest)
 
 
 def _order(coin: wire.Coin) -> tuple[str, bytes, int]:
