@@ -14,7 +14,7 @@ from prover.snapshot import make_snapshot
 from tests.e2e.exchange import files
 
 # SHA-256 over the path, length and bytes of every file, of a sample and a salt that never change.
-EXPECTED = "1f80511c0329a83f68505bd6e814b9124d6b477d0ecbf627974419d187b19109"
+EXPECTED = "3c11744e07a9df073ab5387802134680504b32cc654b0c8fe7bd3a371682d6fd"
 
 
 @pytest.fixture(scope="module")
