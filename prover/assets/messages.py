@@ -59,6 +59,6 @@ def what_was_signed(check: Callable[[str], None], message: str) -> str:
             continue
         return f"what was signed is the message {how}; sign the bytes of `assay challenge --out`"
     return (
-        "no CRLF, and no line break at the end; what is signed has the SHA-256 "
+        "the text to sign has no CRLF and no line break at its end, and the SHA-256 "
         f"{digest_of(message)}"
     )

@@ -190,7 +190,7 @@ def test_a_signature_of_something_else_comes_with_the_digest_to_compare(
     with pytest.raises(ProverError) as raised:
         build(write_csv(tmp_path / "a.csv", rows))
     digest = sha256(MESSAGES[chain].encode()).hexdigest()
-    said = "no CRLF, and no line break at the end; what is signed has the SHA-256 "
+    said = "the text to sign has no CRLF and no line break at its end, and the SHA-256 "
     assert str(raised.value).endswith(said + digest)
 
 
