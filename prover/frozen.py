@@ -22,7 +22,7 @@ from prover.storage import fresh_file
 from verifier import wire
 from verifier.keys import is_signed, sign
 from verifier.manifest import rotation_body
-from verifier.params import ID_BYTES, MAX_MANIFEST_BYTES
+from verifier.params import CAPACITIES, ID_BYTES, MAX_MANIFEST_BYTES, PAGE_SIZES
 from verifier.statement import manifest_digest
 
 SALT_BYTES = 32
@@ -147,6 +147,9 @@ def _predecessor(
         raise ProverError(f"{path}: the previous snapshot must have another id and be earlier")
     if manifest.exchange != config.exchange:
         raise ProverError(f"{path}: of another exchange")
+    capacities = {asset.capacity for asset in manifest.assets}
+    if manifest.page_size not in PAGE_SIZES or not capacities <= CAPACITIES:
+        raise ProverError(f"{path}: no verifier would take its page size or capacities")
     digest, new_key = manifest_digest(data), public_bytes(signing)
     before = tuple(
         Room(asset.code, asset.capacity * manifest.page_size) for asset in manifest.assets

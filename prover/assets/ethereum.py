@@ -84,7 +84,7 @@ def collect(
     node = EthereumRpc(url)
     try:
         node.check_network()
-        encoded = node.header(height, node.block(height))
+        encoded = node.header(node.block(height))
         header = parse_header(encoded)
         nodes: set[bytes] = set()
         amounts: dict[str, int] = {}

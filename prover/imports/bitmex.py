@@ -49,17 +49,7 @@ from embit import base58
 
 _ASSET = "BTC"
 _FIELDS = frozenset(
-    {
-        "address",
-        "blockhash",
-        "chain",
-        "claim",
-        "custodial",
-        "height",
-        "keys",
-        "total",
-        "xpub",
-    }
+    {"address", "blockhash", "chain", "claim", "custodial", "height", "keys", "total", "xpub"}
 )
 _CLAIM_FIELDS = frozenset({"m", "n"})
 _ROW_FIELDS = frozenset({"addr", "addr_type", "balance", "script"})

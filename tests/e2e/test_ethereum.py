@@ -460,6 +460,7 @@ BROKEN: dict[str, Lie] = {
     "a block that is none": (BLOCK, lambda found: "0x1"),
     "no hash": (BLOCK, lambda found: found | {"hash": None}),
     "no time": (BLOCK, lambda found: found | {"timestamp": None}),
+    "no number": (BLOCK, lambda found: found | {"number": "7"}),
 }
 LIES = SHOWS_NOTHING | BROKEN
 
@@ -813,7 +814,7 @@ def test_headers_of_every_fork(fork: str) -> None:
     with anvil("--hardfork", fork) as node:
         node.call("anvil_mine", "0x2")
         asked = EthereumRpc(node.url)
-        header = parse_header(asked.header(2, asked.block(2)))
+        header = parse_header(asked.header(asked.block(2)))
         assert (header.number, header.hash.hex()) == (2, node.block_hash(2))
         rich = bytes.fromhex(node.rich[2:])
         assert asked.balance(header, rich, "", {})[0] == 10_000 * ETHER

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import verifier
 from prover.errors import ProverError
+from prover.keys import read_signing_key
 from prover.snapshot import make_snapshot
 from tests.e2e.exchange import LONG, edit, own_exchange, public_key
+from verifier.keys import sign
+from verifier.wire import Manifest, read_record, write_record
 
 
 def following(
@@ -111,6 +115,24 @@ def test_a_damaged_predecessor_is_refused(tmp_path: Path, first: Path, file: str
         make_snapshot(config, tmp_path / "out")
     (first / file).unlink()
     with pytest.raises(ProverError, match=rf"{file}: No such file"):
+        make_snapshot(config, tmp_path / "out")
+
+
+@pytest.mark.parametrize(("page_size", "capacity"), [(7, 1), (16, 2**63), (16, 0), (16, 9)])
+def test_a_predecessor_that_no_verifier_takes_is_refused(
+    tmp_path: Path, first: Path, page_size: int, capacity: int
+) -> None:
+    """Its capacities are carried on, so they must be such."""
+    path = first / "manifest.msgpack"
+    manifest = read_record(Manifest, path.read_bytes())
+    assets = tuple(replace(asset, capacity=capacity) for asset in manifest.assets)
+    manifest = replace(manifest, assets=assets, page_size=page_size)
+    data = write_record(manifest)
+    key = read_signing_key(tmp_path / "one" / "signing.pem")
+    path.write_bytes(data)
+    path.with_suffix(".sig").write_bytes(sign(key, "manifest-signature", data))
+    config = following(tmp_path, "two", DECEMBER, manifest_of(first), tmp_path / "one")
+    with pytest.raises(ProverError, match="no verifier would take its page size or capacities"):
         make_snapshot(config, tmp_path / "out")
 
 

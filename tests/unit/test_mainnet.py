@@ -60,7 +60,7 @@ def header_of(block: dict[str, str]) -> bytes:
         node = EthereumRpc(url)
         height = int(block["number"], 16)
         try:
-            return node.header(height, node.block(height))
+            return node.header(node.block(height))
         finally:
             node.rpc.close()
 
@@ -100,7 +100,7 @@ def test_ether_of_the_deposit_contract(mainnet: Path) -> None:
     assert reference.State(root, nodes, {}).balance(DEPOSITS, "") == held
     with serve(captured(found["block"], found["proof"])) as url:
         node = EthereumRpc(url)
-        header = parse_header(node.header(21_925_176, node.block(21_925_176)))
+        header = parse_header(node.header(node.block(21_925_176)))
         assert node.balance(header, DEPOSITS, "", {})[0] == held
         node.rpc.close()
 

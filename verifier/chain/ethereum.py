@@ -85,14 +85,14 @@ class EthereumRpc:
         """Return a block's time, as the node tells it, in Unix seconds."""
         return self._quantity("eth_getBlockByNumber", block.get("timestamp"))
 
-    def header(self, height: int, block: Mapping[str, Any]) -> bytes:
-        """Return the RLP of the header of the block at a height, whose hash is what the node tells.
+    def header(self, block: Mapping[str, Any]) -> bytes:
+        """Return the RLP of a block's header, whose hash is the one that the node tells.
 
         Raises:
             CannotTell: the block's fields do not make it, as those of a fork to come do not.
         """
         method = "eth_getBlockByNumber"
-        block_hash = self.block_hash(block)
+        block_hash, height = self.block_hash(block), self._quantity(method, block.get("number"))
         try:
             data = encode_list(
                 encode_integer(self._quantity(method, block[name]))
@@ -232,11 +232,11 @@ class EthereumNode:
                 raise Rejected(Code.CHAIN_WRONG_BLOCK, CHAIN, message)
             time = self._node.block_time(fields)
             digest = eip191_digest(_message(checked, block))
-            asked = _Questions(self._node, block, fields, self._slots, digest)
+            asked = _Questions(self._node, fields, self._slots, digest)
             return [
                 replace(
                     _confirm_asset(asked, asset, found),
-                    block_times={**found.block_times, CHAIN: time},
+                    block_times={CHAIN: time, **found.block_times},
                 )
                 for asset, found in zip(checked.manifest.assets, evidence, strict=True)
             ]
@@ -253,17 +253,15 @@ class _Questions:
     def __init__(
         self,
         node: EthereumRpc,
-        block: Chain,
         fields: Mapping[str, Any],
         slots: Mapping[str, TokenSlot],
         digest: bytes,
     ) -> None:
         self._node = node
-        self._block = block
         self._fields = fields
         self._slots = slots
         self._digest = digest
-        self._slow: dict[str, TooSlow] = {}
+        self._slow: dict[str, str] = {}
 
     def balance(self, account: bytes, contract: str) -> int:
         """Return what an account holds, as the block proves it.
@@ -284,21 +282,24 @@ class _Questions:
         signature = contract_signature(holding.address, holding.signature.text)
         with self._unless_slow("wallet"):
             return self._node.takes_signature(
-                self._block.hash, holding.address.script, self._digest, signature
+                self._node.block_hash(self._fields),
+                holding.address.script,
+                self._digest,
+                signature,
             )
 
     @cached_property
     def _header(self) -> Header:
-        return parse_header(self._node.header(self._block.height, self._fields))
+        return parse_header(self._node.header(self._fields))
 
     @contextmanager
     def _unless_slow(self, kind: str) -> Iterator[None]:
         if kind in self._slow:
-            raise self._slow[kind]
+            raise TooSlow(Code.CHECK_UNREADABLE, self._slow[kind])
         try:
             yield
         except TooSlow as error:
-            self._slow[kind] = error
+            self._slow[kind] = error.message
             raise
 
 
