@@ -77,16 +77,16 @@ class _Found:
     """What a node has told so far, of what was created at or before the block.
 
     amounts, heights: of each script what is unspent still, and the tip's height as it was asked;
-    tips: the hash of every tip that was met, by height; untold_places, untold_scripts: places of
-    listed coins, and scripts, of which it did not tell; why: the first reason that it gave.
+    tips: the hash of every tip that was met, by height; untold: the places of listed coins of which
+    it did not tell; has_gaps: of some scripts it did not tell; why: the first reason that it gave.
     """
 
     block: Tip
     amounts: dict[bytes, int] = field(default_factory=dict)
     heights: dict[bytes, int] = field(default_factory=dict)
     tips: dict[int, bytes] = field(default_factory=dict)
-    untold_places: set[int] = field(default_factory=set)
-    untold_scripts: set[bytes] = field(default_factory=set)
+    untold: set[int] = field(default_factory=set)
+    has_gaps: bool = False
     why: str = ""
 
     def meet(self, tip: Tip) -> None:
@@ -188,7 +188,7 @@ class BitcoinNode:
         backed = {coin.place for coin in listed}
         others = [place for number, place in enumerate(among) if number not in backed]
         self._ask_scripts(found, others, sets)
-        if found.untold_scripts:
+        if found.has_gaps:
             others = [place for place in others if place.script in found.amounts]
             sets = [place for place in sets if found.has_all(place)]
         short = any(found.amounts[place.script] < place.amount for place in others)
@@ -198,7 +198,7 @@ class BitcoinNode:
             since = self._spent_since(found, set(wanted))
             if since is None:
                 found.why = found.why or _NO_BLOCKS
-        open_ = _check_spent(among, spent, since) | found.untold_places
+        open_ = _check_spent(among, spent, since) | found.untold
         if since is not None:
             found.add_spent(since)
         is_decided = since is not None
@@ -216,7 +216,7 @@ class BitcoinNode:
             try:
                 tip, gone = steady(partial(self._check_coins, found.block, among, part))
             except (NodeError, AnswerTooLong) as error:
-                found.untold_places |= {coin.place for coin in part}
+                found.untold |= {coin.place for coin in part}
                 found.why = found.why or error.message
             else:
                 found.meet(tip)
@@ -231,7 +231,7 @@ class BitcoinNode:
         scripts += (script for place in sets for owned in place.owned() for script in owned)
         for part, told in self._rpc.scans(scripts):
             if isinstance(told, CannotTell):
-                found.untold_scripts |= {*part}
+                found.has_gaps = True
                 found.why = found.why or told.message
             else:
                 self._check_steady(found.block, told.tip)
