@@ -11,13 +11,13 @@ import json
 import os
 import sys
 import time
-from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from prover import cli_evidence, cli_hidden, cli_import
+from prover.assets.messages import device_warnings, digest_of
 from prover.errors import AssetsShort, ProverError
 from prover.keys import make_keys, public_bytes, read_signing_key
 from prover.packages import Packager, write_packages
@@ -102,9 +102,12 @@ def challenge(
         statement.write_bytes(wire.write_record(state(snapshot, key)))
     messages = ownership_messages(snapshot, key)
     blocks = [
-        f"--- {chain}, SHA-256 {sha256(message.encode()).hexdigest()}\n{message}\n---"
+        f"--- {chain}, SHA-256 {digest_of(message)}\n{message}\n--- {len(message)} characters"
         for chain, message in messages.items()
     ]
+    for chain, message in messages.items():
+        for warning in device_warnings(chain, message):
+            print(f"assay: warning: {chain}: {warning}", file=sys.stderr)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         for chain, message in messages.items():

@@ -103,6 +103,12 @@ def bitcoin(
     except (CannotCheck, Misuse) as error:
         raise ProverError(str(error)) from None
     beside = write_coins(found, asset, out)
+    if found.youngest is not None and found.youngest < block:
+        typer.echo(
+            f"assay: warning: the youngest coin of the snapshot is of height {found.youngest}, "
+            f"below {block}: make sure that block {block} has the hash {found.block_hash.hex()}",
+            err=True,
+        )
     typer.echo(_coins_json(found, out, beside) if as_json else _coins_text(found, out, beside))
 
 

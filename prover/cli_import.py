@@ -10,7 +10,16 @@ from typing import Annotated, Any
 import typer
 
 from prover.assets.lists import write_evidence_rows
-from prover.imports.rows import Challenge, Challenges, Imported, Row, Status, shown, totals
+from prover.imports.rows import (
+    Challenge,
+    Challenges,
+    Imported,
+    Row,
+    Stated,
+    Status,
+    shown,
+    totals,
+)
 from prover.keys import public_bytes, read_signing_key
 from prover.snapshot import ownership_messages, read_config
 
@@ -41,7 +50,7 @@ def import_list(
 ) -> None:
     """Say of each row of a list of reserves what verified, what not, and what could not be checked.
 
-    Exit code 3 if a row failed.
+    Exit code 3 if a row failed, or the list contradicts a total of its own.
     """
     from prover.imports.bitmex import import_bitmex  # YAML, which no other command needs
     from prover.imports.okx import import_okx
@@ -52,7 +61,9 @@ def import_list(
     if out is not None:
         write_evidence_rows(out, map(_evidence_row, counting))
     typer.echo(_json(imported) if as_json else "\n".join(_text(imported)))
-    if any(row.verdict.status is Status.FAILED for row in imported.rows):
+    if any(row.verdict.status is Status.FAILED for row in imported.rows) or any(
+        item.is_contradicted for item in imported.stated
+    ):
         raise typer.Exit(SOME_FAILED)
 
 
@@ -97,8 +108,18 @@ def _json(imported: Imported) -> str:
         }
         for (asset, network), total in totals(imported.rows).items()
     ]
-    stated = [{"name": item.name, "amount": item.amount} for item in imported.stated]
-    result = {"format": imported.format, "rows": rows, "stated": stated, "totals": summary}
+    result = {
+        "format": imported.format,
+        "rows": rows,
+        "stated": [{"name": item.name, "amount": item.amount} for item in imported.stated],
+        "contradictions": [
+            {"name": item.name, "stated": item.amount, "rows": item.rows}
+            for item in imported.stated
+            if item.is_contradicted
+        ],
+        "totals": summary,
+        "unread": [*imported.unread],
+    }
     return json.dumps(result, ensure_ascii=False, sort_keys=True)
 
 
@@ -115,7 +136,15 @@ def _text(imported: Imported) -> list[str]:
             units = "" if amount is None else f", {amount} base units"
             rows = f"{count} row{'s' if count > 1 else ''}"
             lines.append(f"{shown(asset)} on {shown(network)}: {status} {rows}{units}")
-    lines += [f"the list states {shown(s.name)} {shown(s.amount)}" for s in imported.stated]
+    lines += [_stated_text(item) for item in imported.stated]
+    lines += [f"not read, for it is not known here: {what}" for what in imported.unread]
     counting = sum(row.verdict.status is Status.COUNTS for row in imported.rows)
     lines.append(f"{counting} of {len(imported.rows)} rows count as evidence of this snapshot")
     return lines
+
+
+def _stated_text(item: Stated) -> str:
+    said = f"the list states {shown(item.name)} {shown(item.amount)}"
+    if item.rows is None:
+        return f"{said}; not compared, as it is not clear what its rows add up to"
+    return said if item.agrees else f"{said}, but its rows add up to {item.rows}"

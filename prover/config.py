@@ -53,12 +53,16 @@ class SplitPolicy:
     most: int
 
 
+DEFAULT_SPLIT = SplitPolicy(1, 3)
+
+
 @dataclass(frozen=True, slots=True)
 class AssetConfig:
-    """One asset; ``capacity`` in pages, None for the least that fits; units as in the manifest.
+    """One asset; units as in the manifest.
 
-    proofs: files of state proofs of all that it holds on Ethereum; slots: of tokens that the
-    verifier's table lacks; coins: files of the coins that its bitcoin addresses hold.
+    capacity: in pages, None where it is left to `prover.liabilities.capacity`; proofs: files of
+    state proofs of all that it holds on Ethereum; slots: of tokens that the verifier's table lacks;
+    coins: files of the coins that its bitcoin addresses hold.
     """
 
     code: str
@@ -308,7 +312,7 @@ def _asset(table: Table) -> AssetConfig:
     if not 0 < max(num, den) <= MAX_RATIO_TERM or gcd(num, den) != 1:
         raise table.error("ratio", 'must be "num/den", coprime, both below 2^32')
     capacity = _capacity(table)
-    policy = SplitPolicy(1, 1)
+    policy = DEFAULT_SPLIT
     if table.has("split"):
         with table.table("split") as split:
             policy = SplitPolicy(split.take("least", int), split.take("most", int))

@@ -22,20 +22,30 @@ from prover.storage import fresh_file
 from verifier import wire
 from verifier.keys import is_signed, sign
 from verifier.manifest import rotation_body
-from verifier.params import ID_BYTES, MAX_MANIFEST_BYTES
+from verifier.params import CAPACITIES, ID_BYTES, MAX_MANIFEST_BYTES, PAGE_SIZES
 from verifier.statement import manifest_digest
 
 SALT_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
+class Room:
+    """How many leaves an asset's tree had room for in the snapshot before."""
+
+    code: str
+    leaves: int
+
+
+@dataclass(frozen=True, slots=True)
 class Frozen:
     """``snapshot.msgpack`` of the private folder.
 
-    master_key: its SHA-256; previous: the previous manifest's digest, or zeros; signing_key: the
-    path, for `prover.packages`; toml: its SHA-256; version: the prover's.
+    before: the room of the previous manifest's assets; master_key: its SHA-256; previous: the
+    previous manifest's digest, or zeros; signing_key: the path, for `prover.packages`; toml: its
+    SHA-256; version: the prover's.
     """
 
+    before: tuple[Room, ...]
     master_key: wire.Bin32
     previous: wire.Bin32
     public_key: wire.Bin32
@@ -44,6 +54,11 @@ class Frozen:
     signing_key: str
     toml: wire.Bin32
     version: str
+
+    def previous_pages(self, code: str, page_size: int) -> int:
+        """Return how many pages hold what an asset had room for before; 0 if it is new."""
+        leaves = sum(room.leaves for room in self.before if room.code == code)
+        return -(-leaves // page_size)
 
 
 def read_frozen(path: Path) -> Frozen:
@@ -91,9 +106,10 @@ def freeze(
                 f"{path.parent}: this snapshot was begun with another {changed}; "
                 "restore it, or begin anew in another folder"
             )
-    previous, rotation = _predecessor(config, signing)
+    previous, before, rotation = _predecessor(config, signing)
     toml_digest, public_key, master_digest, prover_version = now
     frozen = Frozen(
+        before=before,
         master_key=master_digest,
         previous=previous,
         public_key=public_key,
@@ -110,10 +126,13 @@ def freeze(
 
 def _predecessor(
     config: SnapshotConfig, signing: Ed25519PrivateKey
-) -> tuple[bytes, tuple[wire.Rotation, ...]]:
-    """Check the previous manifest; return its digest, and the rotation if the key has changed."""
+) -> tuple[bytes, tuple[Room, ...], tuple[wire.Rotation, ...]]:
+    """Check the previous manifest; return its digest, the room that its assets had, and a rotation.
+
+    There is a rotation if the key has changed.
+    """
     if config.previous_manifest is None:
-        return bytes(ID_BYTES), ()
+        return bytes(ID_BYTES), (), ()
     path = config.previous_manifest
     try:
         data, signature = path.read_bytes(), path.with_suffix(".sig").read_bytes()
@@ -128,11 +147,17 @@ def _predecessor(
         raise ProverError(f"{path}: the previous snapshot must have another id and be earlier")
     if manifest.exchange != config.exchange:
         raise ProverError(f"{path}: of another exchange")
+    capacities = {asset.capacity for asset in manifest.assets}
+    if manifest.page_size not in PAGE_SIZES or not capacities <= CAPACITIES:
+        raise ProverError(f"{path}: no verifier would take its page size or capacities")
     digest, new_key = manifest_digest(data), public_bytes(signing)
+    before = tuple(
+        Room(asset.code, asset.capacity * manifest.page_size) for asset in manifest.assets
+    )
     if manifest.public_key == new_key:
         if config.old_signing_key is not None:
             raise ProverError("previous.old_signing is given, but the signing key has not changed")
-        return digest, ()
+        return digest, before, ()
     if config.old_signing_key is None:
         raise ProverError("the signing key has changed: previous.old_signing must name the old one")
     old = read_signing_key(config.old_signing_key)
@@ -142,4 +167,4 @@ def _predecessor(
     rotation = wire.Rotation(
         sign(signing, "rotation", body), manifest.public_key, sign(old, "rotation", body)
     )
-    return digest, (rotation,)
+    return digest, before, (rotation,)

@@ -296,8 +296,11 @@ def _check_coverage(
 
 
 def _parameters(work: _Work) -> bytes:
-    """Encode every input that changes a leaf's value, count or order; capacity 0 is "auto"."""
-    config = work.config
+    """Encode every input that changes a leaf's value, count or order; capacity 0 is "auto".
+
+    Of the snapshot before it is the capacity, which "auto" does not fall below.
+    """
+    config, frozen = work.config, work.frozen
     return wire.encode(
         {
             "account_id_type": config.account_id_type,
@@ -308,13 +311,14 @@ def _parameters(work: _Work) -> bytes:
                     "decimals": asset.decimals,
                     "least": asset.split.least,
                     "most": asset.split.most,
+                    "previous_capacity": frozen.previous_pages(asset.code, config.page_size),
                     "units": [[unit.chain, unit.contract, unit.decimals] for unit in asset.units],
                 }
                 for asset in config.assets
             ],
             "exchange": config.exchange,
             "page_size": config.page_size,
-            "public_key": work.frozen.public_key,
+            "public_key": frozen.public_key,
             "time": config.time,
         }
     )
@@ -358,10 +362,9 @@ def _write_openings(
     if not folder.exists():
         folder.parent.mkdir(exist_ok=True)
         with fresh_folder(folder) as partial:
-            balances = ledger.balances[code]
-            write_openings(
-                partial, asset, accounts, balances, key, work.config.page_size, work.jobs
-            )
+            balances, page_size = ledger.balances[code], work.config.page_size
+            before = work.frozen.previous_pages(code, page_size)
+            write_openings(partial, asset, accounts, balances, key, page_size, work.jobs, before)
     padding_key = derive(key, "padding", code.encode())
     return Leaves(accounts, Openings.load(folder), code, work.context, padding_key)
 

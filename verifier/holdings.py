@@ -18,7 +18,8 @@ from verifier.wire import Coin, HiddenSet, OwnershipSignature, Row
 class Holding:
     """A disclosed row, its parsed address and signature; ``units`` in the ledger's.
 
-    level: how the amount is known; is_owned: whether the signature is verified.
+    level: how the amount is known; is_owned: whether the signature is verified; undecided: why a
+    node that was asked could not tell.
     """
 
     row: Row
@@ -27,6 +28,7 @@ class Holding:
     units: int
     level: Level
     is_owned: bool = True
+    undecided: str = ""
 
     @property
     def known(self) -> Level:
@@ -43,13 +45,15 @@ class Holding:
 class HiddenHolding:
     """A hidden set; ``units``, in the ledger's, is the sum over its whole list of keys.
 
-    ``amounts`` are those of each key in the ledger's units, 16 bytes each, as its argument has it.
+    ``amounts`` are those of each key in the ledger's units, 16 bytes each, as its argument has it;
+    ``undecided`` is as for a `Holding`.
     """
 
     listed: HiddenSet
     amounts: bytes
     units: int
     level: Level
+    undecided: str = ""
 
     @property
     def known(self) -> Level:

@@ -371,15 +371,19 @@ def _confirm(
         if name in blocks:
             with plan.step(f"block and amounts of {name}, by your own node") as figures:
                 evidence = node.confirm(checked, evidence)
-                levels = [
-                    holding.known
+                asked = [
+                    holding
                     for found in evidence
                     for holding in found.holdings
                     if holding.chain == name
                 ]
+                confirmed = sum(holding.known is Level.CHAIN for holding in asked)
                 figures["height"] = blocks[name].height
-                figures["confirmed"] = levels.count(Level.CHAIN)
-                figures["undecided"] = len(levels) - levels.count(Level.CHAIN)
+                figures["confirmed"] = confirmed
+                figures["undecided"] = len(asked) - confirmed
+                why = next((holding.undecided for holding in asked if holding.undecided), None)
+                if why is not None:
+                    figures["because"] = why
     return evidence
 
 

@@ -28,7 +28,7 @@ from verifier.chain.bitcoin_rpc import (
     parts,
     steady,
 )
-from verifier.chain.json_rpc import TIMEOUT_SECONDS
+from verifier.chain.json_rpc import TIMEOUT_SECONDS, CannotTell
 from verifier.chain.utxo_snapshot import UtxoSnapshot
 from verifier.ownership import Address
 from verifier.params import MAX_COIN_INDEX
@@ -47,7 +47,8 @@ class CollectedCoins:
 
     header: the block's, of 80 bytes; None where the source does not have it.
     empty: how many addresses hold nothing. tip: the height of the node's tip; where it is above the
-    block, coins spent since are missing.
+    block, coins spent since are missing. youngest: the height of the youngest coin of a snapshot;
+    where it is below the block, nothing shows that hash and height are of one block.
     """
 
     block_hash: bytes
@@ -56,6 +57,7 @@ class CollectedCoins:
     tip: int
     coins: tuple[wire.Coin, ...]
     empty: int
+    youngest: int | None
 
     @property
     def amounts(self) -> Mapping[str, int]:
@@ -90,12 +92,17 @@ def collect_by_rpc(
         block_hash = rpc.block_hash(height)
         texts = {address.script: address.text for address in addresses}
         coins: list[wire.Coin] = []
-        for _, tip, outputs in rpc.scans([*texts]):
+        for _, told in rpc.scans([*texts]):
+            if isinstance(told, CannotTell):
+                raise told
+            tip = told.tip
             on_chain = rpc.height_on_chain(tip.hash) == tip.height
             if not on_chain or tip.height < height or rpc.block_hash(height) != block_hash:
                 raise ProverError("the node's chain moved while it was asked: ask again")
             found = [
-                output for output in outputs if output.height <= height and output.script in texts
+                output
+                for output in told.outputs
+                if output.height <= height and output.script in texts
             ]
             _look_up(rpc, tip, found)
             coins += [
@@ -132,9 +139,12 @@ def collect_from_snapshot(
 ) -> CollectedCoins:
     """Read what is unspent from a snapshot, which names its block by hash alone.
 
+    The youngest coin is of the snapshot's block, since a block's reward cannot be spent in it. It
+    is older only where the block pays no reward, or one that nobody can spend.
+
     Raises:
         CannotCheck: unreadable or malformed.
-        ProverError: the block's height is another.
+        ProverError: a coin is younger than the block.
     """
     coins: list[wire.Coin] = []
 
@@ -146,10 +156,11 @@ def collect_from_snapshot(
         _, highest = snapshot.totals(scripts, listed=len(scripts), found=found, progress=progress)
     except NativeError as error:
         raise ProverError(f"address {addresses[error.index].text} is given twice") from None
-    # A block's own reward cannot be spent in it, so the youngest coin is that block's.
-    if highest != height:
-        raise ProverError(f"the snapshot is of height {highest}, not {height}")
-    return _collected(snapshot.block_hash, None, height, height, coins, addresses)
+    if highest > height:
+        raise ProverError(
+            f"the snapshot has a coin of height {highest}, so it is of a later block than {height}"
+        )
+    return _collected(snapshot.block_hash, None, height, height, coins, addresses, youngest=highest)
 
 
 def write_coins(found: CollectedCoins, asset: str, out: Path) -> Path:
@@ -237,10 +248,12 @@ def _collected(
     tip: int,
     coins: Iterable[wire.Coin],
     addresses: Sequence[Address],
+    *,
+    youngest: int | None = None,
 ) -> CollectedCoins:
     ordered = tuple(sorted((coin for coin in coins if coin.amount), key=_order))
     empty = len(addresses) - len({coin.address for coin in ordered})
-    return CollectedCoins(block_hash, header, height, tip, ordered, empty)
+    return CollectedCoins(block_hash, header, height, tip, ordered, empty, youngest)
 
 
 def _order(coin: wire.Coin) -> tuple[str, bytes, int]:

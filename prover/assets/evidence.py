@@ -10,17 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from prover.assets.bitcoin import read_coins
 from prover.assets.ethereum import needed_proof
 from prover.assets.lists import EVIDENCE_COLUMNS, read_list
+from prover.assets.messages import what_was_signed
 from prover.config import AssetConfig
 from prover.errors import ProverError
 from verifier import wire
 from verifier.evidence import ledger_units
-from verifier.ownership import OwnershipError, check_ownership, parse_address
+from verifier.ownership import Address, OwnershipError, check_ownership, parse_address
 from verifier.ownership.contract import CONTRACT_FORMAT, contract_signature
 from verifier.params import ASSETS_LIMIT, EVIDENCE_VERSION, MAX_EVIDENCE_BYTES
 from verifier.reserves import BIP127, Reserves
@@ -166,18 +168,31 @@ def _checked_signatures(
     addresses = {owner: parse_address(*owner) for owner in signatures}
     reserves = Reserves(signatures.values(), coins, addresses)
     for number, (owner, row) in enumerate(signed.items(), 1):
-        address = addresses[owner]
+        check = partial(_check_signature, reserves, signatures[owner], addresses[owner])
+        message = messages[row.chain]
         try:
-            if (row.chain, row.format) == ("bitcoin", BIP127):
-                reserves.check(signatures[owner], messages[row.chain])
-            elif row.format == CONTRACT_FORMAT:
-                contract_signature(address, row.signature)
-            else:
-                check_ownership(address, messages[row.chain], row.format, row.signature)
+            check(message)
         except OwnershipError as error:
-            raise row.error("signature", error.message) from None
+            hint = f": {what_was_signed(check, message)}" if error.is_of_another else ""
+            raise row.error("signature", error.message + hint) from None
         progress(number)
     return signatures
+
+
+def _check_signature(
+    reserves: Reserves, entry: wire.OwnershipSignature, address: Address, message: str
+) -> None:
+    """Check what can be known of a signature without a node.
+
+    Raises:
+        OwnershipError: it does not hold.
+    """
+    if (entry.chain, entry.format) == ("bitcoin", BIP127):
+        reserves.check(entry, message)
+    elif entry.format == CONTRACT_FORMAT:
+        contract_signature(address, entry.text)
+    else:
+        check_ownership(address, message, entry.format, entry.text)
 
 
 def evidence_total(asset: AssetConfig, evidence: wire.Evidence) -> int:

@@ -5,10 +5,11 @@ ones and one is the account's, and for single keys an extended public key; whoev
 to be BitMEX's may conclude that the addresses are. So a row that agrees with the claim is implied,
 and never counts.
 
-Fields: ``chain``, ``height``, ``claim`` (``m``, ``n``), ``keys`` (uncompressed, in hex), ``xpub``
-(a list), ``total`` in satoshi, and for each ``address``: ``addr``, ``addr_type`` (``sh``,
-``sh_wsh``, ``wsh``, ``wpkh`` or ``unspendable``), ``script`` (hex, or a ``wpkh`` descriptor) and
-``balance`` in satoshi.
+Fields: ``chain``, ``height``, ``blockhash``, ``claim`` (``m``, ``n``), ``keys`` (uncompressed, in
+hex), ``xpub`` (a list), ``total`` in satoshi, and for each ``address``: ``addr``, ``addr_type``
+(``sh``, ``sh_wsh``, ``wsh``, ``wpkh`` or ``unspendable``), ``script`` (hex, or a ``wpkh``
+descriptor) and ``balance`` in satoshi; for each of ``custodial``, which others hold: the same
+without a script. The total is that of all balances.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from prover.imports.rows import (
     Stated,
     Status,
     Verdict,
+    named,
     once,
     shown,
 )
@@ -46,6 +48,11 @@ from verifier.ownership import Address, OwnershipError, parse_address
 from embit import base58
 
 _ASSET = "BTC"
+_FIELDS = frozenset(
+    {"address", "blockhash", "chain", "claim", "custodial", "height", "keys", "total", "xpub"}
+)
+_CLAIM_FIELDS = frozenset({"m", "n"})
+_ROW_FIELDS = frozenset({"addr", "addr_type", "balance", "script"})
 _MULTISIG = ("sh", "sh_wsh", "wsh")
 _KEY = re.compile(r"04[0-9a-fA-F]{128}|0[23][0-9a-fA-F]{64}")
 _XPUB = re.compile(r"xpub[1-9A-HJ-NP-Za-km-z]{107}")
@@ -116,15 +123,38 @@ def import_bitmex(file: Path) -> Imported:
     chain = _text(file, fields, "chain")
     network = bitmex_network(chain)
     claim = _claim(file, fields)
-    stated = [Stated(_ASSET, _text(file, fields, "total"))] if "total" in fields else []
-    entries = _list(file, fields, "address")
+    entries = [*_list(file, fields, "address")]
+    owned = len(entries)
+    if "custodial" in fields:
+        entries += _list(file, fields, "custodial")
     if len(entries) > MAX_ROWS:
         raise ImportFileError(file, f"more than {MAX_ROWS} addresses")
     rows: list[Row] = []
     seen: dict[tuple[str, str, str], int] = {}
-    for entry in entries:
-        rows.append(once(_check(file, entry, claim, chain, network), seen))
-    return Imported("bitmex", rows, stated)
+    for number, entry in enumerate(entries):
+        row = _check(file, entry, claim, chain, network, is_owned=number < owned)
+        rows.append(once(row, seen))
+    stated = [_stated(_text(file, fields, "total"), rows)] if "total" in fields else []
+    return Imported("bitmex", rows, stated, _unread(fields, entries))
+
+
+def _stated(total: str, rows: Sequence[Row]) -> Stated:
+    """Compare the list's total with its rows, those of custodians and unspendable ones too."""
+    amounts = [row.amount for row in rows if row.amount is not None]
+    if len(amounts) < len(rows) or not _NUMBER.fullmatch(total):
+        return Stated(_ASSET, total)
+    return Stated(_ASSET, total, str(sum(amounts)), int(total) == sum(amounts))
+
+
+def _unread(fields: Mapping[str, Node], entries: Sequence[Node]) -> list[str]:
+    """Name what is in the list and known here by no name."""
+    claim = fields["claim"].value
+    inner = {key for entry in entries if isinstance(entry.value, dict) for key in entry.value}
+    return [
+        *named("key", fields.keys() - _FIELDS),
+        *named("key of the claim", claim.keys() - _CLAIM_FIELDS if isinstance(claim, dict) else ()),
+        *named("key of an address", inner - _ROW_FIELDS),
+    ]
 
 
 def _claim(file: Path, fields: Mapping[str, Node]) -> _Claim:
@@ -142,7 +172,9 @@ def _claim(file: Path, fields: Mapping[str, Node]) -> _Claim:
     return _Claim(required, count, known, extended)
 
 
-def _check(file: Path, entry: Node, claim: _Claim, chain: str, network: Network | None) -> Row:
+def _check(
+    file: Path, entry: Node, claim: _Claim, chain: str, network: Network | None, *, is_owned: bool
+) -> Row:
     fields = _mapping(file, entry)
     text, kind = _text(file, fields, "addr"), _text(file, fields, "addr_type")
     amount = _number(file, fields, "balance") if "balance" in fields else None
@@ -150,6 +182,9 @@ def _check(file: Path, entry: Node, claim: _Claim, chain: str, network: Network 
     row = Row(entry.line, _ASSET, place, text, amount, Verdict(Status.UNCHECKED, ""))
     if network is None:
         return replace(row, verdict=Verdict(Status.UNCHECKED, "on a test network"))
+    if not is_owned:
+        reason = "at a custodian; nothing here shows whose it is"
+        return replace(row, verdict=Verdict(Status.UNCHECKED, reason))
     if kind == "unspendable":
         return replace(row, verdict=Verdict(Status.UNCHECKED, "marked as unspendable"))
     try:

@@ -16,12 +16,14 @@ class Network:
     """A network of the table.
 
     ``rule`` is ``evm``, ``bitcoin``, or empty where its signatures cannot be checked here;
-    ``chain`` is empty where Assay proves no assets on it.
+    ``chain`` is empty where Assay proves no assets on it. One that is not ``listed`` has the name
+    that a list gives it.
     """
 
     name: str
     rule: str
     chain: str
+    listed: bool = True
 
 
 def network(name: str) -> Network:
@@ -35,7 +37,7 @@ def network(name: str) -> Network:
 
 
 def okx_place(coin: str, network_name: str) -> tuple[str, Network] | str:
-    """Return asset and network of a row of OKX's, or why the table cannot tell."""
+    """Return asset and network of a row of OKX's, or why they cannot be told."""
     table = _table()["okx"]
     named = table["networks"].get(network_name.upper())
     if coin.upper() in table["coins"]:
@@ -44,8 +46,19 @@ def okx_place(coin: str, network_name: str) -> tuple[str, Network] | str:
             return "its coin and its network are two networks"
         return asset, network(place)
     if named is None:
-        return "its network is not in the table of names"
+        return coin.upper(), Network(network_name, "", "", listed=False)
     return coin.upper(), network(named)
+
+
+def okx_asset(coin: str) -> str:
+    """Return the asset of a name of the column ``coin``."""
+    entry = _table()["okx"]["coins"].get(coin.upper())
+    return str(entry[0]) if entry else coin.upper()
+
+
+def is_okx_coin(coin: str) -> bool:
+    """Tell whether a name of the column ``coin`` is an asset's own, or one of the table."""
+    return "-" not in coin or coin.upper() in _table()["okx"]["coins"]
 
 
 def bitmex_network(chain: str) -> Network | None:

@@ -2,21 +2,23 @@
 
 Two layouts are published. One opens with a block of totals (coin, snapshot height, amount) and a
 blank line, then has a row for each address with its amount; the other has the rows alone, without
-amounts. Columns are told apart by their names. OKX's accounts sign the Keccak hash of the message
-under the prefix of EIP-191, its Bitcoin keys the common signed message: one signature for a key's
-own address, several for a multisig script, which stands beside them.
+amounts. Columns are told apart by their names, and those of no known name are told. OKX's accounts
+sign the Keccak hash of the message under the prefix of EIP-191, on whatever network, its Bitcoin
+keys the common signed message: one signature for a key's own address, several for a multisig
+script, which stands beside them. The rules are those of OKX's own tool, at the commit that decision
+7 names.
 """
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
 
-from prover.imports.names import Network, known_unit, okx_place
+from prover.imports.names import Network, is_okx_coin, known_unit, okx_asset, okx_place
+from prover.imports.okx_table import Cells, Told, read_table
 from prover.imports.rows import (
     MAX_FILE_BYTES,
     MAX_ROWS,
@@ -27,6 +29,7 @@ from prover.imports.rows import (
     Stated,
     Status,
     Verdict,
+    named,
     once,
     shown,
 )
@@ -41,38 +44,13 @@ from verifier.ownership import Address, OwnershipError, check_ownership, parse_a
 from verifier.ownership.addresses import ethereum_text
 from verifier.units import KnownUnit
 
-_COLUMNS = {
-    "coin": "coin",
-    "digitalasset": "coin",
-    "type": "type",
-    "network": "network",
-    "snapshotheight": "height",
-    "address": "address",
-    "amount": "amount",
-    "balance": "amount",
-    "message": "message",
-    "signature1": "signature1",
-    "signedmessage": "signature1",
-    "signature2": "signature2",
-    "signedmessage2": "signature2",
-    "redeemscript": "script",
-    "redeemscript/publickey": "script",
-    "publickey": "script",
-    "eoa1": "owner1",
-    "owner1": "owner1",
-    "eoa2": "owner2",
-    "owner2": "owner2",
-}
-_TOTALS = ["coin", "height", "amount"]
-_REQUIRED = ("coin", "network", "address", "message", "signature1")
-
 _FORMATS = ("bip322", "bip137", "eip191")
 _ACCOUNT = re.compile(r"0x[0-9a-fA-F]{40}")
+_PLACES = 40
 _AMOUNT = re.compile(r"([0-9]{1,40})(?:\.([0-9]{1,40}))?")
+_RESTAKED = re.compile(r"eigen\s*layer", re.IGNORECASE)
 _HEIGHT = re.compile(r"[0-9]{1,19}")
 _SCRIPT = re.compile(r"(?:0x)?((?:[0-9a-fA-F]{2}){1,4096})")
-
-Cells = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +73,83 @@ def import_okx(file: Path, challenges: Challenges) -> Imported:
     Raises:
         ImportFileError: the file as a whole is refused.
     """
-    stated: list[Stated] = []
+    told = Told()
+    sums = _Sums()
     rows: list[Row] = []
     seen: dict[tuple[str, str, str], int] = {}
-    for line, cells in _read(file, stated):
+    for line, cells in _read(file, told):
         if len(rows) == MAX_ROWS:
             raise ImportFileError(file, f"more than {MAX_ROWS} rows", line)
+        sums.add(cells)
         rows.append(once(_check(line, cells, challenges), seen))
-    return Imported("okx", rows, stated)
+    stated = [sums.compared(name, amount) for name, amount in told.totals]
+    return Imported("okx", rows, stated, named("column", told.unread))
+
+
+def _read(file: Path, told: Told) -> Iterator[tuple[int, Cells | str]]:
+    """Yield what `read_table` does, of a file.
+
+    Raises:
+        ImportFileError: unreadable, too large, not UTF-8, or without the columns of a list.
+    """
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            if file.stat().st_size > MAX_FILE_BYTES:
+                raise ImportFileError(file, f"larger than {MAX_FILE_BYTES} bytes")
+            yield from read_table(file, lines, told)
+    except UnicodeDecodeError:
+        raise ImportFileError(file, "not UTF-8") from None
+    except OSError as error:
+        raise ImportFileError(file, error.strerror or "unreadable") from None
+
+
+class _Sums:
+    """What the rows of each coin add up to, whatever became of them, in units of 10^-40."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, int] = {}
+        self._unclear: set[str] = set()
+        self._is_whole = True
+
+    def add(self, cells: Cells | str) -> None:
+        """Take a row, or the text in place of one that cannot be read."""
+        if isinstance(cells, str):
+            self._is_whole = False
+            return
+        coin = cells.get("coin", "").upper()
+        match = _AMOUNT.fullmatch(cells.get("amount", ""))
+        if match is None:
+            self._unclear.add(coin)
+        else:
+            self._sums[coin] = self._sums.get(coin, 0) + _fixed(match)
+
+    def compared(self, name: str, amount: str) -> Stated:
+        """Compare a total with the rows that it is of; it is rounded to the places that it has.
+
+        ``COIN`` is of the rows of this coin, ``ASSET(ALL)`` of the asset's on all networks.
+        """
+        wanted = name.upper().removesuffix("(ALL)").rstrip()
+        whole = wanted != name.upper()
+        coins = self._sums.keys() | self._unclear
+        meant = {coin for coin in coins if (okx_asset(coin) if whole else coin) == wanted}
+        match = _AMOUNT.fullmatch(amount)
+        unclear = meant & self._unclear or not self._is_whole
+        if whole:  # a name that the table lacks may be of any asset
+            unclear = unclear or not all(map(is_okx_coin, coins))
+        if match is None or unclear:
+            return Stated(name, amount)
+        total = sum(self._sums[coin] for coin in meant)
+        step: int = 10 ** (_PLACES - len(match[2] or ""))
+        return Stated(name, amount, _decimal(total), abs(total - _fixed(match)) < step)
+
+
+def _fixed(amount: re.Match[str]) -> int:
+    return int(amount[1] + (amount[2] or "").ljust(_PLACES, "0"))
+
+
+def _decimal(units: int) -> str:
+    whole, rest = divmod(units, 10**_PLACES)
+    return f"{whole}.{rest:0{_PLACES}d}".rstrip("0").rstrip(".")
 
 
 def _check(line: int, cells: Cells | str, challenges: Challenges) -> Row:
@@ -110,13 +157,12 @@ def _check(line: int, cells: Cells | str, challenges: Challenges) -> Row:
     if isinstance(cells, str):
         return Row(line, "", "", "", None, Verdict(Status.FAILED, cells))
     coin, network_name = cells.get("coin", ""), cells.get("network", "")
+    text = cells.get("address", "")
     place = okx_place(coin, network_name)
     if isinstance(place, str):
-        verdict = Verdict(Status.UNCHECKED, place)
-        return Row(line, coin, network_name, cells.get("address", ""), None, verdict)
+        return Row(line, coin, network_name, text, None, Verdict(Status.UNCHECKED, place))
     asset, network = place
     unit = known_unit(asset, network.chain)
-    text = cells.get("address", "")
     amount: int | None = None
     try:
         address = None if cells.get("owner1") else _address(network, text)
@@ -176,6 +222,8 @@ def _judge(line: _Line, address: Address | None, challenges: Challenges) -> Verd
     Raises:
         SignatureFault: one does not verify.
     """
+    if not line.network.listed:
+        return _judge_unlisted(line, challenges)
     if not line.network.rule:
         return Verdict(
             Status.UNCHECKED, f"signatures on {line.network.name} cannot be checked here"
@@ -193,6 +241,19 @@ def _judge(line: _Line, address: Address | None, challenges: Challenges) -> Verd
     if stale:
         return Verdict(Status.STALE, f"signed by {how}, but {stale}")
     return Verdict(Status.VERIFIED, f"signed for this snapshot by {how}, which no bundle takes")
+
+
+def _judge_unlisted(line: _Line, challenges: Challenges) -> Verdict:
+    """Check a row on a network that the table lacks: an account signs alike wherever there are any.
+
+    Where it did not, nothing is shown, for the network may have a rule of its own.
+    """
+    is_account = _ACCOUNT.fullmatch(line["address"]) and not line["owner1"]
+    if is_account and line["message"] and not line["signature2"]:
+        with suppress(SignatureFault):
+            how = _check_account(line, bytes.fromhex(line["address"][2:]))
+            return Verdict(Status.STALE, f"signed by {how}, but {_staleness(line, challenges)}")
+    return Verdict(Status.UNCHECKED, "its network is not in the table of names")
 
 
 def _taken(line: _Line, form: str) -> Verdict:
@@ -219,7 +280,7 @@ def _staleness(line: _Line, challenges: Challenges) -> str:
         return f"there is no snapshot to compare its message with: {shown(line['message'])}"
     challenge = challenges.get(line.network.chain)
     if challenge is None:
-        return f"the snapshot has no block of {line.network.name}"
+        return f"the snapshot has no block of {shown(line.network.name)}"
     if line["message"] != challenge.message:
         return (
             f"its message does not name this exchange, snapshot and block: {shown(line['message'])}"
@@ -231,28 +292,44 @@ def _staleness(line: _Line, challenges: Challenges) -> str:
 
 
 def _judge_contract(line: _Line) -> Verdict:
-    """Check the signatures of a contract's owners, which say nothing of the contract itself."""
+    """Check the signatures of a contract's owners, which say nothing of the contract itself.
+
+    Of restaking on EigenLayer the second owner is the EigenPod, a contract, which signs nothing.
+    """
     if line.network.rule != "evm":
         raise SignatureFault("it names owners, but is no contract's")
     owners = [line["owner1"], *([line["owner2"]] if line["owner2"] else [])]
-    for owner, signature in zip(owners, (line["signature1"], line["signature2"]), strict=False):
+    is_restaked = _RESTAKED.search(line["type"]) is not None
+    signers = owners[:1] if is_restaked else owners
+    for owner, signature in zip(signers, (line["signature1"], line["signature2"]), strict=False):
         if not _ACCOUNT.fullmatch(owner):
             raise SignatureFault("an owner is not an account")
         if bytes.fromhex(owner[2:]) not in evm_signer(line["message"], signature):
             raise SignatureFault("a signature is not its owner's, or over another message")
+    other = ", the other is an EigenPod, which cannot" if len(signers) < len(owners) else ""
     return Verdict(
         Status.UNCHECKED,
-        f"{len(owners)} of its owners signed; that the contract is theirs, only the chain tells",
+        f"{len(signers)} of its owners signed{other}; "
+        "that the contract is theirs, only the chain tells",
     )
 
 
 def _check_evm(line: _Line, address: Address) -> str:
     if line["signature2"]:
         raise SignatureFault("it has a second signature, but names no second owner")
+    return _check_account(line, address.script)
+
+
+def _check_account(line: _Line, account: bytes) -> str:
+    """Return by which rule an account signed.
+
+    Raises:
+        SignatureFault: it did not.
+    """
     by_okx, by_eip191 = evm_signer(line["message"], line["signature1"])
-    if address.script == by_okx:
+    if account == by_okx:
         return "its account, by OKX's rule"
-    if address.script == by_eip191:
+    if account == by_eip191:
         return "its account, by EIP-191"
     raise SignatureFault("the signature is by another key or over another message")
 
@@ -268,59 +345,3 @@ def _check_bitcoin(line: _Line, address: Address) -> str:
         raise SignatureFault("its redeem script is missing, or not hex")
     multisig = check_multisig(address, bytes.fromhex(script[1]), signers)
     return f"{len(signers)} keys of its {multisig.required}-of-{len(multisig.keys)} script"
-
-
-def _read(file: Path, stated: list[Stated]) -> Iterator[tuple[int, Cells | str]]:
-    """Yield each row of addresses with the line it begins in; put the totals into ``stated``.
-
-    Raises:
-        ImportFileError: unreadable, too large, not UTF-8, or without the columns of a list.
-    """
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            if file.stat().st_size > MAX_FILE_BYTES:
-                raise ImportFileError(file, f"larger than {MAX_FILE_BYTES} bytes")
-            yield from _parse(file, lines, stated)
-    except UnicodeDecodeError:
-        raise ImportFileError(file, "not UTF-8") from None
-    except OSError as error:
-        raise ImportFileError(file, error.strerror or "unreadable") from None
-
-
-def _parse(file: Path, lines: IO[str], stated: list[Stated]) -> Iterator[tuple[int, Cells | str]]:
-    reader = csv.reader(lines, strict=True)
-    header: list[str] = []
-    begins = 1
-    try:
-        for values in reader:
-            texts = [value.strip() for value in values]
-            if not any(texts):
-                header = [] if header == _TOTALS else header
-            elif not header:
-                header = _header(file, begins, texts)
-            elif header == _TOTALS:
-                stated.append(Stated(texts[0], texts[-1]))
-            elif len(texts) > len(header):
-                yield begins, f"{len(texts)} values instead of {len(header)}"
-            else:
-                cells = zip(header, texts, strict=False)
-                yield begins, {name: "" if text == "null" else text for name, text in cells}
-            begins = reader.line_num + 1
-    except csv.Error as error:
-        raise ImportFileError(file, str(error), reader.line_num) from None
-    if header in ([], _TOTALS):
-        raise ImportFileError(file, "it has no table of addresses", reader.line_num)
-
-
-def _header(file: Path, line: int, texts: list[str]) -> list[str]:
-    names = []
-    for number, text in enumerate(texts, 1):
-        name = _COLUMNS.get("".join(text.lower().split()))
-        if name is None or name in names:
-            rule = "not a column of OKX's lists" if name is None else "a column occurs twice"
-            raise ImportFileError(file, rule, line, number)
-        names.append(name)
-    for name in _REQUIRED:
-        if names != _TOTALS and name not in names:
-            raise ImportFileError(file, f"the column {name} is missing", line)
-    return names

@@ -6,7 +6,7 @@ a bundle takes. Everything else is reported for what it is, and never becomes ev
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -14,6 +14,7 @@ from prover.errors import ProverError
 
 MAX_ROWS = 1 << 20
 MAX_FILE_BYTES = 1 << 28
+MAX_NAMED = 20
 
 
 class Status(StrEnum):
@@ -63,19 +64,31 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """A total that the file itself states: a name, and amounts as the file writes them."""
+    """A total that the file itself states: a name, and amounts as the file writes them.
+
+    ``rows`` is what its rows add up to, None where that cannot be told; ``agrees`` whether it is
+    the total.
+    """
 
     name: str
     amount: str
+    rows: str | None = None
+    agrees: bool = False
+
+    @property
+    def is_contradicted(self) -> bool:
+        """Tell whether the rows add up to something else."""
+        return self.rows is not None and not self.agrees
 
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """A whole list."""
+    """A whole list. ``unread`` names every column, key and section that nothing here knows."""
 
     format: str
     rows: Sequence[Row]
     stated: Sequence[Stated]
+    unread: Sequence[str]
 
 
 @dataclass(slots=True)
@@ -121,6 +134,13 @@ def once(row: Row, seen: dict[tuple[str, str, str], int]) -> Row:
     if earlier == row.line:
         return row
     return replace(row, verdict=Verdict(Status.FAILED, f"counted already in line {earlier}"))
+
+
+def named(what: str, names: Iterable[str]) -> list[str]:
+    """Return what is not read, as ``what`` and a name each; of very many names, how many more."""
+    known = sorted(set(names))
+    more = [f"{len(known) - MAX_NAMED} more of them"] if len(known) > MAX_NAMED else []
+    return [f"{what} {shown(name) or '(without a name)'}" for name in known[:MAX_NAMED]] + more
 
 
 def totals(rows: Sequence[Row]) -> dict[tuple[str, str], Total]:

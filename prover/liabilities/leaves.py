@@ -103,8 +103,12 @@ def write_openings(
     snapshot_key: bytes,
     page_size: int,
     jobs: int,
+    previous_pages: int = 0,
 ) -> None:
     """Split all balances of an asset and place the parts: write the three files into ``folder``.
+
+    ``previous_pages`` is the room of the snapshot before, which a capacity that is left to be
+    chosen does not fall below.
 
     Raises:
         ProverError: the declared capacity, or the largest there is, does not hold the parts.
@@ -126,7 +130,9 @@ def write_openings(
             file.write(amounts)
     np.cumsum(first, out=first)
     first.tofile(folder / "first")
-    capacity = choose_capacity(asset.code, int(first[-1]), page_size, asset.capacity)
+    capacity = choose_capacity(
+        asset.code, int(first[-1]), page_size, asset.capacity, previous_pages
+    )
     key = derive(snapshot_key, "shuffle", code)
     (folder / "positions").write_bytes(native.order(key, capacity * page_size))
 

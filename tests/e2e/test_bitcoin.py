@@ -186,8 +186,7 @@ def test_coins_that_move_while_they_are_collected(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--block", "5"], "the snapshot is of height 103, not 5"),
-        (["--block", "104"], "the snapshot is of height 103, not 104"),
+        (["--block", "5"], "has a coin of height 103, so it is of a later block than 5"),
         (["--asset", "btc"], "a code is 1 to 16"),
         (["--rpc", "http://127.0.0.1:1"], "give one of the two"),
         (["--snapshot", "/dev/null"], "not a regular file"),
@@ -216,6 +215,30 @@ def test_what_cannot_be_collected(
     said = capsys.readouterr()
     assert message.split()[-1] in said.out + said.err
     assert not (tmp_path / "rows.csv").exists()
+
+
+def test_a_snapshot_whose_youngest_coin_is_older_than_the_block_is_a_remark(
+    exchange: Exchange,
+    snapshot_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A block may leave no coin; that height and hash are of one block, nothing shows then."""
+    out = tmp_path / "rows.csv"
+    words = ["--snapshot", snapshot_file, "--addresses", address_list(tmp_path), "--out", out]
+    for more in ([], ["--json"]):
+        out.unlink(missing_ok=True)
+        out.with_suffix(".coins.csv").unlink(missing_ok=True)
+        assert run(monkeypatch, "evidence", "bitcoin", *words, "--block", 104, *more) == 0
+        said = capsys.readouterr()
+        assert said.err.splitlines() == [
+            "assay: warning: the youngest coin of the snapshot is of height 103, below 104: "
+            f"make sure that block 104 has the hash {exchange.block.hex()}"
+        ]
+        assert "warning" not in said.out
+        assert exchange.block.hex() in said.out
+    assert {row["address"] for row in read_rows(out)} == {owner.address for owner, _, _ in HELD}
 
 
 def config_of(folder: Path, exchange: Exchange, owed: int, coins: Path) -> Path:

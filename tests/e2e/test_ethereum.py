@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
@@ -442,20 +443,29 @@ def more_than_there_is(proof: dict[str, Any]) -> dict[str, Any]:
 
 
 BLOCK, PROOF = "eth_getBlockByNumber", "eth_getProof"
-LIES: dict[str, tuple[str, Callable[[Any], Any]]] = {
+Lie = tuple[str, Callable[[Any], Any]]
+# What shows nothing of a balance, and what is no answer of such a node at all.
+SHOWS_NOTHING: dict[str, Lie] = {
     "more than there is": (PROOF, more_than_there_is),
     "no nodes": (PROOF, lambda found: found | {"accountProof": []}),
-    "a node that is no hex": (PROOF, lambda found: found | {"accountProof": ["0xzz"]}),
-    "a thousand nodes": (PROOF, lambda found: found | {"accountProof": ["0x00"] * 1000}),
-    "no proof": (PROOF, lambda found: {}),
-    "a list": (PROOF, lambda found: [found]),
+    "nothing": (PROOF, lambda found: None),
     "another state root": (BLOCK, lambda found: found | {"stateRoot": "0x" + "11" * 32}),
     "another number": (BLOCK, lambda found: found | {"number": "0x1"}),
     "a field less": (BLOCK, lambda found: found | {"baseFeePerGas": None}),
     "a field of another type": (BLOCK, lambda found: found | {"gasUsed": 7}),
+    "a field that is a list": (BLOCK, lambda found: found | {"gasLimit": ["0x1", "0x2"]}),
+}
+BROKEN: dict[str, Lie] = {
+    "a node that is no hex": (PROOF, lambda found: found | {"accountProof": ["0xzz"]}),
+    "a thousand nodes": (PROOF, lambda found: found | {"accountProof": ["0x00"] * 1000}),
+    "no proof": (PROOF, lambda found: {}),
+    "a list": (PROOF, lambda found: [found]),
     "a block that is none": (BLOCK, lambda found: "0x1"),
     "no hash": (BLOCK, lambda found: found | {"hash": None}),
+    "no time": (BLOCK, lambda found: found | {"timestamp": None}),
+    "no number": (BLOCK, lambda found: found | {"number": "7"}),
 }
+LIES = SHOWS_NOTHING | BROKEN
 
 
 @pytest.mark.parametrize("name", LIES)
@@ -474,35 +484,132 @@ def test_a_node_that_lies_is_caught_by_the_proof(
     assert not (tmp_path / "rows.csv").exists()
 
 
-@pytest.mark.parametrize("name", [name for name in LIES if name != "a block that is none"])
-def test_an_audit_with_a_lying_node_ends_without_a_verdict(
+@pytest.mark.parametrize("name", SHOWS_NOTHING)
+def test_a_node_that_shows_nothing_leaves_the_claim(
+    chain: Chain, word_alone: Proven, name: str
+) -> None:
+    """Its block is the manifest's; a row that is claimed does not end the audit."""
+    made = word_alone
+    with proxy(chain.node) as lying:
+        lying.lie = lies_about(*SHOWS_NOTHING[name])
+        report = verifier.audit(
+            made.bundle,
+            made.key,
+            policy=policy(chain),
+            nodes=Nodes(ethereum=EthereumNode(lying.url)),
+        )
+    assert report.level is Level.CLAIMED
+    assert [item.disclosed.get(Level.CHAIN) for item in report.assets] == [None, None]
+    (step,) = (check for check in report.checks if "by your own node" in check.name)
+    assert (step.figures["confirmed"], step.figures["undecided"]) == (0, 4)
+    assert str(step.figures["because"]).startswith(("the node", "the block"))
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_an_audit_with_a_broken_node_ends_without_a_verdict(
     chain: Chain, word_alone: Proven, name: str
 ) -> None:
     made = word_alone
     with proxy(chain.node) as lying:
-        lying.lie = lies_about(*LIES[name])
+        lying.lie = lies_about(*BROKEN[name])
         nodes = Nodes(ethereum=EthereumNode(lying.url))
         with pytest.raises(verifier.CannotCheck) as raised:
             verifier.audit(made.bundle, made.key, policy=policy(chain), nodes=nodes)
     assert raised.value.code is verifier.Code.CHECK_UNREADABLE
 
 
-def test_a_state_that_the_node_has_let_go_of_leaves_the_claim(
+def errs(method: str, number: int, message: str) -> Callable[[str, Answer], Answer]:
+    """Answer one method with an error."""
+
+    def lie(asked: str, answer: Answer) -> Answer:
+        if asked != method:
+            return answer
+        return {"jsonrpc": "2.0", "id": answer["id"], "error": {"code": number, "message": message}}
+
+    return lie
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (-32000, "missing trie node"),
+        (-32601, "the method eth_getProof does not exist"),
+        (-32005, "daily request count exceeded, request rate limited"),
+    ],
+)
+def test_a_state_that_the_node_does_not_tell_leaves_the_claim(
+    chain: Chain,
+    word_alone: Proven,
+    number: int,
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ["audit", str(word_alone.bundle), "--exchange-key", "assay1:" + word_alone.key.hex()]
+    words += ["--unit", f"TST=ethereum:{chain.token}:18"]
+    with proxy(chain.node) as node:
+        node.lie = errs(PROOF, number, message)
+        assert verifier.cli.main([*words, "--ethereum-rpc", node.url]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1].startswith("ACCEPTED as claimed: ")
+    (step,) = (line for line in lines if "by your own node" in line)
+    assert "confirmed 0, undecided 4, because node 127.0.0.1:" in step
+    assert f"{PROOF}: the node answers: {message}" in step
+
+
+def test_a_node_too_slow_for_a_kind_of_question_is_not_asked_it_again(
     chain: Chain, word_alone: Proven
 ) -> None:
     made = word_alone
+    rest = threading.Event()
 
-    def pruned(method: str, answer: Answer) -> Answer:
+    def hang(method: str, answer: Answer) -> Answer:
         if method == PROOF:
-            gone = {"code": -32000, "message": "missing trie node"}
-            return {"jsonrpc": "2.0", "id": answer["id"], "error": gone}
+            rest.wait(60)
         return answer
 
-    with proxy(chain.node) as node:
-        node.lie = pruned
-        nodes = Nodes(ethereum=EthereumNode(node.url))
+    with proxy(chain.node) as slow:
+        slow.lie = hang
+        nodes = Nodes(ethereum=EthereumNode(slow.url, timeout=3))
         report = verifier.audit(made.bundle, made.key, policy=policy(chain), nodes=nodes)
+        rest.set()
     assert report.level is Level.CLAIMED
+    assert slow.calls.count(PROOF) == 1
+    (step,) = (check for check in report.checks if "by your own node" in check.name)
+    assert str(step.figures["because"]).endswith("no answer in time")
+
+
+def unknown_fork(found: dict[str, Any]) -> dict[str, Any]:
+    """Fields of a fork to come, and the hash that their header has."""
+    return found | {"hash": "0x" + "ab" * 32, "futureRoot": "0x" + "11" * 32, "gasLimits": ["0x1"]}
+
+
+def test_a_block_of_a_fork_to_come(
+    chain: Chain, tmp_path: Path, assay: Assay, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its header cannot be put together, and yet it is the block: claims stay claims."""
+    config = snapshot(tmp_path / "exchange", chain, proofs=False)
+    collect(assay, chain, config.parent, list(HOLDERS.values()))
+    text = config.read_text()
+    config.write_text(text.replace(chain.node.block_hash(chain.height), "ab" * 32))
+    sign(config)
+    assert assay("prove", config, "--out", tmp_path / "proof")[::2] == (0, "")
+    said = f"this version does not know the fork of block {chain.height}: update Assay"
+    words = ["audit", str(tmp_path / "proof/public")]
+    words += ["--exchange-key", "assay1:" + public_key(config).hex()]
+    words += ["--unit", f"TST=ethereum:{chain.token}:18"]
+    with proxy(chain.node) as ahead:
+        ahead.lie = lies_about(BLOCK, unknown_fork)
+        assert verifier.cli.main([*words, "--ethereum-rpc", ahead.url]) == 0
+        out = capsys.readouterr().out
+        assert f"confirmed 0, undecided 4, because {said}" in out
+        assert "ACCEPTED as claimed: " in out
+        assert ", of 2026-11-21T" in out  # the block's time is told all the same
+        (tmp_path / "addresses").write_text(HOLDERS["first"])
+        collecting = ["evidence", "ethereum", "--rpc", ahead.url, "--block", chain.height]
+        collecting += ["--addresses", tmp_path / "addresses", "--out", tmp_path / "rows.csv"]
+        code, out, err = assay(*collecting)
+    assert (code, out, err) == (1, "", f"assay: check.unreadable: {said}\n")
+    assert not (tmp_path / "rows.csv").exists()
 
 
 def wallets(
@@ -556,7 +663,7 @@ def test_a_contract_wallet_that_says_no(
     ("kind", "raised", "said"),
     [
         ("never ends", verifier.TooWeak, "amounts of ETH are not known as claimed"),
-        ("floods", verifier.CannotCheck, "more than 1048576 bytes"),
+        ("floods", verifier.TooWeak, "amounts of ETH are not known as claimed"),
     ],
 )
 def test_a_contract_wallet_that_gives_no_answer(
@@ -572,6 +679,66 @@ def test_a_contract_wallet_that_gives_no_answer(
     nodes = Nodes(ethereum=EthereumNode(chain.node.url))
     with pytest.raises(raised, match=said):
         verifier.audit(made.bundle, made.key, policy=policy(chain), nodes=nodes)
+
+
+@pytest.mark.parametrize(
+    ("error", "ends", "said"),
+    [
+        ({"code": -32000, "message": "execution reverted"}, verifier.Rejected, r"bad-ownership"),
+        ({"code": -32015, "message": "VM", "data": "Reverted 0x"}, verifier.Rejected, "ownership"),
+        ({"code": -32603, "message": "reverted"}, verifier.Rejected, r"chain\.bad-ownership"),
+        ({"code": -32005, "message": "rate limited"}, verifier.TooWeak, "not known as claimed"),
+        ({"code": -32000, "message": "out of gas"}, verifier.TooWeak, "not known as claimed"),
+    ],
+)
+def test_the_verdict_on_a_wallet_does_not_hang_on_the_node_s_brand(
+    chain: Chain,
+    tmp_path: Path,
+    assay: Assay,
+    error: dict[str, Any],
+    ends: type[Exception],
+    said: str,
+) -> None:
+    made = wallets(assay, chain, tmp_path, chain.sulky, KEYS["first"])
+    with proxy(chain.node) as brand:
+        brand.lie = lambda method, answer: (
+            {"id": answer["id"], "error": error} if method == "eth_call" else answer
+        )
+        nodes = Nodes(ethereum=EthereumNode(brand.url))
+        with pytest.raises(ends, match=said):
+            verifier.audit(made.bundle, made.key, policy=policy(chain), nodes=nodes)
+
+
+def test_a_wallet_that_is_too_slow_does_not_keep_the_amounts_from_being_asked(
+    chain: Chain, tmp_path: Path, assay: Assay
+) -> None:
+    """Nor is another wallet asked: each would take as long."""
+    config = snapshot(tmp_path / "exchange", chain, proofs=False)
+    both = [chain.wallet, chain.sulky]
+    collect(assay, chain, config.parent, [HOLDERS["first"], *both])
+    forms = dict.fromkeys(both, ("eip1271", KEYS["first"]))
+    sign(config, lambda address: forms.get(address, ("eip191", KEYS["first"])))
+    assert assay("prove", config, "--out", tmp_path / "proof")[::2] == (0, "")
+    rest = threading.Event()
+
+    def hang(method: str, answer: Answer) -> Answer:
+        if method == "eth_call":
+            rest.wait(60)
+        return answer
+
+    with proxy(chain.node) as slow:
+        slow.lie = hang
+        known = {chain.token: TokenSlot(chain.token, 0)}
+        nodes = Nodes(ethereum=EthereumNode(slow.url, slots=known, timeout=3))
+        loose = policy(chain, require=Level.UNVERIFIED)
+        report = verifier.audit(
+            tmp_path / "proof/public", public_key(config), policy=loose, nodes=nodes
+        )
+        rest.set()
+    assert slow.calls.count("eth_call") == 1
+    ether, token = report.assets
+    assert ether.disclosed == {Level.CHAIN: 7 * 10**9, Level.UNVERIFIED: 4 * 10**9}
+    assert token.level is Level.CHAIN
 
 
 def test_a_row_above_its_proof_is_refused_before_anything_is_signed(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import verifier
 from prover.errors import ProverError
+from prover.keys import read_signing_key
 from prover.snapshot import make_snapshot
 from tests.e2e.exchange import LONG, edit, own_exchange, public_key
 from verifier.compare import compare_manifests
+from verifier.keys import sign
+from verifier.wire import Manifest, read_record, write_record
 
 
 def following(
@@ -158,3 +162,109 @@ def test_what_is_abandoned_is_named_by_ids(tmp_path: Path, first: Path, ids: str
     edit(config, manifest_of(first), f"{manifest_of(first)}\nabandoned = {ids}")
     with pytest.raises(ProverError, match=r"previous\.abandoned: must be a list"):
         make_snapshot(config, tmp_path / "out")
+
+
+@pytest.mark.parametrize(("page_size", "capacity"), [(7, 1), (16, 2**63), (16, 0), (16, 9)])
+def test_a_predecessor_that_no_verifier_takes_is_refused(
+    tmp_path: Path, first: Path, page_size: int, capacity: int
+) -> None:
+    """Its capacities are carried on, so they must be such."""
+    path = first / "manifest.msgpack"
+    manifest = read_record(Manifest, path.read_bytes())
+    assets = tuple(replace(asset, capacity=capacity) for asset in manifest.assets)
+    manifest = replace(manifest, assets=assets, page_size=page_size)
+    data = write_record(manifest)
+    key = read_signing_key(tmp_path / "one" / "signing.pem")
+    path.write_bytes(data)
+    path.with_suffix(".sig").write_bytes(sign(key, "manifest-signature", data))
+    config = following(tmp_path, "two", SECOND, manifest_of(first), tmp_path / "one")
+    with pytest.raises(ProverError, match="no verifier would take its page size or capacities"):
+        make_snapshot(config, tmp_path / "out")
+
+
+def of_accounts(config: Path, accounts: int) -> None:
+    """Let each of so many accounts have one coin."""
+    rows = "".join(f"{number},ETH,1\n" for number in range(accounts))
+    (config.parent / "ledger.csv").write_text("id,code,amount\n" + rows)
+
+
+def capacity_of(bundle: Path, key: bytes) -> tuple[int, int]:
+    """Return the capacity in pages, and the leaves of a page."""
+    manifest = verifier.audit(bundle, key).manifest
+    (asset,) = manifest.assets
+    return asset.capacity, manifest.page_size
+
+
+def series(
+    tmp_path: Path, name: str, before: Path | None, accounts: int, *edits: tuple[str, str]
+) -> Path:
+    """Make a snapshot after another under one key; return its bundle."""
+    previous = manifest_of(before) if before else "first = true"
+    month = {"one": 1, "two": 2, "three": 3, "four": 4}[name]
+    keys = tmp_path / "one" if before else None
+    config = own_exchange(
+        tmp_path / name,
+        LONG,
+        {"ETH": 2000},
+        decimals={"ETH": 0},
+        keys=keys,
+        snapshot_id=name,
+        time=f"2026-{month:02}-01T00:00:00Z",
+        previous=previous,
+    )
+    of_accounts(config, accounts)
+    for old, new in edits:
+        edit(config, old, new)
+    return make_snapshot(config, tmp_path / name / "out").bundle
+
+
+def test_a_capacity_that_is_left_to_be_chosen_does_not_fall(tmp_path: Path) -> None:
+    """Customers who leave do not show; those who come show when a power of two is passed."""
+    one = series(tmp_path, "one", None, 100)
+    key = public_key(tmp_path / "one" / "snapshot.toml")
+    assert capacity_of(one, key) == (8, 16)  # one coin is one part: 7 pages
+    two = series(tmp_path, "two", one, 10)
+    assert capacity_of(two, key) == (8, 16)
+    three = series(tmp_path, "three", two, 129)
+    assert capacity_of(three, key) == (16, 16)
+    # To shrink, say so.
+    four = series(tmp_path, "four", three, 10, ("decimals = 0", "decimals = 0\ncapacity = 1"))
+    assert capacity_of(four, key) == (1, 16)
+
+
+def test_a_larger_page_size_keeps_the_room(tmp_path: Path) -> None:
+    one = series(tmp_path, "one", None, 1000)
+    key = public_key(tmp_path / "one" / "snapshot.toml")
+    assert capacity_of(one, key) == (64, 16)
+    two = series(tmp_path, "two", one, 10, ("page_size = 16", "page_size = 256"))
+    assert capacity_of(two, key) == (4, 256)
+    three = series(tmp_path, "three", two, 10)
+    assert capacity_of(three, key) == (64, 16)
+
+
+def test_a_declared_capacity_is_kept_by_those_that_follow(tmp_path: Path) -> None:
+    one = series(tmp_path, "one", None, 10, ("decimals = 0", "decimals = 0\ncapacity = 5"))
+    key = public_key(tmp_path / "one" / "snapshot.toml")
+    two = series(tmp_path, "two", one, 10)
+    assert capacity_of(two, key) == (5, 16)
+
+
+def test_an_asset_that_is_new_has_what_it_needs(tmp_path: Path) -> None:
+    one = series(tmp_path, "one", None, 100)
+    config = own_exchange(
+        tmp_path / "two",
+        LONG,
+        {"BTC": 10, "ETH": 10},
+        decimals={"BTC": 0, "ETH": 0},
+        keys=tmp_path / "one",
+        snapshot_id="two",
+        time=SECOND,
+        previous=manifest_of(one),
+    )
+    (config.parent / "ledger.csv").write_text("id,code,amount\nann,BTC,1\nann,ETH,1\n")
+    bundle = make_snapshot(config, tmp_path / "two" / "out").bundle
+    report = verifier.audit(bundle, public_key(config), previous=one)
+    assert [(asset.code, asset.capacity) for asset in report.manifest.assets] == [
+        ("BTC", 1),
+        ("ETH", 8),
+    ]

@@ -44,5 +44,7 @@ if __name__ == "__main__":
     bare += lists.line(
         "USDT", "ETH", lists.account(4), lists.okx_signature(4), "null", lists.STATIC, "", "", ""
     )
-    layouts = [lists.TOTALS + lists.COLUMNS + "\n" + rows, bare]
+    odd = rows.replace(lists.STATIC, '{"a":[1,2],"b":3}').replace("ETH,ETH", "ETH,NEWNET")
+    header = lists.COLUMNS.replace("message", "message,colour")
+    layouts = [lists.TOTALS + lists.COLUMNS + "\n" + rows, bare, f'{header}\n"x\n{odd}']
     run(target, [*(b"\x00" + text.encode() for text in layouts), b"\xff" + TEXT.encode()], 1 << 13)

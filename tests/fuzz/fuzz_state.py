@@ -11,7 +11,7 @@ from eth_hash.auto import keccak
 
 from spec.reference import ethereum as reference
 from tests.fuzz.corpus import run
-from tests.unit.ethereum_state import Account, Tree, World, header
+from tests.unit.ethereum_state import FORKS, Account, Tree, World, header, header_fields
 from verifier.chain.header import parse_header
 from verifier.chain.rlp import BadRlp
 from verifier.chain.state import State
@@ -101,7 +101,8 @@ if __name__ == "__main__":
     account = rlp.encode([b"\x01", b"", storage.root, keccak(b"")])
     world = World({bytes([at]) * 20: Account(at + 1) for at in range(20)} | {HOLDER: Account(9)})
     alone = Tree({TOKEN: account})
-    seeds = [b"\0" + header(bytes(32), 7, fork) for fork in ("london", "shanghai", "cancun")]
-    seeds += [b"\0" + header(bytes(32), 7), b"\x01" + seed(world.accounts.proof(HOLDER))]
+    seeds = [b"\0" + header(bytes(32), 7, fork) for fork in FORKS]
+    to_come = [*header_fields(bytes(32), 7, "amsterdam"), b"", bytes(32)]
+    seeds += [b"\0" + rlp.encode(to_come), b"\x01" + seed(world.accounts.proof(HOLDER))]
     seeds.append(b"\x02" + seed([*alone.proof(TOKEN), *storage.proof(key)]))
     run(target, seeds, 4096)

@@ -16,7 +16,7 @@ from trie.hexary import HexaryTrie
 EMPTY_ROOT = keccak(rlp.encode(b""))
 EMPTY_CODE = keccak(b"")
 # How many fields a header has.
-FORKS = {"london": 16, "shanghai": 17, "cancun": 20, "prague": 21}
+FORKS = {"london": 16, "shanghai": 17, "cancun": 20, "prague": 21, "amsterdam": 23}
 
 
 def number(value: int) -> bytes:
@@ -123,6 +123,8 @@ def header_fields(
         number(131_072),
         keccak(b"beacon"),
         keccak(b"requests"),
+        keccak(b"block access list"),
+        number(12_960_000),
     ]
     return fields[: FORKS[fork]]
 

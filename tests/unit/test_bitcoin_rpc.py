@@ -11,10 +11,12 @@ import pytest
 
 import verifier.cli
 from tests.unit.bitcoin_exchange import HELD, Exchange, Held
-from tests.unit.bitcoin_rpc_server import Core, serve
+from tests.unit.bitcoin_regtest import MINER, pay
+from tests.unit.bitcoin_rpc_server import Core, RpcError, serve
 from tests.unit.bitcoin_snapshot import MAIN, REGTEST
-from verifier import BitcoinNode, CannotCheck, Misuse, Rejected
+from verifier import BitcoinNode, CannotCheck, Level, Misuse, Rejected
 from verifier.chain import bitcoin_rpc
+from verifier.chain.bitcoin_rpc import BitcoinRpc
 from verifier.keys import public_key_text
 
 SECRET = "a-user:a-secret"
@@ -179,8 +181,28 @@ def test_answers_without_end(
 ) -> None:
     monkeypatch.setattr(bitcoin_rpc, "_SCAN_BYTES", 1 << 20)
     huge = b'{"id": 1, "result": "' + b"x" * (1 << 21) + b'"}'
-    for method in ("getblockhash", "scantxoutset"):
-        assert "more than 1048576 bytes" in failure(exchange, held, method, lambda _: huge)
+    assert "more than 1048576 bytes" in failure(exchange, held, "getblockhash", lambda _: huge)
+
+    def bent(method: str, result: Any) -> Any:
+        return huge if method == "scantxoutset" else result
+
+    core = Core(exchange.chain)
+    assert "more than 1048576 bytes" in open_rows(exchange, held, UNLISTED, core, bent)
+    assert core.calls.count("scantxoutset") == 1 + len(UNLISTED)  # both, then each
+
+
+def test_an_answer_that_is_always_too_long_is_not_sought_for_ever(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bitcoin_rpc, "_SCAN_BYTES", 10)
+    core = Core(exchange.chain)
+    with serve(core) as url:
+        rpc = BitcoinRpc(url, credentials=None, timeout=30)
+        scripts = [number.to_bytes(2, "big") for number in range(5000)]
+        untold = [script for part, told in rpc.scans(scripts) for script in part]
+        rpc.close()
+    assert untold == scripts
+    assert core.calls.count("scantxoutset") < 100
 
 
 @pytest.mark.parametrize("method", ["getblockhash", "gettxout", "scantxoutset"])
@@ -210,16 +232,99 @@ def test_nobody_there(held: Held) -> None:
         assert "secret" not in str(misused.value)
 
 
-def test_an_error_of_the_node(exchange: Exchange, held: Held) -> None:
-    with serve(Core(exchange.chain)) as url:
-        core_without_scan = BitcoinNode(url, network="regtest")
-        original = Core.do_scantxoutset
-        del Core.do_scantxoutset
-        try:
-            with pytest.raises(CannotCheck, match="the node answers: Method not found"):
-                held.ask(core_without_scan)
-        finally:
-            Core.do_scantxoutset = original  # type: ignore[method-assign]
+LISTED = [sum(amounts) for _, amounts, is_listed in HELD if is_listed]
+UNLISTED = [sum(amounts) for _, amounts, is_listed in HELD if not is_listed]
+
+
+def open_rows(
+    exchange: Exchange,
+    held: Held,
+    amounts: list[int],
+    core: Core,
+    change: Callable[[str, Any], Any] | None = None,
+    timeout: float = 30,
+) -> str:
+    """Return why a node confirms all rows but those of some amounts, which stay ``claimed``."""
+    with serve(core, change=change) as url:
+        (found,) = BitcoinNode(url, network="regtest", timeout=timeout).confirm(
+            held.checked, held.evidence
+        )
+    left = [holding for holding in found.rows if holding.level is not Level.CHAIN]
+    assert sorted(holding.units for holding in left) == sorted(amounts)
+    assert {holding.level for holding in left} == {Level.CLAIMED}
+    (why,) = {holding.undecided for holding in left}
+    assert [holding.undecided for holding in found.rows if holding not in left] == [""] * (
+        len(found.rows) - len(left)
+    )
+    return why
+
+
+class Unable(Core):
+    """A node that answers some methods with an error."""
+
+    def __init__(self, exchange: Exchange, method: str, error: RpcError) -> None:
+        super().__init__(exchange.chain)
+        self.method, self.error = method, error
+
+    def answer(self, method: str, parameters: list[Any]) -> Any:
+        if method == self.method:
+            raise self.error
+        return super().answer(method, parameters)
+
+
+@pytest.mark.parametrize(
+    ("method", "amounts", "error"),
+    [
+        ("scantxoutset", UNLISTED, RpcError(-32601, "Method not found", 404)),
+        ("scantxoutset", UNLISTED, RpcError(-8, "Scan already in progress")),
+        ("gettxout", LISTED, RpcError(-1, "Unable to read UTXO set")),
+    ],
+)
+def test_what_a_node_says_it_cannot_tell_stays_a_claim(
+    exchange: Exchange, held: Held, method: str, amounts: list[int], error: RpcError
+) -> None:
+    """A row that is claimed does not end an audit; the other rows are confirmed."""
+    why = open_rows(exchange, held, amounts, Unable(exchange, method, error))
+    assert f"{method}: the node answers: {error}" in why
+
+
+@pytest.mark.parametrize("method", ["getblockchaininfo", "getblockhash", "getblockheader"])
+def test_network_and_block_must_be_told(exchange: Exchange, held: Held, method: str) -> None:
+    unable = serve(Unable(exchange, method, RpcError(-28, "Loading block index")))
+    with unable as url, pytest.raises(CannotCheck, match="answers: Loading block index"):
+        held.ask(BitcoinNode(url, network="regtest"))
+
+
+def test_an_address_of_more_coins_than_an_answer_holds_stays_a_claim(tmp_path: Path) -> None:
+    """Anybody can send dust to an address; the others are confirmed, and the audit goes on."""
+    made = Exchange(tmp_path)
+    victim, amounts, _ = next(entry for entry in HELD if not entry[2])
+    coin = next(c for c in made.chain.unspent() if c.height == 2)
+    dust = [(1, victim.output)] * 400
+    made.chain.mine([pay([(MINER, coin)], [*dust, (coin.amount - 400, MINER.output)])])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bitcoin_rpc, "_SCAN_BYTES", 100_000)
+        why = open_rows(made, made.held(), [sum(amounts)], Core(made.chain))
+    assert "scantxoutset: the answer has more than 100000 bytes" in why
+
+
+def test_blocks_that_take_too_long_leave_open_what_was_spent(tmp_path: Path) -> None:
+    made = Exchange(tmp_path)
+    owner, amounts, _ = HELD[0]
+    made.spend(owner)
+    rest = threading.Event()
+
+    def hang(method: str, result: Any) -> Any:
+        if method == "getblock":
+            rest.wait(20)
+        return result
+
+    try:
+        core = Core(made.chain)
+        why = open_rows(made, made.held(), [sum(amounts)], core, hang, timeout=1)
+    finally:
+        rest.set()
+    assert "cannot tell what was spent in them" in why
 
 
 def command(bundle: tuple[Path, bytes], *more: str) -> list[str]:

@@ -248,14 +248,28 @@ def test_the_bounds_themselves_are_allowed(tmp_path: Path) -> None:
     assert (totals[0], highest) == (SUPPLY, 2**31 - 1)
 
 
+def old_head(coins: int) -> bytes:
+    """How a snapshot of Core 27 begins: a hash that ends in zeros, as it has work, and a number."""
+    return BLOCK[:30] + bytes(2) + coins.to_bytes(8, "little") + bytes(11)
+
+
 @pytest.mark.parametrize(
     ("data", "rule"),
     [
         (b"", "not a UTXO snapshot of Bitcoin Core"),
         (b"x" * 200, "not a UTXO snapshot of Bitcoin Core"),
         (head(BLOCK, 0)[:50], "not a UTXO snapshot of Bitcoin Core"),
-        (head(BLOCK, 0, version=1), "the version of the snapshot is not 2"),
-        (head(BLOCK, 0, version=3), "the version of the snapshot is not 2"),
+        (bytes(200), "not a UTXO snapshot of Bitcoin Core"),
+        (old_head(100), "made by Bitcoin Core 27 or older: dump again with 28 or later"),
+        (old_head(100)[:40], "made by Bitcoin Core 27 or older: dump again with 28 or later"),
+        (old_head(0), "not a UTXO snapshot of Bitcoin Core"),
+        (old_head(1 << 40), "not a UTXO snapshot of Bitcoin Core"),
+        (BLOCK + old_head(100)[32:], "not a UTXO snapshot of Bitcoin Core"),
+        (
+            head(BLOCK, 0, version=1),
+            "the version of the snapshot is 1, not 2: dump again with Bitcoin Core 28",
+        ),
+        (head(BLOCK, 0, version=3), "the version of the snapshot is 3, not 2: update Assay"),
         (head(BLOCK, 0, network=REGTEST), "the snapshot is of another network"),
     ],
 )

@@ -195,11 +195,14 @@ def test_headers_parse_alike(fork):
         keccak(b"root"),
         1_767_225_599,
     )
-    assert len(FIELDS) == 21
+    assert len(FIELDS) == FORKS["amsterdam"]
     for _ in range(500):
         if rng.random() < 0.5:
-            changed = list(fields)
-            at = rng.randrange(len(changed))
+            changed: list[Any] = list(fields)
+            if rng.random() < 0.3:
+                more = [b"", b"\x07", b"\0\x07", bytes(32), bytes(300), []]
+                changed += rng.choices(more, k=rng.randrange(1, 9))
+            at = rng.randrange(len(fields))
             changed[at] = rng.choice([b"", b"\0", changed[at] + b"\1", changed[at][1:], bytes(33)])
             if rng.random() < 0.1:
                 del changed[at]

@@ -96,6 +96,83 @@ def test_test_networks(tmp_path: Path) -> None:
     assert rows[0].verdict.reason == "on a test network"
 
 
+def held_by_others(*entries: dict[str, object], total: int) -> str:
+    return yaml.safe_dump(GOOD | {"custodial": [*entries], "total": total})
+
+
+def test_coins_at_custodians_are_rows_that_nobody_can_check(tmp_path: Path) -> None:
+    """They are in the list's total, and nothing shows whose they are."""
+    away = entry("custodial", lists.script_address(COMPRESSED, "sh"), "", 100)
+    bare = {"addr": "bc1qcustodian", "balance": 1000}
+    text = held_by_others(away, bare | {"addr_type": "other"}, total=1153)
+    rows = read(tmp_path, text)
+    assert statuses(rows) == [Status.IMPLIED] * 4 + [Status.UNCHECKED] * 3
+    assert [row.amount for row in rows[5:]] == [100, 1000]
+    assert {row.verdict.reason for row in rows[5:]} == {
+        "at a custodian; nothing here shows whose it is"
+    }
+    done = runner.invoke(app, ["import", "bitmex", str(tmp_path / "list.yaml")])
+    assert done.exit_code == 0
+    assert "the list states BTC 1153\n" in done.stdout
+    # An address that counts among the exchange's own does not count once more.
+    own = dict(GOOD["address"][0])  # type: ignore[index]
+    rows = read(tmp_path, held_by_others(own, total=58))
+    assert rows[5].verdict.status is Status.FAILED
+
+
+@pytest.mark.parametrize(
+    ("change", "stated", "said"),
+    [
+        ({"total": 54}, "54", ", but its rows add up to 53"),
+        ({"total": 999_999_999}, "999999999", ", but its rows add up to 53"),
+        ({"total": 0}, "0", ", but its rows add up to 53"),
+        ({"total": 36}, "36", ", but its rows add up to 53"),  # without what is unspendable
+        ({"total": "0053"}, "0053", ""),
+        ({"total": "53 BTC"}, "53 BTC", "; not compared, as it is not clear"),
+        ({"address": []}, "53", ", but its rows add up to 0"),
+    ],
+)
+def test_a_total_that_its_rows_contradict(
+    tmp_path: Path, change: dict[str, object], stated: str, said: str
+) -> None:
+    (tmp_path / "list.yaml").write_text(yaml.safe_dump(GOOD | change))
+    done = runner.invoke(app, ["import", "bitmex", str(tmp_path / "list.yaml")])
+    (found,) = (each for each in done.stdout.splitlines() if each.startswith("the list states"))
+    assert found.startswith(f"the list states BTC {stated}{said}")
+    is_false = "add up to" in said
+    assert done.exit_code == (3 if is_false else 0)
+    done = runner.invoke(app, ["import", "bitmex", str(tmp_path / "list.yaml"), "--json"])
+    rows = said.rpartition(" ")[2]
+    contradiction = {"name": "BTC", "stated": stated, "rows": rows}
+    assert json.loads(done.stdout)["contradictions"] == [contradiction] * is_false
+
+
+def test_a_total_of_rows_without_balances_is_not_compared(tmp_path: Path) -> None:
+    plain = {"addr": WPKH, "addr_type": "wpkh", "script": DESCRIPTOR}
+    (tmp_path / "list.yaml").write_text(yaml.safe_dump(GOOD | {"address": [plain]}))
+    done = runner.invoke(app, ["import", "bitmex", str(tmp_path / "list.yaml")])
+    assert done.exit_code == 0
+    assert "the list states BTC 53; not compared" in done.stdout
+
+
+def test_keys_and_sections_of_no_known_name_are_told(tmp_path: Path) -> None:
+    addresses = [{**GOOD["address"][0], "note": "x"}]  # type: ignore[index]
+    claim = {"m": 3, "n": 4, "timelock": 5}
+    text = yaml.safe_dump(
+        GOOD | {"address": addresses, "claim": claim, "total": 5, "lightning": [{"balance": "9"}]}
+    )
+    (tmp_path / "list.yaml").write_text(text)
+    done = runner.invoke(app, ["import", "bitmex", str(tmp_path / "list.yaml"), "--json"])
+    assert done.exit_code == 0
+    assert json.loads(done.stdout)["unread"] == [
+        "key lightning",
+        "key of the claim timelock",
+        "key of an address note",
+    ]
+    done = runner.invoke(app, ["import", "bitmex", str(tmp_path / "list.yaml")])
+    assert "not read, for it is not known here: key lightning\n" in done.stdout
+
+
 TWO_OF_FOUR = lists.multisig(2, [1, 2, 3, 4])
 OTHERS = lists.multisig(3, [1, 2, 4, 5])
 FIVE = lists.multisig(3, [1, 2, 3, 4, 5])
@@ -196,6 +273,10 @@ BOMB = "a: &a [x, x]\n" + "".join(
         (yaml.safe_dump(GOOD | {"xpub": ["xpub" + "1" * 107]}), "an extended key is malformed"),
         (yaml.safe_dump(GOOD | {"xpub": ["xprv"]}), "xpub: not an xpub"),
         (yaml.safe_dump(GOOD | {"address": ["x"]}), "must be a mapping"),
+        (yaml.safe_dump(GOOD | {"custodial": {"a": "b"}}), "custodial must be a list"),
+        (yaml.safe_dump(GOOD | {"custodial": ["x"]}), "must be a mapping"),
+        (yaml.safe_dump(GOOD | {"custodial": [{"addr": "x"}]}), "addr_type is missing"),
+        (yaml.safe_dump(GOOD | {"total": ["x"]}), "total must be text"),
     ],
 )
 def test_files_that_are_refused(tmp_path: Path, text: str | bytes, message: str) -> None:

@@ -23,6 +23,7 @@ from prover.sample import HEIGHTS, make_sample
 from tests.unit import import_lists as lists
 from tests.unit.import_lists import COLUMNS, STATIC, TOTALS, account, line, okx_signature
 from verifier.ownership import check_ownership, parse_address
+from verifier.ownership.addresses import ethereum_text
 from verifier.units import KNOWN_UNITS
 
 runner = CliRunner()
@@ -285,7 +286,11 @@ def test_rows_that_fail(tmp_path: Path, row: str, reason: str) -> None:
     ("row", "reason"),
     [
         (ethereum(coin="ETH-ARBITRUM"), "two networks"),
-        (ethereum(network="MARS"), "not in the table of names"),
+        (ethereum(network="MARS", address=account(5)), "not in the table of names"),
+        (ethereum(network="MARS", one="0x00"), "not in the table of names"),
+        (ethereum(network="MARS", address="mars1qqqq"), "not in the table of names"),
+        (ethereum(network="MARS", two=okx_signature(5)), "not in the table of names"),
+        (ethereum(network="MARS", eoa1=account(4)), "not in the table of names"),
         (ethereum(network="TRX"), "signatures on tron cannot be checked here"),
         (bitcoin("bc1zw508d6qejxtdg4y5r3zarvaryvaxxpcs"), "no standard template"),
     ],
@@ -311,17 +316,232 @@ def test_an_address_counts_once(tmp_path: Path) -> None:
     [
         ("", "it has no table of addresses"),
         (TOTALS, "line 5: it has no table of addresses"),
-        ("coin,network,address,colour\n", "line 1, column 4: not a column"),
+        ("coin,network,address,colour\n", "line 1: the column message is missing"),
+        ('coin,"network\n', "line 1: not a row of CSV: unexpected end of data"),
         ("coin,coin\n", "line 1, column 2: a column occurs twice"),
         ("coin,network,address,message\n", "line 1: the column signature1 is missing"),
-        (COLUMNS + '\n"ETH', "line 2: unexpected end of data"),
-        (COLUMNS + "\n" + "x" * 200_000, "line 2: field larger than field limit"),
     ],
 )
 def test_files_that_are_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(ProverError, match=r"list\.csv") as caught:
         read(tmp_path, text)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        ('"ETH\n', "not a row of CSV"),
+        ("x" * 200_000 + "\n", "not a row of CSV: field larger than field limit"),
+        (ethereum(script="PLACE").replace("PLACE", '"a"b'), "not a row of CSV"),
+        (ethereum(message="PLACE").replace("PLACE", '"{'), "not a row of CSV"),
+        (ethereum(script="PLACE").replace("PLACE", '{"a","b"'), "12 values instead of 11"),
+        (ethereum().rstrip("\n") + ",,more\n", "13 values instead of 11"),
+        (ethereum(amount="-1"), "its amount is not a decimal number"),
+    ],
+)
+def test_a_bad_cell_fails_its_row_alone(tmp_path: Path, bad: str, reason: str) -> None:
+    """Whatever stands before it and behind it is read, in its own lines."""
+    several = ethereum(address=account(6), message="a\nb", one=okx_signature(6, "a\nb"))
+    rows = read(tmp_path, COLUMNS + "\n" + several + bad + ethereum() + lists.multisig_row())
+    assert [(row.line, row.verdict.status) for row in rows] == [
+        (2, Status.STALE),
+        (4, Status.FAILED),
+        (5, Status.STALE),
+        (6, Status.STALE),
+    ]
+    assert reason in rows[1].verdict.reason
+
+
+def test_open_quotes_do_not_swallow_a_list(tmp_path: Path) -> None:
+    rows = read(tmp_path, COLUMNS + "\n" + '"ETH\n' * 1000 + ethereum())
+    assert [row.verdict.status for row in rows] == [Status.FAILED] * 1000 + [Status.STALE]
+    assert rows[-1].line == 1002
+
+
+JSON = '{"keys":["a","b"],"m":2}'
+
+
+@pytest.mark.parametrize("cell", [JSON, "[1,2,3]", '{"a":{"b":[1,2],"c":"x"},"d":[{},{}]}'])
+def test_cells_of_json_are_read_as_by_okx(tmp_path: Path, cell: str) -> None:
+    """Written as they are, or quoted as CSV wants it: the row is that of its other cells."""
+    plain = ethereum(script="PLACE").replace("PLACE", cell)
+    elsewhere = ethereum(script="PLACE", network="APTOS", address="0x12").replace("PLACE", cell)
+    rows = read(tmp_path, COLUMNS + "\n" + plain + elsewhere)
+    found = [row.verdict.status for row in rows]
+    assert found == [Status.STALE, Status.UNCHECKED]
+    assert [row.network for row in rows] == ["ethereum", "aptos"]
+    (quoted,) = read(tmp_path, COLUMNS + "\n" + ethereum(script=cell))
+    assert quoted.verdict.status is Status.STALE
+
+
+def test_a_row_of_several_lines_is_one_row(tmp_path: Path) -> None:
+    """Its first line alone, split as OKX does, would be as long as the header."""
+    odd = '{},ETH,1,a,1,m,s,,,,"x\ny",more\n'
+    rows = read(tmp_path, COLUMNS + "\n" + odd + ethereum())
+    assert [(row.line, row.verdict.status) for row in rows] == [
+        (2, Status.FAILED),
+        (4, Status.STALE),
+    ]
+
+
+NETWORKS = ["SCROLL", "SONIC", "CELO", "RONIN", "MONAD", "HYPEREVM", "OP_BNB", "ETH_ZKSYNC", "new"]
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_accounts_need_no_table_of_networks(tmp_path: Path, network: str) -> None:
+    text = COLUMNS + "\n" + ethereum(network=network)
+    mixed = parse_address("ethereum", ethereum_text(bytes.fromhex(account(4)[2:]))).text
+    for address in (account(4), mixed, "0x" + account(4)[2:].upper()):
+        row = ethereum(network=network, address=address, coin="xyz", amount="7")
+        (found,) = read(tmp_path, COLUMNS + "\n" + row)
+        assert (found.network, found.asset, found.amount) == (network, "XYZ", None)
+        assert found.verdict.status is Status.STALE
+        assert found.verdict.reason.startswith("signed by its account, by OKX's rule, but")
+    fresh = ethereum(network=network, message=MESSAGE, one=okx_signature(4, MESSAGE))
+    assert verdict(tmp_path, fresh, CHALLENGES) == (
+        Status.STALE,
+        f"signed by its account, by OKX's rule, but the snapshot has no block of {network}",
+    )
+    assert len(read(tmp_path, text + ethereum(network=network))) == 2
+
+
+def test_signatures_of_networks_by_another_rule_are_not_called_false(
+    tmp_path: Path, test_cases: Path
+) -> None:
+    """OKX's own vectors, as rows of a network whose name is unknown."""
+    vectors = json.loads((test_cases / "chains" / "okx.json").read_text())["vectors"]
+    found: dict[str, set[Status]] = {}
+    for vector in vectors:
+        row = line(
+            "NEWCOIN", "NEWNET", "-", vector["addr"], "1", vector["msg"], vector["sign1"],
+            vector.get("sign2", ""), vector.get("script", vector.get("pubKey", "")),
+        )  # fmt: skip
+        is_account = vector["addr"].startswith("0x") and len(vector["addr"]) == 42
+        kind = vector["kind"] + " account" * is_account
+        found.setdefault(kind, set()).add(verdict(tmp_path, row)[0])
+    assert found.pop("evm account") == {Status.STALE}
+    assert found.pop("ecdsa account") == {Status.UNCHECKED}
+    assert set().union(*found.values()) == {Status.UNCHECKED}
+
+
+def staking_row(kind: str, two: str, amount: str = "32") -> str:
+    return line(
+        "ETH", kind, "ETH", "1", "0x" + "cd" * 48, amount, STATIC, okx_signature(4), two, "",
+        account(4), account(5),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["Eigenlayer Staking", "EigenLayer Restaking", "eigen layer"])
+@pytest.mark.parametrize("two", ["", okx_signature(5), okx_signature(4), "0x" + "11" * 65])
+def test_an_eigenpod_does_not_sign(tmp_path: Path, kind: str, two: str) -> None:
+    header = COLUMNS.replace("coin,", "coin,Type,")
+    (found,) = read(tmp_path, f"{header}\n{staking_row(kind, two)}")
+    assert found.verdict.status is Status.UNCHECKED
+    assert found.verdict.reason.startswith("1 of its owners signed, the other is an EigenPod")
+    first = staking_row(kind, two).replace(okx_signature(4), okx_signature(6), 1)
+    (found,) = read(tmp_path, f"{header}\n{first}")
+    assert found.verdict.status is Status.FAILED
+
+
+@pytest.mark.parametrize("kind", ["Native ETH Staking", "Non Staking", "", "Lido"])
+@pytest.mark.parametrize("two", ["", okx_signature(4), "0x" + "11" * 65])
+def test_of_other_kinds_both_owners_sign(tmp_path: Path, kind: str, two: str) -> None:
+    header = COLUMNS.replace("coin,", "coin,Type,")
+    (found,) = read(tmp_path, f"{header}\n{staking_row(kind, two)}")
+    assert found.verdict.status is Status.FAILED
+
+
+def run(folder: Path, text: str, *more: str) -> tuple[int, str]:
+    (folder / "list.csv").write_text(text, newline="")
+    done = runner.invoke(app, ["import", "okx", str(folder / "list.csv"), *more])
+    return done.exit_code, done.stdout
+
+
+def test_columns_of_no_known_name_are_told(tmp_path: Path) -> None:
+    header = COLUMNS.replace("message,", "message,co\x1blour,,")
+    row = ethereum().replace(STATIC + ",", STATIC + ",red,,")
+    code, out = run(tmp_path, f"{header}\n{row}")
+    assert code == 0
+    assert "stale: signed by its account" in out
+    assert "not read, for it is not known here: column co\\x1blour" in out
+    assert "not read, for it is not known here: column (without a name)" in out
+    many = "".join(f",more {number}" for number in range(100))
+    code, out = run(tmp_path, f"{COLUMNS}{many}\n{ethereum()}", "--json")
+    found = json.loads(out)["unread"]
+    assert (code, len(found), found[-1]) == (0, 21, "80 more of them")
+
+
+ROWS = (
+    ethereum(amount="1.25")
+    + ethereum(coin="ETH-ARBITRUM", network="ARBITRUM", amount="2.5")
+    + bitcoin()
+    + ethereum(coin="USDT", network="TRX", address="T1", amount="10.129")
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "amount", "said"),
+    [
+        ("ETH", "1.25", ""),
+        ("ETH", " 1.2500", ""),
+        ("eth", "1.2", ""),
+        ("ETH", "1", ""),
+        ("ETH(ALL)", "3.75", ""),
+        ("ETH(ALL)", "4", ""),
+        ("BTC", "1", ""),
+        ("USDT", "10.13", ""),
+        ("USDT", "10.12", ""),
+        ("ETH", "1.24", "but its rows add up to 1.25"),
+        ("ETH", "1.26", "but its rows add up to 1.25"),
+        ("ETH(ALL)", "1.25", "but its rows add up to 3.75"),
+        ("ETH", "2", ""),
+        ("ETH", "3", "but its rows add up to 1.25"),
+        ("BTC", "449.5140", "but its rows add up to 1"),
+        ("SOL", "1", "but its rows add up to 0"),
+        ("SOL", "0", ""),
+        ("BTC", "1,000", "not compared"),
+        ("BTC", "-", "not compared"),
+    ],
+)
+def test_totals_are_compared_with_the_rows(
+    tmp_path: Path, name: str, amount: str, said: str
+) -> None:
+    """To the places that a total has, rounded in whatever way."""
+    total = line(name, "-", amount)
+    text = f"coin,snapshot height,amount\n{total}\n{COLUMNS}\n{ROWS}"
+    code, out = run(tmp_path, text)
+    (found,) = (each for each in out.splitlines() if each.startswith("the list states"))
+    assert said in found
+    assert found.endswith(amount.strip()) is (said == "")
+    assert code == (3 if "add up" in said else 0)
+    _, out = run(tmp_path, text, "--json")
+    contradictions = json.loads(out)["contradictions"]
+    assert bool(contradictions) is ("add up" in said)
+    if contradictions:
+        rows = said.removeprefix("but its rows add up to ")
+        assert contradictions == [{"name": name, "stated": amount.strip(), "rows": rows}]
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "is_compared"),
+    [
+        ("ETH", ethereum(address=account(7), amount=""), False),
+        ("ETH", ethereum(address=account(7), amount="-1"), False),
+        ("BTC", ethereum(address=account(7), amount=""), True),
+        ("BTC", '"broken\n', False),
+        ("ETH(ALL)", ethereum(coin="ETH-NEWNET", network="NEWNET", amount="1"), False),
+        ("ETH", ethereum(coin="ETH-NEWNET", network="NEWNET", amount="1"), True),
+    ],
+)
+def test_a_total_whose_rows_are_not_clear_is_not_compared(
+    tmp_path: Path, name: str, row: str, is_compared: bool
+) -> None:
+    total = line(name, "-", "777")
+    _, out = run(tmp_path, f"coin,snapshot height,amount\n{total}\n{COLUMNS}\n{ROWS}{row}")
+    (found,) = (each for each in out.splitlines() if each.startswith("the list states"))
+    assert ("but its rows add up to" in found) is is_compared
+    assert ("not compared" in found) is not is_compared
 
 
 def test_unreadable_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

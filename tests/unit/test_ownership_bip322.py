@@ -26,7 +26,9 @@ from tests.unit.ownership_forge import (
     full,
     multisig,
     p2pkh,
+    p2sh,
     push,
+    refusal,
     shape_code_of,
     sign_legacy,
     sign_p2sh,
@@ -184,6 +186,27 @@ def test_simple_form_is_for_witness_programs() -> None:
     output = p2pkh(PUBLIC_KEYS[0])
     signature = sign_legacy(KEYS[0], to_sign_for(MESSAGE, output), output)
     assert shape_code_of(address_of(output), simple([signature, PUBLIC_KEYS[0]])) == BAD
+
+
+@pytest.mark.parametrize("prefix", ["smp", ""])
+@pytest.mark.parametrize("kind", ["P2PKH", "P2SH-P2WPKH", "P2SH"])
+def test_a_simple_signature_of_what_a_script_sig_spends_is_told_what_to_make(
+    kind: str, prefix: str
+) -> None:
+    """Wallets make such signatures, with good keys: what is wrong is the form."""
+    key_hash = p2pkh(PUBLIC_KEYS[0])[3:23]
+    output = {
+        "P2PKH": p2pkh(PUBLIC_KEYS[0]),
+        "P2SH-P2WPKH": p2sh(b"\x00\x14" + key_hash),
+        "P2SH": p2sh(multisig(2, PUBLIC_KEYS[:2])),
+    }[kind]
+    to_sign = to_sign_for(MESSAGE, output)
+    witness = [sign_segwit(KEYS[0], to_sign, p2pkh(PUBLIC_KEYS[0])), PUBLIC_KEYS[0]]
+    error = refusal(address_of(output), prefix + simple(witness).removeprefix("smp"))
+    assert error.code == BAD
+    form = kind.partition("-")[0]
+    said = f"a simple signature does not serve {form}: make a full one, or bip137"
+    assert error.message == said
 
 
 def test_prefix_may_be_left_out_of_a_simple_signature_alone() -> None:

@@ -80,7 +80,7 @@ def test_everything_is_read() -> None:
     )
     bitcoin, usdt = config.assets
     assert (bitcoin.code, bitcoin.capacity, bitcoin.ratio) == ("BTC", None, Ratio(1, 1))
-    assert bitcoin.split == SplitPolicy(1, 1)
+    assert bitcoin.split == SplitPolicy(1, 3)
     assert bitcoin.units == (Unit("bitcoin", "", 8),)
     assert (usdt.code, usdt.capacity, usdt.ratio) == ("USDT", 20, Ratio(10, 11))
     assert usdt.split == SplitPolicy(1, 3)

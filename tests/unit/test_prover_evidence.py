@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,14 @@ import pytest
 
 from prover.assets.evidence import build_evidence, evidence_total
 from prover.assets.lists import EVIDENCE_COLUMNS
-from prover.assets.signing import sign_bip322_simple_p2wpkh, sign_eip191
+from prover.assets.messages import device_warnings
+from prover.assets.signing import sign_bip137_p2pkh, sign_bip322_simple_p2wpkh, sign_eip191
 from prover.config import AssetConfig, SplitPolicy
 from prover.errors import ProverError
 from verifier.wire import Evidence, Ratio, Unit, read_record
 
 USDT_CONTRACT = "0xdAC17F958D2ee523a2206206994597C13D831ec7"
-MESSAGES = {"bitcoin": "message for bitcoin", "ethereum": "message for ethereum"}
+MESSAGES = {"bitcoin": "message assay/v1\nfor bitcoin", "ethereum": "assay/v1\nfor ethereum"}
 BITCOIN = sign_bip322_simple_p2wpkh(b"\x01" * 32, MESSAGES["bitcoin"])
 ETHEREUM = [sign_eip191(bytes([key]) * 32, MESSAGES["ethereum"]) for key in (2, 3)]
 
@@ -146,6 +148,82 @@ def test_a_fault_is_named_by_its_place(
     line = row + (suffix == "csv")  # the header is row 1
     with pytest.raises(ProverError, match=f"list.{suffix}: row {line}, column {column}: .*{rule}"):
         build(path)
+
+
+RESAVED: dict[str, Callable[[str], str]] = {
+    "with a line break at its end": lambda text: text + "\n",
+    "with CRLF for line breaks": lambda text: text.replace("\n", "\r\n"),
+    "with CRLF for line breaks, and one at its end": lambda text: (text + "\n").replace(
+        "\n", "\r\n"
+    ),
+    "with a byte order mark": lambda text: "\ufeff" + text,
+    "with its line breaks made spaces": lambda text: " ".join(text.split("\n")),
+}
+SIGNERS = {
+    "bip322": (sign_bip322_simple_p2wpkh, 2, "bitcoin"),
+    "bip137": (sign_bip137_p2pkh, 2, "bitcoin"),
+    "eip191": (sign_eip191, 3, "ethereum"),
+}
+
+
+@pytest.mark.parametrize("form", SIGNERS)
+@pytest.mark.parametrize("how", RESAVED)
+def test_a_challenge_that_was_saved_anew_is_recognised(tmp_path: Path, form: str, how: str) -> None:
+    sign, place, chain = SIGNERS[form]
+    signed = sign(bytes([9]) * 32, RESAVED[how](MESSAGES[chain]))
+    rows = good_rows()
+    change(place, address=signed.address, format=form, signature=signed.signature)(rows)
+    with pytest.raises(ProverError) as raised:
+        build(write_csv(tmp_path / "a.csv", rows))
+    end = f": what was signed is the message {how}; sign the bytes of `assay challenge --out`"
+    assert str(raised.value).endswith(end)
+
+
+@pytest.mark.parametrize("form", SIGNERS)
+def test_a_signature_of_something_else_comes_with_the_digest_to_compare(
+    tmp_path: Path, form: str
+) -> None:
+    sign, place, chain = SIGNERS[form]
+    signed = sign(bytes([9]) * 32, MESSAGES[chain].replace("assay/v1", "assay/v2"))
+    rows = good_rows()
+    change(place, address=signed.address, format=form, signature=signed.signature)(rows)
+    with pytest.raises(ProverError) as raised:
+        build(write_csv(tmp_path / "a.csv", rows))
+    digest = sha256(MESSAGES[chain].encode()).hexdigest()
+    said = "the text to sign has no CRLF and no line break at its end, and the SHA-256 "
+    assert str(raised.value).endswith(said + digest)
+
+
+def test_a_malformed_signature_has_no_hint(tmp_path: Path) -> None:
+    rows = good_rows()
+    change(3, signature="0x12")(rows)
+    with pytest.raises(ProverError, match=r"130 lower-case hex digits$"):
+        build(write_csv(tmp_path / "a.csv", rows))
+
+
+@pytest.mark.parametrize(
+    ("chain", "message", "warnings"),
+    [
+        ("bitcoin", "a" * 240, []),
+        ("bitcoin", "a" * 241, ["241 characters: some devices sign at most 240 by BIP-137"]),
+        (
+            "bitcoin",
+            "a" * 331,
+            [
+                "331 characters: some devices sign at most 330 by BIP-322",
+                "331 characters: some devices sign at most 240 by BIP-137",
+            ],
+        ),
+        ("ethereum", "a" * 331, []),
+        ("bitcoin", "Example  Exchange\nb", []),
+        ("bitcoin", "Example   Exchange", ["three spaces in a row: some devices refuse them"]),
+        ("ethereum", "Börse", ["characters beyond ASCII: some devices refuse them"]),
+        ("bitcoin", "a \nb", ["a space at an end of a line: some devices refuse it"]),
+        ("bitcoin", "a\n b", ["a space at an end of a line: some devices refuse it"]),
+    ],
+)
+def test_what_devices_may_refuse(chain: str, message: str, warnings: list[str]) -> None:
+    assert list(device_warnings(chain, message)) == warnings
 
 
 def test_totals_stay_below_the_limit(tmp_path: Path) -> None:

@@ -111,8 +111,8 @@ def test_leaves_are_those_of_the_spec(
 
     # The order: ascending by the t-th number of the stream, then t.
     capacity = len(openings.positions)
-    assert capacity // 16 == min(
-        pages for pages in CAPACITIES if 16 * pages >= max(1, len(expected))
+    assert capacity // 16 == next(
+        1 << power for power in range(21) if 16 << power >= max(1, len(expected))
     )
     stream = numbers(mac(SNAPSHOT_KEY, "shuffle", b"BTC"))
     order = sorted((next(stream), leaf) for leaf in range(capacity))
@@ -149,11 +149,40 @@ def test_an_empty_ledger_is_one_page_of_padding(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "pages"), [(0, 1), (1, 1), (16, 1), (17, 2), (48, 3), (112, 7), (113, 8), (129, 10)]
+    ("count", "pages"), [(0, 1), (1, 1), (16, 1), (17, 2), (48, 4), (112, 8), (113, 8), (129, 16)]
 )
-def test_the_least_capacity_that_fits_is_taken(count: int, pages: int) -> None:
+def test_the_least_power_of_two_that_fits_is_taken(count: int, pages: int) -> None:
     assert choose_capacity("BTC", count, 16, None) == pages
     assert choose_capacity("BTC", count, 16, 2**20) == 2**20
+
+
+@pytest.mark.parametrize(
+    ("count", "previous", "pages"),
+    [
+        (16, 0, 1),
+        (16, 8, 8),  # fewer than before
+        (128, 8, 8),
+        (129, 8, 16),  # more than before
+        (16, 5, 5),  # what was once declared
+        (81, 5, 8),
+        (16, 7, 7),
+        (16, 9, 10),  # another page size may make a number of pages that is no capacity
+        (16, 2**20, 2**20),
+    ],
+)
+def test_it_does_not_fall_below_the_snapshot_before(count: int, previous: int, pages: int) -> None:
+    assert choose_capacity("BTC", count, 16, None, previous) == pages
+    # What is declared holds, so that this is how to shrink.
+    assert choose_capacity("BTC", count, 16, 14, previous) == 14
+
+
+def test_what_it_tells_and_costs() -> None:
+    """An upper bound that is less than twice what is needed."""
+    for needed in (*range(1, 3000), 2**19, 2**19 + 1, 2**20):
+        chosen = choose_capacity("BTC", needed * 16, 16, None)
+        assert chosen in CAPACITIES
+        assert needed <= chosen < 2 * needed
+        assert chosen & (chosen - 1) == 0
 
 
 def test_a_capacity_that_does_not_fit_is_named() -> None:
@@ -161,3 +190,5 @@ def test_a_capacity_that_does_not_fit_is_named() -> None:
         choose_capacity("BTC", 129, 16, 7)
     with pytest.raises(ProverError, match="asset BTC: needs 1048577 pages of 16"):
         choose_capacity("BTC", 2**24 + 1, 16, None)
+    with pytest.raises(ProverError, match="asset BTC: needs 2097152 pages of 16"):
+        choose_capacity("BTC", 1, 16, None, 2**21)

@@ -82,6 +82,7 @@ def accepted() -> Iterator[Vector]:
     for fork in FORKS:
         if fork != "prague":
             yield vector(f"proof-{fork}", f"A header of {fork.capitalize()}.", None, block(fork))
+    yield from grown_headers()
 
     def less(fields: Fields) -> None:
         fields["rows"][0]["amount"] = (HELD - 1).to_bytes(32, "big")
@@ -109,6 +110,26 @@ def accepted() -> Iterator[Vector]:
         of="proven",
     )
     yield from empty_tokens()
+
+
+def grown_headers() -> Iterator[Vector]:
+    """Headers of as many fields as no fork known has."""
+    amsterdam = header_fields(world().accounts.root, HEIGHT, "amsterdam")
+    unknown = [b"", b"\0", b"\x7f", keccak(b"of another fork"), bytes(256)]
+    for count in (18, 19, 22):
+        yield vector(
+            f"proof-header-fields-{count}",
+            f"A header of {count} fields, which a hash binds like any other.",
+            None,
+            replace(block(), header=bytes(rlp.encode(amsterdam[:count]))),
+        )
+    for count, more in ((24, unknown[:1]), (28, unknown), (1023, [b"\x01"] * 1000)):
+        yield vector(
+            f"proof-header-fields-{count}",
+            f"A header of {count} fields, as of a fork to come.",
+            None,
+            replace(block(), header=bytes(rlp.encode([*amsterdam, *more]))),
+        )
 
 
 def empty_tokens() -> Iterator[Vector]:
@@ -281,16 +302,16 @@ def files() -> Iterator[Vector]:
 def headers() -> Iterator[Vector]:
     root = world().accounts.root
     prague = header_fields(root, HEIGHT)
+    amsterdam = header_fields(root, HEIGHT, "amsterdam")
 
     def field(place: int, value: object) -> bytes:
-        return bytes(rlp.encode([*prague[:place], value, *prague[place + 1 :]]))
+        fields = prague if place < len(prague) else [*amsterdam, b"of a fork to come"]
+        return bytes(rlp.encode([*fields[:place], value, *fields[place + 1 :]]))
 
     whole = header(root, HEIGHT)
     malformed = {
         "fields-15": ("A header of before London.", bytes(rlp.encode(prague[:15]))),
-        "fields-18": ("A header of 18 fields.", bytes(rlp.encode(prague[:18]))),
-        "fields-19": ("A header of 19 fields.", bytes(rlp.encode(prague[:19]))),
-        "fields-22": ("A header of 22 fields.", bytes(rlp.encode([*prague, b""]))),
+        "fields-0": ("A header of no fields.", bytes(rlp.encode([]))),
         "list-field": ("A field is a list.", field(12, [b"extra"])),
         "short-root": ("A state root of 31 bytes.", field(3, root[:31])),
         "long-root": ("A state root of 33 bytes.", field(3, root + b"\0")),
@@ -303,6 +324,12 @@ def headers() -> Iterator[Vector]:
         "nonce": ("A nonce of 7 bytes.", field(14, bytes(7))),
         "beacon": ("A beacon block's root that is empty.", field(19, b"")),
         "requests": ("A requests' hash of 31 bytes.", field(20, bytes(31))),
+        "access-list": ("A block access list's hash of 31 bytes.", field(21, bytes(31))),
+        "access-list-empty": ("A block access list's hash that is empty.", field(21, b"")),
+        "slot-long": ("A slot number of 9 bytes.", field(22, b"\x01" + bytes(8))),
+        "slot-zero": ("A slot number with a leading zero.", field(22, b"\0\x07")),
+        "slot-list": ("A slot number that is a list.", field(22, [])),
+        "unknown-list": ("A field of a fork to come that is a list.", field(23, [b"a"])),
         "trailing": ("A byte after the header.", whole + b"\0"),
         "truncated": ("The last byte is missing.", whole[:-1]),
         "long-length": ("A length with a leading zero.", b"\xfa\0" + whole[1:]),

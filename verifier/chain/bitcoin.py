@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from verifier.chain.levels import Level
 from verifier.errors import CannotCheck, Code, Rejected
 from verifier.hidden import key_owners, scripts_a_key, set_name
-from verifier.holdings import CheckedEvidence
+from verifier.holdings import CheckedEvidence, HiddenHolding, Holding
 from verifier.manifest import CheckedManifest
 from verifier.params import POINT_BYTES
 from verifier.wire import Chain, HiddenSet
 
 CHAIN = "bitcoin"
 
+_Holding = TypeVar("_Holding", Holding, HiddenHolding)
 Outpoint = tuple[bytes, int]  # transaction id as displayed, index
 
 
@@ -121,25 +123,37 @@ def coins(
 
 
 def confirmed(
-    evidence: Sequence[CheckedEvidence], rows: Iterable[Place], sets: Iterable[HiddenPlace]
+    evidence: Sequence[CheckedEvidence],
+    rows: Iterable[Place],
+    sets: Iterable[HiddenPlace],
+    why: str = "",
 ) -> list[CheckedEvidence]:
-    """Return the evidence with these rows and sets known as ``chain``."""
+    """Return the evidence with these rows and sets known as ``chain``.
+
+    ``why`` the chain's others are not, is noted of them.
+    """
     known_rows = {(place.asset, place.row) for place in rows}
     known_sets = {(place.asset, place.number) for place in sets}
     return [
         replace(
             found,
             rows=tuple(
-                replace(holding, level=Level.CHAIN) if (at, number) in known_rows else holding
+                _settled(holding, why, is_known=(at, number) in known_rows)
                 for number, holding in enumerate(found.rows)
             ),
             hidden=tuple(
-                replace(holding, level=Level.CHAIN) if (at, number) in known_sets else holding
+                _settled(holding, why, is_known=(at, number) in known_sets)
                 for number, holding in enumerate(found.hidden)
             ),
         )
         for at, found in enumerate(evidence)
     ]
+
+
+def _settled(holding: _Holding, why: str, *, is_known: bool) -> _Holding:
+    if is_known:
+        return replace(holding, level=Level.CHAIN)
+    return replace(holding, undecided=why) if holding.chain == CHAIN else holding
 
 
 def wrong_amount(where: str, message: str) -> Rejected:

@@ -7,6 +7,10 @@ the blocks since, which the node is asked for if there are not too many: then no
 
 A chain moves while it is asked. Every answer is bound to the tip that it was given for, and counts
 only while that tip and the block are on the node's chain.
+
+Network and block must be told, or there is no verdict. Coins and scripts of which the node answers
+that it cannot tell, or tells too much to be read, leave their rows as they were: anybody can send
+dust to an address until its coins fill no answer.
 """
 
 from __future__ import annotations
@@ -36,11 +40,12 @@ from verifier.chain.bitcoin_rpc import (
     BitcoinRpc,
     FoundOutput,
     Moved,
+    Scan,
     Tip,
     parts,
     steady,
 )
-from verifier.chain.json_rpc import TIMEOUT_SECONDS
+from verifier.chain.json_rpc import TIMEOUT_SECONDS, AnswerTooLong, CannotTell, NodeError
 from verifier.errors import CannotCheck, Code, Rejected
 from verifier.hidden import split_amounts
 from verifier.holdings import CheckedEvidence
@@ -50,6 +55,11 @@ from verifier.manifest import CheckedManifest
 MOST_BLOCKS = 144
 # Six scans; the node reads all of its unspent outputs for each.
 MOST_HIDDEN_SCRIPTS = 1 << 18
+
+_NO_BLOCKS = (
+    f"of the blocks since there are more than {MOST_BLOCKS}, or the node has let go of some, "
+    "and so it cannot tell what was spent in them"
+)
 
 
 @dataclass(frozen=True)
@@ -68,13 +78,17 @@ class _Found:
     """What a node has told so far, of what was created at or before the block.
 
     amounts, heights: of each script what is unspent still, and the tip's height as it was asked;
-    tips: the hash of every tip that was met, by height.
+    tips: the hash of every tip that was met, by height; untold: the places of listed coins of which
+    it did not tell; has_gaps: of some scripts it did not tell; why: the first reason that it gave.
     """
 
     block: Tip
     amounts: dict[bytes, int] = field(default_factory=dict)
     heights: dict[bytes, int] = field(default_factory=dict)
     tips: dict[int, bytes] = field(default_factory=dict)
+    untold: set[int] = field(default_factory=set)
+    has_gaps: bool = False
+    why: str = ""
 
     def meet(self, tip: Tip) -> None:
         """Note a tip.
@@ -85,13 +99,13 @@ class _Found:
         if self.tips.setdefault(tip.height, tip.hash) != tip.hash:
             raise Moved
 
-    def add(self, scripts: Iterable[bytes], tip: Tip, outputs: Iterable[FoundOutput]) -> None:
+    def add(self, scripts: Iterable[bytes], told: Scan) -> None:
         """Take the unspent outputs of scripts at a tip."""
-        self.meet(tip)
+        self.meet(told.tip)
         for script in scripts:
             self.amounts[script] = 0
-            self.heights[script] = tip.height
-        for output in outputs:
+            self.heights[script] = told.tip.height
+        for output in told.outputs:
             if output.height <= self.block.height and output.script in self.amounts:
                 self.amounts[output.script] += output.amount
 
@@ -101,6 +115,10 @@ class _Found:
             script = spent.output.script
             if spent.height <= self.heights.get(script, self.block.height):
                 self.amounts[script] += spent.output.amount
+
+    def has_all(self, place: HiddenPlace) -> bool:
+        """Tell whether the node told of all scripts of a set."""
+        return all(script in self.amounts for owned in place.owned() for script in owned)
 
     def is_all(self, script: bytes) -> bool:
         """Tell whether what is unspent of a script is all that it held at the block."""
@@ -134,8 +152,8 @@ class BitcoinNode:
         """Check the block, every coin listed, every row that lists none, and hidden sets.
 
         What cannot be decided keeps its level: where more than `MOST_BLOCKS` came since, or the
-        node has let go of them, and coins were spent or sets are to be known exactly; and sets
-        beyond `MOST_HIDDEN_SCRIPTS` scripts in all.
+        node has let go of them, and coins were spent or sets are to be known exactly; sets beyond
+        `MOST_HIDDEN_SCRIPTS` scripts in all; and what the node says that it cannot tell.
 
         Raises:
             Rejected: ``chain.wrong-block``, ``chain.wrong-amount``.
@@ -148,13 +166,13 @@ class BitcoinNode:
         listed = coins(checked, evidence, among)
         sets = list(_affordable(hidden_places(checked, evidence)))
         try:
-            rows, known = steady(lambda: self._ask(block, among, listed, sets))
+            rows, known, why = steady(lambda: self._ask(block, among, listed, sets))
             time = parse_block_header(self._rpc.block_header(block.hash)).time
         finally:
             self._rpc.close()
         return [
             replace(found, block_times={**found.block_times, CHAIN: time})
-            for found in confirmed(evidence, rows, known)
+            for found in confirmed(evidence, rows, known, why)
         ]
 
     def _ask(
@@ -163,34 +181,62 @@ class BitcoinNode:
         among: Sequence[Place],
         listed: Sequence[ListedCoin],
         sets: Sequence[HiddenPlace],
-    ) -> tuple[list[Place], list[HiddenPlace]]:
-        """Return the rows and sets that are confirmed."""
+    ) -> tuple[list[Place], list[HiddenPlace], str]:
+        """Return the rows and sets that are confirmed, and why others are not, if any."""
         self._check_block(block)
         found = _Found(block)
-        spent: list[ListedCoin] = []
-        for part in parts(listed, COINS_A_BATCH):
-            tip, gone = steady(partial(self._check_coins, block, among, part))
-            found.meet(tip)
-            spent += gone
+        spent = self._ask_coins(found, among, listed)
         backed = {coin.place for coin in listed}
         others = [place for number, place in enumerate(among) if number not in backed]
-        scripts = [place.script for place in others]
-        scripts += (script for place in sets for owned in place.owned() for script in owned)
-        for scanned, tip, outputs in self._rpc.scans(scripts):
-            self._check_steady(block, tip)
-            found.add(scanned, tip, outputs)
+        self._ask_scripts(found, others, sets)
+        if found.has_gaps:
+            others = [place for place in others if place.script in found.amounts]
+            sets = [place for place in sets if found.has_all(place)]
         short = any(found.amounts[place.script] < place.amount for place in others)
         since: _SpentSince | None = None
         if spent or short or sets:
             wanted = chain(found.amounts, (among[coin.place].script for coin in spent))
             since = self._spent_since(found, set(wanted))
-        open_ = _check_spent(among, spent, since)
+            if since is None:
+                found.why = found.why or _NO_BLOCKS
+        open_ = _check_spent(among, spent, since) | found.untold
         if since is not None:
             found.add_spent(since)
         is_decided = since is not None
         rows = _known_rows(found, others, is_decided=is_decided)
         rows += [among[number] for number in backed - open_]
-        return rows, [place for place in sets if _is_known(found, place, is_decided=is_decided)]
+        known = [place for place in sets if _is_known(found, place, is_decided=is_decided)]
+        return rows, known, found.why
+
+    def _ask_coins(
+        self, found: _Found, among: Sequence[Place], listed: Sequence[ListedCoin]
+    ) -> list[ListedCoin]:
+        """Ask for listed coins; return those that are spent now."""
+        spent: list[ListedCoin] = []
+        for part in parts(listed, COINS_A_BATCH):
+            try:
+                tip, gone = steady(partial(self._check_coins, found.block, among, part))
+            except (NodeError, AnswerTooLong) as error:
+                found.untold |= {coin.place for coin in part}
+                found.why = found.why or error.message
+            else:
+                found.meet(tip)
+                spent += gone
+        return spent
+
+    def _ask_scripts(
+        self, found: _Found, others: Sequence[Place], sets: Sequence[HiddenPlace]
+    ) -> None:
+        """Ask for all that is unspent of the rows' scripts, and of the sets'."""
+        scripts = [place.script for place in others]
+        scripts += (script for place in sets for owned in place.owned() for script in owned)
+        for part, told in self._rpc.scans(scripts):
+            if isinstance(told, CannotTell):
+                found.has_gaps = True
+                found.why = found.why or told.message
+            else:
+                self._check_steady(found.block, told.tip)
+                found.add(part, told)
 
     def _check_block(self, block: Tip) -> None:
         if self._rpc.tip(self._network).height < block.height:

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from verifier.chain.bitcoin_header import HEADER_BYTES, parse_block_header
-from verifier.chain.json_rpc import AnswerTooLong, JsonRpc, NodeError
+from verifier.chain.json_rpc import AnswerTooLong, CannotTell, JsonRpc, NodeError
 from verifier.errors import CannotCheck, Code
 
 MAIN_NETWORK = "main"
@@ -22,6 +22,7 @@ SCAN_TIMEOUT_SECONDS = 3600.0
 COINS_A_BATCH = 500
 _TRIES = 3
 _SCRIPTS_A_SCAN = 50_000
+_MOST_HOPELESS = 16  # scripts that have too many coins for an answer
 _BATCH_BYTES = 1 << 25  # 500 coins of bare multisig at the largest are 3 MB
 _SCAN_BYTES = 1 << 26
 _BLOCK_BYTES = 1 << 26  # blocks of real transactions take some 20 MB
@@ -51,6 +52,14 @@ class FoundOutput:
     script: bytes
     amount: int
     height: int
+
+
+@dataclass(frozen=True)
+class Scan:
+    """The unspent outputs of some scripts, and the tip that this is of."""
+
+    tip: Tip
+    outputs: Sequence[FoundOutput]
 
 
 class Moved(Exception):
@@ -154,8 +163,8 @@ class BitcoinRpc:
         amount = found.amount("value")
         return FoundOutput(*outpoint, script, amount, tip.height - confirmations + 1)
 
-    def scan(self, scripts: Sequence[bytes]) -> tuple[Tip, list[FoundOutput]]:
-        """Return all unspent outputs of some scripts, and the tip that this is of.
+    def scan(self, scripts: Sequence[bytes]) -> Scan:
+        """Return all unspent outputs of some scripts.
 
         Raises:
             AnswerTooLong: there are more than some 150,000.
@@ -182,39 +191,44 @@ class BitcoinRpc:
         ]
         if len({(output.txid, output.index) for output in outputs}) != len(outputs):
             raise self._scanner.malformed(method)
-        return tip, outputs
+        return Scan(tip, outputs)
 
     def scans(
         self, scripts: Sequence[bytes]
-    ) -> Iterator[tuple[Sequence[bytes], Tip, list[FoundOutput]]]:
-        """Yield what `scan` tells of all scripts, in parts that the node has an answer for.
+    ) -> Iterator[tuple[Sequence[bytes], Scan | NodeError | AnswerTooLong]]:
+        """Yield of all scripts, in parts, what `scan` tells, or why the node does not.
 
-        Raises:
-            AnswerTooLong: the coins of one script are too many.
+        Parts are halved where the answer is too long, so that this is said of one script alone; but
+        not for ever, as a node could make every answer too long.
         """
         waiting = list(parts(scripts, _SCRIPTS_A_SCAN))[::-1]
+        hopeless = 0
         while waiting:
             part = waiting.pop()
+            found: Scan | NodeError | AnswerTooLong
             try:
-                tip, outputs = self.scan(part)
-            except AnswerTooLong:
-                if len(part) == 1:
-                    raise
-                waiting += [*parts(part, -(-len(part) // 2))][::-1]
-            else:
-                yield part, tip, outputs
+                found = self.scan(part)
+            except NodeError as error:
+                found = error
+            except AnswerTooLong as error:
+                if len(part) > 1 and hopeless < _MOST_HOPELESS:
+                    waiting += [*parts(part, -(-len(part) // 2))][::-1]
+                    continue
+                hopeless += 1
+                found = error
+            yield part, found
 
     def spends(self, block_hash: bytes) -> tuple[bytes, list[FoundOutput]] | None:
         """Return the hash of a block's parent, and the outputs that the block spends.
 
-        None: the node has let go of the block, or does not say what it spends.
+        None: the node has let go of the block, or does not say, or not in time, what it spends.
         """
         method = "getblock"
         try:
             answer = self._rpc.call(
                 method, block_hash.hex(), _BLOCK_WITH_SPENT_OUTPUTS, limit=_BLOCK_BYTES
             )
-        except (NodeError, AnswerTooLong):
+        except CannotTell:
             return None
         found = _Fields(self._rpc, method, answer)
         if found.hash("hash") != block_hash:

@@ -1,8 +1,10 @@
 """Headers of Ethereum's blocks, from the London fork on: form, hash, number and state root.
 
-A header is an RLP list; each fork added fields at the end and never changed one before. The number
-of fields therefore tells the fork. Sources: the yellow paper, section 4.4.3; EIP-1559 (London),
-EIP-4895 (Shanghai), EIP-4844 and EIP-4788 (Cancun), EIP-7685 (Prague; Osaka adds none).
+A header is an RLP list; each fork added fields at the end and never changed one before. So the
+fields known here are checked one by one, as many as there are, and those that a later fork has
+added behind them are strings that nothing reads: the hash binds them all. Sources: the yellow
+paper, section 4.4.3; EIP-1559 (London), EIP-4895 (Shanghai), EIP-4844 and EIP-4788 (Cancun),
+EIP-7685 (Prague; Osaka adds none), EIP-7928 and EIP-7843 (Amsterdam).
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ _BINARY = {
     "withdrawalsRoot": 32,
     "parentBeaconBlockRoot": 32,
     "requestsHash": 32,
+    "blockAccessListHash": 32,
 }
 _NUMBERS = {
     "difficulty": 32,
@@ -39,6 +42,7 @@ _NUMBERS = {
     "baseFeePerGas": 32,
     "blobGasUsed": 8,
     "excessBlobGas": 8,
+    "slotNumber": 8,
 }
 FIELDS = (
     "parentHash",
@@ -62,9 +66,10 @@ FIELDS = (
     "excessBlobGas",
     "parentBeaconBlockRoot",
     "requestsHash",
+    "blockAccessListHash",
+    "slotNumber",
 )
-# How many of them a header of London, Shanghai, Cancun and Prague has.
-FORKS = (16, 17, 20, 21)
+LEAST_FIELDS = 16  # of London, up to the base fee
 
 
 @dataclass(frozen=True)
@@ -83,24 +88,23 @@ def is_number(field: str) -> bool:
 
 
 def parse_header(data: bytes) -> Header:
-    """Parse an untrusted header of any fork from London on.
+    """Parse an untrusted header of any fork from London on, those to come among them.
 
     Raises:
         BadRlp: it is none.
     """
     items = decode_list(data)
-    if len(items) not in FORKS:
+    if len(items) < LEAST_FIELDS:
         raise BadRlp(f"{len(items)} fields, which no fork from London on has")
-    fields: dict[str, bytes] = {}
-    for name, item in zip(FIELDS, items, strict=False):
-        size = len(item.data)
+    for number, item in enumerate(items, 1):
         if item.is_list:
-            raise BadRlp(f"{name} is a list")
+            raise BadRlp(f"field {number} is a list")
+    fields = {name: item.data for name, item in zip(FIELDS, items, strict=False)}
+    for name, value in fields.items():
         if name in _NUMBERS:
-            integer(item.data, _NUMBERS[name])
-        elif size > MAX_EXTRA_BYTES if name == EXTRA_DATA else size != _BINARY[name]:
-            raise BadRlp(f"{name} has {size} bytes")
-        fields[name] = item.data
+            integer(value, _NUMBERS[name])
+        elif len(value) > MAX_EXTRA_BYTES if name == EXTRA_DATA else len(value) != _BINARY[name]:
+            raise BadRlp(f"{name} has {len(value)} bytes")
     return Header(
         hash=keccak256(data),
         number=int.from_bytes(fields[NUMBER]),

@@ -26,16 +26,29 @@ MAX_ANSWER_BYTES = 2**20
 _MAX_DEPTH = 32
 
 
-class NodeError(CannotCheck):
-    """The node answers that it cannot: ``number`` is the error code of its own."""
+class CannotTell(CannotCheck):
+    """The node is there, and does not tell what was asked; it may well tell something else."""
 
-    def __init__(self, message: str, number: int) -> None:
+
+class NodeError(CannotTell):
+    """The node answers that it cannot: with an error of JSON-RPC, whose ``number`` is its own.
+
+    ``said`` is the error's message and ``data`` its data, where they are text.
+    """
+
+    def __init__(self, message: str, number: int, said: str = "", data: str = "") -> None:
         super().__init__(Code.CHECK_UNREADABLE, message)
         self.number = number
+        self.said = said
+        self.data = data
 
 
-class AnswerTooLong(CannotCheck):
+class AnswerTooLong(CannotTell):
     """The answer has more bytes than are taken; another question may have a shorter one."""
+
+
+class TooSlow(CannotTell):
+    """There was no answer in time."""
 
 
 class JsonRpc:
@@ -76,7 +89,8 @@ class JsonRpc:
         Raises:
             NodeError: the node answers with an error.
             AnswerTooLong: the answer has more than ``limit`` bytes.
-            CannotCheck: there is no answer in time, or it is not one of JSON-RPC.
+            TooSlow: there is no answer in time.
+            CannotCheck: there is no answer, or it is not one of JSON-RPC.
         """
         number, body = self._question(method, parameters)
         status, answer = self._ask(method, body, limit)
@@ -148,7 +162,7 @@ class JsonRpc:
                 return self._post(body, limit)
         except TimeoutError:
             self._connection.close()
-            raise self._unreadable("no answer in time") from None
+            raise TooSlow(Code.CHECK_UNREADABLE, f"{self._place}: no answer in time") from None
         except (OSError, ValueError, HTTPException) as error:
             self._connection.close()
             reason = getattr(error, "strerror", None) or type(error).__name__
@@ -167,10 +181,14 @@ class JsonRpc:
             return response.status, data
 
     def _node_error(self, method: str, error: Any) -> NodeError:
-        number = error.get("code") if isinstance(error, dict) else None
-        said = error.get("message") if isinstance(error, dict) else None
-        text = f"{method}: the node answers: {said if isinstance(said, str) else 'an error'}"
-        return NodeError(f"{self._place}: {text[:300]}", number if type(number) is int else 0)
+        fields = error if isinstance(error, dict) else {}
+        number = fields.get("code")
+        said, data = (
+            text if isinstance(text, str) else "" for text in map(fields.get, ("message", "data"))
+        )
+        text = f"{method}: the node answers: {said or 'an error'}"[:300]
+        known = number if type(number) is int else 0
+        return NodeError(f"{self._place}: {text}", known, said, data)
 
     def _unreadable(self, message: str) -> CannotCheck:
         return CannotCheck(Code.CHECK_UNREADABLE, f"{self._place}: {message}")

@@ -17,6 +17,7 @@ from verifier.errors import Code, Rejected
 from verifier.wire import Chain, Row, StateProof
 
 NATIVE = ""
+UNKNOWN_SLOT = "the token's slot is neither known nor named"
 _ACCOUNT_FIELDS = 4
 
 
@@ -52,7 +53,7 @@ class State:
         if contract == NATIVE:
             return self._account(account).balance
         if contract not in self._slots:
-            raise UnknownSlot("the token's slot is neither known nor named")
+            raise UnknownSlot(UNKNOWN_SLOT)
         entry = self._slots[contract]
         if contract not in self._contracts:
             self._contracts[contract] = self._account(bytes.fromhex(contract[2:]))

@@ -67,6 +67,15 @@ def _uncompressed(key: bytes) -> bytes:
     return b"\x04" + key[1:] + (y if y & 1 == key[0] & 1 else _FIELD - y).to_bytes(32)
 
 
+def _is_old(head: bytes) -> bool:
+    """Tell whether a file begins as Core 27 and older wrote it, which has no mark of its own.
+
+    There a block's hash, whose work ends it in zeros, and the number of coins as a u64 come first.
+    """
+    count = int.from_bytes(head[32:40], "little")
+    return head[30:32] == bytes(2) and 0 < count < 1 << 40
+
+
 def _ignore(_: object) -> None:
     pass
 
@@ -162,10 +171,14 @@ class UtxoSnapshot:
     def _head(self, file: BinaryIO) -> tuple[bytes, int]:
         """Return the block hash as displayed, and the number of coins."""
         head = self._read(file, _HEAD_BYTES)
+        if not head.startswith(_MAGIC) and _is_old(head):
+            raise self._fault("made by Bitcoin Core 27 or older: dump again with 28 or later")
         if len(head) < _HEAD_BYTES or not head.startswith(_MAGIC):
             raise self._fault("not a UTXO snapshot of Bitcoin Core")
-        if int.from_bytes(head[5:7], "little") != _VERSION:
-            raise self._fault(f"the version of the snapshot is not {_VERSION}")
+        version = int.from_bytes(head[5:7], "little")
+        if version != _VERSION:
+            remedy = "update Assay" if version > _VERSION else "dump again with Bitcoin Core 28"
+            raise self._fault(f"the version of the snapshot is {version}, not {_VERSION}: {remedy}")
         if head[7:11] != self._network:
             raise self._fault("the snapshot is of another network")
         return head[11:43][::-1], int.from_bytes(head[43:51], "little")

@@ -104,7 +104,7 @@ def _check_inputs(
         raise bad_signature("a transaction without inputs")
     first, *others = transaction.vin
     if (first.txid[::-1], first.vout) != (commitment(message), 0):
-        raise bad_signature("the first input does not commit to the message")
+        raise bad_signature("the first input does not commit to the message", is_of_another=True)
     if first.script_sig.data or first.witness.items:
         raise bad_signature("the commitment input is not empty")
     by_outpoint = {(coin.txid, coin.index): coin for coin in coins}

@@ -23,9 +23,15 @@ from bip322core.core import (
 )
 from bip322core.verify import State, verify_message
 
-from verifier.ownership.addresses import Address
+from verifier.ownership.addresses import Address, Template
 from verifier.ownership.errors import OwnershipError, bad_signature
 from verifier.ownership.templates import check_template
+
+# A simple signature is a witness alone (BIP-322, "Simple"), and these are spent by a scriptSig.
+_NOT_SIMPLE = {
+    Template.P2PKH: "a simple signature does not serve P2PKH: make a full one, or bip137",
+    Template.P2SH: "a simple signature does not serve P2SH: make a full one, or bip137",
+}
 
 
 def check_bip322(address: Address, message: str, signature: str) -> str:
@@ -51,7 +57,7 @@ def check_bip322(address: Address, message: str, signature: str) -> str:
         address.text, signature, message.encode(), allow_legacy=False, max_inputs=1
     )
     if result.state is not State.VALID:
-        raise bad_signature("the signature does not verify")
+        raise bad_signature("the signature does not verify", is_of_another=True)
     return template
 
 
@@ -64,7 +70,10 @@ def _decode(address: Address, message: str, signature: str) -> tuple[bytes, list
     try:
         decoded = decode_signature(signature)
         if decoded.variant == PREFIX_SIMPLE:
-            return b"", parse_witness(decoded.payload)
+            witness = parse_witness(decoded.payload)
+            if address.template in _NOT_SIMPLE:
+                raise bad_signature(_NOT_SIMPLE[address.template])
+            return b"", witness
         if decoded.variant != PREFIX_FULL:
             raise bad_signature("neither a simple nor a full signature")
         to_sign = parse_transaction(decoded.payload)
@@ -77,7 +86,7 @@ def _decode(address: Address, message: str, signature: str) -> tuple[bytes, list
     spent = to_sign.vin[0]
     to_spend = build_to_spend(message.encode(), address.script)
     if (spent.txid, spent.vout) != (to_spend.txid(), 0):
-        raise bad_signature("to_sign is for another message or address")
+        raise bad_signature("to_sign is for another message or address", is_of_another=True)
     if not is_op_return_output(to_sign.vout[0]):
         raise bad_signature("the output is not a bare OP_RETURN of 0")
     return spent.script_sig.data, spent.witness.items

@@ -26,18 +26,20 @@ class OwnershipError(Exception):
     - ``evidence.unsupported-signature``: a format, or a use of one, that is not checked here;
     - ``evidence.bad-signature``: malformed, or not a signature of this message by this address.
 
-    ``message`` is for people; it holds nothing but the rule that was broken.
+    ``message`` is for people; it holds nothing but the rule that was broken. ``is_of_another``: all
+    is well formed, so the signature may be a good one of another message.
     """
 
-    def __init__(self, code: OwnershipCode, message: str) -> None:
+    def __init__(self, code: OwnershipCode, message: str, *, is_of_another: bool = False) -> None:
         super().__init__(message)
         self.code: OwnershipCode = code
         self.message = message
+        self.is_of_another = is_of_another
 
 
-def bad_signature(rule: str) -> OwnershipError:
+def bad_signature(rule: str, *, is_of_another: bool = False) -> OwnershipError:
     """Return the error of a signature that breaks ``rule``."""
-    return OwnershipError("evidence.bad-signature", rule)
+    return OwnershipError("evidence.bad-signature", rule, is_of_another=is_of_another)
 
 
 def unsupported_template(rule: str) -> OwnershipError:

@@ -60,7 +60,7 @@ def check_bip137(address: Address, message: str, signature: str) -> str:
         Template.P2WPKH: ("p2wpkh", b"\x00\x14" + key_hash),
     }[address.template]
     if script != address.script:
-        raise bad_signature("the signature is by another key or message")
+        raise bad_signature("the signature is by another key or message", is_of_another=True)
     return name
 
 
@@ -79,7 +79,7 @@ def check_eip191(address: Address, message: str, signature: str) -> str:
         raise bad_signature("v is neither 27 nor 28")
     key = _recover(raw[:64], raw[64] - 27, eip191_digest(message))
     if account_of(key) != address.script:
-        raise bad_signature("the signature is by another key or message")
+        raise bad_signature("the signature is by another key or message", is_of_another=True)
     return "eoa"
 
 
