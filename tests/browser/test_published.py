@@ -122,8 +122,9 @@ def test_an_index_that_does_not_have_it_leads_nowhere(
     asked: list[str] = []
     tab.on("request", lambda request: asked.append(request.url))
     url = folder.url.replace("/folder", "/changed")
-    assert check(url) == "The check failed"
-    assert "A part of the proof is missing" in tab.inner_text("#verdict-text")
+    # What is absent is no verdict on the exchange.
+    assert check(url) == "This could not be checked"
+    assert f"manifest.msgpack is not at {url}/" in tab.inner_text("#verdict-text")
     below = {
         address for address in asked if address.startswith("http") and "check.html" not in address
     }

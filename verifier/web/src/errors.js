@@ -1,11 +1,14 @@
 // How a check ends other than by returning. Codes are those of spec/errors.md; the texts that a
-// person reads are made from the code, in strings.json. No message holds a balance, key or id.
+// person reads are made from the code, in verdict.js. No message holds a balance, key or id.
 
-/** What was checked is false or malformed: `code` says how, `where` in which part of it. */
+/**
+ * What was checked is false or malformed: `code` says how, `where` in which part of it. `facts` are
+ * what a person is told beside the code: `amounts`, `namedKey`, `isSigned`.
+ */
 export class Rejected extends Error {
-  constructor(code, where, detail = "") {
-    super(`${code}: ${where}${detail && `: ${detail}`}`);
-    Object.assign(this, { code, where, detail });
+  constructor(code, where, facts = {}) {
+    super(`${code}: ${where}`);
+    Object.assign(this, { code, where, facts });
   }
 }
 
