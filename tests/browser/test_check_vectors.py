@@ -26,6 +26,7 @@ from tests.vectors.bases import base
 from tests.vectors.subjects import argument_of, public_key, write_files
 from tests.vectors.vector import FOLDER, Vector, bundle_files, load, names
 from verifier.web.build import EXPORTS, WEB, compile_core, module_source
+from verifier.wire import Value, encode
 
 RUNNER = Path(__file__).with_name("run_vectors.js")
 # Of the C core what the page does not call by itself, and the vectors of its parts do.
@@ -104,9 +105,14 @@ def customer(account: str, package: bytes, balances: Mapping[str, str]) -> dict[
     return {"account": account, "package": package.hex(), "balances": balances}
 
 
-def check(runner: Page, vector: Vector, customers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def check(
+    runner: Page, vector: Vector, customers: list[dict[str, Any]], *, with_evidence: bool = True
+) -> list[dict[str, Any]]:
+    """What the page says to each customer; with the evidence beside it, or without."""
     files = {
-        path: base64.b64encode(data).decode() for path, data in bundle_files(vector.name).items()
+        path: base64.b64encode(data).decode()
+        for path, data in bundle_files(vector.name).items()
+        if with_evidence or not path.startswith("evidence/")
     }
     key = "assay1:" + public_key(vector).hex()
     found: list[dict[str, Any]] = run(
@@ -136,6 +142,23 @@ def test_inclusion(runner: Page, name: str) -> None:
     if vector.code is None:
         assert found["counted"] == content["counted"]
         assert found["notCompared"] == content["not_compared"]
+
+
+@pytest.mark.parametrize("name", [name for name in names() if name.startswith("size/")])
+def test_a_size(runner: Page, name: str) -> None:
+    """Those of manifest and package; no evidence is handed over here, so none can be missed."""
+    vector = load(name)
+    content = vector.content
+    customers = customers_of(vector)
+    if "package" in content:
+        package = bytes.fromhex(content["package"])
+        customers = [customer(content["account"], package, content["balances"])]
+    found = check(runner, vector, customers, with_evidence=False)
+    assert [(item["code"], item["where"]) for item in found] == [
+        light_check(vector, item) for item in customers
+    ]
+    if vector.code in given() and "policy" not in content:
+        assert vector.code in {item["code"] for item in found}
 
 
 @pytest.mark.parametrize("name", [name for name in names() if name.startswith("bundle/")])
@@ -213,6 +236,59 @@ def light_check(vector: Vector, item: Mapping[str, Any]) -> tuple[str | None, st
 # --- the parts
 
 
+KEY = bytes(32)
+
+
+def array(count: int) -> bytes:
+    """The lead of a long array."""
+    return b"\xdd" + count.to_bytes(4, "big")
+
+
+@pytest.mark.parametrize(
+    ("lead", "zeros", "why"),
+    [
+        # At the limit the decoder goes on to the first value, which is none.
+        (
+            array(2**25) + b"\xc0",
+            2**25,
+            "nil, a boolean, a float, a negative integer or an extension",
+        ),
+        (array(2**25 + 1), 2**25 + 1, "more than 2^25 values"),
+        (b"\x92" + array(2**25 - 1), 2**25, "more than 2^25 values"),
+        (array(2**25 + 1), 2**25, "a count is larger than what follows"),
+    ],
+)
+def test_the_number_of_values_is_bounded(runner: Page, lead: bytes, zeros: int, why: str) -> None:
+    """Before memory is taken for them (spec/wire.md, section 1)."""
+    assert run(runner, "msgpack", {"lead": lead.hex(), "zeros": zeros}) == why
+
+
+@pytest.mark.parametrize(
+    ("count", "change", "found"),
+    [
+        (0, {}, 0),
+        (4096, {}, 4096),
+        (4097, {}, "bad-fields"),
+        (1, {"bundle": ""}, 1),
+        (1, {"bundle": "h" * 2048}, 1),
+        (1, {"bundle": "h" * 2049}, "bad-fields"),
+        (1, {"name": ""}, "bad-fields"),
+        (1, {"name": "n"}, 1),
+        (1, {"name": "ä" * 32}, 1),
+        (1, {"name": "ä" * 32 + "n"}, "bad-fields"),
+        (1, {"public_key": bytes(31)}, "bad-fields"),
+        (1, {"public_key": bytes(33)}, "bad-fields"),
+    ],
+)
+def test_the_sizes_of_a_list_of_exchanges(
+    runner: Page, count: int, change: dict[str, Value], found: int | str
+) -> None:
+    """spec/wire.md, section 8, which of all readers the page alone reads."""
+    honest: dict[str, Value] = {"bundle": "https://x.example/", "name": "X", "public_key": KEY}
+    data = encode({"exchanges": [honest | change] * count, "time": 1, "version": 1})
+    assert run(runner, "list", {"data": data.hex()}) == found
+
+
 @pytest.mark.parametrize("name", [name for name in names() if name.startswith("argument/")])
 def test_arguments(runner: Page, name: str) -> None:
     vector = load(name)
@@ -225,7 +301,8 @@ def test_arguments(runner: Page, name: str) -> None:
 def test_the_core_of_the_page_has_no_hidden_keys() -> None:
     """So no vector of their arguments can run here, and none could be believed."""
     assert {load(name).kind for name in names()} - {"hidden"} == {
-        *("argument", "bundle", "commitment", "generators", "inclusion", "transcript", "tree")
+        *("argument", "bundle", "commitment", "generators", "inclusion", "size"),
+        *("transcript", "tree"),
     }
     assert b"hidden" not in compile_core()
 

@@ -16,6 +16,7 @@ from tests.vectors import (
     make_paths,
     make_proofs,
     make_reserves,
+    make_sizes,
     make_statements,
     make_trees,
 )
@@ -35,6 +36,7 @@ MAKERS = (
     make_reserves,
     make_hidden,
     make_hidden_arguments,
+    make_sizes,
 )
 
 
