@@ -193,6 +193,41 @@ def test_a_folder_without_a_proof_is_no_verdict(
     assert "manifest.msgpack is not at the folder that you chose" in tab.inner_text("#verdict-text")
 
 
+def test_of_folder_and_address_the_last_one_counts(
+    opened: Opener, exchange: Exchange, published: Site, tmp_path: Path
+) -> None:
+    (tmp_path / "holiday.txt").write_text("sun")
+    tab = opened()
+    tab.set_input_files("#folder", str(tmp_path))
+    fill_in(tab, exchange, f"{published.url}/proof")
+    assert ask(tab, exchange.account, exchange.balances) == "Your balance is counted"
+
+
+def test_a_list_that_is_read_meanwhile_takes_no_answer(
+    opened: Opener, exchange: Exchange, published: Site, tmp_path: Path
+) -> None:
+    """The worker is asked one thing after the other."""
+    for name in ("exchanges.msgpack", "exchanges.sig"):
+        (tmp_path / name).write_bytes(b"x")
+    tab = opened()
+    tab.set_input_files("#list-file", [str(path) for path in tmp_path.iterdir()])
+    fill_in(tab, exchange, f"{published.url}/proof")
+    tab.wait_for_selector("#question:not([hidden])")
+    tab.fill("#account", exchange.account)
+    for code, balance in exchange.balances.items():
+        tab.fill(f"#balance-{code}", balance)
+    tab.evaluate(
+        """() => {
+            document.getElementById("check").click();
+            const key = document.getElementById("list-key");
+            key.value = document.getElementById("key").value;
+            key.dispatchEvent(new Event("change"));
+        }"""
+    )
+    assert verdict(tab) == "Your balance is counted"
+    tab.wait_for_selector("#list-error:not([hidden])", state="attached")
+
+
 # --- keys
 
 

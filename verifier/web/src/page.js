@@ -19,8 +19,15 @@ const state = { packageData: null, reading: null, files: null, bundle: null, key
 
 const worker = new Worker(URL.createObjectURL(new Blob([$("worker").textContent], { type: "text/javascript" })));
 
-/** Send one request; `onNews` is given what is told while it runs. */
+let idle = Promise.resolve();
+
+/** Send one request, after those before it; `onNews` is given what is told while it runs. */
 function ask(request, onNews = () => {}) {
+  idle = idle.then(() => send(request, onNews));
+  return idle;
+}
+
+function send(request, onNews) {
   return new Promise((resolve) => {
     worker.onmessage = ({ data }) => {
       if (data.kind === "done" || data.kind === "failed") resolve(data);
@@ -88,6 +95,12 @@ $("folder").addEventListener("change", (event) => {
   const files = Array.from(event.target.files);
   const within = (file) => file.webkitRelativePath.split("/").slice(1).join("/");
   state.files = files.length > 0 ? new Map(files.map((file) => [within(file), file])) : null;
+});
+
+// Of folder and address the one that was given last.
+$("bundle").addEventListener("input", () => {
+  $("folder").value = "";
+  state.files = null;
 });
 
 async function readList() {
