@@ -132,6 +132,11 @@ def assert_claims_nothing(outcome: Mapping[str, Any]) -> None:
     assert outcome["look"] != "good" or outcome["code"] is None
 
 
+def test_no_text_of_the_page_speaks_of_the_coins() -> None:
+    """Not only of outcomes that a vector reaches."""
+    assert not CLAIM.search((WEB / "strings.en.json").read_text() + (WEB / "page.html").read_text())
+
+
 @pytest.mark.parametrize("name", [name for name in names() if name.startswith("inclusion/")])
 def test_inclusion(runner: Page, name: str) -> None:
     vector = load(name)
