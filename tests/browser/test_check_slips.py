@@ -456,24 +456,44 @@ def test_a_coin_that_was_not_typed_is_listed(open_: Page, exchange: Exchange) ->
 
 
 @pytest.mark.parametrize(
-    ("more", "look"), [("{almost}", "warn"), ("{whole}", "bad"), ("{digits}", "good")]
+    ("balance", "look", "is_hint"),
+    [
+        ("175000001", "good", False),
+        ("174999999", "warn", True),  # 1.75 typed, and nearly that is counted
+        ("174000001", "warn", True),
+        ("174000000", "bad", False),  # one in the last digit
+        ("170000000", "bad", False),
+        ("1", "bad", False),
+    ],
 )
 def test_a_rounded_balance_is_no_alarm(
-    open_: Page, exchange: Exchange, more: str, look: str
+    tab: Page, published: Site, balance: str, look: str, *, is_hint: bool
 ) -> None:
-    """Typed is the balance rounded up to its last digit but one; or one more in that; or itself."""
-    exact = exchange.balances["USDT"]
-    scale = 10 ** (len(exact.partition(".")[2]) - 1)
-    least = -(-int(exact.replace(".", "")) // 10)
-    texts = {
-        "almost": f"{least // scale}.{least % scale:0{len(str(scale)) - 1}}",
-        "whole": str(least // scale + 2),
-        "digits": exact,
-    }
-    ask(open_, exchange.account, {**exchange.balances, "USDT": more.format(**texts)})
-    assert open_.get_attribute("#verdict", "class") == look
-    hint = "smaller than one in the last digit that you typed" in open_.inner_text("#verdict-text")
-    assert hint == (look == "warn")
+    made = sample([replace(BTC, capacity=1)], {ALICE: {"BTC": [int(balance)]}})
+    shown(tab, published, made, {"BTC": "1.75"})
+    assert tab.get_attribute("#verdict", "class") == look
+    hint = "smaller than one in the last digit that you typed" in tab.inner_text("#verdict-text")
+    assert hint == is_hint
+
+
+@pytest.mark.parametrize(
+    ("typed_balance", "balance", "look"),
+    [
+        ("0.000042", "4171", "warn"),
+        ("1", "99999999", "warn"),
+        ("1", "94999999", "bad"),
+        ("1", "1", "bad"),
+        ("0.5", "41000000", "bad"),
+    ],
+)
+def test_a_round_balance_that_is_halved_stays_an_alarm(
+    tab: Page, published: Site, typed_balance: str, balance: str, look: str
+) -> None:
+    """Less is missing than one in the last digit, and the hint is there; and yet it is much."""
+    made = sample([replace(BTC, capacity=1)], {ALICE: {"BTC": [int(balance)]}})
+    shown(tab, published, made, {"BTC": typed_balance})
+    assert tab.get_attribute("#verdict", "class") == look
+    assert "smaller than one in the last digit" in tab.inner_text("#verdict-text")
 
 
 # --- another coin

@@ -57,7 +57,8 @@ function limitsOf({ assets, idType }, texts, line) {
 }
 
 function foundWords({ snapshot, amounts }, texts, line) {
-  const list = (items) => listText(texts, items.map(({ counted, decimals, code }) => `${decimalText(counted, decimals)} ${code}`));
+  const amountText = ({ counted, decimals, code }) => `${decimalText(counted, decimals)} ${code}`;
+  const list = (items) => listText(texts, items.map(amountText));
   const compared = amounts.filter(({ isCompared, parts }) => isCompared && parts > 0);
   const more = compared.filter((item) => surplusOf(item) > 0n);
   const left = amounts.filter(({ isCompared }) => !isCompared);
@@ -76,13 +77,21 @@ function faultOf(answer, given, texts) {
   const { code, amounts = [], isSigned = false } = answer;
   const values = { ...given, ...answer };
   if (code === "manifest.bad-signature") return keyFault(answer, given, texts);
-  const short = amounts.filter((item) => item.counted !== null && item.typed !== null && surplusOf(item) < 0n);
-  if (code === "inclusion.balance-short" && short.every(isRounding)) {
-    return { look: "warn", help: texts["help.inclusion.balance-short.rounded"], values };
-  }
+  if (code === "inclusion.balance-short") return { ...shortFault(amounts, texts), values };
   values.codes = listText(texts, amounts.filter(({ counted }) => counted === null).map((item) => item.code));
   const isSlip = NOT_FALSE.has(code) || (MALFORMED_PACKAGE.has(code) && !isSigned);
   return { look: isSlip ? "warn" : "bad", help: helpOf(code, texts), values };
+}
+
+/** Less is counted than was typed: of a coin whose rounding may have done it, this is said. */
+function shortFault(amounts, texts) {
+  const short = amounts.filter((item) => item.typed !== null && surplusOf(item) < 0n);
+  const rounded = short.filter(isBelowLastDigit);
+  const help = texts["help.inclusion.balance-short"];
+  if (rounded.length === 0) return { look: "bad", help };
+  const hint = texts["help.inclusion.balance-short.rounded"];
+  if (short.every((item) => isBelowLastDigit(item) && isSmall(item))) return { look: "warn", help: hint };
+  return { look: "bad", help: [...help, ...hint.slice(1)] };
 }
 
 /** A signature that does not hold: what the unsigned bytes name as their key is a hint, and no more. */
@@ -111,7 +120,13 @@ function surplusOf({ counted, typed, decimals }) {
 const placesOf = ({ typed, decimals }) => Number(typed.scale) + decimals;
 
 /** Whether less is missing than one in the last digit typed. */
-const isRounding = (item) => -surplusOf(item) < 10n ** BigInt(item.decimals);
+const isBelowLastDigit = (item) => -surplusOf(item) < 10n ** BigInt(item.decimals);
+
+/**
+ * Whether a twentieth at most is missing, the most that rounding adds to two digits. Of a balance of one
+ * digit, 1 or 0.5, nearly all may be missing below that digit: that stays an alarm.
+ */
+const isSmall = (item) => -surplusOf(item) * 20n <= item.typed.digits * 10n ** BigInt(item.decimals);
 
 /** Code, typed, counted, difference. */
 function rowOf(item, texts) {
