@@ -5,7 +5,7 @@ headless, on the same cores. Each customer has three parts and a browser context
 nothing is cached or compiled before, and fills in both forms at once, so the first button waits for
 tables that are built while a person types. Times are from the press of a button to its answer: the
 first shows what the proof is of, the second checks. What is transferred besides pages of the trees
-is the page itself, manifest, evidence and index.
+is the page itself, manifest and index.
 
     python -m benches.page [--quick]
 

@@ -122,11 +122,14 @@ def check_shown(text: str) -> None:
 
 def is_shown(character: str) -> bool:
     """Tell whether a name may hold a character: one that shows, as itself, where it stands."""
-    return not _is_in(ord(character), _TABLE["names"])
+    return not any(_is_in(ord(character), _TABLE[name]) for name in ("ids", "names"))
 
 
 def refused_points() -> dict[str, list[int]]:
-    """Return what neither ``ids`` nor ``names`` may hold: first and last of every range."""
+    """Return what no id may hold, and what a name may not hold beside that.
+
+    Each is a list of the first and the last code point of every range, ascending.
+    """
     return {"ids": _TABLE["ids"], "names": _TABLE["names"]}
 
 

@@ -10,12 +10,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 BIN = Path(sys.executable).parent
 CHROMIUM = shutil.which("chromium")
@@ -137,3 +137,64 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Exchange:
     assay("package", str(proof), account, "--out", str(package))
     key = (made / "exchange.pub").read_text().strip()
     return Exchange(folder, proof / "public", key, account, held[account], package)
+
+
+@pytest.fixture(scope="session")
+def published(site: Site, exchange: Exchange, check_page: Path) -> Site:
+    """A host with the page and the bundle."""
+    root = site.root / "published"
+    shutil.copytree(exchange.bundle, root / "proof")
+    shutil.copy(check_page, root / "check.html")
+    return Site(root, f"{site.url}/published")
+
+
+Opener = Callable[..., Page]
+
+
+@pytest.fixture
+def opened(chromium: Browser, published: Site) -> Iterator[Opener]:
+    """Opens the page; at the end nothing may have been blocked, thrown or asked of others."""
+    faults: list[str] = []
+    context = chromium.new_context(timezone_id="Asia/Tokyo", locale="en-US")
+
+    def open_page(fragment: str = "", **emulated: str) -> Page:
+        tab = context.new_page()
+        if emulated:
+            tab.emulate_media(**emulated)  # type: ignore[arg-type]
+        tab.on("pageerror", lambda error: faults.append(str(error)))
+        tab.on("console", lambda message: faults.append(message.text))
+        tab.on("request", lambda request: _note_foreign(request, published.url, faults))
+        tab.goto(f"{published.url}/check.html{fragment}")
+        return tab
+
+    yield open_page
+    context.close()
+    assert faults == []
+
+
+def _note_foreign(request: Request, origin: str, faults: list[str]) -> None:
+    if not request.url.startswith((origin, "blob:", "data:")):
+        faults.append(f"asked {request.url}")
+
+
+def fill_in(tab: Page, exchange: Exchange, bundle: str, **replaced: str) -> None:
+    """The first form, and wait for the second."""
+    tab.set_input_files("#package", replaced.get("package", str(exchange.package)))
+    tab.fill("#key", replaced.get("key", exchange.key))
+    tab.fill("#bundle", bundle)
+    tab.click("#open")
+
+
+def ask(tab: Page, account: str, balances: Mapping[str, str]) -> str:
+    """The second form; return the verdict's title."""
+    tab.wait_for_selector("#question:not([hidden])")
+    tab.fill("#account", account)
+    for code, balance in balances.items():
+        tab.fill(f"#balance-{code}", balance)
+    tab.click("#check")
+    return verdict(tab)
+
+
+def verdict(tab: Page) -> str:
+    tab.wait_for_selector("#verdict:not([hidden])")
+    return tab.inner_text("#verdict-title")

@@ -1,60 +1,121 @@
 // Runs one vector: `run(kind, case)` in the page gives JSON. Bytes are hex, files base64.
+//
+// A check goes to the page's own worker, and what comes back through the page's own words; the parts
+// are called as they are.
 
-import { canonicalAccountId } from "./account.js";
+import { canonicalAccountId, canonicalName } from "./account.js";
 import { fromHex, toHex, utf8 } from "./bytes.js";
-import { checkAllSolvency, checkInclusion, openBundle } from "./check.js";
 import { Core, CoreRejected } from "./core.js";
-import { CannotCheck, Rejected } from "./errors.js";
-import { checkPrevious } from "./manifest.js";
+import { NotCanonical, decode } from "./msgpack.js";
 import { TreeShape } from "./params.js";
-import { BlobSource } from "./source.js";
+import { parsePublicKey } from "./keys.js";
+import { readSigned } from "./list.js";
 import { leafBlinding, snapshotContext } from "./statement.js";
+import { outcomeOf, reportOf } from "./verdict.js";
 
-const core = await Core.load(await WebAssembly.compileStreaming(
-  fetch("core.wasm").then(async (answer) => new Response(await answer.arrayBuffer(), {
-    headers: { "Content-Type": "application/wasm" },
-  })),
-));
+const BAD_LENGTH = 10;
+const bytesOf = async (name) => new Uint8Array(await (await fetch(name)).arrayBuffer());
+const strings = await (await fetch("strings.json")).json();
 
-function bundleOf({ files, key, policy, previous }) {
+/** What of the C core the page has no use for by itself. */
+class WiderCore extends Core {
+  generator(name, index) {
+    return this.call(() => {
+      const point = this.allocate(33);
+      this.c.assay_generator_var(point, this.put(name), name.length, index);
+      return this.get(point, 33);
+    });
+  }
+
+  transcriptChallenge(state, label) {
+    return this.call(() => {
+      const kept = this.put(state);
+      const scalar = this.allocate(32);
+      this.expect(this.c.assay_transcript_challenge(scalar, kept, this.put(label), label.length));
+      return { scalar: this.get(scalar, 32), state: this.get(kept, 32) };
+    });
+  }
+
+  verifyArgument(state, commitments, bits, argument) {
+    const m = commitments.length / 33;
+    this.call(() => {
+      const scratch = this.allocate(this.c.assay_argument_verify_scratch_size(m, bits));
+      const status = this.c.assay_argument_verify_var(
+        this.put(state), this.put(commitments), m, bits, this.put(argument), argument.length,
+        this.seed(), this.tables, scratch,
+      );
+      if (status === BAD_LENGTH) throw new CoreRejected("argument.bad-length");
+      this.expect(status);
+    });
+  }
+}
+
+const core = await WiderCore.load(await WebAssembly.compile(await bytesOf("wider.wasm")));
+const worker = new Worker("worker.js", { type: "module" });
+
+function ask(request) {
+  return new Promise((resolve, reject) => {
+    worker.onmessage = ({ data }) => {
+      if (data.kind === "done" || data.kind === "failed") resolve(data);
+    };
+    worker.onerror = (event) => reject(new Error(event.message));
+    worker.postMessage(request);
+  });
+}
+
+const started = await ask({ kind: "start", wasm: await bytesOf("core.wasm") });
+if (started.kind !== "done") throw new Error(JSON.stringify(started));
+
+function blobs(files) {
   const bytes = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-  const blobs = Object.entries(files).map(([path, text]) => [path, new Blob([bytes(text)])]);
+  return new Map(Object.entries(files).map(([path, text]) => [path, new Blob([bytes(text)])]));
+}
+
+/** What one customer is told: `text` is the report, which holds all that the page shows. */
+async function checked({ packageData, ...request }) {
+  const answer = await ask({ kind: "check", packageData: fromHex(packageData), everything: false, ...request });
+  if (answer.verdict === "broken") throw new Error(answer.detail);
+  if (answer.verdict === "misuse") return { code: "misuse", where: null, look: "misuse", text: "", counted: {} };
+  const outcome = outcomeOf(answer, { key: request.key, address: "https://host.example/" }, strings);
   return {
-    source: new BlobSource(new Map(blobs)),
-    key: fromHex(key),
-    policy: { ratio: policy.ratio.map(BigInt), units: policy.units },
-    previous: previous && { data: fromHex(previous.data), signature: fromHex(previous.signature) },
+    code: answer.code ?? null,
+    where: answer.where ?? null,
+    look: outcome.look,
+    text: reportOf(outcome, strings, new Date(0)),
+    counted: Object.fromEntries((answer.amounts ?? []).map((item) => [item.code, String(item.counted)])),
+    notCompared: (answer.amounts ?? []).filter((item) => !item.isCompared).map((item) => item.code),
   };
 }
 
-/** The code of a rejection; anything else is a fault of the page. */
-async function codeOf(body) {
+/** What a function returns, or null where it refuses. */
+function orNull(call) {
   try {
-    return { code: null, ...(await body()) };
+    return call();
   } catch (error) {
-    if ([Rejected, CannotCheck, CoreRejected].some((kind) => error instanceof kind)) return { code: error.code };
+    if (error.rule) return null;
     throw error;
   }
 }
 
 const kinds = {
-  inclusion: (given) => codeOf(async () => {
-    const { source, ...request } = bundleOf(given);
-    const typed = { packageData: fromHex(given.package), accountId: given.account, balances: given.balances };
-    const { amounts } = await checkInclusion(core, source, { ...request, ...typed });
-    return {
-      counted: Object.fromEntries(amounts.map((item) => [item.code, String(item.counted)])),
-      notCompared: amounts.filter((item) => !item.isCompared).map((item) => item.code),
-    };
-  }),
-  solvency: (given) => codeOf(async () => {
-    const { source, key, policy, previous } = bundleOf(given);
-    const checked = await openBundle(core, source, key, policy);
-    if (previous) await checkPrevious(core, checked, previous.data, previous.signature);
-    await checkAllSolvency(core, source, checked);
-  }),
-  argument: ({ state, bits, commitments, argument }) => codeOf(() =>
-    core.verifyArgument(fromHex(state), fromHex(commitments), bits, fromHex(argument))),
+  /** A bundle as each of several customers finds it. */
+  async check({ files, key, customers, now }) {
+    const bundle = { files: blobs(files) };
+    const found = [];
+    for (const { package: packageData, account: accountId, balances } of customers) {
+      found.push(await checked({ bundle, key, packageData, accountId, balances, now }));
+    }
+    return found;
+  },
+  argument({ state, bits, commitments, argument }) {
+    try {
+      core.verifyArgument(fromHex(state), fromHex(commitments), bits, fromHex(argument));
+      return { code: null };
+    } catch (error) {
+      if (error instanceof CoreRejected) return { code: error.code };
+      throw error;
+    }
+  },
   generator: ({ name, index }) => ({ point: toHex(core.generator(utf8(name), index)) }),
   transcript([, ...steps]) {
     const states = [core.transcriptBegin()];
@@ -87,14 +148,30 @@ const kinds = {
       bytes: levels.map((level) => shape.fileBytes(core, level)),
     };
   },
-  accounts: (cases) => cases.map(([text, type]) => {
+  accounts: (cases) => cases.map(([text, type]) => orNull(() => canonicalAccountId(text, type))),
+  /** Why msgpack of `lead`, hex, and `zeros` bytes 00 after it is not canonical; null if it is. */
+  msgpack({ lead, zeros }) {
+    const data = new Uint8Array(lead.length / 2 + zeros);
+    data.set(fromHex(lead));
     try {
-      return canonicalAccountId(text, type);
+      decode(data);
+      return null;
     } catch (error) {
-      if (error.rule) return null;
+      if (error instanceof NotCanonical) return error.message;
       throw error;
     }
-  }),
+  },
+  names: (texts) => texts.map((text) => orNull(() => canonicalName(text))),
+  keys: (texts) => texts.map((text) => orNull(() => toHex(parsePublicKey(text)))),
+  /** The rule that an exchange list of these bytes breaks, or the number of its entries. */
+  list({ data }) {
+    try {
+      return readSigned(fromHex(data)).length;
+    } catch (error) {
+      if (error.rule) return error.rule;
+      throw error;
+    }
+  },
 };
 
 window.run = async (kind, given) => JSON.stringify(await kinds[kind](given));

@@ -7,79 +7,19 @@ import hashlib
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from playwright.sync_api import Browser, Page, Request
 
-from tests.browser.conftest import BIN, Exchange, Site
+from tests.browser.conftest import BIN, Exchange, Opener, Site, ask, fill_in, verdict
 from verifier.keys import parse_public_key, public_key_text, sign
 from verifier.web import published_digest
 from verifier.web.build import build_page
 from verifier.wire import Value, encode
 
-Opener = Callable[..., Page]
 TIME = "November 21, 2026"
-
-
-@pytest.fixture(scope="session")
-def published(site: Site, exchange: Exchange, check_page: Path) -> Site:
-    """A host with the page and the bundle."""
-    root = site.root / "published"
-    shutil.copytree(exchange.bundle, root / "proof")
-    shutil.copy(check_page, root / "check.html")
-    return Site(root, f"{site.url}/published")
-
-
-@pytest.fixture
-def opened(chromium: Browser, published: Site) -> Iterator[Opener]:
-    """Opens the page; at the end nothing may have been blocked, thrown or asked of others."""
-    faults: list[str] = []
-    context = chromium.new_context(timezone_id="Asia/Tokyo", locale="en-US")
-
-    def open_page(fragment: str = "", **emulated: str) -> Page:
-        tab = context.new_page()
-        if emulated:
-            tab.emulate_media(**emulated)  # type: ignore[arg-type]
-        tab.on("pageerror", lambda error: faults.append(str(error)))
-        tab.on("console", lambda message: faults.append(message.text))
-        tab.on("request", lambda request: _note_foreign(request, published.url, faults))
-        tab.goto(f"{published.url}/check.html{fragment}")
-        return tab
-
-    yield open_page
-    context.close()
-    assert faults == []
-
-
-def _note_foreign(request: Request, origin: str, faults: list[str]) -> None:
-    if not request.url.startswith((origin, "blob:", "data:")):
-        faults.append(f"asked {request.url}")
-
-
-def fill_in(tab: Page, exchange: Exchange, bundle: str, **replaced: str) -> None:
-    """The first form, and wait for the second."""
-    tab.set_input_files("#package", replaced.get("package", str(exchange.package)))
-    tab.fill("#key", replaced.get("key", exchange.key))
-    tab.fill("#bundle", bundle)
-    tab.click("#open")
-
-
-def ask(tab: Page, account: str, balances: Mapping[str, str]) -> str:
-    """The second form; return the verdict's title."""
-    tab.wait_for_selector("#question:not([hidden])")
-    tab.fill("#account", account)
-    for code, balance in balances.items():
-        tab.fill(f"#balance-{code}", balance)
-    tab.click("#check")
-    return verdict(tab)
-
-
-def verdict(tab: Page) -> str:
-    tab.wait_for_selector("#verdict:not([hidden])")
-    return tab.inner_text("#verdict-title")
 
 
 def test_it_is_reproducible_small_and_the_published_one(check_page: Path) -> None:
@@ -135,7 +75,8 @@ def test_it_fetches_only_its_own_pages(opened: Opener, exchange: Exchange, publi
 @pytest.mark.parametrize(
     ("typed", "title", "said"),
     [
-        ({"BTC": "999"}, "The check failed", "Less is counted than you had"),
+        # Half of it are the customer's own figures, so it is no verdict on the proof.
+        ({"BTC": "999"}, "Less is counted than you typed", "it says what the exchange counts"),
         ({"BTC": ""}, "Counted, but you did not compare everything", "BTC"),
         ({"BTC": "0"}, "Your balance is counted", "More is counted than you typed"),
     ],
@@ -155,22 +96,7 @@ def test_other_balances(
     assert said in tab.inner_text("#verdict-text")
 
 
-def test_another_account_and_another_key(
-    opened: Opener, exchange: Exchange, published: Site
-) -> None:
-    tab = opened()
-    fill_in(tab, exchange, f"{published.url}/proof")
-    assert ask(tab, "someone@example.com", exchange.balances) == "The check failed"
-    assert "This file is for another account" in tab.inner_text("#verdict-text")
-    fill_in(tab, exchange, f"{published.url}/proof", key="assay1:" + "11" * 32)
-    # A function as text would need eval, which the page's policy forbids.
-    tab.wait_for_selector("#verdict-text:has-text('not signed')")
-    assert "The proof was not signed with this key" in tab.inner_text("#verdict-text")
-
-
-def test_a_changed_page_and_an_absent_proof(
-    opened: Opener, exchange: Exchange, published: Site
-) -> None:
+def test_a_changed_page(opened: Opener, exchange: Exchange, published: Site) -> None:
     forged = published.root / "forged"
     shutil.copytree(exchange.bundle, forged)
     pages = forged / "pages" / "BTC" / "0"
@@ -183,16 +109,6 @@ def test_a_changed_page_and_an_absent_proof(
     assert ask(tab, exchange.account, exchange.balances) == "The check failed"
     tab.click("#expert summary")
     assert re.search(r"(page|argument)\.", tab.inner_text("#expert-list"))
-
-
-def test_a_host_without_the_proof(chromium: Browser, exchange: Exchange, published: Site) -> None:
-    """Its own browser page: the console tells of the 404."""
-    tab = chromium.new_page()
-    tab.goto(f"{published.url}/check.html")
-    fill_in(tab, exchange, f"{published.url}/nothing")
-    assert verdict(tab) == "The check failed"
-    assert "A part of the proof is missing" in tab.inner_text("#verdict-text")
-    tab.close()
 
 
 def test_a_folder_offline(opened: Opener, exchange: Exchange) -> None:
@@ -266,17 +182,6 @@ def test_with_the_keyboard_alone(opened: Opener, exchange: Exchange, published: 
     tab.keyboard.press("Enter")
     assert verdict(tab) == "Your balance is counted"
     assert tab.evaluate("document.activeElement.id") == "verdict"
-
-
-def test_what_is_malformed_is_said_at_its_field(opened: Opener, exchange: Exchange) -> None:
-    tab = opened()
-    tab.fill("#key", "0x1234")
-    tab.click("#open")
-    assert "Choose your inclusion file" in tab.inner_text("#package-name")
-    assert "assay1:" in tab.inner_text("#key-error")
-    assert tab.get_attribute("#key", "aria-invalid") == "true"
-    assert "https://" in tab.inner_text("#bundle-error")
-    assert tab.is_hidden("#question")
 
 
 def test_markup_in_a_link_stays_text(opened: Opener) -> None:

@@ -1,4 +1,7 @@
-"""Every vector of the light check, through the page's own modules in a real browser."""
+"""Every vector through the customer's page, and what it says of each, in a real browser.
+
+A bundle is checked as each of its customers would: the page's own worker, and the page's own words.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,39 @@ import base64
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
 
+import verifier
+from tests.adversarial.exchange import Fields
+from tests.adversarial.sample import ALICE
 from tests.browser.conftest import Site
-from tests.vectors.subjects import argument_of, public_key
-from tests.vectors.vector import Vector, bundle_files, load, names
-from verifier.web.build import WEB, compile_core, module_source
+from tests.vectors.bases import base
+from tests.vectors.subjects import CLOCK, argument_of, public_key, write_files
+from tests.vectors.vector import FOLDER, Vector, bundle_files, load, names
+from verifier.keys import public_key_text
+from verifier.web.build import EXPORTS, WEB, compile_core, module_source, page_strings
+from verifier.wire import Value, encode
 
 RUNNER = Path(__file__).with_name("run_vectors.js")
+# Of the C core what the page does not call by itself, and the vectors of its parts do.
+WIDER = f"""{EXPORTS}
+    assay_generator_var assay_transcript_challenge
+    assay_argument_verify_var assay_argument_verify_scratch_size
+"""
+CODE = re.compile(r"`([a-z]+\.[a-z-]+)`")
+# What a device says that speaks of the exchange's coins in its own name.
+CLAIM = re.compile(r"cover|solven|reserves|backed|enough|controls", re.IGNORECASE)
+NOT_CHECKED = "not checked here: whether the exchange holds the coins"
+
+# The fault is of an entry below which no customer has a leaf, so it is on nobody's path.
+ON_NO_PATH = {"bundle/child-id-2", "bundle/child-sum-2"}
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +52,8 @@ def runner(chromium: Browser, site: Site) -> Iterator[Page]:
     for table in ("unicode", "units"):
         (folder / f"{table}.js").write_text(module_source(table))
     (folder / "core.wasm").write_bytes(compile_core())
+    (folder / "wider.wasm").write_bytes(compile_core(WIDER))
+    (folder / "strings.json").write_text(json.dumps(page_strings()))
     shutil.copy(RUNNER, folder / "run_vectors.js")
     (folder / "index.html").write_text('<script type="module" src="run_vectors.js"></script>')
     tab = chromium.new_page()
@@ -42,49 +67,252 @@ def run(runner: Page, kind: str, case: Any) -> Any:
     return json.loads(runner.evaluate("([kind, case_]) => run(kind, case_)", [kind, case]))
 
 
-def encoded(files: dict[str, bytes]) -> dict[str, str]:
-    return {path: base64.b64encode(data).decode() for path, data in files.items()}
+# --- which codes there are
 
 
-def bundle_case(vector: Vector) -> dict[str, Any]:
-    content = vector.content
-    previous = content.get("previous")
-    policy = content.get("policy", {})
-    return {
-        "files": encoded(dict(bundle_files(vector.name))),
-        "key": public_key(vector).hex(),
-        "policy": {"ratio": policy.get("ratio", [1, 1]), "units": policy.get("units", [])},
-        "previous": previous
-        and {"data": previous["manifest.msgpack"], "signature": previous["manifest.sig"]},
+def codes_in(text: str) -> list[str]:
+    files = ("msgpack", "sig", "json", "md")
+    return [code for code in CODE.findall(text) if code.partition(".")[2] not in files]
+
+
+def page_section() -> str:
+    text = (FOLDER.parent / "protocol.md").read_text()
+    return text.partition("### 5.1")[2].partition("\n## ")[0]
+
+
+@cache
+def given() -> frozenset[str]:
+    """The codes that the page gives, by the list of spec/protocol.md 5.1."""
+    return frozenset(codes_in(page_section().partition("It cannot give")[0]))
+
+
+@cache
+def not_given() -> frozenset[str]:
+    """The codes that it cannot give, by the other list."""
+    listed = page_section().partition("It cannot give")[2].partition("It never says")[0]
+    return frozenset(codes_in(listed))
+
+
+def test_every_code_is_classified_once() -> None:
+    """A new code of errors.md fails here until spec/protocol.md says whether the page gives it."""
+    assert given() | not_given() == set(codes_in((FOLDER.parent / "errors.md").read_text()))
+    assert not given() & not_given()
+
+
+# --- the checks
+
+
+def clock(vector: Vector) -> int:
+    """The reader's clock, in Unix seconds."""
+    now: int = vector.content.get("now", CLOCK)
+    return now
+
+
+def customer(account: str, package: bytes, balances: Mapping[str, str]) -> dict[str, Any]:
+    return {"account": account, "package": package.hex(), "balances": balances}
+
+
+def check(
+    runner: Page, vector: Vector, customers: list[dict[str, Any]], *, with_evidence: bool = True
+) -> list[dict[str, Any]]:
+    """What the page says to each customer; with the evidence beside it, or without."""
+    files = {
+        path: base64.b64encode(data).decode()
+        for path, data in bundle_files(vector.name).items()
+        if with_evidence or not path.startswith("evidence/")
     }
+    key = public_key_text(public_key(vector))
+    found: list[dict[str, Any]] = run(
+        runner,
+        "check",
+        {"files": files, "key": key, "customers": customers, "now": clock(vector)},
+    )
+    for outcome in found:
+        assert_claims_nothing(outcome)
+    return found
+
+
+def assert_claims_nothing(outcome: Mapping[str, Any]) -> None:
+    """Whatever the outcome: no word of coins but that they were not looked at."""
+    text = outcome["text"]
+    assert not CLAIM.search(text), CLAIM.search(text)
+    assert (NOT_CHECKED in text) == bool(outcome["counted"])
+    assert outcome["look"] == "good" or outcome["code"] or outcome["notCompared"]
+    assert outcome["look"] != "good" or outcome["code"] is None
+
+
+def test_no_text_of_the_page_speaks_of_the_coins() -> None:
+    """Not only of outcomes that a vector reaches."""
+    assert not CLAIM.search(json.dumps(page_strings()) + (WEB / "page.html").read_text())
 
 
 @pytest.mark.parametrize("name", [name for name in names() if name.startswith("inclusion/")])
 def test_inclusion(runner: Page, name: str) -> None:
     vector = load(name)
-    wanted = ("package", "account", "balances")
-    case = bundle_case(vector) | {key: vector.content[key] for key in wanted}
-    found = run(runner, "inclusion", case)
+    content = vector.content
+    package = bytes.fromhex(content["package"])
+    [found] = check(runner, vector, [customer(content["account"], package, content["balances"])])
     assert found["code"] == vector.code
     if vector.code is None:
-        assert found["counted"] == vector.content["counted"]
-        assert found["notCompared"] == vector.content["not_compared"]
+        assert found["counted"] == content["counted"]
+        assert found["notCompared"] == content["not_compared"]
+
+
+@pytest.mark.parametrize("name", [name for name in names() if name.startswith("size/")])
+def test_a_size(runner: Page, name: str) -> None:
+    """Those of manifest and package; no evidence is handed over here, so none can be missed."""
+    vector = load(name)
+    content = vector.content
+    customers = customers_of(vector)
+    if "package" in content:
+        package = bytes.fromhex(content["package"])
+        customers = [customer(content["account"], package, content["balances"])]
+    found = check(runner, vector, customers, with_evidence=False)
+    assert [(item["code"], item["where"]) for item in found] == [
+        light_check(vector, item) for item in customers
+    ]
+    if vector.code in given() and "policy" not in content:
+        assert vector.code in {item["code"] for item in found}
 
 
 @pytest.mark.parametrize("name", [name for name in names() if name.startswith("bundle/")])
-def test_what_it_checks_of_a_bundle(runner: Page, name: str) -> None:
-    """Manifest, evidence digests and totals, solvency arguments; neither signatures nor trees."""
+def test_a_bundle_as_its_customers_find_it(runner: Page, name: str) -> None:
+    """The page says what `assay-verify inclusion` says, and names each fault that it can see."""
     vector = load(name)
-    place = vector.content.get("place", ())
-    code = vector.code or ""
-    in_manifest = code.startswith("manifest.")
-    in_solvency = code.startswith("argument.") and len(place) == 1
-    in_file = re.search(r"evidence\.(wrong-digest|not-canonical|bad-fields|total-too-large)$", code)
-    found = run(runner, "solvency", bundle_case(vector))["code"]
-    if in_manifest or in_solvency or in_file:
-        assert found == vector.code
-    elif not code or len(place) == 3:  # of a page
-        assert found is None
+    customers = customers_of(vector)
+    found = [(item["code"], item["where"]) for item in check(runner, vector, customers)]
+    assert found == [light_check(vector, item) for item in customers]
+    if can_see(vector):
+        assert vector.code in {code for code, _ in found}, vector.content["description"]
+        if len(vector.content.get("place", ())) == 3:
+            place = "{}, level {}, page {}".format(*vector.content["place"])
+            assert (vector.code, place) in found
+
+
+def can_see(vector: Vector) -> bool:
+    """Whether the page must name this vector's fault to one of the customers."""
+    content = vector.content
+    gone = [path for path, change in content.get("replace", {}).items() if change is None]
+    is_before = "policy" not in content and "previous" not in content
+    in_pages = len(content.get("place", ("", 0, 0))) == 3
+    in_evidence = vector.code == "bundle.missing-file" and gone[0].startswith("evidence/")
+    is_seen = is_before and in_pages and not in_evidence and vector.name not in ON_NO_PATH
+    return vector.code in given() and is_seen
+
+
+def customers_of(vector: Vector) -> list[dict[str, Any]]:
+    """Those of the exchange that the vector changes, and one with a leaf on the page at fault."""
+    root = vector
+    while "base" in root.content:
+        root = load(root.content["base"])
+    exchange = base(root.name.partition("/")[2])
+    manifest = bundle_files(vector.name).get("manifest.msgpack", b"")
+    balances = {asset.code: "0" for asset in exchange.forger.assets}
+    found = [
+        customer(account, exchange.package(manifest, account), balances)
+        for account in exchange.parts
+    ]
+    match vector.content.get("place"):
+        case [code, 0, page]:
+            claim = leaf_on(code, page * exchange.forger.page_size)
+            found.append(customer(ALICE, exchange.package(manifest, ALICE, claim), balances))
+    return found
+
+
+def leaf_on(code: str, leaf: int) -> Callable[[Fields], None]:
+    """The edit of a package that says that a balance of an asset is one leaf."""
+
+    def edit(fields: Fields) -> None:
+        for entry in fields["assets"]:
+            if entry["code"] == code:
+                entry["parts"] = [{"amount": 1, "leaf": leaf, "part": 0}]
+
+    return edit
+
+
+def light_check(vector: Vector, item: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Code and place that the verifier finds for a customer who names nothing but key and id."""
+    package = bytes.fromhex(item["package"])
+    with TemporaryDirectory() as folder:
+        bundle = write_files(Path(folder) / "bundle", bundle_files(vector.name))
+        key = public_key(vector)
+        try:
+            verifier.check_inclusion(
+                package,
+                bundle,
+                key,
+                item["account"],
+                item["balances"],
+                only=True,
+                now=clock(vector),
+            )
+        except verifier.Rejected as fault:
+            return fault.code.value, fault.where
+        except verifier.CannotCheck as failure:
+            file = failure.message.split(":")[0]
+            return failure.code.value, file if file.startswith("manifest.") else "manifest"
+        except verifier.Misuse:
+            return "misuse", None
+    return None, None
+
+
+# --- the parts
+
+
+KEY = bytes(32)
+
+
+def array(count: int) -> bytes:
+    """The lead of a long array."""
+    return b"\xdd" + count.to_bytes(4, "big")
+
+
+@pytest.mark.parametrize(
+    ("lead", "zeros", "why"),
+    [
+        # At the limit the decoder goes on to the first value, which is none.
+        (
+            array(2**24) + b"\xc0",
+            2**24,
+            "nil, a boolean, a float, a negative integer or an extension",
+        ),
+        (array(2**24 + 1), 2**24 + 1, "more than 2^24 values"),
+        (b"\x92" + array(2**24 - 1), 2**24, "more than 2^24 values"),
+        (array(2**24 + 1), 2**24, "a count is larger than what follows"),
+    ],
+)
+def test_the_number_of_values_is_bounded(runner: Page, lead: bytes, zeros: int, why: str) -> None:
+    """Before memory is taken for them (spec/wire.md, section 1)."""
+    assert run(runner, "msgpack", {"lead": lead.hex(), "zeros": zeros}) == why
+
+
+@pytest.mark.parametrize(
+    ("count", "change", "found"),
+    [
+        (0, {}, 0),
+        (4096, {}, 4096),
+        (4097, {}, "bad-fields"),
+        (1, {"bundle": ""}, 1),
+        (1, {"bundle": "h" * 2048}, 1),
+        (1, {"bundle": "h" * 2049}, "bad-fields"),
+        (1, {"name": ""}, "bad-fields"),
+        (1, {"name": "n"}, 1),
+        (1, {"name": "ä" * 32}, 1),
+        (1, {"name": "ä" * 32 + "n"}, "bad-fields"),
+        (1, {"name": "Kraken\u202e"}, "bad-name"),
+        (1, {"name": "Kraken  One"}, "bad-name"),
+        (1, {"name": " Kraken"}, "bad-name"),
+        (1, {"public_key": bytes(31)}, "bad-fields"),
+        (1, {"public_key": bytes(33)}, "bad-fields"),
+    ],
+)
+def test_the_sizes_of_a_list_of_exchanges(
+    runner: Page, count: int, change: dict[str, Value], found: int | str
+) -> None:
+    """spec/wire.md, section 8, which of all readers the page alone reads."""
+    honest: dict[str, Value] = {"bundle": "https://x.example/", "name": "X", "public_key": KEY}
+    data = encode({"exchanges": [honest | change] * count, "time": 1, "version": 1})
+    assert run(runner, "list", {"data": data.hex()}) == found
 
 
 @pytest.mark.parametrize("name", [name for name in names() if name.startswith("argument/")])
@@ -94,6 +322,15 @@ def test_arguments(runner: Page, name: str) -> None:
     case = {"state": state.hex(), "bits": bits, "argument": argument.hex()}
     case["commitments"] = b"".join(commitments).hex()
     assert run(runner, "argument", case)["code"] == vector.code
+
+
+def test_the_core_of_the_page_has_no_hidden_keys() -> None:
+    """So no vector of their arguments can run here, and none could be believed."""
+    assert {load(name).kind for name in names()} - {"hidden"} == {
+        *("argument", "bundle", "commitment", "generators", "inclusion", "size"),
+        *("transcript", "tree"),
+    }
+    assert b"hidden" not in compile_core()
 
 
 def test_generators_transcripts_leaves_and_shapes(runner: Page) -> None:
@@ -108,6 +345,15 @@ def test_generators_transcripts_leaves_and_shapes(runner: Page) -> None:
     assert found["leaves"] == expected
     for case in load("tree/shapes").content["cases"]:
         assert run(runner, "shape", case) == {"pages": case["pages"], "bytes": case["bytes"]}
+
+
+def test_names_and_keys(runner: Page) -> None:
+    cases = load("commitment/names").content["cases"]
+    found = run(runner, "names", [case["text"] for case in cases])
+    assert found == [case["canonical"] for case in cases]
+    cases = load("commitment/public-keys").content["cases"]
+    found = run(runner, "keys", [case["text"] for case in cases])
+    assert found == [case["key"] for case in cases]
 
 
 def test_account_ids(runner: Page) -> None:

@@ -17,6 +17,7 @@ from tests.e2e.auditing_host import Host, bundle_at, hosts, serving
 from tests.unit.verifier_bundle import Bundle
 from tests.vectors.proven import block, proven
 from verifier.history import Entry, History, write_history
+from verifier.keys import public_key_text
 
 DAY = 86_400
 RATIOS = [Fraction(1), Fraction(1), Fraction(21, 20), Fraction(11, 10), Fraction(11, 10)]
@@ -252,7 +253,7 @@ def test_the_keyboard_is_enough(opened: Opener) -> None:
             break
     tab.keyboard.type("https://user@example.com/proof")
     tab.keyboard.press("Tab")
-    tab.keyboard.type("assay1:" + "11" * 32)
+    tab.keyboard.type(public_key_text(b"\x11" * 32))
     tab.keyboard.press("Enter")
     tab.wait_for_selector("text=Not taken")
     assert "without credentials" in tab.inner_text("main")

@@ -59,8 +59,8 @@ def test_where_no_bundle_is_found_the_check_says_so(
     found = known.replace(digest, b"00" * 32) if index is None else index
     (tmp_path / "history.json").write_bytes(found)
     done = inclusion(exchange, str(tmp_path))
-    assert done.returncode == 3
-    assert "bundle.missing-file" in done.stdout + done.stderr
+    assert done.returncode == 1
+    assert "check.no-bundle" in done.stdout + done.stderr
 
 
 Check = Callable[[str], str]
@@ -122,8 +122,9 @@ def test_an_index_that_does_not_have_it_leads_nowhere(
     asked: list[str] = []
     tab.on("request", lambda request: asked.append(request.url))
     url = folder.url.replace("/folder", "/changed")
-    assert check(url) == "The check failed"
-    assert "A part of the proof is missing" in tab.inner_text("#verdict-text")
+    # What is absent is no verdict on the exchange.
+    assert check(url) == "This could not be checked"
+    assert f"manifest.msgpack is not at {url}/" in tab.inner_text("#verdict-text")
     below = {
         address for address in asked if address.startswith("http") and "check.html" not in address
     }

@@ -89,7 +89,8 @@ def test_tells_what_was_proven_and_what_was_not(opened: tuple[Page, list[str]]) 
         "signatures alone",
         "--bitcoin-rpc URL",
         "--ethereum-rpc URL",
-        "Bitcoin at block 870,000 and Ethereum at block 21,200,000",
+        "Bitcoin at block 870,000 (made on 21 November 2026, 00:00 UTC) and "
+        "Ethereum at block 21,200,000",
         "Borrowed coins",
         "Lent keys",
     ):

@@ -14,7 +14,7 @@ from prover.snapshot import make_snapshot
 from tests.e2e.exchange import files
 
 # SHA-256 over the path, length and bytes of every file, of a sample and a salt that never change.
-EXPECTED = "535be023430bf016b84c0ba8489b4fcd14d3983594dccd06d908fa998f846800"
+EXPECTED = "33f1650bb457eb22533a9e8bcd084ccba2c3f692370873e3f97d3e796349e66c"
 
 
 @pytest.fixture(scope="module")

@@ -45,7 +45,10 @@ def in_no_id(point: int) -> bool:
 
 
 def in_no_name(point: int) -> bool:
-    if in_no_id(point) or point in DEFAULT_IGNORABLE or point == BRAILLE_BLANK:
+    """What a name may not hold beside what no id may hold."""
+    if in_no_id(point):
+        return False
+    if point in DEFAULT_IGNORABLE or point == BRAILLE_BLANK:
         return True
     is_space = unicodedata.category(chr(point)) in ("Zs", "Zl", "Zp")
     return unicodedata.category(chr(point)) in ("Cf", "Co") or (is_space and point != ord(" "))

@@ -18,6 +18,7 @@ from tests.vectors import (
     make_paths,
     make_proofs,
     make_reserves,
+    make_sizes,
     make_statements,
     make_trees,
 )
@@ -38,6 +39,7 @@ MAKERS = (
     make_reserves,
     make_hidden,
     make_hidden_arguments,
+    make_sizes,
 )
 
 

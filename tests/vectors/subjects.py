@@ -179,7 +179,7 @@ def verifier_bundle(vector: Vector) -> Outcome:
     content, policy = vector.content, policy_of(vector)
     with on_disk(vector) as (bundle, previous):
         key, now = public_key(vector), content.get("now", CLOCK)
-        if vector.kind == "bundle":
+        if "package" not in content:
             audited = verifier.audit(bundle, key, policy=policy, previous=previous, now=now)
             levels = {item.code: item.level.value for item in audited.assets}
             return Outcome(None, levels=levels, times=audited.block_times)
@@ -230,7 +230,7 @@ def reference_bundle(vector: Vector) -> Outcome:
             "now": content.get("now", CLOCK),
         }
         key = public_key(vector)
-        if vector.kind == "bundle":
+        if "package" not in content:
             slots = {contract: Slot(slot) for contract, slot in asked.get("slots", ())}
             audited = reference.audit(bundle, key, slots=slots, **policy)
             return Outcome(None, levels=audited.levels, times=audited.times)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import is_dataclass
 from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import pytest
 
 from tests.vectors.generate import vectors
+from tests.vectors.make_sizes import FIELDS, LARGE
 from tests.vectors.subjects import SUBJECTS, solvency_code
 from tests.vectors.vector import FOLDER, Vector, load, names
+from verifier import wire
 
-CHECKED = [
-    name for name in names() if name.split("/")[0] in ("argument", "bundle", "hidden", "inclusion")
-]
+KINDS = ("argument", "bundle", "hidden", "inclusion", "size")
+CHECKED = [name for name in names() if name.split("/")[0] in KINDS and name not in LARGE]
 # How each verifier names a place.
 PAGES = {"verifier": "{}, level {}, page {}", "reference": "pages/{}/{}, page {}"}
 HIDDEN = {"verifier": "{}, hidden set {}", "reference": "evidence/{}.msgpack, hidden set {}"}
@@ -40,7 +44,7 @@ def test_both_name_the_code(name: str) -> None:
             assert list(found.not_compared) == vector.content["not_compared"], subject
 
 
-@pytest.mark.parametrize("name", [name for name in CHECKED if name.startswith("bundle/")])
+@pytest.mark.parametrize("name", [name for name in names() if name.startswith("bundle/")])
 def test_solvency_alone_looks_at_no_page(name: str) -> None:
     """Its code is that of the audit where the fault is before the trees; else it accepts."""
     vector = load(name)
@@ -65,6 +69,29 @@ def codes_of_the_spec() -> set[str]:
 def test_every_code_has_a_vector_and_no_other_is_used() -> None:
     used = {vector.code for vector in map(load, names())} - {None}
     assert used == codes_of_the_spec()
+
+
+def sizes(name: str, hint: Any) -> Iterator[tuple[str, int, int]]:
+    """The sizes that a type declares, by the names of their vectors."""
+    if get_origin(hint) is Annotated:
+        hint, size = get_args(hint)
+        yield name, size.least, size.most
+    if get_origin(hint) is tuple:
+        yield from sizes(f"{name}-item", get_args(hint)[0])
+
+
+def test_every_declared_size_has_vectors_at_its_ends() -> None:
+    """Of the records of manifest, evidence and package, as the verifier declares them."""
+    found = [
+        size
+        for kind in vars(wire).values()
+        if isinstance(kind, type) and is_dataclass(kind) and kind is not wire.Size
+        for field, hint in get_type_hints(kind, include_extras=True).items()
+        for size in sizes(f"{kind.__name__.lower()}-{field}", hint)
+    ]
+    assert sorted(found) == sorted((field.name, field.least, field.most) for field in FIELDS)
+    ends = {f"size/{field.name}-{end}" for field in FIELDS for end, _, _ in field.ends}
+    assert {name for name in names() if name.startswith("size/")} == ends
 
 
 def test_an_accepted_base_is_under_every_change() -> None:

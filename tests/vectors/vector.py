@@ -7,14 +7,26 @@ make.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 FOLDER = Path(__file__).parents[2] / "spec" / "vectors"
 Files = Mapping[str, bytes]
+
+
+class Repeated(bytes):
+    """The bytes of a large file, which a vector holds as pieces: bytes, and how often they come."""
+
+    pieces: Sequence[tuple[bytes, int]]
+
+    @classmethod
+    def of(cls, *pieces: tuple[bytes, int]) -> Self:
+        made = cls(b"".join(piece * times for piece, times in pieces))
+        made.pieces = pieces
+        return made
 
 
 @dataclass(frozen=True)
@@ -63,20 +75,24 @@ def splice(old: bytes, new: bytes) -> list[Any]:
     return [start, len(old) - end - start, new[start : len(new) - end].hex()]
 
 
-def patched(old: bytes, change: str | list[Any]) -> bytes:
-    """`old` after a splice; hex alone replaces all of it."""
+def patched(old: bytes, change: str | list[Any] | Mapping[str, Any]) -> bytes:
+    """`old` after a splice; hex alone, or pieces, replace all of it."""
     if isinstance(change, str):
         return bytes.fromhex(change)
+    if isinstance(change, Mapping):
+        return b"".join(bytes.fromhex(piece) * times for piece, times in change["pieces"])
     offset, removed, put = change
     return old[:offset] + bytes.fromhex(put) + old[offset + removed :]
 
 
 def changes(base: Files, files: Files) -> dict[str, Any]:
-    """What of a base bundle is replaced: a splice, a whole file in hex, or None if it is gone."""
+    """What of a base bundle is replaced: a splice, a file in hex or pieces, or None if gone."""
     replaced: dict[str, Any] = {}
     for path in sorted(base.keys() | files.keys()):
         if path not in files:
             replaced[path] = None
+        elif isinstance(file := files[path], Repeated):
+            replaced[path] = {"pieces": [[piece.hex(), times] for piece, times in file.pieces]}
         elif path not in base:
             replaced[path] = files[path].hex()
         elif base[path] != files[path]:
@@ -94,7 +110,7 @@ def load(name: str) -> Vector:
     return Vector(name, json.loads((FOLDER / f"{name}.json").read_text("ascii")))
 
 
-@cache
+@lru_cache(maxsize=32)  # some have 100 MB
 def bundle_files(name: str) -> Files:
     """All files of a vector's bundle, base and replacements resolved."""
     content = load(name).content

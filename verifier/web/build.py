@@ -18,6 +18,7 @@ import sys
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import zopfli.gzip
 
@@ -28,14 +29,16 @@ WEB = Path(__file__).parent
 NATIVE = WEB.parents[1] / "native"
 
 EXPORTS = """
-    malloc free assay_init assay_sha256 assay_tagged_hash assay_generator_var
-    assay_transcript_begin assay_transcript_absorb assay_transcript_challenge
+    malloc free assay_init assay_sha256 assay_tagged_hash
+    assay_transcript_begin assay_transcript_absorb
     assay_tables_size assay_tables_scratch_size assay_tables_build
-    assay_points_check_var assay_points_scratch_size assay_msm_var assay_msm_scratch_size
+    assay_points_check_var assay_points_scratch_size
     assay_commit_var assay_commit_scratch_size assay_page_length
-    assay_argument_verify_var assay_argument_verify_scratch_size
     assay_pages_verify_var assay_pages_verify_scratch_size
 """
+
+# What the light check can say (spec/protocol.md, section 5.1): most codes of these families.
+FAMILIES = {"argument", "bundle", "check", "inclusion", "manifest", "package", "page"}
 
 _IMPORT = re.compile(r'^import \{([^}]*)\} from "\./([a-z]+)\.js";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (async function|function|class|const) (\w+)", re.MULTILINE)
@@ -53,7 +56,7 @@ def build_page() -> str:
         BuildError: a module has an import or export of another form, or the page a name too many.
         subprocess.CalledProcessError: the compiler failed.
     """
-    strings = json.loads((WEB / "strings.en.json").read_text())
+    strings = page_strings()
     strings["version"] = strings["version"].format(version=version("assay"))
     style = (WEB / "style.css").read_text()
     script = bundle("page")
@@ -79,6 +82,16 @@ def build_page() -> str:
         "script": _embedded(script),
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda match: values[match[1]], (WEB / "page.html").read_text())
+
+
+def page_strings() -> dict[str, Any]:
+    """Return the page's texts, with what the verifier says of each code that it may give."""
+    strings: dict[str, Any] = json.loads((WEB / "strings.en.json").read_text())
+    codes = json.loads((WEB.parent / "codes.en.json").read_text())
+    strings["codes"] = {
+        code: words for code, words in codes.items() if code.split(".")[0] in FAMILIES
+    }
+    return strings
 
 
 def bundle(entry: str) -> str:
@@ -115,8 +128,11 @@ def module_source(name: str) -> str:
     return (WEB / "src" / f"{name}.js").read_text()
 
 
-def compile_core() -> bytes:
-    """Return the C core as a WebAssembly module: what the light check needs of it."""
+def compile_core(exports: str = EXPORTS) -> bytes:
+    """Return the C core as a WebAssembly module: what the light check needs of it.
+
+    ``exports`` are names of functions; a test asks for more of them than the page does.
+    """
     sources = [
         *sorted((NATIVE / "src").glob("*.c")),
         *sorted((NATIVE / "src" / "kernels").glob("portable*.c")),
@@ -136,7 +152,7 @@ def compile_core() -> bytes:
                 ),
                 *("-mexec-model=reactor", "-s", "-Wl,--gc-sections"),
                 *("-I", "include", "-I", "src", f'-DASSAY_VERSION="{version("assay")}"'),
-                *(f"-Wl,--export={name}" for name in EXPORTS.split()),
+                *(f"-Wl,--export={name}" for name in exports.split()),
                 # Relative names, so that no path of the machine can be in the result.
                 *(str(source.relative_to(NATIVE)) for source in sources),
                 *("-o", str(out)),

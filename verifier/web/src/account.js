@@ -39,9 +39,8 @@ export function canonicalName(text) {
 
 /** Throws where a text has a character that does not show as itself, or two spaces in a row. */
 export function checkShown(text) {
-  if (text.includes("  ") || Array.from(text).some((character) => isIn(character, IN_NO_NAME))) {
-    throw new AccountError("invisible");
-  }
+  const isHidden = (character) => isIn(character, IN_NO_ID) || isIn(character, IN_NO_NAME);
+  if (text.includes("  ") || Array.from(text).some(isHidden)) throw new AccountError("invisible");
 }
 
 function canonicalText(text, type, maxBytes) {

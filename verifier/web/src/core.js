@@ -7,7 +7,6 @@ const OK = 0;
 const REJECTIONS = new Map([
   [8, "page.bad-header"],
   [9, "page.bad-point"],
-  [10, "argument.bad-length"],
   [11, "argument.bad-point"],
   [12, "argument.bad-scalar"],
   [13, "argument.rejected"],
@@ -15,7 +14,7 @@ const REJECTIONS = new Map([
 ]);
 const ALIGNMENT = 64;
 
-/** An argument or page was refused; `code` is the row of spec/errors.md, `index` a page's place. */
+/** A page was refused; `code` is the row of spec/errors.md, `index` a page's place. */
 export class CoreRejected extends Error {
   constructor(code, index) {
     super(code);
@@ -40,7 +39,7 @@ export class Core {
       },
     };
     const instance = await WebAssembly.instantiate(module, { wasi_snapshot_preview1: environment });
-    return new Core(instance.exports);
+    return new this(instance.exports);
   }
 
   constructor(exports) {
@@ -73,14 +72,6 @@ export class Core {
     });
   }
 
-  generator(name, index) {
-    return this.call(() => {
-      const point = this.allocate(33);
-      this.c.assay_generator_var(point, this.put(name), name.length, index);
-      return this.get(point, 33);
-    });
-  }
-
   transcriptBegin() {
     return this.call(() => {
       const state = this.allocate(32);
@@ -99,30 +90,10 @@ export class Core {
     });
   }
 
-  transcriptChallenge(state, label) {
-    return this.call(() => {
-      const kept = this.put(state);
-      const scalar = this.allocate(32);
-      this.expect(this.c.assay_transcript_challenge(scalar, kept, this.put(label), label.length));
-      return { scalar: this.get(scalar, 32), state: this.get(kept, 32) };
-    });
-  }
-
   pointIsValid(point) {
     return this.call(() => {
       const scratch = this.allocate(this.c.assay_points_scratch_size(1));
       return this.c.assay_points_check_var(this.allocate(4), this.put(point), 1, scratch) === OK;
-    });
-  }
-
-  /** The sum of scalar times point over pairs, in 33 bytes; all zero for infinity. */
-  multiply(scalars, points) {
-    return this.call(() => {
-      const sum = this.allocate(33);
-      const scratch = this.allocate(this.c.assay_msm_scratch_size(points.length));
-      const at = [this.put(concat(...scalars)), this.put(concat(...points)), points.length, scratch];
-      this.expect(this.c.assay_msm_var(sum, this.allocate(4), ...at));
-      return this.get(sum, 33);
     });
   }
 
@@ -141,19 +112,6 @@ export class Core {
   /** The bytes of a page of a level. */
   pageLength(level, count) {
     return this.c.assay_page_length(level, count);
-  }
-
-  /** Check one argument; throws CoreRejected. */
-  verifyArgument(state, commitments, bits, argument) {
-    const m = commitments.length / 33;
-    this.call(() => {
-      const scratch = this.allocate(this.c.assay_argument_verify_scratch_size(m, bits));
-      const status = this.c.assay_argument_verify_var(
-        this.put(state), this.put(commitments), m, bits, this.put(argument), argument.length,
-        this.seed(), this.tables, scratch,
-      );
-      this.expect(status);
-    });
   }
 
   /**

@@ -1,19 +1,22 @@
 // How a check ends other than by returning. Codes are those of spec/errors.md; the texts that a
-// person reads are made from the code, in strings.json. No message holds a balance, key or id.
+// person reads are made from the code, in verdict.js. No message holds a balance, key or id.
 
-/** What was checked is false or malformed: `code` says how, `where` in which part of it. */
+/**
+ * What was checked is false or malformed: `code` says how, `where` in which part of it. `facts` are
+ * what a person is told beside the code: `amounts`, `namedKey`, `isSigned`.
+ */
 export class Rejected extends Error {
-  constructor(code, where, detail = "") {
-    super(`${code}: ${where}${detail && `: ${detail}`}`);
-    Object.assign(this, { code, where, detail });
+  constructor(code, where, facts = {}) {
+    super(`${code}: ${where}`);
+    Object.assign(this, { code, where, facts });
   }
 }
 
-/** No verdict: something could not be read (`check.unreadable`). */
+/** No verdict: by default because something could not be read; nothing was found to be false. */
 export class CannotCheck extends Error {
-  constructor(where, detail) {
-    super(`check.unreadable: ${where}: ${detail}`);
-    Object.assign(this, { code: "check.unreadable", where, detail });
+  constructor(where, detail, code = "check.unreadable") {
+    super(`${code}: ${where}: ${detail}`);
+    Object.assign(this, { code, where, detail });
   }
 }
 

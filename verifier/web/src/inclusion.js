@@ -41,7 +41,7 @@ export async function checkPackage(core, checked, data, accountId) {
   const signed = await isSigned(core, manifest.public_key, "package-signature", outer.body, outer.signature);
   if (!signed) throw fault("bad-signature");
   // 5
-  const body = read(PACKAGE_BODY, outer.body, fault);
+  const body = read(PACKAGE_BODY, outer.body, (code) => fault(code, { isSigned: true }));
   // 6 - 9
   if (body.version !== 1n) throw fault("unsupported-version");
   if (!equal(body.manifest, checked.digest)) throw fault("wrong-manifest");
@@ -69,15 +69,12 @@ export async function checkLeaves(core, source, checked, body, onPage) {
   return held.reduce((pages, { paths }) => pages + paths.pages.size, 0);
 }
 
-/** Numbers 13 and 14: what is counted against what was typed, for every asset of the manifest. */
+/**
+ * Numbers 13 and 14: what is counted against what was typed, for every asset of the manifest. A
+ * rejection has these amounts too, and what was typed of assets that the manifest lacks: `counted` null.
+ */
 export function compareBalances(checked, body, typed) {
-  const { assets } = checked.manifest;
-  // 13
-  const codes = new Set(assets.map((asset) => asset.code));
-  for (const code of [...typed.keys()].sort(compareText)) {
-    if (!codes.has(code) && typed.get(code).digits > 0n) throw new Rejected("inclusion.unknown-asset", code);
-  }
-  const amounts = assets.map((asset, at) => {
+  const amounts = checked.manifest.assets.map((asset, at) => {
     const { parts } = body.assets[at];
     const counted = parts.reduce((sum, part) => sum + part.amount, 0n);
     const typedHere = typed.get(asset.code) ?? null;
@@ -86,14 +83,22 @@ export function compareBalances(checked, body, typed) {
       code: asset.code, decimals: Number(asset.decimals), counted, parts: parts.length, typed: typedHere, isCompared,
     };
   });
-  // 14
-  for (const { code, decimals, counted, typed: balance } of amounts) {
-    if (balance !== null && counted < ledgerUnits(balance, BigInt(decimals))) {
-      throw new Rejected("inclusion.balance-short", code);
-    }
+  // 13
+  const codes = new Set(amounts.map(({ code }) => code));
+  const unknown = [...typed.keys()].filter((code) => !codes.has(code) && typed.get(code).digits > 0n).sort(compareText);
+  if (unknown.length > 0) {
+    const left = unknown.map((code) => ({
+      code, decimals: 0, counted: null, parts: 0, typed: typed.get(code), isCompared: true,
+    }));
+    throw new Rejected("inclusion.unknown-asset", unknown[0], { amounts: [...amounts, ...left] });
   }
+  // 14
+  const short = amounts.find(isShort);
+  if (short) throw new Rejected("inclusion.balance-short", short.code, { amounts });
   return amounts;
 }
+
+const isShort = ({ counted, typed, decimals }) => typed !== null && counted < ledgerUnits(typed, BigInt(decimals));
 
 /** A balance in ledger units, rounded up. */
 function ledgerUnits(balance, decimals) {
@@ -200,4 +205,4 @@ function checkLink(kind, where, stated, found) {
   if (!equal(stated, found)) throw new Rejected(`page.wrong-${kind}-sum`, where);
 }
 
-const fault = (code) => new Rejected(`package.${code}`, "package");
+const fault = (code, facts = {}) => new Rejected(`package.${code}`, "package", facts);

@@ -5,9 +5,9 @@ import { concat } from "./bytes.js";
 import { Misuse } from "./errors.js";
 import { tag } from "./statement.js";
 
-const PREFIX = "assay1";
-const TEXT_LENGTH = 64;
-const ALPHABET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l";
+export const KEY_PREFIX = "assay1";
+export const KEY_LENGTH = 64;
+export const KEY_LETTERS = "qpzry9x8gf2tvdw0s3jn54khce6mua7l";
 const GENERATOR = [0x3b6a57b2, 0x26508e6d, 0x1ea119fa, 0x3d4233dd, 0x2a1462b3];
 const BECH32M = 0x2bc830a3;
 
@@ -21,13 +21,13 @@ export function publicKeyText(key) {
   const groups = toGroups(key);
   const checksum = polymod([...prefixGroups(), ...groups, 0, 0, 0, 0, 0, 0]) ^ BECH32M;
   for (let at = 5; at >= 0; at--) groups.push((checksum >>> (5 * at)) & 31);
-  return PREFIX + groups.map((group) => ALPHABET[group]).join("");
+  return KEY_PREFIX + groups.map((group) => KEY_LETTERS[group]).join("");
 }
 
 /** The 32 bytes of a public key in its text form. Throws Misuse where it is none, or nobody's. */
 export function parsePublicKey(text) {
-  if (text.length !== TEXT_LENGTH || !text.startsWith(PREFIX)) throw new Misuse("key", "not-a-key");
-  const key = fromGroups(Array.from(text.slice(PREFIX.length, -6), (letter) => ALPHABET.indexOf(letter)));
+  if (text.length !== KEY_LENGTH || !text.startsWith(KEY_PREFIX)) throw new Misuse("key", "not-a-key");
+  const key = fromGroups(Array.from(text.slice(KEY_PREFIX.length, -6), (letter) => KEY_LETTERS.indexOf(letter)));
   if (publicKeyText(key) !== text) throw new Misuse("key", "mistyped");
   if (!isSoundKey(key)) throw new Misuse("key", "nobodys");
   return key;

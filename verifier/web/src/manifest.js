@@ -1,10 +1,10 @@
-// Numbers 1 to 28 of spec/errors.md, section 1: the manifest under the user's key and policy.
-// A policy has `ratio` [num, den] as BigInt, and `units`, each [code, chain, contract, decimals].
+// Numbers 2 to 26 of spec/errors.md, section 1: the manifest under the user's key. A customer names
+// no ratio, unit or earlier manifest here: the ratio is at least 1/1, the units are those of the table.
 
 import { AccountError, canonicalName } from "./account.js";
 import { compareText, concat, equal, isAscending, lengthPrefixed } from "./bytes.js";
 import { Rejected } from "./errors.js";
-import { isSigned } from "./keys.js";
+import { isSigned, publicKeyText } from "./keys.js";
 import { CAPACITIES, MAX_MANIFEST_BYTES, TreeShape } from "./params.js";
 import { MANIFEST, read } from "./records.js";
 import { manifestDigest, snapshotContext } from "./statement.js";
@@ -20,16 +20,17 @@ const MAX_HEIGHT = 2n ** 63n - 1n;
 const MAX_LEDGER_DECIMALS = 30n;
 const MAX_UNIT_DECIMALS = 36n;
 const MAX_RATIO_TERM = 2n ** 32n - 1n;
+const KNOWN = new Set(KNOWN_UNITS.map((unit) => JSON.stringify(unit)));
 
-export const DEFAULT_POLICY = { ratio: [1n, 1n], units: [] };
-
-const fault = (code, where = "manifest") => new Rejected(`manifest.${code}`, where);
+const fault = (code, where = "manifest", facts = {}) => new Rejected(`manifest.${code}`, where, facts);
 
 /** Check untrusted bytes; returns the manifest, its digest and its context. */
-export async function checkManifest(core, data, signature, key, policy) {
+export async function checkManifest(core, data, signature, key) {
   // 2 - 5
   if (data.length < 1 || data.length > MAX_MANIFEST_BYTES) throw fault("too-large");
-  if (!(await isSigned(core, key, "manifest-signature", data, signature))) throw fault("bad-signature");
+  if (!(await isSigned(core, key, "manifest-signature", data, signature))) {
+    throw fault("bad-signature", "manifest", { namedKey: namedKey(data) });
+  }
   const manifest = read(MANIFEST, data, fault);
   // 6 - 14
   checkHead(manifest, key);
@@ -41,28 +42,21 @@ export async function checkManifest(core, data, signature, key, policy) {
   // 17 - 26
   const used = new Set();
   for (const asset of manifest.assets) {
-    checkUnits(manifest, asset, policy, used);
-    checkTreeAndRatio(core, manifest, asset, policy);
+    checkUnits(manifest, asset, used);
+    checkTreeAndRatio(core, manifest, asset);
   }
   const context = snapshotContext(core, manifest);
   return { manifest, digest: manifestDigest(core, data), context };
 }
 
-/** Numbers 27 and 28: `data` is an earlier manifest that the user kept. */
-export async function checkPrevious(core, checked, data, signature) {
-  const { manifest } = checked;
-  const keys = [manifest.public_key, ...manifest.rotation.map((rotation) => rotation.old_key)];
-  const signed = await Promise.all(
-    keys.map((key) => isSigned(core, key, "manifest-signature", data, signature)),
-  );
-  if (!signed.includes(true)) throw fault("broken-chain");
-  const previous = read(MANIFEST, data, () => fault("broken-chain"));
-  const digest = manifestDigest(core, data);
-  if (previous.snapshot_id === manifest.snapshot_id && !equal(digest, checked.digest)) {
-    throw fault("equivocation");
+/** The key's text that unsigned bytes name as their own: a hint for a person, and null if none. */
+function namedKey(data) {
+  try {
+    return publicKeyText(read(MANIFEST, data, fault).public_key);
+  } catch (error) {
+    if (error instanceof Rejected) return null;
+    throw error;
   }
-  if (!equal(manifest.previous, digest)) throw fault("broken-chain");
-  if (previous.time >= manifest.time) throw fault("broken-chain");
 }
 
 /** Numbers 6 to 12. */
@@ -99,7 +93,7 @@ async function checkRotation(core, manifest) {
 }
 
 /** Numbers 17 to 21; adds the asset's (chain, contract) pairs to `used`. */
-function checkUnits(manifest, asset, policy, used) {
+function checkUnits(manifest, asset, used) {
   const where = `manifest, ${asset.code}`;
   const pairs = asset.units.map((unit) => [unit.chain, unit.contract]);
   const inRange = (unit) => asset.decimals <= unit.decimals && unit.decimals <= MAX_UNIT_DECIMALS;
@@ -110,9 +104,8 @@ function checkUnits(manifest, asset, policy, used) {
   if (!isAscending(pairs, order)) throw fault("bad-units", where);
   const chains = new Set(manifest.chains.map((chain) => chain.name));
   if (!pairs.every(([chain]) => chains.has(chain))) throw fault("unit-without-block", where);
-  const known = new Set([...KNOWN_UNITS, ...policy.units].map((unit) => JSON.stringify(unit)));
   const isKnown = (unit) =>
-    known.has(JSON.stringify([asset.code, unit.chain, unit.contract, Number(unit.decimals)]));
+    KNOWN.has(JSON.stringify([asset.code, unit.chain, unit.contract, Number(unit.decimals)]));
   if (!asset.units.every(isKnown)) throw fault("unknown-unit", where);
   const names = pairs.map((pair) => JSON.stringify(pair));
   if (names.some((name) => used.has(name))) throw fault("unit-reused", where);
@@ -120,7 +113,7 @@ function checkUnits(manifest, asset, policy, used) {
 }
 
 /** Numbers 22 to 26. */
-function checkTreeAndRatio(core, manifest, asset, policy) {
+function checkTreeAndRatio(core, manifest, asset) {
   const where = `manifest, ${asset.code}`;
   const { num, den } = asset.ratio;
   if (!CAPACITIES.has(asset.capacity)) throw fault("bad-capacity", where);
@@ -128,7 +121,7 @@ function checkTreeAndRatio(core, manifest, asset, policy) {
   if (asset.levels !== BigInt(shape.levels)) throw fault("bad-levels", where);
   const inRange = [num, den].every((term) => 1n <= term && term <= MAX_RATIO_TERM);
   if (!inRange || gcd(num, den) !== 1n) throw fault("bad-ratio", where);
-  if (num * policy.ratio[1] < policy.ratio[0] * den) throw fault("ratio-below-policy", where);
+  if (num < den) throw fault("ratio-below-policy", where);
   if (!core.pointIsValid(asset.sum)) throw fault("bad-sum", where);
 }
 

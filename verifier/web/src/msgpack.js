@@ -4,6 +4,7 @@
 import { compare, toBigInt } from "./bytes.js";
 
 const MAX_DEPTH = 8;
+const MAX_VALUES = 2 ** 24;
 const TEXT = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** The bytes are not canonical msgpack. */
@@ -20,6 +21,7 @@ class Decoder {
   constructor(data) {
     this.data = data;
     this.at = 0;
+    this.values = 0;
   }
 
   take(size) {
@@ -102,6 +104,8 @@ class Decoder {
     if (values > this.data.length - this.at) {
       throw new NotCanonical("a count is larger than what follows");
     }
+    this.values += values;
+    if (this.values > MAX_VALUES) throw new NotCanonical("more than 2^24 values");
   }
 }
 

@@ -1,26 +1,33 @@
 // The page itself: form, progress and verdict. It checks nothing: the worker does. What it shows of
-// untrusted bytes it sets as text, never as markup.
+// untrusted bytes it sets as text, never as markup, and apart from the words around it.
+
+import { localTime, piecesOf, plain, sizeText, visible } from "./texts.js";
+import { readAddress, readBalance, readCode, readKey } from "./typed.js";
+import { outcomeOf, reportOf } from "./verdict.js";
 
 const $ = (id) => document.getElementById(id);
 const STRINGS = JSON.parse($("strings").textContent);
 const MAX_PACKAGE_BYTES = 2 ** 20;
 const ACCOUNT_LABELS = { email: "accountEmail", phone: "accountPhone", opaque: "accountOpaque" };
 
-/** A text of strings.json with its {names} filled in. */
-function say(key, values = {}) {
-  return fill(STRINGS[key], values);
-}
+const say = (key, values) => plain({ text: STRINGS[key], values });
 
-const fill = (text, values) => text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
-
-const state = { packageData: null, files: null, snapshot: null, bundle: null, key: null };
+// `turn` counts what made an earlier answer stale: an answer of another turn is not shown.
+const state = { packageData: null, reading: null, files: null, bundle: null, key: null, turn: 0 };
 
 // --- the worker
 
 const worker = new Worker(URL.createObjectURL(new Blob([$("worker").textContent], { type: "text/javascript" })));
 
-/** Send one request; `onNews` is given what is told while it runs. */
+let idle = Promise.resolve();
+
+/** Send one request, after those before it; `onNews` is given what is told while it runs. */
 function ask(request, onNews = () => {}) {
+  idle = idle.then(() => send(request, onNews));
+  return idle;
+}
+
+function send(request, onNews) {
   return new Promise((resolve) => {
     worker.onmessage = ({ data }) => {
       if (data.kind === "done" || data.kind === "failed") resolve(data);
@@ -44,14 +51,22 @@ const started = unpackCore().then((wasm) => ask({ kind: "start", wasm }));
 function takePackage(bytes, name) {
   const fits = bytes.length <= MAX_PACKAGE_BYTES;
   state.packageData = fits ? bytes : null;
-  $("package-name").textContent = fits ? name : say("packageTooLarge");
+  showPackage(fits ? name : say("packageTooLarge"), fits);
+  forget();
 }
 
-async function takePackageFile(file) {
+function showPackage(text, isGood) {
+  $("package-name").textContent = text;
+  $("package-name").classList.toggle("error", !isGood);
+}
+
+async function readPackage(file) {
   if (!file) return;
   const bytes = new Uint8Array(await file.slice(0, MAX_PACKAGE_BYTES + 1).arrayBuffer());
   takePackage(bytes, say("packageChosen", { name: file.name, size: sizeText(file.size) }));
 }
+
+const takePackageFile = (file) => { state.reading = readPackage(file); };
 
 $("package").addEventListener("change", (event) => takePackageFile(event.target.files[0]));
 for (const kind of ["dragover", "dragleave", "drop"]) {
@@ -71,7 +86,7 @@ function takeFragment() {
     const text = atob(given.get("package").replace(/-/g, "+").replace(/_/g, "/"));
     takePackage(Uint8Array.from(text, (character) => character.charCodeAt(0)), say("packageFromLink"));
   } catch {
-    $("package-name").textContent = say("packageNone");
+    showPackage(say("packageNone"), true);
   }
 }
 
@@ -82,19 +97,26 @@ $("folder").addEventListener("change", (event) => {
   state.files = files.length > 0 ? new Map(files.map((file) => [within(file), file])) : null;
 });
 
+// Of folder and address the one that was given last.
+$("bundle").addEventListener("input", () => {
+  $("folder").value = "";
+  state.files = null;
+});
+
 async function readList() {
   const files = Array.from($("list-file").files);
   const find = (end) => files.find((file) => file.name.endsWith(end) && file.size <= MAX_PACKAGE_BYTES);
   const [data, signature] = [find(".msgpack"), find(".sig")];
-  if (!data || !signature || !$("list-key").value.trim()) return;
+  const key = readKey($("list-key").value);
+  if (!data || !signature || key.rule === "missing") return;
   await started;
   const bytes = async (file) => new Uint8Array(await file.arrayBuffer());
   const request = { kind: "list", data: await bytes(data), signature: await bytes(signature) };
-  const { exchanges } = await ask({ ...request, key: $("list-key").value });
-  show("list-error", exchanges ? null : say("listBad"));
+  const { exchanges } = key.rule ? {} : await ask({ ...request, key: key.value });
+  show("list-error", key.rule ? keyProblem(key) : exchanges ? null : say("listBad"));
   const options = [{ name: say("listChoose"), key: "", bundle: "" }, ...(exchanges ?? [])];
   $("list-choice").replaceChildren(...options.map(({ name, key, bundle }) => {
-    const option = element("option", name);
+    const option = element("option", visible(name));
     option.value = JSON.stringify({ key, bundle });
     return option;
   }));
@@ -109,40 +131,44 @@ $("list-choice").addEventListener("change", (event) => {
   if (bundle && !$("bundle").value) $("bundle").value = bundle;
 });
 
+/** What is below a form rests on it: a change of the form, or its next answer, takes it away. */
+function forget() {
+  state.turn += 1;
+  $("question").hidden = true;
+  $("verdict").hidden = true;
+}
+
+$("setup").addEventListener("input", forget);
 $("setup").addEventListener("submit", async (event) => {
   event.preventDefault();
-  const key = $("key").value.trim();
-  const url = bundleUrl($("bundle").value.trim());
+  await state.reading;
+  forget();
+  const key = readKey($("key").value);
+  const address = readAddress($("bundle").value, location.href);
   const good = [
     state.packageData !== null,
-    show("key-error", /^assay1:[0-9a-f]{64}$/.test(key) ? null : say("keyMissing"), "key"),
-    show("bundle-error", url || state.files ? null : say("bundleMissing"), "bundle"),
+    show("key-error", key.rule ? keyProblem(key) : null, "key"),
+    show("bundle-error", address.rule && !state.files ? say(`bundle.${address.rule}`) : null, "bundle"),
   ];
-  if (!good[0]) $("package-name").textContent = say("packageMissing");
-  if (good.includes(false)) return focusFirst(["package", "key", "bundle"][good.indexOf(false)]);
-  state.key = key;
-  state.bundle = state.files ? { files: state.files } : { url };
+  if (!good[0]) showPackage(say("packageMissing"), false);
+  if (good.includes(false)) return $(["package", "key", "bundle"][good.indexOf(false)]).focus();
+  $("key").value = state.key = key.value;
+  if (!state.files) $("bundle").value = address.value;
+  state.bundle = state.files ? { files: state.files } : { url: address.value };
   const { bundle, packageData } = state;
-  await run("open", { bundle, key, packageData }, (answer) => {
+  await run("open", { bundle, key: state.key, packageData }, (answer) => {
     state.bundle = answer.bundle;
     askQuestion(answer.snapshot);
   });
 });
 
-/** The address typed, if it is https, or this page's own origin. */
-function bundleUrl(text) {
-  if (!URL.canParse(text, location.href) || text === "") return null;
-  const url = new URL(text, location.href);
-  url.hash = "";
-  const own = url.origin === location.origin && url.protocol.startsWith("http");
-  return url.protocol === "https:" || own ? url.href : null;
-}
+const keyProblem = (key) => say(`key.${key.rule}`, key);
 
 // --- 2: account and balances
 
 function askQuestion(snapshot) {
-  state.snapshot = snapshot;
-  $("moment").textContent = say("moment", { exchange: snapshot.exchange, time: localTime(snapshot.time) });
+  const values = { exchange: snapshot.exchange, time: localTime(snapshot.time) };
+  $("moment").replaceChildren(...drawn({ text: STRINGS.moment, values }));
   $("account-label").textContent = say(ACCOUNT_LABELS[snapshot.idType]);
   $("balances").replaceChildren(...snapshot.assets.map(({ code }) => {
     const row = element("div", "", "balance");
@@ -154,30 +180,66 @@ function askQuestion(snapshot) {
     row.append(label, input);
     return row;
   }));
+  for (const id of ["other-code", "other-amount"]) $(id).value = "";
   $("question").hidden = false;
   $("question-title").focus();
 }
 
 $("question").addEventListener("submit", async (event) => {
   event.preventDefault();
-  const inputs = Array.from($("balances").querySelectorAll("input"));
-  const typed = inputs.map((input) => [input, input.value.trim()]).filter(([, text]) => text !== "");
-  const good = typed.length > 0 && typed.every(([, text]) => /^[0-9]{1,40}(\.[0-9]{1,40})?$/.test(text));
-  const named = $("account").value.trim() !== "";
-  show("account-error", named ? null : say("accountMissing"), "account");
-  show("balance-error", good ? null : say("balanceMissing"));
-  if (!named) return focusFirst("account");
-  if (!good) return focusFirst(inputs[0].id);
-  const balances = Object.fromEntries(typed.map(([input, text]) => [input.dataset.code, text]));
-  const request = { accountId: $("account").value, balances, everything: $("everything").checked };
+  $("verdict").hidden = true;
+  const account = $("account").value;
+  const { balances, problem, id } = typedBalances();
+  const named = show("account-error", account.trim() ? null : say("accountMissing"), "account");
+  show("balance-error", problem);
+  for (const input of balanceInputs()) input.setAttribute("aria-invalid", String(input.id === id));
+  if (!named) return $("account").focus();
+  if (problem) return $(id).focus();
   const { bundle, key, packageData } = state;
-  await run("check", { bundle, key, packageData, ...request }, showFound);
+  const now = Math.floor(Date.now() / 1000);
+  const request = { accountId: account, balances, everything: $("everything").checked, now };
+  await run("check", { bundle, key, packageData, ...request }, showOutcome);
 });
+
+const balanceInputs = () => [...$("balances").querySelectorAll("input"), $("other-code"), $("other-amount")];
+
+/** The balances by code, or the first `problem`, and the `id` of the field that has it. */
+function typedBalances() {
+  const fields = Array.from($("balances").querySelectorAll("input"), (input) => [input.dataset.code, input]);
+  const other = otherCode(fields.map(([code]) => code));
+  if (other.problem) return other;
+  if (other.code) fields.push([other.code, $("other-amount")]);
+  const filled = fields.filter(([, input]) => input.value.trim() !== "");
+  const balances = {};
+  for (const [code, input] of filled) {
+    const balance = readBalance(input.value);
+    if (balance.rule) return { problem: balanceProblem(code, input.value, balance), id: input.id };
+    balances[code] = balance.value;
+  }
+  if (filled.length === 0) return { problem: say("balanceMissing"), id: fields[0][1].id };
+  return { balances };
+}
+
+/** The code of a coin that is not `listed`, if the customer had one. */
+function otherCode(listed) {
+  const [code, amount] = [$("other-code").value, $("other-amount").value].map((text) => text.trim());
+  if (code === "" && amount === "") return {};
+  const { value, rule } = readCode(code);
+  if (rule) return { problem: say("otherCodeBad"), id: "other-code" };
+  if (listed.includes(value)) return { problem: say("otherListed", { code: value }), id: `balance-${value}` };
+  if (amount === "") return { problem: say("otherAmountMissing", { code: value }), id: "other-amount" };
+  return { code: value };
+}
+
+function balanceProblem(code, typed, { rule, readings = [] }) {
+  const [first, second] = readings;
+  return say(`balance.${rule}${second ? ".two" : ""}`, { code, typed: typed.trim(), first, second });
+}
 
 // --- progress
 
 async function run(kind, request, onDone) {
-  $("verdict").hidden = true;
+  const { turn } = state;
   $("progress").hidden = false;
   $("progress-bar").removeAttribute("value");
   for (const button of document.querySelectorAll("button")) button.disabled = true;
@@ -186,6 +248,7 @@ async function run(kind, request, onDone) {
   if (answer.kind === "done") answer = await ask({ kind, ...request }, showNews);
   for (const button of document.querySelectorAll("button")) button.disabled = false;
   $("progress").hidden = true;
+  if (turn !== state.turn) return;
   if (answer.kind === "done") onDone(answer);
   else showFailed(answer);
 }
@@ -200,93 +263,53 @@ function showNews(news) {
 
 // --- the verdict
 
-function showFound(answer) {
-  const { snapshot, amounts, solvency } = answer;
-  const where = { exchange: snapshot.exchange, time: localTime(snapshot.time) };
-  const list = (items) => new Intl.ListFormat(STRINGS.language).format(items.map((item) => `${amountText(item)} ${item.code}`));
-  const counted = amounts.filter((item) => item.isCompared && item.parts > 0);
-  const more = counted.filter((item) => item.counted * 10n ** item.typed.scale > item.typed.digits * 10n ** BigInt(item.decimals));
-  const left = amounts.filter((item) => !item.isCompared);
-  const lines = [counted.length > 0 ? say("goodText", { ...where, amounts: list(counted) }) : say("goodZero")];
-  if (more.length > 0) lines.push(say("goodMore", { amounts: list(more) }));
-  if (left.length > 0) {
-    lines.push(say("partText", { codes: new Intl.ListFormat(STRINGS.language).format(left.map((item) => item.code)) }));
-  }
-  if (solvency.ok) lines.push(say("solvencyGood", where));
-  else if (solvency.verdict === "rejected") lines.push(say("solvencyBad", solvency), ...helpFor(solvency));
-  else lines.push(say("solvencyUnchecked", solvency));
-  const looks = solvency.verdict === "rejected" ? ["bad", "badTitle"]
-    : left.length > 0 ? ["warn", "partTitle"]
-    : ["good", "goodTitle"];
-  showVerdict(...looks, lines, { ...answer, ...(solvency.ok ? {} : solvency) });
-}
-
 function showFailed(answer) {
-  const { verdict, field } = answer;
-  if (verdict === "misuse") {
-    const place = { account: ["account-error", "accountMissing", "account"], key: ["key-error", "keyMissing", "key"] }[field];
-    if (place) {
-      show(place[0], say(place[1]), place[2]);
-      return focusFirst(place[2]);
-    }
-    return show("balance-error", say("balanceMissing"));
-  }
-  if (verdict === "broken") return showVerdict("warn", "brokenTitle", [say("brokenText", answer)], answer);
-  const title = verdict === "rejected" ? "badTitle" : "uncheckedTitle";
-  return showVerdict(verdict === "rejected" ? "bad" : "warn", title, helpFor(answer), answer);
+  if (answer.verdict !== "misuse") return showOutcome(answer);
+  const [error, text, field] = answer.field === "account"
+    ? ["account-error", "accountMissing", "account"]
+    : ["balance-error", "balanceMissing", balanceInputs()[0].id];
+  show(error, say(text), field);
+  $(field).focus();
 }
 
-/** Title, meaning and advice for a code: its own, or that of its family. */
-function helpFor(answer) {
-  const texts = STRINGS[`help.${answer.code}`] ?? STRINGS[`help.${answer.code.split(".")[0]}`];
-  return texts.map((text) => fill(text, answer));
-}
-
-function showVerdict(look, title, lines, answer) {
-  $("verdict").className = look;
-  $("verdict-title").textContent = say(title);
-  $("verdict-text").replaceChildren(...lines.map((line) => element("p", line)));
-  const snapshot = answer.snapshot ?? state.snapshot;
-  if (snapshot) {
-    const print = element("p", `${say("fingerprint")}: `);
-    print.append(element("code", snapshot.digest));
-    $("verdict-text").append(print);
-  }
+function showOutcome(answer) {
+  const { key, bundle } = state;
+  const outcome = outcomeOf(answer, { key, address: bundle.url ?? say("folderAddress") }, STRINGS);
+  const { snapshot } = answer;
+  $("verdict").className = outcome.look;
+  $("verdict-title").textContent = outcome.title;
+  const lines = outcome.lines.map((line) => withChildren("p", drawn(line)));
+  if (outcome.table.length > 0) lines.splice(1, 0, tableOf(outcome.table));
+  if (snapshot) lines.push(withChildren("p", [`${say("fingerprint")}: `, element("code", snapshot.digest)]));
+  $("verdict-text").replaceChildren(...lines);
   const save = element("button", say("saveReport"), "plain");
   save.type = "button";
-  save.addEventListener("click", () => saveReport(say(title), lines, answer, snapshot));
+  save.addEventListener("click", () => saveReport(outcome, snapshot));
   $("verdict-actions").replaceChildren(save);
-  $("expert-list").replaceChildren(...expertLines(answer, snapshot).flatMap(([name, text]) => [element("dt", name), element("dd", text)]));
+  const facts = outcome.facts.flatMap(([name, text]) => [element("dt", name), element("dd", visible(String(text)))]);
+  $("expert-list").replaceChildren(...facts);
   $("verdict").hidden = false;
   $("verdict").focus();
   $("verdict").scrollIntoView();
 }
 
-function expertLines(answer, snapshot) {
-  const lines = [];
-  if (answer.code) lines.push([say("expertCode"), answer.code], [say("expertWhere"), `${answer.where ?? ""} ${answer.detail ?? ""}`]);
-  if (state.key) lines.push([say("expertKey"), state.key]);
-  if (snapshot) {
-    lines.push([say("expertExchange"), snapshot.exchange], [say("expertSnapshot"), snapshot.id]);
-    lines.push([say("expertTime"), new Date(1000 * snapshot.time).toISOString()], [say("fingerprint"), snapshot.digest]);
-    for (const { code, ratio, root, sum, evidence } of snapshot.assets) {
-      lines.push([say("expertAsset", { code }), [ratio, root, sum, evidence].join(" · ")]);
-    }
-    for (const { name, height, hash } of snapshot.chains) lines.push([say("expertBlock", { name }), `${height} · ${hash}`]);
-  }
-  for (const item of answer.amounts ?? []) {
-    if (item.parts > 0) lines.push([say("expertAmount", item), `${amountText(item)} ${item.code}`]);
-  }
-  if (answer.pages) lines.push([say("expertPages"), String(answer.pages)]);
-  return lines;
+function tableOf(rows) {
+  const [, ...names] = STRINGS.tableHead;
+  const heading = (text, scope) => Object.assign(element("th", text), { scope });
+  const head = withChildren("tr", STRINGS.tableHead.map((name) => heading(name, "col")));
+  const body = rows.map(({ cells: [code, ...rest], isShort }) => {
+    const cells = rest.map((text) => element("td", text));
+    cells.forEach((cell, at) => cell.setAttribute("data-name", names[at])); // for phones, which show no head
+    const row = withChildren("tr", [heading(code, "row"), ...cells]);
+    row.classList.toggle("short", isShort);
+    return row;
+  });
+  return withChildren("table", [withChildren("thead", [head]), withChildren("tbody", body)]);
 }
 
-/** A text file of the verdict. It holds no account id. */
-function saveReport(title, lines, answer, snapshot) {
-  const facts = expertLines(answer, snapshot).map(([name, text]) => `${name}: ${text}`);
-  const text = [title, "", ...lines, "", ...facts, new Date().toISOString(), ""].join("\n");
+function saveReport(outcome, snapshot) {
   const link = element("a", "");
-  link.href = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
+  link.href = URL.createObjectURL(new Blob([reportOf(outcome, STRINGS, new Date())], { type: "text/plain" }));
   link.download = `assay-${snapshot?.id ?? "check"}.txt`;
   link.click();
   URL.revokeObjectURL(link.href);
@@ -301,35 +324,21 @@ function element(name, text, className = "") {
   return made;
 }
 
+function withChildren(name, children) {
+  const made = document.createElement(name);
+  made.append(...children);
+  return made;
+}
+
+/** The nodes of a line: every value by itself, so that its direction is its own. */
+const drawn = (line) => piecesOf(line).map((piece, at) => (at % 2 === 0 ? piece : element("bdi", piece)));
+
 /** Show or hide the error of a field; returns whether there is none. */
 function show(id, text, field = null) {
-  $(id).hidden = text === null;
+  $(id).hidden = !text;
   $(id).textContent = text ?? "";
-  if (field) $(field).setAttribute("aria-invalid", String(text !== null));
-  return text === null;
-}
-
-function focusFirst(id) {
-  $(id).focus();
-}
-
-function amountText({ counted, decimals }) {
-  const digits = String(counted).padStart(decimals + 1, "0");
-  const fraction = digits.slice(digits.length - decimals).replace(/0+$/, "");
-  const whole = decimals === 0 ? digits : digits.slice(0, -decimals);
-  return decimals > 0 && fraction ? `${whole}.${fraction}` : whole;
-}
-
-function localTime(seconds) {
-  const moment = new Date(1000 * seconds);
-  if (Number.isNaN(moment.getTime())) return String(seconds);
-  return moment.toLocaleString(STRINGS.language, { dateStyle: "long", timeStyle: "long" });
-}
-
-function sizeText(bytes) {
-  const units = ["B", "kB", "MB", "GB"];
-  const power = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(bytes, 1)) / 3));
-  return `${(bytes / 1000 ** power).toFixed(power > 0 ? 1 : 0)} ${units[power]}`;
+  if (field) $(field).setAttribute("aria-invalid", String(Boolean(text)));
+  return !text;
 }
 
 takeFragment();

@@ -2,7 +2,6 @@
 // Nothing here is read from what is checked (spec/protocol.md, sections 2.3 and 6).
 
 export const GROUP_ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
-export const BASE_POINT_HEX = "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
 
 export const PAGE_HEADER_BYTES = 15;
 export const POINT_BYTES = 33;
@@ -10,10 +9,7 @@ export const LINK_BYTES = 65;
 
 export const MAX_MANIFEST_BYTES = 2 ** 20;
 export const MAX_PACKAGE_BYTES = 2 ** 20;
-export const MAX_EVIDENCE_BYTES = 2 ** 27;
 export const MAX_AMOUNT = 2n ** 64n - 1n;
-export const ASSETS_LIMIT = 2n ** 96n;
-export const SOLVENCY_BITS = 128;
 
 const MAX_CAPACITY = 2n ** 20n;
 export const CAPACITIES = new Set([1n, 2n, 3n]);
@@ -55,4 +51,3 @@ export class TreeShape {
 }
 
 export const levelPath = (code, level) => `pages/${code}/${level}`;
-export const evidencePath = (code) => `evidence/${code}.msgpack`;

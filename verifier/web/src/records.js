@@ -74,48 +74,6 @@ export const PACKAGE_BODY = record({
   version: int,
 });
 
-const signatures = (longest) =>
-  list(record({ address: text(), chain: text(), format: text(), text: text(1, longest) }));
-
-const FIRST_EVIDENCE = {
-  code: text(),
-  rows: list(
-    record({ address: text(1, 128), amount: bin32, chain: text(), contract: text() }),
-    0,
-    2 ** 20,
-  ),
-  signatures: signatures(2 ** 14),
-  version: int,
-};
-
-const trieNode = bin(1, 4096);
-
-const SECOND_EVIDENCE = {
-  ...FIRST_EVIDENCE,
-  signatures: signatures(2 ** 17),
-  coins: list(record({ address: text(1, 128), amount: int, index: int, txid: bin32 }), 0, 2 ** 20),
-  hidden: list(
-    record({
-      amounts: bin(),
-      argument: bin(),
-      chain: text(),
-      commitment: point,
-      contract: text(),
-      keys: bin(33, 33 * 2 ** 20),
-      scripts: list(text(), 1, 8),
-    }),
-    0,
-    16,
-  ),
-  proofs: list(record({ chain: text(), header: trieNode, nodes: list(trieNode, 1, 2 ** 20) })),
-};
-
-/** Evidence of either version: its fields say of which it is to be. */
-export const EVIDENCE = (value) =>
-  value instanceof Map && value.has("coins")
-    ? { ...record(SECOND_EVIDENCE)(value), fieldsOf: 2n }
-    : { coins: [], hidden: [], proofs: [], ...record(FIRST_EVIDENCE)(value), fieldsOf: 1n };
-
 export const EXCHANGE_LIST = record({
   exchanges: list(record({ bundle: text(0, 2048), name: text(1, 64), public_key: bin32 }), 0, 4096),
   time: int,

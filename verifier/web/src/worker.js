@@ -5,13 +5,13 @@
 // compiled core and the source, of which the bytes may have been downloaded whole.
 
 import { toHex } from "./bytes.js";
-import { checkAllSolvency, checkInclusion, openBundle } from "./check.js";
+import { checkInclusion, openBundle } from "./check.js";
 import { Core } from "./core.js";
 import { CannotCheck, Misuse, Rejected } from "./errors.js";
 import { findInFolder } from "./history.js";
 import { parsePublicKey } from "./keys.js";
 import { readExchangeList } from "./list.js";
-import { TreeShape, evidencePath, levelPath } from "./params.js";
+import { TreeShape, levelPath } from "./params.js";
 import { BlobSource, HostSource } from "./source.js";
 
 let core = null;
@@ -57,38 +57,37 @@ async function list({ data, signature, key }) {
   return { exchanges: await readExchangeList(core, data, signature, key) };
 }
 
-/** `packageData`: bytes; `balances`: decimals by asset code, as typed; `everything`: download all first. */
-async function check({ bundle, key, packageData, accountId, balances, everything }) {
-  const publicKey = parsePublicKey(key);
+/**
+ * `packageData`: bytes; `balances`: decimals by asset code, as typed; `everything`: download all pages
+ * first; `now`: the device's clock, in Unix seconds.
+ */
+async function check({ bundle, key, packageData, accountId, balances, everything, now }) {
   const onStep = (name) => self.postMessage({ kind: "step", name });
   let pages = 0;
   const onPage = () => self.postMessage({ kind: "pages", pages: (pages += 1) });
+  onStep("manifest");
   let source = sourceOf(bundle);
-  if (everything) {
-    onStep("download");
-    source = await downloadAll(source, await openBundle(core, source, publicKey));
-  }
-  const request = { key: publicKey, packageData, accountId, balances };
-  const found = await checkInclusion(core, source, request, { onStep, onPage });
-  // What was counted stands, whatever becomes of the rest.
-  let solvency = { ok: true };
+  const checked = await openBundle(core, source, parsePublicKey(key));
+  const snapshot = describeSnapshot(checked);
   try {
-    await checkAllSolvency(core, source, found, { onStep });
+    if (everything) source = await downloadAll(source, checked, onStep);
+    const request = { packageData, accountId, balances, now };
+    const found = await checkInclusion(core, source, checked, request, { onStep, onPage });
+    return { snapshot, ...found };
   } catch (error) {
-    solvency = { ok: false, ...describe(error) };
+    return { ...describe(error), kind: "failed", snapshot };
   }
-  return { snapshot: describeSnapshot(found), amounts: found.amounts, pages: found.pages, solvency };
 }
 
 const sourceOf = ({ url, files }) => (files ? new BlobSource(files) : new HostSource(url));
 
-/** All files of a bundle, so that its host does not learn which of its pages matter. */
-async function downloadAll(source, { manifest }) {
+/** All pages of a bundle, so that its host does not learn which of them matter. */
+async function downloadAll(source, { manifest }, onStep) {
+  onStep("download");
   const blobs = new Map();
-  const sizes = [["manifest.msgpack", 2 ** 20], ["manifest.sig", 64]];
+  const sizes = [];
   for (const asset of manifest.assets) {
     const shape = new TreeShape(Number(asset.capacity), Number(manifest.page_size));
-    sizes.push([evidencePath(asset.code), await source.size(evidencePath(asset.code))]);
     for (let level = 0; level < shape.levels; level += 1) {
       sizes.push([levelPath(asset.code, level), shape.fileBytes(core, level)]);
     }
@@ -109,19 +108,12 @@ function describeSnapshot({ manifest, digest }) {
     time: Number(manifest.time),
     idType: manifest.account_id_type,
     digest: toHex(digest),
-    assets: manifest.assets.map((asset) => ({
-      code: asset.code,
-      ratio: `${asset.ratio.num}/${asset.ratio.den}`,
-      root: toHex(asset.root),
-      sum: toHex(asset.sum),
-      evidence: toHex(asset.evidence),
-    })),
-    chains: manifest.chains.map(({ name, height, hash }) => ({ name, height: String(height), hash: toHex(hash) })),
+    assets: manifest.assets.map(({ code, root, sum }) => ({ code, root: toHex(root), sum: toHex(sum) })),
   };
 }
 
 function describe(error) {
-  if (error instanceof Rejected) return { verdict: "rejected", code: error.code, where: error.where };
+  if (error instanceof Rejected) return { verdict: "rejected", code: error.code, where: error.where, ...error.facts };
   if (error instanceof CannotCheck) {
     return { verdict: "unchecked", code: error.code, where: error.where, detail: error.detail };
   }

@@ -1,0 +1,647 @@
+"""What the customer's page makes of slips, of what is absent, and of figures that differ.
+
+A slip is explained where it was made, and is never a failed check; a figure is shown beside the
+one it is compared with; and nothing on the screen is of an earlier outcome.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.adversarial.sample import ALICE, BTC, ETH, Sample, sample
+from tests.browser.conftest import Exchange, Opener, Site, ask, fill_in, verdict
+from tests.vectors.subjects import write_files
+from verifier.keys import public_key_text
+
+COULD_NOT = "This could not be checked"
+
+
+@pytest.fixture
+def tab(chromium: Browser, published: Site) -> Iterator[Page]:
+    """The page, whose console may tell of a 404."""
+    made = chromium.new_page()
+    made.goto(f"{published.url}/check.html")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def open_(tab: Page, exchange: Exchange, published: Site) -> Page:
+    """The page after its first step."""
+    fill_in(tab, exchange, f"{published.url}/proof")
+    tab.wait_for_selector("#question:not([hidden])")
+    return tab
+
+
+Typed = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def typed(chromium: Browser, published: Site) -> Iterator[Typed]:
+    """What a function of the page's own module makes of what a person typed."""
+    tab = chromium.new_page()
+    tab.goto(f"{published.url}/check.html")
+
+    def call(name: str, *arguments: str) -> Any:
+        return tab.evaluate("([name, values]) => $typed[name](...values)", [name, list(arguments)])
+
+    yield call
+    tab.close()
+
+
+# --- addresses
+
+FOLDER = "https://proofs.example.com/a/"
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("proofs.example.com", "https://proofs.example.com/"),
+        (" proofs.example.com/a ", FOLDER),
+        ("proofs.example.com:8443/a", "https://proofs.example.com:8443/a/"),
+        ("https//proofs.example.com/a", FOLDER),
+        ("https:/proofs.example.com/a/", FOLDER),
+        ("http://proofs.example.com/a/", FOLDER),
+        ("HTTPS://Proofs.Example.com/a", FOLDER),
+        ("“https://proofs.example.com/a/”.", FOLDER),
+        ("<https://proofs.example.com/a/>", FOLDER),
+        ("https://proofs.example.com/a?x=1", FOLDER),
+        ("https://proofs.example.com/a/#b", FOLDER),
+        ("https://proofs.example.com/a/check.html", FOLDER),
+        ("https://proofs.example.com/a/check.html?x=1#package=abc", FOLDER),
+        ("https://proofs.example.com/a/history.json", FOLDER),
+        ("https://proofs.example.com/a/manifest.msgpack", FOLDER),
+        ("proofs.example.com/a/index.html", FOLDER),
+        ("https://proofs.example.com/a///", FOLDER),
+        ("proof", "https://own.example/b/proof/"),
+        ("/proof", "https://own.example/proof/"),
+        ("snapshots/2026.01/", "https://own.example/b/snapshots/2026.01/"),
+    ],
+)
+def test_an_address_is_put_right(typed: Typed, text: str, url: str) -> None:
+    assert typed("readAddress", text, "https://own.example/b/check.html") == {"value": url}
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("", "missing"),
+        (" ' ", "missing"),
+        ("https://proofs .example.com", "malformed"),
+        ("ftp://proofs.example.com", "scheme"),
+        ("javascript:alert(1)", "scheme"),
+        ("localhost:80/x", "scheme"),
+        ("proof", "scheme"),  # beside a page that was opened from a disk
+    ],
+)
+def test_an_address_is_explained(typed: Typed, text: str, rule: str) -> None:
+    assert typed("readAddress", text, "file:///home/me/check.html") == {"rule": rule}
+
+
+@pytest.mark.parametrize("ending", ["", "/", "?x=1", "/?x=1", "/manifest.msgpack", "/check.html"])
+def test_an_address_near_the_right_one_is_it(
+    opened: Opener, exchange: Exchange, published: Site, ending: str
+) -> None:
+    tab = opened()
+    fill_in(tab, exchange, f"{published.url}/proof{ending}")
+    assert ask(tab, exchange.account, exchange.balances) == "Your balance is counted"
+    assert tab.input_value("#bundle") == f"{published.url}/proof/"
+
+
+def test_an_address_without_a_scheme_is_of_https(
+    tab: Page, exchange: Exchange, published: Site
+) -> None:
+    host = published.url.removeprefix("http://")
+    fill_in(tab, exchange, f"{host}/proof")
+    assert verdict(tab) == COULD_NOT  # this host speaks no TLS
+    assert f"https://{host}/proof/" in tab.inner_text("#verdict-text")
+
+
+# --- what is absent
+
+
+def absent(site: Site, exchange: Exchange, name: str, *paths: str) -> str:
+    """A copy of the bundle without some of its files; return its URL."""
+    copy = site.root / f"without-{name}"
+    if not copy.exists():
+        shutil.copytree(exchange.bundle, copy)
+        for path in paths:
+            (copy / path).unlink()
+    return f"{site.url}/without-{name}"
+
+
+@pytest.mark.parametrize(
+    "paths", [("manifest.msgpack",), ("manifest.sig",), ("manifest.msgpack", "manifest.sig")]
+)
+def test_no_manifest_is_no_verdict(
+    tab: Page, exchange: Exchange, published: Site, paths: tuple[str, ...]
+) -> None:
+    fill_in(tab, exchange, absent(published, exchange, "-".join(paths), *paths))
+    assert verdict(tab) == COULD_NOT
+    assert tab.get_attribute("#verdict", "class") == "warn"
+    assert "Nothing was found to be false" in tab.inner_text("#verdict-text")
+    tab.click("#expert summary")
+    assert "check.no-bundle" in tab.inner_text("#expert-list")
+
+
+def test_no_page_is_no_verdict(tab: Page, exchange: Exchange, published: Site) -> None:
+    fill_in(tab, exchange, absent(published, exchange, "pages", "pages/BTC/0"))
+    assert ask(tab, exchange.account, exchange.balances) == COULD_NOT
+    assert tab.get_attribute("#verdict", "class") == "warn"
+    assert "pages/BTC/0 is not at" in tab.inner_text("#verdict-text")
+
+
+def test_no_evidence_is_missed(opened: Opener, exchange: Exchange, published: Site) -> None:
+    """The page reads none, so it asks for none; also where it downloads all that it may need."""
+    paths = [f"evidence/{code}.msgpack" for code in exchange.balances]
+    tab = opened()
+    fill_in(tab, exchange, absent(published, exchange, "evidence", *paths))
+    assert ask(tab, exchange.account, exchange.balances) == "Your balance is counted"
+    tab.check("#everything")
+    tab.click("#check")
+    assert verdict(tab) == "Your balance is counted"
+
+
+def test_a_page_for_people_is_no_proof(tab: Page, exchange: Exchange, published: Site) -> None:
+    """Many hosts answer every address with one page."""
+    folder = published.root / "people"
+    folder.mkdir(exist_ok=True)
+    for name in ("manifest.msgpack", "manifest.sig"):
+        (folder / name).write_text("<!doctype html><title>Our proofs</title>")
+    fill_in(tab, exchange, f"{published.url}/people")
+    assert verdict(tab) == COULD_NOT
+    assert f"What answers at {published.url}/people/ is no proof" in tab.inner_text("#verdict-text")
+
+
+def test_a_folder_without_a_proof_is_no_verdict(
+    tab: Page, exchange: Exchange, tmp_path: Path
+) -> None:
+    (tmp_path / "holiday.txt").write_text("sun")
+    tab.set_input_files("#package", str(exchange.package))
+    tab.fill("#key", exchange.key)
+    tab.set_input_files("#folder", str(tmp_path))
+    tab.click("#open")
+    assert verdict(tab) == COULD_NOT
+    assert "manifest.msgpack is not at the folder that you chose" in tab.inner_text("#verdict-text")
+
+
+def test_of_folder_and_address_the_last_one_counts(
+    opened: Opener, exchange: Exchange, published: Site, tmp_path: Path
+) -> None:
+    (tmp_path / "holiday.txt").write_text("sun")
+    tab = opened()
+    tab.set_input_files("#folder", str(tmp_path))
+    fill_in(tab, exchange, f"{published.url}/proof")
+    assert ask(tab, exchange.account, exchange.balances) == "Your balance is counted"
+
+
+def test_a_list_that_is_read_meanwhile_takes_no_answer(
+    opened: Opener, exchange: Exchange, published: Site, tmp_path: Path
+) -> None:
+    """The worker is asked one thing after the other."""
+    for name in ("exchanges.msgpack", "exchanges.sig"):
+        (tmp_path / name).write_bytes(b"x")
+    tab = opened()
+    tab.set_input_files("#list-file", [str(path) for path in tmp_path.iterdir()])
+    fill_in(tab, exchange, f"{published.url}/proof")
+    tab.wait_for_selector("#question:not([hidden])")
+    tab.fill("#account", exchange.account)
+    for code, balance in exchange.balances.items():
+        tab.fill(f"#balance-{code}", balance)
+    tab.evaluate(
+        """() => {
+            document.getElementById("check").click();
+            const key = document.getElementById("list-key");
+            key.value = document.getElementById("key").value;
+            key.dispatchEvent(new Event("change"));
+        }"""
+    )
+    assert verdict(tab) == "Your balance is counted"
+    tab.wait_for_selector("#list-error:not([hidden])", state="attached")
+
+
+# --- keys
+
+
+@pytest.mark.parametrize(
+    "form", ["{upper}", "  {key}\n", '"{key}"', "“{key}”", "{gap}", "<{key}>."]
+)
+def test_a_key_is_put_right(typed: Typed, exchange: Exchange, form: str) -> None:
+    key = exchange.key
+    text = form.format(key=key, upper=key.upper(), gap=f"{key[:30]} \u200b{key[30:]}")
+    assert typed("readKey", text) == {"value": key}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "Paste the exchange’s public key"),
+        ("0x1234", "starts with assay1 "),
+        ("11" * 32, "starts with assay1 "),
+        ("assay1" + "q" * 57, "here are 63"),
+        ("assay1" + "q" * 59, "here are 65"),
+        ("assay1" + "q" * 57 + "O", "character “o”"),
+        ("assay1:" + "0" * 64, "character “:”"),
+        (public_key_text(bytes(32)), "nobody’s"),
+    ],
+)
+def test_a_key_is_explained_at_its_field(
+    opened: Opener, exchange: Exchange, text: str, said: str
+) -> None:
+    tab = opened()
+    fill_in(tab, exchange, "https://proofs.example.com/", key=text)
+    assert said in tab.inner_text("#key-error")
+    assert tab.get_attribute("#key", "aria-invalid") == "true"
+    assert tab.is_hidden("#verdict")
+
+
+def test_a_mistyped_key_is_found_before_anything_is_fetched(
+    opened: Opener, exchange: Exchange
+) -> None:
+    """The text has a checksum, so no slip in it looks like a proof that is not signed."""
+    key = exchange.key
+    other = "q" if key[40] != "q" else "p"
+    for wrong in (key[:40] + other + key[41:], key[:20] + key[21] + key[20] + key[22:]):
+        if wrong != key:
+            tab = opened()
+            fill_in(tab, exchange, "https://proofs.example.com/", key=wrong)
+            assert "mistyped" in tab.inner_text("#key-error")
+            assert tab.is_hidden("#verdict")
+
+
+def test_another_key_is_compared_with_the_proof_s(
+    opened: Opener, exchange: Exchange, published: Site
+) -> None:
+    wrong = public_key_text(b"\x11" * 32)
+    tab = opened()
+    fill_in(tab, exchange, f"{published.url}/proof", key=wrong)
+    assert verdict(tab) == COULD_NOT
+    text = tab.inner_text("#verdict-text")
+    assert f"The proof names the key {short(exchange.key)}, you typed {short(wrong)}" in text
+    assert "Never take the key from the proof" in text
+    tab.click("#expert summary")
+    assert exchange.key not in tab.inner_text("body")  # nobody is to copy it from the proof
+
+
+def short(key: str) -> str:
+    return f"{key[:10]}…{key[-4:]}"
+
+
+def test_a_proof_changed_under_its_key_fails(
+    opened: Opener, exchange: Exchange, published: Site
+) -> None:
+    """No slip of the customer's leads here."""
+    folder = published.root / "changed"
+    shutil.copytree(exchange.bundle, folder)
+    manifest = folder / "manifest.msgpack"
+    manifest.write_bytes(manifest.read_bytes().replace(b"Example Exchange", b"Another Exchange"))
+    tab = opened()
+    fill_in(tab, exchange, f"{published.url}/changed")
+    assert verdict(tab) == "The check failed"
+    assert "names the very key that you typed" in tab.inner_text("#verdict-text")
+
+
+# --- files and accounts
+
+
+def test_another_file_is_no_verdict(
+    opened: Opener, exchange: Exchange, published: Site, tmp_path: Path
+) -> None:
+    picture = tmp_path / "holiday.png"
+    picture.write_bytes(b"\x89PNG" + bytes(100))
+    tab = opened()
+    fill_in(tab, exchange, f"{published.url}/proof", package=str(picture))
+    assert ask(tab, exchange.account, exchange.balances) == COULD_NOT
+    assert "Look whether it is the right file" in tab.inner_text("#verdict-text")
+
+
+def test_another_account_is_no_verdict(open_: Page, exchange: Exchange) -> None:
+    assert ask(open_, "someone@example.com", exchange.balances) == COULD_NOT
+    assert "is of another account id than you typed" in open_.inner_text("#verdict-text")
+    assert open_.get_attribute("#verdict", "class") == "warn"
+
+
+def test_every_field_that_is_missing_says_so_at_once(opened: Opener) -> None:
+    tab = opened()
+    assert "No file chosen" in tab.inner_text("#drop")
+    assert tab.inner_text("#drop").count("No file chosen") == 1
+    tab.click("#open")
+    assert "Choose your inclusion file" in tab.inner_text("#package-name")
+    assert "assay1" in tab.inner_text("#key-error")
+    assert "https://" in tab.inner_text("#bundle-error")
+    assert tab.evaluate("document.activeElement.id") == "package"
+    assert tab.is_hidden("#question")
+
+
+# --- balances
+
+
+@pytest.mark.parametrize(
+    ("text", "readings"),
+    [
+        ("1,5", ["1.5"]),
+        (".5", ["0.5"]),
+        ("5.", ["5"]),
+        (",5", ["0.5"]),
+        ("1,168.76", ["1168.76"]),
+        ("1.168,76", ["1168.76"]),
+        ("1 168,76", ["1168.76"]),
+        ("1\u202f168.76", ["1168.76"]),
+        ("1'168.76", ["1168.76"]),
+        ("1,168,760", ["1168760"]),
+        ("1.168.760", ["1168760"]),
+        ("1,168", ["1168", "1.168"]),
+        ("0,168", ["0.168"]),
+        ("0.5 BTC", ["0.5"]),
+        ("$5", ["5"]),
+    ],
+)
+def test_a_balance_in_another_notation_is_explained(
+    typed: Typed, text: str, readings: list[str]
+) -> None:
+    assert typed("readBalance", text) == {"rule": "notation", "readings": readings}
+
+
+@pytest.mark.parametrize(
+    "text", ["-1", "+1", "1e-8", "1,16,8", "1.2,3.4", "1,168.76,5", ".", ",", "abc", "１", "1" * 41]
+)
+def test_what_is_no_number_is_not_guessed(typed: Typed, text: str) -> None:
+    assert typed("readBalance", text) == {"rule": "number"}
+
+
+@pytest.mark.parametrize("text", ["0", "1.5", "001.50", "1.168", "1" * 40 + "." + "1" * 40])
+def test_a_plain_balance_is_taken_as_it_is(typed: Typed, text: str) -> None:
+    assert typed("readBalance", f" {text} ") == {"value": text}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("1,5", "BTC: write 1.5 for “1,5”"),
+        (".5", "BTC: write 0.5 for “.5”"),
+        ("1,168.76", "BTC: write 1168.76 for “1,168.76”"),
+        ("1,168", "BTC: “1,168” can mean two numbers. Write 1168 or 1.168."),
+        ("1e-8", "BTC: “1e-8” is no plain number"),
+    ],
+)
+def test_a_balance_is_explained_at_its_field(
+    open_: Page, exchange: Exchange, text: str, said: str
+) -> None:
+    open_.fill("#account", exchange.account)
+    open_.fill("#balance-BTC", text)
+    open_.click("#check")
+    assert said in open_.inner_text("#balance-error")
+    assert open_.get_attribute("#balance-BTC", "aria-invalid") == "true"
+    assert open_.evaluate("document.activeElement.id") == "balance-BTC"
+    assert open_.is_hidden("#verdict")
+
+
+def test_no_balance_at_all_is_asked_for(open_: Page, exchange: Exchange) -> None:
+    open_.fill("#account", exchange.account)
+    open_.click("#check")
+    assert "Type at least one balance" in open_.inner_text("#balance-error")
+
+
+# --- figures
+
+
+def cells(tab: Page) -> dict[str, list[str]]:
+    """What the verdict's table has for each coin."""
+    rows = [row.split("\t") for row in tab.inner_text("#verdict-text table").splitlines()]
+    assert rows[0] == ["Coin", "You typed", "Counted", "Difference"]
+    return {row[0].strip(): row[1:] for row in rows[1:]}
+
+
+def saved(tab: Page) -> str:
+    with tab.expect_download() as download:
+        tab.click("text=Save a report")
+    return Path(download.value.path()).read_text()
+
+
+def test_each_coin_stands_beside_what_was_typed(open_: Page, exchange: Exchange) -> None:
+    held = exchange.balances
+    assert ask(open_, exchange.account, {**held, "BTC": "999", "ETH": "0"}).startswith("Less is")
+    btc = held["BTC"]
+    assert cells(open_) == {
+        "BTC": ["999", btc, f"−{minus('999', btc)}"],
+        "ETH": ["0", held["ETH"], f"+{held['ETH']}"],
+        "USDT": [held["USDT"], held["USDT"], "0"],
+    }
+    report = saved(open_)
+    assert f"BTC\t999\t{btc}\t−{minus('999', btc)}" in report
+    assert "not checked here: whether the exchange holds the coins" in report
+    assert exchange.account not in report
+    assert "1 parts" not in report
+
+
+def minus(a: str, b: str) -> str:
+    return format((Decimal(a) - Decimal(b)).normalize(), "f")
+
+
+def test_a_coin_that_was_not_typed_is_listed(open_: Page, exchange: Exchange) -> None:
+    title = ask(open_, exchange.account, {"BTC": exchange.balances["BTC"]})
+    assert title == "Counted, but you did not compare everything"
+    assert cells(open_)["ETH"] == ["not typed", exchange.balances["ETH"], "—"]
+    open_.click("#expert summary")
+    assert "check.not-compared" in open_.inner_text("#expert-list")
+
+
+@pytest.mark.parametrize(
+    ("balance", "look", "is_hint"),
+    [
+        ("175000001", "good", False),
+        ("174999999", "warn", True),  # 1.75 typed, and nearly that is counted
+        ("174000001", "warn", True),
+        ("174000000", "bad", False),  # one in the last digit
+        ("170000000", "bad", False),
+        ("1", "bad", False),
+    ],
+)
+def test_a_rounded_balance_is_no_alarm(
+    tab: Page, published: Site, balance: str, look: str, *, is_hint: bool
+) -> None:
+    made = sample([replace(BTC, capacity=1)], {ALICE: {"BTC": [int(balance)]}})
+    shown(tab, published, made, {"BTC": "1.75"})
+    assert tab.get_attribute("#verdict", "class") == look
+    hint = "smaller than one in the last digit that you typed" in tab.inner_text("#verdict-text")
+    assert hint == is_hint
+
+
+@pytest.mark.parametrize(
+    ("typed_balance", "balance", "look"),
+    [
+        ("0.000042", "4171", "warn"),
+        ("1", "99999999", "warn"),
+        ("1", "94999999", "bad"),
+        ("1", "1", "bad"),
+        ("0.5", "41000000", "bad"),
+    ],
+)
+def test_a_round_balance_that_is_halved_stays_an_alarm(
+    tab: Page, published: Site, typed_balance: str, balance: str, look: str
+) -> None:
+    """Less is missing than one in the last digit, and the hint is there; and yet it is much."""
+    made = sample([replace(BTC, capacity=1)], {ALICE: {"BTC": [int(balance)]}})
+    shown(tab, published, made, {"BTC": typed_balance})
+    assert tab.get_attribute("#verdict", "class") == look
+    assert "smaller than one in the last digit" in tab.inner_text("#verdict-text")
+
+
+# --- another coin
+
+
+def test_a_coin_that_the_proof_leaves_out(open_: Page, exchange: Exchange) -> None:
+    assert "not listed here is no part of this proof" in open_.inner_text("#question")
+    open_.fill("#other-code", " xrp ")
+    open_.fill("#other-amount", "12.5")
+    title = ask(open_, exchange.account, exchange.balances)
+    assert title == "You hold an asset that is not in the proof at all"
+    assert cells(open_)["XRP"] == ["12.5", "not in the proof", "−12.5"]
+    assert cells(open_)["BTC"][2] == "0"
+    open_.click("#expert summary")
+    assert "inclusion.unknown-asset" in open_.inner_text("#expert-list")
+    assert "XRP\t12.5\tnot in the proof\t−12.5" in saved(open_)
+
+
+@pytest.mark.parametrize(
+    ("code", "amount", "said"),
+    [
+        ("", "1", "Type the other coin’s code"),
+        ("X-R", "1", "Type the other coin’s code"),
+        ("btc", "1", "BTC is in the list"),
+        ("XRP", "", "Type how much XRP you had"),
+        ("XRP", "1,5", "XRP: write 1.5"),
+    ],
+)
+def test_another_coin_is_explained(
+    open_: Page, exchange: Exchange, code: str, amount: str, said: str
+) -> None:
+    open_.fill("#account", exchange.account)
+    open_.fill("#balance-BTC", "0")
+    open_.fill("#other-code", code)
+    open_.fill("#other-amount", amount)
+    open_.click("#check")
+    assert said in open_.inner_text("#balance-error")
+    assert open_.is_hidden("#verdict")
+
+
+def test_nothing_of_another_coin_is_no_fault(open_: Page, exchange: Exchange) -> None:
+    open_.fill("#other-code", "XRP")
+    open_.fill("#other-amount", "0.0")
+    assert ask(open_, exchange.account, exchange.balances) == "Your balance is counted"
+
+
+# --- nothing of an earlier outcome
+
+
+def test_a_step_that_fails_takes_what_was_below_it(
+    open_: Page, exchange: Exchange, published: Site
+) -> None:
+    assert ask(open_, exchange.account, exchange.balances) == "Your balance is counted"
+    digest = open_.inner_text("#verdict-text code")
+    open_.fill("#bundle", f"{published.url}/nothing")
+    assert open_.is_hidden("#question")
+    assert open_.is_hidden("#verdict")
+    open_.click("#open")
+    assert verdict(open_) == COULD_NOT
+    assert open_.is_hidden("#question")
+    assert digest not in open_.inner_text("body")
+
+
+def test_a_slip_takes_the_verdict_before_it(open_: Page, exchange: Exchange) -> None:
+    ask(open_, exchange.account, exchange.balances)
+    open_.fill("#balance-BTC", "1,5")
+    open_.click("#check")
+    assert open_.is_hidden("#verdict")
+
+
+def test_an_answer_to_what_was_changed_since_is_not_shown(open_: Page, exchange: Exchange) -> None:
+    open_.fill("#account", exchange.account)
+    open_.fill("#balance-BTC", "0")
+    open_.evaluate(
+        """() => {
+            document.getElementById("check").click();
+            document.getElementById("key").dispatchEvent(new Event("input", { bubbles: true }));
+        }"""
+    )
+    open_.wait_for_selector("#progress", state="hidden")
+    open_.wait_for_function("!document.getElementById('check').disabled")
+    assert open_.is_hidden("#verdict")
+    assert open_.is_hidden("#question")
+
+
+# --- names, dates
+
+
+def shown(tab: Page, site: Site, made: Sample, balances: Mapping[str, str]) -> Page:
+    """The page after Alice's check of a bundle that a test made."""
+    folder = site.root / "made"
+    shutil.rmtree(folder, ignore_errors=True)
+    files = made.forger.bundle()
+    write_files(folder, files)
+    account = next(iter(made.parts))
+    package = folder.parent / "made.package"
+    package.write_bytes(made.package(files["manifest.msgpack"], account))
+    tab.set_input_files("#package", str(package))
+    tab.fill("#key", public_key_text(made.forger.public_key))
+    tab.fill("#bundle", f"{site.url}/made")
+    tab.click("#open")
+    ask(tab, account, balances)
+    return tab
+
+
+def test_a_name_turns_no_word_around_it(tab: Page, published: Site) -> None:
+    """Letters that run leftward stay by themselves."""
+    name = "\u05d0\u05d1 Exchange \u05d2"
+    made = sample([replace(BTC, capacity=1)], {ALICE: {"BTC": [5]}}, exchange=name)
+    shown(tab, published, made, {"BTC": "0"})
+    assert tab.evaluate("[...document.querySelectorAll('#moment bdi')].length") == 2
+    assert name in tab.inner_text("#verdict-text p bdi >> nth=1")
+
+
+def test_a_name_that_shows_as_another_is_refused(
+    tab: Page, exchange: Exchange, published: Site
+) -> None:
+    """An override, and the end of an isolate that the name did not begin."""
+    made = sample([replace(BTC, capacity=1)], {ALICE: {"BTC": [5]}}, exchange="\u202enekarK\u2069")
+    write_files(published.root / "mirrored", made.forger.bundle())
+    fill_in(
+        tab,
+        exchange,
+        f"{published.url}/mirrored",
+        key=public_key_text(made.forger.public_key),
+    )
+    assert verdict(tab) == "The check failed"
+    everything = tab.inner_text("body") + saved(tab)
+    assert not {"\u202e", "\u2069"} & set(everything)
+
+
+def test_a_number_that_the_exchange_chose_is_warned_of(tab: Page, published: Site) -> None:
+    made = sample([ETH], {"42": {"ETH": [7]}}, account_id_type="opaque")
+    shown(tab, published, made, {"ETH": "0.000000007"})
+    assert tab.inner_text("#verdict-title") == "Your balance is counted"
+    assert "told the same number to somebody else" in tab.inner_text("#verdict-text")
+
+
+@pytest.mark.parametrize(
+    ("locale", "time"), [("en-GB", "21 November 2026 at 00:00:00"), ("de-DE", "21. November 2026")]
+)
+def test_dates_are_written_as_their_reader_does(
+    chromium: Browser, exchange: Exchange, published: Site, locale: str, time: str
+) -> None:
+    context = chromium.new_context(locale=locale, timezone_id="UTC")
+    tab = context.new_page()
+    tab.goto(f"{published.url}/check.html")
+    fill_in(tab, exchange, f"{published.url}/proof")
+    tab.wait_for_selector("#question:not([hidden])")
+    assert time in tab.inner_text("#moment")
+    context.close()

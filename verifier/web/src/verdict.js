@@ -1,0 +1,161 @@
+// What an outcome of the check says, in words: for the page to draw, and the report as text.
+//
+// It speaks of what this device checked and of nothing else: never of the exchange's coins, of who
+// controls them, of its history, or of other customers (spec/protocol.md, section 5.1).
+
+import { decimalText, localTime, plain, visible } from "./texts.js";
+
+// Nothing that the exchange signed was found false: something is absent, is of another key, account or
+// date, or is beyond what this page knows.
+const NOT_FALSE = new Set([
+  "check.no-bundle", "check.future",
+  "bundle.missing-file", "manifest.too-large", "manifest.bad-signature", "manifest.unsupported-version",
+  "manifest.unknown-unit", "package.too-large", "package.bad-signature", "package.unsupported-version",
+  "package.wrong-manifest", "package.wrong-account", "check.unreadable",
+]);
+const MALFORMED_PACKAGE = new Set(["package.not-canonical", "package.bad-fields"]);
+// The customer's own figures are half of these.
+const ABOUT_BALANCES = new Set(["inclusion.balance-short", "inclusion.unknown-asset"]);
+
+/**
+ * `answer` is the worker's, `given` has the `key` and the `address` that it is about, `texts` are those
+ * of strings.json. Returns `look` (good, warn or bad), `title`, `lines` (of texts.js), `table` (rows of
+ * `cells` under `texts.tableHead`, and whether the row `isShort`) and `facts` (pairs of name and text).
+ */
+export function outcomeOf(answer, given, texts) {
+  const line = (key, values) => ({ text: texts[key], values });
+  const { look, title, lines } = wordsOf(answer, given, texts, line);
+  const rows = (answer.amounts ?? []).filter((item) => item.typed !== null || item.parts > 0);
+  if (answer.amounts) lines.push(...limitsOf(answer.snapshot, texts, line));
+  return { look, title, lines, table: rows.map((item) => rowOf(item, texts)), facts: factsOf(answer, given, texts) };
+}
+
+/** The outcome as a text file, made at `now`. It holds no account id. */
+export function reportOf({ title, lines, table, facts }, texts, now) {
+  const cells = table.length > 0 ? [texts.tableHead, ...table.map((row) => row.cells)] : [];
+  const rows = cells.map((row) => row.join("\t"));
+  const listed = facts.map(([name, text]) => `${name}: ${visible(String(text))}`);
+  return [title, "", ...lines.map(plain), "", ...rows, "", ...listed, now.toISOString(), ""].join("\n");
+}
+
+function wordsOf(answer, given, texts, line) {
+  if (answer.kind === "done") return foundWords(answer, texts, line);
+  if (answer.verdict === "broken") {
+    return { look: "warn", title: texts.brokenTitle, lines: [line("brokenText", answer)] };
+  }
+  const { look, help, values } = faultOf(answer, given, texts);
+  const [title, ...rest] = help.map((text) => ({ text, values }));
+  if (ABOUT_BALANCES.has(answer.code)) return { look, title: plain(title).replace(/\.$/, ""), lines: rest };
+  return { look, title: look === "bad" ? texts.badTitle : texts.uncheckedTitle, lines: [title, ...rest] };
+}
+
+/** What an outcome about balances does not say. */
+function limitsOf({ assets, idType }, texts, line) {
+  const codes = listText(texts, assets.map(({ code }) => code));
+  const limits = [line("notListed", { codes }), line("notChecked")];
+  return idType === "opaque" ? [...limits, line("opaqueWarning")] : limits;
+}
+
+function foundWords({ snapshot, amounts }, texts, line) {
+  const amountText = ({ counted, decimals, code }) => `${decimalText(counted, decimals)} ${code}`;
+  const list = (items) => listText(texts, items.map(amountText));
+  const compared = amounts.filter(({ isCompared, parts }) => isCompared && parts > 0);
+  const more = compared.filter((item) => surplusOf(item) > 0n);
+  const left = amounts.filter(({ isCompared }) => !isCompared);
+  const where = { exchange: snapshot.exchange, time: localTime(snapshot.time), amounts: list(compared) };
+  const lines = [];
+  if (compared.length > 0) lines.push(line("goodText", where));
+  else if (left.length === 0) lines.push(line("goodZero", where));
+  if (more.length > 0) lines.push(line("goodMore", { amounts: list(more) }));
+  if (left.length === 0) return { look: "good", title: texts.goodTitle, lines };
+  lines.push(line("partText", { codes: listText(texts, left.map(({ code }) => code)) }));
+  return { look: "warn", title: texts.partTitle, lines };
+}
+
+/** Look, help and values for a rejection or what could not be read. */
+function faultOf(answer, given, texts) {
+  const { code, amounts = [], isSigned = false } = answer;
+  const values = { ...given, ...answer };
+  if (code === "manifest.bad-signature") return keyFault(answer, given, texts);
+  if (code === "inclusion.balance-short") return { ...shortFault(amounts, texts), values };
+  values.codes = listText(texts, amounts.filter(({ counted }) => counted === null).map((item) => item.code));
+  const isSlip = NOT_FALSE.has(code) || (MALFORMED_PACKAGE.has(code) && !isSigned);
+  return { look: isSlip ? "warn" : "bad", help: helpOf(code, texts, `hint.${code}`), values };
+}
+
+/** Less is counted than was typed: of a coin whose rounding may have done it, this is said. */
+function shortFault(amounts, texts) {
+  const short = amounts.filter((item) => item.typed !== null && surplusOf(item) < 0n);
+  const isRounding = short.every((item) => isBelowLastDigit(item) && isSmall(item));
+  const hint = short.some(isBelowLastDigit) ? "hint.rounded" : "";
+  return { look: isRounding ? "warn" : "bad", help: helpOf("inclusion.balance-short", texts, hint) };
+}
+
+/** A signature that does not hold: what the unsigned bytes name as their key is a hint, and no more. */
+function keyFault({ namedKey }, { key, address }, texts) {
+  const kind = !namedKey ? "no-manifest" : namedKey === key ? "damaged" : "other-key";
+  const values = { address, named: shortKey(namedKey ?? ""), typed: shortKey(key) };
+  const look = kind === "damaged" ? "bad" : "warn";
+  return { look, help: helpOf("manifest.bad-signature", texts, `hint.key.${kind}`), values };
+}
+
+const shortKey = (key) => `${key.slice(0, 10)}…${key.slice(-4)}`;
+
+/** What a code means, a hint of this page's own if there is one of that name, and what to do. */
+function helpOf(code, texts, hint) {
+  const { finding, advice } = texts.codes[code];
+  return [finding, ...(texts[hint] ? [texts[hint]] : []), advice];
+}
+
+/** What is counted more than was typed, or less, over 10^`placesOf`. */
+function surplusOf({ counted, typed, decimals }) {
+  return (counted ?? 0n) * 10n ** typed.scale - typed.digits * 10n ** BigInt(decimals);
+}
+
+const placesOf = ({ typed, decimals }) => Number(typed.scale) + decimals;
+
+/** Whether less is missing than one in the last digit typed. */
+const isBelowLastDigit = (item) => -surplusOf(item) < 10n ** BigInt(item.decimals);
+
+/**
+ * Whether a twentieth at most is missing, the most that rounding adds to two digits. Of a balance of one
+ * digit, 1 or 0.5, nearly all may be missing below that digit: that stays an alarm.
+ */
+const isSmall = (item) => -surplusOf(item) * 20n <= item.typed.digits * 10n ** BigInt(item.decimals);
+
+/** Code, typed, counted, difference. */
+function rowOf(item, texts) {
+  const { code, typed, counted, decimals } = item;
+  const surplus = typed === null ? 0n : surplusOf(item);
+  const difference = `${surplus > 0n ? "+" : ""}${typed === null ? "—" : decimalText(surplus, placesOf(item))}`;
+  const cells = [
+    code,
+    typed?.text ?? texts.notTyped,
+    counted === null ? texts.notInProof : decimalText(counted, decimals),
+    difference,
+  ];
+  return { cells, isShort: surplus < 0n };
+}
+
+function factsOf(answer, given, texts) {
+  const { code, where = "", detail = "", snapshot, amounts = [], pages } = answer;
+  const facts = [];
+  const say = (key, text, values = {}) => facts.push([plain({ text: texts[key], values }), text]);
+  const isPart = answer.kind === "done" && amounts.some(({ isCompared }) => !isCompared);
+  if (code || isPart) say("expertCode", code ?? "check.not-compared");
+  if (code) say("expertWhere", [where, detail].filter(Boolean).join(": "));
+  if (given.key) say("expertKey", given.key);
+  if (given.address) say("expertAddress", given.address);
+  if (snapshot) {
+    say("expertExchange", snapshot.exchange);
+    say("expertSnapshot", snapshot.id);
+    say("expertTime", new Date(1000 * snapshot.time).toISOString());
+    say("fingerprint", snapshot.digest);
+    for (const asset of snapshot.assets) say("expertAsset", `${asset.root} · ${asset.sum}`, asset);
+  }
+  for (const item of amounts.filter(({ parts }) => parts > 0)) say("expertParts", item.parts, item);
+  if (pages) say("expertPages", pages);
+  return facts;
+}
+
+const listText = (texts, items) => new Intl.ListFormat(texts.language).format(items);
