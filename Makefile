@@ -40,7 +40,7 @@ help:
 	@echo "make lint         ruff, mypy, import-linter, clang-format"
 	@echo "make format       rewrite the sources as the formatters want them"
 	@echo "make sanitize     the tests that touch C, under AddressSanitizer and UBSan"
-	@echo "make fuzz         every fuzzer for FUZZ_SECONDS"
+	@echo "make fuzz         every fuzzer for FUZZ_SECONDS, and how the time of every parser grows"
 	@echo "make vectors      write spec/vectors anew"
 	@echo "make clean        remove all that was built or installed here"
 
@@ -126,6 +126,7 @@ fuzz: setup
 		echo "$$script for $(FUZZ_SECONDS) s"; \
 		$(BIN)/python "$$script" -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=build/fuzz/; \
 	done
+	$(BIN)/python tests/fuzz/growth.py
 
 vectors: setup
 	$(BIN)/python -m tests.vectors.generate
