@@ -89,7 +89,12 @@ def test_equivocation_and_a_broken_chain_show(
     second = bundle_at(root / "one", head={"time": 1_700_000_001})
     assert second.digest != first.digest
     found = host.wait(lambda history: len(history[0]["snapshots"]) == 2)
-    assert {"equivocation", "broken-chain"} <= kinds(found)
+    assert kinds(found) == {"equivocation", "overdue"}  # that neither follows one is no more news
+    third = bundle_at(root / "one", head={"time": 1_700_000_002, "snapshot_id": "later"})
+    found = host.wait(lambda history: len(history[0]["snapshots"]) == 3)
+    assert kinds(found) == {"equivocation", "broken-chain", "overdue"}
+    (broken,) = (one for one in found[0]["alarms"] if one["kind"] == "broken-chain")
+    assert broken["manifests"] == [third.digest.hex()]
     for digest in (first.digest, second.digest):
         _, manifest = host.ask("GET", f"/manifests/{digest.hex()}.msgpack")
         _, signature = host.ask("GET", f"/manifests/{digest.hex()}.sig")
@@ -142,8 +147,12 @@ def test_a_foreign_key_and_an_absent_bundle_are_no_news(
     root, url = served
     bundle_at(root / "one")
     host = start(("Another", f"{url}/one", b"\x01" * 32), ("Absent", f"{url}/none", b"\x02" * 32))
-    time.sleep(2)
-    assert not any(exchange["snapshots"] for exchange in host.history())
+    found = host.wait(lambda history: all(exchange["fault"] for exchange in history))
+    assert [exchange["fault"].partition(":")[0] for exchange in found] == [
+        "manifest.bad-signature",
+        "bundle.missing-file",
+    ]
+    assert not any(exchange["snapshots"] for exchange in found)
     assert b"Could not be read" in host.ask("GET", "/")[1]
 
 
@@ -163,10 +172,12 @@ def test_a_submission_is_audited_and_a_damaged_copy_frames_nobody(
     for name in ("damaged", "honest"):
         body, headers = form(bundle=f"{url}/{name}", key=public_key_text(bundle.key))
         assert host.ask("POST", "/submissions", body, headers)[0] == 202
-    found = host.wait(audited)
-    assert [item["digest"] for item in found[0]["snapshots"]] == [bundle.digest.hex()]
+    found = host.wait_for("/submissions.json", lambda handed: bool(handed["proofs"]))
+    assert [item["digest"] for item in found["proofs"]] == [bundle.digest.hex()]
     assert damaged.digest.hex() not in json.dumps(found)
-    assert b"argument.rejected" in host.ask("GET", "/")[1]
+    states = {item["bundle"]: item["state"] for item in found["submissions"]}
+    assert states == {f"{url}/damaged": "argument.rejected", f"{url}/honest": "accepted"}
+    assert host.history() == []
 
 
 @pytest.mark.parametrize(
