@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import stat
 import subprocess
 import threading
@@ -420,3 +421,25 @@ def test_many_readers_cost_one_page(net: Net, start: Callable[..., Host]) -> Non
         thread.join()
     assert len(tags) <= 3  # a look, or a new minute, may come between
     assert host.hand_in(f"{net.url}/own", bundle.key) == 403
+
+
+def test_what_the_end_of_the_host_cut_off_is_done_again(
+    net: Net, start: Callable[..., Host]
+) -> None:
+    own = bundle_at(net.root / "own", head={"time": now()})
+    stranger = bundle_at(net.root / "other", seed=2)
+    net.stalled.add("/evidence")
+    host = start(("An Exchange", f"{net.url}/own", own.key))
+    assert host.hand_in(f"{net.url}/other", stranger.key) == 202
+    while sum("/evidence" in path for path in net.asked) < 2:
+        time.sleep(0.1)
+    host.process.terminate()
+    assert host.process.wait() == 0 or host.process.returncode == -signal.SIGTERM
+    net.stalled.clear()
+    again = start(("An Exchange", f"{net.url}/own", own.key))
+    (found,) = again.history()
+    assert found["fault"] == ""
+    (found,) = again.wait(audited)
+    assert found["snapshots"][0]["accepted"]
+    handed = again.wait_for("/submissions.json", lambda found: bool(found["proofs"]))
+    assert handed["submissions"][0]["state"] == "accepted"

@@ -49,6 +49,7 @@ COMPILED = DIRECT - {"embit"} | {"_cffi_backend"}
 # has, and the service of the auditing host, which is an extra.
 APART = (
     "verifier.web.build",
+    "verifier.host.answers",
     "verifier.host.app",
     "verifier.host.connection",
     "verifier.host.requests",

@@ -13,32 +13,41 @@ import os
 import resource
 import stat
 import time
-from collections.abc import AsyncIterator, Callable, Hashable, Mapping
+from collections.abc import AsyncIterator, Callable, Hashable
 from pathlib import Path
 
 import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from jinja2 import Environment, FileSystemLoader
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from verifier.errors import CannotCheck, Misuse
 from verifier.host.alarms import MINUTES
+from verifier.host.answers import (
+    CHANGING,
+    UNCHANGING,
+    Headers,
+    conditional,
+    fail,
+    file_answer,
+    notice,
+    page_answer,
+    refuse,
+    render,
+)
 from verifier.host.attestation import sign_exchange_list, verifier_version
 from verifier.host.audits import Auditor
 from verifier.host.complaints import Busy, ComplaintDesk
 from verifier.host.connection import HEAD_SECONDS, Connection
 from verifier.host.door import HostDoor, LoopbackDoor, PublicDoor
 from verifier.host.follow import Follower
-from verifier.host.jobs import Run
+from verifier.host.jobs import Run, Stopped
 from verifier.host.pages import Views, exchange_facts
 from verifier.host.processes import Processes
 from verifier.host.requests import (
@@ -52,7 +61,7 @@ from verifier.host.requests import (
     sender,
 )
 from verifier.host.settings import Settings
-from verifier.host.shelf import Shelf, Tagged
+from verifier.host.shelf import Shelf
 from verifier.host.store import Store
 from verifier.host.watch import SubmissionWorker, Watcher
 from verifier.http_source import split_url
@@ -64,20 +73,6 @@ MAX_WAITING, MAX_WAITING_OF_SENDER = 30, 3
 MAX_URL_CHARACTERS = 2000
 _SUBMISSIONS_SHOWN = 20
 _STOP_SECONDS = 10
-
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
-}
-# What may change is asked for again, by its entity tag; a manifest is named by its digest.
-_CHANGING = "no-cache"
-_UNCHANGING = "public, max-age=31536000, immutable"
-_TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).with_name("templates")), autoescape=True
-)
 
 
 def read_host_key(file: Path) -> Ed25519PrivateKey:
@@ -110,7 +105,7 @@ def create_app(settings: Settings) -> Starlette:
     store = Store(settings.folder / "host.sqlite")
     views = Views(settings, store, int(time.time()))
     processes = Processes(loopback=settings.loopback)
-    desk = ComplaintDesk(store, processes, views.watched_keys)
+    desk = ComplaintDesk(store, processes, views.present_keys)
     host = _Host(settings, key, store, views, desk)
     workers = _workers(settings, store, views, Auditor(settings, key, store, processes), processes)
 
@@ -127,8 +122,8 @@ def create_app(settings: Settings) -> Starlette:
     app = Starlette(
         routes=host.routes(),
         lifespan=watching,
-        middleware=[Middleware(_Headers)],
-        exception_handlers={Refused: _refuse, HTTPException: _refuse, Exception: _fail},
+        middleware=[Middleware(Headers)],
+        exception_handlers={Refused: refuse, HTTPException: refuse, Exception: fail},
     )
     app.router.redirect_slashes = False  # to an address that the request's Host makes
     return app
@@ -142,7 +137,7 @@ def _workers(
         Watcher(exchange, settings.every_seconds, store, auditor, follower)
         for exchange in settings.exchanges
     ]
-    return [*watchers, SubmissionWorker(store, auditor, views.watched_keys)]
+    return [*watchers, SubmissionWorker(store, auditor, views.present_keys)]
 
 
 def serve(settings: Settings, host: str, port: int) -> None:
@@ -164,41 +159,6 @@ def serve(settings: Settings, host: str, port: int) -> None:
         timeout_keep_alive=int(HEAD_SECONDS),
         timeout_graceful_shutdown=_STOP_SECONDS,
     )
-
-
-class _Headers:
-    """Middleware: what every answer carries; what anyone may read, pages of others may, too."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
-                    headers.setdefault(name, value)
-                if scope["method"] in ("GET", "HEAD"):
-                    headers["Access-Control-Allow-Origin"] = "*"
-            await send(message)
-
-        await self._app(scope, receive, send_with_headers)
-
-
-async def _refuse(_: Request, error: Exception) -> Response:
-    """Answer `Refused`, and what the framework refuses: unknown paths and methods."""
-    if isinstance(error, Refused):
-        title = "Not found" if error.status == 404 else "Not taken"
-        return _notice(error.status, title, error.reason, error.headers)
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    headers = error.headers if isinstance(error, HTTPException) else None
-    if status == 404:
-        return _notice(status, "Not found", "There is no such page.", headers)
-    return _notice(status, "Not taken", "This cannot be done here.", headers)
-
-
-async def _fail(_: Request, error: Exception) -> Response:
-    return _notice(500, "A fault of this host", "Its operator finds more in the log.")
 
 
 class _Host:
@@ -251,7 +211,7 @@ class _Host:
                 verifier=verifier_version(),
             )
 
-        return await self._kept(request, "text/html", make, self._store.changes)
+        return await self._kept(request, "text/html", make, self._views.front_version())
 
     async def history(self, request: Request) -> Response:
         """The same for programs."""
@@ -259,7 +219,7 @@ class _Host:
         def make(now: int) -> bytes:
             return self._json(now, exchanges=list(map(exchange_facts, self._views.front(now))))
 
-        return await self._kept(request, "application/json", make, self._store.changes)
+        return await self._kept(request, "application/json", make, self._views.front_version())
 
     async def exchange(self, request: Request) -> Response:
         """A page of one exchange, and of its snapshots."""
@@ -285,8 +245,8 @@ class _Host:
     async def _exchange(self, request: Request) -> tuple[bytes, int, Hashable]:
         """Return key, page and version of an exchange's page."""
         page = page_number(request)
-        key = await run_in_threadpool(self._views.present_key, digest(request, "key"))
-        version, pages = await run_in_threadpool(self._views.version, key)
+        asked = digest(request, "key")
+        key, version, pages = await run_in_threadpool(self._views.version, asked)
         if not 1 <= page <= pages:
             raise Refused(404, "There is no such page.")
         return key, page, version
@@ -323,21 +283,21 @@ class _Host:
 
     async def exchange_list(self, request: Request) -> Response:
         """The signed list of exchanges."""
-        return _file(request, self._list, _CHANGING)
+        return file_answer(request, self._list, CHANGING)
 
     async def attestation(self, request: Request) -> Response:
         """An attestation or its signature."""
         found = await run_in_threadpool(self._store.snapshot, digest(request))
         if found is None:
             raise Refused(404, "There is no such attestation.")
-        return _file(request, (found.attestation, found.attestation_signature), _CHANGING)
+        return file_answer(request, (found.attestation, found.attestation_signature), CHANGING)
 
     async def manifest(self, request: Request) -> Response:
         """A manifest as it was seen, or its signature: the evidence of an alarm."""
         found = await run_in_threadpool(self._store.snapshot, digest(request))
         if found is None:
             raise Refused(404, "There is no such manifest.")
-        return _file(request, (found.manifest, found.signature), _UNCHANGING)
+        return file_answer(request, (found.manifest, found.signature), UNCHANGING)
 
     async def complaint(self, request: Request) -> Response:
         """A failing package: digest and code, and a warning before the package itself."""
@@ -345,7 +305,7 @@ class _Host:
         if found is None:
             raise Refused(404, "There is no such complaint.")
         signer = await run_in_threadpool(self._store.snapshot, found.manifest)
-        return _page(
+        return page_answer(
             "complaint.html", complaint=found, signer=signer, time=utc_text(found.time, MINUTES)
         )
 
@@ -381,7 +341,7 @@ class _Host:
             reason = "Too many bundles are waiting, of all or of you: come back later."
             raise Refused(429, reason, {"Retry-After": "600"})
         text = "Thank you. The outcome will be on the page of what was handed in."
-        return _notice(202, "Queued", text)
+        return notice(202, "Queued", text)
 
     def _bundle_url(self, text: str) -> str:
         url = split_url(text)
@@ -406,6 +366,8 @@ class _Host:
         except Busy:
             reason = "too many packages are being checked: come back in a minute"
             return _outcome(from_form, 503, {"outcome": "not checked", "reason": reason})
+        except Stopped:
+            return _outcome(from_form, 503, {"outcome": "not checked", "reason": "the host ends"})
         except Misuse as error:
             return _outcome(from_form, 400, {"outcome": "not taken", "reason": str(error)})
         except CannotCheck as error:
@@ -430,10 +392,10 @@ class _Host:
         shelf = self._exchanges if "key" in request.path_params else self._pages
         name = (request.url.path, page)
         made = await shelf.get(name, (version, now // 60), lambda: make(now))
-        return _conditional(request, made, media_type, _CHANGING)
+        return conditional(request, made, media_type, CHANGING)
 
     def _html(self, template: str, now: int, **values: object) -> bytes:
-        return _render(
+        return render(
             template,
             settings=self._settings,
             key=self._key_text,
@@ -453,37 +415,4 @@ def _outcome(as_page: bool, status: int, facts: dict[str, str]) -> Response:
         return JSONResponse(facts, status, headers)
     text = ", ".join(f"{name} {value}" for name, value in facts.items() if name != "outcome")
     title = f"The package {facts['outcome']}" if status < 300 else facts["outcome"].capitalize()
-    return _notice(status, title, text, headers)
-
-
-def _notice(
-    status: int, title: str, text: str, headers: Mapping[str, str] | None = None
-) -> Response:
-    return _page("notice.html", status, headers, title=title, text=text)
-
-
-def _page(
-    template: str, status: int = 200, headers: Mapping[str, str] | None = None, **values: object
-) -> Response:
-    return HTMLResponse(_render(template, **values), status, headers)
-
-
-def _render(template: str, **values: object) -> bytes:
-    return _TEMPLATES.get_template(template).render(**values).encode()
-
-
-def _file(request: Request, signed: tuple[bytes, bytes], cache: str) -> Response:
-    kinds = ("msgpack", "sig")
-    if request.path_params["kind"] not in kinds:
-        raise Refused(404, "There is no such file.")
-    made = Tagged.of(signed[kinds.index(request.path_params["kind"])])
-    return _conditional(request, made, "application/octet-stream", cache)
-
-
-def _conditional(request: Request, made: Tagged, media_type: str, cache: str) -> Response:
-    """Answer with what was made, or that the reader has it (RFC 9110, 13.1.2)."""
-    headers = {"Cache-Control": cache, "ETag": made.etag}
-    had = request.headers.get("if-none-match", "")
-    if had == "*" or made.etag in (tag.strip().removeprefix("W/") for tag in had.split(",")):
-        return Response(status_code=304, headers=headers)
-    return Response(made.body, media_type=media_type, headers=headers)
+    return notice(status, title, text, headers)

@@ -102,7 +102,11 @@ class Connection(H11Protocol):
     def _refuse(self, status: HTTPStatus) -> None:
         """Answer without a word, where an answer can be begun, and close."""
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE) and not self.transport.is_closing():
-            headers = [("content-length", "0"), ("connection", "close")]
+            headers = [
+                ("content-length", "0"),
+                ("cache-control", "no-store"),
+                ("connection", "close"),
+            ]
             answer = h11.Response(
                 status_code=status, headers=headers, reason=status.phrase.encode()
             )

@@ -70,6 +70,10 @@ class Limits:
 STRANGERS_NICE = 5
 
 
+class Stopped(Exception):
+    """The host ends, and its jobs with it: nothing is known of what they were about."""
+
+
 class Job(ABC, Generic[_Answer]):
     """Something to do with untrusted bytes; a record, as is what `do` returns."""
 
@@ -87,10 +91,15 @@ class Job(ABC, Generic[_Answer]):
 
 
 class Run(Protocol):
-    """Does a job within limits, raising what the job raises; over a limit, `CannotCheck`."""
+    """Does jobs within limits."""
 
     def __call__(self, job: Job[Answer], limits: Limits) -> Answer:
-        """Return the job's answer."""
+        """Return the job's answer.
+
+        Raises:
+            Rejected, CannotCheck, Misuse: what the job raises; `CannotCheck` also over a limit.
+            Stopped: the host ends.
+        """
 
 
 @dataclass(frozen=True, slots=True)

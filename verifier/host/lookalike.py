@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 
 # What looks like each letter, capitals among it, as it stands before case is folded.
 _LOOKS = {
@@ -50,6 +51,7 @@ _LEAST_PART = 4
 _PAIRS = (("rn", "m"), ("vv", "w"), ("cl", "d"), ("i", "l"))
 
 
+@lru_cache(maxsize=1024)
 def skeleton(name: str) -> str:
     """Return what is left of a name for the eye; it may be empty."""
     # Compatibility forms first, then letters; folded case may have forms and marks of its own.

@@ -109,16 +109,19 @@ class Views:
         self._started = started
         self._watched = {entry.public_key: entry for entry in settings.exchanges}
         self._histories: dict[bytes, _History] = {}
+        self._present_keys: tuple[int, dict[bytes, bytes]] = (-1, dict.fromkeys(self._watched, b""))
 
-    def watched_keys(self) -> set[bytes]:
-        """Return the keys of the exchanges of the settings, and those before them."""
-        return {key for entry in self._watched for key in self._store.keys_of(entry)}
+    def present_keys(self) -> dict[bytes, bytes]:
+        """Return, of every key that an exchange of the settings has or had, the one it has now."""
+        version, found = self._present_keys
+        if version != self._store.version(found):  # a snapshot of theirs may tell of an older one
+            found = {key: now for now in self._watched for key in self._store.keys_of(now)}
+            self._present_keys = self._store.version(found), found
+        return found
 
-    def present_key(self, key: bytes) -> bytes:
-        """Return the key under which an exchange is watched that had ``key`` before, or that."""
-        if key in self._watched:
-            return key
-        return next((now for now in self._watched if key in self._store.keys_of(now)), key)
+    def front_version(self) -> Hashable:
+        """Return what changes whenever the view of the watched exchanges does, but for the time."""
+        return self._store.version(self.present_keys()), self._store.looks
 
     def front(self, now: int) -> list[ExchangeView]:
         """Return every exchange of the settings, with its newest snapshots."""
@@ -145,7 +148,7 @@ class Views:
                 "code": item.code,
                 "digest": item.digest.hex(),
             }
-            for item in self._store.strangers(sorted(self.watched_keys()), STRANGERS)
+            for item in self._store.strangers(sorted(self.present_keys()), STRANGERS)
         ]
 
     def resembled(self, view: ExchangeView) -> str | None:
@@ -159,14 +162,15 @@ class Views:
             names += [item.exchange for item in self._history(key).newest[:1]]
         return names
 
-    def version(self, key: bytes) -> tuple[Hashable, int]:
-        """Return what changes whenever the view of an exchange does, but for the time, and how many
-        pages it has: none, if nothing is known of it.
+    def version(self, key: bytes) -> tuple[bytes, Hashable, int]:
+        """Return the key that an exchange has now, what changes whenever the view of it does, but
+        for the time, and how many pages it has: none, if nothing is known of it.
         """
+        key = self.present_keys().get(key, key)
         keys = self._store.keys_of(key)
         total = self._store.count(keys)
         version = self._store.version(keys), self._store.look(key)
-        return version, _pages(total) if total or key in self._watched else 0
+        return key, version, _pages(total) if total or key in self._watched else 0
 
     def _history(self, key: bytes) -> _History:
         keys = self._store.keys_of(key)

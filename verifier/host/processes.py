@@ -25,7 +25,7 @@ from typing import get_type_hints
 
 from verifier.errors import CannotCheck, Code, Misuse, Rejected
 from verifier.host.door import HostDoor, LoopbackDoor, PublicDoor
-from verifier.host.jobs import KINDS, Answer, Job, Limits
+from verifier.host.jobs import KINDS, Answer, Job, Limits, Stopped
 from verifier.wire import read_record, write_record
 
 LOG = logging.getLogger("assay.host")
@@ -80,6 +80,8 @@ class Processes:
                 data = _exchange(process, write_record(job))
             finally:
                 watchdog.cancel()
+        if self._closed:
+            raise Stopped
         return _read_answer(job, data, limits.seconds if late.is_set() else None)
 
     @contextlib.contextmanager
@@ -88,7 +90,7 @@ class Processes:
         command = [sys.executable, "-P", "-m", __name__, *map(str, arguments)]
         with self._lock:
             if self._closed:
-                raise _no_answer("the host ends")
+                raise Stopped
             # Started by a thread that outlives it: the kernel counts its end as the parent's.
             process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
             self._running.add(process)

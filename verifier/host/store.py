@@ -13,7 +13,7 @@ import json
 import sqlite3
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,7 +176,7 @@ class Store:
         file.touch(mode=0o600)
         file.chmod(0o600)
         self._lock = threading.RLock()
-        self._changes = 0
+        self._changes = self._looks = 0
         self._versions: Counter[bytes] = Counter()
         self._database = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
         self._database.execute("PRAGMA journal_mode = WAL")
@@ -196,7 +196,12 @@ class Store:
         """A number that grows with every change of anything."""
         return self._changes
 
-    def version(self, keys: Sequence[bytes]) -> int:
+    @property
+    def looks(self) -> int:
+        """A number that grows with every look at an exchange."""
+        return self._looks
+
+    def version(self, keys: Collection[bytes]) -> int:
         """Return a number that grows with every change of the snapshots of some keys."""
         return sum(self._versions[key] for key in keys)
 
@@ -350,6 +355,7 @@ class Store:
         with self._changing() as database:
             values = (public_key, time, fault)
             database.execute("INSERT OR REPLACE INTO look VALUES (?, ?, ?)", values)
+            self._looks += 1
 
     def look(self, public_key: bytes) -> tuple[int, str] | None:
         """Return what `note_look` kept last."""

@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection
 from verifier.errors import CannotCheck, Misuse, Rejected
 from verifier.host.audits import Auditor
 from verifier.host.follow import Follower
+from verifier.host.jobs import Stopped
 from verifier.host.settings import WatchedExchange
 from verifier.host.store import Store, Submission
 
@@ -25,7 +26,7 @@ MAX_STRANGERS = 500
 
 
 class _Worker(threading.Thread):
-    """Works in turns until it is stopped; nothing that a turn meets ends the thread."""
+    """Works in turns until the host ends; nothing else that a turn meets ends the thread."""
 
     def __init__(self, name: str, pause: float) -> None:
         super().__init__(name=name, daemon=True)
@@ -33,7 +34,7 @@ class _Worker(threading.Thread):
         self._stopped = threading.Event()
 
     def stop(self) -> None:
-        """Ask the thread to end after its turn; an audit that is cut off is done again."""
+        """Ask the thread to end after its turn."""
         self._stopped.set()
 
     def run(self) -> None:
@@ -42,6 +43,8 @@ class _Worker(threading.Thread):
             pause = self._pause
             try:
                 pause = self.turn()
+            except Stopped:  # what was cut off is done again
+                return
             except Exception:
                 LOG.exception("a turn of the %s failed", self.name)
             self._stopped.wait(pause)
@@ -107,11 +110,7 @@ class SubmissionWorker(_Worker):
         submission = self._store.next_submission()
         if submission is None:
             return _QUEUE_SECONDS
-        state = "this host failed at it"  # so that none is in the way of the next
-        try:
-            state = self._look(submission)
-        finally:
-            self._store.end_submission(submission.number, state)
+        self._store.end_submission(submission.number, self._look(submission))
         self._store.forget_strangers(sorted(self._watched()), MAX_STRANGERS)
         return 0.0
 
@@ -123,4 +122,9 @@ class SubmissionWorker(_Worker):
             return error.code
         except (CannotCheck, Misuse) as error:
             return str(error)[:300]
+        except Stopped:
+            raise
+        except Exception:
+            LOG.exception("a submission failed")
+            return "this host failed at it"  # and it is not in the way of the next
         return found.code or "accepted"
