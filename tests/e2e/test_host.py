@@ -274,6 +274,8 @@ public_key = "assay1:{"11" * 32}"
         ('name = "A"\nkey = "k"\nfolder = "f"\nport = 1', "unknown key port"),
         ('name = "A"\nkey = "k"\nfolder = "f"\njobs = "2"', "not of type int"),
         ('name = "A"\nkey = "k"\nfolder = "f"\njobs = 0', "not 1 to"),
+        ('name = "A"\nkey = "k"\nfolder = "f"\nsubmission_bytes = 0', "bytes is not 1 to"),
+        ('name = "A"\nkey = "k"\nfolder = "f"\nsubmission_minutes = -1', "minutes is not 1 to"),
         ('name = "A"\nkey = "k"\nfolder = "f"\n[[exchange]]\nname = "B"', "key is missing"),
         (EXCHANGE, "one of bundle and history"),
         (
@@ -289,3 +291,19 @@ def test_settings_that_are_refused(tmp_path: Path, text: str, message: str) -> N
     file.write_text(text)
     with pytest.raises(Misuse, match=message):
         read_settings(file)
+
+
+@pytest.mark.parametrize(
+    ("place", "found"),
+    [
+        ('history = "https://a.b/c/"', "https://a.b/c/snapshots/day-1/"),
+        ('history = "https://a.b"', "https://a.b/snapshots/day-1/"),
+        ('bundle = "https://a.b/c"', "https://a.b/c"),
+    ],
+)
+def test_where_a_snapshot_is(tmp_path: Path, place: str, found: str) -> None:
+    file = tmp_path / "host.toml"
+    file.write_text(f"{EXCHANGE}{place}")
+    settings = read_settings(file)
+    assert settings.exchanges[0].place_of("day-1") == found
+    assert (settings.submission_seconds, settings.submission_bytes) == (600, 10**9)

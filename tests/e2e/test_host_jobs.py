@@ -242,7 +242,25 @@ def test_a_fault_of_ours_tells_its_place_and_nothing_that_was_read(
 )
 def test_an_answer_that_is_none(answer: bytes) -> None:
     with pytest.raises(CannotCheck, match="without an answer"):
-        processes._read_answer(ReadManifest("http://127.0.0.1"), answer, None)
+        processes._read_answer(ReadManifest("http://127.0.0.1"), answer)
+
+
+@pytest.mark.parametrize("size", [0, 10**6])
+def test_whoever_else_holds_the_pipes_holds_nobody_up(size: int) -> None:
+    """A process that left another one behind, which neither reads nor ends."""
+    code = "import os, time\nif os.fork() == 0: time.sleep(20)"
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert processes._exchange(process, bytes(size), 3) is None
+
+
+def test_an_answer_without_end_is_cut_off() -> None:
+    command = [sys.executable, "-c", "while True: print('x' * 100_000)"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        data = processes._exchange(process, b"job", 60)
+        process.kill()
+    assert data is not None
+    assert len(data) <= processes.MAX_ANSWER_BYTES + 2**16
 
 
 def pages_bytes(bundle: Bundle) -> int:
@@ -322,6 +340,24 @@ def test_the_exchange_s_own_place_is_audited_after_a_copy(
     found = auditor.look(place.url, key, own=True)
     assert (found.code, found.own, found.url) == ("argument.rejected", True, place.url)
     assert auditor.look(copy, key, own=False) == found
+
+
+def test_a_copy_of_what_is_known_is_a_place_if_it_is_whole(
+    place: Place, auditor: Auditor, tmp_path: Path
+) -> None:
+    key = [place.bundle.key]
+    own = auditor.look(place.url, key, own=True)
+    good, bad = (place.url.replace("/one", name) for name in ("/good", "/bad"))
+    for name in ("good", "bad"):
+        shutil.copytree(place.root / "one", place.root / name)
+    pages = place.root / "bad" / "pages" / "BTC" / "0"
+    pages.write_bytes(pages.read_bytes()[:-1] + b"\x00")
+    assert auditor.look(good, key, own=False) == own
+    with pytest.raises(Rejected, match=r"argument\.rejected"):
+        auditor.look(bad, key, own=False)
+    store = Store(tmp_path / "host.sqlite")
+    assert store.places(own.digest) == [place.url, good]
+    store.close()
 
 
 def test_what_is_handed_in_has_a_small_budget(place: Place, tmp_path: Path, run: Processes) -> None:

@@ -221,6 +221,18 @@ def test_a_first_poster_takes_no_choice_from_the_owner(
     assert b"I understand" in host.ask("GET", f"/complaints/{digest}")[1]
 
 
+def test_of_a_stranger_s_exchange_no_package_is_kept(net: Net, start: Callable[..., Host]) -> None:
+    """Anybody can sign a thousand failing packages of an exchange of their own."""
+    bundle = bundle_at(net.root / "other", head={"time": now()})
+    host = start()
+    assert host.hand_in(f"{net.url}/other", bundle.key) == 202
+    host.wait_for("/submissions.json", lambda found: bool(found["proofs"]))
+    answer = complain(host, false_package(bundle), query="?publish=yes")
+    assert (answer.status, json.loads(answer.body)["package"]) == (201, "private")
+    digest = json.loads(answer.body)["digest"]
+    assert b"keeps the package itself private" in host.ask("GET", f"/complaints/{digest}")[1]
+
+
 def test_a_package_in_other_bytes_accuses_nobody(net: Net, start: Callable[..., Host]) -> None:
     """What stands around the signed body is anybody's."""
     bundle = bundle_at(net.root / "own", head={"time": now()})

@@ -70,15 +70,15 @@ def test_a_stranger_s_copy_never_replaces_the_exchange_s_own(store: Store) -> No
 def test_own_places_come_first_and_of_others_some_are_kept(store: Store) -> None:
     store.add_snapshot(audited(own=False, url="http://copy-0"))
     for number in range(1, 9):
-        store.note_place(audited().digest, f"http://copy-{number}", own=False, time=200 + number)
-    store.note_place(audited().digest, "http://own", own=True, time=150)
+        store.note_place(audited().digest, f"http://copy-{number}", 200 + number)
+    store.add_snapshot(audited(url="http://own"))
     copies = [f"http://copy-{number}" for number in (8, 7, 6, 5)]
     assert store.places(audited().digest) == ["http://own", *copies]
 
 
 def test_a_place_that_a_stranger_named_first_becomes_the_exchange_s(store: Store) -> None:
     store.add_snapshot(audited(own=False, url="http://b"))
-    store.note_place(audited().digest, "http://c", own=False, time=900)
+    store.note_place(audited().digest, "http://c", 900)
     store.add_snapshot(audited(own=True, url="http://b"))
     assert store.places(audited().digest) == ["http://b", "http://c"]
 
@@ -201,9 +201,10 @@ def test_versions_grow_with_what_they_are_of(store: Store) -> None:
     seen.append(versions())
     store.add_complaint(OTHER, complaint(1))
     seen.append(versions())
-    store.note_place(audited(1).digest, "http://a", own=True, time=5)  # which is known
+    store.note_place(audited(1).digest, "http://b", 5)
     seen.append(versions())
-    assert seen == [(0, 0, 0), (1, 1, 0), (2, 1, 0), (3, 1, 1), (3, 1, 1)]
+    assert seen == [(0, 0, 0), (1, 1, 0), (2, 1, 0), (3, 1, 1), (4, 1, 1)]
+    assert store.looks == 1
 
 
 def test_an_older_database_is_taken_over(tmp_path: Path) -> None:

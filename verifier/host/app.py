@@ -105,7 +105,7 @@ def create_app(settings: Settings) -> Starlette:
     store = Store(settings.folder / "host.sqlite")
     views = Views(settings, store, int(time.time()))
     processes = Processes(loopback=settings.loopback)
-    desk = ComplaintDesk(store, processes, views.present_keys)
+    desk = ComplaintDesk(store, processes, views.watched)
     host = _Host(settings, key, store, views, desk)
     workers = _workers(settings, store, views, Auditor(settings, key, store, processes), processes)
 
@@ -376,8 +376,10 @@ class _Host:
             return _outcome(from_form, 200, {"outcome": "holds"})
         facts = {"outcome": "fails", "code": found.code, "digest": found.digest.hex()}
         if not is_kept:
-            facts["kept"] = "no: as many fail already as this host keeps of one proof"
-        return _outcome(from_form, 201 if is_kept else 200, facts)
+            facts["package"] = "not kept: as many fail already as this host keeps of one proof"
+            return _outcome(from_form, 200, facts)
+        facts["package"] = "shown" if found.package is not None else "private"
+        return _outcome(from_form, 201, facts)
 
     async def _kept(
         self,

@@ -5,7 +5,8 @@ The numbers are those of `Auditor`:
 1. The manifest, under a key of the exchange. Anything else that is served is no news of it.
 2. Settled already: nothing to do. The exchange's own place is audited even where a copy that
    somebody handed in was accepted, and again after a while where it was rejected, since it may have
-   been damaged.
+   been damaged. A copy of what is known is audited, too: it is a place where complaints can be
+   checked, and nothing else.
 3. The audit, within limits of bytes, time and memory; those of what a stranger handed in are small.
    What cannot be read, or is not there yet, is no outcome: the next look tries again.
 4. The outcome is signed and kept, in one transaction. A fault counts against the exchange only if
@@ -110,8 +111,7 @@ class Auditor:
         # 2
         digest = manifest_digest(signed.data)
         known = self._store.snapshot(digest)
-        if known is not None and not self._is_due(known, own):
-            self._store.note_place(digest, url, own=own, time=int(self._now()))
+        if known is not None and not self._is_due(known, url, own):
             return known
         # 3
         finding = self._audit(url, signed, public_key, own=own)
@@ -119,15 +119,19 @@ class Auditor:
         if is_missing or (finding.code and not own and not _is_of_manifest(finding)):
             raise Rejected(Code(finding.code), finding.place, finding.message)
         # 4
-        self._store.add_snapshot(self._outcome(url, signed, public_key, finding, own=own))
+        if known is None or own:
+            self._store.add_snapshot(self._outcome(url, signed, public_key, finding, own=own))
+        else:
+            self._store.note_place(digest, url, int(self._now()))
         found = self._store.snapshot(digest)
-        assert found is not None  # noqa: S101 (it was kept just now)
+        assert found is not None  # noqa: S101 (it is kept by now)
         return found
 
-    def _is_due(self, known: Audited, own: bool) -> bool:
+    def _is_due(self, known: Audited, url: str, own: bool) -> bool:
         if not own:
-            return False
-        return not known.own or (bool(known.code) and self._now() - known.audited >= RETRY_SECONDS)
+            return url not in self._store.places(known.digest)
+        is_rejected = bool(known.code) and self._now() - known.audited >= RETRY_SECONDS
+        return not known.own or is_rejected
 
     def _audit(self, url: str, signed: SignedManifest, public_key: bytes, *, own: bool) -> Finding:
         settings = self._settings

@@ -16,7 +16,7 @@ import asyncio
 import hashlib
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Collection, Hashable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
@@ -30,6 +30,7 @@ from verifier.host.jobs import (
     Verdict,
     open_package,
 )
+from verifier.host.settings import WatchedExchange
 from verifier.host.store import Audited, Complaint, Store
 from verifier.keys import is_signed
 
@@ -39,6 +40,8 @@ MAX_PACKAGES, MAX_OF_SENDER, MAX_FOR_EXCHANGE = 32, 2, 8
 _CHECK, _PLACES = Limits(seconds=30, memory=2**29, nice=STRANGERS_NICE), 3
 _WAIT_SECONDS = 25  # for those before, of the same exchange; less than one that stalls takes
 _STRANGERS = b""
+# A package with a thousand parts has a tenth of it.
+MAX_SHOWN_BYTES = 2**18
 
 
 class Busy(Exception):
@@ -48,10 +51,12 @@ class Busy(Exception):
 class ComplaintDesk:
     """Checks packages that are handed in, for one event loop.
 
-    ``watched`` gives the keys of the exchanges of the settings.
+    ``watched`` gives the exchange of the settings that has, or had, a key.
     """
 
-    def __init__(self, store: Store, run: Run, watched: Callable[[], Collection[bytes]]) -> None:
+    def __init__(
+        self, store: Store, run: Run, watched: Callable[[bytes], WatchedExchange | None]
+    ) -> None:
         self._store = store
         self._run = run
         self._watched = watched
@@ -76,30 +81,33 @@ class ComplaintDesk:
     async def check(self, package: bytes, *, publish: bool) -> tuple[Complaint | None, bool]:
         """Check a package; return the complaint if it fails by itself, and whether that is kept.
 
-        ``publish``: whoever hands it in agrees that the package itself is shown.
+        ``publish``: whoever hands it in agrees that the package itself is shown, which it is only
+        where its exchange is watched: a stranger could sign any number of them.
 
         Raises:
             Busy: there is no room, or none for this exchange.
             Misuse: it is no package, not signed by the exchange, or of a manifest never seen here.
             CannotCheck: the bundle could not be read.
         """
-        found, places = await asyncio.to_thread(self._find, package)
-        exchange = found.public_key if found.public_key in self._watched() else _STRANGERS
+        found = await asyncio.to_thread(self._find, package)
+        watched = self._watched(found.public_key)
+        exchange = watched.public_key if watched else _STRANGERS
         with self._room(None, MAX_PACKAGES), self._room(exchange, MAX_FOR_EXCHANGE):
             async with self._turn(exchange):
                 loop = asyncio.get_running_loop()
-                check = partial(self._check, package, found, places)
+                check = partial(self._check, package, found, watched)
                 verdict = await loop.run_in_executor(self._threads, check)
         if not verdict.code:
             return None, False
-        digest, shown = hashlib.sha256(package).digest(), package if publish else None
+        may_be_shown = publish and watched is not None and len(package) <= MAX_SHOWN_BYTES
+        digest, shown = hashlib.sha256(package).digest(), package if may_be_shown else None
         now = int(time.time())
         complaint = Complaint(digest, found.digest, verdict.code, verdict.place, now, shown)
         add = self._store.add_complaint
         return complaint, await asyncio.to_thread(add, found.public_key, complaint)
 
-    def _find(self, package: bytes) -> tuple[Audited, list[str]]:
-        """Return the manifest that a package is for, and where its bundle is.
+    def _find(self, package: bytes) -> Audited:
+        """Return the manifest that a package is for.
 
         Raises:
             Misuse: see `check`.
@@ -112,12 +120,17 @@ class ComplaintDesk:
             raise Misuse("the exchange did not sign this package")
         if found.code.startswith("manifest."):
             raise Misuse("the package is for a manifest that is itself rejected")
-        return found, self._store.places(digest)[:_PLACES]
+        return found
 
-    def _check(self, package: bytes, found: Audited, places: Sequence[str]) -> Verdict:
-        """Check a package at the first place that can be used; the first says why none can."""
+    def _check(self, package: bytes, found: Audited, watched: WatchedExchange | None) -> Verdict:
+        """Check a package at the first place that can be used; the first says why none can.
+
+        What the settings have is the first of all, then the exchange's own places of before.
+        """
+        own = [watched.place_of(found.snapshot_id)] if watched else []
+        places = dict.fromkeys([*own, *self._store.places(found.digest)])
         first: CannotCheck | None = None
-        for url in places:
+        for url in list(places)[:_PLACES]:
             job = CheckPackage(found.manifest, package, found.public_key, found.signature, url)
             try:
                 return self._run(job, _CHECK)

@@ -97,9 +97,9 @@ class Follower:
 
     def _audit(self, exchange: WatchedExchange, entry: Entry, keys: Sequence[bytes]) -> str:
         """Audit a snapshot under the key that signed it; return the code of what went wrong."""
-        url, code, fault = f"{exchange.history.rstrip('/')}/{entry.path}", "", ""
+        code, fault = "", ""
         try:
-            found = self._auditor.look(url, keys, own=True)
+            found = self._auditor.look(exchange.place_of(entry.snapshot_id), keys, own=True)
             if found.digest != entry.manifest:
                 fault = f"another manifest is served: {found.digest.hex()}"
         except (Rejected, CannotCheck) as error:

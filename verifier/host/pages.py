@@ -119,6 +119,10 @@ class Views:
             self._present_keys = self._store.version(found), found
         return found
 
+    def watched(self, key: bytes) -> WatchedExchange | None:
+        """Return the exchange of the settings that has, or had, a key."""
+        return self._watched.get(self.present_keys().get(key, key))
+
     def front_version(self) -> Hashable:
         """Return what changes whenever the view of the watched exchanges does, but for the time."""
         return self._store.version(self.present_keys()), self._store.looks

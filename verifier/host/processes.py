@@ -13,10 +13,12 @@ import ctypes
 import logging
 import os
 import resource
+import selectors
 import signal
 import subprocess
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,6 +34,8 @@ LOG = logging.getLogger("assay.host")
 
 # Above that of an index of 1 MiB, and of a manifest with its signature.
 MAX_ANSWER_BYTES = 4 * 2**20
+
+_PIECE = 1 << 16
 
 _ANSWERED, _ENDED = b"\1", b"\0"
 _KIND_BY_NAME = {kind.__name__: kind for kind in KINDS}
@@ -66,23 +70,13 @@ class Processes:
 
     def __call__(self, job: Job[Answer], limits: Limits) -> Answer:
         """See `verifier.host.jobs.Run`."""
-        late = threading.Event()
         with self._started(job, limits) as process:
-
-            def end() -> None:
-                late.set()
-                process.kill()
-
-            watchdog = threading.Timer(limits.seconds, end)
-            watchdog.daemon = True
-            watchdog.start()
-            try:
-                data = _exchange(process, write_record(job))
-            finally:
-                watchdog.cancel()
+            data = _exchange(process, write_record(job), limits.seconds)
         if self._closed:
             raise Stopped
-        return _read_answer(job, data, limits.seconds if late.is_set() else None)
+        if data is None:
+            raise _no_answer(f"it took longer than {limits.seconds:,} seconds")
+        return _read_answer(job, data)
 
     @contextlib.contextmanager
     def _started(self, job: Job[Answer], limits: Limits) -> Iterator[subprocess.Popen[bytes]]:
@@ -104,19 +98,39 @@ class Processes:
                 pass
 
 
-def _exchange(process: subprocess.Popen[bytes], job: bytes) -> bytes:
-    assert process.stdin is not None  # noqa: S101 (both are pipes)
-    assert process.stdout is not None  # noqa: S101
-    with contextlib.suppress(BrokenPipeError):
-        process.stdin.write(job)
-        process.stdin.close()
-    return process.stdout.read(MAX_ANSWER_BYTES + 1)
+def _exchange(process: subprocess.Popen[bytes], job: bytes, seconds: float) -> bytes | None:
+    """Write a job, and return what comes until the end, or one byte more than an answer may have;
+    None if that takes longer, whoever else holds the other ends of the pipes.
+    """
+    end, left, answer = time.monotonic() + seconds, memoryview(job), bytearray()
+    with selectors.DefaultSelector() as selector:
+        for pipe, event in (
+            (process.stdin, selectors.EVENT_WRITE),
+            (process.stdout, selectors.EVENT_READ),
+        ):
+            assert pipe is not None  # noqa: S101 (both are pipes)
+            os.set_blocking(pipe.fileno(), False)
+            selector.register(pipe, event)
+        while (wait := end - time.monotonic()) > 0:
+            for key, event in selector.select(wait):
+                if event == selectors.EVENT_READ:
+                    part = os.read(key.fd, _PIECE)
+                    answer += part
+                    if not part or len(answer) > MAX_ANSWER_BYTES:
+                        return bytes(answer)
+                    continue
+                try:
+                    left = left[os.write(key.fd, left[:_PIECE]) :]
+                except BrokenPipeError:  # it ended; the other pipe tells what it said
+                    left = left[:0]
+                if not left:
+                    selector.unregister(key.fileobj)
+                    process.stdin.close()  # type: ignore[union-attr]
+    return None
 
 
-def _read_answer(job: Job[Answer], data: bytes, late: int | None) -> Answer:
-    """Return what a job answered, or raise what it raised; ``late``: the limit that it reached."""
-    if late is not None:
-        raise _no_answer(f"it took longer than {late:,} seconds")
+def _read_answer(job: Job[Answer], data: bytes) -> Answer:
+    """Return what a job answered, or raise what it raised."""
     kind: type[Answer] = get_type_hints(type(job).do)["return"]
     try:
         if len(data) > MAX_ANSWER_BYTES:

@@ -10,6 +10,7 @@ from typing import Any
 
 from verifier.account import AccountError, canonical_name
 from verifier.errors import Misuse
+from verifier.history import snapshot_path
 from verifier.keys import parse_public_key
 
 _MINUTE, _HOUR = 60, 3600
@@ -53,6 +54,12 @@ class WatchedExchange:
     def place(self) -> str:
         """The URL that is given."""
         return self.bundle or self.history
+
+    def place_of(self, snapshot_id: str) -> str:
+        """Return where the bundle of a snapshot is, or was when it was the newest."""
+        if self.bundle:
+            return self.bundle
+        return f"{self.history.rstrip('/')}/{snapshot_path(snapshot_id)}"
 
 
 @dataclass(frozen=True)

@@ -243,12 +243,10 @@ class Store:
             )
             _note_place(database, found.digest, found.url, found.own, found.audited)
 
-    def note_place(self, digest: bytes, url: str, *, own: bool, time: int) -> None:
-        """Keep where a manifest's bundle is said to be."""
-        with self._lock:
-            if url not in self.places(digest):
-                with self._changing() as database:
-                    _note_place(database, digest, url, own, time)
+    def note_place(self, digest: bytes, url: str, time: int) -> None:
+        """Keep where somebody has a copy of a manifest's bundle."""
+        with self._changing() as database:
+            _note_place(database, digest, url, False, time)
 
     def places(self, digest: bytes) -> list[str]:
         """Return where a manifest's bundle is: the exchange's own places first, then others."""
