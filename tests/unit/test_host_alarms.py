@@ -91,6 +91,16 @@ def test_a_snapshot_that_follows_nothing_is_an_alarm() -> None:
     assert "snapshot b does not follow one that was seen" in alarm.text
 
 
+def test_an_old_snapshot_that_somebody_hands_in_frames_nobody() -> None:
+    """There may be others between it and the first one that the host saw itself."""
+    old = seen("old", time=NOW - 9 * DAY, own=False)
+    first, second = named("a", follows="between"), named("b", follows="a", time=NOW - 3600)
+    assert lasting_alarms(newest_first(old, first, second), []) == []
+    after = seen("c", follows="elsewhere", time=NOW - 60, own=False)
+    (alarm,) = lasting_alarms(newest_first(old, first, second, after), [])
+    assert (alarm.kind, alarm.digests) == ("broken-chain", (after.digest,))
+
+
 def test_two_snapshots_after_one_are_an_alarm() -> None:
     history = newest_first(
         named("a"),

@@ -113,13 +113,16 @@ def _equivocations(oldest_first: Sequence[Outcome]) -> Iterator[Alarm]:
 
 
 def _loose_ends(oldest_first: Sequence[Outcome]) -> Iterator[Alarm]:
-    """Yield the snapshots that follow none that was seen; the first of all may.
+    """Yield the snapshots that follow none that was seen, though the host has looked since before.
 
+    What came before its own first look it knows in part at best, by copies that others handed in.
     Two manifests of one snapshot are told as such: what either follows is no further news, if
-    either follows one, or is of the first snapshot.
+    either follows one.
     """
     seen = {item.digest for item in oldest_first}
-    for items in list(_by_id(oldest_first).values())[1:]:
+    groups = list(_by_id(oldest_first).values())
+    own = (at for at, items in enumerate(groups) if any(item.own for item in items))
+    for items in groups[next(own, 0) + 1 :]:
         if not any(item.previous in seen for item in items):
             name = items[0].snapshot_id or "unreadable"
             text = f"snapshot {name} does not follow one that was seen"
