@@ -184,8 +184,8 @@ def test_connections_are_bounded(port: int) -> None:
     assert ask(port, HEAD + b"\r\n").startswith(b"HTTP/1.1 200 ")
 
 
-def test_of_one_public_address_fewer(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "MAX_OF_ADDRESS", 2)
+def test_of_one_public_client_fewer(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "MAX_OF_CLIENT", 2)
     assert ask(port) == b""  # loopback may be a proxy
     monkeypatch.setattr(connection, "is_public", lambda address: address == "127.0.0.1")
     with connected(port), connected(port):

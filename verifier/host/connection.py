@@ -2,8 +2,8 @@
 
 Invariants: without a request being answered a connection lives so many seconds, whatever of a head
 or of a body comes meanwhile; one whose client takes nothing of what it is sent ends; so many are
-open, and so many of one public address. uvicorn bounds none of these; the bytes of a head are
-bounded by h11.
+open, and so many of one client with a public address. uvicorn bounds none of these. The bytes of a
+head are bounded by h11.
 """
 
 from __future__ import annotations
@@ -15,26 +15,28 @@ from typing import cast
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
-from verifier.host.door import is_public
+from verifier.host.door import client_network, is_public
 
 HEAD_SECONDS = 10.0
 READER_SECONDS = 30.0
-MAX_CONNECTIONS, MAX_OF_ADDRESS = 1000, 64
+MAX_CONNECTIONS, MAX_OF_CLIENT = 1000, 64
 
 
 class Connection(H11Protocol):
     """uvicorn's protocol over h11, with bounds."""
 
+    _network = ""
     _idle_timer: asyncio.TimerHandle | None = None
     _reader_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request, unless there are too many connections."""
         super().connection_made(transport)
-        others = [cast(Connection, one).client for one in self.connections]
         address = self.client[0] if self.client else ""
-        of_address = sum(other is not None and other[0] == address for other in others)
-        if len(others) > MAX_CONNECTIONS or (of_address > MAX_OF_ADDRESS and is_public(address)):
+        self._network = client_network(address)
+        others = [cast(Connection, one)._network for one in self.connections]
+        of_client = others.count(self._network)
+        if len(others) > MAX_CONNECTIONS or (of_client > MAX_OF_CLIENT and is_public(address)):
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE)
         else:
             self._wait_for_request()

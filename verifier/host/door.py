@@ -82,6 +82,22 @@ def is_public(text: str) -> bool:
     return not any(address in network for network in _SPECIAL_V4)
 
 
+def client_network(host: str) -> str:
+    """Return the client that an address stands for: of IPv6, where one client has many, the /64.
+
+    What a proxy may say instead of an address is one client, "".
+    """
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return ""
+    if isinstance(address, IPv4Address):
+        return host
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(IPv6Network((address.packed, 64), strict=False))
+
+
 def _embedded(address: IPv6Address) -> IPv4Address | None:
     if address.ipv4_mapped is not None:
         return address.ipv4_mapped

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from ipaddress import IPv4Address, IPv6Network, ip_address
 from urllib.parse import parse_qsl
 
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
+
+from verifier.host.door import client_network
 
 MAX_FORM_BYTES = 8 * 1024
 # A body has so many seconds, and one more for every so many bytes that came.
@@ -28,17 +29,8 @@ class Refused(Exception):
 
 
 def sender(request: Request) -> str:
-    """Return who asks: an address, or of IPv6, where one client has many, its /64."""
-    host = request.client.host if request.client else ""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return ""
-    if isinstance(address, IPv4Address):
-        return host
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(IPv6Network((address.packed, 64), strict=False))
+    """Return who asks, as `client_network` has it."""
+    return client_network(request.client.host if request.client else "")
 
 
 def digest(request: Request, name: str = "digest") -> bytes:

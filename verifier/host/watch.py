@@ -78,7 +78,7 @@ class Watcher(_Worker):
         try:
             again = self._look()
         except (Rejected, CannotCheck, Misuse) as error:
-            fault = str(error)
+            fault = str(error)[:300]
             LOG.warning("%s: %s", self._exchange.name, fault)
         self._store.note_look(self._exchange.public_key, int(time.time()), fault)
         return 0.0 if again else max(0.0, start + self._every_seconds - time.monotonic())
