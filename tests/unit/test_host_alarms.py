@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -170,8 +172,9 @@ EXCHANGE = WatchedExchange("An Exchange", "http://a", "", KEY, 2 * DAY)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "host.sqlite")
+def store(tmp_path: Path) -> Iterator[Store]:
+    with closing(Store(tmp_path / "host.sqlite")) as opened:
+        yield opened
 
 
 def views(store: Store, started: int = NOW) -> Views:

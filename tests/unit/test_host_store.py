@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,15 +42,17 @@ def audited(number: int = 1, **fields: object) -> Audited:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "host" / "host.sqlite")
+def store(tmp_path: Path) -> Iterator[Store]:
+    with closing(Store(tmp_path / "host" / "host.sqlite")) as opened:
+        yield opened
 
 
 def test_it_is_its_owners_alone(tmp_path: Path) -> None:
     file = tmp_path / "host.sqlite"
     file.touch(mode=0o644)
-    Store(file).add_snapshot(audited())
-    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    with closing(Store(file)) as store:
+        store.add_snapshot(audited())
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
     assert set(modes.values()) == {0o600}
     assert "host.sqlite-wal" in modes
 
@@ -128,7 +132,7 @@ def test_who_handed_in_what_is_forgotten_with_the_end(store: Store, tmp_path: Pa
     found = store.next_submission()
     assert found is not None
     store.end_submission(found.number, "accepted")
-    with sqlite3.connect(tmp_path / "host" / "host.sqlite") as database:
+    with closing(sqlite3.connect(tmp_path / "host" / "host.sqlite")) as database:
         assert database.execute("SELECT sender FROM submission").fetchall() == [("",)]
 
 
@@ -226,8 +230,8 @@ def test_an_older_database_is_taken_over(tmp_path: Path) -> None:
             ("http://copy", KEY),
         )
     database.close()
-    store = Store(file)
-    own, copy = store.snapshots([KEY])[::-1]
-    assert (own.own, own.seen, copy.own) == (True, 50, False)
-    assert store.places(own.digest) == ["http://own"]
-    assert store.next_submission() is not None
+    with closing(Store(file)) as store:
+        own, copy = store.snapshots([KEY])[::-1]
+        assert (own.own, own.seen, copy.own) == (True, 50, False)
+        assert store.places(own.digest) == ["http://own"]
+        assert store.next_submission() is not None

@@ -117,7 +117,10 @@ def create_app(settings: Settings) -> Starlette:
         for worker in workers:
             worker.stop()
         processes.close()
+        for worker in workers:
+            worker.join()
         desk.close()
+        store.close()
 
     app = Starlette(
         routes=host.routes(),

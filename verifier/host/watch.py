@@ -34,7 +34,7 @@ class _Worker(threading.Thread):
         self._stopped = threading.Event()
 
     def stop(self) -> None:
-        """Ask the thread to end after its turn."""
+        """Ask the thread to end after its turn, which is soon once no job runs any more."""
         self._stopped.set()
 
     def run(self) -> None:
