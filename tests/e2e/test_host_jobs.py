@@ -167,6 +167,14 @@ def test_a_process_that_the_kernel_kills_is_no_outcome(place: Place, run: Proces
     assert said == ["the process that did it ended without an answer"]
 
 
+def test_a_process_that_cannot_be_started_is_no_outcome(
+    place: Place, run: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/nonexistent")
+    with pytest.raises(CannotCheck, match="no process can be started: No such file"):
+        run(ReadManifest(place.url), AMPLE)
+
+
 def test_jobs_end_with_the_host(place: Place, run: Processes) -> None:
     thread, said = in_thread(run, place, AMPLE)
     only_child()

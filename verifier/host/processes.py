@@ -86,7 +86,10 @@ class Processes:
             if self._closed:
                 raise Stopped
             # Started by a thread that outlives it: the kernel counts its end as the parent's.
-            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            try:
+                process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            except OSError as error:
+                raise _no_answer(f"no process can be started: {error.strerror}") from None
             self._running.add(process)
         try:
             yield process
