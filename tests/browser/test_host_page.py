@@ -32,6 +32,7 @@ class Stage:
     package: Path
     failing: Path
     digests: list[str]
+    keys: dict[str, str]
 
 
 def healthy_exchange(folder: Path, now: int) -> bytes:
@@ -69,6 +70,25 @@ def failing_package(bundle: Bundle, folder: Path) -> tuple[Path, Path]:
     return holds, fails
 
 
+NAMES = ["Ехаmрlе Exchange", "\u202eegnahcxE nekarK", "W" * 64]  # Cyrillic, turned around, long
+
+
+def hand_in_strangers(host: Host, served: Path, url: str) -> list[Bundle]:
+    """Have bundles audited that nobody watches, each of a key of its own; the last one fails."""
+    made = []
+    for number, name in enumerate(NAMES):
+        head = {"exchange": name, "time": int(time.time()) - 3600}
+        held = {"BTC": 10} if name == NAMES[-1] else {}
+        bundle = bundle_at(served / f"s-{number}", seed=9 + number, head=head, assets_held=held)
+        assert host.hand_in(f"{url}/s-{number}", bundle.key, f"192.0.2.{number}") == 202
+        made.append(bundle)
+    host.wait_for(
+        "/submissions.json",
+        lambda found: all(one["state"] != "waiting" for one in found["submissions"]),
+    )
+    return made
+
+
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """One exchange as it should be, and one that signs two manifests, and drops a snapshot."""
@@ -95,8 +115,10 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         index = write_history(History("An Exchange", first.key, (entry,)))
         (bad / "history.json").write_bytes(index)
         host.wait(lambda found: len(found[1]["alarms"]) == 4)
+        strangers = hand_in_strangers(host, folder / "served", url)
         digests = [bundle.digest.hex() for bundle in (second, rival)]
-        yield Stage(f"http://127.0.0.1:{host.port}", host, holds, fails, digests)
+        keys = {"watched": key.hex(), "stranger": strangers[0].key.hex()}
+        yield Stage(f"http://127.0.0.1:{host.port}", host, holds, fails, digests, keys)
 
 
 Opener = Callable[..., Page]
@@ -112,7 +134,9 @@ def opened(chromium: Browser, stage: Stage) -> Iterator[Opener]:
         if not text.startswith("Failed to load resource"):  # a refusal is an answer, too
             faults.append(text)
 
-    def open_page(width: int = 1000, height: int = 900, scheme: str = "light") -> Page:
+    def open_page(
+        width: int = 1280, height: int = 900, scheme: str = "light", path: str = "/"
+    ) -> Page:
         context = chromium.new_context(
             java_script_enabled=False,
             viewport={"width": width, "height": height},
@@ -127,7 +151,7 @@ def opened(chromium: Browser, stage: Stage) -> Iterator[Opener]:
                 None if request.url.startswith(stage.url) else faults.append(request.url)
             ),
         )
-        tab.goto(stage.url)
+        tab.goto(stage.url + path)
         return tab
 
     yield open_page
@@ -156,26 +180,66 @@ def contrast(element: Locator) -> float:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [(1000, 900), (360, 700)], ids=["desk", "phone"])
+@pytest.mark.parametrize("size", [(1280, 900), (390, 844), (320, 600)], ids=["desk", "phone", "s"])
+@pytest.mark.parametrize("page", ["front", "exchange", "strangers", "stranger", "absent"])
 def test_it_reads_on_any_screen(
-    opened: Opener, tmp_path: Path, size: tuple[int, int], scheme: str
+    opened: Opener, stage: Stage, tmp_path: Path, page: str, size: tuple[int, int], scheme: str
 ) -> None:
-    tab = opened(*size, scheme=scheme)
+    paths = {
+        "front": "/",
+        "exchange": f"/exchanges/{stage.keys['watched']}",
+        "strangers": "/submissions",
+        "stranger": f"/exchanges/{stage.keys['stranger']}",
+        "absent": "/nothing",
+    }
+    tab = opened(*size, scheme=scheme, path=paths[page])
     tab.screenshot(path=tmp_path / "page.png", full_page=True)
-    wide = tab.evaluate("document.documentElement.scrollWidth")
-    assert wide <= size[0]
-    alarms = tab.locator(".alarm")
-    for element in (
-        alarms.first,
-        tab.locator(".badge.good").first,
-        tab.locator(".badge.bad").first,
-    ):
-        assert contrast(element) >= 4.5
-    red, green, blue = (
-        int(part) for part in style(alarms.first, "borderTopColor")[4:-1].split(",")
-    )
-    assert red > 1.4 * max(green, blue)
+    assert tab.evaluate("document.documentElement.scrollWidth") <= size[0]
+    for kind in (".alarm", ".warn", ".badge.good", ".badge.bad", ".badge.plain", "button"):
+        for element in tab.locator(kind).all()[:2]:
+            assert contrast(element) >= 4.5
     assert (luminance(style(tab.locator("body"), "backgroundColor")) < 0.1) == (scheme == "dark")
+
+
+def test_alarms_are_red(opened: Opener) -> None:
+    border = style(opened().locator(".alarm").first, "borderTopColor")
+    red, green, blue = (int(part) for part in border[4:-1].split(","))
+    assert red > 1.4 * max(green, blue)
+
+
+def test_strangers_stand_apart_and_are_not_green(opened: Opener, stage: Stage) -> None:
+    tab = opened()
+    front = tab.inner_text("main")
+    assert not any(name in front for name in NAMES)
+    tab.click("text=on a page of their own")
+    assert "Anybody can make this" in tab.inner_text("main")
+    assert tab.locator(".badge.good").count() == 0
+    assert sorted(tab.locator(".badge.plain").all_inner_texts()) == ["fails", "holds"]
+    first = tab.locator("section", has_text=NAMES[0])
+    assert "looks like that of Example Exchange" in first.inner_text()
+    assert first.locator("h2 bdi").inner_text() == NAMES[0]
+    table = tab.locator("form table").inner_text()
+    assert "argument.rejected" in table  # of the last, whose copy counts for nothing
+    assert not any(name in tab.inner_text("main") for name in NAMES[1:])
+    first.locator("text=all under this key").click()
+    assert tab.url.endswith(stage.keys["stranger"])
+    assert "Anybody can make this" in tab.inner_text("main")
+    assert tab.locator(".badge.good").count() == 0
+    assert tab.locator("svg circle").count() == 0
+    tab.click("text=Handed in")
+    tab.click("text=Exchanges")
+    assert tab.url == f"{stage.url}/"
+
+
+def test_a_name_turns_nothing_around_it(opened: Opener) -> None:
+    """What stands beside the name keeps its direction: its box begins where it would."""
+    tab = opened(path="/submissions")
+    sections = tab.locator("section").all()
+    assert len(sections) == 2
+    lefts = [section.locator("p.soft").first.bounding_box() for section in sections]
+    assert all(left is not None for left in lefts)
+    assert len({left["x"] for left in lefts if left}) == 1
+    assert tab.locator("h2 bdi").count() == 2
 
 
 def test_what_it_says_of_an_honest_exchange(opened: Opener) -> None:
@@ -211,6 +275,7 @@ def test_alarms_are_red_and_lead_to_the_evidence(opened: Opener, stage: Stage) -
     ):
         assert any(text in alarm for alarm in said), said
     assert section.locator("svg circle.bad").count() == 2
+    assert section.locator(".badge.good").count() == 1  # of week-1, which no alarm names
     assert "rejected" in section.inner_text()
     assert "argument.rejected" in section.inner_text()
     equivocation = alarms.filter(has_text="2 different manifests")
@@ -244,7 +309,7 @@ def test_a_customer_s_package(opened: Opener, stage: Stage) -> None:
 
 
 def test_the_keyboard_is_enough(opened: Opener) -> None:
-    tab = opened()
+    tab = opened(path="/submissions")
     for _ in range(200):
         tab.keyboard.press("Tab")
         focused = tab.locator(":focus")
@@ -260,9 +325,11 @@ def test_the_keyboard_is_enough(opened: Opener) -> None:
 
 
 def test_every_field_has_a_label(opened: Opener) -> None:
-    tab = opened()
+    tab = opened(path="/submissions")
     assert tab.get_by_label("Address of the proof").get_attribute("id") == "bundle"
     assert tab.get_by_label("The exchange’s public key").get_attribute("id") == "key"
-    assert tab.get_by_label("Inclusion file").get_attribute("id") == "package"
-    assert tab.locator("th:not([scope])").count() == 0
-    assert tab.locator("html[lang=en]").count() == 1
+    other = opened()
+    assert other.get_by_label("Inclusion file").get_attribute("id") == "package"
+    for page in (tab, other):
+        assert page.locator("th:not([scope])").count() == 0
+        assert page.locator("html[lang=en]").count() == 1

@@ -15,17 +15,40 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
+from email.message import Message
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
+from urllib.parse import urlencode
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.unit.verifier_bundle import Bundle
+from verifier.host.jobs import Job, Limits
+from verifier.http_source import Door
 from verifier.keys import public_key_text
 
 BIN = Path(sys.executable).parent
+Result = TypeVar("Result")
+
+
+class Answer(NamedTuple):
+    """What the host answers."""
+
+    status: int
+    headers: Message
+    body: bytes
+
+
+@dataclass(frozen=True)
+class InPlace:
+    """Does the host's jobs in this process, without limits: for tests of what follows from them."""
+
+    door: Door
+
+    def __call__(self, job: Job[Result], limits: Limits) -> Result:
+        return job.do(self.door)
 
 
 @dataclass
@@ -40,31 +63,66 @@ class Host:
     def ask(
         self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
     ) -> tuple[int, bytes]:
-        address = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        answer = self.request(method, path, body, headers)
+        return answer.status, answer.body
+
+    def request(
+        self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
+    ) -> Answer:
+        address = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         with closing(address) as connection:
             connection.request(method, path, body, headers or {})
             with connection.getresponse() as answer:
-                return answer.status, answer.read()
+                return Answer(answer.status, answer.headers, answer.read())
+
+    def hand_in(self, bundle: str, key: bytes, sender: str = "192.0.2.1") -> int:
+        """Hand in a bundle, from an address as a proxy on this machine tells it."""
+        body = urlencode({"bundle": bundle, "key": public_key_text(key)}).encode()
+        kind = "application/x-www-form-urlencoded"
+        headers = {"Content-Type": kind, "X-Forwarded-For": sender}
+        return self.ask("POST", "/submissions", body, headers)[0]
 
     def history(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = json.loads(self.ask("GET", "/history.json")[1])["exchanges"]
+        found: list[dict[str, Any]] = self.read("/history.json")["exchanges"]
         return found
 
-    def wait(self, ready: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
-        """Return the history once it is as it shall become."""
-        for _ in range(300):
-            found = self.history()
+    def read(self, path: str) -> Any:
+        """Return what a JSON file holds."""
+        return json.loads(self.ask("GET", path)[1])
+
+    def wait_for(self, path: str, ready: Callable[[Any], bool]) -> Any:
+        """Return what a JSON file holds once it is as it shall become."""
+        for _ in range(900):  # others may be at work on this machine, too
+            found = self.read(path)
             if ready(found):
                 return found
             time.sleep(0.1)
         raise AssertionError(found)
 
+    def wait(self, ready: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
+        """Return the history once it is as it shall become."""
+        found: list[dict[str, Any]] = self.wait_for(
+            "/history.json", lambda history: ready(history["exchanges"])
+        )["exchanges"]
+        return found
+
 
 class Ranges(SimpleHTTPRequestHandler):
-    """Files with byte ranges, as a static host serves them."""
+    """Files with byte ranges, as a static host serves them; what stalls comes a byte a second."""
+
+    def __init__(
+        self, stalls: Callable[[str], bool], asked: list[str], *arguments: Any, **options: Any
+    ) -> None:
+        self._stalls = stalls
+        self._asked = asked
+        super().__init__(*arguments, **options)
 
     def do_GET(self) -> None:
-        path = Path(self.translate_path(self.path))
+        self._asked.append(self.path)
+        with suppress(ConnectionError):
+            self._answer(Path(self.translate_path(self.path)))
+
+    def _answer(self, path: Path) -> None:
         if not path.is_file():
             self.send_error(404)
             return
@@ -79,17 +137,26 @@ class Ranges(SimpleHTTPRequestHandler):
         for name, value in {**headers, "Content-Length": str(len(data))}.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(data)
+        if not self._stalls(self.path):
+            self.wfile.write(data)
+            return
+        for at in range(len(data)):
+            self.wfile.write(data[at : at + 1])
+            time.sleep(1)
 
     def log_message(self, *arguments: object) -> None:
         """Say nothing."""
 
 
 @contextmanager
-def serving(root: Path) -> Iterator[str]:
-    """Serve a folder; give its URL."""
+def serving(
+    root: Path, stalls: Callable[[str], bool] = lambda path: False, asked: list[str] | None = None
+) -> Iterator[str]:
+    """Serve a folder; give its URL. ``asked`` gets the paths that are asked for."""
     root.mkdir(exist_ok=True)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Ranges, directory=root))
+    handler = functools.partial(Ranges, stalls, [] if asked is None else asked, directory=root)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
@@ -113,15 +180,19 @@ def hosts(folder: Path) -> Iterator[Callable[..., Host]]:
     """Give what starts hosts that watch exchanges; the second goes on with what the first kept.
 
     An exchange is a name, the URL of a bundle, a public key, and ``history`` if the URL is that of
-    a published folder.
+    a published folder. ``more`` are further lines of the settings.
     """
     with ExitStack() as running:
 
-        def run(*exchanges: tuple[str, str, bytes] | tuple[str, str, bytes, str]) -> Host:
+        def run(
+            *exchanges: tuple[str, str, bytes] | tuple[str, str, bytes, str], more: str = ""
+        ) -> Host:
             key = Ed25519PrivateKey.from_private_bytes(b"h" * 32)
             pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+            (folder / "host.pem").touch(mode=0o600)
             (folder / "host.pem").write_bytes(pem)
             text = 'name = "The Auditor"\nkey = "host.pem"\nfolder = "host"\nevery_seconds = 1\n'
+            text += more
             for name, url, public_key, *kind in exchanges:
                 text += (
                     f'[[exchange]]\nname = "{name}"\n{kind[0] if kind else "bundle"} = "{url}"\n'

@@ -544,7 +544,7 @@ def test_a_state_that_the_node_does_not_tell_leaves_the_claim(
     message: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    words = ["audit", str(word_alone.bundle), "--exchange-key", "assay1:" + word_alone.key.hex()]
+    words = ["audit", str(word_alone.bundle), "--exchange-key", public_key_text(word_alone.key)]
     words += ["--unit", f"TST=ethereum:{chain.token}:18"]
     with proxy(chain.node) as node:
         node.lie = errs(PROOF, number, message)
@@ -595,7 +595,7 @@ def test_a_block_of_a_fork_to_come(
     assert assay("prove", config, "--out", tmp_path / "proof")[::2] == (0, "")
     said = f"this version does not know the fork of block {chain.height}: update Assay"
     words = ["audit", str(tmp_path / "proof/public")]
-    words += ["--exchange-key", "assay1:" + public_key(config).hex()]
+    words += ["--exchange-key", public_key_text(public_key(config))]
     words += ["--unit", f"TST=ethereum:{chain.token}:18"]
     with proxy(chain.node) as ahead:
         ahead.lie = lies_about(BLOCK, unknown_fork)

@@ -91,7 +91,12 @@ def test_equivocation_and_a_broken_chain_show(
     second = bundle_at(root / "one", head={"time": 1_700_000_001})
     assert second.digest != first.digest
     found = host.wait(lambda history: len(history[0]["snapshots"]) == 2)
-    assert {"equivocation", "broken-chain"} <= kinds(found)
+    assert kinds(found) == {"equivocation", "overdue"}  # that neither follows one is no more news
+    third = bundle_at(root / "one", head={"time": 1_700_000_002, "snapshot_id": "later"})
+    found = host.wait(lambda history: len(history[0]["snapshots"]) == 3)
+    assert kinds(found) == {"equivocation", "broken-chain", "overdue"}
+    (broken,) = (one for one in found[0]["alarms"] if one["kind"] == "broken-chain")
+    assert broken["manifests"] == [third.digest.hex()]
     for digest in (first.digest, second.digest):
         _, manifest = host.ask("GET", f"/manifests/{digest.hex()}.msgpack")
         _, signature = host.ask("GET", f"/manifests/{digest.hex()}.sig")
@@ -144,8 +149,12 @@ def test_a_foreign_key_and_an_absent_bundle_are_no_news(
     root, url = served
     bundle_at(root / "one")
     host = start(("Another", f"{url}/one", b"\x01" * 32), ("Absent", f"{url}/none", b"\x02" * 32))
-    time.sleep(2)
-    assert not any(exchange["snapshots"] for exchange in host.history())
+    found = host.wait(lambda history: all(exchange["fault"] for exchange in history))
+    assert [exchange["fault"].partition(":")[0] for exchange in found] == [
+        "manifest.bad-signature",
+        "check.no-bundle",
+    ]
+    assert not any(exchange["snapshots"] for exchange in found)
     assert b"Could not be read" in host.ask("GET", "/")[1]
 
 
@@ -165,10 +174,12 @@ def test_a_submission_is_audited_and_a_damaged_copy_frames_nobody(
     for name in ("damaged", "honest"):
         body, headers = form(bundle=f"{url}/{name}", key=public_key_text(bundle.key))
         assert host.ask("POST", "/submissions", body, headers)[0] == 202
-    found = host.wait(audited)
-    assert [item["digest"] for item in found[0]["snapshots"]] == [bundle.digest.hex()]
+    found = host.wait_for("/submissions.json", lambda handed: bool(handed["proofs"]))
+    assert [item["digest"] for item in found["proofs"]] == [bundle.digest.hex()]
     assert damaged.digest.hex() not in json.dumps(found)
-    assert b"argument.rejected" in host.ask("GET", "/")[1]
+    states = {item["bundle"]: item["state"] for item in found["submissions"]}
+    assert states == {f"{url}/damaged": "argument.rejected", f"{url}/honest": "accepted"}
+    assert host.history() == []
 
 
 @pytest.mark.parametrize(
@@ -265,6 +276,8 @@ public_key = "{SOME_KEY}"
         ('name = "A"\nkey = "k"\nfolder = "f"\nport = 1', "unknown key port"),
         ('name = "A"\nkey = "k"\nfolder = "f"\njobs = "2"', "not of type int"),
         ('name = "A"\nkey = "k"\nfolder = "f"\njobs = 0', "not 1 to"),
+        ('name = "A"\nkey = "k"\nfolder = "f"\nsubmission_bytes = 0', "bytes is not 1 to"),
+        ('name = "A"\nkey = "k"\nfolder = "f"\nsubmission_minutes = -1', "minutes is not 1 to"),
         ('name = "A"\nkey = "k"\nfolder = "f"\n[[exchange]]\nname = "B"', "key is missing"),
         (EXCHANGE, "one of bundle and history"),
         (
@@ -280,3 +293,19 @@ def test_settings_that_are_refused(tmp_path: Path, text: str, message: str) -> N
     file.write_text(text)
     with pytest.raises(Misuse, match=message):
         read_settings(file)
+
+
+@pytest.mark.parametrize(
+    ("place", "found"),
+    [
+        ('history = "https://a.b/c/"', "https://a.b/c/snapshots/day-1/"),
+        ('history = "https://a.b"', "https://a.b/snapshots/day-1/"),
+        ('bundle = "https://a.b/c"', "https://a.b/c"),
+    ],
+)
+def test_where_a_snapshot_is(tmp_path: Path, place: str, found: str) -> None:
+    file = tmp_path / "host.toml"
+    file.write_text(f"{EXCHANGE}{place}")
+    settings = read_settings(file)
+    assert settings.exchanges[0].place_of("day-1") == found
+    assert (settings.submission_seconds, settings.submission_bytes) == (600, 10**9)

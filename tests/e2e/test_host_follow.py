@@ -13,17 +13,17 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from prover.publish import publish
-from tests.e2e.auditing_host import hosts, kinds, serving
+from tests.e2e.auditing_host import InPlace, hosts, kinds, serving
 from tests.unit.verifier_bundle import Bundle
 from verifier import wire
 from verifier.errors import CannotCheck, Rejected
 from verifier.history import History, read_history, write_history
-from verifier.host import follow
-from verifier.host.alarms import alarms
+from verifier.host import follow, pages
+from verifier.host.alarms import lasting_alarms
 from verifier.host.audits import RETRY_SECONDS, Auditor
 from verifier.host.door import LoopbackDoor, PublicDoor
 from verifier.host.follow import Follower
-from verifier.host.pages import exchange_views
+from verifier.host.pages import ExchangeView, Views
 from verifier.host.settings import Settings, WatchedExchange
 from verifier.host.store import Store
 from verifier.keys import public_key_text, sign
@@ -83,9 +83,9 @@ class Host:
         self.exchange = WatchedExchange("An Exchange", "", url, key, 2 * DAY)
         settings = Settings("A", folder / "key", folder, (self.exchange,), loopback=True)
         signer = Ed25519PrivateKey.generate()
-        auditor = Auditor(settings, signer, self.store, LoopbackDoor(), self.clock)
-        self.auditor = auditor
-        self.follower = Follower(self.store, LoopbackDoor(), auditor, self.clock)
+        self.run = InPlace(LoopbackDoor())
+        self.auditor = Auditor(settings, signer, self.store, self.run, self.clock)
+        self.follower = Follower(self.store, self.run, self.auditor, self.clock)
 
     def look(self) -> list[str]:
         """Follow once; return the ids of what is audited, the oldest audit first."""
@@ -94,13 +94,17 @@ class Host:
         return self.audited()
 
     def audited(self) -> list[str]:
-        found = self.store.snapshots(self.exchange.public_key)
+        found = self.store.snapshots([self.exchange.public_key])
         return [item.snapshot_id for item in sorted(found, key=lambda item: item.time)]
 
     def alarms(self) -> dict[str, str]:
-        history = self.store.snapshots(self.exchange.public_key)
+        history = self.store.snapshots([self.exchange.public_key])
         listed = self.store.listed(self.exchange.public_key)
-        return {alarm.kind: alarm.text for alarm in alarms(history, listed, START, None)}
+        return {alarm.kind: alarm.text for alarm in lasting_alarms(history, listed)}
+
+    def view(self, now: int) -> ExchangeView:
+        settings = Settings("A", Path(), Path(), (self.exchange,))
+        return Views(settings, self.store, now).exchange(self.exchange.public_key, 1, now)
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +134,7 @@ def host(tmp_path: Path, exchange: Exchange) -> Iterator[Host]:
 
 def test_it_audits_all_the_oldest_first_then_what_is_new(host: Host, exchange: Exchange) -> None:
     assert host.look() == ["day-1", "day-2", "day-3"]
-    found = host.store.snapshots(exchange.bundles[0].key)
+    found = host.store.snapshots([exchange.bundles[0].key])
     assert [item.url for item in found] == [
         f"{host.exchange.history}/snapshots/day-{number}/" for number in (3, 2, 1)
     ]
@@ -227,7 +231,7 @@ def test_a_false_snapshot_in_the_middle(tmp_path: Path) -> None:
         host = Host(tmp_path / "host", url, exchange.bundles[0].key)
         host.look()
         found = {
-            item.snapshot_id: item.code for item in host.store.snapshots(host.exchange.public_key)
+            item.snapshot_id: item.code for item in host.store.snapshots([host.exchange.public_key])
         }
         host.store.close()
     assert found == {"day-1": "", "day-2": "argument.rejected", "day-3": ""}
@@ -298,8 +302,7 @@ def test_a_change_of_keys_is_followed_backwards(tmp_path: Path, exchange: Exchan
     with serving(exchange.root) as url:
         host = Host(tmp_path / "host", url, exchange.bundles[-1].key)
         host.look()
-        settings = Settings("A", tmp_path, tmp_path, (host.exchange,))
-        (view,) = exchange_views(settings, host.store, int(host.clock.now))
+        view = host.view(int(host.clock.now))
         host.store.close()
     names = [f"day-{number}" for number in range(7, 0, -1)]
     assert [item["id"] for item in view.snapshots] == names
@@ -307,20 +310,23 @@ def test_a_change_of_keys_is_followed_backwards(tmp_path: Path, exchange: Exchan
 
 
 def test_a_page_describes_the_newest_and_warns_of_all(
-    tmp_path: Path, host: Host, exchange: Exchange
+    host: Host, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(pages, "ON_PAGE", 2)
     host.look()
     exchange.rewrite(lambda entries: entries.pop(0))
     host.look()
-    settings = Settings("A", tmp_path, tmp_path, (host.exchange,))
-    (view,) = exchange_views(settings, host.store, START + 4 * DAY, most=2)
+    now = START + 4 * DAY
+    view = host.view(now)
     assert [item["id"] for item in view.snapshots] == ["day-3", "day-2"]
-    assert view.older
+    assert (view.total, view.pages) == (3, 2)
     assert view.picture is not None
     assert len(view.picture.dots) == 2
     assert [alarm.kind for alarm in view.alarms] == ["rewritten-history"]
-    (whole,) = exchange_views(settings, host.store, START + 4 * DAY)
-    assert (len(whole.snapshots), whole.older) == (3, False)
+    views = Views(Settings("A", Path(), Path(), (host.exchange,)), host.store, now)
+    second = views.exchange(host.exchange.public_key, 2, now)
+    assert [item["id"] for item in second.snapshots] == ["day-1"]
+    assert second.alarms == view.alarms
 
 
 def test_a_stranger_s_snapshots_are_not_audited(tmp_path: Path, exchange: Exchange) -> None:
@@ -361,7 +367,7 @@ def test_an_index_never_makes_the_host_keep_more_than_it_may(
 def test_the_door_stands_before_the_index(tmp_path: Path, exchange: Exchange) -> None:
     with serving(exchange.root) as url:
         host = Host(tmp_path / "host", url, exchange.bundles[0].key)
-        follower = Follower(host.store, PublicDoor(), host.auditor)
+        follower = Follower(host.store, InPlace(PublicDoor()), host.auditor)
         with pytest.raises(CannotCheck, match="only https on port 443"):
             follower.follow(host.exchange)
         host.store.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -12,37 +13,61 @@ from verifier.errors import CannotCheck
 from verifier.host.door import LoopbackDoor, PublicDoor, is_public
 from verifier.http_source import HttpSource
 
+# The registries of IANA for special purposes, row by row (IPv4 and IPv6, as of October 2025), the
+# two that are older than they, and multicast. Some rows can be reached from everywhere (AS112, AMT,
+# anycast of PCP and TURN, ORCHIDv2, DRIP): no host of files is there.
+SPECIAL_V4 = [
+    *("0.0.0.0/8", "0.0.0.0/32", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
+    *("172.16.0.0/12", "192.0.0.0/24", "192.0.0.0/29", "192.0.0.8/32", "192.0.0.9/32"),
+    *("192.0.0.10/32", "192.0.0.170/32", "192.0.0.171/32", "192.0.2.0/24", "192.31.196.0/24"),
+    *("192.52.193.0/24", "192.88.99.0/24", "192.88.99.2/32", "192.168.0.0/16", "192.175.48.0/24"),
+    *("198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4", "255.255.255.255/32"),
+    "224.0.0.0/4",
+]
+SPECIAL_V6 = [
+    *("::1/128", "::/128", "64:ff9b:1::/48", "100::/64", "100:0:0:1::/64", "2001::/23"),
+    *("2001::/32", "2001:1::1/128", "2001:1::2/128", "2001:1::3/128", "2001:2::/48"),
+    *("2001:3::/32", "2001:4:112::/48", "2001:10::/28", "2001:20::/28", "2001:30::/28"),
+    *("2001:db8::/32", "2620:4f:8000::/48", "3fff::/20", "5f00::/16", "fc00::/7", "fe80::/10"),
+    *("fec0::/10", "ff00::/8", "::/96"),
+]
+
+
+def ends(network: str) -> list[str]:
+    """First and last address of a network, and one in the middle."""
+    found = ipaddress.ip_network(network)
+    first, last = int(found[0]), int(found[-1])
+    kind = type(found[0])
+    return [str(kind(value)) for value in (first, (first + last) // 2, last)]
+
+
+@pytest.mark.parametrize("network", [*SPECIAL_V4, *SPECIAL_V6])
+def test_what_is_set_apart_is_not_public(network: str) -> None:
+    assert not any(map(is_public, ends(network)))
+
+
+@pytest.mark.parametrize("network", SPECIAL_V4)
+def test_nor_is_it_in_the_disguise_of_another_address(network: str) -> None:
+    for text in ends(network):
+        number = int(ipaddress.IPv4Address(text))
+        for base in (0xFFFF << 32, 0x64FF9B << 96):  # mapped, NAT64
+            assert not is_public(str(ipaddress.IPv6Address(base + number)))
+        assert not is_public(str(ipaddress.IPv6Address((0x2002 << 112) + (number << 80))))
+
 
 @pytest.mark.parametrize(
     "address",
     [
-        "127.0.0.1",
-        "10.1.2.3",
-        "172.16.0.1",
-        "192.168.1.1",
-        "169.254.169.254",
-        "100.64.0.1",
-        "0.0.0.0",  # noqa: S104
-        "255.255.255.255",
-        "224.0.0.1",
-        "192.0.2.1",
-        "240.0.0.1",
-        "::",
-        "::1",
-        "fe80::1",
-        "fd00::1",
-        "ff02::1",
-        "2001:db8::1",
-        "::ffff:127.0.0.1",
-        "::ffff:10.0.0.1",
-        "::127.0.0.1",
-        "64:ff9b::7f00:1",
-        "64:ff9b::a9fe:a9fe",
-        "64:ff9b:1::808:808",
-        "2002:7f00:1::",
-        "2002:c0a8:101::1",
-        "2001:0:4136:e378:8000:63bf:3fff:fdd2",
+        "2001:0:4136:e378:8000:63bf:3fff:fdd2",  # Teredo
+        "::8.8.8.8",
+        "::ffff:0:8.8.8.8",
         "fe80::1%eth0",
+        "2606:4700::1111%eth0",
+        "1fff::1",
+        "4000::1",
+        "127.1",
+        "2130706433",
+        "0x7f000001",
         "localhost",
         "",
     ],
@@ -53,7 +78,13 @@ def test_what_is_not_public(address: str) -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"],
+    [
+        *("8.8.8.8", "1.1.1.1", "11.0.0.0", "100.63.255.255", "100.128.0.0", "172.32.0.0"),
+        *("192.0.1.0", "192.88.98.255", "192.88.100.0", "198.17.255.255", "198.20.0.0"),
+        *("223.255.255.255", "2606:4700::1111", "2001:200::1", "2a00:1450::1", "2003::1"),
+        *("3ffe::1", "3fff:1000::1", "2620:4f:8001::1"),
+        *("::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"),
+    ],
 )
 def test_what_is_public(address: str) -> None:
     assert is_public(address)

@@ -47,7 +47,13 @@ COMPILED = DIRECT - {"embit"} | {"_cffi_backend"}
 
 # What is not the verifier that users install: the builder of the customer's page, which no wheel
 # has, and the service of the auditing host, which is an extra.
-APART = ("verifier.web.build", "verifier.host.app")
+APART = (
+    "verifier.web.build",
+    "verifier.host.answers",
+    "verifier.host.app",
+    "verifier.host.connection",
+    "verifier.host.requests",
+)
 
 LOAD_ALL = """
 import importlib, json, pkgutil, sys

@@ -1,24 +1,36 @@
-"""What is wrong with an exchange's history as a whole, told from the manifests that were seen."""
+"""What is wrong with an exchange's history as a whole, told from the manifests that were seen.
+
+A manifest's own time counts only as far as this host's clock has come: what was seen before its
+time counts from when it was seen, so a date ahead ends no history, and silences no alarm.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from verifier.errors import Code
 from verifier.host.store import CHANGED, DROPPED, Listed, Outcome
 from verifier.verify import utc_text
 
-EQUIVOCATION, BROKEN_CHAIN, OVERDUE, REJECTED, REWRITTEN, UNAUDITED = (
+EQUIVOCATION, BROKEN_CHAIN, OVERDUE, REJECTED, REWRITTEN, UNAUDITED, FUTURE, UNWATCHED = (
     "equivocation",
     "broken-chain",
     "overdue",
     "rejected",
     "rewritten-history",
     "unaudited",
+    "future",
+    "unwatched",
 )
 
 # How the pages write a time.
 MINUTES = "%Y-%m-%d %H:%M UTC"
+
+# So far may an exchange's clock, or its time zone, be ahead.
+AHEAD_SECONDS = 86_400
+# A host that missed so many looks at an exchange says that it knows no better.
+MISSED_LOOKS = 12
 
 _MOST_NAMES = 5
 
@@ -32,46 +44,103 @@ class Alarm:
     digests: tuple[bytes, ...] = ()
 
 
-def alarms(
-    history: Sequence[Outcome], listed: Sequence[Listed], now: int, overdue_seconds: int | None
-) -> list[Alarm]:
-    """Return what is wrong with a history, in any order; ``overdue_seconds`` after the last time.
+@dataclass(frozen=True)
+class Clock:
+    """What the alarms of time compare: all in Unix seconds, or seconds.
 
-    Two manifests for one snapshot id are equivocation. A manifest breaks the chain if it does not
-    name the one before it; the first that was seen may name one that was not. ``listed`` is what
-    the exchange's index has had, if it keeps one.
+    ``last`` is from when the newest snapshot at the exchange's own place counts; ``looked`` is the
+    last look at it, or the host's start if there was none yet.
     """
-    found: list[Alarm] = []
-    oldest_first = sorted(history, key=lambda item: (item.time, item.audited))
-    by_id: dict[str, list[Outcome]] = {}
-    for item in oldest_first:
-        if item.snapshot_id:
-            by_id.setdefault(item.snapshot_id, []).append(item)
-    for name, items in by_id.items():
+
+    now: int
+    last: int | None
+    overdue_seconds: int
+    looked: int
+    every_seconds: int
+
+
+def is_ahead(item: Outcome, now: int) -> bool:
+    """Tell whether a snapshot is dated further ahead than clocks differ."""
+    return item.time - now > AHEAD_SECONDS
+
+
+def lasting_alarms(history: Sequence[Outcome], listed: Sequence[Listed]) -> list[Alarm]:
+    """Return what is wrong with a history whatever the time, given the newest first.
+
+    ``listed`` is what the exchange's index has had, if it keeps one.
+    """
+    oldest_first = history[::-1]
+    found = [*_equivocations(oldest_first), *_loose_ends(oldest_first), *_forks(oldest_first)]
+    if history and history[0].code not in ("", Code.CHECK_FUTURE):
+        text = f"the newest snapshot fails: {history[0].code}"
+        found.append(Alarm(REJECTED, text, (history[0].digest,)))
+    return found + list(_listed_alarms(history, listed))
+
+
+def passing_alarms(clock: Clock) -> Iterator[Alarm]:
+    """Yield what is wrong with a watched exchange at this time."""
+    if clock.last is None or clock.now - clock.last > clock.overdue_seconds:
+        yield Alarm(OVERDUE, "no new snapshot in time")
+    if clock.now - clock.looked > MISSED_LOOKS * clock.every_seconds:
+        text = f"this host has not looked at it since {utc_text(clock.looked, MINUTES)}"
+        yield Alarm(UNWATCHED, text)
+
+
+def ahead_alarms(history: Iterable[Outcome], now: int) -> Iterator[Alarm]:
+    """Yield the snapshots that are dated ahead of this host's clock."""
+    for item in history:
+        if is_ahead(item, now):
+            text = (
+                f"snapshot {item.snapshot_id} is dated {utc_text(item.time, MINUTES)}, "
+                f"and was there on {utc_text(item.seen, MINUTES)}"
+            )
+            yield Alarm(FUTURE, text, (item.digest,))
+
+
+def _by_id(history: Sequence[Outcome]) -> dict[str, list[Outcome]]:
+    """Return manifests by snapshot id; one whose id cannot be read stands by its digest."""
+    found: dict[str, list[Outcome]] = {}
+    for item in history:
+        found.setdefault(item.snapshot_id or item.digest.hex(), []).append(item)
+    return found
+
+
+def _equivocations(oldest_first: Sequence[Outcome]) -> Iterator[Alarm]:
+    """Yield the snapshot ids for which two manifests are signed."""
+    for name, items in _by_id(oldest_first).items():
         if len(items) > 1:
             text = f"{len(items)} different manifests are signed for snapshot {name}"
-            found.append(Alarm(EQUIVOCATION, text, tuple(item.digest for item in items)))
-    digests = {item.digest for item in oldest_first}
-    for item in oldest_first[1:]:
-        if item.previous not in digests:
-            text = f"snapshot {item.snapshot_id} does not follow one that was seen"
-            found.append(Alarm(BROKEN_CHAIN, text, (item.digest,)))
+            yield Alarm(EQUIVOCATION, text, tuple(item.digest for item in items))
+
+
+def _loose_ends(oldest_first: Sequence[Outcome]) -> Iterator[Alarm]:
+    """Yield the snapshots that follow none that was seen, though the host has looked since before.
+
+    What came before its own first look it knows in part at best, by copies that others handed in.
+    Two manifests of one snapshot are told as such: what either follows is no further news, if
+    either follows one.
+    """
+    seen = {item.digest for item in oldest_first}
+    groups = list(_by_id(oldest_first).values())
+    own = (at for at, items in enumerate(groups) if any(item.own for item in items))
+    for items in groups[next(own, 0) + 1 :]:
+        if not any(item.previous in seen for item in items):
+            name = items[0].snapshot_id or "unreadable"
+            text = f"snapshot {name} does not follow one that was seen"
+            yield Alarm(BROKEN_CHAIN, text, tuple(item.digest for item in items))
+
+
+def _forks(oldest_first: Sequence[Outcome]) -> Iterator[Alarm]:
+    """Yield the snapshots that two others follow."""
+    seen = {item.digest for item in oldest_first}
     followers: dict[bytes, list[Outcome]] = {}
     for item in oldest_first:
-        if item.previous in digests:
+        if item.previous in seen:
             followers.setdefault(item.previous, []).append(item)
     for digest, items in followers.items():
         if len({item.snapshot_id for item in items}) > 1:
             text = "two different snapshots follow the same one"
-            found.append(Alarm(BROKEN_CHAIN, text, (digest, *(item.digest for item in items))))
-    if oldest_first and oldest_first[-1].code:
-        newest = oldest_first[-1]
-        found.append(Alarm(REJECTED, f"the newest snapshot fails: {newest.code}", (newest.digest,)))
-    found += _listed_alarms(history, listed)
-    last = max((item.time for item in oldest_first), default=None)
-    if overdue_seconds is not None and (last is None or now - last > overdue_seconds):
-        found.append(Alarm(OVERDUE, "no new snapshot in time"))
-    return found
+            yield Alarm(BROKEN_CHAIN, text, (digest, *(item.digest for item in items)))
 
 
 def _listed_alarms(history: Sequence[Outcome], listed: Sequence[Listed]) -> Iterator[Alarm]:
@@ -87,7 +156,7 @@ def _listed_alarms(history: Sequence[Outcome], listed: Sequence[Listed]) -> Iter
             changed.append(seen)
         elif found is not None and found.entry != item.entry:
             untrue.append(item.entry.snapshot_id)
-        elif found is None and item.fault:
+        elif item.fault and not (found is not None and found.own):
             unread.append(f"{item.entry.snapshot_id} ({item.fault})")
     for kind, text, names in (
         (REWRITTEN, "the exchange’s history no longer has snapshot", dropped),

@@ -1,80 +1,97 @@
 """The host's public service: its history, its attestations, and two doors for strangers.
 
-Whatever is handed in is bounded before it is read, and rare: a queue of a fixed length, one
-audit at a time. Pages carry no script, and load nothing.
+The process that serves parses nothing of others but requests and forms, which are bounded; all else
+is done in processes of their own (`verifier.host.jobs`). What answers a reader is kept until it
+changes. Pages carry no script, and load nothing.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
+import os
+import resource
+import stat
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Hashable
+from dataclasses import asdict
 from pathlib import Path
-from urllib.parse import parse_qsl
 
 import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from jinja2 import Environment, FileSystemLoader
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import Message
 
-from verifier.errors import CannotCheck, Misuse
+from verifier.errors import CannotCheck, Code, Misuse
 from verifier.host.alarms import MINUTES
+from verifier.host.answers import (
+    CHANGING,
+    UNCHANGING,
+    Headers,
+    conditional,
+    fail,
+    file_answer,
+    notice,
+    page_answer,
+    refuse,
+    render,
+)
 from verifier.host.attestation import sign_exchange_list, verifier_version
 from verifier.host.audits import Auditor
-from verifier.host.complaints import check_complaint
+from verifier.host.complaints import Busy, ComplaintDesk
+from verifier.host.connection import HEAD_SECONDS, Connection
 from verifier.host.door import HostDoor, LoopbackDoor, PublicDoor
 from verifier.host.follow import Follower
-from verifier.host.pages import OPEN, SHOWN, exchange_views, facts
+from verifier.host.jobs import Run, Stopped
+from verifier.host.pages import Views, exchange_facts
+from verifier.host.processes import Processes
+from verifier.host.requests import (
+    MAX_FORM_BYTES,
+    Refused,
+    digest,
+    package_form,
+    page_number,
+    read_body,
+    read_form,
+    sender,
+)
 from verifier.host.settings import Settings
+from verifier.host.shelf import Shelf
 from verifier.host.store import Store
-from verifier.host.watch import Watcher
+from verifier.host.watch import SubmissionWorker, Watcher
 from verifier.http_source import split_url
 from verifier.keys import parse_public_key, public_key_text
 from verifier.params import MAX_PACKAGE_BYTES
+from verifier.texts import explain
 from verifier.verify import utc_text
 
-MAX_FORM_BYTES = 8 * 1024
-MAX_WAITING = 100
+MAX_WAITING, MAX_WAITING_OF_SENDER = 30, 3
 MAX_URL_CHARACTERS = 2000
-
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
-_TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).with_name("templates")), autoescape=True
-)
-
-
-class Refused(Exception):
-    """A request is refused: HTTP ``status``, and why."""
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.reason = reason
+_SUBMISSIONS_SHOWN = 20
+_STOP_SECONDS = 10
 
 
 def read_host_key(file: Path) -> Ed25519PrivateKey:
     """Read the auditor's signing key.
 
     Raises:
-        Misuse: there is none.
+        Misuse: there is none, or others than its owner may read it.
     """
     try:
-        key = load_pem_private_key(file.read_bytes(), None)
+        with file.open("rb") as opened:
+            mode = os.fstat(opened.fileno()).st_mode
+            data = opened.read(1 << 16)
+        key = load_pem_private_key(data, None)
     except (OSError, ValueError, TypeError):
         raise Misuse(f"{file}: no Ed25519 key in PKCS#8 PEM") from None
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise Misuse(f"{file}: a key file must be its owner's alone; run chmod 600")
     if not isinstance(key, Ed25519PrivateKey):
         raise Misuse(f"{file}: not an Ed25519 key")
     return key
@@ -84,115 +101,229 @@ def create_app(settings: Settings) -> Starlette:
     """Return the host's service; it watches as long as it serves.
 
     Raises:
-        Misuse: the key is none.
+        Misuse: the key is none, or not its owner's alone.
     """
     key = read_host_key(settings.key)
     store = Store(settings.folder / "host.sqlite")
-    door: HostDoor = LoopbackDoor() if settings.loopback else PublicDoor()
-    auditor = Auditor(settings, key, store, door)
-    watcher = Watcher(settings, store, auditor, Follower(store, door, auditor))
-    host = _Host(settings, key, store, door)
+    views = Views(settings, store, int(time.time()))
+    processes = Processes(loopback=settings.loopback)
+    desk = ComplaintDesk(store, processes, views.watched)
+    host = _Host(settings, key, store, views, desk)
+    workers = _workers(settings, store, views, Auditor(settings, key, store, processes), processes)
 
     @contextlib.asynccontextmanager
     async def watching(_: Starlette) -> AsyncIterator[None]:
-        watcher.start()
+        for worker in workers:
+            worker.start()
         yield
-        watcher.stop()
+        for worker in workers:
+            worker.stop()
+        processes.close()
+        for worker in workers:
+            worker.join()
+        desk.close()
+        store.close()
 
-    routes = [
-        Route("/", host.home),
-        Route("/history.json", host.history),
-        Route("/exchanges.{kind}", host.exchanges),
-        Route("/attestations/{digest}.{kind}", host.attestation),
-        Route("/manifests/{digest}.{kind}", host.manifest),
-        Route("/complaints/{digest}", host.complaint),
-        Route("/complaints/{digest}/package", host.package, methods=["POST"]),
-        Route("/submissions", host.submit, methods=["POST"]),
-        Route("/complaints", host.complain, methods=["POST"]),
+    app = Starlette(
+        routes=host.routes(),
+        lifespan=watching,
+        middleware=[Middleware(Headers)],
+        exception_handlers={Refused: refuse, HTTPException: refuse, Exception: fail},
+    )
+    app.router.redirect_slashes = False  # to an address that the request's Host makes
+    return app
+
+
+def _workers(
+    settings: Settings, store: Store, views: Views, auditor: Auditor, run: Run
+) -> list[Watcher | SubmissionWorker]:
+    follower = Follower(store, run, auditor)
+    watchers = [
+        Watcher(exchange, settings.every_seconds, store, auditor, follower)
+        for exchange in settings.exchanges
     ]
-    return Starlette(routes=routes, lifespan=watching, exception_handlers={Refused: _refuse})
+    return [*watchers, SubmissionWorker(store, auditor, views.present_keys)]
 
 
 def serve(settings: Settings, host: str, port: int) -> None:
     """Serve until interrupted.
 
     Raises:
-        Misuse: the key is none.
+        Misuse: the key is none, or not its owner's alone.
     """
-    uvicorn.run(create_app(settings), host=host, port=port, log_level="warning")
-
-
-async def _refuse(_: Request, error: Exception) -> Response:
-    status = error.status if isinstance(error, Refused) else 500
-    return _page("notice.html", status=status, title="Not taken", text=str(error))
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    uvicorn.run(
+        create_app(settings),
+        host=host,
+        port=port,
+        http=Connection,
+        ws="none",
+        log_level="error",
+        server_header=False,
+        timeout_keep_alive=int(HEAD_SECONDS),
+        timeout_graceful_shutdown=_STOP_SECONDS,
+    )
 
 
 class _Host:
     """The handlers, over what they share."""
 
     def __init__(
-        self, settings: Settings, key: Ed25519PrivateKey, store: Store, door: HostDoor
+        self,
+        settings: Settings,
+        key: Ed25519PrivateKey,
+        store: Store,
+        views: Views,
+        desk: ComplaintDesk,
     ) -> None:
         self._settings = settings
         self._store = store
-        self._door = door
+        self._views = views
+        self._desk = desk
+        self._door: HostDoor = LoopbackDoor() if settings.loopback else PublicDoor()
         self._key_text = public_key_text(key.public_key().public_bytes_raw())
         self._list = sign_exchange_list(key, settings.exchanges, int(time.time()))
+        # Apart, so that the pages of many exchanges push none of the others out.
+        self._pages, self._exchanges = Shelf(), Shelf()
 
-    async def home(self, _: Request) -> Response:
-        """The page of everything."""
-        views = await run_in_threadpool(
-            exchange_views, self._settings, self._store, int(time.time()), SHOWN
-        )
-        return _page(
-            "home.html",
-            settings=self._settings,
-            exchanges=views,
-            open=OPEN,
-            key=self._key_text,
-            verifier=verifier_version(),
-            submissions=self._store.submissions()[-20:],
-            now=utc_text(int(time.time()), MINUTES),
-        )
+    def routes(self) -> list[Route]:
+        """Return what is served where."""
+        return [
+            Route("/", self.front),
+            Route("/history.json", self.history),
+            Route("/exchanges.{kind}", self.exchange_list),
+            Route("/exchanges/{key}.json", self.exchange_json),
+            Route("/exchanges/{key}", self.exchange),
+            Route("/attestations/{digest}.{kind}", self.attestation),
+            Route("/manifests/{digest}.{kind}", self.manifest),
+            Route("/submissions", self.submissions),
+            Route("/submissions", self.submit, methods=["POST"]),
+            Route("/submissions.json", self.submissions_json),
+            Route("/complaints", self.complain, methods=["POST"]),
+            Route("/complaints/{digest}", self.complaint),
+            Route("/complaints/{digest}/package", self.package, methods=["POST"]),
+        ]
 
-    async def history(self, _: Request) -> Response:
+    async def front(self, request: Request) -> Response:
+        """The page of the exchanges that are watched."""
+
+        def make(now: int) -> bytes:
+            return self._html(
+                "home.html",
+                now,
+                exchanges=self._views.front(now),
+                verifier=verifier_version(),
+            )
+
+        return await self._kept(request, "text/html", make, self._views.front_version())
+
+    async def history(self, request: Request) -> Response:
         """The same for programs."""
-        views = await run_in_threadpool(
-            exchange_views, self._settings, self._store, int(time.time())
-        )
-        return JSONResponse({"auditor": self._settings.name, "exchanges": list(map(facts, views))})
 
-    async def exchanges(self, request: Request) -> Response:
+        def make(now: int) -> bytes:
+            return self._json(now, exchanges=list(map(exchange_facts, self._views.front(now))))
+
+        return await self._kept(request, "application/json", make, self._views.front_version())
+
+    async def exchange(self, request: Request) -> Response:
+        """A page of one exchange, and of its snapshots."""
+        key, page, version = await self._exchange(request)
+
+        def make(now: int) -> bytes:
+            view = self._views.exchange(key, page, now)
+            resembles = self._views.resembled(view)
+            return self._html("exchange.html", now, exchange=view, page=page, resembles=resembles)
+
+        return await self._kept(request, "text/html", make, version, page)
+
+    async def exchange_json(self, request: Request) -> Response:
+        """The same for programs."""
+        key, page, version = await self._exchange(request)
+
+        def make(now: int) -> bytes:
+            view = self._views.exchange(key, page, now)
+            return self._json(now, page=page, pages=view.pages, exchange=exchange_facts(view))
+
+        return await self._kept(request, "application/json", make, version, page)
+
+    async def _exchange(self, request: Request) -> tuple[bytes, int, Hashable]:
+        """Return key, page and version of an exchange's page."""
+        page = page_number(request)
+        asked = digest(request, "key")
+        key, version, pages = await run_in_threadpool(self._views.version, asked)
+        if not 1 <= page <= pages:
+            raise Refused(404, "There is no such page.")
+        return key, page, version
+
+    async def submissions(self, request: Request) -> Response:
+        """The page of what strangers handed in."""
+
+        def make(now: int) -> bytes:
+            return self._html(
+                "submissions.html",
+                now,
+                proofs=self._views.strangers(now),
+                submissions=self._store.submissions(_SUBMISSIONS_SHOWN),
+            )
+
+        return await self._kept(request, "text/html", make, self._store.changes)
+
+    async def submissions_json(self, request: Request) -> Response:
+        """The same for programs."""
+
+        def make(now: int) -> bytes:
+            submissions = [
+                {
+                    "bundle": one.url,
+                    "public_key": public_key_text(one.public_key),
+                    "time": utc_text(one.time),
+                    "state": one.state,
+                }
+                for one in self._store.submissions(_SUBMISSIONS_SHOWN)
+            ]
+            return self._json(now, proofs=self._views.strangers(now), submissions=submissions)
+
+        return await self._kept(request, "application/json", make, self._store.changes)
+
+    async def exchange_list(self, request: Request) -> Response:
         """The signed list of exchanges."""
-        return _file(request, *self._list)
+        return file_answer(request, self._list, CHANGING)
 
     async def attestation(self, request: Request) -> Response:
         """An attestation or its signature."""
-        found = self._store.snapshot(_digest(request))
+        found = await run_in_threadpool(self._store.snapshot, digest(request))
         if found is None:
-            raise Refused(404, "No such attestation.")
-        return _file(request, found.attestation, found.attestation_signature)
+            raise Refused(404, "There is no such attestation.")
+        return file_answer(request, (found.attestation, found.attestation_signature), CHANGING)
 
     async def manifest(self, request: Request) -> Response:
         """A manifest as it was seen, or its signature: the evidence of an alarm."""
-        found = self._store.snapshot(_digest(request))
+        found = await run_in_threadpool(self._store.snapshot, digest(request))
         if found is None:
-            raise Refused(404, "No such manifest.")
-        return _file(request, found.manifest, found.signature)
+            raise Refused(404, "There is no such manifest.")
+        return file_answer(request, (found.manifest, found.signature), UNCHANGING)
 
     async def complaint(self, request: Request) -> Response:
         """A failing package: digest and code, and a warning before the package itself."""
-        found = self._store.complaint(_digest(request))
+        found = await run_in_threadpool(self._store.complaint, digest(request))
         if found is None:
-            raise Refused(404, "No such complaint.")
-        return _page("complaint.html", complaint=found, time=utc_text(found.time, MINUTES))
+            raise Refused(404, "There is no such complaint.")
+        signer = await run_in_threadpool(self._store.snapshot, found.manifest)
+        return page_answer(
+            "complaint.html",
+            complaint=found,
+            signer=signer,
+            time=utc_text(found.time, MINUTES),
+            words=explain(Code(found.code)),
+        )
 
     async def package(self, request: Request) -> Response:
         """The package, to whoever has read the warning."""
-        found = self._store.complaint(_digest(request))
-        form = await _form(request)
+        found = await run_in_threadpool(self._store.complaint, digest(request))
+        form = await read_form(request)
         if found is None or found.package is None or form.get("understood") != "yes":
-            raise Refused(404, "No such package, or its owner keeps it private.")
+            raise Refused(404, "There is no such package, or it is kept private.")
         headers = {"Content-Disposition": f'attachment; filename="{found.digest.hex()}.package"'}
         return Response(found.package, media_type="application/octet-stream", headers=headers)
 
@@ -200,16 +331,26 @@ class _Host:
         """Queue a bundle."""
         if not self._settings.submissions:
             raise Refused(403, "This host takes no submissions.")
-        form = await _form(request)
+        form = await read_form(request)
         try:
             public_key = parse_public_key(form.get("key", "").strip())
         except Misuse as error:
             raise Refused(400, str(error)) from None
         url = self._bundle_url(form.get("bundle", "").strip())
-        if not self._store.submit(url, public_key, int(time.time()), MAX_WAITING):
-            raise Refused(429, "Too many bundles are waiting: come back later.")
-        text = "Thank you. The outcome will be on the first page."
-        return _page("notice.html", status=202, title="Queued", text=text)
+        is_queued = await run_in_threadpool(
+            self._store.submit,
+            url,
+            public_key,
+            sender(request),
+            int(time.time()),
+            most=MAX_WAITING,
+            most_of_one=MAX_WAITING_OF_SENDER,
+        )
+        if not is_queued:
+            reason = "Too many bundles are waiting, of all or of you: come back later."
+            raise Refused(429, reason, {"Retry-After": "600"})
+        text = "Thank you. The outcome will be on the page of what was handed in."
+        return notice(202, "Queued", text)
 
     def _bundle_url(self, text: str) -> str:
         url = split_url(text)
@@ -221,92 +362,71 @@ class _Host:
     async def complain(self, request: Request) -> Response:
         """Check a failing package: the body, or the file of a form.
 
-        ``publish=yes`` in the query or the form is its owner's consent to its being shown.
+        ``publish=yes`` in the query or the form lets it be shown.
         """
-        data = await _body(request, MAX_PACKAGE_BYTES + MAX_FORM_BYTES)
         publish = request.query_params.get("publish") == "yes"
         from_form = request.headers.get("content-type", "").startswith("multipart/form-data")
-        if from_form:
-            data, publish = await _package_form(request, data)
         try:
-            found = await run_in_threadpool(
-                check_complaint, self._store, self._door, data, int(time.time()), publish=publish
-            )
+            with self._desk.sender(sender(request)):
+                data = await read_body(request, MAX_PACKAGE_BYTES + MAX_FORM_BYTES)
+                if from_form:
+                    data, publish = await package_form(request, data)
+                found, is_kept = await self._desk.check(data, publish=publish)
+        except Busy:
+            reason = "too many packages are being checked: come back in a minute"
+            return _outcome(from_form, 503, {"outcome": "not checked", "reason": reason})
+        except Stopped:
+            return _outcome(from_form, 503, {"outcome": "not checked", "reason": "the host ends"})
         except Misuse as error:
             return _outcome(from_form, 400, {"outcome": "not taken", "reason": str(error)})
         except CannotCheck as error:
             return _outcome(from_form, 503, {"outcome": "not checked", "reason": str(error)})
         if found is None:
             return _outcome(from_form, 200, {"outcome": "holds"})
-        digest = found.digest.hex()
-        return _outcome(from_form, 201, {"outcome": "fails", "code": found.code, "digest": digest})
+        words = asdict(explain(Code(found.code)))
+        facts = {"outcome": "fails", "code": found.code, **words, "digest": found.digest.hex()}
+        if not is_kept:
+            facts["package"] = "not kept: as many fail already as this host keeps of one proof"
+            return _outcome(from_form, 200, facts)
+        facts["package"] = "shown" if found.package is not None else "private"
+        return _outcome(from_form, 201, facts)
+
+    async def _kept(
+        self,
+        request: Request,
+        media_type: str,
+        make: Callable[[int], bytes],
+        version: Hashable,
+        page: int = 1,
+    ) -> Response:
+        """Answer with a page that is made when ``version`` or the minute has changed."""
+        now = int(time.time())
+        shelf = self._exchanges if "key" in request.path_params else self._pages
+        name = (request.url.path, page)
+        made = await shelf.get(name, (version, now // 60), lambda: make(now))
+        return conditional(request, made, media_type, CHANGING)
+
+    def _html(self, template: str, now: int, **values: object) -> bytes:
+        return render(
+            template,
+            settings=self._settings,
+            key=self._key_text,
+            now=utc_text(now, MINUTES),
+            **values,
+        )
+
+    def _json(self, now: int, **values: object) -> bytes:
+        """In ASCII: a name may hold what turns a terminal's text around."""
+        facts = {"auditor": self._settings.name, "as_of": utc_text(now), **values}
+        return json.dumps(facts, separators=(",", ":")).encode()
 
 
 def _outcome(as_page: bool, status: int, facts: dict[str, str]) -> Response:
+    headers = {"Retry-After": "60"} if status == 503 else None
     if not as_page:
-        return JSONResponse(facts, status)
-    text = ", ".join(f"{name} {value}" for name, value in facts.items() if name != "outcome")
+        return JSONResponse(facts, status, headers)
+    said = ("outcome", "finding", "advice")
+    rest = ", ".join(f"{name} {value}" for name, value in facts.items() if name not in said)
+    text = " ".join(facts[name] for name in said[1:] if name in facts) + f" {rest}."
     title = f"The package {facts['outcome']}" if status < 300 else facts["outcome"].capitalize()
-    return _page("notice.html", status=status, title=title, text=text)
-
-
-async def _package_form(request: Request, body: bytes) -> tuple[bytes, bool]:
-    """Return the file ``package`` of a form that was read, and whether it may be shown."""
-
-    async def replay() -> Message:
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    try:
-        async with Request(request.scope, replay).form(max_files=1, max_fields=4) as form:
-            file = form.get("package")
-            if not isinstance(file, UploadFile):
-                raise Refused(400, "The form has no package.")
-            return await file.read(), form.get("publish") == "yes"
-    except HTTPException:
-        raise Refused(400, "This is no form.") from None
-
-
-def _page(template: str, status: int = 200, **values: object) -> Response:
-    html = _TEMPLATES.get_template(template).render(**values)
-    return HTMLResponse(html, status, headers=_HEADERS)
-
-
-def _file(request: Request, data: bytes, signature: bytes) -> Response:
-    match request.path_params["kind"]:
-        case "msgpack":
-            content = data
-        case "sig":
-            content = signature
-        case _:
-            raise Refused(404, "No such file.")
-    headers = {"X-Content-Type-Options": "nosniff", "Access-Control-Allow-Origin": "*"}
-    return Response(content, media_type="application/octet-stream", headers=headers)
-
-
-def _digest(request: Request) -> bytes:
-    text = request.path_params["digest"]
-    if len(text) != 64 or not set(text) <= set("0123456789abcdef"):
-        raise Refused(404, "No such digest.")
-    return bytes.fromhex(text)
-
-
-async def _body(request: Request, limit: int) -> bytes:
-    """Read at most ``limit`` bytes of a body, whatever length it declares."""
-    data = bytearray()
-    try:
-        async for chunk in request.stream():
-            data += chunk
-            if len(data) > limit:
-                raise Refused(413, f"More than {limit} bytes.")
-    except ClientDisconnect:
-        raise Refused(400, "Cut off.") from None
-    return bytes(data)
-
-
-async def _form(request: Request) -> dict[str, str]:
-    """Read a small form; of a field that occurs twice the last counts."""
-    data = await _body(request, MAX_FORM_BYTES)
-    try:
-        return dict(parse_qsl(data.decode("utf-8"), max_num_fields=16))
-    except ValueError:
-        raise Refused(400, "This is no form.") from None
+    return notice(status, title, text, headers)

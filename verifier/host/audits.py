@@ -1,11 +1,14 @@
 """One look at one bundle: is its manifest new, and if so, does it hold?
 
-The numbers are those of `Auditor.look`:
+The numbers are those of `Auditor`:
 
-1. The manifest, under the exchange's key. Anything else that is served is no news of the exchange.
-2. Known already: nothing to do, but a rejected one is tried again after a while, since a copy may
-   have been damaged. Else the audit must fit the host's limits on bytes and time.
-3. The audit. What cannot be read, or is not there yet, is no outcome: the next look tries again.
+1. The manifest, under a key of the exchange. Anything else that is served is no news of it.
+2. Settled already: nothing to do. The exchange's own place is audited even where a copy that
+   somebody handed in was accepted, and again after a while where it was rejected, since it may have
+   been damaged. A copy of what is known is audited, too: it is a place where complaints can be
+   checked, and nothing else.
+3. The audit, within limits of bytes, time and memory; those of what a stranger handed in are small.
+   What cannot be read, or is not there yet, is no outcome: the next look tries again.
 4. The outcome is signed and kept, in one transaction. A fault counts against the exchange only if
    the exchange's own place serves it, or the signed manifest itself is at fault: anybody can serve
    a damaged copy.
@@ -14,34 +17,46 @@ The numbers are those of `Auditor.look`:
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from verifier.account import AccountError, canonical_name
 from verifier.chain.levels import Level
-from verifier.errors import CannotCheck, Code, Rejected
+from verifier.errors import Code, Rejected
+from verifier.host.alarms import is_ahead
 from verifier.host.attestation import (
     ATTESTATION_VERSION,
     CHECKED,
     NO_NODE,
     NOT_CHECKED,
     Attestation,
-    AttestedAsset,
     sign_attestation,
     verifier_version,
 )
+from verifier.host.jobs import (
+    STRANGERS_NICE,
+    AuditBundle,
+    Finding,
+    Limits,
+    ReadManifest,
+    Run,
+    SignedManifest,
+)
 from verifier.host.settings import Settings
 from verifier.host.store import Audited, Store
-from verifier.http_source import Door, HttpSource
 from verifier.keys import is_signed
-from verifier.manifest import CheckedManifest, check_manifest, read_signed_manifest
-from verifier.policy import Policy
+from verifier.manifest import SNAPSHOT_ID
+from verifier.params import MAX_TIME
 from verifier.statement import manifest_digest
-from verifier.verify import Report, audit
-from verifier.wire import Manifest, read_record
 
 RETRY_SECONDS = 3600
+
+# To read a manifest or an index: two requests at the pace that is bearable, and the start.
+LOOK = Limits(seconds=150, memory=2**29)
+# The largest evidence that the format allows takes 2.6 GiB; a stranger's is to be smaller.
+AUDIT_MEMORY, SUBMISSION_MEMORY = 4 * 2**30, 2**30
 
 
 class Auditor:
@@ -52,16 +67,16 @@ class Auditor:
         settings: Settings,
         key: Ed25519PrivateKey,
         store: Store,
-        door: Door,
+        run: Run,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
         self._key = key
         self._store = store
-        self._door = door
+        self._run = run
         self._now = now
 
-    def look(self, url: str, public_key: bytes, *, own: bool) -> Audited:
+    def look(self, url: str, keys: Sequence[bytes], *, own: bool) -> Audited:
         """Look at what is served below a URL; return what is known of its manifest afterwards.
 
         ``own``: the URL is the exchange's, as the host's settings have it.
@@ -72,119 +87,142 @@ class Auditor:
             CannotCheck: it could not be read, or is over the host's limits.
             Misuse: the URL is malformed.
         """
-        # 1
-        with closing(HttpSource(url, door=self._door)) as source:
-            data, signature = read_signed_manifest(source)
-        if not is_signed(public_key, "manifest-signature", data, signature):
-            raise Rejected(Code.MANIFEST_BAD_SIGNATURE, "manifest", "not signed by this key")
+        return self.settle(url, *self.read(url, keys), own=own)
+
+    def read(self, url: str, keys: Sequence[bytes]) -> tuple[SignedManifest, bytes]:
+        """Return the manifest that is served below a URL, and which of ``keys`` signed it (1).
+
+        Raises:
+            Rejected: none of them did, or there is none.
+            CannotCheck: it could not be read.
+            Misuse: the URL is malformed.
+        """
+        found = self._run(ReadManifest(url), LOOK)
+        for key in keys:
+            if is_signed(key, "manifest-signature", found.data, found.signature):
+                return found, key
+        raise Rejected(Code.MANIFEST_BAD_SIGNATURE, "manifest", "not signed by this key")
+
+    def settle(self, url: str, signed: SignedManifest, public_key: bytes, *, own: bool) -> Audited:
+        """Return what is known of a manifest that was read below a URL, after an audit if due.
+
+        Raises:
+            Rejected, CannotCheck: see `look`.
+        """
         # 2
-        digest = manifest_digest(data)
+        digest = manifest_digest(signed.data)
         known = self._store.snapshot(digest)
-        if known is not None and (
-            not known.code or not own or self._now() - known.audited < RETRY_SECONDS
-        ):
+        if known is not None and not self._is_due(known, url, own):
             return known
         # 3
-        fault: Rejected | None = None
-        report: Report | None = None
-        try:
-            checked = check_manifest(data, signature, public_key, Policy())
-            self._check_size(checked)
-            report = self._audit(url, public_key, digest)
-        except Rejected as error:
-            uploading = error.code == Code.BUNDLE_MISSING_FILE
-            if uploading or not (own or error.code.startswith("manifest.")):
-                raise
-            fault = error
+        finding = self._audit(url, signed, public_key, own=own)
+        is_missing = finding.code == Code.BUNDLE_MISSING_FILE
+        if is_missing or (finding.code and not own and not _is_told_by_manifest(finding)):
+            raise Rejected(Code(finding.code), finding.place, finding.message)
         # 4
-        found = self._outcome(url, public_key, data, signature, report, fault)
-        self._store.add_snapshot(found)
+        if known is None or own:
+            self._store.add_snapshot(self._outcome(url, signed, public_key, finding, own=own))
+        else:
+            self._store.note_place(digest, url, int(self._now()))
+        found = self._store.snapshot(digest)
+        assert found is not None  # noqa: S101 (it is kept by now)
         return found
 
-    def _check_size(self, checked: CheckedManifest) -> None:
-        total = sum(
-            shape.file_bytes(level)
-            for shape in map(checked.shape, checked.manifest.assets)
-            for level in range(shape.levels)
+    def _is_due(self, known: Audited, url: str, own: bool) -> bool:
+        if known.code == Code.CHECK_FUTURE and not is_ahead(known, int(self._now())):
+            return True
+        if not own:
+            return url not in self._store.places(known.digest)
+        is_rejected = bool(known.code) and self._now() - known.audited >= RETRY_SECONDS
+        return not known.own or is_rejected
+
+    def _audit(self, url: str, signed: SignedManifest, public_key: bytes, *, own: bool) -> Finding:
+        settings = self._settings
+        most_bytes = settings.bundle_bytes if own else settings.submission_bytes
+        job = AuditBundle(
+            manifest=signed.data,
+            most_bytes=most_bytes,
+            public_key=public_key,
+            signature=signed.signature,
+            threads=settings.jobs,
+            url=url,
         )
-        if total > self._settings.bundle_bytes:
-            message = f"the pages have {total} bytes, more than this host reads"
-            raise CannotCheck(Code.CHECK_UNREADABLE, message)
-
-    def _audit(self, url: str, public_key: bytes, digest: bytes) -> Report:
-        end = time.monotonic() + self._settings.audit_seconds
-
-        def watch(*_: object) -> None:
-            if time.monotonic() > end:
-                raise CannotCheck(Code.CHECK_UNREADABLE, "the audit took too long")
-
-        source = HttpSource(url, door=self._door)
-        report = audit(source, public_key, jobs=self._settings.jobs, progress=watch, on_check=watch)
-        if report.digest != digest:
-            raise CannotCheck(Code.CHECK_UNREADABLE, "the manifest changed during the audit")
-        return report
+        if own:
+            return self._run(job, Limits(settings.audit_seconds, AUDIT_MEMORY))
+        return self._run(
+            job, Limits(settings.submission_seconds, SUBMISSION_MEMORY, STRANGERS_NICE)
+        )
 
     def _outcome(
-        self,
-        url: str,
-        public_key: bytes,
-        data: bytes,
-        signature: bytes,
-        report: Report | None,
-        fault: Rejected | None,
+        self, url: str, signed: SignedManifest, public_key: bytes, finding: Finding, *, own: bool
     ) -> Audited:
         """Sign what was found. A manifest that cannot be read is known by its digest alone."""
-        try:
-            manifest: Manifest | None = read_record(Manifest, data)
-        except ValueError:
-            manifest = None
-        digest, now = manifest_digest(data), int(self._now())
-        levels = {asset.code: asset.level for asset in report.assets} if report else {}
-        assets = tuple(
-            AttestedAsset(
-                asset.code, asset.ratio.den, str(levels.get(asset.code, "")), asset.ratio.num
-            )
-            for asset in (manifest.assets if manifest else ())
-        )
-        chain = bool(report) and all(level is Level.CHAIN for level in levels.values())
-        attestation = Attestation(
-            assets=assets if report else (),
-            checked=CHECKED if report else (),
-            code=fault.code if fault else "",
-            exchange=manifest.exchange if manifest else "",
-            manifest=digest,
-            not_checked=NOT_CHECKED if chain else (*NOT_CHECKED, NO_NODE),
-            place=fault.where[:256] if fault else "",
-            public_key=public_key,
-            snapshot_id=manifest.snapshot_id if manifest else "",
-            time=now,
-            verifier=verifier_version(),
-            version=ATTESTATION_VERSION,
-        )
-        attested, attested_signature = sign_attestation(self._key, attestation)
+        now = int(self._now())
+        attestation = _attestation(finding, manifest_digest(signed.data), public_key, now)
+        data, signature = sign_attestation(self._key, attestation)
         return Audited(
-            digest=digest,
+            digest=attestation.manifest,
             public_key=public_key,
             exchange=attestation.exchange,
             snapshot_id=attestation.snapshot_id,
-            previous=manifest.previous if manifest else bytes(32),
-            time=min(manifest.time, 2**40) if manifest else now,
+            previous=finding.previous,
+            time=min(finding.time, MAX_TIME) or now,
+            seen=now,
             url=url,
+            own=own,
             audited=now,
-            code=attestation.code,
-            place=attestation.place,
-            details={
-                "assets": [[item.code, item.level, item.num, item.den] for item in assets],
-                "chains": [[c.name, c.height, c.hash.hex()] for c in manifest.chains]
-                if manifest
-                else [],
-                "old_keys": [change.old_key.hex() for change in manifest.rotation]
-                if manifest and not attestation.code.startswith("manifest.")
-                else [],
-                "block_times": dict(report.block_times) if report else {},
-            },
-            manifest=data,
-            signature=signature,
-            attestation=attested,
-            attestation_signature=attested_signature,
+            code=finding.code,
+            place=finding.place,
+            details=_details(finding),
+            manifest=signed.data,
+            signature=signed.signature,
+            attestation=data,
+            attestation_signature=signature,
         )
+
+
+def _is_of_manifest(finding: Finding) -> bool:
+    return finding.code.startswith("manifest.")
+
+
+def _is_told_by_manifest(finding: Finding) -> bool:
+    return _is_of_manifest(finding) or finding.code == Code.CHECK_FUTURE
+
+
+def _name(finding: Finding) -> str:
+    """Return the exchange's name, empty if readers could not be shown it."""
+    try:
+        return finding.exchange if canonical_name(finding.exchange) == finding.exchange else ""
+    except AccountError:
+        return ""
+
+
+def _attestation(finding: Finding, digest: bytes, public_key: bytes, now: int) -> Attestation:
+    accepted = not finding.code
+    chain = accepted and all(asset.level == Level.CHAIN for asset in finding.assets)
+    return Attestation(
+        assets=finding.assets if accepted else (),
+        checked=CHECKED if accepted else (),
+        code=finding.code,
+        exchange=_name(finding),
+        manifest=digest,
+        not_checked=NOT_CHECKED if chain else (*NOT_CHECKED, NO_NODE),
+        place=finding.place,
+        public_key=public_key,
+        snapshot_id=finding.snapshot_id if SNAPSHOT_ID.fullmatch(finding.snapshot_id) else "",
+        time=now,
+        verifier=verifier_version(),
+        version=ATTESTATION_VERSION,
+    )
+
+
+def _details(finding: Finding) -> dict[str, Any]:
+    """Return what pages show beside; nothing of a manifest whose own fields are at fault."""
+    if _is_of_manifest(finding):
+        return {"assets": [], "chains": [], "old_keys": [], "block_times": {}}
+    return {
+        "assets": [[item.code, item.level, item.num, item.den] for item in finding.assets],
+        "chains": [[chain.name, chain.height, chain.hash.hex()] for chain in finding.chains],
+        "old_keys": [key.hex() for key in finding.old_keys],
+        "block_times": {block.chain: block.time for block in finding.block_times},
+    }

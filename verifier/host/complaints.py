@@ -3,84 +3,161 @@
 A balance that a customer types may be mistyped, which is no fraud, so none is asked for: the
 package is checked for the account that it names. Only one that the exchange signed, for a manifest
 that this host has seen, can count against the exchange.
+
+Whatever a check meets, pages are answered: checks have threads of their own, and their number is
+bounded, in all, of one sender, and for one exchange, of whose packages one is checked at a time.
+All that strangers handed in counts as one exchange, so that no server of theirs keeps the customers
+of a watched one waiting.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from contextlib import closing
+import time
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 
-from verifier.account import AccountError, canonical_account_id
-from verifier.errors import CannotCheck, Code, Misuse, Rejected
+from verifier.errors import CannotCheck, Code, Misuse
+from verifier.host.jobs import (
+    STRANGERS_NICE,
+    CheckPackage,
+    Limits,
+    Run,
+    Verdict,
+    open_package,
+)
+from verifier.host.settings import WatchedExchange
 from verifier.host.store import Audited, Complaint, Store
-from verifier.http_source import Door, HttpSource
-from verifier.inclusion import check_leaves, check_package
 from verifier.keys import is_signed
-from verifier.manifest import CheckedManifest, check_manifest
-from verifier.params import MAX_PACKAGE_BYTES
-from verifier.policy import Policy
-from verifier.wire import Package, PackageBody, read_record
+
+# Being checked or waiting: in all, and for one exchange; of one sender, being read as well.
+MAX_PACKAGES, MAX_OF_SENDER, MAX_FOR_EXCHANGE = 32, 2, 8
+# A place that takes longer is none, and the next is tried, of so many.
+_CHECK, _PLACES = Limits(seconds=30, memory=2**29, nice=STRANGERS_NICE), 3
+_WAIT_SECONDS = 25  # for those before, of the same exchange; less than one that stalls takes
+_STRANGERS = b""
+# A package with a thousand parts has a tenth of it.
+MAX_SHOWN_BYTES = 2**18
 
 
-def check_complaint(
-    store: Store, door: Door, data: bytes, now: int, *, publish: bool
-) -> Complaint | None:
-    """Check a package; keep and return the complaint if it fails by itself, None if it holds.
+class Busy(Exception):
+    """There is no room for one more."""
 
-    ``publish``: whether its owner agrees that the package itself is shown.
 
-    Raises:
-        Misuse: it is no package, not signed by the exchange, or of a manifest never seen here.
-        CannotCheck: the bundle could not be read.
+class ComplaintDesk:
+    """Checks packages that are handed in, for one event loop.
+
+    ``watched`` gives the exchange of the settings that has, or had, a key.
     """
-    found, body = _identify(store, data)
-    checked = check_manifest(found.manifest, found.signature, found.public_key, Policy())
-    try:
-        _check(checked, found, door, data, body)
-    except Rejected as error:
-        package = data if publish else None
-        digest = hashlib.sha256(data).digest()
-        complaint = Complaint(digest, found.digest, error.code, error.where, now, package)
-        store.add_complaint(complaint)
-        return complaint
-    return None
 
+    def __init__(
+        self, store: Store, run: Run, watched: Callable[[bytes], WatchedExchange | None]
+    ) -> None:
+        self._store = store
+        self._run = run
+        self._watched = watched
+        self._threads = ThreadPoolExecutor(MAX_PACKAGES, "complaint")
+        self._present: Counter[Hashable] = Counter()  # by sender and exchange; None: all
+        self._checking: defaultdict[bytes, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-def _identify(store: Store, data: bytes) -> tuple[Audited, PackageBody]:
-    """Return the manifest that a package is for, and the package's body."""
-    if not 1 <= len(data) <= MAX_PACKAGE_BYTES:
-        raise Misuse("a package has 1 byte to 1 MiB")
-    try:
-        package = read_record(Package, data)
-        body = read_record(PackageBody, package.body)
-    except ValueError:
-        raise Misuse("this is no inclusion package") from None
-    found = store.snapshot(body.manifest)
-    if found is None:
-        raise Misuse("the package is for a proof that this host has not audited")
-    if not is_signed(found.public_key, "package-signature", package.body, package.signature):
-        raise Misuse("the exchange did not sign this package")
-    if found.code.startswith("manifest."):
-        raise Misuse("the package is for a manifest that is itself rejected")
-    return found, body
+    def close(self) -> None:
+        """End the threads, once the jobs that they wait for have ended."""
+        self._threads.shutdown(cancel_futures=True)
 
+    @contextmanager
+    def sender(self, name: str) -> Iterator[None]:
+        """Have a sender at the desk, from before its package is read.
 
-def _check(
-    checked: CheckedManifest, found: Audited, door: Door, data: bytes, body: PackageBody
-) -> None:
-    """The light check, for the account that the package names.
+        Raises:
+            Busy: it has as many there already as one may have.
+        """
+        with self._room(name, MAX_OF_SENDER):
+            yield
 
-    An id that has no canonical form is one that no customer can type: `package.wrong-account`.
-    """
-    try:
-        named = canonical_account_id(body.account_id, checked.manifest.account_id_type)  # type: ignore[arg-type]
-    except AccountError:
-        named = ""
-    check_package(checked, data, named)
-    with closing(HttpSource(found.url, door=door)) as source:
+    async def check(self, package: bytes, *, publish: bool) -> tuple[Complaint | None, bool]:
+        """Check a package; return the complaint if it fails by itself, and whether that is kept.
+
+        ``publish``: whoever hands it in agrees that the package itself is shown, which it is only
+        where its exchange is watched: a stranger could sign any number of them.
+
+        Raises:
+            Busy: there is no room, or none for this exchange.
+            Misuse: it is no package, not signed by the exchange, or of a manifest never seen here.
+            CannotCheck: the bundle could not be read.
+        """
+        found = await asyncio.to_thread(self._find, package)
+        watched = self._watched(found.public_key)
+        exchange = watched.public_key if watched else _STRANGERS
+        with self._room(None, MAX_PACKAGES), self._room(exchange, MAX_FOR_EXCHANGE):
+            async with self._turn(exchange):
+                loop = asyncio.get_running_loop()
+                check = partial(self._check, package, found, watched)
+                verdict = await loop.run_in_executor(self._threads, check)
+        if not verdict.code:
+            return None, False
+        may_be_shown = publish and watched is not None and len(package) <= MAX_SHOWN_BYTES
+        digest, shown = hashlib.sha256(package).digest(), package if may_be_shown else None
+        now = int(time.time())
+        complaint = Complaint(digest, found.digest, verdict.code, verdict.place, now, shown)
+        add = self._store.add_complaint
+        return complaint, await asyncio.to_thread(add, found.public_key, complaint)
+
+    def _find(self, package: bytes) -> Audited:
+        """Return the manifest that a package is for.
+
+        Raises:
+            Misuse: see `check`.
+        """
+        body, signature, digest = open_package(package)
+        found = self._store.snapshot(digest)
+        if found is None:
+            raise Misuse("the package is for a proof that this host has not audited")
+        if not is_signed(found.public_key, "package-signature", body, signature):
+            raise Misuse("the exchange did not sign this package")
+        if found.code.startswith("manifest."):
+            raise Misuse("the package is for a manifest that is itself rejected")
+        return found
+
+    def _check(self, package: bytes, found: Audited, watched: WatchedExchange | None) -> Verdict:
+        """Check a package at the first place that can be used; the first says why none can.
+
+        What the settings have is the first of all, then the exchange's own places of before.
+        """
+        own = [watched.place_of(found.snapshot_id)] if watched else []
+        places = dict.fromkeys([*own, *self._store.places(found.digest)])
+        first: CannotCheck | None = None
+        for url in list(places)[:_PLACES]:
+            job = CheckPackage(found.manifest, package, found.public_key, found.signature, url)
+            try:
+                return self._run(job, _CHECK)
+            except CannotCheck as error:
+                first = first or error
+        raise first or CannotCheck(Code.CHECK_UNREADABLE, "no place of the bundle is known")
+
+    @asynccontextmanager
+    async def _turn(self, exchange: bytes) -> AsyncIterator[None]:
+        lock = self._checking[exchange]
         try:
-            check_leaves(source, checked, body, openings=False)
-        except Rejected as error:
-            message = f"the copy of the proof at hand is damaged: {error.code}"
-            raise CannotCheck(Code.CHECK_UNREADABLE, message) from None
-        check_leaves(source, checked, body)
+            async with asyncio.timeout(_WAIT_SECONDS):
+                await lock.acquire()
+        except TimeoutError:
+            raise Busy from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextmanager
+    def _room(self, key: Hashable, most: int) -> Iterator[None]:
+        if self._present[key] >= most:
+            raise Busy
+        self._present[key] += 1
+        try:
+            yield
+        finally:
+            self._present[key] -= 1
+            self._present += Counter()  # lets go of zeros

@@ -11,19 +11,48 @@ import socket
 import ssl
 from collections.abc import Callable, Sequence
 from http.client import HTTPConnection, HTTPSConnection
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import SplitResult
 
 from verifier.errors import CannotCheck, Code
 
 HTTPS_PORT = 443
 
+# Of the registries of IANA for special purposes, for IPv4 and IPv6 (RFC 6890): all that is set
+# apart, whether it can be reached or not, since no file host is there; and multicast (RFC 1112).
+_SPECIAL_V4 = tuple(
+    map(
+        IPv4Network,
+        (
+            "0.0.0.0/8",
+            "10.0.0.0/8",
+            "100.64.0.0/10",
+            "127.0.0.0/8",
+            "169.254.0.0/16",
+            "172.16.0.0/12",
+            "192.0.0.0/24",
+            "192.0.2.0/24",
+            "192.31.196.0/24",
+            "192.52.193.0/24",
+            "192.88.99.0/24",
+            "192.168.0.0/16",
+            "192.175.48.0/24",
+            "198.18.0.0/15",
+            "198.51.100.0/24",
+            "203.0.113.0/24",
+            "224.0.0.0/4",
+            "240.0.0.0/4",
+        ),
+    )
+)
+# All of IPv6 that is given out to networks of the internet (RFC 4291, 2.4), and what of it is not.
+_UNICAST_V6 = IPv6Network("2000::/3")
+_SPECIAL_V6 = tuple(
+    map(IPv6Network, ("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20"))
+)
 # IPv6 addresses that stand for an IPv4 address, in their last or (6to4) second to fifth 16 bits.
 _NAT64 = IPv6Network("64:ff9b::/96")
 _SIX_TO_FOUR = IPv6Network("2002::/16")
-_COMPATIBLE = IPv6Network("::/96")
-# Local translation and tunnels: where they lead cannot be told.
-_UNKNOWABLE = (IPv6Network("64:ff9b:1::/48"), IPv6Network("2001::/32"))
 
 Resolve = Callable[[str, int], Sequence[str]]
 
@@ -46,18 +75,34 @@ def is_public(text: str) -> bool:
         return False
     if isinstance(address, IPv6Address):
         inner = _embedded(address)
-        if inner is not None:
-            return is_public(str(inner))
-        if any(address in network for network in _UNKNOWABLE):
-            return False
-    return address.is_global and not address.is_multicast and not address.is_reserved
+        if inner is None:
+            is_unicast = address in _UNICAST_V6 and address.scope_id is None
+            return is_unicast and not any(address in network for network in _SPECIAL_V6)
+        address = inner
+    return not any(address in network for network in _SPECIAL_V4)
+
+
+def client_network(host: str) -> str:
+    """Return the client that an address stands for: of IPv6, where one client has many, the /64.
+
+    What a proxy may say instead of an address is one client, "".
+    """
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return ""
+    if isinstance(address, IPv4Address):
+        return host
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(IPv6Network((address.packed, 64), strict=False))
 
 
 def _embedded(address: IPv6Address) -> IPv4Address | None:
     if address.ipv4_mapped is not None:
         return address.ipv4_mapped
     value = int(address)
-    if address in _NAT64 or address in _COMPATIBLE:
+    if address in _NAT64:
         return IPv4Address(value & 0xFFFFFFFF)
     if address in _SIX_TO_FOUR:
         return IPv4Address(value >> 80 & 0xFFFFFFFF)

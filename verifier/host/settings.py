@@ -10,9 +10,10 @@ from typing import Any
 
 from verifier.account import AccountError, canonical_name
 from verifier.errors import Misuse
+from verifier.history import snapshot_path
 from verifier.keys import parse_public_key
 
-_HOUR = 3600
+_MINUTE, _HOUR = 60, 3600
 _KEYS: dict[str, type] = {
     "name": str,
     "key": str,
@@ -22,6 +23,8 @@ _KEYS: dict[str, type] = {
     "audit_hours": int,
     "jobs": int,
     "submissions": bool,
+    "submission_minutes": int,
+    "submission_bytes": int,
     "exchange": list,
 }
 _EXCHANGE_KEYS: dict[str, type] = {
@@ -52,6 +55,12 @@ class WatchedExchange:
         """The URL that is given."""
         return self.bundle or self.history
 
+    def place_of(self, snapshot_id: str) -> str:
+        """Return where the bundle of a snapshot is, or was when it was the newest."""
+        if self.bundle:
+            return self.bundle
+        return f"{self.history.rstrip('/')}/{snapshot_path(snapshot_id)}"
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -59,7 +68,9 @@ class Settings:
 
     name: the auditor's own. key: file of its Ed25519 key (PKCS#8 PEM). folder: where it keeps its
     database. every_seconds: between two looks at one exchange. bundle_bytes, audit_seconds: the
-    most that one audit may read and take. loopback: admits plain HTTP to this machine; for tests.
+    most that one audit of a watched exchange may read and take; submission_bytes and
+    submission_seconds: the same of what a stranger handed in. jobs: threads of an audit.
+    loopback: admits plain HTTP to this machine; for tests.
     """
 
     name: str
@@ -71,6 +82,8 @@ class Settings:
     audit_seconds: int = 6 * _HOUR
     jobs: int = 1
     submissions: bool = True
+    submission_seconds: int = 10 * _MINUTE
+    submission_bytes: int = 10**9
     loopback: bool = False
 
 
@@ -102,6 +115,8 @@ def read_settings(file: Path, *, loopback: bool = False) -> Settings:
         audit_seconds=_whole(file, found, "audit_hours", 6) * _HOUR,
         jobs=_whole(file, found, "jobs", 1),
         submissions=found.get("submissions", True),
+        submission_seconds=_whole(file, found, "submission_minutes", 10) * _MINUTE,
+        submission_bytes=_whole(file, found, "submission_bytes", 10**9, most=10**15),
         loopback=loopback,
     )
 
@@ -137,10 +152,12 @@ def _check_keys(
         raise Misuse(f"{where}: {key} is missing")
 
 
-def _whole(where: object, found: dict[str, Any], key: str, default: int) -> int:
+def _whole(
+    where: object, found: dict[str, Any], key: str, default: int, *, most: int = 10**6
+) -> int:
     value: int = found.get(key, default)
-    if not 1 <= value <= 10**6:
-        raise Misuse(f"{where}: {key} is not 1 to 1,000,000")
+    if not 1 <= value <= most:
+        raise Misuse(f"{where}: {key} is not 1 to {most:,}")
     return value
 
 

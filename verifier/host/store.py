@@ -1,16 +1,20 @@
 """What the host remembers: manifests that it saw, what became of them, submissions and complaints.
 
-One SQLite file. Every write is one transaction; a killed host has done a thing or has not, and an
-audit that was cut off is done again. Manifests are kept whole with their signatures: two of them
-for one snapshot are evidence.
+One SQLite file, of which this process alone writes. Every write is one transaction; a killed host
+has done a thing or has not, and an audit that was cut off is done again. Manifests are kept whole
+with their signatures: two of them for one snapshot are evidence. Of what strangers hand in, the
+number is bounded.
 """
 
+# ruff: noqa: S608 (queries are put together of names in this file and of question marks)
 from __future__ import annotations
 
 import json
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -47,7 +51,27 @@ CREATE TABLE listed (
     tried INTEGER NOT NULL, fault TEXT NOT NULL, PRIMARY KEY (public_key, snapshot_id)
 ) STRICT;
 """,
+    # Before, every URL was the exchange's own, or one that somebody had handed in.
+    """
+ALTER TABLE snapshot ADD COLUMN own INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE snapshot ADD COLUMN seen INTEGER NOT NULL DEFAULT 0;
+UPDATE snapshot SET seen = audited, own = url NOT IN (SELECT url FROM submission);
+ALTER TABLE submission ADD COLUMN sender TEXT NOT NULL DEFAULT '';
+CREATE TABLE place (
+    digest BLOB NOT NULL, url TEXT NOT NULL, own INTEGER NOT NULL, seen INTEGER NOT NULL,
+    PRIMARY KEY (digest, url)
+) STRICT;
+INSERT INTO place SELECT digest, url, own, seen FROM snapshot;
+CREATE INDEX by_manifest ON complaint (manifest, time);
+""",
 )
+
+# Of places of one manifest, the exchange's own and others each, the newest so many are kept.
+MAX_PLACES = 4
+# Of failing packages for one manifest so many are kept, and of these so many to be shown whole.
+MAX_COMPLAINTS, MAX_PACKAGES = 1000, 100
+# Of bundles that were handed in and looked at, so many are remembered.
+MAX_SUBMISSIONS = 200
 
 # What has become of an entry of an index.
 DROPPED, CHANGED = "dropped", "changed"
@@ -57,8 +81,10 @@ DROPPED, CHANGED = "dropped", "changed"
 class Outcome:
     """What became of a manifest; ``code`` is empty if its bundle was accepted.
 
+    ``own``: the bundle at ``url`` is the exchange's own copy, and not one that somebody handed in.
     ``details`` has for each asset its code, level and ratio, for each chain its block, the times of
-    those blocks whose header the evidence shows, and the key that a change of keys replaced.
+    those blocks whose header the evidence shows, and the key that a change of keys replaced. Times
+    in Unix seconds: ``time`` is the manifest's own word, ``seen`` when this host first read it.
     """
 
     digest: bytes
@@ -67,7 +93,9 @@ class Outcome:
     snapshot_id: str
     previous: bytes
     time: int
+    seen: int
     url: str
+    own: bool
     audited: int
     code: str
     place: str
@@ -77,6 +105,11 @@ class Outcome:
     def entry(self) -> Entry:
         """What a true index says of it."""
         return Entry(self.digest, self.previous, self.snapshot_id, self.time)
+
+    @property
+    def dated(self) -> int:
+        """The time from which it counts: its own, but no later than it was seen."""
+        return min(self.time, self.seen)
 
 
 @dataclass(frozen=True)
@@ -117,7 +150,7 @@ class Submission:
 
 @dataclass(frozen=True)
 class Complaint:
-    """A package that the exchange signed and that fails; ``package`` only if its owner agreed."""
+    """A package that the exchange signed and that fails; ``package`` only if it may be shown."""
 
     digest: bytes
     manifest: bytes
@@ -127,12 +160,24 @@ class Complaint:
     package: bytes | None
 
 
+@dataclass(frozen=True)
+class Complaints:
+    """Of one manifest how many packages fail, and of the newest digest, code, and if shown."""
+
+    total: int
+    newest: tuple[tuple[bytes, str, bool], ...]
+
+
 class Store:
-    """The database of a host; its methods may be called from any thread."""
+    """The database of a host, its owner's alone; its methods may be called from any thread."""
 
     def __init__(self, file: Path) -> None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = threading.Lock()
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+        file.chmod(0o600)
+        self._lock = threading.RLock()
+        self._changes = self._looks = 0
+        self._versions: Counter[bytes] = Counter()
         self._database = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")
@@ -146,28 +191,107 @@ class Store:
         """Let go of the file."""
         self._database.close()
 
+    @property
+    def changes(self) -> int:
+        """A number that grows with every change of anything."""
+        return self._changes
+
+    @property
+    def looks(self) -> int:
+        """A number that grows with every look at an exchange."""
+        return self._looks
+
+    def version(self, keys: Collection[bytes]) -> int:
+        """Return a number that grows with every change of the snapshots of some keys."""
+        return sum(self._versions[key] for key in keys)
+
     def _all(self, query: str, *values: Any) -> list[Any]:
         with self._lock:
             return self._database.execute(query, values).fetchall()
 
+    @contextmanager
+    def _changing(self, public_key: bytes | None = None) -> Iterator[sqlite3.Connection]:
+        """One transaction that changes something, of the snapshots of a key if one is given."""
+        with self._lock:
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._database
+            except BaseException:
+                self._database.execute("ROLLBACK")
+                raise
+            self._database.execute("COMMIT")
+            self._changes += 1
+            if public_key is not None:
+                self._versions[public_key] += 1
+
     def add_snapshot(self, found: Audited) -> None:
-        """Keep the outcome of an audit, in place of an earlier one of the same manifest."""
+        """Keep the outcome of an audit, in place of an earlier one of the same manifest.
+
+        What was found of a copy that somebody handed in never replaces what was found of the
+        exchange's own. When the manifest was first seen stays.
+        """
         values = {name: getattr(found, name) for name in Audited.__dataclass_fields__}
         values["details"] = json.dumps(found.details)
         marks = ", ".join("?" * len(values))
-        self._all(f"INSERT OR REPLACE INTO snapshot VALUES ({marks})", *values.values())  # noqa: S608
+        fresh = ", ".join(f"{name} = excluded.{name}" for name in values if name != "seen")
+        with self._changing(found.public_key) as database:
+            database.execute(
+                f"INSERT INTO snapshot ({', '.join(values)}) VALUES ({marks}) "
+                f"ON CONFLICT (digest) DO UPDATE SET {fresh}, seen = min(seen, excluded.seen) "
+                "WHERE excluded.own >= own",
+                tuple(values.values()),
+            )
+            _note_place(database, found.digest, found.url, found.own, found.audited)
+
+    def note_place(self, digest: bytes, url: str, time: int) -> None:
+        """Keep where somebody has a copy of a manifest's bundle."""
+        with self._changing() as database:
+            _note_place(database, digest, url, False, time)
+
+    def places(self, digest: bytes) -> list[str]:
+        """Return where a manifest's bundle is: the exchange's own places first, then others."""
+        query = "SELECT url FROM place WHERE digest = ? ORDER BY own DESC, seen DESC"
+        return [row[0] for row in self._all(query, digest)]
 
     def snapshot(self, digest: bytes) -> Audited | None:
         """Return what is known of a manifest."""
-        rows = self._all("SELECT * FROM snapshot WHERE digest = ?", digest)
+        rows = self._all(f"SELECT {_names(Audited)} FROM snapshot WHERE digest = ?", digest)
         return _read(Audited, rows[0]) if rows else None
 
-    def snapshots(self, public_key: bytes) -> list[Outcome]:
-        """Return all manifests of an exchange, the newest first."""
-        names = ", ".join(Outcome.__dataclass_fields__)
-        query = f"SELECT {names} FROM snapshot WHERE public_key = ? "  # noqa: S608
-        rows = self._all(query + "ORDER BY time DESC, audited DESC", public_key)
-        return [_read(Outcome, row) for row in rows]
+    def snapshots(self, keys: Sequence[bytes], most: int = -1, after: int = 0) -> list[Outcome]:
+        """Return manifests of an exchange's keys, the newest first: ``most`` ``after`` so many."""
+        query = (
+            f"SELECT {_names(Outcome)} FROM snapshot WHERE public_key IN ({_marks(keys)}) "
+            "ORDER BY min(time, seen) DESC, seen DESC, time DESC LIMIT ? OFFSET ?"
+        )
+        return [_read(Outcome, row) for row in self._all(query, *keys, most, after)]
+
+    def count(self, keys: Sequence[bytes]) -> int:
+        """Return how many manifests of some keys there are."""
+        query = f"SELECT count(*) FROM snapshot WHERE public_key IN ({_marks(keys)})"
+        count: int = self._all(query, *keys)[0][0]
+        return count
+
+    def strangers(self, watched: Sequence[bytes], most: int) -> list[Outcome]:
+        """Return the manifests of all other keys, those that were seen last first."""
+        query = (
+            f"SELECT {_names(Outcome)} FROM snapshot WHERE public_key NOT IN ({_marks(watched)}) "
+            "ORDER BY seen DESC, digest LIMIT ?"
+        )
+        return [_read(Outcome, row) for row in self._all(query, *watched, most)]
+
+    def forget_strangers(self, watched: Sequence[bytes], most: int) -> None:
+        """Forget what was handed in under all other keys, but for what was seen last."""
+        query = (
+            "SELECT digest, public_key FROM snapshot "
+            f"WHERE NOT own AND public_key NOT IN ({_marks(watched)}) "
+            "ORDER BY seen DESC, digest LIMIT -1 OFFSET ?"
+        )
+        for digest, public_key in self._all(query, *watched, most):
+            with self._changing(public_key) as database:
+                database.execute("DELETE FROM complaint WHERE manifest = ?", (digest,))
+                database.execute("DELETE FROM place WHERE digest = ?", (digest,))
+                database.execute("DELETE FROM snapshot WHERE digest = ?", (digest,))
 
     def keys_of(self, public_key: bytes) -> list[bytes]:
         """Return an exchange's key, and those before it, as manifests that were seen prove."""
@@ -181,14 +305,12 @@ class Store:
             keys += [found for found in old if found not in keys]
         return keys
 
-    def public_keys(self) -> list[bytes]:
-        """Return the keys of all exchanges that something is known of."""
-        return [row[0] for row in self._all("SELECT DISTINCT public_key FROM snapshot")]
-
-    def outcomes(self) -> dict[bytes, tuple[str, int]]:
-        """Return, of every manifest that was audited, its code and when."""
-        rows = self._all("SELECT digest, code, audited FROM snapshot")
-        return {digest: (code, audited) for digest, code, audited in rows}
+    def audited(self, keys: Sequence[bytes]) -> dict[bytes, tuple[str, int, bool]]:
+        """Return, of every manifest of some keys, code, time of audit, and if of its own place."""
+        query = (
+            f"SELECT digest, code, audited, own FROM snapshot WHERE public_key IN ({_marks(keys)})"
+        )
+        return {row[0]: (row[1], row[2], bool(row[3])) for row in self._all(query, *keys)}
 
     def listed(self, public_key: bytes) -> list[Listed]:
         """Return every entry that an exchange's index has ever had, the oldest first."""
@@ -199,7 +321,7 @@ class Store:
         return [Listed(Entry(*row[:4]), *row[4:]) for row in self._all(query, public_key)]
 
     def keep_listed(self, public_key: bytes, items: Sequence[Listed]) -> None:
-        """Keep entries, in place of earlier ones of the same snapshots, in one transaction."""
+        """Keep entries, in place of earlier ones of the same snapshots."""
         rows = [
             (
                 public_key,
@@ -214,75 +336,147 @@ class Store:
             )
             for item in items
         ]
+        if not rows:
+            return
         query = "INSERT OR REPLACE INTO listed VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        with self._lock:
-            self._database.execute("BEGIN")
-            self._database.executemany(query, rows)
-            self._database.execute("COMMIT")
+        with self._changing(public_key) as database:
+            database.executemany(query, rows)
 
     def note_try(self, public_key: bytes, snapshot_id: str, time: int, fault: str) -> None:
         """Keep when the audit of a listed snapshot came to nothing, and why; 0 if it did not."""
         query = "UPDATE listed SET tried = ?, fault = ? WHERE public_key = ? AND snapshot_id = ?"
-        self._all(query, time, fault, public_key, snapshot_id)
+        with self._changing(public_key) as database:
+            database.execute(query, (time, fault, public_key, snapshot_id))
 
     def note_look(self, public_key: bytes, time: int, fault: str) -> None:
         """Keep when an exchange was last looked at, and why it could not be read, if so."""
-        self._all("INSERT OR REPLACE INTO look VALUES (?, ?, ?)", public_key, time, fault)
+        with self._changing() as database:
+            values = (public_key, time, fault)
+            database.execute("INSERT OR REPLACE INTO look VALUES (?, ?, ?)", values)
+            self._looks += 1
 
     def look(self, public_key: bytes) -> tuple[int, str] | None:
         """Return what `note_look` kept last."""
         rows = self._all("SELECT time, fault FROM look WHERE public_key = ?", public_key)
         return (rows[0][0], rows[0][1]) if rows else None
 
-    def submit(self, url: str, public_key: bytes, time: int, most: int) -> bool:
-        """Queue a bundle, once; return whether there is room, ``most`` being the longest queue."""
+    def submit(
+        self, url: str, public_key: bytes, sender: str, time: int, *, most: int, most_of_one: int
+    ) -> bool:
+        """Queue a bundle, once; return whether there is room for it, and for one of ``sender``."""
         with self._lock:
-            (waiting,) = self._database.execute(
-                "SELECT count(*) FROM submission WHERE state = 'waiting'"
-            ).fetchone()
-            if waiting >= most:
-                return False
-            self._database.execute(
-                "INSERT INTO submission (url, public_key, time, state) VALUES (?, ?, ?, 'waiting') "
-                "ON CONFLICT (url, public_key) DO UPDATE SET state = 'waiting', time = ?",
-                (url, public_key, time, time),
+            waiting = self._all(
+                "SELECT url, public_key, sender FROM submission WHERE state = 'waiting'"
             )
-            return True
+            if any(row[:2] == (url, public_key) for row in waiting):
+                return True
+            if len(waiting) >= most or sum(row[2] == sender for row in waiting) >= most_of_one:
+                return False
+            with self._changing() as database:
+                database.execute(
+                    "INSERT INTO submission (url, public_key, sender, time, state) "
+                    "VALUES (?, ?, ?, ?, 'waiting') ON CONFLICT (url, public_key) DO UPDATE "
+                    "SET state = 'waiting', time = excluded.time, sender = excluded.sender",
+                    (url, public_key, sender, time),
+                )
+        return True
 
-    def submissions(self, state: str | None = None) -> list[Submission]:
-        """Return submissions, the oldest first; of one state or all."""
-        query = "SELECT id, url, public_key, time, state FROM submission"
-        if state is None:
-            rows = self._all(f"{query} ORDER BY id")
-        else:
-            rows = self._all(f"{query} WHERE state = ? ORDER BY id", state)
-        return [Submission(*row) for row in rows]
+    def next_submission(self) -> Submission | None:
+        """Return the submission that has waited longest."""
+        query = f"{_SUBMISSION} WHERE state = 'waiting' ORDER BY time, id LIMIT 1"
+        return next((Submission(*row) for row in self._all(query)), None)
+
+    def submissions(self, most: int) -> list[Submission]:
+        """Return submissions, the newest first."""
+        query = f"{_SUBMISSION} ORDER BY time DESC, id DESC LIMIT ?"
+        return [Submission(*row) for row in self._all(query, most)]
 
     def end_submission(self, number: int, state: str) -> None:
-        """Keep how a submission ended."""
-        self._all("UPDATE submission SET state = ? WHERE id = ?", state, number)
+        """Keep how a submission ended, and no longer of whom it was; forget the oldest of many."""
+        ended = "SELECT id FROM submission WHERE state <> 'waiting' ORDER BY time DESC, id DESC"
+        with self._changing() as database:
+            database.execute(
+                "UPDATE submission SET state = ?, sender = '' WHERE id = ?", (state, number)
+            )
+            database.execute(
+                f"DELETE FROM submission WHERE id IN ({ended} LIMIT -1 OFFSET ?)",
+                (MAX_SUBMISSIONS,),
+            )
 
-    def add_complaint(self, found: Complaint) -> None:
-        """Keep a failing package; a package that was there already keeps its owner's choice."""
-        values = [getattr(found, name) for name in Complaint.__dataclass_fields__]
-        self._all("INSERT OR IGNORE INTO complaint VALUES (?, ?, ?, ?, ?, ?)", *values)
+    def add_complaint(self, public_key: bytes, found: Complaint) -> bool:
+        """Keep a failing package for a manifest of a key; return whether there is room for it.
+
+        Whoever posts it may let it be shown; nobody who posts it after takes that back.
+        """
+        with self._lock:
+            earlier = self.complaint(found.digest)
+            ((kept, whole),) = self._all(
+                "SELECT count(*), count(package) FROM complaint WHERE manifest = ?", found.manifest
+            )
+            if earlier is None and kept >= MAX_COMPLAINTS:
+                return False
+            package = found.package if whole < MAX_PACKAGES else None
+            if earlier is not None and (earlier.package is not None or package is None):
+                return True
+            with self._changing(public_key) as database:
+                database.execute(
+                    "INSERT OR REPLACE INTO complaint VALUES (?, ?, ?, ?, ?, ?)",
+                    (found.digest, found.manifest, found.code, found.place, found.time, package),
+                )
+        return True
 
     def complaint(self, digest: bytes) -> Complaint | None:
         """Return a failing package by its digest."""
         rows = self._all("SELECT * FROM complaint WHERE digest = ?", digest)
         return Complaint(*rows[0]) if rows else None
 
-    def complaints(self, manifests: Sequence[bytes]) -> list[Complaint]:
-        """Return the failing packages of some manifests, the newest first."""
-        wanted = set(manifests)
-        rows = self._all("SELECT * FROM complaint ORDER BY time DESC")
-        return [Complaint(*row) for row in rows if row[1] in wanted]
+    def complaints(self, keys: Sequence[bytes], most: int) -> dict[bytes, Complaints]:
+        """Return, of each manifest of some keys, its failing packages and the newest of them."""
+        query = (
+            "SELECT manifest, total, digest, code, shown FROM ("
+            "SELECT c.manifest, c.digest, c.code, c.package IS NOT NULL AS shown, "
+            "count(*) OVER (PARTITION BY c.manifest) AS total, "
+            "row_number() OVER (PARTITION BY c.manifest ORDER BY c.time DESC, c.digest) AS rank "
+            "FROM complaint c JOIN snapshot s ON s.digest = c.manifest "
+            f"WHERE s.public_key IN ({_marks(keys)})) WHERE rank <= ? ORDER BY rank"
+        )
+        found: dict[bytes, Complaints] = {}
+        for manifest, total, digest, code, shown in self._all(query, *keys, most):
+            earlier = found[manifest].newest if manifest in found else ()
+            found[manifest] = Complaints(total, (*earlier, (digest, code, bool(shown))))
+        return found
 
 
+_SUBMISSION = "SELECT id, url, public_key, time, state FROM submission"
 _Row = TypeVar("_Row", bound=Outcome)
+
+
+def _names(kind: type[Outcome]) -> str:
+    return ", ".join(kind.__dataclass_fields__)
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))
 
 
 def _read(kind: type[_Row], row: Sequence[Any]) -> _Row:
     values = dict(zip(kind.__dataclass_fields__, row, strict=True))
     values["details"] = json.loads(values["details"])
+    values["own"] = bool(values["own"])
     return kind(**values)
+
+
+def _note_place(
+    database: sqlite3.Connection, digest: bytes, url: str, own: bool, time: int
+) -> None:
+    database.execute(
+        "INSERT INTO place VALUES (?, ?, ?, ?) "
+        "ON CONFLICT (digest, url) DO UPDATE SET own = max(own, excluded.own)",
+        (digest, url, own, time),
+    )
+    database.execute(
+        "DELETE FROM place WHERE digest = ? AND own = ? AND url NOT IN "
+        "(SELECT url FROM place WHERE digest = ? AND own = ? ORDER BY seen DESC, rowid DESC "
+        "LIMIT ?)",
+        (digest, own, digest, own, MAX_PLACES),
+    )

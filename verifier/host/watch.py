@@ -1,83 +1,130 @@
-"""The thread that looks at exchanges in turn, and at what was handed in."""
+"""The threads that look: one for each exchange of the settings, and one for what is handed in.
+
+So nothing keeps an exchange from its turn: no stranger, and no other exchange whose server stalls.
+Each look is done in processes that end at their limits (`verifier.host.processes`); a thread does
+nothing but wait for them, and keep what they found.
+"""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
+from collections.abc import Callable, Collection
 
 from verifier.errors import CannotCheck, Misuse, Rejected
 from verifier.host.audits import Auditor
 from verifier.host.follow import Follower
-from verifier.host.settings import Settings, WatchedExchange
-from verifier.host.store import Store
+from verifier.host.jobs import Stopped
+from verifier.host.settings import WatchedExchange
+from verifier.host.store import Store, Submission
 
 LOG = logging.getLogger("assay.host")
 _QUEUE_SECONDS = 1.0
+# Of what was handed in under keys that nobody watches, so many manifests are kept.
+MAX_STRANGERS = 500
 
 
-class Watcher(threading.Thread):
-    """Looks at every exchange of the settings, and between these at submissions, until stopped."""
+class _Worker(threading.Thread):
+    """Works in turns until the host ends; nothing else that a turn meets ends the thread."""
 
-    def __init__(
-        self, settings: Settings, store: Store, auditor: Auditor, follower: Follower
-    ) -> None:
-        super().__init__(name="watcher", daemon=True)
-        self._settings = settings
-        self._store = store
-        self._auditor = auditor
-        self._follower = follower
-        self._next = dict.fromkeys(settings.exchanges, 0.0)  # of each exchange, on `monotonic`
+    def __init__(self, name: str, pause: float) -> None:
+        super().__init__(name=name, daemon=True)
+        self._pause = pause  # after a turn that failed
         self._stopped = threading.Event()
 
     def stop(self) -> None:
-        """Ask the thread to end after the audit it is at; a killed one is done again."""
+        """Ask the thread to end after its turn, which is soon once no job runs any more."""
         self._stopped.set()
 
     def run(self) -> None:
-        """Look until stopped; nothing that a look meets ends the thread."""
+        """Work until stopped."""
         while not self._stopped.is_set():
+            pause = self._pause
             try:
-                self.look_at_exchanges()
-                self.look_at_submissions()
-            except Exception:
-                LOG.exception("a round failed")
-            self._stopped.wait(_QUEUE_SECONDS)
-
-    def look_at_exchanges(self) -> None:
-        """Look once at each exchange whose time has come."""
-        for exchange, due in self._next.items():
-            if self._stopped.is_set():
+                pause = self.turn()
+            except Stopped:  # what was cut off is done again
                 return
-            if time.monotonic() < due:
-                continue
-            self._next[exchange] = time.monotonic() + self._settings.every_seconds
-            fault = ""
-            try:
-                if self._look_at(exchange):
-                    self._next[exchange] = 0.0
-            except (Rejected, CannotCheck, Misuse) as error:
-                fault = str(error)
-                LOG.warning("%s: %s", exchange.name, fault)
-            self._store.note_look(exchange.public_key, int(time.time()), fault)
+            except Exception:
+                LOG.exception("a turn of the %s failed", self.name)
+            self._stopped.wait(pause)
 
-    def _look_at(self, exchange: WatchedExchange) -> bool:
-        """Tell whether there is more to look at as soon as the others had their turn."""
+    def turn(self) -> float:
+        """Do what there is to do; return how many seconds the next turn has time."""
+        raise NotImplementedError
+
+
+class Watcher(_Worker):
+    """Looks at one exchange, every so many seconds from the start of a look."""
+
+    def __init__(
+        self,
+        exchange: WatchedExchange,
+        every_seconds: int,
+        store: Store,
+        auditor: Auditor,
+        follower: Follower,
+    ) -> None:
+        super().__init__(f"watcher of {exchange.name}", every_seconds)
+        self._exchange = exchange
+        self._every_seconds = every_seconds
+        self._store = store
+        self._auditor = auditor
+        self._follower = follower
+
+    def turn(self) -> float:
+        """Look once."""
+        start, again, fault = time.monotonic(), False, ""
+        try:
+            again = self._look()
+        except (Rejected, CannotCheck, Misuse) as error:
+            fault = str(error)[:300]
+            LOG.warning("%s: %s", self._exchange.name, fault)
+        self._store.note_look(self._exchange.public_key, int(time.time()), fault)
+        return 0.0 if again else max(0.0, start + self._every_seconds - time.monotonic())
+
+    def _look(self) -> bool:
+        """Tell whether there is more to look at without a pause."""
+        exchange = self._exchange
         if exchange.history:
             return self._follower.follow(exchange)
-        self._auditor.look(exchange.bundle, exchange.public_key, own=True)
+        signed, key = self._auditor.read(exchange.bundle, [exchange.public_key])
+        self._store.note_look(exchange.public_key, int(time.time()), "")
+        self._auditor.settle(exchange.bundle, signed, key, own=True)
         return False
 
-    def look_at_submissions(self) -> None:
-        """Look at everything that waits."""
-        for submission in self._store.submissions("waiting"):
-            try:
-                found = self._auditor.look(submission.url, submission.public_key, own=False)
-                state = found.code or "accepted"
-            except Rejected as error:
-                state = error.code
-            except (CannotCheck, Misuse) as error:
-                state = str(error)[:300]
-            self._store.end_submission(submission.number, state)
-            if self._stopped.is_set():
-                return
+
+class SubmissionWorker(_Worker):
+    """Looks at what was handed in, one after the other; ``watched`` gives the keys of exchanges."""
+
+    def __init__(
+        self, store: Store, auditor: Auditor, watched: Callable[[], Collection[bytes]]
+    ) -> None:
+        super().__init__("submission worker", _QUEUE_SECONDS)
+        self._store = store
+        self._auditor = auditor
+        self._watched = watched
+
+    def turn(self) -> float:
+        """Look at what has waited longest."""
+        submission = self._store.next_submission()
+        if submission is None:
+            return _QUEUE_SECONDS
+        self._store.end_submission(submission.number, self._look(submission))
+        self._store.forget_strangers(sorted(self._watched()), MAX_STRANGERS)
+        return 0.0
+
+    def _look(self, submission: Submission) -> str:
+        """Return how it ended."""
+        try:
+            found = self._auditor.look(submission.url, [submission.public_key], own=False)
+        except Rejected as error:
+            return error.code
+        except (CannotCheck, Misuse) as error:
+            return str(error)[:300]
+        except Stopped:
+            raise
+        except Exception:
+            LOG.exception("a submission failed")
+            return "this host failed at it"  # and it is not in the way of the next
+        return found.code or "accepted"

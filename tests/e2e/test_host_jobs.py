@@ -1,0 +1,403 @@
+"""The host's jobs in processes of their own: what they answer, and that every limit ends them."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from tests.e2e.auditing_host import InPlace, bundle_at, serving
+from tests.unit.verifier_bundle import Bundle
+from verifier.errors import CannotCheck, Misuse, Rejected
+from verifier.host import jobs, processes
+from verifier.host.audits import Auditor
+from verifier.host.door import LoopbackDoor
+from verifier.host.jobs import AuditBundle, CheckPackage, Limits, ReadIndex, ReadManifest, Stopped
+from verifier.host.processes import Processes
+from verifier.host.settings import Settings
+from verifier.host.store import Store
+from verifier.keys import sign
+from verifier.params import TreeShape
+from verifier.wire import write_record
+
+AMPLE = Limits(seconds=120, memory=2**30)
+SHORT = Limits(seconds=2, memory=2**30)
+HERE = InPlace(LoopbackDoor())
+
+
+@pytest.fixture
+def run() -> Iterator[Processes]:
+    made = Processes(loopback=True)
+    yield made
+    made.close()
+    assert children() == []
+
+
+def children() -> list[psutil.Process]:
+    """The processes of jobs."""
+    return [
+        child
+        for child in psutil.Process().children(recursive=True)
+        if child.status() != psutil.STATUS_ZOMBIE and processes.__name__ in child.cmdline()
+    ]
+
+
+def only_child() -> psutil.Process:
+    """The process of a job that was begun, once it has put itself under its limits."""
+    for _ in range(600):
+        found = children()
+        if found and Path(f"/proc/{found[0].pid}/oom_score_adj").read_text() == "1000\n":
+            return found[0]
+        time.sleep(0.05)
+    raise AssertionError("no job has begun")
+
+
+class Place:
+    """A bundle, and where it is served.
+
+    ``stalled`` is a part of the paths that do; ``after`` one, and what happens once after the first
+    of them was asked for.
+    """
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self.root = folder / "served"
+        self.root.mkdir()
+        self.bundle = bundle_at(self.root / "one")
+        self.stalled = ""
+        self.after: tuple[str, Callable[[], object]] | None = None
+        self.asked: list[str] = []
+        self.url = stack.enter_context(serving(self.root, self._stalls, self.asked)) + "/one"
+
+    def _stalls(self, path: str) -> bool:
+        if self.after and self.after[0] in path:
+            (_, happen), self.after = self.after, None
+            happen()
+        return bool(self.stalled) and self.stalled in path
+
+    def audit(self, most_bytes: int = 10**9) -> AuditBundle:
+        folder = self.bundle.folder
+        return AuditBundle(
+            manifest=(folder / "manifest.msgpack").read_bytes(),
+            most_bytes=most_bytes,
+            public_key=self.bundle.key,
+            signature=(folder / "manifest.sig").read_bytes(),
+            threads=1,
+            url=self.url,
+        )
+
+    def check(self, package: bytes) -> CheckPackage:
+        audit = self.audit()
+        return CheckPackage(audit.manifest, package, audit.public_key, audit.signature, self.url)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    with ExitStack() as stack:
+        yield Place(tmp_path, stack)
+
+
+def test_answers_and_refusals_come_through(place: Place, run: Processes) -> None:
+    job = place.audit()
+    finding = run(job, AMPLE)
+    assert finding == HERE(job, AMPLE)
+    assert (finding.code, finding.snapshot_id) == ("", "2024-q1")
+    assert run(ReadManifest(place.url), AMPLE).data == job.manifest
+    with pytest.raises(Rejected, match=r"^bundle\.missing-file: history\.json: no such"):
+        run(ReadIndex(place.url), AMPLE)
+    with pytest.raises(CannotCheck, match="only http://127"):
+        run(ReadManifest("http://192.0.2.1/"), AMPLE)
+    with pytest.raises(Misuse, match="is not http"):
+        run(ReadManifest("ftp://127.0.0.1/"), AMPLE)
+    package = place.bundle.package("alice@example.com")
+    assert run(place.check(package), AMPLE) == jobs.Verdict("", "")
+
+
+@pytest.mark.parametrize("stalled", ["manifest.msgpack", "evidence/BTC", "pages/ETH"])
+def test_a_server_that_stalls_ends_with_the_time(
+    place: Place, run: Processes, stalled: str
+) -> None:
+    place.stalled = stalled
+    job = ReadManifest(place.url) if stalled.startswith("manifest") else place.audit()
+    with pytest.raises(CannotCheck, match="it took longer than 2 seconds"):
+        run(job, SHORT)
+
+
+def in_thread(run: Processes, place: Place, limits: Limits) -> tuple[threading.Thread, list[str]]:
+    """Begin a job that stalls; return what waits for it, and what it will say."""
+    place.stalled = "manifest.msgpack"
+    said: list[str] = []
+
+    def wait() -> None:
+        try:
+            run(ReadManifest(place.url), limits)
+        except CannotCheck as error:
+            said.append(error.message)
+        except Stopped:
+            said.append("stopped")
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    return thread, said
+
+
+def test_a_process_that_does_nothing_more_ends_with_the_time(place: Place, run: Processes) -> None:
+    """Stopped, it is as deaf as one whose parser holds the interpreter."""
+    thread, said = in_thread(run, place, Limits(seconds=5, memory=2**30))
+    only_child().send_signal(signal.SIGSTOP)
+    thread.join()
+    assert said == ["it took longer than 5 seconds"]
+
+
+def test_a_process_that_the_kernel_kills_is_no_outcome(place: Place, run: Processes) -> None:
+    thread, said = in_thread(run, place, AMPLE)
+    only_child().kill()
+    thread.join()
+    assert said == ["the process that did it ended without an answer"]
+
+
+def test_a_process_that_cannot_be_started_is_no_outcome(
+    place: Place, run: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/nonexistent")
+    with pytest.raises(CannotCheck, match="no process can be started: No such file"):
+        run(ReadManifest(place.url), AMPLE)
+
+
+def test_jobs_end_with_the_host(place: Place, run: Processes) -> None:
+    thread, said = in_thread(run, place, AMPLE)
+    only_child()
+    run.close()
+    thread.join()
+    assert said == ["stopped"]
+    with pytest.raises(Stopped):
+        run(ReadManifest(place.url), AMPLE)
+
+
+def test_jobs_end_with_a_host_that_is_killed(place: Place) -> None:
+    place.stalled = "manifest.msgpack"
+    code = (
+        "from verifier.host.jobs import Limits, ReadManifest\n"
+        "from verifier.host.processes import Processes\n"
+        f"Processes(loopback=True)(ReadManifest({place.url!r}), Limits(600, 2**30))\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code]) as host:
+        child = only_child()
+        host.kill()
+    assert psutil.wait_procs([child], timeout=60)[1] == []
+
+
+def test_what_a_process_may(place: Place, run: Processes) -> None:
+    thread, _ = in_thread(run, place, Limits(seconds=600, memory=2**30, nice=7))
+    child = only_child()
+    assert child.nice() == 7
+    limits = Path(f"/proc/{child.pid}/limits").read_text()
+    for line in ("Max data size 1073741824", "Max file size 0", "Max core file size 0"):
+        assert line in " ".join(limits.split())
+    assert [file.path for file in child.open_files()] == []
+    child.kill()
+    thread.join()
+
+
+def test_memory_is_bounded(place: Place, run: Processes) -> None:
+    """Evidence of 48 MiB that nobody signed."""
+    (place.bundle.folder / "evidence" / "BTC.msgpack").write_bytes(bytes(48 * 2**20))
+    job = place.audit()
+    with pytest.raises(CannotCheck, match="more memory than this host gives"):
+        run(job, Limits(seconds=120, memory=2**25))
+    assert run(job, AMPLE).code == "evidence.wrong-digest"
+
+
+def test_a_fault_of_ours_tells_its_place_and_nothing_that_was_read(
+    place: Place, run: Processes, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = AuditBundle(b"secret", 1, b"secret", b"secret", 1, "secret")  # no key has six bytes
+    with (
+        caplog.at_level(logging.ERROR),
+        pytest.raises(CannotCheck, match="this host failed at it"),
+    ):
+        run(job, AMPLE)
+    (record,) = caplog.records
+    assert record.getMessage().startswith("AuditBundle failed: BadFields at wire.py:")
+    assert "secret" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"\1",
+        b"\1\xc1",
+        b"\1\x81\xa4data\xc4\x00",
+        b"\2",
+        b"\0\x80",
+        b"\0" + write_record(processes.Ended("no.such-code", "Rejected", "m", "w")),
+        b"\1" + bytes(processes.MAX_ANSWER_BYTES),
+    ],
+)
+def test_an_answer_that_is_none(answer: bytes) -> None:
+    with pytest.raises(CannotCheck, match="without an answer"):
+        processes._read_answer(ReadManifest("http://127.0.0.1"), answer)
+
+
+@pytest.mark.parametrize("size", [0, 10**6])
+def test_whoever_else_holds_the_pipes_holds_nobody_up(size: int) -> None:
+    """A process that left another one behind, which neither reads nor ends."""
+    code = "import os, time\nif os.fork() == 0: time.sleep(20)"
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert processes._exchange(process, bytes(size), 3) is None
+
+
+def test_an_answer_without_end_is_cut_off() -> None:
+    command = [sys.executable, "-c", "while True: print('x' * 100_000)"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        data = processes._exchange(process, b"job", 60)
+        process.kill()
+    assert data is not None
+    assert len(data) <= processes.MAX_ANSWER_BYTES + 2**16
+
+
+def pages_bytes(bundle: Bundle) -> int:
+    shapes = [TreeShape(asset.capacity, bundle.page_size) for asset in bundle.manifest.assets]
+    return sum(shape.file_bytes(level) for shape in shapes for level in range(shape.levels))
+
+
+def test_bytes_are_bounded_whatever_they_are_of(place: Place) -> None:
+    pages = pages_bytes(place.bundle)
+    evidence = sum(file.stat().st_size for file in (place.bundle.folder / "evidence").iterdir())
+    with pytest.raises(CannotCheck, match="more than this host reads"):
+        HERE(place.audit(pages - 1), AMPLE)
+    assert place.asked == []
+    with pytest.raises(CannotCheck, match="more bytes than this host reads"):
+        HERE(place.audit(pages + evidence - 1), AMPLE)
+    assert HERE(place.audit(pages + evidence), AMPLE).code == ""
+
+
+def test_evidence_is_not_read_beyond_the_budget(place: Place) -> None:
+    evidence = place.bundle.folder / "evidence" / "BTC.msgpack"
+    evidence.write_bytes(bytes(10**7))
+    with pytest.raises(CannotCheck, match="more bytes than this host reads"):
+        HERE(place.audit(pages_bytes(place.bundle) + 10**6), AMPLE)
+
+
+@pytest.fixture
+def auditor(tmp_path: Path) -> Iterator[Auditor]:
+    settings = Settings("A", tmp_path, tmp_path, (), loopback=True)
+    store = Store(tmp_path / "host.sqlite")
+    yield Auditor(settings, Ed25519PrivateKey.generate(), store, HERE)
+    store.close()
+
+
+def test_a_place_that_changes_its_manifest_frames_nobody(place: Place, auditor: Auditor) -> None:
+    """A stranger serves an honest manifest to begin with, and then one that nobody signed."""
+    manifest = place.bundle.folder / "manifest.msgpack"
+    place.after = ("manifest.sig", lambda: manifest.write_bytes(b"\x80"))
+    found = auditor.look(place.url, [place.bundle.key], own=False)
+    assert (found.digest, found.code) == (place.bundle.digest, "")
+
+
+def test_a_bundle_that_is_replaced_during_the_audit_is_not_rejected(
+    place: Place, auditor: Auditor, tmp_path: Path
+) -> None:
+    """The next snapshot comes to the same place, while the one before is being read."""
+    head = {"snapshot_id": "next", "time": place.bundle.manifest.time + 1}
+
+    def replace() -> None:
+        bundle_at(place.root / "one", head=head)
+
+    place.after = ("evidence/BTC", replace)
+    with pytest.raises(CannotCheck, match="replaced during the audit"):
+        auditor.look(place.url, [place.bundle.key], own=True)
+    assert auditor.look(place.url, [place.bundle.key], own=True).snapshot_id == "next"
+
+
+def test_a_page_that_is_damaged_at_the_exchange_s_own_place_counts(
+    place: Place, auditor: Auditor
+) -> None:
+    pages = place.bundle.folder / "pages" / "BTC" / "0"
+    pages.write_bytes(pages.read_bytes()[:-1] + b"\x00")
+    with pytest.raises(Rejected, match=r"argument\.rejected"):
+        auditor.look(place.url, [place.bundle.key], own=False)
+    found = auditor.look(place.url, [place.bundle.key], own=True)
+    assert (found.code, found.own) == ("argument.rejected", True)
+
+
+def test_the_exchange_s_own_place_is_audited_after_a_copy(
+    place: Place, auditor: Auditor, tmp_path: Path
+) -> None:
+    shutil.copytree(place.root / "one", place.root / "copy")
+    copy = place.url.replace("/one", "/copy")
+    key = [place.bundle.key]
+    assert not auditor.look(copy, key, own=False).own
+    pages = place.bundle.folder / "pages" / "BTC" / "0"
+    pages.write_bytes(pages.read_bytes()[:-1] + b"\x00")
+    found = auditor.look(place.url, key, own=True)
+    assert (found.code, found.own, found.url) == ("argument.rejected", True, place.url)
+    assert auditor.look(copy, key, own=False) == found
+
+
+def test_a_copy_of_what_is_known_is_a_place_if_it_is_whole(
+    place: Place, auditor: Auditor, tmp_path: Path
+) -> None:
+    key = [place.bundle.key]
+    own = auditor.look(place.url, key, own=True)
+    good, bad = (place.url.replace("/one", name) for name in ("/good", "/bad"))
+    for name in ("good", "bad"):
+        shutil.copytree(place.root / "one", place.root / name)
+    pages = place.root / "bad" / "pages" / "BTC" / "0"
+    pages.write_bytes(pages.read_bytes()[:-1] + b"\x00")
+    assert auditor.look(good, key, own=False) == own
+    with pytest.raises(Rejected, match=r"argument\.rejected"):
+        auditor.look(bad, key, own=False)
+    store = Store(tmp_path / "host.sqlite")
+    assert store.places(own.digest) == [place.url, good]
+    store.close()
+
+
+def test_what_is_handed_in_has_a_small_budget(place: Place, tmp_path: Path, run: Processes) -> None:
+    """Of minutes and of bytes; the exchange's own place has more."""
+    store = Store(tmp_path / "host.sqlite")
+    key = [place.bundle.key]
+
+    def auditor(**budget: Any) -> Auditor:
+        settings = Settings("A", tmp_path, tmp_path, (), loopback=True, **budget)
+        return Auditor(settings, Ed25519PrivateKey.generate(), store, run)
+
+    small = auditor(submission_bytes=pages_bytes(place.bundle))
+    with pytest.raises(CannotCheck, match="more bytes than this host reads"):
+        small.look(place.url, key, own=False)
+    place.stalled = "evidence"
+    with pytest.raises(CannotCheck, match="it took longer than 2 seconds"):
+        auditor(submission_seconds=2).look(place.url, key, own=False)
+    place.stalled = ""
+    assert small.look(place.url, key, own=True).code == ""
+    store.close()
+
+
+def test_a_package_is_checked_in_the_bytes_that_led_to_the_root(place: Place) -> None:
+    """A place that damages a page once it was read cannot make a package fail."""
+    pages = place.bundle.folder / "pages" / "BTC" / "0"
+    damaged = pages.read_bytes()[:-1] + b"\x00"
+    last = "pages/ETH/0"  # of this file the size first, and at the very end the page
+
+    def size_was_asked() -> None:
+        place.after = (last, lambda: pages.write_bytes(damaged))
+
+    place.after = (last, size_was_asked)
+    job = place.check(place.bundle.package("alice@example.com"))
+    assert HERE(job, AMPLE).code == ""
+    assert pages.read_bytes() == damaged
+    with pytest.raises(CannotCheck, match="the copy of the proof is damaged"):
+        HERE(job, AMPLE)

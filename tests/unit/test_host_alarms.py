@@ -1,0 +1,231 @@
+"""What the host concludes of a history: which alarms, in which order of time, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from verifier.history import Entry
+from verifier.host.alarms import (
+    MISSED_LOOKS,
+    Alarm,
+    Clock,
+    ahead_alarms,
+    lasting_alarms,
+    passing_alarms,
+)
+from verifier.host.pages import Views
+from verifier.host.settings import Settings, WatchedExchange
+from verifier.host.store import Audited, Listed, Outcome, Store
+
+DAY = 86_400
+NOW = 1_800_000_000
+KEY = b"k" * 32
+NUMBERS = count(1)
+
+
+def digest(name: str) -> bytes:
+    return name.encode().ljust(32, b".")
+
+
+def seen(
+    name: str, *, follows: str = "", time: int = NOW - DAY, at: int | None = None, **fields: object
+) -> Outcome:
+    """A manifest that was accepted, seen at its own time unless told otherwise."""
+    values: dict[str, object] = {
+        "digest": digest(f"{name}{next(NUMBERS)}" if "digest" not in fields else ""),
+        "public_key": KEY,
+        "exchange": "An Exchange",
+        "snapshot_id": name,
+        "previous": digest(follows) if follows else bytes(32),
+        "time": time,
+        "seen": time if at is None else at,
+        "url": "http://a",
+        "own": True,
+        "audited": time,
+        "code": "",
+        "place": "",
+        "details": {"assets": [], "chains": [], "old_keys": []},
+        **fields,
+    }
+    return Outcome(**values)  # type: ignore[arg-type]
+
+
+def named(name: str, **fields: object) -> Outcome:
+    """The same, with a digest that another may name."""
+    return seen(name, digest=digest(name), **fields)  # type: ignore[arg-type]
+
+
+def newest_first(*items: Outcome) -> list[Outcome]:
+    return sorted(items, key=lambda item: (item.dated, item.seen, item.time), reverse=True)
+
+
+def kinds(found: list[Alarm]) -> list[str]:
+    return [alarm.kind for alarm in found]
+
+
+def test_two_manifests_of_the_first_snapshot_are_one_alarm() -> None:
+    one, other = seen("a"), seen("a", time=NOW - DAY + 1)
+    (alarm,) = lasting_alarms(newest_first(one, other), [])
+    assert alarm.kind == "equivocation"
+    assert alarm.digests == (one.digest, other.digest)
+
+
+def test_a_rival_that_follows_nothing_is_told_once() -> None:
+    """The second manifest of a later snapshot, which names no predecessor that was seen."""
+    history = newest_first(
+        named("a"),
+        named("b", follows="a", time=NOW - 3600),
+        seen("b", follows="elsewhere", time=NOW - 3000),
+    )
+    assert kinds(lasting_alarms(history, [])) == ["equivocation"]
+
+
+def test_a_snapshot_that_follows_nothing_is_an_alarm() -> None:
+    loose = seen("b", follows="elsewhere", time=NOW - 3600)
+    (alarm,) = lasting_alarms(newest_first(named("a"), loose), [])
+    assert (alarm.kind, alarm.digests) == ("broken-chain", (loose.digest,))
+    assert "snapshot b does not follow one that was seen" in alarm.text
+
+
+def test_an_old_snapshot_that_somebody_hands_in_frames_nobody() -> None:
+    """There may be others between it and the first one that the host saw itself."""
+    old = seen("old", time=NOW - 9 * DAY, own=False)
+    first, second = named("a", follows="between"), named("b", follows="a", time=NOW - 3600)
+    assert lasting_alarms(newest_first(old, first, second), []) == []
+    after = seen("c", follows="elsewhere", time=NOW - 60, own=False)
+    (alarm,) = lasting_alarms(newest_first(old, first, second, after), [])
+    assert (alarm.kind, alarm.digests) == ("broken-chain", (after.digest,))
+
+
+def test_two_snapshots_after_one_are_an_alarm() -> None:
+    history = newest_first(
+        named("a"),
+        seen("b", follows="a", time=NOW - 3600),
+        seen("c", follows="a", time=NOW - 3000),
+    )
+    (alarm,) = lasting_alarms(history, [])
+    assert alarm.kind == "broken-chain"
+    assert alarm.digests[0] == digest("a")
+
+
+def test_manifests_that_cannot_be_read_are_not_equivocation() -> None:
+    broken = [seen("", code="manifest.bad-fields", time=NOW - number) for number in (1, 2)]
+    found = lasting_alarms(newest_first(named("a"), *broken), [])
+    assert kinds(found) == ["broken-chain", "broken-chain", "rejected"]
+    assert "snapshot unreadable does not follow" in found[0].text
+
+
+YEARS_AHEAD = 36 * 365 * DAY
+
+
+def test_a_snapshot_of_the_future_counts_from_when_it_was_seen() -> None:
+    """Dated decades ahead and seen today, it is neither the end of the history nor its newest."""
+    past = named("a", time=NOW - 10 * DAY)
+    ahead = named("b", follows="a", time=NOW + YEARS_AHEAD, at=NOW - 5 * DAY)
+    after = named("c", follows="b", time=NOW - DAY)
+    history = newest_first(past, ahead, after)
+    assert [item.snapshot_id for item in history] == ["c", "b", "a"]
+    assert lasting_alarms(history, []) == []
+    (alarm,) = ahead_alarms(history, NOW)
+    assert (alarm.kind, alarm.digests) == ("future", (ahead.digest,))
+    assert "snapshot b is dated 206" in alarm.text
+
+
+@pytest.mark.parametrize(("ahead", "alarms"), [(DAY, 0), (DAY + 1, 1), (2**40 - NOW, 1)])
+def test_how_far_ahead_a_clock_may_be(ahead: int, alarms: int) -> None:
+    assert len(list(ahead_alarms([seen("a", time=NOW + ahead, at=NOW)], NOW))) == alarms
+
+
+def clock(last: int | None, *, now: int = NOW, looked: int = NOW) -> Clock:
+    return Clock(now, last, overdue_seconds=2 * DAY, looked=looked, every_seconds=300)
+
+
+def test_overdue() -> None:
+    assert kinds(list(passing_alarms(clock(None)))) == ["overdue"]
+    assert kinds(list(passing_alarms(clock(NOW - 2 * DAY)))) == []
+    assert kinds(list(passing_alarms(clock(NOW - 2 * DAY - 1)))) == ["overdue"]
+
+
+def test_a_host_that_does_not_look_says_so() -> None:
+    late = MISSED_LOOKS * 300
+    assert kinds(list(passing_alarms(clock(NOW, looked=NOW - late)))) == []
+    (alarm,) = passing_alarms(clock(NOW, looked=NOW - late - 1))
+    assert alarm.kind == "unwatched"
+    assert alarm.text.startswith("this host has not looked at it since 2027-01-")
+
+
+def test_a_listed_snapshot_that_only_a_stranger_serves_is_unaudited() -> None:
+    item = named("a", own=False)
+    listed = Listed(Entry(item.digest, item.previous, "a", item.time), NOW, fault="check.x: gone")
+    (alarm,) = lasting_alarms([item], [listed])
+    assert alarm.kind == "unaudited"
+    assert "a (check.x: gone)" in alarm.text
+
+
+EXCHANGE = WatchedExchange("An Exchange", "http://a", "", KEY, 2 * DAY)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with closing(Store(tmp_path / "host.sqlite")) as opened:
+        yield opened
+
+
+def views(store: Store, started: int = NOW) -> Views:
+    settings = Settings("A", Path(), Path(), (EXCHANGE,), every_seconds=300)
+    return Views(settings, store, started)
+
+
+def keep(store: Store, item: Outcome) -> None:
+    data: dict[str, Any] = {"manifest": b"m", "signature": b"s", "attestation": b"a"}
+    store.add_snapshot(Audited(**vars(item), **data, attestation_signature=b"t"))
+
+
+def test_what_is_dated_ahead_is_not_green_and_silences_nothing(store: Store) -> None:
+    keep(store, named("a", time=NOW - 10 * DAY))
+    keep(store, named("b", follows="a", time=NOW + YEARS_AHEAD, at=NOW - 5 * DAY))
+    view = views(store).exchange(KEY, 1, NOW)
+    assert kinds(view.alarms) == ["future", "overdue"]
+    assert [(item["id"], item["look"]) for item in view.snapshots] == [("b", "bad"), ("a", "good")]
+    assert view.picture is not None
+    assert [dot.look for dot in view.picture.dots] == ["good", "bad"]
+    assert [dot.x for dot in view.picture.dots] == [8, 392]  # five days apart, and not 36 years
+
+
+def test_what_an_alarm_names_is_not_green(store: Store) -> None:
+    for number in range(2):
+        keep(store, seen("a", time=NOW - number))
+    view = views(store).exchange(KEY, 1, NOW)
+    assert kinds(view.alarms) == ["equivocation"]
+    assert [item["look"] for item in view.snapshots] == ["plain", "plain"]
+
+
+def test_a_copy_of_a_stranger_is_no_new_snapshot_in_time(store: Store) -> None:
+    keep(store, named("a", own=False))
+    view = views(store).exchange(KEY, 1, NOW)
+    assert kinds(view.alarms) == ["overdue"]
+    assert [item["own"] for item in view.snapshots] == [False]
+
+
+def test_the_time_of_looks_counts_from_the_start(store: Store) -> None:
+    keep(store, named("a"))
+    hour = NOW + 3601
+    assert kinds(views(store).exchange(KEY, 1, hour).alarms) == ["unwatched"]
+    store.note_look(KEY, NOW + 1, "")
+    assert kinds(views(store).exchange(KEY, 1, hour).alarms) == []
+    assert kinds(views(store).exchange(KEY, 1, hour + 1).alarms) == ["unwatched"]
+
+
+def test_alarms_are_bounded(store: Store) -> None:
+    for number in range(20):
+        keep(store, seen(f"s{number}", follows="elsewhere", time=NOW - number))
+    view = views(store).exchange(KEY, 1, NOW)
+    assert [alarm.text for alarm in view.alarms][-1] == "and 14 more of this kind"
+    assert len(view.alarms) == 6
+    assert {item["look"] for item in view.snapshots[:-1]} == {"plain"}

@@ -1,0 +1,398 @@
+"""What the host does with the bytes of others, job by job; each runs in a process of its own.
+
+A job and its answer are records of msgpack. A job holds all that it is about: it has no database,
+no key of the host, and nothing of another exchange. So whatever it meets (a parser that hangs, a
+server that stalls, memory without end) ends with its process, and its answer is about nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar, cast
+
+from verifier.account import AccountError, IdType, canonical_account_id
+from verifier.errors import CannotCheck, Code, Misuse, Rejected
+from verifier.history import HISTORY_PATH, MAX_HISTORY_BYTES, BadHistory, History, read_history
+from verifier.host.attestation import AttestedAsset
+from verifier.http_source import Door, HttpSource
+from verifier.inclusion import check_leaves, check_package
+from verifier.manifest import (
+    MANIFEST_PATH,
+    SIGNATURE_PATH,
+    CheckedManifest,
+    check_manifest,
+    read_signed_manifest,
+)
+from verifier.output import escape
+from verifier.params import ID_BYTES, MAX_PACKAGE_BYTES, SIGNATURE_BYTES
+from verifier.policy import Policy
+from verifier.verify import Report, audit
+from verifier.wire import (
+    BadFields,
+    Bin32,
+    Chain,
+    Manifest,
+    NotCanonical,
+    Package,
+    PackageBody,
+    read_record,
+)
+
+# What the pages of one package's leaves may have: of 50 kB each, more than two thousand.
+COMPLAINT_BYTES = 128 * 2**20
+
+# What stands around the body of a package, and in the body before the digest of the manifest; from
+# there to the body's end are the digest, the name of the version, and an integer.
+_PACKAGE_HEAD = re.compile(rb"\x82\xa4body(?:\xc4.|\xc5..|\xc6....)", re.DOTALL)
+_PACKAGE_TAIL = b"\xa9signature\xc4\x40"
+_MANIFEST_NAME = b"\xa8manifest\xc4\x20"
+_MOST_FROM_MANIFEST = len(_MANIFEST_NAME) + ID_BYTES + len(b"\xa7version") + 9
+
+_MOST_PLACE = 256
+
+Answer = TypeVar("Answer")
+_Answer = TypeVar("_Answer", covariant=True)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The most that a job may take: seconds of a clock, and bytes of memory of its own.
+
+    ``nice``: what strangers ask for gives way by so much, as `nice(2)` has it.
+    """
+
+    seconds: int
+    memory: int
+    nice: int = 0
+
+
+STRANGERS_NICE = 5
+
+
+class Stopped(Exception):
+    """The host ends, and its jobs with it: nothing is known of what they were about."""
+
+
+class Job(ABC, Generic[_Answer]):
+    """Something to do with untrusted bytes; a record, as is what `do` returns."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def do(self, door: Door) -> _Answer:
+        """Do it.
+
+        Raises:
+            Rejected: what was read is false.
+            CannotCheck: it could not be read, or is over a limit.
+            Misuse: what somebody handed in is not what it is to be.
+        """
+
+
+class Run(Protocol):
+    """Does jobs within limits."""
+
+    def __call__(self, job: Job[Answer], limits: Limits) -> Answer:
+        """Return the job's answer.
+
+        Raises:
+            Rejected, CannotCheck, Misuse: what the job raises; `CannotCheck` also over a limit.
+            Stopped: the host ends.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class ReadIndex(Job[History]):
+    """Read the index of a published folder."""
+
+    url: str
+
+    def do(self, door: Door) -> History:
+        """See `Job`."""
+        with closing(HttpSource(self.url, door=door)) as source:
+            data = source.read(HISTORY_PATH, MAX_HISTORY_BYTES)
+        try:
+            return read_history(data)
+        except BadHistory as error:
+            raise _unreadable(f"{HISTORY_PATH}: {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class SignedManifest:
+    """A manifest and its signature as they are served, whoever signed it."""
+
+    data: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ReadManifest(Job[SignedManifest]):
+    """Read the manifest of a bundle, which nothing is concluded of."""
+
+    url: str
+
+    def do(self, door: Door) -> SignedManifest:
+        """See `Job`."""
+        with closing(HttpSource(self.url, door=door)) as source:
+            return SignedManifest(*read_signed_manifest(source))
+
+
+@dataclass(frozen=True, slots=True)
+class BlockTime:
+    """When a chain's block was made, in Unix seconds, as the evidence shows."""
+
+    chain: str
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What an audit came to: code, place and words of the first fault, empty if it accepted.
+
+    ``check.future`` is no fault: all holds, and the snapshot is dated ahead of this host's clock.
+
+    The rest is as the manifest has it, and empty where it is no manifest; of assets the levels are
+    those found. ``old_keys`` are those that it says it replaced.
+    """
+
+    assets: tuple[AttestedAsset, ...]
+    block_times: tuple[BlockTime, ...]
+    chains: tuple[Chain, ...]
+    code: str
+    exchange: str
+    message: str
+    old_keys: tuple[bytes, ...]
+    place: str
+    previous: Bin32
+    snapshot_id: str
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class AuditBundle(Job[Finding]):
+    """Audit the bundle of a manifest that was read and is signed by ``public_key``.
+
+    A fault of the manifest's own is told by the bytes at hand, whatever is served by now. Any other
+    is one of the files below ``url``, if these are still of that manifest at the end.
+    """
+
+    manifest: bytes
+    most_bytes: int
+    public_key: Bin32
+    signature: bytes
+    threads: int
+    url: str
+
+    def do(self, door: Door) -> Finding:
+        """See `Job`."""
+        try:
+            checked = check_manifest(self.manifest, self.signature, self.public_key, Policy())
+        except Rejected as error:
+            return self._found(fault=error)
+        _check_size(checked, self.most_bytes)
+        known = {MANIFEST_PATH: self.manifest, SIGNATURE_PATH: self.signature}
+        source = _Metered(self.url, door, self.most_bytes, known)
+        try:
+            report = audit(source, self.public_key, jobs=self.threads)
+        except Rejected as error:
+            self._check_unchanged(door)
+            return self._found(fault=error)
+        except CannotCheck as error:
+            if error.code is not Code.CHECK_FUTURE:
+                raise
+            return self._found(fault=error)
+        return self._found(report=report)
+
+    def _check_unchanged(self, door: Door) -> None:
+        if ReadManifest(self.url).do(door).data != self.manifest:
+            raise _unreadable("the bundle was replaced during the audit")
+
+    def _found(
+        self, report: Report | None = None, fault: Rejected | CannotCheck | None = None
+    ) -> Finding:
+        manifest = _readable(self.manifest)
+        levels = {asset.code: str(asset.level) for asset in report.assets} if report else {}
+        times = report.block_times if report else {}
+        code, message = (str(fault.code), fault.message) if fault else ("", "")
+        place = escape(fault.where)[:_MOST_PLACE] if isinstance(fault, Rejected) else ""
+        if manifest is None:
+            return Finding((), (), (), code, "", message, (), place, bytes(32), "", 0)
+        return Finding(
+            assets=tuple(
+                AttestedAsset(
+                    asset.code, asset.ratio.den, levels.get(asset.code, ""), asset.ratio.num
+                )
+                for asset in manifest.assets
+            ),
+            block_times=tuple(BlockTime(chain, time) for chain, time in sorted(times.items())),
+            chains=manifest.chains,
+            code=code,
+            exchange=manifest.exchange,
+            message=message,
+            old_keys=tuple(change.old_key for change in manifest.rotation),
+            place=place,
+            previous=manifest.previous,
+            snapshot_id=manifest.snapshot_id,
+            time=manifest.time,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Code and place of a package's first fault, empty if it holds."""
+
+    code: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckPackage(Job[Verdict]):
+    """Check a package that the exchange signed, for the account that it names, in the bundle below
+    a URL.
+    """
+
+    manifest: bytes
+    package: bytes
+    public_key: Bin32
+    signature: bytes
+    url: str
+
+    def do(self, door: Door) -> Verdict:
+        """See `Job`."""
+        checked = check_manifest(self.manifest, self.signature, self.public_key, Policy())
+        try:
+            body = check_package(checked, self.package, self._account_id(checked))
+            self._check_leaves(door, checked, body)
+        except Rejected as error:
+            return Verdict(error.code, escape(error.where))
+        return Verdict("", "")
+
+    def _account_id(self, checked: CheckedManifest) -> str:
+        """Return the id that the package names in the form that a customer types, "" if nobody can.
+
+        What stands around the signed body anybody can write, so faults of it are nobody's.
+        """
+        try:
+            package = read_record(Package, self.package)
+        except ValueError:
+            raise Misuse("this is no inclusion package") from None
+        id_type = cast(IdType, checked.manifest.account_id_type)  # one of the three, if checked
+        try:
+            body = read_record(PackageBody, package.body)
+            if body.manifest != checked.digest:
+                raise Misuse("this is no inclusion package")
+            return canonical_account_id(body.account_id, id_type)
+        except (NotCanonical, BadFields, AccountError):
+            return ""
+
+    def _check_leaves(self, door: Door, checked: CheckedManifest, body: PackageBody) -> None:
+        """Check the leaves, in the very bytes that were found to lead to the signed root.
+
+        Raises:
+            Rejected: they are not what the package says.
+            CannotCheck: the pages are not there, or are no such: anybody may serve them damaged.
+        """
+        with closing(_Remembered(self.url, door, COMPLAINT_BYTES)) as source:
+            try:
+                check_leaves(source, checked, body, openings=False)
+            except Rejected as error:
+                raise _unreadable(f"the copy of the proof is damaged: {error.code}") from None
+            check_leaves(source, checked, body)
+
+
+KINDS: tuple[type[Job[object]], ...] = (
+    ReadIndex,
+    ReadManifest,
+    AuditBundle,
+    CheckPackage,
+)
+
+
+class _Metered(HttpSource):
+    """A bundle of which at most ``most_bytes`` are read, and of which ``known`` files were."""
+
+    def __init__(
+        self, url: str, door: Door, most_bytes: int, known: Mapping[str, bytes] | None = None
+    ) -> None:
+        super().__init__(url, door=door)
+        self._left = most_bytes
+        self._known = known or {}
+
+    def read(self, path: str, limit: int) -> bytes:
+        """See `Source`."""
+        if path in self._known:
+            return self._known[path][: limit + 1]
+        data = super().read(path, min(limit, self._left))
+        self._spend(len(data))
+        return data
+
+    def read_range(self, path: str, offset: int, length: int) -> bytes:
+        """See `Source`."""
+        self._spend(length)
+        return super().read_range(path, offset, length)
+
+    def _spend(self, count: int) -> None:
+        self._left -= count
+        if self._left < 0:
+            raise _unreadable("the bundle has more bytes than this host reads")
+
+
+class _Remembered(_Metered):
+    """The same, where a range that is asked for again has the bytes that it had."""
+
+    def __init__(self, url: str, door: Door, most_bytes: int) -> None:
+        super().__init__(url, door, most_bytes)
+        self._ranges: dict[tuple[str, int, int], bytes] = {}
+
+    def read_range(self, path: str, offset: int, length: int) -> bytes:
+        """See `Source`."""
+        key = (path, offset, length)
+        if key not in self._ranges:
+            self._ranges[key] = super().read_range(path, offset, length)
+        return self._ranges[key]
+
+
+def _check_size(checked: CheckedManifest, most_bytes: int) -> None:
+    """Refuse before the first page is read what the manifest alone says is too much."""
+    total = sum(
+        shape.file_bytes(level)
+        for shape in map(checked.shape, checked.manifest.assets)
+        for level in range(shape.levels)
+    )
+    if total > most_bytes:
+        raise _unreadable(f"the pages have {total} bytes, more than this host reads")
+
+
+def _readable(data: bytes) -> Manifest | None:
+    try:
+        return read_record(Manifest, data)
+    except ValueError:
+        return None
+
+
+def open_package(package: bytes) -> tuple[bytes, bytes, bytes]:
+    """Return the body of a package, its signature, and the digest of the manifest that it names.
+
+    They are taken from where canonical msgpack has them (spec/wire.md, section 6), and nothing else
+    is read: whoever goes by them checks the signature, and the package in a job.
+
+    Raises:
+        Misuse: they are not there.
+    """
+    head = _PACKAGE_HEAD.match(package)
+    end = len(package) - len(_PACKAGE_TAIL) - SIGNATURE_BYTES
+    body = package[head.end() : end] if head else b""
+    at = body.rfind(_MANIFEST_NAME, max(0, len(body) - _MOST_FROM_MANIFEST))
+    digest = body[at + len(_MANIFEST_NAME) :][:ID_BYTES]
+    is_whole = len(digest) == ID_BYTES and package.startswith(_PACKAGE_TAIL, end)
+    if at < 0 or not is_whole or len(package) > MAX_PACKAGE_BYTES:
+        raise Misuse("this is no inclusion package")
+    return body, package[-SIGNATURE_BYTES:], digest
+
+
+def _unreadable(message: str) -> CannotCheck:
+    return CannotCheck(Code.CHECK_UNREADABLE, message)
