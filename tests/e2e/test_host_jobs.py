@@ -28,7 +28,6 @@ from verifier.host.jobs import AuditBundle, CheckPackage, Limits, ReadIndex, Rea
 from verifier.host.processes import Processes
 from verifier.host.settings import Settings
 from verifier.host.store import Store
-from verifier.keys import sign
 from verifier.params import TreeShape
 from verifier.wire import write_record
 

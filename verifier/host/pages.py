@@ -340,7 +340,7 @@ def span(seconds: int) -> str:
 
 
 def _block_age(snapshot: int, block: int | None) -> str:
-    """Say how far a block's time is from its snapshot's; where evidence shows it."""
+    """Say how far a block's time is from its snapshot's, where evidence shows it."""
     if block is None:
         return "time not proved"
     return (
