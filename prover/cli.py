@@ -11,23 +11,33 @@ import json
 import os
 import sys
 import time
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from prover import cli_evidence, cli_hidden, cli_import
+from prover import cli_evidence, cli_hidden, cli_import, cli_ledger
+from prover.cli_ledger import Shown
 from prover.errors import AssetsShort, ProverError
 from prover.keys import make_keys, public_bytes, read_signing_key
 from prover.packages import Packager, write_packages
 from prover.progress import shown_progress
-from prover.snapshot import PRIVATE, PUBLIC, make_snapshot, ownership_messages, read_config
+from prover.snapshot import (
+    PRIVATE,
+    PUBLIC,
+    SUMMARY,
+    Snapshot,
+    make_snapshot,
+    ownership_messages,
+    read_config,
+)
 from prover.statement import state
 from prover.storage import create_private
+from prover.units import read_manifest, unit_warning, unknown_units
 from verifier import wire
 from verifier.errors import Rejected
-from verifier.manifest import MANIFEST_PATH
 from verifier.params import TreeShape
 
 COULD_NOT_RUN, REJECTED = 1, 3
@@ -39,6 +49,7 @@ app = typer.Typer(
     help="Make a zero-knowledge proof of solvency from a ledger and signed addresses.",
 )
 
+app.add_typer(cli_ledger.app)
 app.add_typer(cli_hidden.app)
 app.add_typer(cli_import.app)
 app.add_typer(cli_evidence.app, name="evidence")
@@ -117,32 +128,49 @@ def prove(
     config: Config,
     out: Annotated[Path, typer.Option("--out", metavar="DIR")],
     jobs: Jobs = ALL_CORES,
+    summary: Annotated[
+        bool | None,
+        typer.Option(
+            help="Print what the ledger holds, totals too; by default on a terminal alone.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Make the bundle DIR/public, or go on with it where an earlier run was interrupted."""
     started = time.monotonic()
-    with shown_progress() as progress:
-        snapshot = make_snapshot(config, out, jobs, progress)
+    is_shown = not as_json and sys.stdout.isatty() if summary is None else summary
+    shown = Shown(is_printed=is_shown and not as_json)
+    try:
+        with shown_progress() as progress:
+            snapshot = make_snapshot(config, out, jobs, progress, shown)
+    except (ProverError, OSError):
+        if is_shown and as_json and shown.ledger is not None:
+            _print(as_json, {"ledger": shown.ledger}, "")
+        raise
     seconds = time.monotonic() - started
-    manifest = wire.read_record(wire.Manifest, (snapshot.bundle / MANIFEST_PATH).read_bytes())
+    manifest = read_manifest(snapshot.bundle)
     leaves = {a.code: TreeShape(a.capacity, manifest.page_size).leaves for a in manifest.assets}
     size = sum(file.stat().st_size for file in snapshot.bundle.rglob("*") if file.is_file())
+    units = unknown_units(manifest)
     result = {
         "bundle": str(snapshot.bundle),
         "bundle_bytes": size,
+        "changes": list(shown.changes),
         "leaves": leaves,
         "made": snapshot.made,
         "manifest_digest": snapshot.manifest_digest.hex(),
         "seconds": round(seconds, 3),
         "snapshot_id": snapshot.snapshot_id,
+        "unknown_units": units,
     }
-    done = (
-        f"is proven, in {seconds:.1f} s" if snapshot.made else "was proven before; nothing changed"
-    )
+    if is_shown:
+        result["ledger"] = shown.ledger
+    figures = "" if is_shown else f"figures   {out / PRIVATE / SUMMARY}: what the ledger holds\n"
     _print(
         as_json,
         result,
-        f"snapshot {snapshot.snapshot_id} {done}\n"
+        f"snapshot {snapshot.snapshot_id} {_done(snapshot, seconds, shown.changes)}\n"
         + "".join(
             f"  {a.code:8} {leaves[a.code]:>13,} leaves, padding among them; "
             f"assets cover at least {a.ratio.num}/{a.ratio.den} of what is owed\n"
@@ -150,8 +178,23 @@ def prove(
         )
         + f"bundle    {snapshot.bundle}, {size / 1e6:.1f} MB: publish it unchanged\n"
         f"private   {out / PRIVATE}: opens every balance; keep it, and keep it to yourself\n"
+        f"{figures}"
         f"manifest  {snapshot.manifest_digest.hex()}",
     )
+    _warn_of_units(units)
+
+
+def _done(snapshot: Snapshot, seconds: float, changes: Sequence[str]) -> str:
+    if snapshot.made:
+        return f"is proven, in {seconds:.1f} s"
+    if changes:
+        return f"was proven before, and is left as it is: {', '.join(changes)}"
+    return "was proven before; nothing changed"
+
+
+def _warn_of_units(units: Sequence[str]) -> None:
+    if units:
+        print(f"assay: warning: {unit_warning(units)}", file=sys.stderr)
 
 
 @app.command()
@@ -176,6 +219,8 @@ def publish(
         "snapshot_id": done.snapshot_id,
         "target": done.target,
     }
+    units = unknown_units(read_manifest(folder / PUBLIC))
+    result["unknown_units"] = units
     said = "is published" if done.new else "was published before; everything is there"
     _print(
         as_json,
@@ -184,6 +229,7 @@ def publish(
         f"bundle    {done.target}/{done.path}, {done.size / 1e6:.1f} MB\n"
         f"manifest  {done.manifest_digest.hex()}",
     )
+    _warn_of_units(units)
 
 
 @app.command()
@@ -270,7 +316,9 @@ def report(
     from prover.report import write_report
 
     write_report(bundle, html, exchange_key, token_slot or ())
-    _print(as_json, {"report": str(html)}, str(html))
+    units = unknown_units(read_manifest(bundle))
+    _print(as_json, {"report": str(html), "unknown_units": units}, str(html))
+    _warn_of_units(units)
 
 
 def _print(as_json: bool, result: dict[str, Any], text: str) -> None:

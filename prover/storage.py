@@ -107,6 +107,17 @@ def discard_folder(folder: Path) -> None:
 
 
 @contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an error of writing that names no file, as of a full disk, name ``path``."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+@contextmanager
 def locked(path: Path, refusal: str) -> Iterator[None]:
     """Hold an exclusive lock on a folder, or on a file, made if need be.
 
