@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Sequence
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,7 +23,7 @@ from prover import cli_evidence, cli_hidden, cli_import, cli_ledger
 from prover.cli_ledger import Shown
 from prover.errors import AssetsShort, ProverError
 from prover.keys import make_keys, public_bytes, read_signing_key
-from prover.packages import Packager, write_packages
+from prover.packages import INDEX, Packager, write_packages
 from prover.progress import shown_progress
 from prover.snapshot import (
     PRIVATE,
@@ -82,6 +83,24 @@ def main() -> None:
 def _fail(error: object, code: int) -> None:
     print(f"assay: {error}", file=sys.stderr)
     sys.exit(code)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"assay {version('assay')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    asked: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and end."
+        ),
+    ] = False,
+) -> None:
+    pass
 
 
 @app.command()
@@ -258,11 +277,16 @@ def packages(
     jobs: Jobs = ALL_CORES,
     as_json: Json = False,
 ) -> None:
-    """Make the packages of all accounts, under names that hold no id."""
+    """Make the packages of all accounts, under names that hold no id, and an index of them."""
     with shown_progress() as progress:
         progress.stage("packages", None)
         count = write_packages(folder, out, signing_key, jobs, progress.advance)
-    _print(as_json, {"folder": str(out), "packages": count}, f"{count} packages in {out}")
+    _print(
+        as_json,
+        {"folder": str(out), "index": str(out / INDEX), "packages": count},
+        f"{count} packages in {out}\n"
+        f"index     {out / INDEX}: whose each is; keep it to yourself, as the packages",
+    )
 
 
 @app.command()
