@@ -154,7 +154,7 @@ class Table:
             unknown[0],
             words,
             Code.UNKNOWN_KEY,
-            f"{remedy} known are {', '.join(sorted(known))}".strip(),
+            f"{remedy} known keys: {', '.join(sorted(known))}".strip(),
         )
 
     def _path(self, key: str) -> str:

@@ -121,7 +121,7 @@ class _Form:
         marks: Marks = {}
         blank = Kind(Code.EMPTY_ID, self.layout.account, "a blank line", "remove it")
         for index in np.flatnonzero(~good).tolist():
-            detail = f"{found.values[index]} values, and {width} columns"
+            detail = f"{found.values[index]} values, where the header has {width}"
             kind = blank if found.blank[index] else Kind(Code.TRUNCATED, None, detail, _WIDTH)
             marks.setdefault(kind, []).append(index)
         return _Cells(columns, len(good), good, marks, fault)
@@ -233,7 +233,7 @@ def _check_delimiter(source: CsvSource, header: str, layout: Layout) -> None:
     """Name the delimiter at which the one name of a header falls into those that are wanted."""
     for delimiter in DELIMITERS:
         if set(layout.names) <= {cell.strip(' "') for cell in header.split(delimiter)}:
-            detail = f"the header is one column between {source.delimiter!r}"
+            detail = f"the header is one column, with its names between {delimiter!r}"
             remedy = f"set ledger.delimiter = {json.dumps(delimiter)}"
             fault = Fault.of(
                 Code.MISSING_COLUMN, column=layout.account, detail=detail, remedy=remedy

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from itertools import accumulate
@@ -293,15 +293,10 @@ class _Gathering:
             yield _Cells(rows, name, cells.take(pa.array(rows)), notation)
 
     def _describe_unknown(self) -> None:
-        """Say which assets are not known: those that look like one, where the column has any."""
-        if not self._unknown:
-            return
-        mine = quoted([asset.code for asset in self._assets])
-        if not self._known:
-            detail = f"no value of this column is an asset of the snapshot: {mine}"
-        else:
-            detail = f"not among {mine}: {_named(self._unknown, self._assets)}"
-        self._faults.describe(Code.UNKNOWN_ASSET, detail)
+        """Say which assets are not known."""
+        if self._unknown:
+            detail = _unknown(self._unknown, self._assets, has_known=self._known > 0)
+            self._faults.describe(Code.UNKNOWN_ASSET, detail)
 
     def _add_totals(self, parsed: _Parsed) -> None:
         """Add to the running totals.
@@ -391,17 +386,24 @@ class _Gathering:
         return balance, int(np.count_nonzero(named))
 
 
-def _named(names: Iterable[str], assets: Sequence[LedgerAsset]) -> str:
-    """Return assets of a source for a message: what looks like none may be an id or a balance."""
+def _unknown(names: Collection[str], assets: Sequence[LedgerAsset], *, has_known: bool) -> str:
+    """Return what to say of assets that are not known.
+
+    What looks like no code may be an id or a balance, and so may all that a column holds if no
+    value of it is known: it may be the wrong one.
+    """
     known = {asset.code for asset in assets}
-    codes = [name for name in sorted(names) if _CODE.fullmatch(name)]
+    codes = sorted(name for name in names if _CODE.fullmatch(name))
     near = [
         f"{name!r} for {code}"
         for name in sorted(names)
         if name not in codes and (code := name.strip().upper()) in known
     ]
-    rest = len(set(names)) - len(codes) - len(near)
-    said = [quoted(codes)] if codes else []
-    said += [f"with a space, or in small letters: {', '.join(near)}"] if near else []
-    said += [f"{rest} values that look like no code"] if rest else []
-    return "; ".join(said)
+    said = [f"with a space, or in small letters: {', '.join(near)}"] if near else []
+    if not has_known:
+        return "; ".join([f"no value of this column is one of {quoted(sorted(known))}", *said])
+    if codes:
+        said.insert(0, quoted(codes))
+    if rest := len(names) - len(near) - len(codes):
+        said.append(f"{rest} values that look like no code")
+    return "; ".join([*said, f"the snapshot has {quoted(sorted(known))}"])
