@@ -64,7 +64,7 @@ from prover.storage import (
 )
 from verifier import wire
 from verifier.keys import public_key_text
-from verifier.manifest import MANIFEST_PATH
+from verifier.manifest import MANIFEST_PATH, SNAPSHOT_ID
 from verifier.ownership import ownership_message
 from verifier.params import TreeShape
 from verifier.statement import context, manifest_digest, page_state
@@ -121,21 +121,34 @@ def ownership_messages(config: SnapshotConfig, public_key: bytes) -> dict[str, s
     }
 
 
-def previous_summary(config: SnapshotConfig) -> Previous:
-    """Return the summary of the snapshot before, from the private folder beside its bundle."""
+def previous_summary(config: SnapshotConfig, out: Path | None = None) -> Previous:
+    """Return the summary of the snapshot before.
+
+    It is looked for in the private folder beside the bundle that the TOML names, which may be a
+    published one, and then in that of its id beside ``out``.
+    """
     manifest = config.previous_manifest
     if manifest is None:
         return Previous()
-    path = manifest.parent.parent / PRIVATE / SUMMARY
     try:
-        before = wire.read_record(wire.Manifest, manifest.read_bytes())
+        before = wire.read_record(wire.Manifest, manifest.read_bytes()).snapshot_id
+    except OSError as error:
+        return Previous(missing=f"{error.filename}: {error.strerror}")
+    except ValueError:
+        return Previous(missing=f"{manifest}: not a manifest")
+    folders = [manifest.parent.parent]
+    if out is not None and SNAPSHOT_ID.fullmatch(before):
+        folders.append(out.with_name(before))
+    paths = [folder / PRIVATE / SUMMARY for folder in folders]
+    path = next((path for path in paths if path.exists()), paths[0])
+    try:
         summary = load_summary(path)
     except OSError as error:
         return Previous(missing=f"{error.filename}: {error.strerror}")
     except ValueError:
         return Previous(missing=f"{path}: damaged, or of another version")
-    if summary.snapshot_id != before.snapshot_id:
-        return Previous(missing=f"{path}: not of snapshot {before.snapshot_id}")
+    if summary.snapshot_id != before:
+        return Previous(missing=f"{path}: not of snapshot {before}")
     return Previous(summary)
 
 
@@ -174,7 +187,7 @@ def make_snapshot(
                 jobs,
                 progress or Silent(),
             )
-            inputs = _inputs(work, witness)
+            inputs = _inputs(work, previous_summary(config, out), witness)
             inputs.tell_changes()
             if public.exists():
                 if inputs.ledger.exists():
@@ -244,7 +257,7 @@ def _begin(
     return freeze(record, config, toml, signing, master, replaceable=untouched)
 
 
-def _inputs(work: _Work, witness: Witness | None) -> Inputs:
+def _inputs(work: _Work, previous: Previous, witness: Witness | None) -> Inputs:
     return Inputs(
         config=work.config,
         public_key=work.frozen.public_key,
@@ -252,7 +265,7 @@ def _inputs(work: _Work, witness: Witness | None) -> Inputs:
         ledger=work.private / LEDGER,
         evidence=work.private / EVIDENCE,
         summary=work.private / SUMMARY,
-        previous=previous_summary(work.config),
+        previous=previous,
         jobs=work.jobs,
         progress=work.progress,
         witness=witness,

@@ -303,6 +303,21 @@ def test_a_change_from_what_is_not_at_hand_is_not_taken_for_none(
     assert assay("prove", first, "--out", tmp_path / "three")[0] == 0  # the first of all
 
 
+def test_the_snapshot_before_is_found_behind_a_published_one(tmp_path: Path, assay: Assay) -> None:
+    """As the service has it: snapshots side by side under their ids, and bundles elsewhere."""
+    config = second_day(tmp_path, LEDGER + "dan,,ETH,1\n", "change_percent = 30")
+    assay("publish", tmp_path / "one", f"file://{tmp_path / 'www'}")
+    published = tmp_path / "www" / "snapshots" / "one" / "manifest.msgpack"
+    edit(config, str(tmp_path / "one" / "public" / "manifest.msgpack"), str(published))
+    code, _, err = assay("prove", config, "--out", tmp_path / "two")
+    assert code == 1
+    assert "accounts: changed by more than ledger.expect.change_percent since snapshot one" in err
+    (tmp_path / "elsewhere").mkdir()
+    code, _, err = assay("prove", config, "--out", tmp_path / "elsewhere" / "two")
+    assert code == 1
+    assert "nothing to compare with" in err
+
+
 def other_ledger(folder: Path) -> None:
     edit(folder / "ledger.csv", "cid,,ETH,3", "cid,,ETH,4")
 
