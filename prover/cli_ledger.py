@@ -18,6 +18,7 @@ import typer
 
 from prover.inputs import read_source
 from prover.ledger.expect import check_expected
+from prover.ledger.readers import quoted
 from prover.ledger.summary import Previous, Summary, figures, summarise, to_json
 from prover.progress import shown_progress
 from prover.snapshot import previous_summary, read_config
@@ -109,9 +110,9 @@ def _read(summary: Summary) -> Iterator[str]:
 
 def _left_out(summary: Summary) -> Iterator[str]:
     if summary.unread:
-        yield f"not read  columns {_listed(summary.unread)}"
+        yield f"not read  columns {_listed([quoted([name]) for name in summary.unread])}"
     if summary.ignored:
-        rows = [f"{code} ({count:,} rows)" for code, count in summary.ignored.items()]
+        rows = [f"{quoted([code])} ({count:,} rows)" for code, count in summary.ignored.items()]
         yield f"ignored   {_listed(rows)}"
     repeated = sum(asset.rows - asset.holders - asset.zero for asset in summary.assets.values())
     if repeated:

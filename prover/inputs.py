@@ -17,7 +17,15 @@ from prover.assets.evidence import Backing, build_evidence
 from prover.assets.hidden import Opened, check_hidden, load_hidden
 from prover.config import SnapshotConfig
 from prover.errors import ProverError
-from prover.ledger import Ledger, LedgerAsset, ledger_digest, load_ledger, read_ledger, save_ledger
+from prover.ledger import (
+    Ledger,
+    LedgerAsset,
+    SqlSource,
+    ledger_digest,
+    load_ledger,
+    read_ledger,
+    save_ledger,
+)
 from prover.ledger.expect import check_expected
 from prover.ledger.summary import Previous, Summary, save_summary, summarise
 from prover.progress import Progress
@@ -124,6 +132,9 @@ class Inputs:
     def _is_ledger_same(self) -> bool:
         if not self.ledger.exists():
             return True
+        source = self.config.ledger
+        if not isinstance(source, SqlSource) and not source.path.is_file():
+            raise ProverError(f"{source.name}: no file")  # a pipe has been read to its end
         return ledger_digest(self._read_ledger()) == ledger_digest(load_ledger(self.ledger))
 
     def _is_evidence_same(self) -> bool:

@@ -34,21 +34,20 @@ BLOCK_BYTES = 1 << 20
 
 _UNPACK: Final = "unpack it first"
 _EXPORT: Final = "export CSV in UTF-8"
-_PARQUET: Final = 'set ledger.format = "parquet"'
-_FORMATS: Final = (
-    (b"\x1f\x8b", ".gz", "compressed by gzip", _UNPACK),
-    (b"BZh", ".bz2", "compressed by bzip2", _UNPACK),
-    (b"\xfd7zXZ\0", ".xz", "compressed by xz", _UNPACK),
-    (b"\x28\xb5\x2f\xfd", ".zst", "compressed by Zstandard", _UNPACK),
-    (b"\x04\x22\x4d\x18", ".lz4", "compressed by LZ4", _UNPACK),
-    (b"\x1f\x9d", ".Z", "compressed by compress", _UNPACK),
-    (b"7z\xbc\xaf\x27\x1c", ".7z", "a 7-Zip archive", _UNPACK),
-    (b"PK\x03\x04", ".zip", "a ZIP archive, or an Excel workbook", _EXPORT),
-    (b"\xd0\xcf\x11\xe0", ".xls", "an old Excel workbook", _EXPORT),
-    (b"PAR1", ".parquet", "a Parquet file", _PARQUET),
-    (b"SQLite format 3", ".sqlite", "an SQLite database", 'set ledger.format = "sql"'),
+_MAGIC: Final = (
+    (b"\x1f\x8b", "compressed by gzip", _UNPACK),
+    (b"\xfd7zXZ\0", "compressed by xz", _UNPACK),
+    (b"\x28\xb5\x2f\xfd", "compressed by Zstandard", _UNPACK),
+    (b"\x04\x22\x4d\x18", "compressed by LZ4", _UNPACK),
+    (b"\x1f\x9d", "compressed by compress", _UNPACK),
+    *((b"BZh%d1AY&SY" % level, "compressed by bzip2", _UNPACK) for level in range(1, 10)),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", _UNPACK),
+    (b"PK\x03\x04", "a ZIP archive, or an Excel workbook", _EXPORT),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook", _EXPORT),
+    (b"PAR1\x15", "a Parquet file", 'set ledger.format = "parquet"'),
+    (b"SQLite format 3\0", "an SQLite database", 'set ledger.format = "sql"'),
 )
-_OTHER_SUFFIXES: Final = {".br": "compressed by Brotli", ".xlsx": "an Excel workbook"}
+_PACKED: Final = (".7z", ".Z", ".br", ".bz2", ".gz", ".lz4", ".lzma", ".xz", ".zip", ".zst")
 _UTF_16_OR_32: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
 
 
@@ -216,13 +215,13 @@ def _first_record(file: io.FileIO, path: Path) -> tuple[bytes, bytes]:
 
 
 def _check_format(path: Path, text: bytes) -> None:
-    """Refuse what is no text, by its first bytes or by its name."""
-    for magic, suffix, what, remedy in _FORMATS:
-        if text.startswith(magic) or path.suffix == suffix:
+    """Refuse what is no text, by its first bytes, or is packed, by its name."""
+    for magic, what, remedy in _MAGIC:
+        if text.startswith(magic):
             fault = Fault.of(Code.WRONG_FORMAT, detail=what, remedy=remedy)
             raise LedgerError(str(path), fault)
-    if path.suffix in _OTHER_SUFFIXES:
-        fault = Fault.of(Code.WRONG_FORMAT, detail=_OTHER_SUFFIXES[path.suffix])
+    if path.suffix in _PACKED:
+        fault = Fault.of(Code.WRONG_FORMAT, detail=f"{path.suffix} is packed", remedy=_UNPACK)
         raise LedgerError(str(path), fault)
     if text.startswith(_UTF_16_OR_32) or b"\0" in text.partition(b"\n")[0]:
         fault = Fault.of(Code.BAD_UNICODE, row=1, detail="UTF-16, or not text", remedy=_EXPORT)

@@ -57,6 +57,8 @@ MAX_ROWS: Final = 1 << 30
 _ROW: Final = np.dtype([("entry", "<u4"), ("units", "<u8")])
 _TAIL: Final = np.dtype([("entry", "<u4"), ("words", "<u8", (TAIL_WORDS,))])
 
+# Assets that the snapshot lacks, told by name.
+_MOST_NAMES: Final = 10_000
 _CODE: Final = re.compile(r"(?=[0-9]*[A-Z])[A-Z0-9]{1,16}")
 
 
@@ -213,8 +215,8 @@ class _Gathering:
         if self.rows > MAX_ROWS:
             fault = Fault.of(Code.TOO_LARGE, detail=f"more than {MAX_ROWS} rows")
             raise LedgerError(self._file, fault)
-        self._ignored += parsed.assets.ignored
-        self._unknown += parsed.assets.unknown
+        _count(self._ignored, parsed.assets.ignored)
+        _count(self._unknown, parsed.assets.unknown)
         self._known += sum(len(part.rows) for part in parsed.parts)
         if not self._faults:
             first = parsed.faults.first_row
@@ -386,6 +388,13 @@ class _Gathering:
         return balance, int(np.count_nonzero(named))
 
 
+def _count(names: Counter[str], more: Counter[str]) -> None:
+    """Add up rows by asset; a column of something else may hold any number of names."""
+    for name, rows in more.items():
+        is_kept = name in names or len(names) < _MOST_NAMES
+        names[name if is_kept else "(others)"] += rows
+
+
 def _unknown(names: Collection[str], assets: Sequence[LedgerAsset], *, has_known: bool) -> str:
     """Return what to say of assets that are not known.
 
@@ -404,6 +413,6 @@ def _unknown(names: Collection[str], assets: Sequence[LedgerAsset], *, has_known
         return "; ".join([f"no value of this column is one of {quoted(sorted(known))}", *said])
     if codes:
         said.insert(0, quoted(codes))
-    if rest := len(names) - len(near) - len(codes):
-        said.append(f"{rest} values that look like no code")
+    if len(names) > len(near) + len(codes):
+        said.append("others, which look like no code")
     return "; ".join([*said, f"the snapshot has {quoted(sorted(known))}"])

@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -385,6 +386,19 @@ def test_a_run_that_goes_on_says_what_changed_since(
     assert code == 0
     assert files(out / "public") == bundle
     assert err.startswith(f"assay: {said}; the snapshot is of") if said else err == ""
+
+
+def test_a_ledger_from_a_pipe_is_read_once(tmp_path: Path, assay: Assay) -> None:
+    config = exchange(tmp_path / "exchange", LEDGER)
+    pipe = tmp_path / "exchange" / "ledger.csv"
+    pipe.unlink()
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as writer:
+        writer.submit(pipe.write_text, LEDGER)
+        assert assay("prove", config, "--out", tmp_path / "one")[0] == 0
+    code, out, _ = assay("prove", config, "--out", tmp_path / "one")
+    assert code == 0
+    assert LEDGER_UNKNOWN in out
 
 
 TOKEN = "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48"

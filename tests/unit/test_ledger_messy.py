@@ -24,6 +24,7 @@ from prover.ledger import (
     SqlSource,
     WideColumns,
     csv_source,
+    gather,
     read_ledger,
 )
 from prover.ledger.source import Columns
@@ -262,8 +263,8 @@ def test_fifty_unknown_assets_are_one_run(write: Writer, tmp_path: Path) -> None
     [
         ("BTC ", "with a space, or in small letters: 'BTC ' for BTC"),
         ("btc", "with a space, or in small letters: 'btc' for BTC"),
-        ("alice@example.com", "1 values that look like no code"),
-        ("12.5", "1 values that look like no code"),
+        ("alice@example.com", "others, which look like no code"),
+        ("12.5", "others, which look like no code"),
     ],
 )
 def test_an_asset_is_named_only_if_it_looks_like_one(
@@ -418,13 +419,13 @@ def test_line_breaks_at_the_edge_of_a_block(
     ("content", "name", "rule", "said"),
     [
         (gzip.compress(b"id,asset,balance\n"), "l.csv", "wrong-format", "gzip"),
-        (b"id,asset,balance\n", "l.csv.gz", "wrong-format", "gzip"),
-        (b"BZh91AY", "l.csv", "wrong-format", "bzip2"),
+        (b"id,asset,balance\n", "l.csv.gz", "wrong-format", ".gz is packed"),
+        (b"BZh91AY&SY", "l.csv", "wrong-format", "bzip2"),
         (b"\xfd7zXZ\0", "l.csv", "wrong-format", "xz"),
         (b"\x28\xb5\x2f\xfd", "l.csv", "wrong-format", "Zstandard"),
-        (b"x", "l.csv.br", "wrong-format", "Brotli"),
+        (b"x", "l.csv.br", "wrong-format", ".br is packed"),
         (b"PK\x03\x04", "l.xlsx", "wrong-format", "Excel"),
-        (b"PAR1....", "l.csv", "wrong-format", 'format = "parquet"'),
+        (b"PAR1\x15\x04", "l.csv", "wrong-format", 'format = "parquet"'),
         ("id,asset,balance\n".encode("utf-16"), "l.csv", "bad-unicode", "UTF-16"),
         ("id,asset,balance\n".encode("utf-16-le"), "l.csv", "bad-unicode", "UTF-16"),
         ("id,asset,balance\n".encode("utf-32"), "l.csv", "bad-unicode", "UTF-16"),
@@ -445,6 +446,29 @@ def test_files_of_another_format(
     assert error.rule == rule
     assert said in str(error)
     assert capfd.readouterr() == ("", "")
+
+
+def test_text_that_begins_as_a_format_does_is_read(tmp_path: Path) -> None:
+    for name in ("BZh9", "PAR1", "SQLite format 3"):
+        columns = LongColumns(name, "asset", "balance")
+        path = tmp_path / "ledger.xls"
+        path.write_text(f"{name},asset,balance\na,BTC,1\n")
+        assert held(read(CsvSource(path, columns), tmp_path)) == {"a": [10**8, 0]}
+
+
+def test_columns_of_one_name_that_nothing_reads(tmp_path: Path) -> None:
+    source = csv_file(tmp_path, "id,x,x,asset,balance\na,1,2,BTC,1\n")
+    assert held(read(source, tmp_path)) == {"a": [10**8, 0]}
+
+
+def test_names_that_are_kept_are_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gather, "_MOST_NAMES", 3)
+    rows = "".join(f"a,X{n % 5},1\n" for n in range(20))
+    source = csv_file(tmp_path, "id,asset,balance\na,BTC,1\n" + rows, replace(LONG, ignore=("*",)))
+    assert read(source, tmp_path).tally.ignored == {"X0": 4, "X1": 4, "X2": 4, "(others)": 8}
+    error = refused(replace(source, columns=LONG), tmp_path)
+    assert error.faults[0].count == 20
+    assert error.detail == "X0, X1, X2; others, which look like no code; the snapshot has BTC, ETH"
 
 
 def test_a_row_that_is_not_utf8_prints_nothing(
