@@ -148,8 +148,8 @@ class Faults:
             self._counts[kind] = self._counts.get(kind, 0) + others._counts[kind]
 
     def describe(self, rule: Code, detail: str) -> None:
-        """Say in particular what all faults of a rule are."""
-        for kind in [kind for kind in self._rows if kind.rule is rule]:
+        """Say in particular what the faults of a rule are, of which nothing was said yet."""
+        for kind in [kind for kind in self._rows if kind.rule is rule and not kind.detail]:
             told = replace(kind, detail=detail)
             self._rows[told], self._counts[told] = self._rows.pop(kind), self._counts.pop(kind)
 

@@ -234,8 +234,8 @@ class _Gathering:
 
     def parse(self, batch: Batch) -> _Parsed:
         """Return a batch with its ids and balances, and its faults; any thread may."""
-        read = len(batch)
-        batch, assets = self._assets_of(batch)
+        whole = batch
+        batch, assets = self._assets_of(whole)
         encoded = batch.accounts.dictionary_encode()
         entries = np.asarray(encoded.indices)
         bad: Marks = {}
@@ -250,8 +250,10 @@ class _Gathering:
         ]
         faults = Faults()
         faults.add(marks, batch.rows)
-        faults.merge(batch.faults)
-        return _Parsed(read, batch, entries, encoded.dictionary, canonical, assets, parts, faults)
+        faults.merge(whole.faults)
+        return _Parsed(
+            len(whole), batch, entries, encoded.dictionary, canonical, assets, parts, faults
+        )
 
     def _assets_of(self, batch: Batch) -> tuple[Batch, _Assets]:
         """Return the rows whose asset is not ignored, and which it is."""

@@ -547,6 +547,27 @@ def test_values_of_another_type_do_not_hide_other_faults(tmp_path: Path) -> None
     ]
 
 
+def test_assets_of_another_type_beside_unknown_ones(tmp_path: Path) -> None:
+    query = " UNION ALL ".join(
+        [
+            "SELECT 'a' AS id, 'BTC' AS asset, '1' AS balance",
+            "SELECT 'b', 1.5, '1'",
+            "SELECT 'c', 'XRP', '1'",
+        ]
+    )
+    error = refused(SqlSource("sqlite://", query, LONG), tmp_path)
+    assert [(f.kind.detail, list(f.rows)) for f in error.faults] == [
+        ("of type float", [2]),
+        ("XRP; the snapshot has BTC, ETH", [3]),
+    ]
+
+
+def test_rows_of_another_width_beside_ignored_assets(tmp_path: Path) -> None:
+    text = "id,asset,balance\na,BTC,1\nb,XRP\nc,SOL,1\nd,BTC,1,1\n"
+    error = refused(csv_file(tmp_path, text, replace(LONG, ignore=("SOL",))), tmp_path)
+    assert [list(f.rows) for f in error.faults] == [[3], [5]]
+
+
 def test_a_database_that_is_not_found_is_told_how_to_name_one(tmp_path: Path) -> None:
     for url in ("nosuchdb://u:hunter2@h/d", "hunter2", "postgresql+psycopg2://u:hunter2@h/d"):
         error = refused(SqlSource(url, "SELECT 1", LONG), tmp_path)
