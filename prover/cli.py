@@ -167,48 +167,54 @@ def prove(
         if is_shown and as_json and shown.ledger is not None:
             _print(as_json, {"ledger": shown.ledger}, "")
         raise
-    seconds = time.monotonic() - started
     manifest = read_manifest(snapshot.bundle)
-    leaves = {a.code: TreeShape(a.capacity, manifest.page_size).leaves for a in manifest.assets}
-    size = sum(file.stat().st_size for file in snapshot.bundle.rglob("*") if file.is_file())
-    units = unknown_units(manifest)
-    result = {
+    result = _proved(snapshot, manifest, time.monotonic() - started)
+    result["changes"] = list(shown.changes)
+    if is_shown:
+        result["ledger"] = shown.ledger
+    _print(as_json, result, _told(result, manifest, out / PRIVATE))
+    _warn_of_units(result["unknown_units"])
+
+
+def _proved(snapshot: Snapshot, manifest: wire.Manifest, seconds: float) -> dict[str, Any]:
+    """Return what is known of a bundle, none of it secret."""
+    files = [file for file in snapshot.bundle.rglob("*") if file.is_file()]
+    return {
         "bundle": str(snapshot.bundle),
-        "bundle_bytes": size,
-        "changes": list(shown.changes),
-        "leaves": leaves,
+        "bundle_bytes": sum(file.stat().st_size for file in files),
+        "leaves": {
+            asset.code: TreeShape(asset.capacity, manifest.page_size).leaves
+            for asset in manifest.assets
+        },
         "made": snapshot.made,
         "manifest_digest": snapshot.manifest_digest.hex(),
         "seconds": round(seconds, 3),
         "snapshot_id": snapshot.snapshot_id,
-        "unknown_units": units,
+        "unknown_units": unknown_units(manifest),
     }
-    if is_shown:
-        result["ledger"] = shown.ledger
-    figures = "" if is_shown else f"figures   {out / PRIVATE / SUMMARY}: what the ledger holds\n"
-    _print(
-        as_json,
-        result,
-        f"snapshot {snapshot.snapshot_id} {_done(snapshot, seconds, shown.changes)}\n"
-        + "".join(
-            f"  {a.code:8} {leaves[a.code]:>13,} leaves, padding among them; "
-            f"assets cover at least {a.ratio.num}/{a.ratio.den} of what is owed\n"
-            for a in manifest.assets
-        )
-        + f"bundle    {snapshot.bundle}, {size / 1e6:.1f} MB: publish it unchanged\n"
-        f"private   {out / PRIVATE}: opens every balance; keep it, and keep it to yourself\n"
-        f"{figures}"
-        f"manifest  {snapshot.manifest_digest.hex()}",
-    )
-    _warn_of_units(units)
 
 
-def _done(snapshot: Snapshot, seconds: float, changes: Sequence[str]) -> str:
-    if snapshot.made:
-        return f"is proven, in {seconds:.1f} s"
-    if changes:
-        return f"was proven before, and is left as it is: {', '.join(changes)}"
-    return "was proven before; nothing changed"
+def _told(result: dict[str, Any], manifest: wire.Manifest, private: Path) -> str:
+    """Return the result of `prove` as lines for people."""
+    if result["made"]:
+        done = f"is proven, in {result['seconds']:.1f} s"
+    elif result["changes"]:
+        done = f"was proven before, and is left as it is: {', '.join(result['changes'])}"
+    else:
+        done = "was proven before; nothing changed"
+    lines = [f"snapshot {result['snapshot_id']} {done}"]
+    lines += [
+        f"  {a.code:8} {result['leaves'][a.code]:>13,} leaves, padding among them; "
+        f"assets cover at least {a.ratio.num}/{a.ratio.den} of what is owed"
+        for a in manifest.assets
+    ]
+    size = result["bundle_bytes"] / 1e6
+    lines.append(f"bundle    {result['bundle']}, {size:.1f} MB: publish it unchanged")
+    lines.append(f"private   {private}: opens every balance; keep it, and keep it to yourself")
+    if "ledger" not in result:
+        lines.append(f"figures   {private / SUMMARY}: what the ledger holds")
+    lines.append(f"manifest  {result['manifest_digest']}")
+    return "\n".join(lines)
 
 
 def _warn_of_units(units: Sequence[str]) -> None:
