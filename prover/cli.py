@@ -11,7 +11,6 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -173,7 +172,6 @@ def prove(
     if is_shown:
         result["ledger"] = shown.ledger
     _print(as_json, result, _told(result, manifest, out / PRIVATE))
-    _warn_of_units(result["unknown_units"])
 
 
 def _proved(snapshot: Snapshot, manifest: wire.Manifest, seconds: float) -> dict[str, Any]:
@@ -214,12 +212,13 @@ def _told(result: dict[str, Any], manifest: wire.Manifest, private: Path) -> str
     if "ledger" not in result:
         lines.append(f"figures   {private / SUMMARY}: what the ledger holds")
     lines.append(f"manifest  {result['manifest_digest']}")
-    return "\n".join(lines)
+    return "\n".join(lines) + _warning(result)
 
 
-def _warn_of_units(units: Sequence[str]) -> None:
-    if units:
-        print(f"assay: warning: {unit_warning(units)}", file=sys.stderr)
+def _warning(result: dict[str, Any]) -> str:
+    """Return a last line on units that readers have to be told of, if there are any."""
+    units = result["unknown_units"]
+    return f"\nwarning   {unit_warning(units)}" if units else ""
 
 
 @app.command()
@@ -244,17 +243,15 @@ def publish(
         "snapshot_id": done.snapshot_id,
         "target": done.target,
     }
-    units = unknown_units(read_manifest(folder / PUBLIC))
-    result["unknown_units"] = units
+    result["unknown_units"] = unknown_units(read_manifest(folder / PUBLIC))
     said = "is published" if done.new else "was published before; everything is there"
     _print(
         as_json,
         result,
         f"snapshot {done.snapshot_id} {said}\n"
         f"bundle    {done.target}/{done.path}, {done.size / 1e6:.1f} MB\n"
-        f"manifest  {done.manifest_digest.hex()}",
+        f"manifest  {done.manifest_digest.hex()}" + _warning(result),
     )
-    _warn_of_units(units)
 
 
 @app.command()
@@ -346,9 +343,8 @@ def report(
     from prover.report import write_report
 
     write_report(bundle, html, exchange_key, token_slot or ())
-    units = unknown_units(read_manifest(bundle))
-    _print(as_json, {"report": str(html), "unknown_units": units}, str(html))
-    _warn_of_units(units)
+    result = {"report": str(html), "unknown_units": unknown_units(read_manifest(bundle))}
+    _print(as_json, result, str(html) + _warning(result))
 
 
 def _print(as_json: bool, result: dict[str, Any], text: str) -> None:
