@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -49,5 +50,9 @@ def show() -> Iterator[Bar]:
         _Rate(),
         progress.TimeRemainingColumn(),
     )
-    with progress.Progress(*columns, console=Console(stderr=True)) as bar:
+    # Where results go to a file, what is printed meanwhile is one, too.
+    is_terminal = sys.stdout.isatty()
+    with progress.Progress(
+        *columns, console=Console(stderr=True), redirect_stdout=is_terminal
+    ) as bar:
         yield Bar(bar)

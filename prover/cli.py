@@ -11,23 +11,33 @@ import json
 import os
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from prover import cli_evidence, cli_hidden, cli_import
+from prover import cli_evidence, cli_hidden, cli_import, cli_ledger
 from prover.assets.messages import device_warnings, digest_of
+from prover.cli_ledger import Shown
 from prover.errors import AssetsShort, ProverError
 from prover.keys import make_keys, public_bytes, read_signing_key
-from prover.packages import Packager, write_packages
+from prover.packages import INDEX, Packager, write_packages
 from prover.progress import shown_progress
-from prover.snapshot import PRIVATE, PUBLIC, make_snapshot, ownership_messages, read_config
+from prover.snapshot import (
+    PRIVATE,
+    PUBLIC,
+    SUMMARY,
+    Snapshot,
+    make_snapshot,
+    ownership_messages,
+    read_config,
+)
 from prover.statement import state
 from prover.storage import create_private
+from prover.units import read_manifest, unit_warning, unknown_units
 from verifier import wire
 from verifier.errors import Rejected
-from verifier.manifest import MANIFEST_PATH
 from verifier.params import TreeShape
 
 COULD_NOT_RUN, REJECTED = 1, 3
@@ -39,6 +49,7 @@ app = typer.Typer(
     help="Make a zero-knowledge proof of solvency from a ledger and signed addresses.",
 )
 
+app.add_typer(cli_ledger.app)
 app.add_typer(cli_hidden.app)
 app.add_typer(cli_import.app)
 app.add_typer(cli_evidence.app, name="evidence")
@@ -71,6 +82,24 @@ def main() -> None:
 def _fail(error: object, code: int) -> None:
     print(f"assay: {error}", file=sys.stderr)
     sys.exit(code)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"assay {version('assay')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    asked: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and end."
+        ),
+    ] = False,
+) -> None:
+    pass
 
 
 @app.command()
@@ -120,41 +149,79 @@ def prove(
     config: Config,
     out: Annotated[Path, typer.Option("--out", metavar="DIR")],
     jobs: Jobs = ALL_CORES,
+    summary: Annotated[
+        bool | None,
+        typer.Option(
+            help="Print what the ledger holds, totals too; by default on a terminal alone.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Make the bundle DIR/public, or go on with it where an earlier run was interrupted."""
     started = time.monotonic()
-    with shown_progress() as progress:
-        snapshot = make_snapshot(config, out, jobs, progress)
-    seconds = time.monotonic() - started
-    manifest = wire.read_record(wire.Manifest, (snapshot.bundle / MANIFEST_PATH).read_bytes())
-    leaves = {a.code: TreeShape(a.capacity, manifest.page_size).leaves for a in manifest.assets}
-    size = sum(file.stat().st_size for file in snapshot.bundle.rglob("*") if file.is_file())
-    result = {
+    is_shown = not as_json and sys.stdout.isatty() if summary is None else summary
+    shown = Shown(is_printed=is_shown and not as_json)
+    try:
+        with shown_progress() as progress:
+            snapshot = make_snapshot(config, out, jobs, progress, shown)
+    except (ProverError, OSError):
+        if is_shown and as_json and shown.ledger is not None:
+            _print(as_json, {"ledger": shown.ledger}, "")
+        raise
+    manifest = read_manifest(snapshot.bundle)
+    result = _proved(snapshot, manifest, time.monotonic() - started)
+    result["changes"] = list(shown.changes)
+    if is_shown:
+        result["ledger"] = shown.ledger
+    _print(as_json, result, _told(result, manifest, out / PRIVATE))
+
+
+def _proved(snapshot: Snapshot, manifest: wire.Manifest, seconds: float) -> dict[str, Any]:
+    """Return what is known of a bundle, none of it secret."""
+    files = [file for file in snapshot.bundle.rglob("*") if file.is_file()]
+    return {
         "bundle": str(snapshot.bundle),
-        "bundle_bytes": size,
-        "leaves": leaves,
+        "bundle_bytes": sum(file.stat().st_size for file in files),
+        "leaves": {
+            asset.code: TreeShape(asset.capacity, manifest.page_size).leaves
+            for asset in manifest.assets
+        },
         "made": snapshot.made,
         "manifest_digest": snapshot.manifest_digest.hex(),
         "seconds": round(seconds, 3),
         "snapshot_id": snapshot.snapshot_id,
+        "unknown_units": unknown_units(manifest),
     }
-    done = (
-        f"is proven, in {seconds:.1f} s" if snapshot.made else "was proven before; nothing changed"
-    )
-    _print(
-        as_json,
-        result,
-        f"snapshot {snapshot.snapshot_id} {done}\n"
-        + "".join(
-            f"  {a.code:8} {leaves[a.code]:>13,} leaves, padding among them; "
-            f"assets cover at least {a.ratio.num}/{a.ratio.den} of what is owed\n"
-            for a in manifest.assets
-        )
-        + f"bundle    {snapshot.bundle}, {size / 1e6:.1f} MB: publish it unchanged\n"
-        f"private   {out / PRIVATE}: opens every balance; keep it, and keep it to yourself\n"
-        f"manifest  {snapshot.manifest_digest.hex()}",
-    )
+
+
+def _told(result: dict[str, Any], manifest: wire.Manifest, private: Path) -> str:
+    """Return the result of `prove` as lines for people."""
+    if result["made"]:
+        done = f"is proven, in {result['seconds']:.1f} s"
+    elif result["changes"]:
+        done = f"was proven before, and is left as it is: {', '.join(result['changes'])}"
+    else:
+        done = "was proven before; nothing changed"
+    lines = [f"snapshot {result['snapshot_id']} {done}"]
+    lines += [
+        f"  {a.code:8} {result['leaves'][a.code]:>13,} leaves, padding among them; "
+        f"assets cover at least {a.ratio.num}/{a.ratio.den} of what is owed"
+        for a in manifest.assets
+    ]
+    size = result["bundle_bytes"] / 1e6
+    lines.append(f"bundle    {result['bundle']}, {size:.1f} MB: publish it unchanged")
+    lines.append(f"private   {private}: opens every balance; keep it, and keep it to yourself")
+    if "ledger" not in result:
+        lines.append(f"figures   {private / SUMMARY}: what the ledger holds")
+    lines.append(f"manifest  {result['manifest_digest']}")
+    return "\n".join(lines) + _warning(result)
+
+
+def _warning(result: dict[str, Any]) -> str:
+    """Return a last line on units that readers have to be told of, if there are any."""
+    units = result["unknown_units"]
+    return f"\nwarning   {unit_warning(units)}" if units else ""
 
 
 @app.command()
@@ -179,13 +246,14 @@ def publish(
         "snapshot_id": done.snapshot_id,
         "target": done.target,
     }
+    result["unknown_units"] = unknown_units(read_manifest(folder / PUBLIC))
     said = "is published" if done.new else "was published before; everything is there"
     _print(
         as_json,
         result,
         f"snapshot {done.snapshot_id} {said}\n"
         f"bundle    {done.target}/{done.path}, {done.size / 1e6:.1f} MB\n"
-        f"manifest  {done.manifest_digest.hex()}",
+        f"manifest  {done.manifest_digest.hex()}" + _warning(result),
     )
 
 
@@ -215,11 +283,16 @@ def packages(
     jobs: Jobs = ALL_CORES,
     as_json: Json = False,
 ) -> None:
-    """Make the packages of all accounts, under names that hold no id."""
+    """Make the packages of all accounts, under names that hold no id, and an index of them."""
     with shown_progress() as progress:
         progress.stage("packages", None)
         count = write_packages(folder, out, signing_key, jobs, progress.advance)
-    _print(as_json, {"folder": str(out), "packages": count}, f"{count} packages in {out}")
+    _print(
+        as_json,
+        {"folder": str(out), "index": str(out / INDEX), "packages": count},
+        f"{count} packages in {out}\n"
+        f"index     {out / INDEX}: whose each is; keep it to yourself, as the packages",
+    )
 
 
 @app.command()
@@ -273,7 +346,8 @@ def report(
     from prover.report import write_report
 
     write_report(bundle, html, exchange_key, token_slot or ())
-    _print(as_json, {"report": str(html)}, str(html))
+    result = {"report": str(html), "unknown_units": unknown_units(read_manifest(bundle))}
+    _print(as_json, result, str(html) + _warning(result))
 
 
 def _print(as_json: bool, result: dict[str, Any], text: str) -> None:

@@ -7,38 +7,64 @@ Relative paths are taken from the folder of the file. Nothing but the file itsel
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from math import gcd
 from pathlib import Path
 
-from prover.ledger.source import (
-    Columns,
-    CsvSource,
-    LedgerAsset,
-    LedgerSource,
-    LongColumns,
-    ParquetSource,
-    SqlSource,
-    WideColumns,
-)
+from prover.errors import Code, InputError
+from prover.ledger.expect import Expect
+from prover.ledger.settings import KEYS as LEDGER_KEYS
+from prover.ledger.settings import read_settings
+from prover.ledger.source import MAX_DECIMALS, LedgerAsset, LedgerSource
 from prover.toml_table import Table
 from verifier.account import AccountError, IdType, canonical_name
 from verifier.chain.bitcoin import CHAIN as BITCOIN
 from verifier.chain.bitcoin_header import parse_block_header
 from verifier.chain.tokens import MAX_SLOT, TokenSlot, token_slots
 from verifier.errors import Misuse
+from verifier.evidence import SUPPORTED_CHAINS
 from verifier.manifest import SNAPSHOT_ID
 from verifier.ownership import OwnershipError, parse_address
 from verifier.params import CAPACITIES, MAX_HEIGHT, MAX_RATIO_TERM, MAX_UNIT_DECIMALS, PAGE_SIZES
-from verifier.policy import CHAIN_NAME
 from verifier.units import KNOWN_UNITS
 from verifier.verify import DAY_SECONDS, utc_text
 from verifier.wire import Chain, Ratio, StateProof, Unit
 
 DEFAULT_PAGE_SIZE = 1024
 MAX_PARTS = 64  # a package of 256 assets then stays below its limit of 2^20 bytes
+MAX_ASSETS = 256
+MAX_UNITS = 64
+
+_KEYS = (
+    "account_id_type",
+    "assets",
+    "chains",
+    "evidence",
+    "exchange",
+    "hidden",
+    "keys",
+    "ledger",
+    "page_size",
+    "previous",
+    "snapshot_id",
+    "time",
+)
+_ASSET_KEYS = (
+    "capacity",
+    "code",
+    "coins",
+    "decimals",
+    "proofs",
+    "ratio",
+    "split",
+    "units",
+)
+_FEWER_DECIMALS = (
+    "all balances of an asset together must stay below 2^63 ledger units; balances are rounded up"
+)
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 _RATIO = re.compile(r"([1-9][0-9]{0,9})/([1-9][0-9]{0,9})")
@@ -106,6 +132,7 @@ class SnapshotConfig:
     abandoned: frozenset[str]
     ledger: LedgerSource
     merge_duplicates: bool
+    expect: Expect
     chains: tuple[Chain, ...]
     headers: tuple[StateProof, ...]
     assets: tuple[AssetConfig, ...]
@@ -119,7 +146,7 @@ def parse_config(file: Path, text: bytes) -> SnapshotConfig:
     Raises:
         ProverError: naming file, key and rule.
     """
-    table = Table.read(file, text)
+    table = Table.read(file, text, _KEYS)
     exchange = _exchange(table)
     snapshot_id = table.take("snapshot_id", str)
     if not SNAPSHOT_ID.fullmatch(snapshot_id):
@@ -131,42 +158,46 @@ def parse_config(file: Path, text: bytes) -> SnapshotConfig:
     page_size = table.take_or("page_size", int, DEFAULT_PAGE_SIZE)
     if page_size not in PAGE_SIZES:
         raise table.error("page_size", f"must be one of {', '.join(map(str, PAGE_SIZES))}")
-    with table.table("keys") as keys:
+    with table.table("keys", ("signing", "master")) as keys:
         signing_key, master_key = keys.take_path("signing"), keys.take_path("master")
-    with table.table("previous") as previous:
+    with table.table("previous", ("first", "manifest", "old_signing", "abandoned")) as previous:
         abandoned = _abandoned(previous)
         manifest, old_signing_key = _previous(previous)
     assets = _assets(table)
-    with table.table("ledger") as ledger:
-        merge_duplicates = ledger.take_or("merge_duplicates", bool, False)
-        source = _ledger(ledger, {asset.code for asset in assets})
+    decimals = {asset.code: asset.decimals for asset in assets}
+    with table.table("ledger", LEDGER_KEYS) as section:
+        ledger = read_settings(section, decimals)
     chains, headers = _chains(table, time)
     names = {chain.name for chain in chains}
     for asset in assets:
         for unit in asset.units:
             if unit.chain not in names:
-                raise table.error("chains", f"{asset.code} is held on {unit.chain}: no block given")
-    evidence = tuple(entry.take_path("path") for entry in table.tables("evidence"))
-    hidden = tuple(_hidden(table, {asset.code for asset in assets}))
+                words = f"{asset.code} is held on {unit.chain}: no block given"
+                raise table.error("chains", words, Code.MISSING_KEY)
+    evidence = table.each("evidence", ("path",), lambda entry: entry.take_path("path"))
+    hidden: list[HiddenConfig] = []
+    if table.has("hidden"):
+        hidden = table.each("hidden", ("asset", "set", "opening"), partial(_hidden, decimals))
     table.closed()
     return SnapshotConfig(
-        exchange,
-        snapshot_id,
-        time,
-        id_type,
-        page_size,
-        signing_key,
-        master_key,
-        manifest,
-        old_signing_key,
-        abandoned,
-        source,
-        merge_duplicates,
-        chains,
-        headers,
-        assets,
-        evidence,
-        hidden,
+        exchange=exchange,
+        snapshot_id=snapshot_id,
+        time=time,
+        account_id_type=id_type,
+        page_size=page_size,
+        signing_key=signing_key,
+        master_key=master_key,
+        previous_manifest=manifest,
+        old_signing_key=old_signing_key,
+        abandoned=abandoned,
+        ledger=ledger.source,
+        merge_duplicates=ledger.merge_duplicates,
+        expect=ledger.expect,
+        chains=chains,
+        headers=headers,
+        assets=assets,
+        evidence=tuple(evidence),
+        hidden=tuple(hidden),
     )
 
 
@@ -201,60 +232,24 @@ def _abandoned(table: Table) -> frozenset[str]:
 def _previous(table: Table) -> tuple[Path | None, Path | None]:
     if table.take_or("first", bool, False):
         if table.remaining():
-            raise table.error(table.remaining()[0], "the first snapshot has no previous one")
+            words = "the first snapshot has no previous one"
+            raise table.error(table.remaining()[0], words, Code.CONTRADICTION)
         return None, None
     if not table.has("manifest"):
-        raise table.error("manifest", "give the previous manifest, or first = true")
+        words = "give the previous manifest, or first = true"
+        raise table.error("manifest", words, Code.MISSING_KEY)
     manifest = table.take_path("manifest")
     return manifest, table.take_path("old_signing") if table.has("old_signing") else None
-
-
-def _ledger(table: Table, codes: set[str]) -> LedgerSource:
-    layout = table.take("layout", str)
-    kind = table.take("format", str)
-    amounts = table.take_or("amounts", str, "coins")
-    if amounts not in ("coins", "units"):
-        raise table.error("amounts", "must be coins or units")
-    with table.table("columns") as columns:
-        chosen = _columns(columns, layout, codes, in_units=amounts == "units")
-    if layout not in ("long", "wide"):
-        raise table.error("layout", "must be long or wide")
-    match kind:
-        case "csv":
-            return CsvSource(table.take_path("path"), chosen)
-        case "parquet":
-            return ParquetSource(table.take_path("path"), chosen)
-        case "sql":
-            return SqlSource(table.take("url", str), table.take("query", str), chosen)
-    raise table.error("format", "must be csv, parquet or sql")
-
-
-def _columns(table: Table, layout: str, codes: set[str], *, in_units: bool) -> Columns:
-    if layout != "wide":
-        account, asset = table.take("account", str), table.take("asset", str)
-        return LongColumns(account, asset, table.take("balance", str), in_units)
-    account = table.take("account", str)
-    with table.table("assets") as assets:
-        columns = {code: assets.take(code, str) for code in assets.remaining()}
-        for code in sorted(columns.keys() ^ codes):
-            raise assets.error(code, "the columns and the snapshot's assets must be the same")
-    owed: dict[str, str] = {}
-    if table.has("debts"):
-        with table.table("debts") as debts:
-            owed = {code: debts.take(code, str) for code in debts.remaining()}
-            for code in sorted(owed.keys() - codes):
-                raise debts.error(code, "not an asset of the snapshot")
-    return WideColumns(account, columns, owed, in_units)
 
 
 def _chains(table: Table, time: int) -> tuple[tuple[Chain, ...], tuple[StateProof, ...]]:
     """Return the blocks, and the headers given of them; ``time`` is the snapshot's."""
     chains, headers = [], []
-    with table.table("chains") as blocks:
+    with table.table("chains", None) as blocks:
         for name in sorted(blocks.remaining()):
-            if not CHAIN_NAME.fullmatch(name):
-                raise blocks.error(name, "a chain's name is 1 to 32 of a-z, 0-9 and hyphen")
-            with blocks.table(name) as block:
+            if name not in SUPPORTED_CHAINS:
+                raise _unprovable(blocks, name, name)
+            with blocks.table(name, ("height", "hash", "header")) as block:
                 height, digest = block.take("height", int), block.take("hash", str)
                 if not 0 <= height <= MAX_HEIGHT:
                     raise block.error("height", "must be 0 to 2^63 - 1")
@@ -284,25 +279,38 @@ def _header(block: Table, chain: Chain, time: int) -> StateProof:
     return StateProof(chain.name, data, ())
 
 
+def _unprovable(table: Table, key: str, chain: str) -> InputError:
+    """Return the error that no evidence is taken from a chain, before anybody signs for it."""
+    words = f"nothing can prove what is held on {chain!r}"
+    remedy = f"chains are {', '.join(sorted(SUPPORTED_CHAINS))}"
+    return table.error(key, words, Code.UNPROVABLE_CHAIN, remedy)
+
+
 def _assets(table: Table) -> tuple[AssetConfig, ...]:
     assets: dict[str, AssetConfig] = {}
     users: dict[tuple[str, str], str] = {}
-    for entry in table.tables("assets"):
+
+    def read(entry: Table) -> None:
         asset = _asset(entry)
         if asset.code in assets:
-            raise entry.error("code", f"{asset.code} occurs twice")
+            raise entry.error("code", f"{asset.code} occurs twice", Code.CONTRADICTION)
         assets[asset.code] = asset
         for unit in asset.units:
             user = users.setdefault((unit.chain, unit.contract), asset.code)
             if user != asset.code:
-                raise entry.error("units", f"{user} has this unit too")
-    if not 1 <= len(assets) <= 256:
-        raise table.error("assets", "a snapshot has 1 to 256 assets")
+                raise entry.error("units", f"{user} has this unit too", Code.CONTRADICTION)
+
+    table.each("assets", _ASSET_KEYS, read)
+    if not 1 <= len(assets) <= MAX_ASSETS:
+        raise table.error("assets", f"a snapshot has 1 to {MAX_ASSETS} assets")
     return tuple(assets[code] for code in sorted(assets))
 
 
 def _asset(table: Table) -> AssetConfig:
     code, decimals = table.take("code", str), table.take("decimals", int)
+    if not 0 <= decimals <= MAX_DECIMALS:
+        words = f"ledger decimals are 0 to {MAX_DECIMALS}"
+        raise table.error("decimals", words, remedy=_FEWER_DECIMALS)
     try:
         LedgerAsset(code, decimals)
     except ValueError as error:
@@ -314,32 +322,43 @@ def _asset(table: Table) -> AssetConfig:
     capacity = _capacity(table)
     policy = DEFAULT_SPLIT
     if table.has("split"):
-        with table.table("split") as split:
+        with table.table("split", ("least", "most")) as split:
             policy = SplitPolicy(split.take("least", int), split.take("most", int))
             if not 1 <= policy.least <= policy.most <= MAX_PARTS:
                 raise split.error("most", f"must hold 1 <= least <= most <= {MAX_PARTS}")
-    units: dict[tuple[str, str], Unit] = {}
-    slots = []
-    for number, entry in enumerate(table.tables("units"), 1):
-        unit = _unit(entry, code, decimals)
-        units[unit.chain, unit.contract] = unit
-        if not len(units) == number <= 64:
-            raise table.error("units", "must be 1 to 64, all different")
-        if entry.has("slot"):
-            slots.append(_slot(entry, unit))
-    if not units:
-        raise table.error("units", "must be 1 to 64, all different")
+    units, slots = _units(table, code, decimals)
     return AssetConfig(
         code,
         decimals,
         Ratio(den, num),
         capacity,
         policy,
-        tuple(units[place] for place in sorted(units)),
+        units,
         table.take_paths("proofs") if table.has("proofs") else (),
-        tuple(slots),
+        slots,
         table.take_paths("coins") if table.has("coins") else (),
     )
+
+
+def _units(
+    table: Table, code: str, decimals: int
+) -> tuple[tuple[Unit, ...], tuple[TokenSlot, ...]]:
+    """Read the units of an asset, in their order, and the slots that some of them have."""
+    units: dict[tuple[str, str], Unit] = {}
+    slots: list[TokenSlot] = []
+
+    def read(entry: Table) -> None:
+        unit = _unit(entry, code, decimals)
+        if (unit.chain, unit.contract) in units:
+            raise table.error("units", "must be all different", Code.CONTRADICTION)
+        units[unit.chain, unit.contract] = unit
+        if entry.has("slot"):
+            slots.append(_slot(entry, unit))
+
+    table.each("units", ("chain", "contract", "decimals", "slot"), read)
+    if not 1 <= len(units) <= MAX_UNITS:
+        raise table.error("units", f"must be 1 to {MAX_UNITS}, all different")
+    return tuple(units[place] for place in sorted(units)), tuple(slots)
 
 
 def _slot(table: Table, unit: Unit) -> TokenSlot:
@@ -350,17 +369,15 @@ def _slot(table: Table, unit: Unit) -> TokenSlot:
     try:
         token_slots([entry])
     except Misuse as error:
-        raise table.error("slot", str(error)) from None
+        raise table.error("slot", str(error), Code.CONTRADICTION) from None
     return entry
 
 
-def _hidden(table: Table, codes: set[str]) -> Iterator[HiddenConfig]:
-    if table.has("hidden"):
-        for entry in table.tables("hidden"):
-            code = entry.take("asset", str)
-            if code not in codes:
-                raise entry.error("asset", "not an asset of the snapshot")
-            yield HiddenConfig(code, entry.take_path("set"), entry.take_path("opening"))
+def _hidden(codes: Collection[str], entry: Table) -> HiddenConfig:
+    code = entry.take("asset", str)
+    if code not in codes:
+        raise entry.error("asset", "not an asset of the snapshot")
+    return HiddenConfig(code, entry.take_path("set"), entry.take_path("opening"))
 
 
 def _capacity(table: Table) -> int | None:
@@ -380,6 +397,8 @@ def _capacity(table: Table) -> int | None:
 def _unit(table: Table, code: str, ledger_decimals: int) -> Unit:
     """Read a unit; what it leaves out comes from the verifier's table."""
     chain = table.take("chain", str)
+    if chain not in SUPPORTED_CHAINS:
+        raise _unprovable(table, "chain", chain)
     known = {
         unit.contract: unit.decimals
         for unit in KNOWN_UNITS
@@ -390,7 +409,8 @@ def _unit(table: Table, code: str, ledger_decimals: int) -> Unit:
     elif len(known) == 1:
         contract = next(iter(known))
     else:
-        raise table.error("contract", f"the verifier's table does not have {code} on {chain}")
+        words = f"the verifier's table does not have {code} on {chain}"
+        raise table.error("contract", words, Code.UNKNOWN_UNIT, "give contract and decimals")
     if contract:
         try:
             parse_address("ethereum", contract)
@@ -401,7 +421,8 @@ def _unit(table: Table, code: str, ledger_decimals: int) -> Unit:
     elif contract in known:
         decimals = known[contract]
     else:
-        raise table.error("decimals", "the verifier's table does not have this contract")
+        words = "the verifier's table does not have this contract"
+        raise table.error("decimals", words, Code.UNKNOWN_UNIT, "give the decimals of the chain")
     if not ledger_decimals <= decimals <= MAX_UNIT_DECIMALS:
         raise table.error(
             "decimals", f"must be at least the ledger's and at most {MAX_UNIT_DECIMALS}"

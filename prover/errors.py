@@ -5,9 +5,75 @@ Messages name file, line, column and rule; they hold no balance, key or blinding
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import Final
+
+LISTED: Final = 10
+"""So many faults of one kind are named one by one; the others are counted."""
+
+
+class Code(StrEnum):
+    """Why an input is refused. docs/refused-input.md has a row for each: rule and remedy."""
+
+    # Ledgers
+    BAD_ID = "bad-id"
+    BAD_QUOTE = "bad-quote"
+    BAD_UNICODE = "bad-unicode"
+    DUPLICATE_COLUMN = "duplicate-column"
+    DUPLICATE_ID = "duplicate-id"
+    EMPTY_ID = "empty-id"
+    MISSING_COLUMN = "missing-column"
+    NEGATIVE = "negative"
+    NO_BALANCE = "no-balance"
+    NON_FINITE = "non-finite"
+    NOT_A_NUMBER = "not-a-number"
+    NOT_EXACT = "not-exact"
+    NOT_WHOLE = "not-whole"
+    TOO_LARGE = "too-large"
+    TOO_LONG_ID = "too-long-id"
+    TRUNCATED = "truncated"
+    UNEXPECTED = "unexpected"
+    UNKNOWN_ASSET = "unknown-asset"
+    UNREAD_COLUMN = "unread-column"
+    UNREADABLE = "unreadable"
+    WRONG_FORMAT = "wrong-format"
+
+    # snapshot.toml
+    CONTRADICTION = "contradiction"
+    MISSING_KEY = "missing-key"
+    NOT_TOML = "not-toml"
+    UNKNOWN_KEY = "unknown-key"
+    UNKNOWN_UNIT = "unknown-unit"
+    UNPROVABLE_CHAIN = "unprovable-chain"
+    WRONG_TYPE = "wrong-type"
+    WRONG_VALUE = "wrong-value"
+
+    # Evidence
+    BAD_ADDRESS = "bad-address"
+    BAD_AMOUNT = "bad-amount"
+    BAD_CELL = "bad-cell"
+    BAD_SIGNATURE = "bad-signature"
+    COUNTED_TWICE = "counted-twice"
+    MALFORMED_LIST = "malformed-list"
+    NO_SIGNATURE = "no-signature"
+    OTHER_ASSET = "other-asset"
+    OTHER_UNIT = "other-unit"
+    TWO_SIGNATURES = "two-signatures"
+    WRONG_COLUMNS = "wrong-columns"
+
 
 class ProverError(Exception):
     """The operator's input, or the state of a folder, does not allow what was asked."""
+
+
+class InputError(ProverError):
+    """A file of the operator's is refused: ``where`` names file and place, ``words`` the rule."""
+
+    def __init__(self, where: str, code: Code, words: str, remedy: str = "") -> None:
+        super().__init__(f"{where}: {words} ({code})" + (f"; {remedy}" if remedy else ""))
+        self.code = code
 
 
 class AssetsShort(ProverError):
@@ -16,3 +82,35 @@ class AssetsShort(ProverError):
     The one error whose message holds figures: by how much each asset falls short, for the
     operator alone.
     """
+
+
+class Refusals:
+    """Gathers what is wrong with the parts of one input, so that one run tells of all of them."""
+
+    def __init__(self) -> None:
+        self._errors: list[ProverError] = []
+        self._count = 0
+
+    @contextmanager
+    def part(self) -> Iterator[None]:
+        """Let an error about one part wait until all were looked at."""
+        try:
+            yield
+        except ProverError as error:
+            self._count += 1
+            if len(self._errors) < LISTED:
+                self._errors.append(error)
+
+    def settle(self) -> None:
+        """Raise what was gathered, if anything was.
+
+        Raises:
+            ProverError: the one error; of several, one with a line for each of the first ten.
+        """
+        if self._count == 1:
+            raise self._errors[0]
+        if self._count:
+            lines = [str(error) for error in self._errors]
+            if self._count > len(lines):
+                lines.append(f"and {self._count - len(lines):,} more of {self._count:,}")
+            raise ProverError("\n".join(lines))

@@ -2,16 +2,20 @@
 
 They are made by index from the openings, which are mapped, not read: one package costs the same for
 ten accounts and for ten million. A package holds its account's key, so it is for that customer
-alone; the names of many in one folder are made by a keyed hash and tell nothing.
+alone; the names of many in one folder are made by a keyed hash and tell nothing. The index beside
+them, which says whose each is, is as private as they are.
 """
 
 from __future__ import annotations
 
+import csv
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +26,7 @@ from prover.ledger import find_account, load_ledger
 from prover.liabilities.derivation import derive
 from prover.liabilities.leaves import Openings, map_column
 from prover.snapshot import ACCOUNT_KEYS, LEDGER, OPENINGS, PRIVATE, PUBLIC, RECORD
-from prover.storage import PARTIAL, sync_file
+from prover.storage import PARTIAL, naming, sync_file
 from verifier import wire
 from verifier.account import AccountError, canonical_account_id
 from verifier.keys import sign
@@ -31,6 +35,8 @@ from verifier.params import ID_BYTES, PACKAGE_VERSION
 from verifier.statement import manifest_digest
 
 BATCH = 256  # accounts a process takes at a time
+INDEX = "index.csv"
+INDEX_COLUMNS = ("account", "file")
 
 
 class NoSuchAccount(ProverError):
@@ -82,7 +88,7 @@ class Packager:
         """Return the signed package of the account at an index."""
         body = wire.write_record(
             wire.PackageBody(
-                account_id=self._ledger.account_id(index).decode(),
+                account_id=self.account(index),
                 account_key=self._key(index),
                 assets=tuple(
                     wire.PackageAsset(code, _parts(openings, index))
@@ -97,7 +103,11 @@ class Packager:
     def name(self, index: int) -> Path:
         """Return the path of an account's package among all, in one of 256 x 16 folders."""
         name = derive(self._key(index), "shard").hex()
-        return Path(name[:2], name[2], f"{name}.msgpack")
+        return Path(name[:2], name[2], f"{name}.package")
+
+    def account(self, index: int) -> str:
+        """Return the canonical id of an account."""
+        return self._ledger.account_id(index).decode()
 
     def _key(self, index: int) -> bytes:
         return bytes(self._keys[index])
@@ -112,6 +122,7 @@ def write_packages(
 ) -> int:
     """Write the packages of all accounts under ``out``, by ``jobs`` processes; return how many.
 
+    ``out/index.csv`` has a row for each account: its canonical id, and its file below ``out``.
     ``report`` is called with the number of packages written since its last call.
 
     Raises:
@@ -122,16 +133,31 @@ def write_packages(
     for path in (out, unfinished):
         if path.exists():
             raise ProverError(f"{path} exists already; nothing is overwritten")
-    unfinished.mkdir(mode=0o700, parents=True)
-    with get_context("spawn").Pool(jobs, _start, (snapshot, signing_key)) as pool:
+    with naming(out):
+        unfinished.mkdir(mode=0o700, parents=True)
         batches = [(start, min(start + BATCH, count)) for start in range(0, count, BATCH)]
-        for written in pool.imap_unordered(partial(_write_batch, unfinished), batches):
-            report(written)
-    # One flush of the whole system, where one for each of millions of files would take hours.
-    os.sync()
-    unfinished.rename(out)
-    sync_file(out.parent)
+        with (
+            _create_index(unfinished / INDEX) as index,
+            get_context("spawn").Pool(jobs, _start, (snapshot, signing_key)) as pool,
+        ):
+            for rows in pool.imap(partial(_write_batch, unfinished), batches):
+                index.writerows(rows)
+                report(len(rows))
+        # One flush of the whole system, where one for each of millions of files would take hours.
+        os.sync()
+        unfinished.rename(out)
+        sync_file(out.parent)
     return count
+
+
+@contextmanager
+def _create_index(path: Path) -> Iterator[Any]:
+    """Give a CSV writer for a new file of mode 0600, behind its header."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(INDEX_COLUMNS)
+        yield writer
 
 
 _packager: Packager  # of a worker process
@@ -143,15 +169,19 @@ def _start(snapshot: Path, signing_key: Path | None) -> None:
     _packager = Packager(snapshot, signing_key)
 
 
-def _write_batch(folder: Path, batch: tuple[int, int]) -> int:
+def _write_batch(folder: Path, batch: tuple[int, int]) -> list[tuple[str, str]]:
+    """Write some packages; return the rows of the index."""
+    rows = []
     for index in range(*batch):
-        path = folder / _packager.name(index)
+        name = _packager.name(index)
+        rows.append((_packager.account(index), str(name)))
+        path = folder / name
         try:
             _create(path, _packager.package(index))
         except FileNotFoundError:
             path.parent.mkdir(parents=True, exist_ok=True)
             _create(path, _packager.package(index))
-    return batch[1] - batch[0]
+    return rows
 
 
 def _create(path: Path, data: bytes) -> None:

@@ -33,6 +33,7 @@ from prover.assets.signing import (
 from prover.errors import ProverError
 from prover.keys import PUBLIC_KEY_FILE, public_bytes, write_keys
 from prover.snapshot import ownership_messages, read_config
+from prover.storage import naming
 from verifier.chain.bitcoin import CHAIN as BITCOIN
 from verifier.chain.bitcoin_header import parse_block_header
 from verifier.units import KNOWN_UNITS
@@ -132,14 +133,29 @@ def make_sample(
     if out.exists() and any(out.iterdir()):
         raise ProverError(f"{out} is not empty; nothing is overwritten")
     out.mkdir(parents=True, exist_ok=True)
+    with naming(out):
+        return _write(
+            out, accounts, codes, seed, insolvent=insolvent, page_size=page_size, form=ledger_format
+        )
 
+
+def _write(
+    out: Path,
+    accounts: int,
+    codes: Sequence[str],
+    seed: int,
+    *,
+    insolvent: bool,
+    page_size: int,
+    form: Literal["csv", "parquet"],
+) -> Sample:
     signing = Ed25519PrivateKey.from_private_bytes(_key(seed, "signing"))
     text = write_keys(out / "keys", signing, _key(seed, "master"), out / PUBLIC_KEY_FILE)
     config = out / "snapshot.toml"
-    config.write_text(_toml(codes, seed, page_size, ledger_format), encoding="utf-8")
+    config.write_text(_toml(codes, seed, page_size, form), encoding="utf-8")
 
     balances = _balances(accounts, codes, seed)
-    rows = _write_ledger(out / f"ledger.{ledger_format}", codes, balances, seed)
+    rows = _write_ledger(out / f"ledger.{form}", codes, balances, seed)
     totals = {code: int(np.sum(balance[balance >= 0])) for code, balance in balances.items()}
     held = {code: total + total // SURPLUS + 1 for code, total in totals.items()}
     if insolvent:

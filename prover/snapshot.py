@@ -5,9 +5,10 @@ run ends in the same bytes:
 
 1. A lock on ``private/lock``: held by a process, so it dies with it.
 2. ``private/snapshot.msgpack``: salt, and digests of TOML, keys and version; renamed into place.
-3. ``private/ledger``: renamed into place whole. Before that, nothing depends on what was read, or
-   on the record: the source is read anew, and another TOML gets another record. After it, the
-   source is never read again, and no run goes on with anything else.
+3. ``private/ledger``: renamed into place whole, once the ledger is as ``[ledger.expect]`` has it.
+   Before that, nothing depends on what was read, or on the record: the source is read anew, and
+   another TOML gets another record. After it, no run goes on with anything else; what the source
+   says by then is compared, if anybody wants to know. ``private/summary.json`` is written before.
 4. ``private/evidence``, with the openings of hidden sets: the same.
 5. Whether assets suffice is computed from 2-4 each time. If not, there is no public folder.
 6. ``private/keys``, ``private/openings/CODE``: renamed into place whole; functions of 2 and 3. The
@@ -32,14 +33,16 @@ from pathlib import Path
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from prover.assets.evidence import Backing, build_evidence, evidence_total
-from prover.assets.hidden import Opened, check_hidden, load_hidden
+from prover.assets.evidence import evidence_total
+from prover.assets.hidden import Opened
 from prover.bundle import Balance, signing_keys, write_bundle
 from prover.config import AssetConfig, SnapshotConfig, parse_config
 from prover.errors import AssetsShort, ProverError
 from prover.frozen import Frozen, freeze
+from prover.inputs import Inputs, Witness
 from prover.keys import SigningLog, read_master_key, read_signing_key
-from prover.ledger import Ledger, LedgerAsset, ledger_digest, load_ledger, read_ledger, save_ledger
+from prover.ledger import Ledger, load_ledger
+from prover.ledger.summary import Previous, load_summary
 from prover.liabilities.derivation import derive, snapshot_key
 from prover.liabilities.leaves import (
     Accounts,
@@ -51,19 +54,24 @@ from prover.liabilities.leaves import (
 )
 from prover.liabilities.pages import Root, Tree, prove_tree
 from prover.progress import Progress, Silent
-from prover.statement import state
-from prover.storage import discard_folder, fresh_file, fresh_folder, locked, rename_folder
+from prover.storage import (
+    discard_folder,
+    fresh_file,
+    fresh_folder,
+    locked,
+    naming,
+    rename_folder,
+)
 from verifier import wire
 from verifier.keys import public_key_text
-from verifier.manifest import MANIFEST_PATH
+from verifier.manifest import MANIFEST_PATH, SNAPSHOT_ID
 from verifier.ownership import ownership_message
 from verifier.params import TreeShape
 from verifier.statement import context, manifest_digest, page_state
 
 PUBLIC, PUBLIC_PARTIAL, PRIVATE = "public", "public.partial", "private"
 RECORD, LEDGER, ACCOUNT_KEYS, OPENINGS = "snapshot.msgpack", "ledger", "keys", "openings"
-EVIDENCE = "evidence"
-OPENED = ".openings"  # what hidden sets open to, beside the evidence
+EVIDENCE, SUMMARY = "evidence", "summary.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +121,48 @@ def ownership_messages(config: SnapshotConfig, public_key: bytes) -> dict[str, s
     }
 
 
+def previous_summary(config: SnapshotConfig, out: Path | None = None) -> Previous:
+    """Return the summary of the snapshot before.
+
+    It is looked for in the private folder beside the bundle that the TOML names, which may be a
+    published one, and then in that of its id beside ``out``.
+    """
+    manifest = config.previous_manifest
+    if manifest is None:
+        return Previous()
+    try:
+        before = wire.read_record(wire.Manifest, manifest.read_bytes()).snapshot_id
+    except OSError as error:
+        return Previous(missing=f"{error.filename}: {error.strerror}")
+    except ValueError:
+        return Previous(missing=f"{manifest}: not a manifest")
+    folders = [manifest.parent.parent]
+    if out is not None and SNAPSHOT_ID.fullmatch(before):
+        folders.append(out.with_name(before))
+    paths = [folder / PRIVATE / SUMMARY for folder in folders]
+    path = next((path for path in paths if path.exists()), paths[0])
+    try:
+        summary = load_summary(path)
+    except OSError as error:
+        return Previous(missing=f"{error.filename}: {error.strerror}")
+    except ValueError:
+        return Previous(missing=f"{path}: damaged, or of another version")
+    if summary.snapshot_id != before:
+        return Previous(missing=f"{path}: not of snapshot {before}")
+    return Previous(summary)
+
+
 def make_snapshot(
-    file: Path, out: Path, jobs: int = 1, progress: Progress | None = None
+    file: Path,
+    out: Path,
+    jobs: int = 1,
+    progress: Progress | None = None,
+    witness: Witness | None = None,
 ) -> Snapshot:
     """Make the snapshot that a TOML file describes, or go on with it where it was interrupted.
 
-    ``jobs`` is the number of threads; it does not show in the result.
+    ``jobs`` is the number of threads; it does not show in the result. ``witness`` is told of the
+    inputs; what was frozen by an earlier run is compared with them then, which takes reading them.
 
     Raises:
         ProverError: the input is refused, or ``out`` holds something else.
@@ -128,15 +172,12 @@ def make_snapshot(
     signing, master = read_signing_key(config.signing_key), read_master_key(config.master_key)
     private, public = out / PRIVATE, out / PUBLIC
     out.mkdir(parents=True, exist_ok=True)
-    with _private_by_default():
+    with _private_by_default(), naming(out):
         private.mkdir(exist_ok=True)
         # 1
         with locked(private / "lock", f"{out}: another run is at work here"):
             # 2
             frozen = _begin(private, public, config, toml, signing, master)
-            if public.exists():
-                digest = manifest_digest((public / MANIFEST_PATH).read_bytes())
-                return Snapshot(public, config.snapshot_id, digest, made=False)
             work = _Work(
                 config,
                 frozen,
@@ -146,9 +187,16 @@ def make_snapshot(
                 jobs,
                 progress or Silent(),
             )
+            inputs = _inputs(work, previous_summary(config, out), witness)
+            inputs.tell_changes()
+            if public.exists():
+                if inputs.ledger.exists():
+                    inputs.tell_ledger(load_ledger(inputs.ledger))
+                digest = manifest_digest((public / MANIFEST_PATH).read_bytes())
+                return Snapshot(public, config.snapshot_id, digest, made=False)
             # 3, 4
-            ledger, digest_of_ledger = _freeze_ledger(work)
-            evidence, openings = _freeze_evidence(work)
+            ledger, digest_of_ledger = inputs.freeze_ledger()
+            evidence, openings = inputs.freeze_evidence()
             # 5
             _check_coverage(config, ledger, evidence, openings)
             # 6, 7
@@ -212,63 +260,18 @@ def _begin(
     return frozen
 
 
-def _freeze_ledger(work: _Work) -> tuple[Ledger, bytes]:
-    """Return the frozen ledger and its digest; read the source only if there is none."""
-    folder, config = work.private / LEDGER, work.config
-    if folder.exists():
-        ledger = load_ledger(folder)
-        return ledger, ledger_digest(ledger)
-    work.progress.stage("reading the ledger", None)
-    ledger = read_ledger(
-        config.ledger,
-        [LedgerAsset(asset.code, asset.decimals) for asset in config.assets],
-        config.account_id_type,
-        merge_duplicates=config.merge_duplicates,
-        work_dir=work.private,
-        progress=work.progress.reach,
+def _inputs(work: _Work, previous: Previous, witness: Witness | None) -> Inputs:
+    return Inputs(
+        config=work.config,
+        public_key=work.frozen.public_key,
+        messages=ownership_messages(work.config, work.frozen.public_key),
+        ledger=work.private / LEDGER,
+        evidence=work.private / EVIDENCE,
+        summary=work.private / SUMMARY,
+        previous=previous,
         jobs=work.jobs,
-    )
-    with ThreadPoolExecutor(1) as beside:
-        digest = beside.submit(ledger_digest, ledger)
-        save_ledger(ledger, folder)
-        return load_ledger(folder), digest.result()
-
-
-def _freeze_evidence(work: _Work) -> tuple[dict[str, wire.Evidence], dict[str, Opened]]:
-    """Return the frozen evidence by asset, and what its hidden sets open to.
-
-    Lists, sets and openings are read only if there is none.
-    """
-    folder, config = work.private / EVIDENCE, work.config
-    if not folder.exists():
-        work.progress.stage("checking ownership signatures", None)
-        messages = ownership_messages(config, work.frozen.public_key)
-        sets, openings = load_hidden(config.hidden, config.assets)
-        backing = {code: Backing(hidden=hidden) for code, hidden in sets.items()}
-        files = build_evidence(
-            config.evidence,
-            config.assets,
-            messages,
-            work.progress.reach,
-            backing,
-            blocks=config.chains,
-            headers=config.headers,
-        )
-        stated = state(config, work.frozen.public_key)
-        for asset in config.assets:
-            check_hidden(stated, asset, wire.read_record(wire.Evidence, files[asset.code]))
-        with fresh_folder(folder) as partial:
-            for code, data in files.items():
-                (partial / code).write_bytes(data)
-                opened = wire.write_record(openings.get(code, Opened()))
-                (partial / f"{code}{OPENED}").write_bytes(opened)
-    codes = [asset.code for asset in config.assets]
-    return (
-        {code: wire.read_record(wire.Evidence, (folder / code).read_bytes()) for code in codes},
-        {
-            code: wire.read_record(Opened, (folder / f"{code}{OPENED}").read_bytes())
-            for code in codes
-        },
+        progress=work.progress,
+        witness=witness,
     )
 
 

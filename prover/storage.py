@@ -37,6 +37,17 @@ def sync_tree(folder: Path) -> None:
 
 
 @contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an error of writing that names no file, as of a full disk, name ``path``."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+@contextmanager
 def fresh_file(path: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
     """Give an empty file to write, private by default; on leaving, it is ``path``, durably.
 
@@ -45,7 +56,7 @@ def fresh_file(path: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
     partial = path.with_name(path.name + PARTIAL)
     partial.unlink(missing_ok=True)
     handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(handle, "wb") as file:
+    with naming(path), os.fdopen(handle, "wb") as file:
         yield file
         file.flush()
         os.fsync(handle)
@@ -60,7 +71,7 @@ def create_private(path: Path, data: bytes) -> None:
         FileExistsError: there is one already; it is left as it is.
     """
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
+    with naming(path), os.fdopen(handle, "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
-from prover.errors import ProverError
+from prover.errors import Code, InputError, Refusals
 
 T = TypeVar("T")
 
@@ -24,30 +25,41 @@ _NAMES = {
 
 
 class Table:
-    """A table of a TOML file; ``take`` removes a key, and `closed` refuses what is left."""
+    """A table of a TOML file; ``take`` removes a key, and `closed` refuses what is left.
 
-    def __init__(self, file: Path, where: str, values: dict[str, Any]) -> None:
+    ``known`` are the keys that it may have: any other is refused at once, before it is missed under
+    the name that it should have. None where the keys are names of the operator's own.
+    """
+
+    def __init__(
+        self, file: Path, where: str, values: dict[str, Any], known: Collection[str] | None
+    ) -> None:
         self.file = file
         self.where = where
         self._values = dict(values)
+        if known is not None:
+            self._refuse_unknown(known)
 
     @classmethod
-    def read(cls, file: Path, text: bytes) -> Table:
+    def read(cls, file: Path, text: bytes, known: Collection[str]) -> Table:
         """Parse a whole file.
 
         Raises:
-            ProverError: not UTF-8, or not TOML; the message names line and column.
+            InputError: not UTF-8, or not TOML; the message names line and column.
         """
         try:
-            return cls(file, "", tomllib.loads(text.decode()))
+            return cls(file, "", tomllib.loads(text.decode()), known)
         except UnicodeDecodeError as error:
-            raise ProverError(f"{file}: not UTF-8 at byte {error.start}") from None
+            words = f"not UTF-8 at byte {error.start}"
+            raise InputError(str(file), Code.NOT_TOML, words, "save it as UTF-8") from None
         except tomllib.TOMLDecodeError as error:
-            raise ProverError(f"{file}: {error}") from None
+            raise InputError(str(file), Code.NOT_TOML, str(error)) from None
 
-    def error(self, key: str, rule: str) -> ProverError:
-        """Return the error that ``key`` of this table breaks ``rule``."""
-        return ProverError(f"{self.file}: {self._path(key)}: {rule}")
+    def error(
+        self, key: str, words: str, code: Code = Code.WRONG_VALUE, remedy: str = ""
+    ) -> InputError:
+        """Return the error that ``key`` of this table breaks the rule that ``words`` tell."""
+        return InputError(f"{self.file}: {self._path(key)}", code, words, remedy)
 
     def has(self, key: str) -> bool:
         """Tell whether ``key`` is there and not yet taken."""
@@ -56,10 +68,11 @@ class Table:
     def take(self, key: str, kind: type[T]) -> T:
         """Return and remove the value of ``key``, which must be of type ``kind``."""
         if key not in self._values:
-            raise self.error(key, "missing")
+            raise self.error(key, "missing", Code.MISSING_KEY)
         value = self._values.pop(key)
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise self.error(key, f"must be {_NAMES.get(kind, kind.__name__)}")
+            words = f"must be {_NAMES.get(kind, kind.__name__)}"
+            raise self.error(key, words, Code.WRONG_TYPE)
         return value
 
     def take_or(self, key: str, kind: type[T], default: T) -> T:
@@ -75,39 +88,74 @@ class Table:
 
     def take_paths(self, key: str) -> tuple[Path, ...]:
         """Return a list of paths, each taken as by `take_path`."""
-        texts = self.take(key, list)
-        if not all(isinstance(text, str) and text and "\0" not in text for text in texts):
+        texts = self.take_texts(key)
+        if not all(text and "\0" not in text for text in texts):
             raise self.error(key, "must be a list of paths")
         return tuple(self.file.absolute().parent / text for text in texts)
+
+    def take_texts(self, key: str) -> tuple[str, ...]:
+        """Return a list of texts."""
+        texts = self.take(key, list)
+        if not all(isinstance(text, str) for text in texts):
+            raise self.error(key, "must be a list of texts", Code.WRONG_TYPE)
+        return tuple(texts)
 
     def remaining(self) -> list[str]:
         """Return the keys not yet taken."""
         return list(self._values)
 
     @contextmanager
-    def table(self, key: str) -> Iterator[Table]:
+    def table(self, key: str, known: Collection[str] | None) -> Iterator[Table]:
         """Give the table under ``key``; on leaving, nothing may be left in it."""
-        table = Table(self.file, self._path(key), self.take(key, dict))
+        table = Table(self.file, self._path(key), self.take(key, dict), known)
         yield table
         table.closed()
 
-    def tables(self, key: str) -> Iterator[Table]:
-        """Give each table of the list under ``key``; nothing may be left in one afterwards."""
-        for number, values in enumerate(self.take(key, list), 1):
-            if not isinstance(values, dict):
-                raise self.error(key, "must be a list of tables")
-            table = Table(self.file, f"{self._path(key)}[{number}]", values)
-            yield table
-            table.closed()
-
-    def closed(self) -> None:
-        """Refuse keys that were not taken.
+    def each(self, key: str, known: Collection[str], read: Callable[[Table], T]) -> list[T]:
+        """Return what ``read`` makes of each table of the list under ``key``.
 
         Raises:
-            ProverError: naming the first.
+            ProverError: what is wrong with them, of the first ten that are wrong.
         """
-        for key in self._values:
-            raise self.error(key, "unknown key")
+        found, refusals = [], Refusals()
+        for number, values in enumerate(self.take(key, list), 1):
+            if not isinstance(values, dict):
+                raise self.error(key, "must be a list of tables", Code.WRONG_TYPE)
+            with refusals.part():
+                table = Table(self.file, f"{self._path(key)}[{number}]", values, known)
+                found.append(read(table))
+                table.closed()
+        refusals.settle()
+        return found
+
+    def closed(self) -> None:
+        """Refuse keys that were not taken, though they are known.
+
+        Raises:
+            InputError: naming them.
+        """
+        if self._values:
+            first, *others = self._values
+            words = "does not go with the other settings"
+            if others:
+                words += f", nor do {', '.join(others)}"
+            raise self.error(first, words, Code.CONTRADICTION, "remove it")
+
+    def _refuse_unknown(self, known: Collection[str]) -> None:
+        unknown = [key for key in self._values if key not in known]
+        if not unknown:
+            return
+        words = "unknown key"
+        if len(unknown) > 1:
+            words += f", as are {', '.join(unknown[1:])}"
+        near = get_close_matches(unknown[0], known, 1)
+        remedy = f"{near[0]} is meant?" if near else ""
+        raise self.error(
+            unknown[0],
+            words,
+            Code.UNKNOWN_KEY,
+            f"{remedy} known keys: {', '.join(sorted(known))}".strip(),
+        )
 
     def _path(self, key: str) -> str:
         return f"{self.where}.{key}" if self.where else key

@@ -16,7 +16,7 @@ from pathlib import Path
 from native import FoundCoin, NativeError
 from prover.assets.lists import refuse_existing, write_evidence_rows
 from prover.config import AssetConfig
-from prover.errors import ProverError
+from prover.errors import Code, InputError, ProverError
 from verifier import wire
 from verifier.chain.bitcoin import CHAIN
 from verifier.chain.bitcoin_rpc import (
@@ -196,16 +196,17 @@ def read_coins(asset: AssetConfig, amounts: Mapping[str, int]) -> tuple[wire.Coi
     for file in asset.coins:
         for where, coin in read_coin_rows(file):
             if found.setdefault((coin.txid, coin.index), coin) is not coin:
-                raise ProverError(f"{where}: this coin is listed already")
+                raise InputError(where, Code.COUNTED_TWICE, "this coin is listed already")
     coins = tuple(sorted(found.values(), key=_order))
     if len(coins) > MAX_COINS:
         raise ProverError(f"asset {asset.code}: more than {MAX_COINS} coins")
     for address, amount in _sums(coins).items():
         if amounts.get(address) != amount:
-            raise ProverError(
-                f"asset {asset.code}: the coins of {address} add up to {amount}, "
+            words = (
+                f"the coins of {address} add up to {amount}, "
                 f"and its row says {amounts.get(address, 'nothing')}"
             )
+            raise InputError(f"asset {asset.code}", Code.BAD_AMOUNT, words)
     return coins
 
 
@@ -219,25 +220,29 @@ def read_coin_rows(file: Path) -> Iterator[tuple[str, wire.Coin]]:
         with file.open(encoding="utf-8-sig", newline="") as lines:
             reader = csv.reader(lines, strict=True)
             if next(reader, []) != COIN_COLUMNS:
-                raise ProverError(f"{file}: row 1: the columns are {', '.join(COIN_COLUMNS)}")
+                words = f"the columns are {', '.join(COIN_COLUMNS)}"
+                raise InputError(f"{file}: row 1", Code.WRONG_COLUMNS, words)
             for cells in reader:
                 where = f"{file}: row {reader.line_num}"
                 if len(cells) != len(COIN_COLUMNS):
-                    raise ProverError(f"{where}: {len(cells)} columns instead of 4")
+                    words = f"{len(cells)} columns instead of 4"
+                    raise InputError(where, Code.MALFORMED_LIST, words)
                 yield where, _coin(where, *cells)
     except (UnicodeDecodeError, csv.Error):
-        raise ProverError(f"{file}: not CSV in UTF-8") from None
+        raise InputError(str(file), Code.MALFORMED_LIST, "not CSV in UTF-8") from None
     except OSError as error:
         raise ProverError(f"{file}: {error.strerror}") from None
 
 
 def _coin(where: str, address: str, txid: str, index: str, amount: str) -> wire.Coin:
     if not _TXID.fullmatch(txid):
-        raise ProverError(f"{where}, column txid: not 64 lower-case hex digits")
+        words = "not 64 lower-case hex digits"
+        raise InputError(f"{where}, column txid", Code.BAD_CELL, words)
     if not _NUMBER.fullmatch(index) or int(index) > MAX_COIN_INDEX:
-        raise ProverError(f"{where}, column index: not a number below 2^32")
+        raise InputError(f"{where}, column index", Code.BAD_CELL, "not a number below 2^32")
     if not _NUMBER.fullmatch(amount) or int(amount) >= 1 << 64:
-        raise ProverError(f"{where}, column amount: not a whole number of satoshi")
+        words = "not a whole number of satoshi"
+        raise InputError(f"{where}, column amount", Code.BAD_AMOUNT, words)
     return wire.Coin(address, int(amount), int(index), bytes.fromhex(txid))
 
 

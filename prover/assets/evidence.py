@@ -8,7 +8,7 @@ with file, row, column and rule.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from prover.assets.ethereum import needed_proof
 from prover.assets.lists import EVIDENCE_COLUMNS, read_list
 from prover.assets.messages import what_was_signed
 from prover.config import AssetConfig
-from prover.errors import ProverError
+from prover.errors import Code, InputError, ProverError, Refusals
 from verifier import wire
 from verifier.evidence import ledger_units
 from verifier.ownership import Address, OwnershipError, check_ownership, parse_address
@@ -63,9 +63,9 @@ class _Row:
         """Who signs: chain and address."""
         return self.chain, self.address
 
-    def error(self, column: str, rule: str) -> ProverError:
-        """Return the error that a column of this row breaks ``rule``."""
-        return ProverError(f"{self.where}, column {column}: {rule}")
+    def error(self, column: str, code: Code, words: str, remedy: str = "") -> InputError:
+        """Return the error that a column of this row breaks the rule that ``words`` tell."""
+        return InputError(f"{self.where}, column {column}", code, words, remedy)
 
 
 def build_evidence(
@@ -120,17 +120,27 @@ def _read_rows(files: Sequence[Path], assets: Sequence[AssetConfig]) -> list[_Ro
     units = {asset.code: {(unit.chain, unit.contract) for unit in asset.units} for asset in assets}
     rows: list[_Row] = []
     seen: dict[tuple[str, str, str], str] = {}
-    for row in (row for file in files for row in _rows(file)):
-        if row.asset not in units:
-            raise row.error("asset", "not an asset of the snapshot")
-        if (row.chain, row.contract) not in units[row.asset]:
-            raise row.error("contract", f"(chain, contract) is no unit of {row.asset}")
-        _check_address(row)
-        earlier = seen.setdefault((row.chain, row.contract, row.address), row.where)
-        if earlier != row.where:
-            raise row.error("address", f"counted already: {earlier}")
-        rows.append(row)
+    refusals = Refusals()
+    for where, cells in (row for file in files for row in _cells(file)):
+        with refusals.part():
+            row = _row(where, cells)
+            _check_unit(row, units)
+            _check_address(row)
+            earlier = seen.setdefault((row.chain, row.contract, row.address), row.where)
+            if earlier != row.where:
+                raise row.error("address", Code.COUNTED_TWICE, f"counted already: {earlier}")
+            rows.append(row)
+    refusals.settle()
     return rows
+
+
+def _check_unit(row: _Row, units: Mapping[str, Collection[tuple[str, str]]]) -> None:
+    if row.asset not in units:
+        raise row.error("asset", Code.OTHER_ASSET, "not an asset of the snapshot")
+    if (row.chain, row.contract) not in units[row.asset]:
+        words = f"(chain, contract) is no unit of {row.asset}"
+        listed = ", ".join(f"({chain}, {contract})" for chain, contract in units[row.asset])
+        raise row.error("contract", Code.OTHER_UNIT, words, f"its units are {listed}")
 
 
 def _amounts(rows: Iterable[_Row]) -> dict[str, int]:
@@ -142,7 +152,7 @@ def _check_address(row: _Row) -> None:
     try:
         parse_address(row.chain, row.address)
     except OwnershipError as error:
-        raise row.error("address", error.message) from None
+        raise row.error("address", Code.BAD_ADDRESS, error.message) from None
 
 
 def _checked_signatures(
@@ -152,30 +162,26 @@ def _checked_signatures(
     progress: Callable[[int], None],
 ) -> Signatures:
     """Return the signature of every (chain, address) of the rows."""
-    signed: dict[tuple[str, str], _Row] = {}
-    for row in rows:
-        if row.signature or row.format:
-            earlier = signed.setdefault(row.owner, row)
-            if (earlier.format, earlier.signature) != (row.format, row.signature):
-                raise row.error("signature", f"this address has another one in {earlier.where}")
-    for row in rows:
-        if row.owner not in signed:
-            raise row.error("signature", "missing, on every row of this address")
+    signed = _signing_rows(rows)
     signatures = {
         owner: wire.OwnershipSignature(row.address, row.chain, row.format, row.signature)
         for owner, row in sorted(signed.items())
     }
     addresses = {owner: parse_address(*owner) for owner in signatures}
     reserves = Reserves(signatures.values(), coins, addresses)
+    refusals = Refusals()
     for number, (owner, row) in enumerate(signed.items(), 1):
         check = partial(_check_signature, reserves, signatures[owner], addresses[owner])
         message = messages[row.chain]
-        try:
-            check(message)
-        except OwnershipError as error:
-            hint = f": {what_was_signed(check, message)}" if error.is_of_another else ""
-            raise row.error("signature", error.message + hint) from None
+        with refusals.part():
+            try:
+                check(message)
+            except OwnershipError as error:
+                remedy = what_was_signed(check, message) if error.is_of_another else ""
+                words = error.message
+                raise row.error("signature", Code.BAD_SIGNATURE, words, remedy) from None
         progress(number)
+    refusals.settle()
     return signatures
 
 
@@ -193,6 +199,26 @@ def _check_signature(
         contract_signature(address, entry.text)
     else:
         check_ownership(address, message, entry.format, entry.text)
+
+
+def _signing_rows(rows: Sequence[_Row]) -> dict[tuple[str, str], _Row]:
+    """Return the first row of every (chain, address) that has its signature."""
+    signed: dict[tuple[str, str], _Row] = {}
+    refusals = Refusals()
+    for row in rows:
+        if row.signature or row.format:
+            earlier = signed.setdefault(row.owner, row)
+            if (earlier.format, earlier.signature) != (row.format, row.signature):
+                with refusals.part():
+                    words = f"this address has another one in {earlier.where}"
+                    raise row.error("signature", Code.TWO_SIGNATURES, words)
+    for row in rows:
+        if row.owner not in signed:
+            with refusals.part():
+                words = "missing, on every row of this address"
+                raise row.error("signature", Code.NO_SIGNATURE, words)
+    refusals.settle()
+    return signed
 
 
 def evidence_total(asset: AssetConfig, evidence: wire.Evidence) -> int:
@@ -235,19 +261,21 @@ def _encode(
     return file
 
 
-def _rows(file: Path) -> Iterator[_Row]:
+def _cells(file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield file and row, and the cells, of each row."""
     for number, cells in read_list(file, EVIDENCE_COLUMNS, _REQUIRED):
-        yield _row(f"{file}: row {number}", cells)
+        yield f"{file}: row {number}", cells
 
 
 def _row(where: str, cells: Mapping[str, Any]) -> _Row:
     texts = {column: cells.get(column, "") for column in EVIDENCE_COLUMNS}
     for column, text in texts.items():
         if not isinstance(text, str) and not (column == "amount" and type(text) is int):
-            raise ProverError(f"{where}, column {column}: must be text")
+            raise InputError(f"{where}, column {column}", Code.BAD_CELL, "must be text")
     digits = str(texts.pop("amount"))
     if not (digits.isascii() and digits.isdigit() and len(digits) <= _AMOUNT_DIGITS):
-        raise ProverError(f"{where}, column amount: not a whole number of chain base units")
+        words = "not a whole number of chain base units"
+        raise InputError(f"{where}, column amount", Code.BAD_AMOUNT, words)
     if int(digits) >= _AMOUNT_LIMIT:
-        raise ProverError(f"{where}, column amount: not below 2^256")
+        raise InputError(f"{where}, column amount", Code.BAD_AMOUNT, "not below 2^256")
     return _Row(where=where, amount=int(digits), **texts)

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from prover.errors import ProverError
+from prover.errors import Code, InputError, ProverError
 
 # Of the rows of evidence: who holds what where, and who signed for it.
 EVIDENCE_COLUMNS = ("asset", "chain", "contract", "address", "amount", "format", "signature")
@@ -33,7 +33,7 @@ def read_list(
         with file.open(encoding="utf-8-sig", newline="") as lines:
             yield from read(file, lines, columns, frozenset(required))
     except UnicodeDecodeError:
-        raise ProverError(f"{file}: not UTF-8") from None
+        raise InputError(str(file), Code.MALFORMED_LIST, "not UTF-8", "save it as UTF-8") from None
     except OSError as error:
         raise ProverError(f"{file}: {error.strerror}") from None
 
@@ -72,17 +72,18 @@ def _read_csv(
     try:
         header = next(reader, [])
         if len(set(header)) != len(header):
-            raise ProverError(f"{file}: row 1: a column occurs twice")
+            raise InputError(f"{file}: row 1", Code.WRONG_COLUMNS, "a column occurs twice")
         if not required <= set(header) <= set(columns):
-            raise ProverError(f"{file}: row 1: the columns are {', '.join(columns)}")
+            words = f"the columns are {', '.join(columns)}"
+            raise InputError(f"{file}: row 1", Code.WRONG_COLUMNS, words)
         for cells in reader:
             if len(cells) != len(header):
-                raise ProverError(
-                    f"{file}: row {reader.line_num}: {len(cells)} columns instead of {len(header)}"
-                )
+                words = f"{len(cells)} columns instead of {len(header)}"
+                raise InputError(f"{file}: row {reader.line_num}", Code.MALFORMED_LIST, words)
             yield reader.line_num, dict(zip(header, cells, strict=True))
     except csv.Error as error:
-        raise ProverError(f"{file}: row {reader.line_num}: {error}") from None
+        where = f"{file}: row {reader.line_num}"
+        raise InputError(where, Code.MALFORMED_LIST, str(error)) from None
 
 
 def _read_json_lines(
@@ -95,11 +96,11 @@ def _read_json_lines(
                 raise ValueError("no row nests")
             cells = json.loads(line, object_pairs_hook=_unique_keys) if _is_object(line) else None
         except ValueError:
-            raise ProverError(f"{file}: row {number}: not JSON, or a key occurs twice") from None
+            words = "not JSON, or a key occurs twice"
+            raise InputError(f"{file}: row {number}", Code.MALFORMED_LIST, words) from None
         if not isinstance(cells, dict) or not required <= cells.keys() <= set(columns):
-            raise ProverError(
-                f"{file}: row {number}: not an object of the keys {', '.join(columns)}"
-            )
+            words = f"not an object of the keys {', '.join(columns)}"
+            raise InputError(f"{file}: row {number}", Code.WRONG_COLUMNS, words)
         yield number, cells
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prover.ledger.errors import LedgerError
 from prover.ledger.frozen import load_ledger, save_ledger
 from prover.ledger.gather import read_ledger
-from prover.ledger.ledger import Ledger, find_account, ledger_digest
+from prover.ledger.ledger import Ledger, Tally, find_account, ledger_digest
 from prover.ledger.source import (
     CsvSource,
     LedgerAsset,
@@ -25,6 +25,7 @@ __all__ = [
     "LongColumns",
     "ParquetSource",
     "SqlSource",
+    "Tally",
     "WideColumns",
     "find_account",
     "ledger_digest",

@@ -1,9 +1,10 @@
 """Decimal text to exact ledger units, a column at a time.
 
-A balance is written ``digits[.digits][e[+-]digits]``: at most 40 digits before the exponent, at
-most 30 decimals after it is applied. It becomes a whole number of ledger units, rounded down,
-and a tail: the 30 decimal digits of a ledger unit that follow, as three words of ten digits. So
-rows add up exactly, and rounding waits until an account is complete.
+A balance is written ``[+]digits[.digits][e[+-]digits]``, where one side of the point may be empty:
+at most 40 digits before the exponent, at most 30 decimals after it is applied. Minus zero is zero.
+Where a source counts in units of its own, it is digits alone. A balance becomes a whole number of
+ledger units, rounded down, and a tail: the 30 decimal digits of a ledger unit that follow, as three
+words of ten digits. So rows add up exactly, and rounding waits until an account is complete.
 
 A column of binary decimals that are all whole ledger units is read as the numbers it is. Otherwise
 rows in plain notation are read in numpy, one decimal place of all rows at a time; the others, and
@@ -20,7 +21,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from prover.ledger.errors import CellFault
+from prover.errors import Code
+from prover.ledger.errors import Kind, Marks
 from prover.ledger.text import Text
 
 LIMIT: Final = 1 << 63
@@ -35,7 +37,8 @@ WORD: Final = 10**WORD_DIGITS
 # Units of at most 19 digits do not overflow 64 bits.
 _FAST_DIGITS: Final = 19
 
-_NUMBER: Final = re.compile(rb"([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]{1,3}))?")
+_NUMBER: Final = re.compile(rb"(?=\.?[0-9])([0-9]*)(?:\.([0-9]*))?(?:[eE]([+-]?[0-9]{1,3}))?")
+_MINUS_ZERO: Final = re.compile(rb"-(?:0+\.?0*|\.0+)(?:[eE].*)?", re.DOTALL)
 _NON_FINITE: Final = re.compile(rb"[+-]?(?:s?nan|inf(?:inity)?)", re.IGNORECASE)
 
 U64 = npt.NDArray[np.uint64]
@@ -45,10 +48,25 @@ Indices = npt.NDArray[np.int64]
 class BalanceError(ValueError):
     """A text that is not an acceptable balance; ``rule`` says why, never what it was."""
 
-    def __init__(self, rule: str, detail: str = "") -> None:
+    def __init__(self, rule: Code, detail: str = "", remedy: str = "") -> None:
         super().__init__(rule)
         self.rule = rule
         self.detail = detail
+        self.remedy = remedy
+
+
+@dataclass(frozen=True)
+class Notation:
+    """How a column writes balances: one is 10^power ledger units.
+
+    Of whole coins ``power`` is the ledger's decimals, 0 to 18. ``in_units``: digits alone, and
+    ``power`` is the ledger's decimals minus the source's, -30 to 18. ``empty_is_zero``: an empty
+    cell is a balance of zero.
+    """
+
+    power: int
+    in_units: bool = False
+    empty_is_zero: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,62 +78,75 @@ class Amounts:
     tail_words: U64
 
 
-def parse(text: bytes, decimals: int) -> tuple[int, int]:
+def parse(text: bytes, notation: Notation) -> tuple[int, int]:
     """Return one balance as (whole ledger units, tail in units of 10^-30 ledger units).
 
     Raises:
         BalanceError: not a balance, or beyond the bounds.
     """
-    match = _NUMBER.fullmatch(text)
+    if not text and notation.empty_is_zero:
+        return 0, 0
+    unsigned = text[1:] if text[:1] == b"+" or _MINUS_ZERO.fullmatch(text) else text
+    match = _NUMBER.fullmatch(unsigned)
     if match is None:
         raise _refusal(text)
     whole, fraction, exponent = match[1], match[2] or b"", int(match[3] or 0)
+    if notation.in_units and not unsigned.isdigit():
+        raise BalanceError(Code.NOT_WHOLE)
     scale = len(fraction) - exponent
     if scale > MAX_SCALE:
-        raise BalanceError("not-exact", f"more than {MAX_SCALE} decimals")
+        raise BalanceError(
+            Code.NOT_EXACT, f"more than {MAX_SCALE} decimals", "round up in the export"
+        )
     if len(whole) + len(fraction) > MAX_DIGITS or scale < -MAX_DIGITS:
-        raise BalanceError("too-large", f"more than {MAX_DIGITS} digits")
-    shifted = int(whole + fraction) * 10 ** (MAX_SCALE + decimals - scale)
+        raise BalanceError(
+            Code.TOO_LARGE, f"more than {MAX_DIGITS} digits", "write a number without padding"
+        )
+    shifted = int(whole + fraction) * 10 ** (MAX_SCALE + notation.power - scale)
     units, tail = divmod(shifted, 10**MAX_SCALE)
     if units >= LIMIT:
-        raise BalanceError("too-large", "2^63 ledger units or more")
+        raise BalanceError(Code.TOO_LARGE)
     return units, tail
 
 
 def _refusal(text: bytes) -> BalanceError:
     if _NON_FINITE.fullmatch(text):
-        return BalanceError("non-finite")
+        return BalanceError(Code.NON_FINITE)
     if text.startswith(b"-") and _NUMBER.fullmatch(text, 1):
-        return BalanceError("negative")
-    return BalanceError("not-a-number", "empty" if not text else "")
+        return BalanceError(Code.NEGATIVE)
+    rule = Code.NOT_A_NUMBER
+    if not text:
+        return BalanceError(rule, "empty", "write 0, or set ledger.empty_is_zero = true")
+    if text != text.strip():
+        return BalanceError(rule, "a space or line break beside the number", "export it without")
+    if b"," in text:
+        return BalanceError(rule, "a comma", "write a point, and group no digits")
+    return BalanceError(rule)
 
 
-def parse_cells(cells: Any, decimals: int, column: str) -> Amounts:
+def parse_cells(cells: Any, notation: Notation, column: str, marks: Marks) -> Amounts:
     """Read the balances of all rows: a ``pyarrow.BinaryArray`` or ``Decimal128Array``, no nulls.
 
-    Raises:
-        CellFault: the first row that is refused, and its rule.
+    Rows that are refused are noted in ``marks``, and count nothing.
     """
     if pa.types.is_decimal(cells.type):
-        units = _whole_units(cells, decimals)
+        units = _whole_units(cells, notation.power)
         if units is not None:
             return Amounts(units, np.empty(0, np.int64), np.empty((0, TAIL_WORDS), np.uint64))
         cells = cells.cast(pa.string()).cast(pa.binary())
-    return parse_column(Text.of(cells), decimals, column)
+    return parse_column(Text.of(cells), notation, column, marks)
 
 
-def parse_column(text: Text, decimals: int, column: str) -> Amounts:
-    """Read the balances of all rows of ``text``.
-
-    Raises:
-        CellFault: the first row that is refused, and its rule.
-    """
-    units, words, exact = _parse_plain(text, decimals)
+def parse_column(text: Text, notation: Notation, column: str, marks: Marks) -> Amounts:
+    """Read the balances of all rows of ``text``, as `parse_cells` does."""
+    units, words, exact = _parse_plain(text, notation)
     for row in np.flatnonzero(~exact | (units >= np.uint64(LIMIT))):
         try:
-            whole, tail = parse(text.row(row), decimals)
+            whole, tail = parse(text.row(row), notation)
         except BalanceError as error:
-            raise CellFault(int(row), column, error.rule, error.detail) from None
+            kind = Kind(error.rule, column, error.detail, error.remedy)
+            marks.setdefault(kind, []).append(int(row))
+            whole = tail = 0
         units[row] = whole
         high, low = divmod(tail, WORD)
         words[row] = (*divmod(high, WORD), low)
@@ -123,14 +154,14 @@ def parse_column(text: Text, decimals: int, column: str) -> Amounts:
     return Amounts(units, tail_rows, words[tail_rows])
 
 
-def _whole_units(cells: Any, decimals: int) -> U64 | None:
+def _whole_units(cells: Any, power: int) -> U64 | None:
     """Return a column of decimals in ledger units; None unless all are whole, and below 2^63.
 
     A decimal is two words, the low one first; any with a high word is left to `parse`.
     """
     words = np.frombuffer(cells.buffers()[1] or b"", np.uint64).reshape(-1, 2)
     low, high = words[cells.offset : cells.offset + len(cells)].T
-    shift = decimals - cells.type.scale
+    shift = power - cells.type.scale
     if abs(shift) >= _FAST_DIGITS or high.any():
         return None
     factor = np.uint64(10 ** abs(shift))
@@ -140,34 +171,44 @@ def _whole_units(cells: Any, decimals: int) -> U64 | None:
     return None if low.max(initial=0) > np.uint64(LIMIT - 1) // factor else low * factor
 
 
-def _parse_plain(text: Text, decimals: int) -> tuple[U64, U64, npt.NDArray[np.bool_]]:
+def _parse_plain(text: Text, notation: Notation) -> tuple[U64, U64, npt.NDArray[np.bool_]]:
     """Read rows in plain notation that fit; the last array tells which they are."""
     point = text.find(ord("."))
     whole = point - text.starts
     places = text.ends - point - 1
     np.maximum(places, 0, out=places)
-    exact = (whole >= 1) & (whole + decimals <= _FAST_DIGITS) & (whole + places <= MAX_DIGITS)
-    exact &= (places <= MAX_SCALE) & ((places >= 1) | (point == text.ends))
+    exact = (whole + places >= 1) & (whole + notation.power <= _FAST_DIGITS)
+    exact &= (whole + places <= MAX_DIGITS) & (places <= MAX_SCALE)
+    if notation.in_units:
+        exact &= point == text.ends
+    if notation.empty_is_zero:
+        exact |= text.starts == text.ends
     whole[~exact] = 0
     places[~exact] = 0
     units = np.zeros(len(text), dtype=np.uint64)
     words = np.zeros((len(text), TAIL_WORDS), dtype=np.uint64)
 
-    def digits(at: Indices, present: npt.NDArray[np.bool_]) -> U64:
+    def add(at: Indices, present: npt.NDArray[np.bool_], power: int) -> None:
+        """Add the digits at these offsets, each 10^power ledger units, of the rows that have one.
+
+        The tail begins at power -1. It ends at -30, for no balance has more decimals, and none
+        that is whole a lower power than its notation's.
+        """
         digit = text.data.take(at, mode="clip") - np.uint8(ord("0"))
         digit[~present] = 0
         np.logical_and(exact, digit <= 9, out=exact)
-        return digit.astype(np.uint64)
+        if power >= 0:
+            np.add(units, digit.astype(np.uint64) * np.uint64(10**power), out=units)
+        else:
+            word, position = divmod(-power - 1, WORD_DIGITS)
+            words[:, word] += digit.astype(np.uint64) * np.uint64(
+                10 ** (WORD_DIGITS - 1 - position)
+            )
 
     for place in range(int(whole.max(initial=0))):
-        units += digits(point - 1 - place, whole > place) * np.uint64(10 ** (decimals + place))
+        add(point - 1 - place, whole > place, notation.power + place)
     for place in range(1, int(places.max(initial=0)) + 1):
-        digit = digits(point + place, places >= place)
-        if place <= decimals:
-            units += digit * np.uint64(10 ** (decimals - place))
-        else:
-            word, position = divmod(place - decimals - 1, WORD_DIGITS)
-            words[:, word] += digit * np.uint64(10 ** (WORD_DIGITS - 1 - position))
+        add(point + place, places >= place, notation.power - place)
     return units, words, exact
 
 

@@ -5,45 +5,38 @@ Two customers may stand behind them, so the operator is shown the rows and decid
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from prover.ledger.errors import LedgerError
+from prover.errors import LISTED, Code
+from prover.ledger.errors import Fault, LedgerError
 from prover.ledger.spool import Spool, TextSpool
-
-_LISTED: Final = 10
 
 Entries = npt.NDArray[np.uint32]
 
 
-def refuse_duplicates(
-    file: str,
-    column: str,
-    ranks: Entries,
-    first_rows: Spool,
-    changed: Entries,
-    sources: TextSpool,
-) -> None:
-    """Check that all entries of an account have one source text.
+def find_duplicates(
+    ranks: Entries, first_rows: Spool, changed: Entries, sources: TextSpool
+) -> list[tuple[int, int]]:
+    """Return, for each account whose entries have several source texts, the rows of the first two.
 
     ``ranks`` says which account an entry belongs to, ``first_rows`` where it was first seen;
-    ``changed`` are the entries whose source text is not canonical, ``sources`` those texts.
-
-    Raises:
-        LedgerError: listing the rows of the first ten accounts that have several.
+    ``changed`` are the entries whose source text is not canonical, ``sources`` those texts. The
+    later row stands first in a pair; pairs ascend.
     """
     shared = np.bincount(ranks)[ranks[changed]] > 1
     if not shared.any():
-        return
+        return []
     texts = sources.whole().filter(pa.array(shared))
     changed = changed[shared]
     accounts = _differing(ranks, changed, texts)
     if not accounts.size:
-        return
+        return []
     spellings: dict[int, dict[bytes | None, int]] = {}
     text_of: dict[int, bytes] = dict(zip(changed.tolist(), texts.to_pylist(), strict=True))
     rows = first_rows.whole()
@@ -51,15 +44,20 @@ def refuse_duplicates(
         seen = spellings.setdefault(int(ranks[entry]), {})
         # Entries are in row order, so the first one of a spelling has its first row.
         seen.setdefault(text_of.get(entry), int(rows[entry]))
-    pairs = sorted(sorted(seen.values())[1::-1] for seen in spellings.values())
-    listed = "; ".join(f"row {second} as row {first}" for second, first in pairs[:_LISTED])
-    raise LedgerError(
-        file,
-        "duplicate-id",
-        row=pairs[0][0],
-        column=column,
-        detail=f"{len(pairs)} written in several ways and not to be merged: {listed}",
-    )
+    firsts = (sorted(seen.values()) for seen in spellings.values())
+    return sorted((second, first) for first, second, *_ in firsts)
+
+
+def refuse_duplicates(file: str, column: str, pairs: Sequence[tuple[int, int]]) -> None:
+    """Refuse accounts with several source texts, which `find_duplicates` found.
+
+    Raises:
+        LedgerError: listing the rows of the first ten.
+    """
+    listed = "; ".join(f"row {second} as row {first}" for second, first in pairs[:LISTED])
+    detail = f"{len(pairs)} written in several ways and not to be merged: {listed}"
+    fault = Fault.of(Code.DUPLICATE_ID, row=pairs[0][0], column=column, detail=detail)
+    raise LedgerError(file, fault)
 
 
 def _differing(ranks: Entries, changed: Entries, texts: Any) -> Entries:

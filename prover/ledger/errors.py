@@ -1,49 +1,182 @@
-"""What is wrong with a ledger source, and where: file, row, column and rule, never the content."""
+"""What is wrong with a ledger source, and where: file, row, column and rule.
+
+Of the content only names of columns and codes of assets are repeated; never an id or a balance.
+"""
 
 from __future__ import annotations
 
-from prover.errors import ProverError
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from prover.errors import LISTED, Code, ProverError
 
 
-class CellFault(Exception):
-    """A rule broken at ``index`` (0-based) of a batch's ``column``, before its file is known."""
+class Words(NamedTuple):
+    """A rule in words: what was found, and what helps."""
 
-    def __init__(self, index: int, column: str, rule: str, detail: str = "") -> None:
-        super().__init__(rule)
-        self.index = index
-        self.column = column
-        self.rule = rule
-        self.detail = detail
+    found: str
+    remedy: str
 
 
-class LedgerError(ProverError):
-    """A ledger source that is refused.
+WORDS: Final[Mapping[Code, Words]] = {
+    Code.BAD_ID: Words("no id of this account_id_type", "correct the id, or account_id_type"),
+    Code.BAD_QUOTE: Words(
+        "a quote that is not as RFC 4180 has it",
+        'let the export quote values that hold a quote, and double it: "Ann ""the boss"" Smith"',
+    ),
+    Code.BAD_UNICODE: Words(
+        "not UTF-8", "export in UTF-8, or convert it: iconv -f latin1 -t utf-8, if it is Latin-1"
+    ),
+    Code.DUPLICATE_COLUMN: Words("named more than once", "give every column a name of its own"),
+    Code.DUPLICATE_ID: Words(
+        "ids that differ in writing alone",
+        "set ledger.merge_duplicates = true if they are one customer; else tell them apart",
+    ),
+    Code.EMPTY_ID: Words("no account id", "remove the row, or give it its id"),
+    Code.MISSING_COLUMN: Words("not in the source", "correct ledger.columns, or the export"),
+    Code.NEGATIVE: Words(
+        "below zero", "name what accounts owe as a column of ledger.columns.debts"
+    ),
+    Code.NO_BALANCE: Words(
+        "nothing is owed", "finish the export, or list the asset in ledger.expect.allow_empty"
+    ),
+    Code.NON_FINITE: Words("NaN or infinity", "export a decimal number"),
+    Code.NOT_A_NUMBER: Words(
+        "not a decimal number", "write digits with a point, such as 1234.5, and nothing else"
+    ),
+    Code.NOT_EXACT: Words("binary floating point", "export text, whole numbers or decimals"),
+    Code.NOT_WHOLE: Words(
+        'not whole, though amounts = "units"', 'set ledger.amounts = "coins", or export units'
+    ),
+    Code.TOO_LARGE: Words("2^63 ledger units or more", "give the asset fewer decimals"),
+    Code.TOO_LONG_ID: Words("an id of more than 128 bytes", "export a shorter id"),
+    Code.TRUNCATED: Words("cut off", "export the whole file anew"),
+    Code.UNEXPECTED: Words("not as ledger.expect has it", "look at the export, or correct it"),
+    Code.UNKNOWN_ASSET: Words(
+        "not an asset of the snapshot", "add it under [[assets]], or list it in ledger.ignore"
+    ),
+    Code.UNREAD_COLUMN: Words(
+        "columns that nothing reads", "name them in ledger.columns, or list them in ledger.ignore"
+    ),
+    Code.UNREADABLE: Words("cannot be read", "see that it is there, whole, and may be read"),
+    Code.WRONG_FORMAT: Words("of another format", "export CSV or Parquet, not compressed"),
+}
 
-    ``file`` is the path, or the database URL without its password. ``row`` is 1-based: in a CSV
-    file the header is row 1 and a row may span lines; in Parquet and SQL the first row is row 1.
-    ``row`` and ``column`` are None where the rule is not about one. ``rule`` is one of:
-    ``negative``, ``non-finite``, ``not-a-number``, ``not-exact``, ``too-large``, ``empty-id``,
-    ``too-long-id``, ``bad-id``, ``bad-unicode``, ``duplicate-id``, ``unknown-asset``,
-    ``missing-column``, ``duplicate-column``, ``truncated``, ``unreadable``.
-    """
 
-    def __init__(
-        self,
-        file: str,
-        rule: str,
+@dataclass(frozen=True)
+class Kind:
+    """A rule broken in one way in one column; an empty ``remedy`` is that of the rule."""
+
+    rule: Code
+    column: str | None
+    detail: str = ""
+    remedy: str = ""
+
+
+Marks = dict[Kind, list[int]]
+"""Where the faults of one batch are: indices (0-based) of each kind, ascending."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """All faults of one kind: the first ten rows, ascending, and how many there are."""
+
+    kind: Kind
+    rows: Sequence[int] = ()
+    count: int = 0
+
+    @classmethod
+    def of(
+        cls,
+        rule: Code,
         *,
         row: int | None = None,
         column: str | None = None,
         detail: str = "",
-    ) -> None:
-        place = [file]
-        if row is not None:
-            place.append(f"row {row}")
-        if column is not None:
-            place.append(f"column {column}")
-        super().__init__(f"{', '.join(place)}: {rule}" + (f" ({detail})" if detail else ""))
+        remedy: str = "",
+    ) -> Fault:
+        """Return a fault of one row, or of none."""
+        kind = Kind(rule, column, detail, remedy)
+        return cls(kind) if row is None else cls(kind, (row,), 1)
+
+    def line(self, file: str) -> str:
+        """Say in one line what is wrong, where, and what helps."""
+        kind, words = self.kind, WORDS[self.kind.rule]
+        place = [file, *(f"row {row}" for row in self.rows[:1])]
+        if kind.column is not None:
+            place.append(f"column {kind.column}")
+        said = f"{', '.join(place)}: {kind.rule} ({kind.detail or words.found})"
+        said += f"; {kind.remedy or words.remedy}"
+        if self.count > 1:
+            others = ", ".join(map(str, self.rows)) + (", ..." if self.count > LISTED else "")
+            said += f"; {self.count:,} rows: {others}"
+        return said
+
+
+class Faults:
+    """The faults of a source, by kind."""
+
+    def __init__(self) -> None:
+        self._rows: dict[Kind, list[int]] = {}
+        self._counts: dict[Kind, int] = {}
+
+    def __bool__(self) -> bool:
+        """Tell whether there are any."""
+        return bool(self._rows)
+
+    @property
+    def first_row(self) -> int | None:
+        """The first row that has a fault."""
+        return min((rows[0] for rows in self._rows.values()), default=None)
+
+    def add(self, marks: Marks, rows: npt.NDArray[np.int64]) -> None:
+        """Add those of the next batch; ``rows`` has the number of each of its rows."""
+        for kind, indices in marks.items():
+            listed = self._rows.setdefault(kind, [])
+            listed += [int(rows[index]) for index in indices[: LISTED - len(listed)]]
+            self._counts[kind] = self._counts.get(kind, 0) + len(indices)
+
+    def merge(self, others: Faults) -> None:
+        """Add those of other rows."""
+        for kind, rows in others._rows.items():
+            kept = sorted([*self._rows.get(kind, []), *rows])[:LISTED]
+            self._rows[kind] = kept
+            self._counts[kind] = self._counts.get(kind, 0) + others._counts[kind]
+
+    def describe(self, rule: Code, detail: str) -> None:
+        """Say in particular what the faults of a rule are, of which nothing was said yet."""
+        for kind in [kind for kind in self._rows if kind.rule is rule and not kind.detail]:
+            told = replace(kind, detail=detail)
+            self._rows[told], self._counts[told] = self._rows.pop(kind), self._counts.pop(kind)
+
+    def error(self, file: str, *later: Fault) -> LedgerError:
+        """Return the error that tells of all, the first row's first, and of ``later`` ones."""
+        found = [Fault(kind, rows, self._counts[kind]) for kind, rows in self._rows.items()]
+        return LedgerError(file, *sorted(found, key=lambda fault: fault.rows[0]), *later)
+
+
+class LedgerError(ProverError):
+    """A ledger source that is refused, for one kind of fault or for several.
+
+    ``file`` is the path, or the database URL without its password. ``row`` is 1-based: in a CSV
+    file the header is row 1 and a row may span lines; in Parquet and SQL the first row is row 1.
+    ``row`` and ``column`` are None where the rule is not about one. They, ``rule`` and ``detail``
+    are those of the first of ``faults``, which are in the order of their first rows.
+    """
+
+    def __init__(self, file: str, *faults: Fault) -> None:
+        lines = [fault.line(file) for fault in faults[:LISTED]]
+        if len(faults) > LISTED:
+            lines.append(f"and {len(faults) - LISTED} more kinds of fault")
+        super().__init__("\n".join(lines))
+        first = faults[0]
         self.file = file
-        self.row = row
-        self.column = column
-        self.rule = rule
-        self.detail = detail
+        self.faults = faults
+        self.row = first.rows[0] if first.rows else None
+        self.column = first.kind.column
+        self.rule = first.kind.rule
+        self.detail = first.kind.detail

@@ -9,18 +9,22 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from prover.ledger.errors import LedgerError
-from prover.ledger.ledger import Ledger
+from prover.errors import Code
+from prover.ledger.errors import Fault, LedgerError
+from prover.ledger.ledger import AssetTally, Ledger, Tally
 from prover.ledger.source import LedgerAsset
 from prover.storage import fresh_folder
 
 FORMAT: Final = "assay/v1/frozen-ledger"
+
+_REMEDY: Final = "restore it from a backup, or begin anew in another folder"
 
 _IDS: Final = "ids.bin"
 _OFFSETS: Final = "ids.off"
@@ -48,6 +52,7 @@ def save_ledger(ledger: Ledger, folder: Path) -> None:
             {"code": asset.code, "decimals": asset.decimals, "total": ledger.totals[asset.code]}
             for asset in ledger.assets
         ],
+        "tally": asdict(ledger.tally),
     }
     with fresh_folder(folder) as partial:
         _write(partial / _IDS, ledger.ids.data)
@@ -73,7 +78,8 @@ def load_ledger(folder: Path) -> Ledger:
     try:
         rest = json.loads(path.read_bytes())
         if rest["format"] != FORMAT:
-            raise LedgerError(str(path), "unreadable", detail="of another version")
+            fault = Fault.of(Code.UNREADABLE, detail="of another version", remedy=_REMEDY)
+            raise LedgerError(str(path), fault)
         accounts = rest["accounts"]
         assets = tuple(LedgerAsset(asset["code"], asset["decimals"]) for asset in rest["assets"])
         return Ledger(
@@ -86,19 +92,26 @@ def load_ledger(folder: Path) -> Ledger:
                 for asset in assets
             },
             {asset["code"]: asset["total"] for asset in rest["assets"]},
+            _tally(rest["tally"]),
         )
     except OSError as error:
-        raise LedgerError(
-            error.filename or str(path), "unreadable", detail=error.strerror or ""
-        ) from None
+        fault = Fault.of(Code.UNREADABLE, detail=error.strerror or "", remedy=_REMEDY)
+        raise LedgerError(error.filename or str(path), fault) from None
     except (ValueError, KeyError, TypeError):
-        raise LedgerError(str(path), "unreadable", detail="not as it was written") from None
+        fault = Fault.of(Code.UNREADABLE, detail="not as it was written", remedy=_REMEDY)
+        raise LedgerError(str(path), fault) from None
+
+
+def _tally(found: dict[str, Any]) -> Tally:
+    assets = {code: AssetTally(**tally) for code, tally in found["assets"].items()}
+    return Tally(**found | {"assets": assets, "unread": tuple(found["unread"])})
 
 
 def _map(path: Path, kind: type[np.generic], items: int) -> npt.NDArray[Any]:
     length = items * np.dtype(kind).itemsize
     if path.stat().st_size != length:
-        raise LedgerError(str(path), "truncated", detail=f"not {length} bytes")
+        fault = Fault.of(Code.TRUNCATED, detail=f"not {length} bytes", remedy=_REMEDY)
+        raise LedgerError(str(path), fault)
     if not length:
         return np.empty(0, dtype=kind)
     return np.asarray(np.memmap(path, dtype=kind, mode="r"))  # a plain array is cut faster

@@ -5,15 +5,18 @@ both go to spools: what stays in memory is one batch. An *entry* is a distinct s
 batch; rows refer to their entry. In the end all entries are sorted by canonical bytes, equal ones
 become one account, and the rows of an asset are added up through the ranks of their entries.
 
-Faults: the first in row order is raised, whatever the size of the batches; within a row the id,
-then the asset, then the balances.
+Faults: the first in row order is told first, whatever the size of the batches; within a row the id,
+then the asset, then the balances. After it the source is read on for all others, and nothing is
+kept of it. Totals are not looked at any more: they are not those of the source.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final
@@ -23,24 +26,26 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from prover.errors import Code
 from prover.ledger.amounts import (
     LIMIT,
     TAIL_WORDS,
     U64,
     Amounts,
+    Notation,
     net,
     parse_cells,
     settle,
     total,
 )
 from prover.ledger.csv_source import read_csv
-from prover.ledger.duplicates import refuse_duplicates
-from prover.ledger.errors import CellFault, LedgerError
+from prover.ledger.duplicates import find_duplicates, refuse_duplicates
+from prover.ledger.errors import Fault, Faults, Kind, LedgerError, Marks
 from prover.ledger.identifiers import Canonical, canonical_column
-from prover.ledger.ledger import Ledger
+from prover.ledger.ledger import AssetTally, Ledger, Tally
 from prover.ledger.parquet_source import read_parquet
 from prover.ledger.ranks import rank_ids
-from prover.ledger.readers import Batch, Batches, Layout
+from prover.ledger.readers import Batch, Batches, Layout, Rows, quoted
 from prover.ledger.source import CsvSource, LedgerAsset, LedgerSource, ParquetSource
 from prover.ledger.spool import Spool, TextSpool
 from prover.ordered import in_order
@@ -52,7 +57,9 @@ MAX_ROWS: Final = 1 << 30
 _ROW: Final = np.dtype([("entry", "<u4"), ("units", "<u8")])
 _TAIL: Final = np.dtype([("entry", "<u4"), ("words", "<u8", (TAIL_WORDS,))])
 
-Rows = npt.NDArray[np.int64]
+# Assets that the snapshot lacks, told by name.
+_MOST_NAMES: Final = 10_000
+_CODE: Final = re.compile(r"(?=[0-9]*[A-Z])[A-Z0-9]{1,16}")
 
 
 def read_ledger(
@@ -73,7 +80,7 @@ def read_ledger(
     threads parse and sort.
 
     Raises:
-        LedgerError: the first fault of the source; see its rules.
+        LedgerError: all faults of the source, by kind.
         ValueError: an asset code twice, or none.
     """
     ordered = sorted(assets)
@@ -84,9 +91,12 @@ def read_ledger(
     with ExitStack() as stack:
         gathering = _Gathering(file, layout, ordered, id_type, work_dir, stack)
         stack.enter_context(closing(batches))
-        for batch, parsed in in_order(gathering.parse, batches, jobs):
-            gathering.take(batch, parsed)
-            progress(gathering.rows)
+        try:
+            for parsed in in_order(gathering.parse, batches, jobs):
+                gathering.take(parsed)
+                progress(gathering.rows)
+        except LedgerError as error:
+            raise gathering.with_earlier(error) from None
         return gathering.finish(merge_duplicates, jobs)
 
 
@@ -95,7 +105,7 @@ def _open(
 ) -> tuple[str, Layout, Batches]:
     layout = Layout.of(source.name, source.columns, assets)
     if isinstance(source, CsvSource):
-        return source.name, layout, read_csv(source, layout)
+        return source.name, layout, read_csv(source, layout, jobs)
     if isinstance(source, ParquetSource):
         return source.name, layout, read_parquet(source, layout, jobs)
     from prover.ledger.sql_source import read_sql  # a fifth of a second that few need
@@ -119,30 +129,48 @@ class _Cells:
     rows: Rows
     column: str
     balances: Any
-    decimals: int
+    notation: Notation
     debt_column: str | None = None
     debts: Any | None = None
 
-    def parse(self) -> Amounts:
-        """Return what is owed in each row.
+    def parse(self, marks: Marks) -> Amounts:
+        """Return what is owed in each row; note rows that are refused, counted in the batch."""
+        found: Marks = {}
+        amounts = parse_cells(self.balances, self.notation, self.column, found)
+        if self.debt_column is not None:
+            debts = parse_cells(self.debts, self.notation, self.debt_column, found)
+            amounts = net(amounts, debts)
+        for kind, indices in found.items():
+            earlier = marks.get(kind, [])  # of another asset in the same column
+            marks[kind] = sorted([*earlier, *self.rows[indices].tolist()])
+        return amounts
 
-        Raises:
-            CellFault: ``index`` counts the rows of this asset.
-        """
-        amounts = parse_cells(self.balances, self.decimals, self.column)
-        if self.debt_column is None:
-            return amounts
-        return net(amounts, parse_cells(self.debts, self.decimals, self.debt_column))
+
+@dataclass(frozen=True)
+class _Assets:
+    """Which asset each row of a batch is of: its index, -1 where it is unknown.
+
+    ``ignored`` counts the rows that were left out of the batch, by asset, ``unknown`` those of
+    assets that nobody named.
+    """
+
+    indices: npt.NDArray[np.int32]
+    ignored: Counter[str]
+    unknown: Counter[str]
 
 
 @dataclass(frozen=True)
 class _Parsed:
-    """A batch without faults: ``entries[i]`` is the index of row i's id among ``sources``."""
+    """A batch of ``read`` rows: ``entries[i]`` is the index of row i's id among ``sources``."""
 
+    read: int
+    batch: Batch
     entries: npt.NDArray[np.int32]
     sources: Any
     canonical: Canonical
+    assets: _Assets
     parts: list[_Part]
+    faults: Faults
 
 
 class _Gathering:
@@ -166,6 +194,10 @@ class _Gathering:
         self._assets = tuple(assets)
         self._id_type = id_type
         self._totals = [0] * len(assets)
+        self._faults = Faults()
+        self._ignored: Counter[str] = Counter()
+        self._unknown: Counter[str] = Counter()
+        self._known = 0
         self._ids = TextSpool(spool("u1"), spool("<u4"))
         self._first_rows = spool("<u4")
         self._changed = spool("<u4")
@@ -173,83 +205,110 @@ class _Gathering:
         self._balances = [spool(_ROW) for _ in assets]
         self._tails = [spool(_TAIL) for _ in assets]
 
-    def parse(self, batch: Batch) -> tuple[Batch, _Parsed | CellFault]:
-        """Return a batch with its ids and balances, or with its first fault; any thread may."""
-        return batch, self._parse(batch)
-
-    def take(self, batch: Batch, parsed: _Parsed | CellFault) -> None:
-        """Add the next rows to the totals and write them to the spools.
+    def take(self, parsed: _Parsed) -> None:
+        """Add the next rows to the totals and write them to the spools, or keep their faults.
 
         Raises:
-            LedgerError: the first fault.
+            LedgerError: too many rows, or a total that is too large before the first fault.
         """
-        if self.rows + len(batch) > MAX_ROWS:
-            raise LedgerError(self._file, "too-large", detail=f"more than {MAX_ROWS} rows")
-        if isinstance(parsed, CellFault):
-            # The rows before it are sound one by one, but their total may be too large.
-            self.take(*self.parse(batch.head(parsed.index)))
-            raise self._located(parsed, batch.first_row)
-        excess = self._add_totals(parsed)
-        if excess is not None:
-            raise self._located(excess, batch.first_row)
-        self._store(parsed, batch.first_row)
-        self.rows += len(batch)
+        self.rows += parsed.read
+        if self.rows > MAX_ROWS:
+            fault = Fault.of(Code.TOO_LARGE, detail=f"more than {MAX_ROWS} rows")
+            raise LedgerError(self._file, fault)
+        _count(self._ignored, parsed.assets.ignored)
+        _count(self._unknown, parsed.assets.unknown)
+        self._known += sum(len(part.rows) for part in parsed.parts)
+        if not self._faults:
+            first = parsed.faults.first_row
+            if first is None:
+                self._add_totals(parsed)
+                self._store(parsed)
+            else:  # the rows before it are sound one by one, but their total may be too large
+                self._add_totals(self.parse(parsed.batch.where(parsed.batch.rows < first)))
+        self._faults.merge(parsed.faults)
 
-    def _located(self, fault: CellFault, first_row: int) -> LedgerError:
-        return LedgerError(
-            self._file,
-            fault.rule,
-            row=first_row + fault.index,
-            column=fault.column,
-            detail=fault.detail,
-        )
+    def with_earlier(self, error: LedgerError) -> LedgerError:
+        """Return an error of the source that tells first of what was found before it."""
+        self._describe_unknown()
+        return self._faults.error(self._file, *error.faults) if self._faults else error
 
-    def _parse(self, batch: Batch) -> _Parsed | CellFault:
-        """Read ids and balances of a batch, or return its first fault in row order."""
-        faults: list[CellFault] = []
+    def parse(self, batch: Batch) -> _Parsed:
+        """Return a batch with its ids and balances, and its faults; any thread may."""
+        whole = batch
+        batch, assets = self._assets_of(whole)
         encoded = batch.accounts.dictionary_encode()
         entries = np.asarray(encoded.indices)
-        canonical = None
-        try:
-            canonical = canonical_column(encoded.dictionary, self._id_type, self._layout.account)
-        except CellFault as fault:
-            row = int(np.argmax(entries == fault.index))
-            faults.append(CellFault(row, fault.column, fault.rule, fault.detail))
-        parts = []
-        for cells in self._cells(batch, faults):
-            try:
-                parts.append(_Part(cells.rows, cells.column, cells.parse()))
-            except CellFault as fault:
-                row = int(cells.rows[fault.index])
-                faults.append(CellFault(row, fault.column, fault.rule, fault.detail))
-        if faults or canonical is None:
-            return min(faults, key=lambda fault: fault.index)
-        return _Parsed(entries, encoded.dictionary, canonical, parts)
+        bad: Marks = {}
+        canonical = canonical_column(encoded.dictionary, self._id_type, self._layout.account, bad)
+        marks = {kind: np.flatnonzero(np.isin(entries, ids)).tolist() for kind, ids in bad.items()}
+        if assets.unknown:
+            kind = Kind(Code.UNKNOWN_ASSET, self._layout.asset)
+            marks[kind] = np.flatnonzero(assets.indices < 0).tolist()
+        parts = [
+            _Part(cells.rows, cells.column, cells.parse(marks))
+            for cells in self._cells(batch, assets.indices)
+        ]
+        faults = Faults()
+        faults.add(marks, batch.rows)
+        faults.merge(whole.faults)
+        return _Parsed(
+            len(whole), batch, entries, encoded.dictionary, canonical, assets, parts, faults
+        )
 
-    def _cells(self, batch: Batch, faults: list[CellFault]) -> Iterator[_Cells]:
-        """Give the cells of each asset; note an unknown asset."""
-        layout = self._layout
-        decimals = [0 if layout.in_units else asset.decimals for asset in self._assets]
+    def _assets_of(self, batch: Batch) -> tuple[Batch, _Assets]:
+        """Return the rows whose asset is not ignored, and which it is."""
+        assets = _Assets(np.zeros(len(batch), np.int32), Counter(), Counter())
         if batch.assets is None:
-            rows = np.arange(len(batch))
-            for places, name, cells, debt, debts in zip(
-                decimals, layout.balances, batch.balances, layout.debts, batch.debts, strict=True
-            ):
-                yield _Cells(rows, name, cells, places, debt, debts)
-            return
-        name, cells = layout.balances[0], batch.balances[0]
+            return batch, assets
         codes = pa.array([asset.code.encode() for asset in self._assets], pa.binary())
         indices = np.asarray(pc.index_in(batch.assets, value_set=codes).fill_null(-1))
-        unknown = np.flatnonzero(indices < 0)
-        if unknown.size:
-            faults.append(CellFault(int(unknown[0]), layout.asset or "", "unknown-asset"))
-        for index, places in enumerate(decimals):
-            rows = np.flatnonzero(indices == index)
-            yield _Cells(rows, name, cells.take(pa.array(rows)), places)
+        if (indices >= 0).all():
+            return batch, replace(assets, indices=indices)
+        others = batch.assets.filter(pa.array(indices < 0)).value_counts()
+        left_out = []
+        for value, count in zip(*others.flatten(), strict=True):
+            name = value.as_py().decode(errors="replace")
+            if self._layout.reading.is_ignored(name):
+                assets.ignored[name] += count.as_py()
+                left_out.append(value.as_py())
+            else:
+                assets.unknown[name] += count.as_py()
+        kept = ~np.asarray(pc.is_in(batch.assets, value_set=pa.array(left_out, pa.binary())))
+        return batch.where(kept), replace(assets, indices=indices[kept])
 
-    def _add_totals(self, parsed: _Parsed) -> CellFault | None:
-        """Add to the running totals; return the first row at which one becomes too large."""
-        faults = []
+    def _cells(self, batch: Batch, indices: npt.NDArray[np.int32]) -> Iterator[_Cells]:
+        """Give the cells of each asset."""
+        layout = self._layout
+        if batch.assets is None:
+            rows = np.arange(len(batch))
+            for notation, name, cells, debt, debts in zip(
+                layout.notations,
+                layout.balances,
+                batch.balances,
+                layout.debts,
+                batch.debts,
+                strict=True,
+            ):
+                yield _Cells(rows, name, cells, notation, debt, debts)
+            return
+        name, cells = layout.balances[0], batch.balances[0]
+        for index, notation in enumerate(layout.notations):
+            rows = np.flatnonzero(indices == index)
+            yield _Cells(rows, name, cells.take(pa.array(rows)), notation)
+
+    def _describe_unknown(self) -> None:
+        """Say which assets are not known."""
+        if self._unknown:
+            detail = _unknown(self._unknown, self._assets, has_known=self._known > 0)
+            self._faults.describe(Code.UNKNOWN_ASSET, detail)
+
+    def _add_totals(self, parsed: _Parsed) -> None:
+        """Add to the running totals.
+
+        Raises:
+            LedgerError: the first row at which one becomes too large.
+        """
+        marks: Marks = {}
         for index, part in enumerate(parsed.parts):
             before = self._totals[index]
             self._totals[index] += total(part.amounts.units)
@@ -257,14 +316,17 @@ class _Gathering:
                 running = accumulate(part.amounts.units.tolist(), initial=before)
                 row = sum(1 for value in running if value < LIMIT) - 1
                 detail = f"the total of {self._assets[index].code} reaches 2^63 ledger units"
-                faults.append(CellFault(int(part.rows[row]), part.column, "too-large", detail))
-        return min(faults, key=lambda fault: fault.index, default=None)
+                marks[Kind(Code.TOO_LARGE, part.column, detail)] = [int(part.rows[row])]
+        if marks:
+            faults = Faults()
+            faults.add(marks, parsed.batch.rows)
+            raise faults.error(self._file)
 
-    def _store(self, parsed: _Parsed, first_row: int) -> None:
+    def _store(self, parsed: _Parsed) -> None:
         entries = parsed.entries + np.int64(len(self._ids))
         first = np.empty(len(parsed.sources), dtype=np.int64)
         first[parsed.entries[::-1]] = np.arange(len(entries))[::-1]
-        self._first_rows.append(first + first_row)
+        self._first_rows.append(parsed.batch.rows[first])
         changed = np.flatnonzero(parsed.canonical.changed)
         self._changed.append(changed + len(self._ids))
         self._sources.append(parsed.sources.take(pa.array(changed)))
@@ -280,31 +342,44 @@ class _Gathering:
             tails.append(rest)
 
     def finish(self, merge_duplicates: bool, jobs: int) -> Ledger:
-        """Sort, make unique and add up."""
+        """Sort, make unique and add up.
+
+        Raises:
+            LedgerError: the faults of the source; ids that are not to be merged; a total that is
+                too large when it is rounded up.
+        """
+        if self._faults:
+            self._describe_unknown()
+            raise self._faults.error(self._file)
         ids, offsets, ranks = rank_ids(self._ids.whole(), jobs)
-        if not merge_duplicates:
-            refuse_duplicates(
-                self._file,
-                self._layout.account,
-                ranks,
-                self._first_rows,
-                self._changed.whole(),
-                self._sources,
-            )
-        balances, totals = {}, {}
+        merged = find_duplicates(ranks, self._first_rows, self._changed.whole(), self._sources)
+        if merged and not merge_duplicates:
+            refuse_duplicates(self._file, self._layout.account, merged)
+        balances, totals, tallies = {}, {}, {}
         for index, asset in enumerate(self._assets):
-            balance = self._sum(index, ranks, len(offsets) - 1)
+            balance, named = self._sum(index, ranks, len(offsets) - 1)
             balances[asset.code], totals[asset.code] = balance, total(balance)
+            tallies[asset.code] = AssetTally(len(self._balances[index]), named)
             if totals[asset.code] >= LIMIT:
                 detail = f"the total of {asset.code}, rounded up, reaches 2^63 ledger units"
-                raise LedgerError(self._file, "too-large", detail=detail)
-        return Ledger(self._id_type, self._assets, ids, offsets, balances, totals)
+                raise LedgerError(self._file, Fault.of(Code.TOO_LARGE, detail=detail))
+        tally = Tally(
+            rows=self.rows,
+            merged=len(merged),
+            unread=tuple(self._layout.unread),
+            ignored=dict(sorted(self._ignored.items())),
+            assets=tallies,
+        )
+        return Ledger(self._id_type, self._assets, ids, offsets, balances, totals, tally)
 
-    def _sum(self, index: int, ranks: npt.NDArray[np.uint32], accounts: int) -> U64:
-        """Return the balances of one asset, in account order."""
+    def _sum(self, index: int, ranks: npt.NDArray[np.uint32], accounts: int) -> tuple[U64, int]:
+        """Return the balances of one asset, in account order, and how many accounts have a row."""
         balance = np.zeros(accounts, dtype=np.uint64)
+        named = np.zeros(accounts, dtype=np.bool_)
         for piece in self._balances[index].pieces():
-            np.add.at(balance, ranks[piece["entry"]], piece["units"].copy())
+            accounts_of = ranks[piece["entry"]]
+            named[accounts_of] = True
+            np.add.at(balance, accounts_of, piece["units"].copy())
         if len(self._tails[index]):
             words = np.zeros((TAIL_WORDS, accounts), dtype=np.uint64)
             for piece in self._tails[index].pieces():
@@ -312,4 +387,34 @@ class _Gathering:
                 for word, digits in zip(words, piece["words"].T, strict=True):
                     np.add.at(word, accounts_of, digits.copy())
             settle(balance, words)
-        return balance
+        return balance, int(np.count_nonzero(named))
+
+
+def _count(names: Counter[str], more: Counter[str]) -> None:
+    """Add up rows by asset; a column of something else may hold any number of names."""
+    for name, rows in more.items():
+        is_kept = name in names or len(names) < _MOST_NAMES
+        names[name if is_kept else "(others)"] += rows
+
+
+def _unknown(names: Collection[str], assets: Sequence[LedgerAsset], *, has_known: bool) -> str:
+    """Return what to say of assets that are not known.
+
+    What looks like no code may be an id or a balance, and so may all that a column holds if no
+    value of it is known: it may be the wrong one.
+    """
+    known = {asset.code for asset in assets}
+    codes = sorted(name for name in names if _CODE.fullmatch(name))
+    near = [
+        f"{name!r} for {code}"
+        for name in sorted(names)
+        if name not in codes and (code := name.strip().upper()) in known
+    ]
+    said = [f"with a space, or in small letters: {', '.join(near)}"] if near else []
+    if not has_known:
+        return "; ".join([f"no value of this column is one of {quoted(sorted(known))}", *said])
+    if codes:
+        said.insert(0, quoted(codes))
+    if len(names) > len(near) + len(codes):
+        said.append("others, which look like no code")
+    return "; ".join([*said, f"the snapshot has {quoted(sorted(known))}"])

@@ -15,7 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from prover.ledger.errors import CellFault
+from prover.errors import Code
+from prover.ledger.errors import Kind, Marks
 from prover.ledger.text import Text
 from verifier.account import MAX_ACCOUNT_ID_BYTES, AccountError, IdType, canonical_account_id
 
@@ -32,7 +33,15 @@ _CAPITAL: Final = (ord("A") <= _BYTES) & (ord("Z") >= _BYTES)
 _LOWER: Final = np.where(_CAPITAL, _BYTES + 32, _BYTES).astype(np.uint8)
 _PHONE_BYTES: Final = (1 + 7, 1 + 15)
 
-_RULES: Final = {"empty": "empty-id", "too-long": "too-long-id"}
+_RULES: Final = {
+    "empty": (Code.EMPTY_ID, ""),
+    "too-long": (Code.TOO_LONG_ID, ""),
+    "control": (Code.BAD_ID, "a control character"),
+    "surrogate": (Code.BAD_ID, "a surrogate"),
+    "unassigned": (Code.BAD_ID, "a character that Unicode 15.0 does not have"),
+    "not-email": (Code.BAD_ID, 'account_id_type is "email", and this is none'),
+    "not-phone": (Code.BAD_ID, 'account_id_type is "phone", and this is not + and 7 to 15 digits'),
+}
 
 
 @dataclass(frozen=True)
@@ -44,11 +53,10 @@ class Canonical:
     changed: Mask
 
 
-def canonical_column(source: Any, id_type: IdType, column: str) -> Canonical:
+def canonical_column(source: Any, id_type: IdType, column: str, marks: Marks) -> Canonical:
     """Canonicalise a ``pyarrow.BinaryArray`` without nulls.
 
-    Raises:
-        CellFault: the first row that is refused, and its rule.
+    Rows that are refused are noted in ``marks``, and empty.
     """
     text = Text.of(source)
     ids, changed = source, np.zeros(len(text), dtype=np.bool_)
@@ -60,7 +68,10 @@ def canonical_column(source: Any, id_type: IdType, column: str) -> Canonical:
     rest = np.flatnonzero(~plain)
     if rest.size:
         texts = [text.row(row) for row in rest]
-        others = [_canonical(texts[i], id_type, int(row), column) for i, row in enumerate(rest)]
+        others = [
+            _canonical(source, id_type, int(row), column, marks)
+            for source, row in zip(texts, rest, strict=True)
+        ]
         changed[rest] = [source != other for source, other in zip(texts, others, strict=True)]
         ids = pc.replace_with_mask(ids, pa.array(~plain), pa.array(others, pa.binary()))
     return Canonical(ids, changed)
@@ -100,11 +111,13 @@ def _lowered(source: Any, text: Text) -> Any:
     )
 
 
-def _canonical(source: bytes, id_type: IdType, row: int, column: str) -> bytes:
+def _canonical(source: bytes, id_type: IdType, row: int, column: str, marks: Marks) -> bytes:
     try:
         return canonical_account_id(source.decode(), id_type).encode()
     except UnicodeDecodeError:
-        raise CellFault(row, column, "bad-unicode") from None
+        kind = Kind(Code.BAD_UNICODE, column)
     except AccountError as error:
-        rule = _RULES.get(error.rule, "bad-id")
-        raise CellFault(row, column, rule, error.rule if rule == "bad-id" else "") from None
+        rule, detail = _RULES[error.rule]
+        kind = Kind(rule, column, detail)
+    marks.setdefault(kind, []).append(row)
+    return b""

@@ -22,6 +22,29 @@ _TAG: Final = b"assay/v1/ledger"
 _PIECE_ACCOUNTS: Final = 1 << 16
 
 
+@dataclass(frozen=True)
+class AssetTally:
+    """In how many rows an asset stood, and for how many accounts; accounts without it have none."""
+
+    rows: int
+    accounts: int
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What a source held beside the balances, for the operator to compare with their own count.
+
+    rows: all, without the header; merged: accounts that were written in several ways; unread:
+    columns that were not read; ignored: rows of assets that were left out, by asset.
+    """
+
+    rows: int
+    merged: int
+    unread: tuple[str, ...]
+    ignored: Mapping[str, int]
+    assets: Mapping[str, AssetTally]
+
+
 @dataclass(frozen=True, eq=False)
 class Ledger:
     """n accounts. All arrays are read-only, in memory or mapped from files."""
@@ -36,6 +59,8 @@ class Ledger:
     """By asset code, the balances in ledger units (n)."""
     totals: Mapping[str, int]
     """By asset code, the sum of the balances: below 2^63."""
+    tally: Tally
+    """Of the source that it was read from."""
 
     def __post_init__(self) -> None:
         """Make the arrays read-only."""

@@ -10,26 +10,30 @@ from contextlib import closing
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
-from prover.ledger.errors import LedgerError
+from prover.errors import Code
+from prover.ledger.errors import Fault, Faults, LedgerError
 from prover.ledger.readers import Batch, Batches, Layout
 from prover.ledger.source import ParquetSource
 from prover.ordered import in_order
 
 BATCH_ROWS = 1 << 16
 _BUFFER_BYTES = 1 << 20
+_MAGIC = b"PAR1"
 
 
 def read_parquet(source: ParquetSource, columns: Layout, jobs: int) -> Batches:
     """Yield the rows of a Parquet file; ``jobs`` threads make them text.
 
     Raises:
-        LedgerError: the file, or the type of a column.
+        LedgerError: the file, or the types of its columns.
     """
     name = source.name
     row = 1
+    _check_begin(source)
     try:
         with pa.parquet.ParquetFile(
             source.path,
@@ -39,43 +43,70 @@ def read_parquet(source: ParquetSource, columns: Layout, jobs: int) -> Batches:
         ) as file:
             schema = file.schema_arrow
             columns.check(name, schema.names)
-            for column in columns.names:
-                _check_type(name, columns, column, schema.field(column).type)
+            _check_types(name, columns, schema)
             blocks = file.iter_batches(BATCH_ROWS, columns=columns.names, use_threads=False)
             with closing(in_order(partial(_cells, columns.names), blocks, jobs)) as converted:
                 for cells in converted:
-                    batch = Batch.of(row, columns, cells)
-                    row += len(batch)
-                    yield batch
-    except FileNotFoundError as error:
-        raise LedgerError(name, "unreadable", detail=error.strerror or "no such file") from None
+                    rows = np.arange(row, row + len(cells[columns.account]))
+                    row += len(rows)
+                    yield Batch.of(rows, columns, cells, Faults())
     except pa.ArrowInvalid:
-        detail = "not a whole Parquet file"
-        raise LedgerError(name, "truncated", row=row if row > 1 else None, detail=detail) from None
+        fault = Fault.of(
+            Code.TRUNCATED, row=row if row > 1 else None, detail="not a whole Parquet file"
+        )
+        raise LedgerError(name, fault) from None
     except (OSError, pa.ArrowException):
-        raise LedgerError(
-            name, "unreadable", row=row, detail="damaged here or further on"
-        ) from None
+        fault = Fault.of(Code.UNREADABLE, row=row, detail="damaged here or further on")
+        raise LedgerError(name, fault) from None
+
+
+def _check_begin(source: ParquetSource) -> None:
+    """Refuse what cannot be opened, and what is no Parquet file, not even one that was cut."""
+    try:
+        with source.path.open("rb") as file:
+            begin = file.read(len(_MAGIC))
+    except OSError as error:
+        fault = Fault.of(Code.UNREADABLE, detail=error.strerror or "")
+        raise LedgerError(source.name, fault) from None
+    if not _MAGIC.startswith(begin):
+        remedy = 'set ledger.format = "csv" if it is text; unpack it if it is compressed'
+        fault = Fault.of(Code.WRONG_FORMAT, detail="no Parquet file", remedy=remedy)
+        raise LedgerError(source.name, fault)
 
 
 def _cells(columns: list[str], block: Any) -> dict[str, Any]:
     return {column: _exact(block.column(column)) for column in columns}
 
 
-def _check_type(name: str, columns: Layout, column: str, kind: Any) -> None:
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
+def _check_types(name: str, columns: Layout, schema: Any) -> None:
+    faults = []
+    for column in columns.names:
+        kind = schema.field(column).type
+        rule = _broken_rule(columns, column, kind.value_type if _is_dictionary(kind) else kind)
+        if rule is not None:
+            faults.append(Fault.of(rule, column=column, detail=f"of type {kind}"))
+    if faults:
+        raise LedgerError(name, *faults)
+
+
+def _broken_rule(columns: Layout, column: str, kind: Any) -> Code | None:
+    """Return the rule that a column's type breaks, None if none."""
+    types = pa.types
     if _is_text(kind):
-        return
+        return None
     if column == columns.account:
-        accepted, rule = pa.types.is_integer(kind), "bad-id"
-    elif column == columns.asset:
-        accepted, rule = False, "unknown-asset"
-    else:
-        accepted = pa.types.is_integer(kind) or pa.types.is_decimal(kind)
-        rule = "not-exact" if pa.types.is_floating(kind) else "not-a-number"
-    if not accepted:
-        raise LedgerError(name, rule, column=column, detail=f"of type {kind}")
+        return None if types.is_integer(kind) else Code.BAD_ID
+    if column == columns.asset:
+        return Code.UNKNOWN_ASSET
+    if types.is_floating(kind):
+        return Code.NOT_EXACT
+    if types.is_decimal(kind):
+        return Code.NOT_WHOLE if columns.reading.in_units and kind.scale > 0 else None
+    return None if types.is_integer(kind) else Code.NOT_A_NUMBER
+
+
+def _is_dictionary(kind: Any) -> bool:
+    return bool(pa.types.is_dictionary(kind))
 
 
 def _is_text(kind: Any) -> bool:

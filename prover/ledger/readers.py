@@ -1,31 +1,59 @@
 """From a source to batches of columns, in row order, all cells as byte strings.
 
 A reader yields every whole row that stands before a fault of the file and only then raises, so
-that the first fault in row order is the one that is reported.
+that the first fault in row order is the one that is told first. Rows that have a fault of their own
+are left out of their batch, and noted in it.
 """
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Final
 
-from prover.ledger.errors import LedgerError
-from prover.ledger.source import Columns, LedgerAsset, LongColumns
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from prover.errors import Code
+from prover.ledger.amounts import Notation
+from prover.ledger.errors import Fault, Faults, LedgerError
+from prover.ledger.source import Columns, LedgerAsset, LongColumns, Reading
+
+Rows = npt.NDArray[np.int64]
+
+_SHOWN_NAMES: Final = 500
+_SHOWN_CHARACTERS: Final = 64
+_NO_NAME: Final = re.compile(r"[\W\d_]*|null|none|nan|n/?a|[+-]?[\d.,]+e[+-]?\d+", re.IGNORECASE)
+
+
+def quoted(names: Sequence[str]) -> str:
+    """Return names of columns or assets for a message: bounded, and unusual ones in quotes."""
+    shown = [
+        name if re.fullmatch(r"\w(?:[\w .-]*\w)?", name) else repr(name[:_SHOWN_CHARACTERS])
+        for name in names[:_SHOWN_NAMES]
+    ]
+    more = [f"{len(names) - len(shown)} more"] if len(names) > len(shown) else []
+    return ", ".join(shown + more)
 
 
 @dataclass(frozen=True)
 class Layout:
     """The columns to read: one balance column if there is an asset column, else one an asset.
 
-    ``debts`` has a name, or None, for each of ``balances``.
+    ``debts`` has a name, or None, for each of ``balances``; ``notations`` are by asset; ``unread``
+    are the other columns of the source, once `check` has seen them.
     """
 
     account: str
     asset: str | None
     balances: tuple[str, ...]
     debts: tuple[str | None, ...]
-    in_units: bool
+    notations: tuple[Notation, ...]
+    reading: Reading
+    unread: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, file: str, columns: Columns, assets: Sequence[LedgerAsset]) -> Layout:
@@ -34,24 +62,26 @@ class Layout:
         Raises:
             LedgerError: wide columns that are not exactly those of the assets, or one name twice.
         """
+        notations = tuple(columns.notation(asset) for asset in assets)
         if isinstance(columns, LongColumns):
-            layout = cls(
-                columns.account, columns.asset, (columns.balance,), (None,), columns.in_units
-            )
+            balances: tuple[str, ...] = (columns.balance,)
+            layout = cls(columns.account, columns.asset, balances, (None,), notations, columns)
         else:
             codes = [asset.code for asset in assets]
             for code in codes:
                 if code not in columns.assets:
-                    raise LedgerError(file, "missing-column", detail=f"none given for {code}")
+                    detail = f"none given for {code}"
+                    raise LedgerError(file, Fault.of(Code.MISSING_COLUMN, detail=detail))
             for code, name in (*columns.assets.items(), *columns.debts.items()):
                 if code not in codes:
-                    raise LedgerError(file, "unknown-asset", column=name)
+                    raise LedgerError(file, Fault.of(Code.UNKNOWN_ASSET, column=name))
             balances = tuple(columns.assets[code] for code in codes)
             debts = tuple(columns.debts.get(code) for code in codes)
-            layout = cls(columns.account, None, balances, debts, columns.in_units)
-        for number, name in enumerate(layout.names):
-            if name in layout.names[:number]:
-                raise LedgerError(file, "duplicate-column", column=name, detail="named twice")
+            layout = cls(columns.account, None, balances, debts, notations, columns)
+        for name, count in Counter(layout.names).items():
+            if count > 1:
+                fault = Fault.of(Code.DUPLICATE_COLUMN, column=name, detail="named twice")
+                raise LedgerError(file, fault)
         return layout
 
     @property
@@ -65,59 +95,88 @@ class Layout:
         return [*self.balances, *(name for name in self.debts if name is not None)]
 
     def check(self, file: str, present: Sequence[str]) -> None:
-        """Require every column to be there once.
+        """Require every column to be there once, and every other one of a wide layout ignored.
 
         Raises:
-            LedgerError: naming the first that is not.
+            LedgerError: naming all that are not.
         """
-        for name in self.names:
-            count = list(present).count(name)
-            if count != 1:
-                rule = "duplicate-column" if count else "missing-column"
-                raise LedgerError(file, rule, column=name)
+        counts = Counter(present)
+        faults = [
+            Fault.of(Code.MISSING_COLUMN, column=name, detail=_missing(name, present))
+            if not counts[name]
+            else Fault.of(Code.DUPLICATE_COLUMN, column=name)
+            for name in self.names
+            if counts[name] != 1
+        ]
+        if faults:
+            raise LedgerError(file, *faults)
+        self.unread[:] = [name for name in present if name not in set(self.names)]
+        left = [name for name in self.unread if not self.reading.is_ignored(name)]
+        if self.asset is None and left:
+            detail = f"columns that nothing reads: {quoted(left)}"
+            raise LedgerError(file, Fault.of(Code.UNREAD_COLUMN, detail=detail))
+
+
+def _missing(name: str, present: Sequence[str]) -> str:
+    """Say what stands in place of a column, unless the first row may be a customer's.
+
+    A customer's has a balance: a number, or nothing. An index without a name stands first.
+    """
+    rest = present[1:] if present[:1] == [""] else present
+    if not rest or any(_NO_NAME.fullmatch(other.strip()) for other in rest):
+        return "not in the source; is its first row a header?"
+    for other in present:
+        if other.strip().lower() == name.strip().lower():
+            how = "spaces" if other.strip() == name.strip() else "letters"
+            return f"the source has {other!r}: other {how}"
+    return f"the source has {quoted(present)}"
 
 
 @dataclass(frozen=True)
 class Batch:
     """Consecutive rows. Columns are ``pyarrow.BinaryArray`` without nulls (a null is empty).
 
-    Balances and debts may be a ``Decimal128Array`` without nulls instead. ``debts`` has None where
-    the layout has none.
+    ``rows`` are their numbers in the source. Balances and debts may be a ``Decimal128Array``
+    without nulls instead. ``debts`` has None where the layout has none. ``faults`` are those of
+    rows that are left out, among these or behind them.
     """
 
-    first_row: int
+    rows: Rows
     accounts: Any
     assets: Any | None
     balances: tuple[Any, ...]
     debts: tuple[Any | None, ...]
+    faults: Faults = field(default_factory=Faults)
 
     @classmethod
-    def of(cls, first_row: int, layout: Layout, columns: dict[str, Any]) -> Batch:
+    def of(cls, rows: Rows, layout: Layout, columns: dict[str, Any], faults: Faults) -> Batch:
         """Sort the columns of a reader into their roles."""
         filled = {
             name: column.fill_null(b"") if column.null_count else column
             for name, column in columns.items()
         }
         return cls(
-            first_row,
+            rows,
             filled[layout.account],
             None if layout.asset is None else filled[layout.asset],
             tuple(filled[name] for name in layout.balances),
             tuple(None if name is None else filled[name] for name in layout.debts),
+            faults,
         )
 
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.accounts)
 
-    def head(self, rows: int) -> Batch:
-        """Return the first ``rows`` rows."""
+    def where(self, kept: npt.NDArray[np.bool_]) -> Batch:
+        """Return some of the rows (a mask), without the faults of others."""
+        mask = pa.array(kept)
         return Batch(
-            self.first_row,
-            self.accounts.slice(0, rows),
-            None if self.assets is None else self.assets.slice(0, rows),
-            tuple(column.slice(0, rows) for column in self.balances),
-            tuple(None if column is None else column.slice(0, rows) for column in self.debts),
+            self.rows[kept],
+            self.accounts.filter(mask),
+            None if self.assets is None else self.assets.filter(mask),
+            tuple(column.filter(mask) for column in self.balances),
+            tuple(None if column is None else column.filter(mask) for column in self.debts),
         )
 
 

@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from prover.ledger.amounts import MAX_SCALE, Notation
+
 MAX_DECIMALS: Final = 18
+MAX_SOURCE_DECIMALS: Final = MAX_SCALE
+URL_FORMS: Final = (
+    "write postgresql+psycopg://USER@HOST/DATABASE, with the password in PGPASSWORD or in "
+    "~/.pgpass, or sqlite:////PATH; from another database export CSV or Parquet"
+)
+DELIMITERS: Final = (",", ";", "\t", "|")
 _CODE: Final = re.compile(r"[A-Z0-9]{1,16}")
 
 
@@ -30,31 +38,54 @@ class LedgerAsset:
             raise ValueError(f"ledger decimals are 0 to {MAX_DECIMALS}")
 
 
-@dataclass(frozen=True)
-class LongColumns:
-    """One row for each balance: the names of three columns.
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How columns are read, whatever their layout.
 
-    ``in_units``: balances are in ledger units already, not in whole coins.
+    in_units: balances are whole numbers of units, not decimal numbers of coins. source_decimals: a
+    coin is 10^that many units of the source, 0 to 30, by asset code; of others, and without it,
+    units are ledger units. empty_is_zero: an empty balance or debt is 0. ignore: names that may
+    stand in the source and are not read, of wide columns or of long assets; ``*`` is any text.
     """
+
+    in_units: bool = False
+    source_decimals: Mapping[str, int] = field(default_factory=dict)
+    empty_is_zero: bool = False
+    ignore: tuple[str, ...] = ()
+
+    def is_ignored(self, name: str) -> bool:
+        """Tell whether a column or an asset is left out."""
+        patterns = (".*".join(map(re.escape, text.split("*"))) for text in self.ignore)
+        return any(re.fullmatch(pattern, name, re.DOTALL) for pattern in patterns)
+
+    def notation(self, asset: LedgerAsset) -> Notation:
+        """Return how balances of an asset are written."""
+        decimals = asset.decimals
+        if self.in_units:
+            decimals -= self.source_decimals.get(asset.code, asset.decimals)
+        return Notation(decimals, self.in_units, self.empty_is_zero)
+
+
+@dataclass(frozen=True)
+class LongColumns(Reading):
+    """One row for each balance: the names of three columns. Other columns are not read."""
 
     account: str
     asset: str
     balance: str
-    in_units: bool = False
 
 
 @dataclass(frozen=True)
-class WideColumns:
+class WideColumns(Reading):
     """One row for each account: a column for each asset code, and one of debts for some of them.
 
     A debt lowers what its own account is owed in its own asset, at most to zero, and nothing else.
-    ``in_units`` as in `LongColumns`.
+    A column that is neither named here nor ignored is refused: it may be an asset that is owed.
     """
 
     account: str
     assets: Mapping[str, str]
     debts: Mapping[str, str] = field(default_factory=dict)
-    in_units: bool = False
 
 
 Columns = LongColumns | WideColumns
@@ -62,14 +93,15 @@ Columns = LongColumns | WideColumns
 
 @dataclass(frozen=True)
 class CsvSource:
-    """A CSV file: UTF-8, comma, double quotes as in RFC 4180, a header, no blank line.
+    """A CSV file: UTF-8, double quotes strictly as in RFC 4180, a header, no blank line.
 
-    A file that ends inside a quoted value or inside a row is refused. One that was cut inside the
-    last number of its last row, or after a whole row, cannot be told from a complete one.
+    ``delimiter`` is one of `DELIMITERS`. A file that ends inside a value or inside a row is
+    refused; one that was cut behind a whole row cannot be told from a complete one.
     """
 
     path: Path
     columns: Columns
+    delimiter: str = ","
 
     @property
     def name(self) -> str:

@@ -10,14 +10,16 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 import pyarrow as pa
 from sqlalchemy import Connection, CursorResult, create_engine
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from prover.ledger.errors import CellFault, LedgerError
+from prover.errors import Code
+from prover.ledger.errors import Fault, Faults, Kind, LedgerError, Marks
 from prover.ledger.readers import Batch, Batches, Layout
-from prover.ledger.source import SqlSource
+from prover.ledger.source import URL_FORMS, SqlSource
 
 BATCH_ROWS = 1 << 14
 
@@ -26,7 +28,7 @@ def read_sql(source: SqlSource, columns: Layout) -> Batches:
     """Yield the rows of a query, in the order in which they come; the first is row 1.
 
     Raises:
-        LedgerError: the connection, the query, its columns, or the type of a value.
+        LedgerError: the connection, the query, or its columns.
     """
     name = source.name
     connected, row = False, None
@@ -35,20 +37,19 @@ def read_sql(source: SqlSource, columns: Layout) -> Batches:
             connected = True
             with _execute(connection, source.query) as result:
                 if not result.returns_rows:
-                    raise LedgerError(name, "unreadable", detail="the query returns no rows")
+                    fault = Fault.of(Code.UNREADABLE, detail="the query returns no rows")
+                    raise LedgerError(name, fault)
                 names = list(result.keys())
                 columns.check(name, names)
                 row = 1
                 for rows in result.partitions(BATCH_ROWS):
-                    batch, fault = _batch(row, columns, names, rows)
-                    yield batch
-                    row += len(batch)
-                    if fault is not None:
-                        raise LedgerError(
-                            name, fault.rule, row=row, column=fault.column, detail=fault.detail
-                        )
+                    yield _batch(row, columns, names, rows)
+                    row += len(rows)
     except (SQLAlchemyError, ImportError) as error:
-        raise LedgerError(name, "unreadable", row=row, detail=_cause(error, connected)) from None
+        remedy = "" if isinstance(error, DBAPIError) else URL_FORMS
+        detail = _cause(error, connected)
+        fault = Fault.of(Code.UNREADABLE, row=row, detail=detail, remedy=remedy)
+        raise LedgerError(name, fault) from None
 
 
 def _execute(connection: Connection, query: str) -> CursorResult[Any]:
@@ -66,6 +67,10 @@ def _cause(error: Exception, connected: bool) -> str:
     Such are a failed connection, PostgreSQL's class 42 (syntax, unknown names, access rights), and
     SQLite's general error.
     """
+    if isinstance(error, ImportError):
+        return f"its driver is not installed: {error.name}"
+    if isinstance(error, ArgumentError):  # NoSuchModuleError is one
+        return "not a database's URL, or of a database that is not known"
     if not isinstance(error, DBAPIError):
         return type(error).__name__
     cause = error.orig
@@ -76,43 +81,41 @@ def _cause(error: Exception, connected: bool) -> str:
     return type(cause).__name__
 
 
-def _batch(
-    row: int, columns: Layout, names: Sequence[str], rows: Sequence[Any]
-) -> tuple[Batch, CellFault | None]:
-    """Make columns of the rows up to the first value of a type that its column cannot hold."""
+def _batch(row: int, columns: Layout, names: Sequence[str], rows: Sequence[Any]) -> Batch:
+    """Make columns of the rows, but for those with a value of a type that no such column has."""
     values = dict(zip(names, zip(*rows, strict=True), strict=True))
-    whole, fault = len(rows), None
-    cells = {}
-    for column in columns.names:
-        try:
-            cells[column] = _encode(values[column][:whole], column, columns)
-        except CellFault as found:
-            whole, fault = found.index, found
-            cells[column] = _encode(values[column][:whole], column, columns)
-    arrays = {name: pa.array(part[:whole], pa.binary()) for name, part in cells.items()}
-    return Batch.of(row, columns, arrays), fault
+    marks: Marks = {}
+    cells = {column: _encode(values[column], column, columns, marks) for column in columns.names}
+    numbers = np.arange(row, row + len(rows))
+    faults = Faults()
+    faults.add(marks, numbers)
+    kept = np.ones(len(rows), np.bool_)
+    kept[[index for indices in marks.values() for index in indices]] = False
+    arrays = {name: pa.array(part, pa.binary()).filter(kept) for name, part in cells.items()}
+    return Batch.of(numbers[kept], columns, arrays, faults)
 
 
-def _encode(values: Sequence[Any], column: str, columns: Layout) -> list[bytes]:
+def _encode(values: Sequence[Any], column: str, columns: Layout, marks: Marks) -> list[bytes]:
     exact = (str, bytes, int, Decimal) if column in columns.amounts else (str, bytes, int, UUID)
     cells = []
     for index, value in enumerate(values):
+        cell = b""
         if isinstance(value, str):
-            cells.append(value.encode(errors="surrogateescape"))
+            cell = value.encode(errors="surrogateescape")
         elif isinstance(value, bytes):
-            cells.append(value)
-        elif value is None:
-            cells.append(b"")
+            cell = value
         elif isinstance(value, exact) and not isinstance(value, bool):
-            cells.append(str(value).encode())
-        else:
-            raise CellFault(index, column, _rule(value, column, columns), type(value).__name__)
+            cell = str(value).encode()
+        elif value is not None:
+            kind = Kind(_rule(value, column, columns), column, f"of type {type(value).__name__}")
+            marks.setdefault(kind, []).append(index)
+        cells.append(cell)
     return cells
 
 
-def _rule(value: Any, column: str, columns: Layout) -> str:
+def _rule(value: Any, column: str, columns: Layout) -> Code:
     if column == columns.account:
-        return "bad-id"
+        return Code.BAD_ID
     if column == columns.asset:
-        return "unknown-asset"
-    return "not-exact" if isinstance(value, float) else "not-a-number"
+        return Code.UNKNOWN_ASSET
+    return Code.NOT_EXACT if isinstance(value, float) else Code.NOT_A_NUMBER

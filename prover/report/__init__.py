@@ -17,13 +17,14 @@ import verifier
 from prover.errors import ProverError
 from prover.report import pictures
 from prover.storage import fresh_file
+from prover.units import read_manifest, unknown_units
 from verifier.evidence import ledger_units
 from verifier.keys import public_key_text, read_public_key
-from verifier.params import MAX_EVIDENCE_BYTES, MAX_MANIFEST_BYTES, TreeShape, evidence_path
+from verifier.params import MAX_EVIDENCE_BYTES, TreeShape, evidence_path
 from verifier.source import FolderSource
 from verifier.units import KnownUnit
 from verifier.verify import utc_text
-from verifier.wire import Asset, Evidence, Manifest, read_record
+from verifier.wire import Asset, Evidence, read_record
 
 # How the page writes a time.
 _MINUTES = "%-d %B %Y, %H:%M UTC"
@@ -115,25 +116,15 @@ def unnoticed(omitted: int, share: float) -> float:
     return float((1 - share) ** omitted)
 
 
-def _manifest(bundle: Path) -> Manifest:
-    """The manifest as it stands, unchecked."""
-    try:
-        return read_record(
-            Manifest, FolderSource(bundle).read("manifest.msgpack", MAX_MANIFEST_BYTES)
-        )
-    except ValueError as error:
-        raise ProverError(f"manifest.msgpack: {error}") from None
-
-
 def _claimed_key(bundle: Path) -> bytes:
-    return _manifest(bundle).public_key
+    return read_manifest(bundle).public_key
 
 
 def _policy(bundle: Path, token_slots: Sequence[str]) -> verifier.Policy:
     """Take the units that the manifest declares; readers of the page name their own."""
     units = tuple(
         KnownUnit(asset.code, unit.chain, unit.contract, unit.decimals)
-        for asset in _manifest(bundle).assets
+        for asset in read_manifest(bundle).assets
         for unit in asset.units
     )
     slots = tuple(map(verifier.TokenSlot.parse, token_slots))
@@ -169,6 +160,7 @@ def _render(bundle: Path, checked: verifier.Report, key: str, *, is_key_given: b
         digest=checked.digest.hex(),
         key=key,
         is_key_given=is_key_given,
+        unit_options="".join(f" --unit {unit}" for unit in unknown_units(manifest)),
         assets=assets,
         how_known=[(level, text) for level, text in HOW_KNOWN.items() if level in levels],
         evidence_picture=Markup(  # noqa: S704

@@ -1,11 +1,11 @@
 """The commands of the quick starts do what these pages say.
 
 Of every block marked `console` the lines that begin with `$` are run by a shell, for all pages in
-one folder, in the order in which they are read. What stands below a command must be in its output,
-line by line in that order; `…` is any text. A command ends with 0, unless a comment before its
-block names another code. One that ends in `&` is a server: it runs to the end of the test, and the
-next command waits until its port answers. Python runs too. TOML or JSON after a comment that names
-a file is written to it.
+one folder beside the checkout, in the order in which they are read. What stands below a command
+must be in its output, line by line in that order; `…` is any text. A command ends with 0, unless a
+comment before its block names another code. One that ends in `&` is a server: it runs to the end of
+the test, and the next command waits until its port answers. Python runs too. TOML or JSON after a
+comment that names a file is written to it.
 """
 
 from __future__ import annotations
@@ -39,8 +39,7 @@ class Shell:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        path = f"{BIN}:{os.environ['PATH']}"
-        self._environment = os.environ | {"PATH": path, "PYTHONPATH": str(DOCS.parent)}
+        self._environment = os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}"}
         self._servers: list[subprocess.Popen[bytes]] = []
         self._ports: dict[str, str] = {}
 
@@ -94,12 +93,15 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
     for program in ("curl", "openssl"):
         if shutil.which(program) is None:
             pytest.skip(f"commands of the quick starts: no {program} on this machine")
-    running = Shell(tmp_path)
+    (tmp_path / "assay").symlink_to(DOCS.parent)
+    (tmp_path / "assay-try").mkdir()
+    running = Shell(tmp_path / "assay-try")
     yield running
     running.close()
 
 
 def test_quick_starts(shell: Shell, tmp_path: Path) -> None:
+    folder = tmp_path / "assay-try"
     for page in PAGES:
         text = PORTS.sub(lambda found: shell.free_port(found[0]), (DOCS / page).read_text())
         blocks = BLOCK.findall(text)
@@ -108,10 +110,10 @@ def test_quick_starts(shell: Shell, tmp_path: Path) -> None:
             if language == "console":
                 run_block(shell, block, int(value) if mark == "exits" else 0)
             elif language == "python":
-                (tmp_path / "example.py").write_text(block)
+                (folder / "example.py").write_text(block)
                 run_block(shell, "$ python example.py\n", 0)
             elif mark == "file":
-                (tmp_path / value).write_text(block)
+                (folder / value).write_text(block)
 
 
 def run_block(shell: Shell, block: str, code: int) -> None:

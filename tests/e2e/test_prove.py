@@ -287,14 +287,18 @@ def test_equal_balances_have_different_leaves(tmp_path: Path) -> None:
     )
 
 
+MAY_BE_EMPTY = LONG + '[ledger.expect]\nallow_empty = ["ETH"]\n'
+
+
 def test_a_ledger_without_accounts(tmp_path: Path) -> None:
-    config = own_exchange(tmp_path / "exchange", LONG, {"ETH": 0}, decimals={"ETH": 0})
+    config = own_exchange(tmp_path / "exchange", MAY_BE_EMPTY, {"ETH": 0}, decimals={"ETH": 0})
     (tmp_path / "exchange" / "ledger.csv").write_text("id,code,amount\n")
     audit(make_snapshot(config, tmp_path / "one").bundle, public_key(config))
 
 
 def test_no_liabilities_and_no_assets(tmp_path: Path) -> None:
-    config = own_exchange(tmp_path / "exchange", LONG, {"ETH": 0, "USDT": 3}, decimals=ZERO)
+    held = {"ETH": 0, "USDT": 3}
+    config = own_exchange(tmp_path / "exchange", MAY_BE_EMPTY, held, decimals=ZERO)
     (tmp_path / "exchange" / "ledger.csv").write_text("id,code,amount\nann,USDT,3\nbob,ETH,0\n")
     bundle = make_snapshot(config, tmp_path / "one").bundle
     report = audit(bundle, public_key(config))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.exchange import Assay, files, sample
+from verifier.cli import main as verify
 
 
 @pytest.fixture
@@ -17,13 +20,20 @@ def assay(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
     return Assay(monkeypatch, capsys)
 
 
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+def run(*arguments: object, most_bytes: int | None = None) -> subprocess.CompletedProcess[str]:
+    """Run ``assay`` in a process, which may write no file longer than ``most_bytes``."""
+
+    def limit() -> None:
+        if most_bytes is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
+
     return subprocess.run(
         [sys.executable, "-m", "prover", *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,
         umask=0,
+        preexec_fn=limit,
     )
 
 
@@ -51,6 +61,39 @@ def test_no_traceback_leaves_the_command(tmp_path: Path) -> None:
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr.startswith("assay: ")
         assert done.stderr.count("\n") == 1
+
+
+def test_a_disk_that_takes_no_more_is_named(tmp_path: Path) -> None:
+    """A limit on the length of files fails a write as a full disk does."""
+    config = sample(tmp_path / "exchange", accounts=500)
+    out, names = tmp_path / "one", ("one", "all", "p", "r.html", "more")
+    account = (tmp_path / "exchange" / "ledger.csv").read_text().splitlines()[1].split(",")[0]
+    for most_bytes in (1000, 5000, 20_000):
+        done = run("prove", config, "--out", out, most_bytes=most_bytes)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith(f"assay: {out}")
+        assert done.stderr.endswith(": File too large\n")
+    assert run("prove", config, "--out", out).returncode == 0
+    for arguments in (
+        ("packages", out, "--out", tmp_path / "all", "--jobs", 1),
+        ("package", out, account, "--out", tmp_path / "p"),
+        ("report", out / "public", "--html", tmp_path / "r.html"),
+        ("publish", out, f"file://{tmp_path}/more"),
+        ("sample", "--accounts", 100, "--assets", "BTC", "--out", tmp_path / "more" / "sample"),
+    ):
+        done = run(*arguments, most_bytes=100)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert any(f"{tmp_path}/{name}" in done.stderr for name in names)
+        assert done.stderr.endswith(": File too large\n")
+
+
+def test_versions(assay: Assay, capsys: pytest.CaptureFixture[str]) -> None:
+    expected = f" {metadata.version('assay')}\n"
+    assert assay("--version") == (0, f"assay{expected}", "")
+    with pytest.raises(SystemExit) as ended:
+        verify(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"assay-verify{expected}"
 
 
 def test_keygen_and_challenge(tmp_path: Path, assay: Assay) -> None:

@@ -45,6 +45,7 @@ WIDE = """
 format = "csv"
 path = "{path}"
 layout = "wide"
+ignore = ["*"]
 [ledger.columns]
 account = "id"
 [ledger.columns.assets]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import shutil
 import stat
 from pathlib import Path
@@ -35,19 +37,28 @@ def test_all_packages_are_those_made_one_by_one(
 ) -> None:
     code, out, err = assay("packages", snapshot / "one", "--out", tmp_path / "all", "--jobs", 2)
     assert (code, err) == (0, "")
-    assert out == f"300 packages in {tmp_path / 'all'}\n"
+    assert out.startswith(f"300 packages in {tmp_path / 'all'}\n")
+    assert str(tmp_path / "all" / "index.csv") in out
     holdings = balances(snapshot / "ledger.csv")
     packager = Packager(snapshot / "one")
     made = {
         str(packager.name(index)): packager.package(index)
         for index in map(packager.index_of, holdings)
     }
-    assert files(tmp_path / "all") == made
+    written = files(tmp_path / "all")
+    index = list(csv.DictReader(io.StringIO(written.pop("index.csv").decode(), newline="")))
+    assert written == made
+    assert {row["account"]: row["file"] for row in index} == {
+        account: str(packager.name(packager.index_of(account))) for account in holdings
+    }
+    assert [row["account"] for row in index] == sorted(holdings)
+    assert all(name.endswith(".package") for name in made)
     assert len(made) == len(holdings) == 300
     for path in tmp_path.joinpath("all").rglob("*"):
         mode = stat.S_IMODE(path.stat().st_mode)
         assert mode == (0o700 if path.is_dir() else 0o600)
-        assert not path.is_file() or path.parent.parent.parent == tmp_path / "all"
+        depth = len(path.relative_to(tmp_path / "all").parts)
+        assert not path.is_file() or depth == (1 if path.name == "index.csv" else 3)
     for name, package in made.items():
         body = read_record(PackageBody, read_record(Package, package).body)
         account = body.account_id

@@ -18,6 +18,7 @@ from api import commands
 from api.problems import ServiceCode
 from docs.pictures.draw import HERE, PICTURES
 from prover import cli
+from prover.errors import Code as InputCode
 from verifier.cli import main as verify
 from verifier.errors import Code
 from verifier.units import KNOWN_UNITS
@@ -66,6 +67,17 @@ def test_the_specification_lists_the_known_units() -> None:
     row = re.compile(r"^\| `(\w+)` \| `(\w+)` \| (?:`(0x\w+)`)? ?\| (\d+) \|$", re.MULTILINE)
     listed = [(code, chain, contract, int(n)) for code, chain, contract, n in row.findall(text)]
     assert sorted(listed) == sorted(KNOWN_UNITS)
+
+
+def test_every_refusal_of_input_is_explained() -> None:
+    text = (ROOT / "docs/refused-input.md").read_text()
+    rows = re.findall(r"^\| `([a-z-]+)` \| (.+) \| (.+) \| (.+) \|$", text, re.MULTILINE)
+    codes = [code for code, *_ in rows]
+    assert sorted(codes) == sorted(InputCode)
+    sources = [path for path in (ROOT / "prover").rglob("*.py") if path.name != "errors.py"]
+    source = "".join(path.read_text() for path in sources)
+    unused = [code for code in InputCode if not re.search(rf"\bCode\.{code.name}\b", source)]
+    assert unused == []
 
 
 # A command of ours in code, up to the end of its line; an option's name.

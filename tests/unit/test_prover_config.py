@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from prover.config import SnapshotConfig, SplitPolicy, parse_config
 from prover.errors import ProverError
 from prover.ledger import CsvSource, LongColumns, SqlSource, WideColumns
+from prover.ledger.expect import Bounds, Expect
 from verifier.wire import Chain, Ratio, Unit
 
 USDT = "0xdAC17F958D2ee523a2206206994597C13D831ec7"
@@ -57,6 +59,10 @@ path = "b.jsonl"
 """
 
 FILE = Path("/snapshots/one.toml")
+
+
+UNITS = 'layout = "long"\namounts = "units"\nsource_decimals = { '
+EXPECT = "[ledger.expect]\n"
 
 
 def parse(old: str = "", new: str = "") -> SnapshotConfig:
@@ -108,13 +114,12 @@ def test_a_query_is_a_ledger() -> None:
 
 def test_a_unit_of_ones_own_is_given_whole() -> None:
     token = f'{{ chain = "ethereum", contract = "{USDT}", decimals = 12 }}'
-    own = f'units = [{token}, {{ chain = "tron", contract = "", decimals = 6 }}]'
+    own = f'units = [{token}, {{ chain = "ethereum", contract = "", decimals = 6 }}]'
     text = GOOD.replace('code = "USDT"', 'code = "MINE"').replace(
         'units = [{ chain = "ethereum" }]', own
     )
-    text += f'[chains.tron]\nheight = 1\nhash = "{"33" * 32}"\n'
     config = parse_config(FILE, text.encode())
-    assert config.assets[1].units == (Unit("ethereum", USDT, 12), Unit("tron", "", 6))
+    assert config.assets[1].units == (Unit("ethereum", "", 6), Unit("ethereum", USDT, 12))
 
 
 @pytest.mark.parametrize(
@@ -151,7 +156,14 @@ def test_a_unit_of_ones_own_is_given_whole() -> None:
         ('asset = "asset"', "", "ledger.columns.asset: missing"),
         ("1111", "111g", "chains.ethereum.hash: must be 64"),
         ("height = 870000", "height = -1", "chains.bitcoin.height: must be"),
-        ("[chains.ethereum]", "[chains.other]", "chains: USDT is held on ethereum"),
+        (
+            f'[chains.ethereum]\nheight = 21000000\nhash = "{"1" * 64}"',
+            "",
+            "chains: USDT is held on ethereum",
+        ),
+        ("[chains.ethereum]", "[chains.tron]", "chains.tron: nothing can prove what is held on"),
+        ("[chains.ethereum]", "[chains.bank]", "chains are bitcoin, ethereum$"),
+        ('chain = "ethereum"', 'chain = "solana"', r"units\[1\].chain: nothing can prove"),
         ('code = "BTC"', 'code = "btc"', r"assets\[2\].code: an asset code"),
         (
             'code = "BTC"',
@@ -159,7 +171,45 @@ def test_a_unit_of_ones_own_is_given_whole() -> None:
             r"units\[1\].contract: .* table does not have USDT",
         ),
         ("decimals = 8", "decimals = 9", r"assets\[2\].units\[1\].decimals: must be at least"),
-        ("decimals = 8", "decimals = 31", r"assets\[2\].code: ledger decimals"),
+        ("decimals = 8", "decimals = 31", r"assets\[2\].decimals: ledger decimals"),
+        ("decimals = 8", "decimals = 19", r"assets\[2\].decimals: .* below 2\^63 ledger units"),
+        ("[ledger]", "[leger]", "leger: unknown key .*ledger is meant"),
+        ("page_size = 256", "pagesize = 1\nlegder = 2", "pagesize: unknown key, as are legder"),
+        ('path = "ledger.csv"', 'path = "l"\nurl = "u"', "ledger.url: does not go with"),
+        ('path = "ledger.csv"', 'path = "l"\ndelimiter = ":"', "ledger.delimiter: must be one of"),
+        ('path = "ledger.csv"', 'path = "l"\nignore = ["USDT"]', "ignore: USDT is an asset"),
+        ('path = "ledger.csv"', 'path = "l"\nignore = [1]', "ignore: must be a list of texts"),
+        ('layout = "long"', 'layout = "long"\nsource_decimals = { BTC = 8 }', "with amounts ="),
+        ('layout = "long"', f"{UNITS}BTC = 31 }}", "source_decimals.BTC: must be 0 to 30"),
+        ('layout = "long"', f"{UNITS}XRP = 6 }}", "source_decimals.XRP: not an asset"),
+        ("[ledger.columns]", "[ledger.expect]\naccount = 1\n[ledger.columns]", "accounts is meant"),
+        ("[ledger.columns]", f"{EXPECT}accounts = 5\n[ledger.columns]", "must be a table"),
+        ("[ledger.columns]", f"{EXPECT}accounts = {{}}\n[ledger.columns]", "must have least"),
+        (
+            "[ledger.columns]",
+            f"{EXPECT}accounts = {{ least = 3, most = 2 }}\n[ledger.columns]",
+            "ledger.expect.accounts: .* least not above most",
+        ),
+        (
+            "[ledger.columns]",
+            f"{EXPECT}totals = {{ BTC = {{ least = 1.5 }} }}\n[ledger.columns]",
+            "expect.totals.BTC.least: must be a whole number, or a decimal as text",
+        ),
+        (
+            "[ledger.columns]",
+            f"{EXPECT}totals = {{ XRP = {{ least = 1 }} }}\n[ledger.columns]",
+            "expect.totals.XRP: not an asset",
+        ),
+        (
+            "[ledger.columns]",
+            f'{EXPECT}allow_empty = ["XRP"]\n[ledger.columns]',
+            "allow_empty: XRP is not an asset",
+        ),
+        (
+            "[ledger.columns]",
+            f"{EXPECT}change_percent = -1\n[ledger.columns]",
+            "change_percent: must be 0 or more",
+        ),
         ('"11/10"', '"22/20"', r"assets\[1\].ratio: must be"),
         ('"11/10"', '"4294967296/1"', r"assets\[1\].ratio: must be"),
         ('"11/10"', '"0/1"', r"assets\[1\].ratio: must be"),
@@ -187,6 +237,80 @@ def test_a_fault_is_named_by_file_and_key(old: str, new: str, message: str) -> N
     with pytest.raises(ProverError, match=message) as refused:
         parse(old, new)
     assert str(refused.value).startswith("/snapshots/one.toml: ")
+
+
+def test_everything_of_a_ledger_is_read() -> None:
+    lines = [
+        'layout = "long"',
+        'delimiter = ";"',
+        'amounts = "units"',
+        "source_decimals = { BTC = 18 }",
+        "empty_is_zero = true",
+        'ignore = ["TEST*", "XRP"]',
+        "[ledger.expect]",
+        "accounts = { least = 10, most = 20 }",
+        'totals = { BTC = { least = "1.5" }, USDT = { most = 7 } }',
+        "change_percent = 20",
+        'allow_empty = ["USDT"]',
+    ]
+    config = parse('layout = "long"\nmerge_duplicates = true', "\n".join(lines))
+    columns = LongColumns(
+        "account_id",
+        "asset",
+        "balance",
+        in_units=True,
+        source_decimals={"BTC": 18},
+        empty_is_zero=True,
+        ignore=("TEST*", "XRP"),
+    )
+    assert config.ledger == CsvSource(Path("/snapshots/ledger.csv"), columns, ";")
+    assert config.expect == Expect(
+        accounts=Bounds(Fraction(10), Fraction(20)),
+        totals={"BTC": Bounds(least=Fraction(3, 2)), "USDT": Bounds(most=Fraction(7))},
+        change_percent=20,
+        allow_empty=frozenset({"USDT"}),
+    )
+    assert [columns.is_ignored(code) for code in ("TESTBTC", "TEST", "XRP", "XR", "XRPX")] == [
+        *(True, True, True),
+        *(False, False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("postgres://u@h/d", "postgres:// names no driver"),
+        ("postgresql://u:hunter2@h/d", "postgresql:// names no driver"),
+        ("mysql://u:hunter2@h/d", "mysql:// names no driver"),
+        ("$DATABASE_URL", "variables are not replaced"),
+        ("${DATABASE_URL}", "variables are not replaced"),
+        ("postgresql+psycopg://u:${PASSWORD}@h/d", "variables are not replaced"),
+    ],
+)
+def test_a_url_that_cannot_be_one_is_told_which_are(url: str, words: str) -> None:
+    with pytest.raises(ProverError) as refused:
+        parse('format = "csv"\npath = "ledger.csv"', f'format = "sql"\nurl = "{url}"\nquery = "q"')
+    said = str(refused.value)
+    assert f"ledger.url: {words}" in said
+    assert "postgresql+psycopg://USER@HOST/DATABASE" in said
+    assert "PGPASSWORD" in said
+    assert "hunter2" not in said
+
+
+def test_all_assets_that_are_wrong_are_named_at_once() -> None:
+    text = GOOD.replace("decimals = 6", "decimals = 19").replace("decimals = 8", "decimals = 20")
+    with pytest.raises(ProverError) as refused:
+        parse_config(FILE, text.encode())
+    one, two = str(refused.value).splitlines()
+    assert "assets[1].decimals" in one
+    assert "assets[2].decimals" in two
+    asset = 'units = [{ chain = "bitcoin" }]\n[[assets]]\ncode = "x"\ndecimals = 1\n'
+    text = GOOD.replace('units = [{ chain = "bitcoin" }]', asset * 30)
+    with pytest.raises(ProverError) as refused:
+        parse_config(FILE, text.encode())
+    lines = str(refused.value).splitlines()
+    assert len(lines) == 11
+    assert lines[-1] == "and 20 more of 30"
 
 
 def test_bytes_that_are_no_toml_are_refused_with_their_place() -> None:

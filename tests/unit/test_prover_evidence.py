@@ -175,7 +175,7 @@ def test_a_challenge_that_was_saved_anew_is_recognised(tmp_path: Path, form: str
     change(place, address=signed.address, format=form, signature=signed.signature)(rows)
     with pytest.raises(ProverError) as raised:
         build(write_csv(tmp_path / "a.csv", rows))
-    end = f": what was signed is the message {how}; sign the bytes of `assay challenge --out`"
+    end = f" (bad-signature); what was signed is the message {how}; sign the bytes of `assay challenge --out`"
     assert str(raised.value).endswith(end)
 
 
@@ -190,14 +190,14 @@ def test_a_signature_of_something_else_comes_with_the_digest_to_compare(
     with pytest.raises(ProverError) as raised:
         build(write_csv(tmp_path / "a.csv", rows))
     digest = sha256(MESSAGES[chain].encode()).hexdigest()
-    said = "the text to sign has no CRLF and no line break at its end, and the SHA-256 "
+    said = " (bad-signature); the text to sign has no CRLF and no line break at its end, and the SHA-256 "
     assert str(raised.value).endswith(said + digest)
 
 
 def test_a_malformed_signature_has_no_hint(tmp_path: Path) -> None:
     rows = good_rows()
     change(3, signature="0x12")(rows)
-    with pytest.raises(ProverError, match=r"130 lower-case hex digits$"):
+    with pytest.raises(ProverError, match=r"130 lower-case hex digits \(bad-signature\)$"):
         build(write_csv(tmp_path / "a.csv", rows))
 
 

@@ -1,0 +1,145 @@
+"""``assay ledger``, and what `assay prove` shows of a ledger before it proves it.
+
+Of all commands these two alone print figures of the ledger, and on standard output alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from prover.inputs import read_source
+from prover.ledger.expect import check_expected
+from prover.ledger.readers import quoted
+from prover.ledger.summary import Previous, Summary, figures, summarise, to_json
+from prover.progress import shown_progress
+from prover.snapshot import previous_summary, read_config
+from prover.storage import naming
+from verifier.units import coins_text
+
+app = typer.Typer()
+
+_DECIMALS = 18
+_LISTED = 20
+
+
+@app.command()
+def ledger(
+    config: Annotated[Path, typer.Argument(metavar="SNAPSHOT.toml", show_default=False)],
+    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Cores to use; all by default.")] = len(
+        os.sched_getaffinity(0)
+    ),
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Read the ledger and print what it holds: rows, accounts, totals. Signs and keeps nothing."""
+    snapshot, _ = read_config(config)
+    folder = Path(tempfile.gettempdir())
+    with shown_progress() as progress, naming(folder):
+        read = read_source(snapshot, folder, progress, jobs)
+    summary, previous = summarise(snapshot.snapshot_id, read), previous_summary(snapshot)
+    if as_json:
+        print(json.dumps(ledger_json(summary, previous), ensure_ascii=False, sort_keys=True))
+    else:
+        print(describe(summary, previous))
+    check_expected(snapshot.ledger.name, summary, snapshot.expect, previous)
+
+
+class Shown:
+    """Keeps what a run read, for its result, and shows it first where that is wanted."""
+
+    def __init__(self, *, is_printed: bool) -> None:
+        self._is_printed = is_printed
+        self.ledger: dict[str, Any] | None = None
+        self.changes: Sequence[str] = ()
+
+    def read(self, summary: Summary, previous: Previous) -> None:
+        """Print the figures of the ledger."""
+        self.ledger = ledger_json(summary, previous)
+        if self._is_printed:
+            print(describe(summary, previous), flush=True)
+
+    def changed(self, changes: Sequence[str]) -> None:
+        """Say that what is proved is what an earlier run froze."""
+        self.changes = changes
+        for change in changes:
+            print(
+                f"assay: {change}; the snapshot is of what an earlier run froze. To prove what is "
+                "there now, begin anew in another folder",
+                file=sys.stderr,
+            )
+
+
+def ledger_json(summary: Summary, previous: Previous) -> dict[str, Any]:
+    """Return the figures of a ledger, and those of the snapshot before, as JSON has them."""
+    before = None if previous.summary is None else to_json(previous.summary)
+    return to_json(summary) | {"previous": before, "previous_missing": previous.missing}
+
+
+def describe(summary: Summary, previous: Previous) -> str:
+    """Return the figures of a ledger as lines for people."""
+    return "\n".join([*_read(summary), *_left_out(summary), *_change(summary, previous)])
+
+
+def _read(summary: Summary) -> Iterator[str]:
+    yield (
+        f"ledger    {summary.rows:,} rows, {summary.accounts:,} accounts, "
+        f"of which {summary.without_balance:,} are owed nothing"
+    )
+    coins = {
+        code: (coins_text(asset.total, asset.decimals), coins_text(asset.largest, asset.decimals))
+        for code, asset in summary.assets.items()
+    }
+    widths = [max(map(len, column)) for column in zip(*coins.values(), strict=True)]
+    for code, asset in summary.assets.items():
+        total, largest = (
+            text.rjust(width) for text, width in zip(coins[code], widths, strict=True)
+        )
+        yield (
+            f"  {code:8} total {total}  largest {largest}  "
+            f"{asset.holders:,} accounts, {asset.zero:,} with zero"
+        )
+
+
+def _left_out(summary: Summary) -> Iterator[str]:
+    if summary.unread:
+        yield f"not read  columns {_listed([quoted([name]) for name in summary.unread])}"
+    if summary.ignored:
+        rows = [f"{quoted([code])} ({count:,} rows)" for code, count in summary.ignored.items()]
+        yield f"ignored   {_listed(rows)}"
+    repeated = sum(asset.rows - asset.holders - asset.zero for asset in summary.assets.values())
+    if repeated:
+        yield f"added up  {repeated:,} balances of an account that has another of the same asset"
+    if summary.merged:
+        yield f"merged    {summary.merged:,} accounts that are written in several ways"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f", and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more
+
+
+def _change(summary: Summary, previous: Previous) -> Iterator[str]:
+    if previous.missing:
+        yield f"change    the figures of the snapshot before are not at hand: {previous.missing}"
+    if previous.summary is None:
+        return
+    yield f"change    since snapshot {previous.summary.snapshot_id}"
+    now, then = figures(summary), figures(previous.summary)
+    for name in [*now, *(name for name in then if name not in now)]:
+        before, after = then.get(name), now.get(name)
+        percent = (
+            f", {float((after - before) / before):+.2%}" if before and after is not None else ""
+        )
+        yield f"  {name:16} {_text(before)} -> {_text(after)}{percent}"
+
+
+def _text(figure: Fraction | None) -> str:
+    return "none" if figure is None else coins_text(int(figure * 10**_DECIMALS), _DECIMALS)

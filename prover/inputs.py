@@ -1,0 +1,187 @@
+"""What a snapshot is proved from: ledger and evidence, read once, checked, shown and frozen.
+
+An input is frozen when its folder appears whole under its name. From then on it is what the
+snapshot says, whatever becomes of the operator's files; a later run reads them only to tell whether
+they still say the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from prover.assets.evidence import Backing, build_evidence
+from prover.assets.hidden import Opened, check_hidden, load_hidden
+from prover.config import SnapshotConfig
+from prover.errors import ProverError
+from prover.ledger import (
+    Ledger,
+    LedgerAsset,
+    SqlSource,
+    ledger_digest,
+    load_ledger,
+    read_ledger,
+    save_ledger,
+)
+from prover.ledger.expect import check_expected
+from prover.ledger.summary import Previous, Summary, save_summary, summarise
+from prover.progress import Progress
+from prover.statement import state
+from prover.storage import fresh_folder
+from verifier import wire
+
+OPENED = ".openings"  # what hidden sets open to, beside the evidence
+
+
+class Witness(Protocol):
+    """Who is told of the inputs before they are proved: the operator, on a terminal of theirs."""
+
+    def read(self, summary: Summary, previous: Previous) -> None:
+        """Learn what the ledger holds, and what that of the snapshot before held."""
+
+    def changed(self, changes: Sequence[str]) -> None:
+        """Learn what the operator's files do not say any more, of that which was frozen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The inputs of a snapshot, and where they are frozen: two folders, and a file of figures.
+
+    messages: what is signed, by chain; previous: the figures of the snapshot before.
+    """
+
+    config: SnapshotConfig
+    public_key: bytes
+    messages: Mapping[str, str]
+    ledger: Path
+    evidence: Path
+    summary: Path
+    previous: Previous
+    jobs: int
+    progress: Progress
+    witness: Witness | None
+
+    def tell_changes(self) -> None:
+        """Compare what is frozen already with what the operator's files say by now."""
+        if self.witness is None:
+            return
+        changes = []
+        for name, is_same in (
+            ("ledger", self._is_ledger_same),
+            ("evidence", self._is_evidence_same),
+        ):
+            try:
+                if not is_same():
+                    changes.append(f"the {name} has changed")
+            except ProverError:
+                changes.append(f"the {name} cannot be compared: by now it is refused, or not there")
+        self.witness.changed(changes)
+
+    def tell_ledger(self, ledger: Ledger) -> Summary:
+        """Keep the figures of a ledger, and show them."""
+        summary = summarise(self.config.snapshot_id, ledger)
+        save_summary(self.summary, summary)
+        if self.witness is not None:
+            self.witness.read(summary, self.previous)
+        return summary
+
+    def freeze_ledger(self) -> tuple[Ledger, bytes]:
+        """Return the frozen ledger and its digest; read the source only if there is none.
+
+        Raises:
+            LedgerError: the source is refused, or not what the operator expects of it.
+        """
+        if self.ledger.exists():
+            ledger = load_ledger(self.ledger)
+            self.tell_ledger(ledger)
+            return ledger, ledger_digest(ledger)
+        ledger = self._read_ledger()
+        summary = self.tell_ledger(ledger)
+        check_expected(self.config.ledger.name, summary, self.config.expect, self.previous)
+        with ThreadPoolExecutor(1) as beside:
+            digest = beside.submit(ledger_digest, ledger)
+            save_ledger(ledger, self.ledger)
+            return load_ledger(self.ledger), digest.result()
+
+    def freeze_evidence(self) -> tuple[dict[str, wire.Evidence], dict[str, Opened]]:
+        """Return the frozen evidence by asset, and what its hidden sets open to.
+
+        Lists, sets and openings are read only if there is none.
+
+        Raises:
+            ProverError: they are refused.
+        """
+        folder = self.evidence
+        if not folder.exists():
+            files = self._read_evidence()
+            with fresh_folder(folder) as partial:
+                for name, data in files.items():
+                    (partial / name).write_bytes(data)
+        codes = [asset.code for asset in self.config.assets]
+        return (
+            {code: wire.read_record(wire.Evidence, (folder / code).read_bytes()) for code in codes},
+            {
+                code: wire.read_record(Opened, (folder / f"{code}{OPENED}").read_bytes())
+                for code in codes
+            },
+        )
+
+    def _is_ledger_same(self) -> bool:
+        if not self.ledger.exists():
+            return True
+        source = self.config.ledger
+        if not isinstance(source, SqlSource) and not source.path.is_file():
+            raise ProverError(f"{source.name}: no file")  # a pipe has been read to its end
+        return ledger_digest(self._read_ledger()) == ledger_digest(load_ledger(self.ledger))
+
+    def _is_evidence_same(self) -> bool:
+        if not self.evidence.exists():
+            return True
+        files = self._read_evidence()
+        return all((self.evidence / name).read_bytes() == data for name, data in files.items())
+
+    def _read_ledger(self) -> Ledger:
+        return read_source(self.config, self.ledger.parent, self.progress, self.jobs)
+
+    def _read_evidence(self) -> dict[str, bytes]:
+        """Return the files to freeze: of each asset, and of what its hidden sets open to."""
+        config = self.config
+        self.progress.stage("checking ownership signatures", None)
+        sets, openings = load_hidden(config.hidden, config.assets)
+        files = build_evidence(
+            config.evidence,
+            config.assets,
+            self.messages,
+            self.progress.reach,
+            {code: Backing(hidden=hidden) for code, hidden in sets.items()},
+            blocks=config.chains,
+            headers=config.headers,
+        )
+        stated = state(config, self.public_key)
+        for asset in config.assets:
+            check_hidden(stated, asset, wire.read_record(wire.Evidence, files[asset.code]))
+        opened = {
+            f"{code}{OPENED}": wire.write_record(openings.get(code, Opened())) for code in files
+        }
+        return files | opened
+
+
+def read_source(config: SnapshotConfig, work_dir: Path, progress: Progress, jobs: int) -> Ledger:
+    """Read the ledger that a snapshot's TOML names; ``work_dir`` takes unnamed temporary files.
+
+    Raises:
+        LedgerError: it is refused.
+    """
+    progress.stage("reading the ledger", None)
+    return read_ledger(
+        config.ledger,
+        [LedgerAsset(asset.code, asset.decimals) for asset in config.assets],
+        config.account_id_type,
+        merge_duplicates=config.merge_duplicates,
+        work_dir=work_dir,
+        progress=progress.reach,
+        jobs=jobs,
+    )

@@ -1,0 +1,52 @@
+"""Units that no reader knows unless they are told.
+
+A manifest may call anything by an asset's code, so a verifier takes the units of its own table and
+those that its user names, and rejects a bundle with any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from prover.errors import ProverError
+from verifier import wire
+from verifier.manifest import MANIFEST_PATH
+from verifier.params import MAX_MANIFEST_BYTES
+from verifier.units import KNOWN_UNITS, KnownUnit
+
+
+def read_manifest(bundle: Path) -> wire.Manifest:
+    """Read a bundle's manifest as it stands, unchecked.
+
+    Raises:
+        ProverError: unreadable or malformed.
+    """
+    path = bundle / MANIFEST_PATH
+    try:
+        with path.open("rb") as file:
+            return wire.read_record(wire.Manifest, file.read(MAX_MANIFEST_BYTES + 1))
+    except (wire.NotCanonical, wire.BadFields):
+        raise ProverError(f"{path}: not a manifest") from None
+    except OSError as error:
+        raise ProverError(f"{path}: {error.strerror}") from None
+
+
+def unknown_units(manifest: wire.Manifest) -> list[str]:
+    """Return the units that the verifier's table lacks, as readers give them to ``--unit``."""
+    return [
+        f"{asset.code}={unit.chain}:{unit.contract}:{unit.decimals}"
+        for asset in manifest.assets
+        for unit in asset.units
+        if KnownUnit(asset.code, unit.chain, unit.contract, unit.decimals) not in KNOWN_UNITS
+    ]
+
+
+def unit_warning(units: Sequence[str]) -> str:
+    """Say of which assets readers must be told the units, and what to tell them."""
+    codes = ", ".join(sorted({unit.partition("=")[0] for unit in units}))
+    options = " ".join(f"--unit {unit}" for unit in units)
+    return (
+        f"the verifier's table does not have the units of {codes}: every reader rejects this "
+        f"snapshot, also customers of other assets, unless you tell them: {options}"
+    )
