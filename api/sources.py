@@ -23,6 +23,7 @@ from typing import Any, Final
 
 import tomli_w
 
+from prover.clock import check_time
 from prover.config import SnapshotConfig, parse_config
 from prover.errors import ProverError
 from prover.keys import public_bytes, read_signing_key
@@ -76,6 +77,7 @@ def compose(source: Path, request: Request, folder: Path) -> str:
     Raises:
         ProverError: the source or the request is refused; the message names file, key and rule.
     """
+    check_time(request.time, "time")
     try:
         table = tomllib.loads(_read(source))
     except ValueError as error:

@@ -118,11 +118,12 @@ def prove(
     out: Annotated[Path, typer.Option("--out", metavar="DIR")],
     jobs: Jobs = ALL_CORES,
     as_json: Json = False,
+    allow_future: Annotated[bool, typer.Option("--allow-future", hidden=True)] = False,
 ) -> None:
     """Make the bundle DIR/public, or go on with it where an earlier run was interrupted."""
     started = time.monotonic()
     with shown_progress() as progress:
-        snapshot = make_snapshot(config, out, jobs, progress)
+        snapshot = make_snapshot(config, out, jobs, progress, allow_future=allow_future)
     seconds = time.monotonic() - started
     manifest = wire.read_record(wire.Manifest, (snapshot.bundle / MANIFEST_PATH).read_bytes())
     leaves = {a.code: TreeShape(a.capacity, manifest.page_size).leaves for a in manifest.assets}

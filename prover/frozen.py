@@ -24,6 +24,7 @@ from verifier.keys import is_signed, sign
 from verifier.manifest import rotation_body
 from verifier.params import ID_BYTES, MAX_MANIFEST_BYTES
 from verifier.statement import manifest_digest
+from verifier.verify import utc_text
 
 SALT_BYTES = 32
 
@@ -125,7 +126,10 @@ def _predecessor(
     if not is_signed(manifest.public_key, "manifest-signature", data, signature):
         raise ProverError(f"{path}: manifest.sig is no signature of it by its own key")
     if manifest.snapshot_id == config.snapshot_id or manifest.time >= config.time:
-        raise ProverError(f"{path}: the previous snapshot must have another id and be earlier")
+        raise ProverError(
+            f"{path}: the previous snapshot must have another id and be earlier; "
+            f"it is {manifest.snapshot_id}, of {utc_text(manifest.time)}"
+        )
     if manifest.exchange != config.exchange:
         raise ProverError(f"{path}: of another exchange")
     digest, new_key = manifest_digest(data), public_bytes(signing)

@@ -35,6 +35,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from prover.assets.evidence import Backing, build_evidence, evidence_total
 from prover.assets.hidden import Opened, check_hidden, load_hidden
 from prover.bundle import Balance, write_bundle
+from prover.clock import check_time
 from prover.config import AssetConfig, SnapshotConfig, parse_config
 from prover.errors import AssetsShort, ProverError
 from prover.frozen import Frozen, freeze
@@ -114,17 +115,25 @@ def ownership_messages(config: SnapshotConfig, public_key: bytes) -> dict[str, s
 
 
 def make_snapshot(
-    file: Path, out: Path, jobs: int = 1, progress: Progress | None = None
+    file: Path,
+    out: Path,
+    jobs: int = 1,
+    progress: Progress | None = None,
+    *,
+    allow_future: bool = False,
 ) -> Snapshot:
     """Make the snapshot that a TOML file describes, or go on with it where it was interrupted.
 
-    ``jobs`` is the number of threads; it does not show in the result.
+    ``jobs`` is the number of threads; it does not show in the result. ``allow_future`` is for
+    those who test what such a snapshot does to its readers: see `prover.clock`.
 
     Raises:
         ProverError: the input is refused, or ``out`` holds something else.
         AssetsShort: the assets do not cover the liabilities; no bundle is made.
     """
     config, toml = read_config(file)
+    if not allow_future:
+        check_time(config.time, f"{file}: time")
     signing, master = read_signing_key(config.signing_key), read_master_key(config.master_key)
     private, public = out / PRIVATE, out / PUBLIC
     out.mkdir(parents=True, exist_ok=True)

@@ -169,6 +169,8 @@ def test_one_at_a_time_and_evidence_first(
         ({"time": "2026-02-03T00:00:00+01:00"}, (422, "request.invalid")),
         ({"time": 5}, (422, "request.invalid")),
         ({"time": "1969-01-01T00:00:00Z"}, (422, "snapshot.refused")),
+        ({"time": "2062-11-28T00:00:00Z"}, (422, "snapshot.refused")),
+        ({"time": "9999-12-31T23:59:59Z"}, (422, "snapshot.refused")),
         ({"blocks": {}}, (422, "snapshot.refused")),
         ({"blocks": {"ethereum": {"height": -1, "hash": "ab" * 32}}}, (422, "request.invalid")),
         ({"blocks": {"ethereum": {"height": 7, "hash": "AB" * 32}}}, (422, "request.invalid")),
