@@ -221,7 +221,8 @@ def create(request: Request, response: Response, asked: NewSnapshot) -> Snapshot
     with _problems():
         wish = sources.Request(asked.snapshot_id, utc_seconds(asked.time), blocks)
         row = operations.create(asked.source, source.config, wish)
-        response.headers["Location"] = str(request.url_for("show", snapshot_id=asked.snapshot_id))
+        # Relative, for what `Host` says is the client's word.
+        response.headers["Location"] = f"{router.prefix}/{asked.snapshot_id}"
         return _details(operations, row)
 
 

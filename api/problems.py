@@ -204,7 +204,7 @@ def _methods(request: Request, known: str) -> set[str]:
     methods = set(filter(None, known.split(", ")))
     for template, item in request.app.openapi()["paths"].items():
         pattern = "[^/]+".join(map(re.escape, _PARAMETER.split(template)))
-        if re.fullmatch(pattern, request.url.path):
+        if re.fullmatch(pattern, request.scope["path"]):
             methods |= {method.upper() for method in item}
     return methods
 

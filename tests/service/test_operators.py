@@ -185,6 +185,18 @@ def test_refused_drafts(operator: Operator, changes: dict[str, Any], refusal: An
     assert not (operator.service.folder / "snapshots" / "refused").exists()
 
 
+def test_the_place_of_a_draft_is_not_what_the_client_says_of_the_host(operator: Operator) -> None:
+    for number, host in enumerate(("evil.example", "evil.example:8000", "[::1]", "")):
+        body = json.dumps(wish(f"placed-{number}")).encode()
+        forwarded = {"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "gopher"}
+        made = operator.send(
+            "POST", "", body, Content_Type="application/json", Host=host, **forwarded
+        )
+        assert made.status == 201
+        assert made.headers["location"] == f"/operator/snapshots/placed-{number}"
+        assert operator.service.request(made.headers["location"]).status == 401
+
+
 def test_an_id_is_drafted_once(operator: Operator, drafted: str) -> None:
     assert operator.code("POST", "", wish(drafted)) == (409, "snapshot.exists")
 
