@@ -2,7 +2,7 @@
 
 Invariants: one of a service folder works at a time, the one that holds the lock on ``worker.lock``;
 others stand by, and the kernel drops the lock when its holder dies. A worker may end at any moment,
-so it ends at once when it is told to; what it was at, the next one goes on with.
+so it ends at once when it is told to, or cannot go on; what it was at, the next one goes on with.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 from contextlib import ExitStack
-from typing import Final
+from typing import Final, NoReturn
 
 from api.database import migrate, open_database
 from api.jobs import run_jobs
@@ -28,17 +28,32 @@ _POLL_SECONDS: Final = 0.5
 _NICENESS: Final = 10
 
 
-def work(settings: Settings) -> None:
-    """Work until SIGINT or SIGTERM.
+def work(settings: Settings) -> NoReturn:
+    """Work until SIGINT or SIGTERM, or until something fails; then end the process.
 
-    Raises:
-        ProverError: the database cannot be used.
+    Threads of the job in hand are not waited for. The log says what failed.
     """
     os.umask(0o077)
     os.nice(_NICENESS)
     told = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: told.set())
+    code = 0
+    try:
+        _work(settings, told)
+    except Exception as error:
+        LOG.critical("worker failed", exc_info=error)
+        code = 1
+    os._exit(code)
+
+
+def _work(settings: Settings, told: threading.Event) -> None:
+    """Work until told to end.
+
+    Raises:
+        ProverError: the database cannot be used.
+        OSError: the folder cannot.
+    """
     settings.snapshots.mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:
         while not told.is_set():
@@ -49,8 +64,6 @@ def work(settings: Settings) -> None:
                 continue
             _begin(settings)
             told.wait()
-            # Threads of the job in hand are not waited for: it is gone on with.
-            os._exit(0)
 
 
 def _begin(settings: Settings) -> None:
