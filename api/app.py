@@ -18,7 +18,8 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 import native
 from api import customers, health, operators, public
-from api.database import check_database, migrate, open_database
+from api.database import check_version, migrated, open_database
+from api.gate import Gate
 from api.issuer import Issuer
 from api.limits import Limited, Rates
 from api.observe import LOG, Metrics, Observed, log_loop_errors
@@ -33,7 +34,7 @@ WORKER = (sys.executable, "-P", "-m", "api.cli", "worker")
 def create_app(settings: Settings) -> FastAPI:
     """Return the service over ``settings``.
 
-    ``app.state`` holds ``settings``; ``database``, an engine; ``oidc``, whose tokens operators may
+    ``app.state`` holds ``settings``; ``database``, a `Gate`; ``oidc``, whose tokens operators may
     bring, or None; ``customers`` and ``packages``, if the settings say whose tokens customers
     bring; ``operations``, of operators; ``rates``, ``metrics`` and ``readiness``; and
     ``stopping``, an :class:`asyncio.Event` that is set once the server is told to end: whoever
@@ -46,11 +47,12 @@ def create_app(settings: Settings) -> FastAPI:
     """
     settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings.published.mkdir(parents=True, exist_ok=True)
-    engine = open_database(settings.database_url)
+    engine = open_database(settings.database_url, settings.limits.database_seconds)
+    database = Gate(engine, settings.limits.database_seconds)
     metrics = Metrics()
     stopping = asyncio.Event()
     checks: dict[str, health.Check] = {
-        "database": lambda: check_database(engine),
+        "database": lambda: check_database(database),
         "published": lambda: os.close(os.open(settings.published, os.O_RDONLY | os.O_DIRECTORY)),
     }
     if (page := settings.page) is not None:
@@ -60,7 +62,7 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         log_loop_errors(asyncio.get_running_loop())
         try:
-            await run_in_threadpool(migrate, engine)
+            await run_in_threadpool(prepare, settings)
         except Exception as error:
             LOG.error("cannot start", exc_info=error)
             raise
@@ -84,7 +86,7 @@ def create_app(settings: Settings) -> FastAPI:
         responses=COMMON,
     )
     app.state.settings = settings
-    app.state.database = engine
+    app.state.database = database
     app.state.oidc = None if settings.oidc is None else Issuer(settings.oidc, required="sub")
     app.state.packages = None
     app.state.rates = Rates(settings.limits)
@@ -100,8 +102,28 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(health.router)
     if settings.customers is not None:
         customers.add_routes(app, settings.customers)
-    operators.add_routes(app)
+    operators.add_routes(app, engine)
     return app
+
+
+def prepare(settings: Settings) -> None:
+    """Make the database ready for this version of the service.
+
+    Raises:
+        ProverError: it cannot be used.
+    """
+    with migrated(settings.database_url):
+        pass
+
+
+def check_database(database: Gate) -> None:
+    """Check that the database answers, and is of this version.
+
+    Raises:
+        Problem, ProverError: it does not, or is not.
+    """
+    with database.connect() as connection:
+        check_version(connection)
 
 
 class _Service(FastAPI):

@@ -106,13 +106,8 @@ def revoke_token(
 @contextmanager
 def _connection(settings: Path | None) -> Iterator[Connection]:
     """Begin a transaction on the service's database, which is migrated first."""
-    from api.database import migrate, open_database
+    from api.database import migrated
     from api.settings import read_settings
 
-    engine = open_database(read_settings(settings).database_url)
-    try:
-        migrate(engine)
-        with engine.begin() as connection:
-            yield connection
-    finally:
-        engine.dispose()
+    with migrated(read_settings(settings).database_url) as engine, engine.begin() as connection:
+        yield connection

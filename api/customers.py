@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
-import sqlalchemy as sa
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi import Path as PathParameter
 from fastapi.concurrency import run_in_threadpool
@@ -24,6 +23,7 @@ from pydantic import BaseModel, Field
 
 from api import snapshots
 from api.auth import customer
+from api.gate import Gate
 from api.issuer import Issuer
 from api.problems import Problem, ServiceCode, problems
 from api.settings import CustomerSettings
@@ -146,7 +146,7 @@ class Packages:
         ProverError: a signing key cannot be read.
     """
 
-    def __init__(self, database: sa.Engine, folder: Path, signing_keys: Sequence[Path]) -> None:
+    def __init__(self, database: Gate, folder: Path, signing_keys: Sequence[Path]) -> None:
         self._database = database
         self._folder = folder
         self._keys = {public_bytes(read_signing_key(path)): path for path in signing_keys}

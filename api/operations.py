@@ -10,9 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-import sqlalchemy as sa
-
 from api import snapshots
+from api.gate import Gate
 from api.jobs import Kind, Queue, new_job
 from api.problems import Problem, ServiceCode
 from api.snapshots import Row, State, States
@@ -34,8 +33,8 @@ _CANCEL: Final = (
 class Operations:
     """Changes of the snapshots in one folder."""
 
-    def __init__(self, engine: sa.Engine, queue: Queue, folder: Path, published: Path) -> None:
-        self._engine = engine
+    def __init__(self, database: Gate, queue: Queue, folder: Path, published: Path) -> None:
+        self._database = database
         self._queue = queue
         self._folder = folder
         self._published = published
@@ -50,12 +49,12 @@ class Operations:
         Raises:
             Unknown: there is none of this id.
         """
-        with self._engine.connect() as connection:
+        with self._database.connect() as connection:
             return snapshots.find(connection, snapshot_id)
 
     def page(self, limit: int, before: int | None) -> list[Row]:
         """Return the latest snapshots before a number."""
-        with self._engine.connect() as connection:
+        with self._database.connect() as connection:
             return snapshots.page(connection, limit, before)
 
     def create(self, source: str, config: Path, request: Request) -> Row:
@@ -67,7 +66,7 @@ class Operations:
         """
         folder = self.folder(request.snapshot_id)
         draft = compose(config, request, folder)
-        with self._engine.begin() as connection:
+        with self._database.begin() as connection:
             snapshots.create(connection, request.snapshot_id, source, request.time)
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with fresh_file(folder / DRAFT) as file:
@@ -96,7 +95,7 @@ class Operations:
         Raises:
             Unknown, WrongState: nothing is being done to it.
         """
-        with self._engine.begin() as connection:
+        with self._database.begin() as connection:
             snapshots.move(connection, snapshot_id, _CANCEL)
             return snapshots.find(connection, snapshot_id)
 
@@ -118,7 +117,7 @@ class Operations:
 
     def _enqueue(self, snapshot_id: str, kind: Kind, origin: States, target: State) -> Row:
         job = new_job()
-        with self._engine.begin() as connection:
+        with self._database.begin() as connection:
             snapshots.move(connection, snapshot_id, [(origin, target)], job=job, detail=None)
             self._queue.put(connection, kind, job, snapshot_id)
             return snapshots.find(connection, snapshot_id)
@@ -126,7 +125,7 @@ class Operations:
     def _prove(self, snapshot_id: str, origin: States) -> Row:
         job = new_job()
         folder = self.folder(snapshot_id)
-        with self._engine.begin() as connection:
+        with self._database.begin() as connection:
             snapshots.move(connection, snapshot_id, [(origin, State.QUEUED)], job=job, detail=None)
             self._write_config(folder)
             (folder / SHORTFALL).unlink(missing_ok=True)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Annotated, Any, Final
 
+import sqlalchemy as sa
 from fastapi import APIRouter, FastAPI, Header, Path, Query, Request, Response, Security
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
@@ -438,10 +439,10 @@ async def events(
     )
 
 
-def add_routes(app: FastAPI) -> None:
-    """Add the operators' routes to ``app``, over its settings and database."""
-    settings, database = app.state.settings, app.state.database
+def add_routes(app: FastAPI, engine: sa.Engine) -> None:
+    """Add the operators' routes to ``app``, over its settings, its database and the engine."""
+    settings = app.state.settings
     app.state.operations = Operations(
-        database, Queue(database), settings.snapshots, settings.published
+        app.state.database, Queue(engine), settings.snapshots, settings.published
     )
     app.include_router(router)

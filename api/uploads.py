@@ -15,10 +15,10 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Final
 
-import sqlalchemy as sa
 from fastapi.concurrency import run_in_threadpool
 
 from api import snapshots
+from api.gate import Gate
 from api.problems import Problem, ServiceCode
 from api.sources import UPLOADS, Kind, Slot, read_draft, slots
 from prover.assets.bitcoin import read_coin_rows
@@ -74,7 +74,7 @@ def find_slot(folder: Path, name: str) -> Slot:
     return slot
 
 
-def accept(engine: sa.Engine, snapshot_id: str, folder: Path, file: Path, slot: Slot) -> None:
+def accept(database: Gate, snapshot_id: str, folder: Path, file: Path, slot: Slot) -> None:
     """Check a received file by itself, and let it stand where the prover reads it.
 
     Raises:
@@ -88,7 +88,7 @@ def accept(engine: sa.Engine, snapshot_id: str, folder: Path, file: Path, slot: 
     except ProverError as error:
         detail = str(error).replace(f"{file.parent}/", "")
         raise Problem(ServiceCode.EVIDENCE_REFUSED, detail) from None
-    with engine.begin() as connection:
+    with database.begin() as connection:
         snapshots.touch(connection, snapshot_id, snapshots.OPEN)
         discard_evidence(config, folder)
         uploads = folder / UPLOADS

@@ -19,6 +19,7 @@ import verifier
 from api import snapshots
 from api.customers import Packages
 from api.database import migrate, open_database
+from api.gate import Gate
 from api.problems import Problem, ServiceCode
 from api.settings import SQLITE_FILE
 from api.snapshots import State
@@ -362,7 +363,7 @@ def test_a_snapshot_that_is_retired_while_it_is_opened_is_gone(
 ) -> None:
     add_snapshots(tmp_path, {"one": State.PUBLISHED})
     engine = open_database(f"sqlite:///{tmp_path / SQLITE_FILE}")
-    packages = Packages(engine, exchange.service.folder / "snapshots", ())
+    packages = Packages(Gate(engine, 30), exchange.service.folder / "snapshots", ())
     state_of = snapshots.state_of
 
     def then_retired(connection: sa.Connection, snapshot_id: str) -> State:

@@ -17,6 +17,7 @@ from typing import Any
 
 from api import tasks
 from api.database import migrate, open_database
+from api.gate import Gate
 from api.jobs import Queue
 from api.operations import Operations
 from api.settings import Settings
@@ -45,8 +46,9 @@ class Service:
         )
         self.engine = open_database(database)
         migrate(self.engine)
+        self.database = Gate(self.engine, PATIENCE)
         self.operations = Operations(
-            self.engine, Queue(self.engine), self.settings.snapshots, self.settings.published
+            self.database, Queue(self.engine), self.settings.snapshots, self.settings.published
         )
 
     def __enter__(self) -> Service:

@@ -269,7 +269,7 @@ def replace_list(service: Service, folder: Path, data: bytes) -> None:
     config = read_draft(folder)
     file = folder / LIST
     file.write_bytes(data)
-    accept(service.engine, "one", folder, file, slots(config)[LIST])
+    accept(service.database, "one", folder, file, slots(config)[LIST])
 
 
 def test_a_chain_of_snapshots_cannot_fork(exchange: Exchange, tmp_path: Path) -> None:

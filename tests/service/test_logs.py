@@ -44,7 +44,7 @@ def worker(
         if file_bytes is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
 
-    command = [BIN / "assay", "worker", "--settings", folder / "settings.toml"]
+    command = [str(BIN / "assay"), "worker", "--settings", str(folder / "settings.toml")]
     with log.open("ab") as stream:
         process = subprocess.Popen(
             command, stderr=stream, env=plain_environment(), preexec_fn=bound
