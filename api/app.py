@@ -17,7 +17,7 @@ from fastapi.concurrency import run_in_threadpool
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 import native
-from api import customers, health, operators, public
+from api import customers, health, instance, operators, public
 from api.database import check_version, migrated, open_database
 from api.gate import Gate
 from api.issuer import Issuer
@@ -107,13 +107,14 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def prepare(settings: Settings) -> None:
-    """Make the database ready for this version of the service.
+    """Bring the database to this version of the service, and see that the folder is the one that
+    it serves.
 
     Raises:
-        ProverError: it cannot be used.
+        ProverError: it cannot be used, or serves another folder.
     """
-    with migrated(settings.database_url):
-        pass
+    with migrated(settings.database_url) as engine:
+        instance.settle(engine, settings.snapshots)
 
 
 def check_database(database: Gate) -> None:

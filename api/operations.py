@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from api import snapshots
+from api import instance, snapshots
 from api.gate import Gate
 from api.jobs import Kind, Queue, new_job
 from api.problems import Problem, ServiceCode
@@ -67,6 +67,7 @@ class Operations:
         folder = self.folder(request.snapshot_id)
         draft = compose(config, request, folder)
         with self._database.begin() as connection:
+            instance.check(connection, self._folder)
             snapshots.create(connection, request.snapshot_id, source, request.time)
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with fresh_file(folder / DRAFT) as file:
@@ -118,6 +119,7 @@ class Operations:
     def _enqueue(self, snapshot_id: str, kind: Kind, origin: States, target: State) -> Row:
         job = new_job()
         with self._database.begin() as connection:
+            instance.check(connection, self._folder)
             snapshots.move(connection, snapshot_id, [(origin, target)], job=job, detail=None)
             self._queue.put(connection, kind, job, snapshot_id)
             return snapshots.find(connection, snapshot_id)
@@ -126,6 +128,7 @@ class Operations:
         job = new_job()
         folder = self.folder(snapshot_id)
         with self._database.begin() as connection:
+            instance.check(connection, self._folder)
             snapshots.move(connection, snapshot_id, [(origin, State.QUEUED)], job=job, detail=None)
             self._write_config(folder)
             (folder / SHORTFALL).unlink(missing_ok=True)

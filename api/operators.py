@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from api import sources, watch
 from api.auth import operator
+from api.instance import Foreign
 from api.jobs import Queue
 from api.limits import allow_body
 from api.operations import Operations
@@ -180,6 +181,8 @@ def _problems() -> Iterator[None]:
         raise Problem(ServiceCode.STATE, f"it is {error.state}") from None
     except Busy:
         raise Problem(ServiceCode.BUSY) from None
+    except Foreign as error:
+        raise Problem(ServiceCode.UNAVAILABLE, str(error)) from None
     except ProverError as error:
         raise Problem(ServiceCode.REFUSED, str(error)) from None
 

@@ -1,8 +1,9 @@
 """The worker: the process in which snapshots are proved, published and erased.
 
-Invariants: one of a service folder works at a time, the one that holds the lock on ``worker.lock``;
-others stand by, and the kernel drops the lock when its holder dies. A worker may end at any moment,
-so it ends at once when it is told to, or cannot go on; what it was at, the next one goes on with.
+Invariants: one of a database works at a time, the one that holds its lock (`api.lock`), and one of
+a folder, by the lock on ``worker.lock``; others stand by. Both locks are dropped when their holder
+dies. A worker may end at any moment, so it ends at once when it is told to, cannot go on, or lost
+its lock; what it was at, the next one goes on with.
 """
 
 from __future__ import annotations
@@ -13,8 +14,12 @@ import threading
 from contextlib import ExitStack
 from typing import Final, NoReturn
 
-from api.database import migrate, open_database
+import sqlalchemy as sa
+
+from api.database import migrated
+from api.instance import settle
 from api.jobs import run_jobs
+from api.lock import hold_lock
 from api.observe import LOG
 from api.settings import Settings
 from api.tasks import Tasks
@@ -48,28 +53,30 @@ def work(settings: Settings) -> NoReturn:
 
 
 def _work(settings: Settings, told: threading.Event) -> None:
-    """Work until told to end.
+    """Stand by until no other worker is at work, then work until told to end.
 
     Raises:
-        ProverError: the database cannot be used.
-        OSError: the folder cannot.
+        ProverError: the database cannot be used, or serves another folder.
+        sqlalchemy.exc.SQLAlchemyError, OSError: database or folder is gone.
     """
-    settings.snapshots.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as held:
+    with migrated(settings.database_url) as engine:
+        settle(engine, settings.snapshots)
         while not told.is_set():
-            try:
-                held.enter_context(locked(settings.folder / _LOCK, "another worker is at work"))
-            except ProverError:
-                told.wait(_POLL_SECONDS)
-                continue
-            _begin(settings)
-            told.wait()
+            with ExitStack() as held:
+                try:
+                    held.enter_context(locked(settings.folder / _LOCK, "another worker is at work"))
+                    check_lock = hold_lock(engine, held)
+                except ProverError:
+                    told.wait(_POLL_SECONDS)
+                    continue
+                settle(engine, settings.snapshots)  # another one may serve it by now
+                _begin(engine, settings)
+                while not told.wait(_POLL_SECONDS):
+                    check_lock()
 
 
-def _begin(settings: Settings) -> None:
+def _begin(engine: sa.Engine, settings: Settings) -> None:
     """Begin to run jobs."""
-    engine = open_database(settings.database_url)
-    migrate(engine)
     targets = [settings.published.absolute().as_uri(), *settings.publish_to]
     tasks = Tasks(engine, settings.snapshots, targets, settings.jobs)
     run_jobs(engine, tasks.by_kind())
