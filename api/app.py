@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import sys
 from collections.abc import AsyncIterator
 from typing import Any
@@ -22,6 +21,7 @@ from api.database import check_version, migrated, open_database
 from api.gate import Gate
 from api.issuer import Issuer
 from api.limits import Limited, Rates
+from api.lock import is_held
 from api.observe import LOG, Metrics, Observed, log_loop_errors
 from api.problems import COMMON, ProblemBody, install_handlers
 from api.settings import Settings
@@ -52,8 +52,9 @@ def create_app(settings: Settings) -> FastAPI:
     metrics = Metrics()
     stopping = asyncio.Event()
     checks: dict[str, health.Check] = {
-        "database": lambda: check_database(database),
-        "published": lambda: os.close(os.open(settings.published, os.O_RDONLY | os.O_DIRECTORY)),
+        "database": lambda: check_database(database, settings),
+        "published": lambda: health.check_space(settings.published, settings.server.free_bytes),
+        "disk": lambda: health.check_space(settings.folder, settings.server.free_bytes),
     }
     if (page := settings.page) is not None:
         checks["page"] = lambda: page.open("rb").close()
@@ -117,14 +118,22 @@ def prepare(settings: Settings) -> None:
         instance.settle(engine, settings.snapshots)
 
 
-def check_database(database: Gate) -> None:
-    """Check that the database answers, and is of this version.
+def check_database(database: Gate, settings: Settings) -> None:
+    """Check that the database answers and is of this version, that it serves the folder, and that
+    a worker is at work, if the server keeps one.
 
     Raises:
-        Problem, ProverError: it does not, or is not.
+        Problem, ProverError: it does not answer, or is of another version.
+        NotReady: of folder or worker.
     """
     with database.connect() as connection:
         check_version(connection)
+        try:
+            instance.check(connection, settings.snapshots)
+        except instance.Foreign as error:
+            raise health.NotReady("folder") from error
+        if settings.server.worker and not is_held(connection):
+            raise health.NotReady("worker")
 
 
 class _Service(FastAPI):

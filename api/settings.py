@@ -70,7 +70,8 @@ class ServerSettings(Group):
     proxies: addresses or networks of reverse proxies whose ``X-Forwarded-For`` is believed.
     worker: whether the server keeps a worker of its own. stop_seconds: how long requests in flight
     may go on once the server is told to stop. connections: open at once, all clients together;
-    address_connections: of one address that is no proxy.
+    address_connections: of one address that is no proxy. free_bytes: room on the disks of
+    ``folder`` and ``published`` with less of which the service is not ready.
     """
 
     host: str = "127.0.0.1"
@@ -80,6 +81,7 @@ class ServerSettings(Group):
     stop_seconds: int = Field(default=10, ge=1, le=600)
     connections: int = Field(default=1000, ge=1)
     address_connections: int = Field(default=250, ge=1)
+    free_bytes: int = Field(default=256 * 1024 * 1024, ge=0)
 
 
 class LimitSettings(Group):
