@@ -6,19 +6,18 @@ the database does not hold it, nor does any log.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Annotated, Any, Final
 
 import sqlalchemy as sa
-from fastapi import APIRouter, FastAPI, Header, Path, Query, Request, Response, Security
+from fastapi import APIRouter, Depends, FastAPI, Header, Path, Query, Request, Response, Security
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from api import sources, watch
-from api.auth import operator
+from api import sources
+from api.auth import Operator, operator
 from api.instance import Foreign
 from api.jobs import Queue
 from api.limits import allow_body
@@ -29,6 +28,7 @@ from api.snapshots import GONE, ID_PATTERN, MOVING, Busy, Row, State, Taken, Unk
 from api.sources import UPLOADS, Kind, read_draft
 from api.tasks import SHORTFALL
 from api.uploads import accept, find_slot, incoming, receive
+from api.watch import Watchers
 from prover.errors import ProverError
 from prover.keys import public_bytes, read_signing_key
 from prover.snapshot import ownership_messages
@@ -410,9 +410,17 @@ def retire(request: Request, snapshot_id: SnapshotId) -> SnapshotBody:
     return body_of(row)
 
 
+async def _place(
+    request: Request, caller: Annotated[Operator, Security(operator, scopes=[Scope.READ])]
+) -> AsyncIterator[None]:
+    """Hold a place for a stream of the caller, until it ended."""
+    with request.app.state.watchers.place(caller.name):
+        yield
+
+
 @router.get(
     "/{snapshot_id}/events",
-    dependencies=_security(Scope.READ),
+    dependencies=[*_security(Scope.READ), Depends(_place)],
     response_class=Response,
     responses={
         200: {
@@ -429,14 +437,12 @@ async def events(
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Watch a snapshot until no worker is at it any more, for a minute at a time."""
-    find = partial(_operations(request).find, snapshot_id)
     with _problems():
-        row = await run_in_threadpool(find)
+        row = await run_in_threadpool(_operations(request).find, snapshot_id)
     if row.state not in MOVING and last_event_id == str(row.revision):
         return Response(status_code=204)
-    stopping = request.app.state.stopping
     return StreamingResponse(
-        watch.watch(find, lambda row: body_of(row).model_dump_json(), last_event_id, stopping),
+        request.app.state.watchers.stream(row, last_event_id),
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         media_type=EVENTS,
     )
@@ -444,8 +450,14 @@ async def events(
 
 def add_routes(app: FastAPI, engine: sa.Engine) -> None:
     """Add the operators' routes to ``app``, over its settings, its database and the engine."""
-    settings = app.state.settings
-    app.state.operations = Operations(
-        app.state.database, Queue(engine), settings.snapshots, settings.published
+    state = app.state
+    state.operations = operations = Operations(
+        state.database, Queue(engine), state.settings.snapshots, state.settings.published
+    )
+    state.watchers = Watchers(
+        operations.find,
+        lambda row: body_of(row).model_dump_json(),
+        state.stopping,
+        state.settings.limits,
     )
     app.include_router(router)

@@ -90,9 +90,10 @@ class LimitSettings(Group):
     head_bytes: of URL and headers. body_bytes: of an ordinary body; upload_bytes: of a file of
     evidence. header_seconds: until a request's head is there; body_seconds: until its body is, and
     a second more for every ``body_rate`` bytes; idle_seconds: between two requests, and until a
-    client takes what it was sent; database_seconds: until the database answers. Rates, in requests
-    a minute: public_rate of one address for public files, address_rate for all else;
-    operator_rate, customer_rate of one who is known.
+    client takes what it was sent; database_seconds: until the database answers. streams: of
+    progress at once, operator_streams: of one operator. Rates, in requests a minute: public_rate of
+    one address for public files, address_rate for all else; operator_rate, customer_rate of one who
+    is known.
     """
 
     head_bytes: int = Field(default=16 * 1024, ge=1024)
@@ -103,6 +104,8 @@ class LimitSettings(Group):
     body_rate: int = Field(default=64 * 1024, ge=1)
     idle_seconds: int = Field(default=30, ge=1)
     database_seconds: float = Field(default=5.0, gt=0)
+    streams: int = Field(default=250, ge=1)
+    operator_streams: int = Field(default=25, ge=1)
     public_rate: int = Field(default=60_000, ge=1)
     address_rate: int = Field(default=600, ge=1)
     operator_rate: int = Field(default=600, ge=1)
