@@ -36,10 +36,10 @@ def create_app(settings: Settings) -> FastAPI:
 
     ``app.state`` holds ``settings``; ``database``, a `Gate`; ``oidc``, whose tokens operators may
     bring, or None; ``customers`` and ``packages``, if the settings say whose tokens customers
-    bring; ``operations`` and ``watchers``, of operators; ``rates``, ``metrics``, ``readiness``; and
-    ``stopping``, an :class:`asyncio.Event` that is set once the server is told to end: whoever
-    streams without end ends then. The database is migrated, and the worker started, when the
-    service starts.
+    bring; ``operations``, ``watchers`` and ``checks``, of operators; ``rates``, ``metrics``,
+    ``readiness``; and ``stopping``, an :class:`asyncio.Event` that is set once the server is told
+    to end: whoever streams without end ends then. The database is migrated, and the worker started,
+    when the service starts.
 
     Raises:
         ProverError: the database's URL is malformed, or a signing key cannot be read.

@@ -22,8 +22,6 @@ from prover.storage import fresh_file
 # No snapshot's folder has a dot in its name.
 ID_FILE: Final = "instance.id"
 
-_ID_BYTES: Final = 32
-
 
 class Foreign(ProverError):
     """The folder is not the one that the database serves."""
@@ -54,11 +52,19 @@ def check(connection: sa.Connection, folder: Path) -> None:
     identity, served = connection.execute(sa.select(instance.c.id, instance.c.folder)).one()
     if served != _path(folder):
         raise Foreign(f"the database serves the folder {served}, not {_path(folder)}; {_REMEDY}")
-    found = _read(folder)
-    if found is None:
-        raise Foreign(f"{folder / ID_FILE} is not there: is the volume mounted? Else, {_REMEDY}")
-    if found != identity:
+    check_there(folder)
+    if (folder / ID_FILE).read_bytes() != identity.encode():
         raise Foreign(f"{folder} belongs to another database; {_REMEDY}")
+
+
+def check_there(folder: Path) -> None:
+    """Check that the folder is there, and no empty place in its stead.
+
+    Raises:
+        Foreign: it is not.
+    """
+    if not (folder / ID_FILE).is_file():
+        raise Foreign(f"{folder / ID_FILE} is not there: is the volume mounted? Else, {_REMEDY}")
 
 
 _REMEDY: Final = (
@@ -93,14 +99,6 @@ def adopt(engine: sa.Engine, folder: Path) -> tuple[str | None, list[str]]:
 
 def _path(folder: Path) -> str:
     return str(folder.resolve())
-
-
-def _read(folder: Path) -> str | None:
-    try:
-        with (folder / ID_FILE).open("rb") as file:
-            return file.read(_ID_BYTES + 1).decode("ascii", "replace")
-    except (FileNotFoundError, NotADirectoryError):
-        return None
 
 
 def _write(folder: Path, identity: str) -> None:

@@ -7,21 +7,34 @@ files is written again by whoever comes next.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from api import instance, snapshots
 from api.gate import Gate
 from api.jobs import Kind, Queue, new_job
+from api.preflight import check_draft, check_start
 from api.problems import Problem, ServiceCode
-from api.snapshots import Row, State, States
-from api.sources import CONFIG, DRAFT, UPLOADS, Request, compose, read_draft, settle_previous, slots
+from api.snapshots import Row, State, States, Taken, WrongState
+from api.sources import (
+    CONFIG,
+    DRAFT,
+    UPLOADS,
+    Request,
+    compose,
+    parse_draft,
+    read_draft,
+    settle_previous,
+    slots,
+)
 from api.tasks import SHORTFALL
 from api.uploads import discard_incoming
+from prover.config import parse_config
 from prover.errors import ProverError
 from prover.snapshot import LEDGER, PRIVATE
 from prover.storage import fresh_file
-from verifier.history import HISTORY_PATH, BadHistory, read_history
+from verifier.history import HISTORY_PATH, BadHistory, Entry, read_history
 from verifier.manifest import MANIFEST_PATH
 
 _CANCEL: Final = (
@@ -40,7 +53,12 @@ class Operations:
         self._published = published
 
     def folder(self, snapshot_id: str) -> Path:
-        """Return a snapshot's folder."""
+        """Return a snapshot's folder, where all such folders are.
+
+        Raises:
+            Foreign: they are not there: a volume is not mounted.
+        """
+        instance.check_there(self._folder)
         return self._folder / snapshot_id
 
     def find(self, snapshot_id: str) -> Row:
@@ -69,7 +87,9 @@ class Operations:
         with self._database.begin() as connection:
             instance.check(connection, self._folder)
             snapshots.create(connection, request.snapshot_id, source, request.time)
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._check_unpublished(request.snapshot_id)
+            check_draft(parse_draft(folder, draft))
+            folder.mkdir(mode=0o700, exist_ok=True)
             with fresh_file(folder / DRAFT) as file:
                 file.write(draft.encode())
             return snapshots.find(connection, request.snapshot_id)
@@ -127,6 +147,9 @@ class Operations:
     def _prove(self, snapshot_id: str, origin: States) -> Row:
         job = new_job()
         folder = self.folder(snapshot_id)
+        if (state := self.find(snapshot_id).state) not in origin:
+            raise WrongState(state)
+        self._check_start(folder)
         with self._database.begin() as connection:
             instance.check(connection, self._folder)
             snapshots.move(connection, snapshot_id, [(origin, State.QUEUED)], job=job, detail=None)
@@ -136,29 +159,49 @@ class Operations:
             self._queue.put(connection, Kind.PROVE, job, snapshot_id)
             return snapshots.find(connection, snapshot_id)
 
-    def _write_config(self, folder: Path) -> None:
-        """Write what the prover reads: the draft, after the last published manifest."""
+    def _check_start(self, folder: Path) -> None:
+        """Check that all files are there, and what else is known before a job begins."""
         missing = [
             name for name in slots(read_draft(folder)) if not (folder / UPLOADS / name).is_file()
         ]
         if missing:
             raise Problem(ServiceCode.EVIDENCE_MISSING, ", ".join(missing))
-        file, text = folder / CONFIG, settle_previous(folder, self._last_published()).encode()
+        self._check_unpublished(folder.name)
+        check_start(parse_config(folder / CONFIG, self._config(folder)), folder)
+
+    def _write_config(self, folder: Path) -> None:
+        """Write what the prover reads: the draft, after the last published manifest."""
+        with fresh_file(folder / CONFIG) as out:
+            out.write(self._config(folder))
+
+    def _config(self, folder: Path) -> bytes:
+        """Return what the prover is to read; what a frozen ledger was read by is not changed."""
+        text = settle_previous(folder, self._last_published()).encode()
         begun = (folder / PRIVATE / LEDGER).exists()
-        if begun and file.read_bytes() != text:
+        if begun and (folder / CONFIG).read_bytes() != text:
             raise Problem(ServiceCode.SUPERSEDED, "its ledger is frozen; retire it and begin anew")
-        with fresh_file(file) as out:
-            out.write(text)
+        return text
+
+    def _check_unpublished(self, snapshot_id: str) -> None:
+        """Check that no snapshot of an id was published, which this database may not know of.
+
+        Raises:
+            Taken: one was.
+        """
+        if any(entry.snapshot_id == snapshot_id for entry in self._history()):
+            raise Taken
 
     def _last_published(self) -> Path | None:
         """Return the manifest that the next snapshot follows."""
+        history = self._history()
+        return self._published.absolute() / history[-1].path / MANIFEST_PATH if history else None
+
+    def _history(self) -> Sequence[Entry]:
+        """Return what is published, the oldest first."""
         file = self._published / HISTORY_PATH
-        if not file.exists():
-            return None
         try:
-            history = read_history(file.read_bytes())
+            return read_history(file.read_bytes()).snapshots
+        except FileNotFoundError:
+            return ()
         except BadHistory as error:
             raise ProverError(f"{file}: {error}") from None
-        if not history.snapshots:
-            return None
-        return self._published.absolute() / history.snapshots[-1].path / MANIFEST_PATH

@@ -6,11 +6,12 @@ the database does not hold it, nor does any log.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import sqlalchemy as sa
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, FastAPI, Header, Path, Query, Request, Response, Security
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
@@ -36,6 +37,8 @@ from prover.statement import state as stated
 from verifier import wire
 from verifier.params import MAX_HEIGHT
 from verifier.verify import utc_seconds, utc_text
+
+T = TypeVar("T")
 
 MSGPACK: Final = "application/vnd.msgpack"
 EVENTS: Final = "text/event-stream"
@@ -187,6 +190,11 @@ def _problems() -> Iterator[None]:
         raise Problem(ServiceCode.REFUSED, str(error)) from None
 
 
+async def _checked(request: Request, change: Callable[..., T], *words: Any) -> T:
+    """Make a change that reads evidence, one at a time: it takes seconds of a core."""
+    return await to_thread.run_sync(change, *words, limiter=request.app.state.checks)
+
+
 def _operations(request: Request) -> Operations:
     found: Operations = request.app.state.operations
     return found
@@ -202,7 +210,9 @@ _BEGINS: Final = (
     *_MOVES,
     ServiceCode.BUSY,
     ServiceCode.SUPERSEDED,
+    ServiceCode.EXISTS,
     ServiceCode.EVIDENCE_MISSING,
+    ServiceCode.EVIDENCE_REFUSED,
     ServiceCode.REFUSED,
 )
 
@@ -333,7 +343,7 @@ async def upload(
     snapshot_id: SnapshotId,
     name: Annotated[str, Path(description="A name of the snapshot's `evidence`.")],
 ) -> EvidenceBody:
-    """Upload a file of evidence, or replace one; its content is checked by itself."""
+    """Upload a file of evidence, or replace one; it is checked by itself, signatures too."""
     state = request.app.state
     allow_body(request, state.settings.limits.upload_bytes)
     with _problems():
@@ -342,7 +352,7 @@ async def upload(
         with incoming(folder) as made:
             file = made / slot.name
             size = await receive(request.stream(), file)
-            await run_in_threadpool(accept, state.database, snapshot_id, folder, file, slot)
+            await _checked(request, accept, state.database, snapshot_id, folder, file, slot)
     return EvidenceBody(name=slot.name, kind=slot.kind, asset=slot.asset, size=size)
 
 
@@ -352,10 +362,10 @@ async def upload(
     dependencies=_security(Scope.WRITE),
     responses=problems(*_BEGINS),
 )
-def start(request: Request, snapshot_id: SnapshotId) -> SnapshotBody:
-    """Begin to prove a draft."""
+async def start(request: Request, snapshot_id: SnapshotId) -> SnapshotBody:
+    """Begin to prove a draft, if nothing is known that the prover would refuse."""
     with _problems():
-        return body_of(_operations(request).start(snapshot_id))
+        return body_of(await _checked(request, _operations(request).start, snapshot_id))
 
 
 @router.post(
@@ -364,10 +374,10 @@ def start(request: Request, snapshot_id: SnapshotId) -> SnapshotBody:
     dependencies=_security(Scope.WRITE),
     responses=problems(*_BEGINS),
 )
-def resume(request: Request, snapshot_id: SnapshotId) -> SnapshotBody:
+async def resume(request: Request, snapshot_id: SnapshotId) -> SnapshotBody:
     """Go on with a snapshot that was cancelled, failed or fell short, from where it stopped."""
     with _problems():
-        return body_of(_operations(request).resume(snapshot_id))
+        return body_of(await _checked(request, _operations(request).resume, snapshot_id))
 
 
 @router.post(
@@ -454,6 +464,7 @@ def add_routes(app: FastAPI, engine: sa.Engine) -> None:
     state.operations = operations = Operations(
         state.database, Queue(engine), state.settings.snapshots, state.settings.published
     )
+    state.checks = CapacityLimiter(1)
     state.watchers = Watchers(
         operations.find,
         lambda row: body_of(row).model_dump_json(),

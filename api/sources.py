@@ -23,7 +23,6 @@ from typing import Any, Final
 
 import tomli_w
 
-from prover.clock import check_time
 from prover.config import SnapshotConfig, parse_config
 from prover.errors import ProverError
 from prover.keys import public_bytes, read_signing_key
@@ -77,7 +76,6 @@ def compose(source: Path, request: Request, folder: Path) -> str:
     Raises:
         ProverError: the source or the request is refused; the message names file, key and rule.
     """
-    check_time(request.time, "time")
     try:
         table = tomllib.loads(_read(source))
     except ValueError as error:
@@ -117,7 +115,16 @@ def read_draft(folder: Path) -> SnapshotConfig:
     Raises:
         ProverError: it is damaged, or gone.
     """
-    return _checked(folder, _with_previous(_read(folder / DRAFT), None))
+    return parse_draft(folder, _read(folder / DRAFT))
+
+
+def parse_draft(folder: Path, text: str) -> SnapshotConfig:
+    """Return what the text of a draft in ``folder`` says, but for its predecessor.
+
+    Raises:
+        ProverError: it is refused.
+    """
+    return _checked(folder, _with_previous(text, None))
 
 
 def _read(file: Path) -> str:

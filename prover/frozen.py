@@ -92,7 +92,7 @@ def freeze(
                 f"{path.parent}: this snapshot was begun with another {changed}; "
                 "restore it, or begin anew in another folder"
             )
-    previous, rotation = _predecessor(config, signing)
+    previous, rotation = predecessor(config, signing)
     toml_digest, public_key, master_digest, prover_version = now
     frozen = Frozen(
         master_key=master_digest,
@@ -109,10 +109,14 @@ def freeze(
     return frozen
 
 
-def _predecessor(
+def predecessor(
     config: SnapshotConfig, signing: Ed25519PrivateKey
 ) -> tuple[bytes, tuple[wire.Rotation, ...]]:
-    """Check the previous manifest; return its digest, and the rotation if the key has changed."""
+    """Check the previous manifest; return its digest, and the rotation if the key has changed.
+
+    Raises:
+        ProverError: it is not a fit predecessor.
+    """
     if config.previous_manifest is None:
         return bytes(ID_BYTES), ()
     path = config.previous_manifest

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -179,6 +179,42 @@ def make_snapshot(
     return Snapshot(public, config.snapshot_id, digest, made=True)
 
 
+def check_unsigned(config: SnapshotConfig) -> None:
+    """Check that the key has not signed a manifest for the snapshot's id, in whatever folder.
+
+    Raises:
+        ProverError: it has.
+    """
+    if SigningLog(config.signing_key).digest_of(config.snapshot_id) is not None:
+        raise ProverError(
+            f"{config.signing_key}: this key has signed a manifest for snapshot "
+            f"{config.snapshot_id} already"
+        )
+
+
+def gather_evidence(
+    config: SnapshotConfig, public_key: bytes, progress: Callable[[int], None]
+) -> tuple[dict[str, bytes], dict[str, Opened]]:
+    """Read lists, proofs, coins, hidden sets and openings, and check them as a verifier does.
+
+    Return each asset's evidence file, and what hidden sets open to, of those assets that have some;
+    ``progress`` is called with the number of signatures checked so far.
+
+    Raises:
+        ProverError: something is refused; the message names file, row and column.
+    """
+    messages = ownership_messages(config, public_key)
+    sets, openings = load_hidden(config.hidden, config.assets)
+    backing = {code: Backing(hidden=hidden) for code, hidden in sets.items()}
+    files = build_evidence(
+        config.evidence, config.assets, messages, progress, backing, blocks=config.chains
+    )
+    stated = state(config, public_key)
+    for asset in config.assets:
+        check_hidden(stated, asset, wire.read_evidence(files[asset.code]))
+    return files, openings
+
+
 def discard_evidence(config: SnapshotConfig, out: Path) -> None:
     """Let go of the frozen evidence of a run that ended early: the next reads the lists anew.
 
@@ -209,11 +245,7 @@ def _begin(
     if not record.exists():
         if public.exists():
             raise ProverError(f"{public} exists already; nothing is overwritten")
-        if SigningLog(config.signing_key).digest_of(config.snapshot_id) is not None:
-            raise ProverError(
-                f"{config.signing_key}: this key has signed a manifest for snapshot "
-                f"{config.snapshot_id} already"
-            )
+        check_unsigned(config)
     untouched = not (private / LEDGER).exists()
     return freeze(record, config, toml, signing, master, replaceable=untouched)
 
@@ -248,20 +280,7 @@ def _freeze_evidence(work: _Work) -> tuple[dict[str, wire.AnyEvidence], dict[str
     folder, config = work.private / EVIDENCE, work.config
     if not folder.exists():
         work.progress.stage("checking ownership signatures", None)
-        messages = ownership_messages(config, work.frozen.public_key)
-        sets, openings = load_hidden(config.hidden, config.assets)
-        backing = {code: Backing(hidden=hidden) for code, hidden in sets.items()}
-        files = build_evidence(
-            config.evidence,
-            config.assets,
-            messages,
-            work.progress.reach,
-            backing,
-            blocks=config.chains,
-        )
-        stated = state(config, work.frozen.public_key)
-        for asset in config.assets:
-            check_hidden(stated, asset, wire.read_evidence(files[asset.code]))
+        files, openings = gather_evidence(config, work.frozen.public_key, work.progress.reach)
         with fresh_folder(folder) as partial:
             for code, data in files.items():
                 (partial / code).write_bytes(data)

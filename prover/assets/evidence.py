@@ -9,6 +9,7 @@ with file, row, column and rule.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -101,13 +102,24 @@ def build_evidence(
     }
 
 
-def check_list(file: Path, assets: Sequence[AssetConfig]) -> None:
-    """Check one list by itself, but for what is signed.
+def check_list(
+    file: Path,
+    assets: Sequence[AssetConfig],
+    messages: Mapping[str, str],
+    progress: Callable[[int], None],
+) -> None:
+    """Check one list by itself: its rows, and the signatures that need nothing beside it.
+
+    A BIP-127 transaction needs the coins that it spends; an address may be signed for in another
+    list. ``progress`` is called with the number of signatures seen so far.
 
     Raises:
         ProverError: a row breaks a rule; the message names file, row and column.
     """
-    _read_rows([file], assets)
+    for number, row in enumerate(_signed(_read_rows([file], assets)).values(), 1):
+        if (row.chain, row.format) != ("bitcoin", BIP127):
+            _check_signature(row, messages)
+        progress(number)
 
 
 def _read_rows(files: Sequence[Path], assets: Sequence[AssetConfig]) -> list[_Row]:
@@ -147,12 +159,7 @@ def _checked_signatures(
     progress: Callable[[int], None],
 ) -> Signatures:
     """Return the signature of every (chain, address) of the rows."""
-    signed: dict[tuple[str, str], _Row] = {}
-    for row in rows:
-        if row.signature or row.format:
-            earlier = signed.setdefault(row.owner, row)
-            if (earlier.format, earlier.signature) != (row.format, row.signature):
-                raise row.error("signature", f"this address has another one in {earlier.where}")
+    signed = _signed(rows)
     for row in rows:
         if row.owner not in signed:
             raise row.error("signature", "missing, on every row of this address")
@@ -163,18 +170,43 @@ def _checked_signatures(
     addresses = {owner: parse_address(*owner) for owner in signatures}
     reserves = Reserves(signatures.values(), coins, addresses)
     for number, (owner, row) in enumerate(signed.items(), 1):
-        address = addresses[owner]
-        try:
-            if (row.chain, row.format) == ("bitcoin", BIP127):
+        if (row.chain, row.format) == ("bitcoin", BIP127):
+            with _naming(row):
                 reserves.check(signatures[owner], messages[row.chain])
-            elif row.format == CONTRACT_FORMAT:
-                contract_signature(address, row.signature)
-            else:
-                check_ownership(address, messages[row.chain], row.format, row.signature)
-        except OwnershipError as error:
-            raise row.error("signature", error.message) from None
+        else:
+            _check_signature(row, messages)
         progress(number)
     return signatures
+
+
+def _signed(rows: Sequence[_Row]) -> dict[tuple[str, str], _Row]:
+    """Return, for every (chain, address) that is signed for, a row with the signature."""
+    signed: dict[tuple[str, str], _Row] = {}
+    for row in rows:
+        if row.signature or row.format:
+            earlier = signed.setdefault(row.owner, row)
+            if (earlier.format, earlier.signature) != (row.format, row.signature):
+                raise row.error("signature", f"this address has another one in {earlier.where}")
+    return signed
+
+
+def _check_signature(row: _Row, messages: Mapping[str, str]) -> None:
+    """Check a signature that needs nothing beside its row and the chain's message."""
+    address = parse_address(*row.owner)
+    with _naming(row):
+        if row.format == CONTRACT_FORMAT:
+            contract_signature(address, row.signature)
+        else:
+            check_ownership(address, messages[row.chain], row.format, row.signature)
+
+
+@contextmanager
+def _naming(row: _Row) -> Iterator[None]:
+    """Let the refusal of a signature name its row."""
+    try:
+        yield
+    except OwnershipError as error:
+        raise row.error("signature", error.message) from None
 
 
 def evidence_total(asset: AssetConfig, evidence: wire.AnyEvidence) -> int:

@@ -232,6 +232,7 @@ def test_uploads(operator: Operator, exchange: Exchange, drafted: str) -> None:
         (b"\xff" * 100, f"{LIST}: not UTF-8"),
         (b"", f"{LIST}: row 1"),
         (listed + listed.split(b"\n")[1] + b"\n", f"{LIST}: row 4, column address: counted"),
+        (exchange.evidence({"ethereum": "hello"}), f"{LIST}: row 2, column signature: "),
     ):
         status, problem = operator("PUT", place, data)
         assert (status, problem["code"]) == (422, "evidence.refused")
