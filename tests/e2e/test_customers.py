@@ -299,6 +299,14 @@ def test_no_bent_token_is_accepted(exchange: Exchange) -> None:
     assert exchange.provider.strangers == []
 
 
+def test_a_new_key_is_taken_at_once_whatever_others_send(exchange: Exchange) -> None:
+    new, junk = Key("new"), Key("junk")
+    account = exchange.accounts[0]
+    assert exchange.ask(junk.sign(exchange.claims(account))).status == 401
+    exchange.provider.keys = (KEY, RSA, new)
+    assert exchange.ask(new.sign(exchange.claims(account))).body == exchange.package(account)
+
+
 def test_tokens_in_the_wrong_place_are_none(exchange: Exchange) -> None:
     token = exchange.token(exchange.accounts[0])
     for headers in (
