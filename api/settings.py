@@ -141,6 +141,20 @@ def check_keys_url(url: str) -> str:
     return url
 
 
+def check_origin(origin: str) -> str:
+    """Return an origin as browsers write it: of https, or of this machine.
+
+    Raises:
+        ValueError: it is none.
+    """
+    parts = split_url(origin)
+    if parts is None or origin != f"{parts.scheme}://{parts.netloc}".lower() or "@" in origin:
+        raise ValueError("not https://HOST[:PORT], in lower case and without a path")
+    if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
+        raise ValueError("neither https nor on this machine")
+    return origin
+
+
 class IssuerSettings(Group):
     """Which JWTs are believed.
 
@@ -166,11 +180,13 @@ class CustomerSettings(IssuerSettings):
 
     account_claim: the claim that holds the account id; where the claims have another of this name
     and ``_verified``, that must be true. signing_keys: of packages; a snapshot made with none of
-    them is signed for with the key that its own record names.
+    them is signed for with the key that its own record names. origins: of the exchange's web
+    application, which may fetch packages from its pages.
     """
 
     account_claim: str = "sub"
     signing_keys: tuple[SettingsPath, ...] = ()
+    origins: tuple[Annotated[str, AfterValidator(check_origin)], ...] = ()
 
     @model_validator(mode="after")
     def _check_named(self) -> Self:

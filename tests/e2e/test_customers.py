@@ -32,6 +32,7 @@ from tests.e2e.service import Answer, Service, running
 from verifier import wire
 
 AUDIENCE = "assay"
+APP = "https://app.exchange.example"
 MSGPACK, JSON = "application/vnd.msgpack", "application/json"
 KEY, OTHER, RSA = Key("k1"), Key("k1"), Key("rsa", "RS256")
 
@@ -102,6 +103,7 @@ issuer = "{served.issuer}"
 audience = "{AUDIENCE}"
 keys_url = "{served.keys_url}"
 account_claim = "account"
+origins = ["{APP}", "http://localhost:3000"]
 """
         with running(folder, settings, "--no-worker") as service:
             accounts = list(balances(root / "exchange" / "ledger.csv"))
@@ -223,6 +225,58 @@ def test_nobody_gets_the_package_of_another(exchange: Exchange) -> None:
             "/me/inclusion/one", method, Authorization=f"Bearer {token}"
         )
         assert answer.status == 405
+
+
+def allowed(answer: Answer) -> str | None:
+    """Return whose pages may read an answer."""
+    assert "origin" in answer.headers["vary"].lower().split(", ")[-1]
+    return answer.headers.get("access-control-allow-origin")
+
+
+def test_pages_of_the_exchanges_origins_may_fetch_packages(exchange: Exchange) -> None:
+    token = exchange.token(exchange.accounts[0])
+    for origin in (APP, "http://localhost:3000"):
+        asked = {"Origin": origin, "Access-Control-Request-Method": "GET"}
+        answer = exchange.service.request(
+            "/me/inclusion/one", "OPTIONS", **asked, Access_Control_Request_Headers="authorization"
+        )
+        assert (answer.status, answer.body, allowed(answer)) == (204, b"", origin)
+        assert answer.headers["access-control-allow-methods"] == "GET"
+        assert answer.headers["access-control-allow-headers"] == "Authorization"
+        assert "access-control-allow-credentials" not in answer.headers
+        for answer in (
+            exchange.ask(token, Origin=origin),
+            exchange.ask(None, Origin=origin),
+            exchange.ask(token, "/me/inclusion/none", Origin=origin),
+            exchange.ask(token, "/me/nothing", Origin=origin),
+            exchange.ask(token, Origin=origin, Accept="text/html"),
+        ):
+            assert allowed(answer) == origin
+        assert exchange.ask(token, Origin=origin).body == exchange.package(exchange.accounts[0])
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://evil.example",
+        "http://app.exchange.example",
+        "https://app.exchange.example:8443",
+        "https://app.exchange.example.evil.example",
+        "https://APP.exchange.example",
+        "https://app.exchange.example/",
+        "null",
+        "*",
+        "",
+    ],
+)
+def test_no_other_page_may_read_them(exchange: Exchange, origin: str) -> None:
+    token = exchange.token(exchange.accounts[0])
+    assert allowed(exchange.ask(token, Origin=origin)) is None
+    answer = exchange.service.request("/me/inclusion/one", "OPTIONS", Origin=origin)
+    assert allowed(answer) is None
+    for path in ("/operator/snapshots", "/healthz", "/metrics"):
+        answer = exchange.service.request(path, Origin=APP)
+        assert "access-control-allow-origin" not in answer.headers
 
 
 def test_an_account_id_is_canonical_before_it_is_looked_up(exchange: Exchange) -> None:
