@@ -41,11 +41,11 @@ def hold_lock(engine: sa.Engine, held: ExitStack) -> Callable[[], object]:
         held.enter_context(locked(_file(engine), _HELD))
         return lambda: None
     session = held.enter_context(engine.connect()).execution_options(isolation_level="AUTOCOMMIT")
-    session.detach()  # no other use of the pool goes on with what it holds
-    for name, value in _KEEPALIVES.items():
-        session.execute(sa.select(sa.func.set_config(name, value, False)))
     if not session.scalar(sa.select(sa.func.pg_try_advisory_lock(_KEY))):
         raise ProverError(_HELD)
+    session.detach()  # the lock ends with it, and no other use of the pool goes on with it
+    for name, value in _KEEPALIVES.items():
+        session.execute(sa.select(sa.func.set_config(name, value, False)))
     return lambda: session.execute(sa.select(1))
 
 
