@@ -17,6 +17,7 @@ import logging
 import os
 import re
 import secrets
+import stat
 import sys
 import threading
 import time
@@ -241,7 +242,11 @@ def _places(trace: TracebackType | None) -> list[str]:
 
 
 class _StandardError(logging.Handler):
-    """Writes to standard error. Of a line that a full disk takes half of, the rest waits."""
+    """Writes to standard error, which a server and its worker share.
+
+    Where that is a file on a full disk, lines wait: of a line that is half written, another process
+    would begin its own in the middle.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -252,8 +257,16 @@ class _StandardError(logging.Handler):
         if len(self._waiting) < _MOST_WAITING_BYTES:
             self._waiting += f"{self.format(record)}\n".encode()
         with contextlib.suppress(OSError):
-            while self._waiting:
+            while self._waiting and _has_room(2):
                 del self._waiting[: os.write(2, self._waiting)]
+
+
+def _has_room(descriptor: int) -> bool:
+    """Tell whether a few lines can be written as a whole, as far as can be known."""
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return True
+    found = os.fstatvfs(descriptor)
+    return found.f_bavail * found.f_frsize > 2 * _MOST_WAITING_BYTES
 
 
 def configure_logging(level: str) -> None:

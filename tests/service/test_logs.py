@@ -163,3 +163,27 @@ def test_whatever_ends_a_process_is_a_line(tmp_path: Path) -> None:
     assert "secret" not in done.stderr
     lines = [json.loads(line) for line in done.stderr.splitlines()]
     assert [line.get("error") for line in lines] == ["ValueError", "ValueError", None, "ValueError"]
+
+
+def test_a_line_that_was_cut_short_is_finished(tmp_path: Path) -> None:
+    script = """
+        import resource
+        from api.observe import LOG, configure_logging
+        configure_logging("INFO")
+
+        def bound(size):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+        LOG.info("first")
+        bound(150)
+        LOG.info("second")
+        LOG.info("third")
+        bound(resource.RLIM_INFINITY)
+        LOG.info("fourth")
+    """
+    log = tmp_path / "log"
+    with log.open("wb") as stream:
+        command = [sys.executable, "-c", textwrap.dedent(script)]
+        subprocess.run(command, stderr=stream, check=True)
+    lines = [json.loads(line)["message"] for line in log.read_text().splitlines()]
+    assert lines == ["first", "second", "third", "fourth"]
