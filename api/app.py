@@ -51,13 +51,7 @@ def create_app(settings: Settings) -> FastAPI:
     database = Gate(engine, settings.limits.database_seconds)
     metrics = Metrics()
     stopping = asyncio.Event()
-    checks: dict[str, health.Check] = {
-        "database": lambda: check_database(database, settings),
-        "published": lambda: health.check_space(settings.published, settings.server.free_bytes),
-        "disk": lambda: health.check_space(settings.folder, settings.server.free_bytes),
-    }
-    if (page := settings.page) is not None:
-        checks["page"] = lambda: page.open("rb").close()
+    checks = readiness_checks(settings, database)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -116,6 +110,19 @@ def prepare(settings: Settings) -> None:
     """
     with migrated(settings.database_url) as engine:
         instance.settle(engine, settings.snapshots)
+
+
+def readiness_checks(settings: Settings, database: Gate) -> dict[str, health.Check]:
+    """Return what a service needs to be ready, but for the process of its worker."""
+    least = settings.server.free_bytes
+    checks: dict[str, health.Check] = {
+        "database": lambda: check_database(database, settings),
+        "published": lambda: health.check_space(settings.published, least),
+        "disk": lambda: health.check_space(settings.folder, least),
+    }
+    if (page := settings.page) is not None:
+        checks["page"] = lambda: page.open("rb").close()
+    return checks
 
 
 def check_database(database: Gate, settings: Settings) -> None:

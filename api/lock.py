@@ -62,7 +62,8 @@ def is_held(connection: sa.Connection) -> bool:
 
 
 def _file(engine: sa.Engine) -> Path:
-    return Path(f"{engine.url.database}.worker")
+    database = Path(str(engine.url.database)).resolve()  # one file, whatever link leads there
+    return database.with_name(f"{database.name}.worker")
 
 
 def _is_locked(file: Path) -> bool:

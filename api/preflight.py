@@ -60,11 +60,13 @@ def check_upload(file: Path, slot: Slot, config: SnapshotConfig) -> None:
 
     Raises:
         Problem: the prover would refuse it; the detail names file, row, column and rule.
+        ProverError: the signing key cannot be read.
     """
+    key = public_bytes(read_signing_key(config.signing_key))
     with _refused(file.parent), suppress(_OutOfTime):
         match slot.kind:
             case Kind.LIST:
-                check_list(file, config.assets, ownership_messages(config, _key(config)), _clock())
+                check_list(file, config.assets, ownership_messages(config, key), _clock())
             case Kind.PROOF:
                 block = next((chain for chain in config.chains if chain.name == ETHEREUM), None)
                 check_header(slot.name, read_proof(file), block)
@@ -73,7 +75,7 @@ def check_upload(file: Path, slot: Slot, config: SnapshotConfig) -> None:
                     pass
             case Kind.HIDDEN_SET:
                 asset = next(asset for asset in config.assets if asset.code == slot.asset)
-                check_set(file, state(config, _key(config)), asset)
+                check_set(file, state(config, key), asset)
             case Kind.HIDDEN_OPENING:
                 read_opening(file)
 
@@ -90,12 +92,13 @@ def check_start(config: SnapshotConfig, folder: Path) -> None:
     private = folder / PRIVATE
     if not (private / RECORD).exists():
         check_unsigned(config)
-    predecessor(config, read_signing_key(config.signing_key))
+    signing = read_signing_key(config.signing_key)
+    predecessor(config, signing)
     source = config.ledger
     if not (private / LEDGER).exists() and not isinstance(source, SqlSource):
         _check_there(source.path)
     if not (private / EVIDENCE).exists():
-        _check_evidence(config, folder / UPLOADS)
+        _check_evidence(config, public_bytes(signing), folder / UPLOADS)
 
 
 def _check_there(file: Path) -> None:
@@ -105,14 +108,10 @@ def _check_there(file: Path) -> None:
         raise ProverError(f"{file}: {error.strerror}") from None
 
 
-def _check_evidence(config: SnapshotConfig, uploads: Path) -> None:
-    if sum(file.stat().st_size for file in uploads.iterdir()) <= MAX_BYTES:
+def _check_evidence(config: SnapshotConfig, key: bytes, uploads: Path) -> None:
+    if sum(file.stat().st_size for file in uploads.glob("*")) <= MAX_BYTES:
         with _refused(uploads), suppress(_OutOfTime):
-            gather_evidence(config, _key(config), _clock())
-
-
-def _key(config: SnapshotConfig) -> bytes:
-    return public_bytes(read_signing_key(config.signing_key))
+            gather_evidence(config, key, _clock())
 
 
 @contextmanager
