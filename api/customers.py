@@ -21,6 +21,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi import Path as PathParameter
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import snapshots
@@ -52,7 +53,6 @@ _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
 }
 
-_READABLE: Final = [(b"access-control-expose-headers", b"Retry-After, X-Request-ID")]
 _PREFLIGHT: Final = {
     "Access-Control-Allow-Methods": "GET",
     "Access-Control-Allow-Headers": "Authorization",
@@ -254,20 +254,21 @@ class _Origins:
 
     def __init__(self, app: ASGIApp, origins: Sequence[str]) -> None:
         self._app = app
-        self._origins = frozenset(origin.encode() for origin in origins)
+        self._origins = frozenset(origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not scope["path"].startswith(f"{router.prefix}/"):
             await self._app(scope, receive, send)
             return
-        asking = dict(scope["headers"]).get(b"origin", b"")
-        fields = [(b"vary", b"Origin")]
-        if asking in self._origins:
-            fields += [(b"access-control-allow-origin", asking), *_READABLE]
+        asking = dict(scope["headers"]).get(b"origin", b"").decode("latin-1")
 
         async def send_allowing(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message.get("headers", ()), *fields]}
+                headers = MutableHeaders(scope=message)
+                headers.add_vary_header("Origin")
+                if asking in self._origins:
+                    headers["Access-Control-Allow-Origin"] = asking
+                    headers["Access-Control-Expose-Headers"] = "Retry-After, X-Request-ID"
             await send(message)
 
         await self._app(scope, receive, send_allowing)

@@ -197,7 +197,7 @@ def test_the_lock_is_its_holders_alone(database: str, tmp_path: Path) -> None:
             check = hold_lock(service.engine, held)
             check()
             assert lock_is_held(service.engine)
-        assert not lock_is_held(service.engine)
+        wait_for(lambda: not lock_is_held(service.engine))
 
 
 def lock_is_held(engine: sa.Engine) -> bool:
