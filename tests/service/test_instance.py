@@ -317,8 +317,9 @@ def test_a_job_over_a_volume_that_is_not_mounted(database: str, tmp_path: Path) 
     with Service(tmp_path / "service", database) as service:
         service.draft(exchange)
         service.operations.retire("one")
-        worker = service.worker(hold_at="before begin retiring")
-        wait_for(lambda: lock_is_held(service.engine))
+        seen = tmp_path / "seen"
+        worker = service.worker(hold_at="before begin retiring", seen=seen)
+        wait_for(seen.exists)
         aside = service.settings.snapshots.rename(tmp_path / "aside")
         service.settings.snapshots.mkdir()
         service.release()
