@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import sys
 from collections.abc import AsyncIterator
 from typing import Any
@@ -17,10 +16,12 @@ from fastapi.concurrency import run_in_threadpool
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 import native
-from api import customers, health, operators, public
-from api.database import check_database, migrate, open_database
+from api import customers, health, instance, operators, public
+from api.database import check_version, migrated, open_database
+from api.gate import Gate
 from api.issuer import Issuer
 from api.limits import Limited, Rates
+from api.lock import is_held
 from api.observe import LOG, Metrics, Observed, log_loop_errors
 from api.problems import COMMON, ProblemBody, install_handlers
 from api.settings import Settings
@@ -33,12 +34,12 @@ WORKER = (sys.executable, "-P", "-m", "api.cli", "worker")
 def create_app(settings: Settings) -> FastAPI:
     """Return the service over ``settings``.
 
-    ``app.state`` holds ``settings``; ``database``, an engine; ``oidc``, whose tokens operators may
+    ``app.state`` holds ``settings``; ``database``, a `Gate`; ``oidc``, whose tokens operators may
     bring, or None; ``customers`` and ``packages``, if the settings say whose tokens customers
-    bring; ``operations``, of operators; ``rates``, ``metrics`` and ``readiness``; and
-    ``stopping``, an :class:`asyncio.Event` that is set once the server is told to end: whoever
-    streams without end ends then. The database is migrated, and the worker started, when the
-    service starts.
+    bring; ``operations``, ``watchers`` and ``checks``, of operators; ``rates``, ``metrics``,
+    ``readiness``; and ``stopping``, an :class:`asyncio.Event` that is set once the server is told
+    to end: whoever streams without end ends then. The database is migrated, and the worker started,
+    when the service starts.
 
     Raises:
         ProverError: the database's URL is malformed, or a signing key cannot be read.
@@ -46,21 +47,17 @@ def create_app(settings: Settings) -> FastAPI:
     """
     settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings.published.mkdir(parents=True, exist_ok=True)
-    engine = open_database(settings.database_url)
+    engine = open_database(settings.database_url, settings.limits.database_seconds)
+    database = Gate(engine, settings.limits.database_seconds)
     metrics = Metrics()
     stopping = asyncio.Event()
-    checks: dict[str, health.Check] = {
-        "database": lambda: check_database(engine),
-        "published": lambda: os.close(os.open(settings.published, os.O_RDONLY | os.O_DIRECTORY)),
-    }
-    if (page := settings.page) is not None:
-        checks["page"] = lambda: page.open("rb").close()
+    checks = readiness_checks(settings, database)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         log_loop_errors(asyncio.get_running_loop())
         try:
-            await run_in_threadpool(migrate, engine)
+            await run_in_threadpool(prepare, settings)
         except Exception as error:
             LOG.error("cannot start", exc_info=error)
             raise
@@ -84,7 +81,7 @@ def create_app(settings: Settings) -> FastAPI:
         responses=COMMON,
     )
     app.state.settings = settings
-    app.state.database = engine
+    app.state.database = database
     app.state.oidc = None if settings.oidc is None else Issuer(settings.oidc, required="sub")
     app.state.packages = None
     app.state.rates = Rates(settings.limits)
@@ -100,8 +97,50 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(health.router)
     if settings.customers is not None:
         customers.add_routes(app, settings.customers)
-    operators.add_routes(app)
+    operators.add_routes(app, engine)
     return app
+
+
+def prepare(settings: Settings) -> None:
+    """Bring the database to this version of the service, and see that the folder is the one that
+    it serves.
+
+    Raises:
+        ProverError: it cannot be used, or serves another folder.
+    """
+    with migrated(settings.database_url) as engine:
+        instance.settle(engine, settings.snapshots)
+
+
+def readiness_checks(settings: Settings, database: Gate) -> dict[str, health.Check]:
+    """Return what a service needs to be ready, but for the process of its worker."""
+    least = settings.server.free_bytes
+    checks: dict[str, health.Check] = {
+        "database": lambda: check_database(database, settings),
+        "published": lambda: health.check_space(settings.published, least),
+        "disk": lambda: health.check_space(settings.folder, least),
+    }
+    if (page := settings.page) is not None:
+        checks["page"] = lambda: page.open("rb").close()
+    return checks
+
+
+def check_database(database: Gate, settings: Settings) -> None:
+    """Check that the database answers and is of this version, that it serves the folder, and that
+    a worker is at work, if the server keeps one.
+
+    Raises:
+        Problem, ProverError: it does not answer, or is of another version.
+        NotReady: of folder or worker.
+    """
+    with database.connect() as connection:
+        check_version(connection)
+        try:
+            instance.check(connection, settings.snapshots)
+        except instance.Foreign as error:
+            raise health.NotReady("folder") from error
+        if settings.server.worker and not is_held(connection):
+            raise health.NotReady("worker")
 
 
 class _Service(FastAPI):

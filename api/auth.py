@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-import sqlalchemy as sa
 from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 
 from api import tokens
+from api.gate import Gate
 from api.issuer import invalid_token
 from api.problems import Problem, ServiceCode
 from api.scope import Scope
@@ -124,6 +124,6 @@ async def _operator(request: Request, token: str) -> Operator:
     return Operator(f"oidc:{claims['sub']}", granted(claims.get(settings.claim), settings.scopes))
 
 
-def _find(database: sa.Engine, token: str) -> tokens.Token | None:
+def _find(database: Gate, token: str) -> tokens.Token | None:
     with database.connect() as connection:
         return tokens.find(connection, token)

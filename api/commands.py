@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 app = typer.Typer()
 token = typer.Typer(help="Operators' tokens.", no_args_is_help=True)
 app.add_typer(token, name="token")
+service = typer.Typer(help="The service's own folder and database.", no_args_is_help=True)
+app.add_typer(service, name="service")
 
 SettingsFile = Annotated[
     Path | None,
@@ -103,16 +105,32 @@ def revoke_token(
         tokens.revoke(connection, identity)
 
 
+@service.command("adopt")
+def adopt(settings: SettingsFile = None) -> None:
+    """Let the database serve the folder of the settings from now on, and no other one.
+
+    For a folder that was moved, restored, or takes the place of another: end first whatever serves
+    the other one.
+    """
+    from api import instance
+    from api.database import migrated
+    from api.lock import hold_lock
+    from api.settings import read_settings
+
+    found = read_settings(settings)
+    with migrated(found.database_url) as engine, ExitStack() as held:
+        hold_lock(engine, held)
+        before, missing = instance.adopt(engine, found.snapshots)
+    typer.echo(f"the database serves {found.snapshots.resolve()}; before: {before or 'nothing'}")
+    if missing:
+        typer.echo(f"not retired, and without a folder here: {', '.join(missing)}")
+
+
 @contextmanager
 def _connection(settings: Path | None) -> Iterator[Connection]:
     """Begin a transaction on the service's database, which is migrated first."""
-    from api.database import migrate, open_database
+    from api.database import migrated
     from api.settings import read_settings
 
-    engine = open_database(read_settings(settings).database_url)
-    try:
-        migrate(engine)
-        with engine.begin() as connection:
-            yield connection
-    finally:
-        engine.dispose()
+    with migrated(read_settings(settings).database_url) as engine, engine.begin() as connection:
+        yield connection

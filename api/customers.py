@@ -3,7 +3,8 @@
 Whose package it is comes from one claim of a token that the exchange signed, and from nothing else:
 the request has no place to name an account. An account that a snapshot does not hold and a snapshot
 that there is not are answered alike. Packages are made from mapped files in a thread, so that a
-page not yet in memory holds up one customer and not the service.
+page not yet in memory holds up one customer and not the service. Pages of the exchange's own web
+application may ask, if the settings name their origins; a browser's cookies say nothing here.
 """
 
 from __future__ import annotations
@@ -16,14 +17,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
-import sqlalchemy as sa
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi import Path as PathParameter
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import snapshots
 from api.auth import customer
+from api.gate import Gate
 from api.issuer import Issuer
 from api.problems import Problem, ServiceCode, problems
 from api.settings import CustomerSettings
@@ -48,6 +51,12 @@ _HEADERS: Final = {
     "Cache-Control": "no-store",
     "Vary": "Accept, Authorization",
     "X-Content-Type-Options": "nosniff",
+}
+
+_PREFLIGHT: Final = {
+    "Access-Control-Allow-Methods": "GET",
+    "Access-Control-Allow-Headers": "Authorization",
+    "Access-Control-Max-Age": "600",
 }
 
 SnapshotId = Annotated[str, PathParameter(pattern=snapshots.ID_PATTERN)]
@@ -146,7 +155,7 @@ class Packages:
         ProverError: a signing key cannot be read.
     """
 
-    def __init__(self, database: sa.Engine, folder: Path, signing_keys: Sequence[Path]) -> None:
+    def __init__(self, database: Gate, folder: Path, signing_keys: Sequence[Path]) -> None:
         self._database = database
         self._folder = folder
         self._keys = {public_bytes(read_signing_key(path)): path for path in signing_keys}
@@ -239,6 +248,37 @@ def _body(packages: Packages, snapshot: str, account: str, kind: str) -> bytes:
     return package if kind == MSGPACK else PackageJson.of(package).model_dump_json().encode()
 
 
+class _Origins:
+    """Middleware: lets pages of the exchange's origins read what customers are answered, refusals
+    of every kind included."""
+
+    def __init__(self, app: ASGIApp, origins: Sequence[str]) -> None:
+        self._app = app
+        self._origins = frozenset(origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith(f"{router.prefix}/"):
+            await self._app(scope, receive, send)
+            return
+        asking = dict(scope["headers"]).get(b"origin", b"").decode("latin-1")
+
+        async def send_allowing(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.add_vary_header("Origin")
+                if asking in self._origins:
+                    headers["Access-Control-Allow-Origin"] = asking
+                    headers["Access-Control-Expose-Headers"] = "Retry-After, X-Request-ID"
+            await send(message)
+
+        await self._app(scope, receive, send_allowing)
+
+
+def preflight() -> Response:
+    """Say what a page of an allowed origin may send."""
+    return Response(status_code=204, headers=_PREFLIGHT)
+
+
 def add_routes(app: FastAPI, settings: CustomerSettings) -> None:
     """Let customers have their packages.
 
@@ -249,3 +289,11 @@ def add_routes(app: FastAPI, settings: CustomerSettings) -> None:
     state.customers = Issuer(settings, required=settings.account_claim)
     state.packages = Packages(state.database, state.settings.snapshots, settings.signing_keys)
     app.include_router(router)
+    if settings.origins:
+        app.add_api_route(
+            f"{router.prefix}/inclusion/{{snapshot}}",
+            preflight,
+            methods=["OPTIONS"],
+            include_in_schema=False,
+        )
+        app.add_middleware(_Origins, origins=settings.origins)

@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import hmac
 import ipaddress
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from fastapi import APIRouter, Request, Response
@@ -19,7 +21,8 @@ from api.observe import LOG
 from api.problems import Problem, ServiceCode, problems
 from api.settings import Settings
 
-# Raises where the service lacks what the check is named after; called in a thread.
+# Raises where the service lacks what the check is named after, or what `NotReady` names; called in
+# a thread.
 Check = Callable[[], None]
 
 CHECK_SECONDS: Final = 5.0
@@ -33,20 +36,27 @@ class Health(BaseModel):
     status: str
 
 
+class NotReady(Exception):
+    """The service lacks something that is seen with what the check is named after."""
+
+    def __init__(self, part: str) -> None:
+        super().__init__(part)
+        self.part = part
+
+
 class Readiness:
-    """The checks of what requests need, by name. One that hangs is not begun a second time."""
+    """The checks of what the service needs, by name. One that hangs is not begun a second time."""
 
     def __init__(self, checks: dict[str, Check]) -> None:
         self.checks = checks
         self._running: dict[str, asyncio.Task[None]] = {}
 
     async def failing(self) -> list[str]:
-        """Return the names of the checks that fail."""
-        names = list(self.checks)
-        outcomes = await asyncio.gather(*map(self._passes, names))
-        return [name for name, passed in zip(names, outcomes, strict=True) if not passed]
+        """Return what is not ready."""
+        found = await asyncio.gather(*map(self._failing, list(self.checks)))
+        return list(dict.fromkeys(filter(None, found)))
 
-    async def _passes(self, name: str) -> bool:
+    async def _failing(self, name: str) -> str | None:
         task = self._running.get(name)
         if task is None or task.done():
             task = asyncio.create_task(asyncio.to_thread(self.checks[name]))
@@ -54,9 +64,22 @@ class Readiness:
         try:
             await asyncio.wait_for(asyncio.shield(task), CHECK_SECONDS)
         except Exception as error:
-            LOG.warning("not ready: %s", name, exc_info=error)
-            return False
-        return True
+            part = error.part if isinstance(error, NotReady) else name
+            LOG.warning("not ready: %s", part, exc_info=error)
+            return part
+        return None
+
+
+def check_space(folder: Path, least: int) -> None:
+    """Check that there is room for so many bytes where a folder is.
+
+    Raises:
+        NotReady: there is not.
+        OSError: the folder is not there.
+    """
+    found = os.statvfs(folder)
+    if found.f_bavail * found.f_frsize < least:
+        raise NotReady("disk")
 
 
 @router.get("/healthz")

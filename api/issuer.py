@@ -8,6 +8,10 @@ Keys come from a file or an URL. An issuer is a party that may be slow, gone or 
 are bounded in bytes and seconds, are fetched off the event loop by one thread at a time, at most
 once in `PAUSE_SECONDS` however many tokens name unknown keys, and keys once fetched outlive
 an issuer's absence for `STALE_SECONDS`.
+
+A token of an unknown key is answered by what the issuer says after the token came: it waits for
+that, for the length of the pause. So whoever sends junk keys can neither let the issuer be asked
+more often, nor let a key that is really new be refused.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import jwt
+from jwt.types import Options
 
 from api.problems import Problem, ServiceCode
 from api.settings import IssuerSettings, check_keys_url
@@ -35,12 +40,21 @@ LEEWAY_SECONDS: Final = 30  # between the issuer's clock and ours
 FETCH_SECONDS: Final = 5.0
 FRESH_SECONDS: Final = 300
 STALE_SECONDS: Final = 3600
-PAUSE_SECONDS: Final = 10
+PAUSE_SECONDS: Final = 1
 
 _DISCOVERY: Final = ".well-known/openid-configuration"
 _KEY_TYPES: Final = frozenset({"RSA", "EC", "OKP"})
 
 _DEEPEST: Final = 32  # arrays and objects of a key set or a provider's description
+
+# Checked of a token without a key, too.
+_CLAIMS: Final[Options] = {
+    "verify_exp": True,
+    "verify_nbf": True,
+    "verify_iat": True,
+    "verify_aud": True,
+    "verify_iss": True,
+}
 
 _log = logging.getLogger(__name__)
 
@@ -64,15 +78,15 @@ class KeySet:
         Raises:
             Problem: the keys cannot be had.
         """
-        age = time.monotonic() - self._loaded
+        now = time.monotonic()
+        age = now - self._loaded
         if age > STALE_SECONDS:
             await asyncio.shield(self._refresh())
         elif age > FRESH_SECONDS:
             self._refresh()
+        if not self.has(kid) and age <= STALE_SECONDS:
+            await self._asked_since(now)
         key = self._pick(kid)
-        if key is None and age <= STALE_SECONDS:
-            await asyncio.shield(self._refresh())
-            key = self._pick(kid)
         if time.monotonic() - self._loaded > STALE_SECONDS:
             raise Problem(
                 ServiceCode.UNAVAILABLE,
@@ -80,6 +94,10 @@ class KeySet:
                 headers={"Retry-After": str(PAUSE_SECONDS)},
             )
         return key
+
+    def has(self, kid: str | None) -> bool:
+        """Tell whether the key of an id is known already."""
+        return self._pick(kid) is not None
 
     def _pick(self, kid: str | None) -> jwt.PyJWK | None:
         if kid is None:
@@ -93,6 +111,13 @@ class KeySet:
             self._tried = now
             self._loading = asyncio.create_task(self._load())
         return self._loading
+
+    async def _asked_since(self, moment: float) -> None:
+        """Wait for the end of an attempt that began no earlier than ``moment``."""
+        while self._loading is None or self._tried < moment or not self._loading.done():
+            if self._loading is None or self._loading.done():
+                await asyncio.sleep(self._tried + PAUSE_SECONDS - time.monotonic())
+            await asyncio.shield(self._refresh())
 
     async def _load(self) -> None:
         try:
@@ -187,23 +212,34 @@ class Issuer:
         except (jwt.PyJWTError, ValueError):
             raise invalid_token() from None
         # Before the keys are asked for: a token that cannot be one of the issuer's fetches nothing.
-        if header.get("alg") not in self._settings.algorithms:
+        if header.get("alg") not in self._settings.algorithms or token.endswith("."):
             raise invalid_token()
-        key = await self._keys.find(header.get("kid"))
+        kid = header.get("kid")
+        if not self._keys.has(kid):
+            self._check(token, None)
+        key = await self._keys.find(kid)
         if key is None:
             raise invalid_token()
         return self._check(token, key)
 
-    def _check(self, token: str, key: jwt.PyJWK) -> dict[str, Any]:
+    def _check(self, token: str, key: jwt.PyJWK | None) -> dict[str, Any]:
+        """Return the claims of a token that is for us and valid now; signed, if there is a key."""
+        signed = key is not None
+        options: Options = {
+            **_CLAIMS,
+            "require": self._required,
+            "verify_signature": signed,
+            "enforce_minimum_key_length": signed,
+        }
         try:
             return jwt.decode(
                 token,
-                key,
+                key or "",
                 algorithms=self._settings.algorithms,
                 audience=self._settings.audience,
                 issuer=self._settings.issuer,
                 leeway=LEEWAY_SECONDS,
-                options={"require": self._required, "enforce_minimum_key_length": True},
+                options=options,
             )
         except jwt.ExpiredSignatureError:
             raise invalid_token("the token has expired") from None

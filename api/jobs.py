@@ -8,7 +8,6 @@ had not returned; so what a job does has to come out the same when it is begun a
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Final, TypeVar
@@ -84,10 +83,6 @@ def run_jobs(engine: sa.Engine, tasks: Mapping[Kind, Task]) -> None:
         log_level="WARNING",
     )
     DBOS(config=config)
-    # It logs where everything else does.
-    logger = logging.getLogger("dbos")
-    logger.handlers.clear()
-    logger.propagate = True
     for kind, task in tasks.items():
         DBOS.workflow(name=kind, max_recovery_attempts=None)(_workflow(task))
     DBOS.launch()

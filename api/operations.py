@@ -7,23 +7,39 @@ files is written again by whoever comes next.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import sqlalchemy as sa
-
-from api import snapshots
+from api import instance, snapshots
+from api.gate import Gate
 from api.jobs import Kind, Queue, new_job
+from api.preflight import check_draft, check_start
 from api.problems import Problem, ServiceCode
-from api.snapshots import Row, State, States
-from api.sources import CONFIG, DRAFT, UPLOADS, Request, compose, read_draft, settle_previous, slots
+from api.snapshots import Row, State, States, Taken, WrongState
+from api.sources import (
+    CONFIG,
+    DRAFT,
+    UPLOADS,
+    Request,
+    compose,
+    parse_draft,
+    read_draft,
+    settle_previous,
+    slots,
+)
 from api.tasks import SHORTFALL
 from api.uploads import discard_incoming
+from prover.bundle import signing_keys
+from prover.config import SnapshotConfig, parse_config
 from prover.errors import ProverError
+from prover.keys import SigningLog
 from prover.snapshot import LEDGER, PRIVATE
 from prover.storage import fresh_file
-from verifier.history import HISTORY_PATH, BadHistory, read_history
+from verifier.history import HISTORY_PATH, BadHistory, Entry, read_history, snapshot_path
 from verifier.manifest import MANIFEST_PATH
+from verifier.params import ID_BYTES
+from verifier.statement import manifest_digest
 
 _CANCEL: Final = (
     (frozenset({State.QUEUED}), State.CANCELLED),
@@ -34,14 +50,19 @@ _CANCEL: Final = (
 class Operations:
     """Changes of the snapshots in one folder."""
 
-    def __init__(self, engine: sa.Engine, queue: Queue, folder: Path, published: Path) -> None:
-        self._engine = engine
+    def __init__(self, database: Gate, queue: Queue, folder: Path, published: Path) -> None:
+        self._database = database
         self._queue = queue
         self._folder = folder
         self._published = published
 
     def folder(self, snapshot_id: str) -> Path:
-        """Return a snapshot's folder."""
+        """Return a snapshot's folder, where all such folders are.
+
+        Raises:
+            Foreign: they are not there: a volume is not mounted.
+        """
+        instance.check_there(self._folder)
         return self._folder / snapshot_id
 
     def find(self, snapshot_id: str) -> Row:
@@ -50,12 +71,12 @@ class Operations:
         Raises:
             Unknown: there is none of this id.
         """
-        with self._engine.connect() as connection:
+        with self._database.connect() as connection:
             return snapshots.find(connection, snapshot_id)
 
     def page(self, limit: int, before: int | None) -> list[Row]:
         """Return the latest snapshots before a number."""
-        with self._engine.connect() as connection:
+        with self._database.connect() as connection:
             return snapshots.page(connection, limit, before)
 
     def create(self, source: str, config: Path, request: Request) -> Row:
@@ -67,9 +88,12 @@ class Operations:
         """
         folder = self.folder(request.snapshot_id)
         draft = compose(config, request, folder)
-        with self._engine.begin() as connection:
+        with self._database.begin() as connection:
+            instance.check(connection, self._folder)
             snapshots.create(connection, request.snapshot_id, source, request.time)
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._check_unpublished(request.snapshot_id)
+            check_draft(parse_draft(folder, draft))
+            folder.mkdir(mode=0o700, exist_ok=True)
             with fresh_file(folder / DRAFT) as file:
                 file.write(draft.encode())
             return snapshots.find(connection, request.snapshot_id)
@@ -96,7 +120,7 @@ class Operations:
         Raises:
             Unknown, WrongState: nothing is being done to it.
         """
-        with self._engine.begin() as connection:
+        with self._database.begin() as connection:
             snapshots.move(connection, snapshot_id, _CANCEL)
             return snapshots.find(connection, snapshot_id)
 
@@ -118,7 +142,8 @@ class Operations:
 
     def _enqueue(self, snapshot_id: str, kind: Kind, origin: States, target: State) -> Row:
         job = new_job()
-        with self._engine.begin() as connection:
+        with self._database.begin() as connection:
+            instance.check(connection, self._folder)
             snapshots.move(connection, snapshot_id, [(origin, target)], job=job, detail=None)
             self._queue.put(connection, kind, job, snapshot_id)
             return snapshots.find(connection, snapshot_id)
@@ -126,7 +151,11 @@ class Operations:
     def _prove(self, snapshot_id: str, origin: States) -> Row:
         job = new_job()
         folder = self.folder(snapshot_id)
-        with self._engine.begin() as connection:
+        if (state := self.find(snapshot_id).state) not in origin:
+            raise WrongState(state)
+        self._check_start(folder)
+        with self._database.begin() as connection:
+            instance.check(connection, self._folder)
             snapshots.move(connection, snapshot_id, [(origin, State.QUEUED)], job=job, detail=None)
             self._write_config(folder)
             (folder / SHORTFALL).unlink(missing_ok=True)
@@ -134,29 +163,63 @@ class Operations:
             self._queue.put(connection, Kind.PROVE, job, snapshot_id)
             return snapshots.find(connection, snapshot_id)
 
-    def _write_config(self, folder: Path) -> None:
-        """Write what the prover reads: the draft, after the last published manifest."""
+    def _check_start(self, folder: Path) -> None:
+        """Check that all files are there, and what else is known before a job begins."""
         missing = [
             name for name in slots(read_draft(folder)) if not (folder / UPLOADS / name).is_file()
         ]
         if missing:
             raise Problem(ServiceCode.EVIDENCE_MISSING, ", ".join(missing))
-        file, text = folder / CONFIG, settle_previous(folder, self._last_published()).encode()
+        self._check_unpublished(folder.name)
+        check_start(parse_config(folder / CONFIG, self._config(folder)), folder)
+
+    def _write_config(self, folder: Path) -> None:
+        """Write what the prover reads: the draft, after the last published manifest."""
+        with fresh_file(folder / CONFIG) as out:
+            out.write(self._config(folder))
+
+    def _config(self, folder: Path) -> bytes:
+        """Return what the prover is to read; what a frozen ledger was read by is not changed."""
+        last = self._last_published()
+        config = parse_config(folder / CONFIG, settle_previous(folder, last).encode())
+        text = settle_previous(folder, last, self._abandoned(config, last)).encode()
         begun = (folder / PRIVATE / LEDGER).exists()
-        if begun and file.read_bytes() != text:
+        if begun and (folder / CONFIG).read_bytes() != text:
             raise Problem(ServiceCode.SUPERSEDED, "its ledger is frozen; retire it and begin anew")
-        with fresh_file(file) as out:
-            out.write(text)
+        return text
+
+    def _check_unpublished(self, snapshot_id: str) -> None:
+        """Check that no snapshot of an id was published, which this database may not know of.
+
+        Raises:
+            Taken: one was.
+        """
+        if any(entry.snapshot_id == snapshot_id for entry in self._history()):
+            raise Taken
+
+    def _abandoned(self, config: SnapshotConfig, last: Path | None) -> set[str]:
+        """Return the snapshots that were signed to follow the last published manifest, and of which
+        nothing is left: retired, and not in the published folder, not even in part.
+        """
+        previous = manifest_digest(last.read_bytes()) if last else bytes(ID_BYTES)
+        signed: set[str] = set()
+        for key in signing_keys(config):
+            signed |= SigningLog(key).followers(previous)
+        with self._database.connect() as connection:
+            erased = snapshots.retired(connection, signed)
+        return {name for name in erased if not (self._published / snapshot_path(name)).exists()}
 
     def _last_published(self) -> Path | None:
         """Return the manifest that the next snapshot follows."""
+        history = self._history()
+        return self._published.absolute() / history[-1].path / MANIFEST_PATH if history else None
+
+    def _history(self) -> Sequence[Entry]:
+        """Return what is published, the oldest first."""
         file = self._published / HISTORY_PATH
-        if not file.exists():
-            return None
         try:
-            history = read_history(file.read_bytes())
+            return read_history(file.read_bytes()).snapshots
+        except FileNotFoundError:
+            return ()
         except BadHistory as error:
             raise ProverError(f"{file}: {error}") from None
-        if not history.snapshots:
-            return None
-        return self._published.absolute() / history.snapshots[-1].path / MANIFEST_PATH

@@ -6,18 +6,20 @@ the database does not hold it, nor does any log.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
-from fastapi import APIRouter, FastAPI, Header, Path, Query, Request, Response, Security
+import sqlalchemy as sa
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, Depends, FastAPI, Header, Path, Query, Request, Response, Security
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from api import sources, watch
-from api.auth import operator
+from api import sources
+from api.auth import Operator, operator
+from api.instance import Foreign
 from api.jobs import Queue
 from api.limits import allow_body
 from api.operations import Operations
@@ -27,6 +29,7 @@ from api.snapshots import GONE, ID_PATTERN, MOVING, Busy, Row, State, Taken, Unk
 from api.sources import UPLOADS, Kind, read_draft
 from api.tasks import SHORTFALL
 from api.uploads import accept, find_slot, incoming, receive
+from api.watch import Watchers
 from prover.errors import ProverError
 from prover.keys import public_bytes, read_signing_key
 from prover.snapshot import ownership_messages
@@ -34,6 +37,8 @@ from prover.statement import state as stated
 from verifier import wire
 from verifier.params import MAX_HEIGHT
 from verifier.verify import utc_seconds, utc_text
+
+T = TypeVar("T")
 
 MSGPACK: Final = "application/vnd.msgpack"
 EVENTS: Final = "text/event-stream"
@@ -62,6 +67,11 @@ class BlockBody(BaseModel):
 
     height: int = Field(ge=0, le=MAX_HEIGHT)
     hash: str = Field(pattern="^[0-9a-f]{64}$")
+    header: str | None = Field(
+        default=None,
+        pattern="^[0-9a-f]{160}$",
+        description="Of a block of bitcoin: its 80 bytes, which show its time.",
+    )
 
 
 class NewSnapshot(BaseModel):
@@ -179,8 +189,15 @@ def _problems() -> Iterator[None]:
         raise Problem(ServiceCode.STATE, f"it is {error.state}") from None
     except Busy:
         raise Problem(ServiceCode.BUSY) from None
+    except Foreign as error:
+        raise Problem(ServiceCode.UNAVAILABLE, str(error)) from None
     except ProverError as error:
         raise Problem(ServiceCode.REFUSED, str(error)) from None
+
+
+async def _checked(request: Request, change: Callable[..., T], *words: Any) -> T:
+    """Make a change that reads evidence, one at a time: it takes seconds of a core."""
+    return await to_thread.run_sync(change, *words, limiter=request.app.state.checks)
 
 
 def _operations(request: Request) -> Operations:
@@ -198,7 +215,9 @@ _BEGINS: Final = (
     *_MOVES,
     ServiceCode.BUSY,
     ServiceCode.SUPERSEDED,
+    ServiceCode.EXISTS,
     ServiceCode.EVIDENCE_MISSING,
+    ServiceCode.EVIDENCE_REFUSED,
     ServiceCode.REFUSED,
 )
 
@@ -216,12 +235,13 @@ def create(request: Request, response: Response, asked: NewSnapshot) -> Snapshot
     source = request.app.state.settings.sources.get(asked.source)
     if source is None:
         raise Problem(ServiceCode.SOURCE)
-    blocks = {name: sources.Block(block.height, block.hash) for name, block in asked.blocks.items()}
+    blocks = {name: sources.Block(**block.model_dump()) for name, block in asked.blocks.items()}
     operations = _operations(request)
     with _problems():
         wish = sources.Request(asked.snapshot_id, utc_seconds(asked.time), blocks)
         row = operations.create(asked.source, source.config, wish)
-        response.headers["Location"] = str(request.url_for("show", snapshot_id=asked.snapshot_id))
+        # Relative, for what `Host` says is the client's word.
+        response.headers["Location"] = f"{router.prefix}/{asked.snapshot_id}"
         return _details(operations, row)
 
 
@@ -328,7 +348,7 @@ async def upload(
     snapshot_id: SnapshotId,
     name: Annotated[str, Path(description="A name of the snapshot's `evidence`.")],
 ) -> EvidenceBody:
-    """Upload a file of evidence, or replace one; its content is checked by itself."""
+    """Upload a file of evidence, or replace one; it is checked by itself, signatures too."""
     state = request.app.state
     allow_body(request, state.settings.limits.upload_bytes)
     with _problems():
@@ -337,7 +357,7 @@ async def upload(
         with incoming(folder) as made:
             file = made / slot.name
             size = await receive(request.stream(), file)
-            await run_in_threadpool(accept, state.database, snapshot_id, folder, file, slot)
+            await _checked(request, accept, state.database, snapshot_id, folder, file, slot)
     return EvidenceBody(name=slot.name, kind=slot.kind, asset=slot.asset, size=size)
 
 
@@ -347,10 +367,10 @@ async def upload(
     dependencies=_security(Scope.WRITE),
     responses=problems(*_BEGINS),
 )
-def start(request: Request, snapshot_id: SnapshotId) -> SnapshotBody:
-    """Begin to prove a draft."""
+async def start(request: Request, snapshot_id: SnapshotId) -> SnapshotBody:
+    """Begin to prove a draft, if nothing is known that the prover would refuse."""
     with _problems():
-        return body_of(_operations(request).start(snapshot_id))
+        return body_of(await _checked(request, _operations(request).start, snapshot_id))
 
 
 @router.post(
@@ -359,10 +379,10 @@ def start(request: Request, snapshot_id: SnapshotId) -> SnapshotBody:
     dependencies=_security(Scope.WRITE),
     responses=problems(*_BEGINS),
 )
-def resume(request: Request, snapshot_id: SnapshotId) -> SnapshotBody:
+async def resume(request: Request, snapshot_id: SnapshotId) -> SnapshotBody:
     """Go on with a snapshot that was cancelled, failed or fell short, from where it stopped."""
     with _problems():
-        return body_of(_operations(request).resume(snapshot_id))
+        return body_of(await _checked(request, _operations(request).resume, snapshot_id))
 
 
 @router.post(
@@ -405,9 +425,17 @@ def retire(request: Request, snapshot_id: SnapshotId) -> SnapshotBody:
     return body_of(row)
 
 
+async def _place(
+    request: Request, caller: Annotated[Operator, Security(operator, scopes=[Scope.READ])]
+) -> AsyncIterator[None]:
+    """Hold a place for a stream of the caller, until it ended."""
+    with request.app.state.watchers.place(caller.name):
+        yield
+
+
 @router.get(
     "/{snapshot_id}/events",
-    dependencies=_security(Scope.READ),
+    dependencies=[*_security(Scope.READ), Depends(_place)],
     response_class=Response,
     responses={
         200: {
@@ -424,23 +452,28 @@ async def events(
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Watch a snapshot until no worker is at it any more, for a minute at a time."""
-    find = partial(_operations(request).find, snapshot_id)
     with _problems():
-        row = await run_in_threadpool(find)
+        row = await run_in_threadpool(_operations(request).find, snapshot_id)
     if row.state not in MOVING and last_event_id == str(row.revision):
         return Response(status_code=204)
-    stopping = request.app.state.stopping
     return StreamingResponse(
-        watch.watch(find, lambda row: body_of(row).model_dump_json(), last_event_id, stopping),
+        request.app.state.watchers.stream(row, last_event_id),
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         media_type=EVENTS,
     )
 
 
-def add_routes(app: FastAPI) -> None:
-    """Add the operators' routes to ``app``, over its settings and database."""
-    settings, database = app.state.settings, app.state.database
-    app.state.operations = Operations(
-        database, Queue(database), settings.snapshots, settings.published
+def add_routes(app: FastAPI, engine: sa.Engine) -> None:
+    """Add the operators' routes to ``app``, over its settings, its database and the engine."""
+    state = app.state
+    state.operations = operations = Operations(
+        state.database, Queue(engine), state.settings.snapshots, state.settings.published
+    )
+    state.checks = CapacityLimiter(1)
+    state.watchers = Watchers(
+        operations.find,
+        lambda row: body_of(row).model_dump_json(),
+        state.stopping,
+        state.settings.limits,
     )
     app.include_router(router)

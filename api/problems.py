@@ -6,6 +6,7 @@ echoes what was sent, nor the message of an unforeseen exception.
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 from collections.abc import Mapping
@@ -51,6 +52,7 @@ class ServiceCode(StrEnum):
     EVIDENCE_REFUSED = "evidence.refused"
     INTERNAL = "service.internal"
     UNAVAILABLE = "service.unavailable"
+    NO_SPACE = "service.no-space"
 
 
 # The HTTP status and the title of every code.
@@ -80,6 +82,7 @@ TABLE: Final[Mapping[ServiceCode, tuple[int, str]]] = {
     ServiceCode.HEAD_TOO_LARGE: (431, "The head of the request is too large"),
     ServiceCode.INTERNAL: (500, "The service failed"),
     ServiceCode.UNAVAILABLE: (503, "The service is not available"),
+    ServiceCode.NO_SPACE: (507, "There is no space left"),
 }
 
 # Of codes with the same status the first.
@@ -144,7 +147,11 @@ COMMON: Final = problems(
     ServiceCode.RATE,
     ServiceCode.HEAD_TOO_LARGE,
     ServiceCode.INTERNAL,
+    ServiceCode.UNAVAILABLE,
+    ServiceCode.NO_SPACE,
 )
+
+_NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def problem_body(problem: Problem, request_id: str) -> bytes:
@@ -175,6 +182,8 @@ def problem_of(error: Exception) -> Problem:
         case HTTPException():
             code = _BY_STATUS.get(error.status_code, ServiceCode.INTERNAL)
             return Problem(code, headers=error.headers)
+        case OSError() if error.errno in _NO_SPACE:
+            return Problem(ServiceCode.NO_SPACE)
     return Problem(ServiceCode.INTERNAL)
 
 
@@ -204,7 +213,7 @@ def _methods(request: Request, known: str) -> set[str]:
     methods = set(filter(None, known.split(", ")))
     for template, item in request.app.openapi()["paths"].items():
         pattern = "[^/]+".join(map(re.escape, _PARAMETER.split(template)))
-        if re.fullmatch(pattern, request.url.path):
+        if re.fullmatch(pattern, request.scope["path"]):
             methods |= {method.upper() for method in item}
     return methods
 

@@ -12,7 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from api.app import create_app
-from api.connection import Connection
+from api.connection import Connection, Crowd
 from api.observe import configure_logging
 from api.settings import Settings
 from prover.errors import ProverError
@@ -44,7 +44,7 @@ def make_server(app: FastAPI, settings: Settings) -> uvicorn.Server:
         host=server.host,
         port=server.port,
         loop="uvloop",
-        http=cast(Any, functools.partial(Connection, limits, server.connections)),
+        http=cast(Any, functools.partial(Connection, limits, Crowd(server))),
         ws="none",
         lifespan="on",
         log_config=None,

@@ -69,7 +69,9 @@ class ServerSettings(Group):
 
     proxies: addresses or networks of reverse proxies whose ``X-Forwarded-For`` is believed.
     worker: whether the server keeps a worker of its own. stop_seconds: how long requests in flight
-    may go on once the server is told to stop. connections: open at once, all clients together.
+    may go on once the server is told to stop. connections: open at once, all clients together;
+    address_connections: of one address that is no proxy. free_bytes: room on the disks of
+    ``folder`` and ``published`` with less of which the service is not ready.
     """
 
     host: str = "127.0.0.1"
@@ -78,6 +80,8 @@ class ServerSettings(Group):
     worker: bool = True
     stop_seconds: int = Field(default=10, ge=1, le=600)
     connections: int = Field(default=1000, ge=1)
+    address_connections: int = Field(default=250, ge=1)
+    free_bytes: int = Field(default=256 * 1024 * 1024, ge=0)
 
 
 class LimitSettings(Group):
@@ -86,8 +90,10 @@ class LimitSettings(Group):
     head_bytes: of URL and headers. body_bytes: of an ordinary body; upload_bytes: of a file of
     evidence. header_seconds: until a request's head is there; body_seconds: until its body is, and
     a second more for every ``body_rate`` bytes; idle_seconds: between two requests, and until a
-    client takes what it was sent. Rates, in requests a minute: public_rate of one address for
-    public files, address_rate for all else; operator_rate, customer_rate of one who is known.
+    client takes what it was sent; database_seconds: until the database answers. streams: of
+    progress at once, operator_streams: of one operator. Rates, in requests a minute: public_rate of
+    one address for public files, address_rate for all else; operator_rate, customer_rate of one who
+    is known.
     """
 
     head_bytes: int = Field(default=16 * 1024, ge=1024)
@@ -97,6 +103,9 @@ class LimitSettings(Group):
     body_seconds: float = Field(default=10.0, gt=0)
     body_rate: int = Field(default=64 * 1024, ge=1)
     idle_seconds: int = Field(default=30, ge=1)
+    database_seconds: float = Field(default=5.0, gt=0)
+    streams: int = Field(default=250, ge=1)
+    operator_streams: int = Field(default=25, ge=1)
     public_rate: int = Field(default=60_000, ge=1)
     address_rate: int = Field(default=600, ge=1)
     operator_rate: int = Field(default=600, ge=1)
@@ -132,6 +141,20 @@ def check_keys_url(url: str) -> str:
     return url
 
 
+def check_origin(origin: str) -> str:
+    """Return an origin as browsers write it: of https, or of this machine.
+
+    Raises:
+        ValueError: it is none.
+    """
+    parts = split_url(origin)
+    if parts is None or origin != f"{parts.scheme}://{parts.netloc}".lower() or "@" in origin:
+        raise ValueError("not https://HOST[:PORT], in lower case and without a path")
+    if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
+        raise ValueError("neither https nor on this machine")
+    return origin
+
+
 class IssuerSettings(Group):
     """Which JWTs are believed.
 
@@ -157,11 +180,13 @@ class CustomerSettings(IssuerSettings):
 
     account_claim: the claim that holds the account id; where the claims have another of this name
     and ``_verified``, that must be true. signing_keys: of packages; a snapshot made with none of
-    them is signed for with the key that its own record names.
+    them is signed for with the key that its own record names. origins: of the exchange's web
+    application, which may fetch packages from its pages.
     """
 
     account_claim: str = "sub"
     signing_keys: tuple[SettingsPath, ...] = ()
+    origins: tuple[Annotated[str, AfterValidator(check_origin)], ...] = ()
 
     @model_validator(mode="after")
     def _check_named(self) -> Self:

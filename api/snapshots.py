@@ -16,7 +16,7 @@ snapshot names as its predecessor is the last published one when it is published
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -178,6 +178,14 @@ def state_of(connection: sa.Connection, snapshot_id: str) -> State:
     if found is None:
         raise Unknown
     return State(found)
+
+
+def retired(connection: sa.Connection, snapshot_ids: Collection[str]) -> set[str]:
+    """Return those of some snapshots of which nothing is kept any more."""
+    query = sa.select(snapshots.c.snapshot_id).where(
+        snapshots.c.snapshot_id.in_(snapshot_ids), snapshots.c.state == State.RETIRED
+    )
+    return set(connection.scalars(query))
 
 
 def page(connection: sa.Connection, limit: int, before: int | None = None) -> list[Row]:

@@ -1,10 +1,10 @@
 """From a configured ledger source and an operator's request to the prover's ``snapshot.toml``.
 
 A source is a snapshot TOML of the operator's, without what differs from one snapshot to the next:
-``snapshot_id``, ``time``, the ``[chains]`` and ``[previous]`` (which may name ``old_signing``).
-What it names as evidence, proofs, coins and hidden sets are names of files to be uploaded. A
-request makes ``draft.toml`` of it, once; ``snapshot.toml`` is that with the predecessor, which is
-known when the snapshot is begun.
+``snapshot_id``, ``time``, the ``[chains]`` and ``[previous]`` (which may name ``old_signing`` and
+``abandoned``). What it names as evidence, proofs, coins and hidden sets are names of files to be
+uploaded. A request makes ``draft.toml`` of it, once; ``snapshot.toml`` is that with the
+predecessor, which is known when the snapshot is begun.
 
 Invariants: paths of keys and ledger are those that the source says, taken from its own folder; all
 others are ``uploads/NAME``, with names from a closed set. A request's values cannot become keys.
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -36,10 +36,17 @@ _GIVEN: Final = ("snapshot_id", "time", "chains")
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A chain's block at the snapshot's time; ``hash`` in hex."""
+    """A chain's block at the snapshot's time; ``hash`` and, of bitcoin, ``header`` in hex."""
 
     height: int
     hash: str
+    header: str | None = None
+
+    @property
+    def table(self) -> dict[str, int | str]:
+        """The block as the TOML has it."""
+        found: dict[str, int | str] = {"height": self.height, "hash": self.hash}
+        return found if self.header is None else found | {"header": self.header}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,27 +91,27 @@ def compose(source: Path, request: Request, folder: Path) -> str:
         if key in table:
             raise ProverError(f"{source}: {key}: comes with each snapshot, not with its source")
     previous = table.setdefault("previous", {})
-    if not isinstance(previous, dict) or previous.keys() - {"old_signing"}:
-        raise ProverError(f"{source}: previous: may have old_signing alone")
+    if not isinstance(previous, dict) or previous.keys() - {"abandoned", "old_signing"}:
+        raise ProverError(f"{source}: previous: may have abandoned and old_signing alone")
     _name_files(source, table)
     table["snapshot_id"] = request.snapshot_id
     table["time"] = datetime.fromtimestamp(request.time, UTC)
-    table["chains"] = {
-        name: {"height": block.height, "hash": block.hash} for name, block in request.blocks.items()
-    }
+    table["chains"] = {name: block.table for name, block in request.blocks.items()}
     draft = tomli_w.dumps(table)
     # As the first of all it must do, whatever came before it.
     _checked(folder, _with_previous(draft, None))
     return draft
 
 
-def settle_previous(folder: Path, last: Path | None) -> str:
+def settle_previous(folder: Path, last: Path | None, abandoned: Collection[str] = ()) -> str:
     """Return the text of ``snapshot.toml``: the draft, after the last published manifest.
+
+    ``abandoned`` are ids of snapshots that were signed to follow the same one, and erased.
 
     Raises:
         ProverError: what there is cannot follow it.
     """
-    text = _with_previous(_read(folder / DRAFT), last)
+    text = _with_previous(_read(folder / DRAFT), last, abandoned)
     _checked(folder, text)
     return text
 
@@ -115,7 +122,16 @@ def read_draft(folder: Path) -> SnapshotConfig:
     Raises:
         ProverError: it is damaged, or gone.
     """
-    return _checked(folder, _with_previous(_read(folder / DRAFT), None))
+    return parse_draft(folder, _read(folder / DRAFT))
+
+
+def parse_draft(folder: Path, text: str) -> SnapshotConfig:
+    """Return what the text of a draft in ``folder`` says, but for its predecessor.
+
+    Raises:
+        ProverError: it is refused.
+    """
+    return _checked(folder, _with_previous(text, None))
 
 
 def _read(file: Path) -> str:
@@ -154,14 +170,15 @@ def _checked(folder: Path, text: str) -> SnapshotConfig:
     return config
 
 
-def _with_previous(draft: str, last: Path | None) -> str:
+def _with_previous(draft: str, last: Path | None, abandoned: Collection[str] = ()) -> str:
     """Return the draft as one that follows the manifest ``last``; None: the first of all."""
     table = tomllib.loads(draft)
-    old_signing = table["previous"].get("old_signing")
+    old_signing, given = (table["previous"].get(key) for key in ("old_signing", "abandoned"))
+    table["previous"] = {"first": True} if last is None else {"manifest": str(last)}
+    if given is not None or abandoned:
+        table["previous"]["abandoned"] = [*(given or []), *sorted(abandoned)]
     if last is None:
-        table["previous"] = {"first": True}
         return tomli_w.dumps(table)
-    table["previous"] = {"manifest": str(last)}
     try:
         manifest = wire.read_record(wire.Manifest, last.read_bytes())
     except (OSError, wire.NotCanonical, wire.BadFields):

@@ -27,6 +27,15 @@ tokens: Final = sa.Table(
     sa.Column("revoked", sa.BigInteger),
 )
 
+# Of one row, made by the migration. id: as in a file of the folder; folder: its path, NULL until a
+# service began over it (`api.instance`).
+instance: Final = sa.Table(
+    "instance",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("folder", sa.Text),
+)
+
 # number: in order of creation. under_way: 1 in the states of `api.snapshots.UNDER_WAY`, else NULL;
 # being unique, it lets one snapshot be under way at a time. job: the one job that may change the
 # row. starts: how often a worker took that job up. stage, done, total, began: how far it got, began

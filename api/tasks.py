@@ -21,10 +21,10 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from api import snapshots
+from api import instance, snapshots
 from api.jobs import Kind, Task, step
 from api.observe import LOG
-from api.snapshots import Overtaken, State, States
+from api.snapshots import Overtaken, Row, State, States
 from api.sources import CONFIG
 from prover.errors import AssetsShort, ProverError
 from prover.progress import Progress
@@ -34,6 +34,9 @@ from prover.storage import fresh_file, sync_file
 
 # Beside the snapshot, for operators alone: it says by how much the assets fall short.
 SHORTFALL: Final = "short.txt"
+
+# The stage from which on a folder that is not there was erased by us.
+_ERASING: Final = "erasing"
 
 # How often progress is written, and an operator's wish to cancel is read.
 _REPORT_SECONDS: Final = 0.2
@@ -61,7 +64,7 @@ class Tasks:
 
     def prove(self, job: str, snapshot_id: str) -> None:
         """Make the snapshot's bundle, or go on with it."""
-        running = _Running(self._engine, job, snapshot_id, State.PROVING)
+        running = self._running(job, snapshot_id, State.PROVING)
         with running.ending(cancelled=State.CANCELLED, failed=State.FAILED):
             running.begin(frozenset({State.QUEUED, State.PROVING}))
             folder = self._folder / snapshot_id
@@ -77,7 +80,7 @@ class Tasks:
 
     def publish(self, job: str, snapshot_id: str) -> None:
         """Put the bundle into every target."""
-        running = _Running(self._engine, job, snapshot_id, State.PUBLISHING)
+        running = self._running(job, snapshot_id, State.PUBLISHING)
         with running.ending(cancelled=State.UNPUBLISHED, failed=State.UNPUBLISHED):
             running.begin(frozenset({State.PUBLISHING}))
             for number, target in enumerate(self._targets):
@@ -100,35 +103,51 @@ class Tasks:
 
     def retire(self, job: str, snapshot_id: str) -> None:
         """Erase all that the service keeps of a snapshot; what was published stays."""
-        running = _Running(self._engine, job, snapshot_id, State.RETIRING)
+        running = self._running(job, snapshot_id, State.RETIRING)
         with running.ending(cancelled=State.RETIRING, failed=State.RETIRING):
-            running.begin(frozenset({State.RETIRING}))
+            row = running.begin(frozenset({State.RETIRING}))
             folder = self._folder / snapshot_id
             if folder.exists():
+                running.note(_ERASING)
                 shutil.rmtree(folder)
+            elif row.stage != _ERASING:  # no run before this one found it there
+                raise ProverError(
+                    f"{folder} is not there, so nothing was erased. If it is gone for good, make "
+                    "an empty folder of this name, and retire the snapshot again"
+                )
             sync_file(self._folder)  # nothing comes back once the state says that it is gone
             running.settle(State.RETIRED)
+
+    def _running(self, job: str, snapshot_id: str, during: State) -> _Running:
+        return _Running(self._engine, self._folder, job, snapshot_id, during)
 
 
 class _Running:
     """One run of a job: what it writes of its snapshot, as long as the snapshot is the job's."""
 
-    def __init__(self, engine: sa.Engine, job: str, snapshot_id: str, during: State) -> None:
+    def __init__(
+        self, engine: sa.Engine, folder: Path, job: str, snapshot_id: str, during: State
+    ) -> None:
         self._engine = engine
+        self._folder = folder
         self.job = job
         self.snapshot_id = snapshot_id
         self._during = during
 
-    def begin(self, origin: States) -> None:
-        """Take the job up.
+    def begin(self, origin: States) -> Row:
+        """Take the job up; return its snapshot.
 
         Raises:
             Cancelled: the operator wished it before.
             Overtaken: the snapshot is another job's, or this one is done.
+            Foreign: the folder is not the one that the database serves.
         """
         try:
             with self._transaction() as connection:
                 snapshots.take_up(connection, self.snapshot_id, self.job, origin, self._during)
+            with self._transaction() as connection:
+                instance.check(connection, self._folder)
+                return snapshots.find(connection, self.snapshot_id)
         except Overtaken:
             with self._transaction() as connection:
                 row = snapshots.find(connection, self.snapshot_id)
@@ -163,6 +182,16 @@ class _Running:
                 self.settle(failed, detail=_told(error, self.job))
         except Overtaken:
             LOG.info("job overtaken", extra={"job": self.job})
+
+    def note(self, stage: str) -> None:
+        """Write that a stage begins, before it does.
+
+        Raises:
+            Overtaken: the snapshot is another job's.
+        """
+        progress = {"stage": stage, "done": 0, "total": None, "began": time.time()}
+        with self._transaction() as connection:
+            snapshots.report(connection, self.snapshot_id, self.job, progress)
 
     @contextmanager
     def reporting(self) -> Iterator[Progress]:

@@ -15,18 +15,13 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Final
 
-import sqlalchemy as sa
 from fastapi.concurrency import run_in_threadpool
 
 from api import snapshots
+from api.gate import Gate
+from api.preflight import check_upload
 from api.problems import Problem, ServiceCode
-from api.sources import UPLOADS, Kind, Slot, read_draft, slots
-from prover.assets.bitcoin import read_coin_rows
-from prover.assets.ethereum import read_proof
-from prover.assets.evidence import check_list
-from prover.assets.hidden import read_opening, read_set
-from prover.config import SnapshotConfig
-from prover.errors import ProverError
+from api.sources import UPLOADS, Slot, read_draft, slots
 from prover.snapshot import discard_evidence
 from prover.storage import sync_file
 
@@ -74,8 +69,8 @@ def find_slot(folder: Path, name: str) -> Slot:
     return slot
 
 
-def accept(engine: sa.Engine, snapshot_id: str, folder: Path, file: Path, slot: Slot) -> None:
-    """Check a received file by itself, and let it stand where the prover reads it.
+def accept(database: Gate, snapshot_id: str, folder: Path, file: Path, slot: Slot) -> None:
+    """Check a received file (`api.preflight`), and let it stand where the prover reads it.
 
     Raises:
         Problem: the prover refuses it; the detail names row, column and rule.
@@ -83,30 +78,11 @@ def accept(engine: sa.Engine, snapshot_id: str, folder: Path, file: Path, slot: 
         ProverError: a manifest over its evidence was signed.
     """
     config = read_draft(folder)
-    try:
-        _check(file, slot, config)
-    except ProverError as error:
-        detail = str(error).replace(f"{file.parent}/", "")
-        raise Problem(ServiceCode.EVIDENCE_REFUSED, detail) from None
-    with engine.begin() as connection:
+    check_upload(file, slot, config)
+    with database.begin() as connection:
         snapshots.touch(connection, snapshot_id, snapshots.OPEN)
         discard_evidence(config, folder)
         uploads = folder / UPLOADS
         uploads.mkdir(mode=0o700, exist_ok=True)
         file.rename(uploads / slot.name)
         sync_file(uploads)
-
-
-def _check(file: Path, slot: Slot, config: SnapshotConfig) -> None:
-    match slot.kind:
-        case Kind.LIST:
-            check_list(file, config.assets)
-        case Kind.PROOF:
-            read_proof(file)
-        case Kind.COINS:
-            for _ in read_coin_rows(file):
-                pass
-        case Kind.HIDDEN_SET:
-            read_set(file)
-        case Kind.HIDDEN_OPENING:
-            read_opening(file)

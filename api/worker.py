@@ -1,8 +1,9 @@
 """The worker: the process in which snapshots are proved, published and erased.
 
-Invariants: one of a service folder works at a time, the one that holds the lock on ``worker.lock``;
-others stand by, and the kernel drops the lock when its holder dies. A worker may end at any moment,
-so it ends at once when it is told to; what it was at, the next one goes on with.
+Invariants: one of a database works at a time, the one that holds its lock (`api.lock`), and one of
+a folder, by the lock on ``worker.lock``; others stand by. Both locks are dropped when their holder
+dies. A worker may end at any moment, so it ends at once when it is told to, cannot go on, or lost
+its lock; what it was at, the next one goes on with.
 """
 
 from __future__ import annotations
@@ -11,10 +12,14 @@ import os
 import signal
 import threading
 from contextlib import ExitStack
-from typing import Final
+from typing import Final, NoReturn
 
-from api.database import migrate, open_database
+import sqlalchemy as sa
+
+from api.database import migrated
+from api.instance import settle
 from api.jobs import run_jobs
+from api.lock import hold_lock
 from api.observe import LOG
 from api.settings import Settings
 from api.tasks import Tasks
@@ -28,35 +33,50 @@ _POLL_SECONDS: Final = 0.5
 _NICENESS: Final = 10
 
 
-def work(settings: Settings) -> None:
-    """Work until SIGINT or SIGTERM.
+def work(settings: Settings) -> NoReturn:
+    """Work until SIGINT or SIGTERM, or until something fails; then end the process.
 
-    Raises:
-        ProverError: the database cannot be used.
+    Threads of the job in hand are not waited for. The log says what failed.
     """
     os.umask(0o077)
     os.nice(_NICENESS)
     told = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: told.set())
-    settings.snapshots.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as held:
+    code = 0
+    try:
+        _work(settings, told)
+    except Exception as error:
+        LOG.critical("worker failed", exc_info=error)
+        code = 1
+    os._exit(code)
+
+
+def _work(settings: Settings, told: threading.Event) -> None:
+    """Stand by until no other worker is at work, then work until told to end.
+
+    Raises:
+        ProverError: the database cannot be used, or serves another folder.
+        sqlalchemy.exc.SQLAlchemyError, OSError: database or folder is gone.
+    """
+    with migrated(settings.database_url) as engine:
+        settle(engine, settings.snapshots)
         while not told.is_set():
-            try:
-                held.enter_context(locked(settings.folder / _LOCK, "another worker is at work"))
-            except ProverError:
-                told.wait(_POLL_SECONDS)
-                continue
-            _begin(settings)
-            told.wait()
-            # Threads of the job in hand are not waited for: it is gone on with.
-            os._exit(0)
+            with ExitStack() as held:
+                try:
+                    held.enter_context(locked(settings.folder / _LOCK, "another worker is at work"))
+                    check_lock = hold_lock(engine, held)
+                except ProverError:
+                    told.wait(_POLL_SECONDS)
+                    continue
+                settle(engine, settings.snapshots)  # another one may serve it by now
+                _begin(engine, settings)
+                while not told.wait(_POLL_SECONDS):
+                    check_lock()
 
 
-def _begin(settings: Settings) -> None:
+def _begin(engine: sa.Engine, settings: Settings) -> None:
     """Begin to run jobs."""
-    engine = open_database(settings.database_url)
-    migrate(engine)
     targets = [settings.published.absolute().as_uri(), *settings.publish_to]
     tasks = Tasks(engine, settings.snapshots, targets, settings.jobs)
     run_jobs(engine, tasks.by_kind())

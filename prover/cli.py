@@ -157,6 +157,7 @@ def prove(
         ),
     ] = None,
     as_json: Json = False,
+    allow_future: Annotated[bool, typer.Option("--allow-future", hidden=True)] = False,
 ) -> None:
     """Make the bundle DIR/public, or go on with it where an earlier run was interrupted."""
     started = time.monotonic()
@@ -164,7 +165,7 @@ def prove(
     shown = Shown(is_printed=is_shown and not as_json)
     try:
         with shown_progress() as progress:
-            snapshot = make_snapshot(config, out, jobs, progress, shown)
+            snapshot = make_snapshot(config, out, jobs, progress, shown, allow_future=allow_future)
     except (ProverError, OSError):
         if is_shown and as_json and shown.ledger is not None:
             _print(as_json, {"ledger": shown.ledger}, "")

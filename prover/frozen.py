@@ -24,6 +24,7 @@ from verifier.keys import is_signed, sign
 from verifier.manifest import rotation_body
 from verifier.params import CAPACITIES, ID_BYTES, MAX_MANIFEST_BYTES, PAGE_SIZES
 from verifier.statement import manifest_digest
+from verifier.verify import utc_text
 
 SALT_BYTES = 32
 
@@ -106,7 +107,7 @@ def freeze(
                 f"{path.parent}: this snapshot was begun with another {changed}; "
                 "restore it, or begin anew in another folder"
             )
-    previous, before, rotation = _predecessor(config, signing)
+    previous, before, rotation = predecessor(config, signing)
     toml_digest, public_key, master_digest, prover_version = now
     frozen = Frozen(
         before=before,
@@ -124,12 +125,15 @@ def freeze(
     return frozen
 
 
-def _predecessor(
+def predecessor(
     config: SnapshotConfig, signing: Ed25519PrivateKey
 ) -> tuple[bytes, tuple[Room, ...], tuple[wire.Rotation, ...]]:
     """Check the previous manifest; return its digest, the room that its assets had, and a rotation.
 
     There is a rotation if the key has changed.
+
+    Raises:
+        ProverError: it is not a fit predecessor.
     """
     if config.previous_manifest is None:
         return bytes(ID_BYTES), (), ()
@@ -144,7 +148,10 @@ def _predecessor(
     if not is_signed(manifest.public_key, "manifest-signature", data, signature):
         raise ProverError(f"{path}: manifest.sig is no signature of it by its own key")
     if manifest.snapshot_id == config.snapshot_id or manifest.time >= config.time:
-        raise ProverError(f"{path}: the previous snapshot must have another id and be earlier")
+        raise ProverError(
+            f"{path}: the previous snapshot must have another id and be earlier; "
+            f"it is {manifest.snapshot_id}, of {utc_text(manifest.time)}"
+        )
     if manifest.exchange != config.exchange:
         raise ProverError(f"{path}: of another exchange")
     capacities = {asset.capacity for asset in manifest.assets}

@@ -7,7 +7,7 @@ they still say the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,25 +148,45 @@ class Inputs:
 
     def _read_evidence(self) -> dict[str, bytes]:
         """Return the files to freeze: of each asset, and of what its hidden sets open to."""
-        config = self.config
         self.progress.stage("checking ownership signatures", None)
-        sets, openings = load_hidden(config.hidden, config.assets)
-        files = build_evidence(
-            config.evidence,
-            config.assets,
-            self.messages,
-            self.progress.reach,
-            {code: Backing(hidden=hidden) for code, hidden in sets.items()},
-            blocks=config.chains,
-            headers=config.headers,
+        files, openings = gather_evidence(
+            self.config, self.public_key, self.messages, self.progress.reach
         )
-        stated = state(config, self.public_key)
-        for asset in config.assets:
-            check_hidden(stated, asset, wire.read_record(wire.Evidence, files[asset.code]))
         opened = {
             f"{code}{OPENED}": wire.write_record(openings.get(code, Opened())) for code in files
         }
         return files | opened
+
+
+def gather_evidence(
+    config: SnapshotConfig,
+    public_key: bytes,
+    messages: Mapping[str, str],
+    progress: Callable[[int], None],
+) -> tuple[dict[str, bytes], dict[str, Opened]]:
+    """Read lists, proofs, coins, hidden sets and openings, and check them as a verifier does.
+
+    ``messages`` is what is signed, by chain; ``progress`` is called with the number of signatures
+    checked so far. Return each asset's evidence file, and what hidden sets open to, of those assets
+    that have some.
+
+    Raises:
+        ProverError: something is refused; the message names file, row and column.
+    """
+    sets, openings = load_hidden(config.hidden, config.assets)
+    files = build_evidence(
+        config.evidence,
+        config.assets,
+        messages,
+        progress,
+        {code: Backing(hidden=hidden) for code, hidden in sets.items()},
+        blocks=config.chains,
+        headers=config.headers,
+    )
+    stated = state(config, public_key)
+    for asset in config.assets:
+        check_hidden(stated, asset, wire.read_record(wire.Evidence, files[asset.code]))
+    return files, openings
 
 
 def read_source(config: SnapshotConfig, work_dir: Path, progress: Progress, jobs: int) -> Ledger:

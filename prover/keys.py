@@ -135,6 +135,10 @@ class SigningLog:
         found = (signed.digest for signed in self._entries() if signed.snapshot_id == snapshot_id)
         return next(found, None)
 
+    def followers(self, previous: bytes) -> set[str]:
+        """Return the ids of the snapshots signed to follow the manifest of a digest, or zeros."""
+        return {signed.snapshot_id for signed in self._entries() if signed.previous == previous}
+
     def check(self, snapshot_id: str, previous: bytes, abandoned: Collection[str]) -> None:
         """Check that a snapshot may follow the manifest of digest ``previous``, or zeros.
 
@@ -143,16 +147,14 @@ class SigningLog:
         Raises:
             ProverError: another snapshot is signed as the one after the same manifest.
         """
-        for signed in self._entries():
-            others = signed.previous == previous and signed.snapshot_id != snapshot_id
-            if others and signed.snapshot_id not in abandoned:
-                before = "the same manifest" if any(previous) else "none: as the first one"
-                raise ProverError(
-                    f"{self.path}: this key has signed snapshot {signed.snapshot_id} already, to "
-                    f"follow {before}; two are evidence of fraud. Name its manifest.msgpack under "
-                    "[previous] manifest; or, if nobody ever got it, its id under [previous] "
-                    "abandoned, and delete its bundle"
-                )
+        for other in self.followers(previous) - {snapshot_id, *abandoned}:
+            before = "the same manifest" if any(previous) else "none: as the first one"
+            raise ProverError(
+                f"{self.path}: this key has signed snapshot {other} already, to follow {before}; "
+                "two are evidence of fraud. Name its manifest.msgpack under [previous] manifest; "
+                "or, if nobody ever got it, its id under [previous] abandoned, and delete its "
+                "bundle"
+            )
 
     def record(self, signing: Signed, abandoned: Collection[str] = ()) -> None:
         """Append a line and sync it, unless that very line stands there.

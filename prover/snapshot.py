@@ -36,6 +36,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from prover.assets.evidence import evidence_total
 from prover.assets.hidden import Opened
 from prover.bundle import Balance, signing_keys, write_bundle
+from prover.clock import check_time
 from prover.config import AssetConfig, SnapshotConfig, parse_config
 from prover.errors import AssetsShort, ProverError
 from prover.frozen import Frozen, freeze
@@ -158,17 +159,23 @@ def make_snapshot(
     jobs: int = 1,
     progress: Progress | None = None,
     witness: Witness | None = None,
+    *,
+    allow_future: bool = False,
 ) -> Snapshot:
     """Make the snapshot that a TOML file describes, or go on with it where it was interrupted.
 
     ``jobs`` is the number of threads; it does not show in the result. ``witness`` is told of the
     inputs; what was frozen by an earlier run is compared with them then, which takes reading them.
+    ``allow_future`` is for those who test what such a snapshot does to its readers: see
+    `prover.clock`.
 
     Raises:
         ProverError: the input is refused, or ``out`` holds something else.
         AssetsShort: the assets do not cover the liabilities; no bundle is made.
     """
     config, toml = read_config(file)
+    if not allow_future:
+        check_time(config.time, f"{file}: time")
     signing, master = read_signing_key(config.signing_key), read_master_key(config.master_key)
     private, public = out / PRIVATE, out / PUBLIC
     out.mkdir(parents=True, exist_ok=True)
@@ -218,6 +225,31 @@ def make_snapshot(
     return Snapshot(public, config.snapshot_id, digest, made=True)
 
 
+def check_unsigned(config: SnapshotConfig) -> None:
+    """Check that the key has not signed a manifest for the snapshot's id, in whatever folder.
+
+    Raises:
+        ProverError: it has.
+    """
+    if SigningLog(config.signing_key).digest_of(config.snapshot_id) is not None:
+        raise ProverError(
+            f"{config.signing_key}: this key has signed a manifest for snapshot "
+            f"{config.snapshot_id} already"
+        )
+
+
+def check_follows(config: SnapshotConfig, previous: bytes) -> None:
+    """Check that no key of a snapshot has signed another one to follow the same manifest.
+
+    ``previous`` is that manifest's digest, or zeros for the first snapshot.
+
+    Raises:
+        ProverError: one has, and its snapshot is not abandoned.
+    """
+    for key in signing_keys(config):
+        SigningLog(key).check(config.snapshot_id, previous, config.abandoned)
+
+
 def discard_evidence(config: SnapshotConfig, out: Path) -> None:
     """Let go of the frozen evidence of a run that ended early: the next reads the lists anew.
 
@@ -248,15 +280,10 @@ def _begin(
     if not record.exists():
         if public.exists():
             raise ProverError(f"{public} exists already; nothing is overwritten")
-        if SigningLog(config.signing_key).digest_of(config.snapshot_id) is not None:
-            raise ProverError(
-                f"{config.signing_key}: this key has signed a manifest for snapshot "
-                f"{config.snapshot_id} already"
-            )
+        check_unsigned(config)
     untouched = not (private / LEDGER).exists()
     frozen = freeze(record, config, toml, signing, master, replaceable=untouched)
-    for key in signing_keys(config):
-        SigningLog(key).check(config.snapshot_id, frozen.previous, config.abandoned)
+    check_follows(config, frozen.previous)
     return frozen
 
 

@@ -8,15 +8,14 @@ with one line for each reason: what was not tested, and how many tests that was.
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
-import tempfile
 from collections import Counter
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.postgresql import postgres_server
 
 # No test is timed, and a failure prints what reproduces it.
 settings.register_profile(
@@ -86,34 +85,8 @@ def test_cases() -> Path:
     return outside_folder("ASSAY_TEST_CASES", "captured data of the main networks")
 
 
-def postgresql_tool(name: str) -> str:
-    """Return the path of a PostgreSQL program, or skip; Debian keeps them out of PATH."""
-    debian = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
-    found = shutil.which(name) or (str(debian[-1]) if debian else None)
-    if found is None:
-        pytest.skip(f"PostgreSQL: it is not installed, no {name}")
-    return found
-
-
 @pytest.fixture(scope="session")
 def postgresql_url() -> Iterator[str]:
-    """Start a private PostgreSQL server on a Unix socket; return its SQLAlchemy URL."""
-    initdb, pg_ctl = postgresql_tool("initdb"), postgresql_tool("pg_ctl")
-    # PostgreSQL refuses to run as root; its package brings a user for it.
-    user = "postgres" if os.geteuid() == 0 else None
-    folder = Path(tempfile.mkdtemp(prefix="assay-pg-"))
-    if user:
-        shutil.chown(folder, user)
-    data = folder / "data"
-
-    def run(*command: str) -> None:
-        subprocess.run(command, user=user, cwd=folder, check=True, stdout=subprocess.DEVNULL)
-
-    options = f"-k {folder} -c listen_addresses= -c fsync=off"
-    run(initdb, "-D", str(data), "-U", "assay", "-A", "trust", "-E", "UTF8", "--no-sync")
-    run(pg_ctl, "-D", str(data), "-l", str(folder / "log"), "-w", "-o", options, "start")
-    try:
-        yield f"postgresql+psycopg://assay@/postgres?host={folder}"
-    finally:
-        run(pg_ctl, "-D", str(data), "-m", "immediate", "-w", "stop")
-        shutil.rmtree(folder)
+    """Start a private PostgreSQL server; return its SQLAlchemy URL."""
+    with postgres_server() as server:
+        yield server.url

@@ -484,7 +484,7 @@ def utc_text(seconds: int, form: str = RFC3339) -> str:
     """Return a time, in Unix seconds, as text of a form of `datetime.strftime`."""
     try:
         return datetime.fromtimestamp(seconds, UTC).strftime(form)
-    except (OverflowError, ValueError):  # after the year 9999
+    except (OSError, OverflowError, ValueError):  # after the year 9999
         return f"{seconds} seconds after 1970"
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from prover.config import AssetConfig
 from prover.errors import Code, InputError, ProverError, Refusals
 from verifier import wire
 from verifier.evidence import ledger_units
-from verifier.ownership import Address, OwnershipError, check_ownership, parse_address
+from verifier.ownership import OwnershipError, check_ownership, parse_address
 from verifier.ownership.contract import CONTRACT_FORMAT, contract_signature
 from verifier.params import ASSETS_LIMIT, EVIDENCE_VERSION, MAX_EVIDENCE_BYTES
 from verifier.reserves import BIP127, Reserves
@@ -62,6 +61,11 @@ class _Row:
     def owner(self) -> tuple[str, str]:
         """Who signs: chain and address."""
         return self.chain, self.address
+
+    @property
+    def entry(self) -> wire.OwnershipSignature:
+        """Its signature, as evidence has it."""
+        return wire.OwnershipSignature(self.address, self.chain, self.format, self.signature)
 
     def error(self, column: str, code: Code, words: str, remedy: str = "") -> InputError:
         """Return the error that a column of this row breaks the rule that ``words`` tell."""
@@ -106,13 +110,28 @@ def build_evidence(
     }
 
 
-def check_list(file: Path, assets: Sequence[AssetConfig]) -> None:
-    """Check one list by itself, but for what is signed.
+def check_list(
+    file: Path,
+    assets: Sequence[AssetConfig],
+    messages: Mapping[str, str],
+    progress: Callable[[int], None],
+) -> None:
+    """Check one list by itself: its rows, and the signatures that need nothing beside it.
+
+    A BIP-127 transaction needs the coins that it spends; an address may be signed for in another
+    list. ``progress`` is called with the number of signatures seen so far.
 
     Raises:
         ProverError: a row breaks a rule; the message names file, row and column.
     """
-    _read_rows([file], assets)
+    refusals = Refusals()
+    signed = _signing_rows(_read_rows([file], assets), refusals)
+    for number, row in enumerate(signed.values(), 1):
+        if (row.chain, row.format) != ("bitcoin", BIP127):
+            with refusals.part():
+                _check_signature(row, Reserves((), (), {}), messages[row.chain])
+        progress(number)
+    refusals.settle()
 
 
 def _read_rows(files: Sequence[Path], assets: Sequence[AssetConfig]) -> list[_Row]:
@@ -162,49 +181,28 @@ def _checked_signatures(
     progress: Callable[[int], None],
 ) -> Signatures:
     """Return the signature of every (chain, address) of the rows."""
-    signed = _signing_rows(rows)
-    signatures = {
-        owner: wire.OwnershipSignature(row.address, row.chain, row.format, row.signature)
-        for owner, row in sorted(signed.items())
-    }
+    refusals = Refusals()
+    signed = _signing_rows(rows, refusals)
+    for row in rows:
+        if row.owner not in signed:
+            with refusals.part():
+                words = "missing, on every row of this address"
+                raise row.error("signature", Code.NO_SIGNATURE, words)
+    refusals.settle()
+    signatures = {owner: row.entry for owner, row in sorted(signed.items())}
     addresses = {owner: parse_address(*owner) for owner in signatures}
     reserves = Reserves(signatures.values(), coins, addresses)
-    refusals = Refusals()
-    for number, (owner, row) in enumerate(signed.items(), 1):
-        check = partial(_check_signature, reserves, signatures[owner], addresses[owner])
-        message = messages[row.chain]
+    for number, row in enumerate(signed.values(), 1):
         with refusals.part():
-            try:
-                check(message)
-            except OwnershipError as error:
-                remedy = what_was_signed(check, message) if error.is_of_another else ""
-                words = error.message
-                raise row.error("signature", Code.BAD_SIGNATURE, words, remedy) from None
+            _check_signature(row, reserves, messages[row.chain])
         progress(number)
     refusals.settle()
     return signatures
 
 
-def _check_signature(
-    reserves: Reserves, entry: wire.OwnershipSignature, address: Address, message: str
-) -> None:
-    """Check what can be known of a signature without a node.
-
-    Raises:
-        OwnershipError: it does not hold.
-    """
-    if (entry.chain, entry.format) == ("bitcoin", BIP127):
-        reserves.check(entry, message)
-    elif entry.format == CONTRACT_FORMAT:
-        contract_signature(address, entry.text)
-    else:
-        check_ownership(address, message, entry.format, entry.text)
-
-
-def _signing_rows(rows: Sequence[_Row]) -> dict[tuple[str, str], _Row]:
-    """Return the first row of every (chain, address) that has its signature."""
+def _signing_rows(rows: Sequence[_Row], refusals: Refusals) -> dict[tuple[str, str], _Row]:
+    """Return, for every (chain, address) that is signed for, the first row with the signature."""
     signed: dict[tuple[str, str], _Row] = {}
-    refusals = Refusals()
     for row in rows:
         if row.signature or row.format:
             earlier = signed.setdefault(row.owner, row)
@@ -212,13 +210,31 @@ def _signing_rows(rows: Sequence[_Row]) -> dict[tuple[str, str], _Row]:
                 with refusals.part():
                     words = f"this address has another one in {earlier.where}"
                     raise row.error("signature", Code.TWO_SIGNATURES, words)
-    for row in rows:
-        if row.owner not in signed:
-            with refusals.part():
-                words = "missing, on every row of this address"
-                raise row.error("signature", Code.NO_SIGNATURE, words)
-    refusals.settle()
     return signed
+
+
+def _check_signature(row: _Row, reserves: Reserves, message: str) -> None:
+    """Check what can be known of a row's signature without a node.
+
+    Raises:
+        InputError: it does not hold; the message tells what was signed, if that can be told.
+    """
+    address = parse_address(*row.owner)
+
+    def check(text: str) -> None:
+        if (row.chain, row.format) == ("bitcoin", BIP127):
+            reserves.check(row.entry, text)
+        elif row.format == CONTRACT_FORMAT:
+            contract_signature(address, row.signature)
+        else:
+            check_ownership(address, text, row.format, row.signature)
+
+    try:
+        check(message)
+    except OwnershipError as error:
+        remedy = what_was_signed(check, message) if error.is_of_another else ""
+        words = error.message
+        raise row.error("signature", Code.BAD_SIGNATURE, words, remedy) from None
 
 
 def evidence_total(asset: AssetConfig, evidence: wire.Evidence) -> int:

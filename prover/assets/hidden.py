@@ -229,6 +229,15 @@ def check_hidden(stated: Statement, asset: AssetConfig, evidence: wire.Evidence)
         raise ProverError(f"asset {asset.code}: the evidence adds up to 2^96 ledger units or more")
 
 
+def check_set(path: Path, stated: Statement, asset: AssetConfig) -> None:
+    """Check a file of a set of hidden keys by itself, as one of an asset of a snapshot.
+
+    Raises:
+        ProverError: unreadable or malformed, or a verifier would reject it.
+    """
+    _check(stated, asset, (read_set(path),), ())
+
+
 def read_set(path: Path) -> wire.HiddenSet:
     """Read a file of a set of hidden keys, as it stands.
 

@@ -71,7 +71,7 @@ class Provider:
     """What a provider serves now: its keys, and how it misbehaves.
 
     body: sent in place of the key set; status: of every answer; delay: seconds before each.
-    fetches: of the key set so far.
+    fetches: of the key set so far; waiting: answers that are delayed now.
     """
 
     def __init__(self, port: int) -> None:
@@ -84,11 +84,18 @@ class Provider:
         self.location: str | None = None
         self.delay = 0.0
         self.fetches = 0
+        self.waiting = 0
         self.strangers: list[str] = []
 
     def answer(self, path: str) -> bytes | None:
         """Return the body at a path, None if there is nothing."""
+        body = self._answer(path)  # as it is when it is asked for
+        self.waiting += 1
         time.sleep(self.delay)
+        self.waiting -= 1
+        return body
+
+    def _answer(self, path: str) -> bytes | None:
         if path == "/.well-known/openid-configuration":
             described = {"issuer": self.described_issuer, "jwks_uri": self.keys_url}
             return json.dumps(described).encode()

@@ -41,10 +41,19 @@ class Server:
     port: int
 
     def request(
-        self, path: str, method: str = "GET", body: bytes | str | None = None, **headers: str
+        self,
+        path: str,
+        method: str = "GET",
+        body: bytes | str | None = None,
+        *,
+        source: str = "127.0.0.1",
+        **headers: str,
     ) -> Answer:
-        """Send one request with ``path`` exactly as written (no normalisation by a client)."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        """Send one request with ``path`` exactly as written (no normalisation by a client), from
+        an address of this machine."""
+        connection = http.client.HTTPConnection(
+            "127.0.0.1", self.port, timeout=10, source_address=(source, 0)
+        )
         with contextlib.closing(connection):
             fields = {name.replace("_", "-"): value for name, value in headers.items()}
             connection.request(method, path, body, fields)

@@ -19,6 +19,7 @@ import verifier
 from api import snapshots
 from api.customers import Packages
 from api.database import migrate, open_database
+from api.gate import Gate
 from api.problems import Problem, ServiceCode
 from api.settings import SQLITE_FILE
 from api.snapshots import State
@@ -31,6 +32,7 @@ from tests.e2e.service import Answer, Service, running
 from verifier import wire
 
 AUDIENCE = "assay"
+APP = "https://app.exchange.example"
 MSGPACK, JSON = "application/vnd.msgpack", "application/json"
 KEY, OTHER, RSA = Key("k1"), Key("k1"), Key("rsa", "RS256")
 
@@ -101,6 +103,7 @@ issuer = "{served.issuer}"
 audience = "{AUDIENCE}"
 keys_url = "{served.keys_url}"
 account_claim = "account"
+origins = ["{APP}", "http://localhost:3000"]
 """
         with running(folder, settings, "--no-worker") as service:
             accounts = list(balances(root / "exchange" / "ledger.csv"))
@@ -224,6 +227,58 @@ def test_nobody_gets_the_package_of_another(exchange: Exchange) -> None:
         assert answer.status == 405
 
 
+def allowed(answer: Answer) -> str | None:
+    """Return whose pages may read an answer."""
+    assert "origin" in answer.headers["vary"].lower().split(", ")[-1]
+    return answer.headers.get("access-control-allow-origin")
+
+
+def test_pages_of_the_exchanges_origins_may_fetch_packages(exchange: Exchange) -> None:
+    token = exchange.token(exchange.accounts[0])
+    for origin in (APP, "http://localhost:3000"):
+        asked = {"Origin": origin, "Access-Control-Request-Method": "GET"}
+        answer = exchange.service.request(
+            "/me/inclusion/one", "OPTIONS", **asked, Access_Control_Request_Headers="authorization"
+        )
+        assert (answer.status, answer.body, allowed(answer)) == (204, b"", origin)
+        assert answer.headers["access-control-allow-methods"] == "GET"
+        assert answer.headers["access-control-allow-headers"] == "Authorization"
+        assert "access-control-allow-credentials" not in answer.headers
+        for answer in (
+            exchange.ask(token, Origin=origin),
+            exchange.ask(None, Origin=origin),
+            exchange.ask(token, "/me/inclusion/none", Origin=origin),
+            exchange.ask(token, "/me/nothing", Origin=origin),
+            exchange.ask(token, Origin=origin, Accept="text/html"),
+        ):
+            assert allowed(answer) == origin
+        assert exchange.ask(token, Origin=origin).body == exchange.package(exchange.accounts[0])
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://evil.example",
+        "http://app.exchange.example",
+        "https://app.exchange.example:8443",
+        "https://app.exchange.example.evil.example",
+        "https://APP.exchange.example",
+        "https://app.exchange.example/",
+        "null",
+        "*",
+        "",
+    ],
+)
+def test_no_other_page_may_read_them(exchange: Exchange, origin: str) -> None:
+    token = exchange.token(exchange.accounts[0])
+    assert allowed(exchange.ask(token, Origin=origin)) is None
+    answer = exchange.service.request("/me/inclusion/one", "OPTIONS", Origin=origin)
+    assert allowed(answer) is None
+    for path in ("/operator/snapshots", "/healthz", "/metrics"):
+        answer = exchange.service.request(path, Origin=APP)
+        assert "access-control-allow-origin" not in answer.headers
+
+
 def test_an_account_id_is_canonical_before_it_is_looked_up(exchange: Exchange) -> None:
     account = exchange.accounts[3]
     assert exchange.ask(exchange.token(f" {account.upper()}\n")).body == exchange.package(account)
@@ -298,6 +353,14 @@ def test_no_bent_token_is_accepted(exchange: Exchange) -> None:
     assert exchange.provider.strangers == []
 
 
+def test_a_new_key_is_taken_at_once_whatever_others_send(exchange: Exchange) -> None:
+    new, junk = Key("new"), Key("junk")
+    account = exchange.accounts[0]
+    assert exchange.ask(junk.sign(exchange.claims(account))).status == 401
+    exchange.provider.keys = (KEY, RSA, new)
+    assert exchange.ask(new.sign(exchange.claims(account))).body == exchange.package(account)
+
+
 def test_tokens_in_the_wrong_place_are_none(exchange: Exchange) -> None:
     token = exchange.token(exchange.accounts[0])
     for headers in (
@@ -362,7 +425,7 @@ def test_a_snapshot_that_is_retired_while_it_is_opened_is_gone(
 ) -> None:
     add_snapshots(tmp_path, {"one": State.PUBLISHED})
     engine = open_database(f"sqlite:///{tmp_path / SQLITE_FILE}")
-    packages = Packages(engine, exchange.service.folder / "snapshots", ())
+    packages = Packages(Gate(engine, 30), exchange.service.folder / "snapshots", ())
     state_of = snapshots.state_of
 
     def then_retired(connection: sa.Connection, snapshot_id: str) -> State:

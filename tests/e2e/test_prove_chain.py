@@ -107,6 +107,23 @@ def test_the_old_key_must_be_the_one_that_signed(tmp_path: Path, first: Path) ->
         make_snapshot(config, tmp_path / "out")
 
 
+@pytest.mark.parametrize("moment", ["2062-11-28T00:00:00Z", "9999-12-31T23:59:59Z"])
+def test_a_snapshot_of_the_future_is_not_begun(tmp_path: Path, moment: str) -> None:
+    config = following(tmp_path, "one", moment)
+    with pytest.raises(ProverError, match=f"time: {moment} is in the future"):
+        make_snapshot(config, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert not list(tmp_path.rglob("*.log"))  # nothing was signed for its id
+
+
+def test_nothing_follows_a_snapshot_of_the_future(tmp_path: Path) -> None:
+    ahead = following(tmp_path, "one", "2062-11-28T00:00:00Z")
+    first = make_snapshot(ahead, tmp_path / "out", allow_future=True).bundle
+    config = following(tmp_path, "two", SECOND, manifest_of(first), tmp_path / "one")
+    with pytest.raises(ProverError, match="be earlier; it is one, of 2062-11-28T00:00:00Z"):
+        make_snapshot(config, tmp_path / "two" / "out")
+
+
 @pytest.mark.parametrize("file", ["manifest.msgpack", "manifest.sig"])
 def test_a_damaged_predecessor_is_refused(tmp_path: Path, first: Path, file: str) -> None:
     config = following(tmp_path, "two", SECOND, manifest_of(first), tmp_path / "one")

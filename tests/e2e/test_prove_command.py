@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.exchange import Assay, files, sample
+from tests.e2e.exchange import Assay, edit, files, sample
 from verifier.cli import main as verify
 
 
@@ -129,3 +129,13 @@ def test_sample_prints_what_it_made(tmp_path: Path, assay: Assay) -> None:
     code, _, err = assay("prove", made["config"], "--out", tmp_path / "one")
     assert code == 3
     assert "ETH by 0.00000001" in err
+
+
+def test_a_time_ahead_of_the_clock_is_refused(tmp_path: Path) -> None:
+    config = sample(tmp_path / "exchange")
+    edit(config, "2026-11-21T00:00:00Z", "2126-11-21T00:00:00Z")
+    done = run("prove", config, "--out", tmp_path / "one")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"assay: {config}: time: 2126-11-21T00:00:00Z is in the future")
+    assert not (tmp_path / "one").exists()
+    assert run("prove", config, "--out", tmp_path / "one", "--allow-future").returncode == 0

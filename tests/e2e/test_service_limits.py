@@ -230,6 +230,28 @@ def test_rates_are_bounded_by_address(tmp_path: Path) -> None:
             check_problem(server.send(b""), HTTPStatus.SERVICE_UNAVAILABLE, "service.unavailable")
 
 
+def test_one_address_does_not_take_all_connections(tmp_path: Path) -> None:
+    app, settings = service(tmp_path, server={"connections": 50, "address_connections": 20})
+    with listening(app, settings) as (server, _), contextlib.ExitStack() as stack:
+        for _ in range(20):
+            stack.enter_context(server.connect())
+        answer = server.send(b"")
+        check_problem(answer, HTTPStatus.TOO_MANY_REQUESTS, "request.too-many")
+        assert answer.headers["retry-after"] == "1"
+        assert server.request("/healthz", source="127.0.0.2").status == HTTPStatus.OK
+        stack.close()
+        until(lambda: server.request("/healthz").status == HTTPStatus.OK)
+
+
+def test_a_proxy_that_is_named_speaks_for_many(tmp_path: Path) -> None:
+    server_settings = {"proxies": ["127.0.0.0/24"], "address_connections": 2}
+    app, settings = service(tmp_path, server=server_settings)
+    with listening(app, settings) as (server, _), contextlib.ExitStack() as stack:
+        for _ in range(5):
+            stack.enter_context(server.connect())
+        assert server.request("/healthz").status == HTTPStatus.OK
+
+
 @contextlib.contextmanager
 def asked(server: Server, path: str) -> Iterator[Callable[[], http.client.HTTPResponse]]:
     """Ask for ``path``, and return how to wait for the head of the answer."""

@@ -17,6 +17,8 @@ from typing import Any
 
 from api import tasks
 from api.database import migrate, open_database
+from api.gate import Gate
+from api.instance import settle
 from api.jobs import Queue
 from api.operations import Operations
 from api.settings import Settings
@@ -45,8 +47,10 @@ class Service:
         )
         self.engine = open_database(database)
         migrate(self.engine)
+        settle(self.engine, self.settings.snapshots)
+        self.database = Gate(self.engine, PATIENCE)
         self.operations = Operations(
-            self.engine, Queue(self.engine), self.settings.snapshots, self.settings.published
+            self.database, Queue(self.engine), self.settings.snapshots, self.settings.published
         )
 
     def __enter__(self) -> Service:
@@ -129,6 +133,7 @@ def _work(settings: Settings, die_at: str, hold_at: str, seen: Path | None) -> N
 
     _tell(tasks._Reporter, "stage", lambda _, name, total: name, reach)
     _tell(tasks._Running, "begin", lambda running, origin: f"begin {running._during}", reach)
+    _tell(tasks._Running, "note", lambda _, stage: stage, reach)
     _tell(tasks._Running, "settle", lambda _, target, **values: f"settle {target}", reach)
     work(settings)
 

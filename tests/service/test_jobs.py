@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from api import preflight
 from api.problems import Problem
 from api.snapshots import Busy, State, WrongState
 from api.sources import UPLOADS, read_draft, slots
@@ -245,7 +246,11 @@ def test_short_assets_then_enough(tmp_path: Path) -> None:
         audit(folder / "public", parse_public_key(exchange.key))
 
 
-def test_a_refused_signature_is_named_and_can_be_replaced(tmp_path: Path) -> None:
+def test_a_refused_signature_is_named_and_can_be_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job finds what there was no time to find before."""
+    monkeypatch.setattr(preflight, "CHECK_SECONDS", -1)
     exchange = make_exchange(tmp_path / "exchange")
     with (
         Service(tmp_path / "service", f"sqlite:///{tmp_path / 'database'}") as service,
@@ -253,15 +258,21 @@ def test_a_refused_signature_is_named_and_can_be_replaced(tmp_path: Path) -> Non
     ):
         folder = service.draft(exchange)
         signed = evidence(exchange, folder)
-        (folder / UPLOADS / LIST).write_bytes(signed.replace(b",eip191,0x", b",eip191,0y", 1))
+        replace_last_signature(folder / UPLOADS / LIST, signed)
         service.operations.start("one")
         row = service.rest()
         assert row.state is State.FAILED
         assert row.detail is not None
-        assert f"{LIST}: row 2, column signature" in row.detail
+        assert f"{LIST}: row 3, column signature" in row.detail
         replace_list(service, folder, signed)
         service.operations.resume("one")
         assert service.rest().state is State.PROVEN
+
+
+def replace_last_signature(file: Path, signed: bytes) -> None:
+    """Let the last row of a list have what is no signature."""
+    before, _, after = signed.rpartition(b",eip191,0x")
+    file.write_bytes(b",eip191,0y".join((before, after)))
 
 
 def replace_list(service: Service, folder: Path, data: bytes) -> None:
@@ -269,7 +280,7 @@ def replace_list(service: Service, folder: Path, data: bytes) -> None:
     config = read_draft(folder)
     file = folder / LIST
     file.write_bytes(data)
-    accept(service.engine, "one", folder, file, slots(config)[LIST])
+    accept(service.database, "one", folder, file, slots(config)[LIST])
 
 
 def test_a_chain_of_snapshots_cannot_fork(exchange: Exchange, tmp_path: Path) -> None:

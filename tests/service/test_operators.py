@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,13 @@ import psutil
 import pytest
 
 from api import watch
+from api.problems import Problem, ServiceCode
+from api.settings import LimitSettings
 from api.snapshots import Row, State
 from prover.statement import read_statement
 from tests.e2e.exchange import files
 from tests.e2e.service import running
+from tests.e2e.test_service_limits import until
 from tests.service.conftest import new_postgresql
 from tests.service.exchange import BLOCKS, LATER, LIST, SECRET_NUMBER, TIME, Exchange, make_exchange
 from tests.service.http import ALL, UPLOAD_BYTES, Operator, settings, token, wish, worker
@@ -169,6 +173,8 @@ def test_one_at_a_time_and_evidence_first(
         ({"time": "2026-02-03T00:00:00+01:00"}, (422, "request.invalid")),
         ({"time": 5}, (422, "request.invalid")),
         ({"time": "1969-01-01T00:00:00Z"}, (422, "snapshot.refused")),
+        ({"time": "2062-11-28T00:00:00Z"}, (422, "snapshot.refused")),
+        ({"time": "9999-12-31T23:59:59Z"}, (422, "snapshot.refused")),
         ({"blocks": {}}, (422, "snapshot.refused")),
         ({"blocks": {"ethereum": {"height": -1, "hash": "ab" * 32}}}, (422, "request.invalid")),
         ({"blocks": {"ethereum": {"height": 7, "hash": "AB" * 32}}}, (422, "request.invalid")),
@@ -181,6 +187,18 @@ def test_refused_drafts(operator: Operator, changes: dict[str, Any], refusal: An
     assert operator.code("POST", "", asked) == refusal
     assert operator("GET", "/refused")[0] == 404
     assert not (operator.service.folder / "snapshots" / "refused").exists()
+
+
+def test_the_place_of_a_draft_is_not_what_the_client_says_of_the_host(operator: Operator) -> None:
+    for number, host in enumerate(("evil.example", "evil.example:8000", "[::1]", "")):
+        body = json.dumps(wish(f"placed-{number}")).encode()
+        forwarded = {"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "gopher"}
+        made = operator.send(
+            "POST", "", body, Content_Type="application/json", Host=host, **forwarded
+        )
+        assert made.status == 201
+        assert made.headers["location"] == f"/operator/snapshots/placed-{number}"
+        assert operator.service.request(made.headers["location"]).status == 401
 
 
 def test_an_id_is_drafted_once(operator: Operator, drafted: str) -> None:
@@ -214,6 +232,7 @@ def test_uploads(operator: Operator, exchange: Exchange, drafted: str) -> None:
         (b"\xff" * 100, f"{LIST}: not UTF-8"),
         (b"", f"{LIST}: row 1"),
         (listed + listed.split(b"\n")[1] + b"\n", f"{LIST}: row 4, column address: counted"),
+        (exchange.evidence({"ethereum": "hello"}), f"{LIST}: row 2, column signature: "),
     ):
         status, problem = operator("PUT", place, data)
         assert (status, problem["code"]) == (422, "evidence.refused")
@@ -281,16 +300,125 @@ def test_a_stream_ends_and_whoever_comes_back_proves_anew_who_they_are(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(watch, "STREAM_SECONDS", 0.0)
-    nothing = (None, None, None, None, None, None)
-    proving = Row(1, "one", "main", 0, State.PROVING, "job", 1, *nothing, 0, 0.0, 7)
 
     async def seen(last: str | None) -> list[bytes]:
-        stream = watch.watch(lambda: proving, lambda row: "{}", last, asyncio.Event())
-        return [event async for event in stream]
+        watchers = watching(lambda _: proving(7))
+        return [event async for event in watchers.stream(proving(7), last)]
 
     (event,) = asyncio.run(seen(None))
     assert b"id: 7\n" in event
     assert asyncio.run(seen("7")) == []
+
+
+def proving(revision: int, state: State = State.PROVING) -> Row:
+    """Return a snapshot at a revision."""
+    nothing = (None, None, None, None, None, None)
+    return Row(1, "one", "main", 0, state, "job", 1, *nothing, 0, 0.0, revision)
+
+
+def watching(find: Callable[[str], Row], **limits: int) -> watch.Watchers:
+    """Return what watches snapshots as they are found."""
+    return watch.Watchers(find, lambda row: "{}", asyncio.Event(), LimitSettings(**limits))
+
+
+def test_one_look_serves_all_streams_of_a_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "POLL_SECONDS", 0.02)
+    looks = 0
+
+    def find(_: str) -> Row:
+        nonlocal looks
+        looks += 1
+        return proving(10 + looks) if looks < 5 else proving(15, State.PROVEN)
+
+    async def run() -> None:
+        watchers = watching(find)
+
+        async def ids() -> list[bytes]:
+            stream = watchers.stream(proving(10), None)
+            return [part.split(b"id: ")[1][:2] async for part in stream]
+
+        heard = await asyncio.gather(*(ids() for _ in range(300)))
+        assert heard == [[b"10", b"11", b"12", b"13", b"14", b"15"]] * 300
+        assert looks == 5
+        await asyncio.sleep(0.1)
+        assert looks == 5  # nobody listens any more
+        one = watchers.stream(proving(10), "10")
+        assert b"id: 15\n" in await anext(one)
+        assert [part async for part in one] == []
+
+    asyncio.run(run())
+
+
+def test_nobody_looks_where_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(watch, "HEARTBEAT_SECONDS", 0.05)
+    looks = 0
+
+    def find(_: str) -> Row:
+        nonlocal looks
+        looks += 1
+        return proving(7)
+
+    async def run() -> None:
+        watchers = watching(find)
+        streams = [watchers.stream(proving(7), "7") for _ in range(3)]
+        for stream in streams:
+            assert b"still at it" in await anext(stream)
+        for stream in streams:
+            await stream.aclose()
+        await asyncio.sleep(0.1)
+        seen = looks
+        await asyncio.sleep(0.1)
+        assert looks == seen > 0
+
+    asyncio.run(run())
+
+
+def test_streams_end_where_the_snapshot_cannot_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "POLL_SECONDS", 0.01)
+
+    def find(_: str) -> Row:
+        raise Problem(ServiceCode.UNAVAILABLE)
+
+    async def run() -> None:
+        stream = watching(find).stream(proving(7), "7")
+        assert [part async for part in stream] == []
+
+    asyncio.run(run())
+
+
+def test_places_for_streams_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    watchers = watching(lambda _: proving(7), streams=3, operator_streams=2)
+    with ExitStack() as held:
+        for caller in ("ann", "ann", "bob"):
+            held.enter_context(watchers.place(caller))
+        for caller, status in (("ann", 429), ("bob", 503), ("cy", 503)):
+            with pytest.raises(Problem) as refused, watchers.place(caller):
+                pass
+            assert refused.value.status_code == status
+            assert refused.value.headers == {"Retry-After": "10"}
+    with watchers.place("ann"):
+        pass
+
+
+def test_one_operator_has_so_many_streams(
+    operator: Operator, exchange: Exchange, drafted: str
+) -> None:
+    """Those of clients that left are free again, whatever they left without reading."""
+    assert operator("POST", f"/{drafted}/start")[0] == 202
+    for _ in range(3):
+        with ExitStack() as held:
+            streams = [held.enter_context(operator.events(drafted)) for _ in range(25)]
+            assert {stream.status for stream in streams} == {200}
+            until(lambda: operator.code("GET", f"/{drafted}/events") == (429, "request.too-many"))
+        until(lambda: end_of_first_event(operator, drafted) == 200)
+    assert operator("POST", f"/{drafted}/cancel")[0] == 202
+
+
+def end_of_first_event(operator: Operator, snapshot_id: str) -> int:
+    """Open a stream and leave at once; return its status."""
+    with operator.events(snapshot_id) as stream:
+        return stream.status
 
 
 def parse(stream: bytes) -> list[dict[str, Any]]:

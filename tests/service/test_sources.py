@@ -119,13 +119,13 @@ def test_every_kind_of_file_is_parsed_before_it_stands(tmp_path: Path) -> None:
             file = tmp_path / name
             file.write_bytes(data)
             with pytest.raises(Problem) as refused:
-                accept(service.engine, "one", folder, file, asked[name])
+                accept(service.database, "one", folder, file, asked[name])
             assert refused.value.code is ServiceCode.EVIDENCE_REFUSED
             assert refused.value.detail.startswith(rule)
             assert not (folder / UPLOADS / name).exists()
         file = tmp_path / "eth.coins"
         file.write_bytes(coins % (b"ab" * 32))
-        accept(service.engine, "one", folder, file, asked["eth.coins"])
+        accept(service.database, "one", folder, file, asked["eth.coins"])
         assert (folder / UPLOADS / "eth.coins").read_bytes() == coins % (b"ab" * 32)
         with pytest.raises(Problem, match=r"eth\.proof, eth\.set, eth\.opening"):
             service.operations.start("one")

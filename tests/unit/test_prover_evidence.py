@@ -175,7 +175,8 @@ def test_a_challenge_that_was_saved_anew_is_recognised(tmp_path: Path, form: str
     change(place, address=signed.address, format=form, signature=signed.signature)(rows)
     with pytest.raises(ProverError) as raised:
         build(write_csv(tmp_path / "a.csv", rows))
-    end = f" (bad-signature); what was signed is the message {how}; sign the bytes of `assay challenge --out`"
+    end = f" (bad-signature); what was signed is the message {how}; "
+    end += "sign the bytes of `assay challenge --out`"
     assert str(raised.value).endswith(end)
 
 
@@ -190,7 +191,8 @@ def test_a_signature_of_something_else_comes_with_the_digest_to_compare(
     with pytest.raises(ProverError) as raised:
         build(write_csv(tmp_path / "a.csv", rows))
     digest = sha256(MESSAGES[chain].encode()).hexdigest()
-    said = " (bad-signature); the text to sign has no CRLF and no line break at its end, and the SHA-256 "
+    said = " (bad-signature); the text to sign has no CRLF and no line break at its end, "
+    said += "and the SHA-256 "
     assert str(raised.value).endswith(said + digest)
 
 

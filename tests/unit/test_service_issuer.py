@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import time
 from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,7 @@ def test_a_key_set_is_fetched_once_for_many_callers_and_again_when_it_is_old(
     served: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def check() -> None:
+        monkeypatch.setattr(issuer, "PAUSE_SECONDS", 600)
         checked = believed(served)
         good = token(FIRST, served)
         served.delay = 0.2
@@ -95,7 +97,97 @@ def test_tokens_of_unknown_keys_do_not_make_the_service_ask_and_ask(served: Prov
     async def check() -> None:
         checked = believed(served)
         unknown = [token(Key(f"none-{number}", "EdDSA"), served) for number in range(50)]
-        assert {await status(checked, each) for each in unknown} == {401}
+        assert set(await asyncio.gather(*(status(checked, each) for each in unknown))) == {401}
+        assert served.fetches == 1
+        # What came after that is answered by the next fetch, one for all.
+        assert set(await asyncio.gather(*(status(checked, each) for each in unknown))) == {401}
+        assert served.fetches == 2
+
+    run(check())
+
+
+@pytest.mark.parametrize("kid", ["junk", "second"])
+def test_a_junk_key_delays_no_new_one(served: Provider, kid: str) -> None:
+    """Not even one under the id that the new one is to have."""
+
+    async def check() -> None:
+        checked = believed(served)
+        assert await status(checked, token(FIRST, served)) == 200
+        junk = Key(kid, "EdDSA")
+        assert await status(checked, token(junk, served)) == 401
+        served.keys = (FIRST, SECOND)
+        assert await status(checked, token(SECOND, served)) == 200
+        assert await status(checked, token(junk, served)) == 401
+
+    run(check())
+
+
+def test_a_flood_of_junk_keys_delays_no_new_one(served: Provider) -> None:
+    async def check() -> None:
+        checked = believed(served)
+        assert await status(checked, token(FIRST, served)) == 200
+        began = time.monotonic()
+        ended = False
+        junk = Key("junk", "EdDSA")
+
+        async def flood(number: int) -> None:
+            sent = 0
+            while not ended:
+                sent += 1
+                bad = junk.sign(
+                    claims(served.issuer, AUDIENCE, sub="alice"), kid=f"{number}-{sent}"
+                )
+                assert await status(checked, bad) == 401
+
+        floods = [asyncio.create_task(flood(number)) for number in range(20)]
+        for number in range(3):
+            await asyncio.sleep(0.3)
+            key = Key(f"new-{number}")
+            served.keys = (*served.keys, key)
+            assert await status(checked, token(key, served)) == 200
+        ended = True
+        await asyncio.gather(*floods)
+        passed = time.monotonic() - began
+        assert served.fetches <= 2 + passed / issuer.PAUSE_SECONDS
+
+    run(check())
+
+
+def test_a_fetch_that_began_before_a_token_came_does_not_refuse_it(served: Provider) -> None:
+    async def check() -> None:
+        checked = believed(served)
+        assert await status(checked, token(FIRST, served)) == 200
+        served.delay = 0.5
+        junk = asyncio.create_task(status(checked, token(Key("junk", "EdDSA"), served)))
+        while served.waiting == 0:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        served.keys = (FIRST, SECOND)
+        assert await status(checked, token(SECOND, served)) == 200
+        assert await junk == 401
+
+    run(check())
+
+
+def test_what_would_be_refused_anyway_asks_nobody(served: Provider) -> None:
+    async def check() -> None:
+        checked = believed(served)
+        now = claims("", "")["iat"]
+        stranger = Key("stranger")
+        good = token(stranger, served)
+        for bad in (
+            token(stranger, served, iss="https://evil.example"),
+            token(stranger, served, aud="bank"),
+            token(stranger, served, exp=now - 60),
+            token(stranger, served, nbf=now + 60),
+            token(stranger, served, iat=now + 60),
+            token(stranger, served, exp=None),
+            token(stranger, served, sub=None),
+            good.rpartition(".")[0] + ".",
+        ):
+            assert await status(checked, bad) == 401
+        assert served.fetches == 0
+        assert await status(checked, good) == 401
         assert served.fetches == 1
 
     run(check())

@@ -94,6 +94,43 @@ def test_what_was_set_is_not_told(read: Read) -> None:
     assert "a secret" not in repr(read('folder = "a"\n[metrics]\ntoken = "a secret"'))
 
 
+@pytest.mark.parametrize(
+    ("origin", "taken"),
+    [
+        ("https://app.example.com", True),
+        ("https://app.example.com:8443", True),
+        ("http://localhost:3000", True),
+        ("http://127.0.0.1", True),
+        ("http://app.example.com", False),
+        ("https://app.example.com/", False),
+        ("https://app.example.com/page", False),
+        ("https://App.example.com", False),
+        ("https://ann@app.example.com", False),
+        ("https://app.example.com?x", False),
+        ("app.example.com", False),
+        ("https://", False),
+        ("null", False),
+        ("*", False),
+        ("", False),
+    ],
+)
+def test_origins_are_written_as_browsers_write_them(read: Read, origin: str, taken: bool) -> None:
+    text = f"""folder = "a"
+[customers]
+issuer = "i"
+audience = "a"
+keys_file = "k"
+origins = ["{origin}"]
+"""
+    if taken:
+        found = read(text).customers
+        assert found is not None
+        assert found.origins == (origin,)
+    else:
+        with pytest.raises(SettingsError, match=r"customers\.origins\.0"):
+            read(text)
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"absent\.toml: No such file"):
         read_settings(tmp_path / "absent.toml")

@@ -1,0 +1,142 @@
+"""What is known to be wrong before a job begins, told when an operator asks and not hours later.
+
+All of it the prover checks again: what is checked here for long is checked for so long, and where
+files are large not at all, as requests are answered meanwhile.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from api.problems import Problem, ServiceCode
+from api.sources import UPLOADS, Kind, Slot
+from prover.assets.bitcoin import read_coin_rows
+from prover.assets.ethereum import read_proof
+from prover.assets.evidence import check_list
+from prover.assets.hidden import check_set, read_opening
+from prover.clock import check_time
+from prover.config import SnapshotConfig
+from prover.errors import ProverError
+from prover.frozen import predecessor
+from prover.inputs import gather_evidence
+from prover.keys import public_bytes, read_master_key, read_signing_key
+from prover.ledger.source import SqlSource
+from prover.snapshot import (
+    EVIDENCE,
+    LEDGER,
+    PRIVATE,
+    RECORD,
+    check_follows,
+    check_unsigned,
+    ownership_messages,
+)
+from prover.statement import state
+from verifier.chain.ethereum import CHAIN as ETHEREUM
+from verifier.chain.state import check_header
+from verifier.errors import Rejected
+
+# Of signatures, in one request; a core checks hundreds to thousands a second.
+CHECK_SECONDS: Final = 10.0
+# Of all files of evidence, to be read again at the start.
+MAX_BYTES: Final = 8 * 1024 * 1024
+
+
+def check_draft(config: SnapshotConfig) -> None:
+    """Check what is known of a snapshot when it is drafted: its time and its keys.
+
+    Raises:
+        ProverError: the prover would refuse it.
+    """
+    check_time(config.time, "time")
+    read_signing_key(config.signing_key)
+    read_master_key(config.master_key)
+
+
+def check_upload(file: Path, slot: Slot, config: SnapshotConfig) -> None:
+    """Check a file of evidence by itself, against key, blocks and assets of the draft.
+
+    Raises:
+        Problem: the prover would refuse it; the detail names file, row, column and rule.
+        ProverError: the signing key cannot be read.
+    """
+    key = public_bytes(read_signing_key(config.signing_key))
+    with _refused(file.parent), suppress(_OutOfTime):
+        match slot.kind:
+            case Kind.LIST:
+                check_list(file, config.assets, ownership_messages(config, key), _clock())
+            case Kind.PROOF:
+                block = next((chain for chain in config.chains if chain.name == ETHEREUM), None)
+                check_header(slot.name, read_proof(file), block)
+            case Kind.COINS:
+                for _ in read_coin_rows(file):
+                    pass
+            case Kind.HIDDEN_SET:
+                asset = next(asset for asset in config.assets if asset.code == slot.asset)
+                check_set(file, state(config, key), asset)
+            case Kind.HIDDEN_OPENING:
+                read_opening(file)
+
+
+def check_start(config: SnapshotConfig, folder: Path) -> None:
+    """Check what is known of a snapshot when it is begun, or gone on with: besides what is known of
+    a draft, that its id is new, its predecessor, and what it is to read that is not frozen yet.
+
+    Raises:
+        ProverError: the prover would refuse it.
+        Problem: it would refuse its evidence; the detail names file, row, column and rule.
+    """
+    check_draft(config)
+    private = folder / PRIVATE
+    if not (private / RECORD).exists():
+        check_unsigned(config)
+    signing = read_signing_key(config.signing_key)
+    check_follows(config, predecessor(config, signing)[0])
+    source = config.ledger
+    if not (private / LEDGER).exists() and not isinstance(source, SqlSource):
+        _check_there(source.path)
+    if not (private / EVIDENCE).exists():
+        _check_evidence(config, public_bytes(signing), folder / UPLOADS)
+
+
+def _check_there(file: Path) -> None:
+    try:
+        file.stat()
+    except OSError as error:
+        raise ProverError(f"{file}: {error.strerror}") from None
+
+
+def _check_evidence(config: SnapshotConfig, key: bytes, uploads: Path) -> None:
+    if sum(file.stat().st_size for file in uploads.glob("*")) <= MAX_BYTES:
+        with _refused(uploads), suppress(_OutOfTime):
+            gather_evidence(config, key, ownership_messages(config, key), _clock())
+
+
+@contextmanager
+def _refused(folder: Path) -> Iterator[None]:
+    """Let refusals of files in a folder end in a problem that names them by their names alone."""
+    try:
+        yield
+    except Rejected as error:
+        raise Problem(ServiceCode.EVIDENCE_REFUSED, f"{error.where}: {error.message}") from None
+    except ProverError as error:
+        detail = str(error).replace(f"{folder}/", "")
+        raise Problem(ServiceCode.EVIDENCE_REFUSED, detail) from None
+
+
+class _OutOfTime(Exception):
+    """What is left is the prover's."""
+
+
+def _clock() -> Callable[[int], None]:
+    """Return what reports of progress are given to, and raises once the time is over."""
+    end = time.monotonic() + CHECK_SECONDS
+
+    def check(_: int) -> None:
+        if time.monotonic() > end:
+            raise _OutOfTime
+
+    return check
