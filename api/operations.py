@@ -151,8 +151,10 @@ class Operations:
     def _prove(self, snapshot_id: str, origin: States) -> Row:
         job = new_job()
         folder = self.folder(snapshot_id)
-        if (state := self.find(snapshot_id).state) not in origin:
-            raise WrongState(state)
+        with self._database.connect() as connection:
+            if (state := snapshots.find(connection, snapshot_id).state) not in origin:
+                raise WrongState(state)
+            snapshots.check_alone(connection, snapshot_id)
         self._check_start(folder)
         with self._database.begin() as connection:
             instance.check(connection, self._folder)

@@ -181,11 +181,24 @@ def state_of(connection: sa.Connection, snapshot_id: str) -> State:
 
 
 def retired(connection: sa.Connection, snapshot_ids: Collection[str]) -> set[str]:
-    """Return those of some snapshots of which nothing is kept any more."""
+    """Return those of some snapshots of which nothing is kept any more, or soon nothing is."""
     query = sa.select(snapshots.c.snapshot_id).where(
-        snapshots.c.snapshot_id.in_(snapshot_ids), snapshots.c.state == State.RETIRED
+        snapshots.c.snapshot_id.in_(snapshot_ids), snapshots.c.state.in_(GONE)
     )
     return set(connection.scalars(query))
+
+
+def check_alone(connection: sa.Connection, snapshot_id: str) -> None:
+    """Check that no other snapshot is under way.
+
+    Raises:
+        Busy: one is.
+    """
+    others = sa.select(snapshots.c.number).where(
+        snapshots.c.under_way == 1, snapshots.c.snapshot_id != snapshot_id
+    )
+    if connection.scalar(others) is not None:
+        raise Busy
 
 
 def page(connection: sa.Connection, limit: int, before: int | None = None) -> list[Row]:

@@ -21,6 +21,7 @@ from api.snapshots import Busy, State, WrongState
 from api.sources import UPLOADS, read_draft, slots
 from api.tasks import SHORTFALL
 from api.uploads import accept
+from prover.errors import ProverError
 from tests.e2e.exchange import files
 from tests.service.conftest import NewDatabase
 from tests.service.dying import PATIENCE, Service, evidence, kill
@@ -190,7 +191,8 @@ def test_cancelled_and_resumed(
         assert files(folder / "public") == undisturbed.bundle
 
 
-def test_cancelled_while_no_worker_is_there(exchange: Exchange, tmp_path: Path) -> None:
+def test_cancelled_while_no_worker_is_there(tmp_path: Path) -> None:
+    exchange = make_exchange(tmp_path / "exchange")
     with Service(tmp_path / "service", f"sqlite:///{tmp_path / 'database'}") as service:
         service.draft(exchange, "two")
         service.operations.start("two")
@@ -283,7 +285,32 @@ def replace_list(service: Service, folder: Path, data: bytes) -> None:
     accept(service.database, "one", folder, file, slots(config)[LIST])
 
 
-def test_a_chain_of_snapshots_cannot_fork(exchange: Exchange, tmp_path: Path) -> None:
+def test_what_was_proven_and_erased_keeps_nothing_from_following(tmp_path: Path) -> None:
+    """Nobody ever got it: none is published, not even in part, so no two follow the same one."""
+    exchange = make_exchange(tmp_path / "exchange")
+    with Service(tmp_path / "service", f"sqlite:///{tmp_path / 'database'}") as service:
+        service.draft(exchange, "a")
+        service.draft(exchange, "b", time=LATER)
+        with service.working():
+            service.operations.start("a")
+            assert service.rest("a").state is State.PROVEN
+            service.operations.retire("a")
+            assert service.rest("a").state is State.RETIRED
+        part = service.settings.published / "snapshots" / "a"
+        part.mkdir(parents=True)
+        with pytest.raises(ProverError, match="has signed snapshot a already, to follow none"):
+            service.operations.start("b")
+        part.rmdir()
+        with service.working():
+            service.operations.start("b")
+            assert service.rest("b").state is State.PROVEN
+            service.operations.publish("b")
+            assert service.rest("b").state is State.PUBLISHED
+    bundle = service.settings.published / "snapshots" / "b"
+    assert audit(bundle, parse_public_key(exchange.key)).manifest.previous == bytes(32)
+
+
+def test_a_chain_of_snapshots_cannot_fork(tmp_path: Path) -> None:
     exchange = make_exchange(tmp_path / "exchange")
     with Service(tmp_path / "service", f"sqlite:///{tmp_path / 'database'}") as service:
         service.draft(exchange, "a")

@@ -41,19 +41,29 @@ NAMES = (
 )
 
 
-@pytest.fixture(scope="module")
-def exchange(tmp_path_factory: pytest.TempPathFactory) -> Exchange:
-    return make_exchange(tmp_path_factory.mktemp("exchange"))
-
-
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def database_kind(request: pytest.FixtureRequest) -> str:
+    kind: str = request.param
+    return kind
+
+
+@pytest.fixture(scope="module")
+def exchange(database_kind: str, tmp_path_factory: pytest.TempPathFactory) -> Exchange:
+    """Return the exchange of a service; what it signs is signed for that one alone."""
+    return make_exchange(tmp_path_factory.mktemp(f"exchange-{database_kind}"))
+
+
+@pytest.fixture(scope="module")
 def operator(
-    request: pytest.FixtureRequest, exchange: Exchange, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    database_kind: str,
+    exchange: Exchange,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Operator]:
     """Return an operator of a service without a worker: nothing moves by itself."""
     folder = tmp_path_factory.mktemp("service")
     more, url = "", None
-    if request.param == "postgresql":
+    if database_kind == "postgresql":
         url = new_postgresql(request.getfixturevalue("postgresql_url"))
         more = f'database = "{url}"'
     with running(folder, settings(exchange, more), "--no-worker") as service:
@@ -68,7 +78,7 @@ def drafted(operator: Operator, exchange: Exchange, request: pytest.FixtureReque
     return name
 
 
-def test_from_draft_to_retirement(exchange: Exchange, tmp_path: Path) -> None:
+def test_from_draft_to_retirement(tmp_path: Path) -> None:
     own = make_exchange(tmp_path / "exchange")
     folder = tmp_path / "service"
     folder.mkdir()

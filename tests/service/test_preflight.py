@@ -69,7 +69,7 @@ def refusal(service: Service, folder: Path, data: bytes, name: str = LIST) -> st
     [
         lambda text: text.replace("\none\n", "\ntwo\n"),
         lambda text: text.replace("ab" * 32, "cd" * 32),
-        lambda text: text.replace("assay1:", "assay2:"),
+        lambda text: text.replace("assay1", "assay2"),
         lambda text: text + "\n",
         lambda text: text.replace("\n", "\r\n"),
     ],
