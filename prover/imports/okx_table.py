@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -140,13 +140,13 @@ def _records(lines: Iterable[str]) -> Iterator[tuple[int, str, list[str] | str]]
         number += len(taken)
 
 
-def _is_totals(header: list[str]) -> bool:
+def _is_totals(header: Collection[str]) -> bool:
     return "address" not in header and _TOTALS.issubset(header)
 
 
 def _header(file: Path, line: int, values: list[str], told: Told) -> list[str]:
     """Return the names of the columns; one of no known name has the name that it is not read by."""
-    names: list[str] = []
+    names: dict[str, None] = {}
     for number, text in enumerate(values, 1):
         name = _COLUMNS.get("".join(text.lower().split()))
         if name is None:
@@ -154,8 +154,8 @@ def _header(file: Path, line: int, values: list[str], told: Told) -> list[str]:
             name = f"unread {number}"
         if name in names:
             raise ImportFileError(file, "a column occurs twice", line, number)
-        names.append(name)
+        names[name] = None
     for name in _REQUIRED:
         if not _is_totals(names) and name not in names:
             raise ImportFileError(file, f"the column {name} is missing", line)
-    return names
+    return list(names)
