@@ -21,6 +21,7 @@ from prover.errors import ProverError
 from prover.frozen import Frozen
 from prover.keys import Signed, SigningLog
 from prover.liabilities.pages import Root
+from prover.units import declared_policy
 from verifier import wire
 from verifier.errors import Rejected
 from verifier.evidence import Seen, check_evidence
@@ -29,7 +30,6 @@ from verifier.manifest import MANIFEST_PATH, SIGNATURE_PATH, CheckedManifest, ch
 from verifier.params import (
     ARGUMENT_VERSION,
     GROUP_ORDER,
-    MAX_RATIO_TERM,
     PROTOCOL_VERSION,
     SOLVENCY_BITS,
     TreeShape,
@@ -44,7 +44,6 @@ from verifier.statement import (
     solvency_commitments,
     solvency_state,
 )
-from verifier.units import KnownUnit
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +170,4 @@ def _check_assets(checked: CheckedManifest, files: dict[str, bytes], policy: Pol
 
 def _policy(config: SnapshotConfig) -> Policy:
     """Return the policy of a verifier whose user takes all that the snapshot declares."""
-    return Policy(
-        ratio=(1, MAX_RATIO_TERM),
-        units=tuple(
-            KnownUnit(asset.code, unit.chain, unit.contract, unit.decimals)
-            for asset in config.assets
-            for unit in asset.units
-        ),
-        slots=tuple(slot for asset in config.assets for slot in asset.slots),
-    )
+    return declared_policy(config.assets, (slot for asset in config.assets for slot in asset.slots))

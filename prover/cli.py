@@ -39,6 +39,7 @@ from prover.units import read_manifest, unit_warning, unknown_units
 from verifier import wire
 from verifier.errors import Rejected
 from verifier.params import TreeShape
+from verifier.texts import explain
 
 COULD_NOT_RUN, REJECTED = 1, 3
 
@@ -71,8 +72,11 @@ def main() -> None:
     """Run the command line."""
     try:
         app()
-    except (AssetsShort, Rejected) as error:
+    except AssetsShort as error:
         _fail(error, REJECTED)
+    except Rejected as error:
+        words = explain(error.code)
+        _fail(f"{error}\n{words.finding} {words.advice}", REJECTED)
     except ProverError as error:
         _fail(error, COULD_NOT_RUN)
     except OSError as error:

@@ -22,6 +22,7 @@ from pathlib import Path
 from prover.errors import ProverError
 from prover.progress import Progress, Silent
 from prover.targets import CHUNK_BYTES, Stored, Target, open_target
+from prover.units import declared_policy
 from verifier import wire
 from verifier.errors import CannotCheck, Rejected
 from verifier.history import (
@@ -44,15 +45,12 @@ from verifier.manifest import (
 from verifier.params import (
     MAX_EVIDENCE_BYTES,
     MAX_MANIFEST_BYTES,
-    MAX_RATIO_TERM,
     SIGNATURE_BYTES,
     evidence_path,
     level_path,
 )
-from verifier.policy import Policy
 from verifier.source import FolderSource
 from verifier.statement import evidence_digest
-from verifier.units import KnownUnit
 
 _TRIES = 8
 
@@ -170,17 +168,12 @@ def _open_bundle(folder: Path) -> _Bundle:
 
 
 def _check_own_manifest(data: bytes, signature: bytes) -> CheckedManifest:
-    """Check the manifest under the key and the units that it declares itself."""
+    """Check the manifest under the key, the units and the ratios that it declares itself."""
     try:
         manifest = wire.read_record(wire.Manifest, data)
     except ValueError as error:
         raise ValueError(f"{MANIFEST_PATH}: {error}") from None
-    units = tuple(
-        KnownUnit(asset.code, unit.chain, unit.contract, unit.decimals)
-        for asset in manifest.assets
-        for unit in asset.units
-    )
-    policy = Policy(ratio=(1, MAX_RATIO_TERM), units=units)
+    policy = declared_policy(manifest.assets)
     return check_manifest(data, signature, manifest.public_key, policy)
 
 

@@ -1,18 +1,22 @@
-"""Units that no reader knows unless they are told.
+"""What a manifest declares and readers have to take: units that no table has, and ratios.
 
 A manifest may call anything by an asset's code, so a verifier takes the units of its own table and
-those that its user names, and rejects a bundle with any other.
+those that its user names, and rejects a bundle with any other. Ratios go by its user, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from prover.config import AssetConfig
 from prover.errors import ProverError
 from verifier import wire
+from verifier.chain.levels import Level
+from verifier.chain.tokens import TokenSlot
 from verifier.manifest import MANIFEST_PATH
-from verifier.params import MAX_MANIFEST_BYTES
+from verifier.params import MAX_MANIFEST_BYTES, MAX_RATIO_TERM
+from verifier.policy import Policy
 from verifier.units import KNOWN_UNITS, KnownUnit
 
 
@@ -30,6 +34,24 @@ def read_manifest(bundle: Path) -> wire.Manifest:
         raise ProverError(f"{path}: not a manifest") from None
     except OSError as error:
         raise ProverError(f"{path}: {error.strerror}") from None
+
+
+def declared_policy(
+    assets: Iterable[wire.Asset | AssetConfig],
+    slots: Iterable[TokenSlot] = (),
+    require: Level = Level.CLAIMED,
+) -> Policy:
+    """Return the policy of a reader who takes every ratio, and every unit of these assets."""
+    return Policy(
+        ratio=(1, MAX_RATIO_TERM),
+        units=tuple(
+            KnownUnit(asset.code, unit.chain, unit.contract, unit.decimals)
+            for asset in assets
+            for unit in asset.units
+        ),
+        require=require,
+        slots=tuple(slots),
+    )
 
 
 def unknown_units(manifest: wire.Manifest) -> list[str]:

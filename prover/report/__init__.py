@@ -17,12 +17,11 @@ import verifier
 from prover.errors import ProverError
 from prover.report import pictures
 from prover.storage import fresh_file
-from prover.units import read_manifest, unknown_units
+from prover.units import declared_policy, read_manifest, unknown_units
 from verifier.evidence import ledger_units
 from verifier.keys import public_key_text, read_public_key
 from verifier.params import MAX_EVIDENCE_BYTES, TreeShape, evidence_path
 from verifier.source import FolderSource
-from verifier.units import KnownUnit
 from verifier.verify import utc_text
 from verifier.wire import Asset, Evidence, read_record
 
@@ -76,6 +75,7 @@ class AssetFacts:
     ratio: str
     addresses: int
     chains: str
+    is_part: bool
     slots: str
     known: verifier.Level
     shares: tuple[float, ...]
@@ -121,14 +121,12 @@ def _claimed_key(bundle: Path) -> bytes:
 
 
 def _policy(bundle: Path, token_slots: Sequence[str]) -> verifier.Policy:
-    """Take the units that the manifest declares; readers of the page name their own."""
-    units = tuple(
-        KnownUnit(asset.code, unit.chain, unit.contract, unit.decimals)
-        for asset in read_manifest(bundle).assets
-        for unit in asset.units
+    """Take all that the manifest declares; readers of the page bring a policy of their own."""
+    return declared_policy(
+        read_manifest(bundle).assets,
+        map(verifier.TokenSlot.parse, token_slots),
+        verifier.Level.UNVERIFIED,
     )
-    slots = tuple(map(verifier.TokenSlot.parse, token_slots))
-    return verifier.Policy(units=units, require=verifier.Level.UNVERIFIED, slots=slots)
 
 
 def _render(bundle: Path, checked: verifier.Report, key: str, *, is_key_given: bool) -> str:
@@ -160,7 +158,8 @@ def _render(bundle: Path, checked: verifier.Report, key: str, *, is_key_given: b
         digest=checked.digest.hex(),
         key=key,
         is_key_given=is_key_given,
-        unit_options="".join(f" --unit {unit}" for unit in unknown_units(manifest)),
+        options=_reader_options(checked),
+        parts=[asset for asset in assets if asset.is_part],
         assets=assets,
         how_known=[(level, text) for level, text in HOW_KNOWN.items() if level in levels],
         evidence_picture=Markup(  # noqa: S704
@@ -169,6 +168,7 @@ def _render(bundle: Path, checked: verifier.Report, key: str, *, is_key_given: b
             )
         ),
         has_crowds=has_crowds,
+        far=_listed(checked.far),
         dots=pictures.DOTS,
         node_options=NODE_OPTIONS,
         checks=checked.checks,
@@ -184,6 +184,16 @@ def _render(bundle: Path, checked: verifier.Report, key: str, *, is_key_given: b
             for omitted in OMITTED
         ],
     )
+
+
+def _reader_options(checked: verifier.Report) -> str:
+    """Return what a reader has to add to a command, so that it takes what the page speaks of."""
+    manifest = checked.manifest
+    options = [f" --unit {unit}" for unit in unknown_units(manifest)]
+    if not checked.is_whole:
+        least = min((asset.ratio for asset in manifest.assets), key=lambda it: it.num / it.den)
+        options.append(f" --ratio {least.num}/{least.den}")
+    return "".join(options)
 
 
 def _facts(
@@ -203,6 +213,7 @@ def _facts(
         code=asset.code,
         total=_coins(total, asset.decimals),
         ratio=f"{asset.ratio.num}/{asset.ratio.den}",
+        is_part=asset.ratio.num < asset.ratio.den,
         addresses=len({(row.chain, row.address) for row in evidence.rows}),
         chains=_listed(sorted({unit.chain for unit in asset.units})),
         slots=f"{TreeShape(asset.capacity, page_size).leaves:,}",

@@ -99,6 +99,27 @@ def test_tells_what_was_proven_and_what_was_not(opened: tuple[Page, list[str]]) 
     assert tab.locator("svg").count() == 5
 
 
+def test_says_of_a_ratio_below_one_that_a_part_is_covered(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    def assay(*words: str | Path) -> str:
+        return subprocess.run([BIN / "assay", *words], check=True, capture_output=True).stdout
+
+    assay("sample", "--accounts", "50", "--assets", "BTC,ETH", "--out", tmp_path / "e")
+    config = tmp_path / "e" / "snapshot.toml"
+    config.write_text(config.read_text().replace("ratio = ", 'ratio = "1/2" # ', 1))
+    assay("prove", config, "--out", tmp_path / "p")
+    assay("report", tmp_path / "p" / "public", "--html", tmp_path / "part.html")
+    tab = chromium.new_page(viewport={"width": 375, "height": 700})
+    tab.goto((tmp_path / "part.html").as_uri())
+    text = tab.inner_text("main")
+    tab.close()
+    assert "a part of what it owes its customers: of BTC at least 1/2, of the others all" in text
+    assert "cover everything" not in text
+    assert "--ratio 1/2 --account" in text
+    assert "rejects this snapshot" in text
+
+
 def test_is_not_wider_than_the_screen(opened: tuple[Page, list[str]]) -> None:
     tab, _ = opened
     script = "[document.documentElement.scrollWidth, window.innerWidth]"
