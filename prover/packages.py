@@ -79,7 +79,7 @@ class Packager:
         try:
             index = find_account(self._ledger, canonical_account_id(account, self._ledger.id_type))
         except AccountError as error:
-            raise NoSuchAccount(f"not an account id: {error.rule}") from None
+            raise NoSuchAccount(f"not an account id: {error}") from None
         if index is None:
             raise NoSuchAccount("no such account in the snapshot")
         return index

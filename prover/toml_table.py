@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import tomllib
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -47,6 +48,9 @@ class Table:
         Raises:
             InputError: not UTF-8, or not TOML; the message names line and column.
         """
+        if text.startswith(codecs.BOM_UTF8):
+            words = "begins with a byte order mark"
+            raise InputError(str(file), Code.NOT_TOML, words, "save it as UTF-8 without one")
         try:
             return cls(file, "", tomllib.loads(text.decode()), known)
         except UnicodeDecodeError as error:
@@ -70,7 +74,7 @@ class Table:
         if key not in self._values:
             raise self.error(key, "missing", Code.MISSING_KEY)
         value = self._values.pop(key)
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
             words = f"must be {_NAMES.get(kind, kind.__name__)}"
             raise self.error(key, words, Code.WRONG_TYPE)
         return value

@@ -40,6 +40,7 @@ else:
 __all__ = [
     "MAX_ACCOUNT_ID_BYTES",
     "MAX_NAME_BYTES",
+    "RULES",
     "AccountError",
     "IdType",
     "canonical_account_id",
@@ -74,11 +75,25 @@ _PHONE: Final = re.compile(r"\+[0-9]{7,15}")
 _MAX_EXPANSION: Final = 4
 
 
+RULES: Final = {
+    "bidi": "a character that turns the direction of writing",
+    "control": "a control character",
+    "empty": "nothing",
+    "invisible": "a character that does not show, or two spaces in a row",
+    "not-email": "no e-mail address",
+    "not-phone": "not + and 7 to 15 digits",
+    "surrogate": "half a surrogate pair",
+    "too-long": "too many bytes",
+    "unassigned": "a character that Unicode 15.0 does not have",
+}
+"""What each rule finds, in words."""
+
+
 class AccountError(ValueError):
-    """A text without a canonical form. ``rule`` is one of the names in this file's head."""
+    """A text without a canonical form. ``rule`` is one of `RULES`, the message its words."""
 
     def __init__(self, rule: str) -> None:
-        super().__init__(f"not a valid id or name: {rule}")
+        super().__init__(RULES[rule])
         self.rule = rule
 
 

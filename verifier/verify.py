@@ -477,7 +477,7 @@ def _canonical_id(manifest: Manifest, typed: str) -> str:
     try:
         return canonical_account_id(typed, id_type)
     except AccountError as error:
-        raise Misuse(f"the account id that you typed is no valid {id_type}: {error.rule}") from None
+        raise Misuse(f"the account id that you typed is no valid {id_type}: {error}") from None
 
 
 def utc_text(seconds: int, form: str = RFC3339) -> str:

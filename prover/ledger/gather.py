@@ -59,7 +59,8 @@ _TAIL: Final = np.dtype([("entry", "<u4"), ("words", "<u8", (TAIL_WORDS,))])
 
 # Assets that the snapshot lacks, told by name.
 _MOST_NAMES: Final = 10_000
-_CODE: Final = re.compile(r"(?=[0-9]*[A-Z])[A-Z0-9]{1,16}")
+# What looks like a code: 1INCH and 1000000MOG do, an account number such as U10023455 does not.
+_CODE: Final = re.compile(r"(?=[0-9]*[A-Z])(?:10*)?(?!.*\d{3})[A-Z0-9]{1,16}")
 
 
 def read_ledger(

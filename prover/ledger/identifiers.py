@@ -33,15 +33,7 @@ _CAPITAL: Final = (ord("A") <= _BYTES) & (ord("Z") >= _BYTES)
 _LOWER: Final = np.where(_CAPITAL, _BYTES + 32, _BYTES).astype(np.uint8)
 _PHONE_BYTES: Final = (1 + 7, 1 + 15)
 
-_RULES: Final = {
-    "empty": (Code.EMPTY_ID, ""),
-    "too-long": (Code.TOO_LONG_ID, ""),
-    "control": (Code.BAD_ID, "a control character"),
-    "surrogate": (Code.BAD_ID, "a surrogate"),
-    "unassigned": (Code.BAD_ID, "a character that Unicode 15.0 does not have"),
-    "not-email": (Code.BAD_ID, 'account_id_type is "email", and this is none'),
-    "not-phone": (Code.BAD_ID, 'account_id_type is "phone", and this is not + and 7 to 15 digits'),
-}
+_CODES: Final = {"empty": Code.EMPTY_ID, "too-long": Code.TOO_LONG_ID}
 
 
 @dataclass(frozen=True)
@@ -117,7 +109,7 @@ def _canonical(source: bytes, id_type: IdType, row: int, column: str, marks: Mar
     except UnicodeDecodeError:
         kind = Kind(Code.BAD_UNICODE, column)
     except AccountError as error:
-        rule, detail = _RULES[error.rule]
-        kind = Kind(rule, column, detail)
+        code = _CODES.get(error.rule, Code.BAD_ID)
+        kind = Kind(code, column, str(error) if code is Code.BAD_ID else "")
     marks.setdefault(kind, []).append(row)
     return b""

@@ -27,6 +27,11 @@ Rows = npt.NDArray[np.int64]
 _SHOWN_NAMES: Final = 500
 _SHOWN_CHARACTERS: Final = 64
 _NO_NAME: Final = re.compile(r"[\W\d_]*|null|none|nan|n/?a|[+-]?[\d.,]+e[+-]?\d+", re.IGNORECASE)
+# What a header calls a column. No e-mail address is one, no number, no row that is not cut at its
+# delimiter, and no account number: three digits stand in a row in none.
+_NAME: Final = re.compile(r"(?!.*\d{3})[^\W\d]\w*(?:[ -][^\W\d]\w*)*")
+# Where the columns that are read have their names, the others have theirs; but for a stray value.
+_LIKE_A_VALUE: Final = re.compile(r".*(?:@|\d{3}).*", re.DOTALL)
 
 
 def quoted(names: Sequence[str]) -> str:
@@ -101,19 +106,24 @@ class Layout:
             LedgerError: naming all that are not.
         """
         counts = Counter(present)
+        missing = [name for name in self.names if not counts[name]]
         faults = [
             Fault.of(Code.MISSING_COLUMN, column=name, detail=_missing(name, present))
-            if not counts[name]
-            else Fault.of(Code.DUPLICATE_COLUMN, column=name)
-            for name in self.names
-            if counts[name] != 1
+            for name in missing
+        ]
+        faults += [
+            Fault.of(Code.DUPLICATE_COLUMN, column=name) for name in self.names if counts[name] > 1
         ]
         if faults:
             raise LedgerError(file, *faults)
         self.unread[:] = [name for name in present if name not in set(self.names)]
         left = [name for name in self.unread if not self.reading.is_ignored(name)]
         if self.asset is None and left:
-            detail = f"columns that nothing reads: {quoted(left)}"
+            named = [name for name in left if not _LIKE_A_VALUE.fullmatch(name)]
+            said = [quoted(named)] if named else []
+            if len(named) < len(left):
+                said.append(f"{len(left) - len(named)} whose names look like an id or an amount")
+            detail = f"columns that nothing reads: {' and '.join(said)}"
             raise LedgerError(file, Fault.of(Code.UNREAD_COLUMN, detail=detail))
 
 
@@ -123,8 +133,13 @@ def _missing(name: str, present: Sequence[str]) -> str:
     A customer's has a balance: a number, or nothing. An index without a name stands first.
     """
     rest = present[1:] if present[:1] == [""] else present
-    if not rest or any(_NO_NAME.fullmatch(other.strip()) for other in rest):
+    if not any(other.strip() for other in rest):
+        return "the first row is empty"
+    if any(_NO_NAME.fullmatch(other.strip()) for other in rest):
         return "not in the source; is its first row a header?"
+    if not all(_NAME.fullmatch(other.strip()) for other in rest):
+        count = f"{len(present)} columns" if len(present) > 1 else "1 column"
+        return f"not in the source, whose first row has {count}; is it a header?"
     for other in present:
         if other.strip().lower() == name.strip().lower():
             how = "spaces" if other.strip() == name.strip() else "letters"

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from verifier.account import (
     MAX_ACCOUNT_ID_BYTES,
+    RULES,
     AccountError,
     IdType,
     canonical_account_id,
@@ -31,7 +32,7 @@ BIDI += ["\u200e", "\u200f", "\u061c"]
 def rule_of(text: str, id_type: IdType = "opaque") -> str:
     with pytest.raises(AccountError) as refused:
         canonical_account_id(text, id_type)
-    assert str(refused.value) == f"not a valid id or name: {refused.value.rule}"
+    assert str(refused.value) == RULES[refused.value.rule]
     return refused.value.rule
 
 
@@ -213,7 +214,7 @@ def test_a_name_shows_every_character_that_it_has(hidden: str, form: str) -> Non
     name = form.format(hidden)
     if name.strip(" ") == "Kraken":
         return
-    with pytest.raises(AccountError, match="invisible"):
+    with pytest.raises(AccountError, match="does not show"):
         canonical_name(name)
     canonical_account_id(name, "opaque")  # ids are the customers' own
 
@@ -221,7 +222,7 @@ def test_a_name_shows_every_character_that_it_has(hidden: str, form: str) -> Non
 @pytest.mark.parametrize("control", BIDI)
 def test_no_direction_is_turned_in_a_name_or_an_id(control: str) -> None:
     for read in (canonical_name, lambda text: canonical_account_id(text, "email")):
-        with pytest.raises(AccountError, match="bidi"):
+        with pytest.raises(AccountError, match="direction of writing"):
             read(f"{control}nekarK@x")
 
 
@@ -241,7 +242,7 @@ def test_length_is_counted_in_bytes_of_the_canonical_form() -> None:
     assert canonical_account_id("A" * 126 + "@b", "email") == "a" * 126 + "@b"
     assert rule_of("a" * 127 + "@b", "email") == "too-long"
     assert canonical_name("b" * 64) == "b" * 64
-    with pytest.raises(AccountError, match="too-long"):
+    with pytest.raises(AccountError, match="too many bytes"):
         canonical_name("b" * 65)
 
 

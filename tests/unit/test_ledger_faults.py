@@ -152,8 +152,8 @@ def test_balance_of_a_wide_column(write: Writer, tmp_path: Path) -> None:
 
 
 CONTROL = "a control character"
-NO_EMAIL = 'account_id_type is "email", and this is none'
-NO_PHONE = 'account_id_type is "phone", and this is not + and 7 to 15 digits'
+NO_EMAIL = "no e-mail address"
+NO_PHONE = "not + and 7 to 15 digits"
 IDS = [
     (b"", "opaque", "empty-id", ""),
     (b" \t\r\n", "opaque", "empty-id", ""),

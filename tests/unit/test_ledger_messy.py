@@ -424,6 +424,8 @@ def test_line_breaks_at_the_edge_of_a_block(
         (b"\xfd7zXZ\0", "l.csv", "wrong-format", "xz"),
         (b"\x28\xb5\x2f\xfd", "l.csv", "wrong-format", "Zstandard"),
         (b"x", "l.csv.br", "wrong-format", ".br is packed"),
+        (b"]\x00\x00\x80", "l.csv", "wrong-format", "LZMA"),
+        (b'[{"id":"a"}]', "l.csv", "wrong-format", "JSON"),
         (b"PK\x03\x04", "l.xlsx", "wrong-format", "Excel"),
         (b"PAR1\x15\x04", "l.csv", "wrong-format", 'format = "parquet"'),
         ("id,asset,balance\n".encode("utf-16"), "l.csv", "bad-unicode", "UTF-16"),
@@ -501,7 +503,9 @@ def test_no_parquet_file(tmp_path: Path) -> None:
         ("id ,asset,balance", "'id ': other spaces"),
         ("ID,asset,balance", "'ID': other letters"),
         ("number,asset,balance", "the source has number, asset, balance"),
-        ('number,asset,"Balance, in BTC"', "the source has number, asset, 'Balance, in BTC'"),
+        ("Konto Nr,asset,Wert-in-BTC", "the source has Konto Nr, asset, Wert-in-BTC"),
+        ('number,asset,"Balance, in BTC"', "whose first row has 3 columns; is it a header?"),
+        ("  ,,", "the first row is empty"),
         (",number,asset,balance", "the source has '', number, asset, balance"),
     ],
 )
@@ -519,6 +523,50 @@ def test_a_first_row_that_is_a_customers_is_not_repeated(tmp_path: Path, balance
     assert error.rule == "missing-column"
     assert "is its first row a header?" in str(error)
     assert not [word for word in ("alice", "1.5", "1e-7") if word in str(error)]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "alice@example.org;BTC;0.25",
+        "alice@example.org\tBTC\t0.25",
+        "alice|BTC|0.25",
+        "alice@example.org BTC 0.25",
+        "id=alice asset=BTC balance=0.25",
+        "id,asset,alice@example.org",
+        "U1002345,BTC,much",
+    ],
+)
+def test_a_first_row_of_another_form_is_not_repeated(tmp_path: Path, row: str) -> None:
+    error = refused(csv_file(tmp_path, f"{row}\nbob,BTC,1\n"), tmp_path)
+    assert error.rule == "missing-column"
+    assert not [word for word in ("alice", "0.25", "U1002345") if word in str(error)]
+
+
+def test_a_column_that_nothing_reads_is_not_named_if_its_name_may_be_an_id(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.csv"
+    path.write_text("id,b,e,fee (BTC),alice@example.org,U1002345\na,1,1,0,0,0\n")
+    detail = refused(CsvSource(path, WIDE), tmp_path).detail
+    assert "fee (BTC)" in detail
+    assert "2 whose names look like an id" in detail
+    assert "alice" not in detail
+    assert "U10" not in detail
+
+
+def test_an_unknown_asset_is_not_told_if_it_may_be_an_account(tmp_path: Path) -> None:
+    rows = "id,asset,balance\na,BTC,1\nBTC,U10023455,1\nb,1INCH,1\nc,1000000MOG,1\n"
+    detail = refused(csv_file(tmp_path, rows), tmp_path).detail
+    assert "1000000MOG, 1INCH; others, which look like no code" in detail
+    assert "U10" not in detail
+
+
+def test_an_id_that_turns_the_direction_of_writing_is_told_by_row(tmp_path: Path) -> None:
+    for point in "\u200e\u061c\u202e\u2066":
+        error = refused(
+            csv_file(tmp_path, f"id,asset,balance\na,BTC,1\nb{point}c,BTC,1\n"), tmp_path
+        )
+        assert (error.rule, list(error.faults[0].rows)) == ("bad-id", [3])
+        assert "turns the direction of writing" in error.detail
 
 
 def test_every_column_of_another_type_is_named(tmp_path: Path) -> None:

@@ -214,6 +214,7 @@ def test_a_unit_of_ones_own_is_given_whole() -> None:
         ('"11/10"', '"4294967296/1"', r"assets\[1\].ratio: must be"),
         ('"11/10"', '"0/1"', r"assets\[1\].ratio: must be"),
         ('"11/10"', '"1.1"', r"assets\[1\].ratio: must be"),
+        ("capacity = 20", "capacity = true", r'assets\[1\].capacity: must be "auto", 1, 2'),
         ("capacity = 20", "capacity = 9", r"assets\[1\].capacity: must be"),
         ("capacity = 20", 'capacity = "20"', r"assets\[1\].capacity: must be"),
         ("most = 3", "most = 0", r"assets\[1\].split.most: must hold"),
@@ -316,5 +317,7 @@ def test_all_assets_that_are_wrong_are_named_at_once() -> None:
 def test_bytes_that_are_no_toml_are_refused_with_their_place() -> None:
     with pytest.raises(ProverError, match=r"one.toml: .*line 2"):
         parse_config(FILE, b"a = 1\nb =\n")
+    with pytest.raises(ProverError, match="begins with a byte order mark"):
+        parse_config(FILE, GOOD.encode("utf-8-sig"))
     with pytest.raises(ProverError, match="not UTF-8 at byte 4"):
         parse_config(FILE, b"a = \xff")
