@@ -12,6 +12,7 @@ from pathlib import Path
 from verifier.errors import CannotCheck, Code, Misuse
 from verifier.keys import is_signed, parse_public_key
 from verifier.manifest import rotation_fault
+from verifier.params import MAX_MANIFEST_BYTES
 from verifier.statement import manifest_digest
 from verifier.verify import read_kept_manifest
 from verifier.wire import Manifest, read_record
@@ -85,6 +86,8 @@ def _fault(first: SignedManifest, second: SignedManifest) -> str:
 
 def _signed(place: str | Path) -> SignedManifest:
     data, signature = read_kept_manifest(place)
+    if not 1 <= len(data) <= MAX_MANIFEST_BYTES:
+        raise CannotCheck(Code.CHECK_UNREADABLE, f"{place}: no manifest: larger than any, or empty")
     try:
         fields = read_record(Manifest, data)
     except ValueError as error:

@@ -130,6 +130,8 @@ def check_previous(checked: CheckedManifest, data: bytes, signature: bytes) -> N
     Raises:
         Rejected: ``manifest.equivocation`` or ``manifest.broken-chain``.
     """
+    if not 1 <= len(data) <= MAX_MANIFEST_BYTES:
+        raise _broken_chain("the previous manifest is of another size than manifests have")
     manifest = checked.manifest
     keys = [manifest.public_key, *(rotation.old_key for rotation in manifest.rotation)]
     if not any(is_signed(key, "manifest-signature", data, signature) for key in keys):

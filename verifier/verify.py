@@ -104,8 +104,8 @@ class Report:
 
     @property
     def far(self) -> tuple[str, ...]:
-        """The chains whose block is known to be more than a day from the snapshot's time."""
-        return _far(self.manifest, self.block_times)
+        """The chains on which something counts, at a block of more than a day from the snapshot."""
+        return tuple(c for c in _far(self.manifest, self.block_times) if c in self.chains)
 
     @property
     def undated(self) -> tuple[str, ...]:

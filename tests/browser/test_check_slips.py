@@ -496,6 +496,16 @@ def test_a_round_balance_that_is_halved_stays_an_alarm(
     assert "smaller than one in the last digit" in tab.inner_text("#verdict-text")
 
 
+def test_nothing_typed_and_nothing_counted_is_not_called_counted(
+    tab: Page, published: Site
+) -> None:
+    made = sample([replace(BTC, capacity=1)], {ALICE: {}, "bob@example.com": {"BTC": [5]}})
+    shown(tab, published, made, {"BTC": "0"})
+    assert verdict(tab) == "There is nothing to count"
+    assert tab.get_attribute("#verdict", "class") == "warn"
+    assert "your file counts none" in tab.inner_text("#verdict-text")
+
+
 # --- another coin
 
 

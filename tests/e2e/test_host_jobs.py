@@ -10,8 +10,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -305,6 +306,20 @@ def test_a_place_that_changes_its_manifest_frames_nobody(place: Place, auditor: 
     place.after = ("manifest.sig", lambda: manifest.write_bytes(b"\x80"))
     found = auditor.look(place.url, [place.bundle.key], own=False)
     assert (found.digest, found.code) == (place.bundle.digest, "")
+
+
+def test_what_a_stranger_handed_in_before_its_date_is_audited_once_it_has_come(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [place.bundle.manifest.time - 3 * 86_400]
+    monkeypatch.setattr("verifier.verify.time", SimpleNamespace(time=lambda: clock[0]))
+    settings = Settings("A", tmp_path, tmp_path, (), loopback=True)
+    with closing(Store(tmp_path / "host.sqlite")) as store:
+        auditor = Auditor(settings, Ed25519PrivateKey.generate(), store, HERE, lambda: clock[0])
+        for code in ("check.future", ""):
+            found = auditor.look(place.url, [place.bundle.key], own=False)
+            assert (found.code, found.own) == (code, False)
+            clock[0] += 3 * 86_400
 
 
 def test_a_bundle_that_is_replaced_during_the_audit_is_not_rejected(

@@ -228,6 +228,11 @@ def test_a_chain_that_nothing_is_on_needs_no_time(tmp_path):
     report = audit(only.folder, only.key, nodes=dated(only, bitcoin=0))
     assert report.chains == ("bitcoin",)
     assert report.is_solvent
+    old = dated(only, bitcoin=0, ethereum=-86_401)
+    report = audit(only.folder, only.key, nodes=old, policy=Policy(require=Level.CHAIN))
+    assert report.far == ()
+    assert report.is_solvent
+    assert any("block of ethereum is of" in warning for warning in report.warnings)
 
 
 @pytest.mark.parametrize("level", list(Level))

@@ -13,6 +13,7 @@ from embit import bech32
 from spec.reference import keys as reference_keys
 from tests.unit.verifier_bundle import BLOCKS, Bundle
 from verifier import CannotCheck, KnownUnit, Misuse, Policy, Rejected, check_solvency, wire
+from verifier.compare import compare_manifests
 from verifier.keys import is_signed, is_sound_key, parse_public_key, public_key_text, sign
 from verifier.manifest import check_manifest, check_previous, rotation_body
 from verifier.statement import manifest_digest
@@ -292,6 +293,18 @@ def test_the_previous_manifest_is_signed_by_the_key_or_the_one_it_replaced(bundl
     for malformed in (b"\x80", b"\xc0", b""):
         with pytest.raises(Rejected, match="broken-chain"):
             check_previous(checked, malformed, sign(old, "manifest-signature", malformed))
+
+
+def test_the_previous_manifest_is_no_larger_than_any(bundle, tmp_path):
+    """What no reader takes as a manifest is none that another one follows."""
+    spare = 2**20 - len(wire.write_record(replace(bundle.manifest, exchange="x" * 70_000))) + 70_000
+    for size, code in ((spare, None), (spare + 1, "manifest.broken-chain")):
+        assert chained(bundle, replace(bundle.manifest, exchange="x" * size)) == code
+    data, signature = signed(bundle, replace(bundle.manifest, exchange="x" * (spare + 1)))
+    (tmp_path / "kept.msgpack").write_bytes(data)
+    (tmp_path / "kept.sig").write_bytes(signature)
+    with pytest.raises(CannotCheck, match="no manifest"):
+        compare_manifests(tmp_path / "kept.msgpack", bundle.folder)
 
 
 def test_the_previous_manifest_is_read_from_a_bundle_or_a_file(bundle, tmp_path):

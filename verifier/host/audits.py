@@ -120,7 +120,7 @@ class Auditor:
         if is_missing or (finding.code and not own and not _is_told_by_manifest(finding)):
             raise Rejected(Code(finding.code), finding.place, finding.message)
         # 4
-        if known is None or own:
+        if known is None or own or known.code == Code.CHECK_FUTURE:
             self._store.add_snapshot(self._outcome(url, signed, public_key, finding, own=own))
         else:
             self._store.note_place(digest, url, int(self._now()))
@@ -130,7 +130,7 @@ class Auditor:
 
     def _is_due(self, known: Audited, url: str, own: bool) -> bool:
         if known.code == Code.CHECK_FUTURE and not is_ahead(known, int(self._now())):
-            return True
+            return own or not known.own
         if not own:
             return url not in self._store.places(known.digest)
         is_rejected = bool(known.code) and self._now() - known.audited >= RETRY_SECONDS

@@ -65,8 +65,9 @@ function foundWords({ snapshot, amounts }, texts, line) {
   const where = { exchange: snapshot.exchange, time: localTime(snapshot.time), amounts: list(compared) };
   const lines = [];
   if (compared.length > 0) lines.push(line("goodText", where));
-  else if (left.length === 0) lines.push(line("goodZero", where));
+  else if (left.length === 0) lines.push(line("zeroText", where));
   if (more.length > 0) lines.push(line("goodMore", { amounts: list(more) }));
+  if (left.length === 0 && compared.length === 0) return { look: "warn", title: texts.zeroTitle, lines };
   if (left.length === 0) return { look: "good", title: texts.goodTitle, lines };
   lines.push(line("partText", { codes: listText(texts, left.map(({ code }) => code)) }));
   return { look: "warn", title: texts.partTitle, lines };
