@@ -16,6 +16,7 @@ import json
 import logging
 import os
 import re
+import resource
 import secrets
 import stat
 import sys
@@ -263,10 +264,14 @@ class _StandardError(logging.Handler):
 
 def _has_room(descriptor: int) -> bool:
     """Tell whether a few lines can be written as a whole, as far as can be known."""
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    state = os.fstat(descriptor)
+    if not stat.S_ISREG(state.st_mode):
         return True
-    found = os.fstatvfs(descriptor)
-    return found.f_bavail * found.f_frsize > 2 * _MOST_WAITING_BYTES
+    found, limit = os.fstatvfs(descriptor), resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    free = found.f_bavail * found.f_frsize
+    if limit != resource.RLIM_INFINITY:
+        free = min(free, limit - state.st_size)
+    return free > 2 * _MOST_WAITING_BYTES
 
 
 def configure_logging(level: str) -> None:

@@ -90,7 +90,7 @@ def test_a_package_serves_one_account(snapshot: Path) -> None:
 def test_unknown_and_malformed_accounts(snapshot: Path, tmp_path: Path, assay: Assay) -> None:
     for account, message in (
         ("nobody@example.com", "no such account"),
-        ("nobody", "not an account id: not-email"),
+        ("nobody", "not an account id: no e-mail address"),
     ):
         code, out, err = assay("package", snapshot / "one", account, "--out", tmp_path / "p")
         assert (code, out) == (1, "")
