@@ -101,8 +101,11 @@ def write_bundle(
     try:
         _check_assets(checked, files, _policy(config))
         signing_now = Signed(config.snapshot_id, checked.digest, manifest.previous)
-        for key in signing_keys(config):
-            SigningLog(key).record(signing_now, config.abandoned)
+        logs = [SigningLog(key) for key in signing_keys(config)]
+        for log in logs:  # all of them before any is told: a log never forgets
+            log.check_signing(signing_now, config.abandoned)
+        for log in logs:
+            log.record(signing_now, config.abandoned)
         signature = sign(signing, "manifest-signature", data)
         check_manifest(data, signature, frozen.public_key, _policy(config))
     except Rejected as error:

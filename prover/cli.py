@@ -38,6 +38,7 @@ from prover.storage import create_private
 from prover.units import read_manifest, unit_warning, unknown_units
 from verifier import wire
 from verifier.errors import Rejected
+from verifier.output import escape
 from verifier.params import TreeShape
 from verifier.texts import explain
 
@@ -84,8 +85,13 @@ def main() -> None:
 
 
 def _fail(error: object, code: int) -> None:
-    print(f"assay: {error}", file=sys.stderr)
+    print(f"assay: {_shown(str(error))}", file=sys.stderr)
     sys.exit(code)
+
+
+def _shown(text: str) -> str:
+    """Return lines for a terminal: what others wrote, a bundle's names too, moves no cursor."""
+    return "\n".join(map(escape, text.split("\n")))
 
 
 def _print_version(asked: bool) -> None:
@@ -140,7 +146,7 @@ def challenge(
     ]
     for chain, message in messages.items():
         for warning in device_warnings(chain, message):
-            print(f"assay: warning: {chain}: {warning}", file=sys.stderr)
+            print(f"assay: warning: {chain}: {_shown(warning)}", file=sys.stderr)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         for chain, message in messages.items():
@@ -356,7 +362,7 @@ def report(
 
 
 def _print(as_json: bool, result: dict[str, Any], text: str) -> None:
-    print(json.dumps(result, ensure_ascii=False, sort_keys=True) if as_json else text)
+    print(json.dumps(result, sort_keys=True) if as_json else _shown(text))
 
 
 if __name__ == "__main__":

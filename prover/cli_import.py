@@ -120,7 +120,7 @@ def _json(imported: Imported) -> str:
         "totals": summary,
         "unread": [*imported.unread],
     }
-    return json.dumps(result, ensure_ascii=False, sort_keys=True)
+    return json.dumps(result, sort_keys=True)
 
 
 def _text(imported: Imported) -> list[str]:

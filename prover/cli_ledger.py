@@ -46,7 +46,7 @@ def ledger(
         read = read_source(snapshot, folder, progress, jobs)
     summary, previous = summarise(snapshot.snapshot_id, read), previous_summary(snapshot)
     if as_json:
-        print(json.dumps(ledger_json(summary, previous), ensure_ascii=False, sort_keys=True))
+        print(json.dumps(ledger_json(summary, previous), sort_keys=True))
     else:
         print(describe(summary, previous))
     check_expected(snapshot.ledger.name, summary, snapshot.expect, previous)

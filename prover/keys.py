@@ -156,6 +156,22 @@ class SigningLog:
                 "bundle"
             )
 
+    def check_signing(self, signing: Signed, abandoned: Collection[str] = ()) -> None:
+        """Check that the key has signed nothing that contradicts a manifest, or has signed it.
+
+        Raises:
+            ProverError: another manifest was signed for this id or after the same one.
+        """
+        digest = self.digest_of(signing.snapshot_id)
+        if digest == signing.digest:
+            return
+        if digest is not None:
+            raise ProverError(
+                f"{self.path}: this key has signed another manifest for snapshot "
+                f"{signing.snapshot_id}; two manifests for one snapshot are evidence of fraud"
+            )
+        self.check(signing.snapshot_id, signing.previous, abandoned)
+
     def record(self, signing: Signed, abandoned: Collection[str] = ()) -> None:
         """Append a line and sync it, unless that very line stands there.
 
@@ -164,15 +180,9 @@ class SigningLog:
                 is in use.
         """
         with locked(self.path, f"{self.path} is in use by another run"):
-            digest = self.digest_of(signing.snapshot_id)
-            if digest == signing.digest:
+            self.check_signing(signing, abandoned)
+            if self.digest_of(signing.snapshot_id) == signing.digest:
                 return
-            if digest is not None:
-                raise ProverError(
-                    f"{self.path}: this key has signed another manifest for snapshot "
-                    f"{signing.snapshot_id}; two manifests for one snapshot are evidence of fraud"
-                )
-            self.check(signing.snapshot_id, signing.previous, abandoned)
             written = self.path.read_bytes()
             end_of_torn_line = "\n" if written and not written.endswith(b"\n") else ""
             line = f"{signing.snapshot_id} {signing.digest.hex()} {signing.previous.hex()}\n"

@@ -237,7 +237,7 @@ def _check_follows(checked: CheckedManifest, history: History | None, target: Ta
         )
     try:
         check_previous(checked, manifest.data, signature.data)
-    except Rejected as error:
+    except (Rejected, CannotCheck) as error:
         raise ProverError(f"after snapshot {last.snapshot_id}: {error}") from None
 
 

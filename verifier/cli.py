@@ -133,9 +133,12 @@ def _inclusion(arguments: argparse.Namespace, out: Output) -> None:
 def _compare(arguments: argparse.Namespace, out: Output) -> int:
     key = None if arguments.exchange_key is None else read_public_key(arguments.exchange_key)
     found = compare_manifests(arguments.first, arguments.second, key)
-    kept = (
-        [] if arguments.out is None or not found.is_fraud else save_manifests(found, arguments.out)
-    )
+    kept: list[Path] = []
+    if arguments.out is not None and found.is_fraud:
+        try:
+            kept = save_manifests(found, arguments.out)
+        except OSError as error:
+            out.warn([f"the manifests could not be kept: {error.filename}: {error.strerror}"])
     out.compare(found, kept)
     return ACCEPTED if found.is_fraud else REJECTED
 

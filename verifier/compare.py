@@ -11,7 +11,7 @@ from pathlib import Path
 
 from verifier.errors import CannotCheck, Code, Misuse
 from verifier.keys import is_signed, parse_public_key
-from verifier.manifest import rotation_fault
+from verifier.manifest import rotation_body, rotation_fault
 from verifier.params import MAX_MANIFEST_BYTES
 from verifier.statement import manifest_digest
 from verifier.verify import read_kept_manifest
@@ -28,24 +28,34 @@ class SignedManifest:
     fields: Manifest
 
     @property
-    def keys(self) -> frozenset[bytes]:
-        """The keys that signed it: its own, and the one that this replaced."""
+    def signed(self) -> dict[bytes, bytes]:
+        """By key what it signed: its own key the manifest, a key that it replaced the rotation."""
         fields = self.fields
-        old = (item.old_key for item in fields.rotation if not rotation_fault(fields, item))
-        return frozenset({fields.public_key, *old})
+        replaced = {
+            item.old_key: rotation_body(
+                item.old_key, fields.public_key, fields.exchange, fields.previous
+            )
+            for item in fields.rotation
+            if not rotation_fault(fields, item)
+        }
+        return {**replaced, fields.public_key: self.digest}
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What two manifests prove; ``fault`` is empty where they contradict no honest history."""
+    """What two manifests prove, and of the holders of which keys.
+
+    ``fault`` is empty where no rule says that they contradict an honest history.
+    """
 
     first: SignedManifest
     second: SignedManifest
+    keys: tuple[bytes, ...]
     fault: str
 
     @property
     def is_fraud(self) -> bool:
-        """Whether no honest exchange signs both."""
+        """Whether the holder of each of ``keys`` signed what no honest exchange signs."""
         return bool(self.fault)
 
 
@@ -64,12 +74,14 @@ def compare_manifests(
         Misuse: they are of two keys, or of another than ``exchange_key``.
     """
     one, other = _signed(first), _signed(second)
-    common = one.keys & other.keys
+    common = one.signed.keys() & other.signed.keys()
     if exchange_key is not None:
         common &= {parse_public_key(exchange_key)}
     if not common:
         raise Misuse("the manifests are not signed by one key: they prove nothing together")
-    return Comparison(one, other, _fault(one, other))
+    # Whoever gave a key up by one statement, which stands in both, signed nothing twice.
+    twice = tuple(sorted(key for key in common if one.signed[key] != other.signed[key]))
+    return Comparison(one, other, twice, _fault(one, other) if twice else "")
 
 
 def _fault(first: SignedManifest, second: SignedManifest) -> str:
@@ -81,6 +93,11 @@ def _fault(first: SignedManifest, second: SignedManifest) -> str:
         after = "follow the same one" if any(first.fields.previous) else "are each said to be first"
         ids = f"{first.fields.snapshot_id} and {second.fields.snapshot_id}"
         return f"two different snapshots, {ids}, {after}"
+    if first.fields.time == second.fields.time:
+        return "two different snapshots are of one time, and none can be before the other"
+    for earlier, later in ((first, second), (second, first)):
+        if later.fields.previous == earlier.digest and later.fields.time < earlier.fields.time:
+            return f"{later.fields.snapshot_id} follows a snapshot that is later than itself"
     return ""
 
 

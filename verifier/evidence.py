@@ -162,7 +162,7 @@ def _check_order(asset: Asset, evidence: Evidence) -> None:
         "coins": ((coin.address, coin.txid, coin.index) for coin in evidence.coins),
         "proofs": (proof.chain for proof in evidence.proofs),
     }
-    strict |= {f"nodes of {proof.chain}": proof.nodes for proof in evidence.proofs}
+    strict |= {f"nodes of proof {at}": proof.nodes for at, proof in enumerate(evidence.proofs)}
     for name, items in strict.items():
         if not is_ascending(items):
             raise _fault(Code.EVIDENCE_UNSORTED, asset, f"the {name} are not in ascending order")
@@ -235,7 +235,7 @@ def _check_proofs(
     times: dict[str, int] = {}
     proven: set[str] = set()
     blocks = {chain.name: chain for chain in checked.manifest.chains}
-    for proof in evidence.proofs:
+    for at, proof in enumerate(evidence.proofs):
         block = blocks.get(proof.chain)
         if proof.chain == "bitcoin":
             times[proof.chain] = check_block_header(asset.code, proof, block).time
@@ -246,7 +246,7 @@ def _check_proofs(
             times[proof.chain] = header.time
             proven.add(proof.chain)
         else:
-            where = f"{asset.code}, proof of {proof.chain}"
+            where = f"{asset.code}, proof {at}"  # the text is whatever the exchange wrote
             message = "neither bitcoin nor ethereum"
             raise Rejected(Code.EVIDENCE_UNSUPPORTED_CHAIN, where, message)
     return times, proven

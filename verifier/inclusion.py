@@ -223,22 +223,25 @@ class _Paths:
         self.pages_read = 0
 
     def check(self, part: Part, commitment: bytes | None) -> None:
-        """Check the opening of a leaf, every page above it, and that each names the one below."""
+        """Check every page from a leaf to the signed root, that each names the one below, and last
+        the leaf's opening: until then its page may be anybody's who serves the files.
+        """
         shape, index = self._tree.shape, part.leaf
-        below = b""
+        below = leaf = b""
         for level in range(shape.levels):
             index, slot = divmod(index, shape.page_size)
             page, link = self._page(level, index)
             if level == 0:
                 start = PAGE_HEADER_BYTES + slot * POINT_BYTES
-                if commitment not in (None, page[start : start + POINT_BYTES]):
-                    where = f"{self._asset.code}, part {part.part}"
-                    message = "the leaf is not a commitment to this amount of your account"
-                    raise Rejected(Code.INCLUSION_WRONG_OPENING, where, message)
+                leaf = page[start : start + POINT_BYTES]
             else:
                 self._tree.check_link(level, index, entry_link(page, slot), below)
             below = link
         self._tree.check_root(self._asset, below)
+        if commitment not in (None, leaf):
+            where = f"{self._asset.code}, part {part.part}"
+            message = "the leaf is not a commitment to this amount of your account"
+            raise Rejected(Code.INCLUSION_WRONG_OPENING, where, message)
 
     def _read_page(self, level: int, index: int) -> tuple[bytes, bytes]:
         """Return a page, checked by itself, and its link. Only checked bytes are looked into."""

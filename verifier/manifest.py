@@ -129,15 +129,14 @@ def check_previous(checked: CheckedManifest, data: bytes, signature: bytes) -> N
 
     Raises:
         Rejected: ``manifest.equivocation`` or ``manifest.broken-chain``.
+        CannotCheck: what the user gave is no manifest of this exchange's, or was changed.
     """
     if not 1 <= len(data) <= MAX_MANIFEST_BYTES:
-        raise _broken_chain("the previous manifest is of another size than manifests have")
+        raise _unusable("is of another size than manifests have")
     manifest = checked.manifest
     keys = [manifest.public_key, *(rotation.old_key for rotation in manifest.rotation)]
     if not any(is_signed(key, "manifest-signature", data, signature) for key in keys):
-        raise _broken_chain(
-            "the previous manifest is not signed by the key or by the one it replaced"
-        )
+        raise _unusable("is not signed by the key, nor by the one that it replaced")
     try:
         previous = read_record(Manifest, data)
     except ValueError:
@@ -269,6 +268,11 @@ def _is_canonical_name(name: str) -> bool:
         return canonical_name(name) == name
     except AccountError:
         return False
+
+
+def _unusable(message: str) -> CannotCheck:
+    """Return that what the user kept says nothing, of anybody: its bytes are not signed."""
+    return CannotCheck(Code.CHECK_UNREADABLE, f"the previous manifest that you gave {message}")
 
 
 def _broken_chain(message: str) -> Rejected:

@@ -124,8 +124,10 @@ class TextOutput(Output):
         ]
         told += [f"kept {path}" for path in kept]
         verdict = f"PROVED: {found.fault}"
-        if not found.is_fraud:
-            verdict = "NOT PROVED: an honest exchange may have signed both"
+        if found.is_fraud:
+            told += [f"proved of the holder of {public_key_text(key)}" for key in found.keys]
+        else:
+            verdict = "NOT PROVED: together they contradict none of the rules for histories"
         self._print([*told, verdict])
 
     def reject(self, error: Rejected) -> None:
@@ -177,6 +179,7 @@ class JsonOutput(Output):
         told = {
             "proved": found.is_fraud,
             "fault": found.fault or None,
+            "keys": [public_key_text(key) for key in found.keys] if found.is_fraud else [],
             "manifests": [
                 {
                     "digest": item.digest.hex(),

@@ -103,6 +103,11 @@ def _run(arguments: argparse.Namespace) -> str:
     return f"counted {_format(result.counted)}"
 
 
+def _plain(text: str) -> str:
+    """Text for a terminal, in which nothing that an exchange wrote moves the cursor."""
+    return "".join(part if part.isprintable() else ascii(part)[1:-1] for part in text)
+
+
 def main() -> int:
     arguments = _parser().parse_args()
     error: dict[str, str] | None = None
@@ -122,14 +127,14 @@ def main() -> int:
         error = {"code": "check.unreadable", "where": "", "message": str(failure)}
         status = 1
     except ValueError as failure:
-        print(f"usage: {failure}", file=sys.stderr)
+        print(_plain(f"usage: {failure}"), file=sys.stderr)
         return 2
     if arguments.json:
         print(json.dumps({"accepted": status == 0, "error": error}))
     elif status:
-        print(message)
+        print(_plain(message))
     else:
-        print(f"ACCEPTED {message}; no chain was asked")
+        print(_plain(f"ACCEPTED {message}; no chain was asked"))
     return status
 
 

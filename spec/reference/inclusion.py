@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from spec.reference import account, tree, wire
-from spec.reference.group import N
+from spec.reference.group import N, Point
 from spec.reference.keys import signed
 from spec.reference.manifest import (
     Asset,
@@ -135,19 +135,21 @@ def _check_paths(
         secret = tagged_hash("blinding", body["account_key"] + leaf_hash + u32(part["part"]))
         opening = commit(part["amount"], int.from_bytes(secret, "big") % N)
         child: tree.Page | None = None
+        leaf: Point | None = None
         slot = index = part["leaf"]
         for level in range(geometry.levels):
             index, slot = divmod(index, geometry.page_size)
             where = f"pages/{asset.code}/{level}, page {index}, entry {slot}"
             page = _read_page(bundle, manifest, asset, level, index)
             if child is None:
-                right = page.commitments[slot] == opening
-                require(right, "inclusion.wrong-opening", where)
+                leaf = page.commitments[slot]
             else:
                 tree.check_child(page, slot, child.id, child.sum, where)
             child = page
         if child is not None:
             tree.check_root(asset, child.id, child.sum)
+        where = f"{asset.code}, part {part['part']}"
+        require(leaf == opening, "inclusion.wrong-opening", where)
 
 
 def _read_page(bundle: Path, manifest: Manifest, asset: Asset, level: int, index: int) -> tree.Page:

@@ -325,10 +325,12 @@ def _check_previous(manifest: Manifest, fields: dict[str, Any], folder: Path) ->
     where, code = "previous manifest", "manifest.broken-chain"
     with (folder / WHERE).open("rb") as file:
         data = file.read(MAX_BYTES + 1)
-    require(1 <= len(data) <= MAX_BYTES, code, where)
+    if not 1 <= len(data) <= MAX_BYTES:
+        raise NotCheckedError("check.unreadable", f"{where}: of no manifest's size")
     keys = [manifest.public_key, *(rotation["old_key"] for rotation in fields["rotation"])]
     signature = _signature(folder)
-    require(any(signed(key, "manifest-signature", data, signature) for key in keys), code, where)
+    if not any(signed(key, "manifest-signature", data, signature) for key in keys):
+        raise NotCheckedError("check.unreadable", f"{where}: not signed by the exchange")
     try:
         previous = wire.decode(data)
         _MANIFEST(previous)

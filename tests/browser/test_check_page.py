@@ -106,7 +106,7 @@ def test_a_changed_page(opened: Opener, exchange: Exchange, published: Site) -> 
     pages.write_bytes(data)
     tab = opened()
     fill_in(tab, exchange, f"{published.url}/forged")
-    assert ask(tab, exchange.account, exchange.balances) == "The check failed"
+    assert ask(tab, exchange.account, exchange.balances) == "This could not be checked"
     tab.click("#expert summary")
     assert re.search(r"(page|argument)\.", tab.inner_text("#expert-list"))
 

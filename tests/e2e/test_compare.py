@@ -13,9 +13,16 @@ from typing import Any
 
 import pytest
 
+from tests.adversarial.exchange import public_key
 from tests.e2e.auditing_host import serving
 from tests.vectors.bases import base, base_files, edited, forged, resigned
-from tests.vectors.make_manifests import OLD_SEED, digest_of, follower, previous_bundle, rotation
+from tests.vectors.make_manifests import (
+    OLD_SEED,
+    digest_of,
+    follower,
+    previous_bundle,
+    rotation,
+)
 from tests.vectors.subjects import write_files
 from verifier import audit, wire
 from verifier.cli import main
@@ -60,7 +67,9 @@ def test_two_snapshots_after_one(run: Run, tmp_path: Path) -> None:
     assert run(a, b, "--exchange-key", public_key_text(KEY))[0] == 0
     assert run(a / "manifest.msgpack", b)[0] == 0
     assert run(a, before)[0] == 3
-    assert run(before, b)[1][-1] == "NOT PROVED: an honest exchange may have signed both"
+    assert run(before, b)[1][-1] == (
+        "NOT PROVED: together they contradict none of the rules for histories"
+    )
 
 
 def test_two_firsts(run: Run, tmp_path: Path) -> None:
@@ -113,6 +122,43 @@ def test_a_key_that_replaced_another_is_one_with_it(run: Run, tmp_path: Path) ->
     second = replace(base("honest").forger, signing_seed=sha256(b"stranger").digest())
     d = write_files(tmp_path / "d", second.bundle())
     assert run(a, d)[0] == run(d, b)[0] == 2
+
+
+def test_an_old_key_that_gave_itself_up_once_signed_nothing_twice(run: Run, tmp_path: Path) -> None:
+    """Whoever holds the new key signs two snapshots; the old one's single statement is in both."""
+    old = previous_bundle(OLD_SEED)
+    after = digest_of(old)
+    a = write_files(tmp_path / "a", follower(old, rotation(after)))
+
+    def fork(fields: dict[str, Any]) -> None:
+        fields.update(previous=after, rotation=[rotation(after)], snapshot_id="fork")
+
+    b = write_files(tmp_path / "b", edited(fork))
+    code, lines = run(a, b)
+    assert code == 0
+    assert [line for line in lines if line.startswith("proved of")] == [
+        f"proved of the holder of {public_key_text(KEY)}"
+    ]
+    assert run(a, b, "--exchange-key", public_key_text(public_key(OLD_SEED)))[0] == 3
+
+
+def test_one_time_twice_and_a_follower_of_the_later(run: Run, tmp_path: Path) -> None:
+    a = write_files(tmp_path / "a", base_files("honest"))
+    time, digest = base("honest").forger.time, digest_of(base_files("honest"))
+    same = another("same", tmp_path, snapshot_id="same", previous=bytes(range(32)))
+    code, lines = run(a, same)
+    assert (code, "of one time" in lines[-1]) == (0, True)
+    early = another("early", tmp_path, snapshot_id="early", previous=digest, time=time - 1)
+    code, lines = run(early, a)
+    assert (code, "early follows a snapshot that is later" in lines[-1]) == (0, True)
+
+
+def test_what_cannot_be_kept_is_proved_all_the_same(run: Run, tmp_path: Path) -> None:
+    a = write_files(tmp_path / "a", base_files("honest"))
+    b = another("b", tmp_path, snapshot_id="another-first")
+    (tmp_path / "file").touch()
+    code, lines = run(a, b, "--out", tmp_path / "file")
+    assert (code, lines[-1].split(":")[0]) == (0, "PROVED")
 
 
 @pytest.mark.parametrize("option", [(), ("--exchange-key", public_key_text(b"\x11" * 32))])

@@ -192,13 +192,15 @@ def successors() -> Iterator[Vector]:
     late = previous_bundle(time=base("honest").forger.time)
     yield broken("same-time", "The previous manifest is not earlier.", follower(late), late)
     stranger = previous_bundle(OLD_SEED)
-    yield broken(
-        "stranger", "The previous manifest is signed by another key.", follower(stranger), stranger
-    )
     unsigned = first | {"manifest.sig": bytes(64)}
-    yield broken(
-        "unsigned", "The previous manifest's signature is false.", follower(first), unsigned
-    )
+    for name, description, kept in (
+        ("stranger", "The previous manifest is signed by another key.", stranger),
+        ("unsigned", "The previous manifest's signature is false.", unsigned),
+    ):
+        files = follower(kept)
+        yield derived(
+            f"history-{name}", description, source, "check.unreadable", files, previous=kept
+        )
     malformed = base("honest").forger.seal(b"\x80")
     yield broken(
         "malformed",

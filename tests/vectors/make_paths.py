@@ -138,6 +138,17 @@ def paths() -> Iterator[Vector]:
         files = {path: data for path, data in (dict(honest) | replaced).items() if data is not None}
         yield shown(f"path-{name}", description, source, code, files=files)
 
+    forger = base("honest").forger
+    eth = next(asset for asset in forger.assets if asset.code == "ETH")
+    own = replace(eth, leaves=[(0, 1000 + at) for at in range(len(eth.leaves))])
+    yield shown(
+        "path-page-of-a-mirror",
+        "Who serves the files puts a page of its own there, whose argument holds.",
+        source,
+        "page.wrong-root-id",
+        files=dict(honest) | {"pages/ETH/0": forger.tree(own)[0][0].encode()},
+    )
+
     def of_lies(name: str, description: str, code: str, lies: Lies) -> Vector:
         return shown(f"path-{name}", description, source, code, files=forged(lies))
 

@@ -62,7 +62,7 @@ def codes_of_the_spec() -> set[str]:
     text = (FOLDER.parent / "errors.md").read_text()
     rejections = text.partition("## 5.")[0]
     found = re.findall(r"`((?:[a-z]+)\.[a-z-]+)`", rejections)
-    found.append("check.future")
+    found += ["check.future", "check.unreadable"]
     return {code for code in found if code.split(".")[1] not in ("msgpack", "sig", "md")}
 
 

@@ -139,24 +139,22 @@ class Paths {
     }
   }
 
-  /** Check the opening of a leaf, every page above it, and that each names the one below. */
+  /**
+   * Check every page from a leaf to the signed root, that each names the one below, and last the leaf's
+   * opening: until then its page may be anybody's who serves the files.
+   */
   async check(part, body) {
     const { code } = this.asset;
     let index = Number(part.leaf);
     let below = null;
+    let leaf = null;
     for (let level = 0; level < this.shape.levels; level += 1) {
       const slot = index % this.shape.pageSize;
       index = (index - slot) / this.shape.pageSize;
       const { page, link } = await this.page(level, index);
       if (level === 0) {
         const start = PAGE_HEADER_BYTES + slot * POINT_BYTES;
-        const blinding = leafBlinding(
-          this.core, this.checked.context, code, body.account_id, body.account_key, part.part,
-        );
-        const commitment = this.core.commit(part.amount, blinding);
-        if (!equal(page.subarray(start, start + POINT_BYTES), commitment)) {
-          throw new Rejected("inclusion.wrong-opening", `${code}, part ${part.part}`);
-        }
+        leaf = page.subarray(start, start + POINT_BYTES);
       } else {
         const start = PAGE_HEADER_BYTES + slot * LINK_BYTES;
         checkLink("child", this.where(level, index), page.subarray(start, start + LINK_BYTES), below);
@@ -167,6 +165,12 @@ class Paths {
     root.set(this.asset.root);
     root.set(this.asset.sum, this.asset.root.length);
     checkLink("root", this.where(this.shape.levels - 1, 0), root, below);
+    const blinding = leafBlinding(
+      this.core, this.checked.context, code, body.account_id, body.account_key, part.part,
+    );
+    if (!equal(leaf, this.core.commit(part.amount, blinding))) {
+      throw new Rejected("inclusion.wrong-opening", `${code}, part ${part.part}`);
+    }
   }
 
   where(level, index) {

@@ -13,6 +13,8 @@ const NOT_FALSE = new Set([
   "manifest.unknown-unit", "package.too-large", "package.bad-signature", "package.unsupported-version",
   "package.wrong-manifest", "package.wrong-account", "check.unreadable",
 ]);
+// Of a page no signature is checked but that of the root above it: a fault in it may be its server's.
+const OF_PAGES = /^(page|argument)\./;
 const MALFORMED_PACKAGE = new Set(["package.not-canonical", "package.bad-fields"]);
 // The customer's own figures are half of these.
 const ABOUT_BALANCES = new Set(["inclusion.balance-short", "inclusion.unknown-asset"]);
@@ -80,7 +82,7 @@ function faultOf(answer, given, texts) {
   if (code === "manifest.bad-signature") return keyFault(answer, given, texts);
   if (code === "inclusion.balance-short") return { ...shortFault(amounts, texts), values };
   values.codes = listText(texts, amounts.filter(({ counted }) => counted === null).map((item) => item.code));
-  const isSlip = NOT_FALSE.has(code) || (MALFORMED_PACKAGE.has(code) && !isSigned);
+  const isSlip = NOT_FALSE.has(code) || OF_PAGES.test(code) || (MALFORMED_PACKAGE.has(code) && !isSigned);
   return { look: isSlip ? "warn" : "bad", help: helpOf(code, texts, `hint.${code}`), values };
 }
 
