@@ -114,6 +114,33 @@ def test_two_snapshots_after_one_are_an_alarm() -> None:
     assert alarm.digests[0] == digest("a")
 
 
+@pytest.mark.parametrize("follows", ["", "elsewhere"])
+def test_two_snapshots_after_none_that_was_seen_are_an_alarm(follows: str) -> None:
+    """What `assay-verify compare` proves of two manifests, the host finds in what it saw."""
+    own = named("a", follows=follows, time=NOW - DAY)
+    other = seen("z", follows=follows, time=NOW - 2 * DAY, at=NOW, own=False)
+    (alarm,) = lasting_alarms(newest_first(own, other), [])
+    assert (alarm.kind, set(alarm.digests)) == ("broken-chain", {own.digest, other.digest})
+
+
+def test_two_snapshots_of_one_time_are_an_alarm() -> None:
+    one, other = named("a", follows="x"), seen("b", follows="a", own=False)
+    (alarm,) = lasting_alarms(newest_first(one, other), [])
+    assert (alarm.kind, alarm.text) == ("broken-chain", "two different snapshots are of one time")
+
+
+def test_a_snapshot_that_fails_is_not_hidden_by_its_date() -> None:
+    """The exchange dates it behind one that was accepted, and serves it now."""
+    first = named("a", time=NOW - 3 * DAY)
+    second = named("b", follows="a", time=NOW - DAY)
+    failing = named("c", follows="b", time=NOW - 2 * DAY, at=NOW - 60, code="argument.rejected")
+    history = newest_first(first, second, failing)
+    assert [item.snapshot_id for item in history] == ["b", "c", "a"]
+    found = lasting_alarms(history, [])
+    assert kinds(found) == ["broken-chain", "rejected"]
+    assert found[1].text == "the snapshot that was seen last fails: argument.rejected"
+
+
 def test_manifests_that_cannot_be_read_are_not_equivocation() -> None:
     broken = [seen("", code="manifest.bad-fields", time=NOW - number) for number in (1, 2)]
     found = lasting_alarms(newest_first(named("a"), *broken), [])
@@ -131,7 +158,11 @@ def test_a_snapshot_of_the_future_counts_from_when_it_was_seen() -> None:
     after = named("c", follows="b", time=NOW - DAY)
     history = newest_first(past, ahead, after)
     assert [item.snapshot_id for item in history] == ["c", "b", "a"]
-    assert lasting_alarms(history, []) == []
+    (alarm,) = lasting_alarms(history, [])  # as every reader finds who is given `b` before `c`
+    assert (alarm.text, alarm.digests) == (
+        "snapshot c follows b, which is later",
+        (ahead.digest, after.digest),
+    )
     (alarm,) = ahead_alarms(history, NOW)
     assert (alarm.kind, alarm.digests) == ("future", (ahead.digest,))
     assert "snapshot b is dated 206" in alarm.text
@@ -226,6 +257,6 @@ def test_alarms_are_bounded(store: Store) -> None:
     for number in range(20):
         keep(store, seen(f"s{number}", follows="elsewhere", time=NOW - number))
     view = views(store).exchange(KEY, 1, NOW)
-    assert [alarm.text for alarm in view.alarms][-1] == "and 14 more of this kind"
+    assert [alarm.text for alarm in view.alarms][-1] == "and 15 more of this kind"
     assert len(view.alarms) == 6
     assert {item["look"] for item in view.snapshots[:-1]} == {"plain"}

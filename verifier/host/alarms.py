@@ -71,9 +71,7 @@ def lasting_alarms(history: Sequence[Outcome], listed: Sequence[Listed]) -> list
     """
     oldest_first = history[::-1]
     found = [*_equivocations(oldest_first), *_loose_ends(oldest_first), *_forks(oldest_first)]
-    if history and history[0].code not in ("", Code.CHECK_FUTURE):
-        text = f"the newest snapshot fails: {history[0].code}"
-        found.append(Alarm(REJECTED, text, (history[0].digest,)))
+    found += [*_disorders(oldest_first), *_failures(history)]
     return found + list(_listed_alarms(history, listed))
 
 
@@ -130,17 +128,57 @@ def _loose_ends(oldest_first: Sequence[Outcome]) -> Iterator[Alarm]:
             yield Alarm(BROKEN_CHAIN, text, tuple(item.digest for item in items))
 
 
+def _readable(history: Iterable[Outcome]) -> list[Outcome]:
+    """Return the manifests whose fields are known."""
+    return [item for item in history if item.snapshot_id]
+
+
 def _forks(oldest_first: Sequence[Outcome]) -> Iterator[Alarm]:
-    """Yield the snapshots that two others follow."""
+    """Yield what two snapshots follow: a manifest, seen or not, or none (spec/protocol.md 7)."""
     seen = {item.digest for item in oldest_first}
     followers: dict[bytes, list[Outcome]] = {}
-    for item in oldest_first:
-        if item.previous in seen:
-            followers.setdefault(item.previous, []).append(item)
+    for item in _readable(oldest_first):
+        followers.setdefault(item.previous, []).append(item)
     for digest, items in followers.items():
         if len({item.snapshot_id for item in items}) > 1:
-            text = "two different snapshots follow the same one"
-            yield Alarm(BROKEN_CHAIN, text, (digest, *(item.digest for item in items)))
+            how = "follow the same one" if any(digest) else "are each said to be the first"
+            before = (digest,) if digest in seen else ()
+            digests = (*before, *(item.digest for item in items))
+            yield Alarm(BROKEN_CHAIN, f"two different snapshots {how}", digests)
+
+
+def _disorders(oldest_first: Sequence[Outcome]) -> Iterator[Alarm]:
+    """Yield snapshots that are not later than the one that they follow, or than another at all."""
+    known = {item.digest: item for item in _readable(oldest_first)}
+    times: dict[int, list[Outcome]] = {}
+    for item in known.values():
+        times.setdefault(item.time, []).append(item)
+        before = known.get(item.previous)
+        if before is not None and before.time > item.time:
+            text = f"snapshot {item.snapshot_id} follows {before.snapshot_id}, which is later"
+            yield Alarm(BROKEN_CHAIN, text, (before.digest, item.digest))
+    for items in times.values():
+        if len({item.snapshot_id for item in items}) > 1:
+            text = "two different snapshots are of one time"
+            yield Alarm(BROKEN_CHAIN, text, tuple(item.digest for item in items))
+
+
+def _failures(history: Sequence[Outcome]) -> Iterator[Alarm]:
+    """Yield the newest snapshot and the one last seen at the exchange's own place, if they fail.
+
+    The time of a snapshot is the exchange's word: one that fails may be dated back behind others.
+    """
+    own = [item for item in history if item.own]
+    last = max(own, key=lambda item: (item.seen, item.dated), default=None)
+    for what, item in (
+        ("newest snapshot", history[0] if history else None),
+        ("snapshot that was seen last", last),
+    ):
+        if item is None or item.code in ("", Code.CHECK_FUTURE):
+            continue
+        if what == "newest snapshot" or item is not history[0]:
+            text = f"the {what} fails: {item.code}"
+            yield Alarm(REJECTED, text, (item.digest,))
 
 
 def _listed_alarms(history: Sequence[Outcome], listed: Sequence[Listed]) -> Iterator[Alarm]:
