@@ -3,7 +3,7 @@
 Invariants: without a request being answered a connection lives so many seconds, whatever of a head
 or of a body comes meanwhile; one whose client takes nothing of what it is sent ends; so many are
 open, and so many of one client with a public address. uvicorn bounds none of these. The bytes of a
-head are bounded by h11.
+head are bounded by h11, and a body says its length before it comes.
 """
 
 from __future__ import annotations
@@ -20,11 +20,36 @@ from verifier.host.door import client_network, is_public
 HEAD_SECONDS = 10.0
 READER_SECONDS = 30.0
 MAX_CONNECTIONS, MAX_OF_CLIENT = 1000, 64
+MAX_HEAD_BYTES = 65_536
+
+
+class _Lengths(h11.Connection):
+    """Takes no body but one of a stated length, which is bounded before it is read.
+
+    A body in chunks is bounded in bytes at best: each of its chunks costs an event, however small,
+    and all that are read at once are parsed before anybody else has a turn.
+    """
+
+    is_refused = False
+
+    def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+        """Return what came next.
+
+        Raises:
+            h11.RemoteProtocolError: it is no HTTP, or a request whose body is in chunks.
+        """
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            self.is_refused = any(name == b"transfer-encoding" for name, _ in event.headers)
+            if self.is_refused:
+                raise h11.RemoteProtocolError("a body without its length")
+        return event
 
 
 class Connection(H11Protocol):
     """uvicorn's protocol over h11, with bounds."""
 
+    conn: _Lengths
     _network = ""
     _idle_timer: asyncio.TimerHandle | None = None
     _reader_timer: asyncio.TimerHandle | None = None
@@ -32,6 +57,7 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request, unless there are too many connections."""
         super().connection_made(transport)
+        self.conn = _Lengths(h11.SERVER, MAX_HEAD_BYTES)
         address = self.client[0] if self.client else ""
         self._network = client_network(address)
         others = [cast(Connection, one)._network for one in self.connections]
@@ -62,8 +88,9 @@ class Connection(H11Protocol):
             self._wait_for_request()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP."""
-        self._refuse(HTTPStatus.BAD_REQUEST)
+        """Answer what is no HTTP, or a body whose length is not stated."""
+        is_refused = self.conn.is_refused
+        self._refuse(HTTPStatus.LENGTH_REQUIRED if is_refused else HTTPStatus.BAD_REQUEST)
 
     def pause_writing(self) -> None:
         """Begin to wait for the client to take what it was sent."""
