@@ -615,7 +615,7 @@ def test_a_name_turns_no_word_around_it(tab: Page, published: Site) -> None:
     made = sample([replace(BTC, capacity=1)], {ALICE: {"BTC": [5]}}, exchange=name)
     shown(tab, published, made, {"BTC": "0"})
     assert tab.evaluate("[...document.querySelectorAll('#moment bdi')].length") == 2
-    assert name in tab.inner_text("#verdict-text p bdi >> nth=1")
+    assert name in tab.inner_text("#moment bdi >> nth=0")
 
 
 def test_a_name_that_shows_as_another_is_refused(
