@@ -85,11 +85,11 @@ def main() -> None:
 
 
 def _fail(error: object, code: int) -> None:
-    print(f"assay: {_shown(str(error))}", file=sys.stderr)
+    print(f"assay: {_escaped(str(error))}", file=sys.stderr)
     sys.exit(code)
 
 
-def _shown(text: str) -> str:
+def _escaped(text: str) -> str:
     """Return lines for a terminal: what others wrote, a bundle's names too, moves no cursor."""
     return "\n".join(map(escape, text.split("\n")))
 
@@ -146,7 +146,7 @@ def challenge(
     ]
     for chain, message in messages.items():
         for warning in device_warnings(chain, message):
-            print(f"assay: warning: {chain}: {_shown(warning)}", file=sys.stderr)
+            print(f"assay: warning: {chain}: {_escaped(warning)}", file=sys.stderr)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         for chain, message in messages.items():
@@ -362,7 +362,7 @@ def report(
 
 
 def _print(as_json: bool, result: dict[str, Any], text: str) -> None:
-    print(json.dumps(result, sort_keys=True) if as_json else _shown(text))
+    print(json.dumps(result, sort_keys=True) if as_json else _escaped(text))
 
 
 if __name__ == "__main__":

@@ -313,11 +313,11 @@ def _check_manifest(
     with plan.step("manifest and its signature") as figures:
         checked = check_manifest(*read_signed_manifest(source), key, policy or Policy())
         manifest = checked.manifest
-        figures["exchange"] = manifest.exchange
         figures["snapshot"] = manifest.snapshot_id
         figures["time"] = utc_text(manifest.time)
         figures["account_id_type"] = manifest.account_id_type
         figures["digest"] = checked.digest.hex()
+        figures["exchange"] = manifest.exchange  # last: a name may read like further figures
     if previous is not None:
         with plan.step("previous manifest"):
             try:

@@ -106,13 +106,12 @@ class Layout:
             LedgerError: naming all that are not.
         """
         counts = Counter(present)
-        missing = [name for name in self.names if not counts[name]]
         faults = [
             Fault.of(Code.MISSING_COLUMN, column=name, detail=_missing(name, present))
-            for name in missing
-        ]
-        faults += [
-            Fault.of(Code.DUPLICATE_COLUMN, column=name) for name in self.names if counts[name] > 1
+            if not counts[name]
+            else Fault.of(Code.DUPLICATE_COLUMN, column=name)
+            for name in self.names
+            if counts[name] != 1
         ]
         if faults:
             raise LedgerError(file, *faults)

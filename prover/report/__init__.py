@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import jinja2
@@ -191,7 +192,9 @@ def _reader_options(checked: verifier.Report) -> str:
     manifest = checked.manifest
     options = [f" --unit {unit}" for unit in unknown_units(manifest)]
     if not checked.is_whole:
-        least = min((asset.ratio for asset in manifest.assets), key=lambda it: it.num / it.den)
+        least = min(
+            (asset.ratio for asset in manifest.assets), key=lambda it: Fraction(it.num, it.den)
+        )
         options.append(f" --ratio {least.num}/{least.den}")
     return "".join(options)
 

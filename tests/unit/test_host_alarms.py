@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from contextlib import closing
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from verifier.compare import _fault
 from verifier.history import Entry
 from verifier.host.alarms import (
     MISSED_LOOKS,
@@ -127,6 +129,22 @@ def test_two_snapshots_of_one_time_are_an_alarm() -> None:
     one, other = named("a", follows="x"), seen("b", follows="a", own=False)
     (alarm,) = lasting_alarms(newest_first(one, other), [])
     assert (alarm.kind, alarm.text) == ("broken-chain", "two different snapshots are of one time")
+
+
+@pytest.mark.parametrize("times", [(NOW - 9, NOW - 9), (NOW - 9, NOW - 8), (NOW - 8, NOW - 9)])
+@pytest.mark.parametrize("follows", ["", "elsewhere", "first"])
+@pytest.mark.parametrize("name", ["first", "second"])
+@pytest.mark.parametrize("before", ["", "elsewhere"])
+def test_the_host_alarms_for_what_compare_proves(
+    before: str, name: str, follows: str, times: tuple[int, int]
+) -> None:
+    """The rules of spec/protocol.md 7 over two manifests, and over a history that has them."""
+    first = named("first", follows=before, time=times[0])
+    second = seen(name, follows=follows, time=times[1], digest=digest("other"))
+    pair: list[Any] = [SimpleNamespace(digest=item.digest, fields=item) for item in (first, second)]
+    both = {first.digest, second.digest}
+    found = lasting_alarms(newest_first(first, second), [])
+    assert any(both <= set(alarm.digests) for alarm in found) == bool(_fault(*pair))
 
 
 def test_a_snapshot_that_fails_is_not_hidden_by_its_date() -> None:

@@ -169,16 +169,12 @@ def _failures(history: Sequence[Outcome]) -> Iterator[Alarm]:
     The time of a snapshot is the exchange's word: one that fails may be dated back behind others.
     """
     own = [item for item in history if item.own]
-    last = max(own, key=lambda item: (item.seen, item.dated), default=None)
-    for what, item in (
-        ("newest snapshot", history[0] if history else None),
-        ("snapshot that was seen last", last),
-    ):
-        if item is None or item.code in ("", Code.CHECK_FUTURE):
-            continue
-        if what == "newest snapshot" or item is not history[0]:
-            text = f"the {what} fails: {item.code}"
-            yield Alarm(REJECTED, text, (item.digest,))
+    last = sorted(own, key=lambda item: (item.seen, item.dated))[-1:]
+    told = {item.digest: ("snapshot that was seen last", item) for item in last}
+    told |= {item.digest: ("newest snapshot", item) for item in history[:1]}
+    for what, item in told.values():
+        if item.code not in ("", Code.CHECK_FUTURE):
+            yield Alarm(REJECTED, f"the {what} fails: {item.code}", (item.digest,))
 
 
 def _listed_alarms(history: Sequence[Outcome], listed: Sequence[Listed]) -> Iterator[Alarm]:

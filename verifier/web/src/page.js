@@ -168,7 +168,7 @@ const keyProblem = (key) => say(`key.${key.rule}`, key);
 
 function askQuestion(snapshot) {
   const values = { exchange: snapshot.exchange, time: localTime(snapshot.time) };
-  $("moment").replaceChildren(...drawn({ text: STRINGS.moment, values }));
+  for (const name of ["named", "moment"]) $(name).replaceChildren(...drawn({ text: STRINGS[name], values }));
   $("account-label").textContent = say(ACCOUNT_LABELS[snapshot.idType]);
   $("balances").replaceChildren(...snapshot.assets.map(({ code }) => {
     const row = element("div", "", "balance");
