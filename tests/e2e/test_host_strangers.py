@@ -458,5 +458,8 @@ def test_what_the_end_of_the_host_cut_off_is_done_again(
     assert found["fault"] == ""
     (found,) = again.wait(audited)
     assert found["snapshots"][0]["accepted"]
-    handed = again.wait_for("/submissions.json", lambda found: bool(found["proofs"]))
+    handed = again.wait_for(
+        "/submissions.json", lambda found: found["submissions"][0]["state"] != "waiting"
+    )
+    assert handed["proofs"]
     assert handed["submissions"][0]["state"] == "accepted"
