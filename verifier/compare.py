@@ -66,8 +66,8 @@ def compare_manifests(
 
     Args:
         first, second: each a folder, an http(s) URL, or a ``.msgpack`` file or URL; untrusted.
-        exchange_key: the key that must have signed both, itself or by a rotation. Without one it is
-            whatever key both name: then they prove something of its holder, whoever that is.
+        exchange_key: the key that must have signed both, itself or by a rotation. Without one any
+            key does that both name. What is proved is proved of the holders of `Comparison.keys`.
 
     Raises:
         CannotCheck: one cannot be read, or is signed by nobody.
@@ -75,24 +75,35 @@ def compare_manifests(
     """
     one, other = _signed(first), _signed(second)
     common = one.signed.keys() & other.signed.keys()
-    if exchange_key is not None:
-        common &= {parse_public_key(exchange_key)}
+    if exchange_key is not None and parse_public_key(exchange_key) not in common:
+        common = set()
     if not common:
         raise Misuse("the manifests are not signed by one key: they prove nothing together")
     # Whoever gave a key up by one statement, which stands in both, signed nothing twice.
-    twice = tuple(sorted(key for key in common if one.signed[key] != other.signed[key]))
-    return Comparison(one, other, twice, _fault(one, other) if twice else "")
+    twice = {key for key in common if one.signed[key] != other.signed[key]}
+    whole = twice & {one.fields.public_key} & {other.fields.public_key}
+    # Of a manifest that replaces a key, the old key signed `previous`, and neither id nor time.
+    for rule, keys in ((_same_id, whole), (_same_previous, twice), (_bad_times, whole)):
+        if keys and (fault := rule(one, other)):
+            return Comparison(one, other, tuple(sorted(keys)), fault)
+    return Comparison(one, other, (), "")
 
 
-def _fault(first: SignedManifest, second: SignedManifest) -> str:
-    if first.digest == second.digest:
+def _same_id(first: SignedManifest, second: SignedManifest) -> str:
+    if first.fields.snapshot_id != second.fields.snapshot_id:
         return ""
-    if first.fields.snapshot_id == second.fields.snapshot_id:
-        return f"two different manifests are signed for snapshot {first.fields.snapshot_id}"
-    if first.fields.previous == second.fields.previous:
-        after = "follow the same one" if any(first.fields.previous) else "are each said to be first"
-        ids = f"{first.fields.snapshot_id} and {second.fields.snapshot_id}"
-        return f"two different snapshots, {ids}, {after}"
+    return f"two different manifests are signed for snapshot {first.fields.snapshot_id}"
+
+
+def _same_previous(first: SignedManifest, second: SignedManifest) -> str:
+    if first.fields.previous != second.fields.previous:
+        return ""
+    after = "follow the same one" if any(first.fields.previous) else "are each said to be first"
+    ids = f"{first.fields.snapshot_id} and {second.fields.snapshot_id}"
+    return f"two different snapshots, {ids}, {after}"
+
+
+def _bad_times(first: SignedManifest, second: SignedManifest) -> str:
     if first.fields.time == second.fields.time:
         return "two different snapshots are of one time, and none can be before the other"
     for earlier, later in ((first, second), (second, first)):

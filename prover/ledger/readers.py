@@ -118,7 +118,8 @@ class Layout:
         self.unread[:] = [name for name in present if name not in set(self.names)]
         left = [name for name in self.unread if not self.reading.is_ignored(name)]
         if self.asset is None and left:
-            named = [name for name in left if not _LIKE_A_VALUE.fullmatch(name)]
+            values = (_LIKE_A_VALUE, _NO_NAME)
+            named = [name for name in left if not any(form.fullmatch(name) for form in values)]
             said = [quoted(named)] if named else []
             if len(named) < len(left):
                 said.append(f"{len(left) - len(named)} whose names look like an id or an amount")

@@ -139,7 +139,30 @@ def test_an_old_key_that_gave_itself_up_once_signed_nothing_twice(run: Run, tmp_
     assert [line for line in lines if line.startswith("proved of")] == [
         f"proved of the holder of {public_key_text(KEY)}"
     ]
-    assert run(a, b, "--exchange-key", public_key_text(public_key(OLD_SEED)))[0] == 3
+    pinned = run(a, b, "--exchange-key", public_key_text(public_key(OLD_SEED)))
+    assert pinned == (
+        code,
+        lines,
+    )  # the exchange that was pinned is theirs; its old key is not told
+
+
+def test_nobody_frames_an_old_key_by_what_it_never_signed(run: Run, tmp_path: Path) -> None:
+    """A rotation has neither id nor time; whoever holds the new key chooses both."""
+    earlier = previous_bundle(OLD_SEED, snapshot_id="earlier", time=1_600_000_000)
+    a = write_files(tmp_path / "a", earlier)
+    last = previous_bundle(OLD_SEED, previous=digest_of(earlier), time=1_600_000_100)
+    after = digest_of(last)
+    chosen: list[dict[str, Any]] = [
+        {"snapshot_id": "earlier"},
+        {"time": 1_600_000_000},
+        {"time": 5},
+    ]
+    for at, fields in enumerate(chosen):
+        made = {"previous": after, "rotation": [rotation(after)], **fields}
+        b = another(f"b{at}", tmp_path, **made)
+        assert run(a, b)[0] == 3
+        c = write_files(tmp_path / f"c{at}", last)
+        assert run(b, c)[0] == 3
 
 
 def test_one_time_twice_and_a_follower_of_the_later(run: Run, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from verifier.compare import _fault
+from verifier.compare import _bad_times, _same_id, _same_previous
 from verifier.history import Entry
 from verifier.host.alarms import (
     MISSED_LOOKS,
@@ -144,7 +144,8 @@ def test_the_host_alarms_for_what_compare_proves(
     pair: list[Any] = [SimpleNamespace(digest=item.digest, fields=item) for item in (first, second)]
     both = {first.digest, second.digest}
     found = lasting_alarms(newest_first(first, second), [])
-    assert any(both <= set(alarm.digests) for alarm in found) == bool(_fault(*pair))
+    proved = [rule(*pair) for rule in (_same_id, _same_previous, _bad_times)]
+    assert any(both <= set(alarm.digests) for alarm in found) == any(proved)
 
 
 def test_a_snapshot_that_fails_is_not_hidden_by_its_date() -> None:
@@ -157,6 +158,24 @@ def test_a_snapshot_that_fails_is_not_hidden_by_its_date() -> None:
     found = lasting_alarms(history, [])
     assert kinds(found) == ["broken-chain", "rejected"]
     assert found[1].text == "the snapshot that was seen last fails: argument.rejected"
+
+
+def test_an_old_snapshot_that_fails_and_is_read_late_is_not_the_last() -> None:
+    """A host that begins late, or tries again, reads what the newest follows after the newest."""
+    old = named("a", time=NOW - 3 * DAY, at=NOW, code="manifest.unknown-unit")
+    between, newest = named("b", follows="a", time=NOW - 2 * DAY), named("c", follows="b")
+    assert lasting_alarms(newest_first(old, between, newest), []) == []
+
+
+def test_a_fork_shows_whose_id_cannot_be_shown() -> None:
+    """A liar must not be able to spoil the evidence by an id that breaks a rule."""
+    history = newest_first(
+        named("a", time=NOW - 2 * DAY),
+        named("b", follows="a"),
+        seen("", follows="a", time=NOW - 60, code="manifest.bad-snapshot-id"),
+    )
+    found = lasting_alarms(history, [])
+    assert "two different snapshots follow the same one" in [alarm.text for alarm in found]
 
 
 def test_manifests_that_cannot_be_read_are_not_equivocation() -> None:

@@ -128,9 +128,18 @@ def _loose_ends(oldest_first: Sequence[Outcome]) -> Iterator[Alarm]:
             yield Alarm(BROKEN_CHAIN, text, tuple(item.digest for item in items))
 
 
+# Of a manifest that fails so nothing is known but its digest.
+_UNREADABLE = frozenset({"manifest.too-large", "manifest.not-canonical", "manifest.bad-fields"})
+
+
 def _readable(history: Iterable[Outcome]) -> list[Outcome]:
-    """Return the manifests whose fields are known."""
-    return [item for item in history if item.snapshot_id]
+    """Return the manifests whose fields are known, though the id may be none that can be shown."""
+    return [item for item in history if item.code not in _UNREADABLE]
+
+
+def _are_different(items: Sequence[Outcome]) -> bool:
+    """Tell whether manifests are not all of one snapshot id, which is an alarm of its own."""
+    return len({item.snapshot_id or item.digest.hex() for item in items}) > 1
 
 
 def _forks(oldest_first: Sequence[Outcome]) -> Iterator[Alarm]:
@@ -140,7 +149,7 @@ def _forks(oldest_first: Sequence[Outcome]) -> Iterator[Alarm]:
     for item in _readable(oldest_first):
         followers.setdefault(item.previous, []).append(item)
     for digest, items in followers.items():
-        if len({item.snapshot_id for item in items}) > 1:
+        if _are_different(items):
             how = "follow the same one" if any(digest) else "are each said to be the first"
             before = (digest,) if digest in seen else ()
             digests = (*before, *(item.digest for item in items))
@@ -155,10 +164,11 @@ def _disorders(oldest_first: Sequence[Outcome]) -> Iterator[Alarm]:
         times.setdefault(item.time, []).append(item)
         before = known.get(item.previous)
         if before is not None and before.time > item.time:
-            text = f"snapshot {item.snapshot_id} follows {before.snapshot_id}, which is later"
+            names = [one.snapshot_id or "unreadable" for one in (item, before)]
+            text = f"snapshot {names[0]} follows {names[1]}, which is later"
             yield Alarm(BROKEN_CHAIN, text, (before.digest, item.digest))
     for items in times.values():
-        if len({item.snapshot_id for item in items}) > 1:
+        if _are_different(items):
             text = "two different snapshots are of one time"
             yield Alarm(BROKEN_CHAIN, text, tuple(item.digest for item in items))
 
@@ -167,12 +177,20 @@ def _failures(history: Sequence[Outcome]) -> Iterator[Alarm]:
     """Yield the newest snapshot and the one last seen at the exchange's own place, if they fail.
 
     The time of a snapshot is the exchange's word: one that fails may be dated back behind others.
+    What the newest one follows was there before it, however late this host reads it.
     """
-    own = [item for item in history if item.own]
-    last = sorted(own, key=lambda item: (item.seen, item.dated))[-1:]
-    told = {item.digest: ("snapshot that was seen last", item) for item in last}
-    told |= {item.digest: ("newest snapshot", item) for item in history[:1]}
-    for what, item in told.values():
+    known = {item.digest: item for item in history}
+    before: set[bytes] = set()
+    at = history[0] if history else None
+    while at is not None and at.digest not in before:
+        before.add(at.digest)
+        at = known.get(at.previous)
+    told = [("newest snapshot", item) for item in history[:1]]
+    own = sorted((item for item in history if item.own), key=lambda item: (item.seen, item.dated))
+    told += [
+        ("snapshot that was seen last", item) for item in own[-1:] if item.digest not in before
+    ]
+    for what, item in told:
         if item.code not in ("", Code.CHECK_FUTURE):
             yield Alarm(REJECTED, f"the {what} fails: {item.code}", (item.digest,))
 

@@ -24,7 +24,7 @@ MAX_HEAD_BYTES = 65_536
 
 
 class _Lengths(h11.Connection):
-    """Takes no body but one of a stated length, which is bounded before it is read.
+    """Takes no body but one of a stated length.
 
     A body in chunks is bounded in bytes at best: each of its chunks costs an event, however small,
     and all that are read at once are parsed before anybody else has a turn.
