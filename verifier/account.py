@@ -9,7 +9,8 @@ every other implementation must map what was typed to the same bytes. The steps,
    (general category Cc) is ``control``, one that Unicode 15.0 does not assign (Cn, noncharacters
    included) is ``unassigned``, one that turns the direction of writing is ``bidi``. In a name
    whatever else shows as nothing, as a space or as its font likes is ``invisible``, as are two
-   spaces in a row. The lists are ``code_points.json``, which every reader shares.
+   spaces in a row; a mark on no letter, or more than four in a row (UTS 39, 5.4), are ``marks``.
+   The lists are ``code_points.json``, which every reader shares.
 3. Normalise to NFC. Step 2 comes first because NFC is only stable over assigned code points.
 4. ``email`` only: map A-Z to a-z, nothing else, and normalise to NFC again: ``H`` + U+0331 has no
    composed form while ``h`` + U+0331 has one, so without the second pass the canonical form of a
@@ -74,12 +75,15 @@ _PHONE: Final = re.compile(r"\+[0-9]{7,15}")
 # run of combining marks takes quadratic time.
 _MAX_EXPANSION: Final = 4
 
+# So many marks may stand on one letter of a name: the unreadable begins above (UTS 39, 5.4).
+_MAX_MARKS: Final = 4
 
 RULES: Final = {
     "bidi": "a character that turns the direction of writing",
     "control": "a control character",
     "empty": "nothing",
     "invisible": "a character that does not show, or two spaces in a row",
+    "marks": "an accent or other mark on no letter, or more than four in a row",
     "not-email": "no e-mail address",
     "not-phone": "not + and 7 to 15 digits",
     "surrogate": "half a surrogate pair",
@@ -129,10 +133,19 @@ def check_shown(text: str) -> None:
     """Check a text that a third party signs, or that readers are shown as the exchange's name.
 
     Raises:
-        AccountError: it holds what is no visible character, or two spaces in a row.
+        AccountError: it holds what is no visible character, two spaces in a row, or marks that
+            stand on nothing or in a heap.
     """
     if "  " in text or not all(map(is_shown, text)):
         raise AccountError("invisible")
+    room = 0
+    for character in text:
+        if not _is_in(ord(character), _TABLE["marks"]):
+            room = _MAX_MARKS if character != " " else 0
+        elif room == 0:
+            raise AccountError("marks")
+        else:
+            room -= 1
 
 
 def is_shown(character: str) -> bool:
@@ -141,11 +154,11 @@ def is_shown(character: str) -> bool:
 
 
 def refused_points() -> dict[str, list[int]]:
-    """Return what no id may hold, and what a name may not hold beside that.
+    """Return what no id may hold, what a name may not hold beside that, and what marks there are.
 
     Each is a list of the first and the last code point of every range, ascending.
     """
-    return {"ids": _TABLE["ids"], "names": _TABLE["names"]}
+    return {name: _TABLE[name] for name in ("ids", "marks", "names")}
 
 
 def _canonical(text: str, id_type: IdType, max_bytes: int) -> str:

@@ -204,7 +204,7 @@ def test_names(name: str) -> None:
         "\u034f", "\u115f", "\u1160", "\u17b4", "\u3164", "\uffa0", "\ufe0f",
         "\U000e0100",  # ignored
         "\U000e0041", "\U000e007f", "\U0001d173",  # tags, beams
-        "\u2800",  # a blank of Braille
+        "\u2800", "\ufffc", "\U00016fe4", "\U0001d159",  # blanks
         "\ue000", "\U0010fffd",  # private use
         "  ",
     ],
@@ -217,6 +217,20 @@ def test_a_name_shows_every_character_that_it_has(hidden: str, form: str) -> Non
     with pytest.raises(AccountError, match="does not show"):
         canonical_name(name)
     canonical_account_id(name, "opaque")  # ids are the customers' own
+
+
+@pytest.mark.parametrize(
+    "name", ["\u0301", "\u0301a", "a \u0301b", "a" + "\u0316" * 5, "\u0bbe", "\u0488b", "\U0001d165"]
+)
+def test_marks_stand_on_a_letter_of_a_name_and_in_no_heap(name: str) -> None:
+    with pytest.raises(AccountError, match="mark"):
+        canonical_name(name)
+    canonical_account_id(name, "opaque")  # ids are the customers' own
+
+
+@pytest.mark.parametrize("name", ["a" + "\u0316" * 4, "\u0e1b\u0e31\u0e49\u0e19", "\u1ea1\u0307 b"])
+def test_letters_keep_their_marks(name: str) -> None:
+    assert canonical_name(name) == name
 
 
 @pytest.mark.parametrize("control", BIDI)

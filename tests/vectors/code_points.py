@@ -1,4 +1,4 @@
-"""Makes the table of code points that no account id, and that no name, may hold.
+"""Makes the table of code points that no account id, and that no name, may hold; and of marks.
 
 `spec/protocol.md` 1.1 says which they are, by properties of Unicode 15.0. General categories are
 those of unicodedata2, which carries that version. The two properties that it lacks are written
@@ -33,7 +33,9 @@ DEFAULT_IGNORABLE = {
     0xFFA0,
     *range(0xE0100, 0xE01F0),
 }
-BRAILLE_BLANK = 0x2800  # a symbol that shows as a space
+# Symbols that show as a space or as nothing: Braille's blank, the null notehead of music, the filler
+# of Khitan, and the place of an object that is not there.
+BLANKS = {0x2800, 0xFFFC, 0x16FE4, 0x1D159}
 
 
 def nfc(text: str) -> str:
@@ -48,10 +50,15 @@ def in_no_name(point: int) -> bool:
     """What a name may not hold beside what no id may hold."""
     if in_no_id(point):
         return False
-    if point in DEFAULT_IGNORABLE or point == BRAILLE_BLANK:
+    if point in DEFAULT_IGNORABLE or point in BLANKS:
         return True
     is_space = unicodedata.category(chr(point)) in ("Zs", "Zl", "Zp")
     return unicodedata.category(chr(point)) in ("Cf", "Co") or (is_space and point != ord(" "))
+
+
+def is_mark(point: int) -> bool:
+    """Whether a code point stands on the one before it, and not by itself."""
+    return unicodedata.category(chr(point)) in ("Mn", "Mc", "Me")
 
 
 def ranges(is_in: Callable[[int], bool]) -> list[int]:
@@ -68,7 +75,12 @@ def ranges(is_in: Callable[[int], bool]) -> list[int]:
 def table() -> str:
     if unicodedata.unidata_version != "15.0.0":
         raise ValueError("the table is that of Unicode 15.0.0")
-    lists = {"ids": ranges(in_no_id), "names": ranges(in_no_name), "unicode": "15.0.0"}
+    lists = {
+        "ids": ranges(in_no_id),
+        "marks": ranges(is_mark),
+        "names": ranges(in_no_name),
+        "unicode": "15.0.0",
+    }
     return json.dumps(lists, separators=(",", ":")) + "\n"
 
 

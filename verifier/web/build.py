@@ -121,8 +121,11 @@ def module_source(name: str) -> str:
     """Return the text of a module: of ``src``, or a table of the verifier's own."""
     match name:
         case "unicode":
-            ids, names = (_compact(refused_points()[name]) for name in ("ids", "names"))
-            return f"export const IN_NO_ID = {ids};\nexport const IN_NO_NAME = {names};\n"
+            names = {"ids": "IN_NO_ID", "marks": "MARKS", "names": "IN_NO_NAME"}
+            return "".join(
+                f"export const {names[name]} = {_compact(points)};\n"
+                for name, points in refused_points().items()
+            )
         case "units":
             return f"export const KNOWN_UNITS = {_compact(sorted(KNOWN_UNITS))};\n"
     return (WEB / "src" / f"{name}.js").read_text()

@@ -3,12 +3,13 @@
 // by the lists of code-points.json first, of which build.py makes unicode.js.
 
 import { utf8 } from "./bytes.js";
-import { IN_NO_ID, IN_NO_NAME } from "./unicode.js";
+import { IN_NO_ID, IN_NO_NAME, MARKS } from "./unicode.js";
 
 const MAX_ID_BYTES = 128;
 const MAX_NAME_BYTES = 64;
 // A code point decomposes to at most four, and normalising is quadratic in the worst case.
 const MAX_EXPANSION = 4;
+const MAX_MARKS = 4;
 
 const SPACE = "\\u0020\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
 const EMAIL = new RegExp(`^[^@${SPACE}]+@[^@${SPACE}]+$`, "u");
@@ -37,10 +38,19 @@ export function canonicalName(text) {
   return canonical;
 }
 
-/** Throws where a text has a character that does not show as itself, or two spaces in a row. */
+/**
+ * Throws where a text has a character that does not show as itself, two spaces in a row, or marks
+ * that stand on nothing or in a heap.
+ */
 export function checkShown(text) {
   const isHidden = (character) => isIn(character, IN_NO_ID) || isIn(character, IN_NO_NAME);
   if (text.includes("  ") || Array.from(text).some(isHidden)) throw new AccountError("invisible");
+  let room = 0;
+  for (const character of text) {
+    if (!isIn(character, MARKS)) room = character === " " ? 0 : MAX_MARKS;
+    else if (room === 0) throw new AccountError("marks");
+    else room -= 1;
+  }
 }
 
 function canonicalText(text, type, maxBytes) {
