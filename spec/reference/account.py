@@ -29,7 +29,7 @@ def canonical_name(text: str) -> str:
     if "  " in text or holds(text, TABLE["names"]):
         raise ValueError("what no eye sees")
     marks = [holds(letter, TABLE["marks"]) for letter in text]
-    alone = any(mark and before in ("", " ") for mark, before in zip(marks, ["", *text], strict=False))
+    alone = any(mark and (f" {text}")[at] == " " for at, mark in enumerate(marks))
     if alone or any(all(marks[at : at + 5]) for at in range(len(marks) - 4)):
         raise ValueError("marks on nothing, or in a heap")
     return text

@@ -220,7 +220,8 @@ def test_a_name_shows_every_character_that_it_has(hidden: str, form: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "name", ["\u0301", "\u0301a", "a \u0301b", "a" + "\u0316" * 5, "\u0bbe", "\u0488b", "\U0001d165"]
+    "name",
+    ["\u0301", "\u0301a", "a \u0301b", "a" + "\u0316" * 5, "\u0bbe", "\u0488b", "\U0001d165"],
 )
 def test_marks_stand_on_a_letter_of_a_name_and_in_no_heap(name: str) -> None:
     with pytest.raises(AccountError, match="mark"):

@@ -33,8 +33,8 @@ DEFAULT_IGNORABLE = {
     0xFFA0,
     *range(0xE0100, 0xE01F0),
 }
-# Symbols that show as a space or as nothing: Braille's blank, the null notehead of music, the filler
-# of Khitan, and the place of an object that is not there.
+# Symbols that show as a space or as nothing: Braille's blank, the null notehead of music, the
+# filler of Khitan, and the place of an object that is not there.
 BLANKS = {0x2800, 0xFFFC, 0x16FE4, 0x1D159}
 
 

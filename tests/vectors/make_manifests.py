@@ -429,7 +429,7 @@ def heads() -> Iterator[Vector]:
         ("bad-name", "spaces", "Two spaces in a row in the name.", "exchange", "Kraken  One"),
         ("bad-name", "blank", "A symbol that shows as nothing.", "exchange", "Kraken\U0001d159"),
         ("bad-name", "mark", "A mark on no letter.", "exchange", "\u0301Kraken"),
-        ("bad-name", "marks", "Five marks on one letter.", "exchange", "Krake" + "\u0316" * 5 + "n"),
+        ("bad-name", "marks", "Five marks on a letter.", "exchange", "Krak" + "\u0316" * 5 + "en"),
         ("bad-name", "unassigned", "An unassigned code point in the name.", "exchange", "\u0378"),
         ("bad-snapshot-id", "empty", "No snapshot id.", "snapshot_id", ""),
         ("bad-snapshot-id", "long", "A snapshot id of 65 bytes.", "snapshot_id", "a" * 65),
