@@ -139,9 +139,12 @@ def test_a_bundle_that_is_being_uploaded_is_no_fault(
     host = start(("An Exchange", f"{url}/one", bundle.key))
     while b"bundle.missing-file" not in host.ask("GET", "/")[1]:
         time.sleep(0.1)
-    assert host.history()[0]["snapshots"] == []
+    (waiting,) = host.wait(lambda history: bool(history[0]["snapshots"]))
+    (snapshot,) = waiting["snapshots"]
+    assert (snapshot["outcome"], snapshot["accepted"]) == ("not audited", False)
+    assert kinds([waiting]) == {"overdue"}
     pages.write_bytes(held)
-    assert host.wait(audited)[0]["snapshots"][0]["accepted"]
+    host.wait(lambda history: bool(history[0]["snapshots"][0]["accepted"]))
 
 
 def test_a_foreign_key_and_an_absent_bundle_are_no_news(
@@ -223,9 +226,15 @@ def test_packages(start: Callable[..., Host], served: tuple[Path, str]) -> None:
     path = f"/complaints/{answer['digest']}/package"
     assert host.ask("POST", path, consent, headers)[0] == 404
 
-    shown = bundle.package(replace(body, assets=(asset, *body.assets[1:]), version=2))
+    newer = bundle.package(replace(body, assets=(asset, *body.assets[1:]), version=2))
+    status, answer = hand_in(newer, "?publish=yes")
+    assert status == 503
+    assert "older than the package" in answer["reason"]
+    part = replace(part, amount=2)
+    asset = replace(asset, parts=(part, *asset.parts[1:]))
+    shown = bundle.package(replace(body, assets=(asset, *body.assets[1:])))
     status, answer = hand_in(shown, "?publish=yes")
-    assert (status, answer["code"]) == (201, "package.unsupported-version")
+    assert (status, answer["code"]) == (201, "inclusion.wrong-opening")
     path = f"/complaints/{answer['digest']}/package"
     assert host.ask("POST", path)[0] == 404
     assert host.ask("POST", path, consent, headers) == (200, shown)

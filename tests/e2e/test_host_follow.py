@@ -95,7 +95,8 @@ class Host:
 
     def audited(self) -> list[str]:
         found = self.store.snapshots([self.exchange.public_key])
-        return [item.snapshot_id for item in sorted(found, key=lambda item: item.time)]
+        done = (item for item in found if item.is_audited)
+        return [item.snapshot_id for item in sorted(done, key=lambda item: item.time)]
 
     def alarms(self) -> dict[str, str]:
         history = self.store.snapshots([self.exchange.public_key])

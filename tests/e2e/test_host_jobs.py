@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -29,6 +30,7 @@ from verifier.host.jobs import AuditBundle, CheckPackage, Limits, ReadIndex, Rea
 from verifier.host.processes import Processes
 from verifier.host.settings import Settings
 from verifier.host.store import Store
+from verifier.keys import is_signed
 from verifier.params import TreeShape
 from verifier.wire import write_record
 
@@ -328,10 +330,10 @@ def test_a_bundle_that_is_replaced_during_the_audit_is_not_rejected(
     """The next snapshot comes to the same place, while the one before is being read."""
     head = {"snapshot_id": "next", "time": place.bundle.manifest.time + 1}
 
-    def replace() -> None:
+    def publish() -> None:
         bundle_at(place.root / "one", head=head)
 
-    place.after = ("evidence/BTC", replace)
+    place.after = ("evidence/BTC", publish)
     with pytest.raises(CannotCheck, match="replaced during the audit"):
         auditor.look(place.url, [place.bundle.key], own=True)
     assert auditor.look(place.url, [place.bundle.key], own=True).snapshot_id == "next"
@@ -415,3 +417,65 @@ def test_a_package_is_checked_in_the_bytes_that_led_to_the_root(place: Place) ->
     assert pages.read_bytes() == damaged
     with pytest.raises(CannotCheck, match="the copy of the proof is damaged"):
         HERE(job, AMPLE)
+
+
+def test_what_the_exchange_signed_and_cannot_be_audited_is_kept(
+    place: Place, auditor: Auditor, tmp_path: Path
+) -> None:
+    """Kept once, as no outcome; audited where that can be done, and not taken back after."""
+    key = [place.bundle.key]
+    evidence = next(place.bundle.folder.glob("evidence/*"))
+    held = evidence.read_bytes()
+    evidence.unlink()
+    with closing(Store(tmp_path / "host.sqlite")) as store:
+        with pytest.raises(Rejected, match=r"bundle\.missing-file"):
+            auditor.look(place.url, key, own=False)
+        assert store.snapshot(place.bundle.digest) is None  # nobody watches it
+        for _ in range(2):
+            with pytest.raises(Rejected, match=r"bundle\.missing-file"):
+                auditor.look(place.url, key, own=True)
+        (found,) = store.snapshots(key)
+        assert (found.code, found.own, found.is_audited) == ("check.unreadable", True, False)
+        assert (found.snapshot_id, found.time) == ("2024-q1", place.bundle.manifest.time)
+        assert found.details["assets"] == []
+        kept = store.snapshot(found.digest)
+        assert kept is not None
+        assert is_signed(place.bundle.key, "manifest-signature", kept.manifest, kept.signature)
+        evidence.write_bytes(held)
+        assert auditor.look(place.url, key, own=False).code == ""
+        evidence.unlink()
+        with pytest.raises(Rejected, match=r"bundle\.missing-file"):
+            auditor.look(place.url, key, own=True)
+        assert [item.code for item in store.snapshots(key)] == [""]
+
+
+def test_of_one_key_so_many_manifests_are_kept_that_are_not_audited(
+    place: Place, auditor: Auditor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("verifier.host.audits.MAX_UNAUDITED", 2)
+    with closing(Store(tmp_path / "host.sqlite")) as store:
+        for number in range(4):
+            bundle = bundle_at(place.root / "one", head={"snapshot_id": f"s-{number}"})
+            next(bundle.folder.glob("evidence/*")).unlink()
+            with pytest.raises(Rejected):
+                auditor.look(place.url, [bundle.key], own=True)
+        found = [item.snapshot_id for item in store.snapshots([place.bundle.key])]
+        assert sorted(found) == ["s-0", "s-1"]
+
+
+@pytest.mark.parametrize("unknown", ["version", "unit"])
+def test_what_this_host_does_not_know_is_no_fault_of_the_exchange(
+    place: Place, auditor: Auditor, tmp_path: Path, unknown: str
+) -> None:
+    first, *rest = place.bundle.manifest.assets
+    units = tuple(replace(unit, decimals=unit.decimals + 1) for unit in first.units)
+    heads: dict[str, dict[str, Any]] = {
+        "version": {"protocol_version": 2},
+        "unit": {"assets": (replace(first, units=units), *rest)},
+    }
+    bundle = bundle_at(place.root / "one", head=heads[unknown])
+    with closing(Store(tmp_path / "host.sqlite")) as store:
+        for own in (False, True):
+            with pytest.raises(CannotCheck, match=r"manifest\.un"):
+                auditor.look(place.url, [bundle.key], own=own)
+        assert [item.code for item in store.snapshots([bundle.key])] == ["check.unreadable"]

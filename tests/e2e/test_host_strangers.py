@@ -21,8 +21,8 @@ import pytest
 from prover.publish import publish
 from tests.e2e.auditing_host import BIN, Answer, Host, audited, bundle_at, hosts, kinds, serving
 from tests.unit.verifier_bundle import Bundle
-from verifier.host.app import MAX_WAITING_OF_SENDER
 from verifier.host.complaints import MAX_OF_SENDER
+from verifier.host.store import MAX_WAITING, MAX_WAITING_OF_SENDER
 from verifier.keys import is_signed
 
 
@@ -112,6 +112,41 @@ def test_the_queue_has_room_for_everybody(net: Net, start: Callable[..., Host]) 
     assert host.hand_in(f"{net.url}/slow/0", b"k" * 32) == 202  # it waits already
     assert host.hand_in(f"{net.url}/slow/other", b"k" * 32, "192.0.2.2") == 202
     assert len(waiting(host)) == MAX_WAITING_OF_SENDER + 1
+
+
+def test_evidence_is_read_and_kept_whatever_else_waits(
+    net: Net, start: Callable[..., Host]
+) -> None:
+    """A manifest that the exchange showed to somebody, alone; many proofs that stall before it."""
+    first = bundle_at(net.root / "own", head={"time": now()})
+    host = start(("An Exchange", f"{net.url}/own", first.key))
+    host.wait(audited)
+    stranger = bundle_at(net.root / "slow", seed=2)
+    net.stalled.add("/slow/")
+    for number in range(MAX_WAITING):
+        place = f"{net.url}/slow/{'./' * number}"
+        assert host.hand_in(place, stranger.key, f"192.0.2.{number // 2}") == 202
+    assert host.hand_in(f"{net.url}/slow/more", stranger.key, "192.0.2.99") == 429
+    shutil.copytree(first.folder, net.root / "slow-copy")
+    net.stalled.add("/slow-copy/evidence")
+    assert host.hand_in(f"{net.url}/slow-copy", first.key, "192.0.2.98") == 202
+    head = {"time": now() + 1, "snapshot_id": "secret", "previous": bytes(32)}
+    secret = bundle_at(net.root / "secret", head=head)
+    for path in [*secret.folder.glob("evidence/*"), *secret.folder.glob("pages/*/*")]:
+        path.unlink()
+    assert host.hand_in(f"{net.url}/secret", first.key, "192.0.2.97") == 202
+    (found,) = host.wait(lambda history: len(history[0]["snapshots"]) >= 2)
+    assert kinds([found]) == {"broken-chain"}
+    both = {first.digest.hex(), secret.digest.hex()}
+    assert both in [set(alarm["manifests"]) for alarm in found["alarms"]]
+    outcomes = {item["digest"]: item["outcome"] for item in found["snapshots"]}
+    assert outcomes == {first.digest.hex(): "accepted", secret.digest.hex(): "not audited"}
+    status, manifest = host.ask("GET", f"/manifests/{secret.digest.hex()}.msgpack")
+    _, signature = host.ask("GET", f"/manifests/{secret.digest.hex()}.sig")
+    assert status == 200
+    assert is_signed(first.key, "manifest-signature", manifest, signature)
+    page = host.ask("GET", "/")[1].decode()
+    assert "The exchange signed this. The host could not read" in page
 
 
 def complain(host: Host, package: bytes, sender: str = "192.0.2.1", query: str = "") -> Answer:

@@ -71,6 +71,22 @@ def kinds(found: list[Alarm]) -> list[str]:
     return [alarm.kind for alarm in found]
 
 
+def test_what_is_not_audited_is_evidence_and_no_outcome() -> None:
+    """It forks, it hides no failure before it, and it is no failure itself."""
+    unread = "check.unreadable"
+    first = named("a", time=NOW - 3 * DAY, at=NOW - 3 * DAY)
+    failing = named("b", follows="a", time=NOW - 2 * DAY, code="argument.rejected")
+    newer = named("c", follows="b", time=NOW - DAY, code=unread)
+    (alarm,) = lasting_alarms(newest_first(first, failing, newer), [])
+    assert (alarm.kind, alarm.digests) == ("rejected", (failing.digest,))
+    fork = named("d", follows="a", time=NOW - DAY, code=unread)
+    (alarm,) = lasting_alarms(newest_first(first, fork, named("e", follows="a", time=NOW)), [])
+    assert (alarm.kind, fork.digest in alarm.digests) == ("broken-chain", True)
+    entry = Entry(fork.digest, fork.previous, "d", fork.time)
+    (alarm,) = lasting_alarms(newest_first(first, fork), [Listed(entry, NOW, fault="no file")])
+    assert alarm.kind == "unaudited"
+
+
 def test_two_manifests_of_the_first_snapshot_are_one_alarm() -> None:
     one, other = seen("a"), seen("a", time=NOW - DAY + 1)
     (alarm,) = lasting_alarms(newest_first(one, other), [])

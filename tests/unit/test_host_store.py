@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from verifier.errors import Code
 from verifier.host import store as module
-from verifier.host.store import Audited, Complaint, Store
+from verifier.host.store import AUDITS, EVIDENCE, Audited, Complaint, Store
 
 KEY, OTHER, STRANGER = b"k" * 32, b"o" * 32, b"s" * 32
 
@@ -96,11 +97,17 @@ def test_snapshots_come_newest_first_and_in_parts(store: Store) -> None:
     assert (store.count([KEY]), store.count([OTHER]), store.count([])) == (4, 0, 0)
 
 
-def submit(store: Store, url: str, sender: str = "192.0.2.1", time: int = 1) -> bool:
-    return store.submit(url, STRANGER, sender, time, most=5, most_of_one=2)
+def submit(
+    store: Store, url: str, sender: str = "192.0.2.1", time: int = 1, queue: str = AUDITS
+) -> bool:
+    return store.submit(url, STRANGER, sender, time, queue)
 
 
-def test_the_queue_is_bounded_in_all_and_of_one_sender(store: Store) -> None:
+def test_the_queue_is_bounded_in_all_and_of_one_sender(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_WAITING", 5)
+    monkeypatch.setattr(module, "MAX_WAITING_OF_SENDER", 2)
     assert submit(store, "a")
     assert submit(store, "b")
     assert not submit(store, "c")
@@ -111,16 +118,42 @@ def test_the_queue_is_bounded_in_all_and_of_one_sender(store: Store) -> None:
     assert store.changes == before
 
 
+def test_a_full_queue_fills_no_other(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_WAITING", 2)
+    assert all(submit(store, name, name) for name in "ab")
+    assert not submit(store, "c", "c")
+    assert submit(store, "d", "d", queue=EVIDENCE)
+    found = store.next_submission(EVIDENCE)
+    assert found is not None
+    assert found.url == "d"
+    assert not store.move_to_audits(found.number)
+    other = store.next_submission(AUDITS)
+    assert other is not None
+    store.end_submission(other.number, "accepted")
+    assert store.move_to_audits(found.number)
+    assert store.next_submission(EVIDENCE) is None
+
+
+def test_what_is_not_audited_gives_way_to_any_audit_and_to_nothing_else(store: Store) -> None:
+    unread = str(Code.CHECK_UNREADABLE)
+    store.add_snapshot(audited(1, code=unread, own=True, url="http://own", seen=5))
+    assert (store.unaudited(KEY), store.places(audited(1).digest)) == (1, [])
+    store.add_snapshot(audited(1, own=False, url="http://copy", seen=9))
+    (found,) = store.snapshots([KEY])
+    assert (found.code, found.own, found.url, found.seen) == ("", False, "http://copy", 5)
+    assert (store.unaudited(KEY), store.places(found.digest)) == (0, ["http://copy"])
+
+
 def test_the_queue_is_first_come_first_served(store: Store) -> None:
     for at, url in enumerate("abc"):
         submit(store, url, url, time=at)
-    first = store.next_submission()
+    first = store.next_submission(AUDITS)
     assert first is not None
     assert first.url == "a"
     store.end_submission(first.number, "accepted")
     submit(store, "a", "a", time=9)  # once more: it waits behind the others
     ended = []
-    while (found := store.next_submission()) is not None:
+    while (found := store.next_submission(AUDITS)) is not None:
         ended.append(found.url)
         store.end_submission(found.number, "accepted")
     assert ended == ["b", "c", "a"]
@@ -129,7 +162,7 @@ def test_the_queue_is_first_come_first_served(store: Store) -> None:
 
 def test_who_handed_in_what_is_forgotten_with_the_end(store: Store, tmp_path: Path) -> None:
     submit(store, "a", "192.0.2.77")
-    found = store.next_submission()
+    found = store.next_submission(AUDITS)
     assert found is not None
     store.end_submission(found.number, "accepted")
     with closing(sqlite3.connect(tmp_path / "host" / "host.sqlite")) as database:
@@ -140,7 +173,7 @@ def test_ended_submissions_are_bounded(store: Store, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(module, "MAX_SUBMISSIONS", 3)
     for number in range(6):
         submit(store, str(number), time=number)
-        found = store.next_submission()
+        found = store.next_submission(AUDITS)
         assert found is not None
         store.end_submission(found.number, "accepted")
     assert [item.url for item in store.submissions(99)] == ["5", "4", "3"]
@@ -234,4 +267,4 @@ def test_an_older_database_is_taken_over(tmp_path: Path) -> None:
         own, copy = store.snapshots([KEY])[::-1]
         assert (own.own, own.seen, copy.own) == (True, 50, False)
         assert store.places(own.digest) == ["http://own"]
-        assert store.next_submission() is not None
+        assert store.next_submission(AUDITS) is not None

@@ -179,14 +179,15 @@ def _failures(history: Sequence[Outcome]) -> Iterator[Alarm]:
     The time of a snapshot is the exchange's word: one that fails may be dated back behind others.
     What the newest one follows was there before it, however late this host reads it.
     """
+    audited = [item for item in history if item.is_audited]
     known = {item.digest: item for item in history}
     before: set[bytes] = set()
-    at = history[0] if history else None
+    at = audited[0] if audited else None
     while at is not None and at.digest not in before:
         before.add(at.digest)
         at = known.get(at.previous)
-    told = [("newest snapshot", item) for item in history[:1]]
-    own = sorted((item for item in history if item.own), key=lambda item: (item.seen, item.dated))
+    told = [("newest snapshot", item) for item in audited[:1]]
+    own = sorted((item for item in audited if item.own), key=lambda item: (item.seen, item.dated))
     told += [
         ("snapshot that was seen last", item) for item in own[-1:] if item.digest not in before
     ]
@@ -197,10 +198,10 @@ def _failures(history: Sequence[Outcome]) -> Iterator[Alarm]:
 
 def _listed_alarms(history: Sequence[Outcome], listed: Sequence[Listed]) -> Iterator[Alarm]:
     """Yield what is wrong with an exchange's index: it forgets, changes its word, or is untrue."""
-    audited = {item.digest: item for item in history}
+    kept = {item.digest: item for item in history}
     dropped, changed, untrue, unread = [], [], [], []
     for item in listed:
-        found = audited.get(item.entry.manifest)
+        found = kept.get(item.entry.manifest)
         seen = f"{item.entry.snapshot_id} (seen on {utc_text(item.seen, MINUTES)})"
         if item.state == DROPPED:
             dropped.append(seen)
@@ -208,7 +209,7 @@ def _listed_alarms(history: Sequence[Outcome], listed: Sequence[Listed]) -> Iter
             changed.append(seen)
         elif found is not None and found.entry != item.entry:
             untrue.append(item.entry.snapshot_id)
-        elif item.fault and not (found is not None and found.own):
+        elif item.fault and not (found is not None and found.own and found.is_audited):
             unread.append(f"{item.entry.snapshot_id} ({item.fault})")
     for kind, text, names in (
         (REWRITTEN, "the exchange’s history no longer has snapshot", dropped),

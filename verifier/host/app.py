@@ -63,15 +63,14 @@ from verifier.host.requests import (
 )
 from verifier.host.settings import Settings
 from verifier.host.shelf import Shelf
-from verifier.host.store import Store
-from verifier.host.watch import SubmissionWorker, Watcher
+from verifier.host.store import AUDITS, EVIDENCE, Store
+from verifier.host.watch import AuditWorker, EvidenceWorker, Watcher
 from verifier.http_source import split_url
 from verifier.keys import parse_public_key, public_key_text
 from verifier.params import MAX_PACKAGE_BYTES
 from verifier.texts import explain
 from verifier.verify import utc_text
 
-MAX_WAITING, MAX_WAITING_OF_SENDER = 30, 3
 MAX_URL_CHARACTERS = 2000
 _SUBMISSIONS_SHOWN = 20
 _STOP_SECONDS = 10
@@ -136,13 +135,14 @@ def create_app(settings: Settings) -> Starlette:
 
 def _workers(
     settings: Settings, store: Store, views: Views, auditor: Auditor, run: Run
-) -> list[Watcher | SubmissionWorker]:
+) -> list[Watcher | EvidenceWorker | AuditWorker]:
     follower = Follower(store, run, auditor)
     watchers = [
         Watcher(exchange, settings.every_seconds, store, auditor, follower)
         for exchange in settings.exchanges
     ]
-    return [*watchers, SubmissionWorker(store, auditor, views.present_keys)]
+    handed_in = EvidenceWorker(store, auditor), AuditWorker(store, auditor, views.present_keys)
+    return [*watchers, *handed_in]
 
 
 def serve(settings: Settings, host: str, port: int) -> None:
@@ -337,14 +337,9 @@ class _Host:
         except Misuse as error:
             raise Refused(400, str(error)) from None
         url = self._bundle_url(form.get("bundle", "").strip())
+        queue = EVIDENCE if self._views.watched(public_key) else AUDITS
         is_queued = await run_in_threadpool(
-            self._store.submit,
-            url,
-            public_key,
-            sender(request),
-            int(time.time()),
-            most=MAX_WAITING,
-            most_of_one=MAX_WAITING_OF_SENDER,
+            self._store.submit, url, public_key, sender(request), int(time.time()), queue
         )
         if not is_queued:
             reason = "Too many bundles are waiting, of all or of you: come back later."

@@ -8,7 +8,9 @@ The numbers are those of `Auditor`:
    been damaged. A copy of what is known is audited, too: it is a place where complaints can be
    checked, and nothing else.
 3. The audit, within limits of bytes, time and memory; those of what a stranger handed in are small.
-   What cannot be read, or is not there yet, is no outcome: the next look tries again.
+   What cannot be read, or is not there yet, is no outcome: the next look tries again. But the
+   exchange signed the manifest, so that is kept, as one that is not audited: it is evidence of what
+   it follows, of its id and of its time.
 4. The outcome is signed and kept, in one transaction. A fault counts against the exchange only if
    the exchange's own place serves it, or the signed manifest itself is at fault: anybody can serve
    a damaged copy.
@@ -16,15 +18,17 @@ The numbers are those of `Auditor`:
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from verifier.account import AccountError, canonical_name
 from verifier.chain.levels import Level
-from verifier.errors import Code, Rejected
+from verifier.errors import CannotCheck, Code, Rejected
 from verifier.host.alarms import is_ahead
 from verifier.host.attestation import (
     ATTESTATION_VERSION,
@@ -38,6 +42,7 @@ from verifier.host.attestation import (
 from verifier.host.jobs import (
     STRANGERS_NICE,
     AuditBundle,
+    CheckManifest,
     Finding,
     Limits,
     ReadManifest,
@@ -51,12 +56,17 @@ from verifier.manifest import SNAPSHOT_ID
 from verifier.params import MAX_TIME
 from verifier.statement import manifest_digest
 
+LOG = logging.getLogger("assay.host")
 RETRY_SECONDS = 3600
 
-# To read a manifest or an index: two requests at the pace that is bearable, and the start.
+# To read a manifest or an index: two requests at the pace that is bearable, and the start; of what
+# was handed in it may be no slower than that a queue of it moves on.
 LOOK = Limits(seconds=150, memory=2**29)
+SUBMISSION_LOOK = Limits(seconds=30, memory=2**29, nice=STRANGERS_NICE)
 # The largest evidence that the format allows takes 2.6 GiB; a stranger's is to be smaller.
 AUDIT_MEMORY, SUBMISSION_MEMORY = 4 * 2**30, 2**30
+# Of one key so many manifests are kept that could not be audited.
+MAX_UNAUDITED = 1000
 
 
 class Auditor:
@@ -87,9 +97,9 @@ class Auditor:
             CannotCheck: it could not be read, or is over the host's limits.
             Misuse: the URL is malformed.
         """
-        return self.settle(url, *self.read(url, keys), own=own)
+        return self.settle(url, *self.read(url, keys, own=own), own=own)
 
-    def read(self, url: str, keys: Sequence[bytes]) -> tuple[SignedManifest, bytes]:
+    def read(self, url: str, keys: Sequence[bytes], *, own: bool) -> tuple[SignedManifest, bytes]:
         """Return the manifest that is served below a URL, and which of ``keys`` signed it (1).
 
         Raises:
@@ -97,7 +107,7 @@ class Auditor:
             CannotCheck: it could not be read.
             Misuse: the URL is malformed.
         """
-        found = self._run(ReadManifest(url), LOOK)
+        found = self._run(ReadManifest(url), LOOK if own else SUBMISSION_LOOK)
         for key in keys:
             if is_signed(key, "manifest-signature", found.data, found.signature):
                 return found, key
@@ -115,12 +125,14 @@ class Auditor:
         if known is not None and not self._is_due(known, url, own):
             return known
         # 3
-        finding = self._audit(url, signed, public_key, own=own)
-        is_missing = finding.code == Code.BUNDLE_MISSING_FILE
-        if is_missing or (finding.code and not own and not _is_told_by_manifest(finding)):
-            raise Rejected(Code(finding.code), finding.place, finding.message)
+        try:
+            finding = self._audit(url, signed, public_key, own=own)
+        except (Rejected, CannotCheck):
+            if own:
+                self.keep(url, signed, public_key, own=True)
+            raise
         # 4
-        if known is None or own or known.code == Code.CHECK_FUTURE:
+        if known is None or own or not known.is_settled:
             self._store.add_snapshot(self._outcome(url, signed, public_key, finding, own=own))
         else:
             self._store.note_place(digest, url, int(self._now()))
@@ -128,7 +140,36 @@ class Auditor:
         assert found is not None  # noqa: S101 (it is kept by now)
         return found
 
+    def keep(self, url: str, signed: SignedManifest, public_key: bytes, *, own: bool) -> None:
+        """Keep a manifest of a watched exchange that was read below a URL, unless it is known.
+
+        So many that are not audited are kept for one key: whoever has it can sign more.
+        """
+        known = self._store.snapshot(manifest_digest(signed.data))
+        if known is not None and (known.is_audited or known.own > own):
+            return
+        if known is None and self._store.unaudited(public_key) >= MAX_UNAUDITED:
+            LOG.warning("one more manifest that is not audited is not kept: %d are", MAX_UNAUDITED)
+            return
+        try:
+            job = CheckManifest(signed.data, public_key, signed.signature)
+            finding = self._run(job, LOOK)
+        except CannotCheck as error:
+            LOG.warning("a manifest that is not audited cannot be kept: %s", error)
+            return
+        unread = replace(
+            finding,
+            assets=(),
+            chains=(),
+            code=str(Code.CHECK_UNREADABLE),
+            old_keys=() if finding.code else finding.old_keys,
+            place="",
+        )
+        self._store.add_snapshot(self._outcome(url, signed, public_key, unread, own=own))
+
     def _is_due(self, known: Audited, url: str, own: bool) -> bool:
+        if not known.is_audited:
+            return True
         if known.code == Code.CHECK_FUTURE and not is_ahead(known, int(self._now())):
             return own or not known.own
         if not own:
@@ -137,6 +178,11 @@ class Auditor:
         return not known.own or is_rejected
 
     def _audit(self, url: str, signed: SignedManifest, public_key: bytes, *, own: bool) -> Finding:
+        """Return what an audit finds that counts (3).
+
+        Raises:
+            Rejected, CannotCheck: see `look`.
+        """
         settings = self._settings
         most_bytes = settings.bundle_bytes if own else settings.submission_bytes
         job = AuditBundle(
@@ -148,10 +194,14 @@ class Auditor:
             url=url,
         )
         if own:
-            return self._run(job, Limits(settings.audit_seconds, AUDIT_MEMORY))
-        return self._run(
-            job, Limits(settings.submission_seconds, SUBMISSION_MEMORY, STRANGERS_NICE)
-        )
+            limits = Limits(settings.audit_seconds, AUDIT_MEMORY)
+        else:
+            limits = Limits(settings.submission_seconds, SUBMISSION_MEMORY, STRANGERS_NICE)
+        finding = self._run(job, limits)
+        is_missing = finding.code == Code.BUNDLE_MISSING_FILE
+        if is_missing or (finding.code and not own and not _is_told_by_manifest(finding)):
+            raise Rejected(Code(finding.code), finding.place, finding.message)
+        return finding
 
     def _outcome(
         self, url: str, signed: SignedManifest, public_key: bytes, finding: Finding, *, own: bool

@@ -50,9 +50,8 @@ _UNICAST_V6 = IPv6Network("2000::/3")
 _SPECIAL_V6 = tuple(
     map(IPv6Network, ("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20"))
 )
-# IPv6 addresses that stand for an IPv4 address, in their last or (6to4) second to fifth 16 bits.
+# IPv6 addresses that stand for an IPv4 address, in their last 32 bits (RFC 6052).
 _NAT64 = IPv6Network("64:ff9b::/96")
-_SIX_TO_FOUR = IPv6Network("2002::/16")
 
 Resolve = Callable[[str, int], Sequence[str]]
 
@@ -101,11 +100,8 @@ def client_network(host: str) -> str:
 def _embedded(address: IPv6Address) -> IPv4Address | None:
     if address.ipv4_mapped is not None:
         return address.ipv4_mapped
-    value = int(address)
     if address in _NAT64:
-        return IPv4Address(value & 0xFFFFFFFF)
-    if address in _SIX_TO_FOUR:
-        return IPv4Address(value >> 80 & 0xFFFFFFFF)
+        return IPv4Address(int(address) & 0xFFFFFFFF)
     return None
 
 

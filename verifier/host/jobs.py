@@ -54,6 +54,10 @@ _MOST_FROM_MANIFEST = len(_MANIFEST_NAME) + ID_BYTES + len(b"\xa7version") + 9
 
 _MOST_PLACE = 256
 
+# What is false under version 1 alone, or of a unit that this host's table lacks: that this host
+# does not know it says nothing of the exchange.
+_NEWS_TO_THIS_HOST = (Code.MANIFEST_UNSUPPORTED_VERSION, Code.MANIFEST_UNKNOWN_UNIT)
+
 Answer = TypeVar("Answer")
 _Answer = TypeVar("_Answer", covariant=True)
 
@@ -173,6 +177,23 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckManifest(Job[Finding]):
+    """Check a manifest that was read and is signed by ``public_key``, and nothing of its bundle."""
+
+    manifest: bytes
+    public_key: Bin32
+    signature: bytes
+
+    def do(self, door: Door) -> Finding:
+        """See `Job`."""
+        try:
+            check_manifest(self.manifest, self.signature, self.public_key, Policy())
+        except Rejected as error:
+            return _found(self.manifest, fault=error)
+        return _found(self.manifest)
+
+
+@dataclass(frozen=True, slots=True)
 class AuditBundle(Job[Finding]):
     """Audit the bundle of a manifest that was read and is signed by ``public_key``.
 
@@ -192,7 +213,9 @@ class AuditBundle(Job[Finding]):
         try:
             checked = check_manifest(self.manifest, self.signature, self.public_key, Policy())
         except Rejected as error:
-            return self._found(fault=error)
+            if error.code in _NEWS_TO_THIS_HOST:
+                raise _unreadable(str(error)) from None
+            return _found(self.manifest, fault=error)
         _check_size(checked, self.most_bytes)
         known = {MANIFEST_PATH: self.manifest, SIGNATURE_PATH: self.signature}
         source = _Metered(self.url, door, self.most_bytes, known)
@@ -200,45 +223,16 @@ class AuditBundle(Job[Finding]):
             report = audit(source, self.public_key, jobs=self.threads)
         except Rejected as error:
             self._check_unchanged(door)
-            return self._found(fault=error)
+            return _found(self.manifest, fault=error)
         except CannotCheck as error:
             if error.code is not Code.CHECK_FUTURE:
                 raise
-            return self._found(fault=error)
-        return self._found(report=report)
+            return _found(self.manifest, fault=error)
+        return _found(self.manifest, report=report)
 
     def _check_unchanged(self, door: Door) -> None:
         if ReadManifest(self.url).do(door).data != self.manifest:
             raise _unreadable("the bundle was replaced during the audit")
-
-    def _found(
-        self, report: Report | None = None, fault: Rejected | CannotCheck | None = None
-    ) -> Finding:
-        manifest = _readable(self.manifest)
-        levels = {asset.code: str(asset.level) for asset in report.assets} if report else {}
-        times = report.block_times if report else {}
-        code, message = (str(fault.code), fault.message) if fault else ("", "")
-        place = escape(fault.where)[:_MOST_PLACE] if isinstance(fault, Rejected) else ""
-        if manifest is None:
-            return Finding((), (), (), code, "", message, (), place, bytes(32), "", 0)
-        return Finding(
-            assets=tuple(
-                AttestedAsset(
-                    asset.code, asset.ratio.den, levels.get(asset.code, ""), asset.ratio.num
-                )
-                for asset in manifest.assets
-            ),
-            block_times=tuple(BlockTime(chain, time) for chain, time in sorted(times.items())),
-            chains=manifest.chains,
-            code=code,
-            exchange=manifest.exchange,
-            message=message,
-            old_keys=tuple(change.old_key for change in manifest.rotation),
-            place=place,
-            previous=manifest.previous,
-            snapshot_id=manifest.snapshot_id,
-            time=manifest.time,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +262,8 @@ class CheckPackage(Job[Verdict]):
             body = check_package(checked, self.package, self._account_id(checked))
             self._check_leaves(door, checked, body)
         except Rejected as error:
+            if error.code is Code.PACKAGE_UNSUPPORTED_VERSION:
+                raise _unreadable(f"this host is older than the package: {error.code}") from None
             return Verdict(error.code, escape(error.where))
         return Verdict("", "")
 
@@ -307,6 +303,7 @@ class CheckPackage(Job[Verdict]):
 KINDS: tuple[type[Job[object]], ...] = (
     ReadIndex,
     ReadManifest,
+    CheckManifest,
     AuditBundle,
     CheckPackage,
 )
@@ -365,6 +362,35 @@ def _check_size(checked: CheckedManifest, most_bytes: int) -> None:
     )
     if total > most_bytes:
         raise _unreadable(f"the pages have {total} bytes, more than this host reads")
+
+
+def _found(
+    data: bytes, report: Report | None = None, fault: Rejected | CannotCheck | None = None
+) -> Finding:
+    """Return what was found of a manifest, given as its bytes."""
+    manifest = _readable(data)
+    levels = {asset.code: str(asset.level) for asset in report.assets} if report else {}
+    times = report.block_times if report else {}
+    code, message = (str(fault.code), fault.message) if fault else ("", "")
+    place = escape(fault.where)[:_MOST_PLACE] if isinstance(fault, Rejected) else ""
+    if manifest is None:
+        return Finding((), (), (), code, "", message, (), place, bytes(32), "", 0)
+    return Finding(
+        assets=tuple(
+            AttestedAsset(asset.code, asset.ratio.den, levels.get(asset.code, ""), asset.ratio.num)
+            for asset in manifest.assets
+        ),
+        block_times=tuple(BlockTime(chain, time) for chain, time in sorted(times.items())),
+        chains=manifest.chains,
+        code=code,
+        exchange=manifest.exchange,
+        message=message,
+        old_keys=tuple(change.old_key for change in manifest.rotation),
+        place=place,
+        previous=manifest.previous,
+        snapshot_id=manifest.snapshot_id,
+        time=manifest.time,
+    )
 
 
 def _readable(data: bytes) -> Manifest | None:

@@ -151,6 +151,7 @@ class Views:
                 "time": utc_text(item.time, MINUTES),
                 "audited": utc_text(item.audited, MINUTES),
                 "accepted": not item.code,
+                "outcome": _outcome(item, now),
                 "ahead": _is_ahead(item, now),
                 "code": item.code,
                 "digest": item.digest.hex(),
@@ -218,7 +219,9 @@ class Views:
             ],
             total=history.total,
             pages=_pages(history.total),
-            picture=_picture(shown, alarming) if entry else None,
+            picture=_picture([item for item in shown if item.is_audited], alarming)
+            if entry
+            else None,
         )
 
     def _alarms(
@@ -244,7 +247,7 @@ def _read_history(store: Store, key: bytes, keys: list[bytes], version: int) -> 
         keys=keys,
         newest=history[:ON_PAGE],
         total=len(history),
-        last=max((item.dated for item in history if item.own), default=None),
+        last=max((item.dated for item in history if item.own and item.is_audited), default=None),
         ahead=[item for item in history if is_ahead(item, item.seen)],
         lasting=lasting_alarms(history, store.listed(key)),
         complaints=store.complaints(keys, _COMPLAINTS),
@@ -287,6 +290,7 @@ def snapshot_facts(item: Outcome, complaints: Complaints | None, now: int) -> di
         "audited": utc_text(item.audited, MINUTES),
         "own": item.own,
         "accepted": not item.code,
+        "outcome": _outcome(item, now),
         "code": item.code,
         "place": item.place,
         **_explained(item.code),
@@ -314,9 +318,20 @@ def snapshot_facts(item: Outcome, complaints: Complaints | None, now: int) -> di
 
 def _look(item: Outcome, alarming: set[bytes], now: int) -> str:
     """Return the colour of a snapshot: good only where nothing at all is wrong with it."""
+    if not item.is_audited:
+        return "plain"
     if item.code or _is_ahead(item, now):
         return "bad"
     return "plain" if item.digest in alarming else "good"
+
+
+def _outcome(item: Outcome, now: int) -> str:
+    """Return what came of a snapshot, in one word or two."""
+    if not item.is_audited:
+        return "not audited"
+    if _is_ahead(item, now):
+        return "dated ahead"
+    return "rejected" if item.code else "accepted"
 
 
 def _is_ahead(item: Outcome, now: int) -> bool:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from verifier.errors import Code
 from verifier.history import Entry
 
 # The statements that lead from each version of the schema to the next.
@@ -64,12 +65,19 @@ CREATE TABLE place (
 INSERT INTO place SELECT digest, url, own, seen FROM snapshot;
 CREATE INDEX by_manifest ON complaint (manifest, time);
 """,
+    """
+ALTER TABLE submission ADD COLUMN queue TEXT NOT NULL DEFAULT 'audit';
+""",
 )
 
 # Of places of one manifest, the exchange's own and others each, the newest so many are kept.
 MAX_PLACES = 4
 # Of failing packages for one manifest so many are kept, and of these so many to be shown whole.
 MAX_COMPLAINTS, MAX_PACKAGES = 1000, 100
+# What was handed in waits to be read, if it is under the key of a watched exchange, then to be
+# audited. So many may wait in each queue, and of one sender in both.
+EVIDENCE, AUDITS = "evidence", "audit"
+MAX_WAITING, MAX_WAITING_OF_SENDER = 30, 3
 # Of bundles that were handed in and looked at, so many are remembered.
 MAX_SUBMISSIONS = 200
 
@@ -79,7 +87,8 @@ DROPPED, CHANGED = "dropped", "changed"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a manifest; ``code`` is empty if its bundle was accepted.
+    """What became of a manifest; ``code`` is empty if its bundle was accepted, and
+    ``check.unreadable`` if that could not be audited yet.
 
     ``own``: the bundle at ``url`` is the exchange's own copy, and not one that somebody handed in.
     ``details`` has for each asset its code, level and ratio, for each chain its block, the times of
@@ -105,6 +114,16 @@ class Outcome:
     def entry(self) -> Entry:
         """What a true index says of it."""
         return Entry(self.digest, self.previous, self.snapshot_id, self.time)
+
+    @property
+    def is_audited(self) -> bool:
+        """Whether its bundle was read and checked, whatever came of it."""
+        return self.code != Code.CHECK_UNREADABLE
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether what came of it stands as long as its bundle does."""
+        return self.code not in (Code.CHECK_UNREADABLE, Code.CHECK_FUTURE)
 
     @property
     def dated(self) -> int:
@@ -228,7 +247,7 @@ class Store:
         """Keep the outcome of an audit, in place of an earlier one of the same manifest.
 
         What was found of a copy that somebody handed in never replaces what was found of the
-        exchange's own. When the manifest was first seen stays.
+        exchange's own, but where that could not be audited. When the manifest was first seen stays.
         """
         values = {name: getattr(found, name) for name in Audited.__dataclass_fields__}
         values["details"] = json.dumps(found.details)
@@ -238,10 +257,11 @@ class Store:
             database.execute(
                 f"INSERT INTO snapshot ({', '.join(values)}) VALUES ({marks}) "
                 f"ON CONFLICT (digest) DO UPDATE SET {fresh}, seen = min(seen, excluded.seen) "
-                "WHERE excluded.own >= own",
+                f"WHERE excluded.own >= own OR code = '{Code.CHECK_UNREADABLE}'",
                 tuple(values.values()),
             )
-            _note_place(database, found.digest, found.url, found.own, found.audited)
+            if found.is_audited:
+                _note_place(database, found.digest, found.url, found.own, found.audited)
 
     def note_place(self, digest: bytes, url: str, time: int) -> None:
         """Keep where somebody has a copy of a manifest's bundle."""
@@ -270,6 +290,12 @@ class Store:
         """Return how many manifests of some keys there are."""
         query = f"SELECT count(*) FROM snapshot WHERE public_key IN ({_marks(keys)})"
         count: int = self._all(query, *keys)[0][0]
+        return count
+
+    def unaudited(self, public_key: bytes) -> int:
+        """Return how many manifests of a key are kept that could not be audited."""
+        query = "SELECT count(*) FROM snapshot WHERE public_key = ? AND code = ?"
+        count: int = self._all(query, public_key, str(Code.CHECK_UNREADABLE))[0][0]
         return count
 
     def strangers(self, watched: Sequence[bytes], most: int) -> list[Outcome]:
@@ -360,31 +386,41 @@ class Store:
         rows = self._all("SELECT time, fault FROM look WHERE public_key = ?", public_key)
         return (rows[0][0], rows[0][1]) if rows else None
 
-    def submit(
-        self, url: str, public_key: bytes, sender: str, time: int, *, most: int, most_of_one: int
-    ) -> bool:
+    def submit(self, url: str, public_key: bytes, sender: str, time: int, queue: str) -> bool:
         """Queue a bundle, once; return whether there is room for it, and for one of ``sender``."""
         with self._lock:
             waiting = self._all(
-                "SELECT url, public_key, sender FROM submission WHERE state = 'waiting'"
+                "SELECT url, public_key, sender, queue FROM submission WHERE state = 'waiting'"
             )
             if any(row[:2] == (url, public_key) for row in waiting):
                 return True
-            if len(waiting) >= most or sum(row[2] == sender for row in waiting) >= most_of_one:
+            is_full = sum(row[3] == queue for row in waiting) >= MAX_WAITING
+            if is_full or sum(row[2] == sender for row in waiting) >= MAX_WAITING_OF_SENDER:
                 return False
             with self._changing() as database:
                 database.execute(
-                    "INSERT INTO submission (url, public_key, sender, time, state) "
-                    "VALUES (?, ?, ?, ?, 'waiting') ON CONFLICT (url, public_key) DO UPDATE "
-                    "SET state = 'waiting', time = excluded.time, sender = excluded.sender",
-                    (url, public_key, sender, time),
+                    "INSERT INTO submission (url, public_key, sender, time, state, queue) "
+                    "VALUES (?, ?, ?, ?, 'waiting', ?) ON CONFLICT (url, public_key) DO UPDATE "
+                    "SET state = 'waiting', time = excluded.time, sender = excluded.sender, "
+                    "queue = excluded.queue",
+                    (url, public_key, sender, time, queue),
                 )
         return True
 
-    def next_submission(self) -> Submission | None:
-        """Return the submission that has waited longest."""
-        query = f"{_SUBMISSION} WHERE state = 'waiting' ORDER BY time, id LIMIT 1"
-        return next((Submission(*row) for row in self._all(query)), None)
+    def next_submission(self, queue: str) -> Submission | None:
+        """Return the submission that has waited longest in a queue."""
+        query = f"{_SUBMISSION} WHERE state = 'waiting' AND queue = ? ORDER BY time, id LIMIT 1"
+        return next((Submission(*row) for row in self._all(query, queue)), None)
+
+    def move_to_audits(self, number: int) -> bool:
+        """Queue a submission for its audit; return whether there is room for it."""
+        query = "SELECT count(*) FROM submission WHERE state = 'waiting' AND queue = ?"
+        with self._lock:
+            if self._all(query, AUDITS)[0][0] >= MAX_WAITING:
+                return False
+            with self._changing() as database:
+                database.execute("UPDATE submission SET queue = ? WHERE id = ?", (AUDITS, number))
+        return True
 
     def submissions(self, most: int) -> list[Submission]:
         """Return submissions, the newest first."""

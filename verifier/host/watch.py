@@ -1,6 +1,7 @@
-"""The threads that look: one for each exchange of the settings, and one for what is handed in.
+"""The threads that look: one for each exchange of the settings, and two for what is handed in.
 
 So nothing keeps an exchange from its turn: no stranger, and no other exchange whose server stalls.
+And no bundle that takes its time keeps evidence of a watched exchange from being read and kept.
 Each look is done in processes that end at their limits (`verifier.host.processes`); a thread does
 nothing but wait for them, and keep what they found.
 """
@@ -17,7 +18,7 @@ from verifier.host.audits import Auditor
 from verifier.host.follow import Follower
 from verifier.host.jobs import Stopped
 from verifier.host.settings import WatchedExchange
-from verifier.host.store import Store, Submission
+from verifier.host.store import AUDITS, EVIDENCE, Store, Submission
 
 LOG = logging.getLogger("assay.host")
 _QUEUE_SECONDS = 1.0
@@ -88,36 +89,39 @@ class Watcher(_Worker):
         exchange = self._exchange
         if exchange.history:
             return self._follower.follow(exchange)
-        signed, key = self._auditor.read(exchange.bundle, [exchange.public_key])
+        signed, key = self._auditor.read(exchange.bundle, [exchange.public_key], own=True)
         self._store.note_look(exchange.public_key, int(time.time()), "")
         self._auditor.settle(exchange.bundle, signed, key, own=True)
         return False
 
 
-class SubmissionWorker(_Worker):
-    """Looks at what was handed in, one after the other; ``watched`` gives the keys of exchanges."""
+class _QueueWorker(_Worker):
+    """Looks at what was handed in and waits in one queue, one after the other."""
 
-    def __init__(
-        self, store: Store, auditor: Auditor, watched: Callable[[], Collection[bytes]]
-    ) -> None:
-        super().__init__("submission worker", _QUEUE_SECONDS)
+    queue = ""
+
+    def __init__(self, store: Store, auditor: Auditor) -> None:
+        super().__init__(f"worker of the queue {self.queue}", _QUEUE_SECONDS)
         self._store = store
         self._auditor = auditor
-        self._watched = watched
 
     def turn(self) -> float:
         """Look at what has waited longest."""
-        submission = self._store.next_submission()
+        submission = self._store.next_submission(self.queue)
         if submission is None:
             return _QUEUE_SECONDS
-        self._store.end_submission(submission.number, self._look(submission))
-        self._store.forget_strangers(sorted(self._watched()), MAX_STRANGERS)
+        state = self._state(submission)
+        if state:
+            self._store.end_submission(submission.number, state)
         return 0.0
 
-    def _look(self, submission: Submission) -> str:
-        """Return how it ended."""
+    def look(self, submission: Submission) -> str:
+        """Return how it ended; nothing if it is to be audited yet."""
+        raise NotImplementedError
+
+    def _state(self, submission: Submission) -> str:
         try:
-            found = self._auditor.look(submission.url, [submission.public_key], own=False)
+            return self.look(submission)
         except Rejected as error:
             return error.code
         except (CannotCheck, Misuse) as error:
@@ -127,4 +131,35 @@ class SubmissionWorker(_Worker):
         except Exception:
             LOG.exception("a submission failed")
             return "this host failed at it"  # and it is not in the way of the next
+
+
+class EvidenceWorker(_QueueWorker):
+    """Reads what was handed in under the keys of watched exchanges, and keeps what they signed."""
+
+    queue = EVIDENCE
+
+    def look(self, submission: Submission) -> str:
+        """See `_QueueWorker`."""
+        signed, key = self._auditor.read(submission.url, [submission.public_key], own=False)
+        self._auditor.keep(submission.url, signed, key, own=False)
+        if self._store.move_to_audits(submission.number):
+            return ""
+        return "read, and not audited: too many wait for that"
+
+
+class AuditWorker(_QueueWorker):
+    """Audits what was handed in; ``watched`` gives the keys of exchanges."""
+
+    queue = AUDITS
+
+    def __init__(
+        self, store: Store, auditor: Auditor, watched: Callable[[], Collection[bytes]]
+    ) -> None:
+        super().__init__(store, auditor)
+        self._watched = watched
+
+    def look(self, submission: Submission) -> str:
+        """See `_QueueWorker`."""
+        found = self._auditor.look(submission.url, [submission.public_key], own=False)
+        self._store.forget_strangers(sorted(self._watched()), MAX_STRANGERS)
         return found.code or "accepted"
