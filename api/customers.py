@@ -35,7 +35,7 @@ from prover.frozen import read_frozen
 from prover.keys import public_bytes, read_signing_key
 from prover.packages import NoSuchAccount, Packager
 from prover.snapshot import PRIVATE, RECORD
-from verifier.wire import Package, PackageBody, read_record
+from verifier.format.wire import Package, PackageBody, read_record
 
 MSGPACK: Final = "application/vnd.msgpack"
 JSON: Final = "application/json"

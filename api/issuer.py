@@ -30,9 +30,9 @@ from jwt.types import Options
 
 from api.problems import Problem, ServiceCode
 from api.settings import IssuerSettings, check_keys_url
+from verifier.bundle.http_source import AnyHost, HttpSource
+from verifier.bundle.json_text import parse_json
 from verifier.errors import CannotCheck, Rejected
-from verifier.http_source import AnyHost, HttpSource
-from verifier.json_text import parse_json
 
 MAX_TOKEN_CHARACTERS: Final = 8192
 MAX_KEY_SET_BYTES: Final = 64 * 1024

@@ -36,10 +36,9 @@ from prover.errors import ProverError
 from prover.keys import SigningLog
 from prover.snapshot import LEDGER, PRIVATE
 from prover.storage import fresh_file
-from verifier.history import HISTORY_PATH, BadHistory, Entry, read_history, snapshot_path
-from verifier.manifest import MANIFEST_PATH
-from verifier.params import ID_BYTES
-from verifier.statement import manifest_digest
+from verifier.bundle.history import HISTORY_PATH, BadHistory, Entry, read_history, snapshot_path
+from verifier.format.params import ID_BYTES, MANIFEST_PATH
+from verifier.format.statement import manifest_digest
 
 _CANCEL: Final = (
     (frozenset({State.QUEUED}), State.CANCELLED),

@@ -34,9 +34,9 @@ from prover.errors import ProverError
 from prover.keys import public_bytes, read_signing_key
 from prover.snapshot import ownership_messages
 from prover.statement import state as stated
-from verifier import wire
-from verifier.params import MAX_HEIGHT
-from verifier.verify import utc_seconds, utc_text
+from verifier.format import wire
+from verifier.format.params import MAX_HEIGHT
+from verifier.format.times import utc_seconds, utc_text
 
 T = TypeVar("T")
 

@@ -35,9 +35,9 @@ from prover.snapshot import (
     ownership_messages,
 )
 from prover.statement import state
-from verifier.chain.ethereum import CHAIN as ETHEREUM
-from verifier.chain.state import check_header
 from verifier.errors import Rejected
+from verifier.nodes.ethereum import CHAIN as ETHEREUM
+from verifier.stateproof.state import check_header
 
 # Of signatures, in one request; a core checks hundreds to thousands a second.
 CHECK_SECONDS: Final = 10.0

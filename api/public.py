@@ -25,8 +25,7 @@ from api.problems import COMMON, Problem, ServiceCode, answer_problem, problems
 from api.settings import Settings
 from api.snapshots import ID_PATTERN
 from prover.targets import CHANGING, IMMUTABLE
-from verifier.manifest import SNAPSHOT_ID
-from verifier.policy import ASSET_CODE
+from verifier.format.params import ASSET_CODE, SNAPSHOT_ID
 
 _PATH: Final = re.compile(
     rf"snapshots/{SNAPSHOT_ID.pattern}/(?:"

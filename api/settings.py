@@ -29,8 +29,8 @@ from pydantic_settings import SettingsError as SourceError
 
 from api.scope import Scope
 from prover.errors import ProverError
-from verifier.http_source import split_url
-from verifier.params import MAX_EVIDENCE_BYTES
+from verifier.bundle.http_source import split_url
+from verifier.format.params import MAX_EVIDENCE_BYTES
 
 ENVIRONMENT_PREFIX: Final = "ASSAY_"
 SETTINGS_VARIABLE: Final = "ASSAY_SETTINGS"

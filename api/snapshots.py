@@ -24,7 +24,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from api.tables import snapshots
-from verifier.manifest import SNAPSHOT_ID
+from verifier.format.params import SNAPSHOT_ID
 
 # An id as a path or a field of a request has it.
 ID_PATTERN: Final = f"^{SNAPSHOT_ID.pattern}$"

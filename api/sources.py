@@ -26,7 +26,7 @@ import tomli_w
 from prover.config import SnapshotConfig, parse_config
 from prover.errors import ProverError
 from prover.keys import public_bytes, read_signing_key
-from verifier import wire
+from verifier.format import wire
 
 DRAFT, CONFIG, UPLOADS = "draft.toml", "snapshot.toml", "uploads"
 

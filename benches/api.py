@@ -46,9 +46,8 @@ from prover.packages import Packager
 from prover.publish import publish
 from prover.sample import SNAPSHOT_ID, make_sample
 from prover.snapshot import PUBLIC
-from verifier.manifest import MANIFEST_PATH
-from verifier.params import TreeShape, level_path
-from verifier.wire import Manifest, read_record
+from verifier.format.params import MANIFEST_PATH, TreeShape, level_path
+from verifier.format.wire import Manifest, read_record
 
 ASSETS = ("BTC", "ETH", "USDT")
 CONNECTIONS = 16

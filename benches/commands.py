@@ -19,7 +19,7 @@ import verifier
 from prover.liabilities.leaves import Openings
 from prover.packages import Packager
 from prover.snapshot import OPENINGS, PRIVATE, PUBLIC
-from verifier.wire import Package, PackageBody, read_record
+from verifier.format.wire import Package, PackageBody, read_record
 
 BIN = Path(sys.executable).parent
 

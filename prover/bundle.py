@@ -22,22 +22,24 @@ from prover.frozen import Frozen
 from prover.keys import Signed, SigningLog
 from prover.liabilities.pages import Root
 from prover.units import declared_policy
-from verifier import wire
+from verifier.checks.evidence import Seen, check_evidence
+from verifier.checks.manifest import CheckedManifest, check_manifest
+from verifier.checks.policy import Policy
+from verifier.checks.solvency import check_solvency_argument
 from verifier.errors import Rejected
-from verifier.evidence import Seen, check_evidence
-from verifier.keys import sign
-from verifier.manifest import MANIFEST_PATH, SIGNATURE_PATH, CheckedManifest, check_manifest
-from verifier.params import (
+from verifier.format import wire
+from verifier.format.keys import sign
+from verifier.format.params import (
     ARGUMENT_VERSION,
     GROUP_ORDER,
+    MANIFEST_PATH,
     PROTOCOL_VERSION,
+    SIGNATURE_PATH,
     SOLVENCY_BITS,
     TreeShape,
     evidence_path,
 )
-from verifier.policy import Policy
-from verifier.solvency import check_solvency_argument
-from verifier.statement import (
+from verifier.format.statement import (
     context,
     evidence_digest,
     manifest_digest,

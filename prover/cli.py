@@ -36,10 +36,10 @@ from prover.snapshot import (
 from prover.statement import state
 from prover.storage import create_private
 from prover.units import read_manifest, unit_warning, unknown_units
-from verifier import wire
 from verifier.errors import Rejected
-from verifier.output import escape
-from verifier.params import TreeShape
+from verifier.format import wire
+from verifier.format.account import escape
+from verifier.format.params import TreeShape
 from verifier.texts import explain
 
 COULD_NOT_RUN, REJECTED = 1, 3

@@ -22,13 +22,14 @@ from prover.assets.ethereum import (
 )
 from prover.errors import ProverError
 from prover.progress import shown_progress
-from verifier.chain.bitcoin import CHAIN as BITCOIN
-from verifier.chain.ethereum import CHAIN
-from verifier.chain.tokens import MAX_SLOT, TokenSlot, token_slots
-from verifier.chain.utxo_snapshot import UtxoSnapshot
+from verifier.checks.policy import is_account
 from verifier.errors import CannotCheck, Misuse
-from verifier.policy import ASSET_CODE, is_account
-from verifier.units import KNOWN_UNITS
+from verifier.format.params import ASSET_CODE
+from verifier.format.units import KNOWN_UNITS
+from verifier.nodes.bitcoin import CHAIN as BITCOIN
+from verifier.nodes.ethereum import CHAIN
+from verifier.nodes.utxo_snapshot import UtxoSnapshot
+from verifier.stateproof.tokens import MAX_SLOT, TokenSlot, token_slots
 
 app = typer.Typer(no_args_is_help=True, help="Ask a chain what addresses hold, and keep the proof.")
 

@@ -23,7 +23,7 @@ from prover.ledger.summary import Previous, Summary, figures, summarise, to_json
 from prover.progress import shown_progress
 from prover.snapshot import previous_summary, read_config
 from prover.storage import naming
-from verifier.units import coins_text
+from verifier.format.units import coins_text
 
 app = typer.Typer()
 

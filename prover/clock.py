@@ -10,7 +10,7 @@ import time
 from typing import Final
 
 from prover.errors import Code, InputError
-from verifier.verify import utc_text
+from verifier.format.times import utc_text
 
 # Two clocks may differ so much.
 MAX_AHEAD_SECONDS: Final = 600

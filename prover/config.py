@@ -20,18 +20,25 @@ from prover.ledger.settings import KEYS as LEDGER_KEYS
 from prover.ledger.settings import read_settings
 from prover.ledger.source import MAX_DECIMALS, LedgerAsset, LedgerSource
 from prover.toml_table import Table
-from verifier.account import AccountError, IdType, canonical_name
-from verifier.chain.bitcoin import CHAIN as BITCOIN
-from verifier.chain.bitcoin_header import parse_block_header
-from verifier.chain.tokens import MAX_SLOT, TokenSlot, token_slots
+from verifier.checks.evidence import SUPPORTED_CHAINS
 from verifier.errors import Misuse
-from verifier.evidence import SUPPORTED_CHAINS
-from verifier.manifest import SNAPSHOT_ID
+from verifier.format.account import AccountError, IdType, canonical_name
+from verifier.format.params import (
+    CAPACITIES,
+    MAX_HEIGHT,
+    MAX_RATIO_TERM,
+    MAX_UNIT_DECIMALS,
+    PAGE_SIZES,
+    SNAPSHOT_ID,
+)
+from verifier.format.times import utc_text
+from verifier.format.units import KNOWN_UNITS
+from verifier.format.wire import Chain, Ratio, StateProof, Unit
+from verifier.nodes.bitcoin import CHAIN as BITCOIN
 from verifier.ownership import OwnershipError, parse_address
-from verifier.params import CAPACITIES, MAX_HEIGHT, MAX_RATIO_TERM, MAX_UNIT_DECIMALS, PAGE_SIZES
-from verifier.units import KNOWN_UNITS
-from verifier.verify import DAY_SECONDS, utc_text
-from verifier.wire import Chain, Ratio, StateProof, Unit
+from verifier.report import DAY_SECONDS
+from verifier.stateproof.bitcoin_header import parse_block_header
+from verifier.stateproof.tokens import MAX_SLOT, TokenSlot, token_slots
 
 DEFAULT_PAGE_SIZE = 1024
 MAX_PARTS = 64  # a package of 256 assets then stays below its limit of 2^20 bytes

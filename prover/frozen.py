@@ -19,12 +19,12 @@ from prover.config import SnapshotConfig
 from prover.errors import ProverError
 from prover.keys import public_bytes, read_signing_key
 from prover.storage import fresh_file
-from verifier import wire
-from verifier.keys import is_signed, sign
-from verifier.manifest import rotation_body
-from verifier.params import CAPACITIES, ID_BYTES, MAX_MANIFEST_BYTES, PAGE_SIZES
-from verifier.statement import manifest_digest
-from verifier.verify import utc_text
+from verifier.checks.manifest import rotation_body
+from verifier.format import wire
+from verifier.format.keys import is_signed, sign
+from verifier.format.params import CAPACITIES, ID_BYTES, MAX_MANIFEST_BYTES, PAGE_SIZES
+from verifier.format.statement import manifest_digest
+from verifier.format.times import utc_text
 
 SALT_BYTES = 32
 

@@ -31,7 +31,7 @@ from prover.ledger.summary import Previous, Summary, save_summary, summarise
 from prover.progress import Progress
 from prover.statement import state
 from prover.storage import fresh_folder
-from verifier import wire
+from verifier.format import wire
 
 OPENED = ".openings"  # what hidden sets open to, beside the evidence
 

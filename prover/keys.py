@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from prover.errors import ProverError
 from prover.storage import create_private, locked, sync_file
-from verifier.keys import public_key_text
+from verifier.format.keys import public_key_text
 
 MASTER_KEY_BYTES = 32
 

@@ -27,12 +27,11 @@ from prover.liabilities.derivation import derive
 from prover.liabilities.leaves import Openings, map_column
 from prover.snapshot import ACCOUNT_KEYS, LEDGER, OPENINGS, PRIVATE, PUBLIC, RECORD
 from prover.storage import PARTIAL, naming, sync_file
-from verifier import wire
-from verifier.account import AccountError, canonical_account_id
-from verifier.keys import sign
-from verifier.manifest import MANIFEST_PATH
-from verifier.params import ID_BYTES, PACKAGE_VERSION
-from verifier.statement import manifest_digest
+from verifier.format import wire
+from verifier.format.account import AccountError, canonical_account_id
+from verifier.format.keys import sign
+from verifier.format.params import ID_BYTES, MANIFEST_PATH, PACKAGE_VERSION
+from verifier.format.statement import manifest_digest
 
 BATCH = 256  # accounts a process takes at a time
 INDEX = "index.csv"

@@ -23,9 +23,7 @@ from prover.errors import ProverError
 from prover.progress import Progress, Silent
 from prover.targets import CHUNK_BYTES, Stored, Target, open_target
 from prover.units import declared_policy
-from verifier import wire
-from verifier.errors import CannotCheck, Rejected
-from verifier.history import (
+from verifier.bundle.history import (
     HISTORY_PATH,
     MAX_HISTORY_BYTES,
     BadHistory,
@@ -34,23 +32,21 @@ from verifier.history import (
     read_history,
     write_history,
 )
-from verifier.manifest import (
+from verifier.bundle.open import read_signed_manifest
+from verifier.bundle.source import FolderSource
+from verifier.checks.manifest import CheckedManifest, check_manifest, check_previous
+from verifier.errors import CannotCheck, Rejected
+from verifier.format import wire
+from verifier.format.params import (
     MANIFEST_PATH,
-    SIGNATURE_PATH,
-    CheckedManifest,
-    check_manifest,
-    check_previous,
-    read_signed_manifest,
-)
-from verifier.params import (
     MAX_EVIDENCE_BYTES,
     MAX_MANIFEST_BYTES,
     SIGNATURE_BYTES,
+    SIGNATURE_PATH,
     evidence_path,
     level_path,
 )
-from verifier.source import FolderSource
-from verifier.statement import evidence_digest
+from verifier.format.statement import evidence_digest
 
 _TRIES = 8
 

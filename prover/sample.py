@@ -34,10 +34,10 @@ from prover.errors import ProverError
 from prover.keys import PUBLIC_KEY_FILE, public_bytes, write_keys
 from prover.snapshot import ownership_messages, read_config
 from prover.storage import naming
-from verifier.chain.bitcoin import CHAIN as BITCOIN
-from verifier.chain.bitcoin_header import parse_block_header
-from verifier.units import KNOWN_UNITS
-from verifier.verify import utc_seconds
+from verifier.format.times import utc_seconds
+from verifier.format.units import KNOWN_UNITS
+from verifier.nodes.bitcoin import CHAIN as BITCOIN
+from verifier.stateproof.bitcoin_header import parse_block_header
 
 EXCHANGE = "Example Exchange"
 SNAPSHOT_ID = "2026-11-21"

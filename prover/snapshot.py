@@ -63,12 +63,11 @@ from prover.storage import (
     naming,
     rename_folder,
 )
-from verifier import wire
-from verifier.keys import public_key_text
-from verifier.manifest import MANIFEST_PATH, SNAPSHOT_ID
+from verifier.format import wire
+from verifier.format.keys import public_key_text
+from verifier.format.params import MANIFEST_PATH, SNAPSHOT_ID, TreeShape
+from verifier.format.statement import context, manifest_digest, page_state
 from verifier.ownership import ownership_message
-from verifier.params import TreeShape
-from verifier.statement import context, manifest_digest, page_state
 
 PUBLIC, PUBLIC_PARTIAL, PRIVATE = "public", "public.partial", "private"
 RECORD, LEDGER, ACCOUNT_KEYS, OPENINGS = "snapshot.msgpack", "ledger", "keys", "openings"

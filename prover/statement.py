@@ -10,9 +10,9 @@ from pathlib import Path
 
 from prover.config import SnapshotConfig
 from prover.errors import ProverError
-from verifier import wire
-from verifier.params import MAX_MANIFEST_BYTES
-from verifier.statement import context
+from verifier.format import wire
+from verifier.format.params import MAX_MANIFEST_BYTES
+from verifier.format.statement import context
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from urllib.parse import unquote
 
 from prover.errors import ProverError
 from prover.storage import fresh_file, locked, sync_file
-from verifier.history import HISTORY_PATH
+from verifier.bundle.history import HISTORY_PATH
 
 if TYPE_CHECKING:
     from obstore import GetResult

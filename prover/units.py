@@ -11,13 +11,12 @@ from pathlib import Path
 
 from prover.config import AssetConfig
 from prover.errors import ProverError
-from verifier import wire
-from verifier.chain.levels import Level
-from verifier.chain.tokens import TokenSlot
-from verifier.manifest import MANIFEST_PATH
-from verifier.params import MAX_MANIFEST_BYTES, MAX_RATIO_TERM
-from verifier.policy import Policy
-from verifier.units import KNOWN_UNITS, KnownUnit
+from verifier.checks.policy import Policy
+from verifier.format import wire
+from verifier.format.levels import Level
+from verifier.format.params import MANIFEST_PATH, MAX_MANIFEST_BYTES, MAX_RATIO_TERM
+from verifier.format.units import KNOWN_UNITS, KnownUnit
+from verifier.stateproof.tokens import TokenSlot
 
 
 def read_manifest(bundle: Path) -> wire.Manifest:

@@ -4,28 +4,20 @@ from __future__ import annotations
 
 from verifier import libraries as libraries  # isort: split
 
-from verifier.chain.bitcoin_node import BitcoinNode
-from verifier.chain.bitcoin_snapshot import SnapshotNode
-from verifier.chain.ethereum import EthereumNode
-from verifier.chain.levels import Level
-from verifier.chain.nodes import Nodes
-from verifier.chain.tokens import TokenSlot
-from verifier.chain.utxo_snapshot import UtxoSnapshot
+from verifier.checks.holdings import AssetReport, HiddenReport
+from verifier.checks.inclusion import Amount
+from verifier.checks.policy import Policy
 from verifier.errors import CannotCheck, Code, Misuse, Rejected
-from verifier.holdings import AssetReport, HiddenReport
-from verifier.inclusion import Amount
-from verifier.policy import Policy
-from verifier.units import KnownUnit
-from verifier.verify import (
-    Check,
-    InclusionReport,
-    NotCompared,
-    Report,
-    TooWeak,
-    audit,
-    check_inclusion,
-    check_solvency,
-)
+from verifier.format.levels import Level
+from verifier.format.units import KnownUnit
+from verifier.nodes.bitcoin_node import BitcoinNode
+from verifier.nodes.bitcoin_snapshot import SnapshotNode
+from verifier.nodes.ethereum import EthereumNode
+from verifier.nodes.nodes import Nodes
+from verifier.nodes.utxo_snapshot import UtxoSnapshot
+from verifier.report import Check, InclusionReport, NotCompared, Report, TooWeak
+from verifier.stateproof.tokens import TokenSlot
+from verifier.verify import audit, check_inclusion, check_solvency
 
 __all__ = [
     "Amount",

@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from verifier.bundle.open import read_kept_manifest
+from verifier.checks.manifest import rotation_body, rotation_fault
 from verifier.errors import CannotCheck, Code, Misuse
-from verifier.keys import is_signed, parse_public_key
-from verifier.manifest import rotation_body, rotation_fault
-from verifier.params import MAX_MANIFEST_BYTES
-from verifier.statement import manifest_digest
-from verifier.verify import read_kept_manifest
-from verifier.wire import Manifest, read_record
+from verifier.format.keys import is_signed, parse_public_key
+from verifier.format.params import MAX_MANIFEST_BYTES
+from verifier.format.statement import manifest_digest
+from verifier.format.wire import Manifest, read_record
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,137 +25,48 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import cast
 
-from verifier.account import AccountError, IdType, canonical_account_id
-from verifier.chain.levels import Level, weakest
-from verifier.chain.nodes import Nodes
-from verifier.errors import CannotCheck, Code, Misuse
-from verifier.evidence import Seen, check_evidence
-from verifier.holdings import AssetReport, CheckedEvidence, report_asset
-from verifier.http_source import HttpSource
-from verifier.inclusion import (
-    Amount,
+from verifier.bundle.open import open_bundle, read_kept_manifest, read_signed_manifest
+from verifier.bundle.source import Source
+from verifier.checks.evidence import Seen, check_evidence
+from verifier.checks.holdings import CheckedEvidence, report_asset
+from verifier.checks.inclusion import (
     check_leaves,
     check_package,
     compare_balances,
     parse_balances,
 )
-from verifier.keys import parse_public_key
-from verifier.manifest import (
+from verifier.checks.manifest import CheckedManifest, check_manifest, check_previous
+from verifier.checks.policy import Policy
+from verifier.checks.solvency import check_solvency_argument
+from verifier.checks.tree import audit_tree
+from verifier.errors import CannotCheck, Code, Misuse
+from verifier.format.account import AccountError, IdType, canonical_account_id
+from verifier.format.keys import parse_public_key
+from verifier.format.levels import Level
+from verifier.format.params import (
     MANIFEST_PATH,
+    MAX_EVIDENCE_BYTES,
     SIGNATURE_PATH,
-    CheckedManifest,
-    check_manifest,
-    check_previous,
-    read_signed_manifest,
+    bundle_paths,
+    evidence_path,
 )
-from verifier.params import MAX_EVIDENCE_BYTES, bundle_paths, evidence_path
-from verifier.policy import Policy
-from verifier.solvency import check_solvency_argument
-from verifier.source import FolderSource, Source
-from verifier.tree import audit_tree
-from verifier.wire import Manifest
-
-DAY_SECONDS = 86_400
-
-RFC3339 = "%Y-%m-%dT%H:%M:%SZ"
-
-OPAQUE_WARNING = (
-    "account ids are opaque: the exchange could have told one number to two customers; "
-    "make sure that yours is your own"
+from verifier.format.times import utc_text
+from verifier.format.wire import Manifest
+from verifier.nodes.nodes import Nodes
+from verifier.report import (
+    DAY_SECONDS,
+    Check,
+    InclusionReport,
+    NotCompared,
+    Report,
+    TooWeak,
+    account_warnings,
+    block_warnings,
 )
-
-
-@dataclass(frozen=True)
-class Check:
-    """One step of the plan; ``figures`` are what it counted."""
-
-    name: str
-    ok: bool
-    figures: Mapping[str, int | str]
-
-
-@dataclass(frozen=True)
-class Report:
-    """An accepted audit or check of solvency; ``assets`` are in the manifest's order.
-
-    ``block_times``, in Unix seconds, are of the chains whose header is shown, or of which a node
-    told; ``chains`` are those on which something counts; ``has_trees`` tells whether all pages of
-    all trees were checked.
-    """
-
-    manifest: Manifest
-    digest: bytes
-    assets: tuple[AssetReport, ...]
-    block_times: Mapping[str, int]
-    chains: tuple[str, ...]
-    has_trees: bool
-    checks: tuple[Check, ...]
-    warnings: tuple[str, ...]
-
-    @property
-    def level(self) -> Level:
-        """The weakest level of any asset."""
-        return weakest(asset.level for asset in self.assets)
-
-    @property
-    def far(self) -> tuple[str, ...]:
-        """The chains on which something counts, at a block of more than a day from the snapshot."""
-        return tuple(c for c in _far(self.manifest, self.block_times) if c in self.chains)
-
-    @property
-    def undated(self) -> tuple[str, ...]:
-        """The chains on which something counts, and whose block is of a time that nothing shows."""
-        return tuple(chain for chain in self.chains if chain not in self.block_times)
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether every asset's ratio, which is proved, is at least one."""
-        return all(asset.ratio.num >= asset.ratio.den for asset in self.manifest.assets)
-
-    @property
-    def is_solvent(self) -> bool:
-        """Whether the word "solvent" may be used (spec/protocol.md 3.4): all of it is known."""
-        is_confirmed = self.level is Level.CHAIN and not self.far and not self.undated
-        return is_confirmed and self.is_whole and self.has_trees
-
-
-@dataclass(frozen=True)
-class InclusionReport:
-    """An accepted check of inclusion; ``amounts`` has every asset of the manifest, in its order."""
-
-    manifest: Manifest
-    digest: bytes
-    amounts: tuple[Amount, ...]
-    checks: tuple[Check, ...]
-    warnings: tuple[str, ...]
-
-
-class NotCompared(CannotCheck):
-    """The customer has parts in assets that they did not type; ``amounts`` has all of them."""
-
-    def __init__(self, amounts: tuple[Amount, ...]) -> None:
-        left_out = [f"{item.code} {item.counted_text}" for item in amounts if not item.is_compared]
-        super().__init__(Code.CHECK_NOT_COMPARED, "not compared: " + ", ".join(left_out))
-        self.amounts = amounts
-
-
-class TooWeak(CannotCheck):
-    """All is accepted, but amounts are known less well than the user requires; see ``report``."""
-
-    def __init__(self, report: Report, required: Level) -> None:
-        weak = [item.code for item in report.assets if item.level.rank < required.rank]
-        message = f"amounts of {', '.join(weak)} are not known as {required}, which you require"
-        if not weak:
-            of = ", ".join(sorted({*report.undated, *report.far}))
-            message = f"nothing shows that the block of {of} is of the snapshot's day"
-        super().__init__(Code.CHECK_TOO_WEAK, message)
-        self.report = report
-
 
 OnCheck = Callable[[Check], None]
 Progress = Callable[[int, int], None]
@@ -277,7 +188,11 @@ def check_inclusion(
     if not only and not all(amount.is_compared for amount in amounts):
         raise NotCompared(amounts)
     return InclusionReport(
-        checked.manifest, checked.digest, amounts, tuple(plan.checks), _warnings(checked.manifest)
+        checked.manifest,
+        checked.digest,
+        amounts,
+        tuple(plan.checks),
+        account_warnings(checked.manifest),
     )
 
 
@@ -414,6 +329,7 @@ def _report(
     chains = {holding.chain for found in evidence for holding in found.holdings}
     remarks = {remark for found in evidence for remark in found.remarks}
     remarks |= set(_unasked(manifest, nodes))
+    warnings = account_warnings(manifest) + block_warnings(manifest, times)
     report = Report(
         manifest,
         checked.digest,
@@ -422,7 +338,7 @@ def _report(
         chains=tuple(sorted(chains)),
         has_trees=has_trees,
         checks=tuple(plan.checks),
-        warnings=_warnings(manifest) + _block_warnings(manifest, times) + tuple(sorted(remarks)),
+        warnings=warnings + tuple(sorted(remarks)),
     )
     required = (policy or Policy()).require
     is_dated = not report.undated and not report.far
@@ -478,71 +394,3 @@ def _canonical_id(manifest: Manifest, typed: str) -> str:
         return canonical_account_id(typed, id_type)
     except AccountError as error:
         raise Misuse(f"the account id that you typed is no valid {id_type}: {error}") from None
-
-
-def utc_text(seconds: int, form: str = RFC3339) -> str:
-    """Return a time, in Unix seconds, as text of a form of `datetime.strftime`."""
-    try:
-        return datetime.fromtimestamp(seconds, UTC).strftime(form)
-    except (OSError, OverflowError, ValueError):  # after the year 9999
-        return f"{seconds} seconds after 1970"
-
-
-def utc_seconds(text: str) -> int:
-    """Return a time of the form `RFC3339` in Unix seconds.
-
-    Raises:
-        ValueError: it has another form, or there is no such time.
-    """
-    return int(datetime.strptime(text, RFC3339).replace(tzinfo=UTC).timestamp())
-
-
-def _block_warnings(manifest: Manifest, times: Mapping[str, int]) -> tuple[str, ...]:
-    """Tell of blocks from another day: coins could have moved between block and balances."""
-    return tuple(
-        f"the block of {chain} is of {utc_text(time)}, and the snapshot of "
-        f"{utc_text(manifest.time)}: coins may have moved in between"
-        for chain, time in sorted(times.items())
-        if chain in _far(manifest, times)
-    )
-
-
-def _far(manifest: Manifest, times: Mapping[str, int]) -> tuple[str, ...]:
-    return tuple(
-        chain for chain, time in sorted(times.items()) if abs(time - manifest.time) > DAY_SECONDS
-    )
-
-
-def _warnings(manifest: Manifest) -> tuple[str, ...]:
-    return (OPAQUE_WARNING,) if manifest.account_id_type == "opaque" else ()
-
-
-def open_bundle(bundle: str | Path | Source) -> Source:
-    """Return the source of a folder or an http(s) URL.
-
-    Raises:
-        CannotCheck: there is no such folder.
-        Misuse: the URL is malformed.
-    """
-    if not isinstance(bundle, str | Path):
-        return bundle
-    if isinstance(bundle, str) and bundle.startswith(("http://", "https://")):
-        return HttpSource(bundle)
-    return FolderSource(Path(bundle))
-
-
-def read_kept_manifest(place: str | Path) -> tuple[bytes, bytes]:
-    """Read a manifest that the user kept: a bundle's, or a file's with its signature beside it.
-
-    Raises:
-        CannotCheck: it cannot be read, or is not there.
-        Misuse: the URL is malformed.
-    """
-    folder, slash, name = str(place).rpartition("/")
-    is_url = folder.startswith(("http://", "https://"))
-    is_file = name.endswith(".msgpack") if is_url else Path(place).is_file()
-    if not is_file:
-        with closing(open_bundle(place)) as source:
-            return read_signed_manifest(source)
-    with closing(open_bundle(folder + slash or ".")) as source:
-        return read_signed_manifest(source, name, PurePosixPath(name).with_suffix(".sig").name)

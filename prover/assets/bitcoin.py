@@ -17,9 +17,10 @@ from native import FoundCoin, NativeError
 from prover.assets.lists import refuse_existing, write_evidence_rows
 from prover.config import AssetConfig
 from prover.errors import Code, InputError, ProverError
-from verifier import wire
-from verifier.chain.bitcoin import CHAIN
-from verifier.chain.bitcoin_rpc import (
+from verifier.format import wire
+from verifier.format.params import MAX_COIN_INDEX
+from verifier.nodes.bitcoin import CHAIN
+from verifier.nodes.bitcoin_rpc import (
     COINS_A_BATCH,
     MAIN_NETWORK,
     BitcoinRpc,
@@ -28,10 +29,9 @@ from verifier.chain.bitcoin_rpc import (
     parts,
     steady,
 )
-from verifier.chain.json_rpc import TIMEOUT_SECONDS, CannotTell
-from verifier.chain.utxo_snapshot import UtxoSnapshot
+from verifier.nodes.json_rpc import TIMEOUT_SECONDS, CannotTell
+from verifier.nodes.utxo_snapshot import UtxoSnapshot
 from verifier.ownership import Address
-from verifier.params import MAX_COIN_INDEX
 
 COINS_SUFFIX = ".coins.csv"
 COIN_COLUMNS = ["address", "txid", "index", "amount"]

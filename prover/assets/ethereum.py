@@ -13,15 +13,15 @@ from prover.assets.lists import refuse_existing, write_evidence_rows
 from prover.config import AssetConfig
 from prover.errors import ProverError
 from prover.storage import fresh_file
-from verifier import wire
-from verifier.chain.ethereum import CHAIN, EthereumRpc
-from verifier.chain.header import Header, parse_header
-from verifier.chain.state import NATIVE, State, check_amount, check_header
-from verifier.chain.tokens import TokenSlot, token_slots
+from verifier.checks.hidden import check_proven, set_name
 from verifier.errors import Rejected
-from verifier.hidden import check_proven, set_name
+from verifier.format import wire
+from verifier.format.params import MAX_EVIDENCE_BYTES
+from verifier.nodes.ethereum import CHAIN, EthereumRpc
 from verifier.ownership import Address, OwnershipError, parse_address
-from verifier.params import MAX_EVIDENCE_BYTES
+from verifier.stateproof.header import Header, parse_header
+from verifier.stateproof.state import NATIVE, State, check_amount, check_header
+from verifier.stateproof.tokens import TokenSlot, token_slots
 
 PROOF_SUFFIX = ".proof"
 

@@ -19,12 +19,12 @@ from prover.assets.lists import EVIDENCE_COLUMNS, read_list
 from prover.assets.messages import what_was_signed
 from prover.config import AssetConfig
 from prover.errors import Code, InputError, ProverError, Refusals
-from verifier import wire
-from verifier.evidence import ledger_units
+from verifier.checks.evidence import ledger_units
+from verifier.checks.reserves import BIP127, Reserves
+from verifier.format import wire
+from verifier.format.params import ASSETS_LIMIT, EVIDENCE_VERSION, MAX_EVIDENCE_BYTES
 from verifier.ownership import OwnershipError, check_ownership, parse_address
 from verifier.ownership.contract import CONTRACT_FORMAT, contract_signature
-from verifier.params import ASSETS_LIMIT, EVIDENCE_VERSION, MAX_EVIDENCE_BYTES
-from verifier.reserves import BIP127, Reserves
 
 _REQUIRED = frozenset({"asset", "chain", "address", "amount"})
 

@@ -26,9 +26,7 @@ from prover.config import AssetConfig, HiddenConfig
 from prover.errors import ProverError
 from prover.statement import Statement, read_statement
 from prover.storage import create_private
-from verifier import wire
-from verifier.errors import Rejected
-from verifier.hidden import (
+from verifier.checks.hidden import (
     AMOUNT_BYTES,
     SCRIPT_TYPES,
     Owners,
@@ -37,15 +35,17 @@ from verifier.hidden import (
     ledger_amounts,
     set_name,
 )
-from verifier.ownership import parse_address
-from verifier.params import (
+from verifier.errors import Rejected
+from verifier.format import wire
+from verifier.format.params import (
     ASSETS_LIMIT,
     GROUP_ORDER,
     MAX_EVIDENCE_BYTES,
     MAX_HIDDEN_KEYS,
     POINT_BYTES,
 )
-from verifier.statement import Denomination, hidden_state
+from verifier.format.statement import Denomination, hidden_state
+from verifier.ownership import parse_address
 
 Record = TypeVar("Record")
 

@@ -8,7 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from verifier.units import KNOWN_UNITS, KnownUnit
+from verifier.format.units import KNOWN_UNITS, KnownUnit
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,9 +40,9 @@ from prover.imports.signatures import (
     check_multisig,
     evm_signer,
 )
+from verifier.format.units import KnownUnit
 from verifier.ownership import Address, OwnershipError, check_ownership, parse_address
 from verifier.ownership.addresses import ethereum_text
-from verifier.units import KnownUnit
 
 _FORMATS = ("bip322", "bip137", "eip191")
 _ACCOUNT = re.compile(r"0x[0-9a-fA-F]{40}")

@@ -16,8 +16,10 @@ from hashlib import sha256
 
 from coincurve import PublicKey
 
+from verifier.format.keccak import keccak256
+
 # First, since it keeps embit from loading its prebuilt libsecp256k1.
-from verifier.ownership.addresses import Address, Template, keccak256
+from verifier.ownership.addresses import Address, Template
 from verifier.ownership.recovery import account_of, bip137_digest, eip191_digest
 
 # isort: split

@@ -27,7 +27,7 @@ from prover.ledger.errors import Fault, Faults, Kind, LedgerError, Marks
 from prover.ledger.readers import Batch, Batches, Layout
 from prover.ledger.source import DELIMITERS, CsvSource
 from prover.ledger.text import Text
-from prover.ordered import in_order
+from verifier.ordered import in_order
 
 BLOCK_BYTES = 1 << 20
 """Bytes read at once; no row may be longer."""

@@ -48,8 +48,8 @@ from prover.ledger.ranks import rank_ids
 from prover.ledger.readers import Batch, Batches, Layout, Rows, quoted
 from prover.ledger.source import CsvSource, LedgerAsset, LedgerSource, ParquetSource
 from prover.ledger.spool import Spool, TextSpool
-from prover.ordered import in_order
-from verifier.account import IdType
+from verifier.format.account import IdType
+from verifier.ordered import in_order
 
 MAX_ROWS: Final = 1 << 30
 """More rows are refused: the sums in `prover.ledger.amounts` are exact up to here."""

@@ -2,7 +2,7 @@
 
 Almost every id is plain ASCII that is canonical already, or would be but for its capital letters:
 those are recognised and mapped in numpy. All others go one by one through
-`verifier.account.canonical_account_id`, which alone decides what canonical is.
+`verifier.format.account.canonical_account_id`, which alone decides what canonical is.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from prover.errors import Code
 from prover.ledger.errors import Kind, Marks
 from prover.ledger.text import Text
-from verifier.account import MAX_ACCOUNT_ID_BYTES, AccountError, IdType, canonical_account_id
+from verifier.format.account import MAX_ACCOUNT_ID_BYTES, AccountError, IdType, canonical_account_id
 
 Mask = npt.NDArray[np.bool_]
 

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from prover.ledger.source import LedgerAsset
-from verifier.account import IdType
+from verifier.format.account import IdType
 
 _TAG: Final = b"assay/v1/ledger"
 _PIECE_ACCOUNTS: Final = 1 << 16

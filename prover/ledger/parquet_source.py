@@ -18,7 +18,7 @@ from prover.errors import Code
 from prover.ledger.errors import Fault, Faults, LedgerError
 from prover.ledger.readers import Batch, Batches, Layout
 from prover.ledger.source import ParquetSource
-from prover.ordered import in_order
+from verifier.ordered import in_order
 
 BATCH_ROWS = 1 << 16
 _BUFFER_BYTES = 1 << 20

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from prover.ledger.text import Text
-from prover.ordered import in_order
+from verifier.ordered import in_order
 
 Bytes = npt.NDArray[np.uint8]
 U64 = npt.NDArray[np.uint64]

@@ -17,7 +17,7 @@ import numpy as np
 
 from prover.ledger.ledger import Ledger
 from prover.storage import fresh_file
-from verifier.units import coins_text
+from verifier.format.units import coins_text
 
 FORMAT: Final = "assay/v1/ledger-summary"
 

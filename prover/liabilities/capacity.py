@@ -8,7 +8,7 @@ of two was passed. A closer fit would tell the number of customers within a fift
 from __future__ import annotations
 
 from prover.errors import ProverError
-from verifier.params import CAPACITIES, MAX_CAPACITY
+from verifier.format.params import CAPACITIES, MAX_CAPACITY
 
 
 def choose_capacity(

@@ -24,7 +24,7 @@ import native
 from prover.config import AssetConfig
 from prover.liabilities.capacity import choose_capacity
 from prover.liabilities.derivation import derive
-from prover.ordered import in_order
+from verifier.ordered import in_order
 
 Item = TypeVar("Item", bound=np.generic)
 

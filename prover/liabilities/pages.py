@@ -22,8 +22,8 @@ import numpy.typing as npt
 
 import native
 from prover.liabilities.leaves import U64, Bytes
-from prover.ordered import in_order
-from verifier.params import TreeShape
+from verifier.format.params import TreeShape
+from verifier.ordered import in_order
 
 CHUNK_PAGES = 64
 

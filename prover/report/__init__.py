@@ -19,12 +19,13 @@ from prover.errors import ProverError
 from prover.report import pictures
 from prover.storage import fresh_file
 from prover.units import declared_policy, read_manifest, unknown_units
-from verifier.evidence import ledger_units
-from verifier.keys import public_key_text, read_public_key
-from verifier.params import MAX_EVIDENCE_BYTES, TreeShape, evidence_path
-from verifier.source import FolderSource
-from verifier.verify import utc_text
-from verifier.wire import Asset, Evidence, read_record
+from verifier.bundle.key_file import read_public_key
+from verifier.bundle.source import FolderSource
+from verifier.checks.evidence import ledger_units
+from verifier.format.keys import public_key_text
+from verifier.format.params import MAX_EVIDENCE_BYTES, TreeShape, evidence_path
+from verifier.format.times import utc_text
+from verifier.format.wire import Asset, Evidence, read_record
 
 # How the page writes a time.
 _MINUTES = "%-d %B %Y, %H:%M UTC"

@@ -21,13 +21,13 @@ import verifier
 from tests.adversarial.exchange import Fields, pack, sign
 from tests.adversarial.forge import tagged
 from tests.adversarial.sample import ALICE, ETH, sample
+from verifier.checks.evidence import Seen, check_evidence
+from verifier.checks.inclusion import check_package
+from verifier.checks.manifest import CheckedManifest, check_manifest
+from verifier.checks.policy import Policy
+from verifier.checks.solvency import check_solvency_argument
+from verifier.checks.tree import Tree
 from verifier.errors import Code
-from verifier.evidence import Seen, check_evidence
-from verifier.inclusion import check_package
-from verifier.manifest import CheckedManifest, check_manifest
-from verifier.policy import Policy
-from verifier.solvency import check_solvency_argument
-from verifier.tree import Tree
 
 SIGNING_SEED = bytes(31) + b"\x07"
 PAGE_BYTES = native.page_length(0, 16)

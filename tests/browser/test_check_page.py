@@ -14,10 +14,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.browser.conftest import BIN, Exchange, Opener, Site, ask, fill_in, verdict
-from verifier.keys import parse_public_key, public_key_text, sign
+from verifier.format.keys import parse_public_key, public_key_text, sign
+from verifier.format.wire import Value, encode
 from verifier.web import published_digest
 from verifier.web.build import build_page
-from verifier.wire import Value, encode
 
 TIME = "November 21, 2026"
 

@@ -25,9 +25,9 @@ from tests.browser.conftest import Site
 from tests.vectors.bases import base
 from tests.vectors.subjects import CLOCK, argument_of, public_key, write_files
 from tests.vectors.vector import FOLDER, Vector, bundle_files, load, names
-from verifier.keys import public_key_text
+from verifier.format.keys import public_key_text
+from verifier.format.wire import Value, encode
 from verifier.web.build import EXPORTS, WEB, compile_core, module_source, page_strings
-from verifier.wire import Value, encode
 
 RUNNER = Path(__file__).with_name("run_vectors.js")
 # Of the C core what the page does not call by itself, and the vectors of its parts do.

@@ -16,8 +16,8 @@ from tests.adversarial.sample import ALICE, BOB
 from tests.e2e.auditing_host import Host, bundle_at, hosts, serving
 from tests.unit.verifier_bundle import Bundle
 from tests.vectors.proven import block, proven
-from verifier.history import Entry, History, write_history
-from verifier.keys import public_key_text
+from verifier.bundle.history import Entry, History, write_history
+from verifier.format.keys import public_key_text
 
 DAY = 86_400
 RATIOS = [Fraction(1), Fraction(1), Fraction(21, 20), Fraction(11, 10), Fraction(11, 10)]

@@ -25,9 +25,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.unit.verifier_bundle import Bundle
+from verifier.bundle.http_source import Door
+from verifier.format.keys import public_key_text
 from verifier.host.jobs import Job, Limits
-from verifier.http_source import Door
-from verifier.keys import public_key_text
 
 BIN = Path(sys.executable).parent
 Result = TypeVar("Result")

@@ -15,7 +15,7 @@ from prover.cli import main
 from prover.keys import make_keys, public_bytes, read_signing_key
 from prover.sample import make_sample
 from prover.snapshot import ownership_messages, read_config
-from verifier.units import KNOWN_UNITS
+from verifier.format.units import KNOWN_UNITS
 
 BLOCK_HASH = "ab" * 32
 

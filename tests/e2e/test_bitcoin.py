@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-import verifier.cli
+import verifier.commands.cli
 from prover.assets.lists import EVIDENCE_COLUMNS
 from prover.cli import main
 from prover.keys import make_keys, public_bytes, read_signing_key
@@ -20,8 +20,8 @@ from tests.unit.bitcoin_exchange import HELD, SIGNERS, Exchange
 from tests.unit.bitcoin_rpc_server import Core, serve
 from tests.unit.bitcoin_snapshot import MAIN, REGTEST
 from tests.unit.bitcoin_spend import reserves, text_of
-from verifier import wire
-from verifier.chain import bitcoin_rpc
+from verifier.format import wire
+from verifier.nodes import bitcoin_rpc
 
 SATOSHI = sum(sum(amounts) for _, amounts, _ in HELD)
 
@@ -346,11 +346,11 @@ def test_from_coins_to_solvent(
     assert len(evidence.coins) == sum(len(amounts) for _, amounts, _ in HELD)
     capsys.readouterr()
     audit = ["audit", str(proof / "public"), "--exchange-key", str(tmp_path / "exchange.pub")]
-    assert verifier.cli.main([*audit, "--require", "chain"]) == 1
+    assert verifier.commands.cli.main([*audit, "--require", "chain"]) == 1
     with serve(Core(exchange.chain, name="main")) as url:
         for source in (["--bitcoin-rpc", url], ["--utxo-snapshot", str(snapshot_file)]):
             capsys.readouterr()
-            assert verifier.cli.main([*audit, "--require", "chain", *source]) == 0
+            assert verifier.commands.cli.main([*audit, "--require", "chain", *source]) == 0
             *lines, last = capsys.readouterr().out.splitlines()
             assert last == "ACCEPTED as chain: solvent: your own nodes confirm every amount"
             assert any(f"{exchange.block.hex()}, of 2026-11-20T" in line for line in lines)
@@ -372,21 +372,21 @@ def test_without_a_header_a_file_shows_no_solvency(
     audit = ["audit", str(proof / "public"), "--exchange-key", str(tmp_path / "exchange.pub")]
     audit += ["--utxo-snapshot", str(snapshot_file)]
     capsys.readouterr()
-    assert verifier.cli.main(audit) == 0
+    assert verifier.commands.cli.main(audit) == 0
     said = capsys.readouterr().out
     assert said.splitlines()[-1] == (
         "ACCEPTED as chain: your own nodes confirm every amount; "
         "at a block of bitcoin of a time that nothing here shows"
     )
     assert "solvent" not in said
-    assert verifier.cli.main([*audit, "--json"]) == 0
+    assert verifier.commands.cli.main([*audit, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert not found["all_confirmed"]
     assert found["blocks"]["bitcoin"]["time"] is None
-    assert verifier.cli.main([*audit, "--require", "chain"]) == 1
+    assert verifier.commands.cli.main([*audit, "--require", "chain"]) == 1
     assert "NOT CHECKED check.too-weak" in capsys.readouterr().out.splitlines()[-2]
     with serve(Core(exchange.chain, name="main")) as url:
-        assert verifier.cli.main([*audit[:4], "--bitcoin-rpc", url]) == 0
+        assert verifier.commands.cli.main([*audit[:4], "--bitcoin-rpc", url]) == 0
     assert "solvent: " in capsys.readouterr().out.splitlines()[-1]
 
 

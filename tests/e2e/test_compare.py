@@ -24,9 +24,10 @@ from tests.vectors.make_manifests import (
     rotation,
 )
 from tests.vectors.subjects import write_files
-from verifier import audit, wire
-from verifier.cli import main
-from verifier.keys import is_signed, public_key_text
+from verifier import audit
+from verifier.commands.cli import main
+from verifier.format import wire
+from verifier.format.keys import is_signed, public_key_text
 
 KEY = base("honest").forger.public_key
 Run = Callable[..., tuple[int, list[str]]]

@@ -29,7 +29,7 @@ from prover.snapshot import make_snapshot
 from tests.e2e.exchange import balances, public_key, sample
 from tests.e2e.identity_provider import Key, Provider, claims, provider, unsigned
 from tests.e2e.service import Answer, Service, running
-from verifier import wire
+from verifier.format import wire
 
 AUDIENCE = "assay"
 APP = "https://app.exchange.example"

@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 
 import verifier
-import verifier.cli
 from prover.assets.lists import EVIDENCE_COLUMNS
 from prover.assets.signing import sign_eip191
 from prover.cli import main as prover_main
@@ -37,10 +36,11 @@ from tests.e2e.ethereum_node import (
 )
 from tests.e2e.exchange import LONG, Assay, files, public_key
 from verifier import EthereumNode, Level, Nodes, Policy, TokenSlot
-from verifier.chain.ethereum import EthereumRpc
-from verifier.chain.header import parse_header
-from verifier.keys import public_key_text
+from verifier.commands import cli
+from verifier.format.keys import public_key_text
+from verifier.nodes.ethereum import EthereumRpc
 from verifier.ownership.addresses import ethereum_text
+from verifier.stateproof.header import parse_header
 
 KEYS = {"first": bytes([7]) * 32, "second": bytes([8]) * 32}
 HOLDERS = {name: sign_eip191(key, "").address for name, key in KEYS.items()}
@@ -276,13 +276,13 @@ def test_the_command_says_solvent_with_a_node(
 ) -> None:
     words = ["audit", str(proven.bundle), "--exchange-key", public_key_text(proven.key)]
     words += ["--unit", f"TST=ethereum:{chain.token}:18"]
-    assert verifier.cli.main(words) == verifier.cli.REJECTED
+    assert cli.main(words) == cli.REJECTED
     assert "proof.unknown-slot" in capsys.readouterr().out
     words += ["--token-slot", f"{chain.token}=0"]
-    assert verifier.cli.main(words) == 0
+    assert cli.main(words) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("ACCEPTED as header: ")
     words += ["--ethereum-rpc", chain.node.url, "--require", "chain"]
-    assert verifier.cli.main(words) == 0
+    assert cli.main(words) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1] == "ACCEPTED as chain: solvent: your own nodes confirm every amount"
     height = chain.height
@@ -306,8 +306,8 @@ def test_the_report_needs_the_slot_too(
 
 def test_the_evidence_holds_what_its_rows_need_alone(chain: Chain, proven: Proven) -> None:
     found = {
-        code: verifier.wire.read_record(
-            verifier.wire.Evidence, (proven.bundle / f"evidence/{code}.msgpack").read_bytes()
+        code: verifier.format.wire.read_record(
+            verifier.format.wire.Evidence, (proven.bundle / f"evidence/{code}.msgpack").read_bytes()
         )
         for code in ("ETH", "TST")
     }
@@ -327,9 +327,9 @@ def test_the_time_of_a_proved_block_is_told(
     assert not any("the block of ethereum is of" in warning for warning in report.warnings)
     words = ["solvency", str(proven.bundle), "--exchange-key", public_key_text(proven.key)]
     words += ["--unit", f"TST=ethereum:{chain.token}:18", "--token-slot", f"{chain.token}=0"]
-    assert verifier.cli.main([*words, "--json"]) == 0
+    assert cli.main([*words, "--json"]) == 0
     said = json.loads(capsys.readouterr().out)["blocks"]["ethereum"]["time"]
-    assert verifier.cli.main(words) == 0
+    assert cli.main(words) == 0
     line = f"note ethereum: block {chain.height}, {block['hash'][2:]}, of {said}; the snapshot"
     assert line in capsys.readouterr().out
 
@@ -356,11 +356,11 @@ def test_the_command_without_its_node(
 ) -> None:
     words = ["audit", str(proven.bundle), "--exchange-key", public_key_text(proven.key)]
     words += ["--unit", f"TST=ethereum:{chain.token}:18", "--token-slot", f"{chain.token}=0"]
-    assert verifier.cli.main([*words, "--ethereum-rpc", "node"]) == verifier.cli.USAGE
+    assert cli.main([*words, "--ethereum-rpc", "node"]) == cli.USAGE
     capsys.readouterr()
-    code = verifier.cli.main([*words, "--ethereum-rpc", "http://us:secret@127.0.0.1:9"])
+    code = cli.main([*words, "--ethereum-rpc", "http://us:secret@127.0.0.1:9"])
     out = capsys.readouterr().out
-    assert code == verifier.cli.CANNOT_CHECK
+    assert code == cli.CANNOT_CHECK
     assert out.splitlines()[-2].startswith("NOT CHECKED check.unreadable: node 127.0.0.1:9: ")
     assert "secret" not in out
 
@@ -548,7 +548,7 @@ def test_a_state_that_the_node_does_not_tell_leaves_the_claim(
     words += ["--unit", f"TST=ethereum:{chain.token}:18"]
     with proxy(chain.node) as node:
         node.lie = errs(PROOF, number, message)
-        assert verifier.cli.main([*words, "--ethereum-rpc", node.url]) == 0
+        assert cli.main([*words, "--ethereum-rpc", node.url]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1].startswith("ACCEPTED as claimed: ")
     (step,) = (line for line in lines if "by your own node" in line)
@@ -599,7 +599,7 @@ def test_a_block_of_a_fork_to_come(
     words += ["--unit", f"TST=ethereum:{chain.token}:18"]
     with proxy(chain.node) as ahead:
         ahead.lie = lies_about(BLOCK, unknown_fork)
-        assert verifier.cli.main([*words, "--ethereum-rpc", ahead.url]) == 0
+        assert cli.main([*words, "--ethereum-rpc", ahead.url]) == 0
         out = capsys.readouterr().out
         assert f"confirmed 0, undecided 4, because {said}" in out
         assert "ACCEPTED as claimed: " in out

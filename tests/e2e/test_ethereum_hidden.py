@@ -28,7 +28,7 @@ from tests.e2e.test_ethereum import (
     snapshot,
 )
 from verifier import EthereumNode, Level, Nodes, TokenSlot
-from verifier.keys import public_key_text
+from verifier.format.keys import public_key_text
 from verifier.ownership.addresses import ethereum_text
 from verifier.ownership.recovery import account_of
 
@@ -156,7 +156,7 @@ def test_a_node_confirms_both_by_the_blocks_hash(
     words = ["audit", str(proven.bundle), "--exchange-key", public_key_text(proven.key), "--json"]
     words += ["--unit", f"TST=ethereum:{chain.token}:18", "--token-slot", f"{chain.token}=0"]
     for more, level in (([], "header"), (["--ethereum-rpc", chain.node.url], "chain")):
-        assert verifier.cli.main([*words, *more]) == 0
+        assert verifier.commands.cli.main([*words, *more]) == 0
         amounts = json.loads(capsys.readouterr().out)["amounts"]
         assert amounts["ETH"] == {
             "level": level,

@@ -18,7 +18,7 @@ from prover.progress import Silent
 from prover.snapshot import make_snapshot
 from spec import reference
 from tests.e2e.exchange import LONG, Assay, edit, files, own_exchange, public_key
-from verifier import wire
+from verifier.format import wire
 
 KEYS = 20
 OWNED = 7

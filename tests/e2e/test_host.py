@@ -16,8 +16,8 @@ import pytest
 from tests.e2e.auditing_host import Host, audited, bundle_at, hosts, kinds, serving
 from tests.unit.verifier_bundle import Bundle
 from verifier.errors import Misuse
+from verifier.format.keys import is_signed, public_key_text
 from verifier.host.settings import read_settings
-from verifier.keys import is_signed, public_key_text
 
 SOME_KEY = public_key_text(b"\x11" * 32)
 

@@ -15,9 +15,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from prover.publish import publish
 from tests.e2e.auditing_host import InPlace, hosts, kinds, serving
 from tests.unit.verifier_bundle import Bundle
-from verifier import wire
+from verifier.bundle.history import History, read_history, write_history
+from verifier.checks.manifest import rotation_body
 from verifier.errors import CannotCheck, Rejected
-from verifier.history import History, read_history, write_history
+from verifier.format import wire
+from verifier.format.keys import public_key_text, sign
 from verifier.host import follow, pages
 from verifier.host.alarms import lasting_alarms
 from verifier.host.audits import RETRY_SECONDS, Auditor
@@ -26,8 +28,6 @@ from verifier.host.follow import Follower
 from verifier.host.pages import ExchangeView, Views
 from verifier.host.settings import Settings, WatchedExchange
 from verifier.host.store import Store
-from verifier.keys import public_key_text, sign
-from verifier.manifest import rotation_body
 
 START = 1_700_000_000
 DAY = 86_400

@@ -23,6 +23,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.e2e.auditing_host import InPlace, bundle_at, serving
 from tests.unit.verifier_bundle import Bundle
 from verifier.errors import CannotCheck, Misuse, Rejected
+from verifier.format.keys import is_signed
+from verifier.format.params import TreeShape
+from verifier.format.wire import write_record
 from verifier.host import jobs, processes
 from verifier.host.audits import Auditor
 from verifier.host.door import LoopbackDoor
@@ -30,9 +33,6 @@ from verifier.host.jobs import AuditBundle, CheckPackage, Limits, ReadIndex, Rea
 from verifier.host.processes import Processes
 from verifier.host.settings import Settings
 from verifier.host.store import Store
-from verifier.keys import is_signed
-from verifier.params import TreeShape
-from verifier.wire import write_record
 
 AMPLE = Limits(seconds=120, memory=2**30)
 SHORT = Limits(seconds=2, memory=2**30)

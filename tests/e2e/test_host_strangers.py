@@ -21,9 +21,9 @@ import pytest
 from prover.publish import publish
 from tests.e2e.auditing_host import BIN, Answer, Host, audited, bundle_at, hosts, kinds, serving
 from tests.unit.verifier_bundle import Bundle
+from verifier.format.keys import is_signed
 from verifier.host.complaints import MAX_OF_SENDER
 from verifier.host.store import MAX_WAITING, MAX_WAITING_OF_SENDER
-from verifier.keys import is_signed
 
 
 @dataclass

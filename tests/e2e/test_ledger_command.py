@@ -18,7 +18,7 @@ import pytest
 
 from prover.snapshot import make_snapshot
 from tests.e2e.exchange import LONG, Assay, edit, files, own_exchange, sample
-from verifier.cli import main as verify
+from verifier.commands.cli import main as verify
 
 EIGHT = {"BTC": 8, "ETH": 8}
 

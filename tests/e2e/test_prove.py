@@ -18,7 +18,7 @@ from prover.liabilities.leaves import Openings
 from prover.snapshot import make_snapshot
 from prover.storage import locked
 from tests.e2e.exchange import LONG, Assay, balances, edit, files, own_exchange, public_key, sample
-from verifier.statement import leaf_blinding
+from verifier.format.statement import leaf_blinding
 from verifier.verify import audit
 
 

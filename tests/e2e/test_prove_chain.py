@@ -13,8 +13,8 @@ from prover.keys import read_signing_key
 from prover.snapshot import make_snapshot
 from tests.e2e.exchange import LONG, edit, own_exchange, public_key
 from verifier.compare import compare_manifests
-from verifier.keys import sign
-from verifier.wire import Manifest, read_record, write_record
+from verifier.format.keys import sign
+from verifier.format.wire import Manifest, read_record, write_record
 
 
 def following(

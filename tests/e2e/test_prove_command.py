@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.exchange import Assay, edit, files, sample
-from verifier.cli import main as verify
+from verifier.commands.cli import main as verify
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from prover.errors import ProverError
 from prover.packages import Packager, write_packages
 from prover.snapshot import make_snapshot
 from tests.e2e.exchange import Assay, balances, files, public_key, sample
-from verifier.wire import Package, PackageBody, read_record
+from verifier.format.wire import Package, PackageBody, read_record
 
 
 @pytest.fixture

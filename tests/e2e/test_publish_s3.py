@@ -26,7 +26,7 @@ from prover.publish import Published, publish
 from prover.targets import CHUNK_BYTES, BucketTarget
 from tests.e2e.exchange import files
 from tests.unit.verifier_bundle import Bundle
-from verifier.history import read_history
+from verifier.bundle.history import read_history
 from verifier.verify import audit, check_inclusion
 
 BIN = Path(sys.executable).parent

@@ -19,10 +19,10 @@ import pytest
 
 from tests.e2e.service import running
 from tests.unit.verifier_bundle import BLOCKS, Bundle
-from verifier import output
-from verifier.cli import main
+from verifier.commands import output
+from verifier.commands.cli import main
 from verifier.errors import Code
-from verifier.keys import public_key_text
+from verifier.format.keys import public_key_text
 from verifier.texts import explain
 
 ALICE, BOB, CAROL = "alice@example.com", "bob@example.com", "carol@example.com"
@@ -376,7 +376,7 @@ def test_ratio_and_units_of_the_user(bundle, run, tmp_path):
 
 
 def program(*arguments: object, **options: Any) -> subprocess.Popen[bytes]:
-    words = [sys.executable, "-m", "verifier.cli", *map(str, arguments)]
+    words = [sys.executable, "-m", "verifier.commands.cli", *map(str, arguments)]
     return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
 
 
@@ -414,7 +414,15 @@ def large(tmp_path_factory):
 def test_progress_on_a_terminal_and_an_interrupt(large):
     """The user sees how far it is; Ctrl-C ends it at once and cleanly."""
     terminal, end = pty.openpty()
-    words = [sys.executable, "-m", "verifier.cli", "audit", str(large.folder), "--jobs", "1"]
+    words = [
+        sys.executable,
+        "-m",
+        "verifier.commands.cli",
+        "audit",
+        str(large.folder),
+        "--jobs",
+        "1",
+    ]
     words += ["--exchange-key", large.key_text]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=end, stdin=subprocess.DEVNULL)
     os.close(end)
@@ -472,7 +480,7 @@ def test_a_missing_page_file_over_http(run, served):
 def test_the_light_check_reads_a_small_part_of_the_bundle(large):
     """Only the pages on the paths of three parts, of 258."""
     from verifier import check_inclusion
-    from verifier.source import FolderSource
+    from verifier.bundle.source import FolderSource
 
     read = 0
     honest = FolderSource.read_range

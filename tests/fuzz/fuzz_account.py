@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from spec.reference import account
 from tests.fuzz.corpus import run
 from tests.vectors.make_basics import ACCOUNT_IDS
-from verifier.account import AccountError, IdType, canonical_account_id, canonical_name
+from verifier.format.account import AccountError, IdType, canonical_account_id, canonical_name
 
 TYPES: tuple[IdType, ...] = ("email", "phone", "opaque")
 

@@ -21,8 +21,8 @@ from tests.fuzz.corpus import run
 from tests.vectors.bases import base
 from tests.vectors.subjects import write_files
 from tests.vectors.vector import bundle_files
-from verifier.evidence import Seen, check_evidence
-from verifier.manifest import CheckedManifest, check_manifest
+from verifier.checks.evidence import Seen, check_evidence
+from verifier.checks.manifest import CheckedManifest, check_manifest
 
 KEY = base("honest").forger.public_key
 FOLDER = TemporaryDirectory()

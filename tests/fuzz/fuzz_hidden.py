@@ -11,11 +11,11 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 # isort: split
 from tests.fuzz.corpus import run
 from tests.vectors.vector import bundle_files
-from verifier import wire
+from verifier.checks.hidden import check_argument, check_sets
+from verifier.checks.holdings import HiddenHolding
 from verifier.errors import Rejected
-from verifier.hidden import check_argument, check_sets
-from verifier.holdings import HiddenHolding
-from verifier.statement import manifest_context
+from verifier.format import wire
+from verifier.format.statement import manifest_context
 
 FILES = bundle_files("bundle/hidden")
 MANIFEST = wire.read_record(wire.Manifest, FILES["manifest.msgpack"])

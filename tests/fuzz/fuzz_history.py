@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 # isort: split
 from tests.fuzz.corpus import run
-from verifier.history import BadHistory, Entry, History, read_history, write_history
+from verifier.bundle.history import BadHistory, Entry, History, read_history, write_history
 
 ENTRIES = (
     Entry(b"\x01" * 32, bytes(32), "one", 1_700_000_000),

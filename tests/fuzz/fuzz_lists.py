@@ -22,7 +22,7 @@ from prover.config import AssetConfig, HiddenConfig, SplitPolicy
 from prover.errors import ProverError
 from tests.fuzz.corpus import run
 from tests.unit.ethereum_state import header
-from verifier import wire
+from verifier.format import wire
 
 FOLDER = Path(tempfile.mkdtemp())
 FILE, LINES = FOLDER / "list.csv", FOLDER / "list.jsonl"

@@ -19,14 +19,14 @@ from eth_hash.auto import keccak
 
 from tests.fuzz.corpus import run
 from tests.unit.ethereum_state import Account, World, header
-from verifier.chain.bitcoin_rpc import BitcoinRpc, Moved
-from verifier.chain.ethereum import EthereumRpc
-from verifier.chain.header import FIELDS, is_number, parse_header
-from verifier.chain.json_rpc import JsonRpc
-from verifier.chain.state import UnknownSlot
-from verifier.chain.tokens import TokenSlot, storage_key
 from verifier.errors import CannotCheck
+from verifier.nodes.bitcoin_rpc import BitcoinRpc, Moved
+from verifier.nodes.ethereum import EthereumRpc
+from verifier.nodes.json_rpc import JsonRpc
 from verifier.ownership.addresses import ethereum_text
+from verifier.stateproof.header import FIELDS, is_number, parse_header
+from verifier.stateproof.state import UnknownSlot
+from verifier.stateproof.tokens import TokenSlot, storage_key
 
 NAME, HASH = "main", bytes([7]) * 32
 HOLDER, TOKEN = b"\x42" * 20, b"\x77" * 20
@@ -158,7 +158,7 @@ def hexes(nodes: list[bytes]) -> list[str]:
 
 
 def block_fields() -> dict[str, str]:
-    from verifier.chain.rlp import decode_list
+    from verifier.stateproof.rlp import decode_list
 
     items = decode_list(HEADER)
     fields = {"hash": "0x" + bytes(keccak(HEADER)).hex()}

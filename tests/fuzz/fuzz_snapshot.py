@@ -12,8 +12,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from native import NativeError, UtxoScanner
 from tests.fuzz.corpus import run
 from tests.unit.bitcoin_snapshot import MAIN, Unspent, snapshot
-from verifier.chain.utxo_snapshot import UtxoSnapshot, script_key
 from verifier.errors import CannotCheck
+from verifier.nodes.utxo_snapshot import UtxoSnapshot, script_key
 
 SCRIPTS = [
     b"\x76\xa9\x14" + bytes(20) + b"\x88\xac",

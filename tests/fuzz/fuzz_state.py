@@ -12,11 +12,11 @@ from eth_hash.auto import keccak
 from spec.reference import ethereum as reference
 from tests.fuzz.corpus import run
 from tests.unit.ethereum_state import FORKS, Account, Tree, World, header, header_fields
-from verifier.chain.header import parse_header
-from verifier.chain.rlp import BadRlp
-from verifier.chain.state import State
-from verifier.chain.tokens import TokenSlot, storage_key
-from verifier.chain.trie import BadNode, MissingNode
+from verifier.stateproof.header import parse_header
+from verifier.stateproof.rlp import BadRlp
+from verifier.stateproof.state import State
+from verifier.stateproof.tokens import TokenSlot, storage_key
+from verifier.stateproof.trie import BadNode, MissingNode
 
 HOLDER, TOKEN = b"\x42" * 20, b"\x77" * 20
 CONTRACT = "0x" + TOKEN.hex()

@@ -26,9 +26,9 @@ from tests.adversarial.sample import ALICE
 from tests.fuzz.corpus import run
 from tests.vectors.bases import base, base_files
 from tests.vectors.subjects import write_files
-from verifier import wire
-from verifier.inclusion import check_package
-from verifier.manifest import check_manifest
+from verifier.checks.inclusion import check_package
+from verifier.checks.manifest import check_manifest
+from verifier.format import wire
 
 FORGER, FILES = base("honest").forger, base_files("honest")
 FOLDER = TemporaryDirectory()

@@ -40,17 +40,18 @@ from spec.reference import account as reference_account
 from spec.reference import wire as reference_wire
 from spec.reference.ethereum import items_of
 from tests.unit import import_lists
-from verifier import Misuse, wire
-from verifier.account import AccountError, canonical_account_id, canonical_name
-from verifier.chain.header import parse_header
-from verifier.chain.rlp import BadRlp, decode_list, encode_list, encode_string
-from verifier.chain.trie import BadNode, MissingNode, Trie
-from verifier.history import BadHistory, read_history
-from verifier.inclusion import Balance
-from verifier.json_text import parse_json
-from verifier.keys import parse_public_key
+from verifier import Misuse
+from verifier.bundle.history import BadHistory, read_history
+from verifier.bundle.json_text import parse_json
+from verifier.checks.inclusion import Balance
+from verifier.format import wire
+from verifier.format.account import AccountError, canonical_account_id, canonical_name
+from verifier.format.keys import parse_public_key
 from verifier.ownership import OwnershipError, check_ownership, parse_address
 from verifier.ownership.bip127 import MAX_TRANSACTION_CHARACTERS, SpentCoin, check_bip127
+from verifier.stateproof.header import parse_header
+from verifier.stateproof.rlp import BadRlp, decode_list, encode_list, encode_string
+from verifier.stateproof.trie import BadNode, MissingNode, Trie
 
 MOST = 1 << 22
 RUNS = 5

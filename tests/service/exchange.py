@@ -12,7 +12,7 @@ from prover.assets.lists import EVIDENCE_COLUMNS
 from prover.assets.signing import sign_eip191
 from prover.keys import make_keys
 from tests.e2e.exchange import LONG
-from verifier.units import KNOWN_UNITS
+from verifier.format.units import KNOWN_UNITS
 
 BLOCKS = {"ethereum": Block(7, "ab" * 32)}
 CODES = ("ETH", "USDT")

@@ -19,7 +19,7 @@ from api.scope import Scope
 from api.settings import SQLITE_FILE
 from tests.e2e.service import BIN, Answer, Service
 from tests.service.exchange import BLOCKS, LIST, TIME, Exchange
-from verifier.verify import utc_text
+from verifier.format.times import utc_text
 
 ALL = ("snapshots:read", "snapshots:write", "snapshots:publish")
 ROOT = "/operator/snapshots"

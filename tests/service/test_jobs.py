@@ -26,7 +26,7 @@ from tests.e2e.exchange import files
 from tests.service.conftest import NewDatabase
 from tests.service.dying import PATIENCE, Service, evidence, kill
 from tests.service.exchange import LATER, LIST, SECRET_NUMBER, Exchange, make_exchange
-from verifier.keys import parse_public_key
+from verifier.format.keys import parse_public_key
 from verifier.verify import audit
 
 STAGES = (

@@ -12,7 +12,7 @@ from api.snapshots import State
 from tests.e2e.exchange import edit
 from tests.service.dying import Service
 from tests.service.exchange import DECIMALS, SECRET_NUMBER, make_exchange
-from verifier.units import coins_text
+from verifier.format.units import coins_text
 
 
 @pytest.mark.parametrize("fits", [True, False])

@@ -24,7 +24,7 @@ from tests.e2e.test_service_limits import until
 from tests.service.conftest import new_postgresql
 from tests.service.exchange import BLOCKS, LATER, LIST, SECRET_NUMBER, TIME, Exchange, make_exchange
 from tests.service.http import ALL, UPLOAD_BYTES, Operator, settings, token, wish, worker
-from verifier.keys import parse_public_key
+from verifier.format.keys import parse_public_key
 from verifier.verify import audit
 
 NAMES = (

@@ -31,7 +31,7 @@ from tests.e2e.exchange import edit
 from tests.service.dying import Service, evidence
 from tests.service.exchange import LATER, LIST, TIME, Exchange, make_exchange
 from tests.unit.ethereum_state import header
-from verifier import wire
+from verifier.format import wire
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from prover.snapshot import discard_evidence
 from tests.e2e.exchange import edit
 from tests.service.dying import Service
 from tests.service.exchange import LATER, TIME, make_exchange, request
-from verifier.keys import parse_public_key
+from verifier.format.keys import parse_public_key
 from verifier.verify import audit
 
 HIDDEN = '[[hidden]]\nasset = "ETH"\nset = "eth.set"\nopening = "eth.opening"\n'

@@ -14,14 +14,15 @@ from tests.unit.bitcoin_snapshot import Unspent
 from tests.unit.bitcoin_spend import Wallet, reserves, text_of, wallet
 from tests.vectors.bases import base, forged
 from tests.vectors.subjects import write_files
-from verifier import Level, wire
-from verifier.chain.nodes import Node
-from verifier.evidence import Seen, check_evidence
-from verifier.holdings import CheckedEvidence, report_asset
-from verifier.manifest import CheckedManifest
+from verifier import Level
+from verifier.checks.evidence import Seen, check_evidence
+from verifier.checks.holdings import CheckedEvidence, report_asset
+from verifier.checks.manifest import CheckedManifest
+from verifier.format import wire
+from verifier.format.statement import evidence_digest
+from verifier.nodes.nodes import Node
 from verifier.ownership import parse_address
 from verifier.ownership.bip127 import SpentCoin
-from verifier.statement import evidence_digest
 
 # What each wallet gets, in one transaction, and whether its coins are listed: 2 BTC, which is
 # what the sample's exchange holds.

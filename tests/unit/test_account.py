@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verifier.account import (
+from verifier.format.account import (
     MAX_ACCOUNT_ID_BYTES,
     RULES,
     AccountError,

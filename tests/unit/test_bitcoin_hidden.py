@@ -15,12 +15,13 @@ from tests.unit.bitcoin_regtest import MINER, pay
 from tests.unit.bitcoin_rpc_server import Core, serve
 from tests.unit.bitcoin_snapshot import REGTEST, Unspent
 from tests.unit.bitcoin_spend import Wallet, wallet
-from verifier import BitcoinNode, CannotCheck, Level, Rejected, wire
-from verifier.chain import bitcoin_node, bitcoin_rpc
-from verifier.chain.bitcoin_snapshot import SnapshotNode
-from verifier.chain.nodes import Node
-from verifier.chain.utxo_snapshot import UtxoSnapshot
-from verifier.holdings import HiddenHolding
+from verifier import BitcoinNode, CannotCheck, Level, Rejected
+from verifier.checks.holdings import HiddenHolding
+from verifier.format import wire
+from verifier.nodes import bitcoin_node, bitcoin_rpc
+from verifier.nodes.bitcoin_snapshot import SnapshotNode
+from verifier.nodes.nodes import Node
+from verifier.nodes.utxo_snapshot import UtxoSnapshot
 
 TYPES = ("p2pkh", "p2tr", "p2wpkh")
 FIRST, TAPROOT = 21, 22

@@ -16,9 +16,9 @@ from tests.unit.bitcoin_rpc_server import Core, serve
 from tests.unit.bitcoin_snapshot import REGTEST, snapshot
 from tests.unit.bitcoin_spend import Wallet, reserves, text_of, wallet
 from verifier import CannotCheck, Level, Rejected
-from verifier.chain.bitcoin_node import BitcoinNode
-from verifier.chain.bitcoin_snapshot import SnapshotNode
-from verifier.chain.utxo_snapshot import UtxoSnapshot
+from verifier.nodes.bitcoin_node import BitcoinNode
+from verifier.nodes.bitcoin_snapshot import SnapshotNode
+from verifier.nodes.utxo_snapshot import UtxoSnapshot
 from verifier.ownership import parse_address
 from verifier.ownership.bip127 import SpentCoin
 

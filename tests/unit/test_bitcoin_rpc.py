@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-import verifier.cli
+import verifier.commands.cli
 from tests.unit.bitcoin_exchange import HELD, Exchange, Held
 from tests.unit.bitcoin_regtest import MINER, pay
 from tests.unit.bitcoin_rpc_server import Core, RpcError, serve
 from tests.unit.bitcoin_snapshot import MAIN, REGTEST
 from verifier import BitcoinNode, CannotCheck, Level, Misuse, Rejected
-from verifier.chain import bitcoin_rpc
-from verifier.chain.bitcoin_rpc import BitcoinRpc
-from verifier.keys import public_key_text
+from verifier.format.keys import public_key_text
+from verifier.nodes import bitcoin_rpc
+from verifier.nodes.bitcoin_rpc import BitcoinRpc
 
 SECRET = "a-user:a-secret"
 
@@ -344,7 +344,7 @@ def test_the_command_line_with_a_node(
         with_user = url.replace("//", f"//{SECRET}@")
         for words in (["--bitcoin-rpc", with_user], ["--bitcoin-rpc", url]):
             extra = [] if words[1] == with_user else ["--bitcoin-cookie", str(cookie)]
-            assert verifier.cli.main(command(bundle, *words, *extra)) == 0
+            assert verifier.commands.cli.main(command(bundle, *words, *extra)) == 0
             out = capsys.readouterr()
             assert "BTC: 2 at addresses (chain)" in out.out
             assert "confirmed 5, undecided 0" in out.out
@@ -353,12 +353,12 @@ def test_the_command_line_with_a_node(
             wrong = tmp_path / "wrong"
             wrong.write_text("a-user:another-secret")
             extra = [] if words[1] == url else ["--bitcoin-cookie", str(wrong)]
-            assert verifier.cli.main(command(bundle, *words, *extra)) == 1
+            assert verifier.commands.cli.main(command(bundle, *words, *extra)) == 1
             out = capsys.readouterr()
             assert "with HTTP status 401" in out.out
             assert "secret" not in out.out + out.err
         absent = ["--bitcoin-rpc", url, "--bitcoin-cookie", str(tmp_path / "absent")]
-        assert verifier.cli.main(command(bundle, *absent)) == 1
+        assert verifier.commands.cli.main(command(bundle, *absent)) == 1
         assert "cookie" in capsys.readouterr().out
 
 
@@ -372,13 +372,13 @@ def test_the_command_line_with_a_snapshot(
     data = exchange.chain.snapshot()
     file.write_bytes(data)
     words = command(bundle, "--utxo-snapshot", str(file))
-    assert verifier.cli.main(words) == 1
+    assert verifier.commands.cli.main(words) == 1
     assert "of another network" in capsys.readouterr().out
     file.write_bytes(data.replace(REGTEST, MAIN, 1))
-    assert verifier.cli.main(words) == 0
+    assert verifier.commands.cli.main(words) == 0
     assert "BTC: 2 at addresses (chain)" in capsys.readouterr().out
     file.write_bytes(data.replace(REGTEST, MAIN, 1)[:-1])
-    assert verifier.cli.main(words) == 1
+    assert verifier.commands.cli.main(words) == 1
     assert "1 coins too early" in capsys.readouterr().out
     # An address holds less than is said of it.
     owner, amounts, _ = HELD[4]
@@ -392,11 +392,11 @@ def test_the_command_line_with_a_snapshot(
 
     file.write_bytes(data.replace(REGTEST, MAIN, 1))
     lying = exchange.bundle("lying", edit)
-    assert verifier.cli.main(command(lying, "--utxo-snapshot", str(file))) == 3
+    assert verifier.commands.cli.main(command(lying, "--utxo-snapshot", str(file))) == 3
     assert "REJECTED chain.wrong-amount: BTC, row" in capsys.readouterr().out
     both = command(bundle, "--utxo-snapshot", str(file), "--bitcoin-rpc", "http://127.0.0.1:1")
     with pytest.raises(SystemExit):
-        verifier.cli.main(both)
+        verifier.commands.cli.main(both)
 
 
 def test_a_rejection_says_where(exchange: Exchange, held: Held) -> None:

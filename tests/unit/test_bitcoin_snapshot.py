@@ -28,8 +28,8 @@ from tests.unit.bitcoin_snapshot import (
     varint,
 )
 from tests.unit.ownership_forge import LONG_KEY, PUBLIC_KEYS, multisig, p2pkh, p2sh, p2wsh
-from verifier.chain.utxo_snapshot import UtxoSnapshot, script_key
 from verifier.errors import CannotCheck
+from verifier.nodes.utxo_snapshot import UtxoSnapshot, script_key
 
 BLOCK = sha256(b"block").digest()
 HEIGHT = 900_000

@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 
 from spec.reference import ethereum as reference
 from tests.unit.ethereum_state import FORKS, Account, Tree, World, header, header_fields
-from verifier.chain.header import FIELDS, parse_header
-from verifier.chain.rlp import (
+from verifier.checks.policy import Policy, is_account
+from verifier.errors import Misuse
+from verifier.format.units import KNOWN_UNITS
+from verifier.stateproof.header import FIELDS, parse_header
+from verifier.stateproof.rlp import (
     BadRlp,
     decode_list,
     decode_string,
@@ -23,12 +26,9 @@ from verifier.chain.rlp import (
     encode_string,
     integer,
 )
-from verifier.chain.state import State
-from verifier.chain.tokens import KNOWN_SLOTS, TokenSlot, storage_key
-from verifier.chain.trie import BadNode, MissingNode, Trie
-from verifier.errors import Misuse
-from verifier.policy import Policy, is_account
-from verifier.units import KNOWN_UNITS
+from verifier.stateproof.state import State
+from verifier.stateproof.tokens import KNOWN_SLOTS, TokenSlot, storage_key
+from verifier.stateproof.trie import BadNode, MissingNode, Trie
 
 nested = st.recursive(
     st.binary(max_size=60), lambda item: st.lists(item, max_size=20), max_leaves=20

@@ -19,9 +19,9 @@ from api.problems import ServiceCode
 from docs.pictures.draw import HERE, PICTURES
 from prover import cli
 from prover.errors import Code as InputCode
-from verifier.cli import main as verify
+from verifier.commands.cli import main as verify
 from verifier.errors import Code
-from verifier.units import KNOWN_UNITS
+from verifier.format.units import KNOWN_UNITS
 
 ROOT = Path(__file__).parents[2]
 PAGES = [

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.unit.ethereum_rpc_server import serve
-from verifier.chain.ethereum import EthereumRpc
-from verifier.chain.json_rpc import NodeError
+from verifier.nodes.ethereum import EthereumRpc
+from verifier.nodes.json_rpc import NodeError
 
 MAGIC = "0x1626ba7e"
 # Error(string) with a text, as a contract of Solidity reverts.

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from verifier.history import BadHistory, Entry, History, read_history, write_history
-from verifier.keys import public_key_text
+from verifier.bundle.history import BadHistory, Entry, History, read_history, write_history
+from verifier.format.keys import public_key_text
 
 HISTORY = History(
     exchange="Börse",

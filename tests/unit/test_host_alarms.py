@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from verifier.bundle.history import Entry
 from verifier.compare import _bad_times, _same_id, _same_previous
-from verifier.history import Entry
 from verifier.host.alarms import (
     MISSED_LOOKS,
     Alarm,

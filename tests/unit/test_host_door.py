@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from verifier.bundle.http_source import HttpSource
 from verifier.errors import CannotCheck
 from verifier.host.door import LoopbackDoor, PublicDoor, is_public
-from verifier.http_source import HttpSource
 
 # The registries of IANA for special purposes, row by row (IPv4 and IPv6, as of October 2025), the
 # two that are older than they, and multicast. Some rows can be reached from everywhere (AS112, AMT,

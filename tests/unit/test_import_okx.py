@@ -22,9 +22,9 @@ from prover.imports.rows import Challenge, Challenges, Row, Status
 from prover.sample import HEIGHTS, make_sample
 from tests.unit import import_lists as lists
 from tests.unit.import_lists import COLUMNS, STATIC, TOTALS, account, line, okx_signature
+from verifier.format.units import KNOWN_UNITS
 from verifier.ownership import check_ownership, parse_address
 from verifier.ownership.addresses import ethereum_text
-from verifier.units import KNOWN_UNITS
 
 runner = CliRunner()
 MESSAGE = "assay/v1/ownership\nas it were\nof this snapshot"

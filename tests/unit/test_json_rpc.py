@@ -14,7 +14,7 @@ from decimal import Decimal
 import pytest
 
 from verifier import CannotCheck, Code, Misuse
-from verifier.chain.json_rpc import JsonRpc, NodeError
+from verifier.nodes.json_rpc import JsonRpc, NodeError
 
 Serve = Callable[[socket.socket], None]
 

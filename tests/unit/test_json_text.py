@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from verifier import json_text
-from verifier.history import BadHistory, read_history
-from verifier.json_text import parse_json
+from verifier.bundle import json_text
+from verifier.bundle.history import BadHistory, read_history
+from verifier.bundle.json_text import parse_json
 
 
 @pytest.fixture

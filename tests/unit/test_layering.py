@@ -115,7 +115,7 @@ def test_verifier_names_only_what_it_may() -> None:
 
 def test_verifier_loads_only_what_it_may(process: dict[str, list[str]]) -> None:
     allowed = DIRECT | INDIRECT | set(sys.stdlib_module_names)
-    assert "verifier.cli" in process["verified"]
+    assert "verifier.commands.cli" in process["verified"]
     cython = {name for name in process["loaded"] if name.startswith("_cython_")}
     assert set(process["loaded"]) - cython <= allowed
 

@@ -33,7 +33,7 @@ from tests.unit.ledger_tables import (
     write_postgresql,
     writer,
 )
-from verifier.account import IdType
+from verifier.format.account import IdType
 
 ASSETS = (LedgerAsset("BTC", 8), LedgerAsset("ETH", 6))
 LONG = LongColumns("id", "asset", "balance")

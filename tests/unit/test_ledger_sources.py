@@ -40,7 +40,7 @@ from prover.ledger import (
     sql_source,
 )
 from tests.unit.ledger_tables import KINDS, Table, connect, write_plain_csv, writer
-from verifier.account import IdType
+from verifier.format.account import IdType
 
 ASSETS = (LedgerAsset("USDT", 2), LedgerAsset("BTC", 8), LedgerAsset("ETH", 6))
 LONG = LongColumns("id", "asset", "balance")

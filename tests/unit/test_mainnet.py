@@ -22,14 +22,14 @@ from spec.reference import ownership as reference_ownership
 from spec.reference.errors import UnsupportedError
 from tests.unit.ethereum_rpc_server import captured, serve
 from tests.unit.ethereum_state import EMPTY_CODE, Tree
-from verifier.chain.ethereum import EthereumRpc
-from verifier.chain.header import parse_header
-from verifier.chain.state import State
-from verifier.chain.tokens import storage_key, token_slots
-from verifier.chain.utxo_snapshot import UtxoSnapshot
 from verifier.errors import CannotCheck
+from verifier.nodes.ethereum import EthereumRpc
+from verifier.nodes.utxo_snapshot import UtxoSnapshot
 from verifier.ownership import OwnershipError, check_ownership, parse_address
 from verifier.ownership.addresses import ethereum_text
+from verifier.stateproof.header import parse_header
+from verifier.stateproof.state import State
+from verifier.stateproof.tokens import storage_key, token_slots
 
 SIGNET = bytes.fromhex("0a03cf40")
 USDT = "0xdAC17F958D2ee523a2206206994597C13D831ec7"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from verifier.keys import public_key_text
+from verifier.format.keys import public_key_text
 from verifier.ownership import ownership_message
 
 KEY = public_key_text(b"\x5a" * 32)

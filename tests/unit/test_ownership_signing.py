@@ -16,7 +16,7 @@ from prover.assets.signing import (
     sign_bip322_simple_p2wsh,
     sign_eip191,
 )
-from verifier.keys import public_key_text
+from verifier.format.keys import public_key_text
 from verifier.ownership import check_ownership, ownership_message, parse_address
 
 KEY = (1).to_bytes(32)

@@ -8,7 +8,7 @@ import pytest
 
 from prover.clock import MAX_AHEAD_SECONDS, check_time
 from prover.errors import ProverError
-from verifier.verify import utc_seconds
+from verifier.format.times import utc_seconds
 
 
 @pytest.mark.parametrize("ahead", [-(10**9), -1, 0, MAX_AHEAD_SECONDS - 60])

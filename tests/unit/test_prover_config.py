@@ -11,7 +11,7 @@ from prover.config import SnapshotConfig, SplitPolicy, parse_config
 from prover.errors import ProverError
 from prover.ledger import CsvSource, LongColumns, SqlSource, WideColumns
 from prover.ledger.expect import Bounds, Expect
-from verifier.wire import Chain, Ratio, Unit
+from verifier.format.wire import Chain, Ratio, Unit
 
 USDT = "0xdAC17F958D2ee523a2206206994597C13D831ec7"
 

@@ -18,7 +18,7 @@ from prover.keys import (
     read_master_key,
     read_signing_key,
 )
-from verifier.keys import public_key_text
+from verifier.format.keys import public_key_text
 
 
 def test_keys_are_made_private_and_never_overwritten(tmp_path: Path) -> None:

@@ -23,9 +23,9 @@ from prover.liabilities.leaves import (
     write_account_keys,
     write_openings,
 )
-from verifier.params import CAPACITIES, GROUP_ORDER
-from verifier.statement import leaf_blinding
-from verifier.wire import Ratio
+from verifier.format.params import CAPACITIES, GROUP_ORDER
+from verifier.format.statement import leaf_blinding
+from verifier.format.wire import Ratio
 
 SNAPSHOT_KEY, CONTEXT = b"\x05" * 32, b"\x06" * 32
 

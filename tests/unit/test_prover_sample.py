@@ -14,9 +14,9 @@ from prover.keys import public_bytes, read_signing_key
 from prover.sample import PROFILES, make_sample
 from prover.snapshot import ownership_messages, read_config
 from tests.e2e.exchange import balances, files
-from verifier.account import canonical_account_id
-from verifier.units import KNOWN_UNITS
-from verifier.wire import Evidence, read_record
+from verifier.format.account import canonical_account_id
+from verifier.format.units import KNOWN_UNITS
+from verifier.format.wire import Evidence, read_record
 
 
 def margins(config_file: Path) -> dict[str, int]:

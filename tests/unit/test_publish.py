@@ -18,10 +18,10 @@ from prover.publish import publish
 from prover.targets import FolderTarget
 from tests.e2e.exchange import files
 from tests.unit.verifier_bundle import Bundle
-from verifier import wire
-from verifier.history import Entry, History, read_history, write_history
-from verifier.keys import sign
-from verifier.manifest import rotation_body
+from verifier.bundle.history import Entry, History, read_history, write_history
+from verifier.checks.manifest import rotation_body
+from verifier.format import wire
+from verifier.format.keys import sign
 from verifier.verify import audit
 
 

@@ -8,10 +8,11 @@ import pytest
 
 from tests.unit.ownership_forge import program_address
 from tests.unit.verifier_bundle import UNITS, Bundle, Ledger
-from verifier import Level, Policy, Rejected, check_solvency, wire
-from verifier.evidence import ledger_units
-from verifier.statement import evidence_digest
-from verifier.units import KNOWN_UNITS, KnownUnit
+from verifier import Level, Policy, Rejected, check_solvency
+from verifier.checks.evidence import ledger_units
+from verifier.format import wire
+from verifier.format.statement import evidence_digest
+from verifier.format.units import KNOWN_UNITS, KnownUnit
 
 
 @pytest.fixture

@@ -11,11 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.verifier_bundle import Bundle
-from verifier import Policy, Rejected, check_inclusion, wire
-from verifier.evidence import Seen, check_evidence
-from verifier.inclusion import check_package
-from verifier.keys import sign
-from verifier.manifest import check_manifest, check_previous
+from verifier import Policy, Rejected, check_inclusion
+from verifier.checks.evidence import Seen, check_evidence
+from verifier.checks.inclusion import check_package
+from verifier.checks.manifest import check_manifest, check_previous
+from verifier.format import wire
+from verifier.format.keys import sign
 
 ALICE = "alice@example.com"
 relaxed = settings(

@@ -16,13 +16,13 @@ from spec.reference.group import decode
 from spec.reference.hidden_sets import expand
 from tests.adversarial.sample import BTC, sample
 from tests.unit.bitcoin_snapshot import MAIN, Unspent, snapshot
-from verifier import wire
-from verifier.chain.bitcoin_snapshot import SnapshotNode
-from verifier.chain.levels import Level
-from verifier.chain.utxo_snapshot import UtxoSnapshot
-from verifier.hidden import SCRIPT_TYPES, key_owners, ledger_amounts, scripts_a_key
-from verifier.holdings import CheckedEvidence, HiddenHolding
-from verifier.manifest import CheckedManifest
+from verifier.checks.hidden import SCRIPT_TYPES, key_owners, ledger_amounts, scripts_a_key
+from verifier.checks.holdings import CheckedEvidence, HiddenHolding
+from verifier.checks.manifest import CheckedManifest
+from verifier.format import wire
+from verifier.format.levels import Level
+from verifier.nodes.bitcoin_snapshot import SnapshotNode
+from verifier.nodes.utxo_snapshot import UtxoSnapshot
 from verifier.ownership.recovery import account_of
 
 ALL = SCRIPT_TYPES["bitcoin"]

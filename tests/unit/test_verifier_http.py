@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from verifier.bundle.http_source import AnyHost, HttpSource, _redirected
 from verifier.errors import CannotCheck, Code, Misuse, Rejected
-from verifier.http_source import AnyHost, HttpSource, _redirected
 
 FILE = bytes(range(256)) * 4
 

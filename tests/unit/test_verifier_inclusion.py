@@ -8,17 +8,12 @@ from decimal import Decimal
 import pytest
 
 from tests.unit.verifier_bundle import Bundle
-from verifier import (
-    Misuse,
-    NotCompared,
-    Rejected,
-    check_inclusion,
-    inclusion,
-    wire,
-)
-from verifier.inclusion import Amount, Balance
-from verifier.params import TreeShape, level_path
-from verifier.source import FolderSource
+from verifier import Misuse, NotCompared, Rejected, check_inclusion
+from verifier.bundle.source import FolderSource
+from verifier.checks import inclusion
+from verifier.checks.inclusion import Amount, Balance
+from verifier.format import wire
+from verifier.format.params import TreeShape, level_path
 
 ALICE, BOB, CAROL = "alice@example.com", "bob@example.com", "carol@example.com"
 ALL = {"BTC": "1.5", "ETH": "3.2"}

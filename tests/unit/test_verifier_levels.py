@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-import verifier.cli
+import verifier.commands.cli
 from tests.unit.verifier_bundle import Bundle
 from verifier import (
     CannotCheck,
@@ -22,12 +22,12 @@ from verifier import (
     TooWeak,
     audit,
     check_solvency,
-    wire,
 )
-from verifier.chain.levels import weakest
-from verifier.holdings import CheckedEvidence
-from verifier.manifest import CheckedManifest
-from verifier.output import verdict
+from verifier.checks.holdings import CheckedEvidence
+from verifier.checks.manifest import CheckedManifest
+from verifier.commands.output import verdict
+from verifier.format import wire
+from verifier.format.levels import weakest
 
 
 @dataclass
@@ -161,16 +161,16 @@ def test_the_word_solvent_needs_a_node_for_all_and_an_audit(
     bundle, monkeypatch, capsys, command, verdict
 ):
     nodes = dated(bundle, bitcoin=0, ethereum=0)
-    monkeypatch.setattr(verifier.cli, "_nodes", lambda arguments: nodes)
+    monkeypatch.setattr(verifier.commands.cli, "_nodes", lambda arguments: nodes)
     words = [command, str(bundle.folder), "--exchange-key", bundle.key_text, "--require", "chain"]
-    assert verifier.cli.main(words) == 0
+    assert verifier.commands.cli.main(words) == 0
     *lines, last = capsys.readouterr().out.splitlines()
     assert last == verdict
     assert lines[-2:] == [
         "note BTC: 2.5 at addresses (chain)",
         "note ETH: 3.2 at addresses (chain)",
     ]
-    assert verifier.cli.main([*words, "--json"]) == 0
+    assert verifier.commands.cli.main([*words, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["all_confirmed"] == (command == "audit")
     assert found["amounts"]["ETH"] == {

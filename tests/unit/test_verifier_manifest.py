@@ -12,11 +12,12 @@ from embit import bech32
 
 from spec.reference import keys as reference_keys
 from tests.unit.verifier_bundle import BLOCKS, Bundle
-from verifier import CannotCheck, KnownUnit, Misuse, Policy, Rejected, check_solvency, wire
+from verifier import CannotCheck, KnownUnit, Misuse, Policy, Rejected, check_solvency
+from verifier.checks.manifest import check_manifest, check_previous, rotation_body
 from verifier.compare import compare_manifests
-from verifier.keys import is_signed, is_sound_key, parse_public_key, public_key_text, sign
-from verifier.manifest import check_manifest, check_previous, rotation_body
-from verifier.statement import manifest_digest
+from verifier.format import wire
+from verifier.format.keys import is_signed, is_sound_key, parse_public_key, public_key_text, sign
+from verifier.format.statement import manifest_digest
 
 POLICY = Policy()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from verifier.params import CAPACITIES, PAGE_SIZES, TreeShape
+from verifier.format.params import CAPACITIES, PAGE_SIZES, TreeShape
 
 
 def test_capacities_are_the_closed_set():

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from verifier.bundle.source import FolderSource
 from verifier.errors import CannotCheck, Code, Rejected
-from verifier.source import FolderSource
 
 PATHS = ["manifest.msgpack", "manifest.sig", "evidence/BTC.msgpack", "pages/BTC/0", "pages/BTC/1"]
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.unit.verifier_bundle import Bundle
-from verifier import Misuse, Rejected, audit, tree
-from verifier.params import TreeShape, level_path
+from verifier import Misuse, Rejected, audit
+from verifier.checks import tree
+from verifier.format.params import TreeShape, level_path
 
 # Two levels and a root: 20 pages of 16 leaves, 2 pages above (16 and 4 children), the root.
 CAPACITY = 20

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spec.reference import wire as reference_wire
-from verifier import wire
-from verifier.wire import (
+from verifier.format import wire
+from verifier.format.wire import (
     BadFields,
     NotCanonical,
     check_canonical,

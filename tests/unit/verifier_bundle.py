@@ -17,13 +17,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import native
 from tests.unit.ownership_forge import address_of, p2pkh
-from verifier import wire
-from verifier.keys import public_key_text, sign
-from verifier.ownership import ownership_message
-from verifier.ownership.addresses import ethereum_text
-from verifier.ownership.recovery import account_of, bip137_digest, eip191_digest
-from verifier.params import GROUP_ORDER, TreeShape, evidence_path, level_path
-from verifier.statement import (
+from verifier.format import wire
+from verifier.format.keys import public_key_text, sign
+from verifier.format.params import GROUP_ORDER, TreeShape, evidence_path, level_path
+from verifier.format.statement import (
     evidence_digest,
     leaf_blinding,
     manifest_context,
@@ -32,6 +29,9 @@ from verifier.statement import (
     solvency_commitments,
     solvency_state,
 )
+from verifier.ownership import ownership_message
+from verifier.ownership.addresses import ethereum_text
+from verifier.ownership.recovery import account_of, bip137_digest, eip191_digest
 
 SECRET, SALT = bytes(32), bytes(32)
 UNITS = {"BTC": wire.Unit("bitcoin", "", 8), "ETH": wire.Unit("ethereum", "", 18)}

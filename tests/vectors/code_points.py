@@ -19,7 +19,7 @@ else:
 
 ROOT = Path(__file__).parents[2]
 # The specification's, and the verifier's own copy, which is installed with it.
-FILES = (ROOT / "spec" / "code-points.json", ROOT / "verifier" / "code_points.json")
+FILES = (ROOT / "spec" / "code-points.json", ROOT / "verifier" / "format" / "code_points.json")
 
 BIDI_CONTROL = {0x61C, *range(0x200E, 0x2010), *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
 # Default_Ignorable_Code_Point, but for what is of category Cf or Cn.

@@ -16,17 +16,17 @@ from spec.reference import keys as reference_keys
 from spec.reference.tree import Geometry
 from tests.vectors import code_points
 from tests.vectors.vector import load
-from verifier.account import (
+from verifier.errors import Misuse
+from verifier.format.account import (
     AccountError,
     IdType,
     canonical_account_id,
     canonical_name,
     refused_points,
 )
-from verifier.errors import Misuse
-from verifier.keys import parse_public_key, public_key_text
-from verifier.params import TreeShape
-from verifier.statement import context, leaf_blinding
+from verifier.format.keys import parse_public_key, public_key_text
+from verifier.format.params import TreeShape
+from verifier.format.statement import context, leaf_blinding
 
 
 def test_generators() -> None:

@@ -14,7 +14,7 @@ from tests.vectors.generate import vectors
 from tests.vectors.make_sizes import FIELDS, LARGE
 from tests.vectors.subjects import SUBJECTS, solvency_code
 from tests.vectors.vector import FOLDER, Vector, load, names
-from verifier import wire
+from verifier.format import wire
 
 KINDS = ("argument", "bundle", "hidden", "inclusion", "size")
 CHECKED = [name for name in names() if name.split("/")[0] in KINDS and name not in LARGE]

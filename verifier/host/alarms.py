@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from verifier.errors import Code
+from verifier.format.times import utc_text
 from verifier.host.store import CHANGED, DROPPED, Listed, Outcome
-from verifier.verify import utc_text
 
 EQUIVOCATION, BROKEN_CHAIN, OVERDUE, REJECTED, REWRITTEN, UNAUDITED, FUTURE, UNWATCHED = (
     "equivocation",

@@ -28,7 +28,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from verifier.bundle.http_source import split_url
 from verifier.errors import CannotCheck, Code, Misuse
+from verifier.format.keys import parse_public_key, public_key_text
+from verifier.format.params import MAX_PACKAGE_BYTES
+from verifier.format.times import utc_text
 from verifier.host.alarms import MINUTES
 from verifier.host.answers import (
     CHANGING,
@@ -65,11 +69,7 @@ from verifier.host.settings import Settings
 from verifier.host.shelf import Shelf
 from verifier.host.store import AUDITS, EVIDENCE, Store
 from verifier.host.watch import AuditWorker, EvidenceWorker, Watcher
-from verifier.http_source import split_url
-from verifier.keys import parse_public_key, public_key_text
-from verifier.params import MAX_PACKAGE_BYTES
 from verifier.texts import explain
-from verifier.verify import utc_text
 
 MAX_URL_CHARACTERS = 2000
 _SUBMISSIONS_SHOWN = 20

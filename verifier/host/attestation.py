@@ -9,9 +9,9 @@ from typing import Annotated
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from verifier.format.keys import sign
+from verifier.format.wire import Bin32, Size, Value, encode, write_record
 from verifier.host.settings import WatchedExchange
-from verifier.keys import sign
-from verifier.wire import Bin32, Size, Value, encode, write_record
 
 ATTESTATION_VERSION = 1
 

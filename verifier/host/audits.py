@@ -26,9 +26,12 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from verifier.account import AccountError, canonical_name
-from verifier.chain.levels import Level
 from verifier.errors import CannotCheck, Code, Rejected
+from verifier.format.account import AccountError, canonical_name
+from verifier.format.keys import is_signed
+from verifier.format.levels import Level
+from verifier.format.params import MAX_TIME, SNAPSHOT_ID
+from verifier.format.statement import manifest_digest
 from verifier.host.alarms import is_ahead
 from verifier.host.attestation import (
     ATTESTATION_VERSION,
@@ -51,10 +54,6 @@ from verifier.host.jobs import (
 )
 from verifier.host.settings import Settings
 from verifier.host.store import Audited, Store
-from verifier.keys import is_signed
-from verifier.manifest import SNAPSHOT_ID
-from verifier.params import MAX_TIME
-from verifier.statement import manifest_digest
 
 LOG = logging.getLogger("assay.host")
 RETRY_SECONDS = 3600

@@ -22,6 +22,7 @@ from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 
 from verifier.errors import CannotCheck, Code, Misuse
+from verifier.format.keys import is_signed
 from verifier.host.jobs import (
     STRANGERS_NICE,
     CheckPackage,
@@ -32,7 +33,6 @@ from verifier.host.jobs import (
 )
 from verifier.host.settings import WatchedExchange
 from verifier.host.store import Audited, Complaint, Store
-from verifier.keys import is_signed
 
 # Being checked or waiting: in all, and for one exchange; of one sender, being read as well.
 MAX_PACKAGES, MAX_OF_SENDER, MAX_FOR_EXCHANGE = 32, 2, 8

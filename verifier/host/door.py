@@ -120,7 +120,7 @@ class PublicDoor:
         return on_port and "@" not in url.netloc
 
     def connect(self, url: SplitResult, timeout: float) -> HTTPConnection:
-        """See `verifier.http_source.Door`."""
+        """See `verifier.bundle.http_source.Door`."""
         host = url.hostname or ""
         if not self.admits(url):
             raise _refused("only https on port 443, without credentials")
@@ -143,7 +143,7 @@ class LoopbackDoor:
         return url.scheme == "http" and url.hostname == "127.0.0.1"
 
     def connect(self, url: SplitResult, timeout: float) -> HTTPConnection:
-        """See `verifier.http_source.Door`."""
+        """See `verifier.bundle.http_source.Door`."""
         if not self.admits(url):
             raise _refused("only http://127.0.0.1, in tests")
         return HTTPConnection("127.0.0.1", url.port, timeout=timeout)

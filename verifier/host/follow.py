@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from verifier.bundle.history import HISTORY_PATH, Entry
 from verifier.errors import CannotCheck, Code, Rejected
-from verifier.history import HISTORY_PATH, Entry
 from verifier.host.audits import LOOK, RETRY_SECONDS, Auditor
 from verifier.host.jobs import ReadIndex, Run
 from verifier.host.settings import WatchedExchange

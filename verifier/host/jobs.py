@@ -14,24 +14,28 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar, cast
 
-from verifier.account import AccountError, IdType, canonical_account_id
-from verifier.errors import CannotCheck, Code, Misuse, Rejected
-from verifier.history import HISTORY_PATH, MAX_HISTORY_BYTES, BadHistory, History, read_history
-from verifier.host.attestation import AttestedAsset
-from verifier.http_source import Door, HttpSource
-from verifier.inclusion import check_leaves, check_package
-from verifier.manifest import (
-    MANIFEST_PATH,
-    SIGNATURE_PATH,
-    CheckedManifest,
-    check_manifest,
-    read_signed_manifest,
+from verifier.bundle.history import (
+    HISTORY_PATH,
+    MAX_HISTORY_BYTES,
+    BadHistory,
+    History,
+    read_history,
 )
-from verifier.output import escape
-from verifier.params import ID_BYTES, MAX_PACKAGE_BYTES, SIGNATURE_BYTES
-from verifier.policy import Policy
-from verifier.verify import Report, audit
-from verifier.wire import (
+from verifier.bundle.http_source import Door, HttpSource
+from verifier.bundle.open import read_signed_manifest
+from verifier.checks.inclusion import check_leaves, check_package
+from verifier.checks.manifest import CheckedManifest, check_manifest
+from verifier.checks.policy import Policy
+from verifier.errors import CannotCheck, Code, Misuse, Rejected
+from verifier.format.account import AccountError, IdType, canonical_account_id, escape
+from verifier.format.params import (
+    ID_BYTES,
+    MANIFEST_PATH,
+    MAX_PACKAGE_BYTES,
+    SIGNATURE_BYTES,
+    SIGNATURE_PATH,
+)
+from verifier.format.wire import (
     BadFields,
     Bin32,
     Chain,
@@ -41,6 +45,9 @@ from verifier.wire import (
     PackageBody,
     read_record,
 )
+from verifier.host.attestation import AttestedAsset
+from verifier.report import Report
+from verifier.verify import audit
 
 # What the pages of one package's leaves may have: of 50 kB each, more than two thousand.
 COMPLAINT_BYTES = 128 * 2**20

@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from verifier.errors import Code
+from verifier.format.keys import public_key_text
+from verifier.format.times import utc_text
 from verifier.host.alarms import (
     MINUTES,
     Alarm,
@@ -24,9 +26,7 @@ from verifier.host.alarms import (
 from verifier.host.lookalike import resembled
 from verifier.host.settings import Settings, WatchedExchange
 from verifier.host.store import Complaints, Outcome, Store
-from verifier.keys import public_key_text
 from verifier.texts import explain
-from verifier.verify import utc_text
 
 _WIDTH, _HEIGHT, _MARGIN = 400, 60, 8
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400

@@ -26,9 +26,9 @@ from pathlib import Path
 from typing import get_type_hints
 
 from verifier.errors import CannotCheck, Code, Misuse, Rejected
+from verifier.format.wire import read_record, write_record
 from verifier.host.door import HostDoor, LoopbackDoor, PublicDoor
 from verifier.host.jobs import KINDS, Answer, Job, Limits, Stopped
-from verifier.wire import read_record, write_record
 
 LOG = logging.getLogger("assay.host")
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from verifier.account import AccountError, canonical_name
+from verifier.bundle.history import snapshot_path
 from verifier.errors import Misuse
-from verifier.history import snapshot_path
-from verifier.keys import parse_public_key
+from verifier.format.account import AccountError, canonical_name
+from verifier.format.keys import parse_public_key
 
 _MINUTE, _HOUR = 60, 3600
 _KEYS: dict[str, type] = {

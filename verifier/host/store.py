@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from verifier.bundle.history import Entry
 from verifier.errors import Code
-from verifier.history import Entry
 
 # The statements that lead from each version of the schema to the next.
 _SCHEMAS = (

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from verifier.format.keccak import keccak256
 from verifier.ownership.errors import OwnershipError, unsupported_template
 
 # BIP-173's limit for bech32; base58check and Ethereum addresses are shorter.
@@ -68,13 +69,6 @@ def ethereum_text(account: bytes) -> str:
         digit.upper() if int(nibble, 16) >= 8 else digit
         for digit, nibble in zip(digits, checksum, strict=True)
     )
-
-
-def keccak256(data: bytes) -> bytes:
-    """Return Ethereum's hash of ``data``: Keccak with the padding from before SHA-3, 32 bytes."""
-    from Crypto.Hash import keccak
-
-    return keccak.new(digest_bits=256, data=data).digest()
 
 
 def _parse_bitcoin(text: str) -> Address:

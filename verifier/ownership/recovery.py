@@ -16,7 +16,8 @@ from coincurve import PublicKey
 from embit import compact
 from embit.hashes import hash160
 
-from verifier.ownership.addresses import Address, Template, keccak256
+from verifier.format.keccak import keccak256
+from verifier.ownership.addresses import Address, Template
 from verifier.ownership.errors import bad_signature
 
 CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141

@@ -10,9 +10,9 @@ import hashlib
 from contextlib import closing
 from pathlib import Path
 
+from verifier.bundle.http_source import HttpSource
+from verifier.bundle.source import read_file
 from verifier.errors import CannotCheck, Code, Rejected
-from verifier.http_source import HttpSource
-from verifier.source import read_file
 
 MAX_PAGE_BYTES = 2**20
 

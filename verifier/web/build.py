@@ -22,8 +22,8 @@ from typing import Any
 
 import zopfli.gzip
 
-from verifier.account import refused_points
-from verifier.units import KNOWN_UNITS
+from verifier.format.account import refused_points
+from verifier.format.units import KNOWN_UNITS
 
 WEB = Path(__file__).parent
 NATIVE = WEB.parents[1] / "native"

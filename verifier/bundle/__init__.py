@@ -1,0 +1,1 @@
+"""Where a bundle is read from: folders and URLs, published folders, deadlines."""

@@ -1,0 +1,278 @@
+"""The evidence of one asset: disclosed addresses, who signed for them, hidden keys, and amounts.
+
+The one composer of its checks, in the order of spec/errors.md, section 2. The signatures say that
+whoever can spend from an address named this exchange, snapshot and block. Sources:
+spec/protocol.md, section 3; spec/wire.md, section 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from verifier.checks.coins import check_coins
+from verifier.checks.hidden import check_argument, check_proven, check_sets, set_name
+from verifier.checks.holdings import CheckedEvidence, Holding
+from verifier.checks.manifest import CheckedManifest
+from verifier.checks.policy import Policy
+from verifier.checks.reserves import BIP127, Reserves
+from verifier.errors import Code, Rejected
+from verifier.format.keys import public_key_text
+from verifier.format.levels import Level
+from verifier.format.params import ASSETS_LIMIT, EVIDENCE_VERSION, MAX_EVIDENCE_BYTES
+from verifier.format.statement import evidence_digest
+from verifier.format.wire import (
+    Asset,
+    BadFields,
+    Evidence,
+    NotCanonical,
+    Row,
+    StateProof,
+    Unit,
+    is_ascending,
+    read_record,
+)
+from verifier.ownership import (
+    Address,
+    OwnershipError,
+    check_ownership,
+    ownership_message,
+    parse_address,
+)
+from verifier.ownership.contract import CONTRACT_FORMAT, contract_signature
+from verifier.stateproof.bitcoin_header import check_block_header
+from verifier.stateproof.state import State, check_amount, check_header
+from verifier.stateproof.tokens import TokenSlot
+
+SUPPORTED_CHAINS = frozenset({"bitcoin", "ethereum"})
+
+
+@dataclass
+class Seen:
+    """What was counted so far in the bundle: each owner, and each coin, counts once.
+
+    owners: (chain, contract, script or account); coins: (txid, index).
+    """
+
+    owners: set[tuple[str, str, bytes]] = field(default_factory=set)
+    coins: set[tuple[bytes, int]] = field(default_factory=set)
+
+
+_Addresses = dict[tuple[str, str], Address | OwnershipError]
+
+
+def ledger_units(row: Row, unit: Unit, decimals: int) -> int:
+    """Return what a row counts for in ledger units of ``decimals``, rounded down."""
+    scale: int = 10 ** (unit.decimals - decimals)
+    return int.from_bytes(row.amount) // scale
+
+
+def check_evidence(
+    checked: CheckedManifest,
+    asset: Asset,
+    data: bytes,
+    seen: Seen,
+    policy: Policy | None = None,
+) -> CheckedEvidence:
+    """Check untrusted evidence of one asset; adds what it counts to what is ``seen``.
+
+    ``policy`` says where tokens keep their balances.
+
+    Raises:
+        Rejected: the first fault, in the order of the numbers (spec/errors.md, section 2).
+    """
+    # 4 - 9
+    evidence = _read(asset, data)
+    # 10
+    _check_order(asset, evidence)
+    # 11
+    addresses = _check_rows(asset, evidence, seen)
+    # 12
+    signed = {(entry.chain, entry.address): entry for entry in evidence.signatures}
+    if list(signed) != sorted(addresses):
+        raise _fault(
+            Code.EVIDENCE_UNMATCHED_SIGNATURE, asset, "not one signature for every address"
+        )
+    # 13
+    owners = _check_signatures(checked, asset, evidence, addresses)
+    # 14
+    check_coins(asset.code, evidence.coins, evidence.rows, seen.coins)
+    # 15
+    hidden = check_sets(asset, evidence.hidden, seen.owners)
+    # 16
+    slots = (policy or Policy()).token_slots()
+    times, proven = _check_proofs(checked, asset, evidence, owners, slots)
+    hidden = tuple(
+        replace(holding, level=Level.HEADER) if holding.chain in proven else holding
+        for holding in hidden
+    )
+    units = {(unit.chain, unit.contract): unit for unit in asset.units}
+    found = CheckedEvidence(
+        rows=tuple(
+            Holding(
+                row,
+                owners[row.chain, row.address],
+                signed[row.chain, row.address],
+                ledger_units(row, units[row.chain, row.contract], asset.decimals),
+                Level.HEADER if row.chain in proven else Level.CLAIMED,
+                is_owned=signed[row.chain, row.address].format != CONTRACT_FORMAT,
+            )
+            for row in evidence.rows
+        ),
+        coins=evidence.coins,
+        hidden=hidden,
+        signatures=len(evidence.signatures),
+        block_times=times,
+    )
+    # 17
+    if found.total + sum(holding.units for holding in found.hidden) >= ASSETS_LIMIT:
+        raise _fault(Code.EVIDENCE_TOTAL_TOO_LARGE, asset, "2^96 ledger units or more")
+    # 18
+    for at, holding in enumerate(hidden):
+        block = checked.block(holding.chain)
+        check_argument(checked.context, asset, block, holding, set_name(asset, at))
+    return found
+
+
+def _read(asset: Asset, data: bytes) -> Evidence:
+    """Numbers 4 to 9."""
+    if not 1 <= len(data) <= MAX_EVIDENCE_BYTES:
+        raise _fault(Code.EVIDENCE_TOO_LARGE, asset, "empty, or larger than 128 MiB")
+    if evidence_digest(data) != asset.evidence:
+        raise _fault(Code.EVIDENCE_WRONG_DIGEST, asset, "not the evidence that the manifest names")
+    try:
+        evidence = read_record(Evidence, data)
+    except NotCanonical as error:
+        raise _fault(Code.EVIDENCE_NOT_CANONICAL, asset, str(error)) from None
+    except BadFields as error:
+        raise _fault(Code.EVIDENCE_BAD_FIELDS, asset, str(error)) from None
+    if evidence.version != EVIDENCE_VERSION:
+        raise _fault(Code.EVIDENCE_UNSUPPORTED_VERSION, asset, "the version is not 1")
+    if evidence.code != asset.code:
+        raise _fault(Code.EVIDENCE_WRONG_ASSET, asset, "it is of another asset")
+    return evidence
+
+
+def _check_order(asset: Asset, evidence: Evidence) -> None:
+    """Number 10."""
+    places = [(row.chain, row.contract, row.address) for row in evidence.rows]
+    if places != sorted(places):
+        raise _fault(Code.EVIDENCE_UNSORTED, asset, "the rows are not in ascending order")
+    strict: dict[str, Iterable[object]] = {
+        "signatures": ((entry.chain, entry.address) for entry in evidence.signatures),
+        "coins": ((coin.address, coin.txid, coin.index) for coin in evidence.coins),
+        "proofs": (proof.chain for proof in evidence.proofs),
+    }
+    strict |= {f"nodes of proof {at}": proof.nodes for at, proof in enumerate(evidence.proofs)}
+    for name, items in strict.items():
+        if not is_ascending(items):
+            raise _fault(Code.EVIDENCE_UNSORTED, asset, f"the {name} are not in ascending order")
+
+
+def _check_rows(asset: Asset, evidence: Evidence, seen: Seen) -> _Addresses:
+    """Number 11; return every (chain, address), parsed, or the refusal that its signature meets."""
+    units = {(unit.chain, unit.contract) for unit in asset.units}
+    addresses: _Addresses = {}
+    for at, row in enumerate(evidence.rows):
+        if (row.chain, row.contract) not in units:
+            raise _fault(Code.EVIDENCE_UNKNOWN_UNIT, asset, "no unit of the asset", row=at)
+        if row.chain not in SUPPORTED_CHAINS:
+            raise _fault(
+                Code.EVIDENCE_UNSUPPORTED_CHAIN, asset, "neither bitcoin nor ethereum", row=at
+            )
+        try:
+            address: Address | OwnershipError = parse_address(row.chain, row.address)
+        except OwnershipError as error:
+            if error.code == "evidence.bad-address":
+                raise _fault(Code.EVIDENCE_BAD_ADDRESS, asset, error.message, row=at) from None
+            # The text is good and its template is not: that is a fault of the signature.
+            address = error
+        owner = address.script if isinstance(address, Address) else row.address.encode()
+        if (row.chain, row.contract, owner) in seen.owners:
+            raise _fault(Code.EVIDENCE_DUPLICATE_ADDRESS, asset, "counted before", row=at)
+        seen.owners.add((row.chain, row.contract, owner))
+        addresses[row.chain, row.address] = address
+    return addresses
+
+
+def _check_signatures(
+    checked: CheckedManifest, asset: Asset, evidence: Evidence, addresses: _Addresses
+) -> dict[tuple[str, str], Address]:
+    """Number 13; return the addresses, every one of which is now known to be of a template."""
+    manifest = checked.manifest
+    key = public_key_text(manifest.public_key)
+    reserves = Reserves(evidence.signatures, evidence.coins, addresses)
+    owners: dict[tuple[str, str], Address] = {}
+    for at, entry in enumerate(evidence.signatures):
+        address = addresses[entry.chain, entry.address]
+        try:
+            if isinstance(address, OwnershipError):
+                raise address
+            block_hash = checked.block_hash(entry.chain)
+            message = ownership_message(
+                key, manifest.exchange, manifest.snapshot_id, entry.chain, block_hash
+            )
+            if entry.format == BIP127 and entry.chain == "bitcoin":
+                reserves.check(entry, message)
+            elif entry.format == CONTRACT_FORMAT:
+                contract_signature(address, entry.text)
+            else:
+                check_ownership(address, message, entry.format, entry.text)
+        except OwnershipError as error:
+            where = f"{asset.code}, signature {at}"
+            raise Rejected(Code(error.code), where, error.message) from None
+        owners[entry.chain, entry.address] = address
+    return owners
+
+
+def _check_proofs(
+    checked: CheckedManifest,
+    asset: Asset,
+    evidence: Evidence,
+    owners: Mapping[tuple[str, str], Address],
+    slots: Mapping[str, TokenSlot],
+) -> tuple[dict[str, int], set[str]]:
+    """Number 16; return the time of each block that is shown, and the chains that are proven."""
+    times: dict[str, int] = {}
+    proven: set[str] = set()
+    blocks = {chain.name: chain for chain in checked.manifest.chains}
+    for at, proof in enumerate(evidence.proofs):
+        block = blocks.get(proof.chain)
+        if proof.chain == "bitcoin":
+            times[proof.chain] = check_block_header(asset.code, proof, block).time
+        elif proof.chain == "ethereum":
+            header = check_header(asset.code, proof, block)
+            state = State(header.state_root, proof.nodes, slots)
+            _check_state(asset, evidence, owners, proof, state)
+            times[proof.chain] = header.time
+            proven.add(proof.chain)
+        else:
+            where = f"{asset.code}, proof {at}"  # the text is whatever the exchange wrote
+            message = "neither bitcoin nor ethereum"
+            raise Rejected(Code.EVIDENCE_UNSUPPORTED_CHAIN, where, message)
+    return times, proven
+
+
+def _check_state(
+    asset: Asset,
+    evidence: Evidence,
+    owners: Mapping[tuple[str, str], Address],
+    proof: StateProof,
+    state: State,
+) -> None:
+    """Number 16 for one proof of state: rows, then hidden keys, then that no node is left over."""
+    for at, row in enumerate(evidence.rows):
+        if row.chain == proof.chain:
+            account = owners[row.chain, row.address].script
+            check_amount(state, row, account, f"{asset.code}, row {at}")
+    for at, listed in enumerate(evidence.hidden):
+        if listed.chain == proof.chain:
+            check_proven(state, listed, set_name(asset, at))
+    if state.trie.unused:
+        where = f"{asset.code}, proof of {proof.chain}"
+        raise Rejected(Code.PROOF_UNUSED_NODE, where, "a node that nothing needs")
+
+
+def _fault(code: Code, asset: Asset, message: str, *, row: int | None = None) -> Rejected:
+    where = f"{asset.code}, evidence" if row is None else f"{asset.code}, row {row}"
+    return Rejected(code, where, message)

@@ -1,0 +1,142 @@
+"""What the checked evidence of an asset comes to: who holds how much, and how that is known.
+
+Amounts in ledger units are rounded down, once for each row and once for each key of a hidden set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from verifier.format.levels import Level, weakest
+from verifier.format.params import POINT_BYTES
+from verifier.format.wire import Coin, HiddenSet, OwnershipSignature, Row
+from verifier.ownership import Address
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A disclosed row, its parsed address and signature; ``units`` in the ledger's.
+
+    level: how the amount is known; is_owned: whether the signature is verified; undecided: why a
+    node that was asked could not tell.
+    """
+
+    row: Row
+    address: Address
+    signature: OwnershipSignature
+    units: int
+    level: Level
+    is_owned: bool = True
+    undecided: str = ""
+
+    @property
+    def known(self) -> Level:
+        """How it is known that the owner of the address has the amount."""
+        return self.level if self.is_owned else Level.UNVERIFIED
+
+    @property
+    def chain(self) -> str:
+        """The chain it is on."""
+        return self.row.chain
+
+
+@dataclass(frozen=True, slots=True)
+class HiddenHolding:
+    """A hidden set; ``units``, in the ledger's, is the sum over its whole list of keys.
+
+    ``amounts`` are those of each key in the ledger's units, 16 bytes each, as its argument has it;
+    ``undecided`` is as for a `Holding`.
+    """
+
+    listed: HiddenSet
+    amounts: bytes
+    units: int
+    level: Level
+    undecided: str = ""
+
+    @property
+    def known(self) -> Level:
+        """How the amounts are known; that some of the keys are the exchange's is proved."""
+        return self.level
+
+    @property
+    def chain(self) -> str:
+        """The chain it is on."""
+        return self.listed.chain
+
+    @property
+    def keys(self) -> int:
+        """The number of keys listed: the anonymity set."""
+        return len(self.listed.keys) // POINT_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedEvidence:
+    """The evidence of one asset, after every check that needs no node.
+
+    ``rows`` are in the file's order; ``coins`` are what bitcoin addresses say they consist of;
+    ``block_times``, in Unix seconds, are of the chains whose header is shown, or of which a node
+    told; ``remarks`` are what a node noticed, in words, that contradicts nothing.
+    """
+
+    rows: tuple[Holding, ...]
+    coins: tuple[Coin, ...]
+    hidden: tuple[HiddenHolding, ...]
+    signatures: int
+    block_times: Mapping[str, int] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def holdings(self) -> tuple[Holding | HiddenHolding, ...]:
+        """Everything that counts."""
+        return (*self.rows, *self.hidden)
+
+    @property
+    def total(self) -> int:
+        """What the disclosed rows come to, in ledger units."""
+        return sum(holding.units for holding in self.rows)
+
+    @property
+    def commitments(self) -> tuple[bytes, ...]:
+        """The commitment C_h of every hidden set, 33 bytes each."""
+        return tuple(holding.listed.commitment for holding in self.hidden)
+
+    @property
+    def level(self) -> Level:
+        """The weakest level of anything that counts."""
+        return weakest(holding.known for holding in self.holdings)
+
+
+@dataclass(frozen=True)
+class HiddenReport:
+    """A hidden set: its keys, what all of them hold in ledger units, and how that is known."""
+
+    keys: int
+    units: int
+    level: Level
+
+
+@dataclass(frozen=True)
+class AssetReport:
+    """How well an asset's amounts are known; ``level`` is the weakest.
+
+    disclosed: ledger units of the disclosed rows, by level; only those levels that occur.
+    """
+
+    code: str
+    decimals: int
+    level: Level
+    disclosed: Mapping[Level, int]
+    hidden: tuple[HiddenReport, ...]
+
+
+def report_asset(code: str, decimals: int, evidence: CheckedEvidence) -> AssetReport:
+    """Sum up the evidence of an asset."""
+    disclosed: dict[Level, int] = {}
+    for holding in evidence.rows:
+        disclosed[holding.known] = disclosed.get(holding.known, 0) + holding.units
+    hidden = tuple(
+        HiddenReport(holding.keys, holding.units, holding.known) for holding in evidence.hidden
+    )
+    return AssetReport(code, decimals, evidence.level, disclosed, hidden)

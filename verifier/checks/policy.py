@@ -1,0 +1,67 @@
+"""What the verifier's user decides beyond the exchange's key: ratio, further units, levels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from verifier.errors import Misuse
+from verifier.format.levels import Level
+from verifier.format.params import ASSET_CODE, CHAIN_NAME, MAX_RATIO_TERM, MAX_UNIT_DECIMALS
+from verifier.format.units import KnownUnit
+from verifier.ownership import OwnershipError, parse_address
+from verifier.stateproof.tokens import MAX_SLOT, TokenSlot, token_slots
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What is enough for the verifier's user.
+
+    ratio: the least (num, den) accepted; units: to accept beside the known ones; require: the
+    weakest level at which an asset's amounts may be known; slots: where tokens keep balances that
+    are not known.
+
+    Raises:
+        Misuse: the ratio's terms are not in [1, 2^32), a unit or slot is malformed, or a token has
+            another slot.
+    """
+
+    ratio: tuple[int, int] = (1, 1)
+    units: tuple[KnownUnit, ...] = ()
+    require: Level = Level.CLAIMED
+    slots: tuple[TokenSlot, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not all(1 <= term <= MAX_RATIO_TERM for term in self.ratio):
+            raise Misuse("a ratio is two integers from 1 to 2^32 - 1")
+        for unit in self.units:
+            if (
+                not ASSET_CODE.fullmatch(unit.code)
+                or not CHAIN_NAME.fullmatch(unit.chain)
+                or not 0 <= unit.decimals <= MAX_UNIT_DECIMALS
+                or not _is_contract(unit.chain, unit.contract)
+            ):
+                raise Misuse(f"malformed unit {unit.code}={unit.chain}:{unit.contract}")
+        for entry in self.slots:
+            if not is_account(entry.contract) or not 0 <= entry.slot <= MAX_SLOT:
+                raise Misuse(f"malformed slot {entry.contract}={entry.slot}")
+        token_slots(self.slots)
+
+    def token_slots(self) -> dict[str, TokenSlot]:
+        """Return the slot of every contract that has one."""
+        return token_slots(self.slots)
+
+
+def _is_contract(chain: str, contract: str) -> bool:
+    """Tell whether a chain can have such a contract, in its one text: two texts were two units."""
+    if chain == "ethereum" and contract:
+        return is_account(contract)
+    return chain != "bitcoin" or not contract
+
+
+def is_account(text: str) -> bool:
+    """Tell whether a text is an Ethereum address in EIP-55 form."""
+    try:
+        parse_address("ethereum", text)
+    except OwnershipError:
+        return False
+    return True

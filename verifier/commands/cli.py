@@ -1,0 +1,413 @@
+"""``assay-verify``: the checks of `verifier.verify` from the command line.
+
+Exit codes: 0 accepted, 1 could not check, 2 usage, 3 rejected, 130 interrupted. Standard output has
+one line a check and the verdict last, or with ``--json`` one object; progress and usage go to
+standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from verifier.bundle.history import find_bundle
+from verifier.bundle.key_file import read_public_key
+from verifier.bundle.source import read_file
+from verifier.checks.policy import Policy
+from verifier.commands.output import JsonOutput, Output, TextOutput
+from verifier.compare import compare_manifests, save_manifests
+from verifier.errors import CannotCheck, Misuse, Rejected
+from verifier.format.account import escape
+from verifier.format.levels import Level
+from verifier.format.params import MAX_PACKAGE_BYTES
+from verifier.format.units import KnownUnit
+from verifier.nodes.bitcoin_node import BitcoinNode
+from verifier.nodes.bitcoin_snapshot import SnapshotNode
+from verifier.nodes.ethereum import EthereumNode
+from verifier.nodes.nodes import Nodes
+from verifier.nodes.utxo_snapshot import UtxoSnapshot
+from verifier.report import Check
+from verifier.stateproof.tokens import TokenSlot
+from verifier.verify import audit, check_inclusion, check_solvency
+from verifier.web import check_page
+
+ACCEPTED, CANNOT_CHECK, USAGE, REJECTED, INTERRUPTED = 0, 1, 2, 3, 130
+
+_MAX_COOKIE_BYTES = 1024
+_UNIT = re.compile(r"([A-Z0-9]{1,16})=([a-z0-9-]{1,32}):([^:]*):([0-9]{1,2})")
+_RATIO = re.compile(r"([0-9]{1,10})/([0-9]{1,10})")
+_PROGRESS_SECONDS = 0.2
+_SERVE = "Audit bundles for everybody, and show what was found: the auditing host."
+_COMPARE = "Show whether two manifests are evidence that their exchange deceives."
+_COMPARE_CODES = " Exit codes: 0 they are, 3 they are not, 1 one cannot be read, 2 two keys."
+_WEB_HASH = "Check that a page for customers is the one of this version, byte for byte."
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``assay-verify``; return the exit code."""
+    arguments = _parser().parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    out = JsonOutput() if arguments.json else TextOutput()
+    try:
+        return _run(arguments, out)
+    except BrokenPipeError:
+        # The reader went away; Python would complain once more when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CANNOT_CHECK
+    except KeyboardInterrupt:
+        print("assay-verify: interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _run(arguments: argparse.Namespace, out: Output) -> int:
+    try:
+        code: int | None = arguments.run(arguments, out)
+    except Misuse as error:
+        print(f"assay-verify: {escape(str(error))}", file=sys.stderr)
+        return USAGE
+    except Rejected as error:
+        out.reject(error)
+        return REJECTED
+    except CannotCheck as error:
+        out.fail(error)
+        return CANNOT_CHECK
+    return ACCEPTED if code is None else code
+
+
+def _audit(arguments: argparse.Namespace, out: Output) -> None:
+    progress = _Progress() if sys.stderr.isatty() else None
+
+    def on_check(check: Check) -> None:
+        if progress is not None:
+            progress.clear()
+        out.check(check)
+
+    report = audit(
+        arguments.bundle,
+        read_public_key(arguments.exchange_key),
+        policy=_policy(arguments),
+        previous=arguments.previous,
+        nodes=_nodes(arguments),
+        jobs=arguments.jobs,
+        progress=progress,
+        on_check=on_check,
+    )
+    out.accept(report)
+
+
+def _solvency(arguments: argparse.Namespace, out: Output) -> None:
+    report = check_solvency(
+        arguments.bundle,
+        read_public_key(arguments.exchange_key),
+        policy=_policy(arguments),
+        previous=arguments.previous,
+        nodes=_nodes(arguments),
+        on_check=out.check,
+    )
+    out.accept(report)
+
+
+def _inclusion(arguments: argparse.Namespace, out: Output) -> None:
+    codes = [code for code, _ in arguments.balance]
+    if len(set(codes)) != len(codes):
+        raise Misuse("an asset's balance is given twice")
+    package = read_file(arguments.package, MAX_PACKAGE_BYTES, "package")
+    report = check_inclusion(
+        package,
+        find_bundle(arguments.bundle, package),
+        read_public_key(arguments.exchange_key),
+        arguments.account,
+        dict(arguments.balance),
+        only=arguments.only,
+        policy=_policy(arguments),
+        previous=arguments.previous,
+        on_check=out.check,
+    )
+    out.accept_inclusion(report)
+
+
+def _compare(arguments: argparse.Namespace, out: Output) -> int:
+    key = None if arguments.exchange_key is None else read_public_key(arguments.exchange_key)
+    found = compare_manifests(arguments.first, arguments.second, key)
+    kept: list[Path] = []
+    if arguments.out is not None and found.is_fraud:
+        try:
+            kept = save_manifests(found, arguments.out)
+        except OSError as error:
+            out.warn([f"the manifests could not be kept: {error.filename}: {error.strerror}"])
+    out.compare(found, kept)
+    return ACCEPTED if found.is_fraud else REJECTED
+
+
+def _serve(arguments: argparse.Namespace, out: Output) -> None:
+    from verifier.host.settings import read_settings
+
+    settings = read_settings(Path(arguments.settings), loopback=arguments.test_loopback)
+    try:
+        from verifier.host.app import serve
+    except ImportError as error:
+        raise Misuse(f"the host needs the extra [host]: no {error.name}") from None
+    serve(settings, arguments.host, arguments.port)
+
+
+def _web_hash(arguments: argparse.Namespace, out: Output) -> None:
+    out.accept_page(check_page(arguments.page))
+
+
+class _Progress:
+    """Share, rate and time left, on one line of a terminal's standard error."""
+
+    def __init__(self) -> None:
+        self._start = self._shown = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        """Show that ``done`` of ``total`` entries of pages, or coins of a snapshot, are read."""
+        now = time.monotonic()
+        if now - self._shown < _PROGRESS_SECONDS:
+            return
+        self._shown = now
+        rate = done / (now - self._start)
+        left = (total - done) / rate
+        line = f"{100 * done // total:3d} %  {rate:,.0f} entries/s  {left:,.0f} s left"
+        print(f"\r{line}\x1b[K", end="", file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        """Make room for a line of output."""
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+class _Version(argparse.Action):
+    """Prints the version, which takes longer to find than the parser to make."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(f"assay-verify {version('assay')}")
+        parser.exit()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="assay-verify",
+        description="Check an exchange's proof of solvency.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable[..., None], text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+        added.set_defaults(run=run)
+        added.add_argument(
+            "--exchange-key",
+            metavar="KEY",
+            required=True,
+            help="the exchange's public key, assay1…, or a file that holds it; never the bundle's",
+        )
+        added.add_argument(
+            "--ratio",
+            type=_ratio,
+            default=(1, 1),
+            metavar="NUM/DEN",
+            help="the least ratio of assets to liabilities to accept (1/1)",
+        )
+        added.add_argument(
+            "--unit",
+            type=_unit,
+            action="append",
+            default=[],
+            metavar="CODE=CHAIN:CONTRACT:DECIMALS",
+            help="accept a unit that this verifier does not know",
+        )
+        added.add_argument(
+            "--previous",
+            metavar="BUNDLE",
+            help="the bundle before this one, or its manifest.msgpack beside manifest.sig",
+        )
+        added.add_argument("--json", action="store_true", help="print one JSON object")
+        return added
+
+    full = command("audit", _audit, "Check everything in a bundle.")
+    full.add_argument("bundle", help="a folder or an http(s) URL")
+    full.add_argument(
+        "--jobs",
+        type=_jobs,
+        default=len(os.sched_getaffinity(0)),
+        metavar="N",
+        help="threads (as many as there are cores)",
+    )
+    solvency = command("solvency", _solvency, "Check manifest, evidence and solvency arguments.")
+    solvency.add_argument("bundle", help="a folder or an http(s) URL")
+    for added in (full, solvency):
+        added.add_argument(
+            "--require",
+            type=Level,
+            choices=list(Level),
+            default=Level.CLAIMED,
+            help="how amounts must be known for the bundle to be accepted (claimed)",
+        )
+        added.add_argument(
+            "--ethereum-rpc",
+            metavar="URL",
+            help="a node of your own choice, to confirm Ethereum's block and what is there",
+        )
+        bitcoin = added.add_mutually_exclusive_group()
+        bitcoin.add_argument(
+            "--bitcoin-rpc",
+            metavar="URL",
+            help="a Bitcoin Core node of your own, to confirm Bitcoin's block and what is there",
+        )
+        bitcoin.add_argument(
+            "--utxo-snapshot",
+            type=Path,
+            metavar="FILE",
+            help="in its place what your node's dumptxoutset wrote at that block",
+        )
+        added.add_argument(
+            "--bitcoin-cookie",
+            metavar="FILE",
+            help="the .cookie file of that node, where the URL has no user and password",
+        )
+        added.add_argument(
+            "--token-slot",
+            type=_token_slot,
+            action="append",
+            default=[],
+            metavar="CONTRACT=SLOT",
+            help="where a token that this verifier does not know keeps balances",
+        )
+
+    inclusion = command("inclusion", _inclusion, "Check that your balances are counted.")
+    inclusion.add_argument("package", help="the inclusion package that the exchange gave you")
+    inclusion.add_argument(
+        "--bundle", required=True, help="a folder or an http(s) URL: a bundle, or where all are"
+    )
+    inclusion.add_argument("--account", required=True, metavar="ID", help="your account id")
+    inclusion.add_argument(
+        "--balance",
+        type=_balance,
+        action="append",
+        default=[],
+        metavar="CODE=AMOUNT",
+        help="what you hold, such as BTC=1.5; once for every asset",
+    )
+    inclusion.add_argument(
+        "--only", action="store_true", help="compare the assets given with --balance and no others"
+    )
+
+    compare = commands.add_parser("compare", help=_COMPARE, description=_COMPARE + _COMPARE_CODES)
+    compare.set_defaults(run=_compare)
+    for name in ("first", "second"):
+        compare.add_argument(
+            name,
+            metavar=name.upper(),
+            help="a bundle (folder or http(s) URL), or a manifest's file with its .sig beside it",
+        )
+    compare.add_argument(
+        "--exchange-key", metavar="KEY", help="the key that must have signed both, or a file of it"
+    )
+    compare.add_argument(
+        "--out", type=Path, metavar="DIR", help="where to keep both manifests, if they are evidence"
+    )
+    compare.add_argument("--json", action="store_true", help="print one JSON object")
+
+    serve = commands.add_parser("serve", help=_SERVE, description=_SERVE)
+    serve.set_defaults(run=_serve)
+    serve.add_argument("settings", metavar="HOST.toml", help="the host's settings")
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
+    serve.add_argument("--port", type=int, default=8080, help="port to listen on (8080)")
+    serve.add_argument("--test-loopback", action="store_true", help="fetch from this machine alone")
+    serve.add_argument("--json", action="store_true", help=argparse.SUPPRESS)
+
+    page = commands.add_parser("web-hash", help=_WEB_HASH, description=_WEB_HASH)
+    page.set_defaults(run=_web_hash)
+    page.add_argument("page", help="a file or an http(s) URL")
+    page.add_argument("--json", action="store_true", help="print one JSON object")
+    return parser
+
+
+def _policy(arguments: argparse.Namespace) -> Policy:
+    return Policy(
+        ratio=arguments.ratio,
+        units=tuple(arguments.unit),
+        require=getattr(arguments, "require", Level.CLAIMED),
+        slots=tuple(getattr(arguments, "token_slot", ())),
+    )
+
+
+def _nodes(arguments: argparse.Namespace) -> Nodes:
+    url = arguments.ethereum_rpc
+    slots = _policy(arguments).token_slots()
+    return Nodes(
+        bitcoin=_bitcoin(arguments),
+        ethereum=EthereumNode(url, slots=slots) if url is not None else None,
+    )
+
+
+def _bitcoin(arguments: argparse.Namespace) -> BitcoinNode | SnapshotNode | None:
+    if arguments.utxo_snapshot is not None:
+        return SnapshotNode(UtxoSnapshot(arguments.utxo_snapshot), _snapshot_progress())
+    if arguments.bitcoin_rpc is None:
+        return None
+    cookie = None
+    if arguments.bitcoin_cookie is not None:
+        data = read_file(arguments.bitcoin_cookie, _MAX_COOKIE_BYTES, "cookie")
+        cookie = data.decode("utf-8", "replace").strip()
+    return BitcoinNode(arguments.bitcoin_rpc, credentials=cookie)
+
+
+def _snapshot_progress() -> Callable[[int, int], None] | None:
+    if not sys.stderr.isatty():
+        return None
+    progress = _Progress()
+
+    def show(done: int, total: int) -> None:
+        progress(done, total)
+        if done == total:
+            progress.clear()
+
+    return show
+
+
+def _ratio(text: str) -> tuple[int, int]:
+    match = _RATIO.fullmatch(text)
+    if match is None:
+        raise argparse.ArgumentTypeError("a ratio is NUM/DEN, such as 1/1 or 21/20")
+    return int(match[1]), int(match[2])
+
+
+def _unit(text: str) -> KnownUnit:
+    match = _UNIT.fullmatch(text)
+    if match is None:
+        raise argparse.ArgumentTypeError("a unit is CODE=CHAIN:CONTRACT:DECIMALS")
+    return KnownUnit(match[1], match[2], match[3], int(match[4]))
+
+
+def _token_slot(text: str) -> TokenSlot:
+    try:
+        return TokenSlot.parse(text)
+    except Misuse as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _jobs(text: str) -> int:
+    if not re.fullmatch("[1-9][0-9]{0,3}", text):
+        raise argparse.ArgumentTypeError("the number of jobs is 1 to 9999")
+    return int(text)
+
+
+def _balance(text: str) -> tuple[str, str]:
+    code, equals, amount = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError("a balance is CODE=AMOUNT, such as BTC=1.5")
+    return code, amount
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,363 @@
+"""What ``assay-verify`` prints: one line a check and the verdict last, or one JSON object.
+
+What comes from a bundle is printed with anything unprintable escaped.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from verifier.checks.holdings import AssetReport
+from verifier.checks.inclusion import Amount
+from verifier.compare import Comparison
+from verifier.errors import CannotCheck, Code, Rejected
+from verifier.format.account import escape
+from verifier.format.keys import public_key_text
+from verifier.format.levels import Level
+from verifier.format.times import utc_text
+from verifier.format.units import coins_text
+from verifier.report import Check, InclusionReport, NotCompared, Report, TooWeak
+from verifier.texts import explain
+
+# What keeps a verdict from being the best, at each level, of the assets that are known no better.
+_VERDICTS = {
+    Level.UNVERIFIED: "contract wallets of {} were not asked whether they signed",
+    Level.CLAIMED: "amounts of {} rest on the exchange's word",
+    Level.HEADER: "amounts of {} are proved under a block that no node of yours confirmed",
+    Level.CHAIN: "your own nodes confirm every amount",
+}
+_FAR = "at a block of {} of another day than the snapshot"
+_UNDATED = "at a block of {} of a time that nothing here shows"
+_PART = "of {}, assets are proved to be a part of what is owed, not all"
+_NO_TREES = "no tree was checked"
+
+_LEVELS = {
+    Level.UNVERIFIED: "contract wallets are said to have signed; nobody asked them",
+    Level.CLAIMED: "the exchange's word, and a signature for every address",
+    Level.HEADER: "proved under the block that the exchange names",
+    Level.CHAIN: "confirmed by your own node",
+}
+LIMITS = (
+    "coins borrowed for the day, keys lent by others, and debts kept off the ledger do not show; "
+    "a coin can leave with the next block"
+)
+_NO_TIME = ", of a time that nothing here shows"
+_HOUR, _DAY = 3600, 86400
+
+
+class Output:
+    """Where checks and the verdict go."""
+
+    def check(self, check: Check) -> None:
+        """Tell of a step that ended."""
+        raise NotImplementedError
+
+    def accept(self, report: Report) -> None:
+        """Tell how well all is known."""
+        raise NotImplementedError
+
+    def accept_inclusion(self, report: InclusionReport) -> None:
+        """Tell what is counted for a customer."""
+        raise NotImplementedError
+
+    def accept_page(self, digest: str) -> None:
+        """Tell that a page is this version's; ``digest`` is its SHA-256 in hex."""
+        raise NotImplementedError
+
+    def compare(self, found: Comparison, kept: Sequence[Path]) -> None:
+        """Tell what two manifests prove together; ``kept`` are the files that they are in now."""
+        raise NotImplementedError
+
+    def reject(self, error: Rejected) -> None:
+        """Tell the fault, and what to do."""
+        raise NotImplementedError
+
+    def fail(self, error: CannotCheck) -> None:
+        """Tell why there is no verdict, and what to do."""
+        raise NotImplementedError
+
+    def warn(self, warnings: Sequence[str]) -> None:
+        """Tell of what the checks cannot show."""
+        for warning in warnings:
+            print(f"assay-verify: warning: {warning}", file=sys.stderr)
+
+
+class TextOutput(Output):
+    """Lines for people."""
+
+    def check(self, check: Check) -> None:
+        """See `Output`."""
+        figures = ", ".join(
+            f"{name.replace('_', ' ')} {value}" for name, value in check.figures.items()
+        )
+        state = "ok  " if check.ok else "FAIL"
+        self._print([f"{state} {check.name}" + f": {figures}" * bool(figures)])
+
+    def accept(self, report: Report) -> None:
+        """See `Output`."""
+        self.warn(report.warnings)
+        self._print([*_lines(report), f"ACCEPTED as {report.level}: {verdict(report)}"])
+
+    def accept_inclusion(self, report: InclusionReport) -> None:
+        """See `Output`."""
+        self.warn(report.warnings)
+        included = any(amount.parts for amount in report.amounts)
+        verdict = "the balances that you typed are counted" if included else "nothing to include"
+        note = "note solvency was not checked by this command"
+        self._print([*_amount_lines(report.amounts), note, f"ACCEPTED: {verdict}"])
+
+    def accept_page(self, digest: str) -> None:
+        """See `Output`."""
+        self._print([f"sha256 {digest}", "ACCEPTED: it is the page of this version"])
+
+    def compare(self, found: Comparison, kept: Sequence[Path]) -> None:
+        """See `Output`."""
+        told = [
+            f"{public_key_text(item.fields.public_key)} signed {item.fields.snapshot_id} of "
+            f"{utc_text(item.fields.time)}, digest {item.digest.hex()}"
+            for item in (found.first, found.second)
+        ]
+        told += [f"kept {path}" for path in kept]
+        verdict = f"PROVED: {found.fault}"
+        if found.is_fraud:
+            told += [f"proved of the holder of {public_key_text(key)}" for key in found.keys]
+        else:
+            verdict = "NOT PROVED: together they contradict none of the rules for histories"
+        self._print([*told, verdict])
+
+    def reject(self, error: Rejected) -> None:
+        """See `Output`."""
+        self._print([f"REJECTED {error}", _explained(error.code)])
+
+    def fail(self, error: CannotCheck) -> None:
+        """See `Output`."""
+        lines: list[str] = []
+        if isinstance(error, NotCompared):
+            lines = _amount_lines(error.amounts)
+        elif isinstance(error, TooWeak):
+            self.warn(error.report.warnings)
+            lines = _lines(error.report)
+        self._print([*lines, f"NOT CHECKED {error}", _explained(error.code)])
+
+    def _print(self, lines: Sequence[str]) -> None:
+        for line in lines:
+            print(escape(line), flush=True)
+
+
+class JsonOutput(Output):
+    """One object for programs."""
+
+    def __init__(self) -> None:
+        self._checks: list[Check] = []
+
+    def check(self, check: Check) -> None:
+        """See `Output`."""
+        self._checks.append(check)
+
+    def accept(self, report: Report) -> None:
+        """See `Output`."""
+        self.warn(report.warnings)
+        self._print(None, _asset_objects(report), report)
+
+    def accept_inclusion(self, report: InclusionReport) -> None:
+        """See `Output`."""
+        self.warn(report.warnings)
+        self._print(None, _amount_objects(report.amounts))
+
+    def accept_page(self, digest: str) -> None:
+        """See `Output`."""
+        self._checks.append(Check("page", ok=True, figures={"sha256": digest}))
+        self._print(None, {})
+
+    def compare(self, found: Comparison, kept: Sequence[Path]) -> None:
+        """See `Output`."""
+        told = {
+            "proved": found.is_fraud,
+            "fault": found.fault or None,
+            "keys": [public_key_text(key) for key in found.keys] if found.is_fraud else [],
+            "manifests": [
+                {
+                    "digest": item.digest.hex(),
+                    "exchange": item.fields.exchange,
+                    "manifest": b64encode(item.data).decode(),
+                    "previous": item.fields.previous.hex(),
+                    "public_key": public_key_text(item.fields.public_key),
+                    "signature": b64encode(item.signature).decode(),
+                    "snapshot_id": item.fields.snapshot_id,
+                    "time": utc_text(item.fields.time),
+                }
+                for item in (found.first, found.second)
+            ],
+            "kept": [str(path) for path in kept],
+        }
+        print(json.dumps(told, indent=2))
+
+    def reject(self, error: Rejected) -> None:
+        """See `Output`."""
+        self._print(_error_object(error.code, error.where, error.message), {})
+
+    def fail(self, error: CannotCheck) -> None:
+        """See `Output`."""
+        amounts: Mapping[str, Any] = {}
+        report = None
+        if isinstance(error, NotCompared):
+            amounts = _amount_objects(error.amounts)
+        elif isinstance(error, TooWeak):
+            report = error.report
+            self.warn(report.warnings)
+            amounts = _asset_objects(report)
+        self._print(_error_object(error.code, "", error.message), amounts, report)
+
+    def _print(
+        self,
+        error: Mapping[str, str] | None,
+        amounts: Mapping[str, Any],
+        report: Report | None = None,
+    ) -> None:
+        checks = [
+            {"name": check.name, "ok": check.ok, "figures": dict(check.figures)}
+            for check in self._checks
+        ]
+        found = {
+            "accepted": error is None,
+            "error": error,
+            "amounts": amounts,
+            "blocks": _block_objects(report) if report else {},
+            "verdict": verdict(report) if report else None,
+            "all_confirmed": report is not None and error is None and report.is_solvent,
+            "checks": checks,
+        }
+        print(json.dumps(found, indent=2))
+
+
+def verdict(report: Report) -> str:
+    """Return in a sentence how much an accepted report shows, and what it lacks for the best."""
+    weakest = ", ".join(item.code for item in report.assets if item.level is report.level)
+    said = [_VERDICTS[report.level].format(weakest)]
+    if report.is_solvent:
+        return f"solvent: {said[0]}"
+    if report.level is Level.CHAIN:
+        said += [_FAR.format(", ".join(report.far))] if report.far else []
+        said += [_UNDATED.format(", ".join(report.undated))] if report.undated else []
+    part = [asset.code for asset in report.manifest.assets if asset.ratio.num < asset.ratio.den]
+    said += [_PART.format(", ".join(part))] if part else []
+    said += [_NO_TREES] if not report.has_trees else []
+    return "; ".join(said)
+
+
+def _explained(code: Code) -> str:
+    """Return what a code means, and what to do."""
+    words = explain(code)
+    return f"{words.finding} {words.advice}"
+
+
+def _error_object(code: Code, where: str, message: str) -> dict[str, str]:
+    words = explain(code)
+    return {
+        "code": code,
+        "where": where,
+        "message": message,
+        "finding": words.finding,
+        "advice": words.advice,
+    }
+
+
+def _lines(report: Report) -> list[str]:
+    """Return what the amounts rest on, and what stays open, in plain words."""
+    levels = {item.level for item in report.assets}
+    for item in report.assets:
+        levels |= {*item.disclosed, *(hidden.level for hidden in item.hidden)}
+    age = _age(time.time() - report.manifest.time)
+    times = report.block_times
+    return [
+        *(
+            f"note {chain.name}: block {chain.height}, {chain.hash.hex()}"
+            + (f", of {utc_text(times[chain.name])}" if chain.name in times else _NO_TIME)
+            + f"; the snapshot is {age}"
+            for chain in report.manifest.chains
+        ),
+        f"note not shown: {LIMITS}",
+        *(f"note {level}: {text}" for level, text in _LEVELS.items() if level in levels),
+        *(f"note {item.code}: {_held(item)}" for item in report.assets),
+    ]
+
+
+def _age(seconds: float) -> str:
+    if seconds < 0:
+        return "dated in the future"
+    if seconds < 2 * _DAY:
+        return f"{seconds // _HOUR:.0f} hours old"
+    return f"{seconds // _DAY:,.0f} days old"
+
+
+def _block_objects(report: Report) -> dict[str, dict[str, Any]]:
+    times = report.block_times
+    return {
+        chain.name: {
+            "height": chain.height,
+            "hash": chain.hash.hex(),
+            "time": utc_text(times[chain.name]) if chain.name in times else None,
+            "far": chain.name in report.far,
+            "counts": chain.name in report.chains,
+        }
+        for chain in report.manifest.chains
+    }
+
+
+def _held(item: AssetReport) -> str:
+    parts = [
+        f"{coins_text(units, item.decimals)} at addresses ({level})"
+        for level, units in sorted(item.disclosed.items(), key=lambda entry: entry[0].rank)
+    ]
+    parts += [
+        f"hidden among {hidden.keys} keys that hold {coins_text(hidden.units, item.decimals)} "
+        f"({hidden.level})"
+        for hidden in item.hidden
+    ]
+    return ", ".join(parts) or f"nothing held ({item.level})"
+
+
+def _asset_objects(report: Report) -> dict[str, dict[str, Any]]:
+    return {
+        item.code: {
+            "level": item.level,
+            "disclosed": {
+                level: coins_text(units, item.decimals) for level, units in item.disclosed.items()
+            },
+            "hidden": [
+                {
+                    "keys": hidden.keys,
+                    "listed": coins_text(hidden.units, item.decimals),
+                    "level": hidden.level,
+                }
+                for hidden in item.hidden
+            ],
+        }
+        for item in report.assets
+    }
+
+
+def _amount_lines(amounts: Sequence[Amount]) -> list[str]:
+    return [
+        f"{amount.code}: you typed {amount.typed.text}, counted {amount.counted_text}"
+        if amount.typed
+        else f"{amount.code}: not typed, counted {amount.counted_text}"
+        for amount in amounts
+        if amount.typed or amount.parts
+    ]
+
+
+def _amount_objects(amounts: Sequence[Amount]) -> dict[str, dict[str, str | None]]:
+    return {
+        amount.code: {
+            "counted": amount.counted_text,
+            "typed": amount.typed.text if amount.typed else None,
+        }
+        for amount in amounts
+    }

@@ -1,0 +1,1 @@
+"""What signed bytes mean: records, constants, ids, keys, units, levels, times."""

@@ -1,0 +1,121 @@
+"""Constants and limits of protocol version 1, and the shape of a tree as the manifest implies it.
+
+Nothing here is read from what is verified (spec/protocol.md, sections 2.3 and 6).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import native
+
+PROTOCOL_VERSION = 1
+ARGUMENT_VERSION = 1
+PACKAGE_VERSION = 1
+EVIDENCE_VERSION = 1
+
+# The order of secp256k1's group, and V, the standard base point.
+GROUP_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+BASE_POINT = bytes.fromhex("0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798")
+
+ID_BYTES = 32
+POINT_BYTES = 33
+SIGNATURE_BYTES = 64
+PAGE_HEADER_BYTES = 15
+
+MAX_MANIFEST_BYTES = 2**20
+MAX_EVIDENCE_BYTES = 2**27
+MAX_HIDDEN_KEYS = 2**20
+MAX_COIN_INDEX = 2**32 - 1
+MAX_PACKAGE_BYTES = 2**20
+
+ACCOUNT_ID_TYPES = ("email", "phone", "opaque")
+PAGE_SIZES = (16, 256, 1024)
+MAX_CAPACITY = 2**20
+MAX_TIME = 2**40
+MAX_HEIGHT = 2**63 - 1
+MAX_LEDGER_DECIMALS = 30
+MAX_UNIT_DECIMALS = 36
+MAX_RATIO_TERM = 2**32 - 1
+ASSETS_LIMIT = 2**96
+MAX_AMOUNT = 2**64 - 1
+VALUE_BITS = 64
+SOLVENCY_BITS = 128
+
+MANIFEST_PATH = "manifest.msgpack"
+SIGNATURE_PATH = "manifest.sig"
+
+SNAPSHOT_ID = re.compile("[a-z0-9-]{1,64}")
+ASSET_CODE = re.compile("[A-Z0-9]{1,16}")
+CHAIN_NAME = re.compile("[a-z0-9-]{1,32}")
+
+CAPACITIES = frozenset(
+    [1, 2, 3] + [n << k for n in (4, 5, 6, 7) for k in range(19) if n << k <= MAX_CAPACITY]
+)
+
+
+def tag(purpose: str) -> bytes:
+    """Return the tag of a purpose (spec/transcript.md, section 1.1)."""
+    return b"assay/v1/" + purpose.encode("ascii")
+
+
+@dataclass(frozen=True)
+class TreeShape:
+    """Levels, pages and lengths of an asset's tree; ``capacity`` counts the pages of level 0."""
+
+    capacity: int
+    page_size: int
+
+    @property
+    def leaves(self) -> int:
+        """The leaf capacity."""
+        return self.capacity * self.page_size
+
+    @property
+    def levels(self) -> int:
+        """The number of levels: the least L ≥ 1 for which the leaves fit s^L."""
+        levels = 1
+        while self.page_size**levels < self.leaves:
+            levels += 1
+        return levels
+
+    def pages(self, level: int) -> int:
+        """The number of pages of a level."""
+        leaves_a_page: int = self.page_size ** (level + 1)
+        return -(-self.leaves // leaves_a_page)
+
+    def entries(self, level: int) -> int:
+        """The number of entries of all pages of a level: leaves, or pages of the level below."""
+        return self.leaves if level == 0 else self.pages(level - 1)
+
+    def count(self, level: int, index: int) -> int:
+        """The number of entries of one page."""
+        return min(self.page_size, self.entries(level) - index * self.page_size)
+
+    def page_bytes(self, level: int, index: int) -> int:
+        """The length of one page."""
+        return native.page_length(level, self.count(level, index))
+
+    def file_bytes(self, level: int) -> int:
+        """The length of a level's file: all pages but the last have one length."""
+        last = self.pages(level) - 1
+        return last * self.page_bytes(level, 0) + self.page_bytes(level, last)
+
+
+def evidence_path(code: str) -> str:
+    """Return the path of an asset's evidence in the bundle."""
+    return f"evidence/{code}.msgpack"
+
+
+def level_path(code: str, level: int) -> str:
+    """Return the path of the pages of one level in the bundle."""
+    return f"pages/{code}/{level}"
+
+
+def bundle_paths(code: str, levels: int) -> Iterator[str]:
+    """Yield the paths of one asset's files, in the order in which they are checked."""
+    yield evidence_path(code)
+    for level in range(levels):
+        yield level_path(code, level)

@@ -1,0 +1,128 @@
+"""What a check comes to when it accepts, and how far that reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from verifier.checks.holdings import AssetReport
+from verifier.checks.inclusion import Amount
+from verifier.errors import CannotCheck, Code
+from verifier.format.levels import Level, weakest
+from verifier.format.times import utc_text
+from verifier.format.wire import Manifest
+
+DAY_SECONDS = 86_400
+
+OPAQUE_WARNING = (
+    "account ids are opaque: the exchange could have told one number to two customers; "
+    "make sure that yours is your own"
+)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One step of the plan; ``figures`` are what it counted."""
+
+    name: str
+    ok: bool
+    figures: Mapping[str, int | str]
+
+
+@dataclass(frozen=True)
+class Report:
+    """An accepted audit or check of solvency; ``assets`` are in the manifest's order.
+
+    ``block_times``, in Unix seconds, are of the chains whose header is shown, or of which a node
+    told; ``chains`` are those on which something counts; ``has_trees`` tells whether all pages of
+    all trees were checked.
+    """
+
+    manifest: Manifest
+    digest: bytes
+    assets: tuple[AssetReport, ...]
+    block_times: Mapping[str, int]
+    chains: tuple[str, ...]
+    has_trees: bool
+    checks: tuple[Check, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def level(self) -> Level:
+        """The weakest level of any asset."""
+        return weakest(asset.level for asset in self.assets)
+
+    @property
+    def far(self) -> tuple[str, ...]:
+        """The chains on which something counts, at a block of more than a day from the snapshot."""
+        return tuple(c for c in _far(self.manifest, self.block_times) if c in self.chains)
+
+    @property
+    def undated(self) -> tuple[str, ...]:
+        """The chains on which something counts, and whose block is of a time that nothing shows."""
+        return tuple(chain for chain in self.chains if chain not in self.block_times)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every asset's ratio, which is proved, is at least one."""
+        return all(asset.ratio.num >= asset.ratio.den for asset in self.manifest.assets)
+
+    @property
+    def is_solvent(self) -> bool:
+        """Whether the word "solvent" may be used (spec/protocol.md 3.4): all of it is known."""
+        is_confirmed = self.level is Level.CHAIN and not self.far and not self.undated
+        return is_confirmed and self.is_whole and self.has_trees
+
+
+@dataclass(frozen=True)
+class InclusionReport:
+    """An accepted check of inclusion; ``amounts`` has every asset of the manifest, in its order."""
+
+    manifest: Manifest
+    digest: bytes
+    amounts: tuple[Amount, ...]
+    checks: tuple[Check, ...]
+    warnings: tuple[str, ...]
+
+
+class NotCompared(CannotCheck):
+    """The customer has parts in assets that they did not type; ``amounts`` has all of them."""
+
+    def __init__(self, amounts: tuple[Amount, ...]) -> None:
+        left_out = [f"{item.code} {item.counted_text}" for item in amounts if not item.is_compared]
+        super().__init__(Code.CHECK_NOT_COMPARED, "not compared: " + ", ".join(left_out))
+        self.amounts = amounts
+
+
+class TooWeak(CannotCheck):
+    """All is accepted, but amounts are known less well than the user requires; see ``report``."""
+
+    def __init__(self, report: Report, required: Level) -> None:
+        weak = [item.code for item in report.assets if item.level.rank < required.rank]
+        message = f"amounts of {', '.join(weak)} are not known as {required}, which you require"
+        if not weak:
+            of = ", ".join(sorted({*report.undated, *report.far}))
+            message = f"nothing shows that the block of {of} is of the snapshot's day"
+        super().__init__(Code.CHECK_TOO_WEAK, message)
+        self.report = report
+
+
+def block_warnings(manifest: Manifest, times: Mapping[str, int]) -> tuple[str, ...]:
+    """Tell of blocks from another day: coins could have moved between block and balances."""
+    return tuple(
+        f"the block of {chain} is of {utc_text(time)}, and the snapshot of "
+        f"{utc_text(manifest.time)}: coins may have moved in between"
+        for chain, time in sorted(times.items())
+        if chain in _far(manifest, times)
+    )
+
+
+def _far(manifest: Manifest, times: Mapping[str, int]) -> tuple[str, ...]:
+    return tuple(
+        chain for chain, time in sorted(times.items()) if abs(time - manifest.time) > DAY_SECONDS
+    )
+
+
+def account_warnings(manifest: Manifest) -> tuple[str, ...]:
+    """Tell of ids that two customers could have been told."""
+    return (OPAQUE_WARNING,) if manifest.account_id_type == "opaque" else ()
