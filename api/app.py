@@ -16,16 +16,18 @@ from fastapi.concurrency import run_in_threadpool
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 import native
-from api import customers, health, instance, operators, public
-from api.database import check_version, migrated, open_database
-from api.gate import Gate
-from api.issuer import Issuer
-from api.limits import Limited, Rates
-from api.lock import is_held
-from api.observe import LOG, Metrics, Observed, log_loop_errors
-from api.problems import COMMON, ProblemBody, install_handlers
+from api.callers.issuer import Issuer
+from api.database.engine import check_version, migrated, open_database
+from api.database.gate import Gate
+from api.database.lock import is_held
+from api.http.limits import Limited, Rates
+from api.http.observe import Metrics, Observed
+from api.http.problems import COMMON, ProblemBody, install_handlers
+from api.log import LOG, log_loop_errors
+from api.routes import customers, health, operators, public
 from api.settings import Settings
-from api.supervise import Supervisor
+from api.snapshots import instance
+from api.snapshots.supervise import Supervisor
 
 # The child that works, beside whatever serves; `python -m api.cli` is the command `assay`.
 WORKER = (sys.executable, "-P", "-m", "api.cli", "worker")

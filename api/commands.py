@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.scope import Scope
+from api.callers.scope import Scope
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -54,9 +54,9 @@ def serve(
 @app.command()
 def worker(settings: SettingsFile = None) -> None:
     """Prove, publish and erase snapshots as operators ask for it, until interrupted."""
-    from api.observe import configure_logging
+    from api.log import configure_logging
     from api.settings import read_settings
-    from api.worker import work
+    from api.snapshots.worker import work
 
     found = read_settings(settings)
     configure_logging(found.log_level)
@@ -71,7 +71,7 @@ def create_token(
     settings: SettingsFile = None,
 ) -> None:
     """Make a token and print it, this once: only its digest is kept."""
-    from api import tokens
+    from api.callers import tokens
 
     with _connection(settings) as connection:
         made, secret = tokens.create(connection, name, scopes, days * 24 * 3600)
@@ -82,7 +82,7 @@ def create_token(
 @token.command("list")
 def list_tokens(settings: SettingsFile = None) -> None:
     """List tokens: id, state, until when, scopes, name."""
-    from api import tokens
+    from api.callers import tokens
 
     with _connection(settings) as connection:
         found = tokens.every(connection)
@@ -99,7 +99,7 @@ def revoke_token(
     settings: SettingsFile = None,
 ) -> None:
     """Make a token invalid from now on."""
-    from api import tokens
+    from api.callers import tokens
 
     with _connection(settings) as connection:
         tokens.revoke(connection, identity)
@@ -112,10 +112,10 @@ def adopt(settings: SettingsFile = None) -> None:
     For a folder that was moved, restored, or takes the place of another: end first whatever serves
     the other one.
     """
-    from api import instance
-    from api.database import migrated
-    from api.lock import hold_lock
+    from api.database.engine import migrated
+    from api.database.lock import hold_lock
     from api.settings import read_settings
+    from api.snapshots import instance
 
     found = read_settings(settings)
     with migrated(found.database_url) as engine, ExitStack() as held:
@@ -129,7 +129,7 @@ def adopt(settings: SettingsFile = None) -> None:
 @contextmanager
 def _connection(settings: Path | None) -> Iterator[Connection]:
     """Begin a transaction on the service's database, which is migrated first."""
-    from api.database import migrated
+    from api.database.engine import migrated
     from api.settings import read_settings
 
     with migrated(read_settings(settings).database_url) as engine, engine.begin() as connection:

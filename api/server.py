@@ -12,8 +12,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from api.app import create_app
-from api.connection import Connection, Crowd
-from api.observe import configure_logging
+from api.http.connection import Connection, Crowd
+from api.log import configure_logging
 from api.settings import Settings
 from prover.errors import ProverError
 

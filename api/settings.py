@@ -27,7 +27,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as SourceError
 
-from api.scope import Scope
+from api.callers.scope import Scope
 from prover.errors import ProverError
 from verifier.bundle.http_source import split_url
 from verifier.format.params import MAX_EVIDENCE_BYTES
@@ -120,7 +120,7 @@ class MetricsSettings(Group):
 
 
 class SourceSettings(Group):
-    """Where ledgers come from: ``config`` is what all snapshots of a source say (`api.sources`)."""
+    """Where ledgers come from: ``config`` is what all snapshots of a source say."""
 
     config: SettingsPath
 

@@ -34,10 +34,11 @@ import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
-from api import snapshots, tables
-from api.database import migrate, open_database
+from api.database import tables
+from api.database.engine import migrate, open_database
 from api.settings import SQLITE_FILE
-from api.snapshots import State
+from api.snapshots import states as snapshots
+from api.snapshots.states import State
 from benches import machine
 from benches.commands import BIN, measure
 from benches.http_load import Exchange, Load, put_load

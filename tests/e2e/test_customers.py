@@ -16,14 +16,14 @@ import sqlalchemy as sa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 import verifier
-from api import snapshots
-from api.customers import Packages
-from api.database import migrate, open_database
-from api.gate import Gate
-from api.problems import Problem, ServiceCode
+from api.database.engine import migrate, open_database
+from api.database.gate import Gate
+from api.database.tables import snapshots as table
+from api.http.problems import Problem, ServiceCode
+from api.routes.customers import Packages
 from api.settings import SQLITE_FILE
-from api.snapshots import State
-from api.tables import snapshots as table
+from api.snapshots import states as snapshots
+from api.snapshots.states import State
 from prover.packages import Packager
 from prover.snapshot import make_snapshot
 from tests.e2e.exchange import balances, public_key, sample

@@ -21,14 +21,14 @@ from typing import Any
 import psutil
 import pytest
 import uvicorn
+from api.log import JsonLines
 from fastapi import FastAPI, Request
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import StreamingResponse
 
-from api import health
 from api.app import create_app
-from api.limits import allow_body
-from api.observe import JsonLines
+from api.http.limits import allow_body
+from api.routes import health
 from api.settings import Settings
 from prover.__main__ import needs_extra
 from tests.e2e.service import Server, listening

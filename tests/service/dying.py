@@ -15,16 +15,16 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from api import tasks
-from api.database import migrate, open_database
-from api.gate import Gate
-from api.instance import settle
-from api.jobs import Queue
-from api.operations import Operations
+from api.database.engine import migrate, open_database
+from api.database.gate import Gate
 from api.settings import Settings
-from api.snapshots import MOVING, Row, State
-from api.sources import UPLOADS, read_draft
-from api.worker import work
+from api.snapshots import tasks
+from api.snapshots.instance import settle
+from api.snapshots.jobs import Queue
+from api.snapshots.operations import Operations
+from api.snapshots.sources import UPLOADS, read_draft
+from api.snapshots.states import MOVING, Row, State
+from api.snapshots.worker import work
 from prover.keys import public_bytes, read_signing_key
 from prover.snapshot import ownership_messages
 from tests.service.exchange import LIST, TIME, Exchange, request

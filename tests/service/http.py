@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from api import tokens
-from api.database import open_database
-from api.scope import Scope
+from api.callers import tokens
+from api.callers.scope import Scope
+from api.database.engine import open_database
 from api.settings import SQLITE_FILE
 from tests.e2e.service import BIN, Answer, Service
 from tests.service.exchange import BLOCKS, LIST, TIME, Exchange

@@ -13,11 +13,11 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from api import snapshots
-from api.database import migrate, open_database
+from api.database.engine import migrate, open_database
+from api.database.tables import metadata
 from api.settings import Settings
-from api.snapshots import Busy, Overtaken, State, Taken, Unknown, WrongState
-from api.tables import metadata
+from api.snapshots import states as snapshots
+from api.snapshots.states import Busy, Overtaken, State, Taken, Unknown, WrongState
 from prover.errors import ProverError
 
 DRAFT, QUEUED, PROVING = (frozenset({state}) for state in list(State)[:3])

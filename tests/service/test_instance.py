@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from api import instance
-from api.database import migrate, open_database
-from api.instance import ID_FILE, Foreign
-from api.lock import hold_lock, is_held
-from api.snapshots import State
+from api.database.engine import migrate, open_database
+from api.database.lock import hold_lock, is_held
+from api.snapshots import instance
+from api.snapshots.instance import ID_FILE, Foreign
+from api.snapshots.states import State
 from prover.errors import ProverError
 from tests.e2e.service import BIN, running
 from tests.service.conftest import NewDatabase

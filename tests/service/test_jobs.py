@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from api import preflight
-from api.problems import Problem
-from api.snapshots import Busy, State, WrongState
-from api.sources import UPLOADS, read_draft, slots
-from api.tasks import SHORTFALL
-from api.uploads import accept
+from api.http.problems import Problem
+from api.snapshots import preflight
+from api.snapshots.sources import UPLOADS, read_draft, slots
+from api.snapshots.states import Busy, State, WrongState
+from api.snapshots.tasks import SHORTFALL
+from api.snapshots.uploads import accept
 from prover.errors import ProverError
 from tests.e2e.exchange import files
 from tests.service.conftest import NewDatabase

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from api.snapshots import State
+from api.snapshots.states import State
 from tests.e2e.exchange import edit
 from tests.service.dying import Service
 from tests.service.exchange import DECIMALS, SECRET_NUMBER, make_exchange

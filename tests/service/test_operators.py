@@ -13,10 +13,10 @@ from typing import Any
 import psutil
 import pytest
 
-from api import watch
-from api.problems import Problem, ServiceCode
+from api.http.problems import Problem, ServiceCode
+from api.routes import watch
 from api.settings import LimitSettings
-from api.snapshots import Row, State
+from api.snapshots.states import Row, State
 from prover.statement import read_statement
 from tests.e2e.exchange import files
 from tests.e2e.service import running

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from coincurve import PrivateKey
 
-from api import preflight
-from api.problems import Problem, ServiceCode
-from api.snapshots import State, Taken
-from api.sources import UPLOADS, read_draft, slots
-from api.uploads import accept
+from api.http.problems import Problem, ServiceCode
+from api.snapshots import preflight
+from api.snapshots.sources import UPLOADS, read_draft, slots
+from api.snapshots.states import State, Taken
+from api.snapshots.uploads import accept
 from prover import clock
 from prover.assets.hidden import Place, hide_keys
 from prover.errors import ProverError

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from api.problems import Problem, ServiceCode
-from api.snapshots import State
-from api.sources import (
+from api.http.problems import Problem, ServiceCode
+from api.snapshots.sources import (
     DRAFT,
     UPLOADS,
     Block,
@@ -19,7 +18,8 @@ from api.sources import (
     read_draft,
     slots,
 )
-from api.uploads import accept
+from api.snapshots.states import State
+from api.snapshots.uploads import accept
 from prover.errors import ProverError
 from prover.keys import make_keys
 from prover.snapshot import discard_evidence

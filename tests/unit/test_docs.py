@@ -15,7 +15,7 @@ import pytest
 from typer.main import get_command
 
 from api import commands
-from api.problems import ServiceCode
+from api.http.problems import ServiceCode
 from docs.pictures.draw import HERE, PICTURES
 from prover import cli
 from prover.errors import Code as InputCode

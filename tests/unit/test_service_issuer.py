@@ -13,9 +13,9 @@ from typing import Any
 import jwt
 import pytest
 
-from api import issuer
-from api.issuer import Issuer, parse_keys
-from api.problems import Problem
+from api.callers import issuer
+from api.callers.issuer import Issuer, parse_keys
+from api.http.problems import Problem
 from api.settings import CustomerSettings, OidcSettings
 from tests.e2e.identity_provider import Key, Provider, claims, key_set, provider, unsigned
 

@@ -16,9 +16,9 @@ from typing import Any
 import psutil
 import pytest
 
-from api import supervise
-from api.observe import Metrics
-from api.supervise import Supervisor
+from api.http.observe import Metrics
+from api.snapshots import supervise
+from api.snapshots.supervise import Supervisor
 
 # Writes that it started, and works until it is told to end, or does not listen.
 WORKER = """
@@ -35,8 +35,8 @@ time.sleep(600)
 # A server of its own, which starts a worker and tells so.
 SERVER = """
 import asyncio, sys
-from api.observe import Metrics
-from api.supervise import Supervisor
+from api.http.observe import Metrics
+from api.snapshots.supervise import Supervisor
 async def main():
     async with Supervisor(sys.argv[1:], 5, Metrics()).running(asyncio.Event()):
         await asyncio.sleep(600)

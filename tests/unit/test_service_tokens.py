@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from api import tables, tokens
+from api.callers import tokens
+from api.callers.scope import Scope
 from api.cli import main
-from api.scope import Scope
+from api.database import tables
 from api.settings import SQLITE_FILE
 from prover.errors import ProverError
 

@@ -17,19 +17,29 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from api import sources
-from api.auth import Operator, operator
-from api.instance import Foreign
-from api.jobs import Queue
-from api.limits import allow_body
-from api.operations import Operations
-from api.problems import Problem, ServiceCode, problems
-from api.scope import Scope
-from api.snapshots import GONE, ID_PATTERN, MOVING, Busy, Row, State, Taken, Unknown, WrongState
-from api.sources import UPLOADS, Kind, read_draft
-from api.tasks import SHORTFALL
-from api.uploads import accept, find_slot, incoming, receive
-from api.watch import Watchers
+from api.callers.auth import Operator, operator
+from api.callers.scope import Scope
+from api.http.limits import allow_body
+from api.http.problems import Problem, ServiceCode, problems
+from api.routes.watch import Watchers
+from api.snapshots import sources
+from api.snapshots.instance import Foreign
+from api.snapshots.jobs import Queue
+from api.snapshots.operations import Operations
+from api.snapshots.sources import UPLOADS, Kind, read_draft
+from api.snapshots.states import (
+    GONE,
+    ID_PATTERN,
+    MOVING,
+    Busy,
+    Row,
+    State,
+    Taken,
+    Unknown,
+    WrongState,
+)
+from api.snapshots.tasks import SHORTFALL
+from api.snapshots.uploads import accept, find_slot, incoming, receive
 from prover.errors import ProverError
 from prover.keys import public_bytes, read_signing_key
 from prover.snapshot import ownership_messages

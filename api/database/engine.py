@@ -112,7 +112,7 @@ def check_version(connection: sa.Connection) -> None:
 def migrations(connection: sa.Connection) -> Config:
     """Return what Alembic works by, inside the transaction of ``connection``."""
     config = Config(attributes={"connection": connection})
-    config.set_main_option("script_location", "api:migrations")
+    config.set_main_option("script_location", "api.database:migrations")
     return config
 
 

@@ -28,7 +28,7 @@ tokens: Final = sa.Table(
 )
 
 # Of one row, made by the migration. id: as in a file of the folder; folder: its path, NULL until a
-# service began over it (`api.instance`).
+# service began over it (`api.snapshots.instance`).
 instance: Final = sa.Table(
     "instance",
     metadata,
@@ -36,10 +36,10 @@ instance: Final = sa.Table(
     sa.Column("folder", sa.Text),
 )
 
-# number: in order of creation. under_way: 1 in the states of `api.snapshots.UNDER_WAY`, else NULL;
-# being unique, it lets one snapshot be under way at a time. job: the one job that may change the
-# row. starts: how often a worker took that job up. stage, done, total, began: how far it got, began
-# being when the stage did. manifest: the digest. revision: grows with every change.
+# number: in order of creation. under_way: 1 in the states of `UNDER_WAY`, else NULL; being unique, it
+# lets one snapshot be under way at a time. job: the one job that may change the row. starts: how
+# often a worker took that job up. stage, done, total, began: how far it got, began being when the
+# stage did. manifest: the digest. revision: grows with every change.
 snapshots: Final = sa.Table(
     "snapshots",
     metadata,

@@ -24,12 +24,12 @@ from pydantic import BaseModel, Field
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api import snapshots
-from api.auth import customer
-from api.gate import Gate
-from api.issuer import Issuer
-from api.problems import Problem, ServiceCode, problems
+from api.callers.auth import customer
+from api.callers.issuer import Issuer
+from api.database.gate import Gate
+from api.http.problems import Problem, ServiceCode, problems
 from api.settings import CustomerSettings
+from api.snapshots import states as snapshots
 from prover.errors import ProverError
 from prover.frozen import read_frozen
 from prover.keys import public_bytes, read_signing_key

@@ -1,6 +1,6 @@
 """The worker: the process in which snapshots are proved, published and erased.
 
-Invariants: one of a database works at a time, the one that holds its lock (`api.lock`), and one of
+Invariants: one of a database works at a time, the one that holds its lock (`lock`), and one of
 a folder, by the lock on ``worker.lock``; others stand by. Both locks are dropped when their holder
 dies. A worker may end at any moment, so it ends at once when it is told to, cannot go on, or lost
 its lock; what it was at, the next one goes on with.
@@ -16,13 +16,13 @@ from typing import Final, NoReturn
 
 import sqlalchemy as sa
 
-from api.database import migrated
-from api.instance import settle
-from api.jobs import run_jobs
-from api.lock import hold_lock
-from api.observe import LOG
+from api.database.engine import migrated
+from api.database.lock import hold_lock
+from api.log import LOG
 from api.settings import Settings
-from api.tasks import Tasks
+from api.snapshots.instance import settle
+from api.snapshots.jobs import run_jobs
+from api.snapshots.tasks import Tasks
 from prover.errors import ProverError
 from prover.storage import locked
 

@@ -1,6 +1,6 @@
 """Who calls: operators, by a token of the service's own or of their OpenID provider, and customers.
 
-What an operator may do are the scopes of `api.scope.Scope`; a route names those that it needs:
+What an operator may do are the scopes of `Scope`; a route names those that it needs:
 ``Annotated[Operator, Security(operator, scopes=[Scope.READ])]``. A token of the service's own is
 known by its prefix and looked up by its digest; anything else is a JWT or nothing. Of neither kind
 is anything logged or answered, but an operator's name.
@@ -16,11 +16,11 @@ from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 
-from api import tokens
-from api.gate import Gate
-from api.issuer import invalid_token
-from api.problems import Problem, ServiceCode
-from api.scope import Scope
+from api.callers import tokens
+from api.callers.issuer import invalid_token
+from api.callers.scope import Scope
+from api.database.gate import Gate
+from api.http.problems import Problem, ServiceCode
 
 _operator_scheme = HTTPBearer(
     scheme_name="operator",

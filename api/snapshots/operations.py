@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from api import instance, snapshots
-from api.gate import Gate
-from api.jobs import Kind, Queue, new_job
-from api.preflight import check_draft, check_start
-from api.problems import Problem, ServiceCode
-from api.snapshots import Row, State, States, Taken, WrongState
-from api.sources import (
+from api.database.gate import Gate
+from api.http.problems import Problem, ServiceCode
+from api.snapshots import instance
+from api.snapshots import states as snapshots
+from api.snapshots.jobs import Kind, Queue, new_job
+from api.snapshots.preflight import check_draft, check_start
+from api.snapshots.sources import (
     CONFIG,
     DRAFT,
     UPLOADS,
@@ -28,8 +28,9 @@ from api.sources import (
     settle_previous,
     slots,
 )
-from api.tasks import SHORTFALL
-from api.uploads import discard_incoming
+from api.snapshots.states import Row, State, States, Taken, WrongState
+from api.snapshots.tasks import SHORTFALL
+from api.snapshots.uploads import discard_incoming
 from prover.bundle import signing_keys
 from prover.config import SnapshotConfig, parse_config
 from prover.errors import ProverError

@@ -12,7 +12,8 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
-from api.observe import LOG, Metrics
+from api.http.observe import Metrics
+from api.log import LOG
 
 FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 60.0

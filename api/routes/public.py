@@ -21,9 +21,10 @@ from starlette.datastructures import State
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.problems import COMMON, Problem, ServiceCode, answer_problem, problems
+from api.http.observe import PUBLIC_TAG
+from api.http.problems import COMMON, Problem, ServiceCode, answer_problem, problems
 from api.settings import Settings
-from api.snapshots import ID_PATTERN
+from api.snapshots.states import ID_PATTERN
 from prover.targets import CHANGING, IMMUTABLE
 from verifier.format.params import ASSET_CODE, SNAPSHOT_ID
 
@@ -70,7 +71,6 @@ _PAGE: Final[Headers] = [
     (b"content-security-policy", b"frame-ancestors 'none'"),
 ]
 
-PUBLIC_TAG: Final = "public"
 _ABSENT: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO})
 _CHUNK_BYTES: Final = 256 * 1024
 _METHODS: Final = ["GET", "HEAD", "OPTIONS"]

@@ -21,11 +21,12 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from api import instance, snapshots
-from api.jobs import Kind, Task, step
-from api.observe import LOG
-from api.snapshots import Overtaken, Row, State, States
-from api.sources import CONFIG
+from api.log import LOG
+from api.snapshots import instance
+from api.snapshots import states as snapshots
+from api.snapshots.jobs import Kind, Task, step
+from api.snapshots.sources import CONFIG
+from api.snapshots.states import Overtaken, Row, State, States
 from prover.errors import AssetsShort, ProverError
 from prover.progress import Progress
 from prover.publish import publish

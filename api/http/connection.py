@@ -23,8 +23,8 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 from uvicorn.server import ServerState
 
-from api.limits import client_network
-from api.problems import MEDIA_TYPE, Problem, ServiceCode, problem_body
+from api.http.limits import client_network
+from api.http.problems import MEDIA_TYPE, Problem, ServiceCode, problem_body
 from api.settings import LimitSettings, ServerSettings
 
 # uri-host [ ":" port ] of RFC 3986, 3.2.2; it may be empty.

@@ -14,8 +14,8 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 
-from api.snapshots import State
-from api.tables import instance, snapshots
+from api.database.tables import instance, snapshots
+from api.snapshots.states import State
 from prover.errors import ProverError
 from prover.storage import fresh_file
 

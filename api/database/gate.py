@@ -1,8 +1,8 @@
 """The database as requests meet it: nobody waits for one that was just seen not to answer.
 
-Each wait for it is bounded (`api.database`), but whoever waits holds one of few threads. So the
-first who waits in vain closes the gate. Everybody else is refused at once, and one in a second goes
-to see whether it is back.
+Each wait for it is bounded (`api.database.engine`), but whoever waits holds one of few threads. So
+the first who waits in vain closes the gate. Everybody else is refused at once, and one in a second
+goes to see whether it is back.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from api.database import CONNECTIONS, is_away, is_full
-from api.observe import LOG
-from api.problems import Problem, ServiceCode
+from api.database.engine import CONNECTIONS, is_away, is_full
+from api.http.problems import Problem, ServiceCode
+from api.log import LOG
 
 _Opened = AbstractContextManager[sa.Connection]
 

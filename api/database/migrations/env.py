@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from api.tables import metadata
+from api.database.tables import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
 context.run_migrations()

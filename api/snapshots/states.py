@@ -23,7 +23,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from api.tables import snapshots
+from api.database.tables import snapshots
 from verifier.format.params import SNAPSHOT_ID
 
 # An id as a path or a field of a request has it.
@@ -106,7 +106,7 @@ class Overtaken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One snapshot; see `api.tables.snapshots`."""
+    """One snapshot; see `api.database.tables.snapshots`."""
 
     number: int
     snapshot_id: str

@@ -12,8 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from api.problems import Problem, ServiceCode
-from api.sources import UPLOADS, Kind, Slot
+from api.http.problems import Problem, ServiceCode
+from api.snapshots.sources import UPLOADS, Kind, Slot
 from prover.assets.bitcoin import read_coin_rows
 from prover.assets.ethereum import read_proof
 from prover.assets.evidence import check_list

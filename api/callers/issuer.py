@@ -28,7 +28,7 @@ from typing import Any, Final
 import jwt
 from jwt.types import Options
 
-from api.problems import Problem, ServiceCode
+from api.http.problems import Problem, ServiceCode
 from api.settings import IssuerSettings, check_keys_url
 from verifier.bundle.http_source import AnyHost, HttpSource
 from verifier.bundle.json_text import parse_json

@@ -17,8 +17,8 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
-from api.observe import LOG
-from api.problems import Problem, ServiceCode, problems
+from api.http.problems import Problem, ServiceCode, problems
+from api.log import LOG
 from api.settings import Settings
 
 # Raises where the service lacks what the check is named after, or what `NotReady` names; called in

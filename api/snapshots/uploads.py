@@ -17,11 +17,11 @@ from typing import Final
 
 from fastapi.concurrency import run_in_threadpool
 
-from api import snapshots
-from api.gate import Gate
-from api.preflight import check_upload
-from api.problems import Problem, ServiceCode
-from api.sources import UPLOADS, Slot, read_draft, slots
+from api.database.gate import Gate
+from api.http.problems import Problem, ServiceCode
+from api.snapshots import states as snapshots
+from api.snapshots.preflight import check_upload
+from api.snapshots.sources import UPLOADS, Slot, read_draft, slots
 from prover.snapshot import discard_evidence
 from prover.storage import sync_file
 
@@ -70,7 +70,7 @@ def find_slot(folder: Path, name: str) -> Slot:
 
 
 def accept(database: Gate, snapshot_id: str, folder: Path, file: Path, slot: Slot) -> None:
-    """Check a received file (`api.preflight`), and let it stand where the prover reads it.
+    """Check a received file (`preflight`), and let it stand where the prover reads it.
 
     Raises:
         Problem: the prover refuses it; the detail names row, column and rule.

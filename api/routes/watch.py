@@ -20,9 +20,9 @@ from typing import Final
 from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import format_sse_event
 
-from api.problems import Problem, ServiceCode
+from api.http.problems import Problem, ServiceCode
 from api.settings import LimitSettings
-from api.snapshots import MOVING, Row
+from api.snapshots.states import MOVING, Row
 
 POLL_SECONDS: Final = 0.5
 HEARTBEAT_SECONDS: Final = 10.0

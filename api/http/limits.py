@@ -1,7 +1,7 @@
 """What one client may ask for: how often, how much, and how slowly.
 
 Invariants: a body is bounded before it is read, whatever length it declares; no request waits for
-its client without end. Heads are bounded by ``api/connection.py``.
+its client without end. Heads are bounded by ``api/http/connection.py``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Final, Literal
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.problems import Problem, ServiceCode
+from api.http.problems import Problem, ServiceCode
 from api.settings import LimitSettings
 
 BODY_LIMIT: Final = "assay.body_limit"

@@ -1,0 +1,1 @@
+"""Who asks, and what they may: operators' tokens and OpenID Connect, customers' tokens."""

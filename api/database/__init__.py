@@ -1,0 +1,1 @@
+"""The service's database: engine, tables, migrations, and how requests and workers meet it."""

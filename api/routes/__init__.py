@@ -1,0 +1,1 @@
+"""What is served where: operators, customers, the public files, health."""
