@@ -1,6 +1,6 @@
 """The application: ``create_app(settings)`` composes the service, and nothing at import time.
 
-Invariant: all that requests share hangs from ``app.state``; there is no state of a module.
+Invariant: all that requests share is one `Service`; there is no state of a module.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
+import sqlalchemy as sa
+from anyio import CapacityLimiter
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
@@ -20,14 +22,21 @@ from api.callers.issuer import Issuer
 from api.database.engine import check_version, migrated, open_database
 from api.database.gate import Gate
 from api.database.lock import is_held
+from api.errors import Foreign
 from api.http.limits import Limited, Rates
 from api.http.observe import Metrics, Observed
 from api.http.problems import COMMON, ProblemBody, install_handlers
 from api.log import LOG, log_loop_errors
+from api.readiness import Check, NotReady, Readiness, check_space
 from api.routes import customers, health, operators, public
+from api.service import Service
 from api.settings import Settings
 from api.snapshots import instance
+from api.snapshots.jobs import Queue
+from api.snapshots.operations import Operations
+from api.snapshots.packages import Packages
 from api.snapshots.supervise import Supervisor
+from api.snapshots.watch import Watchers
 
 # The child that works, beside whatever serves; `python -m api.cli` is the command `assay`.
 WORKER = (sys.executable, "-P", "-m", "api.cli", "worker")
@@ -36,12 +45,8 @@ WORKER = (sys.executable, "-P", "-m", "api.cli", "worker")
 def create_app(settings: Settings) -> FastAPI:
     """Return the service over ``settings``.
 
-    ``app.state`` holds ``settings``; ``database``, a `Gate`; ``oidc``, whose tokens operators may
-    bring, or None; ``customers`` and ``packages``, if the settings say whose tokens customers
-    bring; ``operations``, ``watchers`` and ``checks``, of operators; ``rates``, ``metrics``,
-    ``readiness``; and ``stopping``, an :class:`asyncio.Event` that is set once the server is told
-    to end: whoever streams without end ends then. The database is migrated, and the worker started,
-    when the service starts.
+    ``app.state.service`` is what requests share, a `Service`. The database is migrated, and the
+    worker started, when the service starts.
 
     Raises:
         ProverError: the database's URL is malformed, or a signing key cannot be read.
@@ -50,10 +55,7 @@ def create_app(settings: Settings) -> FastAPI:
     settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings.published.mkdir(parents=True, exist_ok=True)
     engine = open_database(settings.database_url, settings.limits.database_seconds)
-    database = Gate(engine, settings.limits.database_seconds)
-    metrics = Metrics()
-    stopping = asyncio.Event()
-    checks = readiness_checks(settings, database)
+    service = make_service(settings, engine)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -66,11 +68,11 @@ def create_app(settings: Settings) -> FastAPI:
         async with contextlib.AsyncExitStack() as stack:
             if settings.server.worker:
                 command = [*WORKER, *settings.arguments]
-                supervisor = Supervisor(command, settings.server.stop_seconds, metrics)
-                checks["worker"] = supervisor.check
-                await stack.enter_async_context(supervisor.running(stopping))
+                supervisor = Supervisor(command, settings.server.stop_seconds, service.metrics)
+                service.readiness.checks["worker"] = supervisor.check
+                await stack.enter_async_context(supervisor.running(service.stopping))
             yield
-            stopping.set()  # also where no worker is kept
+            service.stopping.set()  # also where no worker is kept
         engine.dispose()
 
     app = _Service(
@@ -82,25 +84,48 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         responses=COMMON,
     )
-    app.state.settings = settings
-    app.state.database = database
-    app.state.oidc = None if settings.oidc is None else Issuer(settings.oidc, required="sub")
-    app.state.packages = None
-    app.state.rates = Rates(settings.limits)
-    app.state.metrics = metrics
-    app.state.readiness = health.Readiness(checks)
-    app.state.stopping = stopping
+    app.state.service = service
     install_handlers(app)
     # The last middleware added is the first that a request meets.
-    public.add_routes(app)
-    app.add_middleware(Limited, rates=app.state.rates, settings=settings.limits)
-    app.add_middleware(Observed, metrics=metrics)
+    public.add_routes(app, settings)
+    app.add_middleware(Limited, rates=service.rates, settings=settings.limits)
+    app.add_middleware(Observed, metrics=service.metrics)
     app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=[*map(str, settings.server.proxies)])
     app.include_router(health.router)
     if settings.customers is not None:
         customers.add_routes(app, settings.customers)
-    operators.add_routes(app, engine)
+    app.include_router(operators.router)
     return app
+
+
+def make_service(settings: Settings, engine: sa.Engine) -> Service:
+    """Return what the requests of a service share.
+
+    Raises:
+        ProverError: a signing key cannot be read.
+    """
+    database = Gate(engine, settings.limits.database_seconds)
+    snapshots, stopping = settings.snapshots, asyncio.Event()
+    operations = Operations(database, Queue(engine), snapshots, settings.published)
+    customers = settings.customers
+    return Service(
+        settings=settings,
+        database=database,
+        operations=operations,
+        watchers=Watchers(operations.find, operators.shown, stopping, settings.limits),
+        checks=CapacityLimiter(1),
+        oidc=None if settings.oidc is None else Issuer(settings.oidc, required="sub"),
+        customers=None
+        if customers is None
+        else Issuer(customers, required=customers.account_claim),
+        packages=None
+        if customers is None
+        else Packages(database, snapshots, customers.signing_keys),
+        rates=Rates(settings.limits),
+        metrics=Metrics(),
+        readiness=Readiness(readiness_checks(settings, database)),
+        stopping=stopping,
+    )
 
 
 def prepare(settings: Settings) -> None:
@@ -114,13 +139,13 @@ def prepare(settings: Settings) -> None:
         instance.settle(engine, settings.snapshots)
 
 
-def readiness_checks(settings: Settings, database: Gate) -> dict[str, health.Check]:
+def readiness_checks(settings: Settings, database: Gate) -> dict[str, Check]:
     """Return what a service needs to be ready, but for the process of its worker."""
     least = settings.server.free_bytes
-    checks: dict[str, health.Check] = {
+    checks: dict[str, Check] = {
         "database": lambda: check_database(database, settings),
-        "published": lambda: health.check_space(settings.published, least),
-        "disk": lambda: health.check_space(settings.folder, least),
+        "published": lambda: check_space(settings.published, least),
+        "disk": lambda: check_space(settings.folder, least),
     }
     if (page := settings.page) is not None:
         checks["page"] = lambda: page.open("rb").close()
@@ -132,17 +157,17 @@ def check_database(database: Gate, settings: Settings) -> None:
     a worker is at work, if the server keeps one.
 
     Raises:
-        Problem, ProverError: it does not answer, or is of another version.
+        ServiceError, ProverError: it does not answer, or is of another version.
         NotReady: of folder or worker.
     """
     with database.connect() as connection:
         check_version(connection)
         try:
             instance.check(connection, settings.snapshots)
-        except instance.Foreign as error:
-            raise health.NotReady("folder") from error
+        except Foreign as error:
+            raise NotReady("folder") from error
         if settings.server.worker and not is_held(connection):
-            raise health.NotReady("worker")
+            raise NotReady("worker")
 
 
 class _Service(FastAPI):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.callers.scope import Scope
+from api.scope import Scope
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

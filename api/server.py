@@ -66,5 +66,5 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End: let streams end first, as all others wait for them."""
-        self._app.state.stopping.set()
+        self._app.state.service.stopping.set()
         await super().shutdown(sockets)

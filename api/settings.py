@@ -27,7 +27,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as SourceError
 
-from api.callers.scope import Scope
+from api.scope import Scope
 from prover.errors import ProverError
 from verifier.bundle.http_source import split_url
 from verifier.format.params import MAX_EVIDENCE_BYTES

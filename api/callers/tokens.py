@@ -16,8 +16,8 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from api.callers.scope import Scope
 from api.database.tables import tokens
+from api.scope import Scope
 from prover.errors import ProverError
 
 PREFIX: Final = "assay_op_"

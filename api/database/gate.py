@@ -16,14 +16,13 @@ from typing import Final
 import sqlalchemy as sa
 
 from api.database.engine import CONNECTIONS, is_away, is_full
-from api.http.problems import Problem, ServiceCode
+from api.errors import DatabaseAway, DatabaseFull
 from api.log import LOG
 
 _Opened = AbstractContextManager[sa.Connection]
 
-# Between two who go to see; and what clients are told.
+# Between two who go to see.
 _PAUSE_SECONDS: Final = 1.0
-_RETRY_SECONDS: Final = 2
 
 
 class Gate:
@@ -41,7 +40,8 @@ class Gate:
         """Give a connection in a transaction, which is committed at the end.
 
         Raises:
-            Problem: the database does not answer, or has no room.
+            DatabaseAway: the database does not answer.
+            DatabaseFull: it has no room.
         """
         return self._through(self._engine.begin)
 
@@ -49,14 +49,14 @@ class Gate:
         """Give a connection to read by.
 
         Raises:
-            Problem: the database does not answer.
+            DatabaseAway: the database does not answer.
         """
         return self._through(self._engine.connect)
 
     @contextmanager
     def _through(self, opened: Callable[[], _Opened]) -> Iterator[sa.Connection]:
         if not self._places.acquire(timeout=self._seconds):
-            raise _unavailable()
+            raise DatabaseAway("the database does not answer")
         try:
             self._enter()
             with self._watched(), opened() as connection:
@@ -69,19 +69,19 @@ class Gate:
         with self._lock:
             now = time.monotonic()
             if self._away and now < self._closed_until:
-                raise _unavailable()
+                raise DatabaseAway("the database does not answer")
             self._closed_until = now + self._seconds + _PAUSE_SECONDS
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
-        """See how the database answers, and let its failures end in problems."""
+        """See how the database answers, and let its failures be the service's own."""
         try:
             yield
         except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
             self._note(error)
             if is_full(error):
-                raise Problem(ServiceCode.NO_SPACE) from error
-            raise _unavailable() from error
+                raise DatabaseFull from error
+            raise DatabaseAway("the database does not answer") from error
         except Exception:
             self._note(None)  # which the body raised over what the database answered
             raise
@@ -96,11 +96,3 @@ class Gate:
             LOG.error("database failed", exc_info=error)
         elif changed:
             LOG.info("database is back")
-
-
-def _unavailable() -> Problem:
-    return Problem(
-        ServiceCode.UNAVAILABLE,
-        "the database does not answer",
-        headers={"Retry-After": str(_RETRY_SECONDS)},
-    )

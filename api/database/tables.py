@@ -36,8 +36,8 @@ instance: Final = sa.Table(
     sa.Column("folder", sa.Text),
 )
 
-# number: in order of creation. under_way: 1 in the states of `UNDER_WAY`, else NULL; being unique, it
-# lets one snapshot be under way at a time. job: the one job that may change the row. starts: how
+# number: in order of creation. under_way: 1 in the states of `UNDER_WAY`, else NULL; being unique,
+# it lets one snapshot be under way at a time. job: the one job that may change the row. starts: how
 # often a worker took that job up. stage, done, total, began: how far it got, began being when the
 # stage did. manifest: the digest. revision: grows with every change.
 snapshots: Final = sa.Table(

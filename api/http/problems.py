@@ -18,6 +18,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from api import errors
 from verifier.errors import Code, Rejected
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -137,6 +138,24 @@ def problems(*codes: ServiceCode | Code) -> dict[int | str, dict[str, Any]]:
     }
 
 
+# How what the service refuses or cannot do is answered.
+ANSWERS: Final[Mapping[type[errors.ServiceError], ServiceCode]] = {
+    errors.Unknown: ServiceCode.NOT_FOUND,
+    errors.Taken: ServiceCode.EXISTS,
+    errors.WrongState: ServiceCode.STATE,
+    errors.Busy: ServiceCode.BUSY,
+    errors.Superseded: ServiceCode.SUPERSEDED,
+    errors.Retired: ServiceCode.RETIRED,
+    errors.EvidenceMissing: ServiceCode.EVIDENCE_MISSING,
+    errors.EvidenceRefused: ServiceCode.EVIDENCE_REFUSED,
+    errors.Unreadable: ServiceCode.UNAVAILABLE,
+    errors.Foreign: ServiceCode.UNAVAILABLE,
+    errors.DatabaseAway: ServiceCode.UNAVAILABLE,
+    errors.DatabaseFull: ServiceCode.NO_SPACE,
+    errors.StreamsOfCaller: ServiceCode.RATE,
+    errors.StreamsOfAll: ServiceCode.UNAVAILABLE,
+}
+
 # What any route may answer.
 COMMON: Final = problems(
     ServiceCode.MALFORMED,
@@ -177,6 +196,10 @@ def problem_of(error: Exception) -> Problem:
             malformed = any(fault["type"] == "json_invalid" for fault in error.errors())
             code = ServiceCode.MALFORMED if malformed else ServiceCode.INVALID
             return Problem(code, faults)
+        case errors.ServiceError():
+            after = error.retry_after
+            headers = None if after is None else {"Retry-After": str(after)}
+            return Problem(ANSWERS[type(error)], str(error), headers=headers)
         case Rejected():
             return Problem(error.code, f"{error.where}: {error.message}")
         case HTTPException():
@@ -220,5 +243,5 @@ def _methods(request: Request, known: str) -> set[str]:
 
 def install_handlers(app: FastAPI) -> None:
     """Let ``app`` answer with problems alone."""
-    for kind in (HTTPException, RequestValidationError, Rejected):
+    for kind in (HTTPException, RequestValidationError, Rejected, errors.ServiceError):
         app.add_exception_handler(kind, answer_problem)

@@ -9,12 +9,8 @@ application may ask, if the settings name their origins; a browser's cookies say
 
 from __future__ import annotations
 
-import logging
 import re
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
@@ -24,24 +20,17 @@ from pydantic import BaseModel, Field
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.callers.auth import customer
-from api.callers.issuer import Issuer
-from api.database.gate import Gate
 from api.http.problems import Problem, ServiceCode, problems
+from api.routes.auth import customer
+from api.service import serving
 from api.settings import CustomerSettings
 from api.snapshots import states as snapshots
-from prover.errors import ProverError
-from prover.frozen import read_frozen
-from prover.keys import public_bytes, read_signing_key
-from prover.packages import NoSuchAccount, Packager
-from prover.snapshot import PRIVATE, RECORD
+from api.snapshots.packages import Packages
 from verifier.format.wire import Package, PackageBody, read_record
 
 MSGPACK: Final = "application/vnd.msgpack"
 JSON: Final = "application/json"
-CACHED_SNAPSHOTS: Final = 8
 
-_log = logging.getLogger(__name__)
 
 _NAMES: Final = {MSGPACK: {MSGPACK, "application/msgpack"}, JSON: {JSON}}
 _RANGES: Final = {"*/*": 1, "application/*": 2}
@@ -145,70 +134,6 @@ def _quality(parameters: Sequence[str]) -> float:
     return float(text) if _QUALITY.fullmatch(text) else 0.0
 
 
-class Packages:
-    """Makes packages of published snapshots; keeps the few that were asked for last mapped.
-
-    folder: of all snapshots. signing_keys: paths; a snapshot made with none of them is signed for
-    with the key that its own record names.
-
-    Raises:
-        ProverError: a signing key cannot be read.
-    """
-
-    def __init__(self, database: Gate, folder: Path, signing_keys: Sequence[Path]) -> None:
-        self._database = database
-        self._folder = folder
-        self._keys = {public_bytes(read_signing_key(path)): path for path in signing_keys}
-        self._mapped: OrderedDict[str, Packager] = OrderedDict()
-        self._lock = threading.RLock()
-
-    def package(self, snapshot: str, account: str) -> bytes:
-        """Return the package of an account, whose id may be in any form.
-
-        Raises:
-            Problem: there is no such published snapshot, or no such account in it; the snapshot is
-                retired; or its private files cannot be read.
-        """
-        try:
-            packager = self._packager(snapshot)
-            return packager.package(packager.index_of(account))
-        except (NoSuchAccount, snapshots.Unknown):
-            raise Problem(ServiceCode.NOT_FOUND) from None
-        except (ProverError, OSError) as error:
-            _log.error("no packages of %s: %s", snapshot, error)
-            raise Problem(ServiceCode.UNAVAILABLE) from None
-
-    def drop(self, snapshot: str) -> None:
-        """Let go of a snapshot's files."""
-        with self._lock:
-            self._mapped.pop(snapshot, None)
-
-    def _packager(self, snapshot: str) -> Packager:
-        self._check_open(snapshot)
-        with self._lock:
-            if snapshot not in self._mapped:
-                # It may have been retired, and dropped, since: then nothing is mapped any more.
-                self._check_open(snapshot)
-                self._mapped[snapshot] = self._open(self._folder / snapshot)
-            self._mapped.move_to_end(snapshot)
-            if len(self._mapped) > CACHED_SNAPSHOTS:
-                self._mapped.popitem(last=False)
-            return self._mapped[snapshot]
-
-    def _check_open(self, snapshot: str) -> None:
-        with self._database.connect() as connection:
-            state = snapshots.state_of(connection, snapshot)
-        if state not in snapshots.OPENED:
-            self.drop(snapshot)
-            if state in snapshots.GONE:
-                raise Problem(ServiceCode.RETIRED)
-            raise snapshots.Unknown
-
-    def _open(self, folder: Path) -> Packager:
-        made_with = read_frozen(folder / PRIVATE / RECORD).public_key
-        return Packager(folder, self._keys.get(made_with))
-
-
 router = APIRouter(prefix="/me", tags=["customers"])
 
 
@@ -238,7 +163,8 @@ async def inclusion(
     kind = choose(",".join(request.headers.getlist("accept")))
     if kind is None:
         raise Problem(ServiceCode.NOT_ACCEPTABLE, f"{MSGPACK} or {JSON}")
-    packages: Packages = request.app.state.packages
+    packages = serving(request).packages
+    assert packages is not None  # noqa: S101 (this route is there because they are)
     body = await run_in_threadpool(_body, packages, snapshot, account, kind)
     return Response(body, headers=_HEADERS, media_type=kind)
 
@@ -280,14 +206,7 @@ def preflight() -> Response:
 
 
 def add_routes(app: FastAPI, settings: CustomerSettings) -> None:
-    """Let customers have their packages.
-
-    Raises:
-        ProverError: a signing key cannot be read.
-    """
-    state = app.state
-    state.customers = Issuer(settings, required=settings.account_claim)
-    state.packages = Packages(state.database, state.settings.snapshots, settings.signing_keys)
+    """Let customers have their packages."""
     app.include_router(router)
     if settings.origins:
         app.add_api_route(

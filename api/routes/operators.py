@@ -6,38 +6,27 @@ the database does not hold it, nor does any log.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path as FilePath
 from typing import Annotated, Any, Final, TypeVar
 
-import sqlalchemy as sa
-from anyio import CapacityLimiter, to_thread
-from fastapi import APIRouter, Depends, FastAPI, Header, Path, Query, Request, Response, Security
+from anyio import to_thread
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response, Security
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
+from fastapi.routing import APIRoute
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from api.callers.auth import Operator, operator
-from api.callers.scope import Scope
+from api.errors import ServiceError, WrongState
 from api.http.limits import allow_body
 from api.http.problems import Problem, ServiceCode, problems
-from api.routes.watch import Watchers
+from api.routes.auth import Operator, operator
+from api.scope import Scope
+from api.service import serving
 from api.snapshots import sources
-from api.snapshots.instance import Foreign
-from api.snapshots.jobs import Queue
 from api.snapshots.operations import Operations
 from api.snapshots.sources import UPLOADS, Kind, read_draft
-from api.snapshots.states import (
-    GONE,
-    ID_PATTERN,
-    MOVING,
-    Busy,
-    Row,
-    State,
-    Taken,
-    Unknown,
-    WrongState,
-)
+from api.snapshots.states import GONE, ID_PATTERN, MOVING, Row, State
 from api.snapshots.tasks import SHORTFALL
 from api.snapshots.uploads import accept, find_slot, incoming, receive
 from prover.errors import ProverError
@@ -158,6 +147,11 @@ def body_of(row: Row) -> SnapshotBody:
     return SnapshotBody(**_shown(row))
 
 
+def shown(row: Row) -> str:
+    """Return how an event shows a snapshot."""
+    return body_of(row).model_dump_json()
+
+
 def _shown(row: Row) -> dict[str, Any]:
     return {
         "snapshot_id": row.snapshot_id,
@@ -186,33 +180,31 @@ def _progress(row: Row) -> ProgressBody | None:
     )
 
 
-@contextmanager
-def _problems() -> Iterator[None]:
-    """Let refusals end in problems."""
-    try:
-        yield
-    except Unknown:
-        raise Problem(ServiceCode.NOT_FOUND) from None
-    except Taken:
-        raise Problem(ServiceCode.EXISTS) from None
-    except WrongState as error:
-        raise Problem(ServiceCode.STATE, f"it is {error.state}") from None
-    except Busy:
-        raise Problem(ServiceCode.BUSY) from None
-    except Foreign as error:
-        raise Problem(ServiceCode.UNAVAILABLE, str(error)) from None
-    except ProverError as error:
-        raise Problem(ServiceCode.REFUSED, str(error)) from None
+class _Route(APIRoute):
+    """A route of operators, who are told whatever the prover refuses."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """See `APIRoute`."""
+        answer = super().get_route_handler()
+
+        async def answer_or_refuse(request: Request) -> Response:
+            try:
+                return await answer(request)
+            except ServiceError:
+                raise
+            except ProverError as error:
+                raise Problem(ServiceCode.REFUSED, str(error)) from None
+
+        return answer_or_refuse
 
 
 async def _checked(request: Request, change: Callable[..., T], *words: Any) -> T:
     """Make a change that reads evidence, one at a time: it takes seconds of a core."""
-    return await to_thread.run_sync(change, *words, limiter=request.app.state.checks)
+    return await to_thread.run_sync(change, *words, limiter=serving(request).checks)
 
 
 def _operations(request: Request) -> Operations:
-    found: Operations = request.app.state.operations
-    return found
+    return serving(request).operations
 
 
 def _security(scope: Scope) -> list[Any]:
@@ -231,7 +223,7 @@ _BEGINS: Final = (
     ServiceCode.REFUSED,
 )
 
-router: Final = APIRouter(prefix="/operator/snapshots", tags=["operators"])
+router: Final = APIRouter(prefix="/operator/snapshots", tags=["operators"], route_class=_Route)
 
 
 @router.post(
@@ -242,17 +234,16 @@ router: Final = APIRouter(prefix="/operator/snapshots", tags=["operators"])
 )
 def create(request: Request, response: Response, asked: NewSnapshot) -> SnapshotDetails:
     """Draft a snapshot of a source."""
-    source = request.app.state.settings.sources.get(asked.source)
+    source = serving(request).settings.sources.get(asked.source)
     if source is None:
         raise Problem(ServiceCode.SOURCE)
     blocks = {name: sources.Block(**block.model_dump()) for name, block in asked.blocks.items()}
     operations = _operations(request)
-    with _problems():
-        wish = sources.Request(asked.snapshot_id, utc_seconds(asked.time), blocks)
-        row = operations.create(asked.source, source.config, wish)
-        # Relative, for what `Host` says is the client's word.
-        response.headers["Location"] = f"{router.prefix}/{asked.snapshot_id}"
-        return _details(operations, row)
+    wish = sources.Request(asked.snapshot_id, utc_seconds(asked.time), blocks)
+    row = operations.create(asked.source, source.config, wish)
+    # Relative, for what `Host` says is the client's word.
+    response.headers["Location"] = f"{router.prefix}/{asked.snapshot_id}"
+    return _details(operations, row)
 
 
 @router.get("", dependencies=_security(Scope.READ), responses=problems(*_ANYWAY))
@@ -278,8 +269,7 @@ def page(
 def show(request: Request, snapshot_id: SnapshotId) -> SnapshotDetails:
     """Show a snapshot, its progress and its files."""
     operations = _operations(request)
-    with _problems():
-        return _details(operations, operations.find(snapshot_id))
+    return _details(operations, operations.find(snapshot_id))
 
 
 def _details(operations: Operations, row: Row) -> SnapshotDetails:
@@ -303,10 +293,9 @@ def _details(operations: Operations, row: Row) -> SnapshotDetails:
 )
 def challenge(request: Request, snapshot_id: SnapshotId) -> ChallengeBody:
     """Return the messages that the wallets sign."""
-    with _problems():
-        config = read_draft(_kept(request, snapshot_id))
-        key = public_bytes(read_signing_key(config.signing_key))
-        return ChallengeBody(messages=ownership_messages(config, key))
+    config = read_draft(_kept(request, snapshot_id))
+    key = public_bytes(read_signing_key(config.signing_key))
+    return ChallengeBody(messages=ownership_messages(config, key))
 
 
 @router.get(
@@ -323,13 +312,12 @@ def challenge(request: Request, snapshot_id: SnapshotId) -> ChallengeBody:
 )
 def statement(request: Request, snapshot_id: SnapshotId) -> Response:
     """Return the file that `assay hide-keys` takes to the keys."""
-    with _problems():
-        config = read_draft(_kept(request, snapshot_id))
-        key = public_bytes(read_signing_key(config.signing_key))
-        return Response(wire.write_record(stated(config, key)), media_type=MSGPACK)
+    config = read_draft(_kept(request, snapshot_id))
+    key = public_bytes(read_signing_key(config.signing_key))
+    return Response(wire.write_record(stated(config, key)), media_type=MSGPACK)
 
 
-def _kept(request: Request, snapshot_id: str) -> Any:
+def _kept(request: Request, snapshot_id: str) -> FilePath:
     """Return the folder of a snapshot that is not retired."""
     operations = _operations(request)
     row = operations.find(snapshot_id)
@@ -359,15 +347,14 @@ async def upload(
     name: Annotated[str, Path(description="A name of the snapshot's `evidence`.")],
 ) -> EvidenceBody:
     """Upload a file of evidence, or replace one; it is checked by itself, signatures too."""
-    state = request.app.state
-    allow_body(request, state.settings.limits.upload_bytes)
-    with _problems():
-        folder = await run_in_threadpool(_kept, request, snapshot_id)
-        slot = await run_in_threadpool(find_slot, folder, name)
-        with incoming(folder) as made:
-            file = made / slot.name
-            size = await receive(request.stream(), file)
-            await _checked(request, accept, state.database, snapshot_id, folder, file, slot)
+    service = serving(request)
+    allow_body(request, service.settings.limits.upload_bytes)
+    folder = await run_in_threadpool(_kept, request, snapshot_id)
+    slot = await run_in_threadpool(find_slot, folder, name)
+    with incoming(folder) as made:
+        file = made / slot.name
+        size = await receive(request.stream(), file)
+        await _checked(request, accept, service.database, snapshot_id, folder, file, slot)
     return EvidenceBody(name=slot.name, kind=slot.kind, asset=slot.asset, size=size)
 
 
@@ -379,8 +366,7 @@ async def upload(
 )
 async def start(request: Request, snapshot_id: SnapshotId) -> SnapshotBody:
     """Begin to prove a draft, if nothing is known that the prover would refuse."""
-    with _problems():
-        return body_of(await _checked(request, _operations(request).start, snapshot_id))
+    return body_of(await _checked(request, _operations(request).start, snapshot_id))
 
 
 @router.post(
@@ -391,8 +377,7 @@ async def start(request: Request, snapshot_id: SnapshotId) -> SnapshotBody:
 )
 async def resume(request: Request, snapshot_id: SnapshotId) -> SnapshotBody:
     """Go on with a snapshot that was cancelled, failed or fell short, from where it stopped."""
-    with _problems():
-        return body_of(await _checked(request, _operations(request).resume, snapshot_id))
+    return body_of(await _checked(request, _operations(request).resume, snapshot_id))
 
 
 @router.post(
@@ -403,8 +388,7 @@ async def resume(request: Request, snapshot_id: SnapshotId) -> SnapshotBody:
 )
 def cancel(request: Request, snapshot_id: SnapshotId) -> SnapshotBody:
     """Stop proving or publishing at the next report of progress."""
-    with _problems():
-        return body_of(_operations(request).cancel(snapshot_id))
+    return body_of(_operations(request).cancel(snapshot_id))
 
 
 @router.post(
@@ -415,8 +399,7 @@ def cancel(request: Request, snapshot_id: SnapshotId) -> SnapshotBody:
 )
 def publish(request: Request, snapshot_id: SnapshotId) -> SnapshotBody:
     """Publish a proven snapshot; goes on where an earlier attempt failed."""
-    with _problems():
-        return body_of(_operations(request).publish(snapshot_id))
+    return body_of(_operations(request).publish(snapshot_id))
 
 
 @router.post(
@@ -427,9 +410,8 @@ def publish(request: Request, snapshot_id: SnapshotId) -> SnapshotBody:
 )
 def retire(request: Request, snapshot_id: SnapshotId) -> SnapshotBody:
     """Erase all that is kept of a snapshot; what was published stays, packages are gone."""
-    with _problems():
-        row = _operations(request).retire(snapshot_id)
-    packages = request.app.state.packages
+    row = _operations(request).retire(snapshot_id)
+    packages = serving(request).packages
     if packages is not None:  # what is mapped would outlive its file
         packages.drop(snapshot_id)
     return body_of(row)
@@ -439,7 +421,7 @@ async def _place(
     request: Request, caller: Annotated[Operator, Security(operator, scopes=[Scope.READ])]
 ) -> AsyncIterator[None]:
     """Hold a place for a stream of the caller, until it ended."""
-    with request.app.state.watchers.place(caller.name):
+    with serving(request).watchers.place(caller.name):
         yield
 
 
@@ -462,28 +444,11 @@ async def events(
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Watch a snapshot until no worker is at it any more, for a minute at a time."""
-    with _problems():
-        row = await run_in_threadpool(_operations(request).find, snapshot_id)
+    row = await run_in_threadpool(_operations(request).find, snapshot_id)
     if row.state not in MOVING and last_event_id == str(row.revision):
         return Response(status_code=204)
     return StreamingResponse(
-        request.app.state.watchers.stream(row, last_event_id),
+        serving(request).watchers.stream(row, last_event_id),
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         media_type=EVENTS,
     )
-
-
-def add_routes(app: FastAPI, engine: sa.Engine) -> None:
-    """Add the operators' routes to ``app``, over its settings, its database and the engine."""
-    state = app.state
-    state.operations = operations = Operations(
-        state.database, Queue(engine), state.settings.snapshots, state.settings.published
-    )
-    state.checks = CapacityLimiter(1)
-    state.watchers = Watchers(
-        operations.find,
-        lambda row: body_of(row).model_dump_json(),
-        state.stopping,
-        state.settings.limits,
-    )
-    app.include_router(router)

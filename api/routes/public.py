@@ -17,7 +17,6 @@ from typing import Annotated, Any, Final, NamedTuple
 
 from fastapi import FastAPI, Path, Response
 from fastapi.routing import APIRoute
-from starlette.datastructures import State
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -84,14 +83,23 @@ class _File(NamedTuple):
     etag: bytes
 
 
+class _Root(NamedTuple):
+    """Where the published folder and the customer's page are in truth."""
+
+    published: str
+    page: str | None
+
+
 class _PublicRoute(APIRoute):
     """A route that answers from the published root, with nothing in between."""
+
+    root: _Root
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or say why not in a way that pages of other origins can read."""
         request = Request(scope, receive)
         try:
-            await _answer(request.app.state, scope, send)
+            await _answer(self.root, scope, send)
         except Problem as problem:
             response = await answer_problem(request, problem)
             response.raw_headers.extend(_CORS)
@@ -139,11 +147,10 @@ def page() -> None:
     """The customer's page, if the settings name it."""
 
 
-def add_routes(app: FastAPI) -> None:
-    """Add the public files that the settings of ``app`` name."""
-    settings: Settings = app.state.settings
-    app.state.published = os.path.realpath(settings.published)
-    app.state.page = settings.page and os.path.realpath(settings.page)
+def add_routes(app: FastAPI, settings: Settings) -> None:
+    """Add the public files that the settings name."""
+    page_file = None if settings.page is None else os.path.realpath(settings.page)
+    root = _Root(os.path.realpath(settings.published), page_file)
     routes = {
         "history.json": _route("/history.json", history, "application/json", {"type": "object"}),
         "snapshots": _route(
@@ -154,8 +161,10 @@ def add_routes(app: FastAPI) -> None:
         ),
         "check.html": _route("/check.html", page, "text/html", {"type": "string"}),
     }
-    app.router.routes.extend(routes.values())
-    app.router.routes.extend(map(_head, routes.values()))
+    heads = [_head(route) for route in routes.values()]
+    for route in (*routes.values(), *heads):
+        route.root = root
+        app.router.routes.append(route)
     app.add_middleware(_ShortCut, routes=routes)
 
 
@@ -197,7 +206,7 @@ def _head(route: _PublicRoute) -> _PublicRoute:
     )
 
 
-async def _answer(state: State, scope: Scope, send: Send) -> None:
+async def _answer(root: _Root, scope: Scope, send: Send) -> None:
     """Answer one request for a public file.
 
     Raises:
@@ -213,7 +222,7 @@ async def _answer(state: State, scope: Scope, send: Send) -> None:
     if method == "OPTIONS":
         await _send_head(send, 204, [*_CORS, *_PREFLIGHT])
         return
-    at = state.page if kind is _PAGE else f"{state.published}/{path}"
+    at = root.page if kind is _PAGE else f"{root.published}/{path}"
     if at is None:
         raise Problem(ServiceCode.NOT_FOUND)
     file = _open(at)

@@ -15,16 +15,13 @@ from uuid import uuid4
 import sqlalchemy as sa
 
 from api.database.tables import instance, snapshots
+from api.errors import Foreign
 from api.snapshots.states import State
 from prover.errors import ProverError
 from prover.storage import fresh_file
 
 # No snapshot's folder has a dot in its name.
 ID_FILE: Final = "instance.id"
-
-
-class Foreign(ProverError):
-    """The folder is not the one that the database serves."""
 
 
 def settle(engine: sa.Engine, folder: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from api.database.gate import Gate
-from api.http.problems import Problem, ServiceCode
+from api.errors import Busy, EvidenceMissing, Superseded, Taken, WrongState
 from api.snapshots import instance
 from api.snapshots import states as snapshots
 from api.snapshots.jobs import Kind, Queue, new_job
@@ -23,16 +23,14 @@ from api.snapshots.sources import (
     UPLOADS,
     Request,
     compose,
-    parse_draft,
-    read_draft,
     settle_previous,
     slots,
 )
-from api.snapshots.states import Row, State, States, Taken, WrongState
+from api.snapshots.states import Row, State, States
 from api.snapshots.tasks import SHORTFALL
 from api.snapshots.uploads import discard_incoming
 from prover.bundle import signing_keys
-from prover.config import SnapshotConfig, parse_config
+from prover.config import SnapshotConfig
 from prover.errors import ProverError
 from prover.keys import SigningLog
 from prover.snapshot import LEDGER, PRIVATE
@@ -87,12 +85,12 @@ class Operations:
             Taken: there is a snapshot of this id, or was one.
         """
         folder = self.folder(request.snapshot_id)
-        draft = compose(config, request, folder)
+        draft, drafted = compose(config, request, folder)
         with self._database.begin() as connection:
             instance.check(connection, self._folder)
             snapshots.create(connection, request.snapshot_id, source, request.time)
             self._check_unpublished(request.snapshot_id)
-            check_draft(parse_draft(folder, draft))
+            check_draft(drafted)
             folder.mkdir(mode=0o700, exist_ok=True)
             with fresh_file(folder / DRAFT) as file:
                 file.write(draft.encode())
@@ -102,7 +100,7 @@ class Operations:
         """Begin to prove a draft.
 
         Raises:
-            Problem, ProverError, Unknown, WrongState, Busy: it cannot begin.
+            ServiceError, ProverError: it cannot begin.
         """
         return self._prove(snapshot_id, frozenset({State.DRAFT}))
 
@@ -110,7 +108,7 @@ class Operations:
         """Go on with a snapshot that stopped.
 
         Raises:
-            Problem, ProverError, Unknown, WrongState, Busy: it cannot go on.
+            ServiceError, ProverError: it cannot go on.
         """
         return self._prove(snapshot_id, snapshots.STOPPED)
 
@@ -155,39 +153,34 @@ class Operations:
             if (state := snapshots.find(connection, snapshot_id).state) not in origin:
                 raise WrongState(state)
             snapshots.check_alone(connection, snapshot_id)
-        self._check_start(folder)
+        text = self._check_start(folder, last := self._last_published())
         with self._database.begin() as connection:
             instance.check(connection, self._folder)
             snapshots.move(connection, snapshot_id, [(origin, State.QUEUED)], job=job, detail=None)
-            self._write_config(folder)
+            if self._last_published() != last:  # another was published meanwhile
+                raise Busy
+            with fresh_file(folder / CONFIG) as out:
+                out.write(text)
             (folder / SHORTFALL).unlink(missing_ok=True)
             discard_incoming(folder)
             self._queue.put(connection, Kind.PROVE, job, snapshot_id)
             return snapshots.find(connection, snapshot_id)
 
-    def _check_start(self, folder: Path) -> None:
-        """Check that all files are there, and what else is known before a job begins."""
-        missing = [
-            name for name in slots(read_draft(folder)) if not (folder / UPLOADS / name).is_file()
-        ]
+    def _check_start(self, folder: Path, last: Path | None) -> bytes:
+        """Check that all files are there, and what else is known before a job begins; return what
+        the prover is to read. What a frozen ledger was read by is not changed.
+        """
+        text, config = settle_previous(folder, last)
+        missing = [name for name in slots(config) if not (folder / UPLOADS / name).is_file()]
         if missing:
-            raise Problem(ServiceCode.EVIDENCE_MISSING, ", ".join(missing))
+            raise EvidenceMissing(", ".join(missing))
         self._check_unpublished(folder.name)
-        check_start(parse_config(folder / CONFIG, self._config(folder)), folder)
-
-    def _write_config(self, folder: Path) -> None:
-        """Write what the prover reads: the draft, after the last published manifest."""
-        with fresh_file(folder / CONFIG) as out:
-            out.write(self._config(folder))
-
-    def _config(self, folder: Path) -> bytes:
-        """Return what the prover is to read; what a frozen ledger was read by is not changed."""
-        last = self._last_published()
-        config = parse_config(folder / CONFIG, settle_previous(folder, last).encode())
-        text = settle_previous(folder, last, self._abandoned(config, last)).encode()
+        if abandoned := self._abandoned(config, last):
+            text, config = settle_previous(folder, last, abandoned)
         begun = (folder / PRIVATE / LEDGER).exists()
         if begun and (folder / CONFIG).read_bytes() != text:
-            raise Problem(ServiceCode.SUPERSEDED, "its ledger is frozen; retire it and begin anew")
+            raise Superseded("its ledger is frozen; retire it and begin anew")
+        check_start(config, folder)
         return text
 
     def _check_unpublished(self, snapshot_id: str) -> None:

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from api.http.problems import Problem, ServiceCode
+from api.errors import EvidenceRefused
 from api.snapshots.sources import UPLOADS, Kind, Slot
 from prover.assets.bitcoin import read_coin_rows
 from prover.assets.ethereum import read_proof
@@ -60,7 +60,7 @@ def check_upload(file: Path, slot: Slot, config: SnapshotConfig) -> None:
     """Check a file of evidence by itself, against key, blocks and assets of the draft.
 
     Raises:
-        Problem: the prover would refuse it; the detail names file, row, column and rule.
+        EvidenceRefused: the prover would refuse it.
         ProverError: the signing key cannot be read.
     """
     key = public_bytes(read_signing_key(config.signing_key))
@@ -87,7 +87,7 @@ def check_start(config: SnapshotConfig, folder: Path) -> None:
 
     Raises:
         ProverError: the prover would refuse it.
-        Problem: it would refuse its evidence; the detail names file, row, column and rule.
+        EvidenceRefused: it would refuse its evidence.
     """
     check_draft(config)
     private = folder / PRIVATE
@@ -117,14 +117,13 @@ def _check_evidence(config: SnapshotConfig, key: bytes, uploads: Path) -> None:
 
 @contextmanager
 def _refused(folder: Path) -> Iterator[None]:
-    """Let refusals of files in a folder end in a problem that names them by their names alone."""
+    """Let refusals of files in a folder name them by their names alone."""
     try:
         yield
     except Rejected as error:
-        raise Problem(ServiceCode.EVIDENCE_REFUSED, f"{error.where}: {error.message}") from None
+        raise EvidenceRefused(f"{error.where}: {error.message}") from None
     except ProverError as error:
-        detail = str(error).replace(f"{folder}/", "")
-        raise Problem(ServiceCode.EVIDENCE_REFUSED, detail) from None
+        raise EvidenceRefused(str(error).replace(f"{folder}/", "")) from None
 
 
 class _OutOfTime(Exception):

@@ -77,8 +77,8 @@ class Slot:
     asset: str
 
 
-def compose(source: Path, request: Request, folder: Path) -> str:
-    """Return the text of ``draft.toml`` for a snapshot in ``folder``.
+def compose(source: Path, request: Request, folder: Path) -> tuple[str, SnapshotConfig]:
+    """Return the text of ``draft.toml`` for a snapshot in ``folder``, and what it says.
 
     Raises:
         ProverError: the source or the request is refused; the message names file, key and rule.
@@ -98,22 +98,22 @@ def compose(source: Path, request: Request, folder: Path) -> str:
     table["time"] = datetime.fromtimestamp(request.time, UTC)
     table["chains"] = {name: block.table for name, block in request.blocks.items()}
     draft = tomli_w.dumps(table)
-    # As the first of all it must do, whatever came before it.
-    _checked(folder, _with_previous(draft, None))
-    return draft
+    # Validated as if nothing came before it; what does is set at the start.
+    return draft, _checked(folder, _with_previous(table, None))
 
 
-def settle_previous(folder: Path, last: Path | None, abandoned: Collection[str] = ()) -> str:
-    """Return the text of ``snapshot.toml``: the draft, after the last published manifest.
+def settle_previous(
+    folder: Path, last: Path | None, abandoned: Collection[str] = ()
+) -> tuple[bytes, SnapshotConfig]:
+    """Return ``snapshot.toml``, the draft after the last published manifest, and what it says.
 
     ``abandoned`` are ids of snapshots that were signed to follow the same one, and erased.
 
     Raises:
         ProverError: what there is cannot follow it.
     """
-    text = _with_previous(_read(folder / DRAFT), last, abandoned)
-    _checked(folder, text)
-    return text
+    text = _with_previous(tomllib.loads(_read(folder / DRAFT)), last, abandoned)
+    return text.encode(), _checked(folder, text)
 
 
 def read_draft(folder: Path) -> SnapshotConfig:
@@ -122,16 +122,7 @@ def read_draft(folder: Path) -> SnapshotConfig:
     Raises:
         ProverError: it is damaged, or gone.
     """
-    return parse_draft(folder, _read(folder / DRAFT))
-
-
-def parse_draft(folder: Path, text: str) -> SnapshotConfig:
-    """Return what the text of a draft in ``folder`` says, but for its predecessor.
-
-    Raises:
-        ProverError: it is refused.
-    """
-    return _checked(folder, _with_previous(text, None))
+    return _checked(folder, _with_previous(tomllib.loads(_read(folder / DRAFT)), None))
 
 
 def _read(file: Path) -> str:
@@ -170,9 +161,11 @@ def _checked(folder: Path, text: str) -> SnapshotConfig:
     return config
 
 
-def _with_previous(draft: str, last: Path | None, abandoned: Collection[str] = ()) -> str:
+def _with_previous(
+    draft: Mapping[str, Any], last: Path | None, abandoned: Collection[str] = ()
+) -> str:
     """Return the draft as one that follows the manifest ``last``; None: the first of all."""
-    table = tomllib.loads(draft)
+    table = {**draft, "previous": {**draft["previous"]}}
     old_signing, given = (table["previous"].get(key) for key in ("old_signing", "abandoned"))
     table["previous"] = {"first": True} if last is None else {"manifest": str(last)}
     if given is not None or abandoned:

@@ -24,6 +24,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from api.database.tables import snapshots
+from api.errors import Busy, Taken, Unknown, WrongState
 from verifier.format.params import SNAPSHOT_ID
 
 # An id as a path or a field of a request has it.
@@ -78,26 +79,6 @@ GONE: Final[States] = frozenset({State.RETIRING, State.RETIRED})
 PUBLISHABLE: Final[States] = frozenset({State.PROVEN, State.UNPUBLISHED})
 # One that could not be erased whole is retired again.
 RETIRABLE: Final[States] = OPEN | PUBLISHABLE | {State.PUBLISHED, State.RETIRING}
-
-
-class Unknown(Exception):
-    """There is no such snapshot."""
-
-
-class Taken(Exception):
-    """There is a snapshot of this id already."""
-
-
-class WrongState(Exception):
-    """The snapshot's state does not allow it; ``state`` is that state."""
-
-    def __init__(self, state: State) -> None:
-        super().__init__(state)
-        self.state = state
-
-
-class Busy(Exception):
-    """Another snapshot is under way."""
 
 
 class Overtaken(Exception):

@@ -18,7 +18,7 @@ from typing import Final
 from fastapi.concurrency import run_in_threadpool
 
 from api.database.gate import Gate
-from api.http.problems import Problem, ServiceCode
+from api.errors import Unknown
 from api.snapshots import states as snapshots
 from api.snapshots.preflight import check_upload
 from api.snapshots.sources import UPLOADS, Slot, read_draft, slots
@@ -61,11 +61,11 @@ def find_slot(folder: Path, name: str) -> Slot:
     """Return the file of a name that a snapshot asks for.
 
     Raises:
-        Problem: it asks for none of that name.
+        Unknown: it asks for none of that name.
     """
     slot = slots(read_draft(folder)).get(name)
     if slot is None:
-        raise Problem(ServiceCode.NOT_FOUND, "the snapshot asks for no file of this name")
+        raise Unknown("the snapshot asks for no file of this name")
     return slot
 
 
@@ -73,7 +73,7 @@ def accept(database: Gate, snapshot_id: str, folder: Path, file: Path, slot: Slo
     """Check a received file (`preflight`), and let it stand where the prover reads it.
 
     Raises:
-        Problem: the prover refuses it; the detail names row, column and rule.
+        EvidenceRefused: the prover refuses it.
         Unknown, WrongState: the snapshot takes no files now.
         ProverError: a manifest over its evidence was signed.
     """

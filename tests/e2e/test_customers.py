@@ -19,10 +19,10 @@ import verifier
 from api.database.engine import migrate, open_database
 from api.database.gate import Gate
 from api.database.tables import snapshots as table
-from api.http.problems import Problem, ServiceCode
-from api.routes.customers import Packages
+from api.errors import Retired
 from api.settings import SQLITE_FILE
 from api.snapshots import states as snapshots
+from api.snapshots.packages import Packages
 from api.snapshots.states import State
 from prover.packages import Packager
 from prover.snapshot import make_snapshot
@@ -436,7 +436,6 @@ def test_a_snapshot_that_is_retired_while_it_is_opened_is_gone(
         return found
 
     monkeypatch.setattr(snapshots, "state_of", then_retired)
-    with pytest.raises(Problem) as refused:
+    with pytest.raises(Retired):
         packages.package("one", exchange.accounts[0])
-    assert refused.value.code == ServiceCode.RETIRED
     engine.dispose()

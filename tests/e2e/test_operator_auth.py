@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from api.callers import tokens
-from api.callers.scope import Scope
 from api.database.engine import migrate, open_database
+from api.scope import Scope
 from api.settings import SQLITE_FILE
 from tests.e2e.identity_provider import Key, Provider, claims, provider, unsigned
 from tests.e2e.service import Answer, Service, running

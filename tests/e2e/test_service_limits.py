@@ -21,14 +21,14 @@ from typing import Any
 import psutil
 import pytest
 import uvicorn
-from api.log import JsonLines
 from fastapi import FastAPI, Request
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import StreamingResponse
 
+from api import readiness as readiness_module
 from api.app import create_app
 from api.http.limits import allow_body
-from api.routes import health
+from api.log import JsonLines
 from api.settings import Settings
 from prover.__main__ import needs_extra
 from tests.e2e.service import Server, listening
@@ -71,7 +71,7 @@ def service(folder: Path, **groups: Any) -> tuple[FastAPI, Settings]:
     async def stream(request: Request) -> StreamingResponse:
         async def parts() -> AsyncIterator[bytes]:
             yield b"first\n"
-            await request.app.state.stopping.wait()
+            await request.app.state.service.stopping.wait()
             yield b"last\n"
 
         return StreamingResponse(parts())
@@ -361,7 +361,7 @@ def until(look: Callable[[], Any]) -> Any:
 
 
 def test_a_check_that_hangs_is_not_begun_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(readiness_module, "CHECK_SECONDS", 0.05)
     go_on, begun = threading.Event(), []
 
     def hang() -> None:
@@ -369,7 +369,7 @@ def test_a_check_that_hangs_is_not_begun_again(monkeypatch: pytest.MonkeyPatch) 
         go_on.wait(10)
 
     async def ask() -> None:
-        readiness = health.Readiness({"fine": lambda: None, "hangs": hang})
+        readiness = readiness_module.Readiness({"fine": lambda: None, "hangs": hang})
         assert await readiness.failing() == ["hangs"]
         assert await readiness.failing() == ["hangs"]
         assert begun == [1]

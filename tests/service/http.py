@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from api.callers import tokens
-from api.callers.scope import Scope
 from api.database.engine import open_database
+from api.scope import Scope
 from api.settings import SQLITE_FILE
 from tests.e2e.service import BIN, Answer, Service
 from tests.service.exchange import BLOCKS, LIST, TIME, Exchange

@@ -15,9 +15,10 @@ from alembic.migration import MigrationContext
 
 from api.database.engine import migrate, open_database
 from api.database.tables import metadata
+from api.errors import Busy, Taken, Unknown, WrongState
 from api.settings import Settings
 from api.snapshots import states as snapshots
-from api.snapshots.states import Busy, Overtaken, State, Taken, Unknown, WrongState
+from api.snapshots.states import Overtaken, State
 from prover.errors import ProverError
 
 DRAFT, QUEUED, PROVING = (frozenset({state}) for state in list(State)[:3])

@@ -17,8 +17,9 @@ import sqlalchemy as sa
 
 from api.database.engine import migrate, open_database
 from api.database.lock import hold_lock, is_held
+from api.errors import Foreign
 from api.snapshots import instance
-from api.snapshots.instance import ID_FILE, Foreign
+from api.snapshots.instance import ID_FILE
 from api.snapshots.states import State
 from prover.errors import ProverError
 from tests.e2e.service import BIN, running

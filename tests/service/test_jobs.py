@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from api.http.problems import Problem
+from api.errors import Busy, Superseded, WrongState
 from api.snapshots import preflight
 from api.snapshots.sources import UPLOADS, read_draft, slots
-from api.snapshots.states import Busy, State, WrongState
+from api.snapshots.states import State
 from api.snapshots.tasks import SHORTFALL
 from api.snapshots.uploads import accept
 from prover.errors import ProverError
@@ -331,7 +331,7 @@ def test_a_chain_of_snapshots_cannot_fork(tmp_path: Path) -> None:
                 service.operations.resume("b")
             service.operations.publish("a")
             assert service.rest("a").state is State.PUBLISHED
-            with pytest.raises(Problem, match="begin anew"):
+            with pytest.raises(Superseded, match="begin anew"):
                 service.operations.resume("b")
             service.operations.retire("b")
             assert service.rest("b").state is State.RETIRED

@@ -139,7 +139,7 @@ def test_libraries_are_told_by_their_places(capsys: pytest.CaptureFixture[str]) 
 def test_whatever_ends_a_process_is_a_line(tmp_path: Path) -> None:
     script = """
         import sys, threading, warnings
-        from api.http.observe import configure_logging
+        from api.log import configure_logging
         configure_logging("INFO")
 
         class Bad:
@@ -168,7 +168,7 @@ def test_whatever_ends_a_process_is_a_line(tmp_path: Path) -> None:
 def test_a_line_that_was_cut_short_is_finished(tmp_path: Path) -> None:
     script = """
         import resource
-        from api.http.observe import LOG, configure_logging
+        from api.log import LOG, configure_logging
         configure_logging("INFO")
 
         def bound(size):

@@ -13,9 +13,10 @@ from typing import Any
 import psutil
 import pytest
 
-from api.http.problems import Problem, ServiceCode
-from api.routes import watch
+from api.errors import DatabaseAway, ServiceError
+from api.http.problems import problem_of
 from api.settings import LimitSettings
+from api.snapshots import watch
 from api.snapshots.states import Row, State
 from prover.statement import read_statement
 from tests.e2e.exchange import files
@@ -388,7 +389,7 @@ def test_streams_end_where_the_snapshot_cannot_be_seen(monkeypatch: pytest.Monke
     monkeypatch.setattr(watch, "POLL_SECONDS", 0.01)
 
     def find(_: str) -> Row:
-        raise Problem(ServiceCode.UNAVAILABLE)
+        raise DatabaseAway
 
     async def run() -> None:
         stream = watching(find).stream(proving(7), "7")
@@ -403,10 +404,10 @@ def test_places_for_streams_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None
         for caller in ("ann", "ann", "bob"):
             held.enter_context(watchers.place(caller))
         for caller, status in (("ann", 429), ("bob", 503), ("cy", 503)):
-            with pytest.raises(Problem) as refused, watchers.place(caller):
+            with pytest.raises(ServiceError) as refused, watchers.place(caller):
                 pass
-            assert refused.value.status_code == status
-            assert refused.value.headers == {"Retry-After": "10"}
+            problem = problem_of(refused.value)
+            assert (problem.status_code, problem.headers) == (status, {"Retry-After": "10"})
     with watchers.place("ann"):
         pass
 

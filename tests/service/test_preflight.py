@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from coincurve import PrivateKey
 
-from api.http.problems import Problem, ServiceCode
+from api.errors import EvidenceRefused, Taken
 from api.snapshots import preflight
 from api.snapshots.sources import UPLOADS, read_draft, slots
-from api.snapshots.states import State, Taken
+from api.snapshots.states import State
 from api.snapshots.uploads import accept
 from prover import clock
 from prover.assets.hidden import Place, hide_keys
@@ -57,11 +57,10 @@ def refusal(service: Service, folder: Path, data: bytes, name: str = LIST) -> st
     """Upload a file that is refused; return the detail."""
     file = folder / name
     file.write_bytes(data)
-    with pytest.raises(Problem) as refused:
+    with pytest.raises(EvidenceRefused) as refused:
         accept(service.database, folder.name, folder, file, slots(read_draft(folder))[name])
-    assert refused.value.code is ServiceCode.EVIDENCE_REFUSED
-    assert str(folder) not in refused.value.detail
-    return refused.value.detail
+    assert str(folder) not in str(refused.value)
+    return str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -108,10 +107,9 @@ def test_signatures_of_another_list_are_waited_for(service: Service, exchange: E
         file = folder / name
         file.write_bytes(b"\r\n".join(rows))
         accept(service.database, "one", folder, file, asked[name])
-    with pytest.raises(Problem) as refused:
+    with pytest.raises(EvidenceRefused) as refused:
         service.operations.start("one")
-    assert refused.value.code is ServiceCode.EVIDENCE_REFUSED
-    assert refused.value.detail.startswith(f"{LIST}: row 3, column signature: missing")
+    assert str(refused.value).startswith(f"{LIST}: row 3, column signature: missing")
     assert service.operations.find("one").state is State.DRAFT
 
 

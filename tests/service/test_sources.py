@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from api.http.problems import Problem, ServiceCode
+from api.errors import EvidenceMissing, EvidenceRefused
 from api.snapshots.sources import (
     DRAFT,
     UPLOADS,
@@ -42,7 +42,7 @@ def test_paths_lead_to_the_source_or_to_uploads(source: Path, tmp_path: Path) ->
     folder.mkdir(parents=True)
     edit(source, 'code = "ETH"\n', 'code = "ETH"\nproofs = ["a.proof", "b.proof"]\n')
     source.write_text(source.read_text() + HIDDEN)
-    (folder / DRAFT).write_text(compose(source, request("one"), folder))
+    (folder / DRAFT).write_text(compose(source, request("one"), folder)[0])
     config = read_draft(folder)
     assert (config.snapshot_id, config.time) == ("one", TIME)
     assert config.signing_key == source.parent / "signing.pem"
@@ -118,16 +118,15 @@ def test_every_kind_of_file_is_parsed_before_it_stands(tmp_path: Path) -> None:
         ):
             file = tmp_path / name
             file.write_bytes(data)
-            with pytest.raises(Problem) as refused:
+            with pytest.raises(EvidenceRefused) as refused:
                 accept(service.database, "one", folder, file, asked[name])
-            assert refused.value.code is ServiceCode.EVIDENCE_REFUSED
-            assert refused.value.detail.startswith(rule)
+            assert str(refused.value).startswith(rule)
             assert not (folder / UPLOADS / name).exists()
         file = tmp_path / "eth.coins"
         file.write_bytes(coins % (b"ab" * 32))
         accept(service.database, "one", folder, file, asked["eth.coins"])
         assert (folder / UPLOADS / "eth.coins").read_bytes() == coins % (b"ab" * 32)
-        with pytest.raises(Problem, match=r"eth\.proof, eth\.set, eth\.opening"):
+        with pytest.raises(EvidenceMissing, match=r"eth\.proof, eth\.set, eth\.opening"):
             service.operations.start("one")
 
 

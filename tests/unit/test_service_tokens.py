@@ -12,9 +12,9 @@ import pytest
 import sqlalchemy as sa
 
 from api.callers import tokens
-from api.callers.scope import Scope
 from api.cli import main
 from api.database import tables
+from api.scope import Scope
 from api.settings import SQLITE_FILE
 from prover.errors import ProverError
 

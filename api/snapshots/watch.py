@@ -20,7 +20,7 @@ from typing import Final
 from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import format_sse_event
 
-from api.http.problems import Problem, ServiceCode
+from api.errors import ServiceError, StreamsOfAll, StreamsOfCaller
 from api.settings import LimitSettings
 from api.snapshots.states import MOVING, Row
 
@@ -28,8 +28,6 @@ POLL_SECONDS: Final = 0.5
 HEARTBEAT_SECONDS: Final = 10.0
 STREAM_SECONDS: Final = 60.0
 _RETRY_MILLISECONDS: Final = 2000
-# What one who is refused waits: streams end all the time.
-_RETRY_SECONDS: Final = 10
 
 
 @dataclass
@@ -79,13 +77,12 @@ class Watchers:
         """Hold a place for one stream of a caller.
 
         Raises:
-            Problem: there is none left, for them or for anybody.
+            StreamsOfCaller, StreamsOfAll: there is none left, for them or for anybody.
         """
-        again = {"Retry-After": str(_RETRY_SECONDS)}
         if self._streams[caller] >= self._most_of_one:
-            raise Problem(ServiceCode.RATE, "too many streams at once", headers=again)
+            raise StreamsOfCaller("too many streams at once")
         if self._streams.total() >= self._most:
-            raise Problem(ServiceCode.UNAVAILABLE, "too many streams at once", headers=again)
+            raise StreamsOfAll("too many streams at once")
         self._streams[caller] += 1
         try:
             yield
@@ -149,7 +146,7 @@ class Watchers:
                 if changed or time.monotonic() - told >= HEARTBEAT_SECONDS:
                     told = time.monotonic()
                     watched.tell()
-        except Problem:
+        except ServiceError:
             pass  # whoever comes back is told
         finally:
             watched.over = True

@@ -18,9 +18,10 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityS
 
 from api.callers import tokens
 from api.callers.issuer import invalid_token
-from api.callers.scope import Scope
 from api.database.gate import Gate
 from api.http.problems import Problem, ServiceCode
+from api.scope import Scope
+from api.service import serving
 
 _operator_scheme = HTTPBearer(
     scheme_name="operator",
@@ -59,7 +60,7 @@ async def operator(
         challenge = f'Bearer error="insufficient_scope", scope="{needed.scope_str}"'
         detail = f"this needs {needed.scope_str}"
         raise Problem(ServiceCode.FORBIDDEN, detail, headers={"WWW-Authenticate": challenge})
-    request.app.state.rates.spend("operator", caller.name)
+    serving(request).rates.spend("operator", caller.name)
     return caller
 
 
@@ -71,10 +72,12 @@ async def customer(
     Raises:
         Problem: there is no token, or none that is accepted, or they ask too often.
     """
-    state = request.app.state
-    claims = await state.customers.claims(bearer_token(request, credentials))
-    account = account_id(claims, state.settings.customers.account_claim)
-    state.rates.spend("customer", account)
+    service = serving(request)
+    issuer, settings = service.customers, service.settings.customers
+    assert issuer is not None and settings is not None  # noqa: S101, PT018 (or there is no route)
+    claims = await issuer.claims(bearer_token(request, credentials))
+    account = account_id(claims, settings.account_claim)
+    service.rates.spend("customer", account)
     return account
 
 
@@ -111,16 +114,16 @@ def granted(claimed: Any, grants: Mapping[str, frozenset[Scope]]) -> frozenset[s
 
 
 async def _operator(request: Request, token: str) -> Operator:
-    state = request.app.state
+    service = serving(request)
     if token.startswith(tokens.PREFIX):
-        found = await run_in_threadpool(_find, state.database, token)
+        found = await run_in_threadpool(_find, service.database, token)
         if found is None:
             raise invalid_token()
         return Operator(found.name, found.scopes)
-    if state.oidc is None:
+    settings = service.settings.oidc
+    if service.oidc is None or settings is None:
         raise invalid_token()
-    claims = await state.oidc.claims(token)
-    settings = state.settings.oidc
+    claims = await service.oidc.claims(token)
     return Operator(f"oidc:{claims['sub']}", granted(claims.get(settings.claim), settings.scopes))
 
 
