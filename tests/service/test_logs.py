@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from api.log import JsonLines
 
+from api.log import JsonLines
 from tests.e2e.service import BIN, running
 from tests.postgresql import postgres_server
 from tests.service.exchange import SECRET_NUMBER, Exchange, make_exchange
