@@ -54,7 +54,7 @@ setup: $(UV_STAMP)
 	@$(SYNC)
 
 demo: setup
-	@$(BIN)/python -m prover.demo
+	@$(BIN)/python -m prover.sample.demo
 
 # The Ethereum node that some tests run; without npm they skip.
 ethereum:

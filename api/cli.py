@@ -9,7 +9,7 @@ def main() -> None:
     """Run the command line."""
     with needs_extra("prover"):
         from api import commands
-        from prover import cli
+        from prover.commands import cli
     cli.app.add_typer(commands.app)
     with needs_extra("api"):
         cli.main()

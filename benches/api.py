@@ -42,11 +42,11 @@ from api.snapshots.states import State
 from benches import machine
 from benches.commands import BIN, measure
 from benches.http_load import Exchange, Load, put_load
-from prover.keys import SIGNING_KEY_FILE, SigningLog
-from prover.packages import Packager
-from prover.publish import publish
-from prover.sample import SNAPSHOT_ID, make_sample
-from prover.snapshot import PUBLIC
+from prover.files.keys import SIGNING_KEY_FILE, SigningLog
+from prover.publish.publish import publish
+from prover.sample.sample import SNAPSHOT_ID, make_sample
+from prover.snapshot.folder import SnapshotFolder
+from prover.snapshot.packages import Packager
 from verifier.format.params import MANIFEST_PATH, TreeShape, level_path
 from verifier.format.wire import Manifest, read_record
 
@@ -138,7 +138,7 @@ def serve_exchange(folder: Path, plan: Plan) -> list[str]:
     snapshot = folder / "snapshots" / SNAPSHOT_ID
     snapshot.parent.mkdir()
     measure([str(BIN / "assay"), "prove", str(made.config), "--out", str(snapshot)])
-    publish(snapshot / PUBLIC, (folder / "published").as_uri())
+    publish(SnapshotFolder(snapshot).bundle, (folder / "published").as_uri())
     engine = open_database(f"sqlite:///{folder / SQLITE_FILE}")
     migrate(engine)
     with engine.begin() as connection:

@@ -17,8 +17,8 @@ import psutil
 
 import verifier
 from prover.liabilities.leaves import Openings
-from prover.packages import Packager
-from prover.snapshot import OPENINGS, PRIVATE, PUBLIC
+from prover.snapshot.folder import SnapshotFolder
+from prover.snapshot.packages import Packager
 from verifier.format.wire import Package, PackageBody, read_record
 
 BIN = Path(sys.executable).parent
@@ -78,7 +78,7 @@ class Exchange:
     @property
     def bundle(self) -> Path:
         """The public folder."""
-        return self.proof / PUBLIC
+        return SnapshotFolder(self.proof).bundle
 
     @property
     def key(self) -> str:
@@ -111,8 +111,10 @@ class Counts:
 
 def count(proof: Path, key: str) -> Counts:
     """Counts the leaves of a finished snapshot from its bundle, the parts from its openings."""
-    manifest = verifier.check_solvency(proof / PUBLIC, key).manifest
-    openings = [Openings.load(proof / PRIVATE / OPENINGS / asset.code) for asset in manifest.assets]
+    manifest = verifier.check_solvency(SnapshotFolder(proof).bundle, key).manifest
+    openings = [
+        Openings.load(SnapshotFolder(proof).openings(asset.code)) for asset in manifest.assets
+    ]
     parts = sum(len(opening.amounts) for opening in openings)
     leaves = sum(asset.capacity for asset in manifest.assets) * manifest.page_size
     return Counts(parts, leaves - parts)

@@ -24,8 +24,8 @@ import matplotlib as mpl
 import native
 from benches import machine
 from benches.commands import BIN, Run, bundle_bytes, count, measure
-from prover.sample import make_sample
-from prover.snapshot import PUBLIC
+from prover.sample.sample import make_sample
+from prover.snapshot.folder import SnapshotFolder
 
 mpl.use("svg")
 from matplotlib import pyplot as plt
@@ -79,7 +79,7 @@ def measure_size(accounts: int, jobs: int) -> Figures:
         key = ("--exchange-key", sample.public_key)
         runs = (
             _run("assay", "prove", sample.config, "--out", proof, "--jobs", jobs),
-            _run("assay-verify", "audit", proof / PUBLIC, *key, "--jobs", jobs),
+            _run("assay-verify", "audit", SnapshotFolder(proof).bundle, *key, "--jobs", jobs),
         )
         counts = count(proof, sample.public_key)
         figures: Figures = {
@@ -87,7 +87,7 @@ def measure_size(accounts: int, jobs: int) -> Figures:
             "parts": counts.parts,
             "leaves": counts.leaves,
             "padding": counts.padding,
-            "bundle_bytes": bundle_bytes(proof / PUBLIC),
+            "bundle_bytes": bundle_bytes(SnapshotFolder(proof).bundle),
         }
     for command, run in zip(COMMANDS, runs, strict=True):
         figures[f"{command}_s"] = round(run.seconds, 2)

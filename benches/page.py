@@ -24,8 +24,8 @@ from playwright.sync_api import Browser, FilePayload, Page, Request, sync_playwr
 
 from benches import commands, machine
 from benches.api import running
-from prover.packages import Packager
-from prover.publish import publish
+from prover.publish.publish import publish
+from prover.snapshot.packages import Packager
 from verifier.web.build import build_page
 
 ACCOUNTS, QUICK_ACCOUNTS = 225_000, 2_000

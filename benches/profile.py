@@ -22,8 +22,8 @@ from pathlib import Path
 from benches import machine
 from benches.commands import BIN
 from benches.large import ASSETS, LEAVES_AN_ACCOUNT, STANDARD
-from prover.sample import make_sample
-from prover.snapshot import make_snapshot
+from prover.sample.sample import make_sample
+from prover.snapshot.make import make_snapshot
 
 SAMPLES_PER_SECOND = 199
 LEAST_PERCENT = 0.5

@@ -27,7 +27,7 @@ def needs_extra(extra: str) -> Iterator[None]:
 def main() -> None:
     """Run the command line."""
     with needs_extra("prover"):
-        from prover.cli import main as run
+        from prover.commands.cli import main as run
     run()
 
 

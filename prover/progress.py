@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Protocol
 
 
@@ -32,15 +29,3 @@ class Silent:
 
     def reach(self, done: int) -> None:
         """Do nothing."""
-
-
-@contextmanager
-def shown_progress() -> Iterator[Progress]:
-    """Give what shows progress on standard error, if that is a terminal."""
-    if not sys.stderr.isatty():
-        yield Silent()
-        return
-    from prover.bar import show
-
-    with show() as bar:
-        yield bar

@@ -14,7 +14,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from prover.errors import ProverError
-from prover.storage import locked
+from prover.files.storage import locked
 
 # "worker" in ASCII: of a key of 64 bits PostgreSQL shows the halves.
 _KEY: Final = 0x776F726B6572

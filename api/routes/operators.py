@@ -7,7 +7,6 @@ the database does not hold it, nor does any log.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Coroutine
-from pathlib import Path as FilePath
 from typing import Annotated, Any, Final, TypeVar
 
 from anyio import to_thread
@@ -24,15 +23,15 @@ from api.routes.auth import Operator, operator
 from api.scope import Scope
 from api.service import serving
 from api.snapshots import sources
+from api.snapshots.folder import ServedFolder
 from api.snapshots.operations import Operations
-from api.snapshots.sources import UPLOADS, Kind, read_draft
+from api.snapshots.sources import FileKind, read_draft
 from api.snapshots.states import GONE, ID_PATTERN, MOVING, Row, State
-from api.snapshots.tasks import SHORTFALL
 from api.snapshots.uploads import accept, find_slot, incoming, receive
+from prover.config.announcement import announce
 from prover.errors import ProverError
-from prover.keys import public_bytes, read_signing_key
-from prover.snapshot import ownership_messages
-from prover.statement import state as stated
+from prover.files.keys import public_bytes, read_signing_key
+from prover.snapshot.make import ownership_messages
 from verifier.format import wire
 from verifier.format.params import MAX_HEIGHT
 from verifier.format.times import utc_seconds, utc_text
@@ -117,7 +116,7 @@ class EvidenceBody(BaseModel):
     """A file that the snapshot needs; ``asset`` is empty for a list of several."""
 
     name: str
-    kind: Kind
+    kind: FileKind
     asset: str
     size: int | None = Field(description="In bytes; null until it is uploaded.")
 
@@ -239,7 +238,7 @@ def create(request: Request, response: Response, asked: NewSnapshot) -> Snapshot
         raise Problem(ServiceCode.SOURCE)
     blocks = {name: sources.Block(**block.model_dump()) for name, block in asked.blocks.items()}
     operations = _operations(request)
-    wish = sources.Request(asked.snapshot_id, utc_seconds(asked.time), blocks)
+    wish = sources.NewSnapshot(asked.snapshot_id, utc_seconds(asked.time), blocks)
     row = operations.create(asked.source, source.config, wish)
     # Relative, for what `Host` says is the client's word.
     response.headers["Location"] = f"{router.prefix}/{asked.snapshot_id}"
@@ -278,11 +277,10 @@ def _details(operations: Operations, row: Row) -> SnapshotDetails:
         return SnapshotDetails(**_shown(row), evidence=[], shortfall=None)
     evidence = []
     for slot in sources.slots(read_draft(folder)).values():
-        file = folder / UPLOADS / slot.name
+        file = folder.uploads / slot.name
         size = file.stat().st_size if file.exists() else None
         evidence.append(EvidenceBody(name=slot.name, kind=slot.kind, asset=slot.asset, size=size))
-    file = folder / SHORTFALL
-    shortfall = file.read_text("utf-8").strip() if row.state is State.SHORT else None
+    shortfall = folder.shortfall.read_text("utf-8").strip() if row.state is State.SHORT else None
     return SnapshotDetails(**_shown(row), evidence=evidence, shortfall=shortfall)
 
 
@@ -299,25 +297,25 @@ def challenge(request: Request, snapshot_id: SnapshotId) -> ChallengeBody:
 
 
 @router.get(
-    "/{snapshot_id}/statement",
+    "/{snapshot_id}/announcement",
     dependencies=_security(Scope.READ),
     response_class=Response,
     responses={
         200: {
-            "description": "The statement",
+            "description": "The announcement",
             "content": {MSGPACK: {"schema": {"type": "string", "format": "binary"}}},
         },
         **problems(*_ANYWAY, ServiceCode.NOT_FOUND, ServiceCode.STATE, ServiceCode.REFUSED),
     },
 )
-def statement(request: Request, snapshot_id: SnapshotId) -> Response:
+def announcement(request: Request, snapshot_id: SnapshotId) -> Response:
     """Return the file that `assay hide-keys` takes to the keys."""
     config = read_draft(_kept(request, snapshot_id))
     key = public_bytes(read_signing_key(config.signing_key))
-    return Response(wire.write_record(stated(config, key)), media_type=MSGPACK)
+    return Response(wire.write_record(announce(config, key)), media_type=MSGPACK)
 
 
-def _kept(request: Request, snapshot_id: str) -> FilePath:
+def _kept(request: Request, snapshot_id: str) -> ServedFolder:
     """Return the folder of a snapshot that is not retired."""
     operations = _operations(request)
     row = operations.find(snapshot_id)

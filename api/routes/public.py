@@ -24,7 +24,7 @@ from api.http.observe import PUBLIC_TAG
 from api.http.problems import COMMON, Problem, ServiceCode, answer_problem, problems
 from api.settings import Settings
 from api.snapshots.states import ID_PATTERN
-from prover.targets import CHANGING, IMMUTABLE
+from prover.publish.targets import CHANGING, IMMUTABLE
 from verifier.format.params import ASSET_CODE, SNAPSHOT_ID
 
 _PATH: Final = re.compile(

@@ -18,7 +18,7 @@ from api.database.tables import instance, snapshots
 from api.errors import Foreign
 from api.snapshots.states import State
 from prover.errors import ProverError
-from prover.storage import fresh_file
+from prover.files.storage import fresh_file
 
 # No snapshot's folder has a dot in its name.
 ID_FILE: Final = "instance.id"

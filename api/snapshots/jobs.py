@@ -24,7 +24,7 @@ _VERSION: Final = "1"
 _POLL_SECONDS: Final = 0.25
 
 
-class Kind(StrEnum):
+class JobKind(StrEnum):
     """What a job does to its snapshot."""
 
     PROVE = "prove"
@@ -36,7 +36,11 @@ class Kind(StrEnum):
 Task = Callable[[str, str], None]
 
 # Erasing does not wait for hours of proving. Within a queue one job runs at a time.
-_QUEUES: Final = {Kind.PROVE: "snapshots", Kind.PUBLISH: "snapshots", Kind.RETIRE: "retirement"}
+_QUEUES: Final = {
+    JobKind.PROVE: "snapshots",
+    JobKind.PUBLISH: "snapshots",
+    JobKind.RETIRE: "retirement",
+}
 
 
 class Queue:
@@ -51,7 +55,7 @@ class Queue:
             retry_connection_errors=False,
         )
 
-    def put(self, connection: sa.Connection, kind: Kind, job: str, snapshot_id: str) -> None:
+    def put(self, connection: sa.Connection, kind: JobKind, job: str, snapshot_id: str) -> None:
         """Add a job, in the transaction of ``connection``."""
         self._client.enqueue_in_transaction(
             connection,
@@ -65,7 +69,7 @@ def new_job() -> str:
     return uuid4().hex
 
 
-def run_jobs(engine: sa.Engine, tasks: Mapping[Kind, Task]) -> None:
+def run_jobs(engine: sa.Engine, tasks: Mapping[JobKind, Task]) -> None:
     """Begin to run jobs, those first that another worker left unfinished; return at once.
 
     The caller sees to it that no other process runs jobs of this database. A task returns when its

@@ -15,26 +15,22 @@ from api.database.gate import Gate
 from api.errors import Busy, EvidenceMissing, Superseded, Taken, WrongState
 from api.snapshots import instance
 from api.snapshots import states as snapshots
-from api.snapshots.jobs import Kind, Queue, new_job
+from api.snapshots.folder import ServedFolder
+from api.snapshots.jobs import JobKind, Queue, new_job
 from api.snapshots.preflight import check_draft, check_start
 from api.snapshots.sources import (
-    CONFIG,
-    DRAFT,
-    UPLOADS,
-    Request,
+    NewSnapshot,
     compose,
     settle_previous,
     slots,
 )
 from api.snapshots.states import Row, State, States
-from api.snapshots.tasks import SHORTFALL
 from api.snapshots.uploads import discard_incoming
-from prover.bundle import signing_keys
-from prover.config import SnapshotConfig
+from prover.config.snapshot_toml import SnapshotConfig
 from prover.errors import ProverError
-from prover.keys import SigningLog
-from prover.snapshot import LEDGER, PRIVATE
-from prover.storage import fresh_file
+from prover.files.keys import SigningLog
+from prover.files.storage import fresh_file
+from prover.snapshot.bundle import signing_keys
 from verifier.bundle.history import HISTORY_PATH, BadHistory, Entry, read_history, snapshot_path
 from verifier.format.params import ID_BYTES, MANIFEST_PATH
 from verifier.format.statement import manifest_digest
@@ -54,14 +50,14 @@ class Operations:
         self._folder = folder
         self._published = published
 
-    def folder(self, snapshot_id: str) -> Path:
+    def folder(self, snapshot_id: str) -> ServedFolder:
         """Return a snapshot's folder, where all such folders are.
 
         Raises:
             Foreign: they are not there: a volume is not mounted.
         """
         instance.check_there(self._folder)
-        return self._folder / snapshot_id
+        return ServedFolder(self._folder / snapshot_id)
 
     def find(self, snapshot_id: str) -> Row:
         """Return a snapshot.
@@ -77,7 +73,7 @@ class Operations:
         with self._database.connect() as connection:
             return snapshots.page(connection, limit, before)
 
-    def create(self, source: str, config: Path, request: Request) -> Row:
+    def create(self, source: str, config: Path, request: NewSnapshot) -> Row:
         """Add a draft from the source of a name and a file.
 
         Raises:
@@ -91,8 +87,8 @@ class Operations:
             snapshots.create(connection, request.snapshot_id, source, request.time)
             self._check_unpublished(request.snapshot_id)
             check_draft(drafted)
-            folder.mkdir(mode=0o700, exist_ok=True)
-            with fresh_file(folder / DRAFT) as file:
+            folder.path.mkdir(mode=0o700, exist_ok=True)
+            with fresh_file(folder.draft) as file:
                 file.write(draft.encode())
             return snapshots.find(connection, request.snapshot_id)
 
@@ -128,7 +124,7 @@ class Operations:
         Raises:
             Unknown, WrongState: it is not proven.
         """
-        return self._enqueue(snapshot_id, Kind.PUBLISH, snapshots.PUBLISHABLE, State.PUBLISHING)
+        return self._enqueue(snapshot_id, JobKind.PUBLISH, snapshots.PUBLISHABLE, State.PUBLISHING)
 
     def retire(self, snapshot_id: str) -> Row:
         """Erase all that is kept of a snapshot, but for what is published.
@@ -136,9 +132,9 @@ class Operations:
         Raises:
             Unknown, WrongState: something is being done to it.
         """
-        return self._enqueue(snapshot_id, Kind.RETIRE, snapshots.RETIRABLE, State.RETIRING)
+        return self._enqueue(snapshot_id, JobKind.RETIRE, snapshots.RETIRABLE, State.RETIRING)
 
-    def _enqueue(self, snapshot_id: str, kind: Kind, origin: States, target: State) -> Row:
+    def _enqueue(self, snapshot_id: str, kind: JobKind, origin: States, target: State) -> Row:
         job = new_job()
         with self._database.begin() as connection:
             instance.check(connection, self._folder)
@@ -159,26 +155,25 @@ class Operations:
             snapshots.move(connection, snapshot_id, [(origin, State.QUEUED)], job=job, detail=None)
             if self._last_published() != last:  # another was published meanwhile
                 raise Busy
-            with fresh_file(folder / CONFIG) as out:
+            with fresh_file(folder.config) as out:
                 out.write(text)
-            (folder / SHORTFALL).unlink(missing_ok=True)
+            folder.shortfall.unlink(missing_ok=True)
             discard_incoming(folder)
-            self._queue.put(connection, Kind.PROVE, job, snapshot_id)
+            self._queue.put(connection, JobKind.PROVE, job, snapshot_id)
             return snapshots.find(connection, snapshot_id)
 
-    def _check_start(self, folder: Path, last: Path | None) -> bytes:
+    def _check_start(self, folder: ServedFolder, last: Path | None) -> bytes:
         """Check that all files are there, and what else is known before a job begins; return what
         the prover is to read. What a frozen ledger was read by is not changed.
         """
         text, config = settle_previous(folder, last)
-        missing = [name for name in slots(config) if not (folder / UPLOADS / name).is_file()]
+        missing = [name for name in slots(config) if not (folder.uploads / name).is_file()]
         if missing:
             raise EvidenceMissing(", ".join(missing))
-        self._check_unpublished(folder.name)
+        self._check_unpublished(folder.path.name)
         if abandoned := self._abandoned(config, last):
             text, config = settle_previous(folder, last, abandoned)
-        begun = (folder / PRIVATE / LEDGER).exists()
-        if begun and (folder / CONFIG).read_bytes() != text:
+        if folder.is_ledger_frozen and folder.config.read_bytes() != text:
             raise Superseded("its ledger is frozen; retire it and begin anew")
         check_start(config, folder)
         return text

@@ -13,10 +13,10 @@ from api.database.gate import Gate
 from api.errors import Retired, Unknown, Unreadable
 from api.snapshots import states
 from prover.errors import ProverError
-from prover.frozen import read_frozen
-from prover.keys import public_bytes, read_signing_key
-from prover.packages import NoSuchAccount, Packager
-from prover.snapshot import PRIVATE, RECORD
+from prover.files.keys import public_bytes, read_signing_key
+from prover.snapshot.folder import SnapshotFolder
+from prover.snapshot.packages import NoSuchAccount, Packager
+from prover.snapshot.record import read_frozen
 
 CACHED_SNAPSHOTS: Final = 8
 
@@ -84,5 +84,5 @@ class Packages:
             raise Unknown
 
     def _open(self, folder: Path) -> Packager:
-        made_with = read_frozen(folder / PRIVATE / RECORD).public_key
+        made_with = read_frozen(SnapshotFolder(folder).record).public_key
         return Packager(folder, self._keys.get(made_with))

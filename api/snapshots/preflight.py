@@ -13,28 +13,25 @@ from pathlib import Path
 from typing import Final
 
 from api.errors import EvidenceRefused
-from api.snapshots.sources import UPLOADS, Kind, Slot
+from api.snapshots.folder import ServedFolder
+from api.snapshots.sources import FileKind, Slot
 from prover.assets.bitcoin import read_coin_rows
 from prover.assets.ethereum import read_proof
 from prover.assets.evidence import check_list
 from prover.assets.hidden import check_set, read_opening
 from prover.clock import check_time
-from prover.config import SnapshotConfig
+from prover.config.announcement import announce
+from prover.config.snapshot_toml import SnapshotConfig
 from prover.errors import ProverError
-from prover.frozen import predecessor
-from prover.inputs import gather_evidence
-from prover.keys import public_bytes, read_master_key, read_signing_key
+from prover.files.keys import public_bytes, read_master_key, read_signing_key
 from prover.ledger.source import SqlSource
-from prover.snapshot import (
-    EVIDENCE,
-    LEDGER,
-    PRIVATE,
-    RECORD,
+from prover.snapshot.inputs import gather_evidence
+from prover.snapshot.make import (
     check_follows,
     check_unsigned,
     ownership_messages,
 )
-from prover.statement import state
+from prover.snapshot.record import predecessor
 from verifier.errors import Rejected
 from verifier.nodes.ethereum import CHAIN as ETHEREUM
 from verifier.stateproof.state import check_header
@@ -66,22 +63,22 @@ def check_upload(file: Path, slot: Slot, config: SnapshotConfig) -> None:
     key = public_bytes(read_signing_key(config.signing_key))
     with _refused(file.parent), suppress(_OutOfTime):
         match slot.kind:
-            case Kind.LIST:
+            case FileKind.LIST:
                 check_list(file, config.assets, ownership_messages(config, key), _clock())
-            case Kind.PROOF:
+            case FileKind.PROOF:
                 block = next((chain for chain in config.chains if chain.name == ETHEREUM), None)
                 check_header(slot.name, read_proof(file), block)
-            case Kind.COINS:
+            case FileKind.COINS:
                 for _ in read_coin_rows(file):
                     pass
-            case Kind.HIDDEN_SET:
+            case FileKind.HIDDEN_SET:
                 asset = next(asset for asset in config.assets if asset.code == slot.asset)
-                check_set(file, state(config, key), asset)
-            case Kind.HIDDEN_OPENING:
+                check_set(file, announce(config, key), asset)
+            case FileKind.HIDDEN_OPENING:
                 read_opening(file)
 
 
-def check_start(config: SnapshotConfig, folder: Path) -> None:
+def check_start(config: SnapshotConfig, folder: ServedFolder) -> None:
     """Check what is known of a snapshot when it is begun, or gone on with: besides what is known of
     a draft, that its id is new, its predecessor, and what it is to read that is not frozen yet.
 
@@ -90,16 +87,15 @@ def check_start(config: SnapshotConfig, folder: Path) -> None:
         EvidenceRefused: it would refuse its evidence.
     """
     check_draft(config)
-    private = folder / PRIVATE
-    if not (private / RECORD).exists():
+    if not folder.record.exists():
         check_unsigned(config)
     signing = read_signing_key(config.signing_key)
     check_follows(config, predecessor(config, signing)[0])
     source = config.ledger
-    if not (private / LEDGER).exists() and not isinstance(source, SqlSource):
+    if not folder.is_ledger_frozen and not isinstance(source, SqlSource):
         _check_there(source.path)
-    if not (private / EVIDENCE).exists():
-        _check_evidence(config, public_bytes(signing), folder / UPLOADS)
+    if not folder.evidence.exists():
+        _check_evidence(config, public_bytes(signing), folder.uploads)
 
 
 def _check_there(file: Path) -> None:

@@ -23,12 +23,11 @@ from typing import Any, Final
 
 import tomli_w
 
-from prover.config import SnapshotConfig, parse_config
+from api.snapshots.folder import UPLOADS, ServedFolder
+from prover.config.snapshot_toml import SnapshotConfig, parse_config
 from prover.errors import ProverError
-from prover.keys import public_bytes, read_signing_key
+from prover.files.keys import public_bytes, read_signing_key
 from verifier.format import wire
-
-DRAFT, CONFIG, UPLOADS = "draft.toml", "snapshot.toml", "uploads"
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}(?:\.[A-Za-z0-9_-]{1,15}){0,3}")
 _GIVEN: Final = ("snapshot_id", "time", "chains")
@@ -50,7 +49,7 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class NewSnapshot:
     """What differs from one snapshot of a source to the next; ``time`` in Unix seconds."""
 
     snapshot_id: str
@@ -58,7 +57,7 @@ class Request:
     blocks: Mapping[str, Block]
 
 
-class Kind(StrEnum):
+class FileKind(StrEnum):
     """What an uploaded file is."""
 
     LIST = "list"
@@ -73,11 +72,11 @@ class Slot:
     """A file to be uploaded; ``asset`` is empty for a list, which may hold rows of any."""
 
     name: str
-    kind: Kind
+    kind: FileKind
     asset: str
 
 
-def compose(source: Path, request: Request, folder: Path) -> tuple[str, SnapshotConfig]:
+def compose(source: Path, request: NewSnapshot, folder: ServedFolder) -> tuple[str, SnapshotConfig]:
     """Return the text of ``draft.toml`` for a snapshot in ``folder``, and what it says.
 
     Raises:
@@ -103,7 +102,7 @@ def compose(source: Path, request: Request, folder: Path) -> tuple[str, Snapshot
 
 
 def settle_previous(
-    folder: Path, last: Path | None, abandoned: Collection[str] = ()
+    folder: ServedFolder, last: Path | None, abandoned: Collection[str] = ()
 ) -> tuple[bytes, SnapshotConfig]:
     """Return ``snapshot.toml``, the draft after the last published manifest, and what it says.
 
@@ -112,17 +111,17 @@ def settle_previous(
     Raises:
         ProverError: what there is cannot follow it.
     """
-    text = _with_previous(tomllib.loads(_read(folder / DRAFT)), last, abandoned)
+    text = _with_previous(tomllib.loads(_read(folder.draft)), last, abandoned)
     return text.encode(), _checked(folder, text)
 
 
-def read_draft(folder: Path) -> SnapshotConfig:
+def read_draft(folder: ServedFolder) -> SnapshotConfig:
     """Return what a draft says, but for its predecessor.
 
     Raises:
         ProverError: it is damaged, or gone.
     """
-    return _checked(folder, _with_previous(tomllib.loads(_read(folder / DRAFT)), None))
+    return _checked(folder, _with_previous(tomllib.loads(_read(folder.draft)), None))
 
 
 def _read(file: Path) -> str:
@@ -140,19 +139,19 @@ def slots(config: SnapshotConfig) -> dict[str, Slot]:
 
 def _slots(config: SnapshotConfig) -> Iterator[Slot]:
     for path in config.evidence:
-        yield Slot(path.name, Kind.LIST, "")
+        yield Slot(path.name, FileKind.LIST, "")
     for asset in config.assets:
         for path in asset.proofs:
-            yield Slot(path.name, Kind.PROOF, asset.code)
+            yield Slot(path.name, FileKind.PROOF, asset.code)
         for path in asset.coins:
-            yield Slot(path.name, Kind.COINS, asset.code)
+            yield Slot(path.name, FileKind.COINS, asset.code)
     for entry in config.hidden:
-        yield Slot(entry.set_file.name, Kind.HIDDEN_SET, entry.code)
-        yield Slot(entry.opening.name, Kind.HIDDEN_OPENING, entry.code)
+        yield Slot(entry.set_file.name, FileKind.HIDDEN_SET, entry.code)
+        yield Slot(entry.opening.name, FileKind.HIDDEN_OPENING, entry.code)
 
 
-def _checked(folder: Path, text: str) -> SnapshotConfig:
-    config = parse_config(folder / CONFIG, text.encode())
+def _checked(folder: ServedFolder, text: str) -> SnapshotConfig:
+    config = parse_config(folder.config, text.encode())
     named = list(_slots(config))
     kinds = {slot.name: slot.kind for slot in named}
     for slot in named:

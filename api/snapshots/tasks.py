@@ -1,7 +1,7 @@
 """What jobs do, in a worker: prove, publish, retire.
 
-Each may be killed at any point and is begun again. Proving goes on by what `prover.snapshot` left
-on the disk, publishing by what `prover.publish` finds at the target; erasing has no order. A task
+Each may be killed at any point and is begun again. Proving goes on by what `make_snapshot` left
+on the disk, publishing by what `publish` finds at the target; erasing has no order. A task
 ends in a state of its snapshot, whatever happens, and raises nothing: an error's text that nobody
 foresaw might hold what no log may. The one exception is the database. Without it no state can be
 written, so the process ends, and the next one takes the job up again.
@@ -24,17 +24,14 @@ import sqlalchemy as sa
 from api.log import LOG
 from api.snapshots import instance
 from api.snapshots import states as snapshots
-from api.snapshots.jobs import Kind, Task, step
-from api.snapshots.sources import CONFIG
+from api.snapshots.folder import ServedFolder
+from api.snapshots.jobs import JobKind, Task, step
 from api.snapshots.states import Overtaken, Row, State, States
 from prover.errors import AssetsShort, ProverError
+from prover.files.storage import fresh_file, sync_file
 from prover.progress import Progress
-from prover.publish import publish
-from prover.snapshot import PUBLIC, make_snapshot
-from prover.storage import fresh_file, sync_file
-
-# Beside the snapshot, for operators alone: it says by how much the assets fall short.
-SHORTFALL: Final = "short.txt"
+from prover.publish.publish import publish
+from prover.snapshot.make import make_snapshot
 
 # The stage from which on a folder that is not there was erased by us.
 _ERASING: Final = "erasing"
@@ -59,21 +56,25 @@ class Tasks:
         self._targets = targets
         self._jobs = jobs
 
-    def by_kind(self) -> dict[Kind, Task]:
+    def by_kind(self) -> dict[JobKind, Task]:
         """Return the task of every kind of job."""
-        return {Kind.PROVE: self.prove, Kind.PUBLISH: self.publish, Kind.RETIRE: self.retire}
+        return {
+            JobKind.PROVE: self.prove,
+            JobKind.PUBLISH: self.publish,
+            JobKind.RETIRE: self.retire,
+        }
 
     def prove(self, job: str, snapshot_id: str) -> None:
         """Make the snapshot's bundle, or go on with it."""
         running = self._running(job, snapshot_id, State.PROVING)
         with running.ending(cancelled=State.CANCELLED, failed=State.FAILED):
             running.begin(frozenset({State.QUEUED, State.PROVING}))
-            folder = self._folder / snapshot_id
+            folder = ServedFolder(self._folder / snapshot_id)
             try:
                 with running.reporting() as progress:
-                    made = make_snapshot(folder / CONFIG, folder, self._jobs, progress)
+                    made = make_snapshot(folder.config, folder.path, self._jobs, progress)
             except AssetsShort as error:
-                with fresh_file(folder / SHORTFALL) as file:
+                with fresh_file(folder.shortfall) as file:
                     file.write(f"{error}\n".encode())
                 running.settle(State.SHORT)
             else:
@@ -95,7 +96,7 @@ class Tasks:
         """Publish to one target; return why not, or nothing."""
         try:
             with running.reporting() as progress:
-                publish(self._folder / running.snapshot_id / PUBLIC, target, progress)
+                publish(ServedFolder(self._folder / running.snapshot_id).bundle, target, progress)
         except Cancelled:
             return "cancelled"
         except Exception as error:

@@ -20,10 +20,11 @@ from fastapi.concurrency import run_in_threadpool
 from api.database.gate import Gate
 from api.errors import Unknown
 from api.snapshots import states as snapshots
+from api.snapshots.folder import ServedFolder
 from api.snapshots.preflight import check_upload
-from api.snapshots.sources import UPLOADS, Slot, read_draft, slots
-from prover.snapshot import discard_evidence
-from prover.storage import sync_file
+from api.snapshots.sources import Slot, read_draft, slots
+from prover.files.storage import sync_file
+from prover.snapshot.make import discard_evidence
 
 _INCOMING: Final = "incoming-"
 
@@ -42,22 +43,22 @@ async def receive(body: AsyncIterator[bytes], file: Path) -> int:
 
 
 @contextmanager
-def incoming(folder: Path) -> Iterator[Path]:
+def incoming(folder: ServedFolder) -> Iterator[Path]:
     """Give a private folder of an upload's own inside a snapshot's."""
-    made = Path(mkdtemp(prefix=_INCOMING, dir=folder))
+    made = Path(mkdtemp(prefix=_INCOMING, dir=folder.path))
     try:
         yield made
     finally:
         shutil.rmtree(made, ignore_errors=True)
 
 
-def discard_incoming(folder: Path) -> None:
+def discard_incoming(folder: ServedFolder) -> None:
     """Remove what uploads left that a crash cut short."""
-    for left in folder.glob(f"{_INCOMING}*"):
+    for left in folder.path.glob(f"{_INCOMING}*"):
         shutil.rmtree(left, ignore_errors=True)
 
 
-def find_slot(folder: Path, name: str) -> Slot:
+def find_slot(folder: ServedFolder, name: str) -> Slot:
     """Return the file of a name that a snapshot asks for.
 
     Raises:
@@ -69,7 +70,7 @@ def find_slot(folder: Path, name: str) -> Slot:
     return slot
 
 
-def accept(database: Gate, snapshot_id: str, folder: Path, file: Path, slot: Slot) -> None:
+def accept(database: Gate, snapshot_id: str, folder: ServedFolder, file: Path, slot: Slot) -> None:
     """Check a received file (`preflight`), and let it stand where the prover reads it.
 
     Raises:
@@ -81,8 +82,8 @@ def accept(database: Gate, snapshot_id: str, folder: Path, file: Path, slot: Slo
     check_upload(file, slot, config)
     with database.begin() as connection:
         snapshots.touch(connection, snapshot_id, snapshots.OPEN)
-        discard_evidence(config, folder)
-        uploads = folder / UPLOADS
+        discard_evidence(config, folder.path)
+        uploads = folder.uploads
         uploads.mkdir(mode=0o700, exist_ok=True)
         file.rename(uploads / slot.name)
         sync_file(uploads)

@@ -24,7 +24,7 @@ from api.snapshots.instance import settle
 from api.snapshots.jobs import run_jobs
 from api.snapshots.tasks import Tasks
 from prover.errors import ProverError
-from prover.storage import locked
+from prover.files.storage import locked
 
 _LOCK: Final = "worker.lock"
 _POLL_SECONDS: Final = 0.5

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from native import FoundCoin, NativeError
 from prover.assets.lists import refuse_existing, write_evidence_rows
-from prover.config import AssetConfig
+from prover.config.snapshot_toml import AssetConfig
 from prover.errors import Code, InputError, ProverError
 from verifier.format import wire
 from verifier.format.params import MAX_COIN_INDEX

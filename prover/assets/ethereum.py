@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prover.assets.lists import refuse_existing, write_evidence_rows
-from prover.config import AssetConfig
+from prover.config.snapshot_toml import AssetConfig
 from prover.errors import ProverError
-from prover.storage import fresh_file
+from prover.files.storage import fresh_file
 from verifier.checks.hidden import check_proven, set_name
 from verifier.errors import Rejected
 from verifier.format import wire
@@ -20,7 +20,7 @@ from verifier.format.params import MAX_EVIDENCE_BYTES
 from verifier.nodes.ethereum import CHAIN, EthereumRpc
 from verifier.ownership import Address, OwnershipError, parse_address
 from verifier.stateproof.header import Header, parse_header
-from verifier.stateproof.state import NATIVE, State, check_amount, check_header
+from verifier.stateproof.state import NATIVE, WorldState, check_amount, check_header
 from verifier.stateproof.tokens import TokenSlot, token_slots
 
 PROOF_SUFFIX = ".proof"
@@ -155,7 +155,7 @@ def needed_proof(
         for file, proof in zip(asset.proofs, proofs, strict=True):
             header = check_header(str(file), proof, block)
         nodes = {node for proof in proofs for node in proof.nodes}
-        state = State(header.state_root, nodes, token_slots(asset.slots))
+        state = WorldState(header.state_root, nodes, token_slots(asset.slots))
         for row in rows:
             if row.chain == CHAIN:
                 where = f"asset {asset.code}, {row.address}"

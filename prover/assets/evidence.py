@@ -17,7 +17,7 @@ from prover.assets.bitcoin import read_coins
 from prover.assets.ethereum import needed_proof
 from prover.assets.lists import EVIDENCE_COLUMNS, read_list
 from prover.assets.messages import what_was_signed
-from prover.config import AssetConfig
+from prover.config.snapshot_toml import AssetConfig
 from prover.errors import Code, InputError, ProverError, Refusals
 from verifier.checks.evidence import ledger_units
 from verifier.checks.reserves import BIP127, Reserves

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from prover.ledger.errors import LedgerError
-from prover.ledger.frozen import load_ledger, save_ledger
 from prover.ledger.gather import read_ledger
 from prover.ledger.ledger import Ledger, Tally, find_account, ledger_digest
+from prover.ledger.saved import load_ledger, save_ledger
 from prover.ledger.source import (
     CsvSource,
     LedgerAsset,

@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any, Final
 
 from prover.errors import Code
+from prover.files.toml_table import Table
 from prover.ledger.expect import Bounds, Expect
 from prover.ledger.source import (
     DELIMITERS,
@@ -22,7 +23,6 @@ from prover.ledger.source import (
     SqlSource,
     WideColumns,
 )
-from prover.toml_table import Table
 
 KEYS: Final = (
     "amounts",

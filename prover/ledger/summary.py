@@ -15,8 +15,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from prover.files.storage import fresh_file
 from prover.ledger.ledger import Ledger
-from prover.storage import fresh_file
 from verifier.format.units import coins_text
 
 FORMAT: Final = "assay/v1/ledger-summary"

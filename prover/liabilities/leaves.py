@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 import native
-from prover.config import AssetConfig
+from prover.config.snapshot_toml import AssetConfig
 from prover.liabilities.capacity import choose_capacity
 from prover.liabilities.derivation import derive
 from verifier.ordered import in_order

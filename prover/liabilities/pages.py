@@ -39,7 +39,7 @@ Advance = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Tree:
+class TreeSecrets:
     """What the pages of one asset are proved under.
 
     state: transcript state after item 3, 32 bytes; secret, salt: keys of the arguments' nonces, 32
@@ -90,7 +90,7 @@ class Root:
 
 
 def prove_tree(
-    tree: Tree, leaves: Entries, public: Path, private: Path, jobs: int, advance: Advance
+    tree: TreeSecrets, leaves: Entries, public: Path, private: Path, jobs: int, advance: Advance
 ) -> Root:
     """Write the files of all levels into ``public``, their records into ``private``.
 
@@ -111,7 +111,7 @@ def prove_tree(
 
 
 def _prove_level(
-    tree: Tree,
+    tree: TreeSecrets,
     level: int,
     entries: Entries,
     child_ids: Bytes,
@@ -164,7 +164,7 @@ def _chunks(entries: Entries, begin: int, size: int, jobs: int) -> Iterator[_Chu
 
 
 def _prove_chunks(
-    tree: Tree, level: int, chunks: Iterable[_Chunk], child_ids: Bytes, jobs: int
+    tree: TreeSecrets, level: int, chunks: Iterable[_Chunk], child_ids: Bytes, jobs: int
 ) -> Iterator[tuple[bytes, Records]]:
     """Yield the pages of every chunk, and their records."""
     shape = tree.shape

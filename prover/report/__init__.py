@@ -15,10 +15,10 @@ import jinja2
 from markupsafe import Markup
 
 import verifier
+from prover.config.units import declared_policy, read_manifest, unknown_units
 from prover.errors import ProverError
+from prover.files.storage import fresh_file
 from prover.report import pictures
-from prover.storage import fresh_file
-from prover.units import declared_policy, read_manifest, unknown_units
 from verifier.bundle.key_file import read_public_key
 from verifier.bundle.source import FolderSource
 from verifier.checks.evidence import ledger_units

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
-from prover.publish import publish
+from prover.publish.publish import publish
 from tests.adversarial.sample import ALICE, BOB
 from tests.e2e.auditing_host import Host, bundle_at, hosts, serving
 from tests.unit.verifier_bundle import Bundle

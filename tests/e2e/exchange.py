@@ -11,10 +11,10 @@ import pytest
 
 from prover.assets.lists import EVIDENCE_COLUMNS
 from prover.assets.signing import sign_bip322_simple_p2wpkh, sign_eip191
-from prover.cli import main
-from prover.keys import make_keys, public_bytes, read_signing_key
-from prover.sample import make_sample
-from prover.snapshot import ownership_messages, read_config
+from prover.commands.cli import main
+from prover.files.keys import make_keys, public_bytes, read_signing_key
+from prover.sample.sample import make_sample
+from prover.snapshot.make import ownership_messages, read_config
 from verifier.format.units import KNOWN_UNITS
 
 BLOCK_HASH = "ab" * 32

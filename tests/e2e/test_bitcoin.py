@@ -13,9 +13,9 @@ import pytest
 
 import verifier.commands.cli
 from prover.assets.lists import EVIDENCE_COLUMNS
-from prover.cli import main
-from prover.keys import make_keys, public_bytes, read_signing_key
-from prover.snapshot import ownership_messages, read_config
+from prover.commands.cli import main
+from prover.files.keys import make_keys, public_bytes, read_signing_key
+from prover.snapshot.make import ownership_messages, read_config
 from tests.unit.bitcoin_exchange import HELD, SIGNERS, Exchange
 from tests.unit.bitcoin_rpc_server import Core, serve
 from tests.unit.bitcoin_snapshot import MAIN, REGTEST

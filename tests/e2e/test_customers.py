@@ -24,8 +24,8 @@ from api.settings import SQLITE_FILE
 from api.snapshots import states as snapshots
 from api.snapshots.packages import Packages
 from api.snapshots.states import State
-from prover.packages import Packager
-from prover.snapshot import make_snapshot
+from prover.snapshot.make import make_snapshot
+from prover.snapshot.packages import Packager
 from tests.e2e.exchange import balances, public_key, sample
 from tests.e2e.identity_provider import Key, Provider, claims, provider, unsigned
 from tests.e2e.service import Answer, Service, running

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from prover.keys import make_keys
+from prover.files.keys import make_keys
 from tests.e2e.exchange import LONG, own_exchange
 
 GUIDE = Path(__file__).parents[2] / "docs" / "operating.md"

@@ -18,9 +18,9 @@ import pytest
 import verifier
 from prover.assets.lists import EVIDENCE_COLUMNS
 from prover.assets.signing import sign_eip191
-from prover.cli import main as prover_main
-from prover.keys import make_keys
-from prover.snapshot import ownership_messages, read_config
+from prover.commands.cli import main as prover_main
+from prover.files.keys import make_keys
+from prover.snapshot.make import ownership_messages, read_config
 from spec import reference
 from spec.reference.__main__ import main as reference_main
 from spec.reference.ethereum import Slot

@@ -72,7 +72,7 @@ def hide(config: Path, code: str, contract: str, amounts: list[int]) -> None:
     private.write_text("".join(f"{secret.hex()}\n" for secret in PRIVATE[:OWNED]))
     private.chmod(0o600)
     place = ["--asset", code, "--chain", "ethereum", "--contract", contract, "--scripts", "account"]
-    files = [folder / "statement", folder / f"{code}.list.csv", private]
+    files = [folder / "announcement", folder / f"{code}.list.csv", private]
     made = ["--out", folder / f"{code}.set", "--opening", folder / f"{code}.opening"]
     assert outside("hide-keys", *files, *place, *made)[::2] == (0, "")
     section = f'[[hidden]]\nasset = "{code}"\nset = "{code}.set"\nopening = "{code}.opening"\n'
@@ -99,7 +99,7 @@ def made(
         collect(outside, chain, hidden, ACCOUNTS)
         edit(config, '["ETH.proof"]', '["ETH.proof", "../hidden/ETH.proof"]')
         edit(config, '["TST.proof"]', '["../hidden/TST.proof"]')
-    assert outside("challenge", config, "--statement", config.parent / "statement")[0] == 0
+    assert outside("challenge", config, "--announcement", config.parent / "announcement")[0] == 0
     hide(config, "ETH", "", amounts(ETHERS))
     hide(config, "TST", chain.token, amounts(TOKENS))
     sign(config)

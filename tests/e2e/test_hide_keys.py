@@ -15,7 +15,7 @@ import verifier
 from prover.assets.hidden import Opening
 from prover.errors import AssetsShort
 from prover.progress import Silent
-from prover.snapshot import make_snapshot
+from prover.snapshot.make import make_snapshot
 from spec import reference
 from tests.e2e.exchange import LONG, Assay, edit, files, own_exchange, public_key
 from verifier.format import wire
@@ -38,8 +38,8 @@ class Exchange:
             folder, LONG, {"BTC": 10, "ETH": 10}, decimals={"BTC": 0, "ETH": 0}
         )
         (folder / "ledger.csv").write_text(f"id,code,amount\nann,BTC,{owed}\nbob,ETH,{owed}\n")
-        self.statement = folder / "statement"
-        assert assay("challenge", self.config, "--statement", self.statement)[0] == 0
+        self.announcement = folder / "announcement"
+        assert assay("challenge", self.config, "--announcement", self.announcement)[0] == 0
         random = Random(5)
         self.secrets = [random.randbytes(32) for _ in range(KEYS)]
         self.public = [PrivateKey(secret).public_key.format() for secret in self.secrets]
@@ -65,7 +65,7 @@ class Exchange:
         name = name or code
         place = ("--asset", code, "--chain", chain, "--scripts", types)
         made = ("--out", self.folder / f"{name}.set", "--opening", self.folder / f"{name}.opening")
-        return self.assay("hide-keys", self.statement, listed, private, *made, *place)
+        return self.assay("hide-keys", self.announcement, listed, private, *made, *place)
 
     def attach(self, code: str, name: str = "") -> None:
         name = name or code

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from prover.publish import publish
+from prover.publish.publish import publish
 from tests.e2e.auditing_host import InPlace, hosts, kinds, serving
 from tests.unit.verifier_bundle import Bundle
 from verifier.bundle.history import History, read_history, write_history

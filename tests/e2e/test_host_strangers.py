@@ -18,7 +18,7 @@ from typing import Any
 import msgpack
 import pytest
 
-from prover.publish import publish
+from prover.publish.publish import publish
 from tests.e2e.auditing_host import BIN, Answer, Host, audited, bundle_at, hosts, kinds, serving
 from tests.unit.verifier_bundle import Bundle
 from verifier.format.keys import is_signed

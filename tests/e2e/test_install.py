@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from prover.sample import make_sample
-from prover.snapshot import make_snapshot
+from prover.sample.sample import make_sample
+from prover.snapshot.make import make_snapshot
 
 ROOT = Path(__file__).parents[2]
 UV = ROOT / ".tools/bin/uv"

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from prover.snapshot import make_snapshot
+from prover.snapshot.make import make_snapshot
 from tests.e2e.exchange import files, public_key, sample
 from verifier.verify import audit
 
@@ -25,7 +25,7 @@ RUNS = int(os.environ.get("KILL_RUNS", "12"))
 
 # A server that has loaded the prover already forks a process for each run, in milliseconds.
 CONTEXT = get_context("forkserver")
-CONTEXT.set_forkserver_preload(["prover.snapshot"])
+CONTEXT.set_forkserver_preload(["prover.snapshot.make"])
 
 
 def start(config: Path, out: Path) -> BaseProcess:

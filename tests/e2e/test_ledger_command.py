@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from prover.snapshot import make_snapshot
+from prover.snapshot.make import make_snapshot
 from tests.e2e.exchange import LONG, Assay, edit, files, own_exchange, sample
 from verifier.commands.cli import main as verify
 

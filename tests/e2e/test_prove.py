@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 import verifier
-from prover import frozen
+from prover.files.storage import locked
 from prover.ledger import load_ledger
 from prover.liabilities.leaves import Openings
-from prover.snapshot import make_snapshot
-from prover.storage import locked
+from prover.snapshot import record as frozen
+from prover.snapshot.make import make_snapshot
 from tests.e2e.exchange import LONG, Assay, balances, edit, files, own_exchange, public_key, sample
 from verifier.format.statement import leaf_blinding
 from verifier.verify import audit

@@ -9,8 +9,8 @@ import pytest
 
 import verifier
 from prover.errors import ProverError
-from prover.keys import read_signing_key
-from prover.snapshot import make_snapshot
+from prover.files.keys import read_signing_key
+from prover.snapshot.make import make_snapshot
 from tests.e2e.exchange import LONG, edit, own_exchange, public_key
 from verifier.compare import compare_manifests
 from verifier.format.keys import sign

@@ -8,8 +8,8 @@ from decimal import ROUND_CEILING, Decimal
 from pathlib import Path
 
 import verifier
-from prover.packages import Packager
-from prover.snapshot import make_snapshot
+from prover.snapshot.make import make_snapshot
+from prover.snapshot.packages import Packager
 from tests.e2e.exchange import own_exchange, public_key
 
 

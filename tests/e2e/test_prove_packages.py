@@ -12,8 +12,8 @@ import pytest
 
 import verifier
 from prover.errors import ProverError
-from prover.packages import Packager, write_packages
-from prover.snapshot import make_snapshot
+from prover.snapshot.make import make_snapshot
+from prover.snapshot.packages import Packager, write_packages
 from tests.e2e.exchange import Assay, balances, files, public_key, sample
 from verifier.format.wire import Package, PackageBody, read_record
 

@@ -22,8 +22,8 @@ from typing import Any
 import pytest
 
 from prover.errors import ProverError
-from prover.publish import Published, publish
-from prover.targets import CHUNK_BYTES, BucketTarget
+from prover.publish.publish import Published, publish
+from prover.publish.targets import CHUNK_BYTES, BucketTarget
 from tests.e2e.exchange import files
 from tests.unit.verifier_bundle import Bundle
 from verifier.bundle.history import read_history
@@ -246,7 +246,7 @@ def test_killed_and_begun_again(tmp_path: Path, store: Store, first: Bundle) -> 
     publish(tmp_path / "snapshot" / "public", whole.as_uri())
     seed = random.randrange(2**32)
     draw = random.Random(seed)
-    script = "import sys; from pathlib import Path; from prover.publish import publish; "
+    script = "import sys; from pathlib import Path; from prover.publish.publish import publish; "
     script += "from obstore.store import S3Store; print(flush=True); "
     script += "publish(Path(sys.argv[1]), sys.argv[2])"
     command = [sys.executable, "-c", script, str(tmp_path / "snapshot" / "public"), TARGET]

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 import verifier
-from prover.packages import Packager
-from prover.sample import make_sample
-from prover.snapshot import make_snapshot
+from prover.sample.sample import make_sample
+from prover.snapshot.make import make_snapshot
+from prover.snapshot.packages import Packager
 from spec import reference
 from spec.reference.keys import parse as parse_key
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from prover.liabilities import leaves, pages
-from prover.sample import make_sample
-from prover.snapshot import make_snapshot
+from prover.sample.sample import make_sample
+from prover.snapshot.make import make_snapshot
 from tests.e2e.exchange import files
 
 # SHA-256 over the path, length and bytes of every file, of a sample and a salt that never change.

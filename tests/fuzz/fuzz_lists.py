@@ -17,9 +17,10 @@ from coincurve import PrivateKey
 from prover.assets.bitcoin import read_coins
 from prover.assets.ethereum import read_addresses, read_proof
 from prover.assets.evidence import build_evidence
-from prover.assets.hidden import Opening, _read_list, load_hidden
-from prover.config import AssetConfig, HiddenConfig, SplitPolicy
+from prover.assets.hidden import Opening, load_hidden
+from prover.config.snapshot_toml import AssetConfig, HiddenConfig, SplitPolicy
 from prover.errors import ProverError
+from prover.hidden.make import _read_list
 from tests.fuzz.corpus import run
 from tests.unit.ethereum_state import header
 from verifier.format import wire

@@ -1,4 +1,4 @@
-"""State proofs from bytes: header, nodes and values mean the same to both verifiers.
+"""WorldState proofs from bytes: header, nodes and values mean the same to both verifiers.
 
 The bytes are a root's node and what follows it, so that a fuzzer need not find hashes: the first
 node is the root, and a node may name the next by 32 bytes of ff, which become its hash.
@@ -14,7 +14,7 @@ from tests.fuzz.corpus import run
 from tests.unit.ethereum_state import FORKS, Account, Tree, World, header, header_fields
 from verifier.stateproof.header import parse_header
 from verifier.stateproof.rlp import BadRlp
-from verifier.stateproof.state import State
+from verifier.stateproof.state import WorldState
 from verifier.stateproof.tokens import TokenSlot, storage_key
 from verifier.stateproof.trie import BadNode, MissingNode
 
@@ -48,7 +48,7 @@ def check_state(data: bytes, contract: str) -> None:
     root = keccak(nodes[0])
     ours: object
     theirs: object
-    state = State(root, nodes, {CONTRACT: TokenSlot(CONTRACT, 2)})
+    state = WorldState(root, nodes, {CONTRACT: TokenSlot(CONTRACT, 2)})
     other = reference.State(root, nodes, {CONTRACT: reference.Slot(2)})
     try:
         ours = state.balance(HOLDER, contract), state.trie.unused

@@ -43,7 +43,7 @@ from tests.unit import import_lists
 from verifier import Misuse
 from verifier.bundle.history import BadHistory, read_history
 from verifier.bundle.json_text import parse_json
-from verifier.checks.inclusion import Balance
+from verifier.checks.inclusion import TypedBalance
 from verifier.format import wire
 from verifier.format.account import AccountError, canonical_account_id, canonical_name
 from verifier.format.keys import parse_public_key
@@ -292,9 +292,11 @@ def text_cases() -> Iterator[Case]:
             lambda data: reference_account.canonical_name(data.decode()),
         )
         yield Case(f"key, {name}", 1 << 16, make, lambda data: parse_public_key(data.decode()))
-        yield Case(f"balance, {name}", 1 << 16, make, lambda data: Balance.parse(data.decode()))
+        yield Case(
+            f"balance, {name}", 1 << 16, make, lambda data: TypedBalance.parse(data.decode())
+        )
     yield Case(
-        "balance, digits", 1 << 16, repeated(b"1"), lambda data: Balance.parse(data.decode())
+        "balance, digits", 1 << 16, repeated(b"1"), lambda data: TypedBalance.parse(data.decode())
     )
 
 

@@ -19,14 +19,15 @@ from api.database.engine import migrate, open_database
 from api.database.gate import Gate
 from api.settings import Settings
 from api.snapshots import tasks
+from api.snapshots.folder import ServedFolder
 from api.snapshots.instance import settle
 from api.snapshots.jobs import Queue
 from api.snapshots.operations import Operations
-from api.snapshots.sources import UPLOADS, read_draft
+from api.snapshots.sources import read_draft
 from api.snapshots.states import MOVING, Row, State
 from api.snapshots.worker import work
-from prover.keys import public_bytes, read_signing_key
-from prover.snapshot import ownership_messages
+from prover.files.keys import public_bytes, read_signing_key
+from prover.snapshot.make import ownership_messages
 from tests.service.exchange import LIST, TIME, Exchange, request
 
 # A server that has loaded all modules already forks a worker in milliseconds.
@@ -65,9 +66,9 @@ class Service:
         """Create a snapshot and bring its evidence; return its folder."""
         self.operations.create("main", exchange.source, request(snapshot_id, time))
         folder = self.operations.folder(snapshot_id)
-        (folder / UPLOADS).mkdir()
-        (folder / UPLOADS / LIST).write_bytes(evidence(exchange, folder, short_by))
-        return folder
+        folder.uploads.mkdir()
+        (folder.uploads / LIST).write_bytes(evidence(exchange, folder.path, short_by))
+        return folder.path
 
     def rest(self, snapshot_id: str = "one") -> Row:
         """Wait until no worker is at a snapshot; return it."""
@@ -110,7 +111,7 @@ class Service:
 
 def evidence(exchange: Exchange, folder: Path, short_by: int = 0) -> bytes:
     """Return the signed list of a drafted snapshot."""
-    config = read_draft(folder)
+    config = read_draft(ServedFolder(folder))
     key = public_bytes(read_signing_key(config.signing_key))
     return exchange.evidence(ownership_messages(config, key), short_by)
 

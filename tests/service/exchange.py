@@ -7,10 +7,10 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
-from api.snapshots.sources import Block, Request
+from api.snapshots.sources import Block, NewSnapshot
 from prover.assets.lists import EVIDENCE_COLUMNS
 from prover.assets.signing import sign_eip191
-from prover.keys import make_keys
+from prover.files.keys import make_keys
 from tests.e2e.exchange import LONG
 from verifier.format.units import KNOWN_UNITS
 
@@ -84,6 +84,6 @@ path = "{LIST}"
     return Exchange(folder, accounts * SECRET_NUMBER)
 
 
-def request(snapshot_id: str, time: int = TIME) -> Request:
+def request(snapshot_id: str, time: int = TIME) -> NewSnapshot:
     """Return what differs from one snapshot to the next."""
-    return Request(snapshot_id, time, BLOCKS)
+    return NewSnapshot(snapshot_id, time, BLOCKS)

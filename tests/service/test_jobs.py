@@ -17,9 +17,9 @@ import pytest
 
 from api.errors import Busy, Superseded, WrongState
 from api.snapshots import preflight
-from api.snapshots.sources import UPLOADS, read_draft, slots
+from api.snapshots.folder import ServedFolder
+from api.snapshots.sources import read_draft, slots
 from api.snapshots.states import State
-from api.snapshots.tasks import SHORTFALL
 from api.snapshots.uploads import accept
 from prover.errors import ProverError
 from tests.e2e.exchange import files
@@ -234,7 +234,7 @@ def test_short_assets_then_enough(tmp_path: Path) -> None:
         service.operations.start("one")
         row = service.rest()
         assert (row.state, row.detail, row.manifest) == (State.SHORT, None, None)
-        told = folder / SHORTFALL
+        told = ServedFolder(folder).shortfall
         assert "ETH by 0.000001, USDT by 0.000001" in told.read_text()
         assert told.stat().st_mode & 0o077 == 0
         service.operations.resume("one")
@@ -260,7 +260,7 @@ def test_a_refused_signature_is_named_and_can_be_replaced(
     ):
         folder = service.draft(exchange)
         signed = evidence(exchange, folder)
-        replace_last_signature(folder / UPLOADS / LIST, signed)
+        replace_last_signature(ServedFolder(folder).uploads / LIST, signed)
         service.operations.start("one")
         row = service.rest()
         assert row.state is State.FAILED
@@ -279,10 +279,10 @@ def replace_last_signature(file: Path, signed: bytes) -> None:
 
 def replace_list(service: Service, folder: Path, data: bytes) -> None:
     """Upload a list anew."""
-    config = read_draft(folder)
+    config = read_draft(ServedFolder(folder))
     file = folder / LIST
     file.write_bytes(data)
-    accept(service.database, "one", folder, file, slots(config)[LIST])
+    accept(service.database, "one", ServedFolder(folder), file, slots(config)[LIST])
 
 
 def test_what_was_proven_and_erased_keeps_nothing_from_following(tmp_path: Path) -> None:

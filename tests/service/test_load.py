@@ -7,7 +7,7 @@ from operator import eq
 from pathlib import Path
 
 from benches.http_load import Exchange, put_load
-from prover.packages import Packager
+from prover.snapshot.packages import Packager
 from tests.e2e.identity_provider import Key, claims, key_set
 from tests.e2e.service import running
 from tests.service.exchange import LATER, make_exchange

@@ -18,7 +18,7 @@ from api.http.problems import problem_of
 from api.settings import LimitSettings
 from api.snapshots import watch
 from api.snapshots.states import Row, State
-from prover.statement import read_statement
+from prover.config.announcement import read_announcement
 from tests.e2e.exchange import files
 from tests.e2e.service import running
 from tests.e2e.test_service_limits import until
@@ -222,11 +222,11 @@ def test_what_is_signed_is_what_the_command_says(
     _, challenge = operator("GET", f"/{drafted}/challenge")
     lines = challenge["messages"]["ethereum"].split("\n")
     assert lines[:5] == ["assay/v1/ownership", exchange.key, "Börse", drafted, "ethereum"]
-    statement = operator.send("GET", f"/{drafted}/statement")
-    assert statement.headers["content-type"] == "application/vnd.msgpack"
-    path = operator.service.folder / "statement"
-    path.write_bytes(statement.body)
-    stated = read_statement(path)
+    announced = operator.send("GET", f"/{drafted}/announcement")
+    assert announced.headers["content-type"] == "application/vnd.msgpack"
+    path = operator.service.folder / "announcement"
+    path.write_bytes(announced.body)
+    stated = read_announcement(path)
     assert (stated.snapshot_id, stated.time) == (drafted, TIME)
     assert stated.chains[0].hash == bytes.fromhex(BLOCKS["ethereum"].hash)
 

@@ -12,21 +12,22 @@ from coincurve import PrivateKey
 
 from api.errors import EvidenceRefused, Taken
 from api.snapshots import preflight
-from api.snapshots.sources import UPLOADS, read_draft, slots
+from api.snapshots.folder import ServedFolder
+from api.snapshots.sources import read_draft, slots
 from api.snapshots.states import State
 from api.snapshots.uploads import accept
 from prover import clock
-from prover.assets.hidden import Place, hide_keys
+from prover.config.announcement import announce
 from prover.errors import ProverError
-from prover.keys import (
+from prover.files.keys import (
     MASTER_KEY_FILE,
     SIGNING_KEY_FILE,
     make_keys,
     public_bytes,
     read_signing_key,
 )
-from prover.snapshot import ownership_messages
-from prover.statement import state
+from prover.hidden.make import SetUnit, hide_keys
+from prover.snapshot.make import ownership_messages
 from tests.e2e.exchange import edit
 from tests.service.dying import Service, evidence
 from tests.service.exchange import LATER, LIST, TIME, Exchange, make_exchange
@@ -47,7 +48,7 @@ def service(tmp_path: Path) -> Iterator[Service]:
 
 def signed(exchange: Exchange, folder: Path, change: Callable[[str], str]) -> bytes:
     """Return a list whose wallets signed a message that is a little different."""
-    config = read_draft(folder)
+    config = read_draft(ServedFolder(folder))
     key = public_bytes(read_signing_key(config.signing_key))
     messages = ownership_messages(config, key)
     return exchange.evidence({chain: change(text) for chain, text in messages.items()})
@@ -58,7 +59,13 @@ def refusal(service: Service, folder: Path, data: bytes, name: str = LIST) -> st
     file = folder / name
     file.write_bytes(data)
     with pytest.raises(EvidenceRefused) as refused:
-        accept(service.database, folder.name, folder, file, slots(read_draft(folder))[name])
+        accept(
+            service.database,
+            folder.name,
+            ServedFolder(folder),
+            file,
+            slots(read_draft(ServedFolder(folder)))[name],
+        )
     assert str(folder) not in str(refused.value)
     return str(refused.value)
 
@@ -78,10 +85,10 @@ def test_a_list_that_signs_something_else_is_refused_at_the_upload(
     service: Service, exchange: Exchange, change: Callable[[str], str]
 ) -> None:
     folder = service.draft(exchange)
-    before = (folder / UPLOADS / LIST).read_bytes()
+    before = (ServedFolder(folder).uploads / LIST).read_bytes()
     detail = refusal(service, folder, signed(exchange, folder, change))
     assert detail.startswith(f"{LIST}: row 2, column signature: ")
-    assert (folder / UPLOADS / LIST).read_bytes() == before
+    assert (ServedFolder(folder).uploads / LIST).read_bytes() == before
 
 
 def one_wrong(exchange: Exchange, folder: Path) -> bytes:
@@ -102,11 +109,11 @@ def test_signatures_of_another_list_are_waited_for(service: Service, exchange: E
     folder = service.draft(exchange)
     head, first, second, end = evidence(exchange, folder).split(b"\r\n")
     unsigned = re.sub(rb",eip191,.*", b",,", second)
-    asked = slots(read_draft(folder))
+    asked = slots(read_draft(ServedFolder(folder)))
     for name, rows in ((LIST, [head, first, unsigned, end]), ("more.csv", [head, end])):
         file = folder / name
         file.write_bytes(b"\r\n".join(rows))
-        accept(service.database, "one", folder, file, asked[name])
+        accept(service.database, "one", ServedFolder(folder), file, asked[name])
     with pytest.raises(EvidenceRefused) as refused:
         service.operations.start("one")
     assert str(refused.value).startswith(f"{LIST}: row 3, column signature: missing")
@@ -135,12 +142,12 @@ def test_hidden_keys_of_another_snapshot_are_refused_at_the_upload(
     made = {}
     for name in ("one", "two"):
         folder = service.draft(exchange, name)
-        config = read_draft(folder)
+        config = read_draft(ServedFolder(folder))
         key = public_bytes(read_signing_key(config.signing_key))
         statement = tmp_path / f"{name}.statement"
-        statement.write_bytes(wire.write_record(state(config, key)))
+        statement.write_bytes(wire.write_record(announce(config, key)))
         made[name], opening = tmp_path / f"{name}.set", tmp_path / f"{name}.opening"
-        place = Place("ETH", "ethereum", "", ("account",))
+        place = SetUnit("ETH", "ethereum", "", ("account",))
         hide_keys(
             statement, tmp_path / "list.csv", tmp_path / "private", place, made[name], opening
         )
@@ -148,7 +155,13 @@ def test_hidden_keys_of_another_snapshot_are_refused_at_the_upload(
     assert "a verifier would reject this" in detail
     file = folder / "eth.set"
     file.write_bytes(made["two"].read_bytes())
-    accept(service.database, "two", folder, file, slots(read_draft(folder))["eth.set"])
+    accept(
+        service.database,
+        "two",
+        ServedFolder(folder),
+        file,
+        slots(read_draft(ServedFolder(folder)))["eth.set"],
+    )
 
 
 @pytest.mark.parametrize("bound", ["CHECK_SECONDS", "MAX_BYTES"])
@@ -157,7 +170,7 @@ def test_what_takes_long_is_left_to_the_job(
 ) -> None:
     monkeypatch.setattr(preflight, bound, -1)
     folder = service.draft(exchange)
-    (folder / UPLOADS / LIST).write_bytes(one_wrong(exchange, folder))
+    (ServedFolder(folder).uploads / LIST).write_bytes(one_wrong(exchange, folder))
     assert service.operations.start("one").state in (State.QUEUED, State.PROVING)
     assert service.operations.cancel("one").state is State.CANCELLED
 
@@ -252,7 +265,7 @@ def test_what_is_frozen_is_not_looked_at_again(service: Service, exchange: Excha
     service.operations.start("one")
     service.worker(die_at="after proving ETH").join()
     (exchange.folder / "ledger.csv").unlink()
-    (folder / UPLOADS / LIST).write_bytes(b"")
+    (ServedFolder(folder).uploads / LIST).write_bytes(b"")
     service.operations.cancel("one")
     with service.working():
         assert service.rest().state is State.CANCELLED

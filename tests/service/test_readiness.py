@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from prover.storage import locked
+from prover.files.storage import locked
 from tests.e2e.service import Service, running
 from tests.e2e.test_service_limits import until
 from tests.service.conftest import NewDatabase

@@ -7,12 +7,11 @@ from pathlib import Path
 import pytest
 
 from api.errors import EvidenceMissing, EvidenceRefused
+from api.snapshots.folder import ServedFolder
 from api.snapshots.sources import (
-    DRAFT,
-    UPLOADS,
     Block,
-    Kind,
-    Request,
+    FileKind,
+    NewSnapshot,
     Slot,
     compose,
     read_draft,
@@ -21,8 +20,8 @@ from api.snapshots.sources import (
 from api.snapshots.states import State
 from api.snapshots.uploads import accept
 from prover.errors import ProverError
-from prover.keys import make_keys
-from prover.snapshot import discard_evidence
+from prover.files.keys import make_keys
+from prover.snapshot.make import discard_evidence
 from tests.e2e.exchange import edit
 from tests.service.dying import Service
 from tests.service.exchange import LATER, TIME, make_exchange, request
@@ -42,18 +41,18 @@ def test_paths_lead_to_the_source_or_to_uploads(source: Path, tmp_path: Path) ->
     folder.mkdir(parents=True)
     edit(source, 'code = "ETH"\n', 'code = "ETH"\nproofs = ["a.proof", "b.proof"]\n')
     source.write_text(source.read_text() + HIDDEN)
-    (folder / DRAFT).write_text(compose(source, request("one"), folder)[0])
-    config = read_draft(folder)
+    ServedFolder(folder).draft.write_text(compose(source, request("one"), ServedFolder(folder))[0])
+    config = read_draft(ServedFolder(folder))
     assert (config.snapshot_id, config.time) == ("one", TIME)
     assert config.signing_key == source.parent / "signing.pem"
     assert config.ledger.path == source.parent / "ledger.csv"  # type: ignore[union-attr]
-    assert config.evidence == (folder / UPLOADS / "wallets.csv",)
+    assert config.evidence == (ServedFolder(folder).uploads / "wallets.csv",)
     assert slots(config) == {
-        "wallets.csv": Slot("wallets.csv", Kind.LIST, ""),
-        "a.proof": Slot("a.proof", Kind.PROOF, "ETH"),
-        "b.proof": Slot("b.proof", Kind.PROOF, "ETH"),
-        "eth.set": Slot("eth.set", Kind.HIDDEN_SET, "ETH"),
-        "eth.opening": Slot("eth.opening", Kind.HIDDEN_OPENING, "ETH"),
+        "wallets.csv": Slot("wallets.csv", FileKind.LIST, ""),
+        "a.proof": Slot("a.proof", FileKind.PROOF, "ETH"),
+        "b.proof": Slot("b.proof", FileKind.PROOF, "ETH"),
+        "eth.set": Slot("eth.set", FileKind.HIDDEN_SET, "ETH"),
+        "eth.opening": Slot("eth.opening", FileKind.HIDDEN_OPENING, "ETH"),
     }
 
 
@@ -63,7 +62,7 @@ def test_paths_lead_to_the_source_or_to_uploads(source: Path, tmp_path: Path) ->
 def test_uploads_have_plain_names(source: Path, tmp_path: Path, name: str) -> None:
     edit(source, '"wallets.csv"', f'"{name}"')
     with pytest.raises(ProverError, match="plain name"):
-        compose(source, request("one"), tmp_path)
+        compose(source, request("one"), ServedFolder(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -74,31 +73,31 @@ def test_what_comes_with_requests_is_not_in_sources(
 ) -> None:
     source.write_text(f"{line}\n{source.read_text()}")
     with pytest.raises(ProverError, match=line.split()[0]):
-        compose(source, request("one"), tmp_path)
+        compose(source, request("one"), ServedFolder(tmp_path))
 
 
 @pytest.mark.parametrize("previous", ["first = true", 'manifest = "x"'])
 def test_the_predecessor_is_not_in_sources(source: Path, tmp_path: Path, previous: str) -> None:
     source.write_text(f"{source.read_text()}[previous]\n{previous}\n")
     with pytest.raises(ProverError, match="old_signing alone"):
-        compose(source, request("one"), tmp_path)
+        compose(source, request("one"), ServedFolder(tmp_path))
 
 
 def test_one_name_is_one_kind_of_file(source: Path, tmp_path: Path) -> None:
     source.write_text(source.read_text() + HIDDEN.replace("eth.opening", "wallets.csv"))
     with pytest.raises(ProverError, match=r"wallets\.csv: named as a hidden-opening and as a list"):
-        compose(source, request("one"), tmp_path)
+        compose(source, request("one"), ServedFolder(tmp_path))
 
 
 def test_values_of_requests_stay_values(source: Path, tmp_path: Path) -> None:
     hostile = 'x"\n[keys]\nsigning = "/etc/passwd"\n#'
     for asked in (
-        Request(hostile, TIME, request("one").blocks),
-        Request("one", TIME, {hostile: Block(7, "ab" * 32)}),
-        Request("one", TIME, {"ethereum": Block(7, hostile)}),
+        NewSnapshot(hostile, TIME, request("one").blocks),
+        NewSnapshot("one", TIME, {hostile: Block(7, "ab" * 32)}),
+        NewSnapshot("one", TIME, {"ethereum": Block(7, hostile)}),
     ):
         with pytest.raises(ProverError, match=r"snapshot_id|chain"):
-            compose(source, asked, tmp_path)
+            compose(source, asked, ServedFolder(tmp_path))
 
 
 def test_every_kind_of_file_is_parsed_before_it_stands(tmp_path: Path) -> None:
@@ -109,7 +108,7 @@ def test_every_kind_of_file_is_parsed_before_it_stands(tmp_path: Path) -> None:
     coins = b"address,txid,index,amount\na,%s,0,1\n"
     with Service(tmp_path / "service", f"sqlite:///{tmp_path / 'database'}") as service:
         folder = service.draft(exchange)
-        asked = slots(read_draft(folder))
+        asked = slots(read_draft(ServedFolder(folder)))
         for name, data, rule in (
             ("eth.proof", b"\x80", "eth.proof: not a file of proofs"),
             ("eth.coins", coins % b"xx", "eth.coins: row 2, column txid: not 64"),
@@ -119,13 +118,13 @@ def test_every_kind_of_file_is_parsed_before_it_stands(tmp_path: Path) -> None:
             file = tmp_path / name
             file.write_bytes(data)
             with pytest.raises(EvidenceRefused) as refused:
-                accept(service.database, "one", folder, file, asked[name])
+                accept(service.database, "one", ServedFolder(folder), file, asked[name])
             assert str(refused.value).startswith(rule)
-            assert not (folder / UPLOADS / name).exists()
+            assert not (ServedFolder(folder).uploads / name).exists()
         file = tmp_path / "eth.coins"
         file.write_bytes(coins % (b"ab" * 32))
-        accept(service.database, "one", folder, file, asked["eth.coins"])
-        assert (folder / UPLOADS / "eth.coins").read_bytes() == coins % (b"ab" * 32)
+        accept(service.database, "one", ServedFolder(folder), file, asked["eth.coins"])
+        assert (ServedFolder(folder).uploads / "eth.coins").read_bytes() == coins % (b"ab" * 32)
         with pytest.raises(EvidenceMissing, match=r"eth\.proof, eth\.set, eth\.opening"):
             service.operations.start("one")
 
@@ -138,7 +137,7 @@ def test_evidence_is_not_changed_once_it_was_signed(tmp_path: Path) -> None:
         service.operations.start("one")
         with service.working():
             assert service.rest().state is State.PROVEN
-        config = read_draft(folder)
+        config = read_draft(ServedFolder(folder))
         (folder / "public").rename(folder / "public.partial")
         with pytest.raises(ProverError, match="was signed"):
             discard_evidence(config, folder)

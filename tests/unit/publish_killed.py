@@ -15,7 +15,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from prover.publish import publish
+from prover.publish.publish import publish
 
 STEPS = frozenset({"os.rename", "os.mkdir", "os.remove"})
 

@@ -26,7 +26,7 @@ from verifier.stateproof.rlp import (
     encode_string,
     integer,
 )
-from verifier.stateproof.state import State
+from verifier.stateproof.state import WorldState
 from verifier.stateproof.tokens import KNOWN_SLOTS, TokenSlot, storage_key
 from verifier.stateproof.trie import BadNode, MissingNode, Trie
 
@@ -156,7 +156,7 @@ def test_spoilt_nodes_are_the_same_fault_to_both_verifiers():
         for _ in range(400):
             spoilt = respelt(rng, nodes, rng.randrange(len(nodes)))
             root, table = keccak(spoilt[0]), {contract: TokenSlot(contract, 2)}
-            mine = outcome(State(root, spoilt, table), holder, asked)
+            mine = outcome(WorldState(root, spoilt, table), holder, asked)
             slots = {contract: reference.Slot(2)}
             theirs = outcome(reference.State(root, spoilt, slots), holder, asked)
             assert mine == theirs, f"seed {seed}"

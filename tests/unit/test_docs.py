@@ -17,7 +17,7 @@ from typer.main import get_command
 from api import commands
 from api.http.problems import ServiceCode
 from docs.pictures.draw import HERE, PICTURES
-from prover import cli
+from prover.commands import cli
 from prover.errors import Code as InputCode
 from verifier.commands.cli import main as verify
 from verifier.errors import Code

@@ -13,7 +13,7 @@ import yaml
 from coincurve import PublicKey
 from typer.testing import CliRunner
 
-from prover.cli import app
+from prover.commands.cli import app
 from prover.errors import ProverError
 from prover.imports.bitmex import import_bitmex
 from prover.imports.rows import Row, Status

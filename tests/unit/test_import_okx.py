@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from prover.cli import app
+from prover.commands.cli import app
 from prover.errors import ProverError
 from prover.imports import names
 from prover.imports.okx import import_okx
 from prover.imports.rows import Challenge, Challenges, Row, Status
-from prover.sample import HEIGHTS, make_sample
+from prover.sample.sample import HEIGHTS, make_sample
 from tests.unit import import_lists as lists
 from tests.unit.import_lists import COLUMNS, STATIC, TOTALS, account, line, okx_signature
 from verifier.format.units import KNOWN_UNITS

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from prover.config import parse_config
+from prover.config.snapshot_toml import parse_config
 from prover.errors import ProverError
 from prover.ledger import (
     CsvSource,

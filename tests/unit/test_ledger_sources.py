@@ -29,7 +29,6 @@ from prover.ledger import (
     WideColumns,
     csv_source,
     find_account,
-    frozen,
     ledger_digest,
     load_ledger,
     parquet_source,
@@ -39,6 +38,7 @@ from prover.ledger import (
     spool,
     sql_source,
 )
+from prover.ledger import saved as frozen
 from tests.unit.ledger_tables import KINDS, Table, connect, write_plain_csv, writer
 from verifier.format.account import IdType
 

@@ -16,7 +16,7 @@ import pytest
 import rlp
 
 from prover.assets.ethereum import read_proof
-from prover.cli import main as prover_main
+from prover.commands.cli import main as prover_main
 from spec.reference import ethereum as reference
 from spec.reference import ownership as reference_ownership
 from spec.reference.errors import UnsupportedError
@@ -28,7 +28,7 @@ from verifier.nodes.utxo_snapshot import UtxoSnapshot
 from verifier.ownership import OwnershipError, check_ownership, parse_address
 from verifier.ownership.addresses import ethereum_text
 from verifier.stateproof.header import parse_header
-from verifier.stateproof.state import State
+from verifier.stateproof.state import WorldState
 from verifier.stateproof.tokens import storage_key, token_slots
 
 SIGNET = bytes.fromhex("0a03cf40")
@@ -96,7 +96,7 @@ def test_ether_of_the_deposit_contract(mainnet: Path) -> None:
     root = bytes.fromhex(found["block"]["stateRoot"][2:])
     nodes = [bytes.fromhex(text[2:]) for text in found["proof"]["accountProof"]]
     held = int(found["proof"]["balance"], 16)
-    assert State(root, nodes, {}).balance(DEPOSITS, "") == held > 57_000_000 * 10**18
+    assert WorldState(root, nodes, {}).balance(DEPOSITS, "") == held > 57_000_000 * 10**18
     assert reference.State(root, nodes, {}).balance(DEPOSITS, "") == held
     with serve(captured(found["block"], found["proof"])) as url:
         node = EthereumRpc(url)
@@ -139,7 +139,7 @@ def test_usdc_of_its_issuer_is_collected_and_proved(
     assert (row["asset"], row["address"], int(row["amount"])) == ("USDC", holder, held)
     proof = read_proof(out.with_suffix(".proof"))
     header, account = parse_header(proof.header), bytes.fromhex(holder[2:])
-    state = State(header.state_root, proof.nodes, token_slots())
+    state = WorldState(header.state_root, proof.nodes, token_slots())
     other = reference.State(header.state_root, list(proof.nodes), reference.all_slots({}))
     assert state.balance(account, token) == other.balance(account, token) == held
     assert state.trie.unused == len(other.unused) == 0
@@ -157,7 +157,7 @@ def test_balances_of_usdt(mainnet: Path) -> None:
         nodes = [bytes.fromhex(text[2:]) for text in proof["proof"]]
         nodes += accounts.proof(contract)
         held = int(proof["value"], 16)
-        ours = State(accounts.root, nodes, token_slots())
+        ours = WorldState(accounts.root, nodes, token_slots())
         theirs = reference.State(accounts.root, nodes, reference.all_slots({}))
         assert ours.balance(account, USDT) == theirs.balance(account, USDT) == held > 0
         assert ours.trie.unused == len(theirs.unused) == 0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from prover.config import SnapshotConfig, SplitPolicy, parse_config
+from prover.config.snapshot_toml import SnapshotConfig, SplitPolicy, parse_config
 from prover.errors import ProverError
 from prover.ledger import CsvSource, LongColumns, SqlSource, WideColumns
 from prover.ledger.expect import Bounds, Expect

@@ -15,7 +15,7 @@ from prover.assets.evidence import build_evidence, evidence_total
 from prover.assets.lists import EVIDENCE_COLUMNS
 from prover.assets.messages import device_warnings
 from prover.assets.signing import sign_bip137_p2pkh, sign_bip322_simple_p2wpkh, sign_eip191
-from prover.config import AssetConfig, SplitPolicy
+from prover.config.snapshot_toml import AssetConfig, SplitPolicy
 from prover.errors import ProverError
 from verifier.format.wire import Evidence, Ratio, Unit, read_record
 

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from prover.errors import ProverError
-from prover.keys import (
+from prover.files.keys import (
     Signed,
     SigningLog,
     make_keys,

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from prover.config import AssetConfig, SplitPolicy
+from prover.config.snapshot_toml import AssetConfig, SplitPolicy
 from prover.errors import ProverError
 from prover.liabilities import leaves
 from prover.liabilities.capacity import choose_capacity

@@ -10,9 +10,9 @@ import pytest
 
 from prover.assets.evidence import build_evidence, evidence_total
 from prover.errors import ProverError
-from prover.keys import public_bytes, read_signing_key
-from prover.sample import PROFILES, make_sample
-from prover.snapshot import ownership_messages, read_config
+from prover.files.keys import public_bytes, read_signing_key
+from prover.sample.sample import PROFILES, make_sample
+from prover.snapshot.make import ownership_messages, read_config
 from tests.e2e.exchange import balances, files
 from verifier.format.account import canonical_account_id
 from verifier.format.units import KNOWN_UNITS

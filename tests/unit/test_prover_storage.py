@@ -12,7 +12,7 @@ from typing import BinaryIO
 import pytest
 
 from prover.errors import ProverError
-from prover.storage import create_private, fresh_file, fresh_folder, locked, rename_folder
+from prover.files.storage import create_private, fresh_file, fresh_folder, locked, rename_folder
 
 
 def write_half(file: BinaryIO) -> None:
@@ -73,7 +73,7 @@ def test_a_private_file_is_not_overwritten(tmp_path: Path) -> None:
 HOLD = """
 import sys
 from pathlib import Path
-from prover.storage import locked
+from prover.files.storage import locked
 with locked(Path(sys.argv[1]), "taken"):
     print("held", flush=True)
     sys.stdin.read()

@@ -14,8 +14,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from prover.errors import ProverError
-from prover.publish import publish
-from prover.targets import FolderTarget
+from prover.publish.publish import publish
+from prover.publish.targets import FolderTarget
 from tests.e2e.exchange import files
 from tests.unit.verifier_bundle import Bundle
 from verifier.bundle.history import Entry, History, read_history, write_history

@@ -11,7 +11,7 @@ from tests.unit.verifier_bundle import Bundle
 from verifier import Misuse, NotCompared, Rejected, check_inclusion
 from verifier.bundle.source import FolderSource
 from verifier.checks import inclusion
-from verifier.checks.inclusion import Amount, Balance
+from verifier.checks.inclusion import Amount, TypedBalance
 from verifier.format import wire
 from verifier.format.params import TreeShape, level_path
 
@@ -127,8 +127,8 @@ def test_amounts_are_exact():
         ("0.1", 0, 1),
         ("9" * 40 + "." + "9" * 40, 30, 10**70),
     ]:
-        assert Balance.parse(text).ledger_units(decimals) == units
-    assert Balance.parse(Decimal("15e-1")).ledger_units(8) == 150_000_000
+        assert TypedBalance.parse(text).ledger_units(decimals) == units
+    assert TypedBalance.parse(Decimal("15e-1")).ledger_units(8) == 150_000_000
     for units, decimals, text in [
         (0, 8, "0"),
         (1, 8, "0.00000001"),

@@ -41,7 +41,7 @@ from verifier.ownership import (
 )
 from verifier.ownership.contract import CONTRACT_FORMAT, contract_signature
 from verifier.stateproof.bitcoin_header import check_block_header
-from verifier.stateproof.state import State, check_amount, check_header
+from verifier.stateproof.state import WorldState, check_amount, check_header
 from verifier.stateproof.tokens import TokenSlot
 
 SUPPORTED_CHAINS = frozenset({"bitcoin", "ethereum"})
@@ -242,7 +242,7 @@ def _check_proofs(
             times[proof.chain] = check_block_header(asset.code, proof, block).time
         elif proof.chain == "ethereum":
             header = check_header(asset.code, proof, block)
-            state = State(header.state_root, proof.nodes, slots)
+            state = WorldState(header.state_root, proof.nodes, slots)
             _check_state(asset, evidence, owners, proof, state)
             times[proof.chain] = header.time
             proven.add(proof.chain)
@@ -258,7 +258,7 @@ def _check_state(
     evidence: Evidence,
     owners: Mapping[tuple[str, str], Address],
     proof: StateProof,
-    state: State,
+    state: WorldState,
 ) -> None:
     """Number 16 for one proof of state: rows, then hidden keys, then that no node is left over."""
     for at, row in enumerate(evidence.rows):

@@ -22,7 +22,7 @@ from verifier.format.levels import Level
 from verifier.format.params import POINT_BYTES
 from verifier.format.statement import Denomination, hidden_state
 from verifier.format.wire import Chain, HiddenSet, is_ascending
-from verifier.stateproof.state import State, proven_balance
+from verifier.stateproof.state import WorldState, proven_balance
 
 AMOUNT_BYTES = 16
 _BLOCK = 1 << 12
@@ -136,7 +136,7 @@ def check_argument(
         raise Rejected(Code(error.code), where, message) from None
 
 
-def check_proven(state: State, listed: HiddenSet, where: str) -> None:
+def check_proven(state: WorldState, listed: HiddenSet, where: str) -> None:
     """Check that the keys of a set hold exactly what it says, by the state of ethereum.
 
     Raises:

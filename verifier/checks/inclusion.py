@@ -48,7 +48,7 @@ _BALANCE = re.compile(r"([0-9]{1,40})(?:\.([0-9]{1,40}))?")
 
 
 @dataclass(frozen=True)
-class Balance:
+class TypedBalance:
     """A balance as the customer typed it: ``digits`` / 10^``scale``, exactly."""
 
     text: str
@@ -56,7 +56,7 @@ class Balance:
     scale: int
 
     @classmethod
-    def parse(cls, typed: str | Decimal) -> Balance:
+    def parse(cls, typed: str | Decimal) -> TypedBalance:
         """Read a decimal without sign or exponent, at most 40 digits on either side of the point.
 
         Raises:
@@ -87,7 +87,7 @@ class Amount:
     decimals: int
     counted: int
     parts: int
-    typed: Balance | None
+    typed: TypedBalance | None
 
     @property
     def counted_text(self) -> str:
@@ -100,7 +100,7 @@ class Amount:
         return self.typed is not None or self.parts == 0
 
 
-def parse_balances(balances: Mapping[str, str | Decimal]) -> dict[str, Balance]:
+def parse_balances(balances: Mapping[str, str | Decimal]) -> dict[str, TypedBalance]:
     """Read the balances that a customer typed, by asset code.
 
     Raises:
@@ -110,7 +110,7 @@ def parse_balances(balances: Mapping[str, str | Decimal]) -> dict[str, Balance]:
         raise Misuse("no balance was typed: give every asset that you hold")
     if not all(ASSET_CODE.fullmatch(code) for code in balances):
         raise Misuse("an asset's code is 1 to 16 of A-Z and 0-9")
-    return {code: Balance.parse(typed) for code, typed in balances.items()}
+    return {code: TypedBalance.parse(typed) for code, typed in balances.items()}
 
 
 def check_package(checked: CheckedManifest, data: bytes, account_id: str) -> PackageBody:
@@ -182,7 +182,7 @@ def check_leaves(
 
 
 def compare_balances(
-    checked: CheckedManifest, body: PackageBody, typed: Mapping[str, Balance]
+    checked: CheckedManifest, body: PackageBody, typed: Mapping[str, TypedBalance]
 ) -> tuple[Amount, ...]:
     """Compare what is counted with what was typed; return both for every asset of the manifest.
 

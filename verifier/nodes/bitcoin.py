@@ -25,7 +25,7 @@ Outpoint = tuple[bytes, int]  # transaction id as displayed, index
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class BitcoinRow:
     """A row of bitcoin: the numbers of asset and row, and what it says is there, in satoshi."""
 
     asset: int
@@ -77,7 +77,7 @@ def block_of(checked: CheckedManifest) -> Chain:
     raise CannotCheck(Code.CHECK_UNREADABLE, "the manifest names no block of bitcoin")
 
 
-def places(checked: CheckedManifest, evidence: Sequence[CheckedEvidence]) -> list[Place]:
+def places(checked: CheckedManifest, evidence: Sequence[CheckedEvidence]) -> list[BitcoinRow]:
     """Return the rows of the chain's own coin; those whose address lists coins come first."""
     found = []
     for at, (asset, holdings) in enumerate(zip(checked.manifest.assets, evidence, strict=True)):
@@ -88,7 +88,7 @@ def places(checked: CheckedManifest, evidence: Sequence[CheckedEvidence]) -> lis
                 amount = int.from_bytes(row.amount)
                 script = holding.address.script
                 where = f"{asset.code}, row {number}"
-                place = Place(at, number, where, row.address, script, amount)
+                place = BitcoinRow(at, number, where, row.address, script, amount)
                 found.append((row.address not in backed, place))
     return [place for _, place in sorted(found, key=lambda entry: entry[0])]
 
@@ -106,7 +106,7 @@ def hidden_places(
 
 
 def coins(
-    checked: CheckedManifest, evidence: Sequence[CheckedEvidence], among: Sequence[Place]
+    checked: CheckedManifest, evidence: Sequence[CheckedEvidence], among: Sequence[BitcoinRow]
 ) -> list[ListedCoin]:
     """Return all coins listed, each with its row ``among`` the places."""
     numbers = {(place.asset, place.address): number for number, place in enumerate(among)}
@@ -124,7 +124,7 @@ def coins(
 
 def confirmed(
     evidence: Sequence[CheckedEvidence],
-    rows: Iterable[Place],
+    rows: Iterable[BitcoinRow],
     sets: Iterable[HiddenPlace],
     why: str = "",
 ) -> list[CheckedEvidence]:

@@ -26,10 +26,10 @@ from verifier.checks.manifest import CheckedManifest
 from verifier.errors import CannotCheck, Code, Rejected
 from verifier.nodes.bitcoin import (
     CHAIN,
+    BitcoinRow,
     HiddenPlace,
     ListedCoin,
     Outpoint,
-    Place,
     block_of,
     coins,
     confirmed,
@@ -178,10 +178,10 @@ class BitcoinNode:
     def _ask(
         self,
         block: Tip,
-        among: Sequence[Place],
+        among: Sequence[BitcoinRow],
         listed: Sequence[ListedCoin],
         sets: Sequence[HiddenPlace],
-    ) -> tuple[list[Place], list[HiddenPlace], str]:
+    ) -> tuple[list[BitcoinRow], list[HiddenPlace], str]:
         """Return the rows and sets that are confirmed, and why others are not, if any."""
         self._check_block(block)
         found = _Found(block)
@@ -209,7 +209,7 @@ class BitcoinNode:
         return rows, known, found.why
 
     def _ask_coins(
-        self, found: _Found, among: Sequence[Place], listed: Sequence[ListedCoin]
+        self, found: _Found, among: Sequence[BitcoinRow], listed: Sequence[ListedCoin]
     ) -> list[ListedCoin]:
         """Ask for listed coins; return those that are spent now."""
         spent: list[ListedCoin] = []
@@ -225,7 +225,7 @@ class BitcoinNode:
         return spent
 
     def _ask_scripts(
-        self, found: _Found, others: Sequence[Place], sets: Sequence[HiddenPlace]
+        self, found: _Found, others: Sequence[BitcoinRow], sets: Sequence[HiddenPlace]
     ) -> None:
         """Ask for all that is unspent of the rows' scripts, and of the sets'."""
         scripts = [place.script for place in others]
@@ -247,7 +247,7 @@ class BitcoinNode:
             raise Rejected(Code.CHAIN_WRONG_BLOCK, "bitcoin", message)
 
     def _check_coins(
-        self, block: Tip, among: Sequence[Place], listed: Sequence[ListedCoin]
+        self, block: Tip, among: Sequence[BitcoinRow], listed: Sequence[ListedCoin]
     ) -> tuple[Tip, list[ListedCoin]]:
         """Return the coins that are spent at a tip, and that tip."""
         tip, outputs = self._rpc.outputs([coin.outpoint for coin in listed])
@@ -304,7 +304,7 @@ class BitcoinNode:
 
 
 def _check_spent(
-    among: Sequence[Place], coins_: Sequence[ListedCoin], since: _SpentSince | None
+    among: Sequence[BitcoinRow], coins_: Sequence[ListedCoin], since: _SpentSince | None
 ) -> set[int]:
     """Check that listed coins which are spent now were there; return the places left open."""
     if since is None:
@@ -318,7 +318,7 @@ def _check_spent(
     return set()
 
 
-def _known_rows(found: _Found, rows: Iterable[Place], *, is_decided: bool) -> list[Place]:
+def _known_rows(found: _Found, rows: Iterable[BitcoinRow], *, is_decided: bool) -> list[BitcoinRow]:
     """Return the rows whose addresses held enough; ``is_decided``: nothing else was there."""
     known = []
     false = []

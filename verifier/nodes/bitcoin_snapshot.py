@@ -15,10 +15,10 @@ from verifier.checks.holdings import CheckedEvidence
 from verifier.checks.manifest import CheckedManifest
 from verifier.errors import CannotCheck, Code, Rejected
 from verifier.nodes.bitcoin import (
+    BitcoinRow,
     HiddenPlace,
     ListedCoin,
     Outpoint,
-    Place,
     block_of,
     coins,
     confirmed,
@@ -92,7 +92,7 @@ def _remarks(height: int, highest: int) -> list[str]:
     ]
 
 
-def _check_rows(among: Sequence[Place], totals: Sequence[int]) -> None:
+def _check_rows(among: Sequence[BitcoinRow], totals: Sequence[int]) -> None:
     short = [
         place
         for place, total in zip(among, totals[: len(among)], strict=True)

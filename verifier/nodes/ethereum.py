@@ -35,7 +35,7 @@ from verifier.ownership.contract import MAGIC_VALUE, contract_signature, validit
 from verifier.ownership.recovery import eip191_digest
 from verifier.stateproof.header import FIELDS, Header, is_number, parse_header
 from verifier.stateproof.rlp import BadRlp, encode_integer, encode_list, encode_string
-from verifier.stateproof.state import NATIVE, UNKNOWN_SLOT, State
+from verifier.stateproof.state import NATIVE, UNKNOWN_SLOT, WorldState
 from verifier.stateproof.tokens import TokenSlot, storage_key, token_slots
 from verifier.stateproof.trie import BadNode, MissingNode
 
@@ -144,13 +144,15 @@ class EthereumRpc:
         account: bytes,
         contract: str,
         slots: Mapping[str, TokenSlot],
-    ) -> tuple[int, State]:
+    ) -> tuple[int, WorldState]:
         """Return an account's balance as proved under a header, and the state that proves it.
 
         Raises:
             CannotTell: as for `nodes`, or the proof does not fit the block.
         """
-        state = State(header.state_root, self.nodes(header.number, account, contract, slots), slots)
+        state = WorldState(
+            header.state_root, self.nodes(header.number, account, contract, slots), slots
+        )
         try:
             return state.balance(account, contract), state
         except (MissingNode, BadNode, BadRlp):

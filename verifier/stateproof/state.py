@@ -31,7 +31,7 @@ class _Account:
     storage_root: bytes
 
 
-class State:
+class WorldState:
     """The accounts under a state root, as far as the ``nodes`` reach; ``slots`` by contract."""
 
     def __init__(
@@ -92,7 +92,7 @@ def check_header(code: str, proof: StateProof, block: Chain | None) -> Header:
     return header
 
 
-def check_amount(state: State, row: Row, account: bytes, where: str) -> None:
+def check_amount(state: WorldState, row: Row, account: bytes, where: str) -> None:
     """Check that an account holds at least what its row says.
 
     Raises:
@@ -104,7 +104,7 @@ def check_amount(state: State, row: Row, account: bytes, where: str) -> None:
         raise Rejected(Code.PROOF_AMOUNT_TOO_LARGE, where, "less is proved than the row counts")
 
 
-def proven_balance(state: State, contract: str, account: bytes, where: str) -> int:
+def proven_balance(state: WorldState, contract: str, account: bytes, where: str) -> int:
     """Return an account's balance in base units, or reject what should prove it.
 
     Raises:

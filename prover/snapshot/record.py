@@ -15,10 +15,10 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import native
-from prover.config import SnapshotConfig
+from prover.config.snapshot_toml import SnapshotConfig
 from prover.errors import ProverError
-from prover.keys import public_bytes, read_signing_key
-from prover.storage import fresh_file
+from prover.files.keys import public_bytes, read_signing_key
+from prover.files.storage import fresh_file
 from verifier.checks.manifest import rotation_body
 from verifier.format import wire
 from verifier.format.keys import is_signed, sign
@@ -42,7 +42,7 @@ class Frozen:
     """``snapshot.msgpack`` of the private folder.
 
     before: the room of the previous manifest's assets; master_key: its SHA-256; previous: the
-    previous manifest's digest, or zeros; signing_key: the path, for `prover.packages`; toml: its
+    previous manifest's digest, or zeros; signing_key: the path, for `packages`; toml: its
     SHA-256; version: the prover's.
     """
 

@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from prover.errors import ProverError
-from prover.storage import create_private, locked, sync_file
+from prover.files.storage import create_private, locked, sync_file
 from verifier.format.keys import public_key_text
 
 MASTER_KEY_BYTES = 32

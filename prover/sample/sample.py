@@ -31,9 +31,9 @@ from prover.assets.signing import (
     sign_eip191,
 )
 from prover.errors import ProverError
-from prover.keys import PUBLIC_KEY_FILE, public_bytes, write_keys
-from prover.snapshot import ownership_messages, read_config
-from prover.storage import naming
+from prover.files.keys import PUBLIC_KEY_FILE, public_bytes, write_keys
+from prover.files.storage import naming
+from prover.snapshot.make import ownership_messages, read_config
 from verifier.format.times import utc_seconds
 from verifier.format.units import KNOWN_UNITS
 from verifier.nodes.bitcoin import CHAIN as BITCOIN

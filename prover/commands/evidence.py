@@ -20,8 +20,8 @@ from prover.assets.ethereum import (
     read_addresses,
     write_collected,
 )
+from prover.commands.progress import shown_progress
 from prover.errors import ProverError
-from prover.progress import shown_progress
 from verifier.checks.policy import is_account
 from verifier.errors import CannotCheck, Misuse
 from verifier.format.params import ASSET_CODE

@@ -35,13 +35,18 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from prover.assets.evidence import evidence_total
 from prover.assets.hidden import Opened
-from prover.bundle import Balance, signing_keys, write_bundle
 from prover.clock import check_time
-from prover.config import AssetConfig, SnapshotConfig, parse_config
+from prover.config.snapshot_toml import AssetConfig, SnapshotConfig, parse_config
 from prover.errors import AssetsShort, ProverError
-from prover.frozen import Frozen, freeze
-from prover.inputs import Inputs, Witness
-from prover.keys import SigningLog, read_master_key, read_signing_key
+from prover.files.keys import SigningLog, read_master_key, read_signing_key
+from prover.files.storage import (
+    discard_folder,
+    fresh_file,
+    fresh_folder,
+    locked,
+    naming,
+    rename_folder,
+)
 from prover.ledger import Ledger, load_ledger
 from prover.ledger.summary import Previous, load_summary
 from prover.liabilities.derivation import derive, snapshot_key
@@ -53,25 +58,17 @@ from prover.liabilities.leaves import (
     write_account_keys,
     write_openings,
 )
-from prover.liabilities.pages import Root, Tree, prove_tree
+from prover.liabilities.pages import Root, TreeSecrets, prove_tree
 from prover.progress import Progress, Silent
-from prover.storage import (
-    discard_folder,
-    fresh_file,
-    fresh_folder,
-    locked,
-    naming,
-    rename_folder,
-)
+from prover.snapshot.bundle import ProvenAsset, signing_keys, write_bundle
+from prover.snapshot.folder import SnapshotFolder
+from prover.snapshot.inputs import Inputs, Witness
+from prover.snapshot.record import Frozen, freeze
 from verifier.format import wire
 from verifier.format.keys import public_key_text
 from verifier.format.params import MANIFEST_PATH, SNAPSHOT_ID, TreeShape
 from verifier.format.statement import context, manifest_digest, page_state
 from verifier.ownership import ownership_message
-
-PUBLIC, PUBLIC_PARTIAL, PRIVATE = "public", "public.partial", "private"
-RECORD, LEDGER, ACCOUNT_KEYS, OPENINGS = "snapshot.msgpack", "ledger", "keys", "openings"
-EVIDENCE, SUMMARY = "evidence", "summary.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +88,7 @@ class _Work:
     config: SnapshotConfig
     frozen: Frozen
     context: bytes
-    private: Path
-    partial: Path
+    folder: SnapshotFolder
     jobs: int
     progress: Progress
 
@@ -139,7 +135,7 @@ def previous_summary(config: SnapshotConfig, out: Path | None = None) -> Previou
     folders = [manifest.parent.parent]
     if out is not None and SNAPSHOT_ID.fullmatch(before):
         folders.append(out.with_name(before))
-    paths = [folder / PRIVATE / SUMMARY for folder in folders]
+    paths = [SnapshotFolder(folder).summary for folder in folders]
     path = next((path for path in paths if path.exists()), paths[0])
     try:
         summary = load_summary(path)
@@ -176,30 +172,29 @@ def make_snapshot(
     if not allow_future:
         check_time(config.time, f"{file}: time")
     signing, master = read_signing_key(config.signing_key), read_master_key(config.master_key)
-    private, public = out / PRIVATE, out / PUBLIC
+    folder = SnapshotFolder(out)
     out.mkdir(parents=True, exist_ok=True)
     with _private_by_default(), naming(out):
-        private.mkdir(exist_ok=True)
+        folder.private.mkdir(exist_ok=True)
         # 1
-        with locked(private / "lock", f"{out}: another run is at work here"):
+        with locked(folder.lock, f"{out}: another run is at work here"):
             # 2
-            frozen = _begin(private, public, config, toml, signing, master)
+            frozen = _begin(folder, config, toml, signing, master)
             work = _Work(
                 config,
                 frozen,
                 context(frozen.public_key, config.exchange, config.snapshot_id, config.time),
-                private,
-                out / PUBLIC_PARTIAL,
+                folder,
                 jobs,
                 progress or Silent(),
             )
             inputs = _inputs(work, previous_summary(config, out), witness)
             inputs.tell_changes()
-            if public.exists():
+            if folder.bundle.exists():
                 if inputs.ledger.exists():
                     inputs.tell_ledger(load_ledger(inputs.ledger))
-                digest = manifest_digest((public / MANIFEST_PATH).read_bytes())
-                return Snapshot(public, config.snapshot_id, digest, made=False)
+                digest = manifest_digest((folder.bundle / MANIFEST_PATH).read_bytes())
+                return Snapshot(folder.bundle, config.snapshot_id, digest, made=False)
             # 3, 4
             ledger, digest_of_ledger = inputs.freeze_ledger()
             evidence, openings = inputs.freeze_evidence()
@@ -213,15 +208,15 @@ def make_snapshot(
             work.progress.stage("deriving keys and openings", None)
             accounts = _write_account_keys(work, ledger, key)
             balances = [
-                Balance(asset, shape.capacity, root, evidence[asset.code], openings[asset.code])
+                ProvenAsset(asset, shape.capacity, root, evidence[asset.code], openings[asset.code])
                 for asset, shape, root in _prove_liabilities(work, ledger, accounts, key, secret)
             ]
             # 8
-            digest = write_bundle(work.partial, config, frozen, signing, secret, balances)
+            digest = write_bundle(folder.unfinished, config, frozen, signing, secret, balances)
             # 9
-            _open_to_readers(work.partial)
-            rename_folder(work.partial, public)
-    return Snapshot(public, config.snapshot_id, digest, made=True)
+            _open_to_readers(folder.unfinished)
+            rename_folder(folder.unfinished, folder.bundle)
+    return Snapshot(folder.bundle, config.snapshot_id, digest, made=True)
 
 
 def check_unsigned(config: SnapshotConfig) -> None:
@@ -255,33 +250,31 @@ def discard_evidence(config: SnapshotConfig, out: Path) -> None:
     Raises:
         ProverError: a manifest was signed over it, or a run is at work.
     """
-    private = out / PRIVATE
-    if not private.exists():
+    folder = SnapshotFolder(out)
+    if not folder.private.exists():
         return
-    with locked(private / "lock", f"{out}: another run is at work here"):
+    with locked(folder.lock, f"{out}: another run is at work here"):
         if SigningLog(config.signing_key).digest_of(config.snapshot_id) is not None:
             raise ProverError(
                 f"snapshot {config.snapshot_id}: a manifest over its evidence was signed"
             )
-        discard_folder(private / EVIDENCE)
+        discard_folder(folder.evidence)
 
 
 def _begin(
-    private: Path,
-    public: Path,
+    folder: SnapshotFolder,
     config: SnapshotConfig,
     toml: bytes,
     signing: Ed25519PrivateKey,
     master: bytes,
 ) -> Frozen:
     """Return the folder's record; begin one only where that can lead to a signature."""
-    record = private / RECORD
-    if not record.exists():
-        if public.exists():
-            raise ProverError(f"{public} exists already; nothing is overwritten")
+    if not folder.record.exists():
+        if folder.bundle.exists():
+            raise ProverError(f"{folder.bundle} exists already; nothing is overwritten")
         check_unsigned(config)
-    untouched = not (private / LEDGER).exists()
-    frozen = freeze(record, config, toml, signing, master, replaceable=untouched)
+    untouched = not folder.is_ledger_frozen
+    frozen = freeze(folder.record, config, toml, signing, master, replaceable=untouched)
     check_follows(config, frozen.previous)
     return frozen
 
@@ -291,9 +284,9 @@ def _inputs(work: _Work, previous: Previous, witness: Witness | None) -> Inputs:
         config=work.config,
         public_key=work.frozen.public_key,
         messages=ownership_messages(work.config, work.frozen.public_key),
-        ledger=work.private / LEDGER,
-        evidence=work.private / EVIDENCE,
-        summary=work.private / SUMMARY,
+        ledger=work.folder.ledger,
+        evidence=work.folder.evidence,
+        summary=work.folder.summary,
         previous=previous,
         jobs=work.jobs,
         progress=work.progress,
@@ -355,7 +348,7 @@ def _parameters(work: _Work) -> bytes:
 
 def _write_account_keys(work: _Work, ledger: Ledger, key: bytes) -> Accounts:
     """Return the accounts with their keys, which are written if they are not there."""
-    path = work.private / ACCOUNT_KEYS
+    path = work.folder.account_keys
     if not path.exists():
         with fresh_file(path) as file:
             write_account_keys(file, key, ledger.ids, ledger.offsets, work.jobs)
@@ -387,7 +380,7 @@ def _write_openings(
     work: _Work, asset: AssetConfig, ledger: Ledger, accounts: Accounts, key: bytes
 ) -> Leaves:
     """Return the leaves of one asset; write its openings if they are not there."""
-    code, folder = asset.code, work.private / OPENINGS / asset.code
+    code, folder = asset.code, work.folder.openings(asset.code)
     if not folder.exists():
         folder.parent.mkdir(exist_ok=True)
         with fresh_folder(folder) as partial:
@@ -406,15 +399,15 @@ def _prove_pages(
     shape = TreeShape(len(leaves) // page_size, page_size)
     entries = sum(shape.entries(level) for level in range(shape.levels))
     work.progress.stage(f"proving {code}", entries)
-    public, records = work.partial / "pages" / code, work.private / "records" / code
+    public, records = work.folder.unfinished_pages(code), work.folder.records(code)
     for made in (public, records):
         made.mkdir(parents=True, exist_ok=True)
     state = page_state(work.context, code, asset.decimals, asset.units)
-    tree = Tree(state, secret, work.frozen.salt, shape)
+    tree = TreeSecrets(state, secret, work.frozen.salt, shape)
     root = prove_tree(tree, leaves, public, records, work.jobs, work.progress.advance)
     if root.value != ledger.totals[code]:
         raise ProverError(
-            f"{work.private / OPENINGS / code}: damaged: the parts do not add up to the ledger"
+            f"{work.folder.openings(code)}: damaged: the parts do not add up to the ledger"
         )
     return shape, root
 

@@ -15,8 +15,10 @@ from typing import Protocol
 
 from prover.assets.evidence import Backing, build_evidence
 from prover.assets.hidden import Opened, check_hidden, load_hidden
-from prover.config import SnapshotConfig
+from prover.config.announcement import announce
+from prover.config.snapshot_toml import SnapshotConfig
 from prover.errors import ProverError
+from prover.files.storage import fresh_folder
 from prover.ledger import (
     Ledger,
     LedgerAsset,
@@ -29,8 +31,6 @@ from prover.ledger import (
 from prover.ledger.expect import check_expected
 from prover.ledger.summary import Previous, Summary, save_summary, summarise
 from prover.progress import Progress
-from prover.statement import state
-from prover.storage import fresh_folder
 from verifier.format import wire
 
 OPENED = ".openings"  # what hidden sets open to, beside the evidence
@@ -183,7 +183,7 @@ def gather_evidence(
         blocks=config.chains,
         headers=config.headers,
     )
-    stated = state(config, public_key)
+    stated = announce(config, public_key)
     for asset in config.assets:
         check_hidden(stated, asset, wire.read_record(wire.Evidence, files[asset.code]))
     return files, openings

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from prover.assets.lists import write_evidence_rows
+from prover.files.keys import public_bytes, read_signing_key
 from prover.imports.rows import (
     Challenge,
     Challenges,
@@ -20,8 +21,7 @@ from prover.imports.rows import (
     shown,
     totals,
 )
-from prover.keys import public_bytes, read_signing_key
-from prover.snapshot import ownership_messages, read_config
+from prover.snapshot.make import ownership_messages, read_config
 
 SOME_FAILED = 3
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import unquote
 
 from prover.errors import ProverError
-from prover.storage import fresh_file, locked, sync_file
+from prover.files.storage import fresh_file, locked, sync_file
 from verifier.bundle.history import HISTORY_PATH
 
 if TYPE_CHECKING:

@@ -17,10 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from prover.errors import Code
+from prover.files.storage import fresh_folder
 from prover.ledger.errors import Fault, LedgerError
 from prover.ledger.ledger import AssetTally, Ledger, Tally
 from prover.ledger.source import LedgerAsset
-from prover.storage import fresh_folder
 
 FORMAT: Final = "assay/v1/frozen-ledger"
 

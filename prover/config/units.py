@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from prover.config import AssetConfig
+from prover.config.snapshot_toml import AssetConfig
 from prover.errors import ProverError
 from verifier.checks.policy import Policy
 from verifier.format import wire

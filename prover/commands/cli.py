@@ -17,25 +17,26 @@ from typing import Annotated, Any
 
 import typer
 
-from prover import cli_evidence, cli_hidden, cli_import, cli_ledger
 from prover.assets.messages import device_warnings, digest_of
-from prover.cli_ledger import Shown
+from prover.commands import evidence as cli_evidence
+from prover.commands import hidden as cli_hidden
+from prover.commands import imports as cli_import
+from prover.commands import ledger as cli_ledger
+from prover.commands.ledger import Shown
+from prover.commands.progress import shown_progress
+from prover.config.announcement import announce
+from prover.config.units import read_manifest, unit_warning, unknown_units
 from prover.errors import AssetsShort, ProverError
-from prover.keys import make_keys, public_bytes, read_signing_key
-from prover.packages import INDEX, Packager, write_packages
-from prover.progress import shown_progress
-from prover.snapshot import (
-    PRIVATE,
-    PUBLIC,
-    SUMMARY,
+from prover.files.keys import make_keys, public_bytes, read_signing_key
+from prover.files.storage import create_private
+from prover.snapshot.folder import SnapshotFolder
+from prover.snapshot.make import (
     Snapshot,
     make_snapshot,
     ownership_messages,
     read_config,
 )
-from prover.statement import state
-from prover.storage import create_private
-from prover.units import read_manifest, unit_warning, unknown_units
+from prover.snapshot.packages import INDEX, Packager, write_packages
 from verifier.errors import Rejected
 from verifier.format import wire
 from verifier.format.account import escape
@@ -128,7 +129,7 @@ def challenge(
         Path | None,
         typer.Option("--out", metavar="DIR", help="Write the exact bytes to DIR/CHAIN.txt."),
     ] = None,
-    statement: Annotated[
+    announcement: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write what `assay hide-keys` needs of the snapshot."),
     ] = None,
@@ -137,8 +138,8 @@ def challenge(
     """Print, for each chain, the message to sign with every address."""
     snapshot, _ = read_config(config)
     key = public_bytes(read_signing_key(snapshot.signing_key))
-    if statement is not None:
-        statement.write_bytes(wire.write_record(state(snapshot, key)))
+    if announcement is not None:
+        announcement.write_bytes(wire.write_record(announce(snapshot, key)))
     messages = ownership_messages(snapshot, key)
     blocks = [
         f"--- {chain}, SHA-256 {digest_of(message)}\n{message}\n--- {len(message)} characters"
@@ -185,7 +186,7 @@ def prove(
     result["changes"] = list(shown.changes)
     if is_shown:
         result["ledger"] = shown.ledger
-    _print(as_json, result, _told(result, manifest, out / PRIVATE))
+    _print(as_json, result, _told(result, manifest, SnapshotFolder(out)))
 
 
 def _proved(snapshot: Snapshot, manifest: wire.Manifest, seconds: float) -> dict[str, Any]:
@@ -206,7 +207,7 @@ def _proved(snapshot: Snapshot, manifest: wire.Manifest, seconds: float) -> dict
     }
 
 
-def _told(result: dict[str, Any], manifest: wire.Manifest, private: Path) -> str:
+def _told(result: dict[str, Any], manifest: wire.Manifest, folder: SnapshotFolder) -> str:
     """Return the result of `prove` as lines for people."""
     if result["made"]:
         done = f"is proven, in {result['seconds']:.1f} s"
@@ -222,9 +223,11 @@ def _told(result: dict[str, Any], manifest: wire.Manifest, private: Path) -> str
     ]
     size = result["bundle_bytes"] / 1e6
     lines.append(f"bundle    {result['bundle']}, {size:.1f} MB: publish it unchanged")
-    lines.append(f"private   {private}: opens every balance; keep it, and keep it to yourself")
+    lines.append(
+        f"private   {folder.private}: opens every balance; keep it, and keep it to yourself"
+    )
     if "ledger" not in result:
-        lines.append(f"figures   {private / SUMMARY}: what the ledger holds")
+        lines.append(f"figures   {folder.summary}: what the ledger holds")
     lines.append(f"manifest  {result['manifest_digest']}")
     return "\n".join(lines) + _warning(result)
 
@@ -244,10 +247,10 @@ def publish(
     as_json: Json = False,
 ) -> None:
     """Publish a finished snapshot's bundle, or go on with it where an earlier run was cut off."""
-    from prover.publish import publish as publish_bundle
+    from prover.publish.publish import publish as publish_bundle
 
     with shown_progress() as progress:
-        done = publish_bundle(folder / PUBLIC, target, progress)
+        done = publish_bundle(SnapshotFolder(folder).bundle, target, progress)
     result = {
         "bytes": done.size,
         "files": done.files,
@@ -257,7 +260,7 @@ def publish(
         "snapshot_id": done.snapshot_id,
         "target": done.target,
     }
-    result["unknown_units"] = unknown_units(read_manifest(folder / PUBLIC))
+    result["unknown_units"] = unknown_units(read_manifest(SnapshotFolder(folder).bundle))
     said = "is published" if done.new else "was published before; everything is there"
     _print(
         as_json,
@@ -318,7 +321,7 @@ def sample(
     as_json: Json = False,
 ) -> None:
     """Make a sample exchange: ledger, throw-away keys, signed evidence, snapshot.toml."""
-    from prover.sample import make_sample
+    from prover.sample.sample import make_sample
 
     made = make_sample(out, accounts, assets.split(","), seed, insolvent=insolvent)
     result = {

@@ -8,14 +8,14 @@ from typing import Annotated
 
 import typer
 
-from prover.assets.hidden import Place, hide_keys
+from prover.hidden.make import SetUnit, hide_keys
 
 app = typer.Typer()
 
 
 @app.command("hide-keys")
 def hide(
-    statement: Annotated[Path, typer.Argument(metavar="STATEMENT", show_default=False)],
+    announcement: Annotated[Path, typer.Argument(metavar="ANNOUNCEMENT", show_default=False)],
     listed: Annotated[Path, typer.Argument(metavar="LIST", show_default=False)],
     private_keys: Annotated[Path, typer.Argument(metavar="PRIVATE_KEYS", show_default=False)],
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The set, to publish.")],
@@ -32,11 +32,12 @@ def hide(
 ) -> None:
     """Prove, once and offline, which sum the keys of PRIVATE_KEYS hold among all keys of LIST.
 
-    STATEMENT is from `assay challenge --statement`. LIST has the columns public_key (66 hex digits)
-    and amount (base units, over all the types of script). PRIVATE_KEYS has 64 hex digits a line.
+    ANNOUNCEMENT is from `assay challenge --announcement`. LIST has the columns public_key (66 hex
+    digits) and amount (base units, over all the types of script). PRIVATE_KEYS has 64 hex digits a
+    line.
     """
-    place = Place(asset, chain, contract, tuple(scripts.split(",")))
-    made = hide_keys(statement, listed, private_keys, place, out, opening)
+    unit = SetUnit(asset, chain, contract, tuple(scripts.split(",")))
+    made = hide_keys(announcement, listed, private_keys, unit, out, opening)
     if as_json:
         typer.echo(json.dumps({"keys": made.keys, "opening": str(opening), "set": str(out)}))
         return

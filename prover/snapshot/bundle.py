@@ -16,12 +16,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 import native
 from prover.assets.evidence import evidence_total
 from prover.assets.hidden import Opened
-from prover.config import AssetConfig, SnapshotConfig
+from prover.config.snapshot_toml import AssetConfig, SnapshotConfig
+from prover.config.units import declared_policy
 from prover.errors import ProverError
-from prover.frozen import Frozen
-from prover.keys import Signed, SigningLog
+from prover.files.keys import Signed, SigningLog
 from prover.liabilities.pages import Root
-from prover.units import declared_policy
+from prover.snapshot.record import Frozen
 from verifier.checks.evidence import Seen, check_evidence
 from verifier.checks.manifest import CheckedManifest, check_manifest
 from verifier.checks.policy import Policy
@@ -49,7 +49,7 @@ from verifier.format.statement import (
 
 
 @dataclass(frozen=True, slots=True)
-class Balance:
+class ProvenAsset:
     """Both sides of one asset: its tree (capacity in pages); evidence, with hidden sets opened."""
 
     asset: AssetConfig
@@ -65,7 +65,7 @@ def write_bundle(
     frozen: Frozen,
     signing: Ed25519PrivateKey,
     argument_secret: bytes,
-    balances: Sequence[Balance],
+    balances: Sequence[ProvenAsset],
 ) -> bytes:
     """Write all of a bundle but its pages into ``folder``; return the manifest's digest.
 
@@ -122,7 +122,7 @@ def signing_keys(config: SnapshotConfig) -> tuple[Path, ...]:
     return tuple(key for key in (config.signing_key, config.old_signing_key) if key is not None)
 
 
-def _statement(entry: Balance, config: SnapshotConfig, files: dict[str, bytes]) -> wire.Asset:
+def _statement(entry: ProvenAsset, config: SnapshotConfig, files: dict[str, bytes]) -> wire.Asset:
     """Return an asset's entry of the manifest, still without its argument."""
     asset = entry.asset
     return wire.Asset(
@@ -140,7 +140,7 @@ def _statement(entry: Balance, config: SnapshotConfig, files: dict[str, bytes]) 
 
 
 def _prove_solvency(
-    entry: Balance, statement: wire.Asset, context: bytes, secret: bytes, salt: bytes
+    entry: ProvenAsset, statement: wire.Asset, context: bytes, secret: bytes, salt: bytes
 ) -> wire.Asset:
     """Return the statement with the argument that assets times den cover liabilities times num."""
     ratio, root = statement.ratio, entry.root

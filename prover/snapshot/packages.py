@@ -20,13 +20,13 @@ from typing import Any
 import numpy as np
 
 from prover.errors import ProverError
-from prover.frozen import read_frozen
-from prover.keys import public_bytes, read_signing_key
+from prover.files.keys import public_bytes, read_signing_key
+from prover.files.storage import PARTIAL, naming, sync_file
 from prover.ledger import find_account, load_ledger
 from prover.liabilities.derivation import derive
 from prover.liabilities.leaves import Openings, map_column
-from prover.snapshot import ACCOUNT_KEYS, LEDGER, OPENINGS, PRIVATE, PUBLIC, RECORD
-from prover.storage import PARTIAL, naming, sync_file
+from prover.snapshot.folder import SnapshotFolder
+from prover.snapshot.record import read_frozen
 from verifier.format import wire
 from verifier.format.account import AccountError, canonical_account_id
 from verifier.format.keys import sign
@@ -50,19 +50,19 @@ class Packager:
     """
 
     def __init__(self, snapshot: Path, signing_key: Path | None = None) -> None:
-        private, manifest = snapshot / PRIVATE, snapshot / PUBLIC / MANIFEST_PATH
+        folder = SnapshotFolder(snapshot)
+        manifest = folder.bundle / MANIFEST_PATH
         if not manifest.is_file():
             raise ProverError(f"{snapshot}: no finished snapshot")
-        frozen = read_frozen(private / RECORD)
+        frozen = read_frozen(folder.record)
         self._signing = read_signing_key(signing_key or Path(frozen.signing_key))
         if public_bytes(self._signing) != frozen.public_key:
             raise ProverError("the signing key is another than the snapshot's")
         self._manifest = manifest_digest(manifest.read_bytes())
-        self._ledger = load_ledger(private / LEDGER)
-        self._keys = map_column(private / ACCOUNT_KEYS, np.uint8).reshape(-1, ID_BYTES)
+        self._ledger = load_ledger(folder.ledger)
+        self._keys = map_column(folder.account_keys, np.uint8).reshape(-1, ID_BYTES)
         self._openings = {
-            asset.code: Openings.load(private / OPENINGS / asset.code)
-            for asset in self._ledger.assets
+            asset.code: Openings.load(folder.openings(asset.code)) for asset in self._ledger.assets
         }
 
     def __len__(self) -> int:

@@ -1,6 +1,6 @@
 """What a snapshot says of itself before it is made: public, and all that an offline machine needs.
 
-`assay challenge --statement` writes it, `assay hide-keys` reads it: a canonical msgpack file.
+`assay challenge --announcement` writes it, `assay hide-keys` reads it: a canonical msgpack file.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from prover.config import SnapshotConfig
+from prover.config.snapshot_toml import SnapshotConfig
 from prover.errors import ProverError
 from verifier.format import wire
 from verifier.format.params import MAX_MANIFEST_BYTES
@@ -16,7 +16,7 @@ from verifier.format.statement import context
 
 
 @dataclass(frozen=True, slots=True)
-class StatedAsset:
+class AnnouncedAsset:
     """An asset as the manifest will have it."""
 
     code: str
@@ -25,10 +25,10 @@ class StatedAsset:
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class Announcement:
     """What a snapshot says of itself before it is made: all public, and all that hiding needs."""
 
-    assets: tuple[StatedAsset, ...]
+    assets: tuple[AnnouncedAsset, ...]
     chains: tuple[wire.Chain, ...]
     exchange: str
     public_key: wire.Bin32
@@ -40,7 +40,7 @@ class Statement:
         """The snapshot's context, 32 bytes."""
         return context(self.public_key, self.exchange, self.snapshot_id, self.time)
 
-    def asset(self, code: str) -> StatedAsset:
+    def asset(self, code: str) -> AnnouncedAsset:
         """Return the asset of a code.
 
         Raises:
@@ -63,11 +63,11 @@ class Statement:
         raise ProverError(f"{chain}: not a chain of the snapshot")
 
 
-def state(config: SnapshotConfig, public_key: bytes) -> Statement:
-    """Return the statement of a snapshot under the exchange's public key, 32 bytes."""
-    return Statement(
+def announce(config: SnapshotConfig, public_key: bytes) -> Announcement:
+    """Return what a snapshot says of itself, under the exchange's public key, 32 bytes."""
+    return Announcement(
         assets=tuple(
-            StatedAsset(asset.code, asset.decimals, asset.units) for asset in config.assets
+            AnnouncedAsset(asset.code, asset.decimals, asset.units) for asset in config.assets
         ),
         chains=config.chains,
         exchange=config.exchange,
@@ -77,7 +77,7 @@ def state(config: SnapshotConfig, public_key: bytes) -> Statement:
     )
 
 
-def read_statement(path: Path) -> Statement:
+def read_announcement(path: Path) -> Announcement:
     """Read the file of a statement.
 
     Raises:
@@ -85,7 +85,7 @@ def read_statement(path: Path) -> Statement:
     """
     try:
         with path.open("rb") as file:
-            return wire.read_record(Statement, file.read(MAX_MANIFEST_BYTES + 1))
+            return wire.read_record(Announcement, file.read(MAX_MANIFEST_BYTES + 1))
     except (wire.NotCanonical, wire.BadFields):
         raise ProverError(f"{path}: not the statement of a snapshot") from None
     except OSError as error:

@@ -16,13 +16,13 @@ from typing import Annotated, Any
 
 import typer
 
-from prover.inputs import read_source
+from prover.commands.progress import shown_progress
+from prover.files.storage import naming
 from prover.ledger.expect import check_expected
 from prover.ledger.readers import quoted
 from prover.ledger.summary import Previous, Summary, figures, summarise, to_json
-from prover.progress import shown_progress
-from prover.snapshot import previous_summary, read_config
-from prover.storage import naming
+from prover.snapshot.inputs import read_source
+from prover.snapshot.make import previous_summary, read_config
 from verifier.format.units import coins_text
 
 app = typer.Typer()

@@ -19,10 +19,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from prover.config.units import declared_policy
 from prover.errors import ProverError
 from prover.progress import Progress, Silent
-from prover.targets import CHUNK_BYTES, Stored, Target, open_target
-from prover.units import declared_policy
+from prover.publish.targets import CHUNK_BYTES, Stored, Target, open_target
 from verifier.bundle.history import (
     HISTORY_PATH,
     MAX_HISTORY_BYTES,

@@ -15,11 +15,11 @@ from math import gcd
 from pathlib import Path
 
 from prover.errors import Code, InputError
+from prover.files.toml_table import Table
 from prover.ledger.expect import Expect
 from prover.ledger.settings import KEYS as LEDGER_KEYS
 from prover.ledger.settings import read_settings
 from prover.ledger.source import MAX_DECIMALS, LedgerAsset, LedgerSource
-from prover.toml_table import Table
 from verifier.checks.evidence import SUPPORTED_CHAINS
 from verifier.errors import Misuse
 from verifier.format.account import AccountError, IdType, canonical_name

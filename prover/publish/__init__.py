@@ -1,0 +1,1 @@
+"""Putting a bundle where everybody reads it."""

@@ -1,0 +1,1 @@
+"""Made-up exchanges to try everything with."""
