@@ -20,7 +20,9 @@ endif
 export UV_PYTHON_DOWNLOADS := never
 UV_VERSION := 0.13.9
 UV_STAMP := .tools/uv-$(UV_VERSION)
-SYNC := .tools/bin/uv sync --quiet --locked --all-extras --python "$(PYTHON)"
+# The core is built with what the tests alone call; a wheel is not.
+SYNC := .tools/bin/uv sync --quiet --locked --all-extras --python "$(PYTHON)" \
+	--config-setting cmake.define.ASSAY_TESTING=ON
 BIN := .venv/bin
 FUZZ_SECONDS ?= 15
 SANITIZED := tests/native tests/adversarial tests/vectors tests/unit/test_bitcoin_snapshot.py

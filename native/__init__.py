@@ -9,16 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 from native._core import ffi, lib
-from native.arguments import (
-    PageRejected,
-    Rejected,
-    argument_length,
-    argument_prove,
-    argument_verify,
-    page_length,
-    pages_prove,
-    pages_verify,
-)
 from native.derivation import account_keys, order, place_leaves, place_padding, split, stream
 from native.errors import NativeError
 from native.group import commit, generator, msm, point_is_valid, points_sum, scalars_sum
@@ -34,6 +24,16 @@ from native.hidden import (
     public_keys,
     secrets_read,
 )
+from native.range import (
+    PageRejected,
+    Rejected,
+    page_length,
+    pages_prove,
+    pages_verify,
+    range_length,
+    range_prove,
+    range_verify,
+)
 from native.utxo import FoundCoin, UtxoScanner
 
 __all__ = [
@@ -45,9 +45,6 @@ __all__ = [
     "Transcript",
     "UtxoScanner",
     "account_keys",
-    "argument_length",
-    "argument_prove",
-    "argument_verify",
     "commit",
     "generator",
     "hidden_length",
@@ -67,6 +64,9 @@ __all__ = [
     "points_decode",
     "points_sum",
     "public_keys",
+    "range_length",
+    "range_prove",
+    "range_verify",
     "scalars_sum",
     "secrets_read",
     "sha256",

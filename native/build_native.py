@@ -1,6 +1,6 @@
-"""Write the C source of the binding: ``build_native.py HEADER OUTPUT``, called by CMake.
+"""Write the C source of the binding: ``build_native.py OUTPUT HEADER...``, called by CMake.
 
-The declarations are those of the header itself, between its two marks, so they exist once.
+The declarations are those of the headers themselves, between their two marks, so they exist once.
 """
 
 from __future__ import annotations
@@ -25,11 +25,13 @@ def declarations(header: str) -> str:
     return header.partition(BEGIN)[2].partition(END)[0]
 
 
-def main(header: str, output: str) -> None:
-    """Emit the API-mode extension source for ``header`` into ``output``."""
+def main(output: str, *headers: str) -> None:
+    """Emit the API-mode extension source for ``headers`` into ``output``."""
     ffi = FFI()
-    ffi.cdef(declarations(Path(header).read_text(encoding="utf-8")))
-    ffi.set_source("native._core", f'#include "{Path(header).name}"')
+    for header in headers:
+        ffi.cdef(declarations(Path(header).read_text(encoding="utf-8")))
+    includes = [f'#include "{Path(header).name}"' for header in headers]
+    ffi.set_source("native._core", "\n".join(includes))
     ffi.emit_c_code(output)
 
 

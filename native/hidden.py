@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from native import buffers
 from native._core import ffi, lib
-from native.arguments import CODES, Rejected
 from native.errors import NativeError
+from native.range import CODES, Rejected
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

@@ -98,20 +98,20 @@ int assay_scalars_sum(uint8_t *sum, size_t *bad, const uint8_t *scalars, size_t 
  * Sizes are 0 out of range.  Proving clears its scratch.
  */
 
-size_t assay_argument_length(size_t m, size_t b);
+size_t assay_range_length(size_t m, size_t b);
 
 /* One argument over a state of the transcript after item 4, without item 6.  Values are b / 8 big-endian bytes each; a commitment may be
  * infinity, 33 zero bytes.  `secret` and `salt` are 32 bytes. */
-size_t assay_argument_prove_scratch_size(size_t m, size_t b);
-int assay_argument_prove_var(uint8_t *argument, const uint8_t *state, const uint8_t *values, const uint8_t *blindings,
-                             const uint8_t *commitments, size_t m, size_t b, const uint8_t *secret, const uint8_t *salt,
-                             const assay_tables *tables, void *scratch);
+size_t assay_range_prove_scratch_size(size_t m, size_t b);
+int assay_range_prove_var(uint8_t *argument, const uint8_t *state, const uint8_t *values, const uint8_t *blindings,
+                          const uint8_t *commitments, size_t m, size_t b, const uint8_t *secret, const uint8_t *salt,
+                          const assay_tables *tables, void *scratch);
 
 /* Check it.  ASSAY_BAD_POINT: a commitment.  `seed` is 32 random bytes, drawn after the argument is known. */
-size_t assay_argument_verify_scratch_size(size_t m, size_t b);
-int assay_argument_verify_var(const uint8_t *state, const uint8_t *commitments, size_t m, size_t b,
-                              const uint8_t *argument, size_t length, const uint8_t *seed, const assay_tables *tables,
-                              void *scratch);
+size_t assay_range_verify_scratch_size(size_t m, size_t b);
+int assay_range_verify_var(const uint8_t *state, const uint8_t *commitments, size_t m, size_t b,
+                           const uint8_t *argument, size_t length, const uint8_t *seed, const assay_tables *tables,
+                           void *scratch);
 
 /*
  * The argument over K hidden keys, 1 <= K <= 2^20 (spec/transcript.md, section 6).  Points that were decoded are 64 bytes each, aligned to 64, in a
@@ -247,53 +247,6 @@ int assay_utxo_table(uint64_t *table, size_t bits, size_t *bad, const uint8_t *s
 int assay_utxo_scan(assay_utxo_state *state, size_t *used, uint64_t *totals, assay_utxo_coin *coins, size_t *found,
                     size_t room, const uint8_t *data, size_t length, const uint8_t *scripts, size_t listed,
                     const uint64_t *table, size_t bits, const uint64_t *seed);
-
-/*
- * For the tests alone (testing.c).  Field elements are four words, r = operation(a, b), the result of a
- * test being returned.  Here 33 zero bytes are infinity as input too, and scalars any 256 bits.  scratch: assay_test_scratch_size(n).
- */
-enum assay_test_operation {
-    ASSAY_TEST_MUL,
-    ASSAY_TEST_SQR,
-    ASSAY_TEST_ADD,
-    ASSAY_TEST_SUB,
-    ASSAY_TEST_NEG,
-    ASSAY_TEST_INVERSE,
-    ASSAY_TEST_SQRT,
-    ASSAY_TEST_EQUAL,
-    ASSAY_TEST_IS_ZERO,
-    ASSAY_TEST_SCALE, /* by b[0] */
-    ASSAY_TEST_NORMALISE,
-    ASSAY_TEST_WIDE, /* a: 64 bytes */
-    ASSAY_TEST_DOUBLE,
-};
-enum assay_test_lanes_operation {
-    ASSAY_TEST_LANES_MUL_ADD,       /* a·b + c mod p */
-    ASSAY_TEST_LANES_SQR_ADD,       /* a² + c mod p */
-    ASSAY_TEST_LANES_DIFFERENCE,    /* a - b mod p */
-    ASSAY_TEST_LANES_NORMALISE,     /* a, canonical mod p */
-    ASSAY_TEST_LANES_SCALAR_MUL,    /* a·b / 2^260 mod n */
-    ASSAY_TEST_LANES_SCALAR_SUB,    /* a - b mod n */
-    ASSAY_TEST_LANES_SCALAR_REDUCED /* a, canonical mod n */
-};
-
-int assay_test_field(uint64_t *r, uint32_t operation, const uint64_t *a, const uint64_t *b);
-int assay_test_field_bytes(uint8_t *r, uint64_t *limbs, const uint8_t *bytes);
-int assay_test_scalar(uint8_t *r, uint32_t operation, const uint8_t *a, const uint8_t *b);
-void assay_test_scalar_u128(uint8_t *r, uint64_t high, uint64_t low);
-void assay_test_scalar_inner(uint8_t *r, const uint8_t *a, const uint8_t *b, size_t n);
-int assay_test_jacobian(uint8_t *r, uint32_t operation, const uint8_t *a, const uint8_t *z_a, const uint8_t *b);
-size_t assay_test_scratch_size(size_t n);
-int assay_test_batch_add(uint8_t *r, const uint8_t *a, const uint8_t *b, size_t n, void *scratch);
-int assay_test_points_sum(uint8_t *r, const uint8_t *points, size_t n, void *scratch);
-int assay_test_msm(uint8_t *r, const uint8_t *scalars, const uint8_t *points, size_t n, uint32_t bits, void *scratch);
-void assay_test_commit_rows(uint8_t *r, const uint8_t *rows, size_t row_bytes, const uint8_t *blindings, size_t n,
-                            const assay_tables *tables, void *scratch);
-void assay_test_combine(uint8_t *r, const uint8_t *scalars, size_t n, size_t count, const assay_tables *tables,
-                        void *scratch);
-/* Lanes of the AVX-512 IFMA kernel: r, a, b, c are 5 limbs of 8 lanes each, lane by lane within a limb.  -1 without that kernel. */
-int assay_test_lanes(uint64_t *r, uint32_t operation, const uint64_t *a, const uint64_t *b, const uint64_t *c);
-int assay_test_sha256_blocks(uint32_t *state, const uint8_t *data, size_t blocks, int chosen);
 
 /* cffi: end */
 

@@ -1,7 +1,7 @@
 /* The public functions over the low level: bytes in, status out.  assay.h has the contract. */
 #include "assay.h"
-#include "kernel.h"
-#include "transcript.h"
+#include "kernels/kernel.h"
+#include "range/transcript.h"
 
 #include <string.h>
 

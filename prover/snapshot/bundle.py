@@ -149,7 +149,7 @@ def _prove_solvency(
     assets, difference = solvency_commitments(total, ratio, root.sum, hidden)
     surplus = ratio.den * (total + entry.opened.units) - ratio.num * root.value
     blinding = ratio.den * entry.opened.blinding - ratio.num * int.from_bytes(root.blinding)
-    argument = native.argument_prove(
+    argument = native.range_prove(
         solvency_state(context, statement, assets, root.sum),
         SOLVENCY_BITS,
         surplus.to_bytes(SOLVENCY_BITS // 8),

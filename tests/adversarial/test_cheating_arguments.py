@@ -23,7 +23,7 @@ SHAPES = [(1, 64), (3, 64), (16, 64), (1, 128)]
 def code_of(state: bytes, b: int, commitments: Sequence[bytes], argument: bytes) -> str | None:
     """What `native` says of an argument."""
     try:
-        native.argument_verify(state, b, b"".join(commitments), argument, os.urandom(32))
+        native.range_verify(state, b, b"".join(commitments), argument, os.urandom(32))
     except native.Rejected as fault:
         return fault.code
     return None

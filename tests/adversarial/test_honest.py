@@ -39,16 +39,16 @@ def test_arguments_are_the_same_bytes(m: int, b: int, rng: Random) -> None:
     state, secret, salt = (rng.randbytes(32) for _ in range(3))
     opened = openings(rng, m, b)
     commitments = b"".join(commit(*opening) for opening in opened)
-    made = native.argument_prove(state, b, *columns(opened, b), commitments, secret, salt)
+    made = native.range_prove(state, b, *columns(opened, b), commitments, secret, salt)
     assert made == prove(state, b, opened, secret=secret, salt=salt).encode()
-    native.argument_verify(state, b, commitments, made, os.urandom(32))
+    native.range_verify(state, b, commitments, made, os.urandom(32))
 
 
 def test_an_argument_over_infinity_is_the_same_bytes(rng: Random) -> None:
     state, secret, salt = (rng.randbytes(32) for _ in range(3))
-    made = native.argument_prove(state, 128, bytes(16), bytes(32), INFINITY, secret, salt)
+    made = native.range_prove(state, 128, bytes(16), bytes(32), INFINITY, secret, salt)
     assert made == prove(state, 128, [(0, 0)], secret=secret, salt=salt).encode()
-    native.argument_verify(state, 128, INFINITY, made, os.urandom(32))
+    native.range_verify(state, 128, INFINITY, made, os.urandom(32))
 
 
 def asset_state(made: Sample, code: str) -> bytes:

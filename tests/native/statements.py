@@ -66,7 +66,7 @@ def witness(kind: str, m: int, b: int, seed: int = 0) -> Witness:
 
 def prove(statement: Witness, commitments: bytes | None = None) -> bytes:
     """Return the core's argument."""
-    return native.argument_prove(
+    return native.range_prove(
         STATE,
         statement.b,
         statement.value_bytes,
@@ -79,7 +79,7 @@ def prove(statement: Witness, commitments: bytes | None = None) -> bytes:
 
 def verify(b: int, commitments: bytes, argument: bytes, state: bytes = STATE) -> None:
     """Check an argument with the core."""
-    native.argument_verify(state, b, commitments, argument, os.urandom(32))
+    native.range_verify(state, b, commitments, argument, os.urandom(32))
 
 
 def after_shape(m: int, b: int, state: bytes = STATE) -> oracle.Transcript:

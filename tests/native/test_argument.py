@@ -84,11 +84,11 @@ def test_all_commitments_equal() -> None:
 
 
 def test_lengths() -> None:
-    assert native.argument_length(1, 64) == 1440
-    assert native.argument_length(1024, 64) == 18550
+    assert native.range_length(1, 64) == 1440
+    assert native.range_length(1024, 64) == 18550
     for m, b in SHAPES:
         assert (
-            native.argument_length(m, b)
+            native.range_length(m, b)
             == oracle.Shape(m, b).length
             == len(prove(witness("one", m, b)))
         )
@@ -100,7 +100,7 @@ def test_lengths() -> None:
 )
 def test_shapes_out_of_range(m: int, b: int) -> None:
     with pytest.raises(ValueError, match="no argument has"):
-        native.argument_length(m, b)
+        native.range_length(m, b)
 
 
 def test_every_input_of_the_nonces_matters() -> None:
@@ -108,7 +108,7 @@ def test_every_input_of_the_nonces_matters() -> None:
     first = (STATE, SECRET, SALT)
 
     def made(state: bytes, secret: bytes, salt: bytes) -> bytes:
-        return native.argument_prove(
+        return native.range_prove(
             state,
             64,
             statement.value_bytes,
@@ -156,7 +156,7 @@ def test_wrong_lengths_are_misuse(name: str, change: int) -> None:
     }
     inputs[name] = inputs[name][:-1] if change < 0 else inputs[name] + b"\0"
     with pytest.raises(ValueError, match="bytes instead of"):
-        native.argument_prove(b=64, **inputs)
+        native.range_prove(b=64, **inputs)
 
 
 def test_a_commitment_that_is_no_point_is_misuse() -> None:

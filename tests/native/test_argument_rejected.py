@@ -90,7 +90,7 @@ def test_truncated_and_extended(cut: int) -> None:
 def test_two_narrow_values_shown_as_one_wide() -> None:
     statement = witness("random", 2, 64)
     argument = prove(statement)
-    assert len(argument) == native.argument_length(1, 128)
+    assert len(argument) == native.range_length(1, 128)
     assert code_of(argument, statement.commitments[:33], b=128) == "argument.rejected"
 
 

@@ -184,7 +184,7 @@ class Bundle:
         # Where assets fall short, the best that a cheat can do: an argument about zero.
         value = max(0, held - total).to_bytes(16)
         blinding_factor = (-blinding % GROUP_ORDER).to_bytes(32)
-        argument = native.argument_prove(
+        argument = native.range_prove(
             solvency_state(self.context, asset, assets, commitment),
             128,
             value,

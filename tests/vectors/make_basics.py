@@ -265,12 +265,12 @@ def file_length(level: int, pages: int, entries: int, size: int) -> int:
     """Length of a level's file of so many pages and entries."""
 
     def page(count: int) -> int:
-        return 15 + count * (65 if level else 33) + argument_length(count, 64)
+        return 15 + count * (65 if level else 33) + range_length(count, 64)
 
     return (pages - 1) * page(size) + page(entries - (pages - 1) * size)
 
 
-def argument_length(m: int, b: int) -> int:
+def range_length(m: int, b: int) -> int:
     shape = Shape(m, b)
     return 33 * (shape.rows + 3 * shape.nu + 6) + 32 * (shape.columns + 4)
 

@@ -134,7 +134,7 @@ def verifier_run(vector: Vector) -> Outcome:
     try:
         if vector.kind == "argument":
             state, b, commitments, argument = argument_of(vector)
-            native.argument_verify(state, b, b"".join(commitments), argument, os.urandom(32))
+            native.range_verify(state, b, b"".join(commitments), argument, os.urandom(32))
             return Outcome(None)
         if vector.kind == "hidden":
             native_hidden(vector)

@@ -29,7 +29,7 @@ def check_solvency_argument(
     )
     state = solvency_state(checked.context, asset, assets, asset.sum)
     try:
-        native.argument_verify(state, SOLVENCY_BITS, difference, asset.solvency, os.urandom(32))
+        native.range_verify(state, SOLVENCY_BITS, difference, asset.solvency, os.urandom(32))
     except native.Rejected as error:
         message = "it is not proved that the assets cover the liabilities"
         raise Rejected(Code(error.code), f"{asset.code}, solvency", message) from None

@@ -136,10 +136,7 @@ def compile_core(exports: str = EXPORTS) -> bytes:
 
     ``exports`` are names of functions; a test asks for more of them than the page does.
     """
-    sources = [
-        *sorted((NATIVE / "src").glob("*.c")),
-        *sorted((NATIVE / "src" / "kernels").glob("portable*.c")),
-    ]
+    sources = sorted(path for path in (NATIVE / "src").rglob("*.c") if _is_portable(path))
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "core.wasm"
         subprocess.run(
@@ -164,6 +161,12 @@ def compile_core(exports: str = EXPORTS) -> bytes:
             cwd=NATIVE,
         )
         return out.read_bytes()
+
+
+def _is_portable(source: Path) -> bool:
+    """Tell whether a file of the core is for every machine, and no test's."""
+    name = source.name
+    return not (name.startswith("avx512ifma") or name.endswith(("shani.c", "testing.c")))
 
 
 def _compact(value: object) -> str:

@@ -2,8 +2,8 @@
 #ifndef ASSAY_AVX512IFMA_H
 #define ASSAY_AVX512IFMA_H
 
-#include "../kernel.h"
-#include "avx512ifma_batch.h"
+#include "kernels/avx512ifma_batch.h"
+#include "kernels/kernel.h"
 
 size_t avx512ifma_scratch_size(size_t n);
 void avx512ifma_commit(affine *out, const uint64_t *values, size_t value_words, const words *blindings, size_t n,

@@ -10,8 +10,8 @@
 #ifndef ASSAY_AVX512IFMA_BATCH_H
 #define ASSAY_AVX512IFMA_BATCH_H
 
-#include "../tables.h"
-#include "avx512ifma_field.h"
+#include "kernels/avx512ifma_field.h"
+#include "kernels/tables.h"
 
 #define LANES 8
 #define BATCH_VECTORS 256

@@ -5,8 +5,8 @@
  * from the top, a vector z a lane, in Jacobian coordinates.  The formulas of addition know neither infinity nor equal or opposite points;
  * meeting the latter, they leave Z = 0, and so do all that follow: such a vector, or one with an infinite plane, is done again exactly.
  */
-#include "avx512ifma.h"
-#include "avx512ifma_scalar.h"
+#include "kernels/avx512ifma.h"
+#include "kernels/avx512ifma_scalar.h"
 
 #include <string.h>
 

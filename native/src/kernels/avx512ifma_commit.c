@@ -8,8 +8,8 @@
  *
  * A block of items that does not fill its last vector fills it with copies of its last item.
  */
-#include "avx512ifma.h"
-#include "portable.h"
+#include "kernels/avx512ifma.h"
+#include "kernels/portable.h"
 
 #include <string.h>
 

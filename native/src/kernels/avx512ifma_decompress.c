@@ -1,5 +1,5 @@
 /* Decoding points, sixteen at a time: two vectors, one's latency under the other's.  Encoding them, eight at a time. */
-#include "avx512ifma.h"
+#include "kernels/avx512ifma.h"
 
 #define PAIR 2
 

@@ -13,7 +13,7 @@
 #ifndef ASSAY_AVX512IFMA_FIELD_H
 #define ASSAY_AVX512IFMA_FIELD_H
 
-#include "../field.h"
+#include "curve/field.h"
 
 #include <immintrin.h>
 

@@ -8,10 +8,10 @@
  *    equal digits, too, fill many lanes.  Parts are sorted by length, most first, and summed in blocks of a full
  *    batch, a lane each: step t adds the t-th entry of all parts that have one, which are the first lanes of the block.
  */
-#include "avx512ifma_msm.h"
+#include "kernels/avx512ifma_msm.h"
 
-#include "../msm.h"
-#include "avx512ifma_scalar.h"
+#include "kernels/avx512ifma_scalar.h"
+#include "kernels/msm.h"
 
 #include <string.h>
 

@@ -9,7 +9,7 @@
 #ifndef ASSAY_AVX512IFMA_MSM_H
 #define ASSAY_AVX512IFMA_MSM_H
 
-#include "avx512ifma.h"
+#include "kernels/avx512ifma.h"
 
 #define WINDOWS_MAX 64
 #define WINDOW_BITS_MAX 16

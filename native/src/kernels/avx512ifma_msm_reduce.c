@@ -1,5 +1,5 @@
 /* The offsets of the buckets, and from buckets to the result; avx512ifma_msm.h has the contract. */
-#include "avx512ifma_msm.h"
+#include "kernels/avx512ifma_msm.h"
 
 #include <string.h>
 

@@ -10,8 +10,8 @@
 #ifndef ASSAY_AVX512IFMA_SCALAR_H
 #define ASSAY_AVX512IFMA_SCALAR_H
 
-#include "../scalar.h"
-#include "avx512ifma_batch.h"
+#include "curve/scalar.h"
+#include "kernels/avx512ifma_batch.h"
 
 #define LANE_SUM_TERMS 256
 

@@ -1,6 +1,6 @@
 /* The sum of many points: running sums, eight a vector, then halves onto halves. */
-#include "../msm.h"
-#include "avx512ifma.h"
+#include "kernels/avx512ifma.h"
+#include "kernels/msm.h"
 
 #define VECTORS 128
 #define BLOCK (VECTORS * LANES)

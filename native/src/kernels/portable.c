@@ -4,11 +4,11 @@
  * Look-up by look-up, all items of a block add their entry in one batch, so that one window's table is hot and one inversion
  * serves the block.  The blinding comes first: most sums are then never infinite.  A few items do better with Jacobian additions.
  */
-#include "../kernel.h"
+#include "kernels/kernel.h"
 
-#include "../msm.h"
-#include "portable.h"
-#include "portable_sumcheck.h"
+#include "kernels/msm.h"
+#include "kernels/portable.h"
+#include "kernels/portable_sumcheck.h"
 
 #include <string.h>
 

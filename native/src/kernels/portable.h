@@ -2,7 +2,7 @@
 #ifndef ASSAY_PORTABLE_H
 #define ASSAY_PORTABLE_H
 
-#include "../tables.h"
+#include "kernels/tables.h"
 
 /* out[i] = the sum of item i's entries, i < n.  Scratch: KERNEL_PORTABLE.scratch_size(n). */
 void portable_sum_terms(affine *out, const table_sums *s, size_t n, void *scratch);

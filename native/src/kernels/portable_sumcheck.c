@@ -1,5 +1,5 @@
 /* The portable kernel: the loops of the sum-check; kernel.h has what each does. */
-#include "portable_sumcheck.h"
+#include "kernels/portable_sumcheck.h"
 
 #include <string.h>
 

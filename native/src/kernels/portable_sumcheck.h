@@ -2,7 +2,7 @@
 #ifndef ASSAY_PORTABLE_SUMCHECK_H
 #define ASSAY_PORTABLE_SUMCHECK_H
 
-#include "../kernel.h"
+#include "kernels/kernel.h"
 
 void portable_sum_pairs(scalar sums[3], const scalar *pairs, size_t stride, const scalar *e, const scalar *w, size_t n);
 void portable_sum_byte_pairs(scalar *sum, const scalar *form, const uint64_t *values, unsigned shift, const scalar *e,

@@ -7,7 +7,7 @@
  */
 #ifdef __x86_64__
 
-#include "../sha256.h"
+#include "hash/sha256.h"
 
 #include <immintrin.h>
 

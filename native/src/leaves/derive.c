@@ -1,0 +1,189 @@
+/* Streams, account keys, the split of balances; spec/protocol.md 2.4. */
+#include "leaves/derive.h"
+
+#include "assay.h"
+
+#include <string.h>
+
+void update_u32(sha256_context *c, uint32_t a)
+{
+    uint8_t bytes[4];
+    put_u32(bytes, a);
+    sha256_update(c, bytes, 4);
+}
+
+void update_u64(sha256_context *c, uint64_t a)
+{
+    update_u32(c, (uint32_t)(a >> 32));
+    update_u32(c, (uint32_t)a);
+}
+
+void update_prefixed(sha256_context *c, const void *data, size_t length)
+{
+    update_u32(c, (uint32_t)length);
+    sha256_update(c, data, length);
+}
+
+static void begin_stream_tag(sha256_context *c)
+{
+    static const char TAG[] = "assay/v1/stream";
+    sha256_begin_tag(c, TAG, sizeof TAG - 1);
+}
+
+void stream_begin(stream *s, const uint8_t key[32])
+{
+    begin_stream_tag(&s->keyed);
+    sha256_update(&s->keyed, key, 32);
+}
+
+void stream_block(uint8_t block[32], const stream *s, uint64_t i)
+{
+    sha256_context c = s->keyed;
+    update_u64(&c, i);
+    sha256_end(block, &c);
+}
+
+void stream_scalar(scalar *r, const stream *s, uint64_t k)
+{
+    uint8_t wide[64];
+    stream_block(wide, s, 2 * k);
+    stream_block(wide + 32, s, 2 * k + 1);
+    scalar_from_bytes_wide(r, wide);
+}
+
+void assay_stream_blocks(uint8_t *blocks, const uint8_t *key, uint64_t first, size_t n)
+{
+    stream s;
+    stream_begin(&s, key);
+    for (size_t i = 0; i < n; i++) stream_block(blocks + 32 * i, &s, first + i);
+    clear_secret(&s, sizeof s);
+}
+
+bool offsets_valid(const uint64_t *offsets, size_t n, size_t ids_length)
+{
+    for (size_t i = 0; i < n; i++)
+        if (offsets[i] > offsets[i + 1] || offsets[i + 1] - offsets[i] > UINT32_MAX) return false;
+    return offsets[n] <= ids_length;
+}
+
+int assay_account_keys(uint8_t *account_keys, const uint8_t *snapshot_key, const uint8_t *ids, size_t ids_length,
+                       const uint64_t *offsets, size_t n)
+{
+    static const char TAG[] = "assay/v1/account-key";
+    if (!offsets_valid(offsets, n, ids_length)) return ASSAY_BAD_COUNT;
+    hmac_key key;
+    hmac_key_init(&key, snapshot_key, 32);
+    sha256_context tagged = key.inner, c;
+    update_prefixed(&tagged, TAG, sizeof TAG - 1);
+    for (size_t i = 0; i < n; i++) {
+        c = tagged;
+        update_prefixed(&c, ids + offsets[i], offsets[i + 1] - offsets[i]);
+        hmac_end(account_keys + 32 * i, &key, &c);
+    }
+    clear_secret(&key, sizeof key);
+    clear_secret(&tagged, sizeof tagged);
+    clear_secret(&c, sizeof c);
+    return ASSAY_OK;
+}
+
+/* A stream read as consecutive big-endian u64. */
+typedef struct {
+    stream stream;
+    uint64_t next; /* how many were drawn */
+    uint8_t block[32];
+} draws;
+
+static uint64_t draw_u64(draws *d)
+{
+    const size_t at = d->next % 4;
+    if (at == 0) stream_block(d->block, &d->stream, d->next / 4);
+    d->next++;
+    uint64_t r = 0;
+    for (size_t i = 0; i < 8; i++) r = r << 8 | d->block[8 * at + i];
+    return r;
+}
+
+/* Uniform below bound >= 1. */
+static uint64_t draw_uniform(draws *d, uint64_t bound)
+{
+    if (bound == 1) return 0;
+    const uint64_t mask = UINT64_MAX >> __builtin_clzll(bound - 1);
+    uint64_t r;
+    do {
+        r = draw_u64(d) & mask;
+    } while (r >= bound);
+    return r;
+}
+
+/* Begins an account's draws for one asset; `tagged` is the begun tag of streams. */
+static void begin_split(draws *d, const sha256_context *tagged, const uint8_t account_key[32], const uint8_t *code,
+                        size_t code_length)
+{
+    static const char TAG[] = "assay/v1/split";
+    hmac_key account;
+    uint8_t key[32];
+    hmac_key_init(&account, account_key, 32);
+    sha256_context c = account.inner;
+    update_prefixed(&c, TAG, sizeof TAG - 1);
+    update_prefixed(&c, code, code_length);
+    hmac_end(key, &account, &c);
+    d->stream.keyed = *tagged;
+    sha256_update(&d->stream.keyed, key, 32);
+    d->next = 0;
+    clear_secret(&account, sizeof account);
+    clear_secret(&c, sizeof c);
+    clear_secret(key, sizeof key);
+}
+
+static uint64_t draw_count(draws *d, uint64_t balance, uint32_t least, uint32_t most)
+{
+    const uint64_t high = most < balance ? most : balance, low = least < high ? least : high;
+    return low + draw_uniform(d, high - low + 1);
+}
+
+/* Inserts a cut into an ascending list; false when it is there. */
+static bool insert_cut(uint64_t *cuts, size_t n, uint64_t cut)
+{
+    size_t at = n;
+    while (at > 0 && cuts[at - 1] > cut) at--;
+    if (at > 0 && cuts[at - 1] == cut) return false;
+    memmove(cuts + at + 1, cuts + at, (n - at) * sizeof *cuts);
+    cuts[at] = cut;
+    return true;
+}
+
+/* The sorted cuts stand in the parts' place and become their differences. */
+static void draw_parts(uint64_t *parts, draws *d, uint64_t balance, size_t count)
+{
+    for (size_t n = 0; n + 1 < count;)
+        if (insert_cut(parts, n, 1 + draw_uniform(d, balance - 1))) n++;
+    parts[count - 1] = balance;
+    for (size_t i = count; i-- > 1;) parts[i] -= parts[i - 1];
+}
+
+int assay_split(uint32_t *counts, uint64_t *amounts, size_t room, size_t *accounts, size_t *parts,
+                const uint8_t *account_keys, const uint64_t *balances, size_t n, const uint8_t *code,
+                size_t code_length, uint32_t least, uint32_t most)
+{
+    *accounts = *parts = 0;
+    if (least == 0 || least > most) return ASSAY_BAD_COUNT;
+    sha256_context tagged;
+    begin_stream_tag(&tagged);
+    draws d;
+    size_t i = 0, made = 0;
+    for (; i < n; i++) {
+        uint64_t count = 0;
+        if (balances[i] != 0) {
+            begin_split(&d, &tagged, account_keys + 32 * i, code, code_length);
+            count = draw_count(&d, balances[i], least, most);
+            if (count > room - made) break;
+            draw_parts(amounts + made, &d, balances[i], count);
+        }
+        counts[i] = (uint32_t)count;
+        made += count;
+    }
+    *accounts = i;
+    *parts = made;
+    clear_secret(&d, sizeof d);
+    return ASSAY_OK;
+}

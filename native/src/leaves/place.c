@@ -1,0 +1,211 @@
+/*
+ * The leaves of one band of a tree: amounts and blinding factors to their places; spec/protocol.md 2.2 and 2.4.
+ *
+ * Positions are random, so a call looks at all of them and takes those that fall into the band, a batch at a time.  What
+ * these need, and where they go, is fetched from memory first; then the blocks of all their hashes are laid out, and
+ * then hashed, since a hash that begins before its block has left the processor's store buffer waits for it.
+ */
+#include "assay.h"
+#include "kernels/kernel.h"
+#include "leaves/derive.h"
+
+#include <string.h>
+
+/* Leaves of a batch, and positions looked at between two looks at how many it has. */
+#define BATCH 128
+#define STRETCH 64
+
+/* Ends of longer messages are not laid out: no canonical id is longer than 128 bytes. */
+#define TAIL_BLOCKS 4
+
+/* The leaves `begin` to `begin + length - 1` of a tree, and those of a batch: number t goes to positions[t] - begin. */
+typedef struct {
+    uint8_t *blindings;
+    const uint32_t *positions;
+    uint32_t begin, length;
+    size_t count;
+    size_t chosen[BATCH];
+    uint32_t state[BATCH][8]; /* before the last block */
+    uint8_t block[BATCH][64]; /* the last one */
+} band;
+
+static size_t place_of(const band *b, size_t k)
+{
+    return b->positions[b->chosen[k]] - b->begin;
+}
+
+/* Chooses the next leaves, from number t on, of n; returns the number of the first that was not looked at. */
+static size_t choose(band *b, size_t t, size_t n)
+{
+    const uint32_t *positions = b->positions, begin = b->begin, length = b->length;
+    size_t found = 0;
+    while (t < n && found <= BATCH - STRETCH) {
+        const size_t stop = n - t < STRETCH ? n : t + STRETCH;
+        for (; t < stop; t++) {
+            b->chosen[found] = t;
+            found += positions[t] - begin < length; /* wraps for one before the band */
+        }
+    }
+    for (size_t k = 0; k < found; k++) __builtin_prefetch(b->blindings + 32 * place_of(b, k), 1);
+    b->count = found;
+    return t;
+}
+
+/* Ends a message of `length` bytes, of which the last `held` begin `blocks` last blocks. */
+static void pad(uint8_t *block, size_t blocks, size_t held, uint64_t length)
+{
+    memset(block + held, 0, 64 * blocks - held);
+    block[held] = 0x80;
+    put_u32(block + 64 * blocks - 8, (uint32_t)(length >> 29));
+    put_u32(block + 64 * blocks - 4, (uint32_t)(length << 3));
+}
+
+/* Hashes the last blocks; the digests, reduced, go to their places. */
+static void end_batch(band *b)
+{
+    for (size_t k = 0; k < b->count; k++) sha256_blocks()(b->state[k], b->block[k], 1);
+    for (size_t k = 0; k < b->count; k++) {
+        uint8_t *place = b->blindings + 32 * place_of(b, k);
+        for (size_t i = 0; i < 8; i++) put_u32(place + 4 * i, b->state[k][i]);
+        if ((b->state[k][0] & b->state[k][1]) ==
+            UINT32_MAX) { /* else it is below the order: that begins with 64 ones */
+            scalar t;
+            scalar_from_bytes_reduced(&t, place);
+            scalar_to_bytes(place, &t);
+        }
+    }
+}
+
+void assay_place_padding(uint8_t *blindings, uint32_t begin, uint32_t length, const uint32_t *positions,
+                         const uint8_t *key, uint64_t first, size_t n)
+{
+    band b = {.blindings = blindings, .positions = positions, .begin = begin, .length = length};
+    stream s;
+    uint8_t block[64];
+    stream_begin(&s, key);
+    memcpy(block, key, 32);
+    pad(block, 1, 32 + 8, 64 + 32 + 8);
+    for (size_t t = 0; t < n;) {
+        t = choose(&b, t, n);
+        for (size_t k = 0; k < b.count; k++) {
+            const uint64_t number = first + b.chosen[k];
+            memcpy(b.state[k], s.keyed.state, sizeof b.state[k]);
+            memcpy(b.block[k], block, 64);
+            put_u32(b.block[k] + 32, (uint32_t)(number >> 32));
+            put_u32(b.block[k] + 36, (uint32_t)number);
+        }
+        end_batch(&b);
+    }
+    clear_secret(&s, sizeof s);
+    clear_secret(&b, sizeof b);
+    clear_secret(block, sizeof block);
+}
+
+/* The columns of all accounts, and the hashes H_leaf(lp(context) ‖ lp(code) ‖ … and H_blinding(…, begun. */
+typedef struct {
+    const uint8_t *keys, *ids;
+    const uint64_t *offsets, *first;
+    sha256_context leaf, blinding;
+} accounts;
+
+/* The accounts of a batch. */
+typedef struct {
+    size_t count;
+    size_t account[BATCH], of_leaf[BATCH]; /* of_leaf: an index into the other arrays */
+    uint32_t state[BATCH][8]; /* of H_leaf; then H_blinding(key ‖ H_leaf(… lp(id)) ‖ …, at its last block */
+    uint8_t tail[BATCH][64 * TAIL_BLOCKS], tail_blocks[BATCH], block[BATCH][64];
+} owners;
+
+/* Finds the account of every leaf of a batch, from account `at` on; returns that of the last leaf. */
+static size_t find_owners(owners *o, const band *b, const accounts *a, size_t at)
+{
+    o->count = 0;
+    for (size_t k = 0; k < b->count; k++) {
+        while (a->first[at + 1] - a->first[0] <= b->chosen[k]) at++;
+        if (o->count == 0 || o->account[o->count - 1] != at) {
+            o->account[o->count++] = at;
+            __builtin_prefetch(a->keys + 32 * at);
+            __builtin_prefetch(a->ids + a->offsets[at]);
+        }
+        o->of_leaf[k] = o->count - 1;
+    }
+    return at;
+}
+
+/* Lays out the end of an account's H_leaf, or hashes all of a long one. */
+static void lay_out_owner(owners *o, size_t d, const accounts *a)
+{
+    const size_t i = o->account[d], held = a->leaf.length % 64;
+    const uint8_t *id = a->ids + a->offsets[i];
+    const uint64_t id_length = a->offsets[i + 1] - a->offsets[i], all = held + 4 + id_length;
+    memcpy(o->block[d], a->keys + 32 * i, 32);
+    if (all > 64 * TAIL_BLOCKS - 9) {
+        sha256_context c = a->leaf;
+        update_prefixed(&c, id, id_length);
+        sha256_end(o->block[d] + 32, &c);
+        o->tail_blocks[d] = 0;
+        return;
+    }
+    uint8_t *tail = o->tail[d];
+    memcpy(o->state[d], a->leaf.state, sizeof o->state[d]);
+    memcpy(tail, a->leaf.buffer, held);
+    put_u32(tail + held, (uint32_t)id_length);
+    memcpy(tail + held + 4, id, id_length);
+    o->tail_blocks[d] = (uint8_t)((all + 9 + 63) / 64);
+    pad(tail, o->tail_blocks[d], all, a->leaf.length + 4 + id_length);
+}
+
+static void hash_owners(owners *o, const accounts *a)
+{
+    for (size_t d = 0; d < o->count; d++) lay_out_owner(o, d, a);
+    for (size_t d = 0; d < o->count; d++) sha256_blocks()(o->state[d], o->tail[d], o->tail_blocks[d]);
+    for (size_t d = 0; d < o->count; d++) {
+        if (o->tail_blocks[d] > 0)
+            for (size_t i = 0; i < 8; i++) put_u32(o->block[d] + 32 + 4 * i, o->state[d][i]);
+        memcpy(o->state[d], a->blinding.state, sizeof o->state[d]);
+    }
+    for (size_t d = 0; d < o->count; d++) sha256_blocks()(o->state[d], o->block[d], 1);
+}
+
+static bool first_valid(const uint64_t *first, size_t n, size_t parts)
+{
+    for (size_t i = 0; i < n; i++)
+        if (first[i] > first[i + 1] || first[i + 1] - first[i] > UINT32_MAX) return false;
+    return first[n] - first[0] == parts;
+}
+
+int assay_place_leaves(uint64_t *values, uint8_t *blindings, uint32_t begin, uint32_t length, const uint32_t *positions,
+                       const uint64_t *amounts, size_t parts, const uint64_t *first, const uint8_t *account_keys,
+                       const uint8_t *ids, size_t ids_length, const uint64_t *offsets, size_t n, const uint8_t *context,
+                       const uint8_t *code, size_t code_length)
+{
+    static const char LEAF[] = "assay/v1/leaf", BLINDING[] = "assay/v1/blinding";
+    if (!offsets_valid(offsets, n, ids_length) || !first_valid(first, n, parts)) return ASSAY_BAD_COUNT;
+    band b = {.blindings = blindings, .positions = positions, .begin = begin, .length = length};
+    accounts a = {.keys = account_keys, .ids = ids, .offsets = offsets, .first = first};
+    owners o;
+    sha256_begin_tag(&a.leaf, LEAF, sizeof LEAF - 1);
+    update_prefixed(&a.leaf, context, 32);
+    update_prefixed(&a.leaf, code, code_length);
+    sha256_begin_tag(&a.blinding, BLINDING, sizeof BLINDING - 1);
+    for (size_t t = 0, at = 0; t < parts;) {
+        t = choose(&b, t, parts);
+        for (size_t k = 0; k < b.count; k++) {
+            __builtin_prefetch(values + place_of(&b, k), 1);
+            __builtin_prefetch(amounts + b.chosen[k]);
+        }
+        at = find_owners(&o, &b, &a, at);
+        hash_owners(&o, &a);
+        for (size_t k = 0; k < b.count; k++) {
+            const size_t d = o.of_leaf[k];
+            memcpy(b.state[k], o.state[d], sizeof b.state[k]);
+            put_u32(b.block[k], (uint32_t)(b.chosen[k] - (first[o.account[d]] - first[0])));
+            pad(b.block[k], 1, 4, 64 + 64 + 4);
+        }
+        end_batch(&b);
+        for (size_t k = 0; k < b.count; k++) values[place_of(&b, k)] = amounts[b.chosen[k]];
+    }
+    clear_secret(&b, sizeof b);
+    clear_secret(&o, sizeof o);
+    return ASSAY_OK;
+}

@@ -1,0 +1,148 @@
+/* One argument by itself over any state of the transcript, as solvency has it: item 5, no item 6. */
+#include "assay.h"
+#include "range/prove.h"
+
+#include <string.h>
+
+size_t assay_range_length(size_t m, size_t b)
+{
+    range_shape s;
+    return range_shape_init(&s, m, b) ? range_length(&s) : 0;
+}
+
+/* The transcript after item 5. */
+static void begin(transcript *t, const uint8_t state[32], const range_shape *s)
+{
+    transcript_begin(t);
+    memcpy(t->state, state, 32);
+    range_absorb_shape(t, s);
+}
+
+static size_t largest(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+size_t assay_range_prove_scratch_size(size_t m, size_t b)
+{
+    range_shape s;
+    if (!range_shape_init(&s, m, b)) return 0;
+    return ARENA_SIZE(sizeof(range_prover)) + ARENA_SIZE(range_value_words(&s) * sizeof(uint64_t)) +
+           ARENA_SIZE(m * sizeof(words)) + ARENA_SIZE(m * sizeof(affine)) +
+           largest(kernel()->scratch_size(m), range_prove_scratch_size(&s, 1));
+}
+
+/* Big-endian values to words, zero from m on. */
+static void read_values(uint64_t *values, const range_shape *s, const uint8_t *bytes)
+{
+    const size_t each = s->b / 64;
+    memset(values, 0, range_value_words(s) * sizeof *values);
+    for (size_t i = 0; i < s->m * each; i++) {
+        uint64_t *word = &values[i / each * each + each - 1 - i % each];
+        for (size_t k = 0; k < 8; k++) *word = *word << 8 | bytes[8 * i + k];
+    }
+}
+
+/* Whether the commitments are those to the values under the blinding factors; infinity is 33 zero bytes. */
+static bool commitments_open(const affine *points, const uint8_t *commitments, size_t m)
+{
+    for (size_t i = 0; i < m; i++) {
+        uint8_t bytes[33];
+        affine_compress(bytes, &points[i]);
+        if (memcmp(bytes, commitments + 33 * i, 33) != 0) return false;
+    }
+    return true;
+}
+
+int assay_range_prove_var(uint8_t *argument, const uint8_t *state, const uint8_t *values, const uint8_t *blindings,
+                          const uint8_t *commitments, size_t m, size_t b, const uint8_t *secret, const uint8_t *salt,
+                          const assay_tables *fixed_base, void *scratch)
+{
+    range_shape s;
+    if (!range_shape_init(&s, m, b)) return ASSAY_BAD_COUNT;
+    uint8_t *next = scratch;
+    range_prover *p = arena_take(&next, sizeof *p);
+    uint64_t *words_of_values = arena_take(&next, range_value_words(&s) * sizeof *words_of_values);
+    words *opening = arena_take(&next, m * sizeof *opening);
+    affine *points = arena_take(&next, m * sizeof *points);
+    int status = ASSAY_OK;
+    for (size_t i = 0; i < m; i++)
+        if (!words_from_bytes(&opening[i], blindings + 32 * i)) status = ASSAY_BAD_SCALAR;
+    read_values(words_of_values, &s, values);
+    if (status == ASSAY_OK) {
+        kernel()->commit(points, words_of_values, b / 64, opening, m, fixed_base, next);
+        if (!commitments_open(points, commitments, m)) status = ASSAY_BAD_OPENING;
+    }
+    if (status == ASSAY_OK) {
+        begin(&p->transcript, state, &s);
+        p->values = words_of_values;
+        p->blindings = blindings;
+        p->openings = opening;
+        p->secret = secret;
+        p->salt = salt;
+        p->argument = argument;
+        if (!range_prove(p, 1, &s, fixed_base, next)) status = ASSAY_INFINITE_POINT;
+    }
+    clear_secret(scratch, assay_range_prove_scratch_size(m, b));
+    return status;
+}
+
+static size_t verify_terms(const range_shape *s)
+{
+    return s->columns + 2 + s->m + range_points(s);
+}
+
+size_t assay_range_verify_scratch_size(size_t m, size_t b)
+{
+    range_shape s;
+    if (!range_shape_init(&s, m, b)) return 0;
+    const size_t n = verify_terms(&s);
+    return ARENA_SIZE(n * sizeof(affine)) + ARENA_SIZE(n * sizeof(words)) +
+           largest(kernel()->scratch_size(n), kernel()->msm_scratch_size(n, 256));
+}
+
+/* Commitments may be infinity, as 33 zero bytes. */
+static bool read_commitments(affine *points, const uint8_t *bytes, size_t m)
+{
+    static const uint8_t INFINITE[33] = {0};
+    for (size_t i = 0; i < m; i++) {
+        if (memcmp(bytes + 33 * i, INFINITE, 33) == 0)
+            points[i] = AFFINE_INFINITY;
+        else if (!affine_decompress(&points[i], bytes + 33 * i))
+            return false;
+    }
+    return true;
+}
+
+int assay_range_verify_var(const uint8_t *state, const uint8_t *commitments, size_t m, size_t b,
+                           const uint8_t *argument, size_t length, const uint8_t *seed, const assay_tables *fixed_base,
+                           void *scratch)
+{
+    range_shape s;
+    if (!range_shape_init(&s, m, b)) return ASSAY_BAD_COUNT;
+    if (length != range_length(&s)) return ASSAY_BAD_LENGTH;
+    const size_t n = verify_terms(&s), fixed_terms = s.columns + 2;
+    uint8_t *next = scratch;
+    affine *points = arena_take(&next, n * sizeof *points), *own = points + fixed_terms;
+    words *scalars = arena_take(&next, n * sizeof *scalars);
+    if (!read_commitments(own, commitments, m)) return ASSAY_BAD_POINT;
+    if (kernel()->decompress(own + m, argument, range_points(&s), next) != range_points(&s))
+        return ASSAY_BAD_ARGUMENT_POINT;
+    if (!range_scalars_valid(&s, argument)) return ASSAY_BAD_ARGUMENT_SCALAR;
+
+    transcript t;
+    range_replay replay;
+    range_fixed fixed;
+    uint8_t key[32];
+    scalar weights[ARGUMENT_EQUATIONS];
+    begin(&t, state, &s);
+    range_replay_items(&replay, &t, &s, argument);
+    range_weight_key(key, seed, &replay, 1);
+    range_weights(weights, key, 0);
+    memset(&fixed, 0, sizeof fixed);
+    range_coefficients(scalars + fixed_terms, &fixed, &s, &replay, argument, weights);
+    range_fixed_terms(scalars, points, &fixed, &s, fixed_base);
+    affine sum;
+    kernel()->msm(&sum, scalars, points, n, 256, next);
+    return affine_is_infinity(&sum) ? ASSAY_OK : ASSAY_REJECTED;
+}

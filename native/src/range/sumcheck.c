@@ -1,0 +1,308 @@
+/* The prover's sum-check; sumcheck.h has the algebra. */
+#include "range/sumcheck.h"
+
+#include <string.h>
+
+/* Rounds that stay inside a byte; the round that joins two; coordinates inside a word. */
+#define BYTE_ROUNDS 3
+#define PAIR_ROUND 4
+#define WORD_BITS 6
+
+/* Where the patterns of rounds 1, 2, 3 begin. */
+static const size_t PATTERNS_AT[BYTE_ROUNDS + 1] = {0, 0, 4, 20};
+
+/* Elements of the dense vector before round j > PAIR_ROUND. */
+static size_t dense_count(const range_shape *s, unsigned j)
+{
+    return (size_t)1 << (s->nu - (j - 1));
+}
+
+size_t sumcheck_elements(const range_shape *s)
+{
+    return 4 * range_value_words(s) + dense_count(s, PAIR_ROUND + 1);
+}
+
+void sumcheck_select(scalar *sum, const sumcheck *c, const words *a)
+{
+    /* The factors of k's coordinates are 1 at 0. */
+    kernel()->inner(sum, c->w_rest + range_value_words(c->shape), (size_t)1 << (c->shape->log_b - WORD_BITS), a,
+                    c->shape->m);
+}
+
+/* out[i] = Π_t factor[t](bit t of i), i < 2^n. */
+static void factor_table(scalar *out, const linear *factor, unsigned n)
+{
+    out[0] = SCALAR_ONE;
+    for (unsigned t = 0; t < n; t++) {
+        const size_t size = (size_t)1 << t;
+        for (size_t i = 0; i < size; i++) {
+            scalar_mul(&out[size + i], &out[i], &factor[t].at1);
+            scalar_mul(&out[i], &out[i], &factor[t].at0);
+        }
+    }
+}
+
+/* The tables of the highest coordinates, each from the one before by a new lowest coordinate. */
+static void rest_tables(scalar *rest, const linear *factor, const range_shape *s)
+{
+    rest[1] = SCALAR_ONE;
+    for (unsigned t = s->nu; t-- > WORD_BITS;) {
+        const size_t size = (size_t)1 << (s->nu - 1 - t);
+        kernel()->expand(&rest[2 * size], &rest[size], &factor[t].at0, &factor[t].at1, size);
+    }
+}
+
+/* The weight of every byte at even and at odd positions in its word, but for the factor of coordinate 3. */
+static void gather_bytes(scalar bytes[2][256], sumcheck *c, const linear *factor, const scalar *rest)
+{
+    const size_t n = range_value_words(c->shape);
+    scalar position[4];
+    factor_table(position, factor + BYTE_ROUNDS + 1, WORD_BITS - BYTE_ROUNDS - 1);
+    kernel()->gather_bytes(bytes, c->values, rest + n, n, position, c->bucket);
+}
+
+/* The weight of every pattern: of bytes for round 3, then for rounds 2 and 1 by the halves of the round after. */
+static void gather_patterns(scalar *pattern, scalar bytes[2][256], const linear *factor)
+{
+    scalar *out = pattern + PATTERNS_AT[BYTE_ROUNDS];
+    for (unsigned i = 0; i < 256; i++) {
+        scalar high;
+        scalar_mul(&out[i], &bytes[0][i], &factor[BYTE_ROUNDS].at0);
+        scalar_mul(&high, &bytes[1][i], &factor[BYTE_ROUNDS].at1);
+        scalar_add(&out[i], &out[i], &high);
+    }
+    for (unsigned r = BYTE_ROUNDS; r > 1; r--) {
+        const scalar *from = pattern + PATTERNS_AT[r];
+        const size_t half = (size_t)1 << (1u << (r - 1)); /* patterns of half the bits */
+        out = pattern + PATTERNS_AT[r - 1];
+        for (size_t i = 0; i < half; i++) {
+            scalar low = SCALAR_ZERO, high = SCALAR_ZERO;
+            for (size_t k = 0; k < half; k++) {
+                scalar_add(&low, &low, &from[k * half + i]);
+                scalar_add(&high, &high, &from[i * half + k]);
+            }
+            scalar_mul(&low, &low, &factor[r - 1].at0);
+            scalar_mul(&high, &high, &factor[r - 1].at1);
+            scalar_add(&out[i], &low, &high);
+        }
+    }
+}
+
+/* Inverses of the factors at 1, by one inversion; false when one is zero. */
+static bool invert_factors(sumcheck *c, unsigned nu)
+{
+    scalar *inverse[2 * ARGUMENT_NU_MAX], prefix[2 * ARGUMENT_NU_MAX], all = SCALAR_ONE;
+    for (unsigned i = 0; i < 2 * nu; i++) {
+        const unsigned t = i / 2;
+        inverse[i] = i % 2 == 0 ? &c->e_inverse[t] : &c->w_inverse[t];
+        *inverse[i] = i % 2 == 0 ? c->e_factor[t].at1 : c->w_factor[t].at1;
+        prefix[i] = all;
+        scalar_mul(&all, &all, inverse[i]);
+    }
+    if (scalar_is_zero(&all)) return false;
+    scalar_inverse_var(&all, &all);
+    for (unsigned i = 2 * nu; i-- > 0;) {
+        const scalar factor = *inverse[i];
+        scalar_mul(inverse[i], &all, &prefix[i]);
+        scalar_mul(&all, &all, &factor);
+    }
+    return true;
+}
+
+bool sumcheck_begin(sumcheck *c, const range_shape *s, const range_challenges *challenges, const uint64_t *values,
+                    scalar *memory)
+{
+    c->shape = s;
+    c->values = values;
+    c->e_rest = memory;
+    c->w_rest = memory + 2 * range_value_words(s);
+    c->dense = memory + 4 * range_value_words(s);
+    for (unsigned t = 0; t < s->nu; t++) {
+        range_eq_factor(&c->e_factor[t], challenges, t);
+        range_weight_factor(&c->w_factor[t], challenges, s, t);
+    }
+    if (!invert_factors(c, s->nu)) return false;
+    rest_tables(c->e_rest, c->e_factor, s);
+    rest_tables(c->w_rest, c->w_factor, s);
+    gather_bytes(c->e_byte, c, c->e_factor, c->e_rest);
+    gather_bytes(c->w_byte, c, c->w_factor, c->w_rest);
+    gather_patterns(c->e_pattern, c->e_byte, c->e_factor);
+    gather_patterns(c->w_pattern, c->w_byte, c->w_factor);
+    c->e_bound = SCALAR_ONE;
+    c->w_bound = challenges->kappa;
+    c->form[0] = SCALAR_ZERO;
+    c->form[1] = SCALAR_ONE;
+    return true;
+}
+
+/* h and l of round j <= BYTE_ROUNDS: h(0) and l(0) from the pairs of forms, h(1) and l(1) from the same the other way round. */
+static void sum_patterns(sumcheck *c, unsigned j)
+{
+    const scalar *e = c->e_pattern + PATTERNS_AT[j], *w = c->w_pattern + PATTERNS_AT[j];
+    const size_t half = (size_t)1 << (1u << (j - 1));
+    scalar *pair = (scalar *)(void *)c->bucket, sums[3];
+    for (size_t i = 0; i < half * half; i++) {
+        pair[2 * i] = c->form[i % half];
+        pair[2 * i + 1] = c->form[i / half];
+    }
+    kernel()->sum_pairs(sums, pair, 1, e, w, half * half);
+    c->h0 = sums[0];
+    c->h2 = sums[1];
+    c->l0 = sums[2];
+    for (size_t i = 0; i < half * half; i++) {
+        const scalar low = pair[2 * i];
+        pair[2 * i] = pair[2 * i + 1];
+        pair[2 * i + 1] = low;
+    }
+    kernel()->sum_pairs(sums, pair, 1, e, w, half * half);
+    c->h1 = sums[0];
+    c->l1 = sums[2];
+}
+
+/* h and l of the round that joins the bytes of a pair.  Only h's leading coefficient depends on both. */
+static void sum_byte_pairs(sumcheck *c)
+{
+    const size_t n = range_value_words(c->shape);
+    scalar position[4], t;
+    scalar_sum h0 = {{0}}, h1 = {{0}}, l0 = {{0}}, l1 = {{0}};
+    for (unsigned i = 0; i < 256; i++) {
+        scalar_sqr(&t, &c->form[i]);
+        scalar_sub(&t, &t, &c->form[i]);
+        scalar_sum_mul(&h0, &c->e_byte[0][i], &t);
+        scalar_sum_mul(&h1, &c->e_byte[1][i], &t);
+        scalar_sum_mul(&l0, &c->w_byte[0][i], &c->form[i]);
+        scalar_sum_mul(&l1, &c->w_byte[1][i], &c->form[i]);
+    }
+    scalar_sum_reduce(&c->h0, &h0);
+    scalar_sum_reduce(&c->h1, &h1);
+    scalar_sum_reduce(&c->l0, &l0);
+    scalar_sum_reduce(&c->l1, &l1);
+    factor_table(position, c->e_factor + BYTE_ROUNDS + 1, WORD_BITS - BYTE_ROUNDS - 1);
+    c->h2 = SCALAR_ZERO;
+    for (unsigned q = 0; q < 4; q++) {
+        kernel()->sum_byte_pairs(&t, c->form, c->values, 16 * q, c->e_rest + n, n);
+        scalar_mul(&t, &t, &position[q]);
+        scalar_add(&c->h2, &c->h2, &t);
+    }
+}
+
+/* r = (claim - f(0)·at0)/f(1), the value at 1. */
+static void value_at_1(scalar *r, const scalar *claim, const linear *f, const scalar *inverse, const scalar *at0)
+{
+    scalar t;
+    scalar_mul(&t, &f->at0, at0);
+    scalar_sub(&t, claim, &t);
+    scalar_mul(r, &t, inverse);
+}
+
+/* Adds to h0, h2, l0 the pairs p = q + k·stride, k < n, under weight e_q·e[k] and w_q·w[k]. */
+static void sum_pairs(sumcheck *c, size_t q, size_t stride, size_t n, const scalar *e_q, const scalar *w_q)
+{
+    scalar sums[3];
+    kernel()->sum_pairs(sums, &c->dense[2 * q], stride, c->e_rest + n, c->w_rest + n, n);
+    for (int i = 0; i < 3; i++) {
+        scalar *total = i == 0 ? &c->h0 : i == 1 ? &c->h2 : &c->l0;
+        scalar_mul(&sums[i], &sums[i], i == 2 ? w_q : e_q);
+        scalar_add(total, total, &sums[i]);
+    }
+}
+
+/* h and l of round j > PAIR_ROUND.  The rest of a word's coordinates are weighed outside the sums over words. */
+static void sum_dense(sumcheck *c, unsigned j)
+{
+    const unsigned t = j - 1, inside = j < WORD_BITS ? WORD_BITS - j : 0;
+    const size_t stride = (size_t)1 << inside, pairs = dense_count(c->shape, j) / 2;
+    scalar e_q[4], w_q[4];
+    factor_table(e_q, c->e_factor + j, inside);
+    factor_table(w_q, c->w_factor + j, inside);
+    c->h0 = c->h2 = c->l0 = SCALAR_ZERO;
+    for (size_t q = 0; q < stride; q++) sum_pairs(c, q, stride, pairs / stride, &e_q[q], &w_q[q]);
+    value_at_1(&c->h1, &c->h_claim, &c->e_factor[t], &c->e_inverse[t], &c->h0);
+    value_at_1(&c->l1, &c->l_claim, &c->w_factor[t], &c->w_inverse[t], &c->l0);
+}
+
+/* h(x) and l(x): h = h0 + x·(h1 - h0 + h2·(x - 1)), l linear. */
+static void evaluate(scalar *h, scalar *l, const sumcheck *c, const scalar *x)
+{
+    scalar t;
+    const linear through = {c->l0, c->l1};
+    linear_at(l, &through, x);
+    scalar_sub(&t, x, &SCALAR_ONE);
+    scalar_mul(&t, &t, &c->h2);
+    scalar_add(&t, &t, &c->h1);
+    scalar_sub(&t, &t, &c->h0);
+    scalar_mul(&t, &t, x);
+    scalar_add(h, &c->h0, &t);
+}
+
+void sumcheck_message(scalar p[3], sumcheck *c, unsigned j)
+{
+    static const unsigned AT[3] = {0, 2, 3};
+    if (j <= BYTE_ROUNDS)
+        sum_patterns(c, j);
+    else if (j == PAIR_ROUND)
+        sum_byte_pairs(c);
+    else
+        sum_dense(c, j);
+    for (int i = 0; i < 3; i++) {
+        scalar x, h, l, factor;
+        scalar_from_u64(&x, AT[i]);
+        evaluate(&h, &l, c, &x);
+        linear_at(&factor, &c->e_factor[j - 1], &x);
+        scalar_mul(&factor, &factor, &c->e_bound);
+        scalar_mul(&p[i], &factor, &h);
+        linear_at(&factor, &c->w_factor[j - 1], &x);
+        scalar_mul(&factor, &factor, &c->w_bound);
+        scalar_mul(&factor, &factor, &l);
+        scalar_add(&p[i], &p[i], &factor);
+    }
+}
+
+/* The forms of twice the bits. */
+static void bind_forms(sumcheck *c, unsigned j, const scalar *x)
+{
+    const size_t half = (size_t)1 << (1u << (j - 1));
+    scalar *doubled = (scalar *)(void *)c->bucket;
+    for (size_t i = 0; i < half * half; i++) {
+        const linear through = {c->form[i % half], c->form[i / half]};
+        linear_at(&doubled[i], &through, x);
+    }
+    memcpy(c->form, doubled, half * half * sizeof *doubled);
+}
+
+/* The first dense vector: a byte's form times 1 - x or x, by its place in its pair. */
+static void bind_byte_pairs(sumcheck *c, const scalar *x)
+{
+    scalar *high = (scalar *)(void *)c->bucket;
+    for (unsigned i = 0; i < 256; i++) {
+        scalar_mul(&high[i], &c->form[i], x);
+        scalar_sub(&c->form[i], &c->form[i], &high[i]);
+    }
+    for (size_t i = 0; i < dense_count(c->shape, PAIR_ROUND + 1); i++) {
+        const uint64_t pair = c->values[i / 4] >> (16 * (i % 4));
+        scalar_add(&c->dense[i], &c->form[pair & 255], &high[pair >> 8 & 255]);
+    }
+}
+
+static void bind_dense(sumcheck *c, unsigned j, const scalar *x)
+{
+    kernel()->fold_pairs(c->dense, c->dense, x, dense_count(c->shape, j + 1));
+}
+
+void sumcheck_bind(sumcheck *c, unsigned j, const scalar *x)
+{
+    scalar h, l, factor;
+    evaluate(&h, &l, c, x);
+    c->h_claim = h;
+    c->l_claim = l;
+    linear_at(&factor, &c->e_factor[j - 1], x);
+    scalar_mul(&c->e_bound, &c->e_bound, &factor);
+    linear_at(&factor, &c->w_factor[j - 1], x);
+    scalar_mul(&c->w_bound, &c->w_bound, &factor);
+    if (j <= BYTE_ROUNDS)
+        bind_forms(c, j, x);
+    else if (j == PAIR_ROUND)
+        bind_byte_pairs(c, x);
+    else
+        bind_dense(c, j, x);
+}
