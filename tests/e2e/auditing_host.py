@@ -224,7 +224,12 @@ def free_port() -> int:
 
 
 def audited(found: list[dict[str, Any]]) -> bool:
-    return bool(found and found[0]["snapshots"])
+    return bool(found) and settled(found[0]) > 0
+
+
+def settled(exchange: dict[str, Any]) -> int:
+    """Return how many snapshots of an exchange have an outcome."""
+    return sum(one["outcome"] != "not audited" for one in exchange["snapshots"])
 
 
 def kinds(found: list[dict[str, Any]]) -> set[str]:

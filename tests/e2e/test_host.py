@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import msgpack
 import pytest
 
-from tests.e2e.auditing_host import Host, audited, bundle_at, hosts, kinds, serving
+from tests.e2e.auditing_host import Host, audited, bundle_at, hosts, kinds, serving, settled
 from tests.unit.verifier_bundle import Bundle
 from verifier.errors import Misuse
 from verifier.format.keys import is_signed, public_key_text
@@ -90,10 +90,10 @@ def test_equivocation_and_a_broken_chain_show(
     host.wait(audited)
     second = bundle_at(root / "one", head={"time": 1_700_000_001})
     assert second.digest != first.digest
-    found = host.wait(lambda history: len(history[0]["snapshots"]) == 2)
+    found = host.wait(lambda history: settled(history[0]) == 2)
     assert kinds(found) == {"equivocation", "overdue"}  # that neither follows one is no more news
     third = bundle_at(root / "one", head={"time": 1_700_000_002, "snapshot_id": "later"})
-    found = host.wait(lambda history: len(history[0]["snapshots"]) == 3)
+    found = host.wait(lambda history: settled(history[0]) == 3)
     assert kinds(found) == {"equivocation", "broken-chain", "overdue"}
     broken = [one["manifests"] for one in found[0]["alarms"] if one["kind"] == "broken-chain"]
     assert [third.digest.hex()] in broken  # it follows none that was seen, and
@@ -113,7 +113,7 @@ def test_an_unbroken_chain_shows_no_alarm_but_the_date(
     host.wait(audited)
     head = {"time": int(time.time()), "snapshot_id": "2024-q2", "previous": first.digest}
     bundle_at(root / "one", head=head)
-    found = host.wait(lambda history: len(history[0]["snapshots"]) == 2)
+    found = host.wait(lambda history: settled(history[0]) == 2)
     assert kinds(found) == set()
 
 
@@ -178,7 +178,10 @@ def test_a_submission_is_audited_and_a_damaged_copy_frames_nobody(
     for name in ("damaged", "honest"):
         body, headers = form(bundle=f"{url}/{name}", key=public_key_text(bundle.key))
         assert host.ask("POST", "/submissions", body, headers)[0] == 202
-    found = host.wait_for("/submissions.json", lambda handed: bool(handed["proofs"]))
+    found = host.wait_for(
+        "/submissions.json",
+        lambda handed: "waiting" not in [one["state"] for one in handed["submissions"]],
+    )
     assert [item["digest"] for item in found["proofs"]] == [bundle.digest.hex()]
     assert damaged.digest.hex() not in json.dumps(found)
     states = {item["bundle"]: item["state"] for item in found["submissions"]}
@@ -229,7 +232,7 @@ def test_packages(start: Callable[..., Host], served: tuple[Path, str]) -> None:
     newer = bundle.package(replace(body, assets=(asset, *body.assets[1:]), version=2))
     status, answer = hand_in(newer, "?publish=yes")
     assert status == 503
-    assert "older than the package" in answer["reason"]
+    assert "older than what it read" in answer["reason"]
     part = replace(part, amount=2)
     asset = replace(asset, parts=(part, *asset.parts[1:]))
     shown = bundle.package(replace(body, assets=(asset, *body.assets[1:])))

@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from prover.publish.publish import publish
-from tests.e2e.auditing_host import InPlace, hosts, kinds, serving
+from tests.e2e.auditing_host import InPlace, hosts, kinds, serving, settled
 from tests.unit.verifier_bundle import Bundle
 from verifier.bundle.history import History, read_history, write_history
 from verifier.checks.manifest import rotation_body
@@ -381,7 +381,7 @@ def test_the_host_itself_follows_and_remembers(tmp_path: Path, exchange: Exchang
         host = start(
             ("An Exchange", url, key, "history"), ("None", f"{url}/x", b"1" * 32, "history")
         )
-        found = host.wait(lambda history: len(history[0]["snapshots"]) == 3)
+        found = host.wait(lambda history: settled(history[0]) == 3)
         assert found[0]["history"] == url
         assert kinds(found) == {"overdue"}
         assert f"Proofs below {url}" in host.ask("GET", "/")[1].decode()

@@ -16,16 +16,18 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgpack
 import psutil
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.e2e.auditing_host import InPlace, bundle_at, serving
 from tests.unit.verifier_bundle import Bundle
+from verifier.checks.manifest import rotation_body
 from verifier.errors import CannotCheck, Misuse, Rejected
-from verifier.format.keys import is_signed
+from verifier.format.keys import is_signed, sign
 from verifier.format.params import TreeShape
-from verifier.format.wire import write_record
+from verifier.format.wire import Rotation, write_record
 from verifier.host import jobs, processes
 from verifier.host.audits import Auditor
 from verifier.host.door import LoopbackDoor
@@ -463,17 +465,83 @@ def test_of_one_key_so_many_manifests_are_kept_that_are_not_audited(
         assert sorted(found) == ["s-0", "s-1"]
 
 
+def test_more_manifests_are_kept_where_they_contradict_one_that_is_known(
+    place: Place, auditor: Auditor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has a key cannot fill the room for what shows that it was used twice."""
+    monkeypatch.setattr("verifier.host.audits.MAX_UNAUDITED", 1)
+
+    def hand_in(number: int, **head: object) -> None:
+        fields = {"time": 1_600_000_000 + number, "previous": bytes([number]) * 32, **head}
+        bundle_at(place.root / "one", head={"snapshot_id": f"s-{number}", **fields})
+        auditor.keep(place.url, *auditor.read(place.url, [place.bundle.key], own=False), own=False)
+
+    with closing(Store(tmp_path / "host.sqlite")) as store:
+        hand_in(1)
+        hand_in(2)
+        hand_in(3, snapshot_id="s-1")
+        hand_in(4, time=1_600_000_001)
+        hand_in(5, previous=bytes([1]) * 32)
+        found = [(item.snapshot_id, item.time) for item in store.snapshots([place.bundle.key])]
+        numbers = sorted(time - 1_600_000_000 for _, time in found)
+        assert numbers == [1, 1, 3, 5]
+
+
+def test_a_rotation_counts_whatever_else_the_host_does_not_know(
+    place: Place, auditor: Auditor, tmp_path: Path
+) -> None:
+    old = bundle_at(place.root / "old", seed=2)
+    head: dict[str, Any] = {"snapshot_id": "next", "previous": old.digest}
+    body = rotation_body(old.key, place.bundle.key, "An Exchange", old.digest)
+    signed = [sign(one.signer, "rotation", body) for one in (place.bundle, old)]
+    head["rotation"] = (Rotation(signed[0], old.key, signed[1]),)
+    bundle = bundle_at(place.root / "one", head=head)
+    units = bundle.manifest.assets[0].units
+    bundle.change_asset(0, units=tuple(replace(one, decimals=30) for one in units))
+    with closing(Store(tmp_path / "host.sqlite")) as store:
+        with pytest.raises(CannotCheck, match="older than what it read"):
+            auditor.look(place.url, [bundle.key], own=True)
+        assert store.keys_of(bundle.key) == [bundle.key, old.key]
+
+
+def test_a_manifest_and_a_package_with_fields_of_another_version_are_no_fault(
+    place: Place, auditor: Auditor, tmp_path: Path
+) -> None:
+    """Fields are looked at before the version, so what is new may stand in either."""
+    bundle = place.bundle
+    body = msgpack.unpackb(write_record(bundle.body("alice@example.com")))
+    newer = msgpack.packb(dict(sorted({**body, "version": 2, "zone": "x"}.items())))
+    with pytest.raises(CannotCheck, match="older than what it read"):
+        HERE(place.check(bundle.package(newer)), AMPLE)
+    same = msgpack.packb(dict(sorted({**body, "zone": "x"}.items())))
+    assert HERE(place.check(bundle.package(same)), AMPLE).code == "package.bad-fields"
+    fields = msgpack.unpackb(write_record(bundle.manifest))
+    for version, error in ((2, CannotCheck), (1, None)):
+        data = msgpack.packb(
+            dict(sorted({**fields, "protocol_version": version, "zone": "x"}.items()))
+        )
+        signature = sign(bundle.signer, "manifest-signature", data)
+        (bundle.folder / "manifest.msgpack").write_bytes(data)
+        (bundle.folder / "manifest.sig").write_bytes(signature)
+        if error is None:
+            found = auditor.look(place.url, [bundle.key], own=True)
+            assert found.code == "manifest.bad-fields"
+            continue
+        with closing(Store(tmp_path / "host.sqlite")) as store:
+            with pytest.raises(error, match="older than what it read"):
+                auditor.look(place.url, [bundle.key], own=True)
+            assert store.snapshots([bundle.key]) == []  # of which nothing can be told
+
+
 @pytest.mark.parametrize("unknown", ["version", "unit"])
 def test_what_this_host_does_not_know_is_no_fault_of_the_exchange(
     place: Place, auditor: Auditor, tmp_path: Path, unknown: str
 ) -> None:
-    first, *rest = place.bundle.manifest.assets
-    units = tuple(replace(unit, decimals=unit.decimals + 1) for unit in first.units)
-    heads: dict[str, dict[str, Any]] = {
-        "version": {"protocol_version": 2},
-        "unit": {"assets": (replace(first, units=units), *rest)},
-    }
+    heads = {"version": {"protocol_version": 2}, "unit": {}}
     bundle = bundle_at(place.root / "one", head=heads[unknown])
+    if unknown == "unit":
+        units = bundle.manifest.assets[0].units
+        bundle.change_asset(0, units=tuple(replace(one, decimals=30) for one in units))
     with closing(Store(tmp_path / "host.sqlite")) as store:
         for own in (False, True):
             with pytest.raises(CannotCheck, match=r"manifest\.un"):

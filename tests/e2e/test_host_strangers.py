@@ -19,7 +19,17 @@ import msgpack
 import pytest
 
 from prover.publish.publish import publish
-from tests.e2e.auditing_host import BIN, Answer, Host, audited, bundle_at, hosts, kinds, serving
+from tests.e2e.auditing_host import (
+    BIN,
+    Answer,
+    Host,
+    audited,
+    bundle_at,
+    hosts,
+    kinds,
+    serving,
+    settled,
+)
 from tests.unit.verifier_bundle import Bundle
 from verifier.format.keys import is_signed
 from verifier.host.complaints import MAX_OF_SENDER
@@ -75,7 +85,7 @@ def test_strangers_delay_no_watched_exchange(net: Net, start: Callable[..., Host
         time.sleep(0.1)
     head = {"time": now() + 1, "snapshot_id": "next", "previous": first.digest}
     bundle_at(net.root / "own", head=head)
-    (found,) = host.wait(lambda history: len(history[0]["snapshots"]) == 2)
+    (found,) = host.wait(lambda history: settled(history[0]) == 2)
     assert found["alarms"] == []
     states = [one["state"] for one in host.read("/submissions.json")["submissions"]]
     assert states == ["waiting"] * 3
@@ -92,12 +102,13 @@ def test_an_exchange_that_stalls_delays_no_other(net: Net, start: Callable[..., 
     )
     while not any("/slow/pages" in path for path in net.asked):
         time.sleep(0.1)
-    slow, own = host.wait(lambda history: bool(history[1]["snapshots"]))
-    assert (slow["snapshots"], kinds([slow])) == ([], {"overdue"})
+    slow, own = host.wait(lambda history: settled(history[1]) == 1)
+    assert [one["outcome"] for one in slow["snapshots"]] == ["not audited"]
+    assert kinds([slow]) == {"overdue"}
     assert (own["alarms"], own["look_succeeded"]) == ([], True)
     head = {"time": now() + 1, "snapshot_id": "next", "previous": honest.digest}
     bundle_at(net.root / "own", head=head)
-    host.wait(lambda history: len(history[1]["snapshots"]) == 2)
+    host.wait(lambda history: settled(history[1]) == 2)
 
 
 def test_the_queue_has_room_for_everybody(net: Net, start: Callable[..., Host]) -> None:
@@ -431,7 +442,7 @@ def test_the_host_says_when_it_looked(net: Net, start: Callable[..., Host]) -> N
     bundle = bundle_at(net.root / "own", head={"time": now()})
     host = start(("An Exchange", f"{net.url}/own", bundle.key), ("None", f"{net.url}/x", b"k" * 32))
     good, bad = host.wait(
-        lambda history: bool(history[0]["snapshots"]) and all(one["looked_at"] for one in history)
+        lambda history: settled(history[0]) > 0 and all(one["looked_at"] for one in history)
     )
     assert (good["look_succeeded"], good["fault"]) == (True, "")
     assert (bad["look_succeeded"], bad["fault"][:15]) == (False, "check.no-bundle")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -47,6 +48,7 @@ def seen(
         "previous": digest(follows) if follows else bytes(32),
         "time": time,
         "seen": time if at is None else at,
+        "served": (time if at is None else at) if fields.get("own", True) else 0,
         "url": "http://a",
         "own": True,
         "audited": time,
@@ -116,9 +118,29 @@ def test_an_old_snapshot_that_somebody_hands_in_frames_nobody() -> None:
     old = seen("old", time=NOW - 9 * DAY, own=False)
     first, second = named("a", follows="between"), named("b", follows="a", time=NOW - 3600)
     assert lasting_alarms(newest_first(old, first, second), []) == []
-    after = seen("c", follows="elsewhere", time=NOW - 60, own=False)
-    (alarm,) = lasting_alarms(newest_first(old, first, second, after), [])
+    after = named("c", follows="elsewhere", time=NOW - 60, own=False)
+    assert lasting_alarms(newest_first(old, first, second, after), []) == []  # its turn may come
+    (alarm,) = lasting_alarms(newest_first(old, first, second, replace(after, own=True)), [])
     assert (alarm.kind, alarm.digests) == ("broken-chain", (after.digest,))
+    others = [seen("x", time=NOW - 4), seen("y", follows="elsewhere", time=NOW - 2)]
+    handed_in = [replace(item, own=False) for item in others]
+    assert lasting_alarms(newest_first(*handed_in), []) == []  # nothing of its own was seen yet
+
+
+def test_a_failing_snapshot_that_was_handed_in_before_it_was_served_is_an_alarm() -> None:
+    """When it was first seen is not when the exchange served it."""
+    good = named("a", time=NOW - DAY, at=NOW - 600)
+    bad = named("b", follows="a", time=NOW + 1200, at=NOW - 900, code="argument.rejected")
+    (alarm,) = lasting_alarms(newest_first(good, replace(bad, served=NOW)), [])
+    assert (alarm.kind, alarm.digests) == ("rejected", (bad.digest,))
+
+
+def test_a_copy_of_what_follows_hides_no_failure() -> None:
+    bad = named("a", time=NOW - DAY, code="argument.rejected")
+    after = named("b", follows="a", time=NOW - 600, own=False)
+    (alarm,) = lasting_alarms(newest_first(bad, after), [])
+    assert (alarm.kind, alarm.digests) == ("rejected", (bad.digest,))
+    assert lasting_alarms(newest_first(bad, replace(after, own=True, served=NOW)), []) == []
 
 
 def test_two_snapshots_after_one_are_an_alarm() -> None:

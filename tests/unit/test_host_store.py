@@ -27,6 +27,7 @@ def audited(number: int = 1, **fields: object) -> Audited:
         "previous": bytes(32),
         "time": number,
         "seen": 100 + number,
+        "served": (100 + number) * bool(fields.get("own", True)),
         "url": "http://a",
         "own": True,
         "audited": 100 + number,
@@ -144,6 +145,27 @@ def test_what_is_not_audited_gives_way_to_any_audit_and_to_nothing_else(store: S
     assert (store.unaudited(KEY), store.places(found.digest)) == (0, ["http://copy"])
 
 
+def test_that_an_audit_came_to_nothing_replaces_no_outcome(store: Store) -> None:
+    """Of two threads the one that kept the manifest may write after the one that audited it."""
+    unread = str(Code.CHECK_UNREADABLE)
+    for own, late in ((False, False), (False, True), (True, True)):
+        digest = bytes([own, late]) * 16
+        store.add_snapshot(audited(digest=digest, own=own))
+        store.add_snapshot(audited(digest=digest, code=unread, own=late))
+        found = store.snapshot(digest)
+        assert found is not None
+        assert (found.code, found.own) == ("", own)
+
+
+def test_when_it_was_served_first_is_when_it_was_audited_at_its_own_place(store: Store) -> None:
+    unread = str(Code.CHECK_UNREADABLE)
+    store.add_snapshot(audited(1, code=unread, own=True, seen=5, served=0))
+    store.add_snapshot(audited(1, code="argument.rejected", own=True, seen=9, served=9))
+    store.add_snapshot(audited(1, code="", own=True, seen=12, served=12))
+    (found,) = store.snapshots([KEY])
+    assert (found.code, found.seen, found.served) == ("", 5, 9)
+
+
 def test_the_queue_is_first_come_first_served(store: Store) -> None:
     for at, url in enumerate("abc"):
         submit(store, url, url, time=at)
@@ -253,7 +275,7 @@ def test_an_older_database_is_taken_over(tmp_path: Path) -> None:
         database.execute("PRAGMA user_version = 2")
         for number, url in ((1, "http://own"), (2, "http://copy")):
             found = vars(audited(number, url=url, audited=50))
-            del found["own"], found["seen"]
+            del found["own"], found["seen"], found["served"]
             found["details"] = '{"assets": [], "chains": [], "old_keys": []}'
             marks = ", ".join("?" * len(found))
             query = f"INSERT INTO snapshot ({', '.join(found)}) VALUES ({marks})"  # noqa: S608

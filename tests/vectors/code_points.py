@@ -33,9 +33,9 @@ DEFAULT_IGNORABLE = {
     0xFFA0,
     *range(0xE0100, 0xE01F0),
 }
-# Symbols that show as a space or as nothing: Braille's blank, the null notehead of music, the
-# filler of Khitan, and the place of an object that is not there.
-BLANKS = {0x2800, 0xFFFC, 0x16FE4, 0x1D159}
+# Symbols that show as a space or as nothing: Braille's blank, the blanks of hieroglyphs, the null
+# notehead of music, the filler of Khitan, and the place of an object that is not there.
+BLANKS = {0x2800, 0xFFFC, 0x13441, 0x13442, 0x16FE4, 0x1D159}
 
 
 def nfc(text: str) -> str:
@@ -57,8 +57,8 @@ def in_no_name(point: int) -> bool:
 
 
 def is_mark(point: int) -> bool:
-    """Whether a code point stands on the one before it, and not by itself."""
-    return unicodedata.category(chr(point)) in ("Mn", "Mc", "Me")
+    """Whether a code point stands on the one before it, and takes no room by itself."""
+    return unicodedata.category(chr(point)) in ("Mn", "Me")
 
 
 def ranges(is_in: Callable[[int], bool]) -> list[int]:

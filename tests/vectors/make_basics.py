@@ -155,6 +155,8 @@ NAMES: list[tuple[str, str | None]] = [
     ("Kraken\ufe0f", None),
     ("Kraken\ufffc", None),
     ("\U00016fe4\U0001d159", None),
+    ("\U00013441\U00013442", None),
+    ("\u101c\u103b\u103e\u1031\u102c\u1037", "\u101c\u103b\u103e\u1031\u102c\u1037"),
     ("\u0301", None),
     ("Kraken \u0316One", None),
     ("Krake" + "\u0316" * 5 + "n", None),

@@ -9,8 +9,8 @@ every other implementation must map what was typed to the same bytes. The steps,
    (general category Cc) is ``control``, one that Unicode 15.0 does not assign (Cn, noncharacters
    included) is ``unassigned``, one that turns the direction of writing is ``bidi``. In a name
    whatever else shows as nothing, as a space or as its font likes is ``invisible``, as are two
-   spaces in a row; a mark on no letter, or more than four in a row (UTS 39, 5.4), are ``marks``.
-   The lists are ``code_points.json``, which every reader shares.
+   spaces in a row; a mark that takes no room is ``marks`` on no letter, or above four of them
+   (UTS 39, 5.4). The lists are ``code_points.json``, which every reader shares.
 3. Normalise to NFC. Step 2 comes first because NFC is only stable over assigned code points.
 4. ``email`` only: map A-Z to a-z, nothing else, and normalise to NFC again: ``H`` + U+0331 has no
    composed form while ``h`` + U+0331 has one, so without the second pass the canonical form of a

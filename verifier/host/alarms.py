@@ -114,14 +114,13 @@ def _equivocations(oldest_first: Sequence[Outcome]) -> Iterator[Alarm]:
 def _loose_ends(oldest_first: Sequence[Outcome]) -> Iterator[Alarm]:
     """Yield the snapshots that follow none that was seen, though the host has looked since before.
 
-    What came before its own first look it knows in part at best, by copies that others handed in.
-    Two manifests of one snapshot are told as such: what either follows is no further news, if
-    either follows one.
+    Of what came before its own first look, and of what others hand in, it knows a part at best:
+    that says nothing. Two manifests of one snapshot are told as such: what either follows is no
+    further news, if either follows one.
     """
     seen = {item.digest for item in oldest_first}
-    groups = list(_by_id(oldest_first).values())
-    own = (at for at, items in enumerate(groups) if any(item.own for item in items))
-    for items in groups[next(own, 0) + 1 :]:
+    groups = [items for items in _by_id(oldest_first).values() if any(item.own for item in items)]
+    for items in groups[1:]:
         if not any(item.previous in seen for item in items):
             name = items[0].snapshot_id or "unreadable"
             text = f"snapshot {name} does not follow one that was seen"
@@ -174,26 +173,33 @@ def _disorders(oldest_first: Sequence[Outcome]) -> Iterator[Alarm]:
 
 
 def _failures(history: Sequence[Outcome]) -> Iterator[Alarm]:
-    """Yield the newest snapshot and the one last seen at the exchange's own place, if they fail.
+    """Yield the newest snapshot, and the last at the exchange's own place, if they fail."""
+    audited = [item for item in history if item.is_audited]
+    told = {item.digest: ("newest snapshot", item) for item in audited[:1]}
+    for item in _last_served(history, audited):
+        told.setdefault(item.digest, ("snapshot that was seen last", item))
+    for what, item in told.values():
+        if item.code not in ("", Code.CHECK_FUTURE):
+            yield Alarm(REJECTED, f"the {what} fails: {item.code}", (item.digest,))
+
+
+def _last_served(history: Sequence[Outcome], audited: Sequence[Outcome]) -> list[Outcome]:
+    """Return the last snapshot at the exchange's own place, if there is one.
 
     The time of a snapshot is the exchange's word: one that fails may be dated back behind others.
-    What the newest one follows was there before it, however late this host reads it.
+    But what the newest one there follows was there before it, however late this host reads it.
     """
-    audited = [item for item in history if item.is_audited]
+    own = [item for item in audited if item.own]
+    if not own:
+        return []
+    last = max(own, key=lambda item: (item.served, item.dated))
     known = {item.digest: item for item in history}
     before: set[bytes] = set()
-    at = audited[0] if audited else None
+    at = known.get(own[0].previous)
     while at is not None and at.digest not in before:
         before.add(at.digest)
         at = known.get(at.previous)
-    told = [("newest snapshot", item) for item in audited[:1]]
-    own = sorted((item for item in audited if item.own), key=lambda item: (item.seen, item.dated))
-    told += [
-        ("snapshot that was seen last", item) for item in own[-1:] if item.digest not in before
-    ]
-    for what, item in told:
-        if item.code not in ("", Code.CHECK_FUTURE):
-            yield Alarm(REJECTED, f"the {what} fails: {item.code}", (item.digest,))
+    return [own[0] if last.digest in before else last]
 
 
 def _listed_alarms(history: Sequence[Outcome], listed: Sequence[Listed]) -> Iterator[Alarm]:

@@ -9,8 +9,8 @@ The numbers are those of `Auditor`:
    checked, and nothing else.
 3. The audit, within limits of bytes, time and memory; those of what a stranger handed in are small.
    What cannot be read, or is not there yet, is no outcome: the next look tries again. But the
-   exchange signed the manifest, so that is kept, as one that is not audited: it is evidence of what
-   it follows, of its id and of its time.
+   exchange signed the manifest, so that is kept before, as one that is not audited: it is evidence
+   of what it follows, of its id and of its time.
 4. The outcome is signed and kept, in one transaction. A fault counts against the exchange only if
    the exchange's own place serves it, or the signed manifest itself is at fault: anybody can serve
    a damaged copy.
@@ -64,8 +64,9 @@ LOOK = Limits(seconds=150, memory=2**29)
 SUBMISSION_LOOK = Limits(seconds=30, memory=2**29, nice=STRANGERS_NICE)
 # The largest evidence that the format allows takes 2.6 GiB; a stranger's is to be smaller.
 AUDIT_MEMORY, SUBMISSION_MEMORY = 4 * 2**30, 2**30
-# Of one key so many manifests are kept that could not be audited.
-MAX_UNAUDITED = 1000
+# Of one key so many manifests are kept that could not be audited, and more where they are rivals of
+# so many at most: of one id, time, or predecessor.
+MAX_UNAUDITED, MAX_RIVALS = 1000, 10
 
 
 class Auditor:
@@ -124,12 +125,9 @@ class Auditor:
         if known is not None and not self._is_due(known, url, own):
             return known
         # 3
-        try:
-            finding = self._audit(url, signed, public_key, own=own)
-        except (Rejected, CannotCheck):
-            if own:
-                self.keep(url, signed, public_key, own=True)
-            raise
+        if own and (known is None or not known.own):
+            self.keep(url, signed, public_key, own=True)
+        finding = self._audit(url, signed, public_key, own=own)
         # 4
         if known is None or own or not known.is_settled:
             self._store.add_snapshot(self._outcome(url, signed, public_key, finding, own=own))
@@ -142,13 +140,12 @@ class Auditor:
     def keep(self, url: str, signed: SignedManifest, public_key: bytes, *, own: bool) -> None:
         """Keep a manifest of a watched exchange that was read below a URL, unless it is known.
 
-        So many that are not audited are kept for one key: whoever has it can sign more.
+        One that this host cannot read is not kept: nothing of it can be told. So many that are not
+        audited are kept for one key, since whoever has it can sign more; beyond them what the
+        exchange's own place serves, and a few that contradict a known one.
         """
         known = self._store.snapshot(manifest_digest(signed.data))
-        if known is not None and (known.is_audited or known.own > own):
-            return
-        if known is None and self._store.unaudited(public_key) >= MAX_UNAUDITED:
-            LOG.warning("one more manifest that is not audited is not kept: %d are", MAX_UNAUDITED)
+        if known is not None and (known.is_audited or known.own >= own):
             return
         try:
             job = CheckManifest(signed.data, public_key, signed.signature)
@@ -156,15 +153,20 @@ class Auditor:
         except CannotCheck as error:
             LOG.warning("a manifest that is not audited cannot be kept: %s", error)
             return
-        unread = replace(
-            finding,
-            assets=(),
-            chains=(),
-            code=str(Code.CHECK_UNREADABLE),
-            old_keys=() if finding.code else finding.old_keys,
-            place="",
-        )
+        if finding.time == 0 and not finding.exchange:
+            return
+        if known is None and not own and not self._has_room(public_key, finding):
+            LOG.warning("one more manifest that is not audited is not kept: %d are", MAX_UNAUDITED)
+            return
+        unread = replace(finding, assets=(), chains=(), code=str(Code.CHECK_UNREADABLE), place="")
         self._store.add_snapshot(self._outcome(url, signed, public_key, unread, own=own))
+
+    def _has_room(self, public_key: bytes, finding: Finding) -> bool:
+        store = self._store
+        if store.unaudited(public_key) < MAX_UNAUDITED:
+            return True
+        against = store.rivals(public_key, finding.snapshot_id, finding.previous, finding.time)
+        return 1 <= against < MAX_RIVALS
 
     def _is_due(self, known: Audited, url: str, own: bool) -> bool:
         if not known.is_audited:
@@ -217,6 +219,7 @@ class Auditor:
             previous=finding.previous,
             time=min(finding.time, MAX_TIME) or now,
             seen=now,
+            served=now if own and finding.code != Code.CHECK_UNREADABLE else 0,
             url=url,
             own=own,
             audited=now,
@@ -266,12 +269,13 @@ def _attestation(finding: Finding, digest: bytes, public_key: bytes, now: int) -
 
 
 def _details(finding: Finding) -> dict[str, Any]:
-    """Return what pages show beside; nothing of a manifest whose own fields are at fault."""
+    """Return what pages show beside; of a manifest whose own fields are at fault only old keys."""
+    old_keys = [key.hex() for key in finding.old_keys]
     if _is_of_manifest(finding):
-        return {"assets": [], "chains": [], "old_keys": [], "block_times": {}}
+        return {"assets": [], "chains": [], "old_keys": old_keys, "block_times": {}}
     return {
         "assets": [[item.code, item.level, item.num, item.den] for item in finding.assets],
         "chains": [[chain.name, chain.height, chain.hash.hex()] for chain in finding.chains],
-        "old_keys": [key.hex() for key in finding.old_keys],
+        "old_keys": old_keys,
         "block_times": {block.chain: block.time for block in finding.block_times},
     }

@@ -114,7 +114,7 @@ class ComplaintDesk:
         """
         body, signature, digest = open_package(package)
         found = self._store.snapshot(digest)
-        if found is None:
+        if found is None or not found.is_audited:
             raise Misuse("the package is for a proof that this host has not audited")
         if not is_signed(found.public_key, "package-signature", body, signature):
             raise Misuse("the exchange did not sign this package")

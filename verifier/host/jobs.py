@@ -14,6 +14,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar, cast
 
+import msgpack
+
 from verifier.bundle.history import (
     HISTORY_PATH,
     MAX_HISTORY_BYTES,
@@ -24,7 +26,7 @@ from verifier.bundle.history import (
 from verifier.bundle.http_source import Door, HttpSource
 from verifier.bundle.open import read_signed_manifest
 from verifier.checks.inclusion import check_leaves, check_package
-from verifier.checks.manifest import CheckedManifest, check_manifest
+from verifier.checks.manifest import CheckedManifest, check_manifest, rotation_fault
 from verifier.checks.policy import Policy
 from verifier.errors import CannotCheck, Code, Misuse, Rejected
 from verifier.format.account import AccountError, IdType, canonical_account_id, escape
@@ -61,9 +63,18 @@ _MOST_FROM_MANIFEST = len(_MANIFEST_NAME) + ID_BYTES + len(b"\xa7version") + 9
 
 _MOST_PLACE = 256
 
-# What is false under version 1 alone, or of a unit that this host's table lacks: that this host
-# does not know it says nothing of the exchange.
-_NEWS_TO_THIS_HOST = (Code.MANIFEST_UNSUPPORTED_VERSION, Code.MANIFEST_UNKNOWN_UNIT)
+# What a version says that this host does not know, or of a unit that its table lacks: that says
+# nothing of the exchange. Fields that it does not know are the same if the version is another.
+_NEWS = frozenset(
+    {
+        Code.MANIFEST_UNSUPPORTED_VERSION,
+        Code.MANIFEST_UNKNOWN_UNIT,
+        Code.EVIDENCE_UNSUPPORTED_VERSION,
+        Code.PACKAGE_UNSUPPORTED_VERSION,
+    }
+)
+_NEW_FIELDS = frozenset({Code.MANIFEST_BAD_FIELDS, Code.PACKAGE_BAD_FIELDS})
+_VERSIONS = ("protocol_version", "argument_version", "version")
 
 Answer = TypeVar("Answer")
 _Answer = TypeVar("_Answer", covariant=True)
@@ -167,7 +178,7 @@ class Finding:
     ``check.future`` is no fault: all holds, and the snapshot is dated ahead of this host's clock.
 
     The rest is as the manifest has it, and empty where it is no manifest; of assets the levels are
-    those found. ``old_keys`` are those that it says it replaced.
+    those found. ``old_keys`` are those that it replaced, which they signed.
     """
 
     assets: tuple[AttestedAsset, ...]
@@ -220,8 +231,7 @@ class AuditBundle(Job[Finding]):
         try:
             checked = check_manifest(self.manifest, self.signature, self.public_key, Policy())
         except Rejected as error:
-            if error.code in _NEWS_TO_THIS_HOST:
-                raise _unreadable(str(error)) from None
+            _check_known(error, self.manifest)
             return _found(self.manifest, fault=error)
         _check_size(checked, self.most_bytes)
         known = {MANIFEST_PATH: self.manifest, SIGNATURE_PATH: self.signature}
@@ -229,6 +239,7 @@ class AuditBundle(Job[Finding]):
         try:
             report = audit(source, self.public_key, jobs=self.threads)
         except Rejected as error:
+            _check_known(error, self.manifest)
             self._check_unchanged(door)
             return _found(self.manifest, fault=error)
         except CannotCheck as error:
@@ -269,8 +280,7 @@ class CheckPackage(Job[Verdict]):
             body = check_package(checked, self.package, self._account_id(checked))
             self._check_leaves(door, checked, body)
         except Rejected as error:
-            if error.code is Code.PACKAGE_UNSUPPORTED_VERSION:
-                raise _unreadable(f"this host is older than the package: {error.code}") from None
+            _check_known(error, self.package)
             return Verdict(error.code, escape(error.where))
         return Verdict("", "")
 
@@ -392,12 +402,35 @@ def _found(
         code=code,
         exchange=manifest.exchange,
         message=message,
-        old_keys=tuple(change.old_key for change in manifest.rotation),
+        old_keys=tuple(
+            change.old_key for change in manifest.rotation if not rotation_fault(manifest, change)
+        ),
         place=place,
         previous=manifest.previous,
         snapshot_id=manifest.snapshot_id,
         time=manifest.time,
     )
+
+
+def _check_known(error: Rejected, data: bytes) -> None:
+    """Check that a fault of signed bytes is one, and not of what this host is too old for.
+
+    Raises:
+        CannotCheck: it is.
+    """
+    if error.code in _NEWS or (error.code in _NEW_FIELDS and _is_of_another_version(data)):
+        raise _unreadable(f"this host is older than what it read: {error}") from None
+
+
+def _is_of_another_version(data: bytes) -> bool:
+    """Tell whether the map of a record, or of the body in a package, names a version but 1."""
+    try:
+        found = msgpack.unpackb(data)
+        if isinstance(body := found.get("body"), bytes):
+            found = msgpack.unpackb(body)
+        return any(isinstance(found.get(name), int) and found[name] != 1 for name in _VERSIONS)
+    except (AttributeError, ValueError, msgpack.UnpackException):  # no maps
+        return False
 
 
 def _readable(data: bytes) -> Manifest | None:

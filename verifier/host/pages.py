@@ -287,7 +287,7 @@ def snapshot_facts(item: Outcome, complaints: Complaints | None, now: int) -> di
         "age": f"{span(now - item.time)} ago" if item.time <= now else "dated in the future",
         "ahead": _is_ahead(item, now),
         "seen": utc_text(item.seen, MINUTES),
-        "audited": utc_text(item.audited, MINUTES),
+        "audited": utc_text(item.audited, MINUTES) if item.is_audited else None,
         "own": item.own,
         "accepted": not item.code,
         "outcome": _outcome(item, now),

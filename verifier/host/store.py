@@ -65,8 +65,12 @@ CREATE TABLE place (
 INSERT INTO place SELECT digest, url, own, seen FROM snapshot;
 CREATE INDEX by_manifest ON complaint (manifest, time);
 """,
+    # What a host was too old for was a rejection before: it is looked at anew.
     """
 ALTER TABLE submission ADD COLUMN queue TEXT NOT NULL DEFAULT 'audit';
+ALTER TABLE snapshot ADD COLUMN served INTEGER NOT NULL DEFAULT 0;
+UPDATE snapshot SET served = seen WHERE own;
+DELETE FROM snapshot WHERE code IN ('manifest.unknown-unit', 'manifest.unsupported-version');
 """,
 )
 
@@ -93,7 +97,8 @@ class Outcome:
     ``own``: the bundle at ``url`` is the exchange's own copy, and not one that somebody handed in.
     ``details`` has for each asset its code, level and ratio, for each chain its block, the times of
     those blocks whose header the evidence shows, and the key that a change of keys replaced. Times
-    in Unix seconds: ``time`` is the manifest's own word, ``seen`` when this host first read it.
+    in Unix seconds: ``time`` is the manifest's own word, ``seen`` when this host first read it, and
+    ``served`` when its bundle was first audited at the exchange's own place, 0 if it never was.
     """
 
     digest: bytes
@@ -103,6 +108,7 @@ class Outcome:
     previous: bytes
     time: int
     seen: int
+    served: int
     url: str
     own: bool
     audited: int
@@ -247,17 +253,21 @@ class Store:
         """Keep the outcome of an audit, in place of an earlier one of the same manifest.
 
         What was found of a copy that somebody handed in never replaces what was found of the
-        exchange's own, but where that could not be audited. When the manifest was first seen stays.
+        exchange's own, but where that could not be audited; that it could not replaces nothing.
+        When the manifest was first seen, and first served, stays.
         """
         values = {name: getattr(found, name) for name in Audited.__dataclass_fields__}
         values["details"] = json.dumps(found.details)
-        marks = ", ".join("?" * len(values))
-        fresh = ", ".join(f"{name} = excluded.{name}" for name in values if name != "seen")
+        marks, unread = ", ".join("?" * len(values)), f"'{Code.CHECK_UNREADABLE}'"
+        kept = ("seen", "served")
+        fresh = ", ".join(f"{name} = excluded.{name}" for name in values if name not in kept)
         with self._changing(found.public_key) as database:
             database.execute(
                 f"INSERT INTO snapshot ({', '.join(values)}) VALUES ({marks}) "
-                f"ON CONFLICT (digest) DO UPDATE SET {fresh}, seen = min(seen, excluded.seen) "
-                f"WHERE excluded.own >= own OR code = '{Code.CHECK_UNREADABLE}'",
+                f"ON CONFLICT (digest) DO UPDATE SET {fresh}, seen = min(seen, excluded.seen), "
+                "served = iif(served, served, excluded.served) "
+                f"WHERE (excluded.own >= own AND excluded.code <> {unread}) OR "
+                f"(code = {unread} AND (excluded.own >= own OR excluded.code <> {unread}))",
                 tuple(values.values()),
             )
             if found.is_audited:
@@ -296,6 +306,15 @@ class Store:
         """Return how many manifests of a key are kept that could not be audited."""
         query = "SELECT count(*) FROM snapshot WHERE public_key = ? AND code = ?"
         count: int = self._all(query, public_key, str(Code.CHECK_UNREADABLE))[0][0]
+        return count
+
+    def rivals(self, public_key: bytes, snapshot_id: str, previous: bytes, time: int) -> int:
+        """Return how many manifests of a key have an id, a predecessor or a time."""
+        query = (
+            "SELECT count(*) FROM snapshot WHERE public_key = ? "
+            "AND (snapshot_id = ? OR previous = ? OR time = ?)"
+        )
+        count: int = self._all(query, public_key, snapshot_id, previous, time)[0][0]
         return count
 
     def strangers(self, watched: Sequence[bytes], most: int) -> list[Outcome]:
