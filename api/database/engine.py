@@ -52,7 +52,7 @@ def open_database(url: str, seconds: float = PATIENCE_SECONDS) -> sa.Engine:
     """
     try:
         parsed = sa.make_url(url)
-    except sa.exc.ArgumentError:
+    except (sa.exc.ArgumentError, ValueError):  # a port that is no number
         raise ProverError("the database's URL is malformed") from None
     match parsed.get_backend_name():
         case "sqlite" if parsed.database and parsed.database != ":memory:":

@@ -55,16 +55,26 @@ def write_keys(folder: Path, signing: Ed25519PrivateKey, master: bytes, public: 
 
     Raises:
         ProverError: one of the files exists; nothing is written.
+        OSError: they cannot be written; none is left.
     """
-    for path in (folder / SIGNING_KEY_FILE, folder / MASTER_KEY_FILE, public):
+    paths = (folder / SIGNING_KEY_FILE, folder / MASTER_KEY_FILE, public)
+    for path in paths:
         if path.exists():
             raise ProverError(f"{path} exists already; keys are never overwritten")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     pem = signing.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    create_private(folder / SIGNING_KEY_FILE, pem)
-    create_private(folder / MASTER_KEY_FILE, f"{master.hex()}\n".encode())
     text = public_key_text(public_bytes(signing))
-    public.write_text(f"{text}\n", encoding="ascii")
+    contents = (pem, f"{master.hex()}\n".encode(), f"{text}\n".encode())
+    written: list[Path] = []
+    try:
+        for path, content in zip(paths, contents, strict=True):
+            create_private(path, content)
+            written.append(path)
+    except BaseException:
+        for path in written:
+            path.unlink()
+        raise
+    public.chmod(0o644)
     return text
 
 

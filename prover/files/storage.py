@@ -65,17 +65,21 @@ def fresh_file(path: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
 
 
 def create_private(path: Path, data: bytes) -> None:
-    """Create a file of mode 0600, durably.
+    """Create a file of mode 0600, durably; none is left where that fails.
 
     Raises:
         FileExistsError: there is one already; it is left as it is.
     """
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with naming(path), os.fdopen(handle, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    sync_file(path.parent)
+    try:
+        with naming(path), os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        sync_file(path.parent)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 @contextmanager

@@ -135,14 +135,19 @@ class SqlSource:
 
     @property
     def name(self) -> str:
-        """What error messages call it: the URL without its password."""
-        from sqlalchemy import make_url  # a fifth of a second that few need
+        """What error messages call it: driver, host, port and database; no user, no option."""
+        from sqlalchemy import URL, make_url  # a fifth of a second that few need
         from sqlalchemy.exc import ArgumentError
 
         try:
-            return make_url(self.url).render_as_string(hide_password=True)
-        except ArgumentError:
+            url = make_url(self.url)
+        except (ArgumentError, ValueError):  # a port that is no number
             return "database"
+        if "@" in (url.host or ""):  # then a part of the password is in it
+            return "database"
+        return URL.create(
+            url.drivername, host=url.host, port=url.port, database=url.database
+        ).render_as_string()
 
 
 LedgerSource = CsvSource | ParquetSource | SqlSource

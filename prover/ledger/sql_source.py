@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
-from sqlalchemy import Connection, CursorResult, create_engine
+from sqlalchemy import URL, Connection, CursorResult, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
@@ -31,9 +32,10 @@ def read_sql(source: SqlSource, columns: Layout) -> Batches:
         LedgerError: the connection, the query, or its columns.
     """
     name = source.name
+    url = _checked_url(source)
     connected, row = False, None
     try:
-        with create_engine(source.url, poolclass=NullPool).connect() as connection:
+        with create_engine(url, poolclass=NullPool).connect() as connection:
             connected = True
             with _execute(connection, source.query) as result:
                 if not result.returns_rows:
@@ -47,9 +49,34 @@ def read_sql(source: SqlSource, columns: Layout) -> Batches:
                     row += len(rows)
     except (SQLAlchemyError, ImportError) as error:
         remedy = "" if isinstance(error, DBAPIError) else URL_FORMS
-        detail = _cause(error, connected)
+        detail = _cause(error, url, source.query if connected else None)
         fault = Fault.of(Code.UNREADABLE, row=row, detail=detail, remedy=remedy)
         raise LedgerError(name, fault) from None
+
+
+def _checked_url(source: SqlSource) -> URL:
+    """Return the URL of a database that may be there.
+
+    Raises:
+        LedgerError: it is malformed, or of a file that is not there.
+    """
+    try:
+        url = make_url(source.url)
+    except (ArgumentError, ValueError):
+        detail = "not a database's URL"
+    else:
+        if "@" in (url.host or ""):
+            detail = "an @ in a user's name or a password has to be written as %40"
+        elif url.get_backend_name() != "sqlite" or _is_there(url.database):
+            return url
+        else:
+            raise LedgerError(source.name, Fault.of(Code.UNREADABLE, detail="no such file"))
+    raise LedgerError(source.name, Fault.of(Code.UNREADABLE, detail=detail, remedy=URL_FORMS))
+
+
+def _is_there(database: str | None) -> bool:
+    """Tell whether a database of SQLite is there, which would make an empty one."""
+    return not database or database.startswith((":", "file:")) or Path(database).exists()
 
 
 def _execute(connection: Connection, query: str) -> CursorResult[Any]:
@@ -61,11 +88,9 @@ def _execute(connection: Connection, query: str) -> CursorResult[Any]:
     return connection.exec_driver_sql(query, execution_options=options)
 
 
-def _cause(error: Exception, connected: bool) -> str:
-    """Name the error; repeat its message only where that cannot quote a value.
-
-    Such are a failed connection, PostgreSQL's class 42 (syntax, unknown names, access rights), and
-    SQLite's general error.
+def _cause(error: Exception, url: URL, query: str | None) -> str:
+    """Name the error; repeat a message only where that cannot quote a value: that of a connection
+    that failed, without what is secret in its URL, or of a ``query`` that cannot even be planned.
     """
     if isinstance(error, ImportError):
         return f"its driver is not installed: {error.name}"
@@ -73,12 +98,28 @@ def _cause(error: Exception, connected: bool) -> str:
         return "not a database's URL, or of a database that is not known"
     if not isinstance(error, DBAPIError):
         return type(error).__name__
-    cause = error.orig
-    about_query = str(getattr(cause, "sqlstate", "")).startswith("42")
-    about_query |= getattr(cause, "sqlite_errorname", "") == "SQLITE_ERROR"
-    if about_query or not connected:
-        return f"{type(cause).__name__}: {cause}".splitlines()[0]
-    return type(cause).__name__
+    kind = type(error.orig).__name__
+    if query is None:
+        said = str(error.orig)
+        for secret in filter(None, (url.username, url.password, *map(str, url.query.values()))):
+            said = said.replace(str(secret), "***")
+    else:
+        said = _planning_error(url, query)
+    return f"{kind}: {said}".splitlines()[0] if said else kind
+
+
+def _planning_error(url: URL, query: str) -> str:
+    """Return what the database says of a query that it does not plan, where no row is read."""
+    try:
+        with create_engine(url, poolclass=NullPool).connect() as connection:
+            connection.exec_driver_sql(
+                f"EXPLAIN {query}", execution_options={"no_parameters": True}
+            )
+    except DBAPIError as error:
+        return str(error.orig)
+    except SQLAlchemyError:
+        pass
+    return ""
 
 
 def _batch(row: int, columns: Layout, names: Sequence[str], rows: Sequence[Any]) -> Batch:

@@ -7,6 +7,7 @@ that the next snapshot can be compared with it.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -17,11 +18,13 @@ import numpy as np
 
 from prover.files.storage import fresh_file
 from prover.ledger.ledger import Ledger
+from verifier.format.params import MAX_LEDGER_DECIMALS
 from verifier.format.units import coins_text
 
 FORMAT: Final = "assay/v1/ledger-summary"
 
 _AMOUNTS: Final = ("largest", "total")
+_AMOUNT: Final = re.compile(r"[0-9]{1,60}(?:\.[0-9]{1,60})?")
 
 
 @dataclass(frozen=True)
@@ -138,5 +141,9 @@ def load_summary(path: Path) -> Summary:
 
 
 def _in_units(asset: dict[str, Any]) -> dict[str, Any]:
-    scale = 10 ** asset["decimals"]
+    decimals, texts = asset["decimals"], [asset[name] for name in _AMOUNTS]
+    # A power, or a fraction with an exponent, would take for ever.
+    if not 0 <= decimals <= MAX_LEDGER_DECIMALS or not all(map(_AMOUNT.fullmatch, texts)):
+        raise ValueError("not as it was written")
+    scale = 10**decimals
     return asset | {name: int(Fraction(asset[name]) * scale) for name in _AMOUNTS}

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -21,7 +22,7 @@ import numpy as np
 
 from prover.errors import ProverError
 from prover.files.keys import public_bytes, read_signing_key
-from prover.files.storage import PARTIAL, naming, sync_file
+from prover.files.storage import PARTIAL, locked, naming, sync_file
 from prover.ledger import find_account, load_ledger
 from prover.liabilities.derivation import derive
 from prover.liabilities.leaves import Openings, map_column
@@ -125,15 +126,16 @@ def write_packages(
     ``report`` is called with the number of packages written since its last call.
 
     Raises:
-        ProverError: see `Packager`; or ``out``, or what an interrupted run left, exists.
+        ProverError: see `Packager`; or ``out`` exists, or another run writes it.
     """
     count = len(Packager(snapshot, signing_key))
     unfinished = out.with_name(out.name + PARTIAL)
-    for path in (out, unfinished):
-        if path.exists():
-            raise ProverError(f"{path} exists already; nothing is overwritten")
-    with naming(out):
-        unfinished.mkdir(mode=0o700, parents=True)
+    if out.exists():
+        raise ProverError(f"{out} exists already; nothing is overwritten")
+    with naming(out), ExitStack() as held:
+        unfinished.mkdir(mode=0o700, parents=True, exist_ok=True)
+        held.enter_context(locked(unfinished, f"{unfinished}: another run is at work here"))
+        _empty(unfinished)  # what an interrupted run left
         batches = [(start, min(start + BATCH, count)) for start in range(0, count, BATCH)]
         with (
             _create_index(unfinished / INDEX) as index,
@@ -147,6 +149,14 @@ def write_packages(
         unfinished.rename(out)
         sync_file(out.parent)
     return count
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 @contextmanager

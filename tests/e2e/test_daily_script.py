@@ -29,7 +29,9 @@ class Machine:
         make_keys(self.folder)
         (script,) = SCRIPT.findall(GUIDE.read_text(encoding="utf-8"))
         script = script.replace("/srv/assay", str(self.folder))
-        (self.folder / "daily").write_text(script.replace("/srv/www/proofs", str(self.published)))
+        daily = self.folder / "daily"
+        daily.write_text(script.replace("/srv/www/proofs", str(self.published)))
+        daily.chmod(0o755)
         self._bin = folder / "bin"
         self._bin.mkdir()
 
@@ -57,7 +59,7 @@ class Machine:
         """Run the script, or another command of that machine."""
         path = f"{self._bin}:{Path(sys.executable).parent}:{os.environ['PATH']}"
         return subprocess.run(
-            command or ("sh", "daily"),
+            command or ("./daily",),
             cwd=self.folder,
             env=os.environ | {"PATH": path},
             capture_output=True,
@@ -101,6 +103,20 @@ def test_first_days(machine: Machine) -> None:
     done = machine.run()
     assert (done.returncode, done.stderr) == (0, "")
     assert len(machine.history()) == 3
+
+
+def test_a_day_that_is_signed_comes_to_its_end_on_the_next(machine: Machine) -> None:
+    machine.day("2026-11-21", previous="first = true")
+    assert machine.run().returncode == 0
+    machine.day("2026-11-22")
+    # Killed behind the proof, and run again after midnight.
+    config = machine.folder / "2026-11-22.toml"
+    assert machine.run("assay", "prove", str(config), "--out", "proofs/2026-11-22").returncode == 0
+    machine.day("2026-11-23")
+    done = machine.run()
+    assert done.returncode == 0
+    assert "the evidence cannot be compared" in done.stderr  # it is today's by now
+    assert machine.history() == ["2026-11-21", "2026-11-22", "2026-11-23"]
 
 
 def test_nothing_of_the_ledger_is_in_the_log(machine: Machine) -> None:

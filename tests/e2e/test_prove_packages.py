@@ -12,6 +12,7 @@ import pytest
 
 import verifier
 from prover.errors import ProverError
+from prover.files.storage import locked
 from prover.snapshot.make import make_snapshot
 from prover.snapshot.packages import Packager, write_packages
 from tests.e2e.exchange import Assay, balances, files, public_key, sample
@@ -106,6 +107,21 @@ def test_nothing_is_overwritten(snapshot: Path, tmp_path: Path, assay: Assay) ->
     assert assay("package", snapshot / "one", account, "--out", tmp_path / "p")[0] == 1
     assert assay("packages", snapshot / "one", "--out", tmp_path / "all")[0] == 1
     assert files(tmp_path) == {"p": b"mine"}
+
+
+def test_what_an_interrupted_run_left_is_in_nobody_s_way(
+    snapshot: Path, tmp_path: Path, assay: Assay
+) -> None:
+    left = tmp_path / "all.partial"
+    (left / "aa").mkdir(parents=True)
+    (left / "index.csv").write_text("half")
+    (left / "aa" / "old.package").write_bytes(b"half")
+    with locked(left, "held"):
+        code, _, said = assay("packages", snapshot / "one", "--out", tmp_path / "all")
+        assert (code, "another run is at work" in said) == (1, True)
+    assert assay("packages", snapshot / "one", "--out", tmp_path / "all")[0] == 0
+    assert not left.exists()
+    assert not (tmp_path / "all" / "aa" / "old.package").exists()
 
 
 def test_a_folder_without_snapshot_is_refused(tmp_path: Path, assay: Assay) -> None:

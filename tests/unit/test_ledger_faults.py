@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow as pa
@@ -522,7 +524,13 @@ def test_unreadable_database(tmp_path: Path, postgresql_url: str) -> None:
         (postgresql_url, "CREATE TEMP TABLE t (x int)", ""),
         ("sqlite://", "CREATE TABLE t (x int)", "returns no rows"),
         ("postgresql+psycopg://bob:hunter2@127.0.0.1:1/x", query, "refused"),
-        ("sqlite:////no/such/folder/x.sqlite", query, "unable to open"),
+        ("postgresql+psycopg://127.0.0.1:1/x?user=bob&password=hunter2", query, "refused"),
+        ("postgresql+psycopg://127.0.0.1:1/x?sslpassword=hunter2", query, ""),
+        ("postgresql+psycopg://bob:p@hunter2@127.0.0.1:1/x", query, "%40"),
+        ("postgresql+psycopg://bob:hunter2@127.0.0.1:port/x", query, "not a database's URL"),
+        ("postgresql+psycopg://bob:hunter2@[::1/x", query, "not a database's URL"),
+        ("sqlite:////no/such/folder/x.sqlite", query, "no such file"),
+        (f"sqlite:///{tmp_path / 'mistyped.sqlite'}", query, "no such file"),
         ("nosuchdb://bob:hunter2@host/x", query, ""),
         ("hunter2", query, ""),
     ]:
@@ -532,6 +540,25 @@ def test_unreadable_database(tmp_path: Path, postgresql_url: str) -> None:
         assert said in error.detail
         assert "hunter2" not in str(error)
         assert "hunter2" not in repr(source)
+    assert not (tmp_path / "mistyped.sqlite").exists()
+
+
+def test_a_database_error_about_a_row_quotes_no_value(tmp_path: Path, postgresql_url: str) -> None:
+    """Whatever its class: a path made of an id, a function that raises what it likes."""
+    file = tmp_path / "ledger.sqlite"
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("CREATE TABLE t (id TEXT, b TEXT)")
+        database.execute("INSERT INTO t VALUES ('ann.hunter2', '[]')")
+        database.commit()
+    write_postgresql(postgresql_url, Table.of("id asset balance", [("hunter2", "BTC", "1")]), LONG)
+    named = "'SELECT * FROM ' || convert_from(id, 'UTF8')"
+    for url, query in (
+        (f"sqlite:///{file}", "SELECT json_extract(b, '$[' || id || ']') AS id FROM t"),
+        (postgresql_url, f"SELECT query_to_xml({named}, true, true, '') AS id FROM ledger"),  # noqa: S608
+    ):
+        error = refused(SqlSource(url, query, LONG), tmp_path)
+        assert error.rule == "unreadable"
+        assert "hunter2" not in str(error)
 
 
 def test_late_database_error_does_not_quote_values(tmp_path: Path, postgresql_url: str) -> None:

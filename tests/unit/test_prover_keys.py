@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from prover.errors import ProverError
+from prover.files import keys
 from prover.files.keys import (
     Signed,
     SigningLog,
@@ -41,6 +42,23 @@ def test_every_existing_file_stops_all_three(tmp_path: Path) -> None:
     with pytest.raises(ProverError, match=r"exchange\.pub exists already"):
         make_keys(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["exchange.pub"]
+
+
+def test_keys_are_written_together_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, data: bytes) -> None:
+        if path.name == "master.key":
+            raise OSError(28, "No space left on device")
+        path.write_bytes(data)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(keys, "create_private", full)
+        with pytest.raises(OSError, match="No space"):
+            make_keys(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    make_keys(tmp_path)
+    assert (tmp_path / "exchange.pub").stat().st_mode & 0o777 == 0o644
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o602])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -35,6 +36,26 @@ def test_a_folder_stands_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(ProverError, match="nothing is overwritten"), fresh_folder(folder):
         pass
     assert [path.name for path in folder.iterdir()] == ["b"]
+
+
+def test_a_private_file_that_cannot_be_written_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is full; the next try begins with nothing in its way."""
+    path = tmp_path / "a.package"
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match=r"a\.package"):
+            create_private(path, b"whole")
+    assert not path.exists()
+    create_private(path, b"whole")
+    with pytest.raises(FileExistsError):
+        create_private(path, b"other")
+    assert path.read_bytes() == b"whole"
 
 
 def test_even_an_empty_folder_is_not_replaced(tmp_path: Path) -> None:

@@ -52,17 +52,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run ``assay-verify``; return the exit code."""
     arguments = _parser().parse_args(argv)
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        if stream is not None:  # it is closed
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     out = JsonOutput() if arguments.json else TextOutput()
     try:
-        return _run(arguments, out)
-    except BrokenPipeError:
-        # The reader went away; Python would complain once more when it flushes.
+        code = _run(arguments, out)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        # Nobody reads what is printed; Python would complain once more when it flushes.
+        if not isinstance(error, BrokenPipeError):
+            print(f"assay-verify: cannot be written: {error.strerror}", file=sys.stderr)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CANNOT_CHECK
     except KeyboardInterrupt:
         print("assay-verify: interrupted", file=sys.stderr)
         return INTERRUPTED
+    return code
 
 
 def _run(arguments: argparse.Namespace, out: Output) -> int:
