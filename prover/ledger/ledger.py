@@ -17,8 +17,9 @@ import numpy.typing as npt
 
 from prover.ledger.source import LedgerAsset
 from verifier.format.account import IdType
+from verifier.format.statement import length_prefixed
+from verifier.format.tags import tag
 
-_TAG: Final = b"assay/v1/ledger"
 _PIECE_ACCOUNTS: Final = 1 << 16
 
 
@@ -93,20 +94,16 @@ def ledger_digest(ledger: Ledger) -> bytes:
     asset ``lp(code) || u8 decimals || u64 balance of each account``; all big-endian, ``lp`` being
     a u32 length and the bytes.
     """
-    tag = hashlib.sha256(_TAG).digest()
-    digest = hashlib.sha256(tag + tag)
-    digest.update(_lp(ledger.id_type.encode()) + len(ledger).to_bytes(8, "big"))
+    prefix = hashlib.sha256(tag("ledger")).digest()
+    digest = hashlib.sha256(prefix + prefix)
+    digest.update(length_prefixed(ledger.id_type.encode()) + len(ledger).to_bytes(8, "big"))
     for start, stop in _pieces(len(ledger)):
         digest.update(_prefixed_ids(ledger, start, stop))
     for asset in ledger.assets:
-        digest.update(_lp(asset.code.encode()) + asset.decimals.to_bytes(1, "big"))
+        digest.update(length_prefixed(asset.code.encode()) + asset.decimals.to_bytes(1, "big"))
         for start, stop in _pieces(len(ledger)):
             digest.update(ledger.balances[asset.code][start:stop].astype(">u8").data)
     return digest.digest()
-
-
-def _lp(data: bytes) -> bytes:
-    return len(data).to_bytes(4, "big") + data
 
 
 def _pieces(count: int) -> Iterator[tuple[int, int]]:

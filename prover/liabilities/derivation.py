@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hmac
 
-from verifier.format.params import tag
 from verifier.format.statement import length_prefixed
+from verifier.format.tags import tag
 
 
 def derive(key: bytes, purpose: str, *fields: bytes) -> bytes:

@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from embit import bech32
 
 from verifier.errors import Misuse
-from verifier.format.params import ID_BYTES, SIGNATURE_BYTES, tag
+from verifier.format.params import ID_BYTES, SIGNATURE_BYTES
+from verifier.format.tags import tag
 
 KEY_PREFIX = "assay1"
 

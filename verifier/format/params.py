@@ -56,11 +56,6 @@ CAPACITIES = frozenset(
 )
 
 
-def tag(purpose: str) -> bytes:
-    """Return the tag of a purpose (spec/transcript.md, section 1.1)."""
-    return b"assay/v1/" + purpose.encode("ascii")
-
-
 @dataclass(frozen=True)
 class TreeShape:
     """Levels, pages and lengths of an asset's tree; ``capacity`` counts the pages of level 0."""

@@ -16,8 +16,8 @@ from verifier.format.params import (
     GROUP_ORDER,
     POINT_BYTES,
     PROTOCOL_VERSION,
-    tag,
 )
+from verifier.format.tags import ARGUMENT, ASSET, CONTEXT, STATEMENT, tag
 from verifier.format.wire import Asset, Chain, HiddenSet, Manifest, Ratio, Unit
 
 
@@ -87,7 +87,7 @@ def solvency_state(
     """
     transcript = _transcript("solvency", context, asset.code, asset.decimals, asset.units)
     transcript.absorb(
-        b"statement",
+        STATEMENT,
         asset.ratio.num.to_bytes(4)
         + asset.ratio.den.to_bytes(4)
         + asset.root
@@ -107,7 +107,7 @@ def hidden_state(
     """
     transcript = _transcript("assets", context, asset.code, asset.decimals, asset.units)
     transcript.absorb(
-        b"statement",
+        STATEMENT,
         length_prefixed(listed.chain)
         + length_prefixed(listed.contract)
         + block.height.to_bytes(8)
@@ -167,13 +167,13 @@ def _transcript(
 ) -> native.Transcript:
     transcript = native.Transcript()
     transcript.absorb(
-        b"argument",
+        ARGUMENT,
         PROTOCOL_VERSION.to_bytes(2)
         + ARGUMENT_VERSION.to_bytes(2)
         + length_prefixed("secp256k1")
-        + length_prefixed("assay/v1/generator")
+        + length_prefixed(tag("generator"))
         + length_prefixed(kind),
     )
-    transcript.absorb(b"context", context)
-    transcript.absorb(b"asset", length_prefixed(code) + decimals.to_bytes(1) + units_digest(units))
+    transcript.absorb(CONTEXT, context)
+    transcript.absorb(ASSET, length_prefixed(code) + decimals.to_bytes(1) + units_digest(units))
     return transcript

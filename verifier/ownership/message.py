@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-PROTOCOL_TAG = "assay/v1/ownership"
+from verifier.format.tags import tag
+
 BLOCK_HASH_BYTES = 32
 
 
@@ -21,7 +22,14 @@ def ownership_message(
     """
     if len(block_hash) != BLOCK_HASH_BYTES:
         raise ValueError(f"a block hash has {BLOCK_HASH_BYTES} bytes")
-    lines = (PROTOCOL_TAG, public_key_text, exchange, snapshot_id, chain, block_hash.hex())
+    lines = (
+        tag("ownership").decode(),
+        public_key_text,
+        exchange,
+        snapshot_id,
+        chain,
+        block_hash.hex(),
+    )
     if any("\n" in line for line in lines):
         raise ValueError("a field of an ownership message spans more than one line")
     return "\n".join(lines)

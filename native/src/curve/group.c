@@ -3,6 +3,7 @@
  * affine additions.  group.h has the contract.
  */
 #include "curve/group.h"
+#include "hash/tags.h"
 
 #include "hash/sha256.h"
 
@@ -218,7 +219,7 @@ bool affine_decompress(affine *r, const uint8_t bytes[33])
 
 void derive_generator(affine *r, const char *name, size_t name_length, uint32_t index)
 {
-    static const char tag[] = "assay/v1/generator";
+    static const char tag[] = TAG_GENERATOR;
     sha256_context tagged;
     sha256_begin_tag(&tagged, tag, sizeof tag - 1);
     for (uint32_t counter = 0;; counter++) {

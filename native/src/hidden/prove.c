@@ -9,6 +9,7 @@
 #include "assay.h"
 #include "curve/base_multiple.h"
 #include "hash/secret.h"
+#include "hash/tags.h"
 #include "hidden/sumcheck.h"
 
 #include <string.h>
@@ -93,7 +94,7 @@ static bool secrets_valid(const uint8_t *secrets, size_t n)
 
 static void hash_witness(prover *p)
 {
-    static const char TAG[] = "assay/v1/witness";
+    static const char TAG[] = TAG_WITNESS;
     sha256_context c;
     sha256_begin_tag(&c, TAG, sizeof TAG - 1);
     sha256_update(&c, p->secrets, 32 * (size_t)p->shape->k);
@@ -105,7 +106,7 @@ static void hash_witness(prover *p)
 /* The stream of nonces under the present state of the transcript. */
 static void begin_nonces(stream *nonces, const prover *p)
 {
-    nonces_begin(nonces, p->fresh, "assay/v1/hidden-nonce", p->transcript.state, p->witness_hash, NULL);
+    nonces_begin(nonces, p->fresh, TAG_HIDDEN_NONCE, p->transcript.state, p->witness_hash, NULL);
     declassify(nonces, sizeof *nonces); /* a hash of the keys, and masks: they are digits of variable-time sums */
 }
 

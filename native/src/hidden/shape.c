@@ -1,5 +1,6 @@
 /* What prover and verifier of hidden keys share: shape, transcript items, generators, points in bulk. */
 #include "hidden/shape.h"
+#include "hash/tags.h"
 
 #include "assay.h"
 
@@ -39,10 +40,10 @@ void hidden_begin(transcript *t, const uint8_t state[32], const hidden_shape *s)
 
 void hidden_absorb_row(hidden_challenges *c, transcript *t, const hidden_shape *s, const uint8_t row[33])
 {
-    transcript_absorb(t, "rows", row, 33);
-    for (unsigned j = 0; j < s->nu; j++) transcript_challenge(&c->tau[j], t, "tau");
-    transcript_challenge(&c->kappa, t, "kappa");
-    transcript_challenge(&c->rho, t, "rho");
+    transcript_absorb(t, LABEL_ROWS, row, 33);
+    for (unsigned j = 0; j < s->nu; j++) transcript_challenge(&c->tau[j], t, LABEL_TAU);
+    transcript_challenge(&c->kappa, t, LABEL_KAPPA);
+    transcript_challenge(&c->rho, t, LABEL_RHO);
 }
 
 void hidden_absorb_round(hidden_challenges *c, transcript *t, unsigned j, const uint8_t points[3 * 33])
@@ -52,8 +53,8 @@ void hidden_absorb_round(hidden_challenges *c, transcript *t, unsigned j, const 
 
 void hidden_absorb_announcements(hidden_challenges *c, transcript *t, const uint8_t *points)
 {
-    transcript_absorb(t, "announcements", points, 33 * HIDDEN_ANNOUNCEMENTS);
-    transcript_challenge(&c->e, t, "e");
+    transcript_absorb(t, LABEL_ANNOUNCEMENTS, points, 33 * HIDDEN_ANNOUNCEMENTS);
+    transcript_challenge(&c->e, t, LABEL_E);
 }
 
 void hidden_amount(words *r, const uint8_t *amounts, size_t i)
@@ -95,7 +96,7 @@ static void candidate(uint8_t bytes[33], const sha256_context *named, uint32_t i
 
 void assay_generators_var(uint8_t *generators, uint32_t first, size_t n, void *scratch)
 {
-    static const char TAG[] = "assay/v1/generator";
+    static const char TAG[] = TAG_GENERATOR;
     affine *out = (affine *)(void *)generators;
     uint8_t *next = scratch;
     uint8_t *bytes = arena_take(&next, 33 * CANDIDATES);

@@ -8,6 +8,7 @@
  * The sums over keys are added up block by block, the rest as one more.
  */
 #include "assay.h"
+#include "hash/tags.h"
 #include "hidden/shape.h"
 
 #include <string.h>
@@ -81,7 +82,7 @@ static void replay(hidden_challenges *c, scalar weights[HIDDEN_EQUATIONS], trans
     for (unsigned j = 1; j <= s->nu; j++, next += 3 * 33) hidden_absorb_round(c, t, j, next);
     hidden_absorb_announcements(c, t, next);
     next += 33 * HIDDEN_ANNOUNCEMENTS;
-    transcript_absorb(t, "responses", next, 32 * (s->k + (size_t)HIDDEN_RESPONSES));
+    transcript_absorb(t, LABEL_RESPONSES, next, 32 * (s->k + (size_t)HIDDEN_RESPONSES));
     memcpy(last.final_state, t->state, 32);
     range_weight_key(key, seed, &last, 1);
     range_weights(weights, key, 0);

@@ -1,5 +1,6 @@
 /* Streams, account keys, the split of balances; spec/protocol.md 2.4. */
 #include "leaves/derive.h"
+#include "hash/tags.h"
 
 #include "assay.h"
 
@@ -26,7 +27,7 @@ void update_prefixed(sha256_context *c, const void *data, size_t length)
 
 static void begin_stream_tag(sha256_context *c)
 {
-    static const char TAG[] = "assay/v1/stream";
+    static const char TAG[] = TAG_STREAM;
     sha256_begin_tag(c, TAG, sizeof TAG - 1);
 }
 
@@ -69,7 +70,7 @@ bool offsets_valid(const uint64_t *offsets, size_t n, size_t ids_length)
 int assay_account_keys(uint8_t *account_keys, const uint8_t *snapshot_key, const uint8_t *ids, size_t ids_length,
                        const uint64_t *offsets, size_t n)
 {
-    static const char TAG[] = "assay/v1/account-key";
+    static const char TAG[] = TAG_ACCOUNT_KEY;
     if (!offsets_valid(offsets, n, ids_length)) return ASSAY_BAD_COUNT;
     hmac_key key;
     hmac_key_init(&key, snapshot_key, 32);
@@ -119,7 +120,7 @@ static uint64_t draw_uniform(draws *d, uint64_t bound)
 static void begin_split(draws *d, const sha256_context *tagged, const uint8_t account_key[32], const uint8_t *code,
                         size_t code_length)
 {
-    static const char TAG[] = "assay/v1/split";
+    static const char TAG[] = TAG_SPLIT;
     hmac_key account;
     uint8_t key[32];
     hmac_key_init(&account, account_key, 32);

@@ -6,6 +6,7 @@
  * then hashed, since a hash that begins before its block has left the processor's store buffer waits for it.
  */
 #include "assay.h"
+#include "hash/tags.h"
 #include "kernels/kernel.h"
 #include "leaves/derive.h"
 
@@ -179,7 +180,7 @@ int assay_place_leaves(uint64_t *values, uint8_t *blindings, uint32_t begin, uin
                        const uint8_t *ids, size_t ids_length, const uint64_t *offsets, size_t n, const uint8_t *context,
                        const uint8_t *code, size_t code_length)
 {
-    static const char LEAF[] = "assay/v1/leaf", BLINDING[] = "assay/v1/blinding";
+    static const char LEAF[] = TAG_LEAF, BLINDING[] = TAG_BLINDING;
     if (!offsets_valid(offsets, n, ids_length) || !first_valid(first, n, parts)) return ASSAY_BAD_COUNT;
     band b = {.blindings = blindings, .positions = positions, .begin = begin, .length = length};
     accounts a = {.keys = account_keys, .ids = ids, .offsets = offsets, .first = first};

@@ -1,5 +1,6 @@
 /* The layout, header and statement of a page. */
 #include "pages/page.h"
+#include "hash/tags.h"
 
 #include <string.h>
 
@@ -41,9 +42,9 @@ void page_transcript(transcript *t, const assay_page_place *place, const page_la
     put_u32(statement + 10, place->page_size);
     transcript_begin(t);
     memcpy(t->state, place->asset_state, 32);
-    transcript_absorb(t, "statement", statement, sizeof statement);
+    transcript_absorb(t, LABEL_STATEMENT, statement, sizeof statement);
     range_absorb_shape(t, &l->shape);
-    transcript_absorb(t, "entries", entries, l->entries);
+    transcript_absorb(t, LABEL_ENTRIES, entries, l->entries);
 }
 
 size_t assay_page_length(uint32_t level, uint32_t count)

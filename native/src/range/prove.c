@@ -1,5 +1,6 @@
 /* The prover of the argument; spec/transcript.md 4.5 has the equations, in this order. */
 #include "range/prove.h"
+#include "hash/tags.h"
 
 #include "assay.h"
 
@@ -54,7 +55,7 @@ static bool write_points(range_prover *p, const affine *points, size_t n)
 
 static void hash_witness(range_prover *p, const range_shape *s)
 {
-    static const char TAG[] = "assay/v1/witness";
+    static const char TAG[] = TAG_WITNESS;
     const size_t words_each = s->b / 64;
     sha256_context c;
     sha256_begin_tag(&c, TAG, sizeof TAG - 1);
@@ -97,7 +98,7 @@ void nonces_begin(stream *nonces, const uint8_t secret[32], const char *tag, con
 /* The stream of nonces under the present state of the transcript. */
 static void begin_nonces(stream *nonces, const range_prover *p)
 {
-    nonces_begin(nonces, p->secret, "assay/v1/argument-nonce", p->transcript.state, p->witness_hash, p->salt);
+    nonces_begin(nonces, p->secret, TAG_ARGUMENT_NONCE, p->transcript.state, p->witness_hash, p->salt);
 }
 
 static void draw_blindings(range_prover *p, const range_shape *s)

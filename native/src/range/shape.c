@@ -1,5 +1,6 @@
 /* What prover and verifier of the argument share: shape, transcript items, public polynomials. */
 #include "range/shape.h"
+#include "hash/tags.h"
 
 static unsigned ceil_log2(size_t a)
 {
@@ -47,32 +48,32 @@ void range_absorb_shape(transcript *t, const range_shape *s)
     const uint32_t number[6] = {s->m, s->b, s->nu, s->mu, s->rows, s->columns};
     uint8_t data[24];
     for (int i = 0; i < 6; i++) put_u32(data + 4 * i, number[i]);
-    transcript_absorb(t, "shape", data, sizeof data);
+    transcript_absorb(t, LABEL_SHAPE, data, sizeof data);
 }
 
 void range_absorb_rows(range_challenges *c, transcript *t, const range_shape *s, const uint8_t *rows)
 {
-    transcript_absorb(t, "rows", rows, 33 * (size_t)s->rows);
-    for (unsigned j = 0; j < s->nu; j++) transcript_challenge(&c->tau[j], t, "tau");
-    for (unsigned j = 0; j < s->mu; j++) transcript_challenge(&c->sigma[j], t, "sigma");
-    transcript_challenge(&c->kappa, t, "kappa");
+    transcript_absorb(t, LABEL_ROWS, rows, 33 * (size_t)s->rows);
+    for (unsigned j = 0; j < s->nu; j++) transcript_challenge(&c->tau[j], t, LABEL_TAU);
+    for (unsigned j = 0; j < s->mu; j++) transcript_challenge(&c->sigma[j], t, LABEL_SIGMA);
+    transcript_challenge(&c->kappa, t, LABEL_KAPPA);
 }
 
 void range_absorb_round(scalar *x, transcript *t, unsigned j, const uint8_t points[3 * 33])
 {
     sha256_context context;
     const uint8_t number[4] = {0, 0, 0, (uint8_t)j};
-    transcript_absorb_begin(&context, t, "round", 4 + 3 * 33);
+    transcript_absorb_begin(&context, t, LABEL_ROUND, 4 + 3 * 33);
     sha256_update(&context, number, 4);
     sha256_update(&context, points, 3 * 33);
     transcript_absorb_end(t, &context);
-    transcript_challenge(x, t, "x");
+    transcript_challenge(x, t, LABEL_X);
 }
 
 void range_absorb_openings(range_challenges *c, transcript *t, const uint8_t points[ARGUMENT_OPENINGS * 33])
 {
-    transcript_absorb(t, "announcements", points, ARGUMENT_OPENINGS * 33);
-    transcript_challenge(&c->e, t, "e");
+    transcript_absorb(t, LABEL_ANNOUNCEMENTS, points, ARGUMENT_OPENINGS * 33);
+    transcript_challenge(&c->e, t, LABEL_E);
 }
 
 void linear_at(scalar *r, const linear *f, const scalar *x)

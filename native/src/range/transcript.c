@@ -1,10 +1,10 @@
 /* The transcript.  transcript.h has the contract. */
 #include "range/transcript.h"
+#include "hash/tags.h"
 
 #include <string.h>
 
-static const char TAG[] = "assay/v1/transcript";
-static const char PROTOCOL[] = "assay/v1";
+static const char TAG[] = TAG_TRANSCRIPT;
 
 enum { ABSORB = 1, CHALLENGE = 2 };
 

@@ -8,6 +8,7 @@
  *
  * where Δ = K_ν - e*·Y2 + (e* - κ·w*)·Y, and K_j = (ℓ_0 - ℓ_1)·[p_j(0)] + ℓ_1·K_{j-1} + ℓ_2·[p_j(2)] + ℓ_3·[p_j(3)].
  */
+#include "hash/tags.h"
 #include "range/shape.h"
 
 #include <string.h>
@@ -29,11 +30,11 @@ void range_replay_items(range_replay *r, transcript *t, const range_shape *s, co
     for (unsigned j = 1; j <= s->nu; j++, next += 3 * 33) range_absorb_round(&r->challenges.x[j - 1], t, j, next);
     range_absorb_openings(&r->challenges, t, next);
     next += 33 * ARGUMENT_OPENINGS;
-    transcript_absorb(t, "responses", next, 32 * range_scalars(s));
+    transcript_absorb(t, LABEL_RESPONSES, next, 32 * range_scalars(s));
     memcpy(r->final_state, t->state, 32);
 }
 
-static const char BATCH_TAG[] = "assay/v1/batch";
+static const char BATCH_TAG[] = TAG_BATCH;
 
 void range_weight_key(uint8_t key[32], const uint8_t seed[32], const range_replay *replays, size_t n)
 {

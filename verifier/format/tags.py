@@ -1,0 +1,56 @@
+"""Every tag and label that Python hashes with: the tables of spec/transcript.md, 1.1 and 3.
+
+The C core has the same in ``native/src/hash/tags.h``; a test compares both with the specification.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+TAGS: Final = frozenset(
+    {
+        "account-key",
+        "argument-nonce",
+        "argument-secret",
+        "attestation",
+        "batch",
+        "blinding",
+        "context",
+        "evidence",
+        "exchange-list",
+        "generator",
+        "hidden-amounts",
+        "hidden-keys",
+        "hidden-nonce",
+        "leaf",
+        "ledger",
+        "manifest",
+        "manifest-signature",
+        "ownership",
+        "package-signature",
+        "padding",
+        "rotation",
+        "shard",
+        "shuffle",
+        "snapshot-key",
+        "split",
+        "stream",
+        "transcript",
+        "units",
+        "witness",
+    }
+)
+
+# What a transcript absorbs before the C core goes on with it.
+ARGUMENT, CONTEXT, ASSET, STATEMENT = b"argument", b"context", b"asset", b"statement"
+
+
+def tag(purpose: str) -> bytes:
+    """Return the tag of a purpose.
+
+    Raises:
+        ValueError: the specification has no such purpose.
+    """
+    if purpose not in TAGS:
+        raise ValueError(f"{purpose}: no purpose of a tag")
+    return b"assay/v1/" + purpose.encode("ascii")
