@@ -22,7 +22,7 @@ from prover.ledger.errors import Fault, LedgerError
 from prover.ledger.ledger import AssetTally, Ledger, Tally
 from prover.ledger.source import LedgerAsset
 
-FORMAT: Final = "assay/v1/frozen-ledger"
+FORMAT: Final = "assay/frozen-ledger/1"
 
 _REMEDY: Final = "restore it from a backup, or begin anew in another folder"
 

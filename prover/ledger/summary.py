@@ -21,7 +21,7 @@ from prover.ledger.ledger import Ledger
 from verifier.format.params import MAX_LEDGER_DECIMALS
 from verifier.format.units import coins_text
 
-FORMAT: Final = "assay/v1/ledger-summary"
+FORMAT: Final = "assay/ledger-summary/1"
 
 _AMOUNTS: Final = ("largest", "total")
 _AMOUNT: Final = re.compile(r"[0-9]{1,60}(?:\.[0-9]{1,60})?")

@@ -39,8 +39,8 @@ class WiderCore extends Core {
   verifyArgument(state, commitments, bits, argument) {
     const m = commitments.length / 33;
     this.call(() => {
-      const scratch = this.allocate(this.c.assay_argument_verify_scratch_size(m, bits));
-      const status = this.c.assay_argument_verify_var(
+      const scratch = this.allocate(this.c.assay_range_verify_scratch_size(m, bits));
+      const status = this.c.assay_range_verify_var(
         this.put(state), this.put(commitments), m, bits, this.put(argument), argument.length,
         this.seed(), this.tables, scratch,
       );

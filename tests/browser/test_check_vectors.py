@@ -33,7 +33,7 @@ RUNNER = Path(__file__).with_name("run_vectors.js")
 # Of the C core what the page does not call by itself, and the vectors of its parts do.
 WIDER = f"""{EXPORTS}
     assay_generator_var assay_transcript_challenge
-    assay_argument_verify_var assay_argument_verify_scratch_size
+    assay_range_verify_var assay_range_verify_scratch_size
 """
 CODE = re.compile(r"`([a-z]+\.[a-z-]+)`")
 # What a device says that speaks of the exchange's coins in its own name.
