@@ -9,7 +9,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ethereum test bench bench-api bench-page bench-large bench-peers profile web docs lint format sanitize fuzz vectors clean
+.PHONY: help setup demo ethereum test bench bench-api bench-page bench-large bench-peers profile web docs lint lint-javascript format sanitize fuzz vectors clean
 
 ifndef PYTHON
 PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do "$$p" -c 'import \
@@ -99,8 +99,17 @@ lint: setup
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory lint-javascript; \
+	else echo "make lint: without npm the page's JavaScript is not checked" >&2; fi
 	@echo "clang-format --dry-run -Werror"
 	@$(BIN)/clang-format --dry-run -Werror $(C_FILES)
+
+# The page's JavaScript: rules, and types as far as they can be told.
+JAVASCRIPT = tests/javascript
+lint-javascript:
+	@$(JAVASCRIPT)/install
+	$(JAVASCRIPT)/node_modules/.bin/eslint --config $(JAVASCRIPT)/eslint.config.js verifier/web/src tests/browser
+	$(JAVASCRIPT)/node_modules/.bin/tsc --project $(JAVASCRIPT)
 
 format: setup
 	$(BIN)/ruff check --fix-only
@@ -135,4 +144,4 @@ vectors: setup
 
 clean:
 	rm -rf .tools .venv .venv-sanitize build dist .hypothesis .mypy_cache .pytest_cache \
-		.ruff_cache .import_linter_cache tests/ethereum/node_modules
+		.ruff_cache .import_linter_cache tests/ethereum/node_modules tests/javascript/node_modules

@@ -40,10 +40,14 @@ async function readSigned(source, path, limit) {
  * Check that an account's balances are counted in a bundle whose manifest is `checked` (2 to 4).
  *
  * `request` has `packageData` (bytes, untrusted), `accountId` and `balances` (decimals by asset code)
- * as the customer typed them, and `now`, the device's clock in Unix seconds. `onStep` is called with the name of each step as it begins, and `onPage`
- * after each page. Throws Rejected, CannotCheck or Misuse.
+ * as the customer typed them, and `now`, the device's clock in Unix seconds. `onStep` is called with
+ * the name of each step as it begins, and `onPage` after each page. Throws Rejected, CannotCheck or
+ * Misuse.
+ *
+ * @param {{ onStep?: (name: string) => void, onPage?: () => void }} told
  */
-export async function checkInclusion(core, source, checked, request, { onStep = () => {}, onPage = () => {} } = {}) {
+export async function checkInclusion(core, source, checked, request, told = {}) {
+  const { onStep = () => {}, onPage = () => {} } = told;
   const typed = parseBalances(request.balances);
   const accountId = canonicalId(request.accountId, checked.manifest.account_id_type);
   onStep("package");

@@ -18,7 +18,8 @@ const ALIGNMENT = 64;
 export class CoreRejected extends Error {
   constructor(code, index) {
     super(code);
-    Object.assign(this, { code, index });
+    this.code = code;
+    this.index = index;
   }
 }
 
@@ -38,6 +39,7 @@ export class Core {
         throw new Error(`the core stopped: ${status}`);
       },
     };
+    /** @type {any} */
     const instance = await WebAssembly.instantiate(module, { wasi_snapshot_preview1: environment });
     return new this(instance.exports);
   }

@@ -8,7 +8,9 @@
 export class Rejected extends Error {
   constructor(code, where, facts = {}) {
     super(`${code}: ${where}`);
-    Object.assign(this, { code, where, facts });
+    this.code = code;
+    this.where = where;
+    this.facts = facts;
   }
 }
 
@@ -16,7 +18,9 @@ export class Rejected extends Error {
 export class CannotCheck extends Error {
   constructor(where, detail, code = "check.unreadable") {
     super(`${code}: ${where}: ${detail}`);
-    Object.assign(this, { code, where, detail });
+    this.code = code;
+    this.where = where;
+    this.detail = detail;
   }
 }
 
@@ -24,6 +28,7 @@ export class CannotCheck extends Error {
 export class Misuse extends Error {
   constructor(field, rule) {
     super(`${field}: ${rule}`);
-    Object.assign(this, { field, rule });
+    this.field = field;
+    this.rule = rule;
   }
 }

@@ -15,7 +15,8 @@ export async function findInFolder(url, packageData) {
     if (data.length > MAX_HISTORY_BYTES) return null;
     const { snapshots } = JSON.parse(new TextDecoder().decode(data));
     const { snapshot_id: id } = snapshots.find((entry) => entry.manifest === toHex(manifest));
-    return typeof id === "string" && /^[a-z0-9-]{1,64}$/.test(id) ? `${url.replace(/\/*$/, "")}/snapshots/${id}/` : null;
+    if (typeof id !== "string" || !/^[a-z0-9-]{1,64}$/.test(id)) return null;
+    return `${url.replace(/\/*$/, "")}/snapshots/${id}/`;
   } catch {
     return null; // no package, no index, or one that is malformed
   }

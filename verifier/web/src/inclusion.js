@@ -124,7 +124,11 @@ function checkParts(entry, leaves) {
 /** The paths of one asset's leaves; a page that several of them share is read once. */
 class Paths {
   constructor(core, source, checked, asset, onPage) {
-    Object.assign(this, { core, source, checked, asset, onPage });
+    this.core = core;
+    this.source = source;
+    this.checked = checked;
+    this.asset = asset;
+    this.onPage = onPage;
     this.shape = shapeOf(checked.manifest, asset);
     this.state = pageState(core, checked.context, asset);
     this.pages = new Map();

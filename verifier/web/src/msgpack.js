@@ -50,6 +50,7 @@ class Decoder {
     }
   }
 
+  // eslint-disable-next-line complexity -- one case a form of the format
   value(depth) {
     const lead = this.take(1)[0];
     if (lead < 0x80) return BigInt(lead);

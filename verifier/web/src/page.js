@@ -5,6 +5,7 @@ import { localTime, piecesOf, plain, sizeText, visible } from "./texts.js";
 import { readAddress, readBalance, readCode, readKey } from "./typed.js";
 import { outcomeOf, reportOf } from "./verdict.js";
 
+/** @returns {any} The element of an id, which page.html has. */
 const $ = (id) => document.getElementById(id);
 const STRINGS = JSON.parse($("strings").textContent);
 const MAX_PACKAGE_BYTES = 2 ** 20;
@@ -19,6 +20,7 @@ const state = { packageData: null, reading: null, files: null, bundle: null, key
 
 const worker = new Worker(URL.createObjectURL(new Blob([$("worker").textContent], { type: "text/javascript" })));
 
+/** @type {Promise<any>} */
 let idle = Promise.resolve();
 
 /** Send one request, after those before it; `onNews` is given what is told while it runs. */
@@ -112,12 +114,14 @@ async function readList() {
   await started;
   const bytes = async (file) => new Uint8Array(await file.arrayBuffer());
   const request = { kind: "list", data: await bytes(data), signature: await bytes(signature) };
-  const { exchanges } = key.rule ? {} : await ask({ ...request, key: key.value });
-  show("list-error", key.rule ? keyProblem(key) : exchanges ? null : say("listBad"));
+  const answer = key.rule ? {} : await ask({ ...request, key: key.value });
+  const exchanges = answer.exchanges;
+  const problem = key.rule ? keyProblem(key) : say("listBad");
+  show("list-error", exchanges ? null : problem);
   const options = [{ name: say("listChoose"), key: "", bundle: "" }, ...(exchanges ?? [])];
-  $("list-choice").replaceChildren(...options.map(({ name, key, bundle }) => {
-    const option = element("option", visible(name));
-    option.value = JSON.stringify({ key, bundle });
+  $("list-choice").replaceChildren(...options.map((exchange) => {
+    const option = element("option", visible(exchange.name));
+    option.value = JSON.stringify({ key: exchange.key, bundle: exchange.bundle });
     return option;
   }));
   $("list-choice").disabled = !exchanges;
@@ -231,7 +235,9 @@ function otherCode(listed) {
   return { code: value };
 }
 
-function balanceProblem(code, typed, { rule, readings = [] }) {
+/** @param {{ rule?: string, readings?: string[] }} balance */
+function balanceProblem(code, typed, balance) {
+  const { rule, readings = [] } = balance;
   const [first, second] = readings;
   return say(`balance.${rule}${second ? ".two" : ""}`, { code, typed: typed.trim(), first, second });
 }

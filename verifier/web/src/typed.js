@@ -72,6 +72,7 @@ export function readBalance(text) {
   return good.length > 0 ? { rule: "notation", readings: good } : { rule: "number" };
 }
 
+/** @param {string[]} match */
 function plainText([, whole, fraction]) {
   const digits = whole.replace(/[.,]/g, "") || "0";
   return fraction ? `${digits}.${fraction}` : digits;

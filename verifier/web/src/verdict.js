@@ -96,7 +96,8 @@ function shortFault(amounts, texts) {
 
 /** A signature that does not hold: what the unsigned bytes name as their key is a hint, and no more. */
 function keyFault({ namedKey }, { key, address }, texts) {
-  const kind = !namedKey ? "no-manifest" : namedKey === key ? "damaged" : "other-key";
+  const named = namedKey === key ? "damaged" : "other-key";
+  const kind = namedKey ? named : "no-manifest";
   const values = { address, named: shortKey(namedKey ?? ""), typed: shortKey(key) };
   const look = kind === "damaged" ? "bad" : "warn";
   return { look, help: helpOf("manifest.bad-signature", texts, `hint.key.${kind}`), values };
