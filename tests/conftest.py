@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.postgresql import postgres_server
+from tests.support.postgresql import postgres_server
 
 # No test is timed, and a failure prints what reproduces it.
 settings.register_profile(

@@ -18,9 +18,9 @@ import pytest
 
 import native
 import verifier
-from tests.adversarial.exchange import Fields, pack, sign
-from tests.adversarial.forge import tagged
-from tests.adversarial.sample import ALICE, ETH, sample
+from tests.support.forge import tagged
+from tests.support.forged_sample import ALICE, ETH, sample
+from tests.support.forger import Fields, pack, sign
 from verifier.checks.evidence import Seen, check_evidence
 from verifier.checks.inclusion import check_package
 from verifier.checks.manifest import CheckedManifest, check_manifest

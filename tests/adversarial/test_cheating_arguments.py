@@ -13,8 +13,8 @@ from spec.reference.argument import Shape as ReferenceShape
 from spec.reference.argument import equations
 from spec.reference.group import decode, multi_multiply
 from spec.reference.transcript import Transcript as ReferenceTranscript
-from tests.adversarial import forge
-from tests.adversarial.forge import B, Bend, N, Opening, Shape, V, combine, commit, prove, q, u
+from tests.support import forge
+from tests.support.forge import B, Bend, N, Opening, Shape, V, combine, commit, prove, q, u
 
 Digits = tuple[int, ...]
 SHAPES = [(1, 64), (3, 64), (16, 64), (1, 128)]

@@ -22,9 +22,8 @@ from spec.reference.argument import Shape as ReferenceShape
 from spec.reference.argument import equations
 from spec.reference.group import decode, multi_multiply
 from spec.reference.transcript import Transcript as ReferenceTranscript
-from tests.adversarial.exchange import Asset, Fields, Lies, absorb_all
-from tests.adversarial.forge import HONEST, Bend, N, Opening, Shape, u
-from tests.adversarial.sample import (
+from tests.support.forge import HONEST, Bend, N, Opening, Shape, u
+from tests.support.forged_sample import (
     ALICE,
     BOB,
     BTC,
@@ -34,7 +33,8 @@ from tests.adversarial.sample import (
     sample,
     signed,
 )
-from tests.vectors.subjects import write_files
+from tests.support.forger import Asset, Fields, Lies, absorb_all
+from tests.support.subjects import write_files
 
 Files = dict[str, bytes]
 Identity = dict[str, Any]

@@ -13,9 +13,9 @@ import pytest
 import native
 import spec.reference as reference
 import verifier
-from tests.adversarial.forge import INFINITY, N, Opening, Transcript, commit, prove, u
-from tests.adversarial.sample import BTC, SPECS, Sample, sample
-from tests.vectors.subjects import write_files
+from tests.support.forge import INFINITY, N, Opening, Transcript, commit, prove, u
+from tests.support.forged_sample import BTC, SPECS, Sample, sample
+from tests.support.subjects import write_files
 
 
 def openings(rng: Random, m: int, b: int) -> list[Opening]:

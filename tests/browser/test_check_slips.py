@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.adversarial.sample import ALICE, BTC, ETH, Sample, sample
 from tests.browser.conftest import Exchange, Opener, Site, ask, fill_in, verdict
-from tests.vectors.subjects import write_files
+from tests.support.forged_sample import ALICE, BTC, ETH, Sample, sample
+from tests.support.subjects import write_files
 from verifier.format.keys import public_key_text
 
 COULD_NOT = "This could not be checked"

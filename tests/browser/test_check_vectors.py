@@ -19,12 +19,12 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 import verifier
-from tests.adversarial.exchange import Fields
-from tests.adversarial.sample import ALICE
 from tests.browser.conftest import Site
-from tests.vectors.bases import base
-from tests.vectors.subjects import CLOCK, argument_of, public_key, write_files
-from tests.vectors.vector import FOLDER, Vector, bundle_files, load, names
+from tests.support.bases import base
+from tests.support.forged_sample import ALICE
+from tests.support.forger import Fields
+from tests.support.subjects import CLOCK, argument_of, public_key, write_files
+from tests.support.vector import FOLDER, Vector, bundle_files, load, names
 from verifier.format.keys import public_key_text
 from verifier.format.wire import Value, encode
 from verifier.web.build import EXPORTS, WEB, compile_core, module_source, page_strings

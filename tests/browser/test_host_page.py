@@ -12,10 +12,10 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
 from prover.publish.publish import publish
-from tests.adversarial.sample import ALICE, BOB
-from tests.e2e.auditing_host import Host, bundle_at, hosts, serving
-from tests.unit.verifier_bundle import Bundle
-from tests.vectors.proven import block, proven
+from tests.support.auditing_host import Host, bundle_at, hosts, serving
+from tests.support.forged_sample import ALICE, BOB
+from tests.support.proven import block, proven
+from tests.support.verifier_bundle import Bundle
 from verifier.bundle.history import Entry, History, write_history
 from verifier.format.keys import public_key_text
 

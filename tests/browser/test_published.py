@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser.conftest import BIN, Exchange, Site
-from tests.e2e.exchange import files
+from tests.support.exchange_files import files
 
 ID = "2026-11-21"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from playwright.sync_api import Browser
 
 from tests.browser.conftest import Site
-from tests.e2e.identity_provider import Key, claims, key_set
-from tests.e2e.service import running
+from tests.support.identity_provider import Key, claims, key_set
+from tests.support.service import running
 
 ISSUER, AUDIENCE = "https://exchange.example", "assay"
 FETCH = """async ([url, token]) => {

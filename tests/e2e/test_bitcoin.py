@@ -16,10 +16,10 @@ from prover.assets.lists import EVIDENCE_COLUMNS
 from prover.commands.cli import main
 from prover.files.keys import make_keys, public_bytes, read_signing_key
 from prover.snapshot.make import ownership_messages, read_config
-from tests.unit.bitcoin_exchange import HELD, SIGNERS, Exchange
-from tests.unit.bitcoin_rpc_server import Core, serve
-from tests.unit.bitcoin_snapshot import MAIN, REGTEST
-from tests.unit.bitcoin_spend import reserves, text_of
+from tests.support.bitcoin_exchange import HELD, SIGNERS, Exchange
+from tests.support.bitcoin_rpc_server import Core, serve
+from tests.support.bitcoin_snapshot import MAIN, REGTEST
+from tests.support.bitcoin_spend import reserves, text_of
 from verifier.format import wire
 from verifier.nodes import bitcoin_rpc
 

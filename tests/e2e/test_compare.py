@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from tests.adversarial.exchange import public_key
-from tests.e2e.auditing_host import serving
-from tests.vectors.bases import base, base_files, edited, forged, resigned
+from tests.support.auditing_host import serving
+from tests.support.bases import base, base_files, edited, forged, resigned
+from tests.support.forger import public_key
+from tests.support.subjects import write_files
 from tests.vectors.make_manifests import (
     OLD_SEED,
     digest_of,
@@ -23,7 +24,6 @@ from tests.vectors.make_manifests import (
     previous_bundle,
     rotation,
 )
-from tests.vectors.subjects import write_files
 from verifier import audit
 from verifier.commands.cli import main
 from verifier.format import wire

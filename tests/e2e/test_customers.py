@@ -26,9 +26,9 @@ from api.snapshots.packages import Packages
 from api.snapshots.states import State
 from prover.snapshot.make import make_snapshot
 from prover.snapshot.packages import Packager
-from tests.e2e.exchange import balances, public_key, sample
-from tests.e2e.identity_provider import Key, Provider, claims, provider, unsigned
-from tests.e2e.service import Answer, Service, running
+from tests.support.exchange_files import balances, public_key, sample
+from tests.support.identity_provider import Key, Provider, claims, provider, unsigned
+from tests.support.service import Answer, Service, running
 from verifier.format import wire
 
 AUDIENCE = "assay"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from prover.files.keys import make_keys
-from tests.e2e.exchange import LONG, own_exchange
+from tests.support.exchange_files import LONG, own_exchange
 
 GUIDE = Path(__file__).parents[2] / "docs" / "operating.md"
 SCRIPT = re.compile(r"^```sh\n(#!/bin/sh\n.*?)^```$", re.MULTILINE | re.DOTALL)

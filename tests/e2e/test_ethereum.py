@@ -24,7 +24,7 @@ from prover.snapshot.make import ownership_messages, read_config
 from spec import reference
 from spec.reference.__main__ import main as reference_main
 from spec.reference.ethereum import Slot
-from tests.e2e.ethereum_node import (
+from tests.support.ethereum_node import (
     ETHER,
     Answer,
     Node,
@@ -34,7 +34,7 @@ from tests.e2e.ethereum_node import (
     transfer,
     wallet_code,
 )
-from tests.e2e.exchange import LONG, Assay, files, public_key
+from tests.support.exchange_files import LONG, Assay, files, public_key
 from verifier import EthereumNode, Level, Nodes, Policy, TokenSlot
 from verifier.commands import cli
 from verifier.format.keys import public_key_text

@@ -13,8 +13,6 @@ from coincurve import PrivateKey
 import verifier
 from spec import reference
 from spec.reference.ethereum import Slot
-from tests.e2e.ethereum_node import ETHER, Answer, anvil, deploy_token, proxy, transfer
-from tests.e2e.exchange import edit, public_key
 from tests.e2e.test_ethereum import (
     HOLDERS,
     SNAPSHOT_TIME,
@@ -27,6 +25,8 @@ from tests.e2e.test_ethereum import (
     sign,
     snapshot,
 )
+from tests.support.ethereum_node import ETHER, Answer, anvil, deploy_token, proxy, transfer
+from tests.support.exchange_files import edit, public_key
 from verifier import EthereumNode, Level, Nodes, TokenSlot
 from verifier.format.keys import public_key_text
 from verifier.ownership.addresses import ethereum_text

@@ -17,7 +17,7 @@ from prover.errors import AssetsShort
 from prover.progress import Silent
 from prover.snapshot.make import make_snapshot
 from spec import reference
-from tests.e2e.exchange import LONG, Assay, edit, files, own_exchange, public_key
+from tests.support.exchange_files import LONG, Assay, edit, files, own_exchange, public_key
 from verifier.format import wire
 
 KEYS = 20

@@ -13,8 +13,8 @@ from urllib.parse import urlencode
 import msgpack
 import pytest
 
-from tests.e2e.auditing_host import Host, audited, bundle_at, hosts, kinds, serving, settled
-from tests.unit.verifier_bundle import Bundle
+from tests.support.auditing_host import Host, audited, bundle_at, hosts, kinds, serving, settled
+from tests.support.verifier_bundle import Bundle
 from verifier.errors import Misuse
 from verifier.format.keys import is_signed, public_key_text
 from verifier.host.settings import read_settings

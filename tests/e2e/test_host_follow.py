@@ -13,8 +13,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from prover.publish.publish import publish
-from tests.e2e.auditing_host import InPlace, hosts, kinds, serving, settled
-from tests.unit.verifier_bundle import Bundle
+from tests.support.auditing_host import InPlace, hosts, kinds, serving, settled
+from tests.support.verifier_bundle import Bundle
 from verifier.bundle.history import History, read_history, write_history
 from verifier.checks.manifest import rotation_body
 from verifier.errors import CannotCheck, Rejected

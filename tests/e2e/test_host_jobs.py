@@ -21,8 +21,8 @@ import psutil
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tests.e2e.auditing_host import InPlace, bundle_at, serving
-from tests.unit.verifier_bundle import Bundle
+from tests.support.auditing_host import InPlace, bundle_at, serving
+from tests.support.verifier_bundle import Bundle
 from verifier.checks.manifest import rotation_body
 from verifier.errors import CannotCheck, Misuse, Rejected
 from verifier.format.keys import is_signed, sign

@@ -19,7 +19,7 @@ import msgpack
 import pytest
 
 from prover.publish.publish import publish
-from tests.e2e.auditing_host import (
+from tests.support.auditing_host import (
     BIN,
     Answer,
     Host,
@@ -30,7 +30,7 @@ from tests.e2e.auditing_host import (
     serving,
     settled,
 )
-from tests.unit.verifier_bundle import Bundle
+from tests.support.verifier_bundle import Bundle
 from verifier.format.keys import is_signed
 from verifier.host.complaints import MAX_OF_SENDER
 from verifier.host.store import MAX_WAITING, MAX_WAITING_OF_SENDER

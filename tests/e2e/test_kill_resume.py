@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from prover.snapshot.make import make_snapshot
-from tests.e2e.exchange import files, public_key, sample
+from tests.support.exchange_files import files, public_key, sample
 from verifier.verify import audit
 
 RUNS = int(os.environ.get("KILL_RUNS", "12"))

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from prover.snapshot.make import make_snapshot
-from tests.e2e.exchange import LONG, Assay, edit, files, own_exchange, sample
+from tests.support.exchange_files import LONG, Assay, edit, files, own_exchange, sample
 from verifier.commands.cli import main as verify
 
 EIGHT = {"BTC": 8, "ETH": 8}

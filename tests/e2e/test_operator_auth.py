@@ -14,8 +14,8 @@ from api.callers import tokens
 from api.database.engine import migrate, open_database
 from api.scope import Scope
 from api.settings import SQLITE_FILE
-from tests.e2e.identity_provider import Key, Provider, claims, provider, unsigned
-from tests.e2e.service import Answer, Service, running
+from tests.support.identity_provider import Key, Provider, claims, provider, unsigned
+from tests.support.service import Answer, Service, running
 
 AUDIENCE = "assay operators"
 KEY, OTHER = Key("k1", "RS256"), Key("k1", "RS256")

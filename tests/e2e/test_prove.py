@@ -17,7 +17,16 @@ from prover.ledger import load_ledger
 from prover.liabilities.leaves import Openings
 from prover.snapshot import record as frozen
 from prover.snapshot.make import make_snapshot
-from tests.e2e.exchange import LONG, Assay, balances, edit, files, own_exchange, public_key, sample
+from tests.support.exchange_files import (
+    LONG,
+    Assay,
+    balances,
+    edit,
+    files,
+    own_exchange,
+    public_key,
+    sample,
+)
 from verifier.format.statement import leaf_blinding
 from verifier.verify import audit
 

@@ -11,7 +11,7 @@ import verifier
 from prover.errors import ProverError
 from prover.files.keys import read_signing_key
 from prover.snapshot.make import make_snapshot
-from tests.e2e.exchange import LONG, edit, own_exchange, public_key
+from tests.support.exchange_files import LONG, edit, own_exchange, public_key
 from verifier.compare import compare_manifests
 from verifier.format.keys import sign
 from verifier.format.wire import Manifest, read_record, write_record

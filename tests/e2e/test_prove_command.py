@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.exchange import Assay, edit, files, sample
+from tests.support.exchange_files import Assay, edit, files, sample
 from verifier.commands.cli import main as verify
 
 

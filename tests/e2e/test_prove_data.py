@@ -10,7 +10,7 @@ from pathlib import Path
 import verifier
 from prover.snapshot.make import make_snapshot
 from prover.snapshot.packages import Packager
-from tests.e2e.exchange import own_exchange, public_key
+from tests.support.exchange_files import own_exchange, public_key
 
 
 def rows(path: Path) -> Iterator[dict[str, str]]:

@@ -15,7 +15,7 @@ from prover.errors import ProverError
 from prover.files.storage import locked
 from prover.snapshot.make import make_snapshot
 from prover.snapshot.packages import Packager, write_packages
-from tests.e2e.exchange import Assay, balances, files, public_key, sample
+from tests.support.exchange_files import Assay, balances, files, public_key, sample
 from verifier.format.wire import Package, PackageBody, read_record
 
 

@@ -9,7 +9,7 @@ from http import HTTPStatus
 
 import pytest
 
-from tests.e2e.service import Service, running
+from tests.support.service import Service, running
 
 PAGES = random.Random(7).randbytes(300_000)
 HISTORY = b'{"version": 1, "snapshots": []}'

@@ -24,8 +24,8 @@ import pytest
 from prover.errors import ProverError
 from prover.publish.publish import Published, publish
 from prover.publish.targets import CHUNK_BYTES, BucketTarget
-from tests.e2e.exchange import files
-from tests.unit.verifier_bundle import Bundle
+from tests.support.exchange_files import files
+from tests.support.verifier_bundle import Bundle
 from verifier.bundle.history import read_history
 from verifier.verify import audit, check_inclusion
 

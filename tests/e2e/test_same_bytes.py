@@ -11,7 +11,7 @@ import pytest
 from prover.liabilities import leaves, pages
 from prover.sample.sample import make_sample
 from prover.snapshot.make import make_snapshot
-from tests.e2e.exchange import files
+from tests.support.exchange_files import files
 
 # SHA-256 over the path, length and bytes of every file, of a sample and a salt that never change.
 EXPECTED = "33f1650bb457eb22533a9e8bcd084ccba2c3f692370873e3f97d3e796349e66c"

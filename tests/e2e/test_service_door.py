@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.service import BIN, Answer, Service, running
+from tests.support.service import BIN, Answer, Service, running
 
 PAGE = "/snapshots/2026-q1/pages/BTC/0"
 SETTINGS = """

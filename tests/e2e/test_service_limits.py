@@ -31,8 +31,8 @@ from api.http.limits import allow_body
 from api.log import JsonLines
 from api.settings import Settings
 from prover.__main__ import needs_extra
-from tests.e2e.service import Server, listening
 from tests.e2e.test_service_door import check_problem
+from tests.support.service import Server, listening
 from verifier.errors import Code, Rejected
 
 BODY, UPLOAD = 1000, 50_000

@@ -14,7 +14,7 @@ from bip322core.dev.cli import main as bip322_dev
 from prover.assets.lists import EVIDENCE_COLUMNS
 from prover.errors import ProverError
 from prover.snapshot.make import make_snapshot
-from tests.e2e.exchange import Assay
+from tests.support.exchange_files import Assay
 from verifier import audit
 
 ROOT = Path(__file__).parents[2]

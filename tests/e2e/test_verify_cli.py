@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.service import running
-from tests.unit.verifier_bundle import BLOCKS, Bundle
+from tests.support.service import running
+from tests.support.verifier_bundle import BLOCKS, Bundle
 from verifier.commands import output
 from verifier.commands.cli import main
 from verifier.errors import Code

@@ -16,11 +16,11 @@ import verifier
 from spec.reference import evidence as reference_evidence
 from spec.reference.ethereum import all_slots
 from spec.reference.manifest import Manifest, Policy, load
-from tests.adversarial.forge import tagged
 from tests.fuzz.corpus import run
-from tests.vectors.bases import base
-from tests.vectors.subjects import write_files
-from tests.vectors.vector import bundle_files
+from tests.support.bases import base
+from tests.support.forge import tagged
+from tests.support.subjects import write_files
+from tests.support.vector import bundle_files
 from verifier.checks.evidence import Seen, check_evidence
 from verifier.checks.manifest import CheckedManifest, check_manifest
 

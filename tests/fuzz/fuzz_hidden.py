@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 # isort: split
 from tests.fuzz.corpus import run
-from tests.vectors.vector import bundle_files
+from tests.support.vector import bundle_files
 from verifier.checks.hidden import check_argument, check_sets
 from verifier.checks.holdings import HiddenHolding
 from verifier.errors import Rejected

@@ -15,8 +15,8 @@ from prover.imports.bitmex import import_bitmex
 from prover.imports.okx import import_okx
 from prover.imports.rows import Challenge, Status
 from tests.fuzz.corpus import run
-from tests.unit import import_lists as lists
-from tests.unit.test_import_bitmex import TEXT
+from tests.support import import_lists as lists
+from tests.unit.prover.imports.test_bitmex import TEXT
 
 FILE = Path(tempfile.mkdtemp()) / "list"
 CHALLENGES = {

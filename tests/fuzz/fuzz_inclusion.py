@@ -17,11 +17,11 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 # isort: split
 import verifier
-from tests.adversarial.exchange import pack
-from tests.adversarial.sample import ALICE, BOB
 from tests.fuzz.corpus import run
-from tests.vectors.bases import base, base_files
-from tests.vectors.subjects import write_files
+from tests.support.bases import base, base_files
+from tests.support.forged_sample import ALICE, BOB
+from tests.support.forger import pack
+from tests.support.subjects import write_files
 
 MADE, FILES = base("honest"), base_files("honest")
 FOLDER = TemporaryDirectory()

@@ -22,7 +22,7 @@ from prover.config.snapshot_toml import AssetConfig, HiddenConfig, SplitPolicy
 from prover.errors import ProverError
 from prover.hidden.make import _read_list
 from tests.fuzz.corpus import run
-from tests.unit.ethereum_state import header
+from tests.support.ethereum_state import header
 from verifier.format import wire
 
 FOLDER = Path(tempfile.mkdtemp())

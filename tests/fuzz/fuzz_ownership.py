@@ -10,9 +10,9 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 # isort: split
 from spec.reference import ownership
 from spec.reference.errors import UnsupportedError
-from tests.adversarial.sample import SIGNERS, signed
 from tests.fuzz.corpus import run
-from tests.vectors.bases import base
+from tests.support.bases import base
+from tests.support.forged_sample import SIGNERS, signed
 from verifier.ownership import OwnershipError, check_ownership, parse_address
 
 FORMATS = ("bip322", "bip137", "eip191", "none")

@@ -16,9 +16,9 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 # isort: split
 import native
-from tests.adversarial.forge import Transcript
 from tests.fuzz.corpus import run
-from tests.vectors.bases import base, base_files
+from tests.support.bases import base, base_files
+from tests.support.forge import Transcript
 
 FORGER = base("honest").forger
 LEVELS = [base_files("honest")[f"pages/BTC/{level}"] for level in range(2)]

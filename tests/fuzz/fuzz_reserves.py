@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from spec.reference import bip127
 from spec.reference.errors import UnsupportedError
 from tests.fuzz.corpus import run
-from tests.unit.bitcoin_spend import KINDS, coin_of, reserves, wallet
+from tests.support.bitcoin_spend import KINDS, coin_of, reserves, wallet
 from verifier.ownership import OwnershipError
 from verifier.ownership.bip127 import check_bip127
 

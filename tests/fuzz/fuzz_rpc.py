@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from eth_hash.auto import keccak
 
 from tests.fuzz.corpus import run
-from tests.unit.ethereum_state import Account, World, header
+from tests.support.ethereum_state import Account, World, header
 from verifier.errors import CannotCheck
 from verifier.nodes.bitcoin_rpc import BitcoinRpc, Moved
 from verifier.nodes.ethereum import EthereumRpc

@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 # isort: split
 from native import NativeError, UtxoScanner
 from tests.fuzz.corpus import run
-from tests.unit.bitcoin_snapshot import MAIN, Unspent, snapshot
+from tests.support.bitcoin_snapshot import MAIN, Unspent, snapshot
 from verifier.errors import CannotCheck
 from verifier.nodes.utxo_snapshot import UtxoSnapshot, script_key
 

@@ -11,7 +11,7 @@ from eth_hash.auto import keccak
 
 from spec.reference import ethereum as reference
 from tests.fuzz.corpus import run
-from tests.unit.ethereum_state import FORKS, Account, Tree, World, header, header_fields
+from tests.support.ethereum_state import FORKS, Account, Tree, World, header, header_fields
 from verifier.stateproof.header import parse_header
 from verifier.stateproof.rlp import BadRlp
 from verifier.stateproof.state import WorldState

@@ -21,11 +21,11 @@ import verifier
 from spec.reference import wire as reference_wire
 from spec.reference.inclusion import open_package
 from spec.reference.manifest import Manifest, Policy, load
-from tests.adversarial.exchange import sign
-from tests.adversarial.sample import ALICE
 from tests.fuzz.corpus import run
-from tests.vectors.bases import base, base_files
-from tests.vectors.subjects import write_files
+from tests.support.bases import base, base_files
+from tests.support.forged_sample import ALICE
+from tests.support.forger import sign
+from tests.support.subjects import write_files
 from verifier.checks.inclusion import check_package
 from verifier.checks.manifest import check_manifest
 from verifier.format import wire

@@ -39,7 +39,7 @@ from prover.imports.okx import import_okx
 from spec.reference import account as reference_account
 from spec.reference import wire as reference_wire
 from spec.reference.ethereum import items_of
-from tests.unit import import_lists
+from tests.support import import_lists
 from verifier import Misuse
 from verifier.bundle.history import BadHistory, read_history
 from verifier.bundle.json_text import parse_json

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 import native
-from tests.native import oracle
-from tests.native.statements import (
+from tests.support import oracle
+from tests.support.statements import (
     KINDS,
     SALT,
     SECRET,

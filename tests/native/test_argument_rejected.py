@@ -8,9 +8,9 @@ import pytest
 from gmpy2 import invert, jacobi, mpz, powmod
 
 import native
-from tests.native import oracle
-from tests.native.oracle import N, Opening, P, Point
-from tests.native.statements import SALT, SECRET, STATE, after_shape, prove, verify, witness
+from tests.support import oracle
+from tests.support.oracle import N, Opening, P, Point
+from tests.support.statements import SALT, SECRET, STATE, after_shape, prove, verify, witness
 
 M = 16
 SHAPE = oracle.Shape(M, 64)

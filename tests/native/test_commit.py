@@ -10,7 +10,7 @@ import pytest
 import native
 from native._core import ffi, lib
 from native.buffers import scratch, tables
-from tests.native.reference import INFINITY, G, N, Point, add, encode, multiply, skewed
+from tests.support.group_reference import INFINITY, G, N, Point, add, encode, multiply, skewed
 
 Q_COUNT = 256
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import native
-from tests.native.oracle import N, lp, tagged, u
+from tests.support.oracle import N, lp, tagged, u
 
 KEY = bytes(range(32))
 NAMES = ["a@b", "", "ü@ö.example", "x" * 128, "a@b", "名" * 40, "y" * 300]

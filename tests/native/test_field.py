@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from native._core import ffi, lib
-from tests.native.reference import P, skewed
+from tests.support.group_reference import P, skewed
 
 TOP = 2**256
 EXTREMES = (0, 1, 2**63, 2**64 - 1, 2**32, TOP - P, TOP - P - 1)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import native
 from native._core import ffi, lib
 from native.buffers import scratch
-from tests.native.reference import (
+from tests.support.group_reference import (
     INFINITY,
     G,
     N,

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import native
 from native._core import ffi, lib
-from tests.native.reference import N
+from tests.support.group_reference import N
 
 # Around the block and padding edges.
 LENGTHS = [*range(130), 183, 184, 191, 192, 193, 1000, 33 * 1024, 1 << 20]

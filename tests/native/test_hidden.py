@@ -13,9 +13,9 @@ import native
 from spec.reference import hidden as reference
 from spec.reference.errors import Rejected as ReferenceRejected
 from spec.reference.group import multi_multiply
-from tests.native.hidden_oracle import HiddenProver, Lie, Statement
-from tests.native.oracle import N, Point, V, combine, commit, encode, generator, mul, neg, u
-from tests.native.reference import skewed
+from tests.support.group_reference import skewed
+from tests.support.hidden_oracle import HiddenProver, Lie, Statement
+from tests.support.oracle import N, Point, V, combine, commit, encode, generator, mul, neg, u
 
 SIZES = [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17]
 FRESH = hashlib.sha256(b"fresh").digest()

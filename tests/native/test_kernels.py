@@ -18,7 +18,7 @@ import pytest
 import native
 from native._core import ffi, lib
 from native.buffers import scratch, tables
-from tests.native.reference import INFINITY, N, encoded_multiple, skewed
+from tests.support.group_reference import INFINITY, N, encoded_multiple, skewed
 
 KERNEL = native.kernel_name()
 

@@ -8,7 +8,7 @@ import pytest
 
 import native
 from native._core import ffi, lib
-from tests.native.reference import N, P
+from tests.support.group_reference import N, P
 
 LANES = 8
 MASK = 2**52 - 1

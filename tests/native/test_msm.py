@@ -10,7 +10,7 @@ import pytest
 import native
 from native._core import ffi, lib
 from native.buffers import scratch
-from tests.native.reference import INFINITY, G, N, encode, encoded_multiple, multiply, skewed
+from tests.support.group_reference import INFINITY, G, N, encode, encoded_multiple, multiply, skewed
 
 # Around the change of method (16), and of window.
 COUNTS = [0, 1, 2, 3, 15, 16, 17, 18, 40, 64, 100, 257, 1334, 5000]

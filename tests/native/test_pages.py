@@ -11,9 +11,9 @@ from random import Random
 import pytest
 
 import native
-from tests.native import oracle
-from tests.native.oracle import N, PagePlace
-from tests.native.statements import KINDS, SALT, SECRET, STATE, Witness, witness
+from tests.support import oracle
+from tests.support.oracle import N, PagePlace
+from tests.support.statements import KINDS, SALT, SECRET, STATE, Witness, witness
 
 SIZE = 16
 HEADER = 15

@@ -8,7 +8,7 @@ import pytest
 
 import native
 from native._core import ffi, lib
-from tests.native.reference import N, skewed
+from tests.support.group_reference import N, skewed
 
 EDGES = [0, 1, 2, 2**64 - 1, 2**64, 2**128, 2**192 - 1, 2**255, N // 2, N // 2 + 1, N - 2, N - 1]
 

@@ -33,7 +33,7 @@ from prover.ledger.errors import Faults, Marks
 from prover.ledger.identifiers import canonical_column
 from prover.ledger.readers import Layout
 from prover.ledger.text import Text
-from tests.unit.ledger_tables import Table, write_csv, write_parquet
+from tests.support.ledger_tables import Table, write_csv, write_parquet
 from verifier.format.account import AccountError, IdType, canonical_account_id
 
 LIMIT = 2**63

@@ -22,12 +22,12 @@ from api.snapshots import instance
 from api.snapshots.instance import ID_FILE
 from api.snapshots.states import State
 from prover.errors import ProverError
-from tests.e2e.service import BIN, running
 from tests.service.conftest import NewDatabase
-from tests.service.dying import PATIENCE, Service, kill
-from tests.service.exchange import Exchange, make_exchange
-from tests.service.http import ALL, Operator, plain_environment, settings, token
 from tests.service.test_database import all_at_once
+from tests.support.dying_service import PATIENCE, Service, kill
+from tests.support.served_exchange import Exchange, make_exchange
+from tests.support.service import BIN, running
+from tests.support.service_http import ALL, Operator, plain_environment, settings, token
 
 
 @contextmanager

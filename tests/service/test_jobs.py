@@ -22,10 +22,10 @@ from api.snapshots.sources import read_draft, slots
 from api.snapshots.states import State
 from api.snapshots.uploads import accept
 from prover.errors import ProverError
-from tests.e2e.exchange import files
 from tests.service.conftest import NewDatabase
-from tests.service.dying import PATIENCE, Service, evidence, kill
-from tests.service.exchange import LATER, LIST, SECRET_NUMBER, Exchange, make_exchange
+from tests.support.dying_service import PATIENCE, Service, evidence, kill
+from tests.support.exchange_files import files
+from tests.support.served_exchange import LATER, LIST, SECRET_NUMBER, Exchange, make_exchange
 from verifier.format.keys import parse_public_key
 from verifier.verify import audit
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from api.snapshots.states import State
-from tests.e2e.exchange import edit
-from tests.service.dying import Service
-from tests.service.exchange import DECIMALS, SECRET_NUMBER, make_exchange
+from tests.support.dying_service import Service
+from tests.support.exchange_files import edit
+from tests.support.served_exchange import DECIMALS, SECRET_NUMBER, make_exchange
 from verifier.format.units import coins_text
 
 

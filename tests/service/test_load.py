@@ -8,10 +8,10 @@ from pathlib import Path
 
 from benches.http_load import Exchange, put_load
 from prover.snapshot.packages import Packager
-from tests.e2e.identity_provider import Key, claims, key_set
-from tests.e2e.service import running
-from tests.service.exchange import LATER, make_exchange
-from tests.service.http import ALL, Operator, settings, token
+from tests.support.identity_provider import Key, claims, key_set
+from tests.support.served_exchange import LATER, make_exchange
+from tests.support.service import running
+from tests.support.service_http import ALL, Operator, settings, token
 
 ISSUER, AUDIENCE = "https://exchange.example", "customers"
 ACCOUNTS, CUSTOMERS, CONNECTIONS = 6_000, 200, 8

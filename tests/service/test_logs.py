@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 
 from api.log import JsonLines
-from tests.e2e.service import BIN, running
-from tests.postgresql import postgres_server
-from tests.service.exchange import SECRET_NUMBER, Exchange, make_exchange
-from tests.service.http import ALL, Operator, plain_environment, settings, token
+from tests.support.postgresql import postgres_server
+from tests.support.served_exchange import SECRET_NUMBER, Exchange, make_exchange
+from tests.support.service import BIN, running
+from tests.support.service_http import ALL, Operator, plain_environment, settings, token
 
 ACCOUNTS = 20_000
 

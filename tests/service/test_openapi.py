@@ -7,10 +7,10 @@ import subprocess
 import time
 from pathlib import Path
 
-from tests.e2e.identity_provider import Key, claims, key_set
-from tests.e2e.service import BIN, running
-from tests.service.exchange import make_exchange
-from tests.service.http import ALL, Operator, settings, token, worker
+from tests.support.identity_provider import Key, claims, key_set
+from tests.support.served_exchange import make_exchange
+from tests.support.service import BIN, running
+from tests.support.service_http import ALL, Operator, settings, token, worker
 
 SECONDS = 20
 ISSUER, AUDIENCE = "https://exchange.example", "customers"

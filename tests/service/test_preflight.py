@@ -28,10 +28,10 @@ from prover.files.keys import (
 )
 from prover.hidden.make import SetUnit, hide_keys
 from prover.snapshot.make import ownership_messages
-from tests.e2e.exchange import edit
-from tests.service.dying import Service, evidence
-from tests.service.exchange import LATER, LIST, TIME, Exchange, make_exchange
-from tests.unit.ethereum_state import header
+from tests.support.dying_service import Service, evidence
+from tests.support.ethereum_state import header
+from tests.support.exchange_files import edit
+from tests.support.served_exchange import LATER, LIST, TIME, Exchange, make_exchange
 from verifier.format import wire
 
 

@@ -10,10 +10,10 @@ import psutil
 import pytest
 
 from prover.files.storage import locked
-from tests.e2e.service import Service, running
 from tests.e2e.test_service_limits import until
 from tests.service.conftest import NewDatabase
-from tests.service.http import worker
+from tests.support.service import Service, running
+from tests.support.service_http import worker
 
 
 def state(service: Service) -> str:

@@ -22,9 +22,9 @@ from api.snapshots.uploads import accept
 from prover.errors import ProverError
 from prover.files.keys import make_keys
 from prover.snapshot.make import discard_evidence
-from tests.e2e.exchange import edit
-from tests.service.dying import Service
-from tests.service.exchange import LATER, TIME, make_exchange, request
+from tests.support.dying_service import Service
+from tests.support.exchange_files import edit
+from tests.support.served_exchange import LATER, TIME, make_exchange, request
 from verifier.format.keys import parse_public_key
 from verifier.verify import audit
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tests.support.vector import FOLDER, Vector
 from tests.vectors import (
     code_points,
     make_arguments,
@@ -22,7 +23,6 @@ from tests.vectors import (
     make_statements,
     make_trees,
 )
-from tests.vectors.vector import FOLDER, Vector
 
 MAKERS = (
     make_basics,

@@ -10,7 +10,7 @@ from hashlib import sha256
 from types import MappingProxyType
 from typing import Any
 
-from tests.adversarial.forge import (
+from tests.support.forge import (
     HONEST,
     INFINITY,
     Argument,
@@ -24,7 +24,7 @@ from tests.adversarial.forge import (
     prove,
     q,
 )
-from tests.vectors.vector import Vector, make, splice
+from tests.support.vector import Vector, make, splice
 
 STATE = sha256(b"assay vectors").digest()
 ONE: list[Opening] = [(0x0123456789ABCDEF, 11)]

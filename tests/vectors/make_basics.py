@@ -9,10 +9,10 @@ from embit import bech32
 
 import native
 from spec.reference.keys import text as key_text
-from tests.adversarial.exchange import Forger, page_counts
-from tests.adversarial.forge import Shape, Transcript, commit, q
-from tests.adversarial.sample import ALICE, BOB, account_key
-from tests.vectors.vector import Vector, make
+from tests.support.forge import Shape, Transcript, commit, q
+from tests.support.forged_sample import ALICE, BOB, account_key
+from tests.support.forger import Forger, page_counts
+from tests.support.vector import Vector, make
 
 
 def generators() -> Iterator[Vector]:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from typing import Any
 
-from tests.adversarial.exchange import Fields, Lies
-from tests.vectors.bases import derived, forged
-from tests.vectors.vector import Vector
+from tests.support.bases import derived, forged
+from tests.support.forger import Fields, Lies
+from tests.support.vector import Vector
 
 TIME = 1767225600
 ETHEREUM = ("ethereum", 24_000_000, bytes(31) + b"\x02")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from tests.adversarial.exchange import Fields
-from tests.vectors.bases import derived
+from tests.support.bases import derived
+from tests.support.forger import Fields
+from tests.support.vector import Vector
 from tests.vectors.make_evidence import Edit, base_evidence, lying
-from tests.vectors.vector import Vector
 
 HELD = (150_000_000, 50_000_000)  # by p2wpkh and p2pkh, as the sample has it
 

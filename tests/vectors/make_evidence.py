@@ -9,11 +9,13 @@ from functools import cache
 from hashlib import sha256
 
 from prover.assets.signing import sign_bip322_simple_p2wpkh, sign_bip322_simple_p2wsh
-from tests.adversarial.exchange import Fields, Lies, pack
-from tests.adversarial.forge import tagged
-from tests.adversarial.sample import ETH, SIGNERS, TETHER, USDT, key, sample, signed
-from tests.unit.ownership_forge import KEYS as OTHER_KEYS
-from tests.unit.ownership_forge import (
+from tests.support.bases import Files, base, base_files, derived, forged, manifest_of, raw_faults
+from tests.support.bases import resigned as resigned_manifest
+from tests.support.forge import tagged
+from tests.support.forged_sample import ETH, SIGNERS, TETHER, USDT, key, sample, signed
+from tests.support.forger import Fields, Lies, pack
+from tests.support.ownership_forge import KEYS as OTHER_KEYS
+from tests.support.ownership_forge import (
     PUBLIC_KEYS,
     address_of,
     full,
@@ -26,9 +28,7 @@ from tests.unit.ownership_forge import (
     simple,
     to_sign_for,
 )
-from tests.vectors.bases import Files, base, base_files, derived, forged, manifest_of, raw_faults
-from tests.vectors.bases import resigned as resigned_manifest
-from tests.vectors.vector import Vector
+from tests.support.vector import Vector
 
 Edit = Callable[[Fields], None]
 

@@ -8,13 +8,8 @@ from typing import Any
 
 from eth_hash.auto import keccak
 
-from tests.adversarial.exchange import Fields, Lies
-from tests.adversarial.forge import N, u
-from tests.adversarial.hidden_forge import HiddenKeys, unowned
-from tests.adversarial.sample import ETH, key
-from tests.native import oracle
-from tests.unit.ethereum_state import Account, World, header, proof_fields
-from tests.vectors.bases import (
+from tests.support import oracle
+from tests.support.bases import (
     ACCOUNTS,
     HIDDEN,
     OWNERS,
@@ -24,8 +19,13 @@ from tests.vectors.bases import (
     hiding,
     positive,
 )
-from tests.vectors.proven import BITCOIN, HEIGHT, account
-from tests.vectors.vector import Vector
+from tests.support.ethereum_state import Account, World, header, proof_fields
+from tests.support.forge import N, u
+from tests.support.forged_sample import ETH, key
+from tests.support.forger import Fields, Lies
+from tests.support.hidden_forge import HiddenKeys, unowned
+from tests.support.proven import BITCOIN, HEIGHT, account
+from tests.support.vector import Vector
 
 Set = dict[str, Any]
 Edit = Callable[[Set], None]

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 
-from tests.adversarial.forge import N, u
-from tests.adversarial.hidden_forge import unowned
-from tests.native import oracle
-from tests.native.hidden_oracle import HiddenProver, Lie, Statement
-from tests.vectors.vector import Vector, make, splice
+from tests.support import oracle
+from tests.support.forge import N, u
+from tests.support.hidden_forge import unowned
+from tests.support.hidden_oracle import HiddenProver, Lie, Statement
+from tests.support.vector import Vector, make, splice
 
 Key = tuple[int, bool, int]  # private key, whether it is owned, amount
 STATE = sha256(b"state").digest()

@@ -7,11 +7,11 @@ from typing import Any
 
 import msgpack
 
-from tests.adversarial.exchange import Fields, pack, sign
-from tests.adversarial.sample import ALICE, BOB, CAROL
-from tests.vectors.bases import Files, base, base_files, raw_faults
+from tests.support.bases import Files, base, base_files, raw_faults
+from tests.support.forged_sample import ALICE, BOB, CAROL
+from tests.support.forger import Fields, pack, sign
+from tests.support.vector import Vector, changes, make
 from tests.vectors.make_trees import cut
-from tests.vectors.vector import Vector, changes, make
 
 Edit = Callable[[Fields], Any]
 Balances = Mapping[str, str]

@@ -7,10 +7,7 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
-from tests.adversarial.exchange import pack, public_key, sign
-from tests.adversarial.forge import N, lp, tagged
-from tests.adversarial.sample import ETH, SPECS, TETHER, USDT
-from tests.vectors.bases import (
+from tests.support.bases import (
     Files,
     asset_of,
     base,
@@ -24,8 +21,11 @@ from tests.vectors.bases import (
     resigned,
     setter,
 )
+from tests.support.forge import N, lp, tagged
+from tests.support.forged_sample import ETH, SPECS, TETHER, USDT
+from tests.support.forger import pack, public_key, sign
+from tests.support.vector import Vector
 from tests.vectors.make_arguments import point_faults
-from tests.vectors.vector import Vector
 
 OLD_SEED = sha256(b"old signing key").digest()
 FIRST_SEED = base("honest").forger.signing_seed

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from tests.adversarial.exchange import Fields, Lies, Page
-from tests.adversarial.forge import INFINITY, Bend, N, Opening
-from tests.adversarial.sample import ALICE, BOB, account_key
-from tests.vectors.bases import base, base_files, forged
+from tests.support.bases import base, base_files, forged
+from tests.support.forge import INFINITY, Bend, N, Opening
+from tests.support.forged_sample import ALICE, BOB, account_key
+from tests.support.forger import Fields, Lies, Page
+from tests.support.vector import Vector
 from tests.vectors.make_inclusions import Edit, drop, parts_of, shown
 from tests.vectors.make_trees import at, bent, cut
-from tests.vectors.vector import Vector
 
 
 def openings() -> Iterator[Vector]:

@@ -12,9 +12,8 @@ from functools import cache
 import rlp
 from eth_hash.auto import keccak
 
-from tests.adversarial.exchange import Fields
-from tests.adversarial.sample import BTC, ETH, TETHER, USDT
-from tests.unit.ethereum_state import (
+from tests.support.bases import base_files, derived, positive
+from tests.support.ethereum_state import (
     EMPTY_CODE,
     EMPTY_ROOT,
     FORKS,
@@ -27,9 +26,9 @@ from tests.unit.ethereum_state import (
     proof_fields,
     slot_key,
 )
-from tests.vectors.bases import base_files, derived, positive
-from tests.vectors.make_evidence import Edit
-from tests.vectors.proven import (
+from tests.support.forged_sample import BTC, ETH, TETHER, USDT
+from tests.support.forger import Fields
+from tests.support.proven import (
     BITCOIN,
     HEIGHT,
     USDT_SLOT,
@@ -41,7 +40,8 @@ from tests.vectors.proven import (
     proven,
     world,
 )
-from tests.vectors.vector import Vector
+from tests.support.vector import Vector
+from tests.vectors.make_evidence import Edit
 
 HOLDER = account("account")
 TOKEN = contract_bytes(USDT)

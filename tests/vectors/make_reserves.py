@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import cache
 
-from tests.adversarial.exchange import Fields
-from tests.unit.bitcoin_spend import (
+from tests.support.bases import derived
+from tests.support.bitcoin_spend import (
     KINDS,
     OP_TRUE,
     Wallet,
@@ -14,11 +14,11 @@ from tests.unit.bitcoin_spend import (
     text_of,
     wallet,
 )
-from tests.unit.ownership_forge import PUBLIC_KEYS, multisig, p2pkh, p2wsh
-from tests.vectors.bases import derived
+from tests.support.forger import Fields
+from tests.support.ownership_forge import PUBLIC_KEYS, multisig, p2pkh, p2wsh
+from tests.support.vector import Vector
 from tests.vectors.make_coins import coin as coin_fields
 from tests.vectors.make_evidence import Edit, lying, message
-from tests.vectors.vector import Vector
 from verifier.ownership import parse_address
 from verifier.ownership.bip127 import SpentCoin
 

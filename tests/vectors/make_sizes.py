@@ -12,10 +12,7 @@ from typing import Any
 
 import msgpack
 
-from tests.adversarial.exchange import Fields, pack
-from tests.adversarial.hidden_forge import HiddenKeys, unowned
-from tests.adversarial.sample import ALICE, CAROL, ETH
-from tests.vectors.bases import (
+from tests.support.bases import (
     HIDDEN,
     NOTHING,
     Files,
@@ -28,12 +25,15 @@ from tests.vectors.bases import (
     resigned,
     setter,
 )
+from tests.support.forged_sample import ALICE, CAROL, ETH
+from tests.support.forger import Fields, pack
+from tests.support.hidden_forge import HiddenKeys, unowned
+from tests.support.proven import Block, block, proven
+from tests.support.vector import Repeated, Vector, changes, make
 from tests.vectors.make_coins import coin
 from tests.vectors.make_evidence import base_evidence, encoded
 from tests.vectors.make_inclusions import ALL_OF_ALICE
 from tests.vectors.make_manifests import OLD_SEED, digest_of, previous_bundle, rotation
-from tests.vectors.proven import Block, block, proven
-from tests.vectors.vector import Repeated, Vector, changes, make
 
 MILLION = 2**20
 Code = str | None

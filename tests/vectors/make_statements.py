@@ -6,10 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from tests.adversarial.exchange import Fields, Lies
-from tests.adversarial.forge import INFINITY, Bend, N, commit, lp, u
-from tests.adversarial.sample import ETH, Spec, sample
-from tests.vectors.bases import (
+from tests.support.bases import (
     asset_of,
     base_files,
     derived,
@@ -18,8 +15,11 @@ from tests.vectors.bases import (
     manifest_of,
     setter,
 )
+from tests.support.forge import INFINITY, Bend, N, commit, lp, u
+from tests.support.forged_sample import ETH, Spec, sample
+from tests.support.forger import Fields, Lies
+from tests.support.vector import Vector
 from tests.vectors.make_trees import Edit, bent
-from tests.vectors.vector import Vector
 
 PLACES = {"page": ("ETH", 0, 0), "solvency": ("ETH",)}
 ITEMS: dict[str, tuple[str, Edit]] = {

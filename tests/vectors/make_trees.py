@@ -9,18 +9,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from tests.adversarial.exchange import Lies, Page
-from tests.adversarial.forge import HONEST, INFINITY, Bend, N, Opening, Shape, u
-from tests.adversarial.sample import BTC, ETH, TETHER, Sample, Spec, padding, sample
-from tests.vectors.bases import (
+from tests.support.bases import (
     Files,
     base,
     base_files,
     derived,
     forged,
 )
+from tests.support.forge import HONEST, INFINITY, Bend, N, Opening, Shape, u
+from tests.support.forged_sample import BTC, ETH, TETHER, Sample, Spec, padding, sample
+from tests.support.forger import Lies, Page
+from tests.support.vector import Vector
 from tests.vectors.make_arguments import point_faults
-from tests.vectors.vector import Vector
 
 Edit = Callable[[bytes], bytes]
 Restate = Callable[[bytes, Opening], tuple[bytes, Opening]]

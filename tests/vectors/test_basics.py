@@ -14,8 +14,8 @@ from spec.reference import account as reference_account
 from spec.reference import group, transcript
 from spec.reference import keys as reference_keys
 from spec.reference.tree import Geometry
+from tests.support.vector import load
 from tests.vectors import code_points
-from tests.vectors.vector import load
 from verifier.errors import Misuse
 from verifier.format.account import (
     AccountError,

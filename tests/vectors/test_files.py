@@ -10,10 +10,10 @@ import pytest
 
 import spec.reference as reference
 import verifier
-from tests.adversarial.exchange import pack
-from tests.adversarial.sample import ALICE
-from tests.vectors.bases import base, base_files, manifest_of
-from tests.vectors.subjects import write_files
+from tests.support.bases import base, base_files, manifest_of
+from tests.support.forged_sample import ALICE
+from tests.support.forger import pack
+from tests.support.subjects import write_files
 
 
 @pytest.fixture

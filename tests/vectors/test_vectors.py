@@ -10,10 +10,10 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import pytest
 
+from tests.support.subjects import SUBJECTS, solvency_code
+from tests.support.vector import FOLDER, Vector, load, names
 from tests.vectors.generate import vectors
 from tests.vectors.make_sizes import FIELDS, LARGE
-from tests.vectors.subjects import SUBJECTS, solvency_code
-from tests.vectors.vector import FOLDER, Vector, load, names
 from verifier.format import wire
 
 KINDS = ("argument", "bundle", "hidden", "inclusion", "size")

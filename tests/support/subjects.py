@@ -1,0 +1,259 @@
+"""The two verifiers behind one face: each takes a vector and says what it found.
+
+`verifier` is the package that users install, over the C core; `reference` is spec/reference.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import native
+import spec.reference as reference
+import verifier
+from spec.reference.argument import Shape, verify_argument
+from spec.reference.ethereum import Slot
+from spec.reference.group import decode
+from spec.reference.hidden import verify_hidden
+from spec.reference.transcript import Transcript
+from tests.support.vector import Vector, bundle_files, load, patched
+
+INFINITY = bytes(33)
+# Where a vector names no other, the reader's clock: the first second of 2030.
+CLOCK = 1_893_456_000
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A code (None: accepted), where the fault is, and of an accepted package what it counts.
+
+    `counted` is in ledger units as text, by asset; `not_compared` are codes of assets; `levels`
+    say of each asset of an accepted bundle how its amounts are known, and `times` when the blocks
+    are of whose headers are shown.
+    """
+
+    code: str | None
+    where: str = ""
+    counted: Mapping[str, str] = field(default_factory=dict)
+    not_compared: tuple[str, ...] = ()
+    levels: Mapping[str, str] = field(default_factory=dict)
+    times: Mapping[str, int] = field(default_factory=dict)
+
+
+def write_files(folder: Path, files: Mapping[str, bytes]) -> Path:
+    """Put files into a folder, made where it is not there."""
+    folder.mkdir(exist_ok=True)
+    for path, data in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(data)
+    return folder
+
+
+@contextmanager
+def on_disk(vector: Vector) -> Iterator[tuple[Path, Path | None]]:
+    """The bundle of a vector as a folder, and its previous manifest as another, if it has one."""
+    files = bundle_files(vector.name)
+    previous = vector.content.get("previous")
+    with TemporaryDirectory() as name:
+        bundle = write_files(Path(name) / "bundle", files)
+        if previous is None:
+            yield bundle, None
+        else:
+            held = {path: bytes.fromhex(data) for path, data in previous.items()}
+            yield bundle, write_files(Path(name) / "previous", held)
+
+
+def public_key(vector: Vector) -> bytes:
+    """The key that the verifier's user pins: that of the base bundle."""
+    while "public_key" not in vector.content:
+        vector = load(vector.content["base"])
+    return bytes.fromhex(vector.content["public_key"])
+
+
+def argument_of(vector: Vector) -> tuple[bytes, int, list[bytes], bytes]:
+    """State before item 5, width, commitments and argument."""
+    content: dict[str, Any] = dict(vector.content)
+    if "base" in content:
+        content = dict(load(content["base"]).content)
+        for key, change in vector.content["replace"].items():
+            if key == "argument":
+                change = patched(bytes.fromhex(content[key]), change).hex()
+            content[key] = change
+    commitments = [bytes.fromhex(point) for point in content["commitments"]]
+    return (
+        bytes.fromhex(content["state"]),
+        content["b"],
+        commitments,
+        bytes.fromhex(content["argument"]),
+    )
+
+
+def hidden_of(vector: Vector) -> dict[str, bytes]:
+    """The fields of an argument over hidden keys."""
+    content: dict[str, Any] = dict(vector.content)
+    if "base" in content:
+        content = dict(load(content["base"]).content)
+        for name, change in vector.content["replace"].items():
+            content[name] = patched(bytes.fromhex(content[name]), change).hex()
+    names = ("state", "keys", "amounts", "commitment", "argument")
+    return {name: bytes.fromhex(content[name]) for name in names}
+
+
+def native_hidden(vector: Vector) -> None:
+    fields = hidden_of(vector)
+    keys = native.points_decode(fields["keys"])
+    native.hidden_verify(
+        fields["state"],
+        keys,
+        fields["amounts"],
+        fields["commitment"],
+        fields["argument"],
+        os.urandom(32),
+    )
+
+
+def reference_hidden(vector: Vector) -> None:
+    fields = hidden_of(vector)
+    keys = [decode(fields["keys"][at : at + 33]) for at in range(0, len(fields["keys"]), 33)]
+    amounts = [
+        int.from_bytes(fields["amounts"][at : at + 16], "big")
+        for at in range(0, len(fields["amounts"]), 16)
+    ]
+    commitment = decode(fields["commitment"])
+    verify_hidden(fields["state"], keys, amounts, commitment, fields["argument"])
+
+
+def verifier_run(vector: Vector) -> Outcome:
+    """What `verifier`, or for an argument `native`, finds."""
+    try:
+        if vector.kind == "argument":
+            state, b, commitments, argument = argument_of(vector)
+            native.range_verify(state, b, b"".join(commitments), argument, os.urandom(32))
+            return Outcome(None)
+        if vector.kind == "hidden":
+            native_hidden(vector)
+            return Outcome(None)
+        return verifier_bundle(vector)
+    except native.Rejected as fault:
+        return Outcome(fault.code)
+    except verifier.Rejected as fault:
+        return Outcome(fault.code.value, fault.where)
+    except verifier.CannotCheck as failure:
+        return Outcome(failure.code.value)
+
+
+def policy_of(vector: Vector) -> verifier.Policy:
+    asked = vector.content.get("policy", {})
+    return verifier.Policy(
+        tuple(asked.get("ratio", (1, 1))),
+        tuple(verifier.KnownUnit(*unit) for unit in asked.get("units", ())),
+        verifier.Level(asked.get("require", "claimed")),
+        tuple(verifier.TokenSlot(*slot) for slot in asked.get("slots", ())),
+    )
+
+
+def solvency_code(vector: Vector) -> str | None:
+    """What `verifier` finds of a bundle when it looks at no page."""
+    policy = policy_of(vector)
+    with on_disk(vector) as (bundle, previous):
+        try:
+            verifier.check_solvency(
+                bundle,
+                public_key(vector),
+                policy=policy,
+                previous=previous,
+                now=vector.content.get("now", CLOCK),
+            )
+        except (verifier.Rejected, verifier.CannotCheck) as fault:
+            return fault.code.value
+    return None
+
+
+def verifier_bundle(vector: Vector) -> Outcome:
+    content, policy = vector.content, policy_of(vector)
+    with on_disk(vector) as (bundle, previous):
+        key, now = public_key(vector), content.get("now", CLOCK)
+        if "package" not in content:
+            audited = verifier.audit(bundle, key, policy=policy, previous=previous, now=now)
+            levels = {item.code: item.level.value for item in audited.assets}
+            return Outcome(None, levels=levels, times=audited.block_times)
+        report = verifier.check_inclusion(
+            bytes.fromhex(content["package"]),
+            bundle,
+            key,
+            content["account"],
+            content["balances"],
+            only=True,
+            policy=policy,
+            previous=previous,
+            now=now,
+        )
+    counted = {amount.code: str(amount.counted) for amount in report.amounts}
+    left_out = tuple(amount.code for amount in report.amounts if not amount.is_compared)
+    return Outcome(None, "", counted, left_out)
+
+
+def reference_run(vector: Vector) -> Outcome:
+    """What spec/reference finds."""
+    try:
+        if vector.kind == "argument":
+            state, b, commitments, argument = argument_of(vector)
+            transcript = Transcript(state)
+            transcript.absorb("shape", Shape(len(commitments), b).encode())
+            points = [None if point == INFINITY else decode(point) for point in commitments]
+            verify_argument(transcript.state, b, points, argument)
+            return Outcome(None)
+        if vector.kind == "hidden":
+            reference_hidden(vector)
+            return Outcome(None)
+        return reference_bundle(vector)
+    except reference.Rejected as fault:
+        return Outcome(fault.code, fault.where)
+    except reference.NotCheckedError as failure:
+        return Outcome(failure.code)
+
+
+def reference_bundle(vector: Vector) -> Outcome:
+    content = vector.content
+    asked = content.get("policy", {})
+    with on_disk(vector) as (bundle, previous):
+        policy: dict[str, Any] = {
+            "ratio": tuple(asked.get("ratio", (1, 1))),
+            "units": [reference.Unit(*unit) for unit in asked.get("units", ())],
+            "previous": previous,
+            "now": content.get("now", CLOCK),
+        }
+        key = public_key(vector)
+        if "package" not in content:
+            slots = {contract: Slot(slot) for contract, slot in asked.get("slots", ())}
+            audited = reference.audit(bundle, key, slots=slots, **policy)
+            return Outcome(None, levels=audited.levels, times=audited.times)
+        found = reference.check_inclusion(
+            bytes.fromhex(content["package"]),
+            bundle,
+            key,
+            content["account"],
+            content["balances"],
+            **policy,
+        )
+    # The reference counts in whole coins: exact decimals, whose exponent is the ledger's.
+    counted = {
+        code: str(int(amount.scaleb(-_exponent(amount)))) for code, amount in found.counted.items()
+    }
+    return Outcome(None, "", counted, tuple(found.not_compared))
+
+
+def _exponent(amount: Decimal) -> int:
+    exponent = amount.as_tuple().exponent
+    if not isinstance(exponent, int):
+        raise TypeError("an infinite amount")
+    return exponent
+
+
+SUBJECTS = {"verifier": verifier_run, "reference": reference_run}

@@ -1,0 +1,579 @@
+"""The reference's plans: whole small bundles, one fault each, named in the order of errors.md."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from decimal import Decimal
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from coincurve import PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from spec.reference import Inclusion, NotCheckedError, Rejected, Unit, audit, check_inclusion
+from spec.reference.address import eip55, keccak256
+from spec.reference.argument import Shape
+from spec.reference.group import N, V, encode, multi_multiply
+from spec.reference.keys import text as key_text
+from spec.reference.transcript import commit, lp, tag
+from tests.support.reference_bundle import NOTHING, Snapshot, pack
+
+WALLET = PrivateKey(b"\x17" * 32)
+ADDRESS = eip55(keccak256(WALLET.public_key.format(compressed=False)[1:])[12:])
+ALICE, BOB = "alice@example.org", "bob@example.org"
+GWEI = 10**9
+TYPED = {"ETH": "3.000000001"}
+PAGE = 15 + 33 * 16 + Shape(16, 64).length
+ROOT = 15 + 65 * 2 + Shape(2, 64).length
+
+
+def signature(snapshot: Snapshot) -> dict[str, str]:
+    lines = [
+        "assay/v1/ownership",
+        key_text(snapshot.public_key),
+        "Exchange Ä",
+        snapshot.snapshot_id,
+        "ethereum",
+        snapshot.block.hex(),
+    ]
+    message = "\n".join(lines).encode()
+    prefixed = b"\x19Ethereum Signed Message:\n%d" % len(message) + message
+    raw = WALLET.sign_recoverable(prefixed, hasher=keccak256)
+    text = "0x" + raw[:64].hex() + f"{27 + raw[64]:02x}"
+    return {"address": ADDRESS, "chain": "ethereum", "format": "eip191", "text": text}
+
+
+def row(amount: int, address: str = ADDRESS, contract: str = "") -> dict[str, object]:
+    return {
+        "address": address,
+        "amount": amount.to_bytes(32, "big"),
+        "chain": "ethereum",
+        "contract": contract,
+    }
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
+    """A snapshot whose evidence and manifest are made anew by each test that changes them."""
+    snapshot = Snapshot(tmp_path_factory.mktemp("bundle"))
+    snapshot.leaves({ALICE: [GWEI, 2 * GWEI, 1], BOB: [7]})
+    snapshot.tree()
+    snapshot.finish([row(10**19)], [signature(snapshot)])
+    return snapshot
+
+
+@pytest.fixture
+def snapshot(template: Snapshot, tmp_path: Path) -> Snapshot:
+    folder = tmp_path / "bundle"
+    shutil.copytree(template.folder, folder)
+    fresh = Snapshot(folder)
+    fresh.__dict__.update({**template.__dict__, "folder": folder})
+    return fresh
+
+
+def audit_code(snapshot: Snapshot, **policy: Any) -> str:
+    with pytest.raises(Rejected) as caught:
+        audit(snapshot.folder, snapshot.public_key, **policy)
+    return caught.value.code
+
+
+def inclusion(
+    snapshot: Snapshot,
+    package: bytes | None = None,
+    account: str = ALICE,
+    balances: Mapping[str, Decimal | str] = TYPED,
+) -> Inclusion:
+    return check_inclusion(
+        snapshot.package(ALICE) if package is None else package,
+        snapshot.folder,
+        snapshot.public_key,
+        account,
+        balances,
+    )
+
+
+def inclusion_code(*arguments: Any, **keywords: Any) -> str:
+    with pytest.raises(Rejected) as caught:
+        inclusion(*arguments, **keywords)
+    return caught.value.code
+
+
+def patch(path: Path, at: int, data: bytes) -> None:
+    content = bytearray(path.read_bytes())
+    content[at : at + len(data)] = data
+    path.write_bytes(content)
+
+
+def test_an_honest_bundle_is_accepted(snapshot: Snapshot) -> None:
+    found = audit(snapshot.folder, snapshot.public_key)
+    assert (found.manifest.digest, found.level) == (snapshot.digest, "claimed")
+    result = inclusion(snapshot)
+    assert result.counted == {"ETH": Decimal("3.000000001")}
+    assert result.not_compared == {}
+    assert inclusion(snapshot, snapshot.package(BOB), BOB, {}).not_compared == {
+        "ETH": Decimal("0.000000007")
+    }
+    inclusion(snapshot, account=" ALICE@Example.ORG ", balances={"ETH": "1", "BTC": "0"})
+
+
+def test_the_smallest_bundle_and_an_infinite_difference(tmp_path: Path) -> None:
+    """One page, no assets, no liabilities: C_A and D are infinity times one and a blinding."""
+    snapshot = Snapshot(tmp_path, capacity=1, ratio={"num": 3, "den": 2})
+    snapshot.leaves({ALICE: []})
+    snapshot.tree()
+    snapshot.finish([], [])
+    audit(snapshot.folder, snapshot.public_key, ratio=(3, 2))
+    assert inclusion(snapshot, balances={"ETH": "0"}).counted == {"ETH": 0}
+    assert audit_code(snapshot, ratio=(151, 100)) == "manifest.ratio-below-policy"
+
+
+def test_an_insolvent_bundle_is_rejected(tmp_path: Path) -> None:
+    snapshot = Snapshot(tmp_path, capacity=1)
+    snapshot.leaves({ALICE: [5]})
+    snapshot.tree()
+    snapshot.finish([row(4 * GWEI + GWEI - 1)], [signature(snapshot)])
+    assert audit_code(snapshot) == "argument.rejected"
+    snapshot.finish([row(5 * GWEI)], [signature(snapshot)])
+    audit(snapshot.folder, snapshot.public_key)
+
+
+def test_missing_and_unexpected_files(snapshot: Snapshot) -> None:
+    folder = snapshot.folder
+    shutil.copy(folder / "manifest.sig", folder / "evidence" / "x")
+    assert audit_code(snapshot) == "bundle.unexpected-file"
+    (folder / "evidence" / "x").unlink()
+    (folder / "empty").mkdir()
+    assert audit_code(snapshot) == "bundle.unexpected-file"
+    (folder / "empty").rmdir()
+    moved = folder.parent / "moved"
+    (folder / "pages" / "ETH" / "0").rename(moved)
+    assert audit_code(snapshot) == "bundle.missing-file"
+    assert inclusion_code(snapshot) == "bundle.missing-file"
+    (folder / "pages" / "ETH" / "0").symlink_to(moved)
+    assert audit_code(snapshot) == "bundle.unexpected-file"
+    (folder / "pages" / "ETH" / "0").unlink()
+    moved.rename(folder / "pages" / "ETH" / "0")
+    audit(folder, snapshot.public_key)
+    for name in ("manifest.sig", "manifest.msgpack"):
+        (folder / name).unlink()
+        with pytest.raises(NotCheckedError, match=r"check\.no-bundle"):
+            audit(folder, snapshot.public_key)
+    with pytest.raises(NotADirectoryError):
+        audit(folder / "nowhere", snapshot.public_key)
+
+
+def test_manifest_bytes(snapshot: Snapshot) -> None:
+    folder, good = snapshot.folder, (snapshot.folder / "manifest.msgpack").read_bytes()
+    other = Ed25519PrivateKey.from_private_bytes(bytes(32)).public_key().public_bytes_raw()
+    with pytest.raises(Rejected, match="bad-signature"):
+        audit(folder, other)
+    (folder / "manifest.sig").write_bytes((folder / "manifest.sig").read_bytes() + b"\x00")
+    assert audit_code(snapshot) == "manifest.bad-signature"
+    for data, code in (
+        (b"", "manifest.too-large"),
+        (bytes((1 << 20) + 1), "manifest.too-large"),
+        (good + b"\x00", "manifest.not-canonical"),
+        (pack([]), "manifest.bad-fields"),
+    ):
+        (folder / "manifest.msgpack").write_bytes(data)
+        (folder / "manifest.sig").write_bytes(snapshot.sign("manifest-signature", data))
+        assert audit_code(snapshot) == code
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"extra": 1}, "bad-fields"),
+        ({"time": "1"}, "bad-fields"),
+        ({"previous": bytes(31)}, "bad-fields"),
+        ({"assets": []}, "bad-fields"),
+        ({"protocol_version": 2}, "unsupported-version"),
+        ({"argument_version": 0}, "unsupported-version"),
+        ({"public_key": bytes(32)}, "key-mismatch"),
+        ({"exchange": " x"}, "bad-name"),
+        ({"exchange": "x" * 65}, "bad-name"),
+        ({"exchange": "e\u0301"}, "bad-name"),
+        ({"snapshot_id": "A"}, "bad-snapshot-id"),
+        ({"snapshot_id": "a\n"}, "bad-snapshot-id"),
+        ({"time": 0}, "bad-time"),
+        ({"time": (1 << 40) + 1}, "bad-time"),
+        ({"account_id_type": "name"}, "bad-account-id-type"),
+        ({"page_size": 32}, "bad-page-size"),
+        ({"chains": [{"hash": bytes(32), "height": 1 << 63, "name": "ethereum"}]}, "bad-chain"),
+        ({"chains": [{"hash": bytes(32), "height": 1, "name": "Ethereum"}]}, "bad-chain"),
+        ({"chains": [{"hash": bytes(32), "height": 1, "name": "ethereum"}] * 2}, "bad-chain"),
+        ({"chains": []}, "unit-without-block"),
+    ],
+)
+def test_manifest_fields(snapshot: Snapshot, changes: dict[str, Any], code: str) -> None:
+    snapshot.publish(**changes)
+    assert audit_code(snapshot) == f"manifest.{code}"
+
+
+UNIT = {"chain": "ethereum", "contract": "", "decimals": 18}
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"code": "eth"}, "bad-code"),
+        ({"decimals": 31}, "bad-decimals"),
+        ({"decimals": 19}, "bad-decimals"),
+        ({"units": [UNIT | {"decimals": 37}]}, "bad-decimals"),
+        ({"units": [UNIT, UNIT]}, "bad-units"),
+        ({"units": [UNIT | {"chain": "bitcoin"}]}, "unit-without-block"),
+        ({"units": [UNIT | {"decimals": 17}]}, "unknown-unit"),
+        ({"units": [UNIT | {"contract": "0x" + "0" * 40}]}, "unknown-unit"),
+        ({"code": "BTC"}, "unknown-unit"),
+        ({"capacity": 0}, "bad-capacity"),
+        ({"capacity": 9}, "bad-capacity"),
+        ({"levels": 1}, "bad-levels"),
+        ({"levels": 3}, "bad-levels"),
+        ({"ratio": {"num": 0, "den": 1}}, "bad-ratio"),
+        ({"ratio": {"num": 2, "den": 2}}, "bad-ratio"),
+        ({"ratio": {"num": 1 << 32, "den": 1}}, "bad-ratio"),
+        ({"ratio": {"num": 99, "den": 100}}, "ratio-below-policy"),
+        ({"sum": bytes(33)}, "bad-sum"),
+    ],
+)
+def test_asset_fields(snapshot: Snapshot, changes: dict[str, Any], code: str) -> None:
+    snapshot.publish(assets=snapshot.asset(**changes))
+    assert audit_code(snapshot) == f"manifest.{code}"
+
+
+def test_two_assets_share_no_unit(snapshot: Snapshot) -> None:
+    second = snapshot.asset(code="ETH2")[0]
+    snapshot.publish(assets=[*snapshot.asset(), second])
+    assert audit_code(snapshot) == "manifest.unknown-unit"
+    units = [Unit("ETH2", "ethereum", "", 18)]
+    assert audit_code(snapshot, units=units) == "manifest.unit-reused"
+    snapshot.publish(assets=[second, *snapshot.asset()])
+    assert audit_code(snapshot) == "manifest.bad-code"
+
+
+def rotation(snapshot: Snapshot, old: Ed25519PrivateKey, previous: bytes) -> dict[str, bytes]:
+    old_key = old.public_key().public_bytes_raw()
+    body = lp(old_key) + lp(snapshot.public_key) + lp("Exchange Ä") + previous
+    return {
+        "new_signature": snapshot.sign("rotation", body),
+        "old_key": old_key,
+        "old_signature": old.sign(tag("rotation") + sha256(body).digest()),
+    }
+
+
+def test_rotations(snapshot: Snapshot) -> None:
+    old, previous = Ed25519PrivateKey.from_private_bytes(b"\x01" * 32), b"\x05" * 32
+    good = rotation(snapshot, old, previous)
+    snapshot.publish(rotation=[good], previous=previous)
+    audit(snapshot.folder, snapshot.public_key)
+    for changes in (
+        {"rotation": [good], "previous": b"\x06" * 32},
+        {"rotation": [rotation(snapshot, old, bytes(32))], "previous": bytes(32)},
+        {"rotation": [rotation(snapshot, snapshot.signer, previous)], "previous": previous},
+        {"rotation": [good | {"new_signature": good["old_signature"]}], "previous": previous},
+        {"rotation": [good | {"old_key": b"\xff" * 32}], "previous": previous},
+    ):
+        snapshot.publish(**changes)
+        assert audit_code(snapshot) == "manifest.bad-rotation"
+    snapshot.publish(rotation=[good, good], previous=previous)
+    assert audit_code(snapshot) == "manifest.bad-fields"
+
+
+def test_chains_of_manifests(snapshot: Snapshot, tmp_path: Path) -> None:
+    before = tmp_path / "before"
+    before.mkdir()
+
+    def publish_before(signer: Ed25519PrivateKey = snapshot.signer, **changes: Any) -> bytes:
+        data = pack(snapshot.manifest | changes)
+        (before / "manifest.msgpack").write_bytes(data)
+        signed = signer.sign(tag("manifest-signature") + sha256(data).digest())
+        (before / "manifest.sig").write_bytes(signed)
+        prefix = sha256(b"assay/v1/manifest").digest() * 2
+        return sha256(prefix + data).digest()
+
+    earlier: dict[str, Any] = {"snapshot_id": "2023-q4", "time": snapshot.time - 1}
+    snapshot.publish(previous=publish_before(**earlier))
+    audit(snapshot.folder, snapshot.public_key, previous=before)
+    publish_before(**earlier, previous=b"\x01" * 32)
+    assert audit_code(snapshot, previous=before) == "manifest.broken-chain"
+    publish_before(time=5)
+    assert audit_code(snapshot, previous=before) == "manifest.equivocation"
+    snapshot.publish(previous=publish_before(**earlier | {"time": snapshot.time}))
+    assert audit_code(snapshot, previous=before) == "manifest.broken-chain"
+    old = Ed25519PrivateKey.from_private_bytes(b"\x01" * 32)
+    digest = publish_before(old, **earlier)
+    snapshot.publish(previous=digest)
+    with pytest.raises(NotCheckedError, match=r"check\.unreadable"):
+        audit(snapshot.folder, snapshot.public_key, previous=before)
+    snapshot.publish(previous=digest, rotation=[rotation(snapshot, old, digest)])
+    audit(snapshot.folder, snapshot.public_key, previous=before)
+
+
+def test_evidence_bytes(snapshot: Snapshot) -> None:
+    path = snapshot.folder / "evidence" / "ETH.msgpack"
+    good = path.read_bytes()
+    for data, code in (
+        (b"", "evidence.too-large"),
+        (good + b"\x00", "evidence.wrong-digest"),
+    ):
+        path.write_bytes(data)
+        assert audit_code(snapshot) == code
+    for data, code in (
+        (good + b"\x00", "evidence.not-canonical"),
+        (pack({}), "evidence.bad-fields"),
+        (pack(NOTHING | {"code": "ETH", "version": 2}), "unsupported-version"),
+        (pack(NOTHING | {"code": "BTC"}), "wrong-asset"),
+    ):
+        path.write_bytes(data)
+        digest = sha256(sha256(b"assay/v1/evidence").digest() * 2 + data).digest()
+        snapshot.publish(assets=snapshot.asset(evidence=digest))
+        assert audit_code(snapshot).endswith(code)
+
+
+SECOND = eip55(bytes(range(20)))
+
+
+@pytest.mark.parametrize(
+    ("rows", "bend", "code"),
+    [
+        ([row(1, "x" * 129)], {}, "bad-fields"),
+        ([row(1, "")], {}, "bad-fields"),
+        ([row(1)], {"text": "x" * 131_073}, "bad-fields"),
+        ([row(1)], {"text": "x" * 16_385}, "bad-signature"),
+        ([row(1)], {"text": ""}, "bad-fields"),
+        ([row(2), row(1)], {}, "duplicate-address"),
+        ([row(1, contract="0x00")], {}, "unknown-unit"),
+        ([row(1, ADDRESS.lower())], {}, "bad-address"),
+        ([row(1, a) for a in sorted([ADDRESS, SECOND])], {}, "unmatched-signature"),
+        ([], {}, "unmatched-signature"),
+        ([row(1)], {"format": "bip322"}, "unsupported-signature"),
+        ([row(1)], {"text": "0x" + "1" * 130}, "bad-signature"),
+        ([row(1 << 200)], {}, "total-too-large"),
+        ([row(GWEI << 96)], {}, "total-too-large"),
+    ],
+)
+def test_evidence(snapshot: Snapshot, rows: list[Any], bend: Any, code: str) -> None:
+    snapshot.finish(rows, [signature(snapshot) | bend])
+    assert audit_code(snapshot) == f"evidence.{code}"
+
+
+def test_evidence_on_another_chain(snapshot: Snapshot) -> None:
+    unit = {"chain": "litecoin", "contract": "", "decimals": 18}
+    snapshot.units = [*snapshot.units, unit]
+    rows = [row(1), row(1) | {"chain": "litecoin"}]
+    chains = [{"hash": bytes(32), "height": 1, "name": name} for name in ("ethereum", "litecoin")]
+    snapshot.finish(rows, [], chains=chains)
+    units = [Unit("ETH", "litecoin", "", 18)]
+    assert audit_code(snapshot, units=units) == "evidence.unsupported-chain"
+
+
+def test_solvency_arguments(snapshot: Snapshot) -> None:
+    good = snapshot.manifest["assets"][0]["solvency"]
+    for solvency, code in (
+        (good + b"\x00", "bad-length"),
+        (bytes(33) + good[33:], "bad-point"),
+        (good[:-32] + b"\xff" * 32, "bad-scalar"),
+        (good[:-1] + bytes([good[-1] ^ 1]), "rejected"),
+    ):
+        snapshot.publish(assets=snapshot.asset(solvency=solvency))
+        assert audit_code(snapshot) == f"argument.{code}"
+
+
+@pytest.mark.parametrize(
+    ("level", "at", "data", "code"),
+    [
+        ("0", 2 * PAGE, b"\x00", "page.bad-file-length"),
+        ("1", ROOT, b"\x00", "page.bad-file-length"),
+        ("0", 0, b"X", "page.bad-header"),
+        ("0", PAGE + 10, b"\x00", "page.bad-header"),
+        ("0", 15, b"\x00", "page.bad-point"),
+        ("0", 15 + 33 * 16, b"\x00", "argument.bad-point"),
+        ("0", 2 * PAGE - 32, b"\xff" * 32, "argument.bad-scalar"),
+        ("0", 2 * PAGE - 1, None, "argument.rejected"),
+        ("1", 15, None, "argument.rejected"),
+    ],
+)
+def test_pages(snapshot: Snapshot, level: str, at: int, data: Any, code: str) -> None:
+    path = snapshot.folder / "pages" / "ETH" / level
+    patch(path, at, data or bytes([path.read_bytes()[at] ^ 1]))
+    assert audit_code(snapshot) == code
+    # Bob's leaf is in one page: the light check sees a fault of that page, and of no other.
+    index, _ = divmod(snapshot.places[BOB][0]["leaf"], 16)
+    seen = level == "1" or "file-length" in code or (PAGE * index <= at < PAGE * (index + 1))
+    if seen:
+        assert inclusion_code(snapshot, snapshot.package(BOB), BOB, {}) == code
+    else:
+        inclusion(snapshot, snapshot.package(BOB), BOB, {})
+
+
+def remake_root(snapshot: Snapshot, content: bytes, bend: Any) -> None:
+    """A root page over the bent entries of another, honestly proved, and a manifest for it."""
+    entries = [content[15:80], content[80:145]]
+    pages = [snapshot.openings[:16], snapshot.openings[16:]]
+    openings = [(sum(v for v, _ in page), sum(r for _, r in page) % N) for page in pages]
+    entries, openings = bend(entries, openings)
+    page = snapshot.page(1, 0, entries, openings)
+    (snapshot.folder / "pages" / "ETH" / "1").write_bytes(page)
+    snapshot.root = sha256(page).digest()
+    snapshot.liabilities = (sum(v for v, _ in openings), sum(r for _, r in openings))
+    snapshot.sum = encode(commit(*snapshot.liabilities))
+    snapshot.finish([row(10**19)], [signature(snapshot)])
+
+
+def test_links_between_pages(snapshot: Snapshot) -> None:
+    root = (snapshot.folder / "pages" / "ETH" / "1").read_bytes()
+    remake_root(snapshot, root, lambda e, o: (e, o))
+    audit(snapshot.folder, snapshot.public_key)
+    remake_root(snapshot, root, lambda e, o: ([bytes(32) + e[0][32:], e[1]], o))
+    assert audit_code(snapshot) == "page.wrong-child-id"
+    remake_root(
+        snapshot,
+        root,
+        lambda e, o: ([e[0][:32] + e[1][32:], e[1][:32] + e[0][32:]], o[::-1]),
+    )
+    assert audit_code(snapshot) == "page.wrong-child-sum"
+    assert inclusion_code(snapshot) == "page.wrong-child-sum"
+    remake_root(snapshot, root, lambda e, o: ([e[0], e[0]], [o[0], o[0]]))
+    assert audit_code(snapshot) == "page.wrong-child-id"
+
+
+def test_the_root(snapshot: Snapshot) -> None:
+    real_root, real_sum = snapshot.root, snapshot.sum
+    snapshot.root = bytes(32)
+    snapshot.finish([row(10**19)], [signature(snapshot)])
+    assert audit_code(snapshot) == "page.wrong-root-id"
+    assert inclusion_code(snapshot) == "page.wrong-root-id"
+    snapshot.root, liabilities = real_root, snapshot.liabilities
+    snapshot.sum = encode(multi_multiply([(1, V)]))
+    snapshot.liabilities = (1, 0)
+    snapshot.finish([row(10**19)], [signature(snapshot)])
+    assert audit_code(snapshot) == "page.wrong-root-sum"
+    assert inclusion_code(snapshot) == "page.wrong-root-sum"
+    snapshot.sum, snapshot.liabilities = real_sum, liabilities
+
+
+def test_an_infinite_sum(tmp_path: Path) -> None:
+    snapshot = Snapshot(tmp_path, capacity=1)
+    snapshot.leaves({ALICE: []})
+    blinding = sum(r for _, r in snapshot.openings[1:])
+    snapshot.openings[0] = (0, -blinding % N)
+    snapshot.tree()
+    assert snapshot.sum == bytes(33)
+    snapshot.sum, snapshot.liabilities = encode(multi_multiply([(1, V)])), (1, 0)
+    snapshot.finish([row(10**19)], [signature(snapshot)])
+    assert audit_code(snapshot) == "page.infinite-sum"
+
+
+def test_package_bytes(snapshot: Snapshot) -> None:
+    good = snapshot.package(ALICE)
+    body = pack({"body": b"\x80x", "signature": snapshot.sign("package-signature", b"\x80x")})
+    for package, code in (
+        (b"", "too-large"),
+        (bytes((1 << 20) + 1), "too-large"),
+        (good + b"\x00", "not-canonical"),
+        (pack({"body": b""}), "bad-fields"),
+        (pack({"body": b"", "signature": bytes(64)}), "bad-signature"),
+        (body, "not-canonical"),
+        (snapshot.package(ALICE, extra=1), "bad-fields"),
+        (snapshot.package(ALICE, account_key=bytes(31)), "bad-fields"),
+        (snapshot.package(ALICE, version=2), "unsupported-version"),
+        (snapshot.package(ALICE, manifest=bytes(32)), "wrong-manifest"),
+        (snapshot.package(ALICE, account_id="x@y"), "wrong-account"),
+        (snapshot.package(ALICE, account_id=" " + ALICE), "wrong-account"),
+        (snapshot.package(ALICE, assets=[]), "wrong-assets"),
+    ):
+        assert inclusion_code(snapshot, package) == f"package.{code}"
+    assert inclusion_code(snapshot, account=BOB) == "package.wrong-account"
+    with pytest.raises(ValueError, match="not one @"):
+        inclusion(snapshot, account="no e-mail")
+
+
+@pytest.mark.parametrize(
+    ("part", "changes", "code"),
+    [
+        (0, {"part": 1}, "package.bad-parts"),
+        (2, {"part": 3}, "package.bad-parts"),
+        (1, {"amount": 0}, "package.bad-amount"),
+        (1, {"leaf": 32}, "package.bad-leaf"),
+        (1, {"amount": 1}, "inclusion.wrong-opening"),
+    ],
+)
+def test_parts(snapshot: Snapshot, part: int, changes: dict[str, Any], code: str) -> None:
+    parts = [dict(item) for item in snapshot.places[ALICE]]
+    parts[part] |= changes
+    package = snapshot.package(ALICE, assets=[{"code": "ETH", "parts": parts}])
+    assert inclusion_code(snapshot, package) == code
+
+
+def test_leaves_of_parts(snapshot: Snapshot) -> None:
+    parts = [dict(item) for item in snapshot.places[ALICE]]
+    parts[1]["leaf"] = parts[0]["leaf"]
+    package = snapshot.package(ALICE, assets=[{"code": "ETH", "parts": parts}])
+    assert inclusion_code(snapshot, package) == "package.duplicate-leaf"
+    package = snapshot.package(ALICE, account_key=snapshot.keys[BOB])
+    assert inclusion_code(snapshot, package) == "inclusion.wrong-opening"
+    package = snapshot.package(ALICE, assets=[{"code": "ETH", "parts": []}])
+    assert inclusion_code(snapshot, package) == "inclusion.balance-short"
+
+
+def test_typed_balances(snapshot: Snapshot) -> None:
+    assert inclusion_code(snapshot, balances={"BTC": "0.1"}) == "inclusion.unknown-asset"
+    both = {"BTC": "0.1", "ETH": "9"}
+    assert inclusion_code(snapshot, balances=both) == "inclusion.unknown-asset"
+    # A typed balance is rounded up to ledger units of 10^-9.
+    assert inclusion_code(snapshot, balances={"ETH": "3.0000000011"}) == "inclusion.balance-short"
+    inclusion(snapshot, balances={"ETH": Decimal("3.0000000009")})
+    for wrong in ("-1", "NaN", "Infinity", "x", "1e1000"):
+        with pytest.raises(ValueError, match="a balance is"):
+            inclusion(snapshot, balances={"ETH": wrong})
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    command = [sys.executable, "-m", "spec.reference", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout
+
+
+def test_command_line(snapshot: Snapshot, tmp_path: Path) -> None:
+    key = tmp_path / "exchange.pub"
+    key.write_text(f"{key_text(snapshot.public_key)}\n", encoding="ascii")
+    bundle = str(snapshot.folder)
+    assert run("audit", bundle, "--exchange-key", str(key))[0] == 0
+    status, output = run("audit", bundle, "--exchange-key", key_text(b"\x11" * 32), "--json")
+    report = json.loads(output)
+    assert (status, report["accepted"]) == (3, False)
+    assert report["error"]["code"] == "manifest.bad-signature"
+    assert run("audit", bundle, "--exchange-key", key.read_text().strip(), "--json") == (
+        0,
+        '{"accepted": true, "error": null}\n',
+    )
+    assert run("audit", str(tmp_path / "no"), "--exchange-key", str(key))[0] == 1
+    assert run("audit", bundle, "--exchange-key", str(tmp_path / "no"))[0] == 1
+    assert run("audit", bundle, "--exchange-key", "assay100")[0] == 2
+    assert run("audit", bundle)[0] == 2
+    package = tmp_path / "package"
+    package.write_bytes(snapshot.package(ALICE))
+    common = ["inclusion", str(package), "--bundle", bundle, "--exchange-key", str(key)]
+    common += ["--account", ALICE]
+    assert run(*common, "--balance", "ETH=3")[0] == 0
+    assert run(*common, "--balance", "ETH=4")[0] == 3
+    assert run(*common, "--balance", "BTC=0")[0] == 1
+    assert run(*common, "--balance", "BTC=0", "--only")[0] == 0
+    assert run(*common)[0] == 2
+    assert run(*common, "--balance", "ETH")[0] == 2
+    assert run(*common, "--balance", "ETH=1", "--balance", "ETH=2")[0] == 2
+
+
+def test_the_reference_imports_nothing_of_the_project() -> None:
+    script = "import spec.reference.__main__, sys; print(*sys.modules)"
+    command = [sys.executable, "-c", script]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    ours = {name.partition(".")[0] for name in loaded} & {"native", "verifier", "prover", "api"}
+    assert ours == set()
+    assert "spec.reference.audit" in loaded

@@ -1,0 +1,20 @@
+"""Evidence of as many rows or coins as there may be, and of one more, through both verifiers.
+
+Here and not among the other vectors, which also run on the portable kernel and under sanitizers.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.subjects import SUBJECTS
+from tests.support.vector import load
+from tests.vectors.make_sizes import LARGE
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LARGE)
+def test_a_million_are_read_and_one_more_refused(name: str) -> None:
+    vector = load(name)
+    for subject, run in SUBJECTS.items():
+        assert run(vector).code == vector.code, subject
