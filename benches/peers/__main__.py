@@ -1,7 +1,7 @@
 """`make bench-peers`: measures Assay and its peers, prints ratios, and keeps them.
 
 The result file is benches/results/peers.json. A shorter table, each peer at its best, replaces the
-one between the two marks in README.md. Without cargo it says so and measures nothing.
+one between the two marks in docs/profile.md. Without cargo it says so and measures nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from benches.peers import crates, wheels
 from benches.peers.figures import UNITS, Figure
 
 RESULTS = machine.ROOT / "benches" / "results" / "peers.json"
-README = machine.ROOT / "README.md"
+FIGURES = machine.ROOT / "docs" / "profile.md"
 BEGIN, END = "<!-- peers -->", "<!-- end of peers -->"
 ACCOUNTS = 1 << 16
 
@@ -59,7 +59,7 @@ def main() -> None:
     figures = wheels.point_multiplication() + wheels.wally() + crates.aggregated() + crates.trees()
     rows = [row(figure, assay) for figure in figures]
     print_table(rows)
-    write_readme(rows, described)
+    write_figures(rows, described)
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps({**described, "assay": assay, "peers": rows}, indent=2) + "\n")
 
@@ -123,8 +123,8 @@ def at_their_best(rows: list[Row]) -> list[Row]:
     return list(best.values())
 
 
-def write_readme(rows: list[Row], described: dict[str, str]) -> None:
-    """Replace what stands between the marks in README.md.
+def write_figures(rows: list[Row], described: dict[str, str]) -> None:
+    """Replace what stands between the marks in docs/profile.md.
 
     Raises: ValueError when a mark is missing.
     """
@@ -142,9 +142,9 @@ def write_readme(rows: list[Row], described: dict[str, str]) -> None:
             f"| {line['peer']} | {line['what']} | {line['value']:,.{digits}f} {unit} "
             f"| {line['assay']:,.{digits}f} {unit} | {line['ratio']:,.1f} |"
         )
-    text = README.read_text()
+    text = FIGURES.read_text()
     begin, end = text.index(BEGIN) + len(BEGIN), text.index(END)
-    README.write_text(text[:begin] + "\n" + "\n".join(lines) + "\n" + text[end:])
+    FIGURES.write_text(text[:begin] + "\n" + "\n".join(lines) + "\n" + text[end:])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The commands of the quick starts do what these pages say.
+"""The commands of the README and of the quick starts do what these pages say.
 
 Of every block marked `console` the lines that begin with `$` are run by a shell, for all pages in
 one folder beside the checkout, in the order in which they are read. What stands below a command
@@ -25,7 +25,12 @@ import pytest
 
 BIN = Path(sys.executable).parent
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = ("quickstart-exchange.md", "quickstart-customer.md", "quickstart-auditor.md")
+PAGES = (
+    "../README.md",
+    "quickstart-exchange.md",
+    "quickstart-customer.md",
+    "quickstart-auditor.md",
+)
 BLOCK = re.compile(
     r"(?:<!-- (exits|file) (\S+) -->\n)?^```(console|python|toml|json)\n(.*?)^```$",
     re.MULTILINE | re.DOTALL,
