@@ -26,6 +26,7 @@ SYNC := .tools/bin/uv sync --quiet --locked --all-extras --python "$(PYTHON)" \
 BIN := .venv/bin
 FUZZ_SECONDS ?= 15
 SANITIZED := tests/native tests/adversarial tests/vectors tests/unit/verifier/nodes/test_bitcoin_snapshot.py
+PAGES = $(shell git ls-files '*.md')
 C_FILES = $(shell git ls-files 'native/*.c' 'native/*.h' 'tests/*.c')
 
 help:
@@ -99,6 +100,7 @@ lint: setup
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/mdformat --check $(PAGES)
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory lint-javascript; \
 	else echo "make lint: without npm the page's JavaScript is not checked" >&2; fi
 	@echo "clang-format --dry-run -Werror"
@@ -114,6 +116,7 @@ lint-javascript:
 format: setup
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
+	$(BIN)/mdformat $(PAGES)
 	$(BIN)/clang-format -i $(C_FILES)
 
 # An environment of its own, so that the everyday one keeps its fast core. Python's own allocator

@@ -1,8 +1,10 @@
 /*
- * What the tests alone call (src/testing), built where ASSAY_TESTING is set: no wheel and no page has it.
+ * What the tests alone call (src/testing), built where ASSAY_TESTING is set: no wheel and no page
+ * has it.
  *
  * Field elements are four words, r = operation(a, b), the result of a test being returned.  Here 33
- * zero bytes are infinity as input too, and scalars any 256 bits.  scratch: assay_test_scratch_size(n).
+ * zero bytes are infinity as input too, and scalars any 256 bits.  scratch:
+ * assay_test_scratch_size(n).
  */
 #ifndef ASSAY_TESTING_H
 #define ASSAY_TESTING_H
@@ -41,17 +43,22 @@ int assay_test_field_bytes(uint8_t *r, uint64_t *limbs, const uint8_t *bytes);
 int assay_test_scalar(uint8_t *r, uint32_t operation, const uint8_t *a, const uint8_t *b);
 void assay_test_scalar_u128(uint8_t *r, uint64_t high, uint64_t low);
 void assay_test_scalar_inner(uint8_t *r, const uint8_t *a, const uint8_t *b, size_t n);
-int assay_test_jacobian(uint8_t *r, uint32_t operation, const uint8_t *a, const uint8_t *z_a, const uint8_t *b);
+int assay_test_jacobian(uint8_t *r, uint32_t operation, const uint8_t *a, const uint8_t *z_a,
+                        const uint8_t *b);
 size_t assay_test_scratch_size(size_t n);
 int assay_test_batch_add(uint8_t *r, const uint8_t *a, const uint8_t *b, size_t n, void *scratch);
 int assay_test_points_sum(uint8_t *r, const uint8_t *points, size_t n, void *scratch);
-int assay_test_msm(uint8_t *r, const uint8_t *scalars, const uint8_t *points, size_t n, uint32_t bits, void *scratch);
-void assay_test_commit_rows(uint8_t *r, const uint8_t *rows, size_t row_bytes, const uint8_t *blindings, size_t n,
-                            const assay_tables *tables, void *scratch);
-void assay_test_combine(uint8_t *r, const uint8_t *scalars, size_t n, size_t count, const assay_tables *tables,
-                        void *scratch);
-/* Lanes of the AVX-512 IFMA kernel: r, a, b, c are 5 limbs of 8 lanes each, lane by lane within a limb.  -1 without that kernel. */
-int assay_test_lanes(uint64_t *r, uint32_t operation, const uint64_t *a, const uint64_t *b, const uint64_t *c);
+int assay_test_msm(uint8_t *r, const uint8_t *scalars, const uint8_t *points, size_t n,
+                   uint32_t bits, void *scratch);
+void assay_test_commit_rows(uint8_t *r, const uint8_t *rows, size_t row_bytes,
+                            const uint8_t *blindings, size_t n, const assay_tables *tables,
+                            void *scratch);
+void assay_test_combine(uint8_t *r, const uint8_t *scalars, size_t n, size_t count,
+                        const assay_tables *tables, void *scratch);
+/* Lanes of the AVX-512 IFMA kernel: r, a, b, c are 5 limbs of 8 lanes each, lane by lane within a
+ * limb.  -1 without that kernel. */
+int assay_test_lanes(uint64_t *r, uint32_t operation, const uint64_t *a, const uint64_t *b,
+                     const uint64_t *c);
 int assay_test_sha256_blocks(uint32_t *state, const uint8_t *data, size_t blocks, int chosen);
 
 /* cffi: end */

@@ -10,7 +10,8 @@ void assay_sha256(uint8_t *digest, const uint8_t *data, size_t length)
     sha256(digest, data, length);
 }
 
-void assay_tagged_hash(uint8_t *digest, const uint8_t *tag, size_t tag_length, const uint8_t *data, size_t length)
+void assay_tagged_hash(uint8_t *digest, const uint8_t *tag, size_t tag_length, const uint8_t *data,
+                       size_t length)
 {
     sha256_context c;
     sha256_begin_tag(&c, (const char *)tag, tag_length);
@@ -18,7 +19,8 @@ void assay_tagged_hash(uint8_t *digest, const uint8_t *tag, size_t tag_length, c
     sha256_end(digest, &c);
 }
 
-void assay_hmac_sha256(uint8_t *digest, const uint8_t *key, size_t key_length, const uint8_t *data, size_t length)
+void assay_hmac_sha256(uint8_t *digest, const uint8_t *key, size_t key_length, const uint8_t *data,
+                       size_t length)
 {
     hmac_key k;
     hmac_key_init(&k, key, key_length);
@@ -42,8 +44,8 @@ static int read_label(char *text, const uint8_t *label, size_t length)
     return 1;
 }
 
-int assay_transcript_absorb(uint8_t *state, const uint8_t *label, size_t label_length, const uint8_t *data,
-                            size_t length)
+int assay_transcript_absorb(uint8_t *state, const uint8_t *label, size_t label_length,
+                            const uint8_t *data, size_t length)
 {
     char text[256];
     transcript t;
@@ -55,7 +57,8 @@ int assay_transcript_absorb(uint8_t *state, const uint8_t *label, size_t label_l
     return ASSAY_OK;
 }
 
-int assay_transcript_challenge(uint8_t *challenge, uint8_t *state, const uint8_t *label, size_t label_length)
+int assay_transcript_challenge(uint8_t *challenge, uint8_t *state, const uint8_t *label,
+                               size_t label_length)
 {
     char text[256];
     transcript t;
@@ -98,10 +101,12 @@ static size_t larger(size_t a, size_t b)
 
 size_t assay_points_scratch_size(size_t n)
 {
-    return ARENA_SIZE(n * sizeof(affine)) + larger(kernel()->sum_scratch_size(n), kernel()->scratch_size(n));
+    return ARENA_SIZE(n * sizeof(affine)) +
+           larger(kernel()->sum_scratch_size(n), kernel()->scratch_size(n));
 }
 
-static int decode_points(affine *decoded, size_t *bad, const uint8_t *points, size_t n, void *scratch)
+static int decode_points(affine *decoded, size_t *bad, const uint8_t *points, size_t n,
+                         void *scratch)
 {
     *bad = kernel()->decompress(decoded, points, n, scratch);
     return *bad == n ? ASSAY_OK : ASSAY_BAD_POINT;
@@ -143,7 +148,8 @@ size_t assay_msm_scratch_size(size_t n)
            larger(kernel()->msm_scratch_size(n, 256), kernel()->scratch_size(n));
 }
 
-int assay_msm_var(uint8_t *point, size_t *bad, const uint8_t *scalars, const uint8_t *points, size_t n, void *scratch)
+int assay_msm_var(uint8_t *point, size_t *bad, const uint8_t *scalars, const uint8_t *points,
+                  size_t n, void *scratch)
 {
     uint8_t *next = scratch;
     if (n > MSM_COUNT_MAX) return ASSAY_BAD_COUNT;
@@ -160,11 +166,12 @@ int assay_msm_var(uint8_t *point, size_t *bad, const uint8_t *scalars, const uin
 
 size_t assay_commit_scratch_size(size_t n)
 {
-    return ARENA_SIZE(n * sizeof(words)) + ARENA_SIZE(n * sizeof(affine)) + kernel()->scratch_size(n);
+    return ARENA_SIZE(n * sizeof(words)) + ARENA_SIZE(n * sizeof(affine)) +
+           kernel()->scratch_size(n);
 }
 
-int assay_commit_var(uint8_t *points, size_t *bad, const uint64_t *values, size_t value_words, const uint8_t *blindings,
-                     size_t n, const assay_tables *t, void *scratch)
+int assay_commit_var(uint8_t *points, size_t *bad, const uint64_t *values, size_t value_words,
+                     const uint8_t *blindings, size_t n, const assay_tables *t, void *scratch)
 {
     uint8_t *next = scratch;
     if (value_words != 1 && value_words != 2 && value_words != 4) return ASSAY_BAD_COUNT;

@@ -32,7 +32,7 @@ PAGES = (
     "quickstart-auditor.md",
 )
 BLOCK = re.compile(
-    r"(?:<!-- (exits|file) (\S+) -->\n)?^```(console|python|toml|json)\n(.*?)^```$",
+    r"(?:<!-- (exits|file) (\S+) -->\n+)?^```(console|python|toml|json)\n(.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
 PORTS = re.compile("80[08]0")  # of the pages; another process may have them

@@ -1,13 +1,15 @@
 /*
- * The coins of a Bitcoin Core snapshot (`dumptxoutset`, version 2), and what some scripts hold in it.
+ * The coins of a Bitcoin Core snapshot (`dumptxoutset`, version 2), and what some scripts hold in
+ * it.
  *
  * The file lists transactions ascending by id, and the outputs of each in the order of the database
  * that it is dumped from (by the bytes of the VARINT of their index).  Both are required, so that
  * no coin counts twice.  A script is compared in its compressed form: a kind and up to 32 bytes.
  *
  * Scripts are found by a table of open addressing, at most half full, under SipHash with a key that
- * the caller draws: whoever chose the scripts cannot make them collide.  A slot holds the upper half of the hash
- * and the number of the script plus one, so nearly every coin costs one look into memory.
+ * the caller draws: whoever chose the scripts cannot make them collide.  A slot holds the upper
+ * half of the hash and the number of the script plus one, so nearly every coin costs one look into
+ * memory.
  */
 #include "assay.h"
 
@@ -54,9 +56,11 @@ static void sip_round(uint64_t v[4])
 static uint64_t hash_key(const uint8_t script[KEY], const uint64_t seed[2])
 {
     uint64_t v[4] = {seed[0] ^ UINT64_C(0x736f6d6570736575), seed[1] ^ UINT64_C(0x646f72616e646f6d),
-                     seed[0] ^ UINT64_C(0x6c7967656e657261), seed[1] ^ UINT64_C(0x7465646279746573)};
+                     seed[0] ^ UINT64_C(0x6c7967656e657261),
+                     seed[1] ^ UINT64_C(0x7465646279746573)};
     for (size_t i = 0; i < 5; i++) {
-        uint64_t word = (uint64_t)KEY << 56 | script[0]; /* the last: what is over, and the length */
+        uint64_t word =
+            (uint64_t)KEY << 56 | script[0]; /* the last: what is over, and the length */
         if (i < 4) memcpy(&word, script + 1 + 8 * i, 8);
         v[3] ^= word;
         sip_round(v);
@@ -69,8 +73,8 @@ static uint64_t hash_key(const uint8_t script[KEY], const uint64_t seed[2])
 }
 
 /* The slot of a script: the one that holds it, or the free one where it belongs. */
-static size_t find_slot(const uint64_t *table, size_t mask, const uint8_t *scripts, const uint8_t key[KEY],
-                        uint64_t hash)
+static size_t find_slot(const uint64_t *table, size_t mask, const uint8_t *scripts,
+                        const uint8_t key[KEY], uint64_t hash)
 {
     size_t slot = (size_t)hash & mask;
     for (; table[slot] != 0; slot = (slot + 1) & mask) {
@@ -81,7 +85,8 @@ static size_t find_slot(const uint64_t *table, size_t mask, const uint8_t *scrip
     return slot;
 }
 
-int assay_utxo_table(uint64_t *table, size_t bits, size_t *bad, const uint8_t *scripts, size_t n, const uint64_t *seed)
+int assay_utxo_table(uint64_t *table, size_t bits, size_t *bad, const uint8_t *scripts, size_t n,
+                     const uint64_t *seed)
 {
     if (bits < 1 || bits > TABLE_BITS_MAX || n > ((size_t)1 << bits) / 2) return ASSAY_BAD_COUNT;
     const size_t mask = ((size_t)1 << bits) - 1;
@@ -124,7 +129,8 @@ static uint64_t read_compact(reader *r)
     return value;
 }
 
-/* A VARINT of at most `most`: 7 bits a byte, the first byte the highest, one subtracted from each but the last. */
+/* A VARINT of at most `most`: 7 bits a byte, the first byte the highest, one subtracted from each
+ * but the last. */
 static uint64_t read_varint(reader *r, uint64_t most)
 {
     for (uint64_t value = 0;; value++) {
@@ -226,7 +232,8 @@ static void read_coin(coin *c, assay_utxo_state *s, reader *r)
         s->last_index = NO_INDEX;
     }
     c->index = read_compact(r);
-    if (c->index > UINT32_MAX || (s->last_index != NO_INDEX && !precedes(s->last_index, c->index))) r->bad = 1;
+    if (c->index > UINT32_MAX || (s->last_index != NO_INDEX && !precedes(s->last_index, c->index)))
+        r->bad = 1;
     c->height = (uint32_t)read_varint(r, UINT32_MAX) >> 1;
     if (c->height > s->highest) s->highest = c->height;
     c->amount = decompress_amount(r);
@@ -238,9 +245,10 @@ static void read_coin(coin *c, assay_utxo_state *s, reader *r)
     if (s->total > MAX_MONEY) r->bad = 1;
 }
 
-int assay_utxo_scan(assay_utxo_state *state, size_t *used, uint64_t *totals, assay_utxo_coin *coins, size_t *found,
-                    size_t room, const uint8_t *data, size_t length, const uint8_t *scripts, size_t listed,
-                    const uint64_t *table, size_t bits, const uint64_t *seed)
+int assay_utxo_scan(assay_utxo_state *state, size_t *used, uint64_t *totals, assay_utxo_coin *coins,
+                    size_t *found, size_t room, const uint8_t *data, size_t length,
+                    const uint8_t *scripts, size_t listed, const uint64_t *table, size_t bits,
+                    const uint64_t *seed)
 {
     const size_t mask = ((size_t)1 << bits) - 1;
     reader r = {data, data + length, 0, 0};
@@ -261,8 +269,10 @@ int assay_utxo_scan(assay_utxo_state *state, size_t *used, uint64_t *totals, ass
         totals[number] += c.amount;
         if (number >= listed) continue;
         assay_utxo_coin *to = &coins[(*found)++];
-        *to = (assay_utxo_coin){
-            .amount = c.amount, .script = (uint32_t)number, .index = (uint32_t)c.index, .height = c.height};
+        *to = (assay_utxo_coin){.amount = c.amount,
+                                .script = (uint32_t)number,
+                                .index = (uint32_t)c.index,
+                                .height = c.height};
         memcpy(to->txid, state->txid, 32);
     }
     return ASSAY_OK;

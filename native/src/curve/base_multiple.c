@@ -14,7 +14,8 @@ typedef struct {
 
 void multiples_build(multiples *m)
 {
-    static const words half = {{0xDFE92F46681B20A1, 0x5D576E7357A4501D, 0xFFFFFFFFFFFFFFFF, 0x7FFFFFFFFFFFFFFF}};
+    static const words half = {
+        {0xDFE92F46681B20A1, 0x5D576E7357A4501D, 0xFFFFFFFFFFFFFFFF, 0x7FFFFFFFFFFFFFFF}};
     jacobian entry[MULTIPLE_ENTRIES], power;
     affine halved, doubled;
     affine_mul_var(&halved, &half, &BASE_POINT);
@@ -23,7 +24,8 @@ void multiples_build(multiples *m)
         entry[0] = power;
         jacobian_double_var(&power, &power);
         affine_from_jacobian_var(&doubled, &power);
-        for (size_t j = 1; j < MULTIPLE_ENTRIES; j++) jacobian_add_affine_var(&entry[j], &entry[j - 1], &doubled);
+        for (size_t j = 1; j < MULTIPLE_ENTRIES; j++)
+            jacobian_add_affine_var(&entry[j], &entry[j - 1], &doubled);
         for (size_t k = 1; k < MULTIPLE_BITS; k++) jacobian_double_var(&power, &power);
         affine_from_jacobian_batch_var(m->entry[i], entry, MULTIPLE_ENTRIES);
     }

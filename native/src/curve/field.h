@@ -1,9 +1,9 @@
 /*
  * The field of p = 2^256 - 2^32 - 977.
  *
- * An element is an integer below 2^256 in four little-endian words; any such integer stands for its residue, so the residues
- * below 2^32 + 977 have two forms.  *Canonical* means the one below p.  Every operation takes any form; it
- * gives any form unless it says canonical.
+ * An element is an integer below 2^256 in four little-endian words; any such integer stands for its
+ * residue, so the residues below 2^32 + 977 have two forms.  *Canonical* means the one below p.
+ * Every operation takes any form; it gives any form unless it says canonical.
  *
  * Outputs may alias inputs.  `_var`: time depends on the data.
  */
@@ -38,7 +38,8 @@ static inline bool field_equal(const field *a, const field *b);
 /* r = 1/a, canonical, and 0 for a = 0. */
 void field_inverse_var(field *r, const field *a);
 
-/* Square roots a^((p+1)/4) of two elements, each of which may be no square (r is then meaningless). */
+/* Square roots a^((p+1)/4) of two elements, each of which may be no square (r is then meaningless).
+ */
 void field_sqrt_pair(field r[2], bool is_square[2], const field a[2]);
 
 /* From 32 big-endian bytes; false when the integer is not below p. */

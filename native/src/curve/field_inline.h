@@ -8,7 +8,8 @@
 
 #define FIELD_C 0x1000003D1u
 
-/* r = t + top·2^256 for top < 2^34.  If the first sum carries, what is left is below FIELD_C·2^34, so the second does not. */
+/* r = t + top·2^256 for top < 2^34.  If the first sum carries, what is left is below FIELD_C·2^34,
+ * so the second does not. */
 static inline void field_fold(field *r, const uint64_t t[4], uint64_t top)
 {
     const uint128 extra = (uint128)top * FIELD_C;
@@ -24,8 +25,8 @@ static inline void field_fold(field *r, const uint64_t t[4], uint64_t top)
 /* r = t, 512 bits.  The first fold leaves less than 2^256 + 2^290. */
 static inline void field_reduce(field *r, const uint64_t t[8])
 {
-    const uint128 p0 = (uint128)t[4] * FIELD_C, p1 = (uint128)t[5] * FIELD_C, p2 = (uint128)t[6] * FIELD_C,
-                  p3 = (uint128)t[7] * FIELD_C;
+    const uint128 p0 = (uint128)t[4] * FIELD_C, p1 = (uint128)t[5] * FIELD_C,
+                  p2 = (uint128)t[6] * FIELD_C, p3 = (uint128)t[7] * FIELD_C;
     uint64_t u[4], top;
     unsigned char carry = add_carry(&u[0], t[0], (uint64_t)p0, 0);
     carry = add_carry(&u[1], t[1], (uint64_t)p1, carry);
@@ -50,8 +51,8 @@ static inline void field_mul(field *r, const field *a, const field *b)
 static inline void field_sqr(field *r, const field *a)
 {
     const uint64_t a0 = a->limb[0], a1 = a->limb[1], a2 = a->limb[2], a3 = a->limb[3];
-    const uint128 p1 = (uint128)a0 * a1, p2 = (uint128)a0 * a2, p3 = (uint128)a0 * a3, q3 = (uint128)a1 * a2,
-                  p4 = (uint128)a1 * a3, p5 = (uint128)a2 * a3;
+    const uint128 p1 = (uint128)a0 * a1, p2 = (uint128)a0 * a2, p3 = (uint128)a0 * a3,
+                  q3 = (uint128)a1 * a2, p4 = (uint128)a1 * a3, p5 = (uint128)a2 * a3;
     uint64_t t[8];
     t[1] = (uint64_t)p1;
     unsigned char carry = add_carry(&t[2], (uint64_t)(p1 >> 64), (uint64_t)p2, 0);
@@ -69,7 +70,8 @@ static inline void field_sqr(field *r, const field *a)
     carry = add_carry(&t[4], t[4], t[4], carry);
     carry = add_carry(&t[5], t[5], t[5], carry);
     t[7] = add_carry(&t[6], t[6], t[6], carry);
-    const uint128 s0 = (uint128)a0 * a0, s1 = (uint128)a1 * a1, s2 = (uint128)a2 * a2, s3 = (uint128)a3 * a3;
+    const uint128 s0 = (uint128)a0 * a0, s1 = (uint128)a1 * a1, s2 = (uint128)a2 * a2,
+                  s3 = (uint128)a3 * a3;
     t[0] = (uint64_t)s0;
     carry = add_carry(&t[1], t[1], (uint64_t)(s0 >> 64), 0);
     carry = add_carry(&t[2], t[2], (uint64_t)s1, carry);

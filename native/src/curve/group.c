@@ -35,8 +35,8 @@ void jacobian_from_affine(jacobian *r, const affine *a)
     r->z = affine_is_infinity(a) ? FIELD_ZERO : FIELD_ONE;
 }
 
-/* With s = 4XY², m = 3X²: X' = m² - 2s, Y' = m(s - X') - 8Y⁴, Z' = 2YZ.  No point has y = 0, so Z' = 0 only for Z = 0;
- * infinity is returned as such, because its limbs must stay zero. */
+/* With s = 4XY², m = 3X²: X' = m² - 2s, Y' = m(s - X') - 8Y⁴, Z' = 2YZ.  No point has y = 0, so Z'
+ * = 0 only for Z = 0; infinity is returned as such, because its limbs must stay zero. */
 void jacobian_double_var(jacobian *r, const jacobian *a)
 {
     if (jacobian_is_infinity(a)) {
@@ -62,12 +62,12 @@ void jacobian_double_var(jacobian *r, const jacobian *a)
 }
 
 /*
- * The sum of (x1, y1, z1) and a point that, scaled to the same Z, is (u2, s2) where the first is (u1, s1);
- * z = Z1·Z2.  With h = u2 - u1, d = s2 - s1, v = u1·h²:
- * X' = d² - h³ - 2v, Y' = d(v - X') - s1·h³, Z' = z·h.
+ * The sum of (x1, y1, z1) and a point that, scaled to the same Z, is (u2, s2) where the first is
+ * (u1, s1); z = Z1·Z2.  With h = u2 - u1, d = s2 - s1, v = u1·h²: X' = d² - h³ - 2v, Y' = d(v - X')
+ * - s1·h³, Z' = z·h.
  */
-static void add_scaled(jacobian *r, const field *u1, const field *s1, const field *u2, const field *s2, const field *z,
-                       const jacobian *first)
+static void add_scaled(jacobian *r, const field *u1, const field *s1, const field *u2,
+                       const field *s2, const field *z, const jacobian *first)
 {
     field h, d, hh, hhh, v, t, w;
     field_sub(&h, u2, u1);
@@ -175,7 +175,8 @@ void affine_compress(uint8_t bytes[33], const affine *a)
     field_to_bytes(bytes + 1, &a->x);
 }
 
-/* Gives two points their y of the given parity, canonical; valid[i] becomes false when r[i].x is no abscissa. */
+/* Gives two points their y of the given parity, canonical; valid[i] becomes false when r[i].x is no
+ * abscissa. */
 static void lift_pair(affine r[2], bool valid[2], const unsigned odd[2])
 {
     field square[2], root[2];
@@ -244,8 +245,8 @@ void batch_begin(batch_queue *queue, affine *slot)
 }
 
 /*
- * Sort out operation i and return the kind; `difference` is what its slope is divided by, 1 where there is no
- * slope.  Differences of equal abscissae are looked for only when `exact`.
+ * Sort out operation i and return the kind; `difference` is what its slope is divided by, 1 where
+ * there is no slope.  Differences of equal abscissae are looked for only when `exact`.
  */
 static inline uint8_t classify(field *difference, const affine *a, const affine *b, bool exact)
 {
@@ -260,7 +261,8 @@ static inline uint8_t classify(field *difference, const affine *a, const affine 
     return DOUBLE;
 }
 
-/* Fill kind, difference and prefix (the product of the differences before i); return the whole product. */
+/* Fill kind, difference and prefix (the product of the differences before i); return the whole
+ * product. */
 static field multiply_differences(batch_queue *queue, bool exact)
 {
     field product = FIELD_ONE;
@@ -288,9 +290,9 @@ static inline void add_by_slope(affine *a, const affine *b, const field *slope)
 }
 
 /*
- * One inversion for the batch.  The first pass takes no notice of equal abscissae; if there are any, the product of
- * differences is zero, and it is repeated with an exact look at each: whoever chooses the points gains a
- * slower batch and nothing else.
+ * One inversion for the batch.  The first pass takes no notice of equal abscissae; if there are
+ * any, the product of differences is zero, and it is repeated with an exact look at each: whoever
+ * chooses the points gains a slower batch and nothing else.
  */
 void batch_flush_var(batch_queue *queue)
 {

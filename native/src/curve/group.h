@@ -60,7 +60,8 @@ void affine_compress(uint8_t bytes[33], const affine *a);
 bool affine_decompress(affine *r, const uint8_t bytes[33]);
 
 /* Two at a time, which is faster. */
-void affine_decompress_pair(affine r[2], bool valid[2], const uint8_t *first, const uint8_t *second);
+void affine_decompress_pair(affine r[2], bool valid[2], const uint8_t *first,
+                            const uint8_t *second);
 
 /* The generator of a name and index: even y, at the first counter c for which
  * H_generator(name ‖ u32 index ‖ u32 c) is the x of a point. */

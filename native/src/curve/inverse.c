@@ -2,7 +2,8 @@
  * Modular inversion by division steps.
  *
  * Invariants, with x the input: f·1 = d·x and g = e·x mod m up to sign, f odd, |d|, |e| < 2m after
- * each update.  Numbers are five signed limbs of 62 bits: limbs 0-3 in [0, 2^62), limb 4 carries the sign.
+ * each update.  Numbers are five signed limbs of 62 bits: limbs 0-3 in [0, 2^62), limb 4 carries
+ * the sign.
  */
 #include "curve/inverse.h"
 
@@ -15,15 +16,17 @@ typedef struct {
     int64_t limb[LIMBS];
 } signed62;
 
-/* 62 steps as a matrix: f' = (u·f + v·g)/2^62, g' = (q·f + r·g)/2^62; |u|+|v| <= 2^62, |q|+|r| <= 2^62. */
+/* 62 steps as a matrix: f' = (u·f + v·g)/2^62, g' = (q·f + r·g)/2^62; |u|+|v| <= 2^62, |q|+|r| <=
+ * 2^62. */
 typedef struct {
     int64_t u, v, q, r;
 } step_matrix;
 
 /*
- * 62 division steps on the low 62 bits of f and g; returns the new eta = -delta.  A step halves g when it is even; when it is
- * odd it first adds f to it, after exchanging (f, g) to (g, -f) if eta < 0.  Zero bits of g are stripped together, and
- * while eta stays non-negative a multiple w·f clears up to six low bits of g at once: w = -g/f mod 2^k.
+ * 62 division steps on the low 62 bits of f and g; returns the new eta = -delta.  A step halves g
+ * when it is even; when it is odd it first adds f to it, after exchanging (f, g) to (g, -f) if eta
+ * < 0.  Zero bits of g are stripped together, and while eta stays non-negative a multiple w·f
+ * clears up to six low bits of g at once: w = -g/f mod 2^k.
  */
 static int64_t division_steps_var(step_matrix *t, int64_t eta, uint64_t f, uint64_t g)
 {
@@ -84,8 +87,8 @@ static void update_fg(signed62 *f, signed62 *g, const step_matrix *t)
 }
 
 /*
- * (d, e) = t·(d, e) / 2^62 mod m.  A multiple of m makes the numerator divisible by 2^62; starting from m
- * times the row's entries for negative operands keeps both results in (-2m, m).
+ * (d, e) = t·(d, e) / 2^62 mod m.  A multiple of m makes the numerator divisible by 2^62; starting
+ * from m times the row's entries for negative operands keeps both results in (-2m, m).
  */
 static void update_de(signed62 *d, signed62 *e, const step_matrix *t, const inverse_modulus *m)
 {

@@ -1,7 +1,7 @@
 /*
  * Modular inversion by division steps (Bernstein and Yang, "Fast constant-time gcd computation and
- * modular inversion", CHES 2019), the variable-time variant: 62 steps at a time on the low words, then
- * applied to the whole numbers as a 2 × 2 matrix.
+ * modular inversion", CHES 2019), the variable-time variant: 62 steps at a time on the low words,
+ * then applied to the whole numbers as a 2 × 2 matrix.
  */
 #ifndef ASSAY_INVERSE_H
 #define ASSAY_INVERSE_H

@@ -7,8 +7,10 @@ const scalar SCALAR_ZERO = {{0, 0, 0, 0}};
 const scalar SCALAR_ONE = {{ORDER_C0, ORDER_C1, 1, 0}}; /* 2^256 mod n */
 
 /* 2^512 and 2^768 mod n: scalar_mul by them gives a·2^256 and a·2^512. */
-static const scalar R2 = {{0x896CF21467D7D140, 0x741496C20E7CF878, 0xE697F5E45BCD07C6, 0x9D671CD581C69BC5}};
-static const scalar R3 = {{0x7BC0CFE0E9FF41ED, 0x0017648444D4322C, 0xB1B31347F1D0B2DA, 0x555D800C18EF116D}};
+static const scalar R2 = {
+    {0x896CF21467D7D140, 0x741496C20E7CF878, 0xE697F5E45BCD07C6, 0x9D671CD581C69BC5}};
+static const scalar R3 = {
+    {0x7BC0CFE0E9FF41ED, 0x0017648444D4322C, 0xB1B31347F1D0B2DA, 0x555D800C18EF116D}};
 
 static const inverse_modulus ORDER_MODULUS = {
     {0x3FD25E8CD0364141, 0x2ABB739ABD2280EE, 0x3FFFFFFFFFFFFFEB, 0x3FFFFFFFFFFFFFFF, 0xFF},
@@ -18,9 +20,10 @@ static const inverse_modulus ORDER_MODULUS = {
 #define COMPLEMENT_INVERSE 0x4B0DFF665588B13Fu /* 1/c mod 2^64, where n = 2^256 - c */
 
 /*
- * r = t / 2^256 mod n for t < n·2^256.  The multiple m·n of n that makes the low four words zero is m·2^256 - m·c, and m's
- * words are such that m·c has t's low words: one at a time, each is t's lowest word left, over c.  As c = 2^128 + c1·2^64 + c0,
- * m·c takes two products a word, and of the first the high half alone.  The high words, m added, are below 2n.
+ * r = t / 2^256 mod n for t < n·2^256.  The multiple m·n of n that makes the low four words zero is
+ * m·2^256 - m·c, and m's words are such that m·c has t's low words: one at a time, each is t's
+ * lowest word left, over c.  As c = 2^128 + c1·2^64 + c0, m·c takes two products a word, and of the
+ * first the high half alone.  The high words, m added, are below 2n.
  */
 static void scalar_reduce(scalar *r, uint64_t t[8])
 {
@@ -28,7 +31,8 @@ static void scalar_reduce(scalar *r, uint64_t t[8])
     unsigned char borrow, carry = 0;
     for (int i = 0; i < 4; i++) {
         m[i] = t[i] * COMPLEMENT_INVERSE;
-        const uint128 product = (uint128)m[i] * ORDER_C1 + (uint64_t)((uint128)m[i] * ORDER_C0 >> 64);
+        const uint128 product =
+            (uint128)m[i] * ORDER_C1 + (uint64_t)((uint128)m[i] * ORDER_C0 >> 64);
         const uint128 above = (uint128)m[i] + (uint64_t)(product >> 64);
         borrow = sub_borrow(&t[i + 1], t[i + 1], (uint64_t)product, 0);
         borrow = sub_borrow(&t[i + 2], t[i + 2], (uint64_t)above, borrow);
@@ -188,8 +192,9 @@ void scalar_inverse_var(scalar *r, const scalar *a)
 }
 
 /*
- * A sum of products, its columns carried, is L + 2^256·H + 2^512·t, t one limb; divided by 2^256 that is L/2^256 + H + t·c mod n,
- * where c = 2^256 mod n has 129 bits, so t·c < 2^193 < n, and H < 2^256 < 2n.
+ * A sum of products, its columns carried, is L + 2^256·H + 2^512·t, t one limb; divided by 2^256
+ * that is L/2^256 + H + t·c mod n, where c = 2^256 mod n has 129 bits, so t·c < 2^193 < n, and H <
+ * 2^256 < 2n.
  */
 void scalar_sum_reduce(scalar *r, const scalar_sum *acc)
 {

@@ -63,7 +63,8 @@ void scalar_to_words(words *r, const scalar *a);
 /* 32 big-endian bytes of the integer in [0, n). */
 void scalar_to_bytes(uint8_t bytes[32], const scalar *a);
 
-/* r = a·b mod n for any integer b below 2^256: as the form of a goes, nothing is converted.  acc += a·b, both mod n. */
+/* r = a·b mod n for any integer b below 2^256: as the form of a goes, nothing is converted.  acc +=
+ * a·b, both mod n. */
 void scalar_mul_words(words *r, const scalar *a, const words *b);
 void words_add_product(words *acc, const scalar *a, const words *b);
 

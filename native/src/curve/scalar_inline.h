@@ -1,6 +1,6 @@
 /*
- * The small part of scalar.h, inline.  Included by scalar.h alone.  Products are not: where several are inlined together they
- * push each other's words out of the registers.
+ * The small part of scalar.h, inline.  Included by scalar.h alone.  Products are not: where several
+ * are inlined together they push each other's words out of the registers.
  *
  * n = 2^256 - c, c = ORDER_C2·2^128 + ORDER_C1·2^64 + ORDER_C0.
  */

@@ -7,8 +7,8 @@ __extension__ typedef __int128 int128;
 
 #include <stdint.h>
 
-/* r = a + b + carry and r = a - b - borrow; the new carry or borrow, 0 or 1.  Compilers find the carry flag of x86 by its
- * intrinsics alone. */
+/* r = a + b + carry and r = a - b - borrow; the new carry or borrow, 0 or 1.  Compilers find the
+ * carry flag of x86 by its intrinsics alone. */
 #ifdef __x86_64__
 #include <immintrin.h>
 
@@ -46,7 +46,8 @@ static inline unsigned char sub_borrow(uint64_t *r, uint64_t a, uint64_t b, unsi
 /* t[0 .. 4] = t[0 .. 3] + a·b: two chains of carries. */
 static inline void multiply_row(uint64_t t[5], uint64_t a, const uint64_t b[4])
 {
-    const uint128 p0 = (uint128)a * b[0], p1 = (uint128)a * b[1], p2 = (uint128)a * b[2], p3 = (uint128)a * b[3];
+    const uint128 p0 = (uint128)a * b[0], p1 = (uint128)a * b[1], p2 = (uint128)a * b[2],
+                  p3 = (uint128)a * b[3];
     unsigned char carry = add_carry(&t[0], t[0], (uint64_t)p0, 0);
     carry = add_carry(&t[1], t[1], (uint64_t)p1, carry);
     carry = add_carry(&t[2], t[2], (uint64_t)p2, carry);

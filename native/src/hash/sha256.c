@@ -42,10 +42,10 @@ void sha256_blocks_portable(uint32_t state[8], const uint8_t *data, size_t block
         for (int i = 0; i < 8; i++) s[i] = state[i];
         for (int i = 0; i < 64; i++) {
             const uint32_t e = s[4], a = s[0];
-            const uint32_t t1 = s[7] + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) + ((e & s[5]) ^ (~e & s[6])) +
-                                SHA256_ROUND_CONSTANTS[i] + w[i];
-            const uint32_t t2 =
-                (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + ((a & s[1]) ^ (a & s[2]) ^ (s[1] & s[2]));
+            const uint32_t t1 = s[7] + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) +
+                                ((e & s[5]) ^ (~e & s[6])) + SHA256_ROUND_CONSTANTS[i] + w[i];
+            const uint32_t t2 = (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) +
+                                ((a & s[1]) ^ (a & s[2]) ^ (s[1] & s[2]));
             s[7] = s[6];
             s[6] = s[5];
             s[5] = e;

@@ -21,7 +21,8 @@ void sha256_update(sha256_context *c, const void *data, size_t length);
 void sha256_end(uint8_t digest[32], sha256_context *c); /* c is then spent */
 void sha256(uint8_t digest[32], const void *data, size_t length);
 
-/* H_tag begun: as if SHA-256(tag) twice were hashed.  64 bytes in: copy it instead of repeating it. */
+/* H_tag begun: as if SHA-256(tag) twice were hashed.  64 bytes in: copy it instead of repeating it.
+ */
 void sha256_begin_tag(sha256_context *c, const char *tag, size_t tag_length);
 
 /* A key of HMAC-SHA-256, ready for any number of messages. */

@@ -1,6 +1,6 @@
 /*
- * Every tag and label that the core hashes with: the tables of spec/transcript.md, 1.1, 3 and 6, of which a test
- * holds that they are the same.  No other file of the core has one.
+ * Every tag and label that the core hashes with: the tables of spec/transcript.md, 1.1, 3 and 6, of
+ * which a test holds that they are the same.  No other file of the core has one.
  */
 #ifndef ASSAY_TAGS_H
 #define ASSAY_TAGS_H

@@ -1,9 +1,10 @@
 /*
  * The prover of hidden keys; spec/transcript.md 6.5 has the equations, in this order.
  *
- * Private keys, and x̄ which masks them, meet constant-time code alone: SHA-256, scalar.h, base_multiple.h.  The bits o_i ("this key is
- * owned") are read from the private keys (zero: not owned) without a branch, and choose nothing but masks; what depends on them through
- * z̄ and through sums of points, the threat model says.
+ * Private keys, and x̄ which masks them, meet constant-time code alone: SHA-256, scalar.h,
+ * base_multiple.h.  The bits o_i ("this key is owned") are read from the private keys (zero: not
+ * owned) without a branch, and choose nothing but masks; what depends on them through z̄ and through
+ * sums of points, the threat model says.
  */
 #include "range/prove.h"
 #include "assay.h"
@@ -38,7 +39,8 @@ typedef struct {
     multiples multiples;
 } prover;
 
-/* Beside the prover: three arrays of the sum-check, of which e_rest serves P after the rounds; a block of points and scalars. */
+/* Beside the prover: three arrays of the sum-check, of which e_rest serves P after the rounds; a
+ * block of points and scalars. */
 typedef struct {
     scalar *d, *a, *e_rest;
     affine *block;
@@ -48,7 +50,8 @@ typedef struct {
 
 static size_t kernel_scratch(size_t block)
 {
-    const size_t msm = kernel()->msm_scratch_size(block, 256), sum = kernel()->sum_scratch_size(block);
+    const size_t msm = kernel()->msm_scratch_size(block, 256),
+                 sum = kernel()->sum_scratch_size(block);
     const size_t commit = kernel()->scratch_size(COMMITMENTS_MAX), most = msm > sum ? msm : sum;
     return most > commit ? most : commit;
 }
@@ -107,7 +110,9 @@ static void hash_witness(prover *p)
 static void begin_nonces(stream *nonces, const prover *p)
 {
     nonces_begin(nonces, p->fresh, TAG_HIDDEN_NONCE, p->transcript.state, p->witness_hash, NULL);
-    declassify(nonces, sizeof *nonces); /* a hash of the keys, and masks: they are digits of variable-time sums */
+    declassify(
+        nonces,
+        sizeof *nonces); /* a hash of the keys, and masks: they are digits of variable-time sums */
 }
 
 static void draw_blindings(prover *p)
@@ -167,10 +172,12 @@ static void add_points(jacobian *sum, const affine *points, size_t n, const work
     jacobian_add_affine_var(sum, sum, &part);
 }
 
-/* Σ o_j·Q_j = (Σ Q_j + Σ ±Q_j)/2, plus where j is owned, minus else: every generator is read, and none skipped. */
+/* Σ o_j·Q_j = (Σ Q_j + Σ ±Q_j)/2, plus where j is owned, minus else: every generator is read, and
+ * none skipped. */
 static void sum_owned(affine *r, const prover *p, const workspace *w)
 {
-    static const words half = {{0xDFE92F46681B20A1, 0x5D576E7357A4501D, 0xFFFFFFFFFFFFFFFF, 0x7FFFFFFFFFFFFFFF}};
+    static const words half = {
+        {0xDFE92F46681B20A1, 0x5D576E7357A4501D, 0xFFFFFFFFFFFFFFFF, 0x7FFFFFFFFFFFFFFF}};
     jacobian sum = JACOBIAN_INFINITY;
     for (size_t first = 0; first < p->shape->k; first += HIDDEN_BLOCK) {
         const size_t n = hidden_block_at(p->shape, first);
@@ -220,8 +227,8 @@ static void begin_rounds(prover *p, const uint8_t *amounts, const workspace *w)
     memset(w->d + k, 0, (all - k) * sizeof(scalar));
     memset(w->a + k, 0, (all - k) * sizeof(scalar));
     scalar_inner(&total, w->a, w->d, k);
-    p->sumcheck =
-        (hidden_sumcheck){.shape = p->shape, .challenges = &p->challenges, .d = w->d, .a = w->a, .e_rest = w->e_rest};
+    p->sumcheck = (hidden_sumcheck){
+        .shape = p->shape, .challenges = &p->challenges, .d = w->d, .a = w->a, .e_rest = w->e_rest};
     hidden_sumcheck_begin(&p->sumcheck, &total);
     scalar_from_bytes_reduced(&p->claim_blinding, p->blinding);
     scalar_mul(&p->claim_blinding, &p->claim_blinding, &p->challenges.kappa);
@@ -263,7 +270,8 @@ static void sum_masks(prover *p, const workspace *w)
     scalar_sum_zero(&key_sum);
     for (size_t first = 0; first < p->shape->k; first += HIDDEN_BLOCK) {
         const size_t n = hidden_block_at(p->shape, first);
-        for (size_t i = 0; i < n; i++) words_from_bytes(&w->scalars[i], p->responses + 32 * (first + i));
+        for (size_t i = 0; i < n; i++)
+            words_from_bytes(&w->scalars[i], p->responses + 32 * (first + i));
         kernel()->inner(&t, column + first, 1, w->scalars, n);
         scalar_add(&p->masked, &p->masked, &t);
         add_msm(&rows, p->generators + first, n, w);
@@ -301,7 +309,8 @@ static bool announce(prover *p, const workspace *w)
     scalar_mul(&product, &p->masked, d);
     scalar_mul(&blinding, &p->masked, &p->y_blinding);
     scalar_add(&blinding, &blinding, &p->y2_mask);
-    const scalar *value[ARGUMENT_OPENINGS] = {d, &square, &SCALAR_ZERO, &p->masked, &product, &SCALAR_ZERO};
+    const scalar *value[ARGUMENT_OPENINGS] = {d,          &square,  &SCALAR_ZERO,
+                                              &p->masked, &product, &SCALAR_ZERO};
     const scalar *rho[ARGUMENT_OPENINGS] = {&p->y_blinding, &p->y2_blinding, &p->t_mask,
                                             &p->y_mask,     &blinding,       &p->delta_mask};
     for (int i = 0; i < ARGUMENT_OPENINGS; i++) {
@@ -371,9 +380,10 @@ static bool prove(prover *p, const uint8_t *amounts, const workspace *w)
     return true;
 }
 
-int assay_hidden_prove(uint8_t *argument, const uint8_t *state, const uint8_t *keys, const uint8_t *amounts,
-                       const uint8_t *secrets, size_t count, const uint8_t *blinding, const uint8_t *fresh,
-                       const uint8_t *generators, const assay_tables *fixed_base, void *scratch)
+int assay_hidden_prove(uint8_t *argument, const uint8_t *state, const uint8_t *keys,
+                       const uint8_t *amounts, const uint8_t *secrets, size_t count,
+                       const uint8_t *blinding, const uint8_t *fresh, const uint8_t *generators,
+                       const assay_tables *fixed_base, void *scratch)
 {
     hidden_shape s;
     if (!hidden_shape_init(&s, count)) return ASSAY_BAD_COUNT;

@@ -1,4 +1,5 @@
-/* What the prover of hidden keys needs of its private keys before it proves; constant-time in them. */
+/* What the prover of hidden keys needs of its private keys before it proves; constant-time in them.
+ */
 #include "assay.h"
 #include "curve/base_multiple.h"
 #include "hash/secret.h"
@@ -20,7 +21,8 @@ int assay_hidden_total(uint8_t *value, const uint8_t *amounts, const uint8_t *se
     return over ? ASSAY_TOO_LARGE : ASSAY_OK;
 }
 
-#define PUBLIC_KEYS_SCRATCH (ARENA_SIZE(sizeof(multiples)) + ARENA_SIZE(MULTIPLE_BLOCK * sizeof(words)))
+#define PUBLIC_KEYS_SCRATCH                                                                        \
+    (ARENA_SIZE(sizeof(multiples)) + ARENA_SIZE(MULTIPLE_BLOCK * sizeof(words)))
 
 size_t assay_public_keys_scratch_size(void)
 {
@@ -40,7 +42,8 @@ int assay_public_keys(uint8_t *points, size_t *bad, const uint8_t *secrets, size
         for (size_t i = 0; i < block && status == ASSAY_OK; i++) {
             scalar x;
             *bad = first + i;
-            const bool valid = scalar_from_bytes(&x, secrets + 32 * *bad) & (hidden_owned(secrets, *bad) != 0);
+            const bool valid =
+                scalar_from_bytes(&x, secrets + 32 * *bad) & (hidden_owned(secrets, *bad) != 0);
             declassify(&valid, sizeof valid); /* known from the status */
             if (!valid) status = ASSAY_BAD_SCALAR;
             scalar_to_words(&k[i], &x);
@@ -58,7 +61,8 @@ int assay_public_keys(uint8_t *points, size_t *bad, const uint8_t *secrets, size
 static unsigned digit_value(unsigned c)
 {
     const unsigned decimal = c - '0', letter = (c | 32) - 'a';
-    const unsigned is_decimal = ((decimal | (9 - decimal)) >> 31) - 1, is_letter = ((letter | (5 - letter)) >> 31) - 1;
+    const unsigned is_decimal = ((decimal | (9 - decimal)) >> 31) - 1,
+                   is_letter = ((letter | (5 - letter)) >> 31) - 1;
     return (decimal & is_decimal) | ((letter + 10) & is_letter) | (16 & ~(is_decimal | is_letter));
 }
 

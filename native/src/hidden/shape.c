@@ -1,4 +1,5 @@
-/* What prover and verifier of hidden keys share: shape, transcript items, generators, points in bulk. */
+/* What prover and verifier of hidden keys share: shape, transcript items, generators, points in
+ * bulk. */
 #include "hidden/shape.h"
 #include "hash/tags.h"
 
@@ -32,13 +33,15 @@ size_t assay_hidden_length(size_t k)
 
 void hidden_begin(transcript *t, const uint8_t state[32], const hidden_shape *s)
 {
-    const range_shape shape = {.m = s->k, .b = 1, .mu = s->nu, .nu = s->nu, .rows = 1, .columns = (uint32_t)1 << s->nu};
+    const range_shape shape = {
+        .m = s->k, .b = 1, .mu = s->nu, .nu = s->nu, .rows = 1, .columns = (uint32_t)1 << s->nu};
     transcript_begin(t);
     memcpy(t->state, state, 32);
     range_absorb_shape(t, &shape);
 }
 
-void hidden_absorb_row(hidden_challenges *c, transcript *t, const hidden_shape *s, const uint8_t row[33])
+void hidden_absorb_row(hidden_challenges *c, transcript *t, const hidden_shape *s,
+                       const uint8_t row[33])
 {
     transcript_absorb(t, LABEL_ROWS, row, 33);
     for (unsigned j = 0; j < s->nu; j++) transcript_challenge(&c->tau[j], t, LABEL_TAU);
@@ -46,7 +49,8 @@ void hidden_absorb_row(hidden_challenges *c, transcript *t, const hidden_shape *
     transcript_challenge(&c->rho, t, LABEL_RHO);
 }
 
-void hidden_absorb_round(hidden_challenges *c, transcript *t, unsigned j, const uint8_t points[3 * 33])
+void hidden_absorb_round(hidden_challenges *c, transcript *t, unsigned j,
+                         const uint8_t points[3 * 33])
 {
     range_absorb_round(&c->x[j - 1], t, j, points);
 }
@@ -84,7 +88,8 @@ size_t assay_generators_scratch_size(void)
 }
 
 /* The encoding that generator `index` of name Q has at counter c, if it is one. */
-static void candidate(uint8_t bytes[33], const sha256_context *named, uint32_t index, uint32_t counter)
+static void candidate(uint8_t bytes[33], const sha256_context *named, uint32_t index,
+                      uint32_t counter)
 {
     sha256_context c = *named;
     put_u32(bytes + 1, index);
@@ -112,7 +117,8 @@ void assay_generators_var(uint8_t *generators, uint32_t first, size_t n, void *s
             index[waiting] = (uint32_t)started;
             counter[waiting] = 0;
         }
-        for (size_t i = 0; i < waiting; i++) candidate(bytes + 33 * i, &named, first + index[i], counter[i]);
+        for (size_t i = 0; i < waiting; i++)
+            candidate(bytes + 33 * i, &named, first + index[i], counter[i]);
         kernel()->decompress_each(decoded, bytes, waiting, next);
         size_t kept = 0;
         for (size_t i = 0; i < waiting; i++) {
@@ -130,7 +136,8 @@ size_t assay_points_decode_scratch_size(size_t n)
     return kernel()->scratch_size(n);
 }
 
-int assay_points_decode_var(uint8_t *decoded, size_t *bad, const uint8_t *points, size_t n, void *scratch)
+int assay_points_decode_var(uint8_t *decoded, size_t *bad, const uint8_t *points, size_t n,
+                            void *scratch)
 {
     *bad = kernel()->decompress((affine *)(void *)decoded, points, n, scratch);
     return *bad == n ? ASSAY_OK : ASSAY_BAD_POINT;

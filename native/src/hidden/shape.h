@@ -1,7 +1,8 @@
 /*
  * The argument over hidden keys; spec/transcript.md, section 6.
  *
- * What prover and verifier share.  K keys y_i with amounts a_i; bits o_i, one row of S = 2^ν columns.  Points, generators: an `affine` each.
+ * What prover and verifier share.  K keys y_i with amounts a_i; bits o_i, one row of S = 2^ν
+ * columns.  Points, generators: an `affine` each.
  */
 #ifndef ASSAY_HIDDEN_SHAPE_H
 #define ASSAY_HIDDEN_SHAPE_H
@@ -30,8 +31,10 @@ size_t hidden_length(const hidden_shape *s);
 
 /* Items 5, 7, 8 (j = 1 … ν) and 9, the last three with the challenges that follow them. */
 void hidden_begin(transcript *t, const uint8_t state[32], const hidden_shape *s);
-void hidden_absorb_row(hidden_challenges *c, transcript *t, const hidden_shape *s, const uint8_t row[33]);
-void hidden_absorb_round(hidden_challenges *c, transcript *t, unsigned j, const uint8_t points[3 * 33]);
+void hidden_absorb_row(hidden_challenges *c, transcript *t, const hidden_shape *s,
+                       const uint8_t row[33]);
+void hidden_absorb_round(hidden_challenges *c, transcript *t, unsigned j,
+                         const uint8_t points[3 * 33]);
 void hidden_absorb_announcements(hidden_challenges *c, transcript *t, const uint8_t *points);
 
 /* a_i, from 16 big-endian bytes. */

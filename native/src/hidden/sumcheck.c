@@ -42,7 +42,8 @@ static void sum_products(hidden_sumcheck *c, size_t n)
 }
 
 /* f0 + x·(f1 - f0 + f2·(x - 1)). */
-static void quadratic_at(scalar *r, const scalar *f0, const scalar *f1, const scalar *f2, const scalar *x)
+static void quadratic_at(scalar *r, const scalar *f0, const scalar *f1, const scalar *f2,
+                         const scalar *x)
 {
     scalar t;
     scalar_sub(&t, x, &SCALAR_ONE);

@@ -1,7 +1,9 @@
 /*
- * The sum-check over hidden keys, spec/transcript.md 6.3: Σ_x [ eq(τ,x)·(d(x)² - d(x)) + κ·a(x)·d(x) ].
+ * The sum-check over hidden keys, spec/transcript.md 6.3: Σ_x [ eq(τ,x)·(d(x)² - d(x)) +
+ * κ·a(x)·d(x) ].
  *
- * As sumcheck.h has it, but w is a, the amounts, which is no product of factors: it is folded like d, and
+ * As sumcheck.h has it, but w is a, the amounts, which is no product of factors: it is folded like
+ * d, and
  *
  *     p(t) = E·e(t)·h(t) + κ·q(t),   q(t) = Σ_y a(t, y)·d(t, y) quadratic.
  *
@@ -24,7 +26,8 @@ typedef struct {
 /* τ and κ are drawn; d, a and the memory of e_rest are set.  The sum of a·d is `total`. */
 void hidden_sumcheck_begin(hidden_sumcheck *c, const scalar *total);
 
-/* p_j(0), p_j(2), p_j(3), j = 1 … ν in turn; then the round's coordinate is bound to x.  False when τ_{j-1} is zero. */
+/* p_j(0), p_j(2), p_j(3), j = 1 … ν in turn; then the round's coordinate is bound to x.  False when
+ * τ_{j-1} is zero. */
 bool hidden_sumcheck_message(scalar p[3], hidden_sumcheck *c, unsigned j);
 void hidden_sumcheck_bind(hidden_sumcheck *c, unsigned j, const scalar *x);
 

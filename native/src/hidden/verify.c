@@ -1,7 +1,8 @@
 /*
  * The verifier of hidden keys; spec/transcript.md 6.4.
  *
- * Equations 1 to 4 are those of range_verify.c with one row, m = K and the claim κ·C_h; the fifth is
+ * Equations 1 to 4 are those of range_verify.c with one row, m = K and the claim κ·C_h; the fifth
+ * is
  *
  *   (5) α5·( Σ z'_i·ρ^(i+1)·y_i - X'·V - Ā ).
  *
@@ -43,9 +44,9 @@ size_t assay_hidden_verify_scratch_size(size_t k)
     if (!hidden_shape_init(&s, k)) return 0;
     const size_t n = scalar_count(&s), msm = kernel()->msm_scratch_size(n, 256),
                  few = kernel()->scratch_size(TERMS_MAX);
-    return ARENA_SIZE(((size_t)1 << low_bits(&s)) * sizeof(scalar)) + ARENA_SIZE(n * sizeof(words)) +
-           ARENA_SIZE(hidden_block(&s) * sizeof(words)) + ARENA_SIZE(TERMS_MAX * sizeof(affine)) +
-           (msm > few ? msm : few);
+    return ARENA_SIZE(((size_t)1 << low_bits(&s)) * sizeof(scalar)) +
+           ARENA_SIZE(n * sizeof(words)) + ARENA_SIZE(hidden_block(&s) * sizeof(words)) +
+           ARENA_SIZE(TERMS_MAX * sizeof(affine)) + (msm > few ? msm : few);
 }
 
 static workspace lay_out(const hidden_shape *s, void *scratch)
@@ -70,8 +71,8 @@ static bool scalars_valid(const hidden_shape *s, const uint8_t *responses)
 }
 
 /* Items 7 to 10; the weights of the equations. */
-static void replay(hidden_challenges *c, scalar weights[HIDDEN_EQUATIONS], transcript *t, const hidden_shape *s,
-                   const uint8_t *argument, const uint8_t *seed)
+static void replay(hidden_challenges *c, scalar weights[HIDDEN_EQUATIONS], transcript *t,
+                   const hidden_shape *s, const uint8_t *argument, const uint8_t *seed)
 {
     range_replay last;
     uint8_t key[32];
@@ -125,7 +126,8 @@ static scalar high_factor(const key_sums *k, size_t first)
 }
 
 /* *sum += high·Σ low_i·a_i of a block. */
-static void add_column(scalar_sum *sum, const workspace *w, const words *a, size_t n, const scalar *high)
+static void add_column(scalar_sum *sum, const workspace *w, const words *a, size_t n,
+                       const scalar *high)
 {
     scalar t;
     kernel()->inner(&t, w->low, 1, a, n);
@@ -174,7 +176,8 @@ static void coefficients(words *out, const key_sums *k)
     const unsigned nu = k->shape->nu;
     const uint8_t *u = k->responses + 32 * (size_t)k->shape->k;
     words *row = out + FIXED_TERMS, *rounds = row + 1;
-    scalar first[FIXED_TERMS] = {{{0}}}, announcement[HIDDEN_ANNOUNCEMENTS], d, w_star, minus_e, delta, t;
+    scalar first[FIXED_TERMS] = {{{0}}}, announcement[HIDDEN_ANNOUNCEMENTS], d, w_star, minus_e,
+           delta, t;
     scalar_sum_reduce(&d, &k->d);
     scalar_sum_reduce(&w_star, &k->w);
     scalar_mul(&w_star, &w_star, &c->kappa);
@@ -199,12 +202,14 @@ static void coefficients(words *out, const key_sums *k)
 
     range_opening_coefficients(announcement, weights, &delta, &minus_e, &e_star, &w_star, &d);
     for (size_t i = 0; i < HIDDEN_EQUATIONS; i++) scalar_neg(&announcement[2 + i], &weights[i]);
-    for (size_t i = 0; i < HIDDEN_ANNOUNCEMENTS; i++) scalar_to_words(&rounds[3 * nu + i], &announcement[i]);
+    for (size_t i = 0; i < HIDDEN_ANNOUNCEMENTS; i++)
+        scalar_to_words(&rounds[3 * nu + i], &announcement[i]);
 }
 
-int assay_hidden_verify_var(const uint8_t *state, const uint8_t *keys, const uint8_t *amounts, size_t count,
-                            const uint8_t *commitment, const uint8_t *argument, size_t length, const uint8_t *seed,
-                            const uint8_t *generators, const assay_tables *fixed_base, void *scratch)
+int assay_hidden_verify_var(const uint8_t *state, const uint8_t *keys, const uint8_t *amounts,
+                            size_t count, const uint8_t *commitment, const uint8_t *argument,
+                            size_t length, const uint8_t *seed, const uint8_t *generators,
+                            const assay_tables *fixed_base, void *scratch)
 {
     hidden_shape s;
     if (!hidden_shape_init(&s, count)) return ASSAY_BAD_COUNT;
@@ -215,7 +220,8 @@ int assay_hidden_verify_var(const uint8_t *state, const uint8_t *keys, const uin
     w.points[0] = fixed_base->v_point;
     w.points[1] = fixed_base->b_point;
     if (!affine_decompress(&w.points[2], commitment)) return ASSAY_BAD_POINT;
-    if (kernel()->decompress(w.points + FIXED_TERMS, argument, own, w.kernel) != own) return ASSAY_BAD_ARGUMENT_POINT;
+    if (kernel()->decompress(w.points + FIXED_TERMS, argument, own, w.kernel) != own)
+        return ASSAY_BAD_ARGUMENT_POINT;
     if (!scalars_valid(&s, responses)) return ASSAY_BAD_ARGUMENT_SCALAR;
 
     transcript t;

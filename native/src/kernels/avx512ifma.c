@@ -1,6 +1,7 @@
 /*
- * The AVX-512 IFMA kernel: eight independent elements a vector, one a lane.  Chosen where CPU and system have AVX-512 F, BW, DQ, VL and
- * IFMA.  Only the files avx512ifma*.c are compiled for them, and nothing in those is called but through this table.
+ * The AVX-512 IFMA kernel: eight independent elements a vector, one a lane.  Chosen where CPU and
+ * system have AVX-512 F, BW, DQ, VL and IFMA.  Only the files avx512ifma*.c are compiled for them,
+ * and nothing in those is called but through this table.
  */
 #include "kernels/avx512ifma.h"
 

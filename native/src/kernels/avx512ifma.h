@@ -6,17 +6,19 @@
 #include "kernels/kernel.h"
 
 size_t avx512ifma_scratch_size(size_t n);
-void avx512ifma_commit(affine *out, const uint64_t *values, size_t value_words, const words *blindings, size_t n,
-                       const tables *t, void *scratch);
-void avx512ifma_commit_rows(affine *out, const uint8_t *rows, size_t row_bytes, const words *blindings, size_t n,
-                            const tables *t, void *scratch);
-void avx512ifma_combine(affine *out, const words *z, size_t n, size_t count, const tables *t, void *scratch);
+void avx512ifma_commit(affine *out, const uint64_t *values, size_t value_words,
+                       const words *blindings, size_t n, const tables *t, void *scratch);
+void avx512ifma_commit_rows(affine *out, const uint8_t *rows, size_t row_bytes,
+                            const words *blindings, size_t n, const tables *t, void *scratch);
+void avx512ifma_combine(affine *out, const words *z, size_t n, size_t count, const tables *t,
+                        void *scratch);
 
 /* Scratch of commit and commit_rows alone. */
 size_t avx512ifma_sums_size(void);
 
 size_t avx512ifma_msm_scratch_size(size_t n, unsigned bits);
-void avx512ifma_msm(affine *out, const words *scalars, const affine *points, size_t n, unsigned bits, void *scratch);
+void avx512ifma_msm(affine *out, const words *scalars, const affine *points, size_t n,
+                    unsigned bits, void *scratch);
 
 size_t avx512ifma_sum_scratch_size(size_t n);
 void avx512ifma_sum(affine *out, const affine *points, size_t n, void *scratch);
@@ -25,16 +27,17 @@ size_t avx512ifma_decompress(affine *out, const uint8_t *bytes, size_t n, void *
 void avx512ifma_decompress_each(affine *out, const uint8_t *bytes, size_t n, void *scratch);
 void avx512ifma_compress(uint8_t *bytes, size_t stride, const affine *a, size_t n);
 
-void avx512ifma_sum_pairs(scalar sums[3], const scalar *pairs, size_t stride, const scalar *e, const scalar *w,
-                          size_t n);
-void avx512ifma_sum_byte_pairs(scalar *sum, const scalar *form, const uint64_t *values, unsigned shift, const scalar *e,
-                               size_t n);
+void avx512ifma_sum_pairs(scalar sums[3], const scalar *pairs, size_t stride, const scalar *e,
+                          const scalar *w, size_t n);
+void avx512ifma_sum_byte_pairs(scalar *sum, const scalar *form, const uint64_t *values,
+                               unsigned shift, const scalar *e, size_t n);
 void avx512ifma_inner(scalar *sum, const scalar *a, size_t stride, const words *b, size_t n);
 void avx512ifma_fold_pairs(scalar *out, const scalar *in, const scalar *x, size_t n);
-void avx512ifma_expand(scalar *out, const scalar *in, const scalar *at0, const scalar *at1, size_t n);
-void avx512ifma_gather_bytes(scalar bytes[2][256], const uint64_t *values, const scalar *weights, size_t n,
-                             const scalar position[4], void *buckets);
-void avx512ifma_fold_rows(scalar *z, const uint8_t *rows, size_t row_bytes, const scalar *weights, size_t n,
-                          void *buckets);
+void avx512ifma_expand(scalar *out, const scalar *in, const scalar *at0, const scalar *at1,
+                       size_t n);
+void avx512ifma_gather_bytes(scalar bytes[2][256], const uint64_t *values, const scalar *weights,
+                             size_t n, const scalar position[4], void *buckets);
+void avx512ifma_fold_rows(scalar *z, const uint8_t *rows, size_t row_bytes, const scalar *weights,
+                          size_t n, void *buckets);
 
 #endif

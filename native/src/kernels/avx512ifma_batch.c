@@ -44,7 +44,8 @@ static bool invert_chains(lanes inverse[CHAINS], const lane_batch *batch)
     return true;
 }
 
-/* A sum, step by step: slope = (y_b - y_a)/d, x = slope² - x_a - x_b = slope² - (2x_a + d), y = slope·(x_a - x) - y_a. */
+/* A sum, step by step: slope = (y_b - y_a)/d, x = slope² - x_a - x_b = slope² - (2x_a + d), y =
+ * slope·(x_a - x) - y_a. */
 static inline void invert_difference(lanes *slope, lanes *inverse, const batch_pair *pair)
 {
     *slope = lanes_mul(inverse, &pair->prefix);
@@ -99,8 +100,9 @@ static void batch_pop(lane_batch *batch, size_t i, lanes *inverse)
 
 #define FORGET() __asm__ volatile("" : : : "memory")
 
-/* Pairs i and i + 1: one's multiplications hide the other's latency.  What a step has read, the next reads again: kept for it, it would be
- * stored on the stack, and a store takes longer than a multiplication of limbs. */
+/* Pairs i and i + 1: one's multiplications hide the other's latency.  What a step has read, the
+ * next reads again: kept for it, it would be stored on the stack, and a store takes longer than a
+ * multiplication of limbs. */
 static inline void batch_pop_two(lane_batch *batch, size_t i, lanes inverse[CHAINS])
 {
     const batch_pair *p = &batch->pair[i], *q = p + 1;

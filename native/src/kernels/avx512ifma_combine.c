@@ -1,9 +1,11 @@
 /*
  * Combinations of the Q generators, Σ_j z_j·Q_j, for eight vectors z at a time.
  *
- * Plane k of a vector is the row of bits k of its scalars.  The planes are summed as rows are; then Σ_k 2^k·plane_k by Horner's rule
- * from the top, a vector z a lane, in Jacobian coordinates.  The formulas of addition know neither infinity nor equal or opposite points;
- * meeting the latter, they leave Z = 0, and so do all that follow: such a vector, or one with an infinite plane, is done again exactly.
+ * Plane k of a vector is the row of bits k of its scalars.  The planes are summed as rows are; then
+ * Σ_k 2^k·plane_k by Horner's rule from the top, a vector z a lane, in Jacobian coordinates.  The
+ * formulas of addition know neither infinity nor equal or opposite points; meeting the latter, they
+ * leave Z = 0, and so do all that follow: such a vector, or one with an infinite plane, is done
+ * again exactly.
  */
 #include "kernels/avx512ifma.h"
 #include "kernels/avx512ifma_scalar.h"
@@ -62,29 +64,32 @@ static inline lanes twice(const lanes *a)
 /* 2a, where d = 4xy²: x' = (3x²)² - 2d, y' = 3x²·(d - x') - 8y⁴, z' = 2yz. */
 static inline void double_lanes(jacobian_lanes *a)
 {
-    const lanes square = lanes_clear(lanes_sqr(&a->x)), y2 = lanes_sqr(&a->y), y4 = lanes_clear(lanes_sqr(&y2)),
-                xy2 = lanes_clear(lanes_mul(&a->x, &y2)), yz = lanes_clear(lanes_mul(&a->y, &a->z));
+    const lanes square = lanes_clear(lanes_sqr(&a->x)), y2 = lanes_sqr(&a->y),
+                y4 = lanes_clear(lanes_sqr(&y2)), xy2 = lanes_clear(lanes_mul(&a->x, &y2)),
+                yz = lanes_clear(lanes_mul(&a->y, &a->z));
     lanes slope = lanes_plus(&square, &square);
     slope = lanes_settle(lanes_plus(&slope, &square));
     lanes d = lanes_plus(&xy2, &xy2), y8 = lanes_plus(&y4, &y4);
     d = lanes_plus(&d, &d);
     y8 = lanes_plus(&y8, &y8);
     y8 = lanes_plus(&y8, &y8);
-    const lanes d2 = lanes_plus(&d, &d), minus = lanes_negated(&d2, 8), minus_y8 = lanes_negated(&y8, 8);
+    const lanes d2 = lanes_plus(&d, &d), minus = lanes_negated(&d2, 8),
+                minus_y8 = lanes_negated(&y8, 8);
     a->x = lanes_clear(lanes_sqr_add(&slope, &minus));
     const lanes minus_x = lanes_negated(&a->x, 1), across = lanes_settle(lanes_plus(&d, &minus_x));
     a->y = lanes_clear(lanes_mul_add(&slope, &across, &minus_y8));
     a->z = twice(&yz);
 }
 
-/* a + b, where h = x_b·z² - x, r = y_b·z³ - y: x' = r² - h³ - 2xh², y' = r·(xh² - x') - yh³, z' = zh. */
+/* a + b, where h = x_b·z² - x, r = y_b·z³ - y: x' = r² - h³ - 2xh², y' = r·(xh² - x') - yh³, z' =
+ * zh. */
 static inline void add_lanes(jacobian_lanes *a, const point_lanes *b)
 {
     const lanes z2 = lanes_sqr(&a->z), z3 = lanes_mul(&a->z, &z2);
     const lanes u = lanes_clear(lanes_mul(&b->x, &z2)), s = lanes_clear(lanes_mul(&b->y, &z3));
     const lanes h = lanes_difference(&u, &a->x), r = lanes_difference(&s, &a->y);
-    const lanes h2 = lanes_sqr(&h), h3 = lanes_clear(lanes_mul(&h, &h2)), v = lanes_clear(lanes_mul(&a->x, &h2)),
-                yh3 = lanes_clear(lanes_mul(&a->y, &h3));
+    const lanes h2 = lanes_sqr(&h), h3 = lanes_clear(lanes_mul(&h, &h2)),
+                v = lanes_clear(lanes_mul(&a->x, &h2)), yh3 = lanes_clear(lanes_mul(&a->y, &h3));
     lanes sum = lanes_plus(&v, &v);
     sum = lanes_plus(&sum, &h3);
     const lanes minus = lanes_negated(&sum, 3), minus_yh3 = lanes_negated(&yh3, 1);
@@ -139,14 +144,16 @@ static bool all_finite(const affine *points, size_t n)
     return finite;
 }
 
-void avx512ifma_combine(affine *out, const words *z, size_t n, size_t count, const tables *t, void *scratch)
+void avx512ifma_combine(affine *out, const words *z, size_t n, size_t count, const tables *t,
+                        void *scratch)
 {
     uint8_t *next = scratch;
     workspace *w = arena_take(&next, sizeof *w);
     const size_t row_bytes = (n + 7) / 8;
     for (size_t first = 0; first < count; first += LANES) {
         const size_t used = count - first < LANES ? count - first : LANES, planes = PLANES * used;
-        for (size_t i = 0; i < used; i++) write_planes(w->row + PLANES * row_bytes * i, z + n * (first + i), n);
+        for (size_t i = 0; i < used; i++)
+            write_planes(w->row + PLANES * row_bytes * i, z + n * (first + i), n);
         avx512ifma_commit_rows(w->sum, w->row, row_bytes, NULL, planes, t, next);
         if (all_finite(w->sum, planes) && join_planes(out + first, w->sum, used)) continue;
         for (size_t i = 0; i < used; i++) join_planes_exactly(&out[first + i], w->sum + PLANES * i);

@@ -1,9 +1,10 @@
 /*
  * Sums of table entries, eight items a vector: commitments and rows of bits.
  *
- * Step by step all items of a block look up one entry and add it, so one inversion serves a block.  Few items are cut into *parts*: part p of
- * P adds the terms p, p + P, p + 2P, …, and the parts are added up at the end; the steps are fewer and the batches fuller.  No
- * entry is infinite, and no sum on the way is but by a chance of 2^-256 or by numbers chosen for that; the last one may be.
+ * Step by step all items of a block look up one entry and add it, so one inversion serves a block.
+ * Few items are cut into *parts*: part p of P adds the terms p, p + P, p + 2P, …, and the parts are
+ * added up at the end; the steps are fewer and the batches fuller.  No entry is infinite, and no
+ * sum on the way is but by a chance of 2^-256 or by numbers chosen for that; the last one may be.
  * Whenever the formulas of a batch do not hold, the portable kernel does the whole block again.
  *
  * A block of items that does not fill its last vector fills it with copies of its last item.
@@ -18,7 +19,8 @@
 #define NUMBER_WORDS 5
 #define AHEAD 4 /* vectors between fetching entries and adding them */
 
-/* The words of a summand's numbers, word k of all items side by side; zero where a number ends before. */
+/* The words of a summand's numbers, word k of all items side by side; zero where a number ends
+ * before. */
 typedef struct {
     _Alignas(64) uint64_t word[NUMBER_WORDS][ITEMS];
 } number_columns;
@@ -56,8 +58,10 @@ static void read_numbers(number_columns *c, const table_summand *s, size_t n)
         for (size_t i = n; i < items; i++) c->word[k][i] = c->word[k][n - 1];
 }
 
-/* Term i of all items.  Outside lead windows a digit of the lower half has the opposite of its mirror image's entry. */
-static void append_term(sum_step *step, const workspace *w, const table_sums *s, size_t i, size_t vectors)
+/* Term i of all items.  Outside lead windows a digit of the lower half has the opposite of its
+ * mirror image's entry. */
+static void append_term(sum_step *step, const workspace *w, const table_sums *s, size_t i,
+                        size_t vectors)
 {
     const bool second = i >= s->summand[0].count;
     const number_columns *columns = &w->columns[second];
@@ -65,12 +69,16 @@ static void append_term(sum_step *step, const workspace *w, const table_sums *s,
     const table_window *window = &s->summand[second].windows[i];
     const size_t bit = WINDOW_BITS * i;
     const uint64_t *low = columns->word[bit / 64], *high = columns->word[bit / 64 + 1];
-    const __m128i down = _mm_cvtsi64_si128((long long)(bit % 64)), up = _mm_cvtsi64_si128((long long)(64 - bit % 64));
-    const __m512i mask = lane_all(((uint64_t)1 << WINDOW_BITS) - 1), half = lane_all((uint64_t)1 << (WINDOW_BITS - 1)),
+    const __m128i down = _mm_cvtsi64_si128((long long)(bit % 64)),
+                  up = _mm_cvtsi64_si128((long long)(64 - bit % 64));
+    const __m512i mask = lane_all(((uint64_t)1 << WINDOW_BITS) - 1),
+                  half = lane_all((uint64_t)1 << (WINDOW_BITS - 1)),
                   base = lane_all((uint64_t)(uintptr_t)window->entry);
     for (size_t v = 0; v < vectors; v++) {
-        const __m512i a = _mm512_load_si512(low + LANES * v), b = _mm512_load_si512(high + LANES * v);
-        __m512i digit = _mm512_and_si512(_mm512_or_si512(_mm512_srl_epi64(a, down), _mm512_sll_epi64(b, up)), mask);
+        const __m512i a = _mm512_load_si512(low + LANES * v),
+                      b = _mm512_load_si512(high + LANES * v);
+        __m512i digit = _mm512_and_si512(
+            _mm512_or_si512(_mm512_srl_epi64(a, down), _mm512_sll_epi64(b, up)), mask);
         __mmask8 negative = 0;
         if (!window->lead) {
             negative = _mm512_cmplt_epu64_mask(digit, half);
@@ -84,8 +92,8 @@ static void append_term(sum_step *step, const workspace *w, const table_sums *s,
 }
 
 /* Terms i, i + 1, … of as many parts. */
-static void prepare_step(sum_step *step, const workspace *w, const table_sums *s, size_t i, size_t vectors,
-                         size_t parts)
+static void prepare_step(sum_step *step, const workspace *w, const table_sums *s, size_t i,
+                         size_t vectors, size_t parts)
 {
     step->vectors = 0;
     for (size_t end = i + parts, terms = table_sums_terms(s); i < end && i < terms; i++)
@@ -157,32 +165,36 @@ static void sum_terms(affine *out, const table_sums *s, size_t n, void *scratch)
     w.step = arena_take(&next, 2 * sizeof *w.step);
     const size_t vectors = (n + LANES - 1) / LANES;
     size_t parts = 1;
-    while (2 * parts * vectors <= BATCH_VECTORS && parts < PARTS_MAX && 2 * parts < table_sums_terms(s)) parts *= 2;
+    while (2 * parts * vectors <= BATCH_VECTORS && parts < PARTS_MAX &&
+           2 * parts < table_sums_terms(s))
+        parts *= 2;
     const size_t most = BATCH_VECTORS / parts * LANES;
     for (size_t first = 0; first < n; first += most) {
         const size_t block = n - first < most ? n - first : most;
         const table_sums here = table_sums_from(s, first);
-        if (!sum_block(out + first, &w, &here, block, parts)) portable_sum_terms(out + first, &here, block, scratch);
+        if (!sum_block(out + first, &w, &here, block, parts))
+            portable_sum_terms(out + first, &here, block, scratch);
     }
 }
 
 size_t avx512ifma_sums_size(void)
 {
-    const size_t own = ARENA_SIZE(sizeof(lane_batch)) + ARENA_SIZE(BATCH_VECTORS * sizeof(point_lanes)) +
+    const size_t own = ARENA_SIZE(sizeof(lane_batch)) +
+                       ARENA_SIZE(BATCH_VECTORS * sizeof(point_lanes)) +
                        ARENA_SIZE(2 * sizeof(number_columns)) + ARENA_SIZE(2 * sizeof(sum_step)),
                  exact = KERNEL_PORTABLE.scratch_size(ITEMS);
     return own > exact ? own : exact;
 }
 
-void avx512ifma_commit(affine *out, const uint64_t *values, size_t value_words, const words *blindings, size_t n,
-                       const tables *t, void *scratch)
+void avx512ifma_commit(affine *out, const uint64_t *values, size_t value_words,
+                       const words *blindings, size_t n, const tables *t, void *scratch)
 {
     const table_sums s = table_sums_of_values(t, values, value_words, blindings);
     sum_terms(out, &s, n, scratch);
 }
 
-void avx512ifma_commit_rows(affine *out, const uint8_t *rows, size_t row_bytes, const words *blindings, size_t n,
-                            const tables *t, void *scratch)
+void avx512ifma_commit_rows(affine *out, const uint8_t *rows, size_t row_bytes,
+                            const words *blindings, size_t n, const tables *t, void *scratch)
 {
     const table_sums s = table_sums_of_rows(t, rows, row_bytes, blindings);
     sum_terms(out, &s, n, scratch);

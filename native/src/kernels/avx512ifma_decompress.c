@@ -1,4 +1,5 @@
-/* Decoding points, sixteen at a time: two vectors, one's latency under the other's.  Encoding them, eight at a time. */
+/* Decoding points, sixteen at a time: two vectors, one's latency under the other's.  Encoding them,
+ * eight at a time. */
 #include "kernels/avx512ifma.h"
 
 #define PAIR 2
@@ -6,8 +7,8 @@
 /* Eight encodings: x, whether y is odd; the lanes whose first byte or x is refused. */
 static __mmask8 read_encodings(lanes *x, __mmask8 *odd, const uint8_t *const bytes[LANES])
 {
-    const __m256i reversed = _mm256_setr_epi8(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 15, 14, 13, 12, 11,
-                                              10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    const __m256i reversed = _mm256_setr_epi8(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0,
+                                              15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
     __m512i r[8];
     __mmask8 refused = 0;
     *odd = 0;
@@ -24,7 +25,8 @@ static __mmask8 read_encodings(lanes *x, __mmask8 *odd, const uint8_t *const byt
     const __m512i full = lane_all(FIELD_MASK);
     const __m512i middle = _mm512_and_si512(_mm512_and_si512(x->limb1, x->limb2), x->limb3);
     const __mmask8 high = _mm512_cmpeq_epi64_mask(x->limb4, lane_all(FIELD_P4)) &
-                          _mm512_cmpeq_epi64_mask(middle, full) & _mm512_cmpge_epu64_mask(x->limb0, lane_all(FIELD_P0));
+                          _mm512_cmpeq_epi64_mask(middle, full) &
+                          _mm512_cmpge_epu64_mask(x->limb0, lane_all(FIELD_P0));
     return refused | high;
 }
 
@@ -137,14 +139,15 @@ void avx512ifma_decompress_each(affine *out, const uint8_t *bytes, size_t n, voi
     (void)scratch;
     for (size_t done = 0; done < n; done += PAIR * LANES) {
         unsigned refused = decode_block(out + done, bytes + 33 * done, block_at(done, n));
-        for (; refused != 0; refused &= refused - 1) out[done + (size_t)__builtin_ctz(refused)] = AFFINE_INFINITY;
+        for (; refused != 0; refused &= refused - 1)
+            out[done + (size_t)__builtin_ctz(refused)] = AFFINE_INFINITY;
     }
 }
 
 void avx512ifma_compress(uint8_t *bytes, size_t stride, const affine *a, size_t n)
 {
-    const __m256i reversed = _mm256_setr_epi8(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 15, 14, 13, 12, 11,
-                                              10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    const __m256i reversed = _mm256_setr_epi8(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0,
+                                              15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
     for (size_t i = 0; i < n; i += LANES) {
         const affine *point[LANES];
         point_lanes p;
@@ -152,7 +155,8 @@ void avx512ifma_compress(uint8_t *bytes, size_t stride, const affine *a, size_t 
         for (size_t k = 0; k < LANES; k++) point[k] = &a[i + k < n ? i + k : i];
         lanes_load_affine(&p, point);
         const lanes x = lanes_normalise(&p.x), y = lanes_normalise(&p.y);
-        const __mmask8 odd = _mm512_test_epi64_mask(y.limb0, lane_all(1)), infinite = lanes_zero(&p.y);
+        const __mmask8 odd = _mm512_test_epi64_mask(y.limb0, lane_all(1)),
+                       infinite = lanes_zero(&p.y);
         lanes_to_words(r, &x);
         for (int k = 4; k < 8; k++) r[k] = r[0];
         lanes_transpose(r);

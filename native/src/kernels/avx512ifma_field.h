@@ -1,14 +1,18 @@
 /*
  * The field in eight lanes: one independent element a lane, by AVX-512 IFMA.
  *
- * An element is five limbs of 52 bits, Σ limb[i]·2^(52 i), not unique.  The multiplier reads the low 52 bits of a limb and drops the rest without a
- * word.  So products take *carried* operands: each of limbs 0-3 has added its bits from 52 on to the next limb, and limb 4 is below 2^51.
- * The bits that were carried may still stand there, for the multiplier does not see them: a *factor*, good for products alone.
- * With those bits cleared the element is *tight*; a tight product is *reduced*: limb 4 below 2^48 + 2^10.  *Loose* limbs are unsigned,
- * below 2^60, and go nowhere but into a carry or into the columns of a product.
+ * An element is five limbs of 52 bits, Σ limb[i]·2^(52 i), not unique.  The multiplier reads the
+ * low 52 bits of a limb and drops the rest without a word.  So products take *carried* operands:
+ * each of limbs 0-3 has added its bits from 52 on to the next limb, and limb 4 is below 2^51. The
+ * bits that were carried may still stand there, for the multiplier does not see them: a *factor*,
+ * good for products alone. With those bits cleared the element is *tight*; a tight product is
+ * *reduced*: limb 4 below 2^48 + 2^10.  *Loose* limbs are unsigned, below 2^60, and go nowhere but
+ * into a carry or into the columns of a product.
  *
- * A difference is limb by limb a + k·2P - b, P being the limbs of p, so that no limb is ever negative.  The least such k is b's *bound*:
- * 1 for a reduced element and for any integer below 2^256; that of a sum is the sum of the bounds.  ASSAY_CHECK_BOUNDS checks every operand of a product and of a difference.
+ * A difference is limb by limb a + k·2P - b, P being the limbs of p, so that no limb is ever
+ * negative.  The least such k is b's *bound*: 1 for a reduced element and for any integer below
+ * 2^256; that of a sum is the sum of the bounds.  ASSAY_CHECK_BOUNDS checks every operand of a
+ * product and of a difference.
  */
 #ifndef ASSAY_AVX512IFMA_FIELD_H
 #define ASSAY_AVX512IFMA_FIELD_H
@@ -32,7 +36,8 @@ typedef struct {
 
 static inline void lanes_check(const lanes *a, uint64_t limb0, uint64_t middle, uint64_t limb4)
 {
-    const __m512i first = _mm512_set1_epi64((long long)limb0), m = _mm512_set1_epi64((long long)middle),
+    const __m512i first = _mm512_set1_epi64((long long)limb0),
+                  m = _mm512_set1_epi64((long long)middle),
                   last = _mm512_set1_epi64((long long)limb4);
     if (_mm512_cmpgt_epu64_mask(a->limb0, first) | _mm512_cmpgt_epu64_mask(a->limb1, m) |
         _mm512_cmpgt_epu64_mask(a->limb2, m) | _mm512_cmpgt_epu64_mask(a->limb3, m) |
@@ -59,7 +64,8 @@ static inline void lanes_check_factor(const lanes *a)
 /* Limbs of bound k. */
 static inline void lanes_check_bound(const lanes *a, unsigned k)
 {
-    lanes_check(a, 2 * k * (uint64_t)FIELD_P0, 2 * k * (uint64_t)FIELD_MASK, 2 * k * (uint64_t)FIELD_P4);
+    lanes_check(a, 2 * k * (uint64_t)FIELD_P0, 2 * k * (uint64_t)FIELD_MASK,
+                2 * k * (uint64_t)FIELD_P4);
 }
 
 static inline __m512i lane_all(uint64_t a)
@@ -67,7 +73,8 @@ static inline __m512i lane_all(uint64_t a)
     return _mm512_set1_epi64((long long)a);
 }
 
-/* *r = a, limb by limb: compilers copy the structure in smaller pieces, which the next load of a vector has to wait for. */
+/* *r = a, limb by limb: compilers copy the structure in smaller pieces, which the next load of a
+ * vector has to wait for. */
 static inline void lanes_put(lanes *r, lanes a)
 {
     _mm512_store_si512(&r->limb0, a.limb0);
@@ -114,21 +121,25 @@ static inline lanes lanes_carry(lanes a)
 static inline lanes lanes_negated(const lanes *b, unsigned k)
 {
     lanes_check_bound(b, k);
-    const __m512i p0 = lane_all(2 * k * (uint64_t)FIELD_P0), p = lane_all(2 * k * (uint64_t)FIELD_MASK),
+    const __m512i p0 = lane_all(2 * k * (uint64_t)FIELD_P0),
+                  p = lane_all(2 * k * (uint64_t)FIELD_MASK),
                   p4 = lane_all(2 * k * (uint64_t)FIELD_P4);
-    return (lanes){_mm512_sub_epi64(p0, b->limb0), _mm512_sub_epi64(p, b->limb1), _mm512_sub_epi64(p, b->limb2),
-                   _mm512_sub_epi64(p, b->limb3), _mm512_sub_epi64(p4, b->limb4)};
+    return (lanes){_mm512_sub_epi64(p0, b->limb0), _mm512_sub_epi64(p, b->limb1),
+                   _mm512_sub_epi64(p, b->limb2), _mm512_sub_epi64(p, b->limb3),
+                   _mm512_sub_epi64(p4, b->limb4)};
 }
 
 /* b in the lanes of the mask turned to 2P - b, which has bound 2; b of bound 1. */
 static inline lanes lanes_negate_some(const lanes *b, __mmask8 mask)
 {
     lanes_check_bound(b, 1);
-    const __m512i p0 = lane_all(2 * FIELD_P0), p = lane_all(2 * FIELD_MASK), p4 = lane_all(2 * FIELD_P4);
-    return (lanes){
-        _mm512_mask_sub_epi64(b->limb0, mask, p0, b->limb0), _mm512_mask_sub_epi64(b->limb1, mask, p, b->limb1),
-        _mm512_mask_sub_epi64(b->limb2, mask, p, b->limb2), _mm512_mask_sub_epi64(b->limb3, mask, p, b->limb3),
-        _mm512_mask_sub_epi64(b->limb4, mask, p4, b->limb4)};
+    const __m512i p0 = lane_all(2 * FIELD_P0), p = lane_all(2 * FIELD_MASK),
+                  p4 = lane_all(2 * FIELD_P4);
+    return (lanes){_mm512_mask_sub_epi64(b->limb0, mask, p0, b->limb0),
+                   _mm512_mask_sub_epi64(b->limb1, mask, p, b->limb1),
+                   _mm512_mask_sub_epi64(b->limb2, mask, p, b->limb2),
+                   _mm512_mask_sub_epi64(b->limb3, mask, p, b->limb3),
+                   _mm512_mask_sub_epi64(b->limb4, mask, p4, b->limb4)};
 }
 
 /* Loose: a + b. */
@@ -148,11 +159,12 @@ static inline lanes lanes_difference(const lanes *a, const lanes *b)
 }
 
 /*
- * A factor: Σ column[i]·2^(52 i), columns 0-8 below 2^61, column 9 below 2^51.  Limbs 5-9 fold onto 0-4 by 2^260 = FOLD; what then stands at
- * 2^256 and above, t < 2^13 + 2^41, by FOLD / 16 < 2^33: below 2^75, so limbs 0 and 1 take it.  The last carries add less than 2^10 to limb 4.
+ * A factor: Σ column[i]·2^(52 i), columns 0-8 below 2^61, column 9 below 2^51.  Limbs 5-9 fold onto
+ * 0-4 by 2^260 = FOLD; what then stands at 2^256 and above, t < 2^13 + 2^41, by FOLD / 16 < 2^33:
+ * below 2^75, so limbs 0 and 1 take it.  The last carries add less than 2^10 to limb 4.
  */
-static inline lanes lanes_reduce(__m512i c0, __m512i c1, __m512i c2, __m512i c3, __m512i c4, __m512i c5, __m512i c6,
-                                 __m512i c7, __m512i c8, __m512i c9)
+static inline lanes lanes_reduce(__m512i c0, __m512i c1, __m512i c2, __m512i c3, __m512i c4,
+                                 __m512i c5, __m512i c6, __m512i c7, __m512i c8, __m512i c9)
 {
     const __m512i fold = lane_all(FIELD_FOLD), zero = _mm512_setzero_si512();
     c6 = _mm512_add_epi64(c6, _mm512_srli_epi64(c5, 52));
@@ -203,7 +215,8 @@ static inline lanes lanes_mul_add(const lanes *a, const lanes *b, const lanes *c
 }
 
 /*
- * The same: a² + c.  A doubled limb would have 53 bits: the sums of the cross products are doubled instead.
+ * The same: a² + c.  A doubled limb would have 53 bits: the sums of the cross products are doubled
+ * instead.
  */
 static inline lanes lanes_sqr_add(const lanes *a, const lanes *c)
 {
@@ -248,14 +261,16 @@ static inline lanes lanes_sqr(const lanes *a)
 /* a where the mask is clear, b where it is set. */
 static inline lanes lanes_select(const lanes *a, const lanes *b, __mmask8 mask)
 {
-    return (lanes){_mm512_mask_mov_epi64(a->limb0, mask, b->limb0), _mm512_mask_mov_epi64(a->limb1, mask, b->limb1),
-                   _mm512_mask_mov_epi64(a->limb2, mask, b->limb2), _mm512_mask_mov_epi64(a->limb3, mask, b->limb3),
+    return (lanes){_mm512_mask_mov_epi64(a->limb0, mask, b->limb0),
+                   _mm512_mask_mov_epi64(a->limb1, mask, b->limb1),
+                   _mm512_mask_mov_epi64(a->limb2, mask, b->limb2),
+                   _mm512_mask_mov_epi64(a->limb3, mask, b->limb3),
                    _mm512_mask_mov_epi64(a->limb4, mask, b->limb4)};
 }
 
 /*
- * Canonical, from tight: limb 4 first gives up its bits from 48 on, less than 2^3, so that the value is below
- * 2^256 + 2^36; then it is below p exactly if adding 2^256 - p does not reach 2^256.
+ * Canonical, from tight: limb 4 first gives up its bits from 48 on, less than 2^3, so that the
+ * value is below 2^256 + 2^36; then it is below p exactly if adding 2^256 - p does not reach 2^256.
  */
 static inline lanes lanes_normalise(const lanes *a)
 {
@@ -278,8 +293,9 @@ static inline lanes lanes_normalise(const lanes *a)
 static inline __mmask8 lanes_zero(const lanes *a)
 {
     const lanes t = lanes_normalise(a);
-    const __m512i bits =
-        _mm512_or_si512(_mm512_or_si512(_mm512_or_si512(t.limb0, t.limb1), _mm512_or_si512(t.limb2, t.limb3)), t.limb4);
+    const __m512i bits = _mm512_or_si512(
+        _mm512_or_si512(_mm512_or_si512(t.limb0, t.limb1), _mm512_or_si512(t.limb2, t.limb3)),
+        t.limb4);
     return _mm512_testn_epi64_mask(bits, bits);
 }
 
@@ -289,9 +305,12 @@ static inline lanes lanes_from_words(__m512i w0, __m512i w1, __m512i w2, __m512i
     const __m512i mask = lane_all(FIELD_MASK);
     return (lanes){
         _mm512_and_si512(w0, mask),
-        _mm512_and_si512(_mm512_or_si512(_mm512_srli_epi64(w0, 52), _mm512_slli_epi64(w1, 12)), mask),
-        _mm512_and_si512(_mm512_or_si512(_mm512_srli_epi64(w1, 40), _mm512_slli_epi64(w2, 24)), mask),
-        _mm512_and_si512(_mm512_or_si512(_mm512_srli_epi64(w2, 28), _mm512_slli_epi64(w3, 36)), mask),
+        _mm512_and_si512(_mm512_or_si512(_mm512_srli_epi64(w0, 52), _mm512_slli_epi64(w1, 12)),
+                         mask),
+        _mm512_and_si512(_mm512_or_si512(_mm512_srli_epi64(w1, 40), _mm512_slli_epi64(w2, 24)),
+                         mask),
+        _mm512_and_si512(_mm512_or_si512(_mm512_srli_epi64(w2, 28), _mm512_slli_epi64(w3, 36)),
+                         mask),
         _mm512_srli_epi64(w3, 16),
     };
 }

@@ -1,12 +1,16 @@
 /*
- * Multi-scalar multiplication: digits, sorting, and the filling of buckets; avx512ifma_msm.h has the method.
+ * Multi-scalar multiplication: digits, sorting, and the filling of buckets; avx512ifma_msm.h has
+ * the method.
  *
- * 1. Scalars are brought below n/2 by a change of sign, so that all have T = 256 bits with room for a carry.
- * 2. |k| + Σ_i 2^(bit_i + width_i - 1), all windows but the top one, is cut into digits; each less 2^(width_i - 1) is the signed digit
- *    of |k|, in [-2^(w-1), 2^(w-1)); the top digit is in [0, 2^(w-1)], because |k| < 2^(T-1).
- * 3. Entries (point, sign) are sorted by bucket.  A bucket with more than `part_max` is cut into parts, so that scalars of
- *    equal digits, too, fill many lanes.  Parts are sorted by length, most first, and summed in blocks of a full
- *    batch, a lane each: step t adds the t-th entry of all parts that have one, which are the first lanes of the block.
+ * 1. Scalars are brought below n/2 by a change of sign, so that all have T = 256 bits with room for
+ * a carry.
+ * 2. |k| + Σ_i 2^(bit_i + width_i - 1), all windows but the top one, is cut into digits; each less
+ * 2^(width_i - 1) is the signed digit of |k|, in [-2^(w-1), 2^(w-1)); the top digit is in [0,
+ * 2^(w-1)], because |k| < 2^(T-1).
+ * 3. Entries (point, sign) are sorted by bucket.  A bucket with more than `part_max` is cut into
+ * parts, so that scalars of equal digits, too, fill many lanes.  Parts are sorted by length, most
+ * first, and summed in blocks of a full batch, a lane each: step t adds the t-th entry of all parts
+ * that have one, which are the first lanes of the block.
  */
 #include "kernels/avx512ifma_msm.h"
 
@@ -56,19 +60,21 @@ static unsigned total_bits(unsigned bits)
     return bits < 256 ? bits + 1 : 256;
 }
 
-/* What a plan of so many windows costs, in additions: a point's in every window, a bucket's reduction, and an inversion a batch; steps
- * go beyond the mean load, since loads differ. */
+/* What a plan of so many windows costs, in additions: a point's in every window, a bucket's
+ * reduction, and an inversion a batch; steps go beyond the mean load, since loads differ. */
 static size_t plan_cost(size_t n, unsigned total, size_t windows)
 {
     const size_t width = (total + windows - 1) / windows, buckets = (size_t)1 << (width - 1);
     const size_t load = n / buckets, steps = load + load / 2 + 12, all = windows * buckets;
-    return windows * (n + 4 * buckets) + INVERSION * steps * ((all + BLOCK_LANES - 1) / BLOCK_LANES);
+    return windows * (n + 4 * buckets) +
+           INVERSION * steps * ((all + BLOCK_LANES - 1) / BLOCK_LANES);
 }
 
 static void make_plan(msm_plan *plan, size_t n, unsigned bits)
 {
     const unsigned total = total_bits(bits);
-    const size_t fewest = (total + WINDOW_BITS_MAX - 1) / WINDOW_BITS_MAX, most = total / WINDOW_BITS_MIN;
+    const size_t fewest = (total + WINDOW_BITS_MAX - 1) / WINDOW_BITS_MAX,
+                 most = total / WINDOW_BITS_MIN;
     size_t windows = fewest, bit = 0;
     for (size_t k = fewest + 1; k <= most && k <= WINDOWS_MAX; k++) {
         const bool fits = (size_t)1 << ((total + windows - 1) / windows - 1) <= n;
@@ -91,7 +97,8 @@ static void make_plan(msm_plan *plan, size_t n, unsigned bits)
     plan->lane_max = plan->group * plan->bucket_max;
     for (size_t i = 0; i < windows; i++) {
         const bool begins = i % plan->group == 0;
-        plan->window[i].first = begins ? 0 : plan->window[i - 1].first + plan->window[i - 1].buckets;
+        plan->window[i].first =
+            begins ? 0 : plan->window[i - 1].first + plan->window[i - 1].buckets;
     }
 }
 
@@ -105,7 +112,8 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-/* Parts of at most so many entries: more than a bucket gets from random scalars, in a window of half the buckets, too. */
+/* Parts of at most so many entries: more than a bucket gets from random scalars, in a window of
+ * half the buckets, too. */
 static size_t part_limit(const msm_plan *plan, size_t n)
 {
     const size_t limit = 3 * (n / plan->bucket_max) + 32;
@@ -113,12 +121,14 @@ static size_t part_limit(const msm_plan *plan, size_t n)
 }
 
 /*
- * The size of a scratch for n points, enough for every plan of up to n, so that it does not decrease with n: a window has at most n
- * buckets, and beyond one a bucket there are at most entries / part_max parts.  `s`, unless NULL, is laid out in it.
+ * The size of a scratch for n points, enough for every plan of up to n, so that it does not
+ * decrease with n: a window has at most n buckets, and beyond one a bucket there are at most
+ * entries / part_max parts.  `s`, unless NULL, is laid out in it.
  */
 static size_t lay_out(sums *s, size_t n, uint8_t *scratch)
 {
-    const size_t widest = (size_t)1 << (WINDOW_BITS_MAX - 1), buckets = larger(n < widest ? n : widest, BLOCK_LANES);
+    const size_t widest = (size_t)1 << (WINDOW_BITS_MAX - 1),
+                 buckets = larger(n < widest ? n : widest, BLOCK_LANES);
     const size_t entries = larger(n, GROUP_ENTRIES), parts = 2 * buckets + entries / PART_MAX;
     sums unused;
     uint8_t *next = scratch;
@@ -156,7 +166,8 @@ static __mmask8 subtract(__m512i r[4], const __m512i a[4], const __m512i b[4])
     __mmask8 borrow = 0;
     for (int i = 0; i < 4; i++) {
         const __m512i t = _mm512_sub_epi64(a[i], b[i]);
-        const __mmask8 again = _mm512_mask_testn_epi64_mask(borrow, t, t), below = _mm512_cmplt_epu64_mask(a[i], b[i]);
+        const __mmask8 again = _mm512_mask_testn_epi64_mask(borrow, t, t),
+                       below = _mm512_cmplt_epu64_mask(a[i], b[i]);
         r[i] = _mm512_mask_sub_epi64(t, borrow, t, lane_all(1));
         borrow = below | again;
     }
@@ -200,7 +211,8 @@ static __mmask8 fold_scalars(__m512i k[4])
     const __mmask8 reduced = high & (__mmask8)~subtract(below, order, k);
     subtract(above, k, order);
     for (int i = 0; i < 4; i++)
-        k[i] = _mm512_mask_mov_epi64(_mm512_mask_mov_epi64(k[i], high, above[i]), reduced, below[i]);
+        k[i] =
+            _mm512_mask_mov_epi64(_mm512_mask_mov_epi64(k[i], high, above[i]), reduced, below[i]);
     return reduced;
 }
 
@@ -221,7 +233,8 @@ static void prepare(sums *s, const words *scalars)
         const words *source = scalars + i;
         __mmask8 finite = 0;
         __m512i k[4];
-        for (size_t j = 0; j < LANES && i + j < s->n; j++) finite |= (__mmask8)(has_ordinate(&s->points[i + j]) << j);
+        for (size_t j = 0; j < LANES && i + j < s->n; j++)
+            finite |= (__mmask8)(has_ordinate(&s->points[i + j]) << j);
         if (s->n - i < LANES) source = memcpy(last, source, (s->n - i) * sizeof *source);
         lanes_load_scalar_words(k, (const scalar *)(const void *)source);
         for (int j = 0; j < 4; j++) k[j] = _mm512_maskz_mov_epi64(finite, k[j]);
@@ -232,18 +245,22 @@ static void prepare(sums *s, const words *scalars)
 }
 
 /* The keys of one window; a digit of zero goes to bucket `none`. */
-static void read_keys(uint32_t *key, const sums *s, const msm_window *window, bool is_top, size_t none)
+static void read_keys(uint32_t *key, const sums *s, const msm_window *window, bool is_top,
+                      size_t none)
 {
     const size_t index = window->bit / 64;
     const unsigned shift = window->bit % 64;
     const bool crosses = shift + window->width > 64;
-    const __m512i mask = lane_all(((uint64_t)1 << window->width) - 1), half = lane_all(is_top ? 0 : window->buckets);
+    const __m512i mask = lane_all(((uint64_t)1 << window->width) - 1),
+                  half = lane_all(is_top ? 0 : window->buckets);
     const __m512i first = lane_all(window->first - 1), zero = _mm512_setzero_si512();
     for (size_t i = 0; i < s->n; i += LANES) {
-        __m512i digit = _mm512_srl_epi64(_mm512_loadu_si512(s->shifted[index] + i), _mm_cvtsi64_si128(shift));
+        __m512i digit =
+            _mm512_srl_epi64(_mm512_loadu_si512(s->shifted[index] + i), _mm_cvtsi64_si128(shift));
         if (crosses)
-            digit = _mm512_or_si512(
-                digit, _mm512_sll_epi64(_mm512_loadu_si512(s->shifted[index + 1] + i), _mm_cvtsi64_si128(64 - shift)));
+            digit = _mm512_or_si512(digit,
+                                    _mm512_sll_epi64(_mm512_loadu_si512(s->shifted[index + 1] + i),
+                                                     _mm_cvtsi64_si128(64 - shift)));
         digit = _mm512_sub_epi64(_mm512_and_si512(digit, mask), half);
         const __mmask8 minus = _mm512_movepi64_mask(digit) ^ s->negative[i / LANES];
         __m512i r = _mm512_add_epi64(_mm512_abs_epi64(digit), first);
@@ -266,8 +283,9 @@ static void count_entries(sums *s, size_t first, size_t count, size_t buckets)
 }
 
 /*
- * A lane for every part, the longest first, by counting; and where each step's entries start, one for every part that is longer.
- * The number of parts.  The full parts of a bucket are neighbours, its rest comes later.
+ * A lane for every part, the longest first, by counting; and where each step's entries start, one
+ * for every part that is longer. The number of parts.  The full parts of a bucket are neighbours,
+ * its rest comes later.
  */
 static size_t cut_parts(sums *s, size_t buckets)
 {
@@ -289,7 +307,8 @@ static size_t cut_parts(sums *s, size_t buckets)
     for (size_t step = 1; step <= most; step++) s->step[step] += s->step[step - 1];
     for (size_t b = 0; b < buckets; b++) {
         const uint32_t load = s->place[b].left, full = load / most, left = load % most;
-        for (uint32_t k = 0; k < full; k++) s->part[lane[most] + k] = (uint32_t)b | (k > 0 ? EXTRA : 0);
+        for (uint32_t k = 0; k < full; k++)
+            s->part[lane[most] + k] = (uint32_t)b | (k > 0 ? EXTRA : 0);
         s->place[b].lane = full > 0 ? lane[most] : lane[left];
         lane[most] += full;
         s->rest[b] = (rest){.from = full * most, .lane = lane[left]};
@@ -314,8 +333,8 @@ static size_t next_place(sums *s, uint32_t bucket)
     return r < s->part_max ? s->step[r] + s->place[bucket].lane : extra_place(s, bucket, r);
 }
 
-/* Puts the entries in order of (step, lane).  They go all over the memory, so what is to be written is fetched a little ahead; those of
- * digits zero go behind the last. */
+/* Puts the entries in order of (step, lane).  They go all over the memory, so what is to be written
+ * is fetched a little ahead; those of digits zero go behind the last. */
 static void sort_entries(sums *s, size_t count, size_t buckets)
 {
     const size_t end = s->step[s->part_max];
@@ -357,7 +376,8 @@ static void push_points(sums *s, size_t count)
             __builtin_prefetch(s->next[i]);
         lanes_load_packed(&x, &y, s->next + LANES * v);
         y = lanes_negate_some(&y, s->minus[v]);
-        batch_push(s->shared.batch, &s->shared.sum[v], &x, &y, used < LANES ? (__mmask8)(0xFF << used) : 0);
+        batch_push(s->shared.batch, &s->shared.sum[v], &x, &y,
+                   used < LANES ? (__mmask8)(0xFF << used) : 0);
     }
 }
 
@@ -368,7 +388,8 @@ static size_t count_longer(const sums *s, size_t lane, size_t count, size_t step
     return all <= lane ? 0 : all - lane < count ? all - lane : count;
 }
 
-/* Sums up `count` parts, each from where `offset` says.  What a step adds is fetched while the one before ends. */
+/* Sums up `count` parts, each from where `offset` says.  What a step adds is fetched while the one
+ * before ends. */
 static bool sum_parts(sums *s, size_t lane, size_t count, const affine *const *offset)
 {
     msm_work *w = &s->shared;
@@ -430,7 +451,8 @@ static bool fill_buckets(sums *s, size_t first, size_t count, size_t buckets)
     const size_t parts = cut_parts(s, buckets);
     sort_entries(s, count, buckets);
     for (size_t lane = 0; lane < parts; lane += BLOCK_LANES)
-        if (!fill_block(s, lane, parts - lane < BLOCK_LANES ? parts - lane : BLOCK_LANES)) return false;
+        if (!fill_block(s, lane, parts - lane < BLOCK_LANES ? parts - lane : BLOCK_LANES))
+            return false;
     return true;
 }
 
@@ -451,16 +473,20 @@ static bool pippenger(affine *out, sums *s, const words *scalars)
     if (!avx512ifma_msm_offsets(&s->shared)) return false;
     prepare(s, scalars);
     for (size_t first = 0; first < plan->window_count; first += plan->group) {
-        const size_t left = plan->window_count - first, count = left < plan->group ? left : plan->group;
+        const size_t left = plan->window_count - first,
+                     count = left < plan->group ? left : plan->group;
         const msm_window *last = &plan->window[first + count - 1];
         const size_t buckets = last->first + last->buckets;
-        if (!fill_buckets(s, first, count, buckets) || !avx512ifma_msm_reduce(&s->shared, first, count)) return false;
+        if (!fill_buckets(s, first, count, buckets) ||
+            !avx512ifma_msm_reduce(&s->shared, first, count))
+            return false;
     }
     avx512ifma_msm_assemble(out, &s->shared);
     return true;
 }
 
-void avx512ifma_msm(affine *out, const words *scalars, const affine *points, size_t n, unsigned bits, void *scratch)
+void avx512ifma_msm(affine *out, const words *scalars, const affine *points, size_t n,
+                    unsigned bits, void *scratch)
 {
     if (!has_few(n, bits)) {
         sums s = {.points = (const packed *)(const void *)points, .n = n};

@@ -42,12 +42,14 @@ bool avx512ifma_msm_offsets(msm_work *w)
         for (size_t done = 0; done < filled; done += BATCH_VECTORS) {
             const size_t end = filled - done < BATCH_VECTORS ? filled : done + BATCH_VECTORS;
             batch_start(w->batch);
-            for (size_t v = done; v < end; v++) batch_push(w->batch, &offset[filled + v], &constant.x, &constant.y, 0);
+            for (size_t v = done; v < end; v++)
+                batch_push(w->batch, &offset[filled + v], &constant.x, &constant.y, 0);
             if (!batch_finish_var(w->batch)) return false;
         }
         add_affine(&step, &step, &step);
     }
-    for (size_t v = 0; v < vectors; v++) lanes_store_affine(w->offset + LANES * v, &offset[v], LANES);
+    for (size_t v = 0; v < vectors; v++)
+        lanes_store_affine(w->offset + LANES * v, &offset[v], LANES);
     return true;
 }
 
@@ -73,8 +75,9 @@ static bool add_vectors(msm_work *w, point_lanes *a, const point_lanes *b)
 }
 
 /*
- * Adding neighbours at strides 1, 2, 4, … leaves in place, at vector (2i+1)·2^l, the sum of 2^l vectors whose index has bit l set; adding
- * those over i gives bit l, at vector 2^l.  Vector 0 holds the sum of all.  Every lane by itself.
+ * Adding neighbours at strides 1, 2, 4, … leaves in place, at vector (2i+1)·2^l, the sum of 2^l
+ * vectors whose index has bit l set; adding those over i gives bit l, at vector 2^l.  Vector 0
+ * holds the sum of all.  Every lane by itself.
  */
 static bool sum_vectors(msm_work *w, size_t first, size_t count)
 {
@@ -105,15 +108,17 @@ static bool sum_vectors(msm_work *w, size_t first, size_t count)
 }
 
 /*
- * The rest is few points: a window's vectors 0 and 2^l come out of their lanes and are added up by the portable batches.  The lane is the three
- * highest bits of j, so vector 0 is cut into bits once more.
+ * The rest is few points: a window's vectors 0 and 2^l come out of their lanes and are added up by
+ * the portable batches.  The lane is the three highest bits of j, so vector 0 is cut into bits once
+ * more.
  */
 bool avx512ifma_msm_reduce(msm_work *w, size_t first, size_t count)
 {
     load_buckets(w, first, count);
     if (!sum_vectors(w, first, count)) return false;
     batch_queue *queue = (batch_queue *)(void *)w->batch;
-    affine *slot = w->bucket; /* a window has at least as many buckets as lanes to take out: the first come first */
+    affine *slot = w->bucket; /* a window has at least as many buckets as lanes to take out: the
+                                 first come first */
     size_t used = 0, start[WINDOWS_MAX];
     for (size_t i = first; i < first + count; i++) {
         const msm_window *window = &w->plan.window[i];
@@ -141,7 +146,8 @@ bool avx512ifma_msm_reduce(msm_work *w, size_t first, size_t count)
         affine *bit = w->bit + (first + i) * WINDOW_BITS_MAX;
         const affine *from = slot + start[i];
         *bit++ = from[0];
-        for (size_t l = 1, v = 1; v < w->plan.window[first + i].buckets / LANES; l++, v *= 2) *bit++ = from[LANES * l];
+        for (size_t l = 1, v = 1; v < w->plan.window[first + i].buckets / LANES; l++, v *= 2)
+            *bit++ = from[LANES * l];
         for (size_t k = 1; k < LANES; k *= 2) *bit++ = from[k];
     }
     return true;

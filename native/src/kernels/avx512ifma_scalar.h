@@ -1,11 +1,13 @@
 /*
  * Scalars in eight lanes: integers mod n, five limbs of 52 bits, one independent scalar a lane.
  *
- * In memory a scalar keeps the form of scalar.h, a·2^256 mod n.  Here the reduction divides by 2^260: the product of two such
- * forms comes out 2^4 too small, so one operand is loaded times sixteen (lanes_load_scalars_16).  The names of avx512ifma_field.h
- * hold: a factor is carried, with limb 4 below 2^52; the multiplier reads the low 52 bits of a limb.
+ * In memory a scalar keeps the form of scalar.h, a·2^256 mod n.  Here the reduction divides by
+ * 2^260: the product of two such forms comes out 2^4 too small, so one operand is loaded times
+ * sixteen (lanes_load_scalars_16).  The names of avx512ifma_field.h hold: a factor is carried, with
+ * limb 4 below 2^52; the multiplier reads the low 52 bits of a limb.
  *
- * A lane_sum adds up products without reducing them.  A column gains less than 10·2^52 a product, so 256 products leave it below 2^64.
+ * A lane_sum adds up products without reducing them.  A column gains less than 10·2^52 a product,
+ * so 256 products leave it below 2^64.
  */
 #ifndef ASSAY_AVX512IFMA_SCALAR_H
 #define ASSAY_AVX512IFMA_SCALAR_H
@@ -45,18 +47,20 @@ static inline void lane_sum_mul(lane_sum *s, const lanes *a, const lanes *b)
     HI(s->c5, a4, b0), HI(s->c6, a4, b1), HI(s->c7, a4, b2), HI(s->c8, a4, b3), HI(s->c9, a4, b4);
 }
 
-#define ORDER_LIMBS 0x25E8CD0364141u, 0xE6AF48A03BBFDu, 0xFFFFFFEBAAEDCu, 0xFFFFFFFFFFFFFu, 0xFFFFFFFFFFFFu
+#define ORDER_LIMBS                                                                                \
+    0x25E8CD0364141u, 0xE6AF48A03BBFDu, 0xFFFFFFEBAAEDCu, 0xFFFFFFFFFFFFFu, 0xFFFFFFFFFFFFu
 #define ORDER_INVERSE_52 0xDFF665588B13Fu /* -1/n mod 2^52 */
 #define ORDER_C_0 0xDA1732FC9BEBFu        /* 2^256 - n */
 #define ORDER_C_1 0x1950B75FC4402u
 #define ORDER_C_2 0x1455123u
 
 /* One step of Montgomery's reduction: c0 becomes a multiple of 2^52 and goes over to c1. */
-static inline void lane_sum_step(__m512i c0, __m512i *c1, __m512i *c2, __m512i *c3, __m512i *c4, __m512i *c5)
+static inline void lane_sum_step(__m512i c0, __m512i *c1, __m512i *c2, __m512i *c3, __m512i *c4,
+                                 __m512i *c5)
 {
     static const uint64_t n[5] = {ORDER_LIMBS};
-    const __m512i n0 = lane_all(n[0]), n1 = lane_all(n[1]), n2 = lane_all(n[2]), n3 = lane_all(n[3]),
-                  n4 = lane_all(n[4]);
+    const __m512i n0 = lane_all(n[0]), n1 = lane_all(n[1]), n2 = lane_all(n[2]),
+                  n3 = lane_all(n[3]), n4 = lane_all(n[4]);
     const __m512i m = _mm512_madd52lo_epu64(_mm512_setzero_si512(), c0, lane_all(ORDER_INVERSE_52));
     LO(c0, m, n0);
     HI(*c1, m, n0);
@@ -106,8 +110,9 @@ static inline lanes lanes_scalar_sub(const lanes *a, const lanes *b)
 }
 
 /*
- * Below n, from loose limbs: first q·2^256 = q·c for what limb 4 has above 48 bits, q < 2^13, which leaves less than
- * 2^256 + 2^143; then n is subtracted exactly if adding c = 2^256 - n reaches 2^256.
+ * Below n, from loose limbs: first q·2^256 = q·c for what limb 4 has above 48 bits, q < 2^13, which
+ * leaves less than 2^256 + 2^143; then n is subtracted exactly if adding c = 2^256 - n reaches
+ * 2^256.
  */
 static inline lanes lanes_scalar_normalise(lanes a)
 {
@@ -136,9 +141,12 @@ static inline lanes lanes_from_words_16(const __m512i w[4])
     const __m512i mask = lane_all(FIELD_MASK);
     return (lanes){
         _mm512_and_si512(_mm512_slli_epi64(w[0], 4), mask),
-        _mm512_and_si512(_mm512_or_si512(_mm512_srli_epi64(w[0], 48), _mm512_slli_epi64(w[1], 16)), mask),
-        _mm512_and_si512(_mm512_or_si512(_mm512_srli_epi64(w[1], 36), _mm512_slli_epi64(w[2], 28)), mask),
-        _mm512_and_si512(_mm512_or_si512(_mm512_srli_epi64(w[2], 24), _mm512_slli_epi64(w[3], 40)), mask),
+        _mm512_and_si512(_mm512_or_si512(_mm512_srli_epi64(w[0], 48), _mm512_slli_epi64(w[1], 16)),
+                         mask),
+        _mm512_and_si512(_mm512_or_si512(_mm512_srli_epi64(w[1], 36), _mm512_slli_epi64(w[2], 28)),
+                         mask),
+        _mm512_and_si512(_mm512_or_si512(_mm512_srli_epi64(w[2], 24), _mm512_slli_epi64(w[3], 40)),
+                         mask),
         _mm512_srli_epi64(w[3], 12),
     };
 }
@@ -148,10 +156,12 @@ static inline void lanes_load_scalar_words(__m512i w[4], const scalar a[LANES])
 {
     const __m512i low = _mm512_setr_epi64(0, 4, 8, 12, 1, 5, 9, 13),
                   high = _mm512_setr_epi64(2, 6, 10, 14, 3, 7, 11, 15);
-    const __m512i z0 = _mm512_loadu_si512(a), z1 = _mm512_loadu_si512(a + 2), z2 = _mm512_loadu_si512(a + 4),
-                  z3 = _mm512_loadu_si512(a + 6);
-    const __m512i p = _mm512_permutex2var_epi64(z0, low, z1), q = _mm512_permutex2var_epi64(z2, low, z3);
-    const __m512i r = _mm512_permutex2var_epi64(z0, high, z1), s = _mm512_permutex2var_epi64(z2, high, z3);
+    const __m512i z0 = _mm512_loadu_si512(a), z1 = _mm512_loadu_si512(a + 2),
+                  z2 = _mm512_loadu_si512(a + 4), z3 = _mm512_loadu_si512(a + 6);
+    const __m512i p = _mm512_permutex2var_epi64(z0, low, z1),
+                  q = _mm512_permutex2var_epi64(z2, low, z3);
+    const __m512i r = _mm512_permutex2var_epi64(z0, high, z1),
+                  s = _mm512_permutex2var_epi64(z2, high, z3);
     w[0] = _mm512_shuffle_i64x2(p, q, 0x44);
     w[1] = _mm512_shuffle_i64x2(p, q, 0xEE);
     w[2] = _mm512_shuffle_i64x2(r, s, 0x44);
@@ -179,8 +189,10 @@ static inline void lanes_store_scalars(scalar out[LANES], const lanes *a)
                   second = _mm512_setr_epi64(2, 6, 10, 14, 3, 7, 11, 15);
     __m512i w[4];
     lanes_to_words(w, a);
-    const __m512i p = _mm512_shuffle_i64x2(w[0], w[1], 0x44), q = _mm512_shuffle_i64x2(w[2], w[3], 0x44);
-    const __m512i r = _mm512_shuffle_i64x2(w[0], w[1], 0xEE), s = _mm512_shuffle_i64x2(w[2], w[3], 0xEE);
+    const __m512i p = _mm512_shuffle_i64x2(w[0], w[1], 0x44),
+                  q = _mm512_shuffle_i64x2(w[2], w[3], 0x44);
+    const __m512i r = _mm512_shuffle_i64x2(w[0], w[1], 0xEE),
+                  s = _mm512_shuffle_i64x2(w[2], w[3], 0xEE);
     _mm512_storeu_si512(out, _mm512_permutex2var_epi64(p, first, q));
     _mm512_storeu_si512(out + 2, _mm512_permutex2var_epi64(p, second, q));
     _mm512_storeu_si512(out + 4, _mm512_permutex2var_epi64(r, first, s));
@@ -190,7 +202,8 @@ static inline void lanes_store_scalars(scalar out[LANES], const lanes *a)
 /* Eight times the same scalar, times sixteen. */
 static inline lanes lanes_broadcast_16(const scalar *a)
 {
-    const __m512i w[4] = {lane_all(a->limb[0]), lane_all(a->limb[1]), lane_all(a->limb[2]), lane_all(a->limb[3])};
+    const __m512i w[4] = {lane_all(a->limb[0]), lane_all(a->limb[1]), lane_all(a->limb[2]),
+                          lane_all(a->limb[3])};
     return lanes_from_words_16(w);
 }
 

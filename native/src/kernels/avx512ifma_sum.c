@@ -30,18 +30,21 @@ static __mmask8 idle_lanes(size_t vector, size_t n)
 static bool add_block(lane_batch *batch, point_lanes *sum, const point_lanes *addend, size_t n)
 {
     batch_start(batch);
-    for (size_t v = 0; LANES * v < n; v++) batch_push(batch, &sum[v], &addend[v].x, &addend[v].y, idle_lanes(v, n));
+    for (size_t v = 0; LANES * v < n; v++)
+        batch_push(batch, &sum[v], &addend[v].x, &addend[v].y, idle_lanes(v, n));
     return batch_finish_var(batch);
 }
 
 /* n >= FEW_POINTS. */
-static bool sum_points(affine *out, const affine *points, size_t n, lane_batch *batch, point_lanes *sum)
+static bool sum_points(affine *out, const affine *points, size_t n, lane_batch *batch,
+                       point_lanes *sum)
 {
     size_t left = n < BLOCK ? n : BLOCK;
     if (!load_block(sum, points, left)) return false;
     for (size_t done = BLOCK; done < n; done += BLOCK) {
         const size_t block = n - done < BLOCK ? n - done : BLOCK;
-        if (!load_block(sum + VECTORS, points + done, block) || !add_block(batch, sum, sum + VECTORS, block))
+        if (!load_block(sum + VECTORS, points + done, block) ||
+            !add_block(batch, sum, sum + VECTORS, block))
             return false;
     }
     while (left > LANES) {
@@ -59,7 +62,8 @@ static bool sum_points(affine *out, const affine *points, size_t n, lane_batch *
 
 size_t avx512ifma_sum_scratch_size(size_t n)
 {
-    const size_t own = ARENA_SIZE(sizeof(lane_batch)) + ARENA_SIZE(2 * VECTORS * sizeof(point_lanes)),
+    const size_t own =
+                     ARENA_SIZE(sizeof(lane_batch)) + ARENA_SIZE(2 * VECTORS * sizeof(point_lanes)),
                  exact = points_sum_scratch_size(n);
     return own > exact ? own : exact;
 }
@@ -69,5 +73,6 @@ void avx512ifma_sum(affine *out, const affine *points, size_t n, void *scratch)
     uint8_t *next = scratch;
     lane_batch *batch = arena_take(&next, sizeof *batch);
     point_lanes *sum = arena_take(&next, 2 * VECTORS * sizeof *sum);
-    if (n < FEW_POINTS || !sum_points(out, points, n, batch, sum)) points_sum_var(out, points, n, scratch);
+    if (n < FEW_POINTS || !sum_points(out, points, n, batch, sum))
+        points_sum_var(out, points, n, scratch);
 }

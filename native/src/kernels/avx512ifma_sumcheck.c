@@ -1,6 +1,6 @@
 /*
- * The inner loops of the prover's sum-check, eight scalars at a time; kernel.h has what each does.  Counts that are no multiple of
- * eight are left to the portable kernel: they are the small ones.
+ * The inner loops of the prover's sum-check, eight scalars at a time; kernel.h has what each does.
+ * Counts that are no multiple of eight are left to the portable kernel: they are the small ones.
  */
 #include "kernels/avx512ifma_scalar.h"
 
@@ -22,7 +22,8 @@ static void take_sum(scalar_sum *acc, lane_sum *s)
     _mm512_storeu_si512(column[7], s->c7);
     _mm512_storeu_si512(column[8], s->c8);
     _mm512_storeu_si512(column[9], s->c9);
-    /* Column i has weight 2^(52 i).  Eight lanes are below 2^67, shifted below 2^123: cut in two, but for the top. */
+    /* Column i has weight 2^(52 i).  Eight lanes are below 2^67, shifted below 2^123: cut in two,
+     * but for the top. */
     for (unsigned i = 0; i < 10; i++) {
         uint128 total = 0;
         for (int k = 0; k < LANES; k++) total += column[i][k];
@@ -45,8 +46,8 @@ static inline void load_pairs(__m512i w[8], const scalar *const pair[LANES])
     lanes_transpose(w);
 }
 
-void avx512ifma_sum_pairs(scalar sums[3], const scalar *pairs, size_t stride, const scalar *e, const scalar *w,
-                          size_t n)
+void avx512ifma_sum_pairs(scalar sums[3], const scalar *pairs, size_t stride, const scalar *e,
+                          const scalar *w, size_t n)
 {
     if (n % LANES != 0) {
         KERNEL_PORTABLE.sum_pairs(sums, pairs, stride, e, w, n);
@@ -61,7 +62,8 @@ void avx512ifma_sum_pairs(scalar sums[3], const scalar *pairs, size_t stride, co
         for (size_t i = 0; i < LANES; i++) pair[i] = pairs + 2 * stride * (k + i);
         load_pairs(word, pair);
         const lanes a = lanes_from_words(word[0], word[1], word[2], word[3]),
-                    b = lanes_from_words(word[4], word[5], word[6], word[7]), a16 = lanes_from_words_16(word);
+                    b = lanes_from_words(word[4], word[5], word[6], word[7]),
+                    a16 = lanes_from_words_16(word);
         lanes_load_scalar_words(weight, e + k);
         const lanes e1 = lanes_from_words(weight[0], weight[1], weight[2], weight[3]),
                     e16 = lanes_from_words_16(weight);
@@ -82,8 +84,8 @@ void avx512ifma_sum_pairs(scalar sums[3], const scalar *pairs, size_t stride, co
     for (int i = 0; i < 3; i++) scalar_sum_reduce(&sums[i], &total[i]);
 }
 
-void avx512ifma_sum_byte_pairs(scalar *sum, const scalar *form, const uint64_t *values, unsigned shift, const scalar *e,
-                               size_t n)
+void avx512ifma_sum_byte_pairs(scalar *sum, const scalar *form, const uint64_t *values,
+                               unsigned shift, const scalar *e, size_t n)
 {
     if (n % LANES != 0) {
         KERNEL_PORTABLE.sum_byte_pairs(sum, form, values, shift, e, n);
@@ -96,13 +98,16 @@ void avx512ifma_sum_byte_pairs(scalar *sum, const scalar *form, const uint64_t *
         __m512i word[8];
         for (size_t i = 0; i < LANES; i++) {
             const uint64_t pair = values[k + i] >> shift;
-            const __m256i low = _mm256_loadu_si256((const __m256i *)(const void *)&form[pair & 255]);
-            const __m256i high = _mm256_loadu_si256((const __m256i *)(const void *)&form[pair >> 8 & 255]);
+            const __m256i low =
+                _mm256_loadu_si256((const __m256i *)(const void *)&form[pair & 255]);
+            const __m256i high =
+                _mm256_loadu_si256((const __m256i *)(const void *)&form[pair >> 8 & 255]);
             word[i] = _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
         }
         lanes_transpose(word);
         const lanes a = lanes_from_words(word[0], word[1], word[2], word[3]),
-                    b = lanes_from_words(word[4], word[5], word[6], word[7]), e16 = lanes_load_scalars_16(e + k);
+                    b = lanes_from_words(word[4], word[5], word[6], word[7]),
+                    e16 = lanes_load_scalars_16(e + k);
         lanes t = lanes_scalar_sub(&b, &a);
         t = lanes_scalar_mul(&t, &t);
         lane_sum_mul(&s, &e16, &t);
@@ -121,7 +126,8 @@ void avx512ifma_inner(scalar *sum, const scalar *a, size_t stride, const words *
     lane_sum s = lane_sum_zero();
     scalar_sum_zero(&total);
     for (size_t k = 0; k < n; k += LANES) {
-        const lanes x = lanes_load_scalars(a + k), y = lanes_load_scalars((const scalar *)(const void *)(b + k));
+        const lanes x = lanes_load_scalars(a + k),
+                    y = lanes_load_scalars((const scalar *)(const void *)(b + k));
         lane_sum_mul(&s, &x, &y);
         if ((k / LANES + 1) % LANE_SUM_TERMS == 0 || k + LANES == n) take_sum(&total, &s);
     }
@@ -153,7 +159,8 @@ void avx512ifma_fold_pairs(scalar *out, const scalar *in, const scalar *x, size_
     }
 }
 
-void avx512ifma_expand(scalar *out, const scalar *in, const scalar *at0, const scalar *at1, size_t n)
+void avx512ifma_expand(scalar *out, const scalar *in, const scalar *at0, const scalar *at1,
+                       size_t n)
 {
     if (n % LANES != 0) {
         KERNEL_PORTABLE.expand(out, in, at0, at1, n);
@@ -177,8 +184,10 @@ void avx512ifma_expand(scalar *out, const scalar *in, const scalar *at0, const s
 static inline __m512i spread(const scalar *a)
 {
     const __m512i w = _mm512_castsi256_si512(_mm256_loadu_si256((const __m256i *)(const void *)a));
-    const __m512i low = _mm512_maskz_permutexvar_epi64(0x1F, _mm512_setr_epi64(0, 0, 1, 2, 3, 0, 0, 0), w);
-    const __m512i high = _mm512_maskz_permutexvar_epi64(0x0E, _mm512_setr_epi64(0, 1, 2, 3, 0, 0, 0, 0), w);
+    const __m512i low =
+        _mm512_maskz_permutexvar_epi64(0x1F, _mm512_setr_epi64(0, 0, 1, 2, 3, 0, 0, 0), w);
+    const __m512i high =
+        _mm512_maskz_permutexvar_epi64(0x0E, _mm512_setr_epi64(0, 1, 2, 3, 0, 0, 0, 0), w);
     const __m512i down = _mm512_srlv_epi64(low, _mm512_setr_epi64(0, 52, 40, 28, 16, 0, 0, 0));
     const __m512i up = _mm512_sllv_epi64(high, _mm512_setr_epi64(0, 12, 24, 36, 0, 0, 0, 0));
     return _mm512_and_si512(_mm512_or_si512(down, up), lane_all(FIELD_MASK));
@@ -195,8 +204,8 @@ static inline lanes gather_spread(const __m512i sums[LANES])
 
 _Static_assert(sizeof(__m512i) * 256 <= BUCKET_BYTES, "a bucket is a vector");
 
-void avx512ifma_gather_bytes(scalar bytes[2][256], const uint64_t *values, const scalar *weights, size_t n,
-                             const scalar position[4], void *buckets)
+void avx512ifma_gather_bytes(scalar bytes[2][256], const uint64_t *values, const scalar *weights,
+                             size_t n, const scalar position[4], void *buckets)
 {
     __m512i *bucket = buckets;
     memset(bytes, 0, 2 * sizeof *bytes);
@@ -208,7 +217,8 @@ void avx512ifma_gather_bytes(scalar bytes[2][256], const uint64_t *values, const
         }
         const lanes factor = lanes_broadcast_16(&position[q / 2]);
         for (size_t i = 0; i < 256; i += LANES) {
-            lanes t = lanes_scalar_normalise(gather_spread(bucket + i)), u = lanes_load_scalars(&bytes[q % 2][i]);
+            lanes t = lanes_scalar_normalise(gather_spread(bucket + i)),
+                  u = lanes_load_scalars(&bytes[q % 2][i]);
             t = lanes_scalar_mul(&factor, &t);
             t = lanes_scalar_normalise(lanes_plus(&t, &u));
             lanes_store_scalars(&bytes[q % 2][i], &t);
@@ -216,8 +226,8 @@ void avx512ifma_gather_bytes(scalar bytes[2][256], const uint64_t *values, const
     }
 }
 
-void avx512ifma_fold_rows(scalar *z, const uint8_t *rows, size_t row_bytes, const scalar *weights, size_t n,
-                          void *buckets)
+void avx512ifma_fold_rows(scalar *z, const uint8_t *rows, size_t row_bytes, const scalar *weights,
+                          size_t n, void *buckets)
 {
     __m512i *bucket = buckets, column[LANES];
     for (size_t g = 0; g < row_bytes; g++) {

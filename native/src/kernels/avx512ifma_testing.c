@@ -10,7 +10,8 @@ static lanes load(const uint64_t *a)
                    _mm512_loadu_si512(a + 24), _mm512_loadu_si512(a + 32)};
 }
 
-int avx512ifma_test_lanes(uint64_t *r, uint32_t operation, const uint64_t *a, const uint64_t *b, const uint64_t *c)
+int avx512ifma_test_lanes(uint64_t *r, uint32_t operation, const uint64_t *a, const uint64_t *b,
+                          const uint64_t *c)
 {
     const lanes x = load(a), y = load(b), z = load(c);
     lanes t;

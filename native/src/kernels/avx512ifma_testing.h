@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
-int avx512ifma_test_lanes(uint64_t *r, uint32_t operation, const uint64_t *a, const uint64_t *b, const uint64_t *c);
+int avx512ifma_test_lanes(uint64_t *r, uint32_t operation, const uint64_t *a, const uint64_t *b,
+                          const uint64_t *c);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Chooses the kernel and SHA-256 once: assay_init().  The choice depends on the machine and on $ASSAY_KERNEL alone, so
- * threads that race here store the same pointers.
+ * Chooses the kernel and SHA-256 once: assay_init().  The choice depends on the machine and on
+ * $ASSAY_KERNEL alone, so threads that race here store the same pointers.
  */
 #include "assay.h"
 #include "kernels/kernel.h"
@@ -12,7 +12,8 @@
 #ifdef __x86_64__
 #include <cpuid.h>
 
-/* Leaf 7: SHA is bit 29 of EBX; leaf 1: SSSE3 and SSE4.1 are bits 9 and 19 of ECX.  They use no state beyond SSE's. */
+/* Leaf 7: SHA is bit 29 of EBX; leaf 1: SSSE3 and SSE4.1 are bits 9 and 19 of ECX.  They use no
+ * state beyond SSE's. */
 static int has_sha_instructions(void)
 {
     unsigned a, b, c, d;
@@ -22,8 +23,8 @@ static int has_sha_instructions(void)
 #endif
 
 #ifdef ASSAY_AVX512IFMA
-/* Leaf 7: F, DQ, IFMA, BW, VL are bits 16, 17, 21, 30, 31 of EBX.  The system saves vectors and masks: leaf 1 has OSXSAVE, bit 27 of
- * ECX, and register XCR0 the bits 1, 2, 5, 6, 7. */
+/* Leaf 7: F, DQ, IFMA, BW, VL are bits 16, 17, 21, 30, 31 of EBX.  The system saves vectors and
+ * masks: leaf 1 has OSXSAVE, bit 27 of ECX, and register XCR0 the bits 1, 2, 5, 6, 7. */
 static int has_avx512ifma(void)
 {
     const unsigned needed = 1u << 16 | 1u << 17 | 1u << 21 | 1u << 30 | 1u << 31, saved = 0xE6;
@@ -56,11 +57,13 @@ int assay_init(void)
 #endif
     const char *name = getenv("ASSAY_KERNEL");
     for (size_t i = 0; found == NULL && i < sizeof kernels / sizeof *kernels; i++)
-        if (kernels[i] != NULL && (name == NULL || strcmp(name, kernels[i]->name) == 0)) found = kernels[i];
+        if (kernels[i] != NULL && (name == NULL || strcmp(name, kernels[i]->name) == 0))
+            found = kernels[i];
     if (found == NULL) return ASSAY_BAD_KERNEL;
     atomic_store_explicit(&chosen_kernel, found, memory_order_release);
 #ifdef __x86_64__
-    if (has_sha_instructions()) atomic_store_explicit(&chosen_sha256_blocks, sha256_blocks_shani, memory_order_release);
+    if (has_sha_instructions())
+        atomic_store_explicit(&chosen_sha256_blocks, sha256_blocks_shani, memory_order_release);
 #endif
     return ASSAY_OK;
 }

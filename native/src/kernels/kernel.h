@@ -2,9 +2,10 @@
  * The function table: what a second kernel replaces.  Chosen once, by assay_init() in dispatch.c;
  * nothing else of the core has mutable global state.
  *
- * All functions are variable-time and exact (group.h).  `scratch` is memory aligned to 64 bytes, of the size that the
- * kernel's matching *_scratch_size gives for the same n or a larger one: no size decreases with n.  It holds nothing
- * between calls.  Outputs are affine, infinity possible.  A kernel's outputs are those of every other kernel.
+ * All functions are variable-time and exact (group.h).  `scratch` is memory aligned to 64 bytes, of
+ * the size that the kernel's matching *_scratch_size gives for the same n or a larger one: no size
+ * decreases with n.  It holds nothing between calls.  Outputs are affine, infinity possible.  A
+ * kernel's outputs are those of every other kernel.
  */
 #ifndef ASSAY_KERNEL_H
 #define ASSAY_KERNEL_H
@@ -21,21 +22,24 @@ typedef struct {
     /* Scratch of commit, commit_rows, combine and decompress for n items. */
     size_t (*scratch_size)(size_t n);
 
-    /* out[i] = v_i·V + r_i·B.  v_i has value_words (1, 2 or 4) little-endian words, at values + i·value_words. */
-    void (*commit)(affine *out, const uint64_t *values, size_t value_words, const words *blindings, size_t n,
-                   const tables *t, void *scratch);
+    /* out[i] = v_i·V + r_i·B.  v_i has value_words (1, 2 or 4) little-endian words, at values +
+     * i·value_words. */
+    void (*commit)(affine *out, const uint64_t *values, size_t value_words, const words *blindings,
+                   size_t n, const tables *t, void *scratch);
 
-    /* out[a] = Σ_j bit_j(row a)·Q_j + s_a·B; blindings NULL: without the last term.  A row is row_bytes bytes,
-     * bit j of it being bit j mod 8 of byte j / 8; 8·row_bytes <= Q_COUNT. */
-    void (*commit_rows)(affine *out, const uint8_t *rows, size_t row_bytes, const words *blindings, size_t n,
-                        const tables *t, void *scratch);
+    /* out[a] = Σ_j bit_j(row a)·Q_j + s_a·B; blindings NULL: without the last term.  A row is
+     * row_bytes bytes, bit j of it being bit j mod 8 of byte j / 8; 8·row_bytes <= Q_COUNT. */
+    void (*commit_rows)(affine *out, const uint8_t *rows, size_t row_bytes, const words *blindings,
+                        size_t n, const tables *t, void *scratch);
 
     /* out[i] = Σ_j z[n·i + j]·Q_j, i < count, j < n <= Q_COUNT.  Scratch: scratch_size(256). */
-    void (*combine)(affine *out, const words *z, size_t n, size_t count, const tables *t, void *scratch);
+    void (*combine)(affine *out, const words *z, size_t n, size_t count, const tables *t,
+                    void *scratch);
 
     /* msm.h. */
     size_t (*msm_scratch_size)(size_t n, unsigned bits);
-    void (*msm)(affine *out, const words *scalars, const affine *points, size_t n, unsigned bits, void *scratch);
+    void (*msm)(affine *out, const words *scalars, const affine *points, size_t n, unsigned bits,
+                void *scratch);
     size_t (*sum_scratch_size)(size_t n);
     void (*sum)(affine *out, const affine *points, size_t n, void *scratch);
 
@@ -48,13 +52,15 @@ typedef struct {
     /* The encodings of n points, `stride` bytes apart; infinity gives 33 zero bytes. */
     void (*compress)(uint8_t *bytes, size_t stride, const affine *a, size_t n);
 
-    /* The sum-check's loops, sumcheck.h.  sums = Σ e[k]·(a² - a), Σ e[k]·(b - a)², Σ w[k]·a over k < n, where a and b are
-     * pairs[2·stride·k] and the next. */
-    void (*sum_pairs)(scalar sums[3], const scalar *pairs, size_t stride, const scalar *e, const scalar *w, size_t n);
+    /* The sum-check's loops, sumcheck.h.  sums = Σ e[k]·(a² - a), Σ e[k]·(b - a)², Σ w[k]·a over k
+     * < n, where a and b are pairs[2·stride·k] and the next. */
+    void (*sum_pairs)(scalar sums[3], const scalar *pairs, size_t stride, const scalar *e,
+                      const scalar *w, size_t n);
 
-    /* sum = Σ e[k]·(form[h] - form[l])², k < n, h and l being the high and low byte of the 16 bits at `shift` of values[k]. */
-    void (*sum_byte_pairs)(scalar *sum, const scalar *form, const uint64_t *values, unsigned shift, const scalar *e,
-                           size_t n);
+    /* sum = Σ e[k]·(form[h] - form[l])², k < n, h and l being the high and low byte of the 16 bits
+     * at `shift` of values[k]. */
+    void (*sum_byte_pairs)(scalar *sum, const scalar *form, const uint64_t *values, unsigned shift,
+                           const scalar *e, size_t n);
 
     /* sum = Σ a[stride·i]·b[i], i < n. */
     void (*inner)(scalar *sum, const scalar *a, size_t stride, const words *b, size_t n);
@@ -65,13 +71,15 @@ typedef struct {
     /* out[2i] = at0·in[i] and out[2i + 1] = at1·in[i], i < n; out may be in. */
     void (*expand)(scalar *out, const scalar *in, const scalar *at0, const scalar *at1, size_t n);
 
-    /* bytes[q mod 2][i] = Σ position[q / 2]·weights[y] over the q < 8 and y < n <= 2^11 for which byte q of values[y] is i.
-     * `buckets`: BUCKET_BYTES bytes, aligned to 64. */
-    void (*gather_bytes)(scalar bytes[2][256], const uint64_t *values, const scalar *weights, size_t n,
-                         const scalar position[4], void *buckets);
+    /* bytes[q mod 2][i] = Σ position[q / 2]·weights[y] over the q < 8 and y < n <= 2^11 for which
+     * byte q of values[y] is i. `buckets`: BUCKET_BYTES bytes, aligned to 64. */
+    void (*gather_bytes)(scalar bytes[2][256], const uint64_t *values, const scalar *weights,
+                         size_t n, const scalar position[4], void *buckets);
 
-    /* z[j] = Σ weights[a] over the rows a < n <= 2^11 that have bit j, j < 8·row_bytes; rows as for commit_rows. */
-    void (*fold_rows)(scalar *z, const uint8_t *rows, size_t row_bytes, const scalar *weights, size_t n, void *buckets);
+    /* z[j] = Σ weights[a] over the rows a < n <= 2^11 that have bit j, j < 8·row_bytes; rows as for
+     * commit_rows. */
+    void (*fold_rows)(scalar *z, const uint8_t *rows, size_t row_bytes, const scalar *weights,
+                      size_t n, void *buckets);
 } assay_kernel;
 
 extern const assay_kernel KERNEL_PORTABLE;
@@ -83,7 +91,8 @@ extern const assay_kernel KERNEL_AVX512IFMA;
 const assay_kernel *kernel(void);
 sha256_blocks_function *sha256_blocks(void);
 
-/* Takes the next `size` bytes of a scratch, aligned to 64 bytes; ARENA_SIZE(size) of them in its size. */
+/* Takes the next `size` bytes of a scratch, aligned to 64 bytes; ARENA_SIZE(size) of them in its
+ * size. */
 #define ARENA_SIZE(size) (((size) + 63) / 64 * 64)
 static inline void *arena_take(uint8_t **next, size_t size)
 {

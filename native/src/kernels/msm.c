@@ -1,15 +1,18 @@
 /*
- * Multi-scalar multiplication by buckets (Pippenger) on batches of affine additions.  msm.h has the contract.
+ * Multi-scalar multiplication by buckets (Pippenger) on batches of affine additions.  msm.h has the
+ * contract.
  *
- * 1. Digits.  k + Σ_i 2^(c-1)·2^(ci), i < W - 1, is cut into W c-bit digits; all but the top one less 2^(c-1) are the signed
- *    digits of k, in [-2^(c-1), 2^(c-1)).  W = ⌊bits/c⌋ + 1, so k < 2^(cW-1), the sum is below 2^(cW-1) + 2^(c(W-1)), and
- *    the top digit is in [0, 2^(c-1)].
- * 2. Sort.  The (point, sign) entries of a group of windows are sorted by (window, |digit|), that is by bucket, by counting.
- * 3. Buckets.  Entries are copied to slots in that order, a chunk at a time, and each bucket's are added up
- *    in pairs: all buckets of a chunk share inversions.  A bucket cut by the end of a chunk goes on in the next.
- * 4. Bits.  Bucket j of a window has weight j + 1.  Adding neighbours at strides 1, 2, 4, … leaves in place, at (2i+1)·2^l, the sum of
- *    2^l buckets whose j has bit l set; adding those over i gives o_l = Σ_{bit l of j} B_j, and slot 0 holds ΣB_j.  So
- *    Σ (j+1)·B_j = slot_0 + Σ_l 2^l·o_l.
+ * 1. Digits.  k + Σ_i 2^(c-1)·2^(ci), i < W - 1, is cut into W c-bit digits; all but the top one
+ * less 2^(c-1) are the signed digits of k, in [-2^(c-1), 2^(c-1)).  W = ⌊bits/c⌋ + 1, so k <
+ * 2^(cW-1), the sum is below 2^(cW-1) + 2^(c(W-1)), and the top digit is in [0, 2^(c-1)].
+ * 2. Sort.  The (point, sign) entries of a group of windows are sorted by (window, |digit|), that
+ * is by bucket, by counting.
+ * 3. Buckets.  Entries are copied to slots in that order, a chunk at a time, and each bucket's are
+ * added up in pairs: all buckets of a chunk share inversions.  A bucket cut by the end of a chunk
+ * goes on in the next.
+ * 4. Bits.  Bucket j of a window has weight j + 1.  Adding neighbours at strides 1, 2, 4, … leaves
+ * in place, at (2i+1)·2^l, the sum of 2^l buckets whose j has bit l set; adding those over i gives
+ * o_l = Σ_{bit l of j} B_j, and slot 0 holds ΣB_j.  So Σ (j+1)·B_j = slot_0 + Σ_l 2^l·o_l.
  * 5. Horner's rule over all bits of all windows: one doubling a bit.
  *
  * A few points take Straus's way instead: signed 4-bit digits, a table of eight multiples a point.
@@ -25,9 +28,10 @@
 #define STRAUS_TABLE 8
 #define WINDOW_MIN 3
 #define WINDOW_MAX 16
-#define GROUP_ENTRIES 65536                    /* sorted together, unless one window has more */
-#define GROUP_BUCKETS (1u << (WINDOW_MAX - 1)) /* what one window has at the most, and a group too */
-#define CHUNK 4096                             /* slots: with the queue, half of a second-level cache */
+#define GROUP_ENTRIES 65536 /* sorted together, unless one window has more */
+#define GROUP_BUCKETS                                                                              \
+    (1u << (WINDOW_MAX - 1)) /* what one window has at the most, and a group too */
+#define CHUNK 4096           /* slots: with the queue, half of a second-level cache */
 #define PREFETCH 8
 
 typedef struct {
@@ -70,12 +74,14 @@ static msm_plan make_plan(size_t n, unsigned bits)
     return best;
 }
 
-/* Of the most that the plan of any number of points up to n takes, so that it does not decrease with n. */
+/* Of the most that the plan of any number of points up to n takes, so that it does not decrease
+ * with n. */
 static size_t pippenger_scratch_size(size_t n, unsigned bits)
 {
     const size_t buckets = GROUP_BUCKETS, entries = n > GROUP_ENTRIES ? n : GROUP_ENTRIES;
-    return ARENA_SIZE(sizeof(batch_queue)) + ARENA_SIZE(CHUNK * sizeof(affine)) + ARENA_SIZE(CHUNK * sizeof(segment)) +
-           ARENA_SIZE(buckets * sizeof(affine)) + ARENA_SIZE((bits + WINDOW_MAX) * sizeof(affine)) +
+    return ARENA_SIZE(sizeof(batch_queue)) + ARENA_SIZE(CHUNK * sizeof(affine)) +
+           ARENA_SIZE(CHUNK * sizeof(segment)) + ARENA_SIZE(buckets * sizeof(affine)) +
+           ARENA_SIZE((bits + WINDOW_MAX) * sizeof(affine)) +
            ARENA_SIZE((buckets + 1) * sizeof(uint32_t)) + ARENA_SIZE(entries * sizeof(uint32_t)) +
            ARENA_SIZE(entries * sizeof(int32_t));
 }
@@ -165,7 +171,8 @@ static void sort_entries(msm_work *w, const words *scalars, size_t n, size_t fir
     }
 }
 
-/* Add up each segment of a chunk in pairs at distance 1, 2, 4, …, and store the sums in their buckets. */
+/* Add up each segment of a chunk in pairs at distance 1, 2, 4, …, and store the sums in their
+ * buckets. */
 static void reduce_chunk(msm_work *w, size_t segment_count)
 {
     batch_begin(w->queue, w->slot);
@@ -180,7 +187,8 @@ static void reduce_chunk(msm_work *w, size_t segment_count)
         }
         batch_flush_var(w->queue);
     }
-    for (size_t i = 0; i < segment_count; i++) w->bucket[w->segments[i].bucket] = w->slot[w->segments[i].first];
+    for (size_t i = 0; i < segment_count; i++)
+        w->bucket[w->segments[i].bucket] = w->slot[w->segments[i].first];
 }
 
 static void load_entry(affine *r, const affine *points, uint32_t entry)
@@ -202,10 +210,12 @@ static void fill_buckets(msm_work *w, const affine *points, size_t buckets)
             const size_t first = used;
             if (!affine_is_infinity(&w->bucket[b])) w->slot[used++] = w->bucket[b];
             for (; next < end && used < CHUNK; next++) {
-                if (next + PREFETCH < entries) __builtin_prefetch(&points[w->entry[next + PREFETCH] / 2]);
+                if (next + PREFETCH < entries)
+                    __builtin_prefetch(&points[w->entry[next + PREFETCH] / 2]);
                 load_entry(&w->slot[used++], points, w->entry[next]);
             }
-            w->segments[segment_count++] = (segment){(uint32_t)b, (uint32_t)first, (uint32_t)(used - first)};
+            w->segments[segment_count++] =
+                (segment){(uint32_t)b, (uint32_t)first, (uint32_t)(used - first)};
             if (used == CHUNK) {
                 reduce_chunk(w, segment_count);
                 used = segment_count = 0;
@@ -228,23 +238,27 @@ static void sum_bits(msm_work *w, affine *bit, size_t count)
     for (size_t distance = 1; distance < buckets / 2; distance *= 2) {
         for (size_t stride = 1; 2 * stride * distance < buckets; stride *= 2) {
             const size_t step = 2 * stride * distance;
-            for (size_t at = stride; at < all; at += 2 * step) batch_add_var(w->queue, at, at + step);
+            for (size_t at = stride; at < all; at += 2 * step)
+                batch_add_var(w->queue, at, at + step);
         }
         batch_flush_var(w->queue);
     }
     for (size_t j = 0; j < count; j++) {
         *bit++ = w->bucket[j * buckets];
-        for (size_t stride = 1; stride < buckets; stride *= 2) *bit++ = w->bucket[j * buckets + stride];
+        for (size_t stride = 1; stride < buckets; stride *= 2)
+            *bit++ = w->bucket[j * buckets + stride];
     }
 }
 
-static void pippenger(affine *r, const words *scalars, const affine *points, size_t n, unsigned bits, void *scratch)
+static void pippenger(affine *r, const words *scalars, const affine *points, size_t n,
+                      unsigned bits, void *scratch)
 {
     msm_work w;
     lay_out(&w, n, bits, scratch);
     const size_t c = w.plan.window_bits;
     for (size_t first = 0; first < w.plan.windows; first += w.plan.group) {
-        const size_t left = w.plan.windows - first, count = left < w.plan.group ? left : w.plan.group;
+        const size_t left = w.plan.windows - first,
+                     count = left < w.plan.group ? left : w.plan.group;
         sort_entries(&w, scalars, n, first, count);
         fill_buckets(&w, points, count * w.plan.buckets);
         sum_bits(&w, w.bit + first * c, count);
@@ -263,7 +277,8 @@ static void pippenger(affine *r, const words *scalars, const affine *points, siz
 }
 
 /* table[8 i + m - 1] = m·P_i. */
-static void straus(affine *r, const words *scalars, const affine *points, size_t n, unsigned bits, void *scratch)
+static void straus(affine *r, const words *scalars, const affine *points, size_t n, unsigned bits,
+                   void *scratch)
 {
     uint8_t *next = scratch;
     jacobian *multiple = arena_take(&next, FEW_POINTS * STRAUS_TABLE * sizeof(jacobian));
@@ -274,7 +289,8 @@ static void straus(affine *r, const words *scalars, const affine *points, size_t
     for (size_t i = 0; i < n; i++) {
         jacobian *m = multiple + STRAUS_TABLE * i;
         jacobian_from_affine(&m[0], &points[i]);
-        for (size_t k = 1; k < STRAUS_TABLE; k++) jacobian_add_affine_var(&m[k], &m[k - 1], &points[i]);
+        for (size_t k = 1; k < STRAUS_TABLE; k++)
+            jacobian_add_affine_var(&m[k], &m[k - 1], &points[i]);
         digits[i] = shift_scalar(&scalars[i], &offset);
     }
     affine_from_jacobian_batch_var(table, multiple, STRAUS_TABLE * n);
@@ -301,7 +317,8 @@ size_t msm_scratch_size(size_t n, unsigned bits)
     return many > few ? many : few;
 }
 
-void msm_var(affine *r, const words *scalars, const affine *points, size_t n, unsigned bits, void *scratch)
+void msm_var(affine *r, const words *scalars, const affine *points, size_t n, unsigned bits,
+             void *scratch)
 {
     if (n == 0)
         *r = AFFINE_INFINITY;

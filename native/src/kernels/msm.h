@@ -11,7 +11,8 @@
 
 /* Neither decreases with n: a scratch serves any smaller number of points. */
 size_t msm_scratch_size(size_t n, unsigned bits);
-void msm_var(affine *r, const words *scalars, const affine *points, size_t n, unsigned bits, void *scratch);
+void msm_var(affine *r, const words *scalars, const affine *points, size_t n, unsigned bits,
+             void *scratch);
 
 size_t points_sum_scratch_size(size_t n);
 void points_sum_var(affine *r, const affine *points, size_t n, void *scratch);

@@ -1,8 +1,9 @@
 /*
  * The portable kernel: sums of table entries, many at a time.
  *
- * Look-up by look-up, all items of a block add their entry in one batch, so that one window's table is hot and one inversion
- * serves the block.  The blinding comes first: most sums are then never infinite.  A few items do better with Jacobian additions.
+ * Look-up by look-up, all items of a block add their entry in one batch, so that one window's table
+ * is hot and one inversion serves the block.  The blinding comes first: most sums are then never
+ * infinite.  A few items do better with Jacobian additions.
  */
 #include "kernels/kernel.h"
 
@@ -17,7 +18,8 @@
 #define PREFETCH 16
 #define HALF (1u << (WINDOW_BITS - 1)) /* the first digit of the upper half of a window */
 
-/* One look-up of every item: the digit, `shift` bits up in the eight bytes at `bytes`, `loaded` of which are the item's. */
+/* One look-up of every item: the digit, `shift` bits up in the eight bytes at `bytes`, `loaded` of
+ * which are the item's. */
 typedef struct {
     table_window window;
     unsigned mask, shift;
@@ -49,7 +51,8 @@ static inline unsigned term_digit(const sum_term *term, size_t item)
     return (unsigned)(word >> term->shift) & term->mask;
 }
 
-/* Where a digit's entry is: outside lead windows a digit of the lower half has the entry of its mirror image. */
+/* Where a digit's entry is: outside lead windows a digit of the lower half has the entry of its
+ * mirror image. */
 static inline const packed *term_entry(const sum_term *term, unsigned digit)
 {
     const unsigned negative = 0u - (digit < HALF);
@@ -64,7 +67,8 @@ static inline void load_entry(affine *r, const sum_term *term, unsigned digit)
         const uint64_t keep = 0 - (uint64_t)(digit >= HALF);
         field opposite;
         field_neg(&opposite, &r->y);
-        for (int i = 0; i < 4; i++) r->y.limb[i] = (r->y.limb[i] & keep) | (opposite.limb[i] & ~keep);
+        for (int i = 0; i < 4; i++)
+            r->y.limb[i] = (r->y.limb[i] & keep) | (opposite.limb[i] & ~keep);
     }
 }
 
@@ -132,15 +136,15 @@ static size_t portable_scratch_size(size_t n)
            ARENA_SIZE(256 * Q_COUNT / 8) + ARENA_SIZE(256 * sizeof(affine));
 }
 
-static void portable_commit(affine *out, const uint64_t *values, size_t value_words, const words *blindings, size_t n,
-                            const tables *t, void *scratch)
+static void portable_commit(affine *out, const uint64_t *values, size_t value_words,
+                            const words *blindings, size_t n, const tables *t, void *scratch)
 {
     const table_sums s = table_sums_of_values(t, values, value_words, blindings);
     portable_sum_terms(out, &s, n, scratch);
 }
 
-static void portable_commit_rows(affine *out, const uint8_t *rows, size_t row_bytes, const words *blindings, size_t n,
-                                 const tables *t, void *scratch)
+static void portable_commit_rows(affine *out, const uint8_t *rows, size_t row_bytes,
+                                 const words *blindings, size_t n, const tables *t, void *scratch)
 {
     const table_sums s = table_sums_of_rows(t, rows, row_bytes, blindings);
     portable_sum_terms(out, &s, n, scratch);
@@ -156,7 +160,8 @@ static void combine_one(affine *out, const words *z, size_t n, const tables *t, 
     memset(rows, 0, 256 * row_bytes);
     for (size_t j = 0; j < n; j++)
         for (size_t k = 0; k < 256; k++)
-            rows[k * row_bytes + j / 8] |= (uint8_t)((z[j].word[k / 64] >> (k % 64) & 1) << (j % 8));
+            rows[k * row_bytes + j / 8] |=
+                (uint8_t)((z[j].word[k / 64] >> (k % 64) & 1) << (j % 8));
     portable_commit_rows(sums, rows, row_bytes, NULL, 256, t, next);
     jacobian sum = JACOBIAN_INFINITY;
     for (size_t k = 256; k-- > 0;) {
@@ -166,7 +171,8 @@ static void combine_one(affine *out, const words *z, size_t n, const tables *t, 
     affine_from_jacobian_var(out, &sum);
 }
 
-static void portable_combine(affine *out, const words *z, size_t n, size_t count, const tables *t, void *scratch)
+static void portable_combine(affine *out, const words *z, size_t n, size_t count, const tables *t,
+                             void *scratch)
 {
     for (size_t i = 0; i < count; i++) combine_one(&out[i], z + n * i, n, t, scratch);
 }

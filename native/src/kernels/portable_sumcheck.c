@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-void portable_sum_pairs(scalar sums[3], const scalar *pairs, size_t stride, const scalar *e, const scalar *w, size_t n)
+void portable_sum_pairs(scalar sums[3], const scalar *pairs, size_t stride, const scalar *e,
+                        const scalar *w, size_t n)
 {
     scalar_sum h0 = {{0}}, h2 = {{0}}, l0 = {{0}};
     scalar t;
@@ -22,8 +23,8 @@ void portable_sum_pairs(scalar sums[3], const scalar *pairs, size_t stride, cons
     scalar_sum_reduce(&sums[2], &l0);
 }
 
-void portable_sum_byte_pairs(scalar *sum, const scalar *form, const uint64_t *values, unsigned shift, const scalar *e,
-                             size_t n)
+void portable_sum_byte_pairs(scalar *sum, const scalar *form, const uint64_t *values,
+                             unsigned shift, const scalar *e, size_t n)
 {
     scalar_sum h2 = {{0}};
     scalar t;
@@ -36,7 +37,8 @@ void portable_sum_byte_pairs(scalar *sum, const scalar *form, const uint64_t *va
     scalar_sum_reduce(sum, &h2);
 }
 
-/* A scalar is 2^256 times its integer, and the reduction divides by that: the sum comes out as an integer. */
+/* A scalar is 2^256 times its integer, and the reduction divides by that: the sum comes out as an
+ * integer. */
 void portable_inner(scalar *sum, const scalar *a, size_t stride, const words *b, size_t n)
 {
     scalar_sum total;
@@ -70,8 +72,8 @@ void portable_expand(scalar *out, const scalar *in, const scalar *at0, const sca
     }
 }
 
-void portable_gather_bytes(scalar bytes[2][256], const uint64_t *values, const scalar *weights, size_t n,
-                           const scalar position[4], void *buckets)
+void portable_gather_bytes(scalar bytes[2][256], const uint64_t *values, const scalar *weights,
+                           size_t n, const scalar position[4], void *buckets)
 {
     scalar *bucket = buckets;
     memset(bytes, 0, 2 * sizeof *bytes);
@@ -90,8 +92,8 @@ void portable_gather_bytes(scalar bytes[2][256], const uint64_t *values, const s
 }
 
 /* Eight columns at a time: first the sum of weights by the value of the row's byte. */
-void portable_fold_rows(scalar *z, const uint8_t *rows, size_t row_bytes, const scalar *weights, size_t n,
-                        void *buckets)
+void portable_fold_rows(scalar *z, const uint8_t *rows, size_t row_bytes, const scalar *weights,
+                        size_t n, void *buckets)
 {
     scalar *bucket = buckets;
     for (size_t g = 0; g < row_bytes; g++) {

@@ -2,8 +2,8 @@
  * SHA-256 blocks by the SHA instructions of x86-64.  This file alone is compiled for them; it is
  * called only where the processor has them (dispatch.c).
  *
- * The instructions keep the state as two vectors, high to low (A, B, E, F) and (C, D, G, H), and do two rounds
- * on the two low words of w + k.
+ * The instructions keep the state as two vectors, high to low (A, B, E, F) and (C, D, G, H), and do
+ * two rounds on the two low words of w + k.
  */
 #ifdef __x86_64__
 

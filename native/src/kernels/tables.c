@@ -1,5 +1,6 @@
 /*
- * Building the fixed-base tables, by batches "every entry plus one constant"; what sums are made of.  tables.h has the layout and its algebra.
+ * Building the fixed-base tables, by batches "every entry plus one constant"; what sums are made
+ * of.  tables.h has the layout and its algebra.
  */
 #include "kernels/tables.h"
 
@@ -16,7 +17,8 @@ typedef struct {
 } workspace;
 
 /* The half of 1 mod n. */
-static const words HALF = {{0xDFE92F46681B20A1, 0x5D576E7357A4501D, 0xFFFFFFFFFFFFFFFF, 0x7FFFFFFFFFFFFFFF}};
+static const words HALF = {
+    {0xDFE92F46681B20A1, 0x5D576E7357A4501D, 0xFFFFFFFFFFFFFFFF, 0x7FFFFFFFFFFFFFFF}};
 
 void packed_store(packed *r, const affine *a)
 {
@@ -25,7 +27,8 @@ void packed_store(packed *r, const affine *a)
 }
 
 /* out[i] = in[i] + constant, i < n. */
-static void add_constant(packed *out, const packed *in, size_t n, const affine *constant, const workspace *w)
+static void add_constant(packed *out, const packed *in, size_t n, const affine *constant,
+                         const workspace *w)
 {
     w->slot[BATCH_SIZE] = *constant;
     batch_begin(w->queue, w->slot);
@@ -48,7 +51,8 @@ static void half_sum(affine *r, const affine *a, size_t n)
     affine_mul_var(r, &HALF, &sum);
 }
 
-/* The upper half of a window: its first entry, ½·(weight w-1) - ½·Σ (the others), and then each weight added to all before. */
+/* The upper half of a window: its first entry, ½·(weight w-1) - ½·Σ (the others), and then each
+ * weight added to all before. */
 static void fill_half(packed *entry, const affine *weight, const workspace *w)
 {
     affine lowest, first;
@@ -79,7 +83,8 @@ static void fill_lead(packed *entry, const affine *weight, size_t count, const w
 }
 
 /* Fill `count` windows of w->weight at `next`, a run; return what follows them. */
-static packed *fill_run(table_window *windows, packed *next, size_t first, size_t count, const workspace *w)
+static packed *fill_run(table_window *windows, packed *next, size_t first, size_t count,
+                        const workspace *w)
 {
     for (size_t i = first; i < first + count; i++) {
         const affine *weight = w->weight + WINDOW_BITS * i;
@@ -133,31 +138,37 @@ const tables *tables_build(void *memory, void *scratch)
     next = fill_run(t->v, next, 2 * WORD_WINDOWS, WINDOWS - 2 * WORD_WINDOWS, &w);
     fill_weights(&t->b_point, &w);
     next = fill_run(t->b, next, 0, WINDOWS, &w);
-    for (size_t j = 0; j < WEIGHTS; j++) w.weight[j] = j < Q_COUNT ? t->q_point[j] : AFFINE_INFINITY;
+    for (size_t j = 0; j < WEIGHTS; j++)
+        w.weight[j] = j < Q_COUNT ? t->q_point[j] : AFFINE_INFINITY;
     fill_run(t->q, next, 0, WINDOWS, &w);
     return t;
 }
 
-static table_summand summand(const table_window *windows, size_t count, const void *numbers, size_t length)
+static table_summand summand(const table_window *windows, size_t count, const void *numbers,
+                             size_t length)
 {
-    return (table_summand){.windows = windows, .count = count, .numbers = numbers, .length = length};
+    return (table_summand){
+        .windows = windows, .count = count, .numbers = numbers, .length = length};
 }
 
 static table_sums blinded(const tables *t, const words *blindings, table_summand own)
 {
     table_sums s = {.count = 0};
-    if (blindings != NULL) s.summand[s.count++] = summand(t->b, WINDOWS, blindings, sizeof *blindings);
+    if (blindings != NULL)
+        s.summand[s.count++] = summand(t->b, WINDOWS, blindings, sizeof *blindings);
     s.summand[s.count++] = own;
     return s;
 }
 
-table_sums table_sums_of_values(const tables *t, const uint64_t *values, size_t value_words, const words *blindings)
+table_sums table_sums_of_values(const tables *t, const uint64_t *values, size_t value_words,
+                                const words *blindings)
 {
     const size_t windows = value_words == 4 ? WINDOWS : value_words * WORD_WINDOWS;
     return blinded(t, blindings, summand(t->v, windows, values, 8 * value_words));
 }
 
-table_sums table_sums_of_rows(const tables *t, const uint8_t *rows, size_t row_bytes, const words *blindings)
+table_sums table_sums_of_rows(const tables *t, const uint8_t *rows, size_t row_bytes,
+                              const words *blindings)
 {
     return blinded(t, blindings, summand(t->q, WINDOWS, rows, row_bytes));
 }

@@ -1,18 +1,22 @@
 /*
- * Fixed-base tables of V, B and the Q generators, in the caller's memory; read-only once built.  And sums of their entries.
+ * Fixed-base tables of V, B and the Q generators, in the caller's memory; read-only once built. And
+ * sums of their entries.
  *
- * A number of 256 bits is cut into 20 windows of w = WINDOW_BITS bits.  Bit k has a point of weight: 2^k·V, 2^k·B, or Q_k.  The window's
- * digit stands for Σ (±½)·(weight of bit k), plus for a bit that is set; and since ½ + ½ = 1, ½ - ½ = 0, a constant, half the sum of all
- * weights, makes this the sum over the set bits.  So no entry is infinity, opposite digits have opposite entries, and a window
- * keeps those of the digits from 2^(w-1) up, the upper half.  The constant is in the entries of a *lead* window, kept whole, one for each
- * run of windows that may be used alone: the windows of V that carry 64 bits, the rest of 128, the rest of 256; all of B; all of Q.
+ * A number of 256 bits is cut into 20 windows of w = WINDOW_BITS bits.  Bit k has a point of
+ * weight: 2^k·V, 2^k·B, or Q_k.  The window's digit stands for Σ (±½)·(weight of bit k), plus for a
+ * bit that is set; and since ½ + ½ = 1, ½ - ½ = 0, a constant, half the sum of all weights, makes
+ * this the sum over the set bits.  So no entry is infinity, opposite digits have opposite entries,
+ * and a window keeps those of the digits from 2^(w-1) up, the upper half.  The constant is in the
+ * entries of a *lead* window, kept whole, one for each run of windows that may be used alone: the
+ * windows of V that carry 64 bits, the rest of 128, the rest of 256; all of B; all of Q.
  */
 #ifndef ASSAY_TABLES_H
 #define ASSAY_TABLES_H
 
 #include "curve/group.h"
 
-/* 17 MB of tables.  With 16 bits a sum has a fifth fewer entries, but their 109 MB are in no cache, which costs more. */
+/* 17 MB of tables.  With 16 bits a sum has a fifth fewer entries, but their 109 MB are in no cache,
+ * which costs more. */
 #define WINDOW_BITS 13
 #define WINDOWS 20     /* 260 bits */
 #define WORD_WINDOWS 5 /* 65 bits */
@@ -48,7 +52,8 @@ size_t tables_scratch_size(void);
 /* Build in memory aligned to 64 bytes. */
 const tables *tables_build(void *memory, void *scratch);
 
-/* Items that are numbers of `length` bytes, least significant first, one after another, and the windows that they are cut into. */
+/* Items that are numbers of `length` bytes, least significant first, one after another, and the
+ * windows that they are cut into. */
 typedef struct {
     const table_window *windows;
     size_t count;
@@ -62,9 +67,12 @@ typedef struct {
     table_summand summand[2];
 } table_sums;
 
-/* v·V + r·B, values of value_words words; rows of row_bytes bytes of the Q, with blindings or, if NULL, without. */
-table_sums table_sums_of_values(const tables *t, const uint64_t *values, size_t value_words, const words *blindings);
-table_sums table_sums_of_rows(const tables *t, const uint8_t *rows, size_t row_bytes, const words *blindings);
+/* v·V + r·B, values of value_words words; rows of row_bytes bytes of the Q, with blindings or, if
+ * NULL, without. */
+table_sums table_sums_of_values(const tables *t, const uint64_t *values, size_t value_words,
+                                const words *blindings);
+table_sums table_sums_of_rows(const tables *t, const uint8_t *rows, size_t row_bytes,
+                              const words *blindings);
 
 /* The same from item `first` on. */
 table_sums table_sums_from(const table_sums *s, size_t first);

@@ -67,8 +67,8 @@ bool offsets_valid(const uint64_t *offsets, size_t n, size_t ids_length)
     return offsets[n] <= ids_length;
 }
 
-int assay_account_keys(uint8_t *account_keys, const uint8_t *snapshot_key, const uint8_t *ids, size_t ids_length,
-                       const uint64_t *offsets, size_t n)
+int assay_account_keys(uint8_t *account_keys, const uint8_t *snapshot_key, const uint8_t *ids,
+                       size_t ids_length, const uint64_t *offsets, size_t n)
 {
     static const char TAG[] = TAG_ACCOUNT_KEY;
     if (!offsets_valid(offsets, n, ids_length)) return ASSAY_BAD_COUNT;
@@ -117,8 +117,8 @@ static uint64_t draw_uniform(draws *d, uint64_t bound)
 }
 
 /* Begins an account's draws for one asset; `tagged` is the begun tag of streams. */
-static void begin_split(draws *d, const sha256_context *tagged, const uint8_t account_key[32], const uint8_t *code,
-                        size_t code_length)
+static void begin_split(draws *d, const sha256_context *tagged, const uint8_t account_key[32],
+                        const uint8_t *code, size_t code_length)
 {
     static const char TAG[] = TAG_SPLIT;
     hmac_key account;
@@ -163,8 +163,8 @@ static void draw_parts(uint64_t *parts, draws *d, uint64_t balance, size_t count
 }
 
 int assay_split(uint32_t *counts, uint64_t *amounts, size_t room, size_t *accounts, size_t *parts,
-                const uint8_t *account_keys, const uint64_t *balances, size_t n, const uint8_t *code,
-                size_t code_length, uint32_t least, uint32_t most)
+                const uint8_t *account_keys, const uint64_t *balances, size_t n,
+                const uint8_t *code, size_t code_length, uint32_t least, uint32_t most)
 {
     *accounts = *parts = 0;
     if (least == 0 || least > most) return ASSAY_BAD_COUNT;

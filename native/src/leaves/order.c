@@ -1,12 +1,12 @@
 /*
  * The order of an asset's leaves (spec/protocol.md 2.4): ascending by (t-th u64 of a stream, t).
  *
- * The sort keys are uniform, so their top bits cut them into buckets of like size, each small enough
- * for the cache.  The stream is made twice, once to count: that is cheaper than to keep it.  A bucket
- * is sorted by its next 16 bits in two stable passes, and ends with an insertion sort on whole keys,
- * stable too, that has next to nothing left to do: 26 bits are sorted for at most 2^30 leaves.
- * A bucket has n/1024 leaves give or take the square root; for twice as many there is no room beside
- * it, so it would be left to the insertion sort, which is slow but right.
+ * The sort keys are uniform, so their top bits cut them into buckets of like size, each small
+ * enough for the cache.  The stream is made twice, once to count: that is cheaper than to keep it.
+ * A bucket is sorted by its next 16 bits in two stable passes, and ends with an insertion sort on
+ * whole keys, stable too, that has next to nothing left to do: 26 bits are sorted for at most 2^30
+ * leaves. A bucket has n/1024 leaves give or take the square root; for twice as many there is no
+ * room beside it, so it would be left to the insertion sort, which is slow but right.
  */
 #include "assay.h"
 #include "kernels/kernel.h"

@@ -1,9 +1,11 @@
 /*
- * The leaves of one band of a tree: amounts and blinding factors to their places; spec/protocol.md 2.2 and 2.4.
+ * The leaves of one band of a tree: amounts and blinding factors to their places;
+ * spec/protocol.md 2.2 and 2.4.
  *
- * Positions are random, so a call looks at all of them and takes those that fall into the band, a batch at a time.  What
- * these need, and where they go, is fetched from memory first; then the blocks of all their hashes are laid out, and
- * then hashed, since a hash that begins before its block has left the processor's store buffer waits for it.
+ * Positions are random, so a call looks at all of them and takes those that fall into the band, a
+ * batch at a time.  What these need, and where they go, is fetched from memory first; then the
+ * blocks of all their hashes are laid out, and then hashed, since a hash that begins before its
+ * block has left the processor's store buffer waits for it.
  */
 #include "assay.h"
 #include "hash/tags.h"
@@ -19,7 +21,8 @@
 /* Ends of longer messages are not laid out: no canonical id is longer than 128 bytes. */
 #define TAIL_BLOCKS 4
 
-/* The leaves `begin` to `begin + length - 1` of a tree, and those of a batch: number t goes to positions[t] - begin. */
+/* The leaves `begin` to `begin + length - 1` of a tree, and those of a batch: number t goes to
+ * positions[t] - begin. */
 typedef struct {
     uint8_t *blindings;
     const uint32_t *positions;
@@ -35,7 +38,8 @@ static size_t place_of(const band *b, size_t k)
     return b->positions[b->chosen[k]] - b->begin;
 }
 
-/* Chooses the next leaves, from number t on, of n; returns the number of the first that was not looked at. */
+/* Chooses the next leaves, from number t on, of n; returns the number of the first that was not
+ * looked at. */
 static size_t choose(band *b, size_t t, size_t n)
 {
     const uint32_t *positions = b->positions, begin = b->begin, length = b->length;
@@ -77,8 +81,8 @@ static void end_batch(band *b)
     }
 }
 
-void assay_place_padding(uint8_t *blindings, uint32_t begin, uint32_t length, const uint32_t *positions,
-                         const uint8_t *key, uint64_t first, size_t n)
+void assay_place_padding(uint8_t *blindings, uint32_t begin, uint32_t length,
+                         const uint32_t *positions, const uint8_t *key, uint64_t first, size_t n)
 {
     band b = {.blindings = blindings, .positions = positions, .begin = begin, .length = length};
     stream s;
@@ -102,7 +106,8 @@ void assay_place_padding(uint8_t *blindings, uint32_t begin, uint32_t length, co
     clear_secret(block, sizeof block);
 }
 
-/* The columns of all accounts, and the hashes H_leaf(lp(context) ‖ lp(code) ‖ … and H_blinding(…, begun. */
+/* The columns of all accounts, and the hashes H_leaf(lp(context) ‖ lp(code) ‖ … and H_blinding(…,
+ * begun. */
 typedef struct {
     const uint8_t *keys, *ids;
     const uint64_t *offsets, *first;
@@ -113,11 +118,13 @@ typedef struct {
 typedef struct {
     size_t count;
     size_t account[BATCH], of_leaf[BATCH]; /* of_leaf: an index into the other arrays */
-    uint32_t state[BATCH][8]; /* of H_leaf; then H_blinding(key ‖ H_leaf(… lp(id)) ‖ …, at its last block */
+    uint32_t state[BATCH][8]; /* of H_leaf; then H_blinding(key ‖ H_leaf(… lp(id)) ‖ …, at its last
+                                 block */
     uint8_t tail[BATCH][64 * TAIL_BLOCKS], tail_blocks[BATCH], block[BATCH][64];
 } owners;
 
-/* Finds the account of every leaf of a batch, from account `at` on; returns that of the last leaf. */
+/* Finds the account of every leaf of a batch, from account `at` on; returns that of the last leaf.
+ */
 static size_t find_owners(owners *o, const band *b, const accounts *a, size_t at)
 {
     o->count = 0;
@@ -159,7 +166,8 @@ static void lay_out_owner(owners *o, size_t d, const accounts *a)
 static void hash_owners(owners *o, const accounts *a)
 {
     for (size_t d = 0; d < o->count; d++) lay_out_owner(o, d, a);
-    for (size_t d = 0; d < o->count; d++) sha256_blocks()(o->state[d], o->tail[d], o->tail_blocks[d]);
+    for (size_t d = 0; d < o->count; d++)
+        sha256_blocks()(o->state[d], o->tail[d], o->tail_blocks[d]);
     for (size_t d = 0; d < o->count; d++) {
         if (o->tail_blocks[d] > 0)
             for (size_t i = 0; i < 8; i++) put_u32(o->block[d] + 32 + 4 * i, o->state[d][i]);
@@ -175,13 +183,15 @@ static bool first_valid(const uint64_t *first, size_t n, size_t parts)
     return first[n] - first[0] == parts;
 }
 
-int assay_place_leaves(uint64_t *values, uint8_t *blindings, uint32_t begin, uint32_t length, const uint32_t *positions,
-                       const uint64_t *amounts, size_t parts, const uint64_t *first, const uint8_t *account_keys,
-                       const uint8_t *ids, size_t ids_length, const uint64_t *offsets, size_t n, const uint8_t *context,
+int assay_place_leaves(uint64_t *values, uint8_t *blindings, uint32_t begin, uint32_t length,
+                       const uint32_t *positions, const uint64_t *amounts, size_t parts,
+                       const uint64_t *first, const uint8_t *account_keys, const uint8_t *ids,
+                       size_t ids_length, const uint64_t *offsets, size_t n, const uint8_t *context,
                        const uint8_t *code, size_t code_length)
 {
     static const char LEAF[] = TAG_LEAF, BLINDING[] = TAG_BLINDING;
-    if (!offsets_valid(offsets, n, ids_length) || !first_valid(first, n, parts)) return ASSAY_BAD_COUNT;
+    if (!offsets_valid(offsets, n, ids_length) || !first_valid(first, n, parts))
+        return ASSAY_BAD_COUNT;
     band b = {.blindings = blindings, .positions = positions, .begin = begin, .length = length};
     accounts a = {.keys = account_keys, .ids = ids, .offsets = offsets, .first = first};
     owners o;

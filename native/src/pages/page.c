@@ -25,7 +25,8 @@ size_t page_stride(const assay_page_place *place)
     return assay_page_length(place->level, place->page_size);
 }
 
-void page_header(uint8_t header[PAGE_HEADER], const assay_page_place *place, uint32_t index, uint32_t m)
+void page_header(uint8_t header[PAGE_HEADER], const assay_page_place *place, uint32_t index,
+                 uint32_t m)
 {
     memcpy(header, "ASPG\x00\x01", 6);
     header[6] = place->level;
@@ -33,8 +34,8 @@ void page_header(uint8_t header[PAGE_HEADER], const assay_page_place *place, uin
     put_u32(header + 11, m);
 }
 
-void page_transcript(transcript *t, const assay_page_place *place, const page_layout *l, uint32_t index,
-                     const uint8_t *entries)
+void page_transcript(transcript *t, const assay_page_place *place, const page_layout *l,
+                     uint32_t index, const uint8_t *entries)
 {
     uint8_t statement[14] = {place->level, place->levels};
     put_u32(statement + 2, index);

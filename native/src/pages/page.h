@@ -25,10 +25,11 @@ bool page_range_valid(const assay_page_place *place, size_t n);
 /* Bytes of a full page. */
 size_t page_stride(const assay_page_place *place);
 
-void page_header(uint8_t header[PAGE_HEADER], const assay_page_place *place, uint32_t index, uint32_t m);
+void page_header(uint8_t header[PAGE_HEADER], const assay_page_place *place, uint32_t index,
+                 uint32_t m);
 
 /* The transcript after item 6. */
-void page_transcript(transcript *t, const assay_page_place *place, const page_layout *l, uint32_t index,
-                     const uint8_t *entries);
+void page_transcript(transcript *t, const assay_page_place *place, const page_layout *l,
+                     uint32_t index, const uint8_t *entries);
 
 #endif

@@ -38,7 +38,8 @@ static size_t group_size(const range_shape *s, size_t count)
 {
     const size_t points = count * s->m, kernel_size = kernel()->scratch_size(points),
                  range_size = range_prove_scratch_size(s, count);
-    return ARENA_SIZE(count * sizeof(range_prover)) + ARENA_SIZE(count * range_value_words(s) * sizeof(uint64_t)) +
+    return ARENA_SIZE(count * sizeof(range_prover)) +
+           ARENA_SIZE(count * range_value_words(s) * sizeof(uint64_t)) +
            ARENA_SIZE((points + count) * sizeof(words)) + ARENA_SIZE(points * sizeof(affine)) +
            (kernel_size > range_size ? kernel_size : range_size);
 }
@@ -84,7 +85,8 @@ static int write_entries(const job *j, const group *g)
         uint8_t *entries = page_at(j, g, i) + PAGE_HEADER;
         kernel()->compress(entries + l->entry - 33, l->entry, g->points + i * m, m);
         if (l->entry == 33) continue;
-        for (size_t k = 0; k < m; k++) memcpy(entries + l->entry * k, j->child_ids + 32 * (g->entry + i * m + k), 32);
+        for (size_t k = 0; k < m; k++)
+            memcpy(entries + l->entry * k, j->child_ids + 32 * (g->entry + i * m + k), 32);
     }
     return ASSAY_OK;
 }
@@ -108,7 +110,8 @@ static int write_arguments(const job *j, const group *g)
         p->salt = j->salt;
         p->argument = page + PAGE_HEADER + l->entries;
     }
-    return range_prove(g->provers, g->count, &l->shape, j->tables, g->rest) ? ASSAY_OK : ASSAY_INFINITE_POINT;
+    return range_prove(g->provers, g->count, &l->shape, j->tables, g->rest) ? ASSAY_OK
+                                                                            : ASSAY_INFINITE_POINT;
 }
 
 /* A page's sum is the commitment to the sums of its values and of its blinding factors. */
@@ -129,7 +132,8 @@ static int write_sums(const job *j, const group *g)
         words_sum(blinding, g->blindings + i * m, m);
         words_to_bytes(j->sum_blindings + 32 * page, blinding);
     }
-    kernel()->commit(g->points, j->sum_values + g->page, 1, g->blindings + g->count * m, g->count, j->tables, g->rest);
+    kernel()->commit(g->points, j->sum_values + g->page, 1, g->blindings + g->count * m, g->count,
+                     j->tables, g->rest);
     for (size_t i = 0; i < g->count; i++) {
         if (affine_is_infinity(&g->points[i])) return ASSAY_INFINITE_POINT;
         affine_compress(j->sums + 33 * (g->page + i), &g->points[i]);
@@ -148,10 +152,11 @@ static int prove_group(const job *j, group *g, void *scratch)
     return status;
 }
 
-int assay_pages_prove_var(uint8_t *pages, uint8_t *ids, uint8_t *sums, uint64_t *sum_values, uint8_t *sum_blindings,
-                          size_t *bad, const assay_page_place *place, const uint64_t *values, const uint8_t *blindings,
-                          const uint8_t *child_ids, size_t n, const uint8_t *secret, const uint8_t *salt,
-                          const assay_tables *fixed_base, void *scratch)
+int assay_pages_prove_var(uint8_t *pages, uint8_t *ids, uint8_t *sums, uint64_t *sum_values,
+                          uint8_t *sum_blindings, size_t *bad, const assay_page_place *place,
+                          const uint64_t *values, const uint8_t *blindings,
+                          const uint8_t *child_ids, size_t n, const uint8_t *secret,
+                          const uint8_t *salt, const assay_tables *fixed_base, void *scratch)
 {
     const job j = {place, values, blindings, child_ids,     secret,     salt, fixed_base,
                    pages, ids,    sums,      sum_blindings, sum_values, bad};

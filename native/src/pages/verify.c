@@ -2,8 +2,10 @@
  * Checking whole pages, spec/errors.md section 3, rows 3 to 6: header, entries, argument, sum.
  *
  * Pages go in batches.
- * 1. Header, points and scalars of each page, in order, and its transcript, until a page has a fault.
- * 2. The arguments of all pages before that one, as one sum.  If it is not infinity, each alone, in order.
+ * 1. Header, points and scalars of each page, in order, and its transcript, until a page has a
+ * fault.
+ * 2. The arguments of all pages before that one, as one sum.  If it is not infinity, each alone, in
+ * order.
  * 3. The sums of the same pages, in order.
  * The fault reported is thus that of the lowest page, and the first of that page.
  */
@@ -11,7 +13,8 @@
 
 #include <string.h>
 
-/* Points of a batch: the more, the fewer additions each takes; and each takes some 180 bytes of memory. */
+/* Points of a batch: the more, the fewer additions each takes; and each takes some 180 bytes of
+ * memory. */
 #define BATCH_POINTS 176128
 
 typedef struct {
@@ -21,7 +24,8 @@ typedef struct {
     size_t n, count_last;
     uint8_t *ids, *sums;
     page_layout full, last; /* of all pages but the last, of the last */
-    /* Scratch.  Terms: S + 2 of the generators, then a page's C_i and the points of its argument, page after page. */
+    /* Scratch.  Terms: S + 2 of the generators, then a page's C_i and the points of its argument,
+     * page after page. */
     affine *points;
     words *scalars;
     range_replay *replays;
@@ -53,7 +57,8 @@ static size_t largest(size_t a, size_t b, size_t c)
 
 static size_t kernel_size(const page_layout *full)
 {
-    return largest(kernel()->scratch_size(page_terms(full)), kernel()->sum_scratch_size(full->shape.m),
+    return largest(kernel()->scratch_size(page_terms(full)),
+                   kernel()->sum_scratch_size(full->shape.m),
                    kernel()->msm_scratch_size(batch_terms(full), 256));
 }
 
@@ -64,7 +69,8 @@ size_t assay_pages_verify_scratch_size(uint32_t page_size)
     if (!page_layout_init(&full, &place, page_size)) return 0;
     const size_t terms = batch_terms(&full);
     return ARENA_SIZE(terms * sizeof(affine)) + ARENA_SIZE(terms * sizeof(words)) +
-           ARENA_SIZE(batch_pages(&full) * sizeof(range_replay)) + ARENA_SIZE(33 * full.shape.m) + kernel_size(&full);
+           ARENA_SIZE(batch_pages(&full) * sizeof(range_replay)) + ARENA_SIZE(33 * full.shape.m) +
+           kernel_size(&full);
 }
 
 static void lay_out(job *j, void *scratch)
@@ -104,19 +110,22 @@ static int read_page(const job *j, size_t page, affine *points, range_replay *re
 {
     const page_layout *l = layout_of(j, page);
     const size_t m = l->shape.m;
-    const uint8_t *bytes = page_at(j, page), *entries = bytes + PAGE_HEADER, *argument = entries + l->entries;
+    const uint8_t *bytes = page_at(j, page), *entries = bytes + PAGE_HEADER,
+                  *argument = entries + l->entries;
     const uint32_t index = j->place->first_index + (uint32_t)page;
     uint8_t header[PAGE_HEADER];
     page_header(header, j->place, index, l->shape.m);
     if (memcmp(bytes, header, sizeof header) != 0) return ASSAY_BAD_HEADER;
     const uint8_t *commitments = entries;
     if (l->entry > 33) {
-        for (size_t i = 0; i < m; i++) memcpy(j->entries + 33 * i, entries + l->entry * i + l->entry - 33, 33);
+        for (size_t i = 0; i < m; i++)
+            memcpy(j->entries + 33 * i, entries + l->entry * i + l->entry - 33, 33);
         commitments = j->entries;
     }
     if (kernel()->decompress(points, commitments, m, j->kernel) != m) return ASSAY_BAD_ENTRY;
     const size_t n = range_points(&l->shape);
-    if (kernel()->decompress(points + m, argument, n, j->kernel) != n) return ASSAY_BAD_ARGUMENT_POINT;
+    if (kernel()->decompress(points + m, argument, n, j->kernel) != n)
+        return ASSAY_BAD_ARGUMENT_POINT;
     if (!range_scalars_valid(&l->shape, argument)) return ASSAY_BAD_ARGUMENT_SCALAR;
     transcript t;
     page_transcript(&t, j->place, l, index, entries);
@@ -124,8 +133,8 @@ static int read_page(const job *j, size_t page, affine *points, range_replay *re
     return ASSAY_OK;
 }
 
-/* Whether the arguments of n pages hold: page `page`, the i-th of its batch, and those after it.  Their points are moved to
- * the front. */
+/* Whether the arguments of n pages hold: page `page`, the i-th of its batch, and those after it.
+ * Their points are moved to the front. */
 static bool arguments_hold(const job *j, size_t page, size_t i, size_t n)
 {
     uint8_t key[32];
@@ -133,12 +142,15 @@ static bool arguments_hold(const job *j, size_t page, size_t i, size_t n)
     size_t terms = term_at(j, 0);
     memset(&fixed, 0, sizeof fixed);
     range_weight_key(key, j->seed, j->replays + i, n);
-    if (i != 0) memcpy(j->points + terms, j->points + term_at(j, i), page_terms(&j->full) * sizeof *j->points);
+    if (i != 0)
+        memcpy(j->points + terms, j->points + term_at(j, i),
+               page_terms(&j->full) * sizeof *j->points);
     for (size_t k = 0; k < n; k++) {
         const page_layout *l = layout_of(j, page + k);
         scalar weights[ARGUMENT_EQUATIONS];
         range_weights(weights, key, k);
-        range_coefficients(j->scalars + terms, &fixed, &l->shape, &j->replays[i + k], range_at(j, page + k), weights);
+        range_coefficients(j->scalars + terms, &fixed, &l->shape, &j->replays[i + k],
+                           range_at(j, page + k), weights);
         terms += page_terms(l);
     }
     range_fixed_terms(j->scalars, j->points, &fixed, &j->full.shape, j->tables);
@@ -184,7 +196,13 @@ int assay_pages_verify_var(uint8_t *ids, uint8_t *sums, size_t *bad, const assay
                            const uint8_t *pages, size_t n, size_t count_last, const uint8_t *seed,
                            const assay_tables *fixed_base, void *scratch)
 {
-    job j = {.place = place, .tables = fixed_base, .pages = pages, .seed = seed, .n = n, .ids = ids, .sums = sums};
+    job j = {.place = place,
+             .tables = fixed_base,
+             .pages = pages,
+             .seed = seed,
+             .n = n,
+             .ids = ids,
+             .sums = sums};
     if (n == 0 || !page_range_valid(place, (n - 1) * place->page_size + 1) ||
         !page_layout_init(&j.last, place, count_last))
         return ASSAY_BAD_COUNT;

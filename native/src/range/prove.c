@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "rows of bits are read from words as bytes");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "rows of bits are read from words as bytes");
 
 #define ARGUMENT_VERSION 1
 
@@ -20,14 +21,16 @@ typedef struct {
 
 static size_t batch_size(const range_shape *s, size_t count)
 {
-    return s->columns * count; /* R <= S; the openings with the sums of the masks, 7, are fewer: S >= 8 */
+    return s->columns *
+           count; /* R <= S; the openings with the sums of the masks, 7, are fewer: S >= 8 */
 }
 
 size_t range_prove_scratch_size(const range_shape *s, size_t count)
 {
     const size_t n = batch_size(s, count);
     return 2 * ARENA_SIZE(n * sizeof(words)) + ARENA_SIZE(n * sizeof(affine)) +
-           ARENA_SIZE(count * sumcheck_elements(s) * sizeof(scalar)) + kernel()->scratch_size(n > 256 ? n : 256);
+           ARENA_SIZE(count * sumcheck_elements(s) * sizeof(scalar)) +
+           kernel()->scratch_size(n > 256 ? n : 256);
 }
 
 static workspace lay_out(const range_shape *s, size_t count, void *scratch)
@@ -72,8 +75,8 @@ static void hash_witness(range_prover *p, const range_shape *s)
     clear_secret(&c, sizeof c);
 }
 
-void nonces_begin(stream *nonces, const uint8_t secret[32], const char *tag, const uint8_t state[32],
-                  const uint8_t witness_hash[32], const uint8_t *salt)
+void nonces_begin(stream *nonces, const uint8_t secret[32], const char *tag,
+                  const uint8_t state[32], const uint8_t witness_hash[32], const uint8_t *salt)
 {
     static const uint8_t VERSION[2] = {0, ARGUMENT_VERSION};
     const size_t tag_length = strlen(tag);
@@ -98,7 +101,8 @@ void nonces_begin(stream *nonces, const uint8_t secret[32], const char *tag, con
 /* The stream of nonces under the present state of the transcript. */
 static void begin_nonces(stream *nonces, const range_prover *p)
 {
-    nonces_begin(nonces, p->secret, TAG_ARGUMENT_NONCE, p->transcript.state, p->witness_hash, p->salt);
+    nonces_begin(nonces, p->secret, TAG_ARGUMENT_NONCE, p->transcript.state, p->witness_hash,
+                 p->salt);
 }
 
 static void draw_blindings(range_prover *p, const range_shape *s)
@@ -127,13 +131,14 @@ static void draw_masks(range_prover *p, const range_shape *s)
     clear_secret(&nonces, sizeof nonces);
 }
 
-static bool commit_rows(range_prover *provers, size_t count, const range_shape *s, const tables *t, const workspace *w)
+static bool commit_rows(range_prover *provers, size_t count, const range_shape *s, const tables *t,
+                        const workspace *w)
 {
     for (size_t i = 0; i < count; i++)
         for (size_t a = 0; a < s->rows; a++)
             scalar_to_words(&w->blindings[s->rows * i + a], &provers[i].row_blinding[a]);
-    kernel()->commit_rows(w->points, (const uint8_t *)provers->values, s->columns / 8, w->blindings, s->rows * count, t,
-                          w->kernel);
+    kernel()->commit_rows(w->points, (const uint8_t *)provers->values, s->columns / 8, w->blindings,
+                          s->rows * count, t, w->kernel);
     for (size_t i = 0; i < count; i++) {
         range_prover *p = &provers[i];
         const uint8_t *rows = p->next;
@@ -153,7 +158,8 @@ static bool begin_rounds(range_prover *p, const range_shape *s, scalar *memory)
 }
 
 /* Round j of all provers. */
-static bool prove_round(range_prover *provers, size_t count, unsigned j, const tables *t, const workspace *w)
+static bool prove_round(range_prover *provers, size_t count, unsigned j, const tables *t,
+                        const workspace *w)
 {
     for (size_t i = 0; i < count; i++) {
         scalar p[3];
@@ -188,7 +194,8 @@ static void prepare_openings(range_prover *p, const range_shape *s, words *value
     scalar_mul(&product, &masked, d);
     scalar_mul(&blinding, &masked, &p->y_blinding);
     scalar_add(&blinding, &blinding, &p->y2_mask);
-    const scalar *value[ARGUMENT_OPENINGS] = {d, &square, &SCALAR_ZERO, &masked, &product, &SCALAR_ZERO};
+    const scalar *value[ARGUMENT_OPENINGS] = {d,       &square,  &SCALAR_ZERO,
+                                              &masked, &product, &SCALAR_ZERO};
     const scalar *rho[ARGUMENT_OPENINGS] = {&p->y_blinding, &p->y2_blinding, &p->t_mask,
                                             &p->y_mask,     &blinding,       &p->delta_mask};
     for (int i = 0; i < ARGUMENT_OPENINGS; i++) {
@@ -211,7 +218,8 @@ static void respond(range_prover *p, const range_shape *s)
     scalar secret, t;
     range_eq_table(p->side, &SCALAR_ONE, p->challenges.x + s->column_bits, s->nu - s->column_bits);
     /* z_j = Σ_a L_a·d[a,j]. */
-    kernel()->fold_rows(p->z, (const uint8_t *)p->values, s->columns / 8, p->side, s->rows, p->sumcheck.bucket);
+    kernel()->fold_rows(p->z, (const uint8_t *)p->values, s->columns / 8, p->side, s->rows,
+                        p->sumcheck.bucket);
     for (size_t j = 0; j < s->columns; j++) write_response(p, &p->mask[j], &p->z[j]);
     scalar_inner(&secret, p->side, p->row_blinding, s->rows);
     write_response(p, &p->t_mask, &secret);
@@ -229,12 +237,13 @@ static void respond(range_prover *p, const range_shape *s)
 }
 
 /* points[i] += Σ_j mask_j·Q_j of prover i, `stride` points apart. */
-static void add_masks(range_prover *provers, size_t count, const range_shape *s, affine *points, size_t stride,
-                      const tables *t, const workspace *w)
+static void add_masks(range_prover *provers, size_t count, const range_shape *s, affine *points,
+                      size_t stride, const tables *t, const workspace *w)
 {
     affine *sums = w->points + stride * count;
     for (size_t i = 0; i < count; i++)
-        for (size_t j = 0; j < s->columns; j++) scalar_to_words(&w->values[s->columns * i + j], &provers[i].mask[j]);
+        for (size_t j = 0; j < s->columns; j++)
+            scalar_to_words(&w->values[s->columns * i + j], &provers[i].mask[j]);
     kernel()->combine(sums, w->values, s->columns, count, t, w->kernel);
     for (size_t i = 0; i < count; i++) {
         jacobian sum;
@@ -244,11 +253,12 @@ static void add_masks(range_prover *provers, size_t count, const range_shape *s,
     }
 }
 
-static bool prove_openings(range_prover *provers, size_t count, const range_shape *s, const tables *t,
-                           const workspace *w)
+static bool prove_openings(range_prover *provers, size_t count, const range_shape *s,
+                           const tables *t, const workspace *w)
 {
     const size_t n = ARGUMENT_OPENINGS;
-    for (size_t i = 0; i < count; i++) prepare_openings(&provers[i], s, w->values + n * i, w->blindings + n * i);
+    for (size_t i = 0; i < count; i++)
+        prepare_openings(&provers[i], s, w->values + n * i, w->blindings + n * i);
     kernel()->commit(w->points, w->values[0].word, 4, w->blindings, n * count, t, w->kernel);
     add_masks(provers, count, s, w->points + 2, n, t, w);
     for (size_t i = 0; i < count; i++) {
@@ -261,7 +271,8 @@ static bool prove_openings(range_prover *provers, size_t count, const range_shap
     return true;
 }
 
-bool range_prove(range_prover *provers, size_t count, const range_shape *s, const tables *t, void *scratch)
+bool range_prove(range_prover *provers, size_t count, const range_shape *s, const tables *t,
+                 void *scratch)
 {
     const workspace w = lay_out(s, count, scratch);
     for (size_t i = 0; i < count; i++) {

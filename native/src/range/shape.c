@@ -51,7 +51,8 @@ void range_absorb_shape(transcript *t, const range_shape *s)
     transcript_absorb(t, LABEL_SHAPE, data, sizeof data);
 }
 
-void range_absorb_rows(range_challenges *c, transcript *t, const range_shape *s, const uint8_t *rows)
+void range_absorb_rows(range_challenges *c, transcript *t, const range_shape *s,
+                       const uint8_t *rows)
 {
     transcript_absorb(t, LABEL_ROWS, rows, 33 * (size_t)s->rows);
     for (unsigned j = 0; j < s->nu; j++) transcript_challenge(&c->tau[j], t, LABEL_TAU);
@@ -70,7 +71,8 @@ void range_absorb_round(scalar *x, transcript *t, unsigned j, const uint8_t poin
     transcript_challenge(x, t, LABEL_X);
 }
 
-void range_absorb_openings(range_challenges *c, transcript *t, const uint8_t points[ARGUMENT_OPENINGS * 33])
+void range_absorb_openings(range_challenges *c, transcript *t,
+                           const uint8_t points[ARGUMENT_OPENINGS * 33])
 {
     transcript_absorb(t, LABEL_ANNOUNCEMENTS, points, ARGUMENT_OPENINGS * 33);
     transcript_challenge(&c->e, t, LABEL_E);
@@ -116,11 +118,13 @@ void range_eq_table(scalar *out, const scalar *start, const scalar *point, unsig
 }
 
 /*
- * With a = x(x - 3) and b = (x - 1)(x - 2):  ℓ_0 = -b(x - 3)/6, ℓ_1 = a(x - 2)/2, ℓ_2 = -a(x - 1)/2, ℓ_3 = xb/6.
+ * With a = x(x - 3) and b = (x - 1)(x - 2):  ℓ_0 = -b(x - 3)/6, ℓ_1 = a(x - 2)/2, ℓ_2 = -a(x -
+ * 1)/2, ℓ_3 = xb/6.
  */
 void range_lagrange(scalar basis[4], const scalar *x)
 {
-    static const words SIXTH = {{0x1FD9F975582D3661, 0x463C62C03CBC8587, 0x5555555555555554, 0xD555555555555555}};
+    static const words SIXTH = {
+        {0x1FD9F975582D3661, 0x463C62C03CBC8587, 0x5555555555555554, 0xD555555555555555}};
     scalar sixth, half, x1, x2, x3, a, b;
     scalar_from_words(&sixth, &SIXTH);
     scalar_add(&half, &sixth, &sixth);

@@ -1,8 +1,9 @@
 /*
  * The argument of spec/transcript.md, section 4: committed values lie in [0, 2^b).
  *
- * What prover and verifier share, and the verifier.  Names follow the spec: N = 2^ν bits, R rows by S columns; challenges τ, σ,
- * κ, x, e.  Both begin with a transcript after item 6 (item 5 for solvency).
+ * What prover and verifier share, and the verifier.  Names follow the spec: N = 2^ν bits, R rows by
+ * S columns; challenges τ, σ, κ, x, e.  Both begin with a transcript after item 6 (item 5 for
+ * solvency).
  */
 #ifndef ASSAY_RANGE_SHAPE_H
 #define ASSAY_RANGE_SHAPE_H
@@ -42,9 +43,11 @@ size_t range_length(const range_shape *s);
 
 /* Item 5.  Items 7, 8 (j = 1 … ν, x_{j-1}) and 9, each with the challenges that follow it. */
 void range_absorb_shape(transcript *t, const range_shape *s);
-void range_absorb_rows(range_challenges *c, transcript *t, const range_shape *s, const uint8_t *rows);
+void range_absorb_rows(range_challenges *c, transcript *t, const range_shape *s,
+                       const uint8_t *rows);
 void range_absorb_round(scalar *x, transcript *t, unsigned j, const uint8_t points[3 * 33]);
-void range_absorb_openings(range_challenges *c, transcript *t, const uint8_t points[ARGUMENT_OPENINGS * 33]);
+void range_absorb_openings(range_challenges *c, transcript *t,
+                           const uint8_t points[ARGUMENT_OPENINGS * 33]);
 
 /* Section 4.2: eq(τ, ·) and w are products of one linear factor a coordinate. */
 typedef struct {
@@ -61,12 +64,14 @@ void range_eq_table(scalar *out, const scalar *start, const scalar *point, unsig
 /* ℓ_0(x) … ℓ_3(x) on the nodes 0, 1, 2, 3. */
 void range_lagrange(scalar basis[4], const scalar *x);
 
-/* From K_{j-1} and p_j(0), p_j(2), p_j(3) at x to K_j, rule 2 of section 4.4; of any one coordinate of the commitments. */
+/* From K_{j-1} and p_j(0), p_j(2), p_j(3) at x to K_j, rule 2 of section 4.4; of any one coordinate
+ * of the commitments. */
 void range_fold(scalar *claim, const scalar p[3], const scalar *x);
 
 /*
- * Verifying.  The four equations of every argument of a batch, each under its weight, are one sum that must be infinity: of the
- * argument's own points, and of V, B and the Q_j, whose coefficients the whole batch adds up.
+ * Verifying.  The four equations of every argument of a batch, each under its weight, are one sum
+ * that must be infinity: of the argument's own points, and of V, B and the Q_j, whose coefficients
+ * the whole batch adds up.
  */
 typedef struct {
     range_challenges challenges;
@@ -81,25 +86,30 @@ typedef struct {
 bool range_scalars_valid(const range_shape *s, const uint8_t *argument);
 
 /* Items 7 to 10 over the bytes of an argument. */
-void range_replay_items(range_replay *r, transcript *t, const range_shape *s, const uint8_t *argument);
+void range_replay_items(range_replay *r, transcript *t, const range_shape *s,
+                        const uint8_t *argument);
 
-/* The key of a batch's weights, from 32 random bytes and every member's final state; the n-th member's weights. */
-void range_weight_key(uint8_t key[32], const uint8_t seed[32], const range_replay *replays, size_t n);
+/* The key of a batch's weights, from 32 random bytes and every member's final state; the n-th
+ * member's weights. */
+void range_weight_key(uint8_t key[32], const uint8_t seed[32], const range_replay *replays,
+                      size_t n);
 void range_weights(scalar weights[ARGUMENT_EQUATIONS], const uint8_t key[32], uint64_t n);
 
 /* The coefficients of the rounds' commitments in k·K_ν; k becomes that of K_0. */
 void range_round_coefficients(words *out, scalar *k, const scalar *x, unsigned nu);
 
 /* The coefficients of Y and Y2: delta is that of Δ, w_star is κ·w*, d is d'. */
-void range_opening_coefficients(scalar y[2], const scalar weights[ARGUMENT_EQUATIONS], const scalar *delta,
-                                const scalar *minus_e, const scalar *e_star, const scalar *w_star, const scalar *d);
+void range_opening_coefficients(scalar y[2], const scalar weights[ARGUMENT_EQUATIONS],
+                                const scalar *delta, const scalar *minus_e, const scalar *e_star,
+                                const scalar *w_star, const scalar *d);
 
-/* Adds an argument's share to `fixed`, and writes the coefficients of C_0 … C_(m-1) and then of its points, in their
- * order: m + R + 3ν + 6.  Its scalars are valid. */
+/* Adds an argument's share to `fixed`, and writes the coefficients of C_0 … C_(m-1) and then of its
+ * points, in their order: m + R + 3ν + 6.  Its scalars are valid. */
 void range_coefficients(words *out, range_fixed *fixed, const range_shape *s, const range_replay *r,
                         const uint8_t *argument, const scalar weights[ARGUMENT_EQUATIONS]);
 
 /* Writes V, B and Q_j, j < S, with their coefficients: S + 2 terms. */
-void range_fixed_terms(words *out, affine *points, const range_fixed *fixed, const range_shape *s, const tables *t);
+void range_fixed_terms(words *out, affine *points, const range_fixed *fixed, const range_shape *s,
+                       const tables *t);
 
 #endif

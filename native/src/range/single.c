@@ -1,4 +1,5 @@
-/* One argument by itself over any state of the transcript, as solvency has it: item 5, no item 6. */
+/* One argument by itself over any state of the transcript, as solvency has it: item 5, no item 6.
+ */
 #include "assay.h"
 #include "range/prove.h"
 
@@ -43,7 +44,8 @@ static void read_values(uint64_t *values, const range_shape *s, const uint8_t *b
     }
 }
 
-/* Whether the commitments are those to the values under the blinding factors; infinity is 33 zero bytes. */
+/* Whether the commitments are those to the values under the blinding factors; infinity is 33 zero
+ * bytes. */
 static bool commitments_open(const affine *points, const uint8_t *commitments, size_t m)
 {
     for (size_t i = 0; i < m; i++) {
@@ -54,8 +56,9 @@ static bool commitments_open(const affine *points, const uint8_t *commitments, s
     return true;
 }
 
-int assay_range_prove_var(uint8_t *argument, const uint8_t *state, const uint8_t *values, const uint8_t *blindings,
-                          const uint8_t *commitments, size_t m, size_t b, const uint8_t *secret, const uint8_t *salt,
+int assay_range_prove_var(uint8_t *argument, const uint8_t *state, const uint8_t *values,
+                          const uint8_t *blindings, const uint8_t *commitments, size_t m, size_t b,
+                          const uint8_t *secret, const uint8_t *salt,
                           const assay_tables *fixed_base, void *scratch)
 {
     range_shape s;
@@ -115,8 +118,8 @@ static bool read_commitments(affine *points, const uint8_t *bytes, size_t m)
 }
 
 int assay_range_verify_var(const uint8_t *state, const uint8_t *commitments, size_t m, size_t b,
-                           const uint8_t *argument, size_t length, const uint8_t *seed, const assay_tables *fixed_base,
-                           void *scratch)
+                           const uint8_t *argument, size_t length, const uint8_t *seed,
+                           const assay_tables *fixed_base, void *scratch)
 {
     range_shape s;
     if (!range_shape_init(&s, m, b)) return ASSAY_BAD_COUNT;

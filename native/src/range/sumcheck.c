@@ -25,8 +25,8 @@ size_t sumcheck_elements(const range_shape *s)
 void sumcheck_select(scalar *sum, const sumcheck *c, const words *a)
 {
     /* The factors of k's coordinates are 1 at 0. */
-    kernel()->inner(sum, c->w_rest + range_value_words(c->shape), (size_t)1 << (c->shape->log_b - WORD_BITS), a,
-                    c->shape->m);
+    kernel()->inner(sum, c->w_rest + range_value_words(c->shape),
+                    (size_t)1 << (c->shape->log_b - WORD_BITS), a, c->shape->m);
 }
 
 /* out[i] = Π_t factor[t](bit t of i), i < 2^n. */
@@ -52,8 +52,10 @@ static void rest_tables(scalar *rest, const linear *factor, const range_shape *s
     }
 }
 
-/* The weight of every byte at even and at odd positions in its word, but for the factor of coordinate 3. */
-static void gather_bytes(scalar bytes[2][256], sumcheck *c, const linear *factor, const scalar *rest)
+/* The weight of every byte at even and at odd positions in its word, but for the factor of
+ * coordinate 3. */
+static void gather_bytes(scalar bytes[2][256], sumcheck *c, const linear *factor,
+                         const scalar *rest)
 {
     const size_t n = range_value_words(c->shape);
     scalar position[4];
@@ -61,7 +63,8 @@ static void gather_bytes(scalar bytes[2][256], sumcheck *c, const linear *factor
     kernel()->gather_bytes(bytes, c->values, rest + n, n, position, c->bucket);
 }
 
-/* The weight of every pattern: of bytes for round 3, then for rounds 2 and 1 by the halves of the round after. */
+/* The weight of every pattern: of bytes for round 3, then for rounds 2 and 1 by the halves of the
+ * round after. */
 static void gather_patterns(scalar *pattern, scalar bytes[2][256], const linear *factor)
 {
     scalar *out = pattern + PATTERNS_AT[BYTE_ROUNDS];
@@ -109,8 +112,8 @@ static bool invert_factors(sumcheck *c, unsigned nu)
     return true;
 }
 
-bool sumcheck_begin(sumcheck *c, const range_shape *s, const range_challenges *challenges, const uint64_t *values,
-                    scalar *memory)
+bool sumcheck_begin(sumcheck *c, const range_shape *s, const range_challenges *challenges,
+                    const uint64_t *values, scalar *memory)
 {
     c->shape = s;
     c->values = values;
@@ -135,7 +138,8 @@ bool sumcheck_begin(sumcheck *c, const range_shape *s, const range_challenges *c
     return true;
 }
 
-/* h and l of round j <= BYTE_ROUNDS: h(0) and l(0) from the pairs of forms, h(1) and l(1) from the same the other way round. */
+/* h and l of round j <= BYTE_ROUNDS: h(0) and l(0) from the pairs of forms, h(1) and l(1) from the
+ * same the other way round. */
 static void sum_patterns(sumcheck *c, unsigned j)
 {
     const scalar *e = c->e_pattern + PATTERNS_AT[j], *w = c->w_pattern + PATTERNS_AT[j];
@@ -159,7 +163,8 @@ static void sum_patterns(sumcheck *c, unsigned j)
     c->l1 = sums[2];
 }
 
-/* h and l of the round that joins the bytes of a pair.  Only h's leading coefficient depends on both. */
+/* h and l of the round that joins the bytes of a pair.  Only h's leading coefficient depends on
+ * both. */
 static void sum_byte_pairs(sumcheck *c)
 {
     const size_t n = range_value_words(c->shape);
@@ -187,7 +192,8 @@ static void sum_byte_pairs(sumcheck *c)
 }
 
 /* r = (claim - f(0)·at0)/f(1), the value at 1. */
-static void value_at_1(scalar *r, const scalar *claim, const linear *f, const scalar *inverse, const scalar *at0)
+static void value_at_1(scalar *r, const scalar *claim, const linear *f, const scalar *inverse,
+                       const scalar *at0)
 {
     scalar t;
     scalar_mul(&t, &f->at0, at0);
@@ -196,7 +202,8 @@ static void value_at_1(scalar *r, const scalar *claim, const linear *f, const sc
 }
 
 /* Adds to h0, h2, l0 the pairs p = q + k·stride, k < n, under weight e_q·e[k] and w_q·w[k]. */
-static void sum_pairs(sumcheck *c, size_t q, size_t stride, size_t n, const scalar *e_q, const scalar *w_q)
+static void sum_pairs(sumcheck *c, size_t q, size_t stride, size_t n, const scalar *e_q,
+                      const scalar *w_q)
 {
     scalar sums[3];
     kernel()->sum_pairs(sums, &c->dense[2 * q], stride, c->e_rest + n, c->w_rest + n, n);
@@ -207,7 +214,8 @@ static void sum_pairs(sumcheck *c, size_t q, size_t stride, size_t n, const scal
     }
 }
 
-/* h and l of round j > PAIR_ROUND.  The rest of a word's coordinates are weighed outside the sums over words. */
+/* h and l of round j > PAIR_ROUND.  The rest of a word's coordinates are weighed outside the sums
+ * over words. */
 static void sum_dense(sumcheck *c, unsigned j)
 {
     const unsigned t = j - 1, inside = j < WORD_BITS ? WORD_BITS - j : 0;

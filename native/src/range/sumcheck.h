@@ -3,18 +3,21 @@
  *
  *     Σ_x [ eq(τ,x)·(d(x)² - d(x)) + κ·w(x)·d(x) ],    d the bits of the values.
  *
- * eq(τ, ·) and w are products of one factor a coordinate.  So with coordinates 0 … j-2 bound, round j's cubic is
+ * eq(τ, ·) and w are products of one factor a coordinate.  So with coordinates 0 … j-2 bound, round
+ * j's cubic is
  *
- *     p(t) = E·e(t)·h(t) + W·w(t)·l(t),   h(t) = Σ_y e'(y)·(d² - d),   l(t) = Σ_y w'(y)·d,   d = d(x_0 … x_{j-2}, t, y),
+ *     p(t) = E·e(t)·h(t) + W·w(t)·l(t),   h(t) = Σ_y e'(y)·(d² - d),   l(t) = Σ_y w'(y)·d,   d =
+ * d(x_0 … x_{j-2}, t, y),
  *
- * E and W (with κ) being the factors of the bound coordinates, e(t) and w(t) those of the round's own, e' and w' those of the
- * rest.  h is quadratic and l linear in t.
+ * E and W (with κ) being the factors of the bound coordinates, e(t) and w(t) those of the round's
+ * own, e' and w' those of the rest.  h is quadratic and l linear in t.
  *
- * The first three rounds stay inside the bytes of the values.  There d takes one of 4, 16 or 256 forms, by a pattern of 2,
- * 4 or 8 bits; the weights of all y with one pattern are added up first.  The fourth joins pairs of bytes, and of its sums only h's
- * leading coefficient needs both.  The later rounds run on N/16 field elements, halved each time, and sum
- * only h(0), the leading coefficient of h and l(0): h(1) and l(1) follow from what h and l of the round before became at its
- * challenge.
+ * The first three rounds stay inside the bytes of the values.  There d takes one of 4, 16 or 256
+ * forms, by a pattern of 2, 4 or 8 bits; the weights of all y with one pattern are added up first.
+ * The fourth joins pairs of bytes, and of its sums only h's leading coefficient needs both.  The
+ * later rounds run on N/16 field elements, halved each time, and sum only h(0), the leading
+ * coefficient of h and l(0): h(1) and l(1) follow from what h and l of the round before became at
+ * its challenge.
  */
 #ifndef ASSAY_SUMCHECK_H
 #define ASSAY_SUMCHECK_H
@@ -30,21 +33,24 @@ typedef struct {
     scalar e_inverse[ARGUMENT_NU_MAX], w_inverse[ARGUMENT_NU_MAX]; /* of the factors at 1 */
     scalar e_bound, w_bound;                                       /* E, W */
     scalar h0, h1, h2, l0, l1; /* this round's h(0), h(1), leading coefficient; l(0), l(1) */
-    scalar h_claim, l_claim;   /* e(0)·h(0) + e(1)·h(1) and w(0)·l(0) + w(1)·l(1), known beforehand */
+    scalar h_claim, l_claim; /* e(0)·h(0) + e(1)·h(1) and w(0)·l(0) + w(1)·l(1), known beforehand */
     scalar e_pattern[SUMCHECK_PATTERNS], w_pattern[SUMCHECK_PATTERNS];
     scalar e_byte[2][256], w_byte[2][256];     /* of bytes at even and odd positions */
     _Alignas(64) uint8_t bucket[BUCKET_BYTES]; /* also 256 pairs of scalars */
-    scalar form[256];        /* d of every pattern of bound bits: 2, 4, 16, 256 of them after 0, 1, 2, 3 rounds */
-    scalar *e_rest, *w_rest; /* at 2^k: the 2^k products of factors of the k highest coordinates, k <= ν - 6 */
-    scalar *dense;           /* d, N/16 elements after round 4 */
+    scalar form[256]; /* d of every pattern of bound bits: 2, 4, 16, 256 of them after 0, 1, 2, 3
+                         rounds */
+    scalar *e_rest,
+        *w_rest; /* at 2^k: the 2^k products of factors of the k highest coordinates, k <= ν - 6 */
+    scalar *dense; /* d, N/16 elements after round 4 */
 } sumcheck;
 
 /* Elements of memory behind e_rest, w_rest and dense together. */
 size_t sumcheck_elements(const range_shape *s);
 
-/* τ, σ and κ are drawn.  False when a factor that has to be inverted is zero: probability about ν/n. */
-bool sumcheck_begin(sumcheck *c, const range_shape *s, const range_challenges *challenges, const uint64_t *values,
-                    scalar *memory);
+/* τ, σ and κ are drawn.  False when a factor that has to be inverted is zero: probability about
+ * ν/n. */
+bool sumcheck_begin(sumcheck *c, const range_shape *s, const range_challenges *challenges,
+                    const uint64_t *values, scalar *memory);
 
 /* p_j(0), p_j(2), p_j(3), j = 1 … ν in turn; then the round's coordinate is bound to x. */
 void sumcheck_message(scalar p[3], sumcheck *c, unsigned j);

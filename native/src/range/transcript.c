@@ -9,7 +9,8 @@ static const char TAG[] = TAG_TRANSCRIPT;
 enum { ABSORB = 1, CHALLENGE = 2 };
 
 /* c = H_transcript begun with kind ‖ u8 len ‖ label ‖ u64 length. */
-static void begin_step(sha256_context *c, const transcript *t, uint8_t kind, const char *label, uint64_t length)
+static void begin_step(sha256_context *c, const transcript *t, uint8_t kind, const char *label,
+                       uint64_t length)
 {
     const size_t label_length = strlen(label);
     uint8_t bytes[8] = {kind, (uint8_t)label_length};
@@ -28,7 +29,8 @@ void transcript_begin(transcript *t)
     sha256_end(t->state, &c);
 }
 
-void transcript_absorb_begin(sha256_context *c, const transcript *t, const char *label, uint64_t length)
+void transcript_absorb_begin(sha256_context *c, const transcript *t, const char *label,
+                             uint64_t length)
 {
     begin_step(c, t, ABSORB, label, length);
 }

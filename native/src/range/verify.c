@@ -6,7 +6,8 @@
  *   (1) α1·( Σ z'_j·Q_j + u_T·B - T̄ - e·Σ L_a·D_a )        (3) α3·( d'·Y + u_2·B - Ȳ2 - e·Y2 )
  *   (2) α2·( d'·V + u_Y·B - Ȳ - e·Y )                       (4) α4·( u_Δ·B - Δ̄ - e·Δ )
  *
- * where Δ = K_ν - e*·Y2 + (e* - κ·w*)·Y, and K_j = (ℓ_0 - ℓ_1)·[p_j(0)] + ℓ_1·K_{j-1} + ℓ_2·[p_j(2)] + ℓ_3·[p_j(3)].
+ * where Δ = K_ν - e*·Y2 + (e* - κ·w*)·Y, and K_j = (ℓ_0 - ℓ_1)·[p_j(0)] + ℓ_1·K_{j-1} +
+ * ℓ_2·[p_j(2)] + ℓ_3·[p_j(3)].
  */
 #include "hash/tags.h"
 #include "range/shape.h"
@@ -22,12 +23,14 @@ bool range_scalars_valid(const range_shape *s, const uint8_t *argument)
     return true;
 }
 
-void range_replay_items(range_replay *r, transcript *t, const range_shape *s, const uint8_t *argument)
+void range_replay_items(range_replay *r, transcript *t, const range_shape *s,
+                        const uint8_t *argument)
 {
     const uint8_t *next = argument;
     range_absorb_rows(&r->challenges, t, s, next);
     next += 33 * (size_t)s->rows;
-    for (unsigned j = 1; j <= s->nu; j++, next += 3 * 33) range_absorb_round(&r->challenges.x[j - 1], t, j, next);
+    for (unsigned j = 1; j <= s->nu; j++, next += 3 * 33)
+        range_absorb_round(&r->challenges.x[j - 1], t, j, next);
     range_absorb_openings(&r->challenges, t, next);
     next += 33 * ARGUMENT_OPENINGS;
     transcript_absorb(t, LABEL_RESPONSES, next, 32 * range_scalars(s));
@@ -36,7 +39,8 @@ void range_replay_items(range_replay *r, transcript *t, const range_shape *s, co
 
 static const char BATCH_TAG[] = TAG_BATCH;
 
-void range_weight_key(uint8_t key[32], const uint8_t seed[32], const range_replay *replays, size_t n)
+void range_weight_key(uint8_t key[32], const uint8_t seed[32], const range_replay *replays,
+                      size_t n)
 {
     sha256_context c;
     sha256_begin_tag(&c, BATCH_TAG, sizeof BATCH_TAG - 1);
@@ -67,7 +71,8 @@ static void write_words(words *out, const scalar *a, size_t n)
 }
 
 /* e* and κ·w*. */
-static void bound_factors(scalar *e_star, scalar *w_star, const range_challenges *c, const range_shape *s)
+static void bound_factors(scalar *e_star, scalar *w_star, const range_challenges *c,
+                          const range_shape *s)
 {
     *e_star = SCALAR_ONE;
     *w_star = c->kappa;
@@ -98,8 +103,9 @@ void range_round_coefficients(words *out, scalar *k, const scalar *x, unsigned n
     }
 }
 
-void range_opening_coefficients(scalar y[2], const scalar weights[ARGUMENT_EQUATIONS], const scalar *delta,
-                                const scalar *minus_e, const scalar *e_star, const scalar *w_star, const scalar *d)
+void range_opening_coefficients(scalar y[2], const scalar weights[ARGUMENT_EQUATIONS],
+                                const scalar *delta, const scalar *minus_e, const scalar *e_star,
+                                const scalar *w_star, const scalar *d)
 {
     scalar t;
     scalar_sub(&t, e_star, w_star);
@@ -111,9 +117,10 @@ void range_opening_coefficients(scalar y[2], const scalar weights[ARGUMENT_EQUAT
     scalar_sub(&y[1], &y[1], &t);
 }
 
-/* out[i] = start·eq(point, i) for i < count <= 2^n, 2^n <= the largest page.  The table begins with an integer instead of a
- * scalar, and products with scalars leave it one. */
-static void write_eq_table(words *out, size_t count, const scalar *start, const scalar *point, unsigned n)
+/* out[i] = start·eq(point, i) for i < count <= 2^n, 2^n <= the largest page.  The table begins with
+ * an integer instead of a scalar, and products with scalars leave it one. */
+static void write_eq_table(words *out, size_t count, const scalar *start, const scalar *point,
+                           unsigned n)
 {
     scalar first, table[(size_t)1 << ARGUMENT_MU_MAX];
     words integer;
@@ -124,8 +131,8 @@ static void write_eq_table(words *out, size_t count, const scalar *start, const 
 }
 
 /* Coefficients of the C_i and the round commitments in k·K_ν. */
-static void claim_coefficients(words *commitments, words *rounds, scalar k, const range_challenges *c,
-                               const range_shape *s)
+static void claim_coefficients(words *commitments, words *rounds, scalar k,
+                               const range_challenges *c, const range_shape *s)
 {
     range_round_coefficients(rounds, &k, c->x, s->nu);
     scalar_mul(&k, &k, &c->kappa);
@@ -133,8 +140,8 @@ static void claim_coefficients(words *commitments, words *rounds, scalar k, cons
 }
 
 /* The responses: shares of V, B, Q_j; returns d'. */
-static scalar add_responses(range_fixed *fixed, const range_challenges *c, const range_shape *s, const uint8_t *bytes,
-                            const scalar weights[ARGUMENT_EQUATIONS])
+static scalar add_responses(range_fixed *fixed, const range_challenges *c, const range_shape *s,
+                            const uint8_t *bytes, const scalar weights[ARGUMENT_EQUATIONS])
 {
     scalar column[ARGUMENT_SIDE_MAX], d;
     words z[ARGUMENT_SIDE_MAX], t;
@@ -175,7 +182,8 @@ void range_coefficients(words *out, range_fixed *fixed, const range_shape *s, co
     write_words(openings, opening, ARGUMENT_OPENINGS);
 }
 
-void range_fixed_terms(words *out, affine *points, const range_fixed *fixed, const range_shape *s, const tables *t)
+void range_fixed_terms(words *out, affine *points, const range_fixed *fixed, const range_shape *s,
+                       const tables *t)
 {
     out[0] = fixed->v;
     out[1] = fixed->b;

@@ -16,7 +16,8 @@ static int test_sqrt(field *r, const field *a)
     bool squares[2][2];
     for (int i = 0; i < 2; i++) field_sqrt_pair(roots[i], squares[i], pairs[i]);
     *r = roots[0][0];
-    return squares[0][0] == squares[1][1] && field_equal(&roots[0][0], &roots[1][1]) ? squares[0][0] : -1;
+    return squares[0][0] == squares[1][1] && field_equal(&roots[0][0], &roots[1][1]) ? squares[0][0]
+                                                                                     : -1;
 }
 
 int assay_test_field(uint64_t *r, uint32_t operation, const uint64_t *a, const uint64_t *b)
@@ -175,7 +176,8 @@ static int read_jacobian(jacobian *r, const uint8_t *point, const uint8_t *z)
     return 1;
 }
 
-int assay_test_jacobian(uint8_t *r, uint32_t operation, const uint8_t *a, const uint8_t *z_a, const uint8_t *b)
+int assay_test_jacobian(uint8_t *r, uint32_t operation, const uint8_t *a, const uint8_t *z_a,
+                        const uint8_t *b)
 {
     jacobian p;
     affine q, sum;
@@ -197,10 +199,12 @@ int assay_test_jacobian(uint8_t *r, uint32_t operation, const uint8_t *a, const 
 
 size_t assay_test_scratch_size(size_t n)
 {
-    const size_t portable = kernel()->scratch_size(n), queue = sizeof(batch_queue), sum = kernel()->sum_scratch_size(n);
+    const size_t portable = kernel()->scratch_size(n), queue = sizeof(batch_queue),
+                 sum = kernel()->sum_scratch_size(n);
     const size_t work = portable > queue ? portable : queue;
-    return ARENA_SIZE(2 * n * sizeof(affine)) + ARENA_SIZE(n * sizeof(words)) + ARENA_SIZE(work > sum ? work : sum) +
-           ARENA_SIZE(kernel()->msm_scratch_size(n, 256)) + ARENA_SIZE(kernel()->msm_scratch_size(n, 1));
+    return ARENA_SIZE(2 * n * sizeof(affine)) + ARENA_SIZE(n * sizeof(words)) +
+           ARENA_SIZE(work > sum ? work : sum) + ARENA_SIZE(kernel()->msm_scratch_size(n, 256)) +
+           ARENA_SIZE(kernel()->msm_scratch_size(n, 1));
 }
 
 int assay_test_batch_add(uint8_t *r, const uint8_t *a, const uint8_t *b, size_t n, void *scratch)
@@ -229,10 +233,12 @@ int assay_test_points_sum(uint8_t *r, const uint8_t *points, size_t n, void *scr
 static void read_words(words *r, const uint8_t *bytes, size_t n)
 {
     memset(r, 0, n * sizeof *r);
-    for (size_t i = 0; i < 32 * n; i++) r[i / 32].word[3 - i % 32 / 8] |= (uint64_t)bytes[i] << (56 - 8 * (i % 8));
+    for (size_t i = 0; i < 32 * n; i++)
+        r[i / 32].word[3 - i % 32 / 8] |= (uint64_t)bytes[i] << (56 - 8 * (i % 8));
 }
 
-int assay_test_msm(uint8_t *r, const uint8_t *scalars, const uint8_t *points, size_t n, uint32_t bits, void *scratch)
+int assay_test_msm(uint8_t *r, const uint8_t *scalars, const uint8_t *points, size_t n,
+                   uint32_t bits, void *scratch)
 {
     uint8_t *next = scratch;
     affine *decoded = arena_take(&next, 2 * n * sizeof(affine)), sum;
@@ -244,8 +250,9 @@ int assay_test_msm(uint8_t *r, const uint8_t *scalars, const uint8_t *points, si
     return ASSAY_OK;
 }
 
-void assay_test_commit_rows(uint8_t *r, const uint8_t *rows, size_t row_bytes, const uint8_t *blindings, size_t n,
-                            const assay_tables *t, void *scratch)
+void assay_test_commit_rows(uint8_t *r, const uint8_t *rows, size_t row_bytes,
+                            const uint8_t *blindings, size_t n, const assay_tables *t,
+                            void *scratch)
 {
     uint8_t *next = scratch;
     affine *sums = arena_take(&next, 2 * n * sizeof(affine));
@@ -255,8 +262,8 @@ void assay_test_commit_rows(uint8_t *r, const uint8_t *rows, size_t row_bytes, c
     kernel()->compress(r, 33, sums, n);
 }
 
-void assay_test_combine(uint8_t *r, const uint8_t *scalars, size_t n, size_t count, const assay_tables *t,
-                        void *scratch)
+void assay_test_combine(uint8_t *r, const uint8_t *scalars, size_t n, size_t count,
+                        const assay_tables *t, void *scratch)
 {
     uint8_t *next = scratch;
     words *k = arena_take(&next, n * count * sizeof(words));
@@ -266,7 +273,8 @@ void assay_test_combine(uint8_t *r, const uint8_t *scalars, size_t n, size_t cou
     kernel()->compress(r, 33, sums, count);
 }
 
-int assay_test_lanes(uint64_t *r, uint32_t operation, const uint64_t *a, const uint64_t *b, const uint64_t *c)
+int assay_test_lanes(uint64_t *r, uint32_t operation, const uint64_t *a, const uint64_t *b,
+                     const uint64_t *c)
 {
 #ifdef ASSAY_AVX512IFMA
     if (kernel() == &KERNEL_AVX512IFMA) return avx512ifma_test_lanes(r, operation, a, b, c);

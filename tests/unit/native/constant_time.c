@@ -1,10 +1,11 @@
 /*
- * What the core does with private keys and other secrets, run with all of them marked undefined: under valgrind, every branch and
- * every address that depends on one is an error.  Built from the core's sources with ASSAY_CHECK_TIME and run by
- * test_constant_time.py; the portable kernel, since valgrind knows no AVX-512.
+ * What the core does with private keys and other secrets, run with all of them marked undefined:
+ * under valgrind, every branch and every address that depends on one is an error.  Built from the
+ * core's sources with ASSAY_CHECK_TIME and run by test_constant_time.py; the portable kernel, since
+ * valgrind knows no AVX-512.
  *
- * A secret-handling function gets a check of its own: make its inputs with secret_bytes(), call it, and add it to CHECKS.
- * Arguments name the checks to run; without any, all run but LEAK.
+ * A secret-handling function gets a check of its own: make its inputs with secret_bytes(), call it,
+ * and add it to CHECKS. Arguments name the checks to run; without any, all run but LEAK.
  */
 #include "assay.h"
 #include "base_multiple.h"
@@ -48,7 +49,8 @@ static void check_hashes(void)
     assay_tagged_hash(out, (const uint8_t *)"tag", 3, key, 32);
     assay_hmac_sha256(out, key, 32, key, 32);
     assay_stream_blocks(out, key, 7, 3);
-    if (assay_account_keys(out, key, (const uint8_t *)"alicebob1", 9, offsets, 2) != ASSAY_OK) fail("account keys");
+    if (assay_account_keys(out, key, (const uint8_t *)"alicebob1", 9, offsets, 2) != ASSAY_OK)
+        fail("account keys");
 }
 
 static void check_scalars(void)
@@ -96,13 +98,15 @@ static void check_base_multiple(void)
     declassify(w, sizeof w);
     declassify(out, sizeof out);
     affine_mul_var(&expected, &w[1], &BASE_POINT);
-    if (!field_equal(&expected.x, &out[1].x) || !field_equal(&expected.y, &out[1].y)) fail("a multiple");
+    if (!field_equal(&expected.x, &out[1].x) || !field_equal(&expected.y, &out[1].y))
+        fail("a multiple");
 }
 
 /* From the text of private keys to an argument that verifies. */
 static void check_hidden_keys(void)
 {
-    uint8_t text[64 * KEYS], secrets[32 * KEYS], public[33 * KEYS], amounts[16 * KEYS] = {0}, total[16];
+    uint8_t text[64 * KEYS], secrets[32 * KEYS], public[33 * KEYS], amounts[16 * KEYS] = {0},
+                                                                                 total[16];
     uint8_t blinding[32], fresh[32], commitment[33], state[32] = {1}, seed[32] = {2};
     size_t bad;
     for (size_t i = 0; i < KEYS; i++) {
@@ -115,7 +119,8 @@ static void check_hidden_keys(void)
         amounts[16 * i + 15] = (uint8_t)(i + 1);
     }
     if (assay_secrets_read(secrets, &bad, text, 64, KEYS) != ASSAY_OK) fail("texts");
-    if (assay_public_keys(public, &bad, secrets, KEYS, take(assay_public_keys_scratch_size())) != ASSAY_OK)
+    if (assay_public_keys(public, &bad, secrets, KEYS, take(assay_public_keys_scratch_size())) !=
+        ASSAY_OK)
         fail("public keys");
     memset(secrets + 32, 0, 32); /* the second and the last are not owned */
     memset(secrets + 32 * (KEYS - 1), 0, 32);
@@ -124,12 +129,16 @@ static void check_hidden_keys(void)
     secret_bytes(blinding, "blinding");
     secret_bytes(fresh, "fresh");
 
-    uint8_t *keys = take(64 * KEYS), *generators = take(64 * KEYS), *argument = take(assay_hidden_length(KEYS));
-    const assay_tables *tables = assay_tables_build(take(assay_tables_size()), take(assay_tables_scratch_size()));
-    if (assay_points_decode_var(keys, &bad, public, KEYS, take(assay_points_decode_scratch_size(KEYS))) != ASSAY_OK)
+    uint8_t *keys = take(64 * KEYS), *generators = take(64 * KEYS),
+            *argument = take(assay_hidden_length(KEYS));
+    const assay_tables *tables =
+        assay_tables_build(take(assay_tables_size()), take(assay_tables_scratch_size()));
+    if (assay_points_decode_var(keys, &bad, public, KEYS,
+                                take(assay_points_decode_scratch_size(KEYS))) != ASSAY_OK)
         fail("decoding");
     assay_generators_var(generators, 0, KEYS, take(assay_generators_scratch_size()));
-    if (assay_hidden_prove(argument, state, keys, amounts, secrets, KEYS, blinding, fresh, generators, tables,
+    if (assay_hidden_prove(argument, state, keys, amounts, secrets, KEYS, blinding, fresh,
+                           generators, tables,
                            take(assay_hidden_prove_scratch_size(KEYS))) != ASSAY_OK)
         fail("proving");
 
@@ -137,11 +146,12 @@ static void check_hidden_keys(void)
     declassify(blinding, 32);
     declassify(total, sizeof total);
     const uint64_t value[1] = {total[15]};
-    if (assay_commit_var(commitment, &bad, value, 1, blinding, 1, tables, take(assay_commit_scratch_size(1))) !=
-        ASSAY_OK)
+    if (assay_commit_var(commitment, &bad, value, 1, blinding, 1, tables,
+                         take(assay_commit_scratch_size(1))) != ASSAY_OK)
         fail("the commitment");
-    if (assay_hidden_verify_var(state, keys, amounts, KEYS, commitment, argument, assay_hidden_length(KEYS), seed,
-                                generators, tables, take(assay_hidden_verify_scratch_size(KEYS))) != ASSAY_OK)
+    if (assay_hidden_verify_var(state, keys, amounts, KEYS, commitment, argument,
+                                assay_hidden_length(KEYS), seed, generators, tables,
+                                take(assay_hidden_verify_scratch_size(KEYS))) != ASSAY_OK)
         fail("verifying");
 }
 
@@ -162,8 +172,11 @@ static const struct {
     const char *name;
     void (*run)(void);
 } CHECKS[] = {
-    {"hashes", check_hashes},           {"scalars", check_scalars}, {"base-multiple", check_base_multiple},
-    {"hidden-keys", check_hidden_keys}, {"leak", check_leak},
+    {"hashes", check_hashes},
+    {"scalars", check_scalars},
+    {"base-multiple", check_base_multiple},
+    {"hidden-keys", check_hidden_keys},
+    {"leak", check_leak},
 };
 
 int main(int argc, char **argv)
