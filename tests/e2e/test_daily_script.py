@@ -14,7 +14,7 @@ import pytest
 from prover.files.keys import make_keys
 from tests.support.exchange_files import LONG, own_exchange
 
-GUIDE = Path(__file__).parents[2] / "docs" / "operating.md"
+GUIDE = Path(__file__).parents[2] / "docs" / "operate" / "publish.md"
 SCRIPT = re.compile(r"^```sh\n(#!/bin/sh\n.*?)^```$", re.MULTILINE | re.DOTALL)
 LEDGER = "id,code,amount\nann@x,ETH,5\nbob@x,ETH,1\n"
 

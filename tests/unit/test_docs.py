@@ -56,6 +56,13 @@ def test_links_lead_somewhere(page: str) -> None:
         assert not anchor or anchor in anchors(target), link
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_no_cell_of_a_table_is_long(page: str) -> None:
+    for line in (ROOT / page).read_text().splitlines():
+        if line.startswith("|"):
+            assert all(len(cell.strip()) <= 200 for cell in line.split("|")), line
+
+
 @pytest.mark.parametrize("draw", PICTURES, ids=lambda draw: draw.__name__)
 def test_pictures_are_as_drawn(draw: type, tmp_path: Path) -> None:
     draw().save(tmp_path / "picture.svg")
