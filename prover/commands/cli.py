@@ -357,7 +357,7 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Write one self-contained page that explains a bundle and how to check it."""
-    from prover.report import write_report
+    from prover.report.page import write_report
 
     write_report(bundle, html, exchange_key, token_slot or ())
     result = {"report": str(html), "unknown_units": unknown_units(read_manifest(bundle))}

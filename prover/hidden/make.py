@@ -7,6 +7,7 @@ over: the bundle depends on both.
 
 from __future__ import annotations
 
+import re
 import resource
 import secrets
 from dataclasses import dataclass, replace
@@ -29,7 +30,8 @@ COLUMNS = ("public_key", "amount")
 
 _AMOUNT_LIMIT = 1 << 8 * AMOUNT_BYTES
 
-_AMOUNT_DIGITS = 39
+_AMOUNT = re.compile("[0-9]{1,39}")
+_KEY = re.compile(f"0[23][0-9A-Fa-f]{{{2 * POINT_BYTES - 2}}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,15 +127,11 @@ def _read_list(path: Path) -> tuple[bytes, bytes]:
     rows: list[tuple[bytes, int, int, int]] = []  # x, first byte of the encoding, amount, row
     for number, cells in read_list(path, COLUMNS, COLUMNS):
         key_text, amount_text = (str(cells[column]) for column in COLUMNS)
-        try:
-            key = bytes.fromhex(key_text)
-        except ValueError:
-            key = b""
-        if len(key) != POINT_BYTES or len(key_text) != 2 * POINT_BYTES or key[0] not in (2, 3):
+        if not _KEY.fullmatch(key_text):
             raise _error(path, number, "column public_key: not 66 hex digits, 02 or 03 first")
-        whole = amount_text.isascii() and amount_text.isdigit()
-        if not whole or len(amount_text) > _AMOUNT_DIGITS or int(amount_text) >= _AMOUNT_LIMIT:
+        if not _AMOUNT.fullmatch(amount_text) or int(amount_text) >= _AMOUNT_LIMIT:
             raise _error(path, number, "column amount: not a whole number of chain base units")
+        key = bytes.fromhex(key_text)
         rows.append((key[1:], key[0], int(amount_text), number))
         if len(rows) > MAX_HIDDEN_KEYS:
             raise ProverError(f"{path}: more than {MAX_HIDDEN_KEYS} keys")

@@ -118,13 +118,18 @@ class Layout:
         self.unread[:] = [name for name in present if name not in set(self.names)]
         left = [name for name in self.unread if not self.reading.is_ignored(name)]
         if self.asset is None and left:
-            values = (_LIKE_A_VALUE, _NO_NAME)
-            named = [name for name in left if not any(form.fullmatch(name) for form in values)]
-            said = [quoted(named)] if named else []
-            if len(named) < len(left):
-                said.append(f"{len(left) - len(named)} whose names look like an id or an amount")
-            detail = f"columns that nothing reads: {' and '.join(said)}"
+            detail = f"columns that nothing reads: {_unread(left)}"
             raise LedgerError(file, Fault.of(Code.UNREAD_COLUMN, detail=detail))
+
+
+def _unread(columns: Sequence[str]) -> str:
+    """Name columns, but for those whose names may be a customer's."""
+    values = (_LIKE_A_VALUE, _NO_NAME)
+    named = [name for name in columns if not any(form.fullmatch(name) for form in values)]
+    said = [quoted(named)] if named else []
+    if len(named) < len(columns):
+        said.append(f"{len(columns) - len(named)} whose names look like an id or an amount")
+    return " and ".join(said)
 
 
 def _missing(name: str, present: Sequence[str]) -> str:

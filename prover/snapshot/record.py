@@ -135,9 +135,19 @@ def predecessor(
     Raises:
         ProverError: it is not a fit predecessor.
     """
-    if config.previous_manifest is None:
-        return bytes(ID_BYTES), (), ()
     path = config.previous_manifest
+    if path is None:
+        return bytes(ID_BYTES), (), ()
+    data, manifest = _read_previous(path)
+    _check_before(path, manifest, config)
+    digest = manifest_digest(data)
+    before = tuple(
+        Room(asset.code, asset.capacity * manifest.page_size) for asset in manifest.assets
+    )
+    return digest, before, _rotation(config, signing, manifest, digest)
+
+
+def _read_previous(path: Path) -> tuple[bytes, wire.Manifest]:
     try:
         data, signature = path.read_bytes(), path.with_suffix(".sig").read_bytes()
         manifest = wire.read_record(wire.Manifest, data[: MAX_MANIFEST_BYTES + 1])
@@ -147,6 +157,11 @@ def predecessor(
         raise ProverError(f"{path}: not a manifest") from None
     if not is_signed(manifest.public_key, "manifest-signature", data, signature):
         raise ProverError(f"{path}: manifest.sig is no signature of it by its own key")
+    return data, manifest
+
+
+def _check_before(path: Path, manifest: wire.Manifest, config: SnapshotConfig) -> None:
+    """Check that a snapshot may follow a manifest."""
     if manifest.snapshot_id == config.snapshot_id or manifest.time >= config.time:
         raise ProverError(
             f"{path}: the previous snapshot must have another id and be earlier; "
@@ -157,21 +172,23 @@ def predecessor(
     capacities = {asset.capacity for asset in manifest.assets}
     if manifest.page_size not in PAGE_SIZES or not capacities <= CAPACITIES:
         raise ProverError(f"{path}: no verifier would take its page size or capacities")
-    digest, new_key = manifest_digest(data), public_bytes(signing)
-    before = tuple(
-        Room(asset.code, asset.capacity * manifest.page_size) for asset in manifest.assets
-    )
+
+
+def _rotation(
+    config: SnapshotConfig, signing: Ed25519PrivateKey, manifest: wire.Manifest, digest: bytes
+) -> tuple[wire.Rotation, ...]:
+    """Return the statement of a new key, if it is another than that of the manifest before."""
+    new_key = public_bytes(signing)
     if manifest.public_key == new_key:
         if config.old_signing_key is not None:
             raise ProverError("previous.old_signing is given, but the signing key has not changed")
-        return digest, before, ()
+        return ()
     if config.old_signing_key is None:
         raise ProverError("the signing key has changed: previous.old_signing must name the old one")
     old = read_signing_key(config.old_signing_key)
     if public_bytes(old) != manifest.public_key:
         raise ProverError(f"{config.old_signing_key}: not the key of the previous manifest")
     body = rotation_body(manifest.public_key, new_key, config.exchange, digest)
-    rotation = wire.Rotation(
-        sign(signing, "rotation", body), manifest.public_key, sign(old, "rotation", body)
-    )
-    return digest, before, (rotation,)
+    signed = (sign(key, "rotation", body) for key in (signing, old))
+    new_signature, old_signature = signed
+    return (wire.Rotation(new_signature, manifest.public_key, old_signature),)

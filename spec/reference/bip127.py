@@ -12,7 +12,7 @@ from spec.reference.address import bitcoin_script
 from spec.reference.bip322 import decode_base64
 from spec.reference.errors import UnsupportedError
 from spec.reference.script import template_of
-from spec.reference.transaction import Spent, check_spend, parse_transaction
+from spec.reference.transaction import Spent, Transaction, check_spend, parse_transaction
 
 MAX_MONEY = 2_100_000_000_000_000
 
@@ -62,18 +62,9 @@ def _check_transaction(
     transaction = parse_transaction(decode_base64(text))
     if transaction.version not in (1, 2):
         raise UnsupportedError("signature", "a transaction version other than 1 and 2")
-    commitment = sha256(b"Proof-of-Reserves: " + message).digest() + bytes(4)
-    if not transaction.inputs:
-        raise ValueError("no inputs")
-    first, *others = transaction.inputs
-    if first.prevout != commitment or first.script_sig or first.witness:
-        raise ValueError("the first input is not the commitment alone")
-    by_prevout = {
-        coin["txid"][::-1] + coin["index"].to_bytes(8, "little")[:4]: coin
-        for coin in coins
-        if coin["index"] < 1 << 32
-    }
-    prevouts = [spend.prevout for spend in others]
+    _check_commitment(transaction, message)
+    by_prevout = _by_prevout(coins)
+    prevouts = [spend.prevout for spend in transaction.inputs[1:]]
     if sorted(prevouts) != sorted(by_prevout) or len(prevouts) != len(coins):
         raise ValueError("the inputs are not the coins")
     total = sum(coin["amount"] for coin in coins)
@@ -84,6 +75,29 @@ def _check_transaction(
     for prevout in prevouts:
         coin = by_prevout[prevout]
         spent.append(Spent(coin["amount"], scripts[coin["address"]]))
+    _check_spends(transaction, spent)
+
+
+def _check_commitment(transaction: Transaction, message: bytes) -> None:
+    """The first input spends nothing: it names the message."""
+    commitment = sha256(b"Proof-of-Reserves: " + message).digest() + bytes(4)
+    if not transaction.inputs:
+        raise ValueError("no inputs")
+    first = transaction.inputs[0]
+    if first.prevout != commitment or first.script_sig or first.witness:
+        raise ValueError("the first input is not the commitment alone")
+
+
+def _by_prevout(coins: list[dict[str, Any]]) -> dict[bytes, dict[str, Any]]:
+    return {
+        coin["txid"][::-1] + coin["index"].to_bytes(8, "little")[:4]: coin
+        for coin in coins
+        if coin["index"] < 1 << 32
+    }
+
+
+def _check_spends(transaction: Transaction, spent: list[Spent]) -> None:
+    """Every input but the first; an unsupported template of any comes before all else."""
     faults: list[ValueError] = []
     for index in range(1, len(spent)):
         try:

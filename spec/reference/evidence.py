@@ -88,54 +88,87 @@ def check(
     """One asset's evidence, after numbers 4 to 17. `seen` is shared by the assets of the bundle;
     `slots` are where tokens keep balances."""
     name = f"evidence/{asset.code}.msgpack"
-    data = read_limited(bundle / name, MAX_BYTES, "evidence.too-large", name)
-    require(tagged_hash("evidence", data) == asset.evidence, "evidence.wrong-digest", name)
-    fields = decode_fields(data, _EVIDENCE, "evidence", name)
-    require(fields["version"] == 1, "evidence.unsupported-version", name)
-    require(fields["code"] == asset.code, "evidence.wrong-asset", name)
-    rows, signatures, coins = fields["rows"], fields["signatures"], fields["coins"]
-    places = [(row["chain"], row["contract"], row["address"]) for row in rows]
-    signature_order = ascending((item["chain"], item["address"]) for item in signatures)
-    coin_order = ascending((coin["address"], coin["txid"], coin["index"]) for coin in coins)
-    proofs = fields["proofs"]
-    proof_order = ascending(proof["chain"] for proof in proofs)
-    proof_order = proof_order and all(ascending(proof["nodes"]) for proof in proofs)
-    sorted_all = places == sorted(places) and signature_order and coin_order and proof_order
-    require(sorted_all, "evidence.unsorted", name)
-    for number, row in enumerate(rows):
+    fields = _read(bundle, asset, name)  # 4 to 9
+    _check_order(fields, name)  # 10
+    for number, row in enumerate(fields["rows"]):  # 11
         _check_row(row, asset, seen, f"{name}, row {number}")
-    pairs = sorted({(row["chain"], row["address"]) for row in rows})
-    matched = pairs == [(item["chain"], item["address"]) for item in signatures]
-    require(matched, "evidence.unmatched-signature", name)
-    plan = bip127.Plan(fields)
-    for number, item in enumerate(signatures):
-        _check_signature(item, plan, manifest, f"{name}, signature {number}")
-    _check_coins(coins, rows, seen, name)
-    sets = [
-        hidden_sets.check(
-            item, fields["hidden"][:at], asset, seen.owners, f"{name}, hidden set {at}"
-        )
+    _check_signatures(fields, manifest, name)  # 12, 13
+    _check_coins(fields["coins"], fields["rows"], seen, name)  # 14
+    sets = [  # 15
+        hidden_sets.check(item, fields["hidden"][:at], asset, seen.owners, _set_name(name, at))
         for at, item in enumerate(fields["hidden"])
     ]
+    times = _check_proofs(fields, sets, manifest, slots, name)  # 16
+    total = sum(_ledger_units(row, asset) for row in fields["rows"])
+    listed = sum(amount for hidden in sets for amount in hidden.amounts)
+    require(total + listed < 1 << 96, "evidence.total-too-large", name)  # 17
+    for at, hidden in enumerate(sets):  # 18
+        hidden_sets.check_argument(hidden, manifest, asset, _set_name(name, at))
+    commitments = [(1, hidden.commitment) for hidden in sets]
+    return Held(multi_multiply([(total, V), *commitments]), _level(fields, sets), times)
+
+
+def _set_name(name: str, at: int) -> str:
+    return f"{name}, hidden set {at}"
+
+
+def _read(bundle: Path, asset: Asset, name: str) -> dict[str, Any]:
+    data = read_limited(bundle / name, MAX_BYTES, "evidence.too-large", name)
+    require(tagged_hash("evidence", data) == asset.evidence, "evidence.wrong-digest", name)
+    fields: dict[str, Any] = decode_fields(data, _EVIDENCE, "evidence", name)
+    require(fields["version"] == 1, "evidence.unsupported-version", name)
+    require(fields["code"] == asset.code, "evidence.wrong-asset", name)
+    return fields
+
+
+def _check_order(fields: dict[str, Any], name: str) -> None:
+    places = [(row["chain"], row["contract"], row["address"]) for row in fields["rows"]]
+    orders = [
+        places == sorted(places),  # an address may stand in several
+        ascending((item["chain"], item["address"]) for item in fields["signatures"]),
+        ascending((coin["address"], coin["txid"], coin["index"]) for coin in fields["coins"]),
+        ascending(proof["chain"] for proof in fields["proofs"]),
+        *(ascending(proof["nodes"]) for proof in fields["proofs"]),
+    ]
+    require(all(orders), "evidence.unsorted", name)
+
+
+def _check_signatures(fields: dict[str, Any], manifest: Manifest, name: str) -> None:
+    pairs = sorted({(row["chain"], row["address"]) for row in fields["rows"]})
+    matched = pairs == [(item["chain"], item["address"]) for item in fields["signatures"]]
+    require(matched, "evidence.unmatched-signature", name)
+    plan = bip127.Plan(fields)
+    for number, item in enumerate(fields["signatures"]):
+        _check_signature(item, plan, manifest, f"{name}, signature {number}")
+
+
+def _check_proofs(
+    fields: dict[str, Any],
+    sets: list[hidden_sets.HiddenSet],
+    manifest: Manifest,
+    slots: dict[str, Slot],
+    name: str,
+) -> dict[str, int]:
+    """The times of the blocks, by chain."""
     times = {}
-    for proof in proofs:
+    for proof in fields["proofs"]:
         where = f"{name}, proof of {proof['chain']}"
         if proof["chain"] == "bitcoin":
             times["bitcoin"] = _check_block_header(proof, manifest, where)
         else:
-            times[proof["chain"]] = _check_proof(proof, rows, sets, manifest, slots, where)
-    total = sum(_ledger_units(row, asset) for row in rows)
-    listed = sum(amount for hidden in sets for amount in hidden.amounts)
-    require(total + listed < 1 << 96, "evidence.total-too-large", name)
-    for at, hidden in enumerate(sets):
-        hidden_sets.check_argument(hidden, manifest, asset, f"{name}, hidden set {at}")
-    proven = {proof["chain"] for proof in proofs} - {"bitcoin"}  # its header proves no amount
-    contracts = any(item["format"] == "eip1271" for item in signatures)
-    counted = [row["chain"] for row in rows] + [hidden.chain for hidden in sets]
-    header = bool(counted) and all(chain in proven for chain in counted)
-    level = "unverified" if contracts else "header" if header else "claimed"
-    commitments = [(1, hidden.commitment) for hidden in sets]
-    return Held(multi_multiply([(total, V), *commitments]), level, times)
+            found = _check_proof(proof, fields["rows"], sets, manifest, slots, where)
+            times[proof["chain"]] = found
+    return times
+
+
+def _level(fields: dict[str, Any], sets: list[hidden_sets.HiddenSet]) -> str:
+    """The weakest level of anything that counts (protocol.md 3.4)."""
+    if any(item["format"] == "eip1271" for item in fields["signatures"]):
+        return "unverified"
+    # The header of a block of Bitcoin proves no amount.
+    proven = {proof["chain"] for proof in fields["proofs"]} - {"bitcoin"}
+    counted = [row["chain"] for row in fields["rows"]] + [hidden.chain for hidden in sets]
+    return "header" if counted and proven.issuperset(counted) else "claimed"
 
 
 def _check_row(row: dict[str, Any], asset: Asset, seen: Seen, where: str) -> None:

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 import verifier
-from prover.report import write_report
+from prover.report.page import write_report
 from tests.browser.conftest import BIN
 from verifier import Level
 

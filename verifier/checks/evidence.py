@@ -7,7 +7,7 @@ spec/protocol.md, section 3; spec/wire.md, section 4.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from verifier.checks.coins import check_coins
@@ -26,6 +26,7 @@ from verifier.format.wire import (
     BadFields,
     Evidence,
     NotCanonical,
+    OwnershipSignature,
     Row,
     StateProof,
     Unit,
@@ -102,25 +103,13 @@ def check_evidence(
     # 16
     slots = (policy or Policy()).token_slots()
     times, proven = _check_proofs(checked, asset, evidence, owners, slots)
-    hidden = tuple(
-        replace(holding, level=Level.HEADER) if holding.chain in proven else holding
-        for holding in hidden
-    )
-    units = {(unit.chain, unit.contract): unit for unit in asset.units}
     found = CheckedEvidence(
-        rows=tuple(
-            Holding(
-                row,
-                owners[row.chain, row.address],
-                signed[row.chain, row.address],
-                ledger_units(row, units[row.chain, row.contract], asset.decimals),
-                Level.HEADER if row.chain in proven else Level.CLAIMED,
-                is_owned=signed[row.chain, row.address].format != CONTRACT_FORMAT,
-            )
-            for row in evidence.rows
-        ),
+        rows=tuple(_holdings(asset, evidence, owners, signed, proven)),
         coins=evidence.coins,
-        hidden=hidden,
+        hidden=tuple(
+            replace(holding, level=Level.HEADER) if holding.chain in proven else holding
+            for holding in hidden
+        ),
         signatures=len(evidence.signatures),
         block_times=times,
     )
@@ -128,10 +117,31 @@ def check_evidence(
     if found.total + sum(holding.units for holding in found.hidden) >= ASSETS_LIMIT:
         raise _fault(Code.EVIDENCE_TOTAL_TOO_LARGE, asset, "2^96 ledger units or more")
     # 18
-    for at, holding in enumerate(hidden):
+    for at, holding in enumerate(found.hidden):
         block = checked.block(holding.chain)
         check_argument(checked.context, asset, block, holding, set_name(asset, at))
     return found
+
+
+def _holdings(
+    asset: Asset,
+    evidence: Evidence,
+    owners: Mapping[tuple[str, str], Address],
+    signed: Mapping[tuple[str, str], OwnershipSignature],
+    proven: Collection[str],
+) -> Iterator[Holding]:
+    """Yield what each row counts for, and how well that is known."""
+    units = {(unit.chain, unit.contract): unit for unit in asset.units}
+    for row in evidence.rows:
+        signature = signed[row.chain, row.address]
+        yield Holding(
+            row,
+            owners[row.chain, row.address],
+            signature,
+            ledger_units(row, units[row.chain, row.contract], asset.decimals),
+            Level.HEADER if row.chain in proven else Level.CLAIMED,
+            is_owned=signature.format != CONTRACT_FORMAT,
+        )
 
 
 def _read(asset: Asset, data: bytes) -> Evidence:

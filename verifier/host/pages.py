@@ -199,18 +199,19 @@ class Views:
         shown = history.newest[after : after + most]
         if after + most > ON_PAGE:
             shown = self._store.snapshots(history.keys, most, after)
-        newest = history.newest[0] if history.newest else None
+        name, url = (entry.name, entry.place) if entry else _newest(history)
+        looked, fault = look or (None, "")
         found = self._alarms(entry, history, look, now)
         alarming = {digest for alarm in found for digest in alarm.digests}
         return ExchangeView(
-            name=entry.name if entry else (newest.exchange if newest else ""),
+            name=name,
             key=public_key_text(key),
             path=_path(key),
-            url=entry.place if entry else (newest.url if newest else ""),
+            url=url,
             follows=entry is not None and bool(entry.history),
             watched=entry is not None,
-            looked=look[0] if look else None,
-            fault=look[1] if look else "",
+            looked=looked,
+            fault=fault,
             alarms=_bounded(found),
             snapshots=[
                 snapshot_facts(item, history.complaints.get(item.digest), now)
@@ -252,6 +253,11 @@ def _read_history(store: Store, key: bytes, keys: list[bytes], version: int) -> 
         lasting=lasting_alarms(history, store.listed(key)),
         complaints=store.complaints(keys, _COMPLAINTS),
     )
+
+
+def _newest(history: _History) -> tuple[str, str]:
+    """Return how an exchange that nobody watches calls itself, and where it was seen."""
+    return next(((item.exchange, item.url) for item in history.newest), ("", ""))
 
 
 def _pages(total: int) -> int:

@@ -18,7 +18,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import chain
 
 from verifier.checks.hidden import split_amounts
 from verifier.checks.holdings import CheckedEvidence
@@ -89,6 +88,15 @@ class _Found:
     untold: set[int] = field(default_factory=set)
     has_gaps: bool = False
     why: str = ""
+
+    def told_of(
+        self, rows: Sequence[BitcoinRow], sets: Sequence[HiddenPlace]
+    ) -> tuple[list[BitcoinRow], list[HiddenPlace]]:
+        """Return the rows and sets of whose scripts it told."""
+        if not self.has_gaps:
+            return [*rows], [*sets]
+        told = [row for row in rows if row.script in self.amounts]
+        return told, [place for place in sets if self.has_all(place)]
 
     def meet(self, tip: Tip) -> None:
         """Note a tip.
@@ -189,16 +197,11 @@ class BitcoinNode:
         backed = {coin.place for coin in listed}
         others = [place for number, place in enumerate(among) if number not in backed]
         self._ask_scripts(found, others, sets)
-        if found.has_gaps:
-            others = [place for place in others if place.script in found.amounts]
-            sets = [place for place in sets if found.has_all(place)]
+        others, sets = found.told_of(others, sets)
         short = any(found.amounts[place.script] < place.amount for place in others)
-        since: _SpentSince | None = None
+        since = None
         if spent or short or sets:
-            wanted = chain(found.amounts, (among[coin.place].script for coin in spent))
-            since = self._spent_since(found, set(wanted))
-            if since is None:
-                found.why = found.why or _NO_BLOCKS
+            since = self._look_back(found, [among[coin.place].script for coin in spent])
         open_ = _check_spent(among, spent, since) | found.untold
         if since is not None:
             found.add_spent(since)
@@ -207,6 +210,13 @@ class BitcoinNode:
         rows += [among[number] for number in backed - open_]
         known = [place for place in sets if _is_known(found, place, is_decided=is_decided)]
         return rows, known, found.why
+
+    def _look_back(self, found: _Found, scripts: Sequence[bytes]) -> _SpentSince | None:
+        """Return what was spent since the block of scripts, and of those found, if that is told."""
+        since = self._spent_since(found, {*found.amounts, *scripts})
+        if since is None:
+            found.why = found.why or _NO_BLOCKS
+        return since
 
     def _ask_coins(
         self, found: _Found, among: Sequence[BitcoinRow], listed: Sequence[ListedCoin]

@@ -1,0 +1,267 @@
+"""The report: one self-contained page that tells a person what a bundle shows, and what not.
+
+Everything on it comes from the public bundle, after the manifest, evidence and solvency arguments
+were checked. The page holds its pictures inline, loads nothing, and is a function of the bundle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+import verifier
+from prover.config.units import declared_policy, read_manifest, unknown_units
+from prover.errors import ProverError
+from prover.files.storage import fresh_file
+from prover.report import pictures
+from verifier.bundle.key_file import read_public_key
+from verifier.bundle.source import FolderSource
+from verifier.checks.evidence import ledger_units
+from verifier.format.keys import public_key_text
+from verifier.format.params import MAX_EVIDENCE_BYTES, TreeShape, evidence_path
+from verifier.format.times import utc_text
+from verifier.format.wire import Asset, Evidence, read_record
+
+# How the page writes a time.
+_MINUTES = "%-d %B %Y, %H:%M UTC"
+
+CHECKING_SHARES = (0.001, 0.01, 0.05, 0.2)
+OMITTED = (1, 10, 100, 1000)
+
+HOW_KNOWN = {
+    verifier.Level.UNVERIFIED: "Contract wallets are said to have signed for this snapshot, which "
+    "only a node of the chain can tell.",
+    verifier.Level.CLAIMED: "The exchange states the amounts. Each address signed for this "
+    "snapshot; that the coins were there was not checked on any chain.",
+    verifier.Level.HEADER: "The amounts are proved under the block that the exchange names. That "
+    "this block is the chain's is for a node of your own to confirm.",
+}
+
+NODE_OPTIONS = {
+    "bitcoin": "--bitcoin-rpc URL (or --utxo-snapshot FILE)",
+    "ethereum": "--ethereum-rpc URL",
+}
+
+
+@dataclass(frozen=True)
+class Rest:
+    """A part of an asset's disclosed amount: what it rests on, coins, and the share of all."""
+
+    what: str
+    level: verifier.Level
+    coins: str
+    share: float
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """A hidden set: how many keys, what all of them hold, and how that is known."""
+
+    keys: int
+    coins: str
+    level: verifier.Level
+    picture: Markup
+
+
+@dataclass(frozen=True)
+class AssetFacts:
+    """What the page says of one asset; ``shares`` are its addresses', largest first."""
+
+    code: str
+    total: str
+    ratio: str
+    addresses: int
+    chains: str
+    is_part: bool
+    slots: str
+    known: verifier.Level
+    shares: tuple[float, ...]
+    rests: tuple[Rest, ...]
+    crowds: tuple[Crowd, ...]
+
+
+def write_report(
+    bundle: Path, html: Path, exchange_key: str | None, token_slots: Sequence[str] = ()
+) -> None:
+    """Check the manifest, evidence and solvency arguments of a bundle, then write its page.
+
+    Args:
+        bundle: the folder ``DIR/public``.
+        html: the file to write; what stood there is replaced once the page is whole.
+        exchange_key: the exchange's public key, or a file that holds it. Without one the
+            manifest's own is taken, and the page asks its reader to compare it.
+        token_slots: where tokens keep balances that the verifier's table lacks, ``CONTRACT=SLOT``.
+
+    Raises:
+        Rejected: what `assay-verify solvency` would say.
+        ProverError: the bundle cannot be read, or the key is no key.
+    """
+    try:
+        key = public_key_text(
+            _claimed_key(bundle) if exchange_key is None else read_public_key(exchange_key)
+        )
+        checked = verifier.check_solvency(bundle, key, policy=_policy(bundle, token_slots))
+    except (verifier.CannotCheck, verifier.Misuse) as error:
+        raise ProverError(f"{bundle}: {error}") from None
+    page = _render(bundle, checked, key, is_key_given=exchange_key is not None)
+    with fresh_file(html) as file:
+        file.write(page.encode())
+
+
+def unnoticed(omitted: int, share: float) -> float:
+    """The chance that no omitted account checks, when each does with chance ``share``."""
+    return float((1 - share) ** omitted)
+
+
+def _claimed_key(bundle: Path) -> bytes:
+    return read_manifest(bundle).public_key
+
+
+def _policy(bundle: Path, token_slots: Sequence[str]) -> verifier.Policy:
+    """Take all that the manifest declares; readers of the page bring a policy of their own."""
+    return declared_policy(
+        read_manifest(bundle).assets,
+        map(verifier.TokenSlot.parse, token_slots),
+        verifier.Level.UNVERIFIED,
+    )
+
+
+def _render(bundle: Path, checked: verifier.Report, key: str, *, is_key_given: bool) -> str:
+    manifest = checked.manifest
+    source = FolderSource(bundle)
+    assets = [
+        _facts(
+            asset,
+            read_record(Evidence, source.read(evidence_path(asset.code), MAX_EVIDENCE_BYTES)),
+            found,
+            manifest.page_size,
+        )
+        for asset, found in zip(manifest.assets, checked.assets, strict=True)
+    ]
+    levels = {rest.level for facts in assets for rest in facts.rests}
+    levels |= {facts.known for facts in assets}
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("prover.report", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    return environment.get_template("page.html").render(
+        **_drawn(assets),
+        manifest=manifest,
+        when=utc_text(manifest.time, _MINUTES),
+        block_times={
+            chain: utc_text(time, _MINUTES) for chain, time in checked.block_times.items()
+        },
+        digest=checked.digest.hex(),
+        key=key,
+        is_key_given=is_key_given,
+        options=_reader_options(checked),
+        parts=[asset for asset in assets if asset.is_part],
+        assets=assets,
+        how_known=[(level, text) for level, text in HOW_KNOWN.items() if level in levels],
+        far=_listed(checked.far),
+        node_options=NODE_OPTIONS,
+        checks=checked.checks,
+        shares=[_percent(share) for share in CHECKING_SHARES],
+        chances=[
+            (omitted, [_percent(unnoticed(omitted, share)) for share in CHECKING_SHARES])
+            for omitted in OMITTED
+        ],
+    )
+
+
+def _drawn(assets: Sequence[AssetFacts]) -> dict[str, Any]:
+    """Return the pictures of a page, as its template names them."""
+    rests = {facts.code: {rest.level: rest.share for rest in facts.rests} for facts in assets}
+    has_crowds = any(facts.crowds for facts in assets)
+    drawings = {
+        "evidence_picture": pictures.evidence(rests),
+        "path_picture": pictures.path(),
+        "balance_picture": pictures.balance(has_hidden=has_crowds),
+        "address_picture": pictures.address_shares({facts.code: facts.shares for facts in assets}),
+        "chance_picture": pictures.chances(CHECKING_SHARES, unnoticed),
+    }
+    made = {name: Markup(drawing) for name, drawing in drawings.items()}  # noqa: S704 (our own)
+    return {**made, "dots": pictures.DOTS, "has_crowds": has_crowds}
+
+
+def _reader_options(checked: verifier.Report) -> str:
+    """Return what a reader has to add to a command, so that it takes what the page speaks of."""
+    manifest = checked.manifest
+    options = [f" --unit {unit}" for unit in unknown_units(manifest)]
+    if not checked.is_whole:
+        least = min(
+            (asset.ratio for asset in manifest.assets), key=lambda it: Fraction(it.num, it.den)
+        )
+        options.append(f" --ratio {least.num}/{least.den}")
+    return "".join(options)
+
+
+def _facts(
+    asset: Asset, evidence: Evidence, found: verifier.AssetReport, page_size: int
+) -> AssetFacts:
+    units = {(unit.chain, unit.contract): unit for unit in asset.units}
+    amounts = sorted(
+        (
+            ledger_units(row, units[row.chain, row.contract], asset.decimals)
+            for row in evidence.rows
+        ),
+        reverse=True,
+    )
+    total = sum(amounts)
+    shares = tuple(amount / total for amount in amounts) if total else ()
+    return AssetFacts(
+        code=asset.code,
+        total=_coins(total, asset.decimals),
+        ratio=f"{asset.ratio.num}/{asset.ratio.den}",
+        is_part=asset.ratio.num < asset.ratio.den,
+        addresses=len({(row.chain, row.address) for row in evidence.rows}),
+        chains=_listed(sorted({unit.chain for unit in asset.units})),
+        slots=f"{TreeShape(asset.capacity, page_size).leaves:,}",
+        known=found.level,
+        shares=shares,
+        rests=tuple(
+            Rest(
+                pictures.LEVELS[level][0],
+                level,
+                _coins(found.disclosed[level], asset.decimals),
+                found.disclosed[level] / total if total else 0.0,
+            )
+            for level in pictures.LEVELS
+            if level in found.disclosed
+        ),
+        crowds=tuple(
+            Crowd(
+                hidden.keys,
+                _coins(hidden.units, asset.decimals),
+                hidden.level,
+                Markup(pictures.crowd(hidden.keys)),  # noqa: S704 - our own drawing
+            )
+            for hidden in found.hidden
+        ),
+    )
+
+
+def _coins(units: int, decimals: int) -> str:
+    """Ledger units as coins, thousands separated."""
+    whole, rest = divmod(units, 10**decimals)
+    fraction = str(rest).rjust(decimals, "0").rstrip("0") if decimals else ""
+    return f"{whole:,}.{fraction}" if fraction else f"{whole:,}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(name.capitalize() for name in names)
+
+
+def _percent(chance: float) -> str:
+    """A chance as a percentage that is never rounded to certainty."""
+    percent = 100 * chance
+    if percent < 0.001:
+        return "under 0.001 %"
+    return f"{percent:.3g} %"
