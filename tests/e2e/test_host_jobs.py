@@ -451,20 +451,6 @@ def test_what_the_exchange_signed_and_cannot_be_audited_is_kept(
         assert [item.code for item in store.snapshots(key)] == [""]
 
 
-def test_of_one_key_so_many_manifests_are_kept_that_are_not_audited(
-    place: Place, auditor: Auditor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("verifier.host.audits.MAX_UNAUDITED", 2)
-    with closing(Store(tmp_path / "host.sqlite")) as store:
-        for number in range(4):
-            bundle = bundle_at(place.root / "one", head={"snapshot_id": f"s-{number}"})
-            next(bundle.folder.glob("evidence/*")).unlink()
-            with pytest.raises(Rejected):
-                auditor.look(place.url, [bundle.key], own=True)
-        found = [item.snapshot_id for item in store.snapshots([place.bundle.key])]
-        assert sorted(found) == ["s-0", "s-1"]
-
-
 def test_more_manifests_are_kept_where_they_contradict_one_that_is_known(
     place: Place, auditor: Auditor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

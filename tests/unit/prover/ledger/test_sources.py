@@ -555,6 +555,6 @@ def test_damaged_frozen_ledger(ledger: Ledger, tmp_path: Path, name: str) -> Non
 def test_frozen_ledger_of_another_version(ledger: Ledger, tmp_path: Path) -> None:
     save_ledger(ledger, tmp_path / "frozen")
     path = tmp_path / "frozen" / "ledger.json"
-    path.write_text(path.read_text().replace("v1", "v2"))
+    path.write_text(path.read_text().replace("frozen-ledger/1", "frozen-ledger/2"))
     with pytest.raises(LedgerError, match="another version"):
         load_ledger(tmp_path / "frozen")
