@@ -8,9 +8,9 @@
  * and add it to CHECKS. Arguments name the checks to run; without any, all run but LEAK.
  */
 #include "assay.h"
-#include "base_multiple.h"
-#include "kernel.h"
-#include "secret.h"
+#include "curve/base_multiple.h"
+#include "hash/secret.h"
+#include "kernels/kernel.h"
 
 #include <stdio.h>
 #include <stdlib.h>

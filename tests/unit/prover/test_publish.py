@@ -276,7 +276,7 @@ class Seen:
 
 def kill(*arguments: object) -> None:
     """Run publishers that are killed."""
-    script = Path(__file__).with_name("publish_killed.py")
+    script = Path(__file__).parents[2] / "support" / "publish_killed.py"
     subprocess.run([sys.executable, str(script), *map(str, arguments)], check=True)
 
 
