@@ -30,10 +30,11 @@ typedef struct {
     uint8_t witness_hash[32];
     hidden_challenges challenges;
     hidden_sumcheck sumcheck;
-    scalar row_blinding, round_blinding[HIDDEN_NU_MAX][3], y_blinding, y2_blinding, claim_blinding;
-    scalar t_mask, y_mask, y2_mask, delta_mask, key_mask; /* t̄, ȳ, ȳ2, δ̄, x̄ */
-    scalar masked, key_sum;                               /* d̄ = Σ z̄_j·P_j; X = Σ o_i·ρ_i·x_i */
-    affine t_bar, ownership;                              /* Σ z̄_j·Q_j; Ā */
+    scalar row_blinding, round_blinding[HIDDEN_NU_MAX][3], claim_blinding;
+    opening opening;
+    scalar key_mask;         /* x̄ */
+    scalar masked, key_sum;  /* d̄ = Σ z̄_j·P_j; X = Σ o_i·ρ_i·x_i */
+    affine t_bar, ownership; /* Σ z̄_j·Q_j; Ā */
     words values[COMMITMENTS_MAX], blindings[COMMITMENTS_MAX];
     affine points[COMMITMENTS_MAX];
     multiples multiples;
@@ -123,8 +124,7 @@ static void draw_blindings(prover *p)
     stream_scalar(&p->row_blinding, &nonces, i++);
     for (size_t j = 0; j < p->shape->nu; j++)
         for (size_t t = 0; t < 3; t++) stream_scalar(&p->round_blinding[j][t], &nonces, i++);
-    stream_scalar(&p->y_blinding, &nonces, i++);
-    stream_scalar(&p->y2_blinding, &nonces, i++);
+    opening_draw_blindings(&p->opening, &nonces, i);
     clear_secret(&nonces, sizeof nonces);
 }
 
@@ -139,11 +139,8 @@ static void draw_masks(prover *p)
         stream_scalar(&mask, &nonces, i);
         scalar_to_bytes(p->responses + 32 * i, &mask);
     }
-    stream_scalar(&p->t_mask, &nonces, i++);
-    stream_scalar(&p->y_mask, &nonces, i++);
-    stream_scalar(&p->y2_mask, &nonces, i++);
-    stream_scalar(&p->delta_mask, &nonces, i++);
-    stream_scalar(&p->key_mask, &nonces, i++);
+    i = opening_draw_masks(&p->opening, &nonces, i);
+    stream_scalar(&p->key_mask, &nonces, i);
     classify(&p->key_mask, sizeof p->key_mask); /* all but this one */
     clear_secret(&nonces, sizeof nonces);
     clear_secret(&mask, sizeof mask);
@@ -152,9 +149,7 @@ static void draw_masks(prover *p)
 /* Writes points; false when one is infinite. */
 static bool write_points(prover *p, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        if (affine_is_infinity(&p->points[i])) return false;
-    kernel()->compress(p->next, 33, p->points, n);
+    if (!opening_write_points(p->next, p->points, n)) return false;
     p->next += 33 * n;
     return true;
 }
@@ -298,25 +293,12 @@ static void sum_masks(prover *p, const workspace *w)
     clear_secret(&key_sum, sizeof key_sum);
 }
 
-/* T̄ as t̄·B and Σ z̄_j·Q_j, Ȳ2 as (d̄·d*)·V + (d̄·ρ_Y + ȳ2)·B. */
+/* T̄ gets Σ z̄_j·Q_j beside t̄·B. */
 static bool announce(prover *p, const workspace *w)
 {
-    const scalar *d = &p->sumcheck.d[0];
-    scalar square, product, blinding;
     draw_masks(p);
     sum_masks(p, w);
-    scalar_sqr(&square, d);
-    scalar_mul(&product, &p->masked, d);
-    scalar_mul(&blinding, &p->masked, &p->y_blinding);
-    scalar_add(&blinding, &blinding, &p->y2_mask);
-    const scalar *value[ARGUMENT_OPENINGS] = {d,          &square,  &SCALAR_ZERO,
-                                              &p->masked, &product, &SCALAR_ZERO};
-    const scalar *rho[ARGUMENT_OPENINGS] = {&p->y_blinding, &p->y2_blinding, &p->t_mask,
-                                            &p->y_mask,     &blinding,       &p->delta_mask};
-    for (int i = 0; i < ARGUMENT_OPENINGS; i++) {
-        scalar_to_words(&p->values[i], value[i]);
-        scalar_to_words(&p->blindings[i], rho[i]);
-    }
+    opening_commitments(p->values, p->blindings, &p->opening, &p->sumcheck.d[0], &p->masked);
     commit(p, ARGUMENT_OPENINGS, w);
     jacobian sum;
     jacobian_from_affine(&sum, &p->t_bar);
@@ -329,39 +311,25 @@ static bool announce(prover *p, const workspace *w)
     return true;
 }
 
-static void write_response(uint8_t *out, const prover *p, const scalar *mask, const scalar *secret)
-{
-    scalar t;
-    scalar_mul(&t, &p->challenges.e, secret);
-    scalar_add(&t, &t, mask);
-    scalar_to_bytes(out, &t);
-    clear_secret(&t, sizeof t);
-}
-
 static void respond(prover *p)
 {
     const hidden_sumcheck *c = &p->sumcheck;
+    const scalar *e = &p->challenges.e;
     uint8_t *out = p->responses;
-    scalar mask, secret, t;
+    scalar mask, secret, weighted;
     for (size_t i = 0; i < p->shape->k; i++, out += 32) {
         scalar_from_bytes_reduced(&mask, out);
         owned_bit(&secret, p->secrets, i);
-        write_response(out, p, &mask, &secret);
+        opening_response(out, e, &mask, &secret);
     }
-    write_response(out, p, &p->t_mask, &p->row_blinding);
-    write_response(out + 32, p, &p->y_mask, &p->y_blinding);
-    scalar_mul(&t, &c->d[0], &p->y_blinding);
-    scalar_sub(&secret, &p->y2_blinding, &t);
-    write_response(out + 64, p, &p->y2_mask, &secret);
-    /* blinding(K_ν) - e*·ρ_2 + (e* - κ·w*)·ρ_Y */
-    scalar_mul(&t, &c->e_bound, &p->y2_blinding);
-    scalar_sub(&secret, &p->claim_blinding, &t);
-    scalar_mul(&t, &p->challenges.kappa, &c->a[0]);
-    scalar_sub(&t, &c->e_bound, &t);
-    scalar_mul(&t, &t, &p->y_blinding);
-    scalar_add(&secret, &secret, &t);
-    write_response(out + 96, p, &p->delta_mask, &secret);
-    write_response(out + 128, p, &p->key_mask, &p->key_sum);
+    scalar_mul(&weighted, &p->challenges.kappa, &c->a[0]);
+    const opened of = {.value = &c->d[0],
+                       .row_blinding = &p->row_blinding,
+                       .claim_blinding = &p->claim_blinding,
+                       .e_bound = &c->e_bound,
+                       .weighted_bound = &weighted};
+    opening_respond(out, &p->opening, e, &of);
+    opening_response(out + 32 * OPENING_RESPONSES, e, &p->key_mask, &p->key_sum);
     clear_secret(&mask, sizeof mask);
     clear_secret(&secret, sizeof secret);
 }

@@ -49,9 +49,7 @@ static workspace lay_out(const range_shape *s, size_t count, void *scratch)
 /* Writes points; false when one is infinite. */
 static bool write_points(range_prover *p, const affine *points, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        if (affine_is_infinity(&points[i])) return false;
-    kernel()->compress(p->next, 33, points, n);
+    if (!opening_write_points(p->next, points, n)) return false;
     p->next += 33 * n;
     return true;
 }
@@ -113,8 +111,7 @@ static void draw_blindings(range_prover *p, const range_shape *s)
     for (size_t a = 0; a < s->rows; a++) stream_scalar(&p->row_blinding[a], &nonces, k++);
     for (size_t j = 0; j < s->nu; j++)
         for (size_t i = 0; i < 3; i++) stream_scalar(&p->round_blinding[j][i], &nonces, k++);
-    stream_scalar(&p->y_blinding, &nonces, k++);
-    stream_scalar(&p->y2_blinding, &nonces, k++);
+    opening_draw_blindings(&p->opening, &nonces, k);
     clear_secret(&nonces, sizeof nonces);
 }
 
@@ -124,10 +121,7 @@ static void draw_masks(range_prover *p, const range_shape *s)
     uint64_t k = 0;
     begin_nonces(&nonces, p);
     for (size_t j = 0; j < s->columns; j++) stream_scalar(&p->mask[j], &nonces, k++);
-    stream_scalar(&p->t_mask, &nonces, k++);
-    stream_scalar(&p->y_mask, &nonces, k++);
-    stream_scalar(&p->y2_mask, &nonces, k++);
-    stream_scalar(&p->delta_mask, &nonces, k++);
+    opening_draw_masks(&p->opening, &nonces, k);
     clear_secret(&nonces, sizeof nonces);
 }
 
@@ -182,58 +176,32 @@ static bool prove_round(range_prover *provers, size_t count, unsigned j, const t
     return true;
 }
 
-/* The openings' values and blindings, in order; T̄ as t̄·B alone, Ȳ2 as (d̄·d*)·V + (d̄·ρ_Y + ȳ2)·B. */
 static void prepare_openings(range_prover *p, const range_shape *s, words *values, words *blindings)
 {
-    const scalar *d = &p->sumcheck.dense[0];
-    scalar square, masked, product, blinding;
+    scalar masked; /* d̄ */
     draw_masks(p, s);
     range_eq_table(p->side, &SCALAR_ONE, p->challenges.x, s->column_bits);
     scalar_inner(&masked, p->mask, p->side, s->columns);
-    scalar_sqr(&square, d);
-    scalar_mul(&product, &masked, d);
-    scalar_mul(&blinding, &masked, &p->y_blinding);
-    scalar_add(&blinding, &blinding, &p->y2_mask);
-    const scalar *value[ARGUMENT_OPENINGS] = {d,       &square,  &SCALAR_ZERO,
-                                              &masked, &product, &SCALAR_ZERO};
-    const scalar *rho[ARGUMENT_OPENINGS] = {&p->y_blinding, &p->y2_blinding, &p->t_mask,
-                                            &p->y_mask,     &blinding,       &p->delta_mask};
-    for (int i = 0; i < ARGUMENT_OPENINGS; i++) {
-        scalar_to_words(&values[i], value[i]);
-        scalar_to_words(&blindings[i], rho[i]);
-    }
-}
-
-static void write_response(range_prover *p, const scalar *mask, const scalar *secret)
-{
-    scalar t;
-    scalar_mul(&t, &p->challenges.e, secret);
-    scalar_add(&t, &t, mask);
-    scalar_to_bytes(p->next, &t);
-    p->next += 32;
+    opening_commitments(values, blindings, &p->opening, &p->sumcheck.dense[0], &masked);
 }
 
 static void respond(range_prover *p, const range_shape *s)
 {
-    scalar secret, t;
+    scalar row_blinding;
+    const opened of = {.value = &p->sumcheck.dense[0],
+                       .row_blinding = &row_blinding,
+                       .claim_blinding = &p->claim_blinding,
+                       .e_bound = &p->sumcheck.e_bound,
+                       .weighted_bound = &p->sumcheck.w_bound};
     range_eq_table(p->side, &SCALAR_ONE, p->challenges.x + s->column_bits, s->nu - s->column_bits);
     /* z_j = Σ_a L_a·d[a,j]. */
     kernel()->fold_rows(p->z, (const uint8_t *)p->values, s->columns / 8, p->side, s->rows,
                         p->sumcheck.bucket);
-    for (size_t j = 0; j < s->columns; j++) write_response(p, &p->mask[j], &p->z[j]);
-    scalar_inner(&secret, p->side, p->row_blinding, s->rows);
-    write_response(p, &p->t_mask, &secret);
-    write_response(p, &p->y_mask, &p->y_blinding);
-    scalar_mul(&t, &p->sumcheck.dense[0], &p->y_blinding);
-    scalar_sub(&secret, &p->y2_blinding, &t);
-    write_response(p, &p->y2_mask, &secret);
-    /* blinding(K_ν) - e*·ρ_2 + (e* - κ·w*)·ρ_Y */
-    scalar_mul(&t, &p->sumcheck.e_bound, &p->y2_blinding);
-    scalar_sub(&secret, &p->claim_blinding, &t);
-    scalar_sub(&t, &p->sumcheck.e_bound, &p->sumcheck.w_bound);
-    scalar_mul(&t, &t, &p->y_blinding);
-    scalar_add(&secret, &secret, &t);
-    write_response(p, &p->delta_mask, &secret);
+    for (size_t j = 0; j < s->columns; j++, p->next += 32)
+        opening_response(p->next, &p->challenges.e, &p->mask[j], &p->z[j]);
+    scalar_inner(&row_blinding, p->side, p->row_blinding, s->rows);
+    opening_respond(p->next, &p->opening, &p->challenges.e, &of);
+    p->next += 32 * OPENING_RESPONSES;
 }
 
 /* points[i] += Σ_j mask_j·Q_j of prover i, `stride` points apart. */

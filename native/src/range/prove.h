@@ -8,6 +8,7 @@
 #define ASSAY_RANGE_PROVE_H
 
 #include "leaves/derive.h"
+#include "range/opening.h"
 #include "range/sumcheck.h"
 
 typedef struct {
@@ -23,10 +24,10 @@ typedef struct {
     uint8_t *next; /* where the next part goes */
     uint8_t witness_hash[32];
     range_challenges challenges;
-    scalar row_blinding[ARGUMENT_SIDE_MAX], round_blinding[ARGUMENT_NU_MAX][3], y_blinding,
-        y2_blinding;
+    scalar row_blinding[ARGUMENT_SIDE_MAX], round_blinding[ARGUMENT_NU_MAX][3];
     scalar claim_blinding; /* of K_j */
-    scalar mask[ARGUMENT_SIDE_MAX], t_mask, y_mask, y2_mask, delta_mask;
+    scalar mask[ARGUMENT_SIDE_MAX];
+    opening opening;
     scalar side[ARGUMENT_SIDE_MAX], z[ARGUMENT_SIDE_MAX]; /* a table of L or P; the vector z */
     sumcheck sumcheck;
 } range_prover;
