@@ -10,6 +10,7 @@ import mmap
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from native._core import ffi, lib
 
@@ -20,6 +21,7 @@ HUGE_PAGE = 1 << 21
 KEPT = 96 << 20
 
 _lock = threading.Lock()
+_held: WeakKeyDictionary[Any, tuple[Any, ...]] = WeakKeyDictionary()
 _tables: list[Any] = []
 _thread = threading.local()
 
@@ -61,6 +63,13 @@ def filled(memory: Buffer, count: int, name: str, ctype: str = "uint8_t") -> Any
 def out(memory: bytearray, ctype: str = "uint8_t") -> Any:
     """Return a pointer to memory that the core writes."""
     return ffi.from_buffer(f"{ctype}[]", memory, require_writable=True)
+
+
+def record(kind: str, **fields: Any) -> Any:
+    """Return a pointer to a struct of the core, which keeps alive what its fields point to."""
+    made = ffi.new(f"{kind} *", fields)
+    _held[made] = tuple(fields.values())
+    return made
 
 
 def aligned(size: int) -> Any:

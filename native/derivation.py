@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from native import buffers
-from native._core import ffi, lib
+from native._core import lib
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -65,15 +65,16 @@ def split(
     # Room for one account's parts at least; where that is not enough for all, in several calls.
     room = max(most, min(most, _PARTS_EACH) * n, 0)
     amounts: list[memoryview] = []
-    done, parts = ffi.new("size_t *"), ffi.new("size_t *")
     start = 0
     while start < n or not amounts:
         memory = bytearray(8 * room)
+        parts = buffers.record(
+            "assay_parts",
+            counts=made + start,
+            amounts=buffers.out(memory, "uint64_t"),
+            room=room,
+        )
         status = lib.assay_split(
-            made + start,
-            buffers.out(memory, "uint64_t"),
-            room,
-            done,
             parts,
             keys + KEY * start,
             units + start,
@@ -84,8 +85,8 @@ def split(
             most,
         )
         _require(status, "not 1 <= least <= most")
-        amounts.append(memoryview(memory)[: 8 * parts[0]])
-        start += done[0]
+        amounts.append(memoryview(memory)[: 8 * parts.made])
+        start += parts.accounts
     return bytes(counts), b"".join(amounts)
 
 
@@ -134,19 +135,28 @@ def place_leaves(
     parts = buffers.byte_length(positions) // 4
     band = buffers.byte_length(values) // 8
     status = lib.assay_place_leaves(
-        buffers.filled(values, band, "values", "uint64_t"),
-        buffers.filled(blindings, KEY * band, "blindings"),
-        begin,
-        band,
-        buffers.items(positions, parts, "positions", "uint32_t"),
-        buffers.items(amounts, parts, "amounts", "uint64_t"),
-        parts,
-        buffers.items(first, n + 1, "first", "uint64_t"),
-        buffers.items(account_keys, KEY * n, "account_keys"),
-        buffers.items(ids, length, "ids"),
-        length,
-        buffers.items(offsets, n + 1, "offsets", "uint64_t"),
-        n,
+        buffers.record(
+            "assay_band",
+            values=buffers.filled(values, band, "values", "uint64_t"),
+            blindings=buffers.filled(blindings, KEY * band, "blindings"),
+            begin=begin,
+            length=band,
+        ),
+        buffers.record(
+            "assay_placed_parts",
+            positions=buffers.items(positions, parts, "positions", "uint32_t"),
+            amounts=buffers.items(amounts, parts, "amounts", "uint64_t"),
+            first=buffers.items(first, n + 1, "first", "uint64_t"),
+            count=parts,
+        ),
+        buffers.record(
+            "assay_accounts",
+            keys=buffers.items(account_keys, KEY * n, "account_keys"),
+            ids=buffers.items(ids, length, "ids"),
+            offsets=buffers.items(offsets, n + 1, "offsets", "uint64_t"),
+            ids_length=length,
+            n=n,
+        ),
         buffers.items(context, 32, "context"),
         code,
         len(code),

@@ -132,6 +132,16 @@ def hidden_total(amounts: Buffer, secrets: bytearray) -> int:
     return int.from_bytes(value, "big")
 
 
+def _listed(keys: Points, amounts: Buffer) -> Any:
+    return buffers.record(
+        "assay_hidden_keys",
+        keys=keys.memory,
+        amounts=buffers.items(amounts, AMOUNT * keys.count, "amounts"),
+        generators=first_generators(keys.count).memory,
+        k=keys.count,
+    )
+
+
 def hidden_prove(
     state: Buffer,
     keys: Points,
@@ -155,13 +165,10 @@ def hidden_prove(
     status = lib.assay_hidden_prove(
         buffers.out(argument),
         buffers.items(state, 32, "state"),
-        keys.memory,
-        buffers.items(amounts, AMOUNT * keys.count, "amounts"),
+        _listed(keys, amounts),
         buffers.items(secrets, SCALAR * keys.count, "secrets"),
-        keys.count,
         buffers.items(blinding, SCALAR, "blinding"),
         buffers.items(fresh, 32, "fresh"),
-        first_generators(keys.count).memory,
         buffers.tables(),
         work,
     )
@@ -194,14 +201,11 @@ def hidden_verify(
         raise Rejected("argument.bad-length")
     status = lib.assay_hidden_verify_var(
         buffers.items(state, 32, "state"),
-        keys.memory,
-        buffers.items(amounts, AMOUNT * keys.count, "amounts"),
-        keys.count,
+        _listed(keys, amounts),
         buffers.items(commitment, POINT, "commitment"),
         buffers.items(argument, length, "argument"),
         length,
         buffers.items(seed, 32, "seed"),
-        first_generators(keys.count).memory,
         buffers.tables(),
         buffers.scratch(lib.assay_hidden_verify_scratch_size(keys.count)),
     )

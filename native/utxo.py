@@ -89,26 +89,30 @@ class UtxoScanner:
         Raises:
             NativeError: the coin that begins at byte ``index`` is malformed or out of order.
         """
-        used, found = ffi.new("size_t *"), ffi.new("size_t *")
+        used = ffi.new("size_t *")
+        found = buffers.record(
+            "assay_utxo_found", totals=self._totals, coins=self._coins, room=ROOM
+        )
+        wanted = buffers.record(
+            "assay_utxo_wanted",
+            scripts=self._scripts,
+            table=self._table,
+            seed=self._seed,
+            bits=self._bits,
+            listed=self._listed,
+        )
         length = buffers.byte_length(data)
         status = lib.assay_utxo_scan(
             self._state,
             used,
-            self._totals,
-            self._coins,
             found,
-            ROOM,
             buffers.items(data, length, "data"),
             length,
-            self._scripts,
-            self._listed,
-            self._table,
-            self._bits,
-            self._seed,
+            wanted,
         )
         if status != lib.ASSAY_OK:
             raise NativeError("bad-coin", used[0])
-        return used[0], list(self._found(found[0]))
+        return used[0], list(self._found(found.count))
 
     def _found(self, count: int) -> Iterator[FoundCoin]:
         for coin in self._coins[0:count]:

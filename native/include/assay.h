@@ -110,14 +110,19 @@ int assay_scalars_sum(uint8_t *sum, size_t *bad, const uint8_t *scalars, size_t 
 
 size_t assay_range_length(size_t m, size_t b);
 
-/* One argument over a state of the transcript after item 4, without item 6.  Values are b / 8
- * big-endian bytes each; a commitment may be infinity, 33 zero bytes.  `secret` and `salt` are 32
- * bytes. */
+/* What an argument is about: m values of b bits, b / 8 big-endian bytes each, with their blinding
+ * factors and commitments.  A commitment may be infinity, 33 zero bytes. */
+typedef struct {
+    const uint8_t *values, *blindings, *commitments;
+    size_t m, b;
+} assay_range_witness;
+
+/* One argument over a state of the transcript after item 4, without item 6.  `secret` and `salt`
+ * are 32 bytes. */
 size_t assay_range_prove_scratch_size(size_t m, size_t b);
-int assay_range_prove_var(uint8_t *argument, const uint8_t *state, const uint8_t *values,
-                          const uint8_t *blindings, const uint8_t *commitments, size_t m, size_t b,
-                          const uint8_t *secret, const uint8_t *salt, const assay_tables *tables,
-                          void *scratch);
+int assay_range_prove_var(uint8_t *argument, const uint8_t *state,
+                          const assay_range_witness *witness, const uint8_t *secret,
+                          const uint8_t *salt, const assay_tables *tables, void *scratch);
 
 /* Check it.  ASSAY_BAD_POINT: a commitment.  `seed` is 32 random bytes, drawn after the argument is
  * known. */
@@ -159,22 +164,25 @@ int assay_hidden_total(uint8_t *value, const uint8_t *amounts, const uint8_t *se
 /* Bytes of an argument, 0 out of range. */
 size_t assay_hidden_length(size_t k);
 
+/* k keys, and as many generators, all decoded, and the ledger units of each key, 16 bytes. */
+typedef struct {
+    const uint8_t *keys, *amounts, *generators;
+    size_t k;
+} assay_hidden_keys;
+
 /* Prove over a state of the transcript after item 4, whose commitment has the total as value and
  * `blinding`.  `fresh` is 32 bytes of the system's random source, never used before.  A private key
- * that is not the key's own makes an argument that is refused.  `keys` and the k generators are
- * decoded.  Clears its scratch. */
+ * that is not the key's own makes an argument that is refused.  Clears its scratch. */
 size_t assay_hidden_prove_scratch_size(size_t k);
-int assay_hidden_prove(uint8_t *argument, const uint8_t *state, const uint8_t *keys,
-                       const uint8_t *amounts, const uint8_t *secrets, size_t k,
-                       const uint8_t *blinding, const uint8_t *fresh, const uint8_t *generators,
+int assay_hidden_prove(uint8_t *argument, const uint8_t *state, const assay_hidden_keys *listed,
+                       const uint8_t *secrets, const uint8_t *blinding, const uint8_t *fresh,
                        const assay_tables *tables, void *scratch);
 
 /* Check it.  ASSAY_BAD_POINT: the commitment.  `seed` as above. */
 size_t assay_hidden_verify_scratch_size(size_t k);
-int assay_hidden_verify_var(const uint8_t *state, const uint8_t *keys, const uint8_t *amounts,
-                            size_t k, const uint8_t *commitment, const uint8_t *argument,
-                            size_t length, const uint8_t *seed, const uint8_t *generators,
-                            const assay_tables *tables, void *scratch);
+int assay_hidden_verify_var(const uint8_t *state, const assay_hidden_keys *listed,
+                            const uint8_t *commitment, const uint8_t *argument, size_t length,
+                            const uint8_t *seed, const assay_tables *tables, void *scratch);
 
 /* Consecutive pages of one level (spec/wire.md, section 5). */
 typedef struct {
@@ -187,14 +195,25 @@ typedef struct {
 /* Bytes of a page of `count` entries, 1 .. 1024. */
 size_t assay_page_length(uint32_t level, uint32_t count);
 
-/* Prove the pages of n >= 1 entries, all full but perhaps the last.  child_ids: 32 bytes an entry
- * above level 0.  Out, for each page: its bytes, its id (32), its sum (33), and what the sum opens
- * to.  *bad: the entry of ASSAY_BAD_SCALAR, the page of ASSAY_TOO_LARGE. */
+/* The n >= 1 entries of pages, all full but perhaps the last: values, blinding factors and, above
+ * level 0, ids of 32 bytes. */
+typedef struct {
+    const uint64_t *values;
+    const uint8_t *blindings, *child_ids;
+    size_t n;
+} assay_page_entries;
+
+/* What proving gives for each page: its bytes, its id (32), its sum (33), what the sum opens to.
+ * bad: the entry of ASSAY_BAD_SCALAR, the page of ASSAY_TOO_LARGE. */
+typedef struct {
+    uint8_t *pages, *ids, *sums, *sum_blindings;
+    uint64_t *sum_values;
+    size_t bad;
+} assay_proved_pages;
+
 size_t assay_pages_prove_scratch_size(uint32_t page_size);
-int assay_pages_prove_var(uint8_t *pages, uint8_t *ids, uint8_t *sums, uint64_t *sum_values,
-                          uint8_t *sum_blindings, size_t *bad, const assay_page_place *place,
-                          const uint64_t *values, const uint8_t *blindings,
-                          const uint8_t *child_ids, size_t n, const uint8_t *secret,
+int assay_pages_prove_var(assay_proved_pages *proved, const assay_page_place *place,
+                          const assay_page_entries *entries, const uint8_t *secret,
                           const uint8_t *salt, const assay_tables *tables, void *scratch);
 
 /* Check n >= 1 pages, all full but the last, which has count_last entries; out: their ids and sums.
@@ -214,11 +233,17 @@ int assay_pages_verify_var(uint8_t *ids, uint8_t *sums, size_t *bad, const assay
 int assay_account_keys(uint8_t *account_keys, const uint8_t *snapshot_key, const uint8_t *ids,
                        size_t ids_length, const uint64_t *offsets, size_t n);
 
-/* Split balances under the policy 1 <= least <= most, until one's parts do not fit into `room` or
- * all n are split: *accounts were, into *parts.  counts: the parts of each; amounts: all parts, one
- * account after another. */
-int assay_split(uint32_t *counts, uint64_t *amounts, size_t room, size_t *accounts, size_t *parts,
-                const uint8_t *account_keys, const uint64_t *balances, size_t n,
+/* Parts of balances: how many each account has, and all of them, one account after another.  A
+ * caller sets `room`, what amounts has room for; accounts and made say what was split. */
+typedef struct {
+    uint32_t *counts;
+    uint64_t *amounts;
+    size_t room, accounts, made;
+} assay_parts;
+
+/* Split n balances under the policy 1 <= least <= most.  Stops before the first account whose parts
+ * exceed the room. */
+int assay_split(assay_parts *parts, const uint8_t *account_keys, const uint64_t *balances, size_t n,
                 const uint8_t *code, size_t code_length, uint32_t least, uint32_t most);
 
 /* positions[t] = where leaf t < n <= 2^30 stands: ascending by (t-th big-endian u64 of the key's
@@ -226,15 +251,34 @@ int assay_split(uint32_t *counts, uint64_t *amounts, size_t room, size_t *accoun
 size_t assay_order_scratch_size(size_t n);
 void assay_order(uint32_t *positions, const uint8_t *key, size_t n, void *scratch);
 
-/* Write those leaves of n accounts that stand in the band of `length` leaves from `begin` on, at
- * position - begin: the value, and the blinding factor.  positions and amounts: one a part; the
- * parts of account i are first[i] - first[0] to first[i + 1] - first[0] - 1, ASSAY_BAD_COUNT unless
- * these ascend to `parts`; `context` is 32 bytes. */
-int assay_place_leaves(uint64_t *values, uint8_t *blindings, uint32_t begin, uint32_t length,
-                       const uint32_t *positions, const uint64_t *amounts, size_t parts,
-                       const uint64_t *first, const uint8_t *account_keys, const uint8_t *ids,
-                       size_t ids_length, const uint64_t *offsets, size_t n, const uint8_t *context,
-                       const uint8_t *code, size_t code_length);
+/* `length` leaves of a tree from `begin` on; leaf p goes to p - begin. */
+typedef struct {
+    uint64_t *values;
+    uint8_t *blindings;
+    uint32_t begin, length;
+} assay_band;
+
+/* n accounts: their keys (32 bytes), ids one behind the other, and where each begins, and the end.
+ */
+typedef struct {
+    const uint8_t *keys, *ids;
+    const uint64_t *offsets;
+    size_t ids_length, n;
+} assay_accounts;
+
+/* Where parts stand and what they are.  Those of account i are first[i] - first[0] to
+ * first[i + 1] - first[0] - 1. */
+typedef struct {
+    const uint32_t *positions;
+    const uint64_t *amounts, *first;
+    size_t count;
+} assay_placed_parts;
+
+/* Write those leaves of accounts that stand in a band.  ASSAY_BAD_COUNT unless first ascends to the
+ * count; `context` is 32 bytes. */
+int assay_place_leaves(const assay_band *band, const assay_placed_parts *parts,
+                       const assay_accounts *accounts, const uint8_t *context, const uint8_t *code,
+                       size_t code_length);
 
 /* The same for the blinding factors of n padding leaves, numbers `first` on of the key's stream. */
 void assay_place_padding(uint8_t *blindings, uint32_t begin, uint32_t length,
@@ -278,13 +322,25 @@ typedef struct {
 int assay_utxo_table(uint64_t *table, size_t bits, size_t *bad, const uint8_t *scripts, size_t n,
                      const uint64_t *seed);
 
-/* Read whole coins until none is left, the data ends, or `room` coins are found.  Adds to totals,
- * one a script; `coins` gets those of the first `listed` scripts.  *used: bytes of whole coins
- * read, on ASSAY_BAD_COIN those before the bad one. */
-int assay_utxo_scan(assay_utxo_state *state, size_t *used, uint64_t *totals, assay_utxo_coin *coins,
-                    size_t *found, size_t room, const uint8_t *data, size_t length,
-                    const uint8_t *scripts, size_t listed, const uint64_t *table, size_t bits,
-                    const uint64_t *seed);
+/* Scripts that are looked for, and the table of them: assay_utxo_table's arguments.  Coins of the
+ * first `listed` are told of one by one. */
+typedef struct {
+    const uint8_t *scripts;
+    const uint64_t *table, *seed;
+    size_t bits, listed;
+} assay_utxo_wanted;
+
+/* What a scan found: adds to totals, one a script; writes coins until their number is `room`. */
+typedef struct {
+    uint64_t *totals;
+    assay_utxo_coin *coins;
+    size_t room, count;
+} assay_utxo_found;
+
+/* Read whole coins until none is left, the data ends, or there is no room.  *used: bytes of whole
+ * coins read, on ASSAY_BAD_COIN those before the bad one. */
+int assay_utxo_scan(assay_utxo_state *state, size_t *used, assay_utxo_found *found,
+                    const uint8_t *data, size_t length, const assay_utxo_wanted *wanted);
 
 /* cffi: end */
 

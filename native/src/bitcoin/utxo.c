@@ -245,16 +245,15 @@ static void read_coin(coin *c, assay_utxo_state *s, reader *r)
     if (s->total > MAX_MONEY) r->bad = 1;
 }
 
-int assay_utxo_scan(assay_utxo_state *state, size_t *used, uint64_t *totals, assay_utxo_coin *coins,
-                    size_t *found, size_t room, const uint8_t *data, size_t length,
-                    const uint8_t *scripts, size_t listed, const uint64_t *table, size_t bits,
-                    const uint64_t *seed)
+int assay_utxo_scan(assay_utxo_state *state, size_t *used, assay_utxo_found *found,
+                    const uint8_t *data, size_t length, const assay_utxo_wanted *wanted)
 {
-    const size_t mask = ((size_t)1 << bits) - 1;
+    const uint64_t *table = wanted->table;
+    const size_t mask = ((size_t)1 << wanted->bits) - 1;
     reader r = {data, data + length, 0, 0};
-    *found = 0;
+    found->count = 0;
     *used = 0;
-    while (state->left > 0 && *found < room) {
+    while (state->left > 0 && found->count < found->room) {
         assay_utxo_state next = *state;
         coin c;
         read_coin(&c, &next, &r);
@@ -263,12 +262,13 @@ int assay_utxo_scan(assay_utxo_state *state, size_t *used, uint64_t *totals, ass
         *state = next;
         *used = (size_t)(r.at - data);
         if (c.key[0] == ASSAY_UTXO_OTHER) continue;
-        const size_t slot = find_slot(table, mask, scripts, c.key, hash_key(c.key, seed));
+        const size_t slot =
+            find_slot(table, mask, wanted->scripts, c.key, hash_key(c.key, wanted->seed));
         if (table[slot] == 0) continue;
         const size_t number = (uint32_t)table[slot] - 1;
-        totals[number] += c.amount;
-        if (number >= listed) continue;
-        assay_utxo_coin *to = &coins[(*found)++];
+        found->totals[number] += c.amount;
+        if (number >= wanted->listed) continue;
+        assay_utxo_coin *to = &found->coins[found->count++];
         *to = (assay_utxo_coin){.amount = c.amount,
                                 .script = (uint32_t)number,
                                 .index = (uint32_t)c.index,

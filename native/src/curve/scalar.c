@@ -45,6 +45,7 @@ static void scalar_reduce(scalar *r, uint64_t t[8])
 
 void scalar_mul(scalar *r, const scalar *a, const scalar *b)
 {
+    REQUIRE(scalar_is_reduced(a) || scalar_is_reduced(b)); /* conversions have one that is not */
     uint64_t t[8];
     multiply_words(t, a->limb, b->limb);
     scalar_reduce(r, t);
@@ -59,6 +60,7 @@ void scalar_add_product(scalar *acc, const scalar *a, const scalar *b)
 
 void scalar_sum_mul(scalar_sum *acc, const scalar *a, const scalar *b)
 {
+    REQUIRE(scalar_is_reduced(a) && scalar_is_reduced(b));
     uint64_t t[8];
     multiply_words(t, a->limb, b->limb);
     for (int i = 0; i < 8; i++) acc->column[i] += t[i];
@@ -95,6 +97,7 @@ static void words_from_limbs(words *r, const scalar *a)
 
 void scalar_mul_words(words *r, const scalar *a, const words *b)
 {
+    REQUIRE(scalar_is_reduced(a));
     const scalar product = multiply_by_words(a, b);
     words_from_limbs(r, &product);
 }
@@ -117,6 +120,7 @@ void scalar_from_words(scalar *r, const words *a)
 
 void scalar_to_words(words *r, const scalar *a)
 {
+    REQUIRE(scalar_is_reduced(a));
     uint64_t t[8] = {a->limb[0], a->limb[1], a->limb[2], a->limb[3], 0, 0, 0, 0};
     scalar plain;
     scalar_reduce(&plain, t);
@@ -201,6 +205,7 @@ void scalar_sum_reduce(scalar *r, const scalar_sum *acc)
     uint64_t low[8], limb[4];
     uint128 s = 0;
     for (int i = 0; i < 8; i++) {
+        REQUIRE(acc->column[i] >> 99 == 0);
         s += acc->column[i];
         if (i < 4)
             low[i] = (uint64_t)s;
@@ -227,6 +232,7 @@ void scalar_sum_reduce(scalar *r, const scalar_sum *acc)
 void scalar_inner(scalar *r, const scalar *a, const scalar *b, size_t n)
 {
     scalar_sum acc;
+    REQUIRE(n >> 32 == 0);
     scalar_sum_zero(&acc);
     for (size_t i = 0; i < n; i++) scalar_sum_mul(&acc, &a[i], &b[i]);
     scalar_sum_reduce(r, &acc);

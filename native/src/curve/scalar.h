@@ -12,6 +12,7 @@
 #ifndef ASSAY_SCALAR_H
 #define ASSAY_SCALAR_H
 
+#include "curve/require.h"
 #include "curve/uint128.h"
 
 #include <stdbool.h>

@@ -23,8 +23,19 @@ static inline void scalar_subtract_order(scalar *r, const uint64_t t[4], uint64_
     for (int i = 0; i < 4; i++) r->limb[i] = t[i] ^ ((t[i] ^ u[i]) & mask);
 }
 
+/* Whether a scalar is fully reduced, which every function here relies on. */
+static inline bool scalar_is_reduced(const scalar *a)
+{
+    uint64_t t;
+    unsigned char carry = add_carry(&t, a->limb[0], ORDER_C0, 0);
+    carry = add_carry(&t, a->limb[1], ORDER_C1, carry);
+    carry = add_carry(&t, a->limb[2], ORDER_C2, carry);
+    return add_carry(&t, a->limb[3], 0, carry) == 0;
+}
+
 static inline void scalar_add(scalar *r, const scalar *a, const scalar *b)
 {
+    REQUIRE(scalar_is_reduced(a) && scalar_is_reduced(b));
     uint64_t t[4];
     unsigned char carry = add_carry(&t[0], a->limb[0], b->limb[0], 0);
     carry = add_carry(&t[1], a->limb[1], b->limb[1], carry);
@@ -36,6 +47,7 @@ static inline void scalar_add(scalar *r, const scalar *a, const scalar *b)
 /* On a borrow, adding n is subtracting c, modulo 2^256. */
 static inline void scalar_sub(scalar *r, const scalar *a, const scalar *b)
 {
+    REQUIRE(scalar_is_reduced(a) && scalar_is_reduced(b));
     uint64_t t[4];
     unsigned char borrow = sub_borrow(&t[0], a->limb[0], b->limb[0], 0);
     borrow = sub_borrow(&t[1], a->limb[1], b->limb[1], borrow);

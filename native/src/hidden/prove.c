@@ -348,11 +348,11 @@ static bool prove(prover *p, const uint8_t *amounts, const workspace *w)
     return true;
 }
 
-int assay_hidden_prove(uint8_t *argument, const uint8_t *state, const uint8_t *keys,
-                       const uint8_t *amounts, const uint8_t *secrets, size_t count,
-                       const uint8_t *blinding, const uint8_t *fresh, const uint8_t *generators,
+int assay_hidden_prove(uint8_t *argument, const uint8_t *state, const assay_hidden_keys *listed,
+                       const uint8_t *secrets, const uint8_t *blinding, const uint8_t *fresh,
                        const assay_tables *fixed_base, void *scratch)
 {
+    const size_t count = listed->k;
     hidden_shape s;
     if (!hidden_shape_init(&s, count)) return ASSAY_BAD_COUNT;
     if (!secrets_valid(secrets, count) || !secrets_valid(blinding, 1)) return ASSAY_BAD_SCALAR;
@@ -363,13 +363,13 @@ int assay_hidden_prove(uint8_t *argument, const uint8_t *state, const uint8_t *k
     p->secrets = secrets;
     p->blinding = blinding;
     p->fresh = fresh;
-    p->keys = (const affine *)(const void *)keys;
-    p->generators = (const affine *)(const void *)generators;
+    p->keys = (const affine *)(const void *)listed->keys;
+    p->generators = (const affine *)(const void *)listed->generators;
     p->fixed_base = fixed_base;
     p->next = argument;
     p->responses = argument + 33 * hidden_points(&s);
     hidden_begin(&p->transcript, state, &s);
-    const int status = prove(p, amounts, &w) ? ASSAY_OK : ASSAY_INFINITE_POINT;
+    const int status = prove(p, listed->amounts, &w) ? ASSAY_OK : ASSAY_INFINITE_POINT;
     if (status != ASSAY_OK) clear_secret(argument, hidden_length(&s));
     clear_secret(scratch, assay_hidden_prove_scratch_size(count));
     return status;

@@ -206,13 +206,12 @@ static void coefficients(words *out, const key_sums *k)
         scalar_to_words(&rounds[3 * nu + i], &announcement[i]);
 }
 
-int assay_hidden_verify_var(const uint8_t *state, const uint8_t *keys, const uint8_t *amounts,
-                            size_t count, const uint8_t *commitment, const uint8_t *argument,
-                            size_t length, const uint8_t *seed, const uint8_t *generators,
-                            const assay_tables *fixed_base, void *scratch)
+int assay_hidden_verify_var(const uint8_t *state, const assay_hidden_keys *listed,
+                            const uint8_t *commitment, const uint8_t *argument, size_t length,
+                            const uint8_t *seed, const assay_tables *fixed_base, void *scratch)
 {
     hidden_shape s;
-    if (!hidden_shape_init(&s, count)) return ASSAY_BAD_COUNT;
+    if (!hidden_shape_init(&s, listed->k)) return ASSAY_BAD_COUNT;
     if (length != hidden_length(&s)) return ASSAY_BAD_LENGTH;
     const workspace w = lay_out(&s, scratch);
     const size_t own = hidden_points(&s);
@@ -231,9 +230,9 @@ int assay_hidden_verify_var(const uint8_t *state, const uint8_t *keys, const uin
     replay(&c, weights, &t, &s, argument, seed);
     key_sums sums = {.shape = &s,
                      .responses = responses,
-                     .amounts = amounts,
-                     .keys = (const affine *)(const void *)keys,
-                     .generators = (const affine *)(const void *)generators,
+                     .amounts = listed->amounts,
+                     .keys = (const affine *)(const void *)listed->keys,
+                     .generators = (const affine *)(const void *)listed->generators,
                      .weights = weights,
                      .challenges = &c,
                      .sum = JACOBIAN_INFINITY,

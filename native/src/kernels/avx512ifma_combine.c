@@ -147,6 +147,7 @@ static bool all_finite(const affine *points, size_t n)
 void avx512ifma_combine(affine *out, const words *z, size_t n, size_t count, const tables *t,
                         void *scratch)
 {
+    REQUIRE(n <= Q_COUNT && (uintptr_t)scratch % 64 == 0);
     uint8_t *next = scratch;
     workspace *w = arena_take(&next, sizeof *w);
     const size_t row_bytes = (n + 7) / 8;

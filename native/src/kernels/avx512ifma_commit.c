@@ -189,6 +189,7 @@ size_t avx512ifma_sums_size(void)
 void avx512ifma_commit(affine *out, const uint64_t *values, size_t value_words,
                        const words *blindings, size_t n, const tables *t, void *scratch)
 {
+    REQUIRE(value_words == 1 || value_words == 2 || value_words == 4);
     const table_sums s = table_sums_of_values(t, values, value_words, blindings);
     sum_terms(out, &s, n, scratch);
 }
@@ -196,6 +197,7 @@ void avx512ifma_commit(affine *out, const uint64_t *values, size_t value_words,
 void avx512ifma_commit_rows(affine *out, const uint8_t *rows, size_t row_bytes,
                             const words *blindings, size_t n, const tables *t, void *scratch)
 {
+    REQUIRE(8 * row_bytes <= Q_COUNT);
     const table_sums s = table_sums_of_rows(t, rows, row_bytes, blindings);
     sum_terms(out, &s, n, scratch);
 }

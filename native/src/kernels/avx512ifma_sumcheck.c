@@ -207,6 +207,7 @@ _Static_assert(sizeof(__m512i) * 256 <= BUCKET_BYTES, "a bucket is a vector");
 void avx512ifma_gather_bytes(scalar bytes[2][256], const uint64_t *values, const scalar *weights,
                              size_t n, const scalar position[4], void *buckets)
 {
+    REQUIRE(n <= 1 << 11 && (uintptr_t)buckets % 64 == 0);
     __m512i *bucket = buckets;
     memset(bytes, 0, 2 * sizeof *bytes);
     for (unsigned q = 0; q < 8; q++) {
@@ -229,6 +230,7 @@ void avx512ifma_gather_bytes(scalar bytes[2][256], const uint64_t *values, const
 void avx512ifma_fold_rows(scalar *z, const uint8_t *rows, size_t row_bytes, const scalar *weights,
                           size_t n, void *buckets)
 {
+    REQUIRE(n <= 1 << 11);
     __m512i *bucket = buckets, column[LANES];
     for (size_t g = 0; g < row_bytes; g++) {
         memset(bucket, 0, 256 * sizeof *bucket);

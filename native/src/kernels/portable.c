@@ -139,6 +139,7 @@ static size_t portable_scratch_size(size_t n)
 static void portable_commit(affine *out, const uint64_t *values, size_t value_words,
                             const words *blindings, size_t n, const tables *t, void *scratch)
 {
+    REQUIRE(value_words == 1 || value_words == 2 || value_words == 4);
     const table_sums s = table_sums_of_values(t, values, value_words, blindings);
     portable_sum_terms(out, &s, n, scratch);
 }
@@ -146,6 +147,7 @@ static void portable_commit(affine *out, const uint64_t *values, size_t value_wo
 static void portable_commit_rows(affine *out, const uint8_t *rows, size_t row_bytes,
                                  const words *blindings, size_t n, const tables *t, void *scratch)
 {
+    REQUIRE(8 * row_bytes <= Q_COUNT);
     const table_sums s = table_sums_of_rows(t, rows, row_bytes, blindings);
     portable_sum_terms(out, &s, n, scratch);
 }
@@ -174,6 +176,7 @@ static void combine_one(affine *out, const words *z, size_t n, const tables *t, 
 static void portable_combine(affine *out, const words *z, size_t n, size_t count, const tables *t,
                              void *scratch)
 {
+    REQUIRE(n <= Q_COUNT && (uintptr_t)scratch % 64 == 0);
     for (size_t i = 0; i < count; i++) combine_one(&out[i], z + n * i, n, t, scratch);
 }
 

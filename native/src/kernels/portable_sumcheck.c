@@ -75,6 +75,7 @@ void portable_expand(scalar *out, const scalar *in, const scalar *at0, const sca
 void portable_gather_bytes(scalar bytes[2][256], const uint64_t *values, const scalar *weights,
                            size_t n, const scalar position[4], void *buckets)
 {
+    REQUIRE(n <= 1 << 11 && (uintptr_t)buckets % 64 == 0);
     scalar *bucket = buckets;
     memset(bytes, 0, 2 * sizeof *bytes);
     for (unsigned q = 0; q < 8; q++) {
@@ -95,6 +96,7 @@ void portable_gather_bytes(scalar bytes[2][256], const uint64_t *values, const s
 void portable_fold_rows(scalar *z, const uint8_t *rows, size_t row_bytes, const scalar *weights,
                         size_t n, void *buckets)
 {
+    REQUIRE(n <= 1 << 11);
     scalar *bucket = buckets;
     for (size_t g = 0; g < row_bytes; g++) {
         memset(bucket, 0, 256 * sizeof *bucket);

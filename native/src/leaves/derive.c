@@ -162,11 +162,10 @@ static void draw_parts(uint64_t *parts, draws *d, uint64_t balance, size_t count
     for (size_t i = count; i-- > 1;) parts[i] -= parts[i - 1];
 }
 
-int assay_split(uint32_t *counts, uint64_t *amounts, size_t room, size_t *accounts, size_t *parts,
-                const uint8_t *account_keys, const uint64_t *balances, size_t n,
+int assay_split(assay_parts *parts, const uint8_t *account_keys, const uint64_t *balances, size_t n,
                 const uint8_t *code, size_t code_length, uint32_t least, uint32_t most)
 {
-    *accounts = *parts = 0;
+    parts->accounts = parts->made = 0;
     if (least == 0 || least > most) return ASSAY_BAD_COUNT;
     sha256_context tagged;
     begin_stream_tag(&tagged);
@@ -177,14 +176,14 @@ int assay_split(uint32_t *counts, uint64_t *amounts, size_t room, size_t *accoun
         if (balances[i] != 0) {
             begin_split(&d, &tagged, account_keys + 32 * i, code, code_length);
             count = draw_count(&d, balances[i], least, most);
-            if (count > room - made) break;
-            draw_parts(amounts + made, &d, balances[i], count);
+            if (count > parts->room - made) break;
+            draw_parts(parts->amounts + made, &d, balances[i], count);
         }
-        counts[i] = (uint32_t)count;
+        parts->counts[i] = (uint32_t)count;
         made += count;
     }
-    *accounts = i;
-    *parts = made;
+    parts->accounts = i;
+    parts->made = made;
     clear_secret(&d, sizeof d);
     return ASSAY_OK;
 }

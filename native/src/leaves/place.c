@@ -183,24 +183,29 @@ static bool first_valid(const uint64_t *first, size_t n, size_t parts)
     return first[n] - first[0] == parts;
 }
 
-int assay_place_leaves(uint64_t *values, uint8_t *blindings, uint32_t begin, uint32_t length,
-                       const uint32_t *positions, const uint64_t *amounts, size_t parts,
-                       const uint64_t *first, const uint8_t *account_keys, const uint8_t *ids,
-                       size_t ids_length, const uint64_t *offsets, size_t n, const uint8_t *context,
-                       const uint8_t *code, size_t code_length)
+int assay_place_leaves(const assay_band *to, const assay_placed_parts *parts,
+                       const assay_accounts *given, const uint8_t *context, const uint8_t *code,
+                       size_t code_length)
 {
     static const char LEAF[] = TAG_LEAF, BLINDING[] = TAG_BLINDING;
-    if (!offsets_valid(offsets, n, ids_length) || !first_valid(first, n, parts))
+    const uint64_t *first = parts->first, *amounts = parts->amounts;
+    uint64_t *values = to->values;
+    if (!offsets_valid(given->offsets, given->n, given->ids_length) ||
+        !first_valid(first, given->n, parts->count))
         return ASSAY_BAD_COUNT;
-    band b = {.blindings = blindings, .positions = positions, .begin = begin, .length = length};
-    accounts a = {.keys = account_keys, .ids = ids, .offsets = offsets, .first = first};
+    band b = {.blindings = to->blindings,
+              .positions = parts->positions,
+              .begin = to->begin,
+              .length = to->length};
+    accounts a = {
+        .keys = given->keys, .ids = given->ids, .offsets = given->offsets, .first = first};
     owners o;
     sha256_begin_tag(&a.leaf, LEAF, sizeof LEAF - 1);
     update_prefixed(&a.leaf, context, 32);
     update_prefixed(&a.leaf, code, code_length);
     sha256_begin_tag(&a.blinding, BLINDING, sizeof BLINDING - 1);
-    for (size_t t = 0, at = 0; t < parts;) {
-        t = choose(&b, t, parts);
+    for (size_t t = 0, at = 0; t < parts->count;) {
+        t = choose(&b, t, parts->count);
         for (size_t k = 0; k < b.count; k++) {
             __builtin_prefetch(values + place_of(&b, k), 1);
             __builtin_prefetch(amounts + b.chosen[k]);

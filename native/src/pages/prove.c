@@ -15,12 +15,10 @@
 /* The arguments of a call. */
 typedef struct {
     const assay_page_place *place;
-    const uint64_t *values;
-    const uint8_t *blindings, *child_ids, *secret, *salt;
+    const assay_page_entries *entries;
+    const uint8_t *secret, *salt;
     const tables *tables;
-    uint8_t *pages, *ids, *sums, *sum_blindings;
-    uint64_t *sum_values;
-    size_t *bad;
+    assay_proved_pages *proved;
 } job;
 
 /* `count` pages of one layout, the first being page `page` and entry `entry` of the call. */
@@ -65,7 +63,7 @@ size_t assay_pages_prove_scratch_size(uint32_t page_size)
 
 static uint8_t *page_at(const job *j, const group *g, size_t i)
 {
-    return j->pages + (g->page + i) * page_stride(j->place);
+    return j->proved->pages + (g->page + i) * page_stride(j->place);
 }
 
 /* The commitments of all entries, in place in the pages. */
@@ -74,11 +72,13 @@ static int write_entries(const job *j, const group *g)
     const page_layout *l = &g->layout;
     const size_t m = l->shape.m, n = g->count * m;
     for (size_t i = 0; i < n; i++) {
-        if (words_from_bytes(&g->blindings[i], j->blindings + 32 * (g->entry + i))) continue;
-        *j->bad = g->entry + i;
+        if (words_from_bytes(&g->blindings[i], j->entries->blindings + 32 * (g->entry + i)))
+            continue;
+        j->proved->bad = g->entry + i;
         return ASSAY_BAD_SCALAR;
     }
-    kernel()->commit(g->points, j->values + g->entry, 1, g->blindings, n, j->tables, g->rest);
+    kernel()->commit(g->points, j->entries->values + g->entry, 1, g->blindings, n, j->tables,
+                     g->rest);
     for (size_t i = 0; i < n; i++)
         if (affine_is_infinity(&g->points[i])) return ASSAY_INFINITE_POINT;
     for (size_t i = 0; i < g->count; i++) {
@@ -86,7 +86,7 @@ static int write_entries(const job *j, const group *g)
         kernel()->compress(entries + l->entry - 33, l->entry, g->points + i * m, m);
         if (l->entry == 33) continue;
         for (size_t k = 0; k < m; k++)
-            memcpy(entries + l->entry * k, j->child_ids + 32 * (g->entry + i * m + k), 32);
+            memcpy(entries + l->entry * k, j->entries->child_ids + 32 * (g->entry + i * m + k), 32);
     }
     return ASSAY_OK;
 }
@@ -100,11 +100,12 @@ static int write_arguments(const job *j, const group *g)
         range_prover *p = &g->provers[i];
         uint8_t *page = page_at(j, g, i);
         const uint32_t index = j->place->first_index + (uint32_t)(g->page + i);
-        memcpy(g->values + i * padded, j->values + g->entry + i * m, m * sizeof *g->values);
+        memcpy(g->values + i * padded, j->entries->values + g->entry + i * m,
+               m * sizeof *g->values);
         page_header(page, j->place, index, (uint32_t)m);
         page_transcript(&p->transcript, j->place, l, index, page + PAGE_HEADER);
         p->values = g->values + i * padded;
-        p->blindings = j->blindings + 32 * (g->entry + i * m);
+        p->blindings = j->entries->blindings + 32 * (g->entry + i * m);
         p->openings = g->blindings + i * m;
         p->secret = j->secret;
         p->salt = j->salt;
@@ -120,23 +121,23 @@ static int write_sums(const job *j, const group *g)
     const size_t m = g->layout.shape.m;
     for (size_t i = 0; i < g->count; i++) {
         const size_t page = g->page + i;
-        uint64_t *value = &j->sum_values[page];
+        uint64_t *value = &j->proved->sum_values[page];
         words *blinding = &g->blindings[g->count * m + i];
         *value = 0;
         for (size_t k = g->entry + i * m; k < g->entry + (i + 1) * m; k++) {
-            if (__builtin_add_overflow(*value, j->values[k], value)) {
-                *j->bad = page;
+            if (__builtin_add_overflow(*value, j->entries->values[k], value)) {
+                j->proved->bad = page;
                 return ASSAY_TOO_LARGE;
             }
         }
         words_sum(blinding, g->blindings + i * m, m);
-        words_to_bytes(j->sum_blindings + 32 * page, blinding);
+        words_to_bytes(j->proved->sum_blindings + 32 * page, blinding);
     }
-    kernel()->commit(g->points, j->sum_values + g->page, 1, g->blindings + g->count * m, g->count,
-                     j->tables, g->rest);
+    kernel()->commit(g->points, j->proved->sum_values + g->page, 1, g->blindings + g->count * m,
+                     g->count, j->tables, g->rest);
     for (size_t i = 0; i < g->count; i++) {
         if (affine_is_infinity(&g->points[i])) return ASSAY_INFINITE_POINT;
-        affine_compress(j->sums + 33 * (g->page + i), &g->points[i]);
+        affine_compress(j->proved->sums + 33 * (g->page + i), &g->points[i]);
     }
     return ASSAY_OK;
 }
@@ -148,18 +149,16 @@ static int prove_group(const job *j, group *g, void *scratch)
     if (status == ASSAY_OK) status = write_sums(j, g);
     if (status == ASSAY_OK) status = write_arguments(j, g);
     for (size_t i = 0; status == ASSAY_OK && i < g->count; i++)
-        sha256(j->ids + 32 * (g->page + i), page_at(j, g, i), g->layout.length);
+        sha256(j->proved->ids + 32 * (g->page + i), page_at(j, g, i), g->layout.length);
     return status;
 }
 
-int assay_pages_prove_var(uint8_t *pages, uint8_t *ids, uint8_t *sums, uint64_t *sum_values,
-                          uint8_t *sum_blindings, size_t *bad, const assay_page_place *place,
-                          const uint64_t *values, const uint8_t *blindings,
-                          const uint8_t *child_ids, size_t n, const uint8_t *secret,
+int assay_pages_prove_var(assay_proved_pages *proved, const assay_page_place *place,
+                          const assay_page_entries *entries, const uint8_t *secret,
                           const uint8_t *salt, const assay_tables *fixed_base, void *scratch)
 {
-    const job j = {place, values, blindings, child_ids,     secret,     salt, fixed_base,
-                   pages, ids,    sums,      sum_blindings, sum_values, bad};
+    const size_t n = entries->n;
+    const job j = {place, entries, secret, salt, fixed_base, proved};
     group g = {.page = 0};
     int status = page_range_valid(place, n) ? ASSAY_OK : ASSAY_BAD_COUNT;
     while (status == ASSAY_OK && g.entry < n) {

@@ -56,11 +56,11 @@ static bool commitments_open(const affine *points, const uint8_t *commitments, s
     return true;
 }
 
-int assay_range_prove_var(uint8_t *argument, const uint8_t *state, const uint8_t *values,
-                          const uint8_t *blindings, const uint8_t *commitments, size_t m, size_t b,
-                          const uint8_t *secret, const uint8_t *salt,
-                          const assay_tables *fixed_base, void *scratch)
+int assay_range_prove_var(uint8_t *argument, const uint8_t *state,
+                          const assay_range_witness *witness, const uint8_t *secret,
+                          const uint8_t *salt, const assay_tables *fixed_base, void *scratch)
 {
+    const size_t m = witness->m, b = witness->b;
     range_shape s;
     if (!range_shape_init(&s, m, b)) return ASSAY_BAD_COUNT;
     uint8_t *next = scratch;
@@ -70,16 +70,16 @@ int assay_range_prove_var(uint8_t *argument, const uint8_t *state, const uint8_t
     affine *points = arena_take(&next, m * sizeof *points);
     int status = ASSAY_OK;
     for (size_t i = 0; i < m; i++)
-        if (!words_from_bytes(&opening[i], blindings + 32 * i)) status = ASSAY_BAD_SCALAR;
-    read_values(words_of_values, &s, values);
+        if (!words_from_bytes(&opening[i], witness->blindings + 32 * i)) status = ASSAY_BAD_SCALAR;
+    read_values(words_of_values, &s, witness->values);
     if (status == ASSAY_OK) {
         kernel()->commit(points, words_of_values, b / 64, opening, m, fixed_base, next);
-        if (!commitments_open(points, commitments, m)) status = ASSAY_BAD_OPENING;
+        if (!commitments_open(points, witness->commitments, m)) status = ASSAY_BAD_OPENING;
     }
     if (status == ASSAY_OK) {
         begin(&p->transcript, state, &s);
         p->values = words_of_values;
-        p->blindings = blindings;
+        p->blindings = witness->blindings;
         p->openings = opening;
         p->secret = secret;
         p->salt = salt;

@@ -137,8 +137,9 @@ static void check_hidden_keys(void)
                                 take(assay_points_decode_scratch_size(KEYS))) != ASSAY_OK)
         fail("decoding");
     assay_generators_var(generators, 0, KEYS, take(assay_generators_scratch_size()));
-    if (assay_hidden_prove(argument, state, keys, amounts, secrets, KEYS, blinding, fresh,
-                           generators, tables,
+    const assay_hidden_keys listed = {
+        .keys = keys, .amounts = amounts, .generators = generators, .k = KEYS};
+    if (assay_hidden_prove(argument, state, &listed, secrets, blinding, fresh, tables,
                            take(assay_hidden_prove_scratch_size(KEYS))) != ASSAY_OK)
         fail("proving");
 
@@ -149,8 +150,8 @@ static void check_hidden_keys(void)
     if (assay_commit_var(commitment, &bad, value, 1, blinding, 1, tables,
                          take(assay_commit_scratch_size(1))) != ASSAY_OK)
         fail("the commitment");
-    if (assay_hidden_verify_var(state, keys, amounts, KEYS, commitment, argument,
-                                assay_hidden_length(KEYS), seed, generators, tables,
+    if (assay_hidden_verify_var(state, &listed, commitment, argument, assay_hidden_length(KEYS),
+                                seed, tables,
                                 take(assay_hidden_verify_scratch_size(KEYS))) != ASSAY_OK)
         fail("verifying");
 }
