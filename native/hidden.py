@@ -22,7 +22,6 @@ POINT = 33
 SCALAR = 32
 AMOUNT = 16
 DECODED = 64
-KEYS_MAX = 1 << 20
 DERIVED = 1 << 14
 
 _lock = threading.Lock()

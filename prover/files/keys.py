@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.serialization import (
 from prover.errors import ProverError
 from prover.files.storage import create_private, locked, sync_file
 from verifier.format.keys import public_key_text
+from verifier.format.params import SNAPSHOT_ID
 
 MASTER_KEY_BYTES = 32
 
@@ -36,7 +37,7 @@ MASTER_KEY_FILE = "master.key"
 PUBLIC_KEY_FILE = "exchange.pub"
 
 _LOG_LINE = re.compile(
-    r"(?P<id>[a-z0-9-]{1,64}) (?P<digest>[0-9a-f]{64}) (?P<previous>[0-9a-f]{64})"
+    f"(?P<id>{SNAPSHOT_ID.pattern}) (?P<digest>[0-9a-f]{{64}}) (?P<previous>[0-9a-f]{{64}})"
 )
 
 

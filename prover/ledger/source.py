@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from prover.ledger.amounts import MAX_SCALE, Notation
+from verifier.format.params import ASSET_CODE
 
 MAX_DECIMALS: Final = 18
 MAX_SOURCE_DECIMALS: Final = MAX_SCALE
@@ -17,7 +18,6 @@ URL_FORMS: Final = (
     "~/.pgpass, or sqlite:////PATH; from another database export CSV or Parquet"
 )
 DELIMITERS: Final = (",", ";", "\t", "|")
-_CODE: Final = re.compile(r"[A-Z0-9]{1,16}")
 
 
 @dataclass(frozen=True, order=True)
@@ -32,7 +32,7 @@ class LedgerAsset:
 
     def __post_init__(self) -> None:
         """Refuse a code or a number of decimals that no ledger can have."""
-        if not _CODE.fullmatch(self.code):
+        if not ASSET_CODE.fullmatch(self.code):
             raise ValueError("an asset code is 1 to 16 of A-Z and 0-9")
         if not 0 <= self.decimals <= MAX_DECIMALS:
             raise ValueError(f"ledger decimals are 0 to {MAX_DECIMALS}")

@@ -115,7 +115,7 @@ def _publish(bundle: _Bundle, target: Target, progress: Progress) -> Published:
     known = _known(entry, history)
     if not known:
         _check_follows(bundle.checked, history, target)
-        _extended(history, bundle, target)
+        _check_nameable(history, bundle, target)
     signature_path = entry.path + SIGNATURE_PATH
     if not target.create(signature_path, bundle.signature):
         claimed = target.read(signature_path, SIGNATURE_BYTES)
@@ -293,6 +293,15 @@ def _add_entry(bundle: _Bundle, target: Target) -> bool:
         if written:
             return True
     raise ProverError(f"{target.name}: others write {HISTORY_PATH} all the time")
+
+
+def _check_nameable(history: History | None, bundle: _Bundle, target: Target) -> None:
+    """Check that the index can name the snapshot, before anything of it is written.
+
+    Raises:
+        ProverError: see `_extended`.
+    """
+    _extended(history, bundle, target)
 
 
 def _extended(history: History | None, bundle: _Bundle, target: Target) -> bytes:

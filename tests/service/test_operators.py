@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -82,7 +83,7 @@ def operator(
 @pytest.fixture
 def drafted(operator: Operator, exchange: Exchange, request: pytest.FixtureRequest) -> str:
     """Return the id of a draft with evidence."""
-    name = f"d{abs(hash(request.node.name))}"
+    name = re.sub("[^a-z0-9]+", "-", request.node.name.lower())[:64]
     operator.draft(exchange, name)
     return name
 

@@ -26,7 +26,11 @@ def check_coins(
         if coin.index > MAX_COIN_INDEX:
             raise Rejected(Code.EVIDENCE_BAD_COIN, where, "the index is 2^32 or more")
         if (coin.txid, coin.index) in seen:
-            raise Rejected(Code.EVIDENCE_DUPLICATE_COIN, where, "counted before")
+            raise Rejected(
+                Code.EVIDENCE_DUPLICATE_COIN,
+                where,
+                "this coin is counted already, here or in an earlier asset",
+            )
         seen.add((coin.txid, coin.index))
         sums[coin.address] = sums.get(coin.address, 0) + coin.amount
     amounts = {

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from verifier.checks import records
 from verifier.checks.coins import check_coins
 from verifier.checks.hidden import check_argument, check_proven, check_sets, set_name
 from verifier.checks.holdings import CheckedEvidence, Holding
@@ -23,15 +24,12 @@ from verifier.format.params import ASSETS_LIMIT, EVIDENCE_VERSION, MAX_EVIDENCE_
 from verifier.format.statement import evidence_digest
 from verifier.format.wire import (
     Asset,
-    BadFields,
     Evidence,
-    NotCanonical,
     OwnershipSignature,
     Row,
     StateProof,
     Unit,
     is_ascending,
-    read_record,
 )
 from verifier.ownership import (
     Address,
@@ -150,12 +148,7 @@ def _read(asset: Asset, data: bytes) -> Evidence:
         raise _fault(Code.EVIDENCE_TOO_LARGE, asset, "empty, or larger than 128 MiB")
     if evidence_digest(data) != asset.evidence:
         raise _fault(Code.EVIDENCE_WRONG_DIGEST, asset, "not the evidence that the manifest names")
-    try:
-        evidence = read_record(Evidence, data)
-    except NotCanonical as error:
-        raise _fault(Code.EVIDENCE_NOT_CANONICAL, asset, str(error)) from None
-    except BadFields as error:
-        raise _fault(Code.EVIDENCE_BAD_FIELDS, asset, str(error)) from None
+    evidence = records.read(Evidence, data, "evidence", f"{asset.code}, evidence")
     if evidence.version != EVIDENCE_VERSION:
         raise _fault(Code.EVIDENCE_UNSUPPORTED_VERSION, asset, "the version is not 1")
     if evidence.code != asset.code:
@@ -199,7 +192,8 @@ def _check_rows(asset: Asset, evidence: Evidence, seen: Seen) -> _Addresses:
             address = error
         owner = address.script if isinstance(address, Address) else row.address.encode()
         if (row.chain, row.contract, owner) in seen.owners:
-            raise _fault(Code.EVIDENCE_DUPLICATE_ADDRESS, asset, "counted before", row=at)
+            message = "this address is counted already, here or in an earlier asset"
+            raise _fault(Code.EVIDENCE_DUPLICATE_ADDRESS, asset, message, row=at)
         seen.owners.add((row.chain, row.contract, owner))
         addresses[row.chain, row.address] = address
     return addresses

@@ -16,6 +16,7 @@ from functools import lru_cache
 
 import native
 from verifier.bundle.source import Source
+from verifier.checks import records
 from verifier.checks.manifest import CheckedManifest
 from verifier.checks.tree import Tree, entry_link
 from verifier.errors import Code, Misuse, Rejected
@@ -32,14 +33,10 @@ from verifier.format.statement import leaf_blinding
 from verifier.format.units import coins_text
 from verifier.format.wire import (
     Asset,
-    BadFields,
-    NotCanonical,
     Package,
     PackageAsset,
     PackageBody,
     Part,
-    Record,
-    read_record,
 )
 
 _CACHED_PAGES = 64  # about 5 MB
@@ -122,13 +119,13 @@ def check_package(checked: CheckedManifest, data: bytes, account_id: str) -> Pac
     # 1 - 3
     if not 1 <= len(data) <= MAX_PACKAGE_BYTES:
         raise _fault(Code.PACKAGE_TOO_LARGE, "empty, or larger than 1 MiB")
-    package = _read(Package, data)
+    package = records.read(Package, data, "package", "package")
     # 4
     key = checked.manifest.public_key
     if not is_signed(key, "package-signature", package.body, package.signature):
         raise _fault(Code.PACKAGE_BAD_SIGNATURE, "not signed by the exchange's key")
     # 5
-    body = _read(PackageBody, package.body)
+    body = records.read(PackageBody, package.body, "package", "package")
     # 6 - 9
     if body.version != PACKAGE_VERSION:
         raise _fault(Code.PACKAGE_UNSUPPORTED_VERSION, "the version is not 1")
@@ -264,15 +261,6 @@ def _check_parts(entry: PackageAsset, leaves: int) -> None:
         if part.leaf in seen:
             raise Rejected(Code.PACKAGE_DUPLICATE_LEAF, where, "an earlier part has the same leaf")
         seen.add(part.leaf)
-
-
-def _read(kind: type[Record], data: bytes) -> Record:
-    try:
-        return read_record(kind, data)
-    except NotCanonical as error:
-        raise _fault(Code.PACKAGE_NOT_CANONICAL, str(error)) from None
-    except BadFields as error:
-        raise _fault(Code.PACKAGE_BAD_FIELDS, str(error)) from None
 
 
 def _fault(code: Code, message: str) -> Rejected:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import gcd
 
 import native
+from verifier.checks import records
 from verifier.checks.policy import Policy
 from verifier.errors import CannotCheck, Code, Rejected
 from verifier.format.account import AccountError, canonical_name
@@ -36,10 +37,8 @@ from verifier.format.statement import length_prefixed, manifest_context, manifes
 from verifier.format.units import KNOWN_UNITS, KnownUnit
 from verifier.format.wire import (
     Asset,
-    BadFields,
     Chain,
     Manifest,
-    NotCanonical,
     Rotation,
     Unit,
     is_ascending,
@@ -79,12 +78,7 @@ def check_manifest(data: bytes, signature: bytes, key: bytes, policy: Policy) ->
         raise _fault(Code.MANIFEST_TOO_LARGE, "empty, or larger than 1 MiB")
     if not is_signed(key, "manifest-signature", data, signature):
         raise _fault(Code.MANIFEST_BAD_SIGNATURE, "not signed by the key that you gave")
-    try:
-        manifest = read_record(Manifest, data)
-    except NotCanonical as error:
-        raise _fault(Code.MANIFEST_NOT_CANONICAL, str(error)) from None
-    except BadFields as error:
-        raise _fault(Code.MANIFEST_BAD_FIELDS, str(error)) from None
+    manifest = records.read(Manifest, data, "manifest", "manifest")
     # 6 - 14
     _check_head(manifest, key)
     _check_chains(manifest)

@@ -24,7 +24,7 @@ from verifier.compare import compare_manifests, save_manifests
 from verifier.errors import CannotCheck, Misuse, Rejected
 from verifier.format.account import escape
 from verifier.format.levels import Level
-from verifier.format.params import MAX_PACKAGE_BYTES
+from verifier.format.params import ASSET_CODE, CHAIN_NAME, MAX_PACKAGE_BYTES
 from verifier.format.units import KnownUnit
 from verifier.nodes.bitcoin_node import BitcoinNode
 from verifier.nodes.bitcoin_snapshot import SnapshotNode
@@ -39,7 +39,7 @@ from verifier.web import check_page
 ACCEPTED, CANNOT_CHECK, USAGE, REJECTED, INTERRUPTED = 0, 1, 2, 3, 130
 
 _MAX_COOKIE_BYTES = 1024
-_UNIT = re.compile(r"([A-Z0-9]{1,16})=([a-z0-9-]{1,32}):([^:]*):([0-9]{1,2})")
+_UNIT = re.compile(f"({ASSET_CODE.pattern})=({CHAIN_NAME.pattern}):([^:]*):([0-9]{{1,2}})")
 _RATIO = re.compile(r"([0-9]{1,10})/([0-9]{1,10})")
 _PROGRESS_SECONDS = 0.2
 _SERVE = "Audit bundles for everybody, and show what was found: the auditing host."

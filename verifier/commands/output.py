@@ -96,8 +96,8 @@ class TextOutput(Output):
         figures = ", ".join(
             f"{name.replace('_', ' ')} {value}" for name, value in check.figures.items()
         )
-        state = "ok  " if check.ok else "FAIL"
-        self._print([f"{state} {check.name}" + f": {figures}" * bool(figures)])
+        line = f"{'ok  ' if check.ok else 'FAIL'} {check.name}"
+        self._print([f"{line}: {figures}" if figures else line])
 
     def accept(self, report: Report) -> None:
         """See `Output`."""

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from verifier.errors import CannotCheck, Code
+from verifier.format.params import CHAIN_NAME
 from verifier.nodes.json_rpc import AnswerTooLong, CannotTell, JsonRpc, NodeError
 from verifier.stateproof.bitcoin_header import HEADER_BYTES, parse_block_header
 
@@ -106,7 +107,7 @@ class BitcoinRpc:
         """Return the tip of a node of this network."""
         method = "getblockchaininfo"
         found = _Fields(self._rpc, method, self._rpc.call(method))
-        chain = found.text("chain", re.compile("[a-z0-9-]{1,32}"))
+        chain = found.text("chain", CHAIN_NAME)
         if chain != network:
             message = f"the node is on the network {chain}, not {network}"
             raise CannotCheck(Code.CHECK_UNREADABLE, message)
