@@ -11,7 +11,7 @@ from typing import Any
 from native._core import ffi, lib
 from native.derivation import account_keys, order, place_leaves, place_padding, split, stream
 from native.errors import NativeError
-from native.group import commit, generator, msm, point_is_valid, points_sum, scalars_sum
+from native.group import commit, generator, msm, point_is_valid
 from native.hashing import Transcript, sha256, tagged_hash
 from native.hidden import (
     Points,
@@ -62,12 +62,10 @@ __all__ = [
     "point_is_valid",
     "points_coordinates",
     "points_decode",
-    "points_sum",
     "public_keys",
     "range_length",
     "range_prove",
     "range_verify",
-    "scalars_sum",
     "secrets_read",
     "sha256",
     "split",

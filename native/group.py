@@ -54,18 +54,6 @@ def point_is_valid(point: Buffer) -> bool:
     )
 
 
-def points_sum(points: Buffer) -> bytes:
-    """Return the sum of n ≥ 0 points.
-
-    Raises NativeError ``bad-point`` at the first that does not decode.
-    """
-    n = _count(points, POINT, "points")
-    total, bad = ffi.new("uint8_t[]", POINT), ffi.new("size_t *")
-    work = scratch(lib.assay_points_scratch_size(n))
-    _check(lib.assay_points_sum_var(total, bad, items(points, POINT * n, "points"), n, work), bad)
-    return bytes(ffi.buffer(total))
-
-
 def msm(scalars: Buffer, points: Buffer) -> bytes:
     """Return Σ scalar·point over n ≥ 0 scalars and as many points.
 
@@ -83,17 +71,6 @@ def msm(scalars: Buffer, points: Buffer) -> bytes:
         work,
     )
     _check(status, bad)
-    return bytes(ffi.buffer(total))
-
-
-def scalars_sum(scalars: Buffer) -> bytes:
-    """Return the sum of n ≥ 0 scalars mod the group order.
-
-    Raises NativeError ``bad-scalar`` at the first that is not below the order.
-    """
-    n = _count(scalars, SCALAR, "scalars")
-    total, bad = ffi.new("uint8_t[]", SCALAR), ffi.new("size_t *")
-    _check(lib.assay_scalars_sum(total, bad, items(scalars, SCALAR * n, "scalars"), n), bad)
     return bytes(ffi.buffer(total))
 
 

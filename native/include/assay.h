@@ -85,9 +85,6 @@ const assay_tables *assay_tables_build(void *memory, void *scratch);
 size_t assay_points_scratch_size(size_t n);
 int assay_points_check_var(size_t *bad, const uint8_t *points, size_t n, void *scratch);
 
-/* Sum of n points, n >= 0; *bad as above. */
-int assay_points_sum_var(uint8_t *sum, size_t *bad, const uint8_t *points, size_t n, void *scratch);
-
 /* Σ scalar_i·point_i, n >= 0.  *bad: index of the first bad scalar (ASSAY_BAD_SCALAR), else of the
  * first bad point. */
 size_t assay_msm_scratch_size(size_t n);
@@ -99,9 +96,6 @@ int assay_msm_var(uint8_t *point, size_t *bad, const uint8_t *scalars, const uin
 size_t assay_commit_scratch_size(size_t n);
 int assay_commit_var(uint8_t *points, size_t *bad, const uint64_t *values, size_t value_words,
                      const uint8_t *blindings, size_t n, const assay_tables *tables, void *scratch);
-
-/* Sum of n scalars mod the order; *bad: the index of the first that is not below it. */
-int assay_scalars_sum(uint8_t *sum, size_t *bad, const uint8_t *scalars, size_t n);
 
 /*
  * The argument (spec/transcript.md, section 4) of m commitments of b bits, b = 64 and m <= 1024 or

@@ -119,17 +119,6 @@ int assay_points_check_var(size_t *bad, const uint8_t *points, size_t n, void *s
     return decode_points(decoded, bad, points, n, next);
 }
 
-int assay_points_sum_var(uint8_t *sum, size_t *bad, const uint8_t *points, size_t n, void *scratch)
-{
-    uint8_t *next = scratch;
-    affine *decoded = arena_take(&next, n * sizeof(affine));
-    affine total;
-    if (decode_points(decoded, bad, points, n, next) != ASSAY_OK) return ASSAY_BAD_POINT;
-    kernel()->sum(&total, decoded, n, next);
-    affine_compress(sum, &total);
-    return ASSAY_OK;
-}
-
 static int decode_scalars(words *decoded, size_t *bad, const uint8_t *scalars, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -184,17 +173,4 @@ int assay_commit_var(uint8_t *points, size_t *bad, const uint64_t *values, size_
     }
     clear_secret(scratch, assay_commit_scratch_size(n));
     return status;
-}
-
-int assay_scalars_sum(uint8_t *sum, size_t *bad, const uint8_t *scalars, size_t n)
-{
-    scalar total = SCALAR_ZERO;
-    for (size_t i = 0; i < n; i++) {
-        scalar s;
-        *bad = i;
-        if (!scalar_from_bytes(&s, scalars + 32 * i)) return ASSAY_BAD_SCALAR;
-        scalar_add(&total, &total, &s);
-    }
-    scalar_to_bytes(sum, &total);
-    return ASSAY_OK;
 }

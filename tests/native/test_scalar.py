@@ -6,7 +6,6 @@ from random import Random
 
 import pytest
 
-import native
 from native._core import ffi, lib
 from tests.support.group_reference import N, skewed
 
@@ -75,19 +74,3 @@ def test_inner_products(count: int) -> None:
         lib.assay_test_scalar_inner(r, left, right, count)
         expected = sum(x * y for x, y in zip(a, b, strict=True)) % N
         assert int.from_bytes(bytes(ffi.buffer(r))) == expected
-
-
-def test_scalars_sum() -> None:
-    random = Random(5)
-    for count in (0, 1, 2, 1000):
-        scalars = [skewed(random) % N for _ in range(count)]
-        encoded = b"".join(s.to_bytes(32) for s in scalars)
-        assert native.scalars_sum(encoded) == (sum(scalars) % N).to_bytes(32)
-
-
-@pytest.mark.parametrize("bad", [N, N + 1, 2**256 - 1])
-def test_scalars_sum_names_the_bad_one(bad: int) -> None:
-    scalars = bytes(64) + bad.to_bytes(32) + bad.to_bytes(32)
-    with pytest.raises(native.NativeError) as caught:
-        native.scalars_sum(scalars)
-    assert (caught.value.code, caught.value.index) == ("bad-scalar", 2)
