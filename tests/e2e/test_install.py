@@ -78,6 +78,13 @@ def test_wheel_holds_the_four_packages_alone(wheel: Path) -> None:
     assert not [name for name in names if name.endswith((".c", ".h", "build_native.py"))]
 
 
+def test_wheel_holds_no_hook_of_the_tests(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as files:
+        core = files.read("native/_core.abi3.so")
+    assert b"assay_pages_verify_var" in core
+    assert b"assay_test_" not in core
+
+
 def test_verifier_runs_without_extras(scripts: Path) -> None:
     assert "usage: assay-verify" in run(scripts / "assay-verify", "--help").stdout
     listed = run(UV, "pip", "list", "--quiet", "--python", scripts.parent).stdout
