@@ -3,7 +3,7 @@
 #include "kernels/kernel.h"
 #include "kernels/msm.h"
 #ifdef ASSAY_AVX512IFMA
-#include "kernels/avx512ifma_testing.h"
+#include "kernels/avx512ifma/testing.h"
 #endif
 
 #include <string.h>

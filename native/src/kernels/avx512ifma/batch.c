@@ -1,5 +1,5 @@
-/* The second half of a batch of additions, and inversion; avx512ifma_batch.h has the contract. */
-#include "kernels/avx512ifma_batch.h"
+/* The second half of a batch of additions, and inversion; batch.h has the contract. */
+#include "kernels/avx512ifma/batch.h"
 
 bool lanes_invert_var(lanes *a)
 {

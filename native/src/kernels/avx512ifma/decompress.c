@@ -1,6 +1,6 @@
 /* Decoding points, sixteen at a time: two vectors, one's latency under the other's.  Encoding them,
  * eight at a time. */
-#include "kernels/avx512ifma.h"
+#include "kernels/avx512ifma/kernel.h"
 
 #define PAIR 2
 

@@ -12,7 +12,7 @@
 #ifndef ASSAY_AVX512IFMA_BATCH_H
 #define ASSAY_AVX512IFMA_BATCH_H
 
-#include "kernels/avx512ifma_field.h"
+#include "kernels/avx512ifma/field.h"
 #include "kernels/tables.h"
 
 #define LANES 8

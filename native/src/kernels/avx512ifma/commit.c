@@ -9,7 +9,7 @@
  *
  * A block of items that does not fill its last vector fills it with copies of its last item.
  */
-#include "kernels/avx512ifma.h"
+#include "kernels/avx512ifma/kernel.h"
 #include "kernels/portable.h"
 
 #include <string.h>

@@ -2,7 +2,7 @@
 #ifndef ASSAY_AVX512IFMA_H
 #define ASSAY_AVX512IFMA_H
 
-#include "kernels/avx512ifma_batch.h"
+#include "kernels/avx512ifma/batch.h"
 #include "kernels/kernel.h"
 
 size_t avx512ifma_scratch_size(size_t n);

@@ -3,7 +3,7 @@
  * system have AVX-512 F, BW, DQ, VL and IFMA.  Only the files avx512ifma*.c are compiled for them,
  * and nothing in those is called but through this table.
  */
-#include "kernels/avx512ifma.h"
+#include "kernels/avx512ifma/kernel.h"
 
 const assay_kernel KERNEL_AVX512IFMA = {
     .name = "avx512ifma",

@@ -1,5 +1,5 @@
 /*
- * Multi-scalar multiplication: digits, sorting, and the filling of buckets; avx512ifma_msm.h has
+ * Multi-scalar multiplication: digits, sorting, and the filling of buckets; msm.h has
  * the method.
  *
  * 1. Scalars are brought below n/2 by a change of sign, so that all have T = 256 bits with room for
@@ -12,9 +12,9 @@
  * first, and summed in blocks of a full batch, a lane each: step t adds the t-th entry of all parts
  * that have one, which are the first lanes of the block.
  */
-#include "kernels/avx512ifma_msm.h"
+#include "kernels/avx512ifma/msm.h"
 
-#include "kernels/avx512ifma_scalar.h"
+#include "kernels/avx512ifma/scalar.h"
 #include "kernels/msm.h"
 
 #include <string.h>

@@ -11,7 +11,7 @@
 #ifndef ASSAY_AVX512IFMA_MSM_H
 #define ASSAY_AVX512IFMA_MSM_H
 
-#include "kernels/avx512ifma.h"
+#include "kernels/avx512ifma/kernel.h"
 
 #define WINDOWS_MAX 64
 #define WINDOW_BITS_MAX 16

@@ -2,9 +2,9 @@
  * The inner loops of the prover's sum-check, eight scalars at a time; kernel.h has what each does.
  * Counts that are no multiple of eight are left to the portable kernel: they are the small ones.
  */
-#include "kernels/avx512ifma_scalar.h"
+#include "kernels/avx512ifma/scalar.h"
 
-#include "kernels/avx512ifma.h"
+#include "kernels/avx512ifma/kernel.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
  *
  * In memory a scalar keeps the form of scalar.h, a·2^256 mod n.  Here the reduction divides by
  * 2^260: the product of two such forms comes out 2^4 too small, so one operand is loaded times
- * sixteen (lanes_load_scalars_16).  The names of avx512ifma_field.h hold: a factor is carried, with
+ * sixteen (lanes_load_scalars_16).  The names of field.h hold: a factor is carried, with
  * limb 4 below 2^52; the multiplier reads the low 52 bits of a limb.
  *
  * A lane_sum adds up products without reducing them.  A column gains less than 10·2^52 a product,
@@ -13,7 +13,7 @@
 #define ASSAY_AVX512IFMA_SCALAR_H
 
 #include "curve/scalar.h"
-#include "kernels/avx512ifma_batch.h"
+#include "kernels/avx512ifma/batch.h"
 
 #define LANE_SUM_TERMS 256
 

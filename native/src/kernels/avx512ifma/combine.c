@@ -7,8 +7,8 @@
  * leave Z = 0, and so do all that follow: such a vector, or one with an infinite plane, is done
  * again exactly.
  */
-#include "kernels/avx512ifma.h"
-#include "kernels/avx512ifma_scalar.h"
+#include "kernels/avx512ifma/kernel.h"
+#include "kernels/avx512ifma/scalar.h"
 
 #include <string.h>
 

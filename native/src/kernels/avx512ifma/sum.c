@@ -1,5 +1,5 @@
 /* The sum of many points: running sums, eight a vector, then halves onto halves. */
-#include "kernels/avx512ifma.h"
+#include "kernels/avx512ifma/kernel.h"
 #include "kernels/msm.h"
 
 #define VECTORS 128

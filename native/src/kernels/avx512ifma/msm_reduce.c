@@ -1,5 +1,5 @@
-/* The offsets of the buckets, and from buckets to the result; avx512ifma_msm.h has the contract. */
-#include "kernels/avx512ifma_msm.h"
+/* The offsets of the buckets, and from buckets to the result; msm.h has the contract. */
+#include "kernels/avx512ifma/msm.h"
 
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* The arithmetic of lanes for the tests, limb by limb. */
-#include "kernels/avx512ifma_testing.h"
+#include "kernels/avx512ifma/testing.h"
 
 #include "assay_testing.h"
-#include "kernels/avx512ifma_scalar.h"
+#include "kernels/avx512ifma/scalar.h"
 
 static lanes load(const uint64_t *a)
 {
