@@ -12,7 +12,7 @@ from verifier.format.levels import Level
 from verifier.format.units import KnownUnit
 from verifier.nodes.bitcoin_node import BitcoinNode
 from verifier.nodes.bitcoin_snapshot import SnapshotNode
-from verifier.nodes.ethereum import EthereumNode
+from verifier.nodes.ethereum_node import EthereumNode
 from verifier.nodes.nodes import Nodes
 from verifier.nodes.utxo_snapshot import UtxoSnapshot
 from verifier.report import Check, InclusionReport, NotCompared, Report, TooWeak

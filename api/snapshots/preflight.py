@@ -33,7 +33,7 @@ from prover.snapshot.make import (
 )
 from prover.snapshot.record import predecessor
 from verifier.errors import Rejected
-from verifier.nodes.ethereum import CHAIN as ETHEREUM
+from verifier.nodes.ethereum_node import CHAIN as ETHEREUM
 from verifier.stateproof.state import check_header
 
 # Of signatures, in one request; a core checks hundreds to thousands a second.

@@ -19,7 +19,7 @@ from prover.config.snapshot_toml import AssetConfig
 from prover.errors import Code, InputError, ProverError
 from verifier.format import wire
 from verifier.format.params import MAX_COIN_INDEX
-from verifier.nodes.bitcoin import CHAIN
+from verifier.nodes.bitcoin_evidence import CHAIN
 from verifier.nodes.bitcoin_rpc import (
     COINS_A_BATCH,
     MAIN_NETWORK,

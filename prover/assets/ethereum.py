@@ -17,7 +17,7 @@ from verifier.checks.hidden import check_proven, set_name
 from verifier.errors import Rejected
 from verifier.format import wire
 from verifier.format.params import MAX_EVIDENCE_BYTES
-from verifier.nodes.ethereum import CHAIN, EthereumRpc
+from verifier.nodes.ethereum_node import CHAIN, EthereumRpc
 from verifier.ownership import Address, OwnershipError, parse_address
 from verifier.stateproof.header import Header, parse_header
 from verifier.stateproof.state import NATIVE, WorldState, check_amount, check_header

@@ -26,8 +26,8 @@ from verifier.checks.policy import is_account
 from verifier.errors import CannotCheck, Misuse
 from verifier.format.params import ASSET_CODE
 from verifier.format.units import KNOWN_UNITS
-from verifier.nodes.bitcoin import CHAIN as BITCOIN
-from verifier.nodes.ethereum import CHAIN
+from verifier.nodes.bitcoin_evidence import CHAIN as BITCOIN
+from verifier.nodes.ethereum_node import CHAIN
 from verifier.nodes.utxo_snapshot import UtxoSnapshot
 from verifier.stateproof.tokens import MAX_SLOT, TokenSlot, token_slots
 

@@ -34,7 +34,7 @@ from verifier.format.params import (
 from verifier.format.times import utc_text
 from verifier.format.units import KNOWN_UNITS
 from verifier.format.wire import Chain, Ratio, StateProof, Unit
-from verifier.nodes.bitcoin import CHAIN as BITCOIN
+from verifier.nodes.bitcoin_evidence import CHAIN as BITCOIN
 from verifier.ownership import OwnershipError, parse_address
 from verifier.report import DAY_SECONDS
 from verifier.stateproof.bitcoin_header import parse_block_header

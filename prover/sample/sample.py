@@ -36,7 +36,7 @@ from prover.files.storage import naming
 from prover.snapshot.make import ownership_messages, read_config
 from verifier.format.times import utc_seconds
 from verifier.format.units import KNOWN_UNITS
-from verifier.nodes.bitcoin import CHAIN as BITCOIN
+from verifier.nodes.bitcoin_evidence import CHAIN as BITCOIN
 from verifier.stateproof.bitcoin_header import parse_block_header
 
 EXCHANGE = "Example Exchange"

@@ -38,7 +38,7 @@ from tests.support.exchange_files import LONG, Assay, files, public_key
 from verifier import EthereumNode, Level, Nodes, Policy, TokenSlot
 from verifier.commands import cli
 from verifier.format.keys import public_key_text
-from verifier.nodes.ethereum import EthereumRpc
+from verifier.nodes.ethereum_node import EthereumRpc
 from verifier.ownership.addresses import ethereum_text
 from verifier.stateproof.header import parse_header
 

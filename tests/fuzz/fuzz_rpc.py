@@ -21,7 +21,7 @@ from tests.fuzz.corpus import run
 from tests.support.ethereum_state import Account, World, header
 from verifier.errors import CannotCheck
 from verifier.nodes.bitcoin_rpc import BitcoinRpc, Moved
-from verifier.nodes.ethereum import EthereumRpc
+from verifier.nodes.ethereum_node import EthereumRpc
 from verifier.nodes.json_rpc import JsonRpc
 from verifier.ownership.addresses import ethereum_text
 from verifier.stateproof.header import FIELDS, is_number, parse_header

@@ -28,7 +28,7 @@ from verifier.format.params import ASSET_CODE, CHAIN_NAME, MAX_PACKAGE_BYTES
 from verifier.format.units import KnownUnit
 from verifier.nodes.bitcoin_node import BitcoinNode
 from verifier.nodes.bitcoin_snapshot import SnapshotNode
-from verifier.nodes.ethereum import EthereumNode
+from verifier.nodes.ethereum_node import EthereumNode
 from verifier.nodes.nodes import Nodes
 from verifier.nodes.utxo_snapshot import UtxoSnapshot
 from verifier.report import Check

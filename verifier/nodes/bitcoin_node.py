@@ -23,7 +23,7 @@ from verifier.checks.hidden import split_amounts
 from verifier.checks.holdings import CheckedEvidence
 from verifier.checks.manifest import CheckedManifest
 from verifier.errors import CannotCheck, Code, Rejected
-from verifier.nodes.bitcoin import (
+from verifier.nodes.bitcoin_evidence import (
     CHAIN,
     BitcoinRow,
     HiddenPlace,

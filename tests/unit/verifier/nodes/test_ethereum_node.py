@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.ethereum_rpc_server import serve
-from verifier.nodes.ethereum import EthereumRpc
+from verifier.nodes.ethereum_node import EthereumRpc
 from verifier.nodes.json_rpc import NodeError
 
 MAGIC = "0x1626ba7e"

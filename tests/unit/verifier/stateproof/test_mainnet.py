@@ -23,7 +23,7 @@ from spec.reference.errors import UnsupportedError
 from tests.support.ethereum_rpc_server import captured, serve
 from tests.support.ethereum_state import EMPTY_CODE, Tree
 from verifier.errors import CannotCheck
-from verifier.nodes.ethereum import EthereumRpc
+from verifier.nodes.ethereum_node import EthereumRpc
 from verifier.nodes.utxo_snapshot import UtxoSnapshot
 from verifier.ownership import OwnershipError, check_ownership, parse_address
 from verifier.ownership.addresses import ethereum_text
