@@ -1,6 +1,6 @@
 """What each code means and what to do about it, in words: the entries of ``codes.en.json``.
 
-The command line, the report, the auditing host and the customer's page all read this one file. An
+The command line, the auditing host and the customer's page all read this one file. An
 entry belongs to one code: what helps against one fault is wrong advice against its neighbour.
 """
 

@@ -86,8 +86,8 @@ TABLE: Final[Mapping[ServiceCode, tuple[int, str]]] = {
     ServiceCode.NO_SPACE: (507, "There is no space left"),
 }
 
-# Of codes with the same status the first.
 _PARAMETER: Final = re.compile(r"\{[^}]*\}")
+# Of codes with the same status the first.
 _BY_STATUS: Final = {status: code for code, (status, _) in reversed([*TABLE.items()])}
 
 

@@ -1,4 +1,7 @@
-"""Where everything of one snapshot is: the one place that knows the names in its folder."""
+"""Where everything of one snapshot is: the names in its folder.
+
+What lies deeper (saved ledgers, trees, openings) is named by the module that writes it.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Every tag and label that Python hashes with: the tables of spec/transcript.md, 1.1 and 3.
+"""Every tag and label of the protocol: the tables of spec/transcript.md, 1.1 and 3.
 
-The C core has the same in ``native/src/hash/tags.h``; a test compares both with the specification.
+The C core has those it hashes with in ``native/src/hash/tags.h``; a test compares both with the
+specification.
 """
 
 from __future__ import annotations

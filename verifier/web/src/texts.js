@@ -1,4 +1,4 @@
-// Words, numbers and dates as a reader sees them. A line is { text, values }: a text of strings.json
+// Words, numbers and dates as a reader sees them. A line is { text, values }: a text of strings.en.json
 // and what stands for its {names}. Values may be untrusted, so a page sets each apart from the words
 // around it, and no character in it can move them.
 

@@ -21,7 +21,7 @@ const ABOUT_BALANCES = new Set(["inclusion.balance-short", "inclusion.unknown-as
 
 /**
  * `answer` is the worker's, `given` has the `key` and the `address` that it is about, `texts` are those
- * of strings.json. Returns `look` (good, warn or bad), `title`, `lines` (of texts.js), `table` (rows of
+ * of strings.en.json. Returns `look` (good, warn or bad), `title`, `lines` (of texts.js), `table` (rows of
  * `cells` under `texts.tableHead`, and whether the row `isShort`) and `facts` (pairs of name and text).
  */
 export function outcomeOf(answer, given, texts) {
