@@ -33,6 +33,7 @@ from api.settings import Settings
 from prover.__main__ import needs_extra
 from tests.e2e.test_service_door import check_problem
 from tests.support.service import Server, listening
+from tests.support.service_http import until
 from verifier.errors import Code, Rejected
 
 BODY, UPLOAD = 1000, 50_000
@@ -349,15 +350,6 @@ def workers(folder: Path) -> list[int]:
             if process.environ().get("ASSAY_FOLDER") == str(folder):
                 found.append(process.pid)
     return found
-
-
-def until(look: Callable[[], Any]) -> Any:
-    """Return what ``look`` finds, once it does."""
-    for _ in range(600):
-        if found := look():
-            return found
-        time.sleep(0.05)
-    raise AssertionError("it did not come to that")
 
 
 def test_a_check_that_hangs_is_not_begun_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,13 +14,12 @@ import pytest
 from sqlalchemy import make_url
 
 from api.settings import SQLITE_FILE
-from tests.e2e.test_service_limits import until
 from tests.service.conftest import new_postgresql
 from tests.support.identity_provider import Key, claims, key_set
 from tests.support.postgresql import PostgresServer, postgres_server
 from tests.support.served_exchange import LIST, make_exchange
 from tests.support.service import Answer, Service, running
-from tests.support.service_http import ALL, Operator, settings, token, wish
+from tests.support.service_http import ALL, Operator, settings, token, until, wish
 
 ISSUER, AUDIENCE = "https://exchange.example", "customers"
 KEY = Key("k1")

@@ -20,7 +20,6 @@ from api.settings import LimitSettings
 from api.snapshots import watch
 from api.snapshots.states import Row, State
 from prover.config.announcement import read_announcement
-from tests.e2e.test_service_limits import until
 from tests.service.conftest import new_postgresql
 from tests.support.exchange_files import files
 from tests.support.served_exchange import (
@@ -33,7 +32,16 @@ from tests.support.served_exchange import (
     make_exchange,
 )
 from tests.support.service import running
-from tests.support.service_http import ALL, UPLOAD_BYTES, Operator, settings, token, wish, worker
+from tests.support.service_http import (
+    ALL,
+    UPLOAD_BYTES,
+    Operator,
+    settings,
+    token,
+    until,
+    wish,
+    worker,
+)
 from verifier.format.keys import parse_public_key
 from verifier.verify import audit
 

@@ -10,10 +10,9 @@ import psutil
 import pytest
 
 from prover.files.storage import locked
-from tests.e2e.test_service_limits import until
 from tests.service.conftest import NewDatabase
 from tests.support.service import Service, running
-from tests.support.service_http import worker
+from tests.support.service_http import until, worker
 
 
 def state(service: Service) -> str:

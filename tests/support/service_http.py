@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -146,3 +146,12 @@ def worker(folder: Path) -> Iterator[subprocess.Popen[str]]:
 def plain_environment() -> Mapping[str, str]:
     """Return the environment without settings of the service."""
     return {name: value for name, value in os.environ.items() if not name.startswith("ASSAY_")}
+
+
+def until(look: Callable[[], Any]) -> Any:
+    """Return what ``look`` finds, once it does."""
+    for _ in range(600):
+        if found := look():
+            return found
+        time.sleep(0.05)
+    raise AssertionError("it did not come to that")
