@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import http.client
 import json
+import random
 import shutil
 import socket
 import subprocess
@@ -217,10 +218,12 @@ def hosts(folder: Path) -> Iterator[Callable[..., Host]]:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port that nothing listens on, below those that outgoing connections are given."""
+    while True:
+        port = random.randint(10_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def audited(found: list[dict[str, Any]]) -> bool:
