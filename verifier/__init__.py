@@ -15,7 +15,7 @@ from verifier.nodes.bitcoin_snapshot import SnapshotNode
 from verifier.nodes.ethereum_node import EthereumNode
 from verifier.nodes.nodes import Nodes
 from verifier.nodes.utxo_snapshot import UtxoSnapshot
-from verifier.report import Check, InclusionReport, NotCompared, Report, TooWeak
+from verifier.report import Check, InclusionReport, NotCompared, Report, TooWeak, UnknownUnit
 from verifier.stateproof.tokens import TokenSlot
 from verifier.verify import audit, check_inclusion, check_solvency
 
@@ -40,6 +40,7 @@ __all__ = [
     "SnapshotNode",
     "TokenSlot",
     "TooWeak",
+    "UnknownUnit",
     "UtxoSnapshot",
     "audit",
     "check_inclusion",

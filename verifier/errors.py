@@ -32,7 +32,7 @@ class Code(StrEnum):
     MANIFEST_BAD_DECIMALS = "manifest.bad-decimals"
     MANIFEST_BAD_UNITS = "manifest.bad-units"
     MANIFEST_UNIT_WITHOUT_BLOCK = "manifest.unit-without-block"
-    MANIFEST_UNKNOWN_UNIT = "manifest.unknown-unit"
+    MANIFEST_WRONG_UNIT = "manifest.wrong-unit"
     MANIFEST_UNIT_REUSED = "manifest.unit-reused"
     MANIFEST_BAD_CAPACITY = "manifest.bad-capacity"
     MANIFEST_BAD_LEVELS = "manifest.bad-levels"
@@ -120,6 +120,7 @@ class Code(StrEnum):
     CHECK_FUTURE = "check.future"
     CHECK_NOT_COMPARED = "check.not-compared"
     CHECK_TOO_WEAK = "check.too-weak"
+    CHECK_UNKNOWN_UNIT = "check.unknown-unit"
 
 
 class Rejected(Exception):

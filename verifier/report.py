@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from verifier.checks.holdings import AssetReport
@@ -33,14 +33,16 @@ class Check:
 class Report:
     """An accepted audit or check of solvency; ``assets`` are in the manifest's order.
 
-    ``block_times``, in Unix seconds, are of the chains whose header is shown, or of which a node
-    told; ``chains`` are those on which something counts; ``has_trees`` tells whether all pages of
-    all trees were checked.
+    ``set_aside`` are the codes of those of which the reader does not know a unit: what they stand
+    for is the exchange's word. ``block_times``, in Unix seconds, are of the chains whose header is
+    shown, or of which a node told; ``chains`` are those on which something of the others counts
+    (of all, where none is left); ``has_trees`` tells whether all pages of all trees were checked.
     """
 
     manifest: Manifest
     digest: bytes
     assets: tuple[AssetReport, ...]
+    set_aside: tuple[str, ...]
     block_times: Mapping[str, int]
     chains: tuple[str, ...]
     has_trees: bool
@@ -48,9 +50,14 @@ class Report:
     warnings: tuple[str, ...]
 
     @property
+    def vouched(self) -> tuple[AssetReport, ...]:
+        """The assets that are not set aside."""
+        return tuple(asset for asset in self.assets if asset.code not in self.set_aside)
+
+    @property
     def level(self) -> Level:
-        """The weakest level of any asset."""
-        return weakest(asset.level for asset in self.assets)
+        """The weakest level of any asset that is not set aside; of all, where none is left."""
+        return weakest(asset.level for asset in self.vouched or self.assets)
 
     @property
     def far(self) -> tuple[str, ...]:
@@ -69,41 +76,58 @@ class Report:
 
     @property
     def is_solvent(self) -> bool:
-        """Whether the word "solvent" may be used (spec/protocol.md 3.4): all of it is known."""
+        """Whether "solvent" may be said of all assets but those set aside (protocol.md 3.4)."""
         is_confirmed = self.level is Level.CHAIN and not self.far and not self.undated
-        return is_confirmed and self.is_whole and self.has_trees
+        return bool(self.vouched) and is_confirmed and self.is_whole and self.has_trees
 
 
 @dataclass(frozen=True)
 class InclusionReport:
-    """An accepted check of inclusion; ``amounts`` has every asset of the manifest, in its order."""
+    """An accepted check of inclusion; ``amounts`` has every asset of the manifest, in its order.
+
+    ``set_aside`` are the codes of those whose units the reader does not know.
+    """
 
     manifest: Manifest
     digest: bytes
     amounts: tuple[Amount, ...]
+    set_aside: tuple[str, ...]
     checks: tuple[Check, ...]
     warnings: tuple[str, ...]
 
 
 class NotCompared(CannotCheck):
-    """The customer has parts in assets that they did not type; ``amounts`` has all of them."""
+    """The customer has parts in assets that they did not type; ``amounts`` has all of them, and
+    ``set_aside`` is as in `InclusionReport`.
+    """
 
-    def __init__(self, amounts: tuple[Amount, ...]) -> None:
+    def __init__(self, amounts: tuple[Amount, ...], set_aside: tuple[str, ...]) -> None:
         left_out = [f"{item.code} {item.counted_text}" for item in amounts if not item.is_compared]
         super().__init__(Code.CHECK_NOT_COMPARED, "not compared: " + ", ".join(left_out))
         self.amounts = amounts
+        self.set_aside = set_aside
 
 
 class TooWeak(CannotCheck):
     """All is accepted, but amounts are known less well than the user requires; see ``report``."""
 
     def __init__(self, report: Report, required: Level) -> None:
-        weak = [item.code for item in report.assets if item.level.rank < required.rank]
+        weighed = report.vouched or report.assets
+        weak = [item.code for item in weighed if item.level.rank < required.rank]
         message = f"amounts of {', '.join(weak)} are not known as {required}, which you require"
         if not weak:
             of = ", ".join(sorted({*report.undated, *report.far}))
             message = f"nothing shows that the block of {of} is of the snapshot's day"
         super().__init__(Code.CHECK_TOO_WEAK, message)
+        self.report = report
+
+
+class UnknownUnit(CannotCheck):
+    """All is accepted, but an asset is set aside, and the user wants none to be; see ``report``."""
+
+    def __init__(self, report: Report | InclusionReport, codes: Sequence[str]) -> None:
+        message = f"this verifier does not know what {', '.join(codes)} stands for"
+        super().__init__(Code.CHECK_UNKNOWN_UNIT, message)
         self.report = report
 
 

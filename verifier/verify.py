@@ -64,6 +64,7 @@ from verifier.report import (
     NotCompared,
     Report,
     TooWeak,
+    UnknownUnit,
     account_warnings,
     block_warnings,
 )
@@ -100,6 +101,7 @@ def audit(
     Raises:
         Rejected: the first fault.
         TooWeak: all is accepted, but some amounts are known less well than ``policy`` requires.
+        UnknownUnit: all is accepted, but an asset is set aside, and ``policy`` wants none to be.
         CannotCheck: something could not be read, a node does not answer, or the snapshot is dated
             ahead of the clock.
         Misuse: an argument is malformed.
@@ -169,6 +171,8 @@ def check_inclusion(
     Raises:
         Rejected: the first fault.
         NotCompared: all is well, but the customer has parts in an asset that was not typed.
+        UnknownUnit: all is well, but they have parts in an asset set aside, and ``policy`` wants
+            none to be.
         CannotCheck: something could not be read, or the snapshot is dated ahead of the clock.
         Misuse: an argument is malformed, or ``account_id`` is none of the manifest's type.
     """
@@ -186,14 +190,19 @@ def check_inclusion(
         amounts = compare_balances(checked, body, typed)
     _check_clock(checked.manifest, now)  # 12
     if not only and not all(amount.is_compared for amount in amounts):
-        raise NotCompared(amounts)
-    return InclusionReport(
+        raise NotCompared(amounts, checked.set_aside)
+    report = InclusionReport(
         checked.manifest,
         checked.digest,
         amounts,
+        checked.set_aside,
         tuple(plan.checks),
         account_warnings(checked.manifest),
     )
+    mine = [item.code for item in amounts if item.parts and item.code in report.set_aside]
+    if policy is not None and policy.strict_units and mine:
+        raise UnknownUnit(report, mine)
+    return report
 
 
 @dataclass
@@ -326,7 +335,12 @@ def _report(
         for asset, found in zip(manifest.assets, evidence, strict=True)
     )
     times = {chain: time for found in evidence for chain, time in found.block_times.items()}
-    chains = {holding.chain for found in evidence for holding in found.holdings}
+    counted = [
+        found
+        for asset, found in zip(manifest.assets, evidence, strict=True)
+        if asset.code not in checked.set_aside
+    ]
+    chains = {holding.chain for found in counted or evidence for holding in found.holdings}
     remarks = {remark for found in evidence for remark in found.remarks}
     remarks |= set(_unasked(manifest, nodes))
     warnings = account_warnings(manifest) + block_warnings(manifest, times)
@@ -334,6 +348,7 @@ def _report(
         manifest,
         checked.digest,
         assets,
+        checked.set_aside,
         block_times=times,
         chains=tuple(sorted(chains)),
         has_trees=has_trees,
@@ -344,6 +359,8 @@ def _report(
     is_dated = not report.undated and not report.far
     if report.level.rank < required.rank or (required is Level.CHAIN and not is_dated):
         raise TooWeak(report, required)
+    if policy is not None and policy.strict_units and report.set_aside:
+        raise UnknownUnit(report, report.set_aside)
     return report
 
 

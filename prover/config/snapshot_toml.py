@@ -32,7 +32,7 @@ from verifier.format.params import (
     SNAPSHOT_ID,
 )
 from verifier.format.times import utc_text
-from verifier.format.units import KNOWN_UNITS
+from verifier.format.units import KNOWN_UNITS, KnownUnit, UnitTable
 from verifier.format.wire import Chain, Ratio, StateProof, Unit
 from verifier.nodes.bitcoin_evidence import CHAIN as BITCOIN
 from verifier.ownership import OwnershipError, parse_address
@@ -419,6 +419,8 @@ def _unit(table: Table, code: str, ledger_decimals: int) -> Unit:
         words = f"the verifier's table does not have {code} on {chain}"
         raise table.error("contract", words, Code.UNKNOWN_UNIT, "give contract and decimals")
     if contract:
+        if chain != "ethereum":
+            raise table.error("contract", f"{chain} has no contracts", Code.CONTRADICTION)
         try:
             parse_address("ethereum", contract)
         except OwnershipError as error:
@@ -434,4 +436,7 @@ def _unit(table: Table, code: str, ledger_decimals: int) -> Unit:
         raise table.error(
             "decimals", f"must be at least the ledger's and at most {MAX_UNIT_DECIMALS}"
         )
+    if UnitTable().contradicts(KnownUnit(code, chain, contract, decimals)):
+        words = f"every reader knows {code}, or this contract, as something else: they reject it"
+        raise table.error("contract", words, Code.CONTRADICTION)
     return Unit(chain, contract, decimals)

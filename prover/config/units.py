@@ -1,15 +1,15 @@
-"""What a manifest declares and readers have to take: units that no table has, and ratios.
+"""What a manifest declares and readers may not take: units that no table has, and ratios.
 
-A manifest may call anything by an asset's code, so a verifier takes the units of its own table and
-those that its user names, and rejects a bundle with any other. Ratios go by its user, too.
+A manifest may call anything by an asset's code, so a verifier sets aside an asset with a unit that
+is neither in its table nor named by its user. Ratios go by its user, too.
 """
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from prover.config.snapshot_toml import AssetConfig
 from prover.errors import ProverError
 from verifier.checks.policy import Policy
 from verifier.format import wire
@@ -35,22 +35,9 @@ def read_manifest(bundle: Path) -> wire.Manifest:
         raise ProverError(f"{path}: {error.strerror}") from None
 
 
-def declared_policy(
-    assets: Iterable[wire.Asset | AssetConfig],
-    slots: Iterable[TokenSlot] = (),
-    require: Level = Level.CLAIMED,
-) -> Policy:
-    """Return the policy of a reader who takes every ratio, and every unit of these assets."""
-    return Policy(
-        ratio=(1, MAX_RATIO_TERM),
-        units=tuple(
-            KnownUnit(asset.code, unit.chain, unit.contract, unit.decimals)
-            for asset in assets
-            for unit in asset.units
-        ),
-        require=require,
-        slots=tuple(slots),
-    )
+def any_ratio_policy(slots: Iterable[TokenSlot] = (), require: Level = Level.CLAIMED) -> Policy:
+    """Return the policy of a reader who takes every ratio, and knows the table's units alone."""
+    return Policy(ratio=(1, MAX_RATIO_TERM), require=require, slots=tuple(slots))
 
 
 def unknown_units(manifest: wire.Manifest) -> list[str]:
@@ -66,8 +53,8 @@ def unknown_units(manifest: wire.Manifest) -> list[str]:
 def unit_warning(units: Sequence[str]) -> str:
     """Say of which assets readers must be told the units, and what to tell them."""
     codes = ", ".join(sorted({unit.partition("=")[0] for unit in units}))
-    options = " ".join(f"--unit {unit}" for unit in units)
+    options = " ".join(f"--unit {shlex.quote(unit)}" for unit in units)
     return (
-        f"the verifier's table does not have the units of {codes}: every reader rejects this "
-        f"snapshot, also customers of other assets, unless you tell them: {options}"
+        f"the verifier's table does not have the units of {codes}: readers set them aside, as "
+        f"not vouched for, unless they know the units and add: {options}"
     )

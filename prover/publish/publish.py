@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from prover.config.units import declared_policy
+from prover.config.units import any_ratio_policy
 from prover.errors import ProverError
 from prover.progress import Progress, Silent
 from prover.publish.targets import CHUNK_BYTES, Stored, Target, open_target
@@ -164,13 +164,12 @@ def _open_bundle(folder: Path) -> _Bundle:
 
 
 def _check_own_manifest(data: bytes, signature: bytes) -> CheckedManifest:
-    """Check the manifest under the key, the units and the ratios that it declares itself."""
+    """Check the manifest under the key and the ratios that it declares itself."""
     try:
         manifest = wire.read_record(wire.Manifest, data)
     except ValueError as error:
         raise ValueError(f"{MANIFEST_PATH}: {error}") from None
-    policy = declared_policy(manifest.assets)
-    return check_manifest(data, signature, manifest.public_key, policy)
+    return check_manifest(data, signature, manifest.public_key, any_ratio_policy())
 
 
 def _check_files(source: FolderSource, checked: CheckedManifest) -> dict[str, int]:

@@ -16,7 +16,7 @@ import jinja2
 from markupsafe import Markup
 
 import verifier
-from prover.config.units import declared_policy, read_manifest, unknown_units
+from prover.config.units import any_ratio_policy, read_manifest
 from prover.errors import ProverError
 from prover.files.storage import fresh_file
 from prover.report import pictures
@@ -80,6 +80,7 @@ class AssetFacts:
     chains: str
     is_part: bool
     slots: str
+    is_set_aside: bool
     known: verifier.Level
     shares: tuple[float, ...]
     rests: tuple[Rest, ...]
@@ -125,8 +126,7 @@ def _claimed_key(bundle: Path) -> bytes:
 
 def _policy(bundle: Path, token_slots: Sequence[str]) -> verifier.Policy:
     """Take all that the manifest declares; readers of the page bring a policy of their own."""
-    return declared_policy(
-        read_manifest(bundle).assets,
+    return any_ratio_policy(
         map(verifier.TokenSlot.parse, token_slots),
         verifier.Level.UNVERIFIED,
     )
@@ -141,6 +141,7 @@ def _render(bundle: Path, checked: verifier.Report, key: str, *, is_key_given: b
             read_record(Evidence, source.read(evidence_path(asset.code), MAX_EVIDENCE_BYTES)),
             found,
             manifest.page_size,
+            is_set_aside=asset.code in checked.set_aside,
         )
         for asset, found in zip(manifest.assets, checked.assets, strict=True)
     ]
@@ -163,6 +164,7 @@ def _render(bundle: Path, checked: verifier.Report, key: str, *, is_key_given: b
         is_key_given=is_key_given,
         options=_reader_options(checked),
         parts=[asset for asset in assets if asset.is_part],
+        set_aside=[asset.code for asset in assets if asset.is_set_aside],
         assets=assets,
         how_known=[(level, text) for level, text in HOW_KNOWN.items() if level in levels],
         far=_listed(checked.far),
@@ -192,19 +194,24 @@ def _drawn(assets: Sequence[AssetFacts]) -> dict[str, Any]:
 
 
 def _reader_options(checked: verifier.Report) -> str:
-    """Return what a reader has to add to a command, so that it takes what the page speaks of."""
-    manifest = checked.manifest
-    options = [f" --unit {unit}" for unit in unknown_units(manifest)]
-    if not checked.is_whole:
-        least = min(
-            (asset.ratio for asset in manifest.assets), key=lambda it: Fraction(it.num, it.den)
-        )
-        options.append(f" --ratio {least.num}/{least.den}")
-    return "".join(options)
+    """Return what a reader has to add to a command, so that it takes what the page speaks of.
+
+    Units are none of it: who names one vouches for it, and a page of the exchange's own cannot.
+    """
+    if checked.is_whole:
+        return ""
+    ratios = [asset.ratio for asset in checked.manifest.assets]
+    least = min(ratios, key=lambda it: Fraction(it.num, it.den))
+    return f" --ratio {least.num}/{least.den}"
 
 
 def _facts(
-    asset: Asset, evidence: Evidence, found: verifier.AssetReport, page_size: int
+    asset: Asset,
+    evidence: Evidence,
+    found: verifier.AssetReport,
+    page_size: int,
+    *,
+    is_set_aside: bool,
 ) -> AssetFacts:
     units = {(unit.chain, unit.contract): unit for unit in asset.units}
     amounts = sorted(
@@ -224,6 +231,7 @@ def _facts(
         addresses=len({(row.chain, row.address) for row in evidence.rows}),
         chains=_listed(sorted({unit.chain for unit in asset.units})),
         slots=f"{TreeShape(asset.capacity, page_size).leaves:,}",
+        is_set_aside=is_set_aside,
         known=found.level,
         shares=shares,
         rests=tuple(

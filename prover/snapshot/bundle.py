@@ -17,7 +17,7 @@ import native
 from prover.assets.evidence import evidence_total
 from prover.assets.hidden import Opened
 from prover.config.snapshot_toml import AssetConfig, SnapshotConfig
-from prover.config.units import declared_policy
+from prover.config.units import any_ratio_policy
 from prover.errors import ProverError
 from prover.files.keys import Signed, SigningLog
 from prover.liabilities.pages import Root
@@ -99,7 +99,7 @@ def write_bundle(
         time=config.time,
     )
     data = wire.write_record(manifest)
-    checked = CheckedManifest(manifest, manifest_digest(data), snapshot)
+    checked = CheckedManifest(manifest, manifest_digest(data), snapshot, set_aside=())
     try:
         _check_assets(checked, files, _policy(config))
         signing_now = Signed(config.snapshot_id, checked.digest, manifest.previous)
@@ -174,5 +174,5 @@ def _check_assets(checked: CheckedManifest, files: dict[str, bytes], policy: Pol
 
 
 def _policy(config: SnapshotConfig) -> Policy:
-    """Return the policy of a verifier whose user takes all that the snapshot declares."""
-    return declared_policy(config.assets, (slot for asset in config.assets for slot in asset.slots))
+    """Return the policy of a verifier whose user takes the ratios and slots of the snapshot."""
+    return any_ratio_policy(slot for asset in config.assets for slot in asset.slots)

@@ -9,6 +9,7 @@ import argparse
 import json
 import re
 import sys
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
@@ -65,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--exchange-key", required=True)
         command.add_argument("--ratio", type=_ratio, default=(1, 1))
         command.add_argument("--unit", type=parse_unit, action="append", default=[])
+        command.add_argument("--strict-units", action="store_true", help="set no asset aside")
         command.add_argument("--previous", type=Path)
         command.add_argument("--json", action="store_true")
     return parser
@@ -88,10 +90,13 @@ def _run(arguments: argparse.Namespace) -> str:
             raise ValueError("one slot a token")
         found = audit(arguments.bundle, key, slots=slots, **policy)
         if found.level == "unverified":
-            weak = [code for code, level in found.levels.items() if level == found.level]
+            weak = [code for code, level in found.weighed.items() if level == found.level]
             raise NotCheckedError("check.too-weak", f"contract wallets of {', '.join(weak)}")
+        if arguments.strict_units:
+            _require_known(found.set_aside)
         manifest = found.manifest
-        return f"as {found.level}: {len(manifest.assets)} assets of snapshot {manifest.snapshot_id}"
+        said = f"as {found.level}: {len(manifest.assets)} assets of snapshot {manifest.snapshot_id}"
+        return _accepted(said, found.set_aside)
     with arguments.package.open("rb") as file:
         package = file.read(MAX_BYTES + 1)
     balances = dict(arguments.balance)
@@ -100,7 +105,19 @@ def _run(arguments: argparse.Namespace) -> str:
     result = check_inclusion(package, arguments.bundle, key, arguments.account, balances, **policy)
     if result.not_compared and not arguments.only:
         raise NotCheckedError("check.not-compared", _format(result.not_compared))
-    return f"counted {_format(result.counted)}"
+    if arguments.strict_units:
+        _require_known([code for code in result.set_aside if result.counted[code]])
+    return _accepted(f"counted {_format(result.counted)}", result.set_aside)
+
+
+def _require_known(set_aside: Sequence[str]) -> None:
+    if set_aside:
+        raise NotCheckedError("check.unknown-unit", f"a unit of {', '.join(set_aside)}")
+
+
+def _accepted(said: str, set_aside: Sequence[str]) -> str:
+    rest = f"; not vouched for: {', '.join(set_aside)}" if set_aside else ""
+    return f"ACCEPTED {said}; no chain was asked{rest}"
 
 
 def _plain(text: str) -> str:
@@ -131,10 +148,8 @@ def main() -> int:
         return 2
     if arguments.json:
         print(json.dumps({"accepted": status == 0, "error": error}))
-    elif status:
-        print(_plain(message))
     else:
-        print(_plain(f"ACCEPTED {message}; no chain was asked"))
+        print(_plain(message))
     return status
 
 

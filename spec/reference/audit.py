@@ -31,9 +31,20 @@ class Audit:
     times: dict[str, int]  # of the blocks whose headers are shown, by chain
 
     @property
+    def set_aside(self) -> tuple[str, ...]:
+        """The assets that are not vouched for."""
+        return self.manifest.set_aside
+
+    @property
+    def weighed(self) -> dict[str, str]:
+        """The levels that the verdict is about: of the assets not set aside, or else of all."""
+        found = {code: level for code, level in self.levels.items() if code not in self.set_aside}
+        return found or self.levels
+
+    @property
     def level(self) -> str:
-        """The weakest of all assets; without a node none is known as `chain`."""
-        return min(self.levels.values(), key=("unverified", "claimed", "header").index)
+        """The weakest of those; without a node none is known as `chain`."""
+        return min(self.weighed.values(), key=("unverified", "claimed", "header").index)
 
 
 def audit(
@@ -49,8 +60,9 @@ def audit(
     """Check everything in a bundle folder; returning means that it is accepted.
 
     `public_key` is the exchange's, 32 bytes; `ratio` the least (num, den) that is enough; `units`
-    are known besides the verifier's own, and `slots` of tokens likewise; `previous` is the folder
-    of the previous manifest; `now` is the reader's clock, by default the machine's.
+    are known besides the verifier's own, and `slots` of tokens likewise, which none contradicts;
+    `previous` is the folder of the previous manifest; `now` is the reader's clock, by default the
+    machine's.
     Raises Rejected; NotCheckedError; OSError where the folder cannot be read; ValueError for
     unusable arguments.
     """

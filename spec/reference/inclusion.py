@@ -42,10 +42,14 @@ _BODY = wire.record(
 
 @dataclass(frozen=True)
 class Inclusion:
-    """An accepted package: what is counted, and of that what nobody compared."""
+    """An accepted package: what is counted, and of that what nobody compared.
+
+    `set_aside` are the assets that are not vouched for, whether the customer has some or not.
+    """
 
     counted: dict[str, Decimal]
     not_compared: dict[str, Decimal]
+    set_aside: tuple[str, ...]
 
 
 def check_inclusion(
@@ -174,7 +178,7 @@ def _compare(manifest: Manifest, body: Any, typed: dict[str, Decimal]) -> Inclus
             enough = total >= _ledger_units(typed[asset.code], asset.decimals)
             require(enough, "inclusion.balance-short", asset.code, "counted less than typed")
     rest = {code: amount for code, amount in counted.items() if amount and code not in typed}
-    return Inclusion(counted, rest)
+    return Inclusion(counted, rest, manifest.set_aside)
 
 
 def _ledger_units(amount: Decimal, decimals: int) -> int:

@@ -100,6 +100,7 @@ class Manifest:
     chains: dict[str, bytes]  # name -> block hash
     heights: dict[str, int]
     assets: tuple[Asset, ...]
+    set_aside: tuple[str, ...]  # codes of the assets with a unit that the reader does not know
 
     @property
     def context(self) -> bytes:
@@ -121,6 +122,7 @@ class Policy:
             raise ValueError("a public key has 32 bytes, and is somebody's")
         if min(self.ratio) < 1:
             raise ValueError("a policy ratio has two positive integers")
+        units.all_known(self.units)
 
 
 def is_file(path: Path) -> bool:
@@ -183,6 +185,7 @@ def load(bundle: Path, policy: Policy) -> Manifest:
     _check_head(fields, policy)
     _check_rotation(fields)
     assets = _check_assets(fields, policy)
+    known = units.all_known(policy.units).keys()
     manifest = Manifest(
         digest=tagged_hash("manifest", data),
         public_key=policy.public_key,
@@ -194,6 +197,7 @@ def load(bundle: Path, policy: Policy) -> Manifest:
         chains={chain["name"]: chain["hash"] for chain in fields["chains"]},
         heights={chain["name"]: chain["height"] for chain in fields["chains"]},
         assets=assets,
+        set_aside=tuple(asset.code for asset in assets if not asset.units.keys() <= known),
     )
     if policy.previous is not None:
         _check_previous(manifest, fields, policy.previous)
@@ -286,9 +290,16 @@ def _check_units(
     order = ascending((unit["chain"], unit["contract"]) for unit in asset["units"])
     require(order, "manifest.bad-units", where)
     every("manifest.unit-without-block", lambda unit: unit["chain"] in chains)
-    known = units.KNOWN | policy.units
-    every("manifest.unknown-unit", lambda unit: units.Unit(asset["code"], **unit) in known)
+    known = units.all_known(policy.units)
+    every("manifest.wrong-unit", lambda unit: _fits(units.Unit(asset["code"], **unit), known))
     every("manifest.unit-reused", lambda unit: (unit["chain"], unit["contract"]) not in used)
+
+
+def _fits(unit: units.Unit, known: dict[tuple[str, str], units.Unit]) -> bool:
+    """Whether a unit contradicts nothing that is known (protocol.md 2.1)."""
+    if (unit.chain, unit.contract) in known:
+        return known[unit.chain, unit.contract] == unit
+    return all((other.code, other.chain) != (unit.code, unit.chain) for other in known.values())
 
 
 def _check_asset(asset: dict[str, Any], page_size: int, policy: Policy, where: str) -> Asset:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from spec.reference.address import ethereum_account
@@ -43,3 +44,16 @@ KNOWN = frozenset(
         Unit("BNB", "ethereum", "0xB8c77482e45F1F44dE1745F52C74426C631bDD52", 18),
     }
 )
+
+
+def all_known(named: Iterable[Unit]) -> dict[tuple[str, str], Unit]:
+    """By (chain, contract) the units known, and those named, which may not contradict them."""
+    codes = {(unit.code, unit.chain) for unit in KNOWN}
+    known = {(unit.chain, unit.contract): unit for unit in KNOWN}
+    for unit in named:
+        place = unit.chain, unit.contract
+        if place not in known and (unit.code, unit.chain) in codes:
+            raise ValueError(f"another contract is known for {unit.code} on {unit.chain}")
+        if known.setdefault(place, unit) != unit:
+            raise ValueError(f"another unit is known for {unit.chain}:{unit.contract}")
+    return known

@@ -83,6 +83,7 @@ async function checked({ packageData, ...request }) {
     look: outcome.look,
     text: reportOf(outcome, strings, new Date(0)),
     counted: Object.fromEntries((answer.amounts ?? []).map((item) => [item.code, String(item.counted)])),
+    setAside: (answer.amounts ?? []).filter((item) => item.isSetAside).map((item) => item.code),
     notCompared: (answer.amounts ?? []).filter((item) => !item.isCompared).map((item) => item.code),
   };
 }

@@ -17,7 +17,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser.conftest import Exchange, Opener, Site, ask, fill_in, verdict
-from tests.support.forged_sample import ALICE, BTC, ETH, Sample, sample
+from tests.support.forged_sample import ALICE, BTC, ETH, TETHER, Sample, Spec, sample
 from tests.support.subjects import write_files
 from verifier.format.keys import public_key_text
 
@@ -548,6 +548,81 @@ def test_nothing_of_another_coin_is_no_fault(open_: Page, exchange: Exchange) ->
     open_.fill("#other-code", "XRP")
     open_.fill("#other-amount", "0.0")
     assert ask(open_, exchange.account, exchange.balances) == "Your balance is counted"
+
+
+# --- a coin that the page does not know
+
+CONTRACT = "0x52908400098527886E0F7030069857D2E4169EE7"
+XYZ = Spec("XYZ", 6, (("ethereum", CONTRACT, 6),), (("account", CONTRACT, 9_000_000),))
+ASIDE = "This page does not know what is meant by XYZ: only the exchange says so"
+
+
+@pytest.mark.parametrize(
+    ("held", "typed", "title"),
+    [
+        (
+            {"BTC": [150_000_000], "XYZ": [2_500_000]},
+            {"BTC": "1.5", "XYZ": "2.5"},
+            "Counted, but not every coin is known here",
+        ),
+        ({"XYZ": [2_500_000]}, {"XYZ": "2.5"}, "Counted, but not every coin is known here"),
+        (
+            {"BTC": [150_000_000]},
+            {"BTC": "1.5", "XYZ": "0"},
+            "Counted, but not every coin is known here",
+        ),
+        (
+            {"BTC": [150_000_000], "XYZ": [2_500_000]},
+            {"BTC": "1.5"},
+            "Counted, but you did not compare everything",
+        ),
+        ({}, {"XYZ": "0"}, "There is nothing to count"),
+    ],
+    ids=["with-others", "alone", "none-held", "not-typed", "nothing"],
+)
+def test_a_coin_that_is_set_aside_is_never_all_well(
+    tab: Page,
+    published: Site,
+    held: Mapping[str, list[int]],
+    typed: Mapping[str, str],
+    title: str,
+) -> None:
+    made = sample([replace(BTC, capacity=1), XYZ], {ALICE: held})
+    shown(tab, published, made, typed)
+    assert verdict(tab) == title
+    assert tab.get_attribute("#verdict", "class") == "warn"
+    assert ASIDE in tab.inner_text("#verdict-text")
+    assert "XYZ (not known here)" in cells(tab)
+    report = saved(tab)
+    assert ASIDE in report
+    assert "XYZ (not known here)\t" in report
+
+
+def test_less_of_a_coin_that_is_set_aside_stays_an_alarm(tab: Page, published: Site) -> None:
+    shown(tab, published, sample([XYZ], {ALICE: {"XYZ": [2_500_000]}}), {"XYZ": "9"})
+    assert verdict(tab) == "Less is counted than you typed"
+    assert tab.get_attribute("#verdict", "class") == "bad"
+    assert ASIDE in tab.inner_text("#verdict-text")
+
+
+def test_a_coin_that_is_set_aside_is_nothing_to_who_has_none(tab: Page, published: Site) -> None:
+    made = sample([replace(BTC, capacity=1), XYZ], {ALICE: {"BTC": [150_000_000]}})
+    shown(tab, published, made, {"BTC": "1.5"})
+    assert verdict(tab) == "Your balance is counted"
+    assert tab.get_attribute("#verdict", "class") == "good"
+    assert "does not know" not in tab.inner_text("#verdict-text")
+
+
+def test_a_known_coin_that_is_another_fails(tab: Page, exchange: Exchange, published: Site) -> None:
+    """A worthless token under a listed one's name, which the exchange signed."""
+    made = sample([replace(TETHER, units=XYZ.units, holdings=XYZ.holdings)], {ALICE: {"USDT": [5]}})
+    write_files(published.root / "another", made.forger.bundle())
+    key = public_key_text(made.forger.public_key)
+    fill_in(tab, exchange, f"{published.url}/another", key=key)
+    assert verdict(tab) == "The check failed"
+    assert tab.get_attribute("#verdict", "class") == "bad"
+    tab.click("#expert summary")
+    assert "manifest.wrong-unit" in tab.inner_text("#expert-list")
 
 
 # --- nothing of an earlier outcome

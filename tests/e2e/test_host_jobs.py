@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,16 +21,18 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.support.auditing_host import InPlace, bundle_at, serving
-from tests.support.verifier_bundle import Bundle
+from tests.support.verifier_bundle import DECIMALS, UNITS, Bundle
 from verifier.checks.manifest import rotation_body
 from verifier.errors import CannotCheck, Misuse, Rejected
 from verifier.format.keys import is_signed, sign
 from verifier.format.params import TreeShape
-from verifier.format.wire import Rotation, write_record
+from verifier.format.wire import Rotation, Unit, write_record
 from verifier.host import jobs, processes
+from verifier.host.attestation import NO_NODE, SET_ASIDE
 from verifier.host.audits import Auditor
 from verifier.host.door import LoopbackDoor
 from verifier.host.jobs import AuditBundle, CheckPackage, Limits, ReadIndex, ReadManifest, Stopped
+from verifier.host.pages import snapshot_facts
 from verifier.host.processes import Processes
 from verifier.host.settings import Settings
 from verifier.host.store import Store
@@ -481,9 +482,7 @@ def test_a_rotation_counts_whatever_else_the_host_does_not_know(
     body = rotation_body(old.key, place.bundle.key, "An Exchange", old.digest)
     signed = [sign(one.signer, "rotation", body) for one in (place.bundle, old)]
     head["rotation"] = (Rotation(signed[0], old.key, signed[1]),)
-    bundle = bundle_at(place.root / "one", head=head)
-    units = bundle.manifest.assets[0].units
-    bundle.change_asset(0, units=tuple(replace(one, decimals=30) for one in units))
+    bundle = bundle_at(place.root / "one", head={**head, "protocol_version": 2})
     with closing(Store(tmp_path / "host.sqlite")) as store:
         with pytest.raises(CannotCheck, match="older than what it read"):
             auditor.look(place.url, [bundle.key], own=True)
@@ -519,17 +518,31 @@ def test_a_manifest_and_a_package_with_fields_of_another_version_are_no_fault(
             assert store.snapshots([bundle.key]) == []  # of which nothing can be told
 
 
-@pytest.mark.parametrize("unknown", ["version", "unit"])
-def test_what_this_host_does_not_know_is_no_fault_of_the_exchange(
-    place: Place, auditor: Auditor, tmp_path: Path, unknown: str
+def test_a_version_that_this_host_does_not_know_is_no_fault_of_the_exchange(
+    place: Place, auditor: Auditor, tmp_path: Path
 ) -> None:
-    heads = {"version": {"protocol_version": 2}, "unit": {}}
-    bundle = bundle_at(place.root / "one", head=heads[unknown])
-    if unknown == "unit":
-        units = bundle.manifest.assets[0].units
-        bundle.change_asset(0, units=tuple(replace(one, decimals=30) for one in units))
+    bundle = bundle_at(place.root / "one", head={"protocol_version": 2})
     with closing(Store(tmp_path / "host.sqlite")) as store:
         for own in (False, True):
             with pytest.raises(CannotCheck, match=r"manifest\.un"):
                 auditor.look(place.url, [bundle.key], own=own)
         assert [item.code for item in store.snapshots([bundle.key])] == ["check.unreadable"]
+
+
+@pytest.mark.parametrize("codes", [("BTC", "OWN"), ("OWN",)])
+def test_a_unit_that_this_host_does_not_know_sets_its_asset_aside(
+    place: Place, auditor: Auditor, monkeypatch: pytest.MonkeyPatch, codes: tuple[str, ...]
+) -> None:
+    monkeypatch.setitem(UNITS, "OWN", Unit("ethereum", "0x" + "11" * 20, 18))
+    monkeypatch.setitem(DECIMALS, "OWN", 9)
+    ledger = {"alice@example.com": dict.fromkeys(codes, (5, 6))}
+    bundle_at(place.root / "one", ledger=ledger, capacities=dict.fromkeys(codes, 1))
+    found = auditor.look(place.url, [place.bundle.key], own=True)
+    assert (found.code, found.set_aside) == ("", ["OWN"])
+    said: Any = msgpack.unpackb(found.attestation)
+    assert [item["code"] for item in said["assets"]] == list(codes[:-1])
+    assert said["not_checked"][-1] == SET_ASIDE
+    assert NO_NODE in said["not_checked"]
+    facts = snapshot_facts(found, None, found.audited)
+    assert facts["outcome"] == f"accepted but for 1 of {len(codes)} assets"
+    assert [item["set_aside"] for item in facts["assets"]] == [code == "OWN" for code in codes]

@@ -401,12 +401,13 @@ def test_a_ledger_from_a_pipe_is_read_once(tmp_path: Path, assay: Assay) -> None
     assert LEDGER_UNKNOWN in out
 
 
-TOKEN = "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48"
+USDC = "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48"
+TOKEN = "0x" + "11" * 20
 UNIT = f"--unit USDCE=ethereum:{TOKEN}:6"
 
 
 def test_units_that_no_reader_knows_are_told_with_what_readers_need(
-    tmp_path: Path, assay: Assay
+    tmp_path: Path, assay: Assay, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = sample(tmp_path / "x", codes=("BTC", "USDC"))
     edit(config, 'code = "USDC"', 'code = "USDCE"')
@@ -414,6 +415,7 @@ def test_units_that_no_reader_knows_are_told_with_what_readers_need(
     edit(config, 'units = [{ chain = "ethereum" }]', f"units = [{unit}]")
     edit(tmp_path / "x" / "ledger.csv", ",USDC,", ",USDCE,")
     edit(tmp_path / "x" / "evidence.csv", "USDC,", "USDCE,")
+    edit(tmp_path / "x" / "evidence.csv", USDC, TOKEN)
     page = tmp_path / "report.html"
     for command in (
         ("prove", config, "--out", tmp_path / "one"),
@@ -427,11 +429,20 @@ def test_units_that_no_reader_knows_are_told_with_what_readers_need(
         assert last.endswith(UNIT)
         _, out, _ = assay(*command, "--json")
         assert json.loads(out)["unknown_units"] == [UNIT.removeprefix("--unit ")]
-    assert page.read_text().count(UNIT) == 2
+    assert UNIT not in page.read_text()  # whoever names a unit vouches for it
     audit = ["audit", str(tmp_path / "one" / "public")]
     audit += ["--exchange-key", str(tmp_path / "x" / "exchange.pub")]
-    assert verify(audit) == 3
-    assert verify([*audit, *UNIT.split()]) == 0
+    for arguments, said in (
+        ([], "not vouched for: USDCE, of which this verifier does not know what it stands for"),
+        (UNIT.split(), "amounts of BTC, USDCE rest on the exchange's word"),
+    ):
+        capsys.readouterr()
+        assert verify([*audit, *arguments]) == 0
+        assert said in capsys.readouterr().out.splitlines()[-1]
+    assert verify([*audit, "--strict-units"]) == 1
+    assert "check.unknown-unit" in capsys.readouterr().out
+    assert verify([*audit, "--strict-units", *UNIT.split()]) == 0
+    assert "<strong>USDCE: not vouched for.</strong>" in page.read_text()
 
 
 def test_known_units_need_no_word(tmp_path: Path, assay: Assay) -> None:

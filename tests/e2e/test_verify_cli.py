@@ -75,8 +75,8 @@ def included(bundle, run):
 
 def only_json(lines: list[str]) -> dict[str, Any]:
     found = json.loads("\n".join(lines))
-    keys = {"accepted", "all_confirmed", "amounts", "blocks", "checks", "error", "verdict"}
-    assert set(found) == keys
+    keys = {"accepted", "all_confirmed", "amounts", "blocks", "checks", "error", "set_aside"}
+    assert set(found) == {*keys, "verdict"}
     for check in found["checks"]:
         assert set(check) == {"name", "ok", "figures"}
     return dict(found)
@@ -371,8 +371,13 @@ def test_ratio_and_units_of_the_user(bundle, run, tmp_path):
     assert code == 3
     assert lines[-2].startswith("REJECTED manifest.ratio-below-policy: manifest, BTC: ")
     assert run("solvency", bundle.folder, "--ratio", "19/20")[0] == 0
-    unit = "ETH=ethereum:0xdAC17F958D2ee523a2206206994597C13D831ec7:6"
-    assert run("solvency", bundle.folder, "--unit", unit)[0] == 0
+    unit = f"OWN=ethereum:0x{'11' * 20}:6"
+    assert run("solvency", bundle.folder, "--unit", unit, "--strict-units")[0] == 0
+    code, _, error = run("solvency", bundle.folder, "--unit", unit.replace("OWN", "ETH"))
+    assert (code, error.splitlines()[-1]) == (
+        2,
+        "assay-verify: units: ETH on ethereum is known to be something else",
+    )
 
 
 def program(*arguments: object, **options: Any) -> subprocess.Popen[bytes]:

@@ -10,6 +10,7 @@ from typing import Any
 import msgpack
 
 from tests.support.forged_sample import (
+    BOB,
     BTC,
     CUSTOMERS,
     ETH,
@@ -37,7 +38,10 @@ EXTRA = replace(ETH, holdings=(("account", "", 7 * 10**18), ("other account", ""
 ALL_HOLDERS = replace(
     BTC, holdings=tuple((kind, "", 50_000_000) for kind in ("p2pkh", "p2tr", "p2wpkh", "p2wsh"))
 )
-
+# What readers do not know: a token's contract, whose digits are its EIP-55 form.
+FOREIGN = "0x" + "2" * 40
+XYZ = Spec("XYZ", 6, (("ethereum", FOREIGN, 6),), (("account", FOREIGN, 9_000_000),))
+XYZ_OWED = {**CUSTOMERS, BOB: {**CUSTOMERS[BOB], "XYZ": [2_000_000, 500_000]}}
 
 OWNERS = [(unowned(number), number in (0, 3), 10**7 + number) for number in range(5)]
 HIDDEN = HiddenKeys("bitcoin", "", ("p2pkh", "p2tr", "p2wpkh"), OWNERS)
@@ -84,6 +88,7 @@ BASES: dict[str, Callable[[], Sample]] = {
     "all-holders": lambda: sample([ALL_HOLDERS, EXTRA]),
     "proven": proven,
     "hidden": hiding,
+    "set-aside": lambda: sample([*SPECS, XYZ], XYZ_OWED),
 }
 
 

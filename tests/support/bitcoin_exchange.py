@@ -95,7 +95,7 @@ class Exchange:
         manifest = wire.read_record(wire.Manifest, forger.bundle()["manifest.msgpack"])
         asset = replace(manifest.assets[0], evidence=evidence_digest(data))
         manifest = replace(manifest, assets=(asset,))
-        checked = CheckedManifest(manifest, bytes(32), bytes(32))
+        checked = CheckedManifest(manifest, bytes(32), bytes(32), set_aside=())
         return Held(checked, [check_evidence(checked, asset, data, Seen())])
 
     def bundle(self, name: str, edit: Edit = lambda _: None) -> tuple[Path, bytes]:

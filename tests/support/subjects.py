@@ -35,7 +35,7 @@ class Outcome:
 
     `counted` is in ledger units as text, by asset; `not_compared` are codes of assets; `levels`
     say of each asset of an accepted bundle how its amounts are known, and `times` when the blocks
-    are of whose headers are shown.
+    are of whose headers are shown; `set_aside` are codes of assets that are not vouched for.
     """
 
     code: str | None
@@ -44,6 +44,7 @@ class Outcome:
     not_compared: tuple[str, ...] = ()
     levels: Mapping[str, str] = field(default_factory=dict)
     times: Mapping[str, int] = field(default_factory=dict)
+    set_aside: tuple[str, ...] = ()
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> Path:
@@ -153,8 +154,8 @@ def policy_of(vector: Vector) -> verifier.Policy:
     return verifier.Policy(
         tuple(asked.get("ratio", (1, 1))),
         tuple(verifier.KnownUnit(*unit) for unit in asked.get("units", ())),
-        verifier.Level(asked.get("require", "claimed")),
-        tuple(verifier.TokenSlot(*slot) for slot in asked.get("slots", ())),
+        require=verifier.Level(asked.get("require", "claimed")),
+        slots=tuple(verifier.TokenSlot(*slot) for slot in asked.get("slots", ())),
     )
 
 
@@ -182,7 +183,9 @@ def verifier_bundle(vector: Vector) -> Outcome:
         if "package" not in content:
             audited = verifier.audit(bundle, key, policy=policy, previous=previous, now=now)
             levels = {item.code: item.level.value for item in audited.assets}
-            return Outcome(None, levels=levels, times=audited.block_times)
+            return Outcome(
+                None, levels=levels, times=audited.block_times, set_aside=audited.set_aside
+            )
         report = verifier.check_inclusion(
             bytes.fromhex(content["package"]),
             bundle,
@@ -196,7 +199,7 @@ def verifier_bundle(vector: Vector) -> Outcome:
         )
     counted = {amount.code: str(amount.counted) for amount in report.amounts}
     left_out = tuple(amount.code for amount in report.amounts if not amount.is_compared)
-    return Outcome(None, "", counted, left_out)
+    return Outcome(None, "", counted, left_out, set_aside=report.set_aside)
 
 
 def reference_run(vector: Vector) -> Outcome:
@@ -233,7 +236,9 @@ def reference_bundle(vector: Vector) -> Outcome:
         if "package" not in content:
             slots = {contract: Slot(slot) for contract, slot in asked.get("slots", ())}
             audited = reference.audit(bundle, key, slots=slots, **policy)
-            return Outcome(None, levels=audited.levels, times=audited.times)
+            return Outcome(
+                None, levels=audited.levels, times=audited.times, set_aside=audited.set_aside
+            )
         found = reference.check_inclusion(
             bytes.fromhex(content["package"]),
             bundle,
@@ -246,7 +251,7 @@ def reference_bundle(vector: Vector) -> Outcome:
     counted = {
         code: str(int(amount.scaleb(-_exponent(amount)))) for code, amount in found.counted.items()
     }
-    return Outcome(None, "", counted, tuple(found.not_compared))
+    return Outcome(None, "", counted, tuple(found.not_compared), set_aside=found.set_aside)
 
 
 def _exponent(amount: Decimal) -> int:

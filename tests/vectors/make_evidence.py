@@ -9,7 +9,16 @@ from functools import cache
 from hashlib import sha256
 
 from prover.assets.signing import sign_bip322_simple_p2wpkh, sign_bip322_simple_p2wsh
-from tests.support.bases import Files, base, base_files, derived, forged, manifest_of, raw_faults
+from tests.support.bases import (
+    FOREIGN,
+    Files,
+    base,
+    base_files,
+    derived,
+    forged,
+    manifest_of,
+    raw_faults,
+)
 from tests.support.bases import resigned as resigned_manifest
 from tests.support.forge import tagged
 from tests.support.forged_sample import ETH, SIGNERS, TETHER, USDT, key, sample, signed
@@ -348,14 +357,14 @@ def rows() -> Iterator[Vector]:
             [
                 replace(
                     monero,
-                    holdings=(("account", "", 0),),
-                    units=(("ethereum", "", 18), ("monero", "", 12)),
+                    holdings=(("account", FOREIGN, 0),),
+                    units=(("ethereum", FOREIGN, 18), ("monero", "", 12)),
                 )
             ],
             {},
             chains=chains,
         ),
-        policy={"units": [["XMR", "monero", "", 12], ["XMR", "ethereum", "", 18]]},
+        policy={"units": [["XMR", "monero", "", 12], ["XMR", "ethereum", FOREIGN, 18]]},
     )
     huge = replace(TETHER, holdings=(("account", USDT, 2**96),))
     yield derived(

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgpack
 
-from tests.support.bases import Files, base, base_files, raw_faults
+from tests.support.bases import FOREIGN, Files, base, base_files, raw_faults
 from tests.support.forged_sample import ALICE, BOB, CAROL
 from tests.support.forger import Fields, pack, sign
 from tests.support.vector import Vector, changes, make
@@ -114,6 +114,37 @@ def accepted() -> Iterator[Vector]:
         {"BTC": "175000001"},
         of="three-levels",
         balances={"BTC": "1.75000001"},
+    )
+    for name, description, typed, left_out in (
+        ("set-aside", "A balance in an asset that is set aside.", {"XYZ": "2.5"}, ()),
+        ("set-aside-not-typed", "The same, which was not typed.", {}, ("XYZ",)),
+    ):
+        yield good(
+            name,
+            description,
+            {**bob, "XYZ": "2500000"},
+            left_out,
+            owner=BOB,
+            balances={"BTC": "0.00000007", "ETH": "3.5", "USDT": "1", **typed},
+            of="set-aside",
+            set_aside=["XYZ"],
+        )
+    yield good(
+        "set-aside-nothing",
+        "An asset is set aside in which the customer has nothing.",
+        {**alice, "XYZ": "0"},
+        of="set-aside",
+        set_aside=["XYZ"],
+    )
+    yield good(
+        "set-aside-named",
+        "The customer named the unit.",
+        {**bob, "XYZ": "2500000"},
+        ("BTC", "ETH", "USDT"),
+        owner=BOB,
+        balances={"XYZ": "2.5"},
+        of="set-aside",
+        policy={"units": [["XYZ", "ethereum", FOREIGN, 6]]},
     )
     honest = base_files("honest")
     page = len(honest["pages/BTC/0"]) // 3

@@ -8,6 +8,8 @@ from hashlib import sha256
 from typing import Any
 
 from tests.support.bases import (
+    FOREIGN,
+    XYZ,
     Files,
     asset_of,
     base,
@@ -22,8 +24,8 @@ from tests.support.bases import (
     setter,
 )
 from tests.support.forge import N, lp, tagged
-from tests.support.forged_sample import ETH, SPECS, TETHER, USDT
-from tests.support.forger import pack, public_key, sign
+from tests.support.forged_sample import BTC, ETH, SPECS, TETHER, USDT, Spec
+from tests.support.forger import Fields, Lies, pack, public_key, sign
 from tests.support.vector import Vector
 from tests.vectors.make_arguments import point_faults
 
@@ -77,13 +79,6 @@ def accepted() -> Iterator[Vector]:
         of="exact",
         policy={"ratio": [4, 3]},
     )
-    named = replace(ETH, code="XETH")
-    yield like(
-        "named-unit",
-        "A unit that the verifier's user named.",
-        forged(specs=[named], customers={}),
-        policy={"units": [["XETH", "ethereum", "", 18]]},
-    )
     for kind, accounts in (
         ("opaque", {"42": {"ETH": [7]}}),
         ("phone", {"+4915112345678": {"ETH": [7]}}),
@@ -106,6 +101,153 @@ def accepted() -> Iterator[Vector]:
     chains = [("a", 2**63 - 1, bytes(32)), *base("honest").forger.chains]
     yield like("unused-chain", "A chain that no asset uses.", forged(chains=chains))
     yield from successors()
+
+
+OTHER_FOREIGN = "0x" + "3" * 40
+XYZ_NAMED = ["XYZ", "ethereum", FOREIGN, 6]
+
+
+def set_aside() -> Iterator[Vector]:
+    """Assets with a unit that the reader does not know, and what a user who knows it names."""
+    chains = base("honest").forger.chains
+    files = base_files("set-aside")
+
+    def like(name: str, description: str, files: Files, *codes: str, **content: Any) -> Vector:
+        return derived(name, description, "units", None, files, set_aside=codes, **content)
+
+    yield like("set-aside", "A token that nobody knows.", files, "XYZ")
+    yield like(
+        "set-aside-all",
+        "There is no asset but one that is set aside.",
+        forged(specs=[XYZ], customers={}),
+        "XYZ",
+        levels={"XYZ": "claimed"},
+    )
+    liquid = replace(BTC, units=(*BTC.units, ("liquid", "", 8)))
+    yield like(
+        "set-aside-second-unit",
+        "One of an asset's two units is not known.",
+        forged(specs=[liquid, ETH, TETHER], chains=[*chains, ("liquid", 3, bytes(32))]),
+        "BTC",
+    )
+    kaspa = Spec("KAS", 8, (("kaspa", "", 8),), ())
+    tron = replace(TETHER, units=(*TETHER.units, ("tron", "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t", 6)))
+    yield like(
+        "set-aside-two",
+        "Two of four assets are set aside.",
+        forged(
+            specs=[BTC, ETH, kaspa, tron],
+            chains=[*chains, ("kaspa", 5, bytes(32)), ("tron", 7, bytes(32))],
+        ),
+        "KAS",
+        "USDT",
+    )
+    lower = replace(XYZ, units=(("ethereum", USDT.lower(), 6),), holdings=())
+    yield like(
+        "set-aside-case",
+        "The text of a contract is not known, though another text of it is.",
+        forged(specs=[*SPECS, lower]),
+        "XYZ",
+    )
+
+    def wallet(code: str, fields: Fields) -> None:
+        if code == "XYZ":
+            fields["signatures"][0].update(format="eip1271", text="0x01")
+
+    yield like(
+        "set-aside-unverified",
+        "What is set aside is known too weakly, and is not weighed.",
+        forged(Lies(evidence=wallet), specs=[*SPECS, XYZ]),
+        "XYZ",
+        levels={"BTC": "claimed", "ETH": "claimed", "USDT": "claimed", "XYZ": "unverified"},
+    )
+    for name, description, named, codes in (
+        ("named-unit", "The verifier's user named the token.", [XYZ_NAMED], ()),
+        ("named-twice", "The user named it twice alike.", [XYZ_NAMED, XYZ_NAMED], ()),
+        (
+            "named-other-code",
+            "The user named another token, of another code.",
+            [["ABC", "ethereum", OTHER_FOREIGN, 6]],
+            ("XYZ",),
+        ),
+        (
+            "named-other-chain",
+            "The user named a unit of the same code on another chain.",
+            [["XYZ", "tron", "", 6]],
+            ("XYZ",),
+        ),
+    ):
+        policy = {"units": named}
+        yield like(name, description, files, *codes, of="set-aside", policy=policy)
+    both = (("ethereum", FOREIGN, 6), ("ethereum", OTHER_FOREIGN, 8))
+    yield like(
+        "named-units",
+        "The user named two tokens of one code.",
+        forged(specs=[replace(XYZ, units=both)], customers={}),
+        policy={"units": [["XYZ", *unit] for unit in both]},
+    )
+
+
+def wrong_units() -> Iterator[Vector]:
+    """Units that contradict what the reader knows, by the table or from its user."""
+    native = asset_of(manifest_of(base_files("honest")), "ETH")["units"][0]
+    token = {"chain": "ethereum", "contract": USDT, "decimals": 6}
+    foreign = {"chain": "ethereum", "contract": FOREIGN, "decimals": 18}
+
+    def wrong(name: str, description: str, files: Files, **content: Any) -> Vector:
+        source = "the manifest's fields"
+        return derived(
+            f"wrong-unit-{name}", description, source, "manifest.wrong-unit", files, **content
+        )
+
+    for name, description, path, value in (
+        ("contract", "A foreign contract.", "assets.2.units.0.contract", "0x" + "ab" * 20),
+        ("case", "The contract in lower case.", "assets.2.units.0.contract", USDT.lower()),
+        ("decimals", "Foreign decimals.", "assets.2.units.0.decimals", 8),
+        ("code", "Another asset's unit.", "assets.0.units", [native]),
+        (
+            "added",
+            "A second unit, which is another asset's.",
+            "assets.1.units",
+            [native, token | {"decimals": 9}],
+        ),
+        ("further", "A token beside a coin of its code.", "assets.1.units", [native, foreign]),
+    ):
+        yield wrong(name, description, edited(setter(path, value)))
+    for name, description, path, value in (
+        ("native", "A coin under a code that nobody knows.", "assets.3.units", [native]),
+        ("token", "A token that is known, under a code that is not.", "assets.3.units", [token]),
+    ):
+        yield wrong(name, description, edited(setter(path, value), "set-aside"), of="set-aside")
+    files = base_files("set-aside")
+    for name, description, unit in (
+        (
+            "named-contract",
+            "The user named another contract for the code.",
+            ["XYZ", "ethereum", OTHER_FOREIGN, 6],
+        ),
+        ("named-decimals", "The user named other decimals.", ["XYZ", "ethereum", FOREIGN, 8]),
+        ("named-code", "The user named another code.", ["ABC", "ethereum", FOREIGN, 6]),
+    ):
+        yield wrong(name, description, files, of="set-aside", policy={"units": [unit]})
+    yield wrong(
+        "after-unknown",
+        "The first of two units is not known, the second is another asset's.",
+        edited(setter("assets.3.units", [foreign, token]), "set-aside"),
+        of="set-aside",
+    )
+    twin = edited(
+        lambda fields: fields["assets"].append(asset_of(fields, "XYZ") | {"code": "XYZ2"}),
+        "set-aside",
+    )
+    yield derived(
+        "unit-reused",
+        "Two assets are held in one token, which nobody knows.",
+        "the manifest's fields",
+        "manifest.unit-reused",
+        twin,
+        of="set-aside",
+    )
 
 
 def ahead() -> Iterator[Vector]:
@@ -469,7 +611,7 @@ def assets() -> Iterator[Vector]:
     honest = manifest_of(base_files("honest"))
     btc, eth, tether = (asset_of(honest, spec.code) for spec in SPECS)
     native = eth["units"][0]
-    ether = {"chain": "ethereum", "contract": USDT, "decimals": 6}
+    token = {"chain": "ethereum", "contract": USDT, "decimals": 18}
     t = pow(7, -1, N).to_bytes(32, "big")
     cases = [
         ("bad-code", "lower", "A code in lower case.", "assets.0.code", "btc"),
@@ -493,7 +635,7 @@ def assets() -> Iterator[Vector]:
             "order",
             "The units are not in order.",
             "assets.1.units",
-            [ether | {"decimals": 18}, native],
+            [token, native],
         ),
         ("bad-units", "twice", "A unit twice.", "assets.1.units", [native, native]),
         (
@@ -502,29 +644,6 @@ def assets() -> Iterator[Vector]:
             "The chain of a unit has no block.",
             "chains",
             honest["chains"][:1],
-        ),
-        (
-            "unknown-unit",
-            "contract",
-            "A foreign contract.",
-            "assets.2.units.0.contract",
-            "0x" + "ab" * 20,
-        ),
-        (
-            "unknown-unit",
-            "case",
-            "The contract in lower case.",
-            "assets.2.units.0.contract",
-            USDT.lower(),
-        ),
-        ("unknown-unit", "decimals", "Foreign decimals.", "assets.2.units.0.decimals", 8),
-        ("unknown-unit", "code", "Another asset's unit.", "assets.0.units", [native]),
-        (
-            "unknown-unit",
-            "added",
-            "A second unit, which is not the asset's.",
-            "assets.1.units",
-            [native, ether | {"decimals": 9}],
         ),
         ("bad-levels", "more", "A level too many.", "assets.0.levels", 3),
         ("bad-levels", "less", "A level missing.", "assets.0.levels", 1),
@@ -596,17 +715,19 @@ def assets() -> Iterator[Vector]:
         of="exact",
         policy={"ratio": [3_000_001, 2_000_000]},
     )
-    reused = edited(setter("assets.2.units", [native]))
-    yield derived(
-        "unit-reused",
-        "Two assets are held in one unit; the verifier's user named both.",
-        "the manifest's fields",
-        "manifest.unit-reused",
-        reused,
-        policy={"units": [["USDT", "ethereum", "", 18]]},
-    )
 
 
 def vectors() -> Iterator[Vector]:
-    for maker in (bases, accepted, ahead, signatures, malformed, heads, bad_rotations, assets):
+    for maker in (
+        bases,
+        accepted,
+        set_aside,
+        ahead,
+        signatures,
+        malformed,
+        heads,
+        bad_rotations,
+        assets,
+        wrong_units,
+    ):
         yield from maker()

@@ -173,11 +173,12 @@ def slots() -> Iterator[Vector]:
     """Tokens whose slot the user names, or nobody, and one that freezes balances."""
     foreign = replace(
         TETHER,
+        code="XYZ",
         units=(("ethereum", OTHER_TOKEN, 6),),
         holdings=(("account", OTHER_TOKEN, 1_000_000),),
     )
-    units = {"units": [["USDT", "ethereum", OTHER_TOKEN, 6]]}
-    at = token_block(OTHER_TOKEN, 300, 1_000_000)
+    units = {"units": [["XYZ", "ethereum", OTHER_TOKEN, 6]]}
+    at = token_block(OTHER_TOKEN, 300, 1_000_000, "XYZ")
     files = proven(at, specs=[ETH, foreign]).forger.bundle()
     for name, description, code, named in (
         ("named", "A token whose slot the verifier's user names.", None, [[OTHER_TOKEN, 300]]),
@@ -198,6 +199,25 @@ def slots() -> Iterator[Vector]:
             of="proven",
             policy={**units, "slots": named},
         )
+    yield derived(
+        "proof-slot-set-aside",
+        "The verifier's user names the slot, and not what the token is.",
+        "state proofs",
+        None,
+        files,
+        of="proven",
+        policy={"slots": [[OTHER_TOKEN, 300]]},
+        levels={"ETH": "header", "XYZ": "header"},
+        set_aside=["XYZ"],
+    )
+    yield derived(
+        "proof-slot-set-aside-unknown",
+        "The verifier's user names neither: what is proved is checked all the same.",
+        "state proofs",
+        "proof.unknown-slot",
+        files,
+        of="proven",
+    )
     circle = replace(
         TETHER,
         code="USDC",

@@ -127,13 +127,14 @@ def rotations(count: int) -> Made:
 
 
 def units(count: int) -> Made:
-    """Ether, and contracts that the user names as of the same code."""
+    """Contracts that the user names as of one code, which nobody else knows."""
     if count == 0:
         return Made(edited(setter("assets.1.units", [])))
-    contracts = [f"0x{number:040}" for number in range(count - 1)]
-    listed = [("ethereum", contract, 18) for contract in ("", *contracts)]
-    named = [["ETH", *unit] for unit in listed]
-    made = forged(specs=[replace(ETH, units=tuple(listed))], customers={CAROL: {}})
+    contracts = [f"0x{number:040}" for number in range(count)]
+    listed = [("ethereum", contract, 18) for contract in contracts]
+    named = [["XYZ", *unit] for unit in listed]
+    spec = replace(ETH, code="XYZ", units=tuple(listed), holdings=())
+    made = forged(specs=[spec], customers={CAROL: {}})
     return Made(made, content={"policy": {"units": named}})
 
 

@@ -35,6 +35,7 @@ def test_both_name_the_code(name: str) -> None:
             template = {1: SOLVENCY, 2: HIDDEN, 3: PAGES}[len(place)]
             # The reference names an entry of a page, where one is at fault.
             assert found.where.split(", entry")[0] == template[subject].format(*place)
+        assert list(found.set_aside) == vector.content.get("set_aside", []), subject
         if "levels" in vector.content:
             assert dict(found.levels) == vector.content["levels"], subject
         if "times" in vector.content:

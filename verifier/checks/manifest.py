@@ -34,7 +34,7 @@ from verifier.format.params import (
     TreeShape,
 )
 from verifier.format.statement import length_prefixed, manifest_context, manifest_digest
-from verifier.format.units import KNOWN_UNITS, KnownUnit
+from verifier.format.units import KnownUnit, UnitTable
 from verifier.format.wire import (
     Asset,
     Chain,
@@ -48,11 +48,15 @@ from verifier.format.wire import (
 
 @dataclass(frozen=True)
 class CheckedManifest:
-    """A manifest that passed every check, with its 32-byte digest and context."""
+    """A manifest that passed every check, with its 32-byte digest and context.
+
+    set_aside: codes of the assets with a unit that is not known, in the manifest's order.
+    """
 
     manifest: Manifest
     digest: bytes
     context: bytes
+    set_aside: tuple[str, ...]
 
     def shape(self, asset: Asset) -> TreeShape:
         """Return the shape of an asset's tree."""
@@ -90,11 +94,21 @@ def check_manifest(data: bytes, signature: bytes, key: bytes, policy: Policy) ->
     if not is_ascending(asset.code for asset in manifest.assets):
         raise _fault(Code.MANIFEST_BAD_CODE, "the assets are not in ascending order")
     # 17 - 26
+    table = policy.unit_table()
     used: set[tuple[str, str]] = set()
     for asset in manifest.assets:
-        _check_units(manifest, asset, policy, used)
+        _check_units(manifest, asset, table, used)
         _check_tree_and_ratio(manifest, asset, policy)
-    return CheckedManifest(manifest, manifest_digest(data), manifest_context(manifest))
+    return CheckedManifest(
+        manifest,
+        manifest_digest(data),
+        manifest_context(manifest),
+        set_aside=tuple(
+            asset.code
+            for asset in manifest.assets
+            if not all(_known(asset.code, unit) in table for unit in asset.units)
+        ),
+    )
 
 
 def check_previous(checked: CheckedManifest, data: bytes, signature: bytes) -> None:
@@ -177,7 +191,7 @@ def _check_rotation(manifest: Manifest) -> None:
 
 
 def _check_units(
-    manifest: Manifest, asset: Asset, policy: Policy, used: set[tuple[str, str]]
+    manifest: Manifest, asset: Asset, table: UnitTable, used: set[tuple[str, str]]
 ) -> None:
     """Numbers 17 to 21; adds the asset's (chain, contract) pairs to ``used``."""
     pairs = [(unit.chain, unit.contract) for unit in asset.units]
@@ -196,8 +210,8 @@ def _check_units(
         raise fault(Code.MANIFEST_BAD_UNITS, "the units are not in ascending order")
     if not all(chain in chains for chain, _ in pairs):
         raise fault(Code.MANIFEST_UNIT_WITHOUT_BLOCK, "no block is given for a unit's chain")
-    if not all(_known(asset.code, unit) in KNOWN_UNITS.union(policy.units) for unit in asset.units):
-        raise fault(Code.MANIFEST_UNKNOWN_UNIT, "a unit is neither known nor named by you")
+    if any(table.contradicts(_known(asset.code, unit)) for unit in asset.units):
+        raise fault(Code.MANIFEST_WRONG_UNIT, "a unit is not what this code is known to stand for")
     if not used.isdisjoint(pairs):
         raise fault(Code.MANIFEST_UNIT_REUSED, "an earlier asset has a unit of this one")
     used.update(pairs)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from verifier.errors import Misuse
 from verifier.format.levels import Level
 from verifier.format.params import ASSET_CODE, CHAIN_NAME, MAX_RATIO_TERM, MAX_UNIT_DECIMALS
-from verifier.format.units import KnownUnit
+from verifier.format.units import KnownUnit, UnitTable
 from verifier.ownership import OwnershipError, parse_address
 from verifier.stateproof.tokens import MAX_SLOT, TokenSlot, token_slots
 
@@ -16,17 +16,18 @@ from verifier.stateproof.tokens import MAX_SLOT, TokenSlot, token_slots
 class Policy:
     """What is enough for the verifier's user.
 
-    ratio: the least (num, den) accepted; units: to accept beside the known ones; require: the
-    weakest level at which an asset's amounts may be known; slots: where tokens keep balances that
-    are not known.
+    ratio: the least (num, den) accepted; units: what is known beside the table; strict_units:
+    whether no asset may be set aside because a unit is not known; require: the weakest level at
+    which an asset's amounts may be known; slots: where tokens keep balances that are not known.
 
     Raises:
-        Misuse: the ratio's terms are not in [1, 2^32), a unit or slot is malformed, or a token has
-            another slot.
+        Misuse: the ratio's terms are not in [1, 2^32), a unit or slot is malformed, a unit
+            contradicts what is known, or a token has another slot.
     """
 
     ratio: tuple[int, int] = (1, 1)
     units: tuple[KnownUnit, ...] = ()
+    strict_units: bool = False
     require: Level = Level.CLAIMED
     slots: tuple[TokenSlot, ...] = ()
 
@@ -41,10 +42,18 @@ class Policy:
                 or not _is_contract(unit.chain, unit.contract)
             ):
                 raise Misuse(f"malformed unit {unit.code}={unit.chain}:{unit.contract}")
+        try:
+            self.unit_table()
+        except ValueError as error:
+            raise Misuse(f"units: {error}") from None
         for entry in self.slots:
             if not is_account(entry.contract) or not 0 <= entry.slot <= MAX_SLOT:
                 raise Misuse(f"malformed slot {entry.contract}={entry.slot}")
         token_slots(self.slots)
+
+    def unit_table(self) -> UnitTable:
+        """Return all that is known of units."""
+        return UnitTable(self.units)
 
     def token_slots(self) -> dict[str, TokenSlot]:
         """Return the slot of every contract that has one."""

@@ -229,7 +229,12 @@ def _parser() -> argparse.ArgumentParser:
             action="append",
             default=[],
             metavar="CODE=CHAIN:CONTRACT:DECIMALS",
-            help="accept a unit that this verifier does not know",
+            help="a unit that you know, and this verifier does not",
+        )
+        added.add_argument(
+            "--strict-units",
+            action="store_true",
+            help="accept no bundle in which an asset is set aside: its unit is not known",
         )
         added.add_argument(
             "--previous",
@@ -342,6 +347,7 @@ def _policy(arguments: argparse.Namespace) -> Policy:
     return Policy(
         ratio=arguments.ratio,
         units=tuple(arguments.unit),
+        strict_units=arguments.strict_units,
         require=getattr(arguments, "require", Level.CLAIMED),
         slots=tuple(getattr(arguments, "token_slot", ())),
     )

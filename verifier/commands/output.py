@@ -22,7 +22,7 @@ from verifier.format.keys import public_key_text
 from verifier.format.levels import Level
 from verifier.format.times import utc_text
 from verifier.format.units import coins_text
-from verifier.report import Check, InclusionReport, NotCompared, Report, TooWeak
+from verifier.report import Check, InclusionReport, NotCompared, Report, TooWeak, UnknownUnit
 from verifier.texts import explain
 
 # What keeps a verdict from being the best, at each level, of the assets that are known no better.
@@ -36,6 +36,7 @@ _FAR = "at a block of {} of another day than the snapshot"
 _UNDATED = "at a block of {} of a time that nothing here shows"
 _PART = "of {}, assets are proved to be a part of what is owed, not all"
 _NO_TREES = "no tree was checked"
+_SET_ASIDE = "not vouched for: {}, of which this verifier does not know what it stands for"
 
 _LEVELS = {
     Level.UNVERIFIED: "contract wallets are said to have signed; nobody asked them",
@@ -102,15 +103,17 @@ class TextOutput(Output):
     def accept(self, report: Report) -> None:
         """See `Output`."""
         self.warn(report.warnings)
-        self._print([*_lines(report), f"ACCEPTED as {report.level}: {verdict(report)}"])
+        accepted = f"ACCEPTED as {report.level}" if report.vouched else "ACCEPTED"
+        self._print([*_lines(report), f"{accepted}: {verdict(report)}"])
 
     def accept_inclusion(self, report: InclusionReport) -> None:
         """See `Output`."""
         self.warn(report.warnings)
         included = any(amount.parts for amount in report.amounts)
-        verdict = "the balances that you typed are counted" if included else "nothing to include"
+        said = ["the balances that you typed are counted" if included else "nothing to include"]
+        said += _set_aside(report.set_aside, report.amounts)
         note = "note solvency was not checked by this command"
-        self._print([*_amount_lines(report.amounts), note, f"ACCEPTED: {verdict}"])
+        self._print([*_amount_lines(report.amounts), note, f"ACCEPTED: {'; '.join(said)}"])
 
     def accept_page(self, digest: str) -> None:
         """See `Output`."""
@@ -140,9 +143,11 @@ class TextOutput(Output):
         lines: list[str] = []
         if isinstance(error, NotCompared):
             lines = _amount_lines(error.amounts)
-        elif isinstance(error, TooWeak):
+            lines += [f"note {text}" for text in _set_aside(error.set_aside, error.amounts)]
+        elif isinstance(error, TooWeak | UnknownUnit):
             self.warn(error.report.warnings)
-            lines = _lines(error.report)
+            report = error.report
+            lines = _lines(report) if isinstance(report, Report) else _amount_lines(report.amounts)
         self._print([*lines, f"NOT CHECKED {error}", _explained(error.code)])
 
     def _print(self, lines: Sequence[str]) -> None:
@@ -168,7 +173,7 @@ class JsonOutput(Output):
     def accept_inclusion(self, report: InclusionReport) -> None:
         """See `Output`."""
         self.warn(report.warnings)
-        self._print(None, _amount_objects(report.amounts))
+        self._print(None, _amount_objects(report.amounts), report)
 
     def accept_page(self, digest: str) -> None:
         """See `Output`."""
@@ -205,32 +210,38 @@ class JsonOutput(Output):
     def fail(self, error: CannotCheck) -> None:
         """See `Output`."""
         amounts: Mapping[str, Any] = {}
-        report = None
+        report: Report | InclusionReport | NotCompared | None = None
         if isinstance(error, NotCompared):
+            report = error
             amounts = _amount_objects(error.amounts)
-        elif isinstance(error, TooWeak):
+        elif isinstance(error, TooWeak | UnknownUnit):
             report = error.report
             self.warn(report.warnings)
-            amounts = _asset_objects(report)
+            if isinstance(report, Report):
+                amounts = _asset_objects(report)
+            else:
+                amounts = _amount_objects(report.amounts)
         self._print(_error_object(error.code, "", error.message), amounts, report)
 
     def _print(
         self,
         error: Mapping[str, str] | None,
         amounts: Mapping[str, Any],
-        report: Report | None = None,
+        report: Report | InclusionReport | NotCompared | None = None,
     ) -> None:
         checks = [
             {"name": check.name, "ok": check.ok, "figures": dict(check.figures)}
             for check in self._checks
         ]
+        audited = report if isinstance(report, Report) else None
         found = {
             "accepted": error is None,
             "error": error,
             "amounts": amounts,
-            "blocks": _block_objects(report) if report else {},
-            "verdict": verdict(report) if report else None,
-            "all_confirmed": report is not None and error is None and report.is_solvent,
+            "blocks": _block_objects(audited) if audited else {},
+            "verdict": verdict(audited) if audited else None,
+            "all_confirmed": error is None and audited is not None and _all_confirmed(audited),
+            "set_aside": list(report.set_aside) if report else [],
             "checks": checks,
         }
         print(json.dumps(found, indent=2))
@@ -238,17 +249,33 @@ class JsonOutput(Output):
 
 def verdict(report: Report) -> str:
     """Return in a sentence how much an accepted report shows, and what it lacks for the best."""
-    weakest = ", ".join(item.code for item in report.assets if item.level is report.level)
-    said = [_VERDICTS[report.level].format(weakest)]
+    weakest = ", ".join(item.code for item in report.vouched if item.level is report.level)
+    said = [_VERDICTS[report.level].format(weakest)] if report.vouched else []
+    if report.set_aside and report.vouched and report.level is Level.CHAIN:
+        said[0] += f" of {weakest}"
     if report.is_solvent:
-        return f"solvent: {said[0]}"
+        solvent = f"solvent in {weakest}" if report.set_aside else "solvent"
+        return "; ".join([f"{solvent}: {said[0]}", *_set_aside(report.set_aside)])
     if report.level is Level.CHAIN:
         said += [_FAR.format(", ".join(report.far))] if report.far else []
         said += [_UNDATED.format(", ".join(report.undated))] if report.undated else []
     part = [asset.code for asset in report.manifest.assets if asset.ratio.num < asset.ratio.den]
     said += [_PART.format(", ".join(part))] if part else []
     said += [_NO_TREES] if not report.has_trees else []
-    return "; ".join(said)
+    return "; ".join([*said, *_set_aside(report.set_aside)])
+
+
+def _set_aside(codes: Sequence[str], amounts: Sequence[Amount] | None = None) -> list[str]:
+    """Return what is not vouched for; of a customer, of what they have or typed."""
+    if amounts is not None:
+        shown = {item.code for item in amounts if item.typed or item.parts}
+        codes = [code for code in codes if code in shown]
+    return [_SET_ASIDE.format(", ".join(codes))] if codes else []
+
+
+def _all_confirmed(report: Report) -> bool:
+    """Tell whether "solvent" may be said of every asset."""
+    return report.is_solvent and not report.set_aside
 
 
 def _explained(code: Code) -> str:

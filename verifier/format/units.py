@@ -1,11 +1,13 @@
 """What an asset's code stands for: the units that the verifier knows without being told.
 
-A manifest may use a unit only under the code given here, unless the verifier's user names it.
+A manifest that contradicts them is false; of other units its word is all there is. Source:
+spec/protocol.md 2.1.
 Contracts are those of Ethereum's main network, in EIP-55 form; decimals are the chain's.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 
@@ -31,6 +33,36 @@ KNOWN_UNITS = frozenset(
         KnownUnit("BNB", "ethereum", "0xB8c77482e45F1F44dE1745F52C74426C631bDD52", 18),
     }
 )
+
+
+class UnitTable:
+    """What a reader knows of units: the table, and those that they named beside it.
+
+    Raises:
+        ValueError: a unit named contradicts the table, or another one.
+    """
+
+    def __init__(self, named: Iterable[KnownUnit] = ()) -> None:
+        self._by_contract = {(unit.chain, unit.contract): unit for unit in KNOWN_UNITS}
+        self._codes = {(unit.code, unit.chain) for unit in KNOWN_UNITS}
+        named = tuple(named)
+        for unit in named:
+            if self.contradicts(unit):
+                raise ValueError(f"{unit.code} on {unit.chain} is known to be something else")
+        for unit in named:
+            if self._by_contract.setdefault((unit.chain, unit.contract), unit) != unit:
+                raise ValueError(f"{unit.code} on {unit.chain} is named in two ways")
+        self._codes.update((unit.code, unit.chain) for unit in named)
+
+    def __contains__(self, unit: KnownUnit) -> bool:
+        """Tell whether this very unit is known."""
+        return self._by_contract.get((unit.chain, unit.contract)) == unit
+
+    def contradicts(self, unit: KnownUnit) -> bool:
+        """Tell whether its contract is known as another unit, or its code has others there."""
+        if (unit.chain, unit.contract) in self._by_contract:
+            return unit not in self
+        return (unit.code, unit.chain) in self._codes
 
 
 def coins_text(units: int, decimals: int) -> str:

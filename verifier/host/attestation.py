@@ -28,6 +28,7 @@ NOT_CHECKED = (
     "that coins are not borrowed, and keys not lent",
 )
 NO_NODE = "amounts against a node of the auditor's own"
+SET_ASIDE = "what the codes that are not listed stand for: this verifier does not know their units"
 
 
 @dataclass(frozen=True, slots=True)

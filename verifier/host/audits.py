@@ -38,6 +38,7 @@ from verifier.host.attestation import (
     CHECKED,
     NO_NODE,
     NOT_CHECKED,
+    SET_ASIDE,
     Attestation,
     sign_attestation,
     verifier_version,
@@ -251,14 +252,19 @@ def _name(finding: Finding) -> str:
 
 def _attestation(finding: Finding, digest: bytes, public_key: bytes, now: int) -> Attestation:
     accepted = not finding.code
-    chain = accepted and all(asset.level == Level.CHAIN for asset in finding.assets)
+    listed = tuple(asset for asset in finding.assets if asset.code not in finding.set_aside)
+    not_checked = list(NOT_CHECKED)
+    if not (accepted and listed and all(asset.level == Level.CHAIN for asset in listed)):
+        not_checked.append(NO_NODE)
+    if finding.set_aside:
+        not_checked.append(SET_ASIDE)
     return Attestation(
-        assets=finding.assets if accepted else (),
+        assets=listed if accepted else (),
         checked=CHECKED if accepted else (),
         code=finding.code,
         exchange=_name(finding),
         manifest=digest,
-        not_checked=NOT_CHECKED if chain else (*NOT_CHECKED, NO_NODE),
+        not_checked=tuple(not_checked),
         place=finding.place,
         public_key=public_key,
         snapshot_id=finding.snapshot_id if SNAPSHOT_ID.fullmatch(finding.snapshot_id) else "",
@@ -272,10 +278,17 @@ def _details(finding: Finding) -> dict[str, Any]:
     """Return what pages show beside; of a manifest whose own fields are at fault only old keys."""
     old_keys = [key.hex() for key in finding.old_keys]
     if _is_of_manifest(finding):
-        return {"assets": [], "chains": [], "old_keys": old_keys, "block_times": {}}
+        return {
+            "assets": [],
+            "chains": [],
+            "old_keys": old_keys,
+            "block_times": {},
+            "set_aside": [],
+        }
     return {
         "assets": [[item.code, item.level, item.num, item.den] for item in finding.assets],
         "chains": [[chain.name, chain.height, chain.hash.hex()] for chain in finding.chains],
         "old_keys": old_keys,
         "block_times": {block.chain: block.time for block in finding.block_times},
+        "set_aside": list(finding.set_aside),
     }

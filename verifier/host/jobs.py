@@ -63,12 +63,11 @@ _MOST_FROM_MANIFEST = len(_MANIFEST_NAME) + ID_BYTES + len(b"\xa7version") + 9
 
 _MOST_PLACE = 256
 
-# What a version says that this host does not know, or of a unit that its table lacks: that says
-# nothing of the exchange. Fields that it does not know are the same if the version is another.
+# What a version says that this host does not know says nothing of the exchange. Fields that it does
+# not know are the same if the version is another.
 _NEWS = frozenset(
     {
         Code.MANIFEST_UNSUPPORTED_VERSION,
-        Code.MANIFEST_UNKNOWN_UNIT,
         Code.EVIDENCE_UNSUPPORTED_VERSION,
         Code.PACKAGE_UNSUPPORTED_VERSION,
     }
@@ -178,7 +177,8 @@ class Finding:
     ``check.future`` is no fault: all holds, and the snapshot is dated ahead of this host's clock.
 
     The rest is as the manifest has it, and empty where it is no manifest; of assets the levels are
-    those found. ``old_keys`` are those that it replaced, which they signed.
+    those found. ``old_keys`` are those that it replaced, which they signed. ``set_aside`` are the
+    codes of the assets of which this host does not know a unit, where it accepted.
     """
 
     assets: tuple[AttestedAsset, ...]
@@ -190,6 +190,7 @@ class Finding:
     old_keys: tuple[bytes, ...]
     place: str
     previous: Bin32
+    set_aside: tuple[str, ...]
     snapshot_id: str
     time: int
 
@@ -391,7 +392,7 @@ def _found(
     code, message = (str(fault.code), fault.message) if fault else ("", "")
     place = escape(fault.where)[:_MOST_PLACE] if isinstance(fault, Rejected) else ""
     if manifest is None:
-        return Finding((), (), (), code, "", message, (), place, bytes(32), "", 0)
+        return Finding((), (), (), code, "", message, (), place, bytes(32), (), "", 0)
     return Finding(
         assets=tuple(
             AttestedAsset(asset.code, asset.ratio.den, levels.get(asset.code, ""), asset.ratio.num)
@@ -407,6 +408,7 @@ def _found(
         ),
         place=place,
         previous=manifest.previous,
+        set_aside=report.set_aside if report else (),
         snapshot_id=manifest.snapshot_id,
         time=manifest.time,
     )

@@ -152,6 +152,7 @@ class Views:
                 "audited": utc_text(item.audited, MINUTES),
                 "accepted": not item.code,
                 "outcome": _outcome(item, now),
+                "set_aside": item.set_aside,
                 "ahead": _is_ahead(item, now),
                 "code": item.code,
                 "digest": item.digest.hex(),
@@ -302,7 +303,12 @@ def snapshot_facts(item: Outcome, complaints: Complaints | None, now: int) -> di
         **_explained(item.code),
         "digest": item.digest.hex(),
         "assets": [
-            {"code": code, "level": level, "ratio": f"{num}/{den}"}
+            {
+                "code": code,
+                "level": level,
+                "ratio": f"{num}/{den}",
+                "set_aside": code in item.set_aside,
+            }
             for code, level, num, den in item.details["assets"]
         ],
         "chains": [
@@ -328,7 +334,9 @@ def _look(item: Outcome, alarming: set[bytes], now: int) -> str:
         return "plain"
     if item.code or _is_ahead(item, now):
         return "bad"
-    return "plain" if item.digest in alarming else "good"
+    if item.digest in alarming:
+        return "plain"
+    return "partly" if item.set_aside else "good"
 
 
 def _outcome(item: Outcome, now: int) -> str:
@@ -337,7 +345,7 @@ def _outcome(item: Outcome, now: int) -> str:
         return "not audited"
     if _is_ahead(item, now):
         return "dated ahead"
-    return "rejected" if item.code else "accepted"
+    return "rejected" if item.code else item.accepted
 
 
 def _is_ahead(item: Outcome, now: int) -> bool:
@@ -383,15 +391,20 @@ def _picture(history: Sequence[Outcome], alarming: set[bytes]) -> Picture | None
         share = (ratios[item.digest] - 1) / (top - 1)
         y = _HEIGHT - _MARGIN - (_HEIGHT - 2 * _MARGIN) * max(0.0, min(share, 1.0))
         bad = item.code or ("see the alarm above" if item.digest in alarming else "")
-        said = bad or f"accepted, at least {ratios[item.digest]:.2f} of liabilities"
+        said = bad or f"{item.accepted}, at least {ratios[item.digest]:.2f} of liabilities"
         label = f"{utc_text(item.time, MINUTES)}: {said}"
-        dots.append(Dot(x, y, "bad" if bad else "good", label))
+        good = "partly" if item.set_aside else "good"
+        dots.append(Dot(x, y, "bad" if bad else good, label))
     return Picture(dots, f"{top:.2f}", utc_text(first, _DATE), utc_text(last, _DATE))
 
 
 def _floor(item: Outcome) -> float:
-    """Return the least ratio of assets to liabilities that any asset of a snapshot proves."""
-    return min((num / den for _, _, num, den in item.details["assets"] if den), default=1.0)
+    """Return the least ratio of assets to liabilities that a snapshot proves of any asset; of one
+    that is set aside it counts only where no other is left.
+    """
+    ratios = {code: num / den for code, _, num, den in item.details["assets"] if den}
+    known = [ratio for code, ratio in ratios.items() if code not in item.set_aside]
+    return min(known or ratios.values(), default=1.0)
 
 
 def exchange_facts(view: ExchangeView) -> dict[str, Any]:

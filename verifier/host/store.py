@@ -96,9 +96,10 @@ class Outcome:
 
     ``own``: the bundle at ``url`` is the exchange's own copy, and not one that somebody handed in.
     ``details`` has for each asset its code, level and ratio, for each chain its block, the times of
-    those blocks whose header the evidence shows, and the key that a change of keys replaced. Times
-    in Unix seconds: ``time`` is the manifest's own word, ``seen`` when this host first read it, and
-    ``served`` when its bundle was first audited at the exchange's own place, 0 if it never was.
+    those blocks whose header the evidence shows, the key that a change of keys replaced, and the
+    codes that were set aside (absent in what an older host wrote). Times in Unix seconds: ``time``
+    is the manifest's own word, ``seen`` when this host first read it, and ``served`` when its
+    bundle was first audited at the exchange's own place, 0 if it never was.
     """
 
     digest: bytes
@@ -120,6 +121,18 @@ class Outcome:
     def entry(self) -> Entry:
         """What a true index says of it."""
         return Entry(self.digest, self.previous, self.snapshot_id, self.time)
+
+    @property
+    def set_aside(self) -> list[str]:
+        """The codes of the assets of which this host does not know what they stand for."""
+        return list(self.details.get("set_aside", []))
+
+    @property
+    def accepted(self) -> str:
+        """What is said of it where it was accepted: of how much."""
+        if not self.set_aside:
+            return "accepted"
+        return f"accepted but for {len(self.set_aside)} of {len(self.details['assets'])} assets"
 
     @property
     def is_audited(self) -> bool:

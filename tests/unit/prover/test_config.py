@@ -113,13 +113,22 @@ def test_a_query_is_a_ledger() -> None:
 
 
 def test_a_unit_of_ones_own_is_given_whole() -> None:
-    token = f'{{ chain = "ethereum", contract = "{USDT}", decimals = 12 }}'
-    own = f'units = [{token}, {{ chain = "ethereum", contract = "", decimals = 6 }}]'
+    own_contract, other = "0x" + "11" * 20, "0x" + "22" * 20
+    token = f'{{ chain = "ethereum", contract = "{other}", decimals = 12 }}'
+    own = f'units = [{token}, {{ chain = "ethereum", contract = "{own_contract}", decimals = 6 }}]'
     text = GOOD.replace('code = "USDT"', 'code = "MINE"').replace(
         'units = [{ chain = "ethereum" }]', own
     )
     config = parse_config(FILE, text.encode())
-    assert config.assets[1].units == (Unit("ethereum", "", 6), Unit("ethereum", USDT, 12))
+    assert config.assets[1].units == (
+        Unit("ethereum", own_contract, 6),
+        Unit("ethereum", other, 12),
+    )
+    twice = text.replace('code = "BTC"', 'code = "OURS"').replace(
+        'units = [{ chain = "bitcoin" }]', f"units = [{token}]"
+    )
+    with pytest.raises(ProverError, match=r"assets\[2\].units: MINE has this unit too"):
+        parse_config(FILE, twice.encode())
 
 
 @pytest.mark.parametrize(
@@ -228,7 +237,17 @@ def test_a_unit_of_ones_own_is_given_whole() -> None:
         (
             'chain = "ethereum" }',
             'chain = "bitcoin", contract = "", decimals = 8 }',
-            r"assets\[2\].units: USDT has this unit too",
+            r"assets\[1\].units\[1\].contract: every reader knows USDT, or this contract, as some",
+        ),
+        (
+            'chain = "bitcoin" }',
+            f'chain = "bitcoin", contract = "0x{"11" * 20}", decimals = 8 }}',
+            "contract: bitcoin has no contracts",
+        ),
+        (
+            'chain = "ethereum" }',
+            f'chain = "ethereum", contract = "0x{"11" * 20}", decimals = 6 }}',
+            r"assets\[1\].units\[1\].contract: every reader knows USDT",
         ),
         ('path = "a.csv"', "", r"evidence\[1\].path: missing"),
         ("[[assets]]", "[assets]", "one.toml: "),

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
@@ -16,7 +17,15 @@ import pytest
 from coincurve import PrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from spec.reference import Inclusion, NotCheckedError, Rejected, Unit, audit, check_inclusion
+from spec.reference import (
+    Audit,
+    Inclusion,
+    NotCheckedError,
+    Rejected,
+    Unit,
+    audit,
+    check_inclusion,
+)
 from spec.reference.address import eip55, keccak256
 from spec.reference.argument import Shape
 from spec.reference.group import N, V, encode, multi_multiply
@@ -217,6 +226,7 @@ def test_manifest_fields(snapshot: Snapshot, changes: dict[str, Any], code: str)
 
 
 UNIT = {"chain": "ethereum", "contract": "", "decimals": 18}
+FOREIGN = "0x" + "0" * 40
 
 
 @pytest.mark.parametrize(
@@ -228,9 +238,10 @@ UNIT = {"chain": "ethereum", "contract": "", "decimals": 18}
         ({"units": [UNIT | {"decimals": 37}]}, "bad-decimals"),
         ({"units": [UNIT, UNIT]}, "bad-units"),
         ({"units": [UNIT | {"chain": "bitcoin"}]}, "unit-without-block"),
-        ({"units": [UNIT | {"decimals": 17}]}, "unknown-unit"),
-        ({"units": [UNIT | {"contract": "0x" + "0" * 40}]}, "unknown-unit"),
-        ({"code": "BTC"}, "unknown-unit"),
+        ({"units": [UNIT | {"decimals": 17}]}, "wrong-unit"),
+        ({"units": [UNIT | {"contract": FOREIGN}]}, "wrong-unit"),
+        ({"code": "BTC"}, "wrong-unit"),
+        ({"code": "XYZ"}, "wrong-unit"),
         ({"capacity": 0}, "bad-capacity"),
         ({"capacity": 9}, "bad-capacity"),
         ({"levels": 1}, "bad-levels"),
@@ -248,13 +259,69 @@ def test_asset_fields(snapshot: Snapshot, changes: dict[str, Any], code: str) ->
 
 
 def test_two_assets_share_no_unit(snapshot: Snapshot) -> None:
-    second = snapshot.asset(code="ETH2")[0]
-    snapshot.publish(assets=[*snapshot.asset(), second])
-    assert audit_code(snapshot) == "manifest.unknown-unit"
-    units = [Unit("ETH2", "ethereum", "", 18)]
-    assert audit_code(snapshot, units=units) == "manifest.unit-reused"
-    snapshot.publish(assets=[second, *snapshot.asset()])
+    units = [UNIT | {"contract": FOREIGN}]
+    first, second = (snapshot.asset(code=code, units=units)[0] for code in ("XYZ", "XYZ2"))
+    snapshot.publish(assets=[first, second])
+    assert audit_code(snapshot) == "manifest.unit-reused"
+    snapshot.publish(assets=[second, first])
     assert audit_code(snapshot) == "manifest.bad-code"
+
+
+def foreign(folder: Path) -> Snapshot:
+    """A snapshot of a token that no reader knows."""
+    snapshot = Snapshot(folder, code="XYZ", capacity=1)
+    snapshot.units = [UNIT | {"contract": FOREIGN}]
+    snapshot.leaves({ALICE: [GWEI], BOB: []})
+    snapshot.tree()
+    snapshot.finish([row(10**18, contract=FOREIGN)], [signature(snapshot)])
+    return snapshot
+
+
+XYZ = Unit("XYZ", "ethereum", FOREIGN, 18)
+
+
+def test_an_asset_of_an_unknown_unit_is_set_aside(tmp_path: Path) -> None:
+    snapshot = foreign(tmp_path)
+    arguments = snapshot.folder, snapshot.public_key
+    assert audit(*arguments).set_aside == ("XYZ",)
+    assert audit(*arguments, units=[XYZ, XYZ]).set_aside == ()
+    balances = {"XYZ": "1"}
+    counted = snapshot.package(ALICE), *arguments, ALICE, balances
+    assert check_inclusion(*counted).set_aside == ("XYZ",)
+    assert check_inclusion(*counted, units=[XYZ]).set_aside == ()
+    for other in (XYZ._replace(decimals=17), XYZ._replace(contract=ADDRESS)):
+        assert audit_code(snapshot, units=[other]) == "manifest.wrong-unit"
+
+
+@pytest.mark.parametrize(
+    "units",
+    [
+        [Unit("XYZ", "ethereum", "", 18)],
+        [Unit("ETH", "ethereum", "", 9)],
+        [Unit("ETH", "ethereum", FOREIGN, 18)],
+        [XYZ, XYZ._replace(code="ABC")],
+        [XYZ, XYZ._replace(decimals=6)],
+    ],
+)
+def test_named_units_contradict_nothing(snapshot: Snapshot, units: list[Unit]) -> None:
+    for named in (units, units[::-1]):
+        with pytest.raises(ValueError, match="is known for"):
+            audit(snapshot.folder, snapshot.public_key, units=named)
+
+
+def test_units_that_may_be_named(snapshot: Snapshot) -> None:
+    units = [XYZ, XYZ._replace(contract=ADDRESS), Unit("ETH", "ethereum", "", 18)]
+    units += [Unit("ETH", "litecoin", "", 18)]
+    assert audit(snapshot.folder, snapshot.public_key, units=units).set_aside == ()
+
+
+def test_the_level_is_of_what_is_not_set_aside(snapshot: Snapshot) -> None:
+    manifest = audit(snapshot.folder, snapshot.public_key).manifest
+    levels = {"ETH": "header", "XYZ": "claimed"}
+    assert Audit(manifest, levels, {}).level == "claimed"
+    aside = replace(manifest, set_aside=("XYZ",))
+    assert Audit(aside, levels, {}).level == "header"
+    assert Audit(replace(manifest, set_aside=("ETH", "XYZ")), levels, {}).level == "claimed"
 
 
 def rotation(snapshot: Snapshot, old: Ed25519PrivateKey, previous: bytes) -> dict[str, bytes]:
@@ -568,6 +635,28 @@ def test_command_line(snapshot: Snapshot, tmp_path: Path) -> None:
     assert run(*common)[0] == 2
     assert run(*common, "--balance", "ETH")[0] == 2
     assert run(*common, "--balance", "ETH=1", "--balance", "ETH=2")[0] == 2
+
+
+def test_command_line_of_what_is_set_aside(tmp_path: Path) -> None:
+    snapshot = foreign(tmp_path / "bundle")
+    common = ["--exchange-key", key_text(snapshot.public_key)]
+    audited = ["audit", str(snapshot.folder), *common]
+    known = ["--unit", f"XYZ=ethereum:{FOREIGN}:18", "--strict-units"]
+    status, output = run(*audited)
+    assert (status, output.endswith("; not vouched for: XYZ\n")) == (0, True)
+    status, output = run(*audited, *known)
+    assert (status, "vouched" in output) == (0, False)
+    status, output = run(*audited, "--strict-units")
+    assert (status, "check.unknown-unit" in output) == (1, True)
+    assert run(*audited, "--unit", "XYZ=ethereum::18")[0] == 2
+    included = ["inclusion", str(tmp_path / "package"), "--bundle", str(snapshot.folder), *common]
+    for account, balance, strict in ((ALICE, "1", 1), (BOB, "0", 0)):
+        (tmp_path / "package").write_bytes(snapshot.package(account))
+        asked = [*included, "--account", account, "--balance", f"XYZ={balance}"]
+        status, output = run(*asked)
+        assert (status, output.endswith("; not vouched for: XYZ\n")) == (0, True)
+        assert run(*asked, "--strict-units")[0] == strict
+        assert run(*asked, *known)[0] == 0
 
 
 def test_the_reference_imports_nothing_of_the_project() -> None:

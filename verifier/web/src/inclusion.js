@@ -79,8 +79,10 @@ export function compareBalances(checked, body, typed) {
     const counted = parts.reduce((sum, part) => sum + part.amount, 0n);
     const typedHere = typed.get(asset.code) ?? null;
     const isCompared = typedHere !== null || parts.length === 0;
+    const isSetAside = checked.setAside.has(asset.code);
     return {
-      code: asset.code, decimals: Number(asset.decimals), counted, parts: parts.length, typed: typedHere, isCompared,
+      code: asset.code, decimals: Number(asset.decimals), counted, parts: parts.length, typed: typedHere,
+      isCompared, isSetAside,
     };
   });
   // 13
@@ -88,7 +90,7 @@ export function compareBalances(checked, body, typed) {
   const unknown = [...typed.keys()].filter((code) => !codes.has(code) && typed.get(code).digits > 0n).sort(compareText);
   if (unknown.length > 0) {
     const left = unknown.map((code) => ({
-      code, decimals: 0, counted: null, parts: 0, typed: typed.get(code), isCompared: true,
+      code, decimals: 0, counted: null, parts: 0, typed: typed.get(code), isCompared: true, isSetAside: false,
     }));
     throw new Rejected("inclusion.unknown-asset", unknown[0], { amounts: [...amounts, ...left] });
   }

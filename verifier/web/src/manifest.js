@@ -1,5 +1,5 @@
 // Numbers 2 to 26 of spec/errors.md, section 1: the manifest under the user's key. A customer names
-// no ratio, unit or earlier manifest here: the ratio is at least 1/1, the units are those of the table.
+// no ratio, unit or earlier manifest here: the ratio is at least 1/1, and what a unit is says the table.
 
 import { AccountError, canonicalName } from "./account.js";
 import { compareText, concat, equal, isAscending, lengthPrefixed } from "./bytes.js";
@@ -20,11 +20,15 @@ const MAX_HEIGHT = 2n ** 63n - 1n;
 const MAX_LEDGER_DECIMALS = 30n;
 const MAX_UNIT_DECIMALS = 36n;
 const MAX_RATIO_TERM = 2n ** 32n - 1n;
-const KNOWN = new Set(KNOWN_UNITS.map((unit) => JSON.stringify(unit)));
+// Code and decimals by (chain, contract), and the (code, chain) that there are.
+const KNOWN = new Map(
+  KNOWN_UNITS.map(([code, chain, contract, decimals]) => [JSON.stringify([chain, contract]), { code, decimals }]),
+);
+const KNOWN_CODES = new Set(KNOWN_UNITS.map(([code, chain]) => JSON.stringify([code, chain])));
 
 const fault = (code, where = "manifest", facts = {}) => new Rejected(`manifest.${code}`, where, facts);
 
-/** Check untrusted bytes; returns the manifest, its digest and its context. */
+/** Check untrusted bytes; returns the manifest, its digest, its context and the codes that are set aside. */
 export async function checkManifest(core, data, signature, key) {
   // 2 - 5
   if (data.length < 1 || data.length > MAX_MANIFEST_BYTES) throw fault("too-large");
@@ -41,12 +45,14 @@ export async function checkManifest(core, data, signature, key) {
   if (!isAscending(manifest.assets.map((asset) => asset.code), compareText)) throw fault("bad-code");
   // 17 - 26
   const used = new Set();
+  const setAside = new Set();
   for (const asset of manifest.assets) {
     checkUnits(manifest, asset, used);
+    if (!asset.units.every(isKnown)) setAside.add(asset.code);
     checkTreeAndRatio(core, manifest, asset);
   }
   const context = snapshotContext(core, manifest);
-  return { manifest, digest: manifestDigest(core, data), context };
+  return { manifest, digest: manifestDigest(core, data), context, setAside };
 }
 
 /** The key's text that unsigned bytes name as their own: a hint for a person, and null if none. */
@@ -104,12 +110,22 @@ function checkUnits(manifest, asset, used) {
   if (!isAscending(pairs, order)) throw fault("bad-units", where);
   const chains = new Set(manifest.chains.map((chain) => chain.name));
   if (!pairs.every(([chain]) => chains.has(chain))) throw fault("unit-without-block", where);
-  const isKnown = (unit) =>
-    KNOWN.has(JSON.stringify([asset.code, unit.chain, unit.contract, Number(unit.decimals)]));
-  if (!asset.units.every(isKnown)) throw fault("unknown-unit", where);
+  if (asset.units.some((unit) => isWrong(asset.code, unit))) throw fault("wrong-unit", where);
   const names = pairs.map((pair) => JSON.stringify(pair));
   if (names.some((name) => used.has(name))) throw fault("unit-reused", where);
   names.forEach((name) => used.add(name));
+}
+
+const knownUnit = ({ chain, contract }) => KNOWN.get(JSON.stringify([chain, contract]));
+
+/** Whether the table has this unit; under which code is number 20's. */
+const isKnown = (unit) => knownUnit(unit) !== undefined;
+
+/** Whether a unit contradicts the table (spec/protocol.md, section 2.1). */
+function isWrong(code, unit) {
+  const known = knownUnit(unit);
+  if (known) return known.code !== code || BigInt(known.decimals) !== unit.decimals;
+  return KNOWN_CODES.has(JSON.stringify([code, unit.chain]));
 }
 
 /** Numbers 22 to 26. */

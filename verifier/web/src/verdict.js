@@ -6,12 +6,12 @@
 import { decimalText, localTime, plain, visible } from "./texts.js";
 
 // Nothing that the exchange signed was found false: something is absent, is of another key, account or
-// date, or is beyond what this page knows.
+// date, or is of a version beyond this page's.
 const NOT_FALSE = new Set([
   "check.no-bundle", "check.future",
   "bundle.missing-file", "manifest.too-large", "manifest.bad-signature", "manifest.unsupported-version",
-  "manifest.unknown-unit", "package.too-large", "package.bad-signature", "package.unsupported-version",
-  "package.wrong-manifest", "package.wrong-account", "check.unreadable",
+  "package.too-large", "package.bad-signature", "package.unsupported-version", "package.wrong-manifest",
+  "package.wrong-account", "check.unreadable",
 ]);
 // Of a page no signature is checked but that of the root above it: a fault in it may be its server's.
 const OF_PAGES = /^(page|argument)\./;
@@ -27,8 +27,8 @@ const ABOUT_BALANCES = new Set(["inclusion.balance-short", "inclusion.unknown-as
 export function outcomeOf(answer, given, texts) {
   const line = (key, values) => ({ text: texts[key], values });
   const { look, title, lines } = wordsOf(answer, given, texts, line);
-  const rows = (answer.amounts ?? []).filter((item) => item.typed !== null || item.parts > 0);
-  if (answer.amounts) lines.push(...limitsOf(answer.snapshot, texts, line));
+  const rows = (answer.amounts ?? []).filter(isOwn);
+  if (answer.amounts) lines.push(...asideOf(rows, texts, line), ...limitsOf(answer.snapshot, texts, line));
   return { look, title, lines, table: rows.map((item) => rowOf(item, texts)), facts: factsOf(answer, given, texts) };
 }
 
@@ -51,6 +51,15 @@ function wordsOf(answer, given, texts, line) {
   return { look, title: look === "bad" ? texts.badTitle : texts.uncheckedTitle, lines: [title, ...rest] };
 }
 
+/** Whether the customer has or typed something of an asset. */
+const isOwn = (item) => item.typed !== null || item.parts > 0;
+
+/** Of which of a customer's coins it is the exchange's word alone what they are. */
+function asideOf(rows, texts, line) {
+  const codes = rows.filter(({ isSetAside }) => isSetAside).map(({ code }) => code);
+  return codes.length > 0 ? [line("asideText", { codes: listText(texts, codes) })] : [];
+}
+
 /** What an outcome about balances does not say. */
 function limitsOf({ assets, idType }, texts, line) {
   const codes = listText(texts, assets.map(({ code }) => code));
@@ -70,7 +79,10 @@ function foundWords({ snapshot, amounts }, texts, line) {
   else if (left.length === 0) lines.push(line("zeroText", where));
   if (more.length > 0) lines.push(line("goodMore", { amounts: list(more) }));
   if (left.length === 0 && compared.length === 0) return { look: "warn", title: texts.zeroTitle, lines };
-  if (left.length === 0) return { look: "good", title: texts.goodTitle, lines };
+  if (left.length === 0) {
+    const isAside = amounts.some((item) => item.isSetAside && isOwn(item));
+    return isAside ? { look: "warn", title: texts.asideTitle, lines } : { look: "good", title: texts.goodTitle, lines };
+  }
   lines.push(line("partText", { codes: listText(texts, left.map(({ code }) => code)) }));
   return { look: "warn", title: texts.partTitle, lines };
 }
@@ -129,11 +141,11 @@ const isSmall = (item) => -surplusOf(item) * 20n <= item.typed.digits * 10n ** B
 
 /** Code, typed, counted, difference. */
 function rowOf(item, texts) {
-  const { code, typed, counted, decimals } = item;
+  const { code, typed, counted, decimals, isSetAside } = item;
   const surplus = typed === null ? 0n : surplusOf(item);
   const difference = `${surplus > 0n ? "+" : ""}${typed === null ? "—" : decimalText(surplus, placesOf(item))}`;
   const cells = [
-    code,
+    isSetAside ? plain({ text: texts.asideCode, values: { code } }) : code,
     typed?.text ?? texts.notTyped,
     counted === null ? texts.notInProof : decimalText(counted, decimals),
     difference,

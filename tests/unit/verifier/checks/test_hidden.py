@@ -84,7 +84,7 @@ class Chain:
         self.forger = sample([BTC]).forger
         self.block = bytes(31) + b"\x01"
         manifest = wire.read_record(wire.Manifest, self.forger.bundle()["manifest.msgpack"])
-        self.checked = CheckedManifest(manifest, bytes(32), bytes(32))
+        self.checked = CheckedManifest(manifest, bytes(32), bytes(32), set_aside=())
         self.keys = keys(3, seed=9)
         owned = list(key_owners(b"".join(self.keys), ALL))
         self.coins = [

@@ -20,6 +20,7 @@ from verifier.format.keys import is_signed, is_sound_key, parse_public_key, publ
 from verifier.format.statement import manifest_digest
 
 POLICY = Policy()
+OWN_CONTRACT, OTHER_CONTRACT = "0x" + "11" * 20, "0x" + "22" * 20
 
 
 @pytest.fixture(scope="module")
@@ -104,10 +105,10 @@ ASSET_FAULTS = [
     ("bad-units", {"units": (unit(), unit())}),
     ("bad-units", {"units": (unit(chain="ethereum"), unit())}),
     ("unit-without-block", {"units": (unit(chain="litecoin"),)}),
-    ("unknown-unit", {"units": (unit(9),)}),
-    ("unknown-unit", {"units": (unit(chain="ethereum"),)}),
-    ("unknown-unit", {"units": (unit(contract="0xdAC17F958D2ee523a2206206994597C13D831ec7"),)}),
-    ("unknown-unit", {"code": "BTD"}),
+    ("wrong-unit", {"units": (unit(9),)}),
+    ("wrong-unit", {"units": (unit(chain="ethereum"),)}),
+    ("wrong-unit", {"units": (unit(contract="0xdAC17F958D2ee523a2206206994597C13D831ec7"),)}),
+    ("wrong-unit", {"code": "BTD"}),
     ("bad-capacity", {"capacity": 0}),
     ("bad-capacity", {"capacity": 9}),
     ("bad-capacity", {"capacity": 2**20 + 1}),
@@ -135,10 +136,12 @@ def test_a_fault_of_an_asset_has_its_code(bundle, code, changes):
 
 
 def test_a_unit_serves_one_asset(bundle):
+    foreign = (wire.Unit("ethereum", OWN_CONTRACT, 18),)
+    one = with_asset(bundle.manifest, 0, code="AAA", units=foreign)
+    both = with_asset(one, 1, code="BBB", units=foreign)
+    assert code_of(bundle, both) == "manifest.unit-reused"
     stolen = with_asset(bundle.manifest, 1, decimals=8, units=(unit(),))
-    policy = Policy(units=(KnownUnit("ETH", "bitcoin", "", 8),))
-    assert code_of(bundle, stolen, policy) == "manifest.unit-reused"
-    assert code_of(bundle, stolen) == "manifest.unknown-unit"
+    assert code_of(bundle, stolen) == "manifest.wrong-unit"
 
 
 def test_of_two_faults_the_first_is_named(bundle):
@@ -165,13 +168,55 @@ def test_the_policy_asks_for_more(bundle):
             Policy(ratio=ratio)
 
 
-def test_a_unit_that_the_user_names_is_known(bundle):
-    renamed = with_asset(bundle.manifest, 0, code="BTD")
-    assert code_of(bundle, renamed) == "manifest.unknown-unit"
-    named = Policy(units=(KnownUnit("BTD", "bitcoin", "", 8),))
-    check_manifest(*signed(bundle, renamed), bundle.key, named)
-    for wrong in (KnownUnit("BTD", "bitcoin", "", 9), KnownUnit("BTE", "bitcoin", "", 8)):
-        assert code_of(bundle, renamed, Policy(units=(wrong,))) == "manifest.unknown-unit"
+def test_an_unknown_unit_sets_its_asset_aside(bundle):
+    own = KnownUnit("OWN", "ethereum", OWN_CONTRACT, 18)
+    named = with_asset(bundle.manifest, 1, code="OWN", units=(wire.Unit(*own[1:]),))
+
+    def set_aside(*units: KnownUnit) -> tuple[str, ...]:
+        policy = Policy(units=units)
+        return check_manifest(*signed(bundle, named), bundle.key, policy).set_aside
+
+    assert set_aside() == ("OWN",)
+    assert set_aside(own) == ()
+    assert set_aside(own, own) == ()
+    assert set_aside(own._replace(chain="kaspa")) == ("OWN",)
+    for wrong in ({"decimals": 17}, {"code": "OWE"}, {"contract": OTHER_CONTRACT}):
+        policy = Policy(units=(own._replace(**wrong),))
+        assert code_of(bundle, named, policy) == "manifest.wrong-unit"
+    check_manifest(*signed(bundle, bundle.manifest), bundle.key, Policy(units=(own,)))
+
+
+def test_one_unknown_unit_of_two_sets_the_asset_aside(bundle):
+    """A known code on a chain where it is not known: nobody can say which part is worth it."""
+    chain = wire.Chain(bytes(32), 7, "kaspa")
+    known = bundle.manifest.assets[0].units
+    manifest = replace(bundle.manifest, chains=(*bundle.manifest.chains, chain))
+    two = with_asset(manifest, 0, units=(*known, wire.Unit("kaspa", "", 8)))
+    checked = check_manifest(*signed(bundle, two), bundle.key, Policy())
+    assert checked.set_aside == ("BTC",)
+    assert checked.manifest.assets[0].units[:1] == known
+
+
+@pytest.mark.parametrize(
+    "units",
+    [
+        [KnownUnit("BTD", "bitcoin", "", 8)],
+        [KnownUnit("BTC", "bitcoin", "", 9)],
+        [KnownUnit("USDT", "ethereum", OWN_CONTRACT, 6)],
+        [KnownUnit("ETH", "ethereum", OWN_CONTRACT, 18)],
+        [KnownUnit("AAA", "kaspa", "", 8), KnownUnit("BBB", "kaspa", "", 8)],
+        [KnownUnit("AAA", "kaspa", "", 8), KnownUnit("AAA", "kaspa", "", 9)],
+    ],
+)
+def test_no_user_can_rename_what_is_known(units):
+    """A list of units from a stranger moves nothing that the table has."""
+    with pytest.raises(Misuse, match="units: "):
+        Policy(units=tuple(units))
+
+
+def test_a_code_may_have_two_contracts_that_the_user_names():
+    one = KnownUnit("AAA", "ethereum", OWN_CONTRACT, 18)
+    assert Policy(units=(one, one._replace(contract=OTHER_CONTRACT))).units
 
 
 def test_size_signature_and_form_come_first(bundle):

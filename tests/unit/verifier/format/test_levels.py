@@ -285,3 +285,29 @@ def test_a_contract_is_named_by_its_one_text(chain, contract):
 
 def test_an_asset_without_anything_is_claimed():
     assert CheckedEvidence((), (), (), 0).level is Level.CLAIMED
+
+
+@pytest.mark.parametrize("set_aside", [("BTC",), ("ETH",), ("BTC", "ETH")])
+def test_solvent_is_said_of_no_asset_set_aside(bundle, set_aside):
+    report = audit(bundle.folder, bundle.key, nodes=dated(bundle, bitcoin=0, ethereum=0))
+    shown = replace(report, set_aside=set_aside)
+    said = verdict(shown)
+    left = {"BTC", "ETH"} - set(set_aside)
+    assert said.startswith(f"solvent in {', '.join(left)}: ") == bool(left)
+    assert ("solvent" in said) == shown.is_solvent == bool(left)
+    if left:
+        assert f"confirm every amount of {', '.join(left)}; " in said
+    assert said.endswith(
+        f"not vouched for: {', '.join(set_aside)}, of which this verifier does not know what it "
+        "stands for"
+    )
+
+
+def test_the_level_is_that_of_what_is_vouched_for(bundle):
+    report = audit(bundle.folder, bundle.key, nodes=dated(bundle, bitcoin=0, ethereum=0))
+    btc, eth = report.assets
+    weak = replace(report, assets=(btc, replace(eth, level=Level.CLAIMED)))
+    assert weak.level is Level.CLAIMED
+    assert replace(weak, set_aside=("ETH",)).level is Level.CHAIN
+    assert replace(weak, set_aside=("BTC", "ETH")).level is Level.CLAIMED
+    assert replace(report, set_aside=("BTC", "ETH")).level is Level.CHAIN
