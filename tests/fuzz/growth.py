@@ -55,6 +55,7 @@ from verifier.stateproof.trie import BadNode, MissingNode, Trie
 
 MOST = 1 << 22
 RUNS = 5
+TRIES = 5  # a busy machine may have had a hand in the first ones
 LEAST_SECONDS = 0.02  # below it the clock is coarse: the parser is called several times
 WORST_RATIO = 2.5
 
@@ -473,10 +474,11 @@ def main() -> int:
     for case in cases():
         limit = min(case.limit, MOST)
         inputs = [case.make(limit // part) for part in (8, 4)]
-        small, large = (cost(case, data) for data in inputs)
-        if large > WORST_RATIO * small:  # once more: a busy machine may have had a hand in it
+        for _ in range(TRIES):
             small, large = (cost(case, data) for data in inputs)
-        if large > WORST_RATIO * small:
+            if large <= WORST_RATIO * small:
+                break
+        else:
             too_fast += 1
             print(f"{case.name}: {small:.4f} s, and {large:.4f} s for twice as much", flush=True)
     took = time.monotonic() - started
