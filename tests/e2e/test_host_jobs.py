@@ -19,6 +19,7 @@ import msgpack
 import psutil
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from jinja2 import Environment, PackageLoader
 
 from tests.support.auditing_host import InPlace, bundle_at, serving
 from tests.support.verifier_bundle import DECIMALS, UNITS, Bundle
@@ -546,3 +547,8 @@ def test_a_unit_that_this_host_does_not_know_sets_its_asset_aside(
     facts = snapshot_facts(found, None, found.audited)
     assert facts["outcome"] == f"accepted but for 1 of {len(codes)} assets"
     assert [item["set_aside"] for item in facts["assets"]] == [code == "OWN" for code in codes]
+    stranger = SimpleNamespace(watched=False, snapshots=[facts | {"look": "partly"}])
+    environment = Environment(loader=PackageLoader("verifier.host"), autoescape=True)
+    table: Any = environment.get_template("parts.html").module
+    assert facts["outcome"] in table.table(stranger)
+    assert ">holds<" not in table.table(stranger)

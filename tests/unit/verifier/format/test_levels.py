@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 import verifier.commands.cli
-from tests.support.verifier_bundle import Bundle
+from tests.support.verifier_bundle import DECIMALS, UNITS, Bundle
 from verifier import (
     CannotCheck,
     Code,
@@ -17,15 +17,17 @@ from verifier import (
     Level,
     Misuse,
     Nodes,
+    NotCompared,
     Policy,
     Rejected,
     TooWeak,
     audit,
+    check_inclusion,
     check_solvency,
 )
 from verifier.checks.holdings import CheckedEvidence
 from verifier.checks.manifest import CheckedManifest
-from verifier.commands.output import verdict
+from verifier.commands.output import JsonOutput, TextOutput, verdict
 from verifier.format import wire
 from verifier.format.levels import weakest
 
@@ -311,3 +313,38 @@ def test_the_level_is_that_of_what_is_vouched_for(bundle):
     assert replace(weak, set_aside=("ETH",)).level is Level.CHAIN
     assert replace(weak, set_aside=("BTC", "ETH")).level is Level.CLAIMED
     assert replace(report, set_aside=("BTC", "ETH")).level is Level.CHAIN
+
+
+@pytest.fixture
+def unknown(tmp_path, monkeypatch):
+    """A bundle with one asset, whose unit no reader knows."""
+    monkeypatch.setitem(UNITS, "OWN", wire.Unit("ethereum", "0x" + "11" * 20, 18))
+    monkeypatch.setitem(DECIMALS, "OWN", 9)
+    return Bundle(
+        tmp_path / "unknown", ledger={"alice@example.com": {"OWN": [5, 6]}}, capacities={"OWN": 1}
+    )
+
+
+@pytest.mark.parametrize("away", [None, 86_401])
+def test_where_all_is_set_aside_chain_still_needs_a_block_of_the_day(unknown, away):
+    nodes = Nodes(ethereum=dated(unknown, ethereum=away).ethereum)
+    report = audit(unknown.folder, unknown.key, nodes=nodes)
+    assert report.set_aside == ("OWN",)
+    assert not report.is_solvent
+    with pytest.raises(TooWeak, match="block of ethereum"):
+        audit(unknown.folder, unknown.key, nodes=nodes, policy=Policy(require=Level.CHAIN))
+
+
+def test_what_is_not_compared_may_be_set_aside(unknown, capsys):
+    package = unknown.package(unknown.body("alice@example.com"))
+    with pytest.raises(NotCompared) as raised:
+        check_inclusion(package, unknown.folder, unknown.key, "alice@example.com", {"BTC": "0"})
+    JsonOutput().fail(raised.value)
+    assert json.loads(capsys.readouterr().out)["set_aside"] == ["OWN"]
+    TextOutput().fail(raised.value)
+    assert "note not vouched for: OWN" in capsys.readouterr().out
+
+
+def test_where_all_is_set_aside_no_level_is_told(unknown, capsys):
+    TextOutput().accept(audit(unknown.folder, unknown.key))
+    assert capsys.readouterr().out.splitlines()[-1].startswith("ACCEPTED: not vouched for: OWN, ")
