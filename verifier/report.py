@@ -112,8 +112,7 @@ class TooWeak(CannotCheck):
     """All is accepted, but amounts are known less well than the user requires; see ``report``."""
 
     def __init__(self, report: Report, required: Level) -> None:
-        weighed = report.vouched or report.assets
-        weak = [item.code for item in weighed if item.level.rank < required.rank]
+        weak = [item.code for item in report.assets if item.level.rank < required.rank]
         message = f"amounts of {', '.join(weak)} are not known as {required}, which you require"
         if not weak:
             of = ", ".join(sorted({*report.undated, *report.far}))

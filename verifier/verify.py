@@ -46,7 +46,7 @@ from verifier.checks.tree import audit_tree
 from verifier.errors import CannotCheck, Code, Misuse
 from verifier.format.account import AccountError, IdType, canonical_account_id
 from verifier.format.keys import parse_public_key
-from verifier.format.levels import Level
+from verifier.format.levels import Level, weakest
 from verifier.format.params import (
     MANIFEST_PATH,
     MAX_EVIDENCE_BYTES,
@@ -357,7 +357,8 @@ def _report(
     )
     required = (policy or Policy()).require
     is_dated = not report.undated and not report.far
-    if report.level.rank < required.rank or (required is Level.CHAIN and not is_dated):
+    known = weakest(asset.level for asset in report.assets)  # or a unit added could ask for less
+    if known.rank < required.rank or (required is Level.CHAIN and not is_dated):
         raise TooWeak(report, required)
     if policy is not None and policy.strict_units and report.set_aside:
         raise UnknownUnit(report, report.set_aside)

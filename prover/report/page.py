@@ -107,7 +107,7 @@ def write_report(
         key = public_key_text(
             _claimed_key(bundle) if exchange_key is None else read_public_key(exchange_key)
         )
-        checked = verifier.check_solvency(bundle, key, policy=_policy(bundle, token_slots))
+        checked = verifier.check_solvency(bundle, key, policy=_policy(token_slots))
     except (verifier.CannotCheck, verifier.Misuse) as error:
         raise ProverError(f"{bundle}: {error}") from None
     page = _render(bundle, checked, key, is_key_given=exchange_key is not None)
@@ -124,8 +124,8 @@ def _claimed_key(bundle: Path) -> bytes:
     return read_manifest(bundle).public_key
 
 
-def _policy(bundle: Path, token_slots: Sequence[str]) -> verifier.Policy:
-    """Take all that the manifest declares; readers of the page bring a policy of their own."""
+def _policy(token_slots: Sequence[str]) -> verifier.Policy:
+    """Take every ratio and level; readers of the page bring a policy of their own."""
     return any_ratio_policy(
         map(verifier.TokenSlot.parse, token_slots),
         verifier.Level.UNVERIFIED,

@@ -89,8 +89,8 @@ def _run(arguments: argparse.Namespace) -> str:
         if len(slots) != len(arguments.token_slot):
             raise ValueError("one slot a token")
         found = audit(arguments.bundle, key, slots=slots, **policy)
-        if found.level == "unverified":
-            weak = [code for code, level in found.weighed.items() if level == found.level]
+        weak = [code for code, level in found.levels.items() if level == "unverified"]
+        if weak:
             raise NotCheckedError("check.too-weak", f"contract wallets of {', '.join(weak)}")
         if arguments.strict_units:
             _require_known(found.set_aside)

@@ -36,15 +36,10 @@ class Audit:
         return self.manifest.set_aside
 
     @property
-    def weighed(self) -> dict[str, str]:
-        """The levels that the verdict is about: of the assets not set aside, or else of all."""
-        found = {code: level for code, level in self.levels.items() if code not in self.set_aside}
-        return found or self.levels
-
-    @property
     def level(self) -> str:
-        """The weakest of those; without a node none is known as `chain`."""
-        return min(self.weighed.values(), key=("unverified", "claimed", "header").index)
+        """The weakest of the assets not set aside, or of all; without a node none is `chain`."""
+        found = [level for code, level in self.levels.items() if code not in self.set_aside]
+        return min(found or self.levels.values(), key=("unverified", "claimed", "header").index)
 
 
 def audit(

@@ -156,9 +156,10 @@ def set_aside() -> Iterator[Vector]:
 
     yield like(
         "set-aside-unverified",
-        "What is set aside is known too weakly, and is not weighed.",
+        "What is set aside is known too weakly for a reader who does not ask for less.",
         forged(Lies(evidence=wallet), specs=[*SPECS, XYZ]),
         "XYZ",
+        policy={"require": "unverified"},
         levels={"BTC": "claimed", "ETH": "claimed", "USDT": "claimed", "XYZ": "unverified"},
     )
     for name, description, named, codes in (

@@ -348,3 +348,16 @@ def test_what_is_not_compared_may_be_set_aside(unknown, capsys):
 def test_where_all_is_set_aside_no_level_is_told(unknown, capsys):
     TextOutput().accept(audit(unknown.folder, unknown.key))
     assert capsys.readouterr().out.splitlines()[-1].startswith("ACCEPTED: not vouched for: OWN, ")
+
+
+def test_what_is_required_is_required_of_what_is_set_aside(tmp_path, monkeypatch):
+    """Or an exchange would only have to add a unit to an asset, and less is asked of it."""
+    monkeypatch.setitem(UNITS, "OWN", wire.Unit("ethereum", "0x" + "11" * 20, 18))
+    monkeypatch.setitem(DECIMALS, "OWN", 9)
+    ledger = {"alice@example.com": {"BTC": [5, 6], "OWN": [5, 6]}}
+    both = Bundle(tmp_path / "both", ledger=ledger, capacities={"BTC": 1, "OWN": 1})
+    nodes = dated(both, bitcoin=0)
+    report = audit(both.folder, both.key, nodes=nodes)
+    assert (report.level, report.set_aside, report.is_solvent) == (Level.CHAIN, ("OWN",), True)
+    with pytest.raises(TooWeak, match="amounts of OWN are not known as chain"):
+        audit(both.folder, both.key, nodes=nodes, policy=Policy(require=Level.CHAIN))
