@@ -168,17 +168,17 @@ class JsonOutput(Output):
     def accept(self, report: Report) -> None:
         """See `Output`."""
         self.warn(report.warnings)
-        self._print(None, _asset_objects(report), report)
+        self._print(None, report)
 
     def accept_inclusion(self, report: InclusionReport) -> None:
         """See `Output`."""
         self.warn(report.warnings)
-        self._print(None, _amount_objects(report.amounts), report)
+        self._print(None, report)
 
     def accept_page(self, digest: str) -> None:
         """See `Output`."""
         self._checks.append(Check("page", ok=True, figures={"sha256": digest}))
-        self._print(None, {})
+        self._print(None)
 
     def compare(self, found: Comparison, kept: Sequence[Path]) -> None:
         """See `Output`."""
@@ -205,45 +205,46 @@ class JsonOutput(Output):
 
     def reject(self, error: Rejected) -> None:
         """See `Output`."""
-        self._print(_error_object(error.code, error.where, error.message), {})
+        self._print(_error_object(error.code, error.where, error.message))
 
     def fail(self, error: CannotCheck) -> None:
         """See `Output`."""
-        amounts: Mapping[str, Any] = {}
         report: Report | InclusionReport | NotCompared | None = None
         if isinstance(error, NotCompared):
             report = error
-            amounts = _amount_objects(error.amounts)
         elif isinstance(error, TooWeak | UnknownUnit):
             report = error.report
             self.warn(report.warnings)
-            if isinstance(report, Report):
-                amounts = _asset_objects(report)
-            else:
-                amounts = _amount_objects(report.amounts)
-        self._print(_error_object(error.code, "", error.message), amounts, report)
+        self._print(_error_object(error.code, "", error.message), report)
 
     def _print(
         self,
         error: Mapping[str, str] | None,
-        amounts: Mapping[str, Any],
         report: Report | InclusionReport | NotCompared | None = None,
     ) -> None:
         checks = [
             {"name": check.name, "ok": check.ok, "figures": dict(check.figures)}
             for check in self._checks
         ]
-        audited = report if isinstance(report, Report) else None
-        found = {
+        found: dict[str, Any] = {
             "accepted": error is None,
             "error": error,
-            "amounts": amounts,
-            "blocks": _block_objects(audited) if audited else {},
-            "verdict": verdict(audited) if audited else None,
-            "all_confirmed": error is None and audited is not None and _all_confirmed(audited),
-            "set_aside": list(report.set_aside) if report else [],
+            "amounts": {},
+            "blocks": {},
+            "verdict": None,
+            "all_confirmed": False,
+            "set_aside": [],
             "checks": checks,
         }
+        if report is not None:
+            found["set_aside"] = list(report.set_aside)
+        if isinstance(report, Report):
+            found["amounts"] = _asset_objects(report)
+            found["blocks"] = _block_objects(report)
+            found["verdict"] = verdict(report)
+            found["all_confirmed"] = error is None and report.is_solvent and not report.set_aside
+        elif report is not None:
+            found["amounts"] = _amount_objects(report.amounts)
         print(json.dumps(found, indent=2))
 
 
@@ -271,11 +272,6 @@ def _set_aside(codes: Sequence[str], amounts: Sequence[Amount] | None = None) ->
         shown = {item.code for item in amounts if item.typed or item.parts}
         codes = [code for code in codes if code in shown]
     return [_SET_ASIDE.format(", ".join(codes))] if codes else []
-
-
-def _all_confirmed(report: Report) -> bool:
-    """Tell whether "solvent" may be said of every asset."""
-    return report.is_solvent and not report.set_aside
 
 
 def _explained(code: Code) -> str:

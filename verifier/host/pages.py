@@ -345,7 +345,7 @@ def _outcome(item: Outcome, now: int) -> str:
         return "not audited"
     if _is_ahead(item, now):
         return "dated ahead"
-    return "rejected" if item.code else item.accepted
+    return "rejected" if item.code else item.acceptance
 
 
 def _is_ahead(item: Outcome, now: int) -> bool:
@@ -391,7 +391,7 @@ def _picture(history: Sequence[Outcome], alarming: set[bytes]) -> Picture | None
         share = (ratios[item.digest] - 1) / (top - 1)
         y = _HEIGHT - _MARGIN - (_HEIGHT - 2 * _MARGIN) * max(0.0, min(share, 1.0))
         bad = item.code or ("see the alarm above" if item.digest in alarming else "")
-        said = bad or f"{item.accepted}, at least {ratios[item.digest]:.2f} of liabilities"
+        said = bad or f"{item.acceptance}, at least {ratios[item.digest]:.2f} of liabilities"
         label = f"{utc_text(item.time, MINUTES)}: {said}"
         good = "partly" if item.set_aside else "good"
         dots.append(Dot(x, y, "bad" if bad else good, label))

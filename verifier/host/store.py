@@ -128,7 +128,7 @@ class Outcome:
         return list(self.details.get("set_aside", []))
 
     @property
-    def accepted(self) -> str:
+    def acceptance(self) -> str:
         """What is said of it where it was accepted: of how much."""
         if not self.set_aside:
             return "accepted"

@@ -162,4 +162,4 @@ class AuditWorker(_QueueWorker):
         """See `_QueueWorker`."""
         found = self._auditor.look(submission.url, [submission.public_key], own=False)
         self._store.forget_strangers(sorted(self._watched()), MAX_STRANGERS)
-        return found.code or found.accepted
+        return found.code or found.acceptance
