@@ -51,6 +51,7 @@ class Code(StrEnum):
     EVIDENCE_UNSORTED = "evidence.unsorted"
     EVIDENCE_UNKNOWN_UNIT = "evidence.unknown-unit"
     EVIDENCE_UNSUPPORTED_CHAIN = "evidence.unsupported-chain"
+    EVIDENCE_BAD_CONTRACT = "evidence.bad-contract"
     EVIDENCE_BAD_ADDRESS = "evidence.bad-address"
     EVIDENCE_DUPLICATE_ADDRESS = "evidence.duplicate-address"
     EVIDENCE_UNMATCHED_SIGNATURE = "evidence.unmatched-signature"
@@ -71,7 +72,6 @@ class Code(StrEnum):
 
     PROOF_BAD_HEADER = "proof.bad-header"
     PROOF_WRONG_BLOCK = "proof.wrong-block"
-    PROOF_UNKNOWN_SLOT = "proof.unknown-slot"
     PROOF_MISSING_NODE = "proof.missing-node"
     PROOF_BAD_NODE = "proof.bad-node"
     PROOF_BAD_VALUE = "proof.bad-value"

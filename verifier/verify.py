@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from operator import itemgetter
 from pathlib import Path
 from typing import cast
 
@@ -291,7 +292,7 @@ def _confirm(
 ) -> list[CheckedEvidence]:
     """Ask every node whose chain the manifest has; return the evidence with its levels raised."""
     blocks = {chain.name: chain for chain in checked.manifest.chains}
-    for name, node in (nodes or Nodes()).given():
+    for name, node in sorted((nodes or {}).items(), key=itemgetter(0)):
         if name in blocks:
             with plan.step(f"block and amounts of {name}, by your own node") as figures:
                 evidence = node.confirm(checked, evidence)
@@ -368,7 +369,7 @@ def _report(
 def _unasked(manifest: Manifest, nodes: Nodes | None) -> Iterator[str]:
     """Yield what to tell of nodes that had nothing to say."""
     named = {chain.name for chain in manifest.chains}
-    for chain, _ in (nodes or Nodes()).given():
+    for chain in sorted(nodes or {}):
         if chain not in named:
             yield f"your node of {chain} was not asked: the snapshot names no block of it"
 

@@ -90,7 +90,7 @@ def collect_by_rpc(
         if reached < height:
             raise ProverError(f"the node has got to block {reached}, not to {height}")
         block_hash = rpc.block_hash(height)
-        texts = {address.script: address.text for address in addresses}
+        texts = {address.owner: address.text for address in addresses}
         coins: list[wire.Coin] = []
         for _, told in rpc.scans([*texts]):
             if isinstance(told, CannotTell):
@@ -151,7 +151,7 @@ def collect_from_snapshot(
     def found(coin: FoundCoin) -> None:
         coins.append(wire.Coin(addresses[coin.script].text, coin.amount, coin.index, coin.txid))
 
-    scripts = [address.script for address in addresses]
+    scripts = [address.owner for address in addresses]
     try:
         _, highest = snapshot.totals(scripts, listed=len(scripts), found=found, progress=progress)
     except NativeError as error:

@@ -89,7 +89,7 @@ def collect(
         nodes: set[bytes] = set()
         amounts: dict[str, int] = {}
         for address in addresses:
-            balance, state = node.balance(header, address.script, contract, slots)
+            balance, state = node.balance(header, address.owner, contract, slots)
             nodes.update(state.trie.used)
             if balance:
                 amounts[address.text] = balance
@@ -159,7 +159,7 @@ def needed_proof(
         for row in rows:
             if row.chain == CHAIN:
                 where = f"asset {asset.code}, {row.address}"
-                check_amount(state, row, parse_address(CHAIN, row.address).script, where)
+                check_amount(state, row, parse_address(CHAIN, row.address).owner, where)
         for at, listed in enumerate(hidden):
             if listed.chain == CHAIN:
                 check_proven(state, listed, set_name(asset, at))

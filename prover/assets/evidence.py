@@ -264,7 +264,15 @@ def _encode(
     proven = needed_proof(asset, listed, backing.hidden, blocks)
     proofs = tuple(sorted((*shown, *proven), key=lambda proof: proof.chain))
     evidence = wire.Evidence(
-        asset.code, backing.coins, backing.hidden, proofs, listed, signed, EVIDENCE_VERSION
+        attestations=(),
+        code=asset.code,
+        coins=backing.coins,
+        hidden=backing.hidden,
+        proofs=proofs,
+        rows=listed,
+        signatures=signed,
+        validators=(),
+        version=EVIDENCE_VERSION,
     )
     if evidence_total(asset, evidence) >= ASSETS_LIMIT:
         raise ProverError(f"asset {asset.code}: the evidence adds up to 2^96 ledger units or more")

@@ -117,7 +117,7 @@ def check_hidden(stated: Announcement, asset: AssetConfig, evidence: wire.Eviden
     if not evidence.hidden:
         return
     owners = {
-        (row.chain, row.contract, parse_address(row.chain, row.address).script)
+        (row.chain, row.contract, parse_address(row.chain, row.address).owner)
         for row in evidence.rows
     }
     listed = _check(stated, asset, evidence.hidden, owners)

@@ -11,8 +11,8 @@ from base64 import b64encode
 from typing import NamedTuple
 
 # First, since it keeps embit, which bip322-core imports, from loading its prebuilt libsecp256k1.
-from verifier.ownership.addresses import ethereum_text
-from verifier.ownership.recovery import account_of, bip137_digest, eip191_digest
+from verifier.ownership.families.evm import account_of, account_text, eip191_digest
+from verifier.ownership.recovery import bip137_digest
 
 # isort: split
 from bip322core.core import build_to_sign, build_to_spend, encode_simple
@@ -77,7 +77,7 @@ def sign_eip191(private_key: bytes, message: str) -> Signed:
     """Sign with the Ethereum account of a key; format ``eip191``."""
     signer = PrivateKey(private_key)
     raw = signer.sign_recoverable(eip191_digest(message), hasher=None)
-    address = ethereum_text(account_of(signer.public_key))
+    address = account_text(account_of(signer.public_key))
     return Signed(address, "0x" + (raw[:64] + bytes([27 + raw[64]])).hex())
 
 

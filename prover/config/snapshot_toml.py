@@ -20,9 +20,9 @@ from prover.ledger.expect import Expect
 from prover.ledger.settings import KEYS as LEDGER_KEYS
 from prover.ledger.settings import read_settings
 from prover.ledger.source import MAX_DECIMALS, LedgerAsset, LedgerSource
-from verifier.checks.evidence import SUPPORTED_CHAINS
 from verifier.errors import Misuse
 from verifier.format.account import AccountError, IdType, canonical_name
+from verifier.format.chains import CHAINS
 from verifier.format.params import (
     CAPACITIES,
     MAX_HEIGHT,
@@ -35,7 +35,7 @@ from verifier.format.times import utc_text
 from verifier.format.units import KNOWN_UNITS, KnownUnit, UnitTable
 from verifier.format.wire import Chain, Ratio, StateProof, Unit
 from verifier.nodes.bitcoin_evidence import CHAIN as BITCOIN
-from verifier.ownership import OwnershipError, parse_address
+from verifier.ownership import OwnershipError, check_contract
 from verifier.report import DAY_SECONDS
 from verifier.stateproof.bitcoin_header import parse_block_header
 from verifier.stateproof.tokens import MAX_SLOT, TokenSlot, token_slots
@@ -254,7 +254,7 @@ def _chains(table: Table, time: int) -> tuple[tuple[Chain, ...], tuple[StateProo
     chains, headers = [], []
     with table.table("chains", None) as blocks:
         for name in sorted(blocks.remaining()):
-            if name not in SUPPORTED_CHAINS:
+            if name not in CHAINS:
                 raise _unprovable(blocks, name, name)
             with blocks.table(name, ("height", "hash", "header")) as block:
                 height, digest = block.take("height", int), block.take("hash", str)
@@ -289,7 +289,7 @@ def _header(block: Table, chain: Chain, time: int) -> StateProof:
 def _unprovable(table: Table, key: str, chain: str) -> InputError:
     """Return the error that no evidence is taken from a chain, before anybody signs for it."""
     words = f"nothing can prove what is held on {chain!r}"
-    remedy = f"chains are {', '.join(sorted(SUPPORTED_CHAINS))}"
+    remedy = f"chains are {', '.join(CHAINS)}"
     return table.error(key, words, Code.UNPROVABLE_CHAIN, remedy)
 
 
@@ -404,7 +404,7 @@ def _capacity(table: Table) -> int | None:
 def _unit(table: Table, code: str, ledger_decimals: int) -> Unit:
     """Read a unit; what it leaves out comes from the verifier's table."""
     chain = table.take("chain", str)
-    if chain not in SUPPORTED_CHAINS:
+    if chain not in CHAINS:
         raise _unprovable(table, "chain", chain)
     known = {
         unit.contract: unit.decimals
@@ -418,13 +418,10 @@ def _unit(table: Table, code: str, ledger_decimals: int) -> Unit:
     else:
         words = f"the verifier's table does not have {code} on {chain}"
         raise table.error("contract", words, Code.UNKNOWN_UNIT, "give contract and decimals")
-    if contract:
-        if chain != "ethereum":
-            raise table.error("contract", f"{chain} has no contracts", Code.CONTRADICTION)
-        try:
-            parse_address("ethereum", contract)
-        except OwnershipError as error:
-            raise table.error("contract", error.message) from None
+    try:
+        check_contract(chain, contract)
+    except OwnershipError as error:
+        raise table.error("contract", error.message) from None
     if table.has("decimals"):
         decimals = table.take("decimals", int)
     elif contract in known:

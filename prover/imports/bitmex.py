@@ -221,7 +221,7 @@ def _check_multisig(claim: _Claim, address: Address, kind: str, script: str) -> 
     if not _HEX.fullmatch(script):
         raise SignatureFault("its script is not hex")
     raw = bytes.fromhex(script)
-    if script_outputs(raw)[kind] != address.script:
+    if script_outputs(raw)[kind] != address.owner:
         raise SignatureFault("its script is not the address's")
     multisig = parse_multisig(raw)
     if (multisig.required, len(multisig.keys)) != (claim.required, claim.keys):
@@ -249,7 +249,7 @@ def _check_descriptor(claim: _Claim, address: Address, script: str) -> None:
     extended = claim.xpubs[match[1]]
     for step in path:
         extended = extended.child(step)
-    if address.script != key_scripts(extended.key.format())[1]:
+    if address.owner != key_scripts(extended.key.format())[1]:
         raise SignatureFault("its descriptor is not the address's")
 
 

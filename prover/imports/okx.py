@@ -42,7 +42,7 @@ from prover.imports.signatures import (
 )
 from verifier.format.units import KnownUnit
 from verifier.ownership import Address, OwnershipError, check_ownership, parse_address
-from verifier.ownership.addresses import ethereum_text
+from verifier.ownership.families.evm import account_text
 
 _FORMATS = ("bip322", "bip137", "eip191")
 _ACCOUNT = re.compile(r"0x[0-9a-fA-F]{40}")
@@ -192,7 +192,7 @@ def _address(network: Network, text: str) -> Address | None:
     if network.rule == "evm":
         # OKX writes accounts in lower case, without a checksum.
         plain = _ACCOUNT.fullmatch(text) and text == text.lower()
-        checked = ethereum_text(bytes.fromhex(text[2:])) if plain else text
+        checked = account_text(bytes.fromhex(text[2:])) if plain else text
         return parse_address("ethereum", checked)
     return None
 
@@ -317,7 +317,7 @@ def _judge_contract(line: _Line) -> Verdict:
 def _check_evm(line: _Line, address: Address) -> str:
     if line["signature2"]:
         raise SignatureFault("it has a second signature, but names no second owner")
-    return _check_account(line, address.script)
+    return _check_account(line, address.owner)
 
 
 def _check_account(line: _Line, account: bytes) -> str:

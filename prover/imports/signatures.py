@@ -20,7 +20,8 @@ from verifier.format.keccak import keccak256
 
 # First, since it keeps embit from loading its prebuilt libsecp256k1.
 from verifier.ownership.addresses import Address, Template
-from verifier.ownership.recovery import account_of, bip137_digest, eip191_digest
+from verifier.ownership.families.evm import account_of, eip191_digest
+from verifier.ownership.recovery import bip137_digest
 
 # isort: split
 from embit.hashes import hash160
@@ -135,7 +136,7 @@ def check_key(address: Address, key: bytes) -> None:
     Raises:
         SignatureFault: it does not.
     """
-    if address.script not in key_scripts(key):
+    if address.owner not in key_scripts(key):
         raise SignatureFault("the signature is by another key or over another message")
 
 
@@ -147,7 +148,7 @@ def check_multisig(address: Address, script: bytes, signers: Sequence[bytes]) ->
     """
     if address.template not in (Template.P2SH, Template.P2WSH):
         raise SignatureFault("an address of this kind has no redeem script")
-    if address.script not in script_outputs(script).values():
+    if address.owner not in script_outputs(script).values():
         raise SignatureFault("the redeem script is not the address's")
     multisig = parse_multisig(script)
     known = {key[1:33] for key in multisig.keys}

@@ -32,6 +32,7 @@ from verifier.format.keys import sign
 from verifier.format.params import (
     ARGUMENT_VERSION,
     GROUP_ORDER,
+    ID_BYTES,
     MANIFEST_PATH,
     PROTOCOL_VERSION,
     SIGNATURE_PATH,
@@ -89,6 +90,7 @@ def write_bundle(
             for entry in balances
         ),
         chains=config.chains,
+        declaration=bytes(ID_BYTES),
         exchange=config.exchange,
         page_size=config.page_size,
         previous=frozen.previous,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from spec.reference import bip127, ethereum, hidden_sets, ownership, wire
+from spec.reference.chains import CHAINS
 from spec.reference.errors import Rejected, UnsupportedError
 from spec.reference.ethereum import Slot
 from spec.reference.group import Point, V, multi_multiply
@@ -22,6 +23,7 @@ from spec.reference.manifest import (
 from spec.reference.transcript import tagged_hash
 
 MAX_BYTES = 1 << 27
+Unit = tuple[str, str]  # chain, contract
 _ROW = {
     "address": wire.text(1, 128),
     "amount": wire.binary(32),
@@ -42,17 +44,24 @@ _COIN = {
 }
 _PROOF = {
     "chain": wire.text(),
-    "header": wire.binary(least=1, most=4096),
+    "header": wire.binary(least=1, most=8192),
     "nodes": wire.array(wire.binary(least=1, most=4096), 0, 1 << 20),
+}
+_ATTESTATION = {
+    "body": wire.binary(least=1, most=4096),
+    "key": wire.binary(32),
+    "signature": wire.binary(64),
 }
 _EVIDENCE = wire.record(
     {
+        "attestations": wire.array(wire.record(_ATTESTATION), 0, 4096),
         "code": wire.text(),
         "coins": wire.array(wire.record(_COIN), 0, 1 << 20),
         "hidden": wire.array(wire.record(hidden_sets.FIELDS), 0, 16),
         "proofs": wire.array(wire.record(_PROOF), 0, 64),
         "rows": wire.array(wire.record(_ROW), 0, 1 << 20),
         "signatures": wire.array(wire.record(_SIGNATURE)),
+        "validators": wire.array(wire.binary(), 0, 0),
         "version": wire.integer,
     }
 )
@@ -90,7 +99,8 @@ def check(
     name = f"evidence/{asset.code}.msgpack"
     fields = _read(bundle, asset, name)  # 4 to 9
     _check_order(fields, name)  # 10
-    for number, row in enumerate(fields["rows"]):  # 11
+    _check_contracts(asset, name)  # 11
+    for number, row in enumerate(fields["rows"]):
         _check_row(row, asset, seen, f"{name}, row {number}")
     _check_signatures(fields, manifest, name)  # 12, 13
     _check_coins(fields["coins"], fields["rows"], seen, name)  # 14
@@ -98,14 +108,14 @@ def check(
         hidden_sets.check(item, fields["hidden"][:at], asset, seen.owners, _set_name(name, at))
         for at, item in enumerate(fields["hidden"])
     ]
-    times = _check_proofs(fields, sets, manifest, slots, name)  # 16
+    times, proven = _check_proofs(fields, sets, manifest, asset, slots, name)  # 16
     total = sum(_ledger_units(row, asset) for row in fields["rows"])
     listed = sum(amount for hidden in sets for amount in hidden.amounts)
     require(total + listed < 1 << 96, "evidence.total-too-large", name)  # 17
     for at, hidden in enumerate(sets):  # 18
         hidden_sets.check_argument(hidden, manifest, asset, _set_name(name, at))
     commitments = [(1, hidden.commitment) for hidden in sets]
-    return Held(multi_multiply([(total, V), *commitments]), _level(fields, sets), times)
+    return Held(multi_multiply([(total, V), *commitments]), _level(fields, sets, proven), times)
 
 
 def _set_name(name: str, at: int) -> str:
@@ -146,36 +156,59 @@ def _check_proofs(
     fields: dict[str, Any],
     sets: list[hidden_sets.HiddenSet],
     manifest: Manifest,
+    asset: Asset,
     slots: dict[str, Slot],
     name: str,
-) -> dict[str, int]:
-    """The times of the blocks, by chain."""
+) -> tuple[dict[str, int], set[Unit]]:
+    """The times of the blocks, by chain, and the units that are proved."""
     times = {}
-    for proof in fields["proofs"]:
-        where = f"{name}, proof of {proof['chain']}"
-        if proof["chain"] == "bitcoin":
-            times["bitcoin"] = _check_block_header(proof, manifest, where)
-        else:
-            found = _check_proof(proof, fields["rows"], sets, manifest, slots, where)
-            times[proof["chain"]] = found
-    return times
+    proven: set[Unit] = set()
+    for number, proof in enumerate(fields["proofs"]):
+        chain = proof["chain"]
+        if chain not in CHAINS:
+            continue
+        where = f"{name}, proof {number}"
+        require(CHAINS[chain].header != "none", "evidence.unsupported-chain", where)
+        if CHAINS[chain].header == "bitcoin":
+            times[chain] = _check_block_header(proof, manifest, where)
+            continue
+        # Nodes under a slot that is not known are for those who know it.
+        units = {unit for unit in asset.units if unit[0] == chain}
+        readable = {unit for unit in units if not unit[1] or unit[1] in slots}
+        rows = [row for row in fields["rows"] if _unit(row) in readable]
+        hidden = [item for item in sets if _unit(item.fields) in readable]
+        header, state = _open_proof(proof, manifest, slots, where)
+        times[chain] = header.time
+        _check_balances(state, rows, hidden, where)
+        require(readable != units or not state.unused, "proof.unused-node", where)
+        proven |= readable
+    return times, proven
 
 
-def _level(fields: dict[str, Any], sets: list[hidden_sets.HiddenSet]) -> str:
+def _unit(fields: dict[str, Any]) -> Unit:
+    return fields["chain"], fields["contract"]
+
+
+def _level(fields: dict[str, Any], sets: list[hidden_sets.HiddenSet], proven: set[Unit]) -> str:
     """The weakest level of anything that counts (protocol.md 3.4)."""
-    if any(item["format"] == "eip1271" for item in fields["signatures"]):
+    known = [item for item in fields["signatures"] if item["chain"] in CHAINS]
+    if any(item["format"] == "eip1271" for item in known):
         return "unverified"
-    # The header of a block of Bitcoin proves no amount.
-    proven = {proof["chain"] for proof in fields["proofs"]} - {"bitcoin"}
-    counted = [row["chain"] for row in fields["rows"]] + [hidden.chain for hidden in sets]
-    return "header" if counted and proven.issuperset(counted) else "claimed"
+    counted = {_unit(row) for row in fields["rows"]} | {_unit(hidden.fields) for hidden in sets}
+    return "header" if counted and counted <= proven else "claimed"
+
+
+def _check_contracts(asset: Asset, name: str) -> None:
+    for chain, contract in asset.units:
+        try:
+            ownership.check_contract(chain, contract)
+        except ValueError as error:
+            raise Rejected("evidence.bad-contract", name, str(error)) from None
 
 
 def _check_row(row: dict[str, Any], asset: Asset, seen: Seen, where: str) -> None:
     unit = (row["chain"], row["contract"])
     require(unit in asset.units, "evidence.unknown-unit", where)
-    supported = row["chain"] in ownership.FORMATS.values()
-    require(supported, "evidence.unsupported-chain", where)
     try:
         owner = ownership.owner(row["chain"], row["address"])
     except ValueError as error:
@@ -188,12 +221,13 @@ def _check_signature(
     item: dict[str, Any], plan: bip127.Plan, manifest: Manifest, where: str
 ) -> None:
     chain = item["chain"]
-    signed = ownership.message(manifest, chain)
+    if chain not in CHAINS:
+        return
     try:
         if (chain, item["format"]) == ("bitcoin", "bip127"):
-            bip127.check(item, plan, signed)
+            bip127.check(item, plan, ownership.message(manifest, chain))
         else:
-            ownership.verify(item["format"], chain, item["address"], signed, item["text"])
+            ownership.verify(manifest, item)
     except UnsupportedError as error:
         raise Rejected(f"evidence.unsupported-{error.what}", where, str(error)) from None
     except ValueError as error:
@@ -231,44 +265,44 @@ def _check_block_header(proof: dict[str, Any], manifest: Manifest, where: str) -
     return int.from_bytes(proof["header"][68:72], "little")
 
 
-def _check_proof(
+def _open_proof(
     proof: dict[str, Any],
-    rows: list[dict[str, Any]],
-    sets: list[hidden_sets.HiddenSet],
     manifest: Manifest,
     slots: dict[str, Slot],
     where: str,
-) -> int:
-    """errors.md 2, number 16, for one proof of state; the block's time."""
+) -> tuple[ethereum.Header, ethereum.State]:
+    """errors.md 2, numbers 16b and 16c, for one proof of state."""
     chain = proof["chain"]
-    require(chain == "ethereum", "evidence.unsupported-chain", where)
     try:
         header = ethereum.parse_header(proof["header"])
     except ValueError as error:
         raise Rejected("proof.bad-header", where, str(error)) from None
     block = manifest.chains.get(chain), manifest.heights.get(chain)
     require((header.hash, header.number) == block, "proof.wrong-block", where)
-    state = ethereum.State(header.state_root, proof["nodes"], slots)
+    return header, ethereum.State(header.state_root, proof["nodes"], slots)
+
+
+def _check_balances(
+    state: ethereum.State,
+    rows: list[dict[str, Any]],
+    sets: list[hidden_sets.HiddenSet],
+    where: str,
+) -> None:
+    """errors.md 2, numbers 16f to 16i."""
     for row in rows:
-        if row["chain"] == chain:
-            account = ownership.owner(chain, row["address"])
-            balance = _proven(state, account, row["contract"], where)
-            enough = int.from_bytes(row["amount"], "big") <= balance
-            require(enough, "proof.amount-too-large", where)
+        account = ownership.owner(row["chain"], row["address"])
+        balance = _proven(state, account, row["contract"], where)
+        enough = int.from_bytes(row["amount"], "big") <= balance
+        require(enough, "proof.amount-too-large", where)
     for hidden in sets:
-        if hidden.chain == chain:
-            for account, amount in hidden.accounts():
-                balance = _proven(state, account, hidden.fields["contract"], where)
-                require(balance == amount, "hidden.wrong-amount", where)
-    require(not state.unused, "proof.unused-node", where)
-    return header.time
+        for account, amount in hidden.accounts():
+            balance = _proven(state, account, hidden.fields["contract"], where)
+            require(balance == amount, "hidden.wrong-amount", where)
 
 
 def _proven(state: ethereum.State, account: bytes, contract: str, where: str) -> int:
     try:
         return state.balance(account, contract)
-    except ethereum.UnknownSlotError as error:
-        raise Rejected("proof.unknown-slot", where, str(error)) from None
     except ethereum.MissingNodeError as error:
         raise Rejected("proof.missing-node", where, str(error)) from None
     except ethereum.BadNodeError as error:

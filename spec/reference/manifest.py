@@ -18,7 +18,7 @@ from spec.reference.group import Point
 from spec.reference.keys import signed, sound
 from spec.reference.transcript import lp, tagged_hash, u32, u64
 
-MAX_BYTES = 1 << 20
+MAX_BYTES = 1 << 24
 WHERE = "manifest.msgpack"
 CAPACITIES = frozenset(
     [1, 2, 3] + [n << k for k in range(19) for n in (4, 5, 6, 7) if n << k <= 1 << 20]
@@ -47,8 +47,9 @@ _MANIFEST = wire.record(
     {
         "account_id_type": wire.text(),
         "argument_version": wire.integer,
-        "assets": wire.array(wire.record(_ASSET), 1, 256),
-        "chains": wire.array(wire.record(_CHAIN), 0, 64),
+        "assets": wire.array(wire.record(_ASSET), 1, 4096),
+        "chains": wire.array(wire.record(_CHAIN), 0, 256),
+        "declaration": wire.binary(32),
         "exchange": wire.text(),
         "page_size": wire.integer,
         "previous": wire.binary(32),
@@ -230,6 +231,9 @@ def _check_head(fields: dict[str, Any], policy: Policy) -> None:
     for chain in fields["chains"]:
         name = re.fullmatch("[a-z0-9-]{1,32}", chain["name"])
         require(name is not None and chain["height"] < 1 << 63, "manifest.bad-chain")
+        block = chain["height"], chain["hash"]
+        money = chain["name"] != "fiat" or block == (fields["time"], bytes(32))
+        require(money, "manifest.bad-chain")
     require(ascending(chain["name"] for chain in fields["chains"]), "manifest.bad-chain")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from spec.reference import bip322, ecdsa, keys
 from spec.reference.address import (
@@ -16,16 +17,16 @@ from spec.reference.address import (
     p2sh,
     witness_script_of,
 )
+from spec.reference.chains import CHAINS
 from spec.reference.errors import UnsupportedError
 from spec.reference.group import Point, encode
 from spec.reference.manifest import Manifest
 from spec.reference.script import compact_size, template_of
 
 FORMATS = {
-    "bip322": "bitcoin",
-    "bip137": "bitcoin",
-    "eip191": "ethereum",
-    "eip1271": "ethereum",
+    "bitcoin": ("bip322", "bip137"),
+    "evm": ("eip191", "eip1271"),
+    "fiat": (),
 }
 
 
@@ -44,14 +45,52 @@ def message(manifest: Manifest, chain: str) -> bytes:
 
 def owner(chain: str, address: str) -> bytes:
     """The script or account of an address; ValueError where the text is not canonical."""
-    return bitcoin_script(address) if chain == "bitcoin" else ethereum_account(address)
+    if chain not in CHAINS:
+        return address.encode()  # no rules are known
+    match CHAINS[chain].family:
+        case "bitcoin":
+            return bitcoin_script(address)
+        case "evm":
+            return ethereum_account(address)
+        case _:
+            raise ValueError("no addresses there")
 
 
-def verify(signature_format: str, chain: str, address: str, signed: bytes, text: str) -> None:
+def check_contract(chain: str, contract: str) -> None:
+    """ValueError where a chain that is known cannot have the contract, in this text."""
+    if chain not in CHAINS:
+        return
+    family = CHAINS[chain].family
+    if family == "fiat":
+        if not re.fullmatch("[A-Z]{3}", contract):
+            raise ValueError("no currency's code")
+    elif contract and family == "bitcoin":
+        raise ValueError("bitcoin has no contracts")
+    elif contract:
+        owner(chain, contract)
+
+
+def _signed_message(manifest: Manifest, chain: str, signature_format: str) -> tuple[str, bytes]:
+    """The format, and what is signed: of `eip191@NAME` the message of that other EVM chain."""
+    name, at, other = signature_format.partition("@")
+    if not at:
+        return name, message(manifest, chain)
+    evm = all(item in CHAINS and CHAINS[item].family == "evm" for item in (chain, other))
+    if name != "eip191" or not evm or other == chain:
+        raise UnsupportedError("signature", "not EIP-191 over another EVM chain's message")
+    if other not in manifest.chains:
+        raise ValueError("no block of the chain that is signed for")
+    return name, message(manifest, other)
+
+
+def verify(manifest: Manifest, item: dict[str, Any]) -> None:
     """Check an ownership signature. Raises UnsupportedError, and ValueError for a bad signature."""
-    if chain == "bitcoin":
+    chain, address, text = item["chain"], item["address"], item["text"]
+    family = CHAINS[chain].family
+    if family == "bitcoin":
         template_of(bitcoin_script(address))  # refuses an address of no template before all else
-    if FORMATS.get(signature_format) != chain:
+    signature_format, signed = _signed_message(manifest, chain, item["format"])
+    if signature_format not in FORMATS[family]:
         raise UnsupportedError("signature", "the format is unknown, or not for the chain")
     if signature_format == "bip322":
         bip322.verify(bitcoin_script(address), signed, text)

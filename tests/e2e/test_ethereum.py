@@ -39,12 +39,12 @@ from verifier import EthereumNode, Level, Nodes, Policy, TokenSlot
 from verifier.commands import cli
 from verifier.format.keys import public_key_text
 from verifier.nodes.ethereum_node import EthereumRpc
-from verifier.ownership.addresses import ethereum_text
+from verifier.ownership.families.evm import account_text
 from verifier.stateproof.header import parse_header
 
 KEYS = {"first": bytes([7]) * 32, "second": bytes([8]) * 32}
 HOLDERS = {name: sign_eip191(key, "").address for name, key in KEYS.items()}
-NOBODY = ethereum_text(bytes(range(20)))
+NOBODY = account_text(bytes(range(20)))
 USDC = "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48"
 SUPPLY = 10**6 * ETHER
 SNAPSHOT_TIME = 1_795_219_200
@@ -69,7 +69,7 @@ class Chain:
 @pytest.fixture(scope="module")
 def chain() -> Iterator[Chain]:
     with anvil("--timestamp", str(SNAPSHOT_TIME)) as node:
-        token = ethereum_text(bytes.fromhex(deploy_token(node, SUPPLY)[2:]))
+        token = account_text(bytes.fromhex(deploy_token(node, SUPPLY)[2:]))
         owner = bytes.fromhex(HOLDERS["first"][2:])
         wallet = node.send(None, wallet_code(owner))
         sulky = node.send(None, wallet_code(owner, refuse=bytes.fromhex("60006000fd")))
@@ -88,8 +88,8 @@ def chain() -> Iterator[Chain]:
         # What happens later is not what was proved.
         node.call("anvil_setBalance", HOLDERS["first"], "0x0")
         node.call("anvil_mine", "0x1")
-        wallet, sulky = (ethereum_text(bytes.fromhex(text[2:])) for text in (wallet, sulky))
-        named = {name: ethereum_text(bytes.fromhex(at[2:])) for name, at in strange.items()}
+        wallet, sulky = (account_text(bytes.fromhex(text[2:])) for text in (wallet, sulky))
+        named = {name: account_text(bytes.fromhex(at[2:])) for name, at in strange.items()}
         yield Chain(node, token, wallet, sulky, height, named)
 
 

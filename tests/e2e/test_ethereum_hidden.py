@@ -29,14 +29,13 @@ from tests.support.ethereum_node import ETHER, Answer, anvil, deploy_token, prox
 from tests.support.exchange_files import edit, public_key
 from verifier import EthereumNode, Level, Nodes, TokenSlot
 from verifier.format.keys import public_key_text
-from verifier.ownership.addresses import ethereum_text
-from verifier.ownership.recovery import account_of
+from verifier.ownership.families.evm import account_of, account_text
 
 LISTED, OWNED = 6, 3
 _RANDOM = Random(11)
 PRIVATE = [_RANDOM.randbytes(32) for _ in range(LISTED)]
 PUBLIC = [PrivateKey(secret).public_key for secret in PRIVATE]
-ACCOUNTS = [ethereum_text(account_of(key)) for key in PUBLIC]
+ACCOUNTS = [account_text(account_of(key)) for key in PUBLIC]
 # The last key holds nothing; the exchange knows the first three.
 ETHERS = [(at + 1) * ETHER if at < LISTED - 1 else 0 for at in range(LISTED)]
 TOKENS = [10 * held for held in ETHERS]
@@ -48,7 +47,7 @@ OWED = 3 + sum(range(1, OWNED + 1))
 def chain() -> Iterator[Chain]:
     """What is disclosed holds ether, and what is hidden ether and tokens."""
     with anvil("--timestamp", str(SNAPSHOT_TIME)) as node:
-        token = ethereum_text(bytes.fromhex(deploy_token(node, SUPPLY)[2:]))
+        token = account_text(bytes.fromhex(deploy_token(node, SUPPLY)[2:]))
         for name, amount in DISCLOSED.items():
             node.call("anvil_setBalance", HOLDERS[name], hex(amount))
         for account, ether, tokens in zip(ACCOUNTS, ETHERS, TOKENS, strict=True):

@@ -23,14 +23,14 @@ from verifier.errors import CannotCheck
 from verifier.nodes.bitcoin_rpc import BitcoinRpc, Moved
 from verifier.nodes.ethereum_node import EthereumRpc
 from verifier.nodes.json_rpc import JsonRpc
-from verifier.ownership.addresses import ethereum_text
+from verifier.ownership.families.evm import account_text
 from verifier.stateproof.header import FIELDS, is_number, parse_header
 from verifier.stateproof.state import UnknownSlot
 from verifier.stateproof.tokens import TokenSlot, storage_key
 
 NAME, HASH = "main", bytes([7]) * 32
 HOLDER, TOKEN = b"\x42" * 20, b"\x77" * 20
-CONTRACT = ethereum_text(TOKEN)
+CONTRACT = account_text(TOKEN)
 SLOTS = {CONTRACT: TokenSlot(CONTRACT, 2)}
 HELD, TOKENS = 9, 1_000_000
 WORLD = World(

@@ -133,7 +133,7 @@ def count_of(count: int, lead: int) -> bytes:
 
 def evidence_of(name: str, item: bytes) -> Make:
     """An evidence file with one long list."""
-    empty = wire.write_record(wire.Evidence("BTC", (), (), (), (), (), 1))
+    empty = wire.write_record(wire.Evidence((), "BTC", (), (), (), (), (), (), 1))
     key = bytes([0xA0 + len(name)]) + name.encode()
     return lambda size: empty.replace(key + b"\x90", key + array(item)(size - len(empty)))
 

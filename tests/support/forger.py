@@ -306,6 +306,7 @@ class Forger:
     def evidence(self, asset: Asset) -> Fields:
         """The evidence file as a map, lies applied."""
         fields: Fields = {
+            "attestations": [],
             "code": asset.code,
             "coins": [],
             "hidden": [self.hidden_fields(asset, keys) for keys in asset.hidden],
@@ -318,6 +319,7 @@ class Forger:
                 {"address": a, "chain": chain, "format": f, "text": text}
                 for chain, a, f, text in asset.signatures
             ],
+            "validators": [],
             "version": 1,
         }
         self.lies.evidence(asset.code, fields)
@@ -351,6 +353,7 @@ class Forger:
             "assets": listed,
             "chains": [{"hash": h, "height": at, "name": name} for name, at, h in self.chains],
             "exchange": self.exchange,
+            "declaration": bytes(32),
             "page_size": self.page_size,
             "previous": self.previous,
             "protocol_version": 1,

@@ -11,8 +11,8 @@ from hashlib import sha256
 from coincurve import PrivateKey, PublicKey
 
 from prover.imports.signatures import key_scripts, okx_digest, script_outputs
-from verifier.ownership.addresses import ethereum_text
-from verifier.ownership.recovery import account_of, bip137_digest
+from verifier.ownership.families.evm import account_of, account_text
+from verifier.ownership.recovery import bip137_digest
 
 # isort: split
 from embit import base58
@@ -36,7 +36,7 @@ def private_key(number: int) -> PrivateKey:
 
 def account(number: int) -> str:
     """The account of a key, in lower case as OKX writes it."""
-    return ethereum_text(account_of(private_key(number).public_key)).lower()
+    return account_text(account_of(private_key(number).public_key)).lower()
 
 
 def okx_signature(number: int, message: str = STATIC) -> str:

@@ -30,8 +30,8 @@ from spec.reference.transcript import (
 )
 
 NOTHING: dict[str, Any] = {
-    "code": "ETH", "coins": [], "hidden": [], "proofs": [], "rows": [], "signatures": [],
-    "version": 1,
+    "attestations": [], "code": "ETH", "coins": [], "hidden": [], "proofs": [], "rows": [],
+    "signatures": [], "validators": [], "version": 1,
 }  # fmt: skip
 """Evidence that holds nothing."""
 
@@ -263,6 +263,7 @@ class Snapshot:
             "assets": [asset],
             "chains": [{"hash": self.block, "height": 7, "name": "ethereum"}],
             "exchange": "Exchange Ä",
+            "declaration": bytes(32),
             "page_size": 16,
             "previous": self.previous,
             "protocol_version": 1,

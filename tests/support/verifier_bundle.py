@@ -30,8 +30,8 @@ from verifier.format.statement import (
     solvency_state,
 )
 from verifier.ownership import ownership_message
-from verifier.ownership.addresses import ethereum_text
-from verifier.ownership.recovery import account_of, bip137_digest, eip191_digest
+from verifier.ownership.families.evm import account_of, account_text, eip191_digest
+from verifier.ownership.recovery import bip137_digest
 
 SECRET, SALT = bytes(32), bytes(32)
 UNITS = {"BTC": wire.Unit("bitcoin", "", 8), "ETH": wire.Unit("ethereum", "", 18)}
@@ -73,6 +73,7 @@ class Bundle:
                 argument_version=1,
                 assets=(),
                 chains=tuple(wire.Chain(BLOCKS[name], 7, name) for name in sorted(BLOCKS)),
+                declaration=bytes(32),
                 exchange="An Exchange",
                 page_size=self.page_size,
                 previous=bytes(32),
@@ -142,7 +143,7 @@ class Bundle:
             raw = key.sign_recoverable(bip137_digest(message), hasher=None)
             kind, text = "bip137", b64encode(bytes([31 + raw[64]]) + raw[:64]).decode()
         else:
-            address = ethereum_text(account_of(key.public_key))
+            address = account_text(account_of(key.public_key))
             raw = key.sign_recoverable(eip191_digest(message), hasher=None)
             kind, text = "eip191", "0x" + (raw[:64] + bytes([27 + raw[64]])).hex()
         return (
@@ -160,7 +161,7 @@ class Bundle:
         pairs = [self.owned(code, 101, (held - held // 3) * scale)]
         pairs.append(self.owned(code, 102, held // 3 * scale))
         rows, signatures = zip(*sorted(pairs, key=lambda pair: pair[0].address), strict=True)
-        return wire.Evidence(code, (), (), (), rows, signatures, 1)
+        return wire.Evidence((), code, (), (), (), rows, signatures, (), 1)
 
     def _asset(self, code: str) -> wire.Asset:
         evidence = wire.write_record(self.evidence[code])

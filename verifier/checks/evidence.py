@@ -18,6 +18,7 @@ from verifier.checks.manifest import CheckedManifest
 from verifier.checks.policy import Policy
 from verifier.checks.reserves import BIP127, Reserves
 from verifier.errors import Code, Rejected
+from verifier.format.chains import CHAINS, HeaderForm
 from verifier.format.keys import public_key_text
 from verifier.format.levels import Level
 from verifier.format.params import ASSETS_LIMIT, EVIDENCE_VERSION, MAX_EVIDENCE_BYTES
@@ -25,6 +26,7 @@ from verifier.format.statement import evidence_digest
 from verifier.format.wire import (
     Asset,
     Evidence,
+    HiddenSet,
     OwnershipSignature,
     Row,
     StateProof,
@@ -34,16 +36,19 @@ from verifier.format.wire import (
 from verifier.ownership import (
     Address,
     OwnershipError,
+    Template,
+    bad_signature,
+    check_contract,
     check_ownership,
     ownership_message,
     parse_address,
+    rules_of,
+    signed_chain,
 )
 from verifier.ownership.contract import CONTRACT_FORMAT, contract_signature
 from verifier.stateproof.bitcoin_header import check_block_header
 from verifier.stateproof.state import WorldState, check_amount, check_header
 from verifier.stateproof.tokens import TokenSlot
-
-SUPPORTED_CHAINS = frozenset({"bitcoin", "ethereum"})
 
 
 @dataclass
@@ -57,6 +62,7 @@ class Seen:
     coins: set[tuple[bytes, int]] = field(default_factory=set)
 
 
+# By (chain, address): parsed, or the refusal that its signature meets.
 _Addresses = dict[tuple[str, str], Address | OwnershipError]
 
 
@@ -105,7 +111,7 @@ def check_evidence(
         rows=tuple(_holdings(asset, evidence, owners, signed, proven)),
         coins=evidence.coins,
         hidden=tuple(
-            replace(holding, level=Level.HEADER) if holding.chain in proven else holding
+            replace(holding, level=Level.HEADER) if _unit(holding.listed) in proven else holding
             for holding in hidden
         ),
         signatures=len(evidence.signatures),
@@ -126,7 +132,7 @@ def _holdings(
     evidence: Evidence,
     owners: Mapping[tuple[str, str], Address],
     signed: Mapping[tuple[str, str], OwnershipSignature],
-    proven: Collection[str],
+    proven: Collection[tuple[str, str]],
 ) -> Iterator[Holding]:
     """Yield what each row counts for, and how well that is known."""
     units = {(unit.chain, unit.contract): unit for unit in asset.units}
@@ -137,8 +143,9 @@ def _holdings(
             owners[row.chain, row.address],
             signature,
             ledger_units(row, units[row.chain, row.contract], asset.decimals),
-            Level.HEADER if row.chain in proven else Level.CLAIMED,
+            Level.HEADER if (row.chain, row.contract) in proven else Level.CLAIMED,
             is_owned=signature.format != CONTRACT_FORMAT,
+            has_authority=row.chain not in CHAINS or not rules_of(CHAINS[row.chain]).ROTATES,
         )
 
 
@@ -175,22 +182,25 @@ def _check_order(asset: Asset, evidence: Evidence) -> None:
 def _check_rows(asset: Asset, evidence: Evidence, seen: Seen) -> _Addresses:
     """Number 11; return every (chain, address), parsed, or the refusal that its signature meets."""
     units = {(unit.chain, unit.contract) for unit in asset.units}
+    for chain, contract in sorted(units):
+        if chain in CHAINS:
+            try:
+                check_contract(chain, contract)
+            except OwnershipError as error:
+                raise _fault(Code.EVIDENCE_BAD_CONTRACT, asset, error.message) from None
     addresses: _Addresses = {}
     for at, row in enumerate(evidence.rows):
         if (row.chain, row.contract) not in units:
             raise _fault(Code.EVIDENCE_UNKNOWN_UNIT, asset, "no unit of the asset", row=at)
-        if row.chain not in SUPPORTED_CHAINS:
-            raise _fault(
-                Code.EVIDENCE_UNSUPPORTED_CHAIN, asset, "neither bitcoin nor ethereum", row=at
-            )
+        address: Address | OwnershipError
         try:
-            address: Address | OwnershipError = parse_address(row.chain, row.address)
+            address = _parse(row)
         except OwnershipError as error:
             if error.code == "evidence.bad-address":
                 raise _fault(Code.EVIDENCE_BAD_ADDRESS, asset, error.message, row=at) from None
             # The text is good and its template is not: that is a fault of the signature.
             address = error
-        owner = address.script if isinstance(address, Address) else row.address.encode()
+        owner = address.owner if isinstance(address, Address) else row.address.encode()
         if (row.chain, row.contract, owner) in seen.owners:
             message = "this address is counted already, here or in an earlier asset"
             raise _fault(Code.EVIDENCE_DUPLICATE_ADDRESS, asset, message, row=at)
@@ -199,12 +209,23 @@ def _check_rows(asset: Asset, evidence: Evidence, seen: Seen) -> _Addresses:
     return addresses
 
 
+def _parse(row: Row) -> Address:
+    """Parse a row's address; of a chain that is not known every text is an owner's."""
+    if row.chain not in CHAINS:
+        return Address(row.chain, row.address, Template.UNKNOWN, row.address.encode())
+    return parse_address(row.chain, row.address)
+
+
 def _check_signatures(
     checked: CheckedManifest, asset: Asset, evidence: Evidence, addresses: _Addresses
 ) -> dict[tuple[str, str], Address]:
-    """Number 13; return the addresses, every one of which is now known to be of a template."""
+    """Number 13; return the addresses, every one of which is now known to be of a template.
+
+    A chain that is not known has no rules: its signatures say nothing, for or against.
+    """
     manifest = checked.manifest
     key = public_key_text(manifest.public_key)
+    blocks = {chain.name: chain.hash for chain in manifest.chains}
     reserves = Reserves(evidence.signatures, evidence.coins, addresses)
     owners: dict[tuple[str, str], Address] = {}
     for at, entry in enumerate(evidence.signatures):
@@ -212,20 +233,24 @@ def _check_signatures(
         try:
             if isinstance(address, OwnershipError):
                 raise address
-            block_hash = checked.block_hash(entry.chain)
+            owners[entry.chain, entry.address] = address
+            if address.template is Template.UNKNOWN:
+                continue
+            chain, format = signed_chain(entry.chain, entry.format)
+            if chain not in blocks:
+                raise bad_signature("the manifest names no block of the chain that is signed for")
             message = ownership_message(
-                key, manifest.exchange, manifest.snapshot_id, entry.chain, block_hash
+                key, manifest.exchange, manifest.snapshot_id, chain, blocks[chain]
             )
             if entry.format == BIP127 and entry.chain == "bitcoin":
                 reserves.check(entry, message)
             elif entry.format == CONTRACT_FORMAT:
                 contract_signature(address, entry.text)
             else:
-                check_ownership(address, message, entry.format, entry.text)
+                check_ownership(address, message, format, entry.text)
         except OwnershipError as error:
             where = f"{asset.code}, signature {at}"
             raise Rejected(Code(error.code), where, error.message) from None
-        owners[entry.chain, entry.address] = address
     return owners
 
 
@@ -235,25 +260,27 @@ def _check_proofs(
     evidence: Evidence,
     owners: Mapping[tuple[str, str], Address],
     slots: Mapping[str, TokenSlot],
-) -> tuple[dict[str, int], set[str]]:
-    """Number 16; return the time of each block that is shown, and the chains that are proven."""
+) -> tuple[dict[str, int], set[tuple[str, str]]]:
+    """Number 16; return the time of each block that is shown, and the units that are proven."""
     times: dict[str, int] = {}
-    proven: set[str] = set()
+    proven: set[tuple[str, str]] = set()
     blocks = {chain.name: chain for chain in checked.manifest.chains}
     for at, proof in enumerate(evidence.proofs):
         block = blocks.get(proof.chain)
-        if proof.chain == "bitcoin":
-            times[proof.chain] = check_block_header(asset.code, proof, block).time
-        elif proof.chain == "ethereum":
-            header = check_header(asset.code, proof, block)
-            state = WorldState(header.state_root, proof.nodes, slots)
-            _check_state(asset, evidence, owners, proof, state)
-            times[proof.chain] = header.time
-            proven.add(proof.chain)
-        else:
-            where = f"{asset.code}, proof {at}"  # the text is whatever the exchange wrote
-            message = "neither bitcoin nor ethereum"
+        if proof.chain not in CHAINS:
+            continue
+        form = CHAINS[proof.chain].header
+        if form is HeaderForm.NONE:
+            where = f"{asset.code}, proof {at}"
+            message = f"no header of {proof.chain} proves anything"
             raise Rejected(Code.EVIDENCE_UNSUPPORTED_CHAIN, where, message)
+        if form is HeaderForm.BITCOIN:
+            times[proof.chain] = check_block_header(asset.code, proof, block).time
+            continue
+        header = check_header(asset.code, proof, block)
+        state = WorldState(header.state_root, proof.nodes, slots)
+        times[proof.chain] = header.time
+        proven |= _check_state(asset, evidence, owners, proof, state)
     return times, proven
 
 
@@ -263,18 +290,29 @@ def _check_state(
     owners: Mapping[tuple[str, str], Address],
     proof: StateProof,
     state: WorldState,
-) -> None:
-    """Number 16 for one proof of state: rows, then hidden keys, then that no node is left over."""
+) -> set[tuple[str, str]]:
+    """Number 16 for one proof of state: rows, then hidden keys, then that no node is left over.
+
+    Returns the units of the chain that are proved: those whose balances the reader knows to find.
+    """
+    units = {(unit.chain, unit.contract) for unit in asset.units if unit.chain == proof.chain}
+    readable = {unit for unit in units if state.can_read(unit[1])}
     for at, row in enumerate(evidence.rows):
-        if row.chain == proof.chain:
-            account = owners[row.chain, row.address].script
+        if (row.chain, row.contract) in readable:
+            account = owners[row.chain, row.address].owner
             check_amount(state, row, account, f"{asset.code}, row {at}")
     for at, listed in enumerate(evidence.hidden):
-        if listed.chain == proof.chain:
+        if _unit(listed) in readable:
             check_proven(state, listed, set_name(asset, at))
-    if state.trie.unused:
+    # Nodes under a slot that the reader does not know are for those who do.
+    if readable == units and state.trie.unused:
         where = f"{asset.code}, proof of {proof.chain}"
         raise Rejected(Code.PROOF_UNUSED_NODE, where, "a node that nothing needs")
+    return readable
+
+
+def _unit(listed: HiddenSet) -> tuple[str, str]:
+    return listed.chain, listed.contract
 
 
 def _fault(code: Code, asset: Asset, message: str, *, row: int | None = None) -> Rejected:

@@ -18,8 +18,9 @@ from verifier.ownership import Address
 class Holding:
     """A disclosed row, its parsed address and signature; ``units`` in the ledger's.
 
-    level: how the amount is known; is_owned: whether the signature is verified; undecided: why a
-    node that was asked could not tell.
+    level: how the amount is known; is_owned: whether the signature is verified; has_authority:
+    whether its key is known to have power over the account, where a chain can give that to other
+    keys; undecided: why a node that was asked could not tell.
     """
 
     row: Row
@@ -28,12 +29,15 @@ class Holding:
     units: int
     level: Level
     is_owned: bool = True
+    has_authority: bool = True
     undecided: str = ""
 
     @property
     def known(self) -> Level:
         """How it is known that the owner of the address has the amount."""
-        return self.level if self.is_owned else Level.UNVERIFIED
+        if not self.is_owned:
+            return Level.UNVERIFIED
+        return self.level if self.has_authority else weakest((self.level, Level.CLAIMED))
 
     @property
     def chain(self) -> str:

@@ -14,6 +14,7 @@ from verifier.checks import records
 from verifier.checks.policy import Policy
 from verifier.errors import CannotCheck, Code, Rejected
 from verifier.format.account import AccountError, canonical_name
+from verifier.format.chains import FIAT
 from verifier.format.keys import is_signed
 from verifier.format.params import (
     ACCOUNT_ID_TYPES,
@@ -79,7 +80,7 @@ def check_manifest(data: bytes, signature: bytes, key: bytes, policy: Policy) ->
     """
     # 2 - 5
     if not 1 <= len(data) <= MAX_MANIFEST_BYTES:
-        raise _fault(Code.MANIFEST_TOO_LARGE, "empty, or larger than 1 MiB")
+        raise _fault(Code.MANIFEST_TOO_LARGE, "empty, or larger than 16 MiB")
     if not is_signed(key, "manifest-signature", data, signature):
         raise _fault(Code.MANIFEST_BAD_SIGNATURE, "not signed by the key that you gave")
     manifest = records.read(Manifest, data, "manifest", "manifest")
@@ -161,6 +162,8 @@ def _check_chains(manifest: Manifest) -> None:
     for chain in manifest.chains:
         if not CHAIN_NAME.fullmatch(chain.name) or chain.height > MAX_HEIGHT:
             raise _fault(Code.MANIFEST_BAD_CHAIN, "a chain's name or height is out of range")
+        if chain.name == FIAT and (chain.height, chain.hash) != (manifest.time, bytes(ID_BYTES)):
+            raise _fault(Code.MANIFEST_BAD_CHAIN, "fiat's height is not the time, or it has a hash")
     if not is_ascending(chain.name for chain in manifest.chains):
         raise _fault(Code.MANIFEST_BAD_CHAIN, "the chains are not in ascending order")
 

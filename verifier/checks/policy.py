@@ -8,7 +8,7 @@ from verifier.errors import Misuse
 from verifier.format.levels import Level
 from verifier.format.params import ASSET_CODE, CHAIN_NAME, MAX_RATIO_TERM, MAX_UNIT_DECIMALS
 from verifier.format.units import KnownUnit, UnitTable
-from verifier.ownership import OwnershipError, parse_address
+from verifier.ownership import OwnershipError, check_contract, parse_address
 from verifier.stateproof.tokens import MAX_SLOT, TokenSlot, token_slots
 
 
@@ -61,10 +61,11 @@ class Policy:
 
 
 def _is_contract(chain: str, contract: str) -> bool:
-    """Tell whether a chain can have such a contract, in its one text: two texts were two units."""
-    if chain == "ethereum" and contract:
-        return is_account(contract)
-    return chain != "bitcoin" or not contract
+    try:
+        check_contract(chain, contract)
+    except OwnershipError:
+        return False
+    return True
 
 
 def is_account(text: str) -> bool:

@@ -29,7 +29,7 @@ from verifier.format.units import KnownUnit
 from verifier.nodes.bitcoin_node import BitcoinNode
 from verifier.nodes.bitcoin_snapshot import SnapshotNode
 from verifier.nodes.ethereum_node import EthereumNode
-from verifier.nodes.nodes import Nodes
+from verifier.nodes.nodes import Node, Nodes
 from verifier.nodes.utxo_snapshot import UtxoSnapshot
 from verifier.report import Check
 from verifier.stateproof.tokens import TokenSlot
@@ -356,10 +356,12 @@ def _policy(arguments: argparse.Namespace) -> Policy:
 def _nodes(arguments: argparse.Namespace) -> Nodes:
     url = arguments.ethereum_rpc
     slots = _policy(arguments).token_slots()
-    return Nodes(
-        bitcoin=_bitcoin(arguments),
-        ethereum=EthereumNode(url, slots=slots) if url is not None else None,
-    )
+    nodes: dict[str, Node] = {}
+    if (bitcoin := _bitcoin(arguments)) is not None:
+        nodes["bitcoin"] = bitcoin
+    if url is not None:
+        nodes["ethereum"] = EthereumNode(url, slots=slots)
+    return nodes
 
 
 def _bitcoin(arguments: argparse.Namespace) -> BitcoinNode | SnapshotNode | None:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+FIAT: Final = "fiat"
+
 
 class Family(StrEnum):
     """Chains that share the rules of addresses, contracts and signatures."""
@@ -72,10 +74,8 @@ _TABLE = (
         HeaderForm.BITCOIN,
         "slip44:0",
     ),
-    Network("fiat", "money in accounts", Family.FIAT, "", HeaderForm.NONE, "", "iso4217"),
-    Network(
-        "tron", "Tron", Family.TRON, "tron:0x2b6653dc", HeaderForm.NONE, "slip44:195", "trc20"
-    ),
+    Network(FIAT, "money in accounts", Family.FIAT, "", HeaderForm.NONE, "", "iso4217"),
+    Network("tron", "Tron", Family.TRON, "tron:0x2b6653dc", HeaderForm.NONE, "slip44:195", "trc20"),
     _evm("arbitrum", "Arbitrum One", 42161),
     _evm("avalanche", "Avalanche C-Chain", 43114, 9005, HeaderForm.AVALANCHE),
     _evm("base", "Base", 8453),

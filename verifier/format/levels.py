@@ -10,13 +10,16 @@ class Level(StrEnum):
     """How an amount is known; the members stand weakest first.
 
     UNVERIFIED: a contract wallet is said to have signed, and nobody asked it. CLAIMED: the
-    exchange's word. HEADER: proved under the block that the manifest names. CHAIN: confirmed by the
-    verifier's own node.
+    exchange's word. HEADER: proved under the block that the manifest names. ATTESTED: signed for by
+    a third party whom the reader named. LISTED: the reader's own table has as much. CHAIN:
+    confirmed by the reader's own node.
     """
 
     UNVERIFIED = "unverified"
     CLAIMED = "claimed"
     HEADER = "header"
+    ATTESTED = "attested"
+    LISTED = "listed"
     CHAIN = "chain"
 
     @property

@@ -64,6 +64,11 @@ def evidence_digest(data: bytes) -> bytes:
     return native.tagged_hash(tag("evidence"), data)
 
 
+def declaration_digest(data: bytes) -> bytes:
+    """Return the digest of the bytes of a declaration."""
+    return native.tagged_hash(tag("declaration"), data)
+
+
 def units_digest(units: Iterable[Unit]) -> bytes:
     """Return the digest of an asset's unit list, in the order given."""
     encoded = [

@@ -45,6 +45,7 @@ Bin32 = Annotated[bytes, Size(ID_BYTES, ID_BYTES)]
 Point = Annotated[bytes, Size(POINT_BYTES, POINT_BYTES)]
 SignatureBytes = Annotated[bytes, Size(SIGNATURE_BYTES, SIGNATURE_BYTES)]
 TrieNode = Annotated[bytes, Size(1, 4096)]
+BlockHeader = Annotated[bytes, Size(1, 8192)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +105,9 @@ class Manifest:
 
     account_id_type: str
     argument_version: int
-    assets: Annotated[tuple[Asset, ...], Size(1, 256)]
-    chains: Annotated[tuple[Chain, ...], Size(0, 64)]
+    assets: Annotated[tuple[Asset, ...], Size(1, 4096)]
+    chains: Annotated[tuple[Chain, ...], Size(0, 256)]
+    declaration: Bin32
     exchange: str
     page_size: int
     previous: Bin32
@@ -151,7 +153,7 @@ class StateProof:
     """A block's header, in RLP, and nodes of the tries under it."""
 
     chain: str
-    header: TrieNode
+    header: BlockHeader
     nodes: Annotated[tuple[TrieNode, ...], Size(0, 2**20)]
 
 
@@ -172,16 +174,69 @@ class HiddenSet:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """``evidence/CODE.msgpack``."""
+class HoldingBody:
+    """What a third party signs of one holding; ``amount`` and ``encumbered`` in base units.
 
+    ``document`` is the SHA-256 of the report or statement; ``time`` and ``not_after`` in Unix
+    seconds. Both amounts are 32-byte big-endian numbers.
+    """
+
+    amount: Bin32
+    attester: Annotated[str, Size(1, 128)]
+    chain: str
+    contract: str
+    document: Bin32
+    encumbered: Bin32
+    exchange_key: Bin32
+    holder: Annotated[str, Size(1, 128)]
+    kind: str
+    not_after: int
+    reference: Annotated[str, Size(1, 128)]
+    snapshot_id: str
+    time: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class HoldingAttestation:
+    """A `HoldingBody`, in canonical msgpack, and the signature of the attester's key over it."""
+
+    body: Annotated[bytes, Size(1, 4096)]
+    key: Bin32
+    signature: SignatureBytes
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """``evidence/CODE.msgpack``; ``validators`` are a form to come, and so there are none."""
+
+    attestations: Annotated[tuple[HoldingAttestation, ...], Size(0, 4096)]
     code: str
     coins: Annotated[tuple[Coin, ...], Size(0, 2**20)]
     hidden: Annotated[tuple[HiddenSet, ...], Size(0, 16)]
     proofs: Annotated[tuple[StateProof, ...], Size(0, 64)]
     rows: Annotated[tuple[Row, ...], Size(0, 2**20)]
     signatures: tuple[OwnershipSignature, ...]
+    validators: Annotated[tuple[bytes, ...], Size(0, 0)]
     version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pledge:
+    """An address of the evidence that secures a loan."""
+
+    address: Annotated[str, Size(1, 128)]
+    chain: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loan:
+    """What is owed to a lender; ``amount`` in whole coins, as a decimal, or empty: not said."""
+
+    amount: Annotated[str, Size(0, 64)]
+    code: str
+    lender: Annotated[str, Size(1, 128)]
+    pledged: Annotated[tuple[Pledge, ...], Size(0, 4096)]
 
 
 @dataclass(frozen=True, slots=True)

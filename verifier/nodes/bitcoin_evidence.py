@@ -86,7 +86,7 @@ def places(checked: CheckedManifest, evidence: Sequence[CheckedEvidence]) -> lis
             row = holding.row
             if (row.chain, row.contract) == (CHAIN, ""):
                 amount = int.from_bytes(row.amount)
-                script = holding.address.script
+                script = holding.address.owner
                 where = f"{asset.code}, row {number}"
                 place = BitcoinRow(at, number, where, row.address, script, amount)
                 found.append((row.address not in backed, place))

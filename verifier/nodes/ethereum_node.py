@@ -32,7 +32,7 @@ from verifier.nodes.json_rpc import (
 )
 from verifier.ownership import ownership_message
 from verifier.ownership.contract import MAGIC_VALUE, contract_signature, validity_call
-from verifier.ownership.recovery import eip191_digest
+from verifier.ownership.families.evm import eip191_digest
 from verifier.stateproof.header import FIELDS, Header, is_number, parse_header
 from verifier.stateproof.rlp import BadRlp, encode_integer, encode_list, encode_string
 from verifier.stateproof.state import NATIVE, UNKNOWN_SLOT, WorldState
@@ -285,7 +285,7 @@ class _Questions:
         with self._unless_slow("wallet"):
             return self._node.takes_signature(
                 self._node.block_hash(self._fields),
-                holding.address.script,
+                holding.address.owner,
                 self._digest,
                 signature,
             )
@@ -331,7 +331,7 @@ def _confirm_amount(asked: _Questions, where: str, holding: Holding) -> Holding:
     """
     if holding.level is Level.CLAIMED:
         try:
-            balance = asked.balance(holding.address.script, holding.row.contract)
+            balance = asked.balance(holding.address.owner, holding.row.contract)
         except CannotTell as error:
             return replace(holding, undecided=error.message)
         if int.from_bytes(holding.row.amount) > balance:

@@ -8,8 +8,7 @@ it was, so that no claim ends an audit.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from verifier.checks.holdings import CheckedEvidence
@@ -33,14 +32,5 @@ class Node(Protocol):
         """
 
 
-@dataclass(frozen=True)
-class Nodes:
-    """The nodes at hand, by chain."""
-
-    bitcoin: Node | None = None
-    ethereum: Node | None = None
-
-    def given(self) -> list[tuple[str, Node]]:
-        """Return the chains that have a node, in their order, each with it."""
-        nodes = (("bitcoin", self.bitcoin), ("ethereum", self.ethereum))
-        return [(chain, node) for chain, node in nodes if node is not None]
+# The nodes at hand, by the name of their chain; they are asked in the names' order.
+Nodes = Mapping[str, Node]

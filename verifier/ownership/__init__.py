@@ -3,18 +3,18 @@
 Two steps, both raising when they refuse and returning when they accept: `parse_address` takes the
 canonical text of an address of a standard template, `check_ownership` a signature over the text of
 `ownership_message`. The template is checked here before a library is asked, since a script engine
-rightly calls an anyone-can-spend script valid, and that proves no owner.
-
-The libraries take as long to load as a customer's whole check, which needs none of them: they are
-imported in the functions that do.
+rightly calls an anyone-can-spend script valid, and that proves no owner. What differs from chain to
+chain is its family's (`verifier.ownership.families`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from verifier.ownership.addresses import Address, Template, parse_address
+from verifier.format.chains import CHAINS, Family
+from verifier.ownership.addresses import Address, Template
 from verifier.ownership.errors import OwnershipCode, OwnershipError, bad_signature
+from verifier.ownership.families import check_contract, parse_address, rules_of
 from verifier.ownership.message import ownership_message
 
 __all__ = [
@@ -24,20 +24,19 @@ __all__ = [
     "OwnershipError",
     "Template",
     "bad_signature",
+    "check_contract",
     "check_ownership",
     "ownership_message",
     "parse_address",
+    "rules_of",
+    "signed_chain",
 ]
 
 # The largest honest proof, 16 of 16 keys in P2WSH, is 2.3 kB of base64.
 MAX_SIGNATURE_CHARACTERS = 16 * 1024
 
-_BITCOIN = frozenset(Template) - {Template.EOA}
-_TEMPLATES = {
-    "bip322": _BITCOIN,
-    "bip137": frozenset({Template.P2PKH, Template.P2WPKH, Template.P2SH}),
-    "eip191": frozenset({Template.EOA}),
-}
+# EIP-191 over the message of another EVM chain, whose name follows.
+_ELSEWHERE = "eip191@"
 
 
 @dataclass(frozen=True)
@@ -47,27 +46,48 @@ class Ownership:
     template: str
 
 
+def signed_chain(chain: str, format: str) -> tuple[str, str]:
+    """Return the chain whose message a signature of ``format`` signs, and the format itself.
+
+    An account of Ethereum's kind is the same key's on every EVM chain, so one signature serves all:
+    ``eip191@NAME`` signs the message of that chain. A contract wallet of one address may be
+    another's elsewhere, so its signatures serve their own chain alone.
+
+    Raises:
+        OwnershipError: ``evidence.unsupported-signature``: the two are not chains of that kind, or
+            are one chain.
+    """
+    if not format.startswith(_ELSEWHERE):
+        return chain, format
+    other = format.removeprefix(_ELSEWHERE)
+    known = all(name in CHAINS and CHAINS[name].family is Family.EVM for name in (chain, other))
+    if not known or other == chain:
+        raise OwnershipError(
+            "evidence.unsupported-signature", "eip191@ names no other EVM chain, or stands on none"
+        )
+    return other, "eip191"
+
+
 def check_ownership(address: Address, message: str, format: str, signature: str) -> Ownership:
     """Check that the keys behind ``address`` signed ``message``; return what template they prove.
 
-    ``format`` is ``bip322`` (simple or full; see `verifier.ownership.bip322`), ``bip137`` or
-    ``eip191``; ``signature`` is untrusted text, at most 16 KiB.
+    ``format`` is one of the FORMATS of the chain's family; ``signature`` is untrusted text, at most
+    16 KiB.
 
     Raises:
         OwnershipError: ``evidence.unsupported-signature``, ``evidence.unsupported-template`` or
             ``evidence.bad-signature``.
         UnicodeEncodeError: ``message``, which is the caller's own, is not encodable as UTF-8.
     """
-    if format not in _TEMPLATES:
-        raise OwnershipError("evidence.unsupported-signature", "unknown signature format")
-    if address.template not in _TEMPLATES[format]:
+    rules = rules_of(CHAINS[address.chain])
+    if format not in rules.FORMATS:
+        raise OwnershipError(
+            "evidence.unsupported-signature", f"no signature format of {address.chain}"
+        )
+    if address.template not in rules.FORMATS[format]:
         raise OwnershipError(
             "evidence.unsupported-signature", f"{format} does not serve {address.template}"
         )
     if len(signature) > MAX_SIGNATURE_CHARACTERS:
         raise bad_signature("the signature is too long")
-    from verifier.ownership.bip322 import check_bip322
-    from verifier.ownership.recovery import check_bip137, check_eip191
-
-    checks = {"bip322": check_bip322, "bip137": check_bip137, "eip191": check_eip191}
-    return Ownership(checks[format](address, message, signature))
+    return Ownership(rules.check(address, message, format, signature))

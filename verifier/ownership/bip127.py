@@ -75,7 +75,7 @@ def check_bip127(coins: Sequence[SpentCoin], message: str, text: str) -> dict[st
     # 3
     templates = _check_templates(transaction, spent)
     # 4
-    outputs = [_COMMITMENT, *((coin.amount, coin.address.script) for coin in spent)]
+    outputs = [_COMMITMENT, *((coin.amount, coin.address.owner) for coin in spent)]
     if not btclib_run(outputs, raw, BTCLIB_REQUIRED).ok:
         raise bad_signature("a signature of the transaction does not verify")
     return templates

@@ -84,7 +84,7 @@ def _decode(address: Address, message: str, signature: str) -> tuple[bytes, list
     if len(to_sign.vin) != 1 or len(to_sign.vout) != 1:
         raise bad_signature("to_sign has not one input and one output")
     spent = to_sign.vin[0]
-    to_spend = build_to_spend(message.encode(), address.script)
+    to_spend = build_to_spend(message.encode(), address.owner)
     if (spent.txid, spent.vout) != (to_spend.txid(), 0):
         raise bad_signature("to_sign is for another message or address", is_of_another=True)
     if not is_op_return_output(to_sign.vout[0]):

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 
-from verifier.ownership.addresses import Address, Template
+from verifier.format.chains import CHAINS, Family
+from verifier.ownership.addresses import Address
 from verifier.ownership.errors import OwnershipError, bad_signature
 
 CONTRACT_FORMAT = "eip1271"
@@ -23,13 +24,13 @@ def contract_signature(address: Address, text: str) -> bytes:
     """Return the bytes of a contract's signature: ``0x`` and lower-case hex digits.
 
     Raises:
-        OwnershipError: ``evidence.unsupported-signature`` where the address is none of Ethereum,
+        OwnershipError: ``evidence.unsupported-signature`` where the chain is no EVM chain,
             or ``evidence.bad-signature``.
     """
-    if address.template is not Template.EOA:
+    if CHAINS[address.chain].family is not Family.EVM:
         raise OwnershipError(
             "evidence.unsupported-signature",
-            f"{CONTRACT_FORMAT} does not serve {address.template}",
+            f"{CONTRACT_FORMAT} is a format of EVM chains",
         )
     if not _TEXT.fullmatch(text):
         raise bad_signature("a contract's signature is 0x and pairs of lower-case hex digits")

@@ -1,4 +1,4 @@
-"""Signatures from which the public key is recovered: BIP-137 on bitcoin, EIP-191 on ethereum.
+"""Signatures from which the public key is recovered: secp256k1's, and BIP-137 over them.
 
 The recovered key must be the address's own, in the form that the header byte or the address names.
 Each signature has one accepted text, and of the two values s and n - s only the lower is accepted:
@@ -8,7 +8,6 @@ that is what wallets make, and it leaves nothing for a third party to re-spell.
 from __future__ import annotations
 
 import binascii
-import re
 from base64 import b64decode, b64encode
 from hashlib import sha256
 
@@ -16,7 +15,6 @@ from coincurve import PublicKey
 from embit import compact
 from embit.hashes import hash160
 
-from verifier.format.keccak import keccak256
 from verifier.ownership.addresses import Address, Template
 from verifier.ownership.errors import bad_signature
 
@@ -29,7 +27,6 @@ _BIP137_HEADERS = {
     Template.P2WPKH: range(39, 43),
 }
 _UNCOMPRESSED_HEADERS = range(27, 31)
-_EIP191_TEXT = re.compile(r"0x[0-9a-f]{130}")
 
 
 def check_bip137(address: Address, message: str, signature: str) -> str:
@@ -53,35 +50,16 @@ def check_bip137(address: Address, message: str, signature: str) -> str:
     header = raw[0]
     if header not in _BIP137_HEADERS[address.template]:
         raise bad_signature("the header byte is for another template")
-    key = _recover(raw[1:], (header - 27) % 4, bip137_digest(message))
+    key = recover_key(raw[1:], (header - 27) % 4, bip137_digest(message))
     key_hash = hash160(key.format(compressed=header not in _UNCOMPRESSED_HEADERS))
     name, script = {
         Template.P2PKH: ("p2pkh", b"\x76\xa9\x14" + key_hash + b"\x88\xac"),
         Template.P2SH: ("p2sh-p2wpkh", b"\xa9\x14" + hash160(b"\x00\x14" + key_hash) + b"\x87"),
         Template.P2WPKH: ("p2wpkh", b"\x00\x14" + key_hash),
     }[address.template]
-    if script != address.script:
+    if script != address.owner:
         raise bad_signature("the signature is by another key or message", is_of_another=True)
     return name
-
-
-def check_eip191(address: Address, message: str, signature: str) -> str:
-    """Check an EIP-191 ``personal_sign`` signature; return the template's name.
-
-    ``signature`` is ``0x`` and 130 lower-case hex digits: r, s, and v, which is 27 or 28.
-
-    Raises:
-        OwnershipError: ``evidence.bad-signature``.
-    """
-    if not _EIP191_TEXT.fullmatch(signature):
-        raise bad_signature("an EIP-191 signature is 0x and 130 lower-case hex digits")
-    raw = bytes.fromhex(signature[2:])
-    if raw[64] not in (27, 28):
-        raise bad_signature("v is neither 27 nor 28")
-    key = _recover(raw[:64], raw[64] - 27, eip191_digest(message))
-    if account_of(key) != address.script:
-        raise bad_signature("the signature is by another key or message", is_of_another=True)
-    return "eoa"
 
 
 def bip137_digest(message: str) -> bytes:
@@ -91,18 +69,12 @@ def bip137_digest(message: str) -> bytes:
     return sha256(sha256(framed).digest()).digest()
 
 
-def eip191_digest(message: str) -> bytes:
-    """Return the 32 bytes that an Ethereum signed message signs (EIP-191, version 0x45)."""
-    text = message.encode()
-    return keccak256(b"\x19Ethereum Signed Message:\n" + str(len(text)).encode() + text)
+def recover_key(r_s: bytes, recovery_id: int, digest: bytes) -> PublicKey:
+    """Return the key of secp256k1 that signed a 32-byte digest; r and s have 32 bytes each.
 
-
-def account_of(key: PublicKey) -> bytes:
-    """Return the 20-byte Ethereum account of a public key."""
-    return keccak256(key.format(compressed=False)[1:])[12:]
-
-
-def _recover(r_s: bytes, recovery_id: int, digest: bytes) -> PublicKey:
+    Raises:
+        OwnershipError: ``evidence.bad-signature``.
+    """
     # libsecp256k1 recovers from a high s as well.
     if int.from_bytes(r_s[32:]) > CURVE_ORDER // 2:
         raise bad_signature("s is not in the lower half")

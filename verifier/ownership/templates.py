@@ -49,7 +49,7 @@ def check_template(address: Address, script_sig: bytes, witness: list[bytes]) ->
             _match_key_path(witness)
             return "p2tr"
         case Template.P2WSH:
-            if not witness or sha256(witness[-1]).digest() != address.script[2:]:
+            if not witness or sha256(witness[-1]).digest() != address.owner[2:]:
                 raise bad_signature("the witness script is not the address's")
             return "p2wsh " + _match_multisig(witness)
         case Template.P2SH:
@@ -58,7 +58,7 @@ def check_template(address: Address, script_sig: bytes, witness: list[bytes]) ->
 
 
 def _match_p2sh(address: Address, pushes: list[bytes], witness: list[bytes]) -> str:
-    if not pushes or hash160(pushes[-1]) != address.script[2:22]:
+    if not pushes or hash160(pushes[-1]) != address.owner[2:22]:
         raise bad_signature("the redeem script is not the address's")
     redeem_script = pushes[-1]
     if len(redeem_script) == 22 and redeem_script[:2] == b"\x00\x14":

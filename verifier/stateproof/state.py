@@ -42,6 +42,10 @@ class WorldState:
         self._slots = slots
         self._contracts: dict[str, _Account] = {}
 
+    def can_read(self, contract: str) -> bool:
+        """Tell whether it is known where balances of a contract, or of the coin, are kept."""
+        return contract == NATIVE or contract in self._slots
+
     def balance(self, account: bytes, contract: str) -> int:
         """Return what a 20-byte account holds of the native coin or of a token, in base units.
 
@@ -96,8 +100,9 @@ def check_amount(state: WorldState, row: Row, account: bytes, where: str) -> Non
     """Check that an account holds at least what its row says.
 
     Raises:
-        Rejected: ``proof.unknown-slot``, ``proof.missing-node``, ``proof.bad-node``,
-            ``proof.bad-value`` or ``proof.amount-too-large``.
+        UnknownSlot: see `WorldState.can_read`.
+        Rejected: ``proof.missing-node``, ``proof.bad-node``, ``proof.bad-value`` or
+            ``proof.amount-too-large``.
     """
     balance = proven_balance(state, row.contract, account, where)
     if int.from_bytes(row.amount) > balance:
@@ -108,13 +113,11 @@ def proven_balance(state: WorldState, contract: str, account: bytes, where: str)
     """Return an account's balance in base units, or reject what should prove it.
 
     Raises:
-        Rejected: ``proof.unknown-slot``, ``proof.missing-node``, ``proof.bad-node`` or
-            ``proof.bad-value``.
+        UnknownSlot: see `WorldState.can_read`.
+        Rejected: ``proof.missing-node``, ``proof.bad-node`` or ``proof.bad-value``.
     """
     try:
         return state.balance(account, contract)
-    except UnknownSlot as error:
-        raise Rejected(Code.PROOF_UNKNOWN_SLOT, where, str(error)) from None
     except MissingNode as error:
         raise Rejected(Code.PROOF_MISSING_NODE, where, str(error)) from None
     except BadNode as error:

@@ -79,10 +79,12 @@ function checkHead(manifest, key) {
 }
 
 /** Number 13. */
-function checkChains({ chains }) {
+function checkChains({ chains, time }) {
   if (!chains.every(({ name, height }) => CHAIN_NAME.test(name) && height <= MAX_HEIGHT)) {
     throw fault("bad-chain");
   }
+  const isMoney = ({ hash, height }) => height === time && hash.every((byte) => byte === 0);
+  if (!chains.every((chain) => chain.name !== "fiat" || isMoney(chain))) throw fault("bad-chain");
   if (!isAscending(chains.map((chain) => chain.name), compareText)) throw fault("bad-chain");
 }
 

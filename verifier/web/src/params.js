@@ -7,7 +7,7 @@ export const PAGE_HEADER_BYTES = 15;
 export const POINT_BYTES = 33;
 export const LINK_BYTES = 65;
 
-export const MAX_MANIFEST_BYTES = 2 ** 20;
+export const MAX_MANIFEST_BYTES = 2 ** 24;
 export const MAX_PACKAGE_BYTES = 2 ** 20;
 export const MAX_AMOUNT = 2n ** 64n - 1n;
 

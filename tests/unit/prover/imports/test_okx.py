@@ -24,7 +24,7 @@ from tests.support import import_lists as lists
 from tests.support.import_lists import COLUMNS, STATIC, TOTALS, account, line, okx_signature
 from verifier.format.units import KNOWN_UNITS
 from verifier.ownership import check_ownership, parse_address
-from verifier.ownership.addresses import ethereum_text
+from verifier.ownership.families.evm import account_text
 
 runner = CliRunner()
 MESSAGE = "assay/v1/ownership\nas it were\nof this snapshot"
@@ -391,7 +391,7 @@ NETWORKS = ["SCROLL", "SONIC", "CELO", "RONIN", "MONAD", "HYPEREVM", "OP_BNB", "
 @pytest.mark.parametrize("network", NETWORKS)
 def test_accounts_need_no_table_of_networks(tmp_path: Path, network: str) -> None:
     text = COLUMNS + "\n" + ethereum(network=network)
-    mixed = parse_address("ethereum", ethereum_text(bytes.fromhex(account(4)[2:]))).text
+    mixed = parse_address("ethereum", account_text(bytes.fromhex(account(4)[2:]))).text
     for address in (account(4), mixed, "0x" + account(4)[2:].upper()):
         row = ethereum(network=network, address=address, coin="xyz", amount="7")
         (found,) = read(tmp_path, COLUMNS + "\n" + row)

@@ -23,7 +23,7 @@ from verifier.format import wire
 from verifier.format.levels import Level
 from verifier.nodes.bitcoin_snapshot import SnapshotNode
 from verifier.nodes.utxo_snapshot import UtxoSnapshot
-from verifier.ownership.recovery import account_of
+from verifier.ownership.families.evm import account_of
 
 ALL = SCRIPT_TYPES["bitcoin"]
 HEIGHT = 900_000

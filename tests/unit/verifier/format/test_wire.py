@@ -156,6 +156,7 @@ MANIFEST = wire.Manifest(
     argument_version=1,
     assets=(ASSET,),
     chains=(wire.Chain(bytes(32), 0, "bitcoin"),),
+    declaration=bytes(32),
     exchange="An exchange",
     page_size=16,
     previous=bytes(32),
@@ -166,12 +167,14 @@ MANIFEST = wire.Manifest(
     time=1,
 )
 EVIDENCE = wire.Evidence(
+    attestations=(wire.HoldingAttestation(b"body", bytes(32), bytes(64)),),
     code="BTC",
     coins=(wire.Coin("address", 1, 2, bytes(32)),),
     hidden=(wire.HiddenSet(b"", b"", "bitcoin", bytes(33), "", bytes(33), ("p2tr",)),),
     proofs=(wire.StateProof("ethereum", b"header", (b"node",)),),
     rows=(wire.Row("address", bytes(32), "bitcoin", ""),),
     signatures=(wire.OwnershipSignature("address", "bitcoin", "bip322", "text"),),
+    validators=(),
     version=1,
 )
 BODY = wire.PackageBody(

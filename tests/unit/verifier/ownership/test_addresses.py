@@ -54,7 +54,7 @@ def test_bitcoin_address_decodes_to_its_script(text: str) -> None:
 @pytest.mark.parametrize("text", ETHEREUM)
 def test_ethereum_address_decodes_to_its_account(text: str) -> None:
     account = bytes.fromhex(text[2:])
-    assert parse_address("ethereum", text) == Address("ethereum", text, Template.EOA, account)
+    assert parse_address("ethereum", text) == Address("ethereum", text, Template.ACCOUNT, account)
 
 
 @pytest.mark.parametrize(
@@ -144,6 +144,6 @@ def test_random_witness_programs_have_one_text() -> None:
     for index in range(200):
         program = sha256(b"program %d" % index).digest()[: 20 if index % 2 else 32]
         text = program_address(0, program)
-        assert parse_address("bitcoin", text).script == bytes([0, len(program)]) + program
+        assert parse_address("bitcoin", text).owner == bytes([0, len(program)]) + program
         with pytest.raises(OwnershipError):
             parse_address("bitcoin", text.upper())

@@ -25,7 +25,7 @@ CASES = {
     "p2wsh": ("bitcoin", "bip322", sign_bip322_simple_p2wsh(KEYS[:3], 2, MESSAGE)),
     "p2sh": ("bitcoin", "bip322", Signed(*sign_p2sh(multisig(2, PUBLIC_KEYS[:2]), KEYS[:2]))),
     "p2pkh": ("bitcoin", "bip137", sign_bip137_p2pkh(KEYS[0], MESSAGE)),
-    "eoa": ("ethereum", "eip191", sign_eip191(KEYS[0], MESSAGE)),
+    "account": ("ethereum", "eip191", sign_eip191(KEYS[0], MESSAGE)),
 }
 
 

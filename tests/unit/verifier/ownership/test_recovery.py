@@ -83,7 +83,7 @@ def test_eip191_signature_of_eth_account() -> None:
         "0xe6ca9bba58c88611fad66a6ce8f996908195593807c4b38bd528d2cff09d4eb3"
         "3e5bfbbf4d3e39b1a2fd816a7680c19ebebaf3a141b239934ad43cb33fcec8ce1c",
     )
-    assert proven.template == "eoa"
+    assert proven.template == "account"
 
 
 @pytest.mark.parametrize("base", ADDRESSES)

@@ -43,7 +43,7 @@ SIGNED: dict[str, tuple[str | None, str, Callable[[], Signed]]] = {
         "bip322",
         lambda: sign_bip322_simple_p2wsh([bytes([i]) * 32 for i in (3, 1, 2)], 2, MESSAGE),
     ),
-    "eoa": (
+    "account": (
         "0x7E5F4552091A69125d5DfCb7b8C2659029395Bdf",
         "eip191",
         lambda: sign_eip191(KEY, MESSAGE),
@@ -58,7 +58,7 @@ def test_signatures_verify_and_repeat(template: str) -> None:
     assert isinstance(signed, Signed)
     assert signed == sign()
     assert address in (None, signed.address)
-    chain = "ethereum" if template == "eoa" else "bitcoin"
+    chain = "ethereum" if template == "account" else "bitcoin"
     parsed = parse_address(chain, signed.address)
     assert check_ownership(parsed, MESSAGE, format_, signed.signature).template == template
 

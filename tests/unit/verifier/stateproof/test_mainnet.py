@@ -26,7 +26,7 @@ from verifier.errors import CannotCheck
 from verifier.nodes.ethereum_node import EthereumRpc
 from verifier.nodes.utxo_snapshot import UtxoSnapshot
 from verifier.ownership import OwnershipError, check_ownership, parse_address
-from verifier.ownership.addresses import ethereum_text
+from verifier.ownership.families.evm import account_text
 from verifier.stateproof.header import parse_header
 from verifier.stateproof.state import WorldState
 from verifier.stateproof.tokens import storage_key, token_slots
@@ -167,7 +167,7 @@ def test_slots_are_those_that_transactions_named(mainnet: Path) -> None:
     """Access lists of the chain's transactions name holders' entries, by their storage keys."""
     seen: Counter[str] = Counter()
     for entry in read(mainnet, "mainnet-slot-evidence.json"):
-        contract = ethereum_text(bytes.fromhex(entry["token"][2:]))
+        contract = account_text(bytes.fromhex(entry["token"][2:]))
         key = storage_key(entry["slot"], bytes.fromhex(entry["holder"][2:]))
         assert "0x" + key.hex() == entry["key"]
         if contract != WETH:  # of which no slot is known without being told
