@@ -21,6 +21,9 @@ from spec.reference.manifest import (
 )
 from spec.reference.units import Unit
 
+# Weakest first (protocol.md 3.4).
+LEVELS = ("unverified", "claimed", "header", "attested", "listed", "chain")
+
 
 @dataclass(frozen=True)
 class Audit:
@@ -39,7 +42,7 @@ class Audit:
     def level(self) -> str:
         """The weakest of the assets not set aside, or of all; without a node none is `chain`."""
         found = [level for code, level in self.levels.items() if code not in self.set_aside]
-        return min(found or self.levels.values(), key=("unverified", "claimed", "header").index)
+        return min(found or self.levels.values(), key=LEVELS.index)
 
 
 def audit(

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from spec.reference import bip127, ethereum, hidden_sets, ownership, wire
+from spec.reference.address import check_contract
+from spec.reference.address import owner as owner_of
 from spec.reference.chains import CHAINS
 from spec.reference.errors import Rejected, UnsupportedError
 from spec.reference.ethereum import Slot
@@ -201,7 +203,7 @@ def _level(fields: dict[str, Any], sets: list[hidden_sets.HiddenSet], proven: se
 def _check_contracts(asset: Asset, name: str) -> None:
     for chain, contract in asset.units:
         try:
-            ownership.check_contract(chain, contract)
+            check_contract(chain, contract)
         except ValueError as error:
             raise Rejected("evidence.bad-contract", name, str(error)) from None
 
@@ -210,7 +212,7 @@ def _check_row(row: dict[str, Any], asset: Asset, seen: Seen, where: str) -> Non
     unit = (row["chain"], row["contract"])
     require(unit in asset.units, "evidence.unknown-unit", where)
     try:
-        owner = ownership.owner(row["chain"], row["address"])
+        owner = owner_of(row["chain"], row["address"])
     except ValueError as error:
         raise Rejected("evidence.bad-address", where, str(error)) from None
     require((*unit, owner) not in seen.owners, "evidence.duplicate-address", where)
@@ -227,7 +229,8 @@ def _check_signature(
         if (chain, item["format"]) == ("bitcoin", "bip127"):
             bip127.check(item, plan, ownership.message(manifest, chain))
         else:
-            ownership.verify(manifest, item)
+            form, signed = ownership.signed_message(manifest, chain, item["format"])
+            ownership.verify(form, chain, item["address"], signed, item["text"])
     except UnsupportedError as error:
         raise Rejected(f"evidence.unsupported-{error.what}", where, str(error)) from None
     except ValueError as error:
@@ -290,7 +293,7 @@ def _check_balances(
 ) -> None:
     """errors.md 2, numbers 16f to 16i."""
     for row in rows:
-        account = ownership.owner(row["chain"], row["address"])
+        account = owner_of(row["chain"], row["address"])
         balance = _proven(state, account, row["contract"], where)
         enough = int.from_bytes(row["amount"], "big") <= balance
         require(enough, "proof.amount-too-large", where)

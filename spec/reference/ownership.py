@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from spec.reference import bip322, ecdsa, keys
 from spec.reference.address import (
     bitcoin_script,
     double_sha256,
     eip55,
-    ethereum_account,
     hash160,
     keccak256,
     p2pkh,
@@ -43,34 +41,7 @@ def message(manifest: Manifest, chain: str) -> bytes:
     return "\n".join(lines).encode()
 
 
-def owner(chain: str, address: str) -> bytes:
-    """The script or account of an address; ValueError where the text is not canonical."""
-    if chain not in CHAINS:
-        return address.encode()  # no rules are known
-    match CHAINS[chain].family:
-        case "bitcoin":
-            return bitcoin_script(address)
-        case "evm":
-            return ethereum_account(address)
-        case _:
-            raise ValueError("no addresses there")
-
-
-def check_contract(chain: str, contract: str) -> None:
-    """ValueError where a chain that is known cannot have the contract, in this text."""
-    if chain not in CHAINS:
-        return
-    family = CHAINS[chain].family
-    if family == "fiat":
-        if not re.fullmatch("[A-Z]{3}", contract):
-            raise ValueError("no currency's code")
-    elif contract and family == "bitcoin":
-        raise ValueError("bitcoin has no contracts")
-    elif contract:
-        owner(chain, contract)
-
-
-def _signed_message(manifest: Manifest, chain: str, signature_format: str) -> tuple[str, bytes]:
+def signed_message(manifest: Manifest, chain: str, signature_format: str) -> tuple[str, bytes]:
     """The format, and what is signed: of `eip191@NAME` the message of that other EVM chain."""
     name, at, other = signature_format.partition("@")
     if not at:
@@ -83,13 +54,11 @@ def _signed_message(manifest: Manifest, chain: str, signature_format: str) -> tu
     return name, message(manifest, other)
 
 
-def verify(manifest: Manifest, item: dict[str, Any]) -> None:
+def verify(signature_format: str, chain: str, address: str, signed: bytes, text: str) -> None:
     """Check an ownership signature. Raises UnsupportedError, and ValueError for a bad signature."""
-    chain, address, text = item["chain"], item["address"], item["text"]
     family = CHAINS[chain].family
     if family == "bitcoin":
         template_of(bitcoin_script(address))  # refuses an address of no template before all else
-    signature_format, signed = _signed_message(manifest, chain, item["format"])
     if signature_format not in FORMATS[family]:
         raise UnsupportedError("signature", "the format is unknown, or not for the chain")
     if signature_format == "bip322":

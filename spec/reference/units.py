@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from spec.reference.address import ethereum_account
+from spec.reference.address import check_contract
+from spec.reference.chains import CHAINS
 
 
 class Unit(NamedTuple):
@@ -24,10 +25,9 @@ def parse_unit(text: str) -> Unit:
     if not code or len(parts) != 3 or not (parts[2].isascii() and parts[2].isdigit()):
         raise ValueError("a unit is CODE=chain:contract:decimals; a coin's contract is empty")
     chain, contract, decimals = parts
-    if contract and chain == "bitcoin":
-        raise ValueError("bitcoin has no contracts")
-    if contract and chain == "ethereum":
-        ethereum_account(contract)
+    if chain not in CHAINS:
+        raise ValueError(f"{chain} is a chain that this verifier does not know")
+    check_contract(chain, contract)
     return Unit(code, chain, contract, int(decimals))
 
 

@@ -143,11 +143,12 @@ def set_aside() -> Iterator[Vector]:
         "USDT",
     )
     lower = replace(XYZ, units=(("ethereum", USDT.lower(), 6),), holdings=())
-    yield like(
-        "set-aside-case",
-        "The text of a contract is not known, though another text of it is.",
+    yield derived(
+        "evidence-bad-contract-case",
+        "The text of a contract is not its canonical one.",
+        "units",
+        "evidence.bad-contract",
         forged(specs=[*SPECS, lower]),
-        "XYZ",
     )
 
     def wallet(code: str, fields: Fields) -> None:
@@ -174,7 +175,7 @@ def set_aside() -> Iterator[Vector]:
         (
             "named-other-chain",
             "The user named a unit of the same code on another chain.",
-            [["XYZ", "tron", "", 6]],
+            [["XYZ", "bsc", FOREIGN, 6]],
             ("XYZ",),
         ),
     ):
@@ -498,7 +499,7 @@ def malformed() -> Iterator[Vector]:
         ("missing-field", "A field is missing.", {k: v for k, v in fields.items() if k != "time"})
     ]
     listed += [("unknown-field", "There is an unknown field.", fields | {"total": 5})]
-    many = [{"hash": bytes(32), "height": 1, "name": f"c{n:02}"} for n in range(65)]
+    many = [{"hash": bytes(32), "height": 1, "name": f"c{n:03}"} for n in range(257)]
     unit = {"chain": "ethereum", "contract": "", "decimals": 18}
     for name, description, path, value in (
         ("deep", "Nested eight deep, which is canonical.", "time", [[[[[[[]]]]]]]),
@@ -511,7 +512,7 @@ def malformed() -> Iterator[Vector]:
         ("map-of-assets", "The assets are a map.", "assets", {}),
         ("no-units", "An asset has no units.", "assets.0.units", []),
         ("many-units", "An asset has 65 units.", "assets.0.units", [unit] * 65),
-        ("many-chains", "There are 65 chains.", "chains", many),
+        ("many-chains", "There are 257 chains.", "chains", many),
         ("two-rotations", "There are two rotations.", "rotation", [rotation(bytes(32))] * 2),
         (
             "short-rotation",

@@ -115,7 +115,7 @@ def chains(count: int) -> Made:
     if count == 0:
         return Made(edited(setter("chains", [])))
     known = base("honest").forger.chains
-    others = [(f"c{number:02}", 1, bytes(32)) for number in range(count - len(known))]
+    others = [(f"c{number:03}", 1, bytes(32)) for number in range(count - len(known))]
     return Made(forged(chains=sorted([*known, *others])))
 
 
@@ -188,7 +188,8 @@ def a_coin(fields: Fields, **changed: Any) -> None:
 def proofs(count: int) -> Made:
     if count == 0:
         return Made(base_files("honest"))
-    listed = [proof(chain=f"c{number:02}", header=b"\0") for number in range(count)]
+    names = [f"c{number:02}" for number in range(count - 1)]  # of no chain that is known
+    listed = [proof(chain=name, header=b"\0") for name in (*names, "zksync")]
     return of_evidence(lambda fields, _: fields.update(proofs=listed))(count)
 
 
@@ -290,12 +291,13 @@ def spread(fields: Fields, mark: bytes, start: bytes, item: bytes, times: int) -
 
 
 FIELDS = (
-    Field("manifest-assets", 1, 256, assets, at_most="manifest.bad-code"),
-    Field("manifest-chains", 0, 64, chains, "manifest.unit-without-block"),
+    Field("manifest-assets", 1, 4096, assets, at_most="manifest.bad-code"),
+    Field("manifest-chains", 0, 256, chains, "manifest.unit-without-block"),
     Field("manifest-rotation", 0, 1, rotations),
     Field("manifest-previous", 32, 32, of_manifest("previous")),
     Field("manifest-public_key", 32, 32, of_manifest("public_key")),
     Field("chain-hash", 32, 32, of_manifest("chains.0.hash")),
+    Field("manifest-declaration", 32, 32, of_manifest("declaration")),
     Field("asset-evidence", 32, 32, of_manifest("assets.0.evidence")),
     Field("asset-root", 32, 32, of_manifest("assets.0.root")),
     Field("asset-sum", 33, 33, of_manifest("assets.0.sum")),
@@ -359,7 +361,7 @@ FIELDS = (
     Field(
         "stateproof-header",
         1,
-        4096,
+        8192,
         of_evidence(lambda f, n: f.update(proofs=[proof(header=bytes(n))])),
         "proof.bad-header",
         "proof.bad-header",

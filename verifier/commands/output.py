@@ -30,6 +30,8 @@ _VERDICTS = {
     Level.UNVERIFIED: "contract wallets of {} were not asked whether they signed",
     Level.CLAIMED: "amounts of {} rest on the exchange's word",
     Level.HEADER: "amounts of {} are proved under a block that no node of yours confirmed",
+    Level.ATTESTED: "amounts of {} rest on third parties whom you named",
+    Level.LISTED: "amounts of {} are there as far as your own table is right",
     Level.CHAIN: "your own nodes confirm every amount",
 }
 _FAR = "at a block of {} of another day than the snapshot"
@@ -42,6 +44,8 @@ _LEVELS = {
     Level.UNVERIFIED: "contract wallets are said to have signed; nobody asked them",
     Level.CLAIMED: "the exchange's word, and a signature for every address",
     Level.HEADER: "proved under the block that the exchange names",
+    Level.ATTESTED: "attested by third parties whom you named",
+    Level.LISTED: "your own table has as much",
     Level.CHAIN: "confirmed by your own node",
 }
 LIMITS = (

@@ -277,11 +277,19 @@ def test_known_contracts_are_in_their_canonical_form() -> None:
     for unit in KNOWN:
         if unit.contract:
             assert len(ethereum_account(unit.contract)) == 20
-    assert parse_unit("LTC=litecoin::8") == Unit("LTC", "litecoin", "", 8)
+    assert parse_unit("BNB=bsc::18") == Unit("BNB", "bsc", "", 18)
     lower = KNOWN_CONTRACT.lower()
     assert parse_unit(f"MY=ethereum:{KNOWN_CONTRACT}:6").contract == KNOWN_CONTRACT
     named = (f"MY=ethereum:{lower}:6", "MY=ethereum:x:6", f"MY=bitcoin:{KNOWN_CONTRACT}:6")
-    malformed = ("LTC=litecoin:8", "=a::8", "LTC=a::x", "LTC=a::-1", "LTC", "A=b::٣")
+    malformed = (
+        "BNB=bsc:18",
+        "LTC=litecoin::8",
+        "=bsc::8",
+        "A=bsc::x",
+        "A=bsc::-1",
+        "A",
+        "A=bsc::٣",
+    )
     for text in (*malformed, *named):
         with pytest.raises(ValueError, match=r".+"):
             parse_unit(text)

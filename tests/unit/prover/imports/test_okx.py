@@ -258,7 +258,7 @@ def ethereum(**cells: str) -> str:
         ),
         (ethereum(message="I am an OKX addresS"), "by another key or over another message"),
         (ethereum(address=account(5)), "by another key or over another message"),
-        (ethereum(address=account(5).upper()), "not an ethereum address"),
+        (ethereum(address=account(5).upper()), "not an address of 0x and 40 hex"),
         (ethereum(address=account(5).replace("a", "A")), "checksum"),
         (ethereum(one=okx_signature(4)[:-2] + "1d"), "0x and 65 bytes in hex"),
         (ethereum(one="0x" + "00" * 64 + "1b"), "no public key recovers"),

@@ -179,7 +179,7 @@ def test_an_unknown_unit_sets_its_asset_aside(bundle):
     assert set_aside() == ("OWN",)
     assert set_aside(own) == ()
     assert set_aside(own, own) == ()
-    assert set_aside(own._replace(chain="kaspa")) == ("OWN",)
+    assert set_aside(own._replace(chain="bsc")) == ("OWN",)
     for wrong in ({"decimals": 17}, {"code": "OWE"}, {"contract": OTHER_CONTRACT}):
         policy = Policy(units=(own._replace(**wrong),))
         assert code_of(bundle, named, policy) == "manifest.wrong-unit"
@@ -204,8 +204,8 @@ def test_one_unknown_unit_of_two_sets_the_asset_aside(bundle):
         [KnownUnit("BTC", "bitcoin", "", 9)],
         [KnownUnit("USDT", "ethereum", OWN_CONTRACT, 6)],
         [KnownUnit("ETH", "ethereum", OWN_CONTRACT, 18)],
-        [KnownUnit("AAA", "kaspa", "", 8), KnownUnit("BBB", "kaspa", "", 8)],
-        [KnownUnit("AAA", "kaspa", "", 8), KnownUnit("AAA", "kaspa", "", 9)],
+        [KnownUnit("AAA", "fiat", "XAU", 8), KnownUnit("BBB", "fiat", "XAU", 8)],
+        [KnownUnit("AAA", "fiat", "XAU", 8), KnownUnit("AAA", "fiat", "XAU", 9)],
     ],
 )
 def test_no_user_can_rename_what_is_known(units):
@@ -228,8 +228,8 @@ def test_size_signature_and_form_come_first(bundle):
         return raised.value.code
 
     assert code(b"", signature) == "manifest.too-large"
-    assert code(bytes(2**20 + 1), b"") == "manifest.too-large"
-    assert code(bytes(2**20), b"") == "manifest.bad-signature"
+    assert code(bytes(2**24 + 1), b"") == "manifest.too-large"
+    assert code(bytes(2**24), b"") == "manifest.bad-signature"
     assert code(data, signature + b"\0") == "manifest.bad-signature"
     assert code(data, signature[:-1]) == "manifest.bad-signature"
     assert code(data + b"\0", signature) == "manifest.bad-signature"
@@ -343,7 +343,7 @@ def test_the_previous_manifest_is_signed_by_the_key_or_the_one_it_replaced(bundl
 
 def test_the_previous_manifest_is_no_larger_than_any(bundle, tmp_path):
     """What no reader takes as a manifest is none that another one follows."""
-    spare = 2**20 - len(wire.write_record(replace(bundle.manifest, exchange="x" * 70_000))) + 70_000
+    spare = 2**24 - len(wire.write_record(replace(bundle.manifest, exchange="x" * 70_000))) + 70_000
     assert chained(bundle, replace(bundle.manifest, exchange="x" * spare)) is None
     with pytest.raises(CannotCheck, match="of another size"):
         chained(bundle, replace(bundle.manifest, exchange="x" * (spare + 1)))
