@@ -160,6 +160,7 @@ def _serve(arguments: argparse.Namespace, out: Output) -> None:
     from verifier.host.settings import read_settings
 
     settings = read_settings(Path(arguments.settings), loopback=arguments.test_loopback)
+    out.warn([found.warning for found in settings.units if found.warning])
     try:
         from verifier.host.app import serve
     except ImportError as error:
