@@ -21,7 +21,7 @@ from verifier.format.account import escape
 from verifier.format.keys import public_key_text
 from verifier.format.levels import Level
 from verifier.format.times import utc_text
-from verifier.format.units import coins_text
+from verifier.format.units import Entry, Kind, coins_text
 from verifier.report import Check, InclusionReport, NotCompared, Report, TooWeak, UnknownUnit
 from verifier.texts import explain
 
@@ -75,6 +75,10 @@ class Output:
         """Tell that a page is this version's; ``digest`` is its SHA-256 in hex."""
         raise NotImplementedError
 
+    def units(self, code: str, shown: Sequence[Entry]) -> None:
+        """Tell what a code stands for."""
+        raise NotImplementedError
+
     def compare(self, found: Comparison, kept: Sequence[Path]) -> None:
         """Tell what two manifests prove together; ``kept`` are the files that they are in now."""
         raise NotImplementedError
@@ -122,6 +126,15 @@ class TextOutput(Output):
     def accept_page(self, digest: str) -> None:
         """See `Output`."""
         self._print([f"sha256 {digest}", "ACCEPTED: it is the page of this version"])
+
+    def units(self, code: str, shown: Sequence[Entry]) -> None:
+        """See `Output`."""
+        for unit, kind, reason in shown:
+            unknown = ", which counts as unknown" if kind is Kind.UNCONFIRMED else ""
+            place = f"{code} on {unit.chain}: {unit.contract or 'its own coin'}"
+            self._print([f"{place}, {unit.decimals} decimals", f"  {kind}{unknown}: {reason}"])
+        if not shown:
+            self._print([f"{code}: this verifier does not know what it stands for"])
 
     def compare(self, found: Comparison, kept: Sequence[Path]) -> None:
         """See `Output`."""
@@ -183,6 +196,13 @@ class JsonOutput(Output):
         """See `Output`."""
         self._checks.append(Check("page", ok=True, figures={"sha256": digest}))
         self._print(None)
+
+    def units(self, code: str, shown: Sequence[Entry]) -> None:
+        """See `Output`."""
+        told = [
+            {**entry.unit._asdict(), "kind": entry.kind, "reason": entry.reason} for entry in shown
+        ]
+        print(json.dumps({"code": code, "units": told}, indent=2))
 
     def compare(self, found: Comparison, kept: Sequence[Path]) -> None:
         """See `Output`."""
