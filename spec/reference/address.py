@@ -1,7 +1,7 @@
 """Addresses (protocol.md 3): canonical text to output script or account.
 
-Base58Check; Bech32 (BIP 173) and Bech32m (BIP 350), in lower case; EIP-55. Bitcoin is the main
-network alone. A text that is not the canonical one of what it says is a ValueError.
+Base58Check; Bech32 (BIP 173) and Bech32m (BIP 350), in lower case; EIP-55. Of Bitcoin and Tron it
+is the main network alone. A text that is not the canonical one of what it says is a ValueError.
 """
 
 from __future__ import annotations
@@ -97,6 +97,14 @@ def _bech32(address: str) -> tuple[int, bytes]:
     return version, (number >> padding).to_bytes(size, "big")
 
 
+def tron_account(address: str) -> bytes:
+    """The 20 bytes of a Tron address: Base58Check of 41 and the account."""
+    payload = _base58check(address)
+    if len(payload) != 21 or payload[0] != 0x41:
+        raise ValueError("not a main network address")
+    return payload[1:]
+
+
 def ethereum_account(address: str) -> bytes:
     """The 20 bytes of an address in EIP-55 form."""
     if len(address) != 42 or not address.startswith("0x") or not address.isascii():
@@ -126,6 +134,8 @@ def owner(chain: str, address: str) -> bytes:
             return bitcoin_script(address)
         case "evm":
             return ethereum_account(address)
+        case "tron":
+            return tron_account(address)
         case _:
             raise ValueError("no addresses there")
 
