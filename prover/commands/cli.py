@@ -17,7 +17,8 @@ from typing import Annotated, Any
 
 import typer
 
-from prover.assets.messages import device_warnings, digest_of
+from prover.assets.messages import LINE_BREAKS, device_warnings, digest_of
+from prover.assets.wallets import menus, shared_signature
 from prover.commands import evidence as cli_evidence
 from prover.commands import hidden as cli_hidden
 from prover.commands import imports as cli_import
@@ -135,16 +136,25 @@ def challenge(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Print, for each chain, the message to sign with every address."""
+    """Print, for each chain, the message to sign with every address, and where wallets do it."""
     snapshot, _ = read_config(config)
     key = public_bytes(read_signing_key(snapshot.signing_key))
     if announcement is not None:
         announcement.write_bytes(wire.write_record(announce(snapshot, key)))
     messages = ownership_messages(snapshot, key)
     blocks = [
-        f"--- {chain}, SHA-256 {digest_of(message)}\n{message}\n--- {len(message)} characters"
+        "\n".join(
+            (
+                f"--- {chain}, SHA-256 {digest_of(message)}",
+                message,
+                f"--- {len(message)} characters",
+                *(f"    {menu}" for menu in menus(chain)),
+            )
+        )
         for chain, message in messages.items()
     ]
+    blocks += [shared] if (shared := shared_signature(messages)) else []
+    print(f"assay: warning: {LINE_BREAKS}", file=sys.stderr)
     for chain, message in messages.items():
         for warning in device_warnings(chain, message):
             print(f"assay: warning: {chain}: {_escaped(warning)}", file=sys.stderr)

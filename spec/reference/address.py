@@ -1,7 +1,7 @@
 """Addresses (protocol.md 3): canonical text to output script or account.
 
-Base58Check; Bech32 (BIP 173) and Bech32m (BIP 350), in lower case; EIP-55. Bitcoin is the main
-network alone. A text that is not the canonical one of what it says is a ValueError.
+Base58Check; Bech32 (BIP 173) and Bech32m (BIP 350), in lower case; EIP-55. Of Bitcoin and Tron it
+is the main network alone. A text that is not the canonical one of what it says is a ValueError.
 """
 
 from __future__ import annotations
@@ -134,6 +134,8 @@ def owner(chain: str, address: str) -> bytes:
             return bitcoin_script(address)
         case "evm":
             return ethereum_account(address)
+        case "tron":
+            return tron_account(address)
         case _:
             raise ValueError("no addresses there")
 

@@ -219,6 +219,16 @@ def test_a_malformed_signature_has_no_hint(tmp_path: Path) -> None:
         ("ethereum", "a" * 331, []),
         ("bitcoin", "Example  Exchange\nb", []),
         ("bitcoin", "Example   Exchange", ["three spaces in a row: some devices refuse them"]),
+        ("tron", "a" * 255, []),
+        (
+            "tron",
+            "a" * 254 + "\N{EURO SIGN}",
+            [
+                "257 bytes: Ledger's signature of more than 255 does not hold; shorten the "
+                "exchange's name and the snapshot's id by 2 together",
+                "characters beyond ASCII: some devices refuse them",
+            ],
+        ),
         ("ethereum", "Börse", ["characters beyond ASCII: some devices refuse them"]),
         ("bitcoin", "a \nb", ["a space at an end of a line: some devices refuse it"]),
         ("bitcoin", "a\n b", ["a space at an end of a line: some devices refuse it"]),

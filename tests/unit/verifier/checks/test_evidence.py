@@ -12,7 +12,6 @@ from verifier import Level, Policy, Rejected, check_solvency
 from verifier.checks.evidence import ledger_units
 from verifier.format import wire
 from verifier.format.statement import evidence_digest
-from verifier.format.units import KnownUnit
 
 
 @pytest.fixture

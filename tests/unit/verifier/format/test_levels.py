@@ -177,6 +177,7 @@ def test_the_word_solvent_needs_a_node_for_all_and_an_audit(
     assert found["all_confirmed"] == (command == "audit")
     assert found["amounts"]["ETH"] == {
         "level": "chain",
+        "authority_unchecked": [],
         "disclosed": {"chain": "3.2"},
         "hidden": [],
     }
