@@ -5,7 +5,7 @@ Amounts in ledger units are rounded down, once for each row and once for each ke
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from verifier.format.levels import Level, weakest
@@ -125,7 +125,8 @@ class HiddenReport:
 class AssetReport:
     """How well an asset's amounts are known; ``level`` is the weakest.
 
-    disclosed: ledger units of the disclosed rows, by level; only those levels that occur.
+    disclosed: ledger units of the disclosed rows, by level; only those levels that occur;
+    pledged_rows: how many of them the exchange declares as pledged; pledged: their ledger units.
     """
 
     code: str
@@ -133,14 +134,34 @@ class AssetReport:
     level: Level
     disclosed: Mapping[Level, int]
     hidden: tuple[HiddenReport, ...]
+    pledged_rows: int
+    pledged: int
 
 
-def report_asset(code: str, decimals: int, evidence: CheckedEvidence) -> AssetReport:
-    """Sum up the evidence of an asset."""
+def report_asset(
+    code: str,
+    decimals: int,
+    evidence: CheckedEvidence,
+    pledged: Collection[tuple[str, str]] = (),
+) -> AssetReport:
+    """Sum up the evidence of an asset; ``pledged`` are the (chain, address) that are declared."""
     disclosed: dict[Level, int] = {}
     for holding in evidence.rows:
         disclosed[holding.known] = disclosed.get(holding.known, 0) + holding.units
     hidden = tuple(
         HiddenReport(holding.keys, holding.units, holding.known) for holding in evidence.hidden
     )
-    return AssetReport(code, decimals, evidence.level, disclosed, hidden)
+    bound = [
+        holding.units
+        for holding in evidence.rows
+        if (holding.chain, holding.row.address) in pledged
+    ]
+    return AssetReport(
+        code,
+        decimals,
+        evidence.level,
+        disclosed,
+        hidden,
+        pledged_rows=len(bound),
+        pledged=sum(bound),
+    )
