@@ -7,7 +7,16 @@ from typing import Any
 
 import msgpack
 
-from tests.support.bases import FOREIGN, Files, base_files, derived, manifest_of, resigned
+from tests.support.bases import (
+    FOREIGN,
+    Files,
+    base_files,
+    derived,
+    edited,
+    manifest_of,
+    resigned,
+    setter,
+)
 from tests.support.forge import tagged
 from tests.support.forged_sample import ALICE
 from tests.support.forger import Fields, pack
@@ -27,7 +36,7 @@ def pledge(code: str, at: int = 0) -> Fields:
     return {"address": row["address"], "chain": row["chain"]}
 
 
-def loan(lender: str = "First Lender", **changed: Any) -> Fields:
+def loan(lender: str | None = "First Lender", **changed: Any) -> Fields:
     return {"amount": "12.5", "code": "BTC", "lender": lender, "pledged": []} | changed
 
 
@@ -45,7 +54,7 @@ def declared(data: bytes, *, named: bytes | None = None, of: str = "honest") -> 
     """A base bundle with a declaration of these bytes; the manifest names `named` in its place."""
     fields = manifest_of(base_files(of))
     fields["declaration"] = tagged("declaration", data if named is None else named)
-    return resigned(pack(fields), of) | {NAME: data}
+    return {**resigned(pack(fields), of), NAME: data}
 
 
 def vectors() -> Iterator[Vector]:
@@ -153,10 +162,7 @@ def of_files() -> Iterator[tuple[str, str, str, Files]]:
         "as-evidence",
         "The manifest names the file by the digest that evidence has.",
         "wrong-digest",
-        resigned(
-            pack(manifest_of(base_files("honest")) | {"declaration": tagged("evidence", good)})
-        )
-        | {NAME: good},
+        {**edited(setter("declaration", tagged("evidence", good))), NAME: good},
     )
 
 
