@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
@@ -29,8 +29,9 @@ class Audit:
     manifest: Manifest
     levels: dict[str, str]
     times: dict[str, int]  # of the blocks whose headers are shown, by chain
-    loans: tuple[declaration.Loan, ...]  # as declared
-    pledged: dict[str, tuple[int, int]]  # of each asset the rows and ledger units of these, if any
+    loans: tuple[declaration.Loan, ...] = ()  # as declared
+    # Of each asset of which something is pledged, how many rows, and their ledger units.
+    pledged: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def set_aside(self) -> tuple[str, ...]:

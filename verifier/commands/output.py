@@ -312,7 +312,7 @@ def _lines(report: Report) -> list[str]:
         *_loan_lines(report.loans),
         *(
             f"note {item.code}: {coins_text(item.pledged, item.decimals)} of it pledged, "
-            f"in {item.pledged_rows} rows"
+            f"rows {item.pledged_rows}"
             for item in report.assets
             if item.pledged_rows
         ),
