@@ -241,7 +241,7 @@ def _declared(declaration: dict[str, int]) -> str:
     if not declaration["loans"]:
         return "declared  nothing: readers are told that no loan is declared"
     loans, pledged = declaration["loans"], declaration["pledged"]
-    return f"declared  {loans:,} loans, {pledged:,} addresses pledged: readers are shown them"
+    return f"declared  loans {loans:,}, pledged addresses {pledged:,}: readers are shown them"
 
 
 def _warning(result: dict[str, Any]) -> str:
