@@ -114,13 +114,11 @@ def _read(summary: Summary) -> Iterator[str]:
 def _coverage(summary: Summary) -> str:
     """Return which share of the asset codes is proven; how much is owed in the others is not read.
 
-    A column of a wide ledger that was left out may be an asset, too.
+    A column of a wide ledger that was left out is told of as not read, whatever it holds.
     """
     proven, left = len(summary.proven), summary.not_covered
     text = f"proven    {proven} of {proven + len(left)} asset codes in the ledger"
-    if left:
-        text += f"; not covered: {_listed([quoted([code]) for code in left])}"
-    return f"{text}; columns not read may hold more" if summary.unread else text
+    return f"{text}; not covered: {_listed([quoted([code]) for code in left])}" if left else text
 
 
 def _left_out(summary: Summary) -> Iterator[str]:
