@@ -19,7 +19,8 @@ const MALFORMED_PACKAGE = new Set(["package.not-canonical", "package.bad-fields"
 // The customer's own figures are half of these.
 const ABOUT_BALANCES = new Set(["inclusion.balance-short", "inclusion.unknown-asset"]);
 
-const SHOWN_LOANS = 20;
+// Of declared loans, and of the addresses of one in the details.
+const SHOWN = 20;
 
 /**
  * `answer` is the worker's, `given` has the `key` and the `address` that it is about, `texts` are those
@@ -77,7 +78,7 @@ function limitsOf({ assets, idType }, texts, line) {
 function declaredOf({ unread, loans = [] }, given, texts, line) {
   if (unread) return [line("declaredUnread"), ...unreadOf(unread, given, texts)];
   if (loans.length === 0) return [line("declaredNothing")];
-  const shown = loans.slice(0, SHOWN_LOANS).map((loan) => {
+  const shown = loans.slice(0, SHOWN).map((loan) => {
     const said = loan.amount === "" ? "declaredLoanNotSaid" : "declaredLoan";
     const pledged = loan.pledged.length === 0 ? "" : pledgedText(loan, texts);
     return line(said, { ...loan, pledged });
@@ -205,12 +206,20 @@ function factsOf(answer, given, texts) {
   return facts;
 }
 
+/** The first addresses of a loan: what is not compared with the evidence can be any text. */
+function pledgesText(pledged, texts) {
+  const shown = pledged.slice(0, SHOWN).map(({ chain, address }) => `${chain} ${address}`);
+  const rest = pledged.length - shown.length;
+  if (rest > 0) shown.push(plain({ text: texts.pledgedMore, values: { count: rest } }));
+  return shown.join(" · ");
+}
+
 function sayDeclared(declared, texts, say) {
   const { unread, loans = [] } = declared ?? {};
   if (unread) say("expertDeclaration", unread.code);
   for (const { lender, code, amount, pledged } of loans) {
     say("expertLoan", `${amount || texts.amountNotSaid} · ${lender}`, { code });
-    for (const { chain, address } of pledged) say("expertPledged", address, { chain });
+    if (pledged.length > 0) say("expertPledged", pledgesText(pledged, texts), { code });
   }
 }
 
