@@ -42,6 +42,16 @@ class Code(StrEnum):
     MANIFEST_EQUIVOCATION = "manifest.equivocation"
     MANIFEST_BROKEN_CHAIN = "manifest.broken-chain"
 
+    DECLARATION_TOO_LARGE = "declaration.too-large"
+    DECLARATION_WRONG_DIGEST = "declaration.wrong-digest"
+    DECLARATION_NOT_CANONICAL = "declaration.not-canonical"
+    DECLARATION_BAD_FIELDS = "declaration.bad-fields"
+    DECLARATION_UNSORTED = "declaration.unsorted"
+    DECLARATION_BAD_LENDER = "declaration.bad-lender"
+    DECLARATION_BAD_CODE = "declaration.bad-code"
+    DECLARATION_BAD_AMOUNT = "declaration.bad-amount"
+    DECLARATION_UNKNOWN_ADDRESS = "declaration.unknown-address"
+
     EVIDENCE_TOO_LARGE = "evidence.too-large"
     EVIDENCE_WRONG_DIGEST = "evidence.wrong-digest"
     EVIDENCE_NOT_CANONICAL = "evidence.not-canonical"

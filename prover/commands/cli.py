@@ -26,6 +26,7 @@ from prover.commands import ledger as cli_ledger
 from prover.commands.ledger import Shown
 from prover.commands.progress import shown_progress
 from prover.config.announcement import announce
+from prover.config.declaration import signed_loans
 from prover.config.units import read_manifest, unit_warning, unknown_units
 from prover.errors import AssetsShort, ProverError
 from prover.files.keys import make_keys, public_bytes, read_signing_key
@@ -38,6 +39,7 @@ from prover.snapshot.make import (
     read_config,
 )
 from prover.snapshot.packages import INDEX, Packager, write_packages
+from verifier.checks.declaration import pledged_addresses
 from verifier.errors import Rejected
 from verifier.format import wire
 from verifier.format.account import escape
@@ -202,9 +204,11 @@ def prove(
 def _proved(snapshot: Snapshot, manifest: wire.Manifest, seconds: float) -> dict[str, Any]:
     """Return what is known of a bundle, none of it secret."""
     files = [file for file in snapshot.bundle.rglob("*") if file.is_file()]
+    loans = signed_loans(snapshot.bundle, manifest)
     return {
         "bundle": str(snapshot.bundle),
         "bundle_bytes": sum(file.stat().st_size for file in files),
+        "declaration": {"loans": len(loans), "pledged": len(pledged_addresses(loans))},
         "leaves": {
             asset.code: TreeShape(asset.capacity, manifest.page_size).leaves
             for asset in manifest.assets
@@ -231,6 +235,7 @@ def _told(result: dict[str, Any], manifest: wire.Manifest, folder: SnapshotFolde
         f"assets cover at least {a.ratio.num}/{a.ratio.den} of what is owed"
         for a in manifest.assets
     ]
+    lines.append(_declared(result["declaration"]))
     size = result["bundle_bytes"] / 1e6
     lines.append(f"bundle    {result['bundle']}, {size:.1f} MB: publish it unchanged")
     lines.append(
@@ -240,6 +245,13 @@ def _told(result: dict[str, Any], manifest: wire.Manifest, folder: SnapshotFolde
         lines.append(f"figures   {folder.summary}: what the ledger holds")
     lines.append(f"manifest  {result['manifest_digest']}")
     return "\n".join(lines) + _warning(result)
+
+
+def _declared(declaration: dict[str, int]) -> str:
+    if not declaration["loans"]:
+        return "declared  nothing: readers are told that no loan is declared"
+    loans, pledged = declaration["loans"], declaration["pledged"]
+    return f"declared  loans {loans:,}, pledged addresses {pledged:,}: readers are shown them"
 
 
 def _warning(result: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ from functools import partial
 from math import gcd
 from pathlib import Path
 
+from prover.config.declaration import DECLARATION, Declaration, read_declaration
 from prover.errors import Code, InputError
 from prover.files.toml_table import Table
 from prover.ledger.expect import Expect
@@ -49,6 +50,7 @@ _KEYS = (
     "account_id_type",
     "assets",
     "chains",
+    DECLARATION,
     "evidence",
     "exchange",
     "hidden",
@@ -145,6 +147,7 @@ class SnapshotConfig:
     assets: tuple[AssetConfig, ...]
     evidence: tuple[Path, ...]
     hidden: tuple[HiddenConfig, ...]
+    declaration: Declaration
 
 
 def parse_config(file: Path, text: bytes) -> SnapshotConfig:
@@ -185,6 +188,7 @@ def parse_config(file: Path, text: bytes) -> SnapshotConfig:
     hidden: list[HiddenConfig] = []
     if table.has("hidden"):
         hidden = table.each("hidden", ("asset", "set", "opening"), partial(_hidden, decimals))
+    declaration = read_declaration(table)
     table.closed()
     return SnapshotConfig(
         exchange=exchange,
@@ -205,6 +209,7 @@ def parse_config(file: Path, text: bytes) -> SnapshotConfig:
         assets=assets,
         evidence=tuple(evidence),
         hidden=tuple(hidden),
+        declaration=declaration,
     )
 
 

@@ -71,7 +71,10 @@ class Crowd:
 
 @dataclass(frozen=True)
 class AssetFacts:
-    """What the page says of one asset; ``shares`` are its addresses', largest first."""
+    """What the page says of one asset; ``shares`` are its addresses', largest first.
+
+    pledged: the coins at addresses that are declared as pledged, empty where there are none.
+    """
 
     code: str
     total: str
@@ -84,6 +87,7 @@ class AssetFacts:
     known: verifier.Level
     shares: tuple[float, ...]
     rests: tuple[Rest, ...]
+    pledged: str
     crowds: tuple[Crowd, ...]
 
 
@@ -169,6 +173,7 @@ def _render(bundle: Path, checked: verifier.Report, key: str, *, is_key_given: b
         assets=assets,
         how_known=[(level, text) for level, text in HOW_KNOWN.items() if level in levels],
         far=_listed(checked.far),
+        loans=checked.loans,
         node_options=NODE_OPTIONS,
         checks=checked.checks,
         shares=[_percent(share) for share in CHECKING_SHARES],
@@ -245,6 +250,7 @@ def _facts(
             for level in pictures.LEVELS
             if level in found.disclosed
         ),
+        pledged=_coins(found.pledged, asset.decimals) if found.pledged_rows else "",
         crowds=tuple(
             Crowd(
                 hidden.keys,

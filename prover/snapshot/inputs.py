@@ -164,7 +164,8 @@ def gather_evidence(
     messages: Mapping[str, str],
     progress: Callable[[int], None],
 ) -> tuple[dict[str, bytes], dict[str, Opened]]:
-    """Read lists, proofs, coins, hidden sets and openings, and check them as a verifier does.
+    """Read lists, proofs, coins, hidden sets and openings, and check them as a verifier does; and
+    that what is declared as pledged is among them.
 
     ``messages`` is what is signed, by chain; ``progress`` is called with the number of signatures
     checked so far. Return each asset's evidence file, and what hidden sets open to, of those assets
@@ -184,8 +185,12 @@ def gather_evidence(
         headers=config.headers,
     )
     stated = announce(config, public_key)
+    rows: set[tuple[str, str]] = set()
     for asset in config.assets:
-        check_hidden(stated, asset, wire.read_record(wire.Evidence, files[asset.code]))
+        evidence = wire.read_record(wire.Evidence, files[asset.code])
+        check_hidden(stated, asset, evidence)
+        rows.update((row.chain, row.address) for row in evidence.rows)
+    config.declaration.check_pledged(rows)
     return files, openings
 
 

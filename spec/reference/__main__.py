@@ -15,6 +15,7 @@ from pathlib import Path
 
 from spec.reference import audit, check_inclusion, keys
 from spec.reference.address import eip55
+from spec.reference.declaration import Loan
 from spec.reference.errors import NotCheckedError, Rejected
 from spec.reference.ethereum import Slot
 from spec.reference.inclusion import MAX_BYTES
@@ -77,8 +78,8 @@ def _format(amounts: dict[str, Decimal]) -> str:
     return ", ".join(f"{code} {amount:f}" for code, amount in amounts.items())
 
 
-def _run(arguments: argparse.Namespace) -> str:
-    """What was accepted, in a line."""
+def _run(arguments: argparse.Namespace) -> list[str]:
+    """What was accepted, in lines, the verdict last."""
     key = parse_key(arguments.exchange_key)
     policy = {
         "ratio": arguments.ratio,
@@ -97,7 +98,7 @@ def _run(arguments: argparse.Namespace) -> str:
             _require_known(found.set_aside)
         manifest = found.manifest
         said = f"as {found.level}: {len(manifest.assets)} assets of snapshot {manifest.snapshot_id}"
-        return _accepted(said, found.set_aside)
+        return _accepted(said, found.set_aside, found.loans)
     with arguments.package.open("rb") as file:
         package = file.read(MAX_BYTES + 1)
     balances = dict(arguments.balance)
@@ -108,7 +109,7 @@ def _run(arguments: argparse.Namespace) -> str:
         raise NotCheckedError("check.not-compared", _format(result.not_compared))
     if arguments.strict_units:
         _require_known([code for code in result.set_aside if result.counted[code]])
-    return _accepted(f"counted {_format(result.counted)}", result.set_aside)
+    return _accepted(f"counted {_format(result.counted)}", result.set_aside, result.loans)
 
 
 def _require_known(set_aside: Sequence[str]) -> None:
@@ -116,9 +117,16 @@ def _require_known(set_aside: Sequence[str]) -> None:
         raise NotCheckedError("check.unknown-unit", f"a unit of {', '.join(set_aside)}")
 
 
-def _accepted(said: str, set_aside: Sequence[str]) -> str:
+def _accepted(said: str, set_aside: Sequence[str], loans: Sequence[Loan] | None) -> list[str]:
+    told = [
+        f"declared: {loan.amount or 'amount not said,'} {loan.code}, "
+        f"{len(loan.pledged)} addresses pledged, lent by {loan.lender}"
+        for loan in loans or ()
+    ]
+    if not told:
+        told = ["the declaration could not be read" if loans is None else "nothing is declared"]
     rest = f"; not vouched for: {', '.join(set_aside)}" if set_aside else ""
-    return f"ACCEPTED {said}; no chain was asked{rest}"
+    return [*told, f"ACCEPTED {said}; no chain was asked{rest}"]
 
 
 def _plain(text: str) -> str:
@@ -130,18 +138,18 @@ def main() -> int:
     arguments = _parser().parse_args()
     error: dict[str, str] | None = None
     try:
-        message = _run(arguments)
+        lines = _run(arguments)
         status = 0
     except Rejected as rejection:
-        message = f"REJECTED {rejection}"
+        lines = [f"REJECTED {rejection}"]
         error = {"code": rejection.code, "where": rejection.where, "message": rejection.message}
         status = 3
     except NotCheckedError as failure:
-        message = f"NOT CHECKED {failure}"
+        lines = [f"NOT CHECKED {failure}"]
         error = {"code": failure.code, "where": "", "message": failure.message}
         status = 1
     except OSError as failure:
-        message = f"NOT CHECKED check.unreadable: {failure}"
+        lines = [f"NOT CHECKED check.unreadable: {failure}"]
         error = {"code": "check.unreadable", "where": "", "message": str(failure)}
         status = 1
     except ValueError as failure:
@@ -150,7 +158,7 @@ def main() -> int:
     if arguments.json:
         print(json.dumps({"accepted": status == 0, "error": error}))
     else:
-        print(_plain(message))
+        print("\n".join(map(_plain, lines)))
     return status
 
 

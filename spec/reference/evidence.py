@@ -81,12 +81,14 @@ class Seen:
 class Held:
     """What evidence comes to: C_A, and the weakest level (protocol.md 3.4) of what is in it.
 
-    `times`, in Unix seconds, are of the blocks whose headers are in it.
+    `times`, in Unix seconds, are of the blocks whose headers are in it; `rows` say what each row
+    counts for.
     """
 
     commitment: Point
     level: str
     times: dict[str, int]
+    rows: tuple[tuple[str, str, int], ...]  # chain, address, ledger units
 
 
 def check(
@@ -117,7 +119,11 @@ def check(
     for at, hidden in enumerate(sets):  # 18
         hidden_sets.check_argument(hidden, manifest, asset, _set_name(name, at))
     commitments = [(1, hidden.commitment) for hidden in sets]
-    return Held(multi_multiply([(total, V), *commitments]), _level(fields, sets, proven), times)
+    rows = tuple(
+        (row["chain"], row["address"], _ledger_units(row, asset)) for row in fields["rows"]
+    )
+    level = _level(fields, sets, proven)
+    return Held(multi_multiply([(total, V), *commitments]), level, times, rows)
 
 
 def _set_name(name: str, at: int) -> str:

@@ -31,6 +31,7 @@ from tests.support.hidden_forge import HiddenKeys, unowned
 from tests.support.proven import Block, block, proven
 from tests.support.vector import Repeated, Vector, changes, make
 from tests.vectors.make_coins import coin
+from tests.vectors.make_declarations import declared, loan, pledge
 from tests.vectors.make_evidence import base_evidence, encoded
 from tests.vectors.make_inclusions import ALL_OF_ALICE
 from tests.vectors.make_manifests import OLD_SEED, digest_of, previous_bundle, rotation
@@ -83,6 +84,7 @@ FAMILIES = {
         "evidence",
     ),
     "hiddenset": "evidence",
+    **dict.fromkeys(("loan", "pledge", "declaration"), "declaration"),
 }
 
 
@@ -268,6 +270,27 @@ def packaged(package: bytes) -> Made:
     return Made(base_files("honest"), content=content)
 
 
+# --- declarations
+
+
+def a_loan(**changed: Any) -> Made:
+    return Made(declared(pack([loan(**changed)])))
+
+
+def a_loan_often(count: int) -> Made:
+    """One loan again and again."""
+    start = msgpack.Packer().pack_array_header(count)
+    return Made(declared(Repeated.of((start, 1), (pack(loan()), count))))
+
+
+def pledges(count: int) -> Made:
+    """A loan for which one address is pledged again and again."""
+    data = repeated(loan(), "pledged", pledge("BTC"), count) if count else pack(loan())
+    one = msgpack.Packer().pack_array_header(1)
+    pieces = data.pieces if isinstance(data, Repeated) else [(data, 1)]
+    return Made(declared(Repeated.of((one, 1), *pieces)))
+
+
 # --- all of them
 
 
@@ -378,6 +401,19 @@ FIELDS = (
     Field("hiddenset-commitment", 33, 33, of_hidden(lambda f, n: f.update(commitment=bytes(n)))),
     Field("hiddenset-keys", 33, 33 * MILLION, keys, at_most="hidden.bad-length"),
     Field("hiddenset-scripts", 1, 8, scripts, at_most="hidden.bad-scripts"),
+    Field("manifest-declaration", 32, 32, of_manifest("declaration")),
+    Field("declaration", 1, 4096, a_loan_often, at_most="declaration.unsorted"),
+    Field("loan-amount", 0, 64, lambda n: a_loan(amount="1" * n)),
+    Field("loan-lender", 1, 128, lambda n: a_loan(lender="L" * n)),
+    Field("loan-pledged", 0, 4096, pledges, at_most="declaration.unsorted"),
+    Field(
+        "pledge-address",
+        1,
+        128,
+        lambda n: a_loan(pledged=[{"address": "1" * n, "chain": "bitcoin"}]),
+        "declaration.unknown-address",
+        "declaration.unknown-address",
+    ),
     Field("package-signature", 64, 64, package_signature),
     Field("packagebody-account_key", 32, 32, of_body("account_key")),
     Field("packagebody-manifest", 32, 32, of_body("manifest")),

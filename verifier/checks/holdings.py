@@ -5,7 +5,7 @@ Amounts in ledger units are rounded down, once for each row and once for each ke
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from verifier.format.levels import Level, weakest
@@ -125,7 +125,8 @@ class HiddenReport:
 class AssetReport:
     """How well an asset's amounts are known; ``level`` is the weakest.
 
-    disclosed: ledger units of the disclosed rows, by level; only those levels that occur.
+    disclosed: ledger units of the disclosed rows, by level; only those levels that occur;
+    pledged_rows: how many of them the exchange declares as pledged; pledged: their ledger units.
     authority_unchecked: the chains, ascending, on which the power over an account can be another
     key's than its own, and nobody said that it is not: what is there is known as ``claimed``, no
     better.
@@ -136,11 +137,18 @@ class AssetReport:
     level: Level
     disclosed: Mapping[Level, int]
     hidden: tuple[HiddenReport, ...]
+    pledged_rows: int
+    pledged: int
     authority_unchecked: tuple[str, ...] = ()
 
 
-def report_asset(code: str, decimals: int, evidence: CheckedEvidence) -> AssetReport:
-    """Sum up the evidence of an asset."""
+def report_asset(
+    code: str,
+    decimals: int,
+    evidence: CheckedEvidence,
+    pledged: Collection[tuple[str, str]] = (),
+) -> AssetReport:
+    """Sum up the evidence of an asset; ``pledged`` are the (chain, address) that are declared."""
     disclosed: dict[Level, int] = {}
     for holding in evidence.rows:
         disclosed[holding.known] = disclosed.get(holding.known, 0) + holding.units
@@ -148,4 +156,18 @@ def report_asset(code: str, decimals: int, evidence: CheckedEvidence) -> AssetRe
         HiddenReport(holding.keys, holding.units, holding.known) for holding in evidence.hidden
     )
     unchecked = tuple(sorted({row.chain for row in evidence.rows if not row.has_authority}))
-    return AssetReport(code, decimals, evidence.level, disclosed, hidden, unchecked)
+    bound = [
+        holding.units
+        for holding in evidence.rows
+        if (holding.chain, holding.row.address) in pledged
+    ]
+    return AssetReport(
+        code,
+        decimals,
+        evidence.level,
+        disclosed,
+        hidden,
+        pledged_rows=len(bound),
+        pledged=sum(bound),
+        authority_unchecked=unchecked,
+    )

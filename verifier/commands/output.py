@@ -9,7 +9,7 @@ import json
 import sys
 import time
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from verifier.format.keys import public_key_text
 from verifier.format.levels import Level
 from verifier.format.times import utc_text
 from verifier.format.units import Entry, Kind, coins_text
+from verifier.format.wire import Loan
 from verifier.report import Check, InclusionReport, NotCompared, Report, TooWeak, UnknownUnit
 from verifier.texts import explain
 
@@ -122,7 +123,7 @@ class TextOutput(Output):
         said = ["the balances that you typed are counted" if included else "nothing to include"]
         said += _set_aside(report.set_aside, report.amounts)
         note = "note solvency was not checked by this command"
-        self._print([*_amount_lines(report.amounts), note, f"ACCEPTED: {'; '.join(said)}"])
+        self._print([*_inclusion_lines(report), note, f"ACCEPTED: {'; '.join(said)}"])
 
     def accept_page(self, digest: str) -> None:
         """See `Output`."""
@@ -159,13 +160,13 @@ class TextOutput(Output):
     def fail(self, error: CannotCheck) -> None:
         """See `Output`."""
         lines: list[str] = []
-        if isinstance(error, NotCompared):
-            lines = _amount_lines(error.amounts)
-            lines += [f"note {text}" for text in _set_aside(error.set_aside, error.amounts)]
-        elif isinstance(error, TooWeak | UnknownUnit):
+        if isinstance(error, NotCompared | TooWeak | UnknownUnit):
             self.warn(error.report.warnings)
             report = error.report
-            lines = _lines(report) if isinstance(report, Report) else _amount_lines(report.amounts)
+            lines = _lines(report) if isinstance(report, Report) else _inclusion_lines(report)
+            if isinstance(error, NotCompared):
+                told = _set_aside(error.report.set_aside, error.report.amounts)
+                lines += [f"note {text}" for text in told]
         self._print([*lines, f"NOT CHECKED {error}", _explained(error.code)])
 
     def _print(self, lines: Sequence[str]) -> None:
@@ -234,10 +235,8 @@ class JsonOutput(Output):
 
     def fail(self, error: CannotCheck) -> None:
         """See `Output`."""
-        report: Report | InclusionReport | NotCompared | None = None
-        if isinstance(error, NotCompared):
-            report = error
-        elif isinstance(error, TooWeak | UnknownUnit):
+        report: Report | InclusionReport | None = None
+        if isinstance(error, NotCompared | TooWeak | UnknownUnit):
             report = error.report
             self.warn(report.warnings)
         self._print(_error_object(error.code, "", error.message), report)
@@ -245,7 +244,7 @@ class JsonOutput(Output):
     def _print(
         self,
         error: Mapping[str, str] | None,
-        report: Report | InclusionReport | NotCompared | None = None,
+        report: Report | InclusionReport | None = None,
     ) -> None:
         checks = [
             {"name": check.name, "ok": check.ok, "figures": dict(check.figures)}
@@ -259,10 +258,12 @@ class JsonOutput(Output):
             "verdict": None,
             "all_confirmed": False,
             "set_aside": [],
+            "declaration": None,
             "checks": checks,
         }
         if report is not None:
             found["set_aside"] = list(report.set_aside)
+            found["declaration"] = _declaration_object(report)
         if isinstance(report, Report):
             found["amounts"] = _asset_objects(report)
             found["blocks"] = _block_objects(report)
@@ -339,7 +340,55 @@ def _lines(report: Report) -> list[str]:
         f"note not shown: {LIMITS}",
         *(f"note {level}: {text}" for level, text in _LEVELS.items() if level in levels),
         *(f"note {item.code}: {_held(item)}" for item in report.assets),
+        *_loan_lines(report.loans),
+        *(
+            f"note {item.code}: {coins_text(item.pledged, item.decimals)} of it pledged, "
+            f"rows {item.pledged_rows}"
+            for item in report.assets
+            if item.pledged_rows
+        ),
     ]
+
+
+def _inclusion_lines(report: InclusionReport) -> list[str]:
+    """Return what is counted for a customer, and what the exchange declares."""
+    lines = _amount_lines(report.amounts)
+    if report.loans is None:
+        return [*lines, f"note the declaration of loans could not be read: {report.unread}"]
+    lines += _loan_lines(report.loans)
+    if report.loans:
+        lines.append("note whether pledged addresses are in the evidence was not checked here")
+    return lines
+
+
+def _loan_lines(loans: Sequence[Loan]) -> Iterator[str]:
+    """Yield what is declared. What the exchange wrote stands at the end of a line."""
+    if not loans:
+        yield "note nothing is declared: the exchange names no loan, and nothing that is pledged"
+        return
+    yield "note declared by the exchange, and no part of any proof:"
+    for loan in loans:
+        amount = loan.amount or "amount not said,"
+        yield f"note   borrowed: {amount} {loan.code}, from {loan.lender}"
+        for pledge in loan.pledged:
+            yield f"note     pledged for it: {pledge.chain} {pledge.address}"
+
+
+def _declaration_object(report: Report | InclusionReport) -> dict[str, Any]:
+    """Return what is declared; ``loans`` is null where it could not be read."""
+    return {
+        "loans": None if report.loans is None else [_loan_object(loan) for loan in report.loans],
+        "unread": report.unread if isinstance(report, InclusionReport) else "",
+    }
+
+
+def _loan_object(loan: Loan) -> dict[str, Any]:
+    return {
+        "lender": loan.lender,
+        "code": loan.code,
+        "amount": loan.amount or None,
+        "pledged": [{"chain": pledge.chain, "address": pledge.address} for pledge in loan.pledged],
+    }
 
 
 def _age(seconds: float) -> str:
@@ -395,6 +444,10 @@ def _asset_objects(report: Report) -> dict[str, dict[str, Any]]:
                 }
                 for hidden in item.hidden
             ],
+            "pledged": {
+                "rows": item.pledged_rows,
+                "amount": coins_text(item.pledged, item.decimals),
+            },
         }
         for item in report.assets
     }

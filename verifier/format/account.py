@@ -119,13 +119,13 @@ def canonical_account_id(text: str, id_type: IdType) -> str:
     return canonical
 
 
-def canonical_name(text: str) -> str:
-    """Return the canonical form of an exchange's name: 1 to 64 bytes of UTF-8.
+def canonical_name(text: str, max_bytes: int = MAX_NAME_BYTES) -> str:
+    """Return the canonical form of a name, an exchange's by default: 1 to 64 bytes of UTF-8.
 
     Raises:
         AccountError: the text has none; ``rule`` says why.
     """
-    canonical = _canonical(text, "opaque", MAX_NAME_BYTES)
+    canonical = _canonical(text, "opaque", max_bytes)
     check_shown(canonical)
     return canonical
 

@@ -19,6 +19,7 @@ ATTESTATION_VERSION = 1
 CHECKED = (
     "manifest and its signature",
     "files",
+    "declaration of loans and pledges",
     "evidence: ownership signatures and proofs",
     "solvency argument of every asset",
     "every page of every tree",

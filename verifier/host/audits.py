@@ -21,7 +21,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -288,6 +288,7 @@ def _details(finding: Finding) -> dict[str, Any]:
             "old_keys": old_keys,
             "block_times": {},
             "set_aside": [],
+            "declared": None,
         }
     return {
         "assets": [[item.code, item.level, item.num, item.den] for item in finding.assets],
@@ -295,4 +296,5 @@ def _details(finding: Finding) -> dict[str, Any]:
         "old_keys": old_keys,
         "block_times": {block.chain: block.time for block in finding.block_times},
         "set_aside": list(finding.set_aside),
+        "declared": next((asdict(declared) for declared in finding.declared), None),
     }

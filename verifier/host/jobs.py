@@ -37,7 +37,7 @@ from verifier.format.params import (
     SIGNATURE_BYTES,
     SIGNATURE_PATH,
 )
-from verifier.format.units import KnownUnit
+from verifier.format.units import KnownUnit, coins_text
 from verifier.format.wire import (
     BadFields,
     Bin32,
@@ -63,6 +63,8 @@ _MANIFEST_NAME = b"\xa8manifest\xc4\x20"
 _MOST_FROM_MANIFEST = len(_MANIFEST_NAME) + ID_BYTES + len(b"\xa7version") + 9
 
 _MOST_PLACE = 256
+# Pages list so many of at most 4,096, and say how many there are.
+_MOST_LOANS = 20
 
 # What a version says that this host does not know says nothing of the exchange. Fields that it does
 # not know are the same if the version is another.
@@ -172,6 +174,34 @@ class BlockTime:
 
 
 @dataclass(frozen=True, slots=True)
+class DeclaredLoan:
+    """A loan that the exchange declares: ``pledged`` at so many addresses, no amount: not said."""
+
+    amount: str
+    code: str
+    lender: str
+    pledged: int
+
+
+@dataclass(frozen=True, slots=True)
+class PledgedAsset:
+    """How many rows of an asset are pledged, and the coins that they count for."""
+
+    amount: str
+    code: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What is declared in a bundle that was audited: the first ``loans`` of a ``total``."""
+
+    loans: tuple[DeclaredLoan, ...]
+    pledged: tuple[PledgedAsset, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """What an audit came to: code, place and words of the first fault, empty if it accepted.
 
@@ -179,13 +209,15 @@ class Finding:
 
     The rest is as the manifest has it, and empty where it is no manifest; of assets the levels are
     those found. ``old_keys`` are those that it replaced, which they signed. ``set_aside`` are the
-    codes of the assets of which this host does not know a unit, where it accepted.
+    codes of the assets of which this host does not know a unit, where it accepted; ``declared`` is
+    what it declares, where it accepted, and else nothing.
     """
 
     assets: tuple[AttestedAsset, ...]
     block_times: tuple[BlockTime, ...]
     chains: tuple[Chain, ...]
     code: str
+    declared: tuple[Declared, ...]
     exchange: str
     message: str
     old_keys: tuple[bytes, ...]
@@ -420,7 +452,7 @@ def _found(
     code, message = (str(fault.code), fault.message) if fault else ("", "")
     place = escape(fault.where)[:_MOST_PLACE] if isinstance(fault, Rejected) else ""
     if manifest is None:
-        return Finding((), (), (), code, "", message, (), place, bytes(32), (), "", 0)
+        return Finding((), (), (), code, (), "", message, (), place, bytes(32), (), "", 0)
     return Finding(
         assets=tuple(
             AttestedAsset(asset.code, asset.ratio.den, levels.get(asset.code, ""), asset.ratio.num)
@@ -429,6 +461,7 @@ def _found(
         block_times=tuple(BlockTime(chain, time) for chain, time in sorted(times.items())),
         chains=manifest.chains,
         code=code,
+        declared=(_declared(report),) if report else (),
         exchange=manifest.exchange,
         message=message,
         old_keys=tuple(
@@ -439,6 +472,21 @@ def _found(
         set_aside=report.set_aside if report else (),
         snapshot_id=manifest.snapshot_id,
         time=manifest.time,
+    )
+
+
+def _declared(report: Report) -> Declared:
+    return Declared(
+        loans=tuple(
+            DeclaredLoan(loan.amount, loan.code, loan.lender, len(loan.pledged))
+            for loan in report.loans[:_MOST_LOANS]
+        ),
+        pledged=tuple(
+            PledgedAsset(coins_text(item.pledged, item.decimals), item.code, item.pledged_rows)
+            for item in report.assets
+            if item.pledged_rows
+        ),
+        total=len(report.loans),
     )
 
 

@@ -322,6 +322,7 @@ def snapshot_facts(item: Outcome, complaints: Complaints | None, now: int) -> di
             }
             for name, height, block_hash in item.details["chains"]
         ],
+        "declared": item.details.get("declared"),
         "complaints": [
             {"digest": digest.hex(), "code": code, "shown": shown} for digest, code, shown in newest
         ],

@@ -63,6 +63,17 @@ export const MANIFEST = record({
   time: int,
 });
 
+export const DECLARATION = list(
+  record({
+    amount: text(0, 64),
+    code: text(),
+    lender: text(1, 128),
+    pledged: list(record({ address: text(1, 128), chain: text() }), 0, 4096),
+  }),
+  1,
+  4096,
+);
+
 export const PACKAGE = record({ body: bin(), signature });
 
 export const PACKAGE_BODY = record({
@@ -82,7 +93,7 @@ export const EXCHANGE_LIST = record({
 });
 
 /**
- * Decode untrusted canonical msgpack of one map. What is wrong with it is thrown as `fault` makes it
+ * Decode untrusted canonical msgpack of one map or array of a kind. What is wrong with it is thrown as `fault` makes it
  * of `not-canonical`, then `bad-fields`.
  */
 export function read(kind, data, fault) {

@@ -7,6 +7,7 @@
 import { toHex } from "./bytes.js";
 import { checkInclusion, openBundle } from "./check.js";
 import { Core } from "./core.js";
+import { fetchDeclaration } from "./declaration.js";
 import { CannotCheck, Misuse, Rejected } from "./errors.js";
 import { findInFolder } from "./history.js";
 import { parsePublicKey } from "./keys.js";
@@ -70,8 +71,10 @@ async function check({ bundle, key, packageData, accountId, balances, everything
   const checked = await openBundle(core, source, parsePublicKey(key));
   const snapshot = describeSnapshot(checked);
   try {
+    onStep("declaration");
+    const declaration = await fetchDeclaration(core, source, checked);
     if (everything) source = await downloadAll(source, checked, onStep);
-    const request = { packageData, accountId, balances, now };
+    const request = { packageData, accountId, balances, declaration, now };
     const found = await checkInclusion(core, source, checked, request, { onStep, onPage });
     return { snapshot, ...found };
   } catch (error) {
