@@ -25,6 +25,7 @@ from verifier.format.account import AccountError, IdType, canonical_name
 from verifier.format.chains import CHAINS
 from verifier.format.params import (
     CAPACITIES,
+    DAY_SECONDS,
     MAX_HEIGHT,
     MAX_RATIO_TERM,
     MAX_UNIT_DECIMALS,
@@ -36,7 +37,6 @@ from verifier.format.units import KNOWN_UNITS, KnownUnit, UnitTable
 from verifier.format.wire import Chain, Ratio, StateProof, Unit
 from verifier.nodes.bitcoin_evidence import CHAIN as BITCOIN
 from verifier.ownership import OwnershipError, check_contract
-from verifier.report import DAY_SECONDS
 from verifier.stateproof.bitcoin_header import parse_block_header
 from verifier.stateproof.tokens import MAX_SLOT, TokenSlot, token_slots
 

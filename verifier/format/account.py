@@ -41,11 +41,13 @@ else:
 __all__ = [
     "MAX_ACCOUNT_ID_BYTES",
     "MAX_NAME_BYTES",
+    "MAX_TEXT_BYTES",
     "RULES",
     "AccountError",
     "IdType",
     "canonical_account_id",
     "canonical_name",
+    "canonical_text",
     "check_shown",
     "escape",
     "is_shown",
@@ -56,6 +58,7 @@ IdType = Literal["email", "phone", "opaque"]
 
 MAX_ACCOUNT_ID_BYTES: Final = 128
 MAX_NAME_BYTES: Final = 64
+MAX_TEXT_BYTES: Final = 128
 
 _TABLE: Final[dict[str, Any]] = json.loads(
     resources.files("verifier.format").joinpath("code_points.json").read_text("ascii")
@@ -125,7 +128,16 @@ def canonical_name(text: str) -> str:
     Raises:
         AccountError: the text has none; ``rule`` says why.
     """
-    canonical = _canonical(text, "opaque", MAX_NAME_BYTES)
+    return canonical_text(text, MAX_NAME_BYTES)
+
+
+def canonical_text(text: str, max_bytes: int = MAX_TEXT_BYTES) -> str:
+    """Return the canonical form of a text that a third party signs, by the rules of a name.
+
+    Raises:
+        AccountError: the text has none, or one of more than ``max_bytes`` of UTF-8.
+    """
+    canonical = _canonical(text, "opaque", max_bytes)
     check_shown(canonical)
     return canonical
 
@@ -137,7 +149,11 @@ def check_shown(text: str) -> None:
         AccountError: it holds what is no visible character, two spaces in a row, or marks that
             stand on nothing or in a heap.
     """
-    if "  " in text or not all(map(is_shown, text)):
+    if "  " in text:
+        raise AccountError("invisible")
+    if text.isascii() and text.isprintable():
+        return
+    if not all(map(is_shown, text)):
         raise AccountError("invisible")
     room = 0
     for character in text:
