@@ -25,7 +25,12 @@ def holds(text: str, ranges: list[int]) -> bool:
 
 def canonical_name(text: str) -> str:
     """The canonical form of an exchange's name; ValueError where it has none."""
-    text = canonical("opaque", text, limit=64)
+    return canonical_text(text, limit=64)
+
+
+def canonical_text(text: str, limit: int = 128) -> str:
+    """The canonical form of a text that a third party signs; ValueError where it has none."""
+    text = canonical("opaque", text, limit)
     if "  " in text or holds(text, TABLE["names"]):
         raise ValueError("what no eye sees")
     marks = [holds(letter, TABLE["marks"]) for letter in text]
