@@ -65,6 +65,7 @@ from prover.snapshot.folder import SnapshotFolder
 from prover.snapshot.inputs import Inputs, Witness
 from prover.snapshot.record import Frozen, freeze
 from verifier.format import wire
+from verifier.format.chains import FIAT
 from verifier.format.keys import public_key_text
 from verifier.format.params import MANIFEST_PATH, SNAPSHOT_ID, TreeShape
 from verifier.format.statement import context, manifest_digest, page_state
@@ -114,6 +115,7 @@ def ownership_messages(config: SnapshotConfig, public_key: bytes) -> dict[str, s
             key, config.exchange, config.snapshot_id, chain.name, chain.hash
         )
         for chain in config.chains
+        if chain.name != FIAT
     }
 
 

@@ -186,14 +186,15 @@ class Asset:
     def total(self) -> int:
         """Assets in ledger units, each row and each attested holding rounded down."""
         decimals = {(chain, contract): d for chain, contract, d in self.units}
-        elsewhere = sum(
+        elsewhere: int = sum(
             (held.amount - held.encumbered) // self.scale(held.chain, held.contract)
             for held in self.elsewhere
         )
-        return elsewhere + sum(
+        rows: int = sum(
             amount // 10 ** (decimals[chain, contract] - self.decimals)
             for chain, contract, _, amount in self.rows
         )
+        return elsewhere + rows
 
 
 @dataclass

@@ -7,7 +7,7 @@ checked, since it would say nothing. Source: spec/protocol.md, section 3.6.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -19,7 +19,7 @@ from verifier.format.holding import ATTESTATION_PURPOSE, HOLDING_VERSION, Holdin
 from verifier.format.keys import is_signed
 from verifier.format.params import DAY_SECONDS
 from verifier.format.statement import Denomination
-from verifier.format.wire import Evidence, HoldingAttestation, HoldingBody, is_ascending
+from verifier.format.wire import Evidence, HoldingAttestation, HoldingBody, Unit, is_ascending
 
 
 class Stated(Protocol):
@@ -63,7 +63,8 @@ class Attestations:
         if not is_ascending(map(place, holdings)):
             message = "the attestations are not in ascending order"
             raise Rejected(Code.EVIDENCE_UNSORTED, where, message)
-        check_mixed(holdings, has_coins=bool(evidence.rows or evidence.hidden), where=where)
+        kinds = [holding.body.kind for holding in holdings]
+        check_mixed(kinds, has_coins=bool(evidence.rows or evidence.hidden), where=where)
         return holdings
 
     def check(self, asset: Denomination, entry: HoldingAttestation, where: str) -> AttestedHolding:
@@ -104,9 +105,8 @@ class Attestations:
         if named and not is_signed(entry.key, ATTESTATION_PURPOSE, entry.body, entry.signature):
             raise fault(Code.ATTESTATION_BAD_SIGNATURE, "not signed by the attester that you named")
         self.seen.add((entry.key, body.reference))
-        net = int.from_bytes(body.amount) - int.from_bytes(body.encumbered)
-        scale: int = 10 ** (unit.decimals - asset.decimals)
-        return AttestedHolding(body, entry.key, net // scale, unit.decimals, named)
+        units_held = net_units(body, unit, asset.decimals)
+        return AttestedHolding(body, entry.key, units_held, unit.decimals, named)
 
 
 def place(holding: AttestedHolding) -> tuple[str, str, bytes, str]:
@@ -114,13 +114,21 @@ def place(holding: AttestedHolding) -> tuple[str, str, bytes, str]:
     return holding.body.chain, holding.body.contract, holding.key, holding.body.reference
 
 
-def check_mixed(holdings: Sequence[AttestedHolding], *, has_coins: bool, where: str) -> None:
+def net_units(body: HoldingBody, unit: Unit, decimals: int) -> int:
+    """Return what a holding in a unit counts for in ledger units of ``decimals``, rounded down."""
+    scale: int = 10 ** (unit.decimals - decimals)
+    return (int.from_bytes(body.amount) - int.from_bytes(body.encumbered)) // scale
+
+
+def check_mixed(kinds: Iterable[str], *, has_coins: bool, where: str) -> None:
     """Check that no report on all that is held stands beside coins that it would count again.
+
+    ``kinds`` are those of an asset's attestations.
 
     Raises:
         Rejected: ``evidence.mixed-attestation``.
     """
-    if has_coins and any(holding.body.kind == HoldingKind.PROCEDURES for holding in holdings):
+    if has_coins and HoldingKind.PROCEDURES in kinds:
         message = "a report on procedures covers what has no row, and there are rows or hidden keys"
         raise Rejected(Code.EVIDENCE_MIXED_ATTESTATION, where, message)
 

@@ -125,7 +125,7 @@ def show_attestation(path: str) -> dict[str, Any]:
     body = records.read(HoldingBody, entry.body, "attestation", path)
     if not is_signed(entry.key, ATTESTATION_PURPOSE, entry.body, entry.signature):
         raise Rejected(Code.ATTESTATION_BAD_SIGNATURE, path, "not signed by the key that it names")
-    return _shown(path, entry, body, 0)
+    return _shown(path, entry, body)
 
 
 def attestation_lines(shown: Mapping[str, Any]) -> list[str]:
@@ -134,14 +134,16 @@ def attestation_lines(shown: Mapping[str, Any]) -> list[str]:
 
 
 def _shown(
-    path: str, entry: HoldingAttestation, body: HoldingBody, decimals: int
+    path: str, entry: HoldingAttestation, body: HoldingBody, decimals: int | None = None
 ) -> dict[str, Any]:
-    holding = AttestedHolding(body, entry.key, 0, decimals, "")
+    """``decimals`` are those of the unit, where they are known: what is signed lacks them."""
+    in_coins = decimals is not None
+    holding = AttestedHolding(body, entry.key, 0, decimals or 0, "")
     return {
         "file": path,
         "key": public_key_text(entry.key),
         **holding_object(body, holding.amount_text, holding.encumbered_text),
-        "decimals": decimals,
+        "amounts_in": "whole coins" if in_coins else "base units",
     }
 
 

@@ -355,6 +355,7 @@ def _block_objects(report: Report) -> dict[str, dict[str, Any]]:
             "counts": chain.name in report.chains,
         }
         for chain in report.manifest.chains
+        if chain.name != FIAT
     }
 
 
