@@ -27,7 +27,7 @@ from verifier.bundle.http_source import Door, HttpSource
 from verifier.bundle.open import read_signed_manifest
 from verifier.checks.inclusion import check_leaves, check_package
 from verifier.checks.manifest import CheckedManifest, check_manifest, rotation_fault
-from verifier.checks.policy import Policy
+from verifier.checks.policy import Attester, Policy
 from verifier.errors import CannotCheck, Code, Misuse, Rejected
 from verifier.format.account import AccountError, IdType, canonical_account_id, escape
 from verifier.format.params import (
@@ -62,6 +62,7 @@ _MANIFEST_NAME = b"\xa8manifest\xc4\x20"
 _MOST_FROM_MANIFEST = len(_MANIFEST_NAME) + ID_BYTES + len(b"\xa7version") + 9
 
 _MOST_PLACE = 256
+_MOST_ATTESTED = 12
 
 # What a version says that this host does not know says nothing of the exchange. Fields that it does
 # not know are the same if the version is another.
@@ -69,6 +70,7 @@ _NEWS = frozenset(
     {
         Code.MANIFEST_UNSUPPORTED_VERSION,
         Code.EVIDENCE_UNSUPPORTED_VERSION,
+        Code.ATTESTATION_UNSUPPORTED_VERSION,
         Code.PACKAGE_UNSUPPORTED_VERSION,
     }
 )
@@ -171,6 +173,14 @@ class BlockTime:
 
 
 @dataclass(frozen=True, slots=True)
+class AttestedText:
+    """What is said of an attested holding of an asset."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """What an audit came to: code, place and words of the first fault, empty if it accepted.
 
@@ -178,10 +188,13 @@ class Finding:
 
     The rest is as the manifest has it, and empty where it is no manifest; of assets the levels are
     those found. ``old_keys`` are those that it replaced, which they signed. ``set_aside`` are the
-    codes of the assets of which this host does not know a unit, where it accepted.
+    codes of the assets of which this host does not know a unit, where it accepted. ``attested`` are
+    the first of the ``attested_total`` holdings that third parties sign for.
     """
 
     assets: tuple[AttestedAsset, ...]
+    attested: tuple[AttestedText, ...]
+    attested_total: int
     block_times: tuple[BlockTime, ...]
     chains: tuple[Chain, ...]
     code: str
@@ -217,7 +230,8 @@ class AuditBundle(Job[Finding]):
     """Audit the bundle of a manifest that was read and is signed by ``public_key``.
 
     A fault of the manifest's own is told by the bytes at hand, whatever is served by now. Any other
-    is one of the files below ``url``, if these are still of that manifest at the end.
+    is one of the files below ``url``, if these are still of that manifest at the end. The word of
+    ``attesters`` on holdings is taken.
     """
 
     manifest: bytes
@@ -226,6 +240,7 @@ class AuditBundle(Job[Finding]):
     signature: bytes
     threads: int
     url: str
+    attesters: tuple[Attester, ...] = ()
 
     def do(self, door: Door) -> Finding:
         """See `Job`."""
@@ -238,7 +253,8 @@ class AuditBundle(Job[Finding]):
         known = {MANIFEST_PATH: self.manifest, SIGNATURE_PATH: self.signature}
         source = _Metered(self.url, door, self.most_bytes, known)
         try:
-            report = audit(source, self.public_key, jobs=self.threads)
+            policy = Policy(attesters=self.attesters)
+            report = audit(source, self.public_key, policy=policy, jobs=self.threads)
         except Rejected as error:
             _check_known(error, self.manifest)
             self._check_unchanged(door)
@@ -392,12 +408,21 @@ def _found(
     code, message = (str(fault.code), fault.message) if fault else ("", "")
     place = escape(fault.where)[:_MOST_PLACE] if isinstance(fault, Rejected) else ""
     if manifest is None:
-        return Finding((), (), (), code, "", message, (), place, bytes(32), (), "", 0)
+        return Finding((), (), 0, (), (), code, "", message, (), place, bytes(32), (), "", 0)
+    attested = [
+        (asset.code, holding)
+        for asset in (report.assets if report else ())
+        for holding in asset.attested
+    ]
     return Finding(
         assets=tuple(
             AttestedAsset(asset.code, asset.ratio.den, levels.get(asset.code, ""), asset.ratio.num)
             for asset in manifest.assets
         ),
+        attested=tuple(
+            AttestedText(asset, holding.text(asset)) for asset, holding in attested[:_MOST_ATTESTED]
+        ),
+        attested_total=len(attested),
         block_times=tuple(BlockTime(chain, time) for chain, time in sorted(times.items())),
         chains=manifest.chains,
         code=code,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from verifier.bundle.history import snapshot_path
+from verifier.checks.policy import Attester, Policy
 from verifier.errors import Misuse
 from verifier.format.account import AccountError, canonical_name
 from verifier.format.keys import parse_public_key
@@ -25,8 +26,10 @@ _KEYS: dict[str, type] = {
     "submissions": bool,
     "submission_minutes": int,
     "submission_bytes": int,
+    "attester": list,
     "exchange": list,
 }
+_ATTESTER_KEYS: dict[str, type] = {"name": str, "public_key": str}
 _EXCHANGE_KEYS: dict[str, type] = {
     "name": str,
     "bundle": str,
@@ -70,6 +73,7 @@ class Settings:
     database. every_seconds: between two looks at one exchange. bundle_bytes, audit_seconds: the
     most that one audit of a watched exchange may read and take; submission_bytes and
     submission_seconds: the same of what a stranger handed in. jobs: threads of an audit.
+    attesters: whose word on holdings the auditor takes.
     loopback: admits plain HTTP to this machine; for tests.
     """
 
@@ -84,6 +88,7 @@ class Settings:
     submissions: bool = True
     submission_seconds: int = 10 * _MINUTE
     submission_bytes: int = 10**9
+    attesters: tuple[Attester, ...] = ()
     loopback: bool = False
 
 
@@ -117,8 +122,24 @@ def read_settings(file: Path, *, loopback: bool = False) -> Settings:
         submissions=found.get("submissions", True),
         submission_seconds=_whole(file, found, "submission_minutes", 10) * _MINUTE,
         submission_bytes=_whole(file, found, "submission_bytes", 10**9, most=10**15),
+        attesters=_attesters(file, found.get("attester", [])),
         loopback=loopback,
     )
+
+
+def _attesters(file: Path, entries: list[Any]) -> tuple[Attester, ...]:
+    attesters = []
+    for at, entry in enumerate(entries, 1):
+        where = f"{file}: attester {at}"
+        if not isinstance(entry, dict):
+            raise Misuse(f"{where}: not a table")
+        _check_keys(where, entry, _ATTESTER_KEYS, required=set(_ATTESTER_KEYS))
+        name = _name(f"{where}: name", entry["name"])
+        attesters.append(Attester(name, parse_public_key(entry["public_key"])))
+    try:
+        return Policy(attesters=tuple(attesters)).attesters
+    except Misuse as error:
+        raise Misuse(f"{file}: attester: {error}") from None
 
 
 def _exchange(where: str, entry: Any) -> WatchedExchange:
