@@ -28,8 +28,8 @@ from verifier.texts import explain
 ALICE, BOB, CAROL = "alice@example.com", "bob@example.com", "carol@example.com"
 LAST_LINE = "ACCEPTED as claimed: amounts of BTC, ETH rest on the exchange's word"
 KNOWN = {
-    "BTC": {"level": "claimed", "disclosed": {"claimed": "2.5"}, "hidden": []},
-    "ETH": {"level": "claimed", "disclosed": {"claimed": "3.2"}, "hidden": []},
+    "BTC": {"level": "claimed", "disclosed": {"claimed": "2.5"}, "hidden": [], "attested": []},
+    "ETH": {"level": "claimed", "disclosed": {"claimed": "3.2"}, "hidden": [], "attested": []},
 }
 
 
