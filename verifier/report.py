@@ -9,10 +9,9 @@ from verifier.checks.holdings import AssetReport
 from verifier.checks.inclusion import Amount
 from verifier.errors import CannotCheck, Code
 from verifier.format.levels import Level, weakest
+from verifier.format.params import DAY_SECONDS
 from verifier.format.times import utc_text
 from verifier.format.wire import Loan, Manifest
-
-DAY_SECONDS = 86_400
 
 OPAQUE_WARNING = (
     "account ids are opaque: the exchange could have told one number to two customers; "

@@ -59,6 +59,7 @@ from verifier.format.account import AccountError, IdType, canonical_account_id
 from verifier.format.keys import parse_public_key
 from verifier.format.levels import Level, weakest
 from verifier.format.params import (
+    DAY_SECONDS,
     DECLARATION_PATH,
     MANIFEST_PATH,
     MAX_DECLARATION_BYTES,
@@ -71,7 +72,6 @@ from verifier.format.times import utc_text
 from verifier.format.wire import Loan, Manifest
 from verifier.nodes.nodes import Nodes
 from verifier.report import (
-    DAY_SECONDS,
     Check,
     InclusionReport,
     NotCompared,
@@ -341,6 +341,8 @@ def _check_all_evidence(
             evidence = check_evidence(checked, asset, data, seen, policy)
             figures["rows"] = len(evidence.rows)
             figures["signatures"] = evidence.signatures
+            if evidence.attested:
+                figures["attested"] = len(evidence.attested)
             if evidence.hidden:
                 figures["hidden_keys"] = sum(holding.keys for holding in evidence.hidden)
             figures["amounts"] = evidence.level

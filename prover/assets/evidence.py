@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from prover.assets.attested import attested_total
 from prover.assets.bitcoin import read_coins
 from prover.assets.ethereum import needed_proof
 from prover.assets.lists import EVIDENCE_COLUMNS, read_list
@@ -54,6 +55,7 @@ class Backing:
 
     coins: tuple[wire.Coin, ...] = ()
     hidden: tuple[wire.HiddenSet, ...] = ()
+    attestations: tuple[wire.HoldingAttestation, ...] = ()
 
 
 Signatures = Mapping[tuple[str, str], wire.OwnershipSignature]
@@ -307,11 +309,12 @@ def _is_account(chain: str, format: str) -> bool:
 
 
 def evidence_total(asset: AssetConfig, evidence: wire.Evidence) -> int:
-    """Return what the rows of an asset count for, in ledger units."""
+    """Return what the rows and attested holdings of an asset count for, in ledger units."""
     units = {(unit.chain, unit.contract): unit for unit in asset.units}
-    return sum(
+    disclosed = sum(
         ledger_units(row, units[row.chain, row.contract], asset.decimals) for row in evidence.rows
     )
+    return disclosed + attested_total(asset, evidence)
 
 
 def _encode(
@@ -333,7 +336,7 @@ def _encode(
     proven = needed_proof(asset, listed, backing.hidden, blocks)
     proofs = tuple(sorted((*shown, *proven), key=lambda proof: proof.chain))
     evidence = wire.Evidence(
-        attestations=(),
+        attestations=backing.attestations,
         code=asset.code,
         coins=backing.coins,
         hidden=backing.hidden,

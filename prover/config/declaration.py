@@ -18,7 +18,7 @@ from verifier.format.params import (
     ASSET_CODE,
     DECLARATION_PATH,
     MAX_DECLARATION_BYTES,
-    MAX_LENDER_BYTES,
+    MAX_TEXT_BYTES,
 )
 from verifier.format.wire import (
     DECLARED_LOANS,
@@ -94,7 +94,7 @@ def signed_loans(bundle: Path, manifest: Manifest) -> tuple[Loan, ...]:
 
 def _loan(entry: Table, places: dict[tuple[str, str], str]) -> Loan:
     try:
-        lender = canonical_name(entry.take("lender", str), MAX_LENDER_BYTES)
+        lender = canonical_name(entry.take("lender", str), MAX_TEXT_BYTES)
     except AccountError as error:
         raise entry.error("lender", f"not a valid name: {error.rule}") from None
     code = entry.take("asset", str)

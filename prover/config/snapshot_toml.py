@@ -7,7 +7,7 @@ Relative paths are taken from the folder of the file. Nothing but the file itsel
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -23,9 +23,11 @@ from prover.ledger.settings import read_settings
 from prover.ledger.source import MAX_DECIMALS, LedgerAsset, LedgerSource
 from verifier.errors import Misuse
 from verifier.format.account import AccountError, IdType, canonical_name
-from verifier.format.chains import CHAINS
+from verifier.format.chains import CHAINS, FIAT
 from verifier.format.params import (
     CAPACITIES,
+    DAY_SECONDS,
+    ID_BYTES,
     MAX_HEIGHT,
     MAX_RATIO_TERM,
     MAX_UNIT_DECIMALS,
@@ -37,7 +39,6 @@ from verifier.format.units import KnownUnit, UnitTable, known_unit
 from verifier.format.wire import Chain, Ratio, StateProof, Unit
 from verifier.nodes.bitcoin_evidence import CHAIN as BITCOIN
 from verifier.ownership.unit_form import contract_fault
-from verifier.report import DAY_SECONDS
 from verifier.stateproof.bitcoin_header import parse_block_header
 from verifier.stateproof.tokens import MAX_SLOT, TokenSlot, token_slots
 
@@ -62,6 +63,7 @@ _KEYS = (
     "time",
 )
 _ASSET_KEYS = (
+    "attestations",
     "capacity",
     "code",
     "coins",
@@ -97,7 +99,8 @@ class AssetConfig:
 
     capacity: in pages, None where it is left to `prover.liabilities.capacity`; proofs: files of
     state proofs of all that it holds on Ethereum; slots: of tokens that the verifier's table lacks;
-    coins: files of the coins that its bitcoin addresses hold.
+    coins: files of the coins that its bitcoin addresses hold; attestations: files that third
+    parties signed.
     """
 
     code: str
@@ -109,6 +112,7 @@ class AssetConfig:
     proofs: tuple[Path, ...] = ()
     slots: tuple[TokenSlot, ...] = ()
     coins: tuple[Path, ...] = ()
+    attestations: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,14 +181,16 @@ def parse_config(file: Path, text: bytes) -> SnapshotConfig:
     decimals = {asset.code: asset.decimals for asset in assets}
     with table.table("ledger", LEDGER_KEYS) as section:
         ledger = read_settings(section, decimals)
-    chains, headers = _chains(table, time)
+    chains, headers = _chains(table, time, assets)
     names = {chain.name for chain in chains}
     for asset in assets:
         for unit in asset.units:
             if unit.chain not in names:
                 words = f"{asset.code} is held on {unit.chain}: no block given"
                 raise table.error("chains", words, Code.MISSING_KEY)
-    evidence = table.each("evidence", ("path",), lambda entry: entry.take_path("path"))
+    evidence: list[Path] = []
+    if table.has("evidence") or not any(asset.attestations for asset in assets):
+        evidence = table.each("evidence", ("path",), lambda entry: entry.take_path("path"))
     hidden: list[HiddenConfig] = []
     if table.has("hidden"):
         hidden = table.each("hidden", ("asset", "set", "opening"), partial(_hidden, decimals))
@@ -254,13 +260,25 @@ def _previous(table: Table) -> tuple[Path | None, Path | None]:
     return manifest, table.take_path("old_signing") if table.has("old_signing") else None
 
 
-def _chains(table: Table, time: int) -> tuple[tuple[Chain, ...], tuple[StateProof, ...]]:
-    """Return the blocks, and the headers given of them; ``time`` is the snapshot's."""
-    chains, headers = [], []
+def _chains(
+    table: Table, time: int, assets: Sequence[AssetConfig]
+) -> tuple[tuple[Chain, ...], tuple[StateProof, ...]]:
+    """Return the blocks, and the headers given of them; ``time`` is the snapshot's.
+
+    Money in accounts has no block: what stands for it follows from the time.
+    """
+    used = {unit.chain for asset in assets for unit in asset.units}
+    chains = [Chain(bytes(ID_BYTES), time, FIAT)] if FIAT in used else []
+    headers = []
+    if used == {FIAT} and not table.has("chains"):
+        return tuple(chains), ()
     with table.table("chains", None) as blocks:
         for name in sorted(blocks.remaining()):
             if name not in CHAINS:
                 raise _unprovable(blocks, name, name)
+            if name == FIAT:
+                words = "money in accounts has no block"
+                raise blocks.error(name, words, Code.CONTRADICTION, "remove it")
             with blocks.table(name, ("height", "hash", "header")) as block:
                 height, digest = block.take("height", int), block.take("hash", str)
                 if not 0 <= height <= MAX_HEIGHT:
@@ -271,7 +289,7 @@ def _chains(table: Table, time: int) -> tuple[tuple[Chain, ...], tuple[StateProo
                 if name == BITCOIN and block.has("header"):
                     headers.append(_header(block, chain, time))
             chains.append(chain)
-    return tuple(chains), tuple(headers)
+    return tuple(sorted(chains, key=lambda chain: chain.name)), tuple(headers)
 
 
 def _header(block: Table, chain: Chain, time: int) -> StateProof:
@@ -349,6 +367,7 @@ def _asset(table: Table) -> AssetConfig:
         table.take_paths("proofs") if table.has("proofs") else (),
         slots,
         table.take_paths("coins") if table.has("coins") else (),
+        table.take_paths("attestations") if table.has("attestations") else (),
     )
 
 

@@ -6,7 +6,7 @@ were checked. The page holds its pictures inline, loads nothing, and is a functi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -23,6 +23,7 @@ from prover.report import pictures
 from verifier.bundle.key_file import read_public_key
 from verifier.bundle.source import FolderSource
 from verifier.checks.evidence import ledger_units
+from verifier.format.chains import FIAT
 from verifier.format.keys import public_key_text
 from verifier.format.params import MAX_EVIDENCE_BYTES, TreeShape, evidence_path
 from verifier.format.times import utc_text
@@ -70,8 +71,20 @@ class Crowd:
 
 
 @dataclass(frozen=True)
+class Word:
+    """What a third party signed for: in words, its coins, how that is known, and who signed."""
+
+    text: str
+    coins: str
+    level: verifier.Level
+    signer: str
+    key: str
+
+
+@dataclass(frozen=True)
 class AssetFacts:
-    """What the page says of one asset; ``shares`` are its addresses', largest first.
+    """What the page says of one asset; ``shares`` are its addresses', largest first; ``drawn`` has
+    the share of the whole that rests on each thing that the picture tells apart.
 
     pledged: the coins at addresses that are declared as pledged, empty where there are none.
     """
@@ -88,6 +101,8 @@ class AssetFacts:
     shares: tuple[float, ...]
     rests: tuple[Rest, ...]
     pledged: str
+    words: tuple[Word, ...]
+    drawn: Mapping[verifier.Level, float]
     crowds: tuple[Crowd, ...]
 
 
@@ -152,6 +167,7 @@ def _render(bundle: Path, checked: verifier.Report, key: str, *, is_key_given: b
     ]
     levels = {rest.level for facts in assets for rest in facts.rests}
     levels |= {facts.known for facts in assets}
+    levels |= {word.level for facts in assets for word in facts.words}
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("prover.report", "."),
         autoescape=True,
@@ -164,6 +180,7 @@ def _render(bundle: Path, checked: verifier.Report, key: str, *, is_key_given: b
         block_times={
             chain: utc_text(time, _MINUTES) for chain, time in checked.block_times.items()
         },
+        blocks=[chain for chain in manifest.chains if chain.name != FIAT],
         digest=checked.digest.hex(),
         key=key,
         is_key_given=is_key_given,
@@ -186,7 +203,7 @@ def _render(bundle: Path, checked: verifier.Report, key: str, *, is_key_given: b
 
 def _drawn(assets: Sequence[AssetFacts]) -> dict[str, Any]:
     """Return the pictures of a page, as its template names them."""
-    rests = {facts.code: {rest.level: rest.share for rest in facts.rests} for facts in assets}
+    rests = {facts.code: facts.drawn for facts in assets}
     has_crowds = any(facts.crowds for facts in assets)
     drawings = {
         "evidence_picture": pictures.evidence(rests),
@@ -196,7 +213,8 @@ def _drawn(assets: Sequence[AssetFacts]) -> dict[str, Any]:
         "chance_picture": pictures.chances(CHECKING_SHARES, unnoticed),
     }
     made = {name: Markup(drawing) for name, drawing in drawings.items()}  # noqa: S704 (our own)
-    return {**made, "dots": pictures.DOTS, "has_crowds": has_crowds}
+    has_words = any(facts.words for facts in assets)
+    return {**made, "dots": pictures.DOTS, "has_crowds": has_crowds, "has_words": has_words}
 
 
 def _reader_options(checked: verifier.Report) -> str:
@@ -227,8 +245,23 @@ def _facts(
         ),
         reverse=True,
     )
-    total = sum(amounts)
-    shares = tuple(amount / total for amount in amounts) if total else ()
+    at_addresses = sum(amounts)
+    attested = sum(holding.units for holding in found.attested)
+    total = at_addresses + attested
+    shares = tuple(amount / at_addresses for amount in amounts) if at_addresses else ()
+    rests = tuple(
+        Rest(
+            pictures.LEVELS[level][0],
+            level,
+            _coins(found.disclosed[level], asset.decimals),
+            found.disclosed[level] / total if total else 0.0,
+        )
+        for level in pictures.LEVELS
+        if level in found.disclosed
+    )
+    drawn = {rest.level: rest.share for rest in rests}
+    if attested:
+        drawn[verifier.Level.ATTESTED] = attested / total
     return AssetFacts(
         code=asset.code,
         total=_coins(total, asset.decimals),
@@ -240,17 +273,19 @@ def _facts(
         is_set_aside=is_set_aside,
         known=found.level,
         shares=shares,
-        rests=tuple(
-            Rest(
-                pictures.LEVELS[level][0],
-                level,
-                _coins(found.disclosed[level], asset.decimals),
-                found.disclosed[level] / total if total else 0.0,
+        rests=rests,
+        words=tuple(
+            Word(
+                holding.text(asset.code),
+                _coins(holding.units, asset.decimals),
+                holding.known,
+                holding.body.attester,
+                public_key_text(holding.key),
             )
-            for level in pictures.LEVELS
-            if level in found.disclosed
+            for holding in found.attested
         ),
         pledged=_coins(found.pledged, asset.decimals) if found.pledged_rows else "",
+        drawn=drawn,
         crowds=tuple(
             Crowd(
                 hidden.keys,
@@ -271,7 +306,7 @@ def _coins(units: int, decimals: int) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(name.capitalize() for name in names)
+    return ", ".join("Accounts" if name == FIAT else name.capitalize() for name in names)
 
 
 def _percent(chance: float) -> str:

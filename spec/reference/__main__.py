@@ -51,12 +51,20 @@ def _token_slot(text: str) -> tuple[str, Slot]:
     return match[1], Slot(int(match[2]))
 
 
+def _attester(text: str) -> str:
+    name, equals, key = text.partition("=")
+    if not (name and equals and key):
+        raise argparse.ArgumentTypeError("an attester is NAME=KEY")
+    return key
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m spec.reference", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     audit_command = commands.add_parser("audit", help="check everything")
     audit_command.add_argument("bundle", type=Path)
     audit_command.add_argument("--token-slot", type=_token_slot, action="append", default=[])
+    audit_command.add_argument("--attester", type=_attester, action="append", default=[])
     inclusion = commands.add_parser("inclusion", help="check that a customer is counted")
     inclusion.add_argument("package", type=Path)
     inclusion.add_argument("--bundle", type=Path, required=True)
@@ -90,7 +98,10 @@ def _run(arguments: argparse.Namespace) -> list[str]:
         slots = dict(arguments.token_slot)
         if len(slots) != len(arguments.token_slot):
             raise ValueError("one slot a token")
-        found = audit(arguments.bundle, key, slots=slots, **policy)
+        attesters = {parse_key(attester) for attester in arguments.attester}
+        if len(attesters) != len(arguments.attester):
+            raise ValueError("one name an attester's key")
+        found = audit(arguments.bundle, key, slots=slots, attesters=attesters, **policy)
         weak = [code for code, level in found.levels.items() if level == "unverified"]
         if weak:
             raise NotCheckedError("check.too-weak", f"contract wallets of {', '.join(weak)}")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
 from spec.reference import declaration, evidence, tree
 from spec.reference.ethereum import Slot, all_slots
+from spec.reference.evidence import LEVELS
 from spec.reference.group import Point
+from spec.reference.keys import sound
 from spec.reference.manifest import (
     Asset,
     Manifest,
@@ -20,9 +22,6 @@ from spec.reference.manifest import (
     require,
 )
 from spec.reference.units import Unit
-
-# Weakest first (protocol.md 3.4).
-LEVELS = ("unverified", "claimed", "header", "attested", "listed", "chain")
 
 
 @dataclass(frozen=True)
@@ -57,22 +56,28 @@ def audit(
     units: Iterable[Unit] = (),
     previous: Path | None = None,
     slots: dict[str, Slot] | None = None,
+    attesters: Collection[bytes] = (),
     now: int | None = None,
 ) -> Audit:
     """Check everything in a bundle folder; returning means that it is accepted.
 
     `public_key` is the exchange's, 32 bytes; `ratio` the least (num, den) that is enough; `units`
     are known besides the verifier's own, and `slots` of tokens likewise, which none contradicts;
+    `attesters` are the keys of third parties whose word on holdings the user takes;
     `previous` is the folder of the previous manifest; `now` is the reader's clock, by default the
     machine's.
     Raises Rejected; NotCheckedError; OSError where the folder cannot be read; ValueError for
     unusable arguments.
     """
+    if not all(map(sound, attesters)):
+        raise ValueError("an attester's key has 32 bytes, and is somebody's")
     manifest = load(bundle, Policy(public_key, ratio, frozenset(units), previous))
     check_files(bundle, manifest)
     loans = declaration.check(bundle, manifest)
     seen, slots = evidence.Seen(), all_slots(slots or {})
-    held = [evidence.check(bundle, manifest, asset, seen, slots) for asset in manifest.assets]
+    held = [
+        evidence.check(bundle, manifest, asset, seen, slots, attesters) for asset in manifest.assets
+    ]
     rows = [row[:2] for found in held for row in found.rows]
     declaration.check_pledged(loans, rows)
     for asset, found in zip(manifest.assets, held, strict=True):

@@ -33,6 +33,7 @@ KNOWN = {
         "authority_unchecked": [],
         "disclosed": {"claimed": held},
         "hidden": [],
+        "attested": [],
     }
     for code, held in {"BTC": "2.5", "ETH": "3.2"}.items()
 }

@@ -168,6 +168,9 @@ def policy_of(vector: Vector) -> verifier.Policy:
         tuple(verifier.KnownUnit(*unit) for unit in asked.get("units", ())),
         require=verifier.Level(asked.get("require", "claimed")),
         slots=tuple(verifier.TokenSlot(*slot) for slot in asked.get("slots", ())),
+        attesters=tuple(
+            verifier.Attester(name, bytes.fromhex(key)) for name, key in asked.get("attesters", ())
+        ),
     )
 
 
@@ -259,7 +262,8 @@ def reference_bundle(vector: Vector) -> Outcome:
         key = public_key(vector)
         if "package" not in content:
             slots = {contract: Slot(slot) for contract, slot in asked.get("slots", ())}
-            audited = reference.audit(bundle, key, slots=slots, **policy)
+            attesters = [bytes.fromhex(key) for _, key in asked.get("attesters", ())]
+            audited = reference.audit(bundle, key, slots=slots, attesters=attesters, **policy)
             return Outcome(
                 None,
                 levels=audited.levels,

@@ -8,6 +8,7 @@ from tests.support.vector import FOLDER, Vector
 from tests.vectors import (
     code_points,
     make_arguments,
+    make_attested,
     make_basics,
     make_block_headers,
     make_coins,
@@ -33,6 +34,7 @@ MAKERS = (
     make_evidence,
     make_families,
     make_coins,
+    make_attested,
     make_proofs,
     make_block_headers,
     make_trees,

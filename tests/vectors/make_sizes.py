@@ -12,6 +12,7 @@ from typing import Any
 
 import msgpack
 
+from tests.support.attested_forge import AT_BANK
 from tests.support.bases import (
     HIDDEN,
     NOTHING,
@@ -85,6 +86,8 @@ FAMILIES = {
     ),
     "hiddenset": "evidence",
     **dict.fromkeys(("loan", "pledge", "declaration"), "declaration"),
+    "holdingattestation": "evidence",
+    "holdingbody": "attestation",
 }
 
 
@@ -181,6 +184,34 @@ def text(length: int) -> Made:
     fields = base_evidence("BTC")
     fields["signatures"][0]["text"] = ""
     return Made(encoded("BTC", stretched(fields, "text", "A", length)))
+
+
+def attestations(count: int) -> Made:
+    """One again and again."""
+    if count == 0:
+        return Made(base_files("honest"))
+    entry = AT_BANK.fields(base("honest").forger)
+    fields = base_evidence("BTC")
+    return Made(encoded("BTC", repeated(fields, "attestations", entry, count)))
+
+
+def of_attestation(field: str) -> Callable[[int], Made]:
+    return of_evidence(
+        lambda fields, length: fields.update(
+            attestations=[AT_BANK.fields(base("honest").forger) | {field: bytes(length)}]
+        )
+    )
+
+
+def of_holding(field: str, value: Callable[[int], object]) -> Callable[[int], Made]:
+    """One field of what a bank signs."""
+
+    def made(length: int) -> Made:
+        held = replace(AT_BANK, others=((field, value(length)),))
+        entry = held.fields(base("honest").forger)
+        return of_evidence(lambda fields, _: fields.update(attestations=[entry]))(length)
+
+    return made
 
 
 def a_coin(fields: Fields, **changed: Any) -> None:
@@ -341,6 +372,38 @@ FIELDS = (
         MILLION,
         of_list("coins", lambda: coin("1", 0)),
         at_most="evidence.unsorted",
+    ),
+    Field(
+        "evidence-attestations",
+        0,
+        4096,
+        attestations,
+        at_most="attestation.unknown-unit",
+    ),
+    Field(
+        "holdingattestation-body",
+        1,
+        4096,
+        of_attestation("body"),
+        "attestation.bad-fields",
+        "attestation.not-canonical",
+    ),
+    Field("holdingattestation-key", 32, 32, of_attestation("key")),
+    Field("holdingattestation-signature", 64, 64, of_attestation("signature")),
+    *(
+        Field(f"holdingbody-{name}", 32, 32, of_holding(name, bytes))
+        for name in ("amount", "document", "encumbered", "exchange_key")
+    ),
+    *(
+        Field(
+            f"holdingbody-{name}",
+            1,
+            128,
+            of_holding(name, lambda length: "x" * length),
+            "attestation.unknown-unit",
+            "attestation.unknown-unit",
+        )
+        for name in ("attester", "holder", "reference")
     ),
     Field("evidence-hidden", 0, 16, sets),
     Field(

@@ -54,7 +54,7 @@ def test_solvency_alone_looks_at_no_page(name: str) -> None:
     vector = load(name)
     gone = {path for path, change in vector.content.get("replace", {}).items() if change is None}
     before_trees = (vector.code or "").startswith(
-        ("manifest.", "declaration.", "evidence.", "hidden.", "proof.", "check.")
+        ("manifest.", "declaration.", "evidence.", "attestation.", "hidden.", "proof.", "check.")
     ) or (
         len(vector.content.get("place", ())) in (1, 2)
         or (vector.code == "bundle.missing-file" and not min(gone, default="").startswith("pages/"))

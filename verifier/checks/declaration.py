@@ -14,7 +14,7 @@ from verifier.checks.holdings import CheckedEvidence
 from verifier.checks.manifest import CheckedManifest
 from verifier.errors import Code, Rejected
 from verifier.format.account import AccountError, canonical_name
-from verifier.format.params import ASSET_CODE, MAX_DECLARATION_BYTES, MAX_LENDER_BYTES
+from verifier.format.params import ASSET_CODE, MAX_DECLARATION_BYTES, MAX_TEXT_BYTES
 from verifier.format.statement import declaration_digest
 from verifier.format.wire import DECLARED_LOANS, Loan, is_ascending
 
@@ -77,7 +77,7 @@ def pledged_addresses(loans: Iterable[Loan]) -> frozenset[tuple[str, str]]:
 def is_lender(name: str) -> bool:
     """Tell whether a text is a name in its canonical form, of at most 128 bytes."""
     try:
-        return canonical_name(name, MAX_LENDER_BYTES) == name
+        return canonical_name(name, MAX_TEXT_BYTES) == name
     except AccountError:
         return False
 

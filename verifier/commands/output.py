@@ -18,11 +18,12 @@ from verifier.checks.inclusion import Amount
 from verifier.compare import Comparison
 from verifier.errors import CannotCheck, Code, Rejected
 from verifier.format.account import escape
+from verifier.format.chains import FIAT
 from verifier.format.keys import public_key_text
 from verifier.format.levels import Level
 from verifier.format.times import utc_text
 from verifier.format.units import Entry, Kind, coins_text
-from verifier.format.wire import Loan
+from verifier.format.wire import HoldingBody, Loan
 from verifier.report import Check, InclusionReport, NotCompared, Report, TooWeak, UnknownUnit
 from verifier.texts import explain
 
@@ -81,6 +82,10 @@ class Output:
         """Tell what a code stands for."""
         raise NotImplementedError
 
+    def tell(self, lines: Sequence[str], found: Mapping[str, Any]) -> None:
+        """Tell what was made or read: in lines for people, or as an object for programs."""
+        raise NotImplementedError
+
     def compare(self, found: Comparison, kept: Sequence[Path]) -> None:
         """Tell what two manifests prove together; ``kept`` are the files that they are in now."""
         raise NotImplementedError
@@ -137,6 +142,10 @@ class TextOutput(Output):
             self._print([f"{place}, {unit.decimals} decimals", f"  {kind}{unknown}: {reason}"])
         if not shown:
             self._print([f"{code}: this verifier does not know what it stands for"])
+
+    def tell(self, lines: Sequence[str], found: Mapping[str, Any]) -> None:
+        """See `Output`."""
+        self._print(lines)
 
     def compare(self, found: Comparison, kept: Sequence[Path]) -> None:
         """See `Output`."""
@@ -205,6 +214,10 @@ class JsonOutput(Output):
             {**entry.unit._asdict(), "kind": entry.kind, "reason": entry.reason} for entry in shown
         ]
         print(json.dumps({"code": code, "units": told}, indent=2))
+
+    def tell(self, lines: Sequence[str], found: Mapping[str, Any]) -> None:
+        """See `Output`."""
+        print(json.dumps(found, indent=2))
 
     def compare(self, found: Comparison, kept: Sequence[Path]) -> None:
         """See `Output`."""
@@ -328,6 +341,7 @@ def _lines(report: Report) -> list[str]:
     levels = {item.level for item in report.assets}
     for item in report.assets:
         levels |= {*item.disclosed, *(hidden.level for hidden in item.hidden)}
+        levels |= {holding.known for holding in item.attested}
     age = _age(time.time() - report.manifest.time)
     times = report.block_times
     return [
@@ -336,6 +350,7 @@ def _lines(report: Report) -> list[str]:
             + (f", of {utc_text(times[chain.name])}" if chain.name in times else _NO_TIME)
             + f"; the snapshot is {age}"
             for chain in report.manifest.chains
+            if chain.name != FIAT
         ),
         f"note not shown: {LIMITS}",
         *(f"note {level}: {text}" for level, text in _LEVELS.items() if level in levels),
@@ -346,6 +361,11 @@ def _lines(report: Report) -> list[str]:
             f"rows {item.pledged_rows}"
             for item in report.assets
             if item.pledged_rows
+        ),
+        *(
+            f"note {item.code}, attested: {holding.text(item.code)}"
+            for item in report.assets
+            for holding in item.attested
         ),
     ]
 
@@ -410,6 +430,7 @@ def _block_objects(report: Report) -> dict[str, dict[str, Any]]:
             "counts": chain.name in report.chains,
         }
         for chain in report.manifest.chains
+        if chain.name != FIAT
     }
 
 
@@ -425,6 +446,10 @@ def _held(item: AssetReport) -> str:
     ]
     if item.authority_unchecked:
         parts.append(f"authority not checked on {' and '.join(item.authority_unchecked)}")
+    parts += [
+        f"{coins_text(holding.units, item.decimals)} by attestation ({holding.known})"
+        for holding in item.attested
+    ]
     return ", ".join(parts) or f"nothing held ({item.level})"
 
 
@@ -448,8 +473,38 @@ def _asset_objects(report: Report) -> dict[str, dict[str, Any]]:
                 "rows": item.pledged_rows,
                 "amount": coins_text(item.pledged, item.decimals),
             },
+            "attested": [
+                {
+                    **holding_object(holding.body, holding.amount_text, holding.encumbered_text),
+                    "counted": coins_text(holding.units, item.decimals),
+                    "key": public_key_text(holding.key),
+                    "level": holding.known,
+                    "named": holding.attester or None,
+                    "text": holding.text(item.code),
+                }
+                for holding in item.attested
+            ],
         }
         for item in report.assets
+    }
+
+
+def holding_object(body: HoldingBody, amount: str, encumbered: str) -> dict[str, Any]:
+    """Return what a third party signs for, for programs; amounts in whole coins of its unit."""
+    return {
+        "amount": amount,
+        "attester": body.attester,
+        "chain": body.chain,
+        "contract": body.contract,
+        "document": body.document.hex(),
+        "encumbered": encumbered,
+        "exchange_key": public_key_text(body.exchange_key),
+        "holder": body.holder,
+        "kind": body.kind,
+        "not_after": utc_text(body.not_after),
+        "reference": body.reference,
+        "snapshot_id": body.snapshot_id,
+        "time": utc_text(body.time),
     }
 
 

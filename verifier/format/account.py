@@ -137,7 +137,11 @@ def check_shown(text: str) -> None:
         AccountError: it holds what is no visible character, two spaces in a row, or marks that
             stand on nothing or in a heap.
     """
-    if "  " in text or not all(map(is_shown, text)):
+    if "  " in text:
+        raise AccountError("invisible")
+    if text.isascii() and text.isprintable():
+        return
+    if not all(map(is_shown, text)):
         raise AccountError("invisible")
     room = 0
     for character in text:

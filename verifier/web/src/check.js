@@ -18,15 +18,19 @@ import { CannotCheck, Misuse, Rejected } from "./errors.js";
 import { checkLeaves, checkPackage, compareBalances, parseBalances } from "./inclusion.js";
 import { checkManifest } from "./manifest.js";
 import { MAX_MANIFEST_BYTES } from "./params.js";
+import { UnitTable } from "./table.js";
 
 const SIGNATURE_BYTES = 64;
 const DAY_SECONDS = 86_400n;
 
-/** The manifest of a bundle (1), which also fills in the form; `key` has 32 bytes. */
-export async function openBundle(core, source, key) {
+/**
+ * The manifest of a bundle (1), which also fills in the form; `key` has 32 bytes, and `units` are known
+ * beside the page's own table, as rows of `UnitTable`.
+ */
+export async function openBundle(core, source, key, units = []) {
   const data = await readSigned(source, "manifest.msgpack", MAX_MANIFEST_BYTES);
   const signature = await readSigned(source, "manifest.sig", SIGNATURE_BYTES);
-  return checkManifest(core, data, signature, key);
+  return checkManifest(core, data, signature, key, new UnitTable(units));
 }
 
 /** Where a manifest or its signature is not there, nothing is signed, and so nothing is false. */

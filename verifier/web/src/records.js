@@ -87,8 +87,15 @@ export const PACKAGE_BODY = record({
 });
 
 export const EXCHANGE_LIST = record({
+  attesters: list(record({ name: text(1, 64), public_key: bin32 }), 0, 4096),
   exchanges: list(record({ bundle: text(0, 2048), name: text(1, 64), public_key: bin32 }), 0, 4096),
+  policy: text(0, 65_536),
   time: int,
+  units: list(
+    record({ chain: text(), code: text(), contract: text(0, 128), decimals: int, kind: text() }),
+    0,
+    16_384,
+  ),
   version: int,
 });
 

@@ -37,10 +37,10 @@ async function start({ wasm }) {
  * What the manifest says: to show it, and to ask for the balances that it is about. Where there is
  * none at the address, `packageData` tells which of a published folder's bundles it is.
  */
-async function open({ bundle, key, packageData }) {
+async function open({ bundle, key, packageData, units }) {
   const publicKey = parsePublicKey(key);
   const opened = async (place) => {
-    const checked = await openBundle(core, sourceOf(place), publicKey);
+    const checked = await openBundle(core, sourceOf(place), publicKey, units);
     return { snapshot: describeSnapshot(checked), bundle: place };
   };
   try {
@@ -53,22 +53,22 @@ async function open({ bundle, key, packageData }) {
   }
 }
 
-/** The entries of an auditor's signed list. */
+/** The exchanges of an auditor's signed list, and the units that the auditor knows. */
 async function list({ data, signature, key }) {
-  return { exchanges: await readExchangeList(core, data, signature, key) };
+  return readExchangeList(core, data, signature, key);
 }
 
 /**
  * `packageData`: bytes; `balances`: decimals by asset code, as typed; `everything`: download all pages
- * first; `now`: the device's clock, in Unix seconds.
+ * first; `now`: the device's clock, in Unix seconds; `units`: those of an auditor's list, if there is one.
  */
-async function check({ bundle, key, packageData, accountId, balances, everything, now }) {
+async function check({ bundle, key, packageData, accountId, balances, everything, now, units }) {
   const onStep = (name) => self.postMessage({ kind: "step", name });
   let pages = 0;
   const onPage = () => self.postMessage({ kind: "pages", pages: (pages += 1) });
   onStep("manifest");
   let source = sourceOf(bundle);
-  const checked = await openBundle(core, source, parsePublicKey(key));
+  const checked = await openBundle(core, source, parsePublicKey(key), units);
   const snapshot = describeSnapshot(checked);
   try {
     onStep("declaration");
