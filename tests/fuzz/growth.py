@@ -319,16 +319,21 @@ def text_cases() -> Iterator[Case]:
     )
 
 
-HEADER = ",".join(EVIDENCE_COLUMNS).encode() + b"\n"
-CSV = {
-    "rows": repeated(b"BTC,bitcoin,,1,5,bip322,x\n", HEADER),
-    "an open quote": repeated(b"a,", HEADER + b'"'),
-    "quotes": repeated(b'"', HEADER),
-    "doubled quotes": repeated(b'""', HEADER + b'"', b'"'),
-    "commas": repeated(b",", HEADER),
-    "lines": repeated(b"\n", HEADER),
-    "a wide header": repeated(b"a,"),
-}
+def csv_inputs(header: bytes, row: bytes) -> dict[str, Make]:
+    """Tables of one row repeated, and texts that try a parser of tables."""
+    return {
+        "rows": repeated(row, header),
+        "an open quote": repeated(b"a,", header + b'"'),
+        "quotes": repeated(b'"', header),
+        "doubled quotes": repeated(b'""', header + b'"', b'"'),
+        "commas": repeated(b",", header),
+        "lines": repeated(b"\n", header),
+        "a wide header": repeated(b"a,"),
+    }
+
+
+CSV = csv_inputs(",".join(EVIDENCE_COLUMNS).encode() + b"\n", b"BTC,bitcoin,,1,5,bip322,x\n")
+UNITS_CSV = csv_inputs(b"code,chain,contract,decimals\n", b"BTC,bitcoin,,8\n")
 JSON_LINES = {
     "rows": repeated(b'{"asset":"BTC","chain":"bitcoin","address":"1","amount":1}\n'),
     "one line": repeated(rb"\"", b'{"asset":"'),
@@ -350,15 +355,16 @@ def of_file(suffix: str, read: Callable[[Path], object]) -> Callable[[bytes], ob
 
 def list_cases() -> Iterator[Case]:
     required = frozenset({"asset"})
+    for name, make in UNITS_CSV.items():
+        yield Case(
+            f"units, {name}", MAX_LIST_BYTES, make, lambda data: parse_units("list.csv", data)
+        )
     for name, make in CSV.items():
         yield Case(
             f"evidence list, {name}",
             1 << 22,
             make,
             of_file(".csv", lambda path: list(read_list(path, EVIDENCE_COLUMNS, required))),
-        )
-        yield Case(
-            f"units, {name}", MAX_LIST_BYTES, make, lambda data: parse_units("list.csv", data)
         )
         yield Case(
             f"coins, {name}",

@@ -28,6 +28,7 @@ MAX_LIST_BYTES: Final = 2**23
 MAX_LIST_UNITS: Final = 10_000
 
 _COLUMNS = ["code", "chain", "contract", "decimals"]
+_LONGEST_LINE = 1_000
 _DEEPEST = 16
 _COIN = "0x" + "e" * 40
 _COIN_DECIMALS = 18
@@ -128,15 +129,26 @@ def _contract(unit: KnownUnit) -> str:
 
 def _csv(text: str, skipped: Counter[str]) -> Iterator[tuple[str, KnownUnit]]:
     """Yield the rows; a chain is given by its name or its CAIP-2 id."""
-    rows = csv.reader(StringIO(text, newline=""), strict=True)
-    try:
-        if next(rows, None) != _COLUMNS:
-            raise _Malformed(f"line 1: the columns are not {','.join(_COLUMNS)}")
-        for row in rows:
-            if row:
-                yield f"line {rows.line_num}", _row(f"line {rows.line_num}", row)
-    except csv.Error as error:
-        raise _Malformed(f"line {rows.line_num}: {error}") from None
+    rows = _rows(text)
+    place, columns = next(rows, ("line 1", []))
+    if columns != _COLUMNS:
+        raise _Malformed(f"{place}: the columns are not {','.join(_COLUMNS)}")
+    for place, row in rows:
+        yield place, _row(place, row)
+
+
+def _rows(text: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield the fields of each line that is not blank, of bounded length; no row spans two."""
+    for number, line in enumerate(StringIO(text, newline=None), 1):
+        if not line.strip():
+            continue
+        place = f"line {number}"
+        if len(line) > _LONGEST_LINE:
+            raise _Malformed(f"{place}: longer than {_LONGEST_LINE:,} characters")
+        try:
+            yield place, next(csv.reader([line], strict=True))
+        except csv.Error as error:
+            raise _Malformed(f"{place}: {error}") from None
 
 
 def _row(place: str, row: list[str]) -> KnownUnit:

@@ -130,6 +130,8 @@ def test_a_csv_is_read() -> None:
     ("text", "said"),
     [
         ("", "line 1: the columns are not code,chain,contract,decimals"),
+        ("," * 1_001, "line 1: longer than 1,000 characters"),
+        (HEADER + '"OWN\n",base,,6\n', "line 2: unexpected end of data"),
         (f"chain,code,contract,decimals\nbase,OWN,{A},6\n", "line 1: the columns are not"),
         (f"{HEADER}OWN,base,{A}\n", "line 2: 3 fields, not 4"),
         (f"{HEADER}\nOWN,kaspa,,8\n", "line 3: this version does not know the chain kaspa"),
