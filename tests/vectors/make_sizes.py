@@ -351,7 +351,6 @@ FIELDS = (
     Field("manifest-previous", 32, 32, of_manifest("previous")),
     Field("manifest-public_key", 32, 32, of_manifest("public_key")),
     Field("chain-hash", 32, 32, of_manifest("chains.0.hash")),
-    Field("manifest-declaration", 32, 32, of_manifest("declaration")),
     Field("asset-evidence", 32, 32, of_manifest("assets.0.evidence")),
     Field("asset-root", 32, 32, of_manifest("assets.0.root")),
     Field("asset-sum", 33, 33, of_manifest("assets.0.sum")),

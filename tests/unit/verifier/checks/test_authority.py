@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -61,7 +61,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_files(tmp_path_factory.mktemp("authority") / "bundle", base_files("families"))
 
 
-def audit(folder: Path, require: Level = Level.CLAIMED, **nodes: Witness) -> Report:
+def audit(folder: Path, nodes: Mapping[str, Witness], require: Level = Level.CLAIMED) -> Report:
     key = base("families").forger.public_key
     policy = Policy(units=UNITS, require=require)
     return verifier.audit(folder, key, policy=policy, nodes=nodes, now=CLOCK)
@@ -73,7 +73,7 @@ def witnesses(*, knows_keys: bool) -> dict[str, Witness]:
 
 
 def test_a_signature_alone_does_not_say_that_the_key_has_power(folder: Path) -> None:
-    report = audit(folder)
+    report = audit(folder, {})
     assert {item.code: item.authority_unchecked for item in report.assets} == {
         "BNB": (),
         "USDT": ("tron",),
@@ -83,18 +83,18 @@ def test_a_signature_alone_does_not_say_that_the_key_has_power(folder: Path) -> 
 
 def test_a_confirmed_amount_stays_claimed_without_it(folder: Path) -> None:
     nodes = witnesses(knows_keys=False)
-    report = audit(folder, **nodes)
+    report = audit(folder, nodes)
     bnb, usdt = report.assets
     assert (bnb.level, usdt.level) == (Level.CHAIN, Level.CLAIMED)
     assert usdt.disclosed == {Level.CHAIN: 500_000, Level.CLAIMED: 500_000}
     assert not report.is_solvent
     assert verdict(report) == f"amounts of USDT rest on the exchange's word; {SAYS}"
     with pytest.raises(TooWeak):
-        audit(folder, Level.CHAIN, **nodes)
+        audit(folder, nodes, Level.CHAIN)
 
 
 def test_who_knows_the_keys_raises_it(folder: Path) -> None:
-    report = audit(folder, Level.CHAIN, **witnesses(knows_keys=True))
+    report = audit(folder, witnesses(knows_keys=True), Level.CHAIN)
     assert [(item.level, item.authority_unchecked) for item in report.assets] == [
         (Level.CHAIN, ()),
         (Level.CHAIN, ()),

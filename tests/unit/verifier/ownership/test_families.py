@@ -10,6 +10,8 @@ import pytest
 
 from prover.assets.signing import sign_eip191, sign_tip191
 from spec.reference import ownership
+from spec.reference.address import check_contract as reads_contract
+from spec.reference.address import owner as owner_of
 from spec.reference.chains import CHAINS as REFERENCE_CHAINS
 from spec.reference.errors import UnsupportedError
 from verifier.format.chains import CHAINS, Family, of_family
@@ -72,7 +74,7 @@ def reads(call: Any, *arguments: str) -> bool:
 def test_a_tron_address_is_its_account() -> None:
     parsed = parse_address("tron", USDT)
     assert parsed == Address("tron", USDT, Template.ACCOUNT, USDT_ACCOUNT)
-    assert ownership.owner("tron", USDT) == USDT_ACCOUNT
+    assert owner_of("tron", USDT) == USDT_ACCOUNT
     assert tron_text(USDT_ACCOUNT) == USDT
 
 
@@ -81,12 +83,12 @@ def test_an_account_of_tron_has_one_text(text: str) -> None:
     with pytest.raises(OwnershipError) as refused:
         parse_address("tron", text)
     assert refused.value.code == "evidence.bad-address"
-    assert not reads(ownership.owner, "tron", text)
+    assert not reads(owner_of, "tron", text)
     if text:
         with pytest.raises(OwnershipError) as refused:
             check_contract("tron", text)
         assert refused.value.code == "evidence.bad-address"
-        assert not reads(ownership.check_contract, "tron", text)
+        assert not reads(reads_contract, "tron", text)
 
 
 def test_random_accounts_of_tron_and_their_typos() -> None:
@@ -94,11 +96,11 @@ def test_random_accounts_of_tron_and_their_typos() -> None:
     for _ in range(300):
         account = rng.randbytes(20)
         text = tron_text(account)
-        assert parse_address("tron", text).owner == ownership.owner("tron", text) == account
+        assert parse_address("tron", text).owner == owner_of("tron", text) == account
         at, letter = rng.randrange(34), rng.choice("123456789ABCDEFGHJKLMNPQRSTUVWXYZabc0OIl")
         if text[at] != letter:
             typo = text[:at] + letter + text[at + 1 :]
-            assert not reads(ownership.owner, "tron", typo)
+            assert not reads(owner_of, "tron", typo)
             with pytest.raises(OwnershipError):
                 parse_address("tron", typo)
 
@@ -123,7 +125,7 @@ def test_random_accounts_of_tron_and_their_typos() -> None:
     ],
 )
 def test_contracts_have_one_text(chain: str, contract: str, good: bool) -> None:
-    assert reads(ownership.check_contract, chain, contract) == good
+    assert reads(reads_contract, chain, contract) == good
     if good:
         check_contract(chain, contract)
         return
@@ -137,7 +139,7 @@ def test_no_address_of_money_in_accounts() -> None:
         with pytest.raises(OwnershipError) as refused:
             parse_address("fiat", text)
         assert refused.value.code == "evidence.bad-address"
-        assert not reads(ownership.owner, "fiat", text)
+        assert not reads(owner_of, "fiat", text)
 
 
 def test_both_verifiers_have_one_table() -> None:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from spec.reference import ownership
+from spec.reference.address import owner
 from spec.reference.errors import UnsupportedError
 from verifier.format.chains import Family, of_family
 from verifier.format.keccak import keccak256
@@ -48,7 +49,7 @@ def verifier(signed: Signed) -> str | None:
 
 def reference(signed: Signed) -> str | None:
     try:
-        ownership.owner(signed.chain, signed.address)
+        owner(signed.chain, signed.address)
     except ValueError:
         return "evidence.bad-address"
     try:
