@@ -20,8 +20,8 @@ from playwright.sync_api import Browser, Page
 
 import verifier
 from tests.browser.conftest import Site
-from tests.support.bases import base
-from tests.support.forged_sample import ALICE
+from tests.support.bases import FOREIGN, base, base_files
+from tests.support.forged_sample import ALICE, BOB
 from tests.support.forger import Fields
 from tests.support.subjects import CLOCK, argument_of, public_key, write_files
 from tests.support.vector import FOLDER, Vector, bundle_files, load, names
@@ -356,8 +356,93 @@ def test_the_sizes_of_a_list_of_exchanges(
 ) -> None:
     """spec/wire.md, section 8, which of all readers the page alone reads."""
     honest: dict[str, Value] = {"bundle": "https://x.example/", "name": "X", "public_key": KEY}
-    data = encode({"exchanges": [honest | change] * count, "time": 1, "version": 1})
-    assert run(runner, "list", {"data": data.hex()}) == found
+    data = listed(exchanges=[honest | change] * count)
+    expected = [found, 0] if isinstance(found, int) else found
+    assert run(runner, "list", {"data": data.hex()}) == expected
+
+
+def listed(**fields: Value) -> bytes:
+    """A list that has nothing, but for some fields."""
+    nothing: dict[str, Value] = {
+        "attesters": [], "exchanges": [], "policy": "", "time": 1, "units": [], "version": 1,
+    }  # fmt: skip
+    return encode(nothing | fields)
+
+
+def attester(key: bytes = b"\x11" * 32, name: str = "A bank") -> dict[str, Value]:
+    return {"name": name, "public_key": key}
+
+
+def unit(**change: Value) -> dict[str, Value]:
+    honest: dict[str, Value] = {
+        "chain": "bsc", "code": "XYZ", "contract": "", "decimals": 18, "kind": "named",
+    }  # fmt: skip
+    return honest | change
+
+
+@pytest.mark.parametrize(
+    ("fields", "found"),
+    [
+        ({"attesters": [attester()]}, [0, 0]),
+        ({"attesters": [attester(), attester()]}, "bad-attester"),
+        ({"attesters": [attester(bytes(32))]}, "bad-attester"),
+        ({"attesters": [attester(b"\xff" * 32)]}, "bad-attester"),
+        ({"attesters": [attester(name="A  bank")]}, "bad-name"),
+        ({"attesters": [attester(name="")]}, "bad-fields"),
+        ({"attesters": [attester()] * 4097}, "bad-fields"),
+        ({"policy": "x" * 65_536}, [0, 0]),
+        ({"policy": "x" * 65_537}, "bad-fields"),
+        ({"policy": b""}, "bad-fields"),
+        ({"version": 2}, "unsupported-version"),
+        ({"units": [unit(contract=f"{at:05}") for at in range(16_384)]}, [0, 16_384]),
+        ({"units": [unit(contract=f"{at:05}") for at in range(16_385)]}, "bad-fields"),
+        ({"units": [unit(contract="x" * 128)]}, [0, 1]),
+        ({"units": [unit(contract="x" * 129)]}, "bad-fields"),
+        ({"units": [unit(), unit()]}, "bad-unit"),
+        ({"units": [unit(contract="b"), unit(contract="a")]}, "bad-unit"),
+        ({"units": [unit(code="xyz")]}, "bad-unit"),
+        ({"units": [unit(chain="BSC")]}, "bad-unit"),
+        ({"units": [unit(decimals=37)]}, "bad-unit"),
+        ({"units": [unit(kind="unconfirmed")]}, "bad-unit"),
+        ({"units": [unit(chain="bitcoin", code="BTC", decimals=8, kind="native")]}, [0, 1]),
+        ({"units": [unit(chain="bitcoin", code="BTC", decimals=9)]}, "wrong-unit"),
+        ({"units": [unit(chain="bitcoin", code="XYZ", decimals=8)]}, "wrong-unit"),
+        ({"units": [unit(chain="ethereum", code="USDT", contract=FOREIGN)]}, "wrong-unit"),
+    ],
+)
+def test_what_else_an_auditor_lists(
+    runner: Page, fields: dict[str, Value], found: list[int] | str
+) -> None:
+    """A list that renames what everybody knows is refused whole."""
+    assert run(runner, "list", {"data": listed(**fields).hex()}) == found
+
+
+@pytest.mark.parametrize(
+    ("units", "aside"),
+    [
+        ([], ["XYZ"]),
+        ([["XYZ", "ethereum", FOREIGN, 6, "named"]], []),
+        ([["XYZ", "ethereum", FOREIGN, 18, "named"]], None),
+    ],
+)
+def test_what_an_auditor_knows_is_not_set_aside(
+    runner: Page, units: list[list[Any]], aside: list[str] | None
+) -> None:
+    """Nor may the exchange contradict the auditor whom the customer chose."""
+    made, files = base("set-aside"), base_files("set-aside")
+    package = made.package(files["manifest.msgpack"], BOB)
+    customer = {"package": package.hex(), "account": BOB, "balances": {"XYZ": "2.5"}}
+    case = {
+        "files": {path: base64.b64encode(data).decode() for path, data in files.items()},
+        "key": public_key_text(made.forger.public_key),
+        "customers": [customer],
+        "now": CLOCK,
+        "units": units,
+    }
+    (found,) = run(runner, "check", case)
+    assert found["code"] == ("manifest.wrong-unit" if aside is None else None)
+    assert found["setAside"] == (aside or [])
+    assert (SET_ASIDE in found["text"]) == bool(aside)
 
 
 @pytest.mark.parametrize("name", [name for name in names() if name.startswith("argument/")])

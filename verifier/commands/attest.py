@@ -25,7 +25,7 @@ from verifier.errors import Code, Misuse, Rejected
 from verifier.format.account import AccountError, canonical_name
 from verifier.format.chains import CHAINS
 from verifier.format.holding import ATTESTATION_PURPOSE, HOLDING_VERSION, HoldingKind
-from verifier.format.keys import is_signed, public_key_text, sign
+from verifier.format.keys import KEY_PREFIX, is_signed, public_key_text, sign
 from verifier.format.params import (
     CHAIN_NAME,
     MAX_TEXT_BYTES,
@@ -170,7 +170,8 @@ def _settings(path: str) -> dict[str, str]:
             value = value.astimezone(UTC).strftime(RFC3339)
         if not isinstance(value, str):
             raise Misuse(f"{path}: {name} is no text")
-        if name in ("key", "document", "out"):
+        is_path = name in ("key", "document", "out")
+        if is_path or (name == "exchange_key" and not value.startswith(KEY_PREFIX)):
             value = str(Path(path).parent / value)
         said[name] = value
     return said
