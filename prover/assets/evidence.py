@@ -92,7 +92,9 @@ def build_evidence(
         ProverError: a row breaks a rule; the message names file, row and column.
     """
     rows = _read_rows(files, assets)
-    own = {asset.code: [row for row in rows if row.asset == asset.code] for asset in assets}
+    own: dict[str, list[_Row]] = {asset.code: [] for asset in assets}
+    for row in rows:
+        own[row.asset].append(row)
     coins = {asset.code: read_coins(asset, _amounts(own[asset.code])) for asset in assets}
     every_coin = [coin for code in coins for coin in coins[code]]
     signatures = _checked_signatures(rows, every_coin, messages, progress)

@@ -42,7 +42,7 @@ from verifier.stateproof.tokens import MAX_SLOT, TokenSlot, token_slots
 
 DEFAULT_PAGE_SIZE = 1024
 MAX_PARTS = 64  # a package of 256 assets then stays below its limit of 2^20 bytes
-MAX_ASSETS = 256
+MAX_ASSETS = 4096
 MAX_UNITS = 64
 
 _KEYS = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prover.ledger.errors import LedgerError
 from prover.ledger.gather import read_ledger
-from prover.ledger.ledger import Ledger, Tally, find_account, ledger_digest
+from prover.ledger.ledger import Balances, Ledger, Tally, find_account, ledger_digest
 from prover.ledger.saved import load_ledger, save_ledger
 from prover.ledger.source import (
     CsvSource,
@@ -17,6 +17,7 @@ from prover.ledger.source import (
 )
 
 __all__ = [
+    "Balances",
     "CsvSource",
     "Ledger",
     "LedgerAsset",

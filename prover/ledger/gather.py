@@ -4,6 +4,8 @@ While the source is read, each batch's ids are made unique and canonical, its ba
 both go to spools: what stays in memory is one batch. An *entry* is a distinct source id of one
 batch; rows refer to their entry. In the end all entries are sorted by canonical bytes, equal ones
 become one account, and the rows of an asset are added up through the ranks of their entries.
+Assets whose balances are written in one notation are parsed together, so that many cost no more
+than few, and share one spool, so that they need no more open files.
 
 Faults: the first in row order is told first, whatever the size of the batches; within a row the id,
 then the asset, then the balances. After it the source is read on for all others, and nothing is
@@ -14,7 +16,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from itertools import accumulate
@@ -30,7 +32,6 @@ from prover.errors import Code
 from prover.ledger.amounts import (
     LIMIT,
     TAIL_WORDS,
-    U64,
     Amounts,
     Notation,
     net,
@@ -42,17 +43,19 @@ from prover.ledger.csv_source import read_csv
 from prover.ledger.duplicates import find_duplicates, refuse_duplicates
 from prover.ledger.errors import Fault, Faults, Kind, LedgerError, Marks
 from prover.ledger.identifiers import Canonical, canonical_column
-from prover.ledger.ledger import AssetTally, Ledger, Tally
+from prover.ledger.ledger import AssetTally, Balances, Ledger, Tally
 from prover.ledger.parquet_source import read_parquet
 from prover.ledger.ranks import rank_ids
 from prover.ledger.readers import Batch, Batches, Layout, Rows, quoted
 from prover.ledger.source import CsvSource, LedgerAsset, LedgerSource, ParquetSource
-from prover.ledger.spool import Spool, TextSpool
+from prover.ledger.spool import SortedSpool, Spool, TextSpool
 from verifier.format.account import IdType
 from verifier.ordered import in_order
 
 MAX_ROWS: Final = 1 << 30
 """More rows are refused: the sums in `prover.ledger.amounts` are exact up to here."""
+
+Indices = npt.NDArray[np.int32]
 
 _ROW: Final = np.dtype([("entry", "<u4"), ("units", "<u8")])
 _TAIL: Final = np.dtype([("entry", "<u4"), ("words", "<u8", (TAIL_WORDS,))])
@@ -116,18 +119,20 @@ def _open(
 
 @dataclass(frozen=True)
 class _Part:
-    """The balances of one asset in a batch, and the rows (0-based) they stand in, ascending."""
+    """Balances in a batch, the rows (0-based) they stand in, ascending, and the assets of these."""
 
     rows: Rows
+    assets: Indices
     column: str
     amounts: Amounts
 
 
 @dataclass(frozen=True)
 class _Cells:
-    """The cells of one asset in a batch: their rows, and a column of balances and one of debts."""
+    """Cells of a batch in one notation: their rows and assets, their balances and debts."""
 
     rows: Rows
+    assets: Indices
     column: str
     balances: Any
     notation: Notation
@@ -155,7 +160,7 @@ class _Assets:
     assets that nobody named.
     """
 
-    indices: npt.NDArray[np.int32]
+    indices: Indices
     ignored: Counter[str]
     unknown: Counter[str]
 
@@ -203,8 +208,8 @@ class _Gathering:
         self._first_rows = spool("<u4")
         self._changed = spool("<u4")
         self._sources = TextSpool(spool("u1"), spool("<u4"))
-        self._balances = [spool(_ROW) for _ in assets]
-        self._tails = [spool(_TAIL) for _ in assets]
+        self._balances = SortedSpool(spool(_ROW), len(assets))
+        self._tails = SortedSpool(spool(_TAIL), len(assets))
 
     def take(self, parsed: _Parsed) -> None:
         """Add the next rows to the totals and write them to the spools, or keep their faults.
@@ -246,7 +251,7 @@ class _Gathering:
             kind = Kind(Code.UNKNOWN_ASSET, self._layout.asset)
             marks[kind] = np.flatnonzero(assets.indices < 0).tolist()
         parts = [
-            _Part(cells.rows, cells.column, cells.parse(marks))
+            _Part(cells.rows, cells.assets, cells.column, cells.parse(marks))
             for cells in self._cells(batch, assets.indices)
         ]
         faults = Faults()
@@ -277,25 +282,32 @@ class _Gathering:
         kept = ~np.asarray(pc.is_in(batch.assets, value_set=pa.array(left_out, pa.binary())))
         return batch.where(kept), replace(assets, indices=indices[kept])
 
-    def _cells(self, batch: Batch, indices: npt.NDArray[np.int32]) -> Iterator[_Cells]:
-        """Give the cells of each asset."""
+    def _cells(self, batch: Batch, indices: Indices) -> Iterator[_Cells]:
+        """Give the cells of each column; in the one of a long layout, those of each notation."""
         layout = self._layout
         if batch.assets is None:
             rows = np.arange(len(batch))
-            for notation, name, cells, debt, debts in zip(
-                layout.notations,
-                layout.balances,
-                batch.balances,
-                layout.debts,
-                batch.debts,
-                strict=True,
+            for index, (notation, name, cells, debt, debts) in enumerate(
+                zip(
+                    layout.notations,
+                    layout.balances,
+                    batch.balances,
+                    layout.debts,
+                    batch.debts,
+                    strict=True,
+                )
             ):
-                yield _Cells(rows, name, cells, notation, debt, debts)
+                assets = np.full(len(batch), index, np.int32)
+                yield _Cells(rows, assets, name, cells, notation, debt, debts)
             return
         name, cells = layout.balances[0], batch.balances[0]
-        for index, notation in enumerate(layout.notations):
-            rows = np.flatnonzero(indices == index)
-            yield _Cells(rows, name, cells.take(pa.array(rows)), notation)
+        notations = list(dict.fromkeys(layout.notations))
+        numbers = {notation: number for number, notation in enumerate(notations)}
+        by_asset = np.array([*map(numbers.__getitem__, layout.notations), -1])  # -1: unknown
+        of_rows = by_asset[indices]
+        for number, notation in enumerate(notations):
+            rows = np.flatnonzero(of_rows == number)
+            yield _Cells(rows, indices[rows], name, cells.take(pa.array(rows)), notation)
 
     def _describe_unknown(self) -> None:
         """Say which assets are not known."""
@@ -310,14 +322,16 @@ class _Gathering:
             LedgerError: the first row at which one becomes too large.
         """
         marks: Marks = {}
-        for index, part in enumerate(parsed.parts):
-            before = self._totals[index]
-            self._totals[index] += total(part.amounts.units)
-            if self._totals[index] >= LIMIT:
-                running = accumulate(part.amounts.units.tolist(), initial=before)
-                row = sum(1 for value in running if value < LIMIT) - 1
-                detail = f"the total of {self._assets[index].code} reaches 2^63 ledger units"
-                marks[Kind(Code.TOO_LARGE, part.column, detail)] = [int(part.rows[row])]
+        for part in parsed.parts:
+            for index, more in _sums(part, len(self._assets)):
+                before = self._totals[index]
+                self._totals[index] += more
+                if self._totals[index] >= LIMIT:
+                    mine = np.flatnonzero(part.assets == index)
+                    running = accumulate(part.amounts.units[mine].tolist(), initial=before)
+                    row = mine[sum(1 for value in running if value < LIMIT) - 1]
+                    detail = f"the total of {self._assets[index].code} reaches 2^63 ledger units"
+                    marks[Kind(Code.TOO_LARGE, part.column, detail)] = [int(part.rows[row])]
         if marks:
             faults = Faults()
             faults.add(marks, parsed.batch.rows)
@@ -332,15 +346,19 @@ class _Gathering:
         self._changed.append(changed + len(self._ids))
         self._sources.append(parsed.sources.take(pa.array(changed)))
         self._ids.append(parsed.canonical.ids)
-        for part, balances, tails in zip(parsed.parts, self._balances, self._tails, strict=True):
-            rows = np.empty(len(part.rows), _ROW)
-            rows["entry"] = entries[part.rows]
-            rows["units"] = part.amounts.units
-            balances.append(rows)
-            rest = np.empty(len(part.amounts.tail_rows), _TAIL)
-            rest["entry"] = entries[part.rows[part.amounts.tail_rows]]
-            rest["words"] = part.amounts.tail_words
-            tails.append(rest)
+        parts = parsed.parts
+        rows = np.empty(sum(len(part.rows) for part in parts), _ROW)
+        rows["entry"] = entries[_joined([part.rows for part in parts], np.int64)]
+        rows["units"] = _joined([part.amounts.units for part in parts], np.uint64)
+        _append(self._balances, rows, _joined([part.assets for part in parts], np.int32))
+        at = _joined([part.rows[part.amounts.tail_rows] for part in parts], np.int64)
+        rest = np.empty(len(at), _TAIL)
+        rest["entry"] = entries[at]
+        for word in range(TAIL_WORDS):
+            words = [part.amounts.tail_words[:, word] for part in parts]
+            rest["words"][:, word] = _joined(words, np.uint64)
+        of = [part.assets[part.amounts.tail_rows] for part in parts]
+        _append(self._tails, rest, _joined(of, np.int32))
 
     def finish(self, merge_duplicates: bool, jobs: int) -> Ledger:
         """Sort, make unique and add up.
@@ -357,10 +375,11 @@ class _Gathering:
         if merged and not merge_duplicates:
             refuse_duplicates(self._file, self._layout.account, merged)
         balances, totals, tallies = {}, {}, {}
+        sums = _Sums(ranks, len(offsets) - 1)
         for index, asset in enumerate(self._assets):
-            balance, named = self._sum(index, ranks, len(offsets) - 1)
-            balances[asset.code], totals[asset.code] = balance, total(balance)
-            tallies[asset.code] = AssetTally(len(self._balances[index]), named)
+            balance, named = sums.of(self._balances.pieces(index), self._tails.pieces(index))
+            balances[asset.code], totals[asset.code] = balance, total(balance.units)
+            tallies[asset.code] = AssetTally(self._balances.count(index), named)
             if totals[asset.code] >= LIMIT:
                 detail = f"the total of {asset.code}, rounded up, reaches 2^63 ledger units"
                 raise LedgerError(self._file, Fault.of(Code.TOO_LARGE, detail=detail))
@@ -373,22 +392,60 @@ class _Gathering:
         )
         return Ledger(self._id_type, self._assets, ids, offsets, balances, totals, tally)
 
-    def _sum(self, index: int, ranks: npt.NDArray[np.uint32], accounts: int) -> tuple[U64, int]:
-        """Return the balances of one asset, in account order, and how many accounts have a row."""
-        balance = np.zeros(accounts, dtype=np.uint64)
-        named = np.zeros(accounts, dtype=np.bool_)
-        for piece in self._balances[index].pieces():
-            accounts_of = ranks[piece["entry"]]
-            named[accounts_of] = True
-            np.add.at(balance, accounts_of, piece["units"].copy())
-        if len(self._tails[index]):
-            words = np.zeros((TAIL_WORDS, accounts), dtype=np.uint64)
-            for piece in self._tails[index].pieces():
-                accounts_of = ranks[piece["entry"]]
-                for word, digits in zip(words, piece["words"].T, strict=True):
-                    np.add.at(word, accounts_of, digits.copy())
-            settle(balance, words)
-        return balance, int(np.count_nonzero(named))
+
+class _Sums:
+    """Adds up assets, one after the other, in columns of all accounts that are cleared between."""
+
+    def __init__(self, ranks: npt.NDArray[np.uint32], accounts: int) -> None:
+        self._ranks = ranks
+        self._units = np.zeros(accounts, np.uint64)
+        self._named = np.zeros(accounts, np.bool_)
+        self._words = np.zeros((TAIL_WORDS, 0), np.uint64)
+
+    def of(self, rows: Iterable[Any], tails: Iterable[Any]) -> tuple[Balances, int]:
+        """Return the balances of one asset, and how many accounts have a row."""
+        for piece in rows:
+            accounts = self._ranks[piece["entry"]]
+            self._named[accounts] = True
+            np.add.at(self._units, accounts, piece["units"].copy())
+        named = np.flatnonzero(self._named)
+        units = self._units[named]
+        has_tails = False
+        for piece in tails:
+            has_tails = True
+            if not self._words.size:
+                self._words = np.zeros((TAIL_WORDS, len(self._units)), np.uint64)
+            accounts = self._ranks[piece["entry"]]
+            for word, digits in zip(self._words, piece["words"].T, strict=True):
+                np.add.at(word, accounts, digits.copy())
+        if has_tails:
+            settle(units, self._words[:, named])
+            self._words[:, named] = 0
+        self._units[named] = 0
+        self._named[named] = False
+        held = units > 0
+        return Balances(named[held].astype(np.uint32), units[held]), len(named)
+
+
+def _joined(columns: Sequence[npt.NDArray[Any]], kind: npt.DTypeLike) -> npt.NDArray[Any]:
+    """Return columns one behind the other; there may be none."""
+    return np.concatenate([np.empty(0, kind), *columns])
+
+
+def _append(spool: SortedSpool, items: npt.NDArray[Any], assets: Indices) -> None:
+    """Write items, in the order of their assets and then in their own."""
+    order = np.argsort(assets, kind="stable")
+    spool.append(items[order], assets[order])
+
+
+def _sums(part: _Part, assets: int) -> Iterator[tuple[int, int]]:
+    """Yield each asset of a part, and the sum of its balances, exactly."""
+    low = np.zeros(assets, np.uint64)
+    high = np.zeros(assets, np.uint64)
+    np.add.at(low, part.assets, part.amounts.units & np.uint64((1 << 32) - 1))
+    np.add.at(high, part.assets, part.amounts.units >> np.uint64(32))
+    for index in np.flatnonzero(low | high).tolist():
+        yield index, (int(high[index]) << 32) + int(low[index])
 
 
 def _count(names: Counter[str], more: Counter[str]) -> None:

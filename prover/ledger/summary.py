@@ -66,16 +66,15 @@ def summarise(snapshot_id: str, ledger: Ledger) -> Summary:
     assets = {}
     for asset in ledger.assets:
         balances, counted = ledger.balances[asset.code], tally.assets[asset.code]
-        held = balances > 0
-        owed |= held
-        holders = int(np.count_nonzero(held))
+        owed[balances.holders] = True
+        holders = len(balances)
         assets[asset.code] = AssetSummary(
             decimals=asset.decimals,
             rows=counted.rows,
             holders=holders,
             zero=counted.accounts - holders,
             total=ledger.totals[asset.code],
-            largest=int(balances.max(initial=0)),
+            largest=int(balances.units.max(initial=0)),
         )
     return Summary(
         snapshot_id=snapshot_id,
