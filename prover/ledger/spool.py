@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,18 +57,19 @@ class Spool:
     def items(self, start: int, stop: int) -> Iterator[Array]:
         """Read items ``start`` to ``stop - 1`` back, some at a time."""
         self._file.flush()
-        self._file.seek(start * self._dtype.itemsize)
         for at in range(start, stop, _PIECE_ITEMS):
-            yield self._read(min(_PIECE_ITEMS, stop - at))
+            yield self._read(at, min(at + _PIECE_ITEMS, stop))
 
     def whole(self) -> Array:
         """Read all items back at once."""
         self._file.flush()
         self._file.seek(0)
-        return self._read(self._items)
+        return np.fromfile(self._file, dtype=self._dtype, count=self._items)
 
-    def _read(self, items: int) -> Array:
-        return np.fromfile(self._file, dtype=self._dtype, count=items)
+    def _read(self, start: int, stop: int) -> Array:
+        size = self._dtype.itemsize
+        data = os.pread(self._file.fileno(), (stop - start) * size, start * size)
+        return np.frombuffer(data, self._dtype)
 
 
 class SortedSpool:
