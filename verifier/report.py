@@ -52,7 +52,8 @@ class Report:
     @property
     def vouched(self) -> tuple[AssetReport, ...]:
         """The assets that are not set aside."""
-        return tuple(asset for asset in self.assets if asset.code not in self.set_aside)
+        aside = frozenset(self.set_aside)
+        return tuple(asset for asset in self.assets if asset.code not in aside)
 
     @property
     def level(self) -> Level:

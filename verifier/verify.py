@@ -200,7 +200,8 @@ def check_inclusion(
         tuple(plan.checks),
         account_warnings(checked.manifest),
     )
-    mine = [item.code for item in amounts if item.parts and item.code in report.set_aside]
+    aside = frozenset(report.set_aside)
+    mine = [item.code for item in amounts if item.parts and item.code in aside]
     if policy is not None and policy.strict_units and mine:
         raise UnknownUnit(report, mine)
     return report
@@ -336,10 +337,11 @@ def _report(
         for asset, found in zip(manifest.assets, evidence, strict=True)
     )
     times = {chain: time for found in evidence for chain, time in found.block_times.items()}
+    aside = frozenset(checked.set_aside)
     counted = [
         found
         for asset, found in zip(manifest.assets, evidence, strict=True)
-        if asset.code not in checked.set_aside
+        if asset.code not in aside
     ]
     chains = {holding.chain for found in counted or evidence for holding in found.holdings}
     remarks = {remark for found in evidence for remark in found.remarks}

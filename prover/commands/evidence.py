@@ -25,7 +25,7 @@ from prover.errors import ProverError
 from verifier.checks.policy import is_account
 from verifier.errors import CannotCheck, Misuse
 from verifier.format.params import ASSET_CODE
-from verifier.format.units import KNOWN_UNITS
+from verifier.format.units import known_units
 from verifier.nodes.bitcoin_evidence import CHAIN as BITCOIN
 from verifier.nodes.ethereum_node import CHAIN
 from verifier.nodes.utxo_snapshot import UtxoSnapshot
@@ -166,7 +166,7 @@ def _token_slot(contract: str, slot: str | None) -> TokenSlot:
 
 
 def _known_code(contract: str) -> str:
-    for unit in KNOWN_UNITS:
+    for unit in known_units():
         if (unit.chain, unit.contract) == (CHAIN, contract):
             return unit.code
     raise typer.BadParameter("this token's code is not known", param_hint="--asset")

@@ -32,10 +32,10 @@ from verifier.format.params import (
     SNAPSHOT_ID,
 )
 from verifier.format.times import utc_text
-from verifier.format.units import KNOWN_UNITS, KnownUnit, UnitTable
+from verifier.format.units import KnownUnit, UnitTable, known_unit
 from verifier.format.wire import Chain, Ratio, StateProof, Unit
 from verifier.nodes.bitcoin_evidence import CHAIN as BITCOIN
-from verifier.ownership import OwnershipError, check_contract
+from verifier.ownership.unit_form import contract_fault
 from verifier.report import DAY_SECONDS
 from verifier.stateproof.bitcoin_header import parse_block_header
 from verifier.stateproof.tokens import MAX_SLOT, TokenSlot, token_slots
@@ -406,26 +406,20 @@ def _unit(table: Table, code: str, ledger_decimals: int) -> Unit:
     chain = table.take("chain", str)
     if chain not in CHAINS:
         raise _unprovable(table, "chain", chain)
-    known = {
-        unit.contract: unit.decimals
-        for unit in KNOWN_UNITS
-        if (unit.code, unit.chain) == (code, chain)
-    }
+    known = known_unit(code, chain)
     if table.has("contract"):
         contract = table.take("contract", str)
-    elif len(known) == 1:
-        contract = next(iter(known))
+    elif known is not None:
+        contract = known.contract
     else:
         words = f"the verifier's table does not have {code} on {chain}"
         raise table.error("contract", words, Code.UNKNOWN_UNIT, "give contract and decimals")
-    try:
-        check_contract(chain, contract)
-    except OwnershipError as error:
-        raise table.error("contract", error.message) from None
+    if fault := contract_fault(chain, contract):
+        raise table.error("contract", fault)
     if table.has("decimals"):
         decimals = table.take("decimals", int)
-    elif contract in known:
-        decimals = known[contract]
+    elif known is not None and contract == known.contract:
+        decimals = known.decimals
     else:
         words = "the verifier's table does not have this contract"
         raise table.error("decimals", words, Code.UNKNOWN_UNIT, "give the decimals of the chain")

@@ -8,8 +8,6 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from verifier.format.units import KNOWN_UNITS, KnownUnit
-
 
 @dataclass(frozen=True, slots=True)
 class Network:
@@ -65,12 +63,6 @@ def bitmex_network(chain: str) -> Network | None:
     """Return the network of a list of BitMEX's, or None where the table has none."""
     name = _table()["bitmex"]["chains"].get(chain)
     return None if name is None else network(name)
-
-
-def known_unit(asset: str, chain: str) -> KnownUnit | None:
-    """Return what the verifier knows of an asset on a chain, if it knows one unit."""
-    found = [unit for unit in KNOWN_UNITS if (unit.code, unit.chain) == (asset, chain)]
-    return found[0] if len(found) == 1 else None
 
 
 @cache

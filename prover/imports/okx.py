@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from prover.imports.names import Network, is_okx_coin, known_unit, okx_asset, okx_place
+from prover.imports.names import Network, is_okx_coin, okx_asset, okx_place
 from prover.imports.okx_table import Cells, Told, read_table
 from prover.imports.rows import (
     MAX_FILE_BYTES,
@@ -40,7 +40,7 @@ from prover.imports.signatures import (
     check_multisig,
     evm_signer,
 )
-from verifier.format.units import KnownUnit
+from verifier.format.units import KnownUnit, known_unit
 from verifier.ownership import Address, OwnershipError, check_ownership, parse_address
 from verifier.ownership.families.evm import account_text
 

@@ -135,13 +135,14 @@ def _policy(token_slots: Sequence[str]) -> verifier.Policy:
 def _render(bundle: Path, checked: verifier.Report, key: str, *, is_key_given: bool) -> str:
     manifest = checked.manifest
     source = FolderSource(bundle)
+    aside = frozenset(checked.set_aside)
     assets = [
         _facts(
             asset,
             read_record(Evidence, source.read(evidence_path(asset.code), MAX_EVIDENCE_BYTES)),
             found,
             manifest.page_size,
-            is_set_aside=asset.code in checked.set_aside,
+            is_set_aside=asset.code in aside,
         )
         for asset, found in zip(manifest.assets, checked.assets, strict=True)
     ]

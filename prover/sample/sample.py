@@ -35,7 +35,7 @@ from prover.files.keys import PUBLIC_KEY_FILE, public_bytes, write_keys
 from prover.files.storage import naming
 from prover.snapshot.make import ownership_messages, read_config
 from verifier.format.times import utc_seconds
-from verifier.format.units import KNOWN_UNITS
+from verifier.format.units import KnownUnit, known_unit
 from verifier.nodes.bitcoin_evidence import CHAIN as BITCOIN
 from verifier.stateproof.bitcoin_header import parse_block_header
 
@@ -82,12 +82,10 @@ class Profile:
 
 
 PROFILES = {
-    "BNB": Profile(8, 600.0, 0.4),
     "BTC": Profile(8, 60_000.0, 0.7),
     "DAI": Profile(6, 1.0, 0.2),
     "ETH": Profile(8, 3_000.0, 0.6),
     "LINK": Profile(8, 15.0, 0.2),
-    "SHIB": Profile(2, 0.000_02, 0.3),
     "USDC": Profile(6, 1.0, 0.5),
     "USDT": Profile(6, 1.0, 0.8),
     "WBTC": Profile(8, 60_000.0, 0.1),
@@ -261,6 +259,14 @@ def _as_text(table: Any, codes: Sequence[str]) -> Any:
     return pa.table([ids, assets.cast(pa.string()), text], _SCHEMA.names)
 
 
+def _unit(code: str) -> KnownUnit:
+    """Return the one unit that the sample holds of an asset."""
+    unit = known_unit(code, BITCOIN) or known_unit(code, "ethereum")
+    if unit is None:
+        raise ProverError(f"no unit of {code} is known on bitcoin or ethereum")
+    return unit
+
+
 def _write_evidence(path: Path, held: dict[str, int], messages: dict[str, str], seed: int) -> int:
     """Write every asset spread over the addresses of its chain; return the number of addresses."""
     wallets = {chain: _wallets(chain, message, seed) for chain, message in messages.items()}
@@ -268,7 +274,7 @@ def _write_evidence(path: Path, held: dict[str, int], messages: dict[str, str], 
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(EVIDENCE_COLUMNS)
         for code in sorted(held):
-            unit = next(unit for unit in KNOWN_UNITS if unit.code == code)
+            unit = _unit(code)
             scale = 10 ** (unit.decimals - PROFILES[code].decimals)
             amounts = [held[code] * share // 100 for share in SHARES]
             amounts[-1] += held[code] - sum(amounts)
@@ -310,7 +316,7 @@ def _block(chain: str, seed: int) -> str:
 
 
 def _toml(codes: Sequence[str], seed: int, page_size: int, ledger_format: str) -> str:
-    chains = sorted({unit.chain for unit in KNOWN_UNITS if unit.code in codes})
+    chains = sorted({_unit(code).chain for code in codes})
     blocks = "\n".join(
         f"""
 [chains.{chain}]
@@ -327,7 +333,7 @@ decimals = {PROFILES[code].decimals}
 ratio = "1/1"
 capacity = "auto"
 split = {{ least = 1, most = 3 }}
-units = [{{ chain = "{next(unit.chain for unit in KNOWN_UNITS if unit.code == code)}" }}]
+units = [{{ chain = "{_unit(code).chain}" }}]
 """.rstrip()
         for code in codes
     )

@@ -18,7 +18,7 @@ from spec.reference.address import eip55
 from spec.reference.errors import NotCheckedError, Rejected
 from spec.reference.ethereum import Slot
 from spec.reference.inclusion import MAX_BYTES
-from spec.reference.units import parse_unit
+from spec.reference.units import parse_unit, read_units
 
 
 def parse_key(text: str) -> bytes:
@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--exchange-key", required=True)
         command.add_argument("--ratio", type=_ratio, default=(1, 1))
         command.add_argument("--unit", type=parse_unit, action="append", default=[])
+        command.add_argument("--units", type=Path, action="append", default=[], metavar="FILE.csv")
         command.add_argument("--strict-units", action="store_true", help="set no asset aside")
         command.add_argument("--previous", type=Path)
         command.add_argument("--json", action="store_true")
@@ -81,7 +82,7 @@ def _run(arguments: argparse.Namespace) -> str:
     key = parse_key(arguments.exchange_key)
     policy = {
         "ratio": arguments.ratio,
-        "units": arguments.unit,
+        "units": sum(map(read_units, arguments.units), arguments.unit),
         "previous": arguments.previous,
     }
     if arguments.command == "audit":

@@ -94,6 +94,14 @@ def _bech32(address: str) -> tuple[int, bytes]:
     return version, (number >> padding).to_bytes(size, "big")
 
 
+def tron_account(address: str) -> bytes:
+    """The 20 bytes of an address of Tron's main network: base58check, after 0x41."""
+    payload = _base58check(address) if len(address) == 34 else b""
+    if len(payload) != 21 or payload[0] != 0x41:
+        raise ValueError("not an address of Tron's main network")
+    return payload[1:]
+
+
 def ethereum_account(address: str) -> bytes:
     """The 20 bytes of an address in EIP-55 form."""
     if len(address) != 42 or not address.startswith("0x") or not address.isascii():

@@ -38,7 +38,8 @@ class Audit:
     @property
     def level(self) -> str:
         """The weakest of the assets not set aside, or of all; without a node none is `chain`."""
-        found = [level for code, level in self.levels.items() if code not in self.set_aside]
+        aside = frozenset(self.set_aside)
+        found = [level for code, level in self.levels.items() if code not in aside]
         return min(found or self.levels.values(), key=("unverified", "claimed", "header").index)
 
 

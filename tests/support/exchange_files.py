@@ -15,7 +15,7 @@ from prover.commands.cli import main
 from prover.files.keys import make_keys, public_bytes, read_signing_key
 from prover.sample.sample import make_sample
 from prover.snapshot.make import ownership_messages, read_config
-from verifier.format.units import KNOWN_UNITS
+from verifier.format.units import known_unit
 
 BLOCK_HASH = "ab" * 32
 
@@ -52,7 +52,9 @@ def own_exchange(
         keys = folder
         make_keys(keys)
     folder.mkdir(parents=True, exist_ok=True)
-    units = {code: next(unit for unit in KNOWN_UNITS if unit.code == code) for code in held}
+    found = {code: known_unit(code, "bitcoin") or known_unit(code, "ethereum") for code in held}
+    units = {code: unit for code, unit in found.items() if unit is not None}
+    assert units.keys() == held.keys(), "a unit is not known"
     chains = sorted({unit.chain for unit in units.values()})
     config = folder / "snapshot.toml"
     config.write_text(

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from verifier.errors import Misuse
 from verifier.format.levels import Level
-from verifier.format.params import ASSET_CODE, CHAIN_NAME, MAX_RATIO_TERM, MAX_UNIT_DECIMALS
+from verifier.format.params import MAX_RATIO_TERM
 from verifier.format.units import KnownUnit, UnitTable
-from verifier.ownership import OwnershipError, check_contract, parse_address
+from verifier.ownership import OwnershipError, parse_address
+from verifier.ownership.unit_form import unit_fault
 from verifier.stateproof.tokens import MAX_SLOT, TokenSlot, token_slots
 
 
@@ -21,8 +22,9 @@ class Policy:
     which an asset's amounts may be known; slots: where tokens keep balances that are not known.
 
     Raises:
-        Misuse: the ratio's terms are not in [1, 2^32), a unit or slot is malformed, a unit
-            contradicts what is known, or a token has another slot.
+        Misuse: the ratio's terms are not in [1, 2^32), a unit or slot is malformed or a unit is of
+            a chain that is not known, a unit contradicts what is known, or a token has another
+            slot.
     """
 
     ratio: tuple[int, int] = (1, 1)
@@ -35,13 +37,8 @@ class Policy:
         if not all(1 <= term <= MAX_RATIO_TERM for term in self.ratio):
             raise Misuse("a ratio is two integers from 1 to 2^32 - 1")
         for unit in self.units:
-            if (
-                not ASSET_CODE.fullmatch(unit.code)
-                or not CHAIN_NAME.fullmatch(unit.chain)
-                or not 0 <= unit.decimals <= MAX_UNIT_DECIMALS
-                or not _is_contract(unit.chain, unit.contract)
-            ):
-                raise Misuse(f"malformed unit {unit.code}={unit.chain}:{unit.contract}")
+            if fault := unit_fault(unit):
+                raise Misuse(f"malformed unit {unit.code}={unit.chain}:{unit.contract}: {fault}")
         try:
             self.unit_table()
         except ValueError as error:
@@ -58,14 +55,6 @@ class Policy:
     def token_slots(self) -> dict[str, TokenSlot]:
         """Return the slot of every contract that has one."""
         return token_slots(self.slots)
-
-
-def _is_contract(chain: str, contract: str) -> bool:
-    try:
-        check_contract(chain, contract)
-    except OwnershipError:
-        return False
-    return True
 
 
 def is_account(text: str) -> bool:

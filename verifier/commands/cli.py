@@ -18,6 +18,7 @@ from pathlib import Path
 from verifier.bundle.history import find_bundle
 from verifier.bundle.key_file import read_public_key
 from verifier.bundle.source import read_file
+from verifier.bundle.unit_lists import read_units
 from verifier.checks.policy import Policy
 from verifier.commands.output import JsonOutput, Output, TextOutput
 from verifier.compare import compare_manifests, save_manifests
@@ -25,7 +26,7 @@ from verifier.errors import CannotCheck, Misuse, Rejected
 from verifier.format.account import escape
 from verifier.format.levels import Level
 from verifier.format.params import ASSET_CODE, CHAIN_NAME, MAX_PACKAGE_BYTES
-from verifier.format.units import KnownUnit
+from verifier.format.units import Entry, Kind, KnownUnit, entries
 from verifier.nodes.bitcoin_node import BitcoinNode
 from verifier.nodes.bitcoin_snapshot import SnapshotNode
 from verifier.nodes.ethereum_node import EthereumNode
@@ -45,6 +46,8 @@ _PROGRESS_SECONDS = 0.2
 _SERVE = "Audit bundles for everybody, and show what was found: the auditing host."
 _COMPARE = "Show whether two manifests are evidence that their exchange deceives."
 _COMPARE_CODES = " Exit codes: 0 they are, 3 they are not, 1 one cannot be read, 2 two keys."
+_UNITS = "What this verifier knows of units."
+_SHOW = "Show what an asset's code stands for, chain by chain, and who says so."
 _WEB_HASH = "Check that a page for customers is the one of this version, byte for byte."
 
 
@@ -94,12 +97,13 @@ def _audit(arguments: argparse.Namespace, out: Output) -> None:
             progress.clear()
         out.check(check)
 
+    policy = _policy(arguments, out)
     report = audit(
         arguments.bundle,
         read_public_key(arguments.exchange_key),
-        policy=_policy(arguments),
+        policy=policy,
         previous=arguments.previous,
-        nodes=_nodes(arguments),
+        nodes=_nodes(arguments, policy),
         jobs=arguments.jobs,
         progress=progress,
         on_check=on_check,
@@ -108,12 +112,13 @@ def _audit(arguments: argparse.Namespace, out: Output) -> None:
 
 
 def _solvency(arguments: argparse.Namespace, out: Output) -> None:
+    policy = _policy(arguments, out)
     report = check_solvency(
         arguments.bundle,
         read_public_key(arguments.exchange_key),
-        policy=_policy(arguments),
+        policy=policy,
         previous=arguments.previous,
-        nodes=_nodes(arguments),
+        nodes=_nodes(arguments, policy),
         on_check=out.check,
     )
     out.accept(report)
@@ -131,7 +136,7 @@ def _inclusion(arguments: argparse.Namespace, out: Output) -> None:
         arguments.account,
         dict(arguments.balance),
         only=arguments.only,
-        policy=_policy(arguments),
+        policy=_policy(arguments, out),
         previous=arguments.previous,
         on_check=out.check,
     )
@@ -155,11 +160,26 @@ def _serve(arguments: argparse.Namespace, out: Output) -> None:
     from verifier.host.settings import read_settings
 
     settings = read_settings(Path(arguments.settings), loopback=arguments.test_loopback)
+    out.warn([found.warning for found in settings.units if found.warning])
     try:
         from verifier.host.app import serve
     except ImportError as error:
         raise Misuse(f"the host needs the extra [host]: no {error.name}") from None
     serve(settings, arguments.host, arguments.port)
+
+
+def _show_units(arguments: argparse.Namespace, out: Output) -> None:
+    lists = [read_units(path) for path in arguments.units]
+    out.warn([found.warning for found in lists if found.warning])
+    shown = [entry for entry in entries() if entry.unit.code == arguments.code]
+    known = {entry.unit for entry in shown if entry.kind is not Kind.UNCONFIRMED}
+    shown += [
+        Entry(unit, Kind.NAMED, found.path)
+        for found in lists
+        for unit in found.units
+        if unit.code == arguments.code and unit not in known
+    ]
+    out.units(arguments.code, sorted(shown))
 
 
 def _web_hash(arguments: argparse.Namespace, out: Output) -> None:
@@ -231,6 +251,7 @@ def _parser() -> argparse.ArgumentParser:
             metavar="CODE=CHAIN:CONTRACT:DECIMALS",
             help="a unit that you know, and this verifier does not",
         )
+        _add_units(added)
         added.add_argument(
             "--strict-units",
             action="store_true",
@@ -336,6 +357,15 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--test-loopback", action="store_true", help="fetch from this machine alone")
     serve.add_argument("--json", action="store_true", help=argparse.SUPPRESS)
 
+    units = commands.add_parser("units", help=_UNITS, description=_UNITS)
+    show = units.add_subparsers(required=True, metavar="COMMAND").add_parser(
+        "show", help=_SHOW, description=_SHOW
+    )
+    show.set_defaults(run=_show_units)
+    show.add_argument("code", type=_code, metavar="CODE", help="an asset's code, such as USDT")
+    _add_units(show)
+    show.add_argument("--json", action="store_true", help="print one JSON object")
+
     page = commands.add_parser("web-hash", help=_WEB_HASH, description=_WEB_HASH)
     page.set_defaults(run=_web_hash)
     page.add_argument("page", help="a file or an http(s) URL")
@@ -343,19 +373,31 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _policy(arguments: argparse.Namespace) -> Policy:
+def _add_units(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--units",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a list of units that you know: a token list (.json), or .csv",
+    )
+
+
+def _policy(arguments: argparse.Namespace, out: Output) -> Policy:
+    lists = [read_units(path) for path in arguments.units]
+    out.warn([found.warning for found in lists if found.warning])
     return Policy(
         ratio=arguments.ratio,
-        units=tuple(arguments.unit),
+        units=(*arguments.unit, *(unit for found in lists for unit in found.units)),
         strict_units=arguments.strict_units,
         require=getattr(arguments, "require", Level.CLAIMED),
         slots=tuple(getattr(arguments, "token_slot", ())),
     )
 
 
-def _nodes(arguments: argparse.Namespace) -> Nodes:
+def _nodes(arguments: argparse.Namespace, policy: Policy) -> Nodes:
     url = arguments.ethereum_rpc
-    slots = _policy(arguments).token_slots()
+    slots = policy.token_slots()
     nodes: dict[str, Node] = {}
     if (bitcoin := _bitcoin(arguments)) is not None:
         nodes["bitcoin"] = bitcoin
@@ -401,6 +443,12 @@ def _unit(text: str) -> KnownUnit:
     if match is None:
         raise argparse.ArgumentTypeError("a unit is CODE=CHAIN:CONTRACT:DECIMALS")
     return KnownUnit(match[1], match[2], match[3], int(match[4]))
+
+
+def _code(text: str) -> str:
+    if not ASSET_CODE.fullmatch(text):
+        raise argparse.ArgumentTypeError("a code is 1 to 16 of A-Z and 0-9")
+    return text
 
 
 def _token_slot(text: str) -> TokenSlot:

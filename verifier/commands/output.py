@@ -21,7 +21,7 @@ from verifier.format.account import escape
 from verifier.format.keys import public_key_text
 from verifier.format.levels import Level
 from verifier.format.times import utc_text
-from verifier.format.units import coins_text
+from verifier.format.units import Entry, Kind, coins_text
 from verifier.report import Check, InclusionReport, NotCompared, Report, TooWeak, UnknownUnit
 from verifier.texts import explain
 
@@ -43,6 +43,13 @@ _LEVELS = {
     Level.CLAIMED: "the exchange's word, and a signature for every address",
     Level.HEADER: "proved under the block that the exchange names",
     Level.CHAIN: "confirmed by your own node",
+}
+_KINDS = {
+    Kind.NATIVE: "the chain's",
+    Kind.ISSUER: "its issuer names it",
+    Kind.BRIDGED: "a bridge or custodian stands for it",
+    Kind.UNCONFIRMED: "counts as unknown",
+    Kind.NAMED: "you name it",
 }
 LIMITS = (
     "coins borrowed for the day, keys lent by others, and debts kept off the ledger do not show; "
@@ -69,6 +76,10 @@ class Output:
 
     def accept_page(self, digest: str) -> None:
         """Tell that a page is this version's; ``digest`` is its SHA-256 in hex."""
+        raise NotImplementedError
+
+    def units(self, code: str, shown: Sequence[Entry]) -> None:
+        """Tell what a code stands for."""
         raise NotImplementedError
 
     def compare(self, found: Comparison, kept: Sequence[Path]) -> None:
@@ -118,6 +129,15 @@ class TextOutput(Output):
     def accept_page(self, digest: str) -> None:
         """See `Output`."""
         self._print([f"sha256 {digest}", "ACCEPTED: it is the page of this version"])
+
+    def units(self, code: str, shown: Sequence[Entry]) -> None:
+        """See `Output`."""
+        for unit, kind, reason in shown:
+            place = f"{code} on {unit.chain}: {unit.contract or 'its own coin'}"
+            says = f"{_KINDS[kind]}: {reason}"
+            self._print([f"{place}, {unit.decimals} decimals; {kind}, {says}"])
+        if not shown:
+            self._print([f"{code}: this verifier does not know what it stands for"])
 
     def compare(self, found: Comparison, kept: Sequence[Path]) -> None:
         """See `Output`."""
@@ -179,6 +199,13 @@ class JsonOutput(Output):
         """See `Output`."""
         self._checks.append(Check("page", ok=True, figures={"sha256": digest}))
         self._print(None)
+
+    def units(self, code: str, shown: Sequence[Entry]) -> None:
+        """See `Output`."""
+        told = [
+            {**entry.unit._asdict(), "kind": entry.kind, "reason": entry.reason} for entry in shown
+        ]
+        print(json.dumps({"code": code, "units": told}, indent=2))
 
     def compare(self, found: Comparison, kept: Sequence[Path]) -> None:
         """See `Output`."""

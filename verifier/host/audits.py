@@ -52,6 +52,7 @@ from verifier.host.jobs import (
     ReadManifest,
     Run,
     SignedManifest,
+    named_units,
 )
 from verifier.host.settings import Settings
 from verifier.host.store import Audited, Store
@@ -82,6 +83,7 @@ class Auditor:
         now: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
+        self._named = named_units(settings.named)
         self._key = key
         self._store = store
         self._run = run
@@ -149,7 +151,7 @@ class Auditor:
         if known is not None and (known.is_audited or known.own >= own):
             return
         try:
-            job = CheckManifest(signed.data, public_key, signed.signature)
+            job = CheckManifest(signed.data, public_key, signed.signature, self._named)
             finding = self._run(job, LOOK)
         except CannotCheck as error:
             LOG.warning("a manifest that is not audited cannot be kept: %s", error)
@@ -194,6 +196,7 @@ class Auditor:
             signature=signed.signature,
             threads=settings.jobs,
             url=url,
+            units=self._named,
         )
         if own:
             limits = Limits(settings.audit_seconds, AUDIT_MEMORY)
@@ -252,7 +255,8 @@ def _name(finding: Finding) -> str:
 
 def _attestation(finding: Finding, digest: bytes, public_key: bytes, now: int) -> Attestation:
     accepted = not finding.code
-    listed = tuple(asset for asset in finding.assets if asset.code not in finding.set_aside)
+    aside = frozenset(finding.set_aside)
+    listed = tuple(asset for asset in finding.assets if asset.code not in aside)
     not_checked = list(NOT_CHECKED)
     if not (accepted and listed and all(asset.level == Level.CHAIN for asset in listed)):
         not_checked.append(NO_NODE)

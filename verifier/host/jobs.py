@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar, cast
@@ -37,6 +37,7 @@ from verifier.format.params import (
     SIGNATURE_BYTES,
     SIGNATURE_PATH,
 )
+from verifier.format.units import KnownUnit
 from verifier.format.wire import (
     BadFields,
     Bin32,
@@ -196,17 +197,41 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedUnit:
+    """A unit that the auditor knows, as a record."""
+
+    chain: str
+    code: str
+    contract: str
+    decimals: int
+
+
+def named_units(units: Iterable[KnownUnit]) -> tuple[NamedUnit, ...]:
+    """Return units as records."""
+    return tuple(NamedUnit(unit.chain, unit.code, unit.contract, unit.decimals) for unit in units)
+
+
+def _policy(units: Iterable[NamedUnit]) -> Policy:
+    found = (KnownUnit(unit.code, unit.chain, unit.contract, unit.decimals) for unit in units)
+    return Policy(units=tuple(found))
+
+
+@dataclass(frozen=True, slots=True)
 class CheckManifest(Job[Finding]):
-    """Check a manifest that was read and is signed by ``public_key``, and nothing of its bundle."""
+    """Check a manifest that was read and is signed by ``public_key``, and nothing of its bundle.
+
+    ``units`` are known beside the verifier's table.
+    """
 
     manifest: bytes
     public_key: Bin32
     signature: bytes
+    units: tuple[NamedUnit, ...] = ()
 
     def do(self, door: Door) -> Finding:
         """See `Job`."""
         try:
-            check_manifest(self.manifest, self.signature, self.public_key, Policy())
+            check_manifest(self.manifest, self.signature, self.public_key, _policy(self.units))
         except Rejected as error:
             return _found(self.manifest, fault=error)
         return _found(self.manifest)
@@ -217,7 +242,8 @@ class AuditBundle(Job[Finding]):
     """Audit the bundle of a manifest that was read and is signed by ``public_key``.
 
     A fault of the manifest's own is told by the bytes at hand, whatever is served by now. Any other
-    is one of the files below ``url``, if these are still of that manifest at the end.
+    is one of the files below ``url``, if these are still of that manifest at the end. ``units`` are
+    as of `CheckManifest`.
     """
 
     manifest: bytes
@@ -226,11 +252,13 @@ class AuditBundle(Job[Finding]):
     signature: bytes
     threads: int
     url: str
+    units: tuple[NamedUnit, ...] = ()
 
     def do(self, door: Door) -> Finding:
         """See `Job`."""
+        policy = _policy(self.units)
         try:
-            checked = check_manifest(self.manifest, self.signature, self.public_key, Policy())
+            checked = check_manifest(self.manifest, self.signature, self.public_key, policy)
         except Rejected as error:
             _check_known(error, self.manifest)
             return _found(self.manifest, fault=error)
@@ -238,7 +266,7 @@ class AuditBundle(Job[Finding]):
         known = {MANIFEST_PATH: self.manifest, SIGNATURE_PATH: self.signature}
         source = _Metered(self.url, door, self.most_bytes, known)
         try:
-            report = audit(source, self.public_key, jobs=self.threads)
+            report = audit(source, self.public_key, policy=policy, jobs=self.threads)
         except Rejected as error:
             _check_known(error, self.manifest)
             self._check_unchanged(door)

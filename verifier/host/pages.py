@@ -287,6 +287,7 @@ def _bounded(found: Iterable[Alarm]) -> list[Alarm]:
 def snapshot_facts(item: Outcome, complaints: Complaints | None, now: int) -> dict[str, Any]:
     """Return one snapshot's facts, as text."""
     times = item.details.get("block_times", {})
+    aside = frozenset(item.set_aside)
     newest = complaints.newest if complaints else ()
     return {
         "id": item.snapshot_id or "unreadable",
@@ -307,7 +308,7 @@ def snapshot_facts(item: Outcome, complaints: Complaints | None, now: int) -> di
                 "code": code,
                 "level": level,
                 "ratio": f"{num}/{den}",
-                "set_aside": code in item.set_aside,
+                "set_aside": code in aside,
             }
             for code, level, num, den in item.details["assets"]
         ],
@@ -403,7 +404,8 @@ def _floor(item: Outcome) -> float:
     that is set aside it counts only where no other is left.
     """
     ratios = {code: num / den for code, _, num, den in item.details["assets"] if den}
-    known = [ratio for code, ratio in ratios.items() if code not in item.set_aside]
+    aside = frozenset(item.set_aside)
+    known = [ratio for code, ratio in ratios.items() if code not in aside]
     return min(known or ratios.values(), default=1.0)
 
 

@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from verifier.bundle.history import snapshot_path
-from verifier.errors import Misuse
+from verifier.bundle.unit_lists import UnitList, read_units
+from verifier.checks.policy import Policy
+from verifier.errors import CannotCheck, Misuse
 from verifier.format.account import AccountError, canonical_name
 from verifier.format.keys import parse_public_key
+from verifier.format.units import KnownUnit
 
 _MINUTE, _HOUR = 60, 3600
 _KEYS: dict[str, type] = {
@@ -25,6 +28,7 @@ _KEYS: dict[str, type] = {
     "submissions": bool,
     "submission_minutes": int,
     "submission_bytes": int,
+    "units": list,
     "exchange": list,
 }
 _EXCHANGE_KEYS: dict[str, type] = {
@@ -70,7 +74,8 @@ class Settings:
     database. every_seconds: between two looks at one exchange. bundle_bytes, audit_seconds: the
     most that one audit of a watched exchange may read and take; submission_bytes and
     submission_seconds: the same of what a stranger handed in. jobs: threads of an audit.
-    loopback: admits plain HTTP to this machine; for tests.
+    units: lists of what the auditor knows beside the verifier's table. loopback: admits plain HTTP
+    to this machine; for tests.
     """
 
     name: str
@@ -84,7 +89,13 @@ class Settings:
     submissions: bool = True
     submission_seconds: int = 10 * _MINUTE
     submission_bytes: int = 10**9
+    units: tuple[UnitList, ...] = ()
     loopback: bool = False
+
+    @property
+    def named(self) -> tuple[KnownUnit, ...]:
+        """All units of the lists."""
+        return tuple(unit for found in self.units for unit in found.units)
 
 
 def read_settings(file: Path, *, loopback: bool = False) -> Settings:
@@ -117,8 +128,20 @@ def read_settings(file: Path, *, loopback: bool = False) -> Settings:
         submissions=found.get("submissions", True),
         submission_seconds=_whole(file, found, "submission_minutes", 10) * _MINUTE,
         submission_bytes=_whole(file, found, "submission_bytes", 10**9, most=10**15),
+        units=_unit_lists(file, found.get("units", [])),
         loopback=loopback,
     )
+
+
+def _unit_lists(file: Path, names: list[Any]) -> tuple[UnitList, ...]:
+    if not all(isinstance(name, str) for name in names):
+        raise Misuse(f"{file}: units is no list of file names")
+    try:
+        lists = tuple(read_units(str(file.parent / name)) for name in names)
+        Policy(units=tuple(unit for found in lists for unit in found.units))
+    except (CannotCheck, Misuse) as error:
+        raise Misuse(f"{file}: units: {error}") from None
+    return lists
 
 
 def _exchange(where: str, entry: Any) -> WatchedExchange:

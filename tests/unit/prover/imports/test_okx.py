@@ -22,7 +22,7 @@ from prover.imports.rows import Challenge, Challenges, Row, Status
 from prover.sample.sample import HEIGHTS, make_sample
 from tests.support import import_lists as lists
 from tests.support.import_lists import COLUMNS, STATIC, TOTALS, account, line, okx_signature
-from verifier.format.units import KNOWN_UNITS
+from verifier.format.units import known_units
 from verifier.ownership import check_ownership, parse_address
 from verifier.ownership.families.evm import account_text
 
@@ -110,7 +110,7 @@ def test_a_sample_exchange_signed_for_this_snapshot_counts(tmp_path: Path) -> No
     made = make_sample(tmp_path / "exchange", 10, ["BTC", "ETH", "USDT"], 3)
     done = runner.invoke(app, ["challenge", str(made.config), "--json"])
     messages = json.loads(done.stdout)
-    decimals = {(unit.code, unit.chain): unit.decimals for unit in KNOWN_UNITS}
+    decimals = {(unit.code, unit.chain): unit.decimals for unit in known_units()}
     coins = {"BTC": "BTC", "ETH": "ETH", "USDT": "USDT-ERC20"}
     with (tmp_path / "exchange" / "evidence.csv").open(newline="") as file:
         evidence = list(csv.DictReader(file))

@@ -12,7 +12,7 @@ from verifier import Level, Policy, Rejected, check_solvency
 from verifier.checks.evidence import ledger_units
 from verifier.format import wire
 from verifier.format.statement import evidence_digest
-from verifier.format.units import KNOWN_UNITS, KnownUnit
+from verifier.format.units import KnownUnit
 
 
 @pytest.fixture
@@ -39,15 +39,6 @@ def test_the_bundle_is_accepted(bundle):
     ]
     assert report.level is Level.CLAIMED
     assert [check.figures.get("rows") for check in report.checks] == [None, 2, 2, None, None]
-
-
-def test_known_units_are_well_formed():
-    from verifier.ownership import parse_address
-
-    for unit in KNOWN_UNITS:
-        assert unit.chain in ("bitcoin", "ethereum")
-        if unit.contract:
-            parse_address(unit.chain, unit.contract)
 
 
 def test_files_and_digests(bundle):

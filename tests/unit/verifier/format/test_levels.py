@@ -282,7 +282,7 @@ def test_a_contract_is_named_by_its_one_text(chain, contract):
     """Under two texts one unit could count twice."""
     with pytest.raises(Misuse, match="malformed unit"):
         Policy(units=(KnownUnit("MINE", chain, contract, 6),))
-    Policy(units=(KnownUnit("MINE", "tron", "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t", 6),))
+    Policy(units=(KnownUnit("MINE", "tron", "TCFLL5dx5ZJdKnWuesXxi1VPwjLVmWZZy9", 18),))
 
 
 def test_an_asset_without_anything_is_claimed():
