@@ -15,10 +15,11 @@ from typing import Any
 
 from prover.assets.bitcoin import read_coins
 from prover.assets.ethereum import needed_proof
-from prover.assets.lists import EVIDENCE_COLUMNS, read_list
+from prover.assets.lists import EVIDENCE_COLUMNS
 from prover.assets.messages import what_was_signed
 from prover.config.snapshot_toml import AssetConfig
 from prover.errors import Code, InputError, ProverError, Refusals
+from prover.files.lists import read_list
 from verifier.checks.evidence import ledger_units
 from verifier.checks.reserves import BIP127, Reserves
 from verifier.format import wire

@@ -136,7 +136,7 @@ def challenge(
     as_json: Json = False,
 ) -> None:
     """Print, for each chain, the message to sign with every address."""
-    snapshot, _ = read_config(config)
+    snapshot = read_config(config)
     key = public_bytes(read_signing_key(snapshot.signing_key))
     if announcement is not None:
         announcement.write_bytes(wire.write_record(announce(snapshot, key)))

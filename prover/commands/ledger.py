@@ -40,7 +40,7 @@ def ledger(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Read the ledger and print what it holds: rows, accounts, totals. Signs and keeps nothing."""
-    snapshot, _ = read_config(config)
+    snapshot = read_config(config)
     folder = Path(tempfile.gettempdir())
     with shown_progress() as progress, naming(folder):
         read = read_source(snapshot, folder, progress, jobs)

@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final
@@ -47,9 +47,17 @@ from prover.ledger.ledger import AssetTally, Balances, Ledger, Tally
 from prover.ledger.parquet_source import read_parquet
 from prover.ledger.ranks import rank_ids
 from prover.ledger.readers import Batch, Batches, Layout, Rows, quoted
-from prover.ledger.source import CsvSource, LedgerAsset, LedgerSource, ParquetSource
+from prover.ledger.source import (
+    CsvSource,
+    LedgerAsset,
+    LedgerSource,
+    ParquetSource,
+    SqlSource,
+    WideColumns,
+)
 from prover.ledger.spool import SortedSpool, Spool, TextSpool
 from verifier.format.account import IdType
+from verifier.format.params import ASSET_CODE
 from verifier.ordered import in_order
 
 MAX_ROWS: Final = 1 << 30
@@ -62,6 +70,9 @@ _TAIL: Final = np.dtype([("entry", "<u4"), ("words", "<u8", (TAIL_WORDS,))])
 
 # Assets that the snapshot lacks, told by name.
 _MOST_NAMES: Final = 10_000
+_SHOWN_CODES: Final = 20
+_ONCE: Final = "a pipe, and assets from the ledger take reading it twice"
+_NAME_ASSETS: Final = "write the ledger to a file, or name the assets"
 # What looks like a code: 1INCH and 1000000MOG do, an account number such as U10023455 does not.
 _CODE: Final = re.compile(r"(?=[0-9]*[A-Z])(?:10*)?(?!.*\d{3})[A-Z0-9]{1,16}")
 
@@ -102,6 +113,34 @@ def read_ledger(
         except LedgerError as error:
             raise gathering.with_earlier(error) from None
         return gathering.finish(merge_duplicates, jobs)
+
+
+def ledger_codes(source: LedgerSource) -> frozenset[str]:
+    """Return the codes of assets that occur in a source, or that its columns are named for.
+
+    What is ignored or skipped is left out, and what is no code: reading the source refuses that.
+
+    Raises:
+        LedgerError: the source is refused, or cannot be read twice.
+    """
+    columns = source.columns
+    if isinstance(columns, WideColumns):
+        return frozenset(columns.assets)
+    if not isinstance(source, SqlSource) and source.path.exists() and not source.path.is_file():
+        fault = Fault.of(Code.UNREADABLE, detail=_ONCE, remedy=_NAME_ASSETS)
+        raise LedgerError(source.name, fault)
+    found: set[str] = set()
+    _, _, batches = _open(source, (), 1)
+    with closing(batches):
+        for batch in batches:
+            for value in batch.assets.unique().to_pylist() if batch.assets is not None else ():
+                name = value.decode(errors="replace")
+                code = columns.name_of(name)
+                if code is None or name in columns.skip or columns.is_ignored(name):
+                    continue
+                if ASSET_CODE.fullmatch(code) and len(found) < _MOST_NAMES:
+                    found.add(code)
+    return frozenset(found)
 
 
 def _open(
@@ -156,13 +195,16 @@ class _Cells:
 class _Assets:
     """Which asset each row of a batch is of: its index, -1 where it is unknown.
 
-    ``ignored`` counts the rows that were left out of the batch, by asset, ``unknown`` those of
-    assets that nobody named.
+    Of the names in the source, ``ignored`` and ``skipped`` count the rows that were left out of the
+    batch, ``renamed`` those of names that are not their asset's, ``unknown`` those that nobody
+    named.
     """
 
     indices: Indices
-    ignored: Counter[str]
-    unknown: Counter[str]
+    ignored: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
+    renamed: Counter[str] = field(default_factory=Counter)
+    unknown: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True)
@@ -202,7 +244,11 @@ class _Gathering:
         self._totals = [0] * len(assets)
         self._faults = Faults()
         self._ignored: Counter[str] = Counter()
+        self._skipped = Counter(dict.fromkeys(layout.reading.skip, 0))
+        self._renamed = Counter(dict.fromkeys(layout.reading.rename, 0))
         self._unknown: Counter[str] = Counter()
+        self._names = pa.array([name.encode() for name, _ in _names(layout, assets)], pa.binary())
+        self._of_names = np.array([index for _, index in _names(layout, assets)], np.int32)
         self._known = 0
         self._ids = TextSpool(spool("u1"), spool("<u4"))
         self._first_rows = spool("<u4")
@@ -223,6 +269,8 @@ class _Gathering:
             raise LedgerError(self._file, fault)
         _count(self._ignored, parsed.assets.ignored)
         _count(self._unknown, parsed.assets.unknown)
+        self._skipped.update(parsed.assets.skipped)
+        self._renamed.update(parsed.assets.renamed)
         self._known += sum(len(part.rows) for part in parsed.parts)
         if not self._faults:
             first = parsed.faults.first_row
@@ -263,19 +311,24 @@ class _Gathering:
 
     def _assets_of(self, batch: Batch) -> tuple[Batch, _Assets]:
         """Return the rows whose asset is not ignored, and which it is."""
-        assets = _Assets(np.zeros(len(batch), np.int32), Counter(), Counter())
+        reading = self._layout.reading
         if batch.assets is None:
-            return batch, assets
-        codes = pa.array([asset.code.encode() for asset in self._assets], pa.binary())
-        indices = np.asarray(pc.index_in(batch.assets, value_set=codes).fill_null(-1))
+            return batch, _Assets(np.zeros(len(batch), np.int32))
+        names = np.asarray(pc.index_in(batch.assets, value_set=self._names).fill_null(-1))
+        indices = np.append(self._of_names, np.int32(-1))[names]
+        assets = _Assets(indices)
+        for name in reading.rename:
+            at = self._names.index(name.encode()).as_py()
+            assets.renamed[name] += int(np.count_nonzero(names == at))
         if (indices >= 0).all():
-            return batch, replace(assets, indices=indices)
+            return batch, assets
         others = batch.assets.filter(pa.array(indices < 0)).value_counts()
         left_out = []
         for value, count in zip(*others.flatten(), strict=True):
             name = value.as_py().decode(errors="replace")
-            if self._layout.reading.is_ignored(name):
-                assets.ignored[name] += count.as_py()
+            if reading.is_ignored(name) or name in reading.skip:
+                counted = assets.skipped if name in reading.skip else assets.ignored
+                counted[name] += count.as_py()
                 left_out.append(value.as_py())
             else:
                 assets.unknown[name] += count.as_py()
@@ -312,7 +365,8 @@ class _Gathering:
     def _describe_unknown(self) -> None:
         """Say which assets are not known."""
         if self._unknown:
-            detail = _unknown(self._unknown, self._assets, has_known=self._known > 0)
+            rename = self._layout.reading.rename
+            detail = _unknown(self._unknown, self._assets, rename, has_known=self._known > 0)
             self._faults.describe(Code.UNKNOWN_ASSET, detail)
 
     def _add_totals(self, parsed: _Parsed) -> None:
@@ -388,9 +442,18 @@ class _Gathering:
             merged=len(merged),
             unread=tuple(self._layout.unread),
             ignored=dict(sorted(self._ignored.items())),
+            skipped=self._all_skipped(),
+            renamed=dict(sorted(self._renamed.items())),
             assets=tallies,
         )
         return Ledger(self._id_type, self._assets, ids, offsets, balances, totals, tally)
+
+    def _all_skipped(self) -> dict[str, int]:
+        """Return in how many rows each skipped name stood: a column of a wide source in all."""
+        if self._layout.asset is not None:
+            return dict(sorted(self._skipped.items()))
+        there = set(self._layout.unread)
+        return {name: self.rows if name in there else 0 for name in sorted(self._skipped)}
 
 
 class _Sums:
@@ -455,7 +518,21 @@ def _count(names: Counter[str], more: Counter[str]) -> None:
         names[name if is_kept else "(others)"] += rows
 
 
-def _unknown(names: Collection[str], assets: Sequence[LedgerAsset], *, has_known: bool) -> str:
+def _names(layout: Layout, assets: Sequence[LedgerAsset]) -> list[tuple[str, int]]:
+    """Return the names that assets have in the source, each with the number of its asset."""
+    reading, numbers = layout.reading, {asset.code: at for at, asset in enumerate(assets)}
+    own = [(code, at) for code, at in numbers.items() if reading.name_of(code) == code]
+    others = [(name, numbers[code]) for name, code in reading.rename.items() if name != code]
+    return own + others
+
+
+def _unknown(
+    names: Collection[str],
+    assets: Sequence[LedgerAsset],
+    rename: Mapping[str, str],
+    *,
+    has_known: bool,
+) -> str:
     """Return what to say of assets that are not known.
 
     What looks like no code may be an id or a balance, and so may all that a column holds if no
@@ -469,10 +546,20 @@ def _unknown(names: Collection[str], assets: Sequence[LedgerAsset], *, has_known
         if name not in codes and (code := name.strip().upper()) in known
     ]
     said = [f"with a space, or in small letters: {', '.join(near)}"] if near else []
+    merged = sorted(set(rename.values()) & set(names))
+    said += [
+        f'{code}, which others are renamed to: write {code} = "{code}" in ledger.rename if one of '
+        "each is the same"
+        for code in merged
+    ]
+    codes = [code for code in codes if code not in merged]
+    shown = quoted(sorted(known)[:_SHOWN_CODES])
+    if len(known) > _SHOWN_CODES:
+        shown += f" and {len(known) - _SHOWN_CODES:,} more"
     if not has_known:
-        return "; ".join([f"no value of this column is one of {quoted(sorted(known))}", *said])
+        return "; ".join([f"no value of this column is one of {shown}", *said])
     if codes:
         said.insert(0, quoted(codes))
-    if len(names) > len(near) + len(codes):
+    if len(names) > len(near) + len(codes) + len(merged):
         said.append("others, which look like no code")
-    return "; ".join([*said, f"the snapshot has {quoted(sorted(known))}"])
+    return "; ".join([*said, f"the snapshot has {shown}"])

@@ -38,13 +38,17 @@ class Tally:
     """What a source held beside the balances, for the operator to compare with their own count.
 
     rows: all, without the header; merged: accounts that were written in several ways; unread:
-    columns that were not read; ignored: rows of assets that were left out, by asset.
+    columns that were not read; ignored: rows of assets that were left out, by asset; skipped: the
+    same of those that are owed and not covered, 0 where there are none; renamed: rows by the name
+    that the source has for an asset.
     """
 
     rows: int
     merged: int
     unread: tuple[str, ...]
     ignored: Mapping[str, int]
+    skipped: Mapping[str, int]
+    renamed: Mapping[str, int]
     assets: Mapping[str, AssetTally]
 
 

@@ -56,6 +56,8 @@ class Summary:
     merged: int
     unread: tuple[str, ...]
     ignored: Mapping[str, int]
+    skipped: Mapping[str, int]
+    renamed: Mapping[str, int]
     assets: Mapping[str, AssetSummary]
 
 
@@ -84,6 +86,8 @@ def summarise(snapshot_id: str, ledger: Ledger) -> Summary:
         merged=tally.merged,
         unread=tally.unread,
         ignored=tally.ignored,
+        skipped=tally.skipped,
+        renamed=tally.renamed,
         assets=assets,
     )
 

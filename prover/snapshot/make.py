@@ -23,7 +23,7 @@ run ends in the same bytes:
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -47,7 +47,7 @@ from prover.files.storage import (
     naming,
     rename_folder,
 )
-from prover.ledger import Ledger, load_ledger
+from prover.ledger import Ledger, LedgerSource, ledger_codes, load_ledger
 from prover.ledger.summary import Previous, load_summary
 from prover.liabilities.derivation import derive, snapshot_key
 from prover.liabilities.leaves import (
@@ -98,8 +98,11 @@ class _Work:
     progress: Progress
 
 
-def read_config(file: Path) -> tuple[SnapshotConfig, bytes]:
-    """Read a snapshot's TOML; return what it says, and its bytes.
+def read_config(file: Path, frozen: Path | None = None) -> SnapshotConfig:
+    """Read a snapshot's TOML.
+
+    ``frozen`` is where an earlier run may have frozen the ledger: where assets are those of the
+    ledger, they are those of that one.
 
     Raises:
         ProverError: unreadable or refused.
@@ -108,7 +111,13 @@ def read_config(file: Path) -> tuple[SnapshotConfig, bytes]:
         text = file.read_bytes()
     except OSError as error:
         raise ProverError(f"{file}: {error.strerror}") from None
-    return parse_config(file, text), text
+
+    def codes(source: LedgerSource) -> Collection[str]:
+        if frozen is not None and frozen.exists():
+            return [asset.code for asset in load_ledger(frozen).assets]
+        return ledger_codes(source)
+
+    return parse_config(file, text, codes)
 
 
 def ownership_messages(config: SnapshotConfig, public_key: bytes) -> dict[str, str]:
@@ -173,18 +182,18 @@ def make_snapshot(
         ProverError: the input is refused, or ``out`` holds something else.
         AssetsShort: the assets do not cover the liabilities; no bundle is made.
     """
-    config, toml = read_config(file)
+    folder = SnapshotFolder(out)
+    config = read_config(file, folder.ledger)
     if not allow_future:
         check_time(config.time, f"{file}: time")
     signing, master = read_signing_key(config.signing_key), read_master_key(config.master_key)
-    folder = SnapshotFolder(out)
     out.mkdir(parents=True, exist_ok=True)
     with _private_by_default(), naming(out):
         folder.private.mkdir(exist_ok=True)
         # 1
         with locked(folder.lock, f"{out}: another run is at work here"):
             # 2
-            frozen = _begin(folder, config, toml, signing, master)
+            frozen = _begin(folder, config, signing, master)
             work = _Work(
                 config,
                 frozen,
@@ -269,7 +278,6 @@ def discard_evidence(config: SnapshotConfig, out: Path) -> None:
 def _begin(
     folder: SnapshotFolder,
     config: SnapshotConfig,
-    toml: bytes,
     signing: Ed25519PrivateKey,
     master: bytes,
 ) -> Frozen:
@@ -279,7 +287,7 @@ def _begin(
             raise ProverError(f"{folder.bundle} exists already; nothing is overwritten")
         check_unsigned(config)
     untouched = not folder.is_ledger_frozen
-    frozen = freeze(folder.record, config, toml, signing, master, replaceable=untouched)
+    frozen = freeze(folder.record, config, signing, master, replaceable=untouched)
     check_follows(config, frozen.previous)
     return frozen
 

@@ -45,7 +45,7 @@ class Frozen:
 
     before: the room of the previous manifest's assets, ascending by code; master_key: its SHA-256;
     previous: the previous manifest's digest, or zeros; signing_key: the path, for `packages`; toml:
-    its SHA-256; version: the prover's.
+    the SHA-256 of it and of what it lists assets by; version: the prover's.
     """
 
     before: tuple[Room, ...]
@@ -82,7 +82,6 @@ def read_frozen(path: Path) -> Frozen:
 def freeze(
     path: Path,
     config: SnapshotConfig,
-    toml: bytes,
     signing: Ed25519PrivateKey,
     master: bytes,
     *,
@@ -97,11 +96,16 @@ def freeze(
         ProverError: the record is of another TOML, key or version, or the previous manifest is not
             a fit predecessor.
     """
-    now = (native.sha256(toml), public_bytes(signing), native.sha256(master), version("assay"))
+    now = (
+        native.sha256(config.stated),
+        public_bytes(signing),
+        native.sha256(master),
+        version("assay"),
+    )
     if path.exists():
         frozen = read_frozen(path)
         then = (frozen.toml, frozen.public_key, frozen.master_key, frozen.version)
-        names = ("TOML", "signing key", "master key", "prover's version")
+        names = ("TOML, or list of its assets", "signing key", "master key", "prover's version")
         changed = next((name for name, a, b in zip(names, then, now, strict=True) if a != b), None)
         if changed is None:
             return frozen
