@@ -308,6 +308,29 @@ def test_settings_that_are_refused(tmp_path: Path, text: str, message: str) -> N
         read_settings(file)
 
 
+OWN = "code,chain,contract,decimals\nOWN,base,0x" + "11" * 20 + ",{}\n"
+
+
+def test_lists_of_units_are_read_at_the_start(tmp_path: Path) -> None:
+    file = tmp_path / "host.toml"
+    text = 'name = "A"\nkey = "k"\nfolder = "f"\nunits = {}\n'
+    (tmp_path / "own.csv").write_text(OWN.format(6))
+    (tmp_path / "other.csv").write_text(OWN.format(7))
+    (tmp_path / "bad.csv").write_text("code,chain\n")
+    file.write_text(text.format('["own.csv"]'))
+    assert [(unit.code, unit.decimals) for unit in read_settings(file).named] == [("OWN", 6)]
+    for names, said in (
+        ('["own.csv", "other.csv"]', "OWN on base is named in two ways"),
+        ('["bad.csv"]', r"bad\.csv: line 1: the columns are not"),
+        ('["absent.csv"]', "the list of units: "),
+        ("[7]", "units is no list of file names"),
+        ('"own.csv"', "units is not of type list"),
+    ):
+        file.write_text(text.format(names))
+        with pytest.raises(Misuse, match=said):
+            read_settings(file)
+
+
 @pytest.mark.parametrize(
     ("place", "found"),
     [

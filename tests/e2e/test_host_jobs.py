@@ -23,10 +23,12 @@ from jinja2 import Environment, PackageLoader
 
 from tests.support.auditing_host import InPlace, bundle_at, serving
 from tests.support.verifier_bundle import DECIMALS, UNITS, Bundle
+from verifier.bundle.unit_lists import UnitList
 from verifier.checks.manifest import rotation_body
 from verifier.errors import CannotCheck, Misuse, Rejected
 from verifier.format.keys import is_signed, sign
 from verifier.format.params import TreeShape
+from verifier.format.units import KnownUnit
 from verifier.format.wire import Rotation, Unit, write_record
 from verifier.host import jobs, processes
 from verifier.host.attestation import NO_NODE, SET_ASIDE
@@ -517,6 +519,23 @@ def test_a_manifest_and_a_package_with_fields_of_another_version_are_no_fault(
             with pytest.raises(error, match="older than what it read"):
                 auditor.look(place.url, [bundle.key], own=True)
             assert store.snapshots([bundle.key]) == []  # of which nothing can be told
+
+
+def test_a_unit_of_the_auditors_own_list_is_known(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contract = "0x" + "11" * 20
+    monkeypatch.setitem(UNITS, "OWN", Unit("ethereum", contract, 18))
+    monkeypatch.setitem(DECIMALS, "OWN", 9)
+    ledger = {"alice@example.com": {"OWN": (5, 6)}}
+    bundle_at(place.root / "one", ledger=ledger, capacities={"OWN": 1})
+    for decimals, code in ((18, ""), (6, "manifest.wrong-unit")):
+        own = UnitList("own.csv", (KnownUnit("OWN", "ethereum", contract, decimals),), {})
+        settings = Settings("A", tmp_path, tmp_path, (), units=(own,), loopback=True)
+        with closing(Store(tmp_path / f"{decimals}.sqlite")) as store:
+            auditor = Auditor(settings, Ed25519PrivateKey.generate(), store, HERE)
+            found = auditor.look(place.url, [place.bundle.key], own=True)
+        assert (found.code, found.set_aside) == (code, [])
 
 
 def test_a_version_that_this_host_does_not_know_is_no_fault_of_the_exchange(

@@ -442,6 +442,9 @@ def test_units_that_no_reader_knows_are_told_with_what_readers_need(
     assert verify([*audit, "--strict-units"]) == 1
     assert "check.unknown-unit" in capsys.readouterr().out
     assert verify([*audit, "--strict-units", *UNIT.split()]) == 0
+    named = tmp_path / "named.csv"
+    named.write_text(f"code,chain,contract,decimals\nUSDCE,ethereum,{TOKEN},6\n")
+    assert verify([*audit, "--strict-units", "--units", str(named)]) == 0
     assert "<strong>USDCE: not vouched for.</strong>" in page.read_text()
 
 

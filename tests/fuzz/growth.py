@@ -44,6 +44,7 @@ from tests.support import import_lists
 from verifier import Misuse
 from verifier.bundle.history import BadHistory, read_history
 from verifier.bundle.json_text import parse_json
+from verifier.bundle.unit_lists import MAX_LIST_BYTES, parse_units
 from verifier.checks.inclusion import TypedBalance
 from verifier.format import wire
 from verifier.format.account import AccountError, canonical_account_id, canonical_name
@@ -106,6 +107,11 @@ def json_cases() -> Iterator[Case]:
     for name, make in JSON_TEXTS.items():
         yield Case(f"history.json, {name}", 1 << 20, make, read_history)
         yield Case(f"JSON-RPC, {name}", 1 << 26, make, parse_answer)
+        yield Case(f"token list, {name}", MAX_LIST_BYTES, make, parse_tokens)
+
+
+def parse_tokens(data: bytes) -> object:
+    return parse_units("list.json", data)
 
 
 def parse_answer(data: bytes) -> object:
@@ -339,6 +345,9 @@ def list_cases() -> Iterator[Case]:
             1 << 22,
             make,
             of_file(".csv", lambda path: list(read_list(path, EVIDENCE_COLUMNS, required))),
+        )
+        yield Case(
+            f"units, {name}", MAX_LIST_BYTES, make, lambda data: parse_units("list.csv", data)
         )
         yield Case(
             f"coins, {name}",

@@ -63,16 +63,22 @@ def read_units(path: str) -> UnitList:
         CannotCheck: it cannot be read.
         Misuse: it is malformed, names something twice in two ways, or contradicts the table.
     """
-    suffix = PurePath(path).suffix
-    read = {".json": _token_list, ".csv": _csv}.get(suffix)
-    if read is None:
+    if PurePath(path).suffix not in _FORMATS:
         raise Misuse(f"{path}: a list of units is a token list, .json, or .csv")
-    data = read_file(path, MAX_LIST_BYTES, "list of units")
+    return parse_units(path, read_file(path, MAX_LIST_BYTES, "list of units"))
+
+
+def parse_units(path: str, data: bytes) -> UnitList:
+    """Parse the bytes of a list of units; the end of ``path`` tells its format.
+
+    Raises:
+        Misuse: see `read_units`.
+    """
     skipped: Counter[str] = Counter()
     try:
         if len(data) > MAX_LIST_BYTES:
             raise _Malformed(f"larger than {MAX_LIST_BYTES >> 20} MiB; split it")
-        units = _distinct(read(_text(data), skipped))
+        units = _distinct(_FORMATS[PurePath(path).suffix](_text(data), skipped))
     except _Malformed as error:
         raise Misuse(f"{path}: {error}") from None
     return UnitList(path, units, dict(skipped))
@@ -194,3 +200,6 @@ def _field(place: str, token: Any, name: str, kind: type) -> Any:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no number")
+
+
+_FORMATS = {".csv": _csv, ".json": _token_list}

@@ -44,13 +44,6 @@ _LEVELS = {
     Level.HEADER: "proved under the block that the exchange names",
     Level.CHAIN: "confirmed by your own node",
 }
-_KINDS = {
-    Kind.NATIVE: "the chain's",
-    Kind.ISSUER: "its issuer names it",
-    Kind.BRIDGED: "a bridge or custodian stands for it",
-    Kind.UNCONFIRMED: "counts as unknown",
-    Kind.NAMED: "you name it",
-}
 LIMITS = (
     "coins borrowed for the day, keys lent by others, and debts kept off the ledger do not show; "
     "a coin can leave with the next block"
@@ -133,9 +126,9 @@ class TextOutput(Output):
     def units(self, code: str, shown: Sequence[Entry]) -> None:
         """See `Output`."""
         for unit, kind, reason in shown:
+            unknown = ", which counts as unknown" if kind is Kind.UNCONFIRMED else ""
             place = f"{code} on {unit.chain}: {unit.contract or 'its own coin'}"
-            says = f"{_KINDS[kind]}: {reason}"
-            self._print([f"{place}, {unit.decimals} decimals; {kind}, {says}"])
+            self._print([f"{place}, {unit.decimals} decimals", f"  {kind}{unknown}: {reason}"])
         if not shown:
             self._print([f"{code}: this verifier does not know what it stands for"])
 
