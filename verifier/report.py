@@ -11,6 +11,7 @@ from verifier.errors import CannotCheck, Code
 from verifier.format.levels import Level, weakest
 from verifier.format.times import utc_text
 from verifier.format.wire import Manifest
+from verifier.texts import listed
 
 DAY_SECONDS = 86_400
 
@@ -114,7 +115,7 @@ class TooWeak(CannotCheck):
 
     def __init__(self, report: Report, required: Level) -> None:
         weak = [item.code for item in report.assets if item.level.rank < required.rank]
-        message = f"amounts of {', '.join(weak)} are not known as {required}, which you require"
+        message = f"amounts of {listed(weak)} are not known as {required}, which you require"
         if not weak:
             of = ", ".join(sorted({*report.undated, *report.far}))
             message = f"nothing shows that the block of {of} is of the snapshot's day"
@@ -126,7 +127,7 @@ class UnknownUnit(CannotCheck):
     """All is accepted, but an asset is set aside, and the user wants none to be; see ``report``."""
 
     def __init__(self, report: Report | InclusionReport, codes: Sequence[str]) -> None:
-        message = f"this verifier does not know what {', '.join(codes)} stands for"
+        message = f"this verifier does not know what {listed(codes)} stands for"
         super().__init__(Code.CHECK_UNKNOWN_UNIT, message)
         self.report = report
 

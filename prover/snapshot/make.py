@@ -71,9 +71,7 @@ from verifier.format.params import MANIFEST_PATH, SNAPSHOT_ID, TreeShape
 from verifier.format.statement import context, manifest_digest, page_state
 from verifier.ordered import in_order
 from verifier.ownership import ownership_message
-
-# With more assets than these, progress is told by their number.
-_LISTED = 20
+from verifier.texts import MOST_LISTED, listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,7 +323,7 @@ def _check_coverage(
             short.append(f"{asset.code} by {whole}{fraction}")
     if short:
         raise AssetsShort(
-            f"the assets fall short: {', '.join(short)}; no bundle was written. "
+            f"the assets fall short: {listed(short)}; no bundle was written. "
             "Once there is more evidence, begin anew in another folder"
         )
 
@@ -377,7 +375,7 @@ def _prove_liabilities(
     one thread's work; several are proved at a time.
     """
     config, progress = work.config, work.progress
-    many = len(config.assets) > _LISTED
+    many = len(config.assets) > MOST_LISTED
     if many:
         progress.stage("proving assets", len(config.assets))
 
