@@ -173,7 +173,7 @@ def other_master_key(exchange: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "what"),
     [
-        (other_toml, "TOML"),
+        (other_toml, "TOML, or list of its assets"),
         (other_signing_key, "signing key"),
         (other_master_key, "master key"),
     ],
