@@ -1,7 +1,8 @@
-"""What each code means and what to do about it, in words: the entries of ``codes.en.json``.
+"""What each code means and what to do about it, and what an attested holding is worth, in words.
 
-The command line, the auditing host and the customer's page all read this one file. An
-entry belongs to one code: what helps against one fault is wrong advice against its neighbour.
+The entries of ``codes.en.json`` and ``holdings.en.json``. The command line, the auditing host and
+the customer's page read the first, the command line, the host and the report the second. An entry
+belongs to one code: what helps against one fault is wrong advice against its neighbour.
 """
 
 from __future__ import annotations
@@ -33,12 +34,36 @@ class Explanation:
     advice: str
 
 
+@dataclass(frozen=True, slots=True)
+class HoldingWords:
+    """Of one kind of attested holding: what it is, what it is worth, and what it may repeat."""
+
+    what: str
+    worth: str
+    overlap: str
+
+
 def explain(code: Code) -> Explanation:
     """Return the words for a code."""
     return _explanations()[code]
 
 
+def holding_words(kind: str) -> HoldingWords:
+    """Return the words for a kind of attested holding."""
+    return _holdings()[kind]
+
+
 @cache
 def _explanations() -> dict[Code, Explanation]:
-    text = resources.files("verifier").joinpath("codes.en.json").read_text("utf-8")
-    return {Code(name): Explanation(**entry) for name, entry in json.loads(text).items()}
+    return {Code(name): Explanation(**entry) for name, entry in _table("codes.en.json").items()}
+
+
+@cache
+def _holdings() -> dict[str, HoldingWords]:
+    return {name: HoldingWords(**entry) for name, entry in _table("holdings.en.json").items()}
+
+
+def _table(name: str) -> dict[str, dict[str, str]]:
+    text = resources.files("verifier").joinpath(name).read_text("utf-8")
+    table: dict[str, dict[str, str]] = json.loads(text)
+    return table

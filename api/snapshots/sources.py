@@ -65,6 +65,7 @@ class FileKind(StrEnum):
     COINS = "coins"
     HIDDEN_SET = "hidden-set"
     HIDDEN_OPENING = "hidden-opening"
+    ATTESTATION = "attestation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,8 @@ def _slots(config: SnapshotConfig) -> Iterator[Slot]:
             yield Slot(path.name, FileKind.PROOF, asset.code)
         for path in asset.coins:
             yield Slot(path.name, FileKind.COINS, asset.code)
+        for path in asset.attestations:
+            yield Slot(path.name, FileKind.ATTESTATION, asset.code)
     for entry in config.hidden:
         yield Slot(entry.set_file.name, FileKind.HIDDEN_SET, entry.code)
         yield Slot(entry.opening.name, FileKind.HIDDEN_OPENING, entry.code)
@@ -204,7 +207,7 @@ def _name_files(source: Path, table: dict[str, Any]) -> None:
         if isinstance(assets["from"], str):
             assets["from"] = str(beside / assets["from"])
     for entry in _tables(table, "assets"):
-        for key in ("proofs", "coins"):
+        for key in ("attestations", "coins", "proofs"):
             if isinstance(entry.get(key), list):
                 entry[key] = [_upload_path(source, key, name) for name in entry[key]]
     for entry in _tables(table, "hidden"):

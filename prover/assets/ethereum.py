@@ -20,7 +20,7 @@ from verifier.format.params import MAX_EVIDENCE_BYTES
 from verifier.nodes.ethereum_node import CHAIN, EthereumRpc
 from verifier.ownership import Address, OwnershipError, parse_address
 from verifier.stateproof.header import Header, parse_header
-from verifier.stateproof.state import NATIVE, WorldState, check_amount, check_header
+from verifier.stateproof.state import NATIVE, UnknownSlot, WorldState, check_amount, check_header
 from verifier.stateproof.tokens import TokenSlot, token_slots
 
 PROOF_SUFFIX = ".proof"
@@ -165,4 +165,6 @@ def needed_proof(
                 check_proven(state, listed, set_name(asset, at))
     except Rejected as error:
         raise ProverError(f"{error.where}: {error.message}") from None
+    except UnknownSlot as error:
+        raise ProverError(f"asset {asset.code}: {error}; name it, or leave the proof out") from None
     return (wire.StateProof(CHAIN, proofs[0].header, tuple(state.trie.used)),)

@@ -82,12 +82,15 @@ class Shown:
 def ledger_json(summary: Summary, previous: Previous) -> dict[str, Any]:
     """Return the figures of a ledger, and those of the snapshot before, as JSON has them."""
     before = None if previous.summary is None else to_json(previous.summary)
-    return to_json(summary) | {"previous": before, "previous_missing": previous.missing}
+    coverage = {"proven": list(summary.proven), "not_covered": list(summary.not_covered)}
+    found = {"coverage": coverage, "previous": before, "previous_missing": previous.missing}
+    return to_json(summary) | found
 
 
 def describe(summary: Summary, previous: Previous) -> str:
     """Return the figures of a ledger as lines for people."""
-    return "\n".join([*_read(summary), *_left_out(summary), *_change(summary, previous)])
+    lines = [*_read(summary), _coverage(summary), *_left_out(summary), *_change(summary, previous)]
+    return "\n".join(lines)
 
 
 def _read(summary: Summary) -> Iterator[str]:
@@ -118,6 +121,16 @@ def _read(summary: Summary) -> Iterator[str]:
             f"{max(asset.holders for asset in others):,} accounts: "
             "--json has all"
         )
+
+
+def _coverage(summary: Summary) -> str:
+    """Return which share of the asset codes is proven; how much is owed in the others is not read.
+
+    A column of a wide ledger that was left out is told of as not read, whatever it holds.
+    """
+    proven, left = len(summary.proven), summary.not_covered
+    text = f"proven    {proven} of {proven + len(left)} asset codes in the ledger"
+    return f"{text}; not covered: {listed([quoted([code]) for code in left])}" if left else text
 
 
 def _left_out(summary: Summary) -> Iterator[str]:

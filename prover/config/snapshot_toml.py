@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,6 +16,7 @@ from math import gcd
 from pathlib import Path
 
 from prover.config.asset_list import ledger_assets, listed_assets
+from prover.config.declaration import DECLARATION, Declaration, read_declaration
 from prover.errors import Code, InputError
 from prover.files.toml_table import Table
 from prover.ledger import ledger_codes
@@ -25,10 +26,12 @@ from prover.ledger.settings import read_settings
 from prover.ledger.source import MAX_DECIMALS, LedgerAsset, LedgerSource
 from verifier.errors import Misuse
 from verifier.format.account import AccountError, IdType, canonical_name
-from verifier.format.chains import CHAINS
+from verifier.format.chains import CHAINS, FIAT
 from verifier.format.params import (
     ASSET_CODE,
     CAPACITIES,
+    DAY_SECONDS,
+    ID_BYTES,
     MAX_ASSETS,
     MAX_HEIGHT,
     MAX_PACKAGE_BYTES,
@@ -43,7 +46,6 @@ from verifier.format.units import KnownUnit, UnitTable, known_unit
 from verifier.format.wire import Chain, Ratio, StateProof, Unit
 from verifier.nodes.bitcoin_evidence import CHAIN as BITCOIN
 from verifier.ownership.unit_form import contract_fault
-from verifier.report import DAY_SECONDS
 from verifier.stateproof.bitcoin_header import parse_block_header
 from verifier.stateproof.tokens import MAX_SLOT, TokenSlot, token_slots
 
@@ -59,6 +61,7 @@ _KEYS = (
     "account_id_type",
     "assets",
     "chains",
+    DECLARATION,
     "evidence",
     "exchange",
     "hidden",
@@ -70,6 +73,7 @@ _KEYS = (
     "time",
 )
 _ASSET_KEYS = (
+    "attestations",
     "capacity",
     "code",
     "coins",
@@ -80,7 +84,7 @@ _ASSET_KEYS = (
     "units",
 )
 # Of an asset that a CSV lists, what stands in [assets.CODE].
-_BESIDE_KEYS = ("coins", "proofs", "split")
+_BESIDE_KEYS = ("attestations", "coins", "proofs", "split")
 _FEWER_DECIMALS = (
     "all balances of an asset together must stay below 2^63 ledger units; balances are rounded up"
 )
@@ -107,7 +111,8 @@ class AssetConfig:
 
     capacity: in pages, None where it is left to `prover.liabilities.capacity`; proofs: files of
     state proofs of all that it holds on Ethereum; slots: of tokens that the verifier's table lacks;
-    coins: files of the coins that its bitcoin addresses hold.
+    coins: files of the coins that its bitcoin addresses hold; attestations: files that third
+    parties signed.
     """
 
     code: str
@@ -119,6 +124,7 @@ class AssetConfig:
     proofs: tuple[Path, ...] = ()
     slots: tuple[TokenSlot, ...] = ()
     coins: tuple[Path, ...] = ()
+    attestations: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +164,7 @@ class SnapshotConfig:
     assets: tuple[AssetConfig, ...]
     evidence: tuple[Path, ...]
     hidden: tuple[HiddenConfig, ...]
+    declaration: Declaration
     stated: bytes
 
 
@@ -188,23 +195,26 @@ def parse_config(
     with table.table("previous", ("first", "manifest", "old_signing", "abandoned")) as previous:
         abandoned = _abandoned(previous)
         manifest, old_signing_key = _previous(previous)
-    chains, headers = _chains(table, time)
-    names = {chain.name for chain in chains}
     with table.table("ledger", LEDGER_KEYS) as section:
         unread = section.copy()
-        assets, listed = _assets(table, names, lambda: codes(read_settings(unread, None).source))
+        assets, listed = _assets(table, lambda: codes(read_settings(unread, None).source))
         ledger = read_settings(section, {asset.code: asset.decimals for asset in assets})
+    chains, headers = _chains(table, time, assets)
+    names = {chain.name for chain in chains}
     for asset in assets:
         for unit in asset.units:
             if unit.chain not in names:
                 words = f"{asset.code} is held on {unit.chain}: no block given"
                 raise table.error("chains", words, Code.MISSING_KEY)
-    evidence = table.each("evidence", ("path",), lambda entry: entry.take_path("path"))
+    evidence: list[Path] = []
+    if table.has("evidence") or not any(asset.attestations for asset in assets):
+        evidence = table.each("evidence", ("path",), lambda entry: entry.take_path("path"))
     hidden: list[HiddenConfig] = []
     if table.has("hidden"):
         hidden = table.each(
             "hidden", ("asset", "set", "opening"), partial(_hidden, {a.code for a in assets})
         )
+    declaration = read_declaration(table)
     table.closed()
     return SnapshotConfig(
         exchange=exchange,
@@ -225,6 +235,7 @@ def parse_config(
         assets=assets,
         evidence=tuple(evidence),
         hidden=tuple(hidden),
+        declaration=declaration,
         stated=text + listed,
     )
 
@@ -270,13 +281,25 @@ def _previous(table: Table) -> tuple[Path | None, Path | None]:
     return manifest, table.take_path("old_signing") if table.has("old_signing") else None
 
 
-def _chains(table: Table, time: int) -> tuple[tuple[Chain, ...], tuple[StateProof, ...]]:
-    """Return the blocks, and the headers given of them; ``time`` is the snapshot's."""
-    chains, headers = [], []
+def _chains(
+    table: Table, time: int, assets: Sequence[AssetConfig]
+) -> tuple[tuple[Chain, ...], tuple[StateProof, ...]]:
+    """Return the blocks, and the headers given of them; ``time`` is the snapshot's.
+
+    Money in accounts has no block: what stands for it follows from the time.
+    """
+    used = {unit.chain for asset in assets for unit in asset.units}
+    chains = [Chain(bytes(ID_BYTES), time, FIAT)] if FIAT in used else []
+    headers = []
+    if used == {FIAT} and not table.has("chains"):
+        return tuple(chains), ()
     with table.table("chains", None) as blocks:
         for name in sorted(blocks.remaining()):
             if name not in CHAINS:
                 raise _unprovable(blocks, name, name)
+            if name == FIAT:
+                words = "money in accounts has no block"
+                raise blocks.error(name, words, Code.CONTRADICTION, "remove it")
             with blocks.table(name, ("height", "hash", "header")) as block:
                 height, digest = block.take("height", int), block.take("hash", str)
                 if not 0 <= height <= MAX_HEIGHT:
@@ -287,7 +310,7 @@ def _chains(table: Table, time: int) -> tuple[tuple[Chain, ...], tuple[StateProo
                 if name == BITCOIN and block.has("header"):
                     headers.append(_header(block, chain, time))
             chains.append(chain)
-    return tuple(chains), tuple(headers)
+    return tuple(sorted(chains, key=lambda chain: chain.name)), tuple(headers)
 
 
 def _header(block: Table, chain: Chain, time: int) -> StateProof:
@@ -315,11 +338,11 @@ def _unprovable(table: Table, key: str, chain: str) -> InputError:
 
 
 def _assets(
-    table: Table, chains: Collection[str], codes: Callable[[], Collection[str]]
+    table: Table, codes: Callable[[], Collection[str]]
 ) -> tuple[tuple[AssetConfig, ...], bytes]:
     """Return the assets, and the bytes that name them where the TOML does not.
 
-    ``chains`` are those that have a block; ``codes`` returns those that occur in the ledger.
+    ``codes`` returns those that occur in the ledger.
     """
     if not table.has_table("assets"):
         return _read_assets(table, {}), b""
@@ -327,6 +350,9 @@ def _assets(
         if section.copy().take("from", str) == "ledger":
             section.take("from", str)
             found = sorted(codes())
+            chains = {FIAT}
+            if table.has_table("chains"):
+                chains.update(table.copy().part("chains", None).remaining())
             entries = ledger_assets(section, found, chains, _ASSET_KEYS)
             _beside(section, _ASSET_KEYS)  # of codes that nobody holds today
             beside, listed = {}, json.dumps(found).encode()
@@ -403,6 +429,7 @@ def _asset(table: Table, beside: Mapping[str, Table]) -> AssetConfig:
         more.take_paths("proofs") if more.has("proofs") else (),
         slots,
         more.take_paths("coins") if more.has("coins") else (),
+        more.take_paths("attestations") if more.has("attestations") else (),
     )
 
 

@@ -63,7 +63,11 @@ class Table:
         self, key: str, words: str, code: Code = Code.WRONG_VALUE, remedy: str = ""
     ) -> InputError:
         """Return the error that ``key`` of this table breaks the rule that ``words`` tell."""
-        return InputError(f"{self.file}: {self._path(key)}", code, words, remedy)
+        return InputError(self.place(key), code, words, remedy)
+
+    def place(self, key: str) -> str:
+        """Return how errors name ``key`` of this table, with its file."""
+        return f"{self.file}: {self._path(key)}"
 
     def has(self, key: str) -> bool:
         """Tell whether ``key`` is there and not yet taken."""

@@ -8,30 +8,38 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from verifier.format.chains import CHAINS, Family
+
 
 @dataclass(frozen=True, slots=True)
 class Network:
     """A network of the table.
 
-    ``rule`` is ``evm``, ``bitcoin``, or empty where its signatures cannot be checked here;
+    ``family`` is that whose rules its signatures follow, None where they cannot be checked here;
     ``chain`` is empty where Assay proves no assets on it. One that is not ``listed`` has the name
     that a list gives it.
     """
 
     name: str
-    rule: str
+    family: Family | None
     chain: str
     listed: bool = True
 
 
 def network(name: str) -> Network:
-    """Return a network of the table by Assay's own name for it.
+    """Return a network by Assay's own name for it.
 
     Raises:
         KeyError: there is none.
     """
-    entry = _table()["networks"][name]
-    return Network(name, entry.get("rule", ""), entry.get("chain", ""))
+    if name in CHAINS:
+        return Network(name, CHAINS[name].family, name)
+    table = _table()["networks"]
+    if name in table["evm"]:
+        return Network(name, Family.EVM, "")
+    if name in table["unread"]:
+        return Network(name, None, "")
+    raise KeyError(name)
 
 
 def okx_place(coin: str, network_name: str) -> tuple[str, Network] | str:
@@ -44,7 +52,7 @@ def okx_place(coin: str, network_name: str) -> tuple[str, Network] | str:
             return "its coin and its network are two networks"
         return asset, network(place)
     if named is None:
-        return coin.upper(), Network(network_name, "", "", listed=False)
+        return coin.upper(), Network(network_name, None, "", listed=False)
     return coin.upper(), network(named)
 
 

@@ -60,6 +60,16 @@ class Summary:
     renamed: Mapping[str, int]
     assets: Mapping[str, AssetSummary]
 
+    @property
+    def proven(self) -> tuple[str, ...]:
+        """The codes of the snapshot's assets that occur in the ledger."""
+        return tuple(code for code, asset in self.assets.items() if asset.rows)
+
+    @property
+    def not_covered(self) -> tuple[str, ...]:
+        """The codes that occur in the ledger, and of which the snapshot proves nothing."""
+        return (*self.ignored, *(name for name, rows in self.skipped.items() if rows))
+
 
 def summarise(snapshot_id: str, ledger: Ledger) -> Summary:
     """Return the figures of a ledger."""

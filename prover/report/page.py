@@ -6,7 +6,7 @@ were checked. The page holds its pictures inline, loads nothing, and is a functi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -23,6 +23,7 @@ from prover.report import pictures
 from verifier.bundle.key_file import read_public_key
 from verifier.bundle.source import FolderSource
 from verifier.checks.evidence import ledger_units
+from verifier.format.chains import FIAT
 from verifier.format.keys import public_key_text
 from verifier.format.params import MAX_EVIDENCE_BYTES, TreeShape, evidence_path
 from verifier.format.times import utc_text
@@ -74,8 +75,23 @@ class Crowd:
 
 
 @dataclass(frozen=True)
+class Word:
+    """What a third party signed for: in words, its coins, how that is known, and who signed."""
+
+    text: str
+    coins: str
+    level: verifier.Level
+    signer: str
+    key: str
+
+
+@dataclass(frozen=True)
 class AssetFacts:
-    """What the page says of one asset; ``shares`` are its addresses', largest first."""
+    """What the page says of one asset; ``shares`` are its addresses', largest first; ``drawn`` has
+    the share of the whole that rests on each thing that the picture tells apart.
+
+    pledged: the coins at addresses that are declared as pledged, empty where there are none.
+    """
 
     code: str
     total: str
@@ -88,6 +104,9 @@ class AssetFacts:
     known: verifier.Level
     shares: tuple[float, ...]
     rests: tuple[Rest, ...]
+    pledged: str
+    words: tuple[Word, ...]
+    drawn: Mapping[verifier.Level, float]
     crowds: tuple[Crowd, ...]
 
 
@@ -152,6 +171,7 @@ def _render(bundle: Path, checked: verifier.Report, key: str, *, is_key_given: b
     ]
     levels = {rest.level for facts in assets for rest in facts.rests}
     levels |= {facts.known for facts in assets}
+    levels |= {word.level for facts in assets for word in facts.words}
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("prover.report", "."),
         autoescape=True,
@@ -160,6 +180,7 @@ def _render(bundle: Path, checked: verifier.Report, key: str, *, is_key_given: b
     return environment.get_template("page.html").render(
         **_drawn(assets[:MOST_DRAWN]),
         has_crowds=any(facts.crowds for facts in assets),
+        has_words=any(facts.words for facts in assets),
         most_drawn=MOST_DRAWN,
         most_typed=MOST_TYPED,
         manifest=manifest,
@@ -167,6 +188,7 @@ def _render(bundle: Path, checked: verifier.Report, key: str, *, is_key_given: b
         block_times={
             chain: utc_text(time, _MINUTES) for chain, time in checked.block_times.items()
         },
+        blocks=[chain for chain in manifest.chains if chain.name != FIAT],
         digest=checked.digest.hex(),
         key=key,
         is_key_given=is_key_given,
@@ -176,6 +198,7 @@ def _render(bundle: Path, checked: verifier.Report, key: str, *, is_key_given: b
         assets=assets,
         how_known=[(level, text) for level, text in HOW_KNOWN.items() if level in levels],
         far=_listed(checked.far),
+        loans=checked.loans,
         node_options=NODE_OPTIONS,
         checks=checked.checks,
         shares=[_percent(share) for share in CHECKING_SHARES],
@@ -188,7 +211,7 @@ def _render(bundle: Path, checked: verifier.Report, key: str, *, is_key_given: b
 
 def _drawn(assets: Sequence[AssetFacts]) -> dict[str, Any]:
     """Return the pictures of a page, as its template names them."""
-    rests = {facts.code: {rest.level: rest.share for rest in facts.rests} for facts in assets}
+    rests = {facts.code: facts.drawn for facts in assets}
     has_crowds = any(facts.crowds for facts in assets)
     drawings = {
         "evidence_picture": pictures.evidence(rests),
@@ -229,8 +252,23 @@ def _facts(
         ),
         reverse=True,
     )
-    total = sum(amounts)
-    shares = tuple(amount / total for amount in amounts) if total else ()
+    at_addresses = sum(amounts)
+    attested = sum(holding.units for holding in found.attested)
+    total = at_addresses + attested
+    shares = tuple(amount / at_addresses for amount in amounts) if at_addresses else ()
+    rests = tuple(
+        Rest(
+            pictures.LEVELS[level][0],
+            level,
+            _coins(found.disclosed[level], asset.decimals),
+            found.disclosed[level] / total if total else 0.0,
+        )
+        for level in pictures.LEVELS
+        if level in found.disclosed
+    )
+    drawn = {rest.level: rest.share for rest in rests}
+    if attested:
+        drawn[verifier.Level.ATTESTED] = attested / total
     return AssetFacts(
         code=asset.code,
         total=_coins(total, asset.decimals),
@@ -242,16 +280,19 @@ def _facts(
         is_set_aside=is_set_aside,
         known=found.level,
         shares=shares,
-        rests=tuple(
-            Rest(
-                pictures.LEVELS[level][0],
-                level,
-                _coins(found.disclosed[level], asset.decimals),
-                found.disclosed[level] / total if total else 0.0,
+        rests=rests,
+        words=tuple(
+            Word(
+                holding.text(asset.code),
+                _coins(holding.units, asset.decimals),
+                holding.known,
+                holding.body.attester,
+                public_key_text(holding.key),
             )
-            for level in pictures.LEVELS
-            if level in found.disclosed
+            for holding in found.attested
         ),
+        pledged=_coins(found.pledged, asset.decimals) if found.pledged_rows else "",
+        drawn=drawn,
         crowds=tuple(
             Crowd(
                 hidden.keys,
@@ -272,7 +313,7 @@ def _coins(units: int, decimals: int) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(name.capitalize() for name in names)
+    return ", ".join("Accounts" if name == FIAT else name.capitalize() for name in names)
 
 
 def _percent(chance: float) -> str:

@@ -365,4 +365,12 @@ balance = "balance"
 
 [[evidence]]
 path = "evidence.csv"
+
+# What is borrowed, and which of the addresses above are pledged for it. All readers are shown it;
+# without it they are told that nothing is declared. An amount may be left out.
+# [[declaration]]
+# lender = "First Lender Ltd"
+# asset = "{codes[0]}"
+# amount = "12.5"
+# pledged = [{{ chain = "bitcoin", address = "…" }}]
 """

@@ -66,6 +66,7 @@ from prover.snapshot.folder import SnapshotFolder
 from prover.snapshot.inputs import Inputs, Witness
 from prover.snapshot.record import Frozen, freeze
 from verifier.format import wire
+from verifier.format.chains import FIAT
 from verifier.format.keys import public_key_text
 from verifier.format.params import MANIFEST_PATH, SNAPSHOT_ID, TreeShape
 from verifier.format.statement import context, manifest_digest, page_state
@@ -119,13 +120,14 @@ def read_config(file: Path, frozen: Path | None = None) -> SnapshotConfig:
 
 
 def ownership_messages(config: SnapshotConfig, public_key: bytes) -> dict[str, str]:
-    """Return, for each chain, the message that the holder of every address signs."""
+    """Return, for each chain that has addresses, the message that each one's holder signs."""
     key = public_key_text(public_key)
     return {
         chain.name: ownership_message(
             key, config.exchange, config.snapshot_id, chain.name, chain.hash
         )
         for chain in config.chains
+        if chain.name != FIAT
     }
 
 

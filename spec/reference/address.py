@@ -1,14 +1,17 @@
 """Addresses (protocol.md 3): canonical text to output script or account.
 
-Base58Check; Bech32 (BIP 173) and Bech32m (BIP 350), in lower case; EIP-55. Bitcoin is the main
-network alone. A text that is not the canonical one of what it says is a ValueError.
+Base58Check; Bech32 (BIP 173) and Bech32m (BIP 350), in lower case; EIP-55. Of Bitcoin and Tron it
+is the main network alone. A text that is not the canonical one of what it says is a ValueError.
 """
 
 from __future__ import annotations
 
+import re
 from hashlib import sha256
 
 from Crypto.Hash import RIPEMD160, keccak
+
+from spec.reference.chains import CHAINS
 
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
@@ -120,3 +123,32 @@ def eip55(account: bytes) -> str:
         digit.upper() if int(place, 16) >= 8 else digit
         for digit, place in zip(digits, places[:40], strict=True)
     )
+
+
+def owner(chain: str, address: str) -> bytes:
+    """The script or account of an address; ValueError where the text is not canonical."""
+    if chain not in CHAINS:
+        return address.encode()  # no rules are known
+    match CHAINS[chain].family:
+        case "bitcoin":
+            return bitcoin_script(address)
+        case "evm":
+            return ethereum_account(address)
+        case "tron":
+            return tron_account(address)
+        case _:
+            raise ValueError("no addresses there")
+
+
+def check_contract(chain: str, contract: str) -> None:
+    """ValueError where a chain that is known cannot have the contract, in this text."""
+    if chain not in CHAINS:
+        return
+    family = CHAINS[chain].family
+    if family == "fiat":
+        if not re.fullmatch("[A-Z]{3}", contract):
+            raise ValueError("no currency's code")
+    elif contract and family == "bitcoin":
+        raise ValueError("bitcoin has no contracts")
+    elif contract:
+        owner(chain, contract)

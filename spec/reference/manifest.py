@@ -98,6 +98,7 @@ class Manifest:
     time: int
     account_id_type: str
     page_size: int
+    declaration: bytes  # its digest, or zeros: nothing is declared
     chains: dict[str, bytes]  # name -> block hash
     heights: dict[str, int]
     assets: tuple[Asset, ...]
@@ -195,6 +196,7 @@ def load(bundle: Path, policy: Policy) -> Manifest:
         time=fields["time"],
         account_id_type=fields["account_id_type"],
         page_size=fields["page_size"],
+        declaration=fields["declaration"],
         chains={chain["name"]: chain["hash"] for chain in fields["chains"]},
         heights={chain["name"]: chain["height"] for chain in fields["chains"]},
         assets=assets,

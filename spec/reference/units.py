@@ -9,7 +9,7 @@ from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
-from spec.reference.address import ethereum_account, tron_account
+from spec.reference.address import check_contract
 from spec.reference.chains import CHAINS
 
 MAX_LIST_BYTES = 1 << 23
@@ -54,22 +54,8 @@ def _unit(code: str, chain: str, contract: str, decimals: str) -> Unit:
         raise ValueError("decimals are 0 to 36")
     if chain not in CHAINS:
         raise ValueError(f"this version does not know the chain {chain}")
-    _check_contract(CHAINS[chain].family, contract)
+    check_contract(chain, contract)
     return Unit(code, chain, contract, int(decimals))
-
-
-def _check_contract(family: str, contract: str) -> None:
-    """A contract has one text on its chain, and there is none on bitcoin."""
-    if family == "fiat":
-        if not re.fullmatch("[A-Z]{3}", contract):
-            raise ValueError("a currency is three of A-Z")
-    elif contract:
-        if family == "evm":
-            ethereum_account(contract)
-        elif family == "tron":
-            tron_account(contract)
-        else:
-            raise ValueError("no contract of this chain")
 
 
 def read_units(path: Path) -> list[Unit]:

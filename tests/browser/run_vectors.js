@@ -84,6 +84,8 @@ async function checked({ packageData, ...request }) {
     text: reportOf(outcome, strings, new Date(0)),
     counted: Object.fromEntries((answer.amounts ?? []).map((item) => [item.code, String(item.counted)])),
     setAside: (answer.amounts ?? []).filter((item) => item.isSetAside).map((item) => item.code),
+    loans: answer.declared && (answer.declared.loans?.map(({ lender, code, amount, pledged }) =>
+      [lender, code, amount, pledged.length]) ?? null),
     notCompared: (answer.amounts ?? []).filter((item) => !item.isCompared).map((item) => item.code),
   };
 }

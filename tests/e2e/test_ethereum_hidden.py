@@ -27,7 +27,7 @@ from tests.e2e.test_ethereum import (
 )
 from tests.support.ethereum_node import ETHER, Answer, anvil, deploy_token, proxy, transfer
 from tests.support.exchange_files import edit, public_key
-from verifier import EthereumNode, Level, Nodes, TokenSlot
+from verifier import EthereumNode, Level, TokenSlot
 from verifier.format.keys import public_key_text
 from verifier.ownership.families.evm import account_of, account_text
 
@@ -129,7 +129,7 @@ def levels(report: verifier.Report) -> dict[str, tuple[dict[Level, int], list[Le
 
 
 def ask(chain: Chain, url: str, found: Proven) -> verifier.Report:
-    nodes = Nodes(ethereum=EthereumNode(url, slots={chain.token: TokenSlot(chain.token, 0)}))
+    nodes = {"ethereum": EthereumNode(url, slots={chain.token: TokenSlot(chain.token, 0)})}
     return verifier.audit(found.bundle, found.key, policy=policy(chain), nodes=nodes)
 
 
@@ -159,6 +159,7 @@ def test_a_node_confirms_both_by_the_blocks_hash(
         amounts = json.loads(capsys.readouterr().out)["amounts"]
         assert amounts["ETH"] == {
             "level": level,
+            "authority_unchecked": [],
             "disclosed": {level: "3"},
             "hidden": [{"keys": LISTED, "listed": "15", "level": level}],
         }
@@ -171,7 +172,7 @@ def test_a_node_proves_what_the_bundle_does_not(chain: Chain, word_alone: Proven
     assert levels(report) == {"ETH": (gwei, [Level.CLAIMED]), "TST": ({}, [Level.CLAIMED])}
     assert ask(chain, chain.node.url, word_alone).level is Level.CHAIN
     # Without the slot the tokens stay the exchange's word.
-    nodes = Nodes(ethereum=EthereumNode(chain.node.url))
+    nodes = {"ethereum": EthereumNode(chain.node.url)}
     report = verifier.audit(word_alone.bundle, word_alone.key, policy=policy(chain), nodes=nodes)
     assert [asset.level for asset in report.assets] == [Level.CHAIN, Level.CLAIMED]
 

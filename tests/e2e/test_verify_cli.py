@@ -28,8 +28,14 @@ from verifier.texts import explain
 ALICE, BOB, CAROL = "alice@example.com", "bob@example.com", "carol@example.com"
 LAST_LINE = "ACCEPTED as claimed: amounts of BTC, ETH rest on the exchange's word"
 KNOWN = {
-    "BTC": {"level": "claimed", "disclosed": {"claimed": "2.5"}, "hidden": []},
-    "ETH": {"level": "claimed", "disclosed": {"claimed": "3.2"}, "hidden": []},
+    code: {
+        "level": "claimed",
+        "authority_unchecked": [],
+        "disclosed": {"claimed": held},
+        "hidden": [],
+        "attested": [],
+    }
+    for code, held in {"BTC": "2.5", "ETH": "3.2"}.items()
 }
 
 

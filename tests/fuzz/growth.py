@@ -49,6 +49,7 @@ from verifier.checks.inclusion import TypedBalance
 from verifier.format import wire
 from verifier.format.account import AccountError, canonical_account_id, canonical_name
 from verifier.format.keys import parse_public_key
+from verifier.format.params import MAX_DECLARATION_BYTES
 from verifier.ownership import OwnershipError, check_ownership, parse_address
 from verifier.ownership.bip127 import MAX_TRANSACTION_CHARACTERS, SpentCoin, check_bip127
 from verifier.stateproof.header import parse_header
@@ -145,6 +146,13 @@ def evidence_of(name: str, item: bytes) -> Make:
     return lambda size: empty.replace(key + b"\x90", key + array(item)(size - len(empty)))
 
 
+def of_pledges(size: int) -> bytes:
+    """Loans with a thousand pledged addresses each."""
+    loan = wire.write_record(wire.Loan("1", "A", "L", (wire.Pledge("a", "b"),) * 1000))
+    count = size // len(loan)
+    return count_of(count, 0xDC) + loan * count
+
+
 ROW = wire.write_record(wire.Row("bc1q", bytes(32), "bitcoin", ""))
 COIN = wire.write_record(wire.Coin("bc1q", 1, 2, bytes(32)))
 SIGNATURE = wire.write_record(wire.OwnershipSignature("bc1q", "bitcoin", "bip322", "x" * 100))
@@ -165,6 +173,10 @@ def msgpack_cases() -> Iterator[Case]:
     for name, (kind, limit) in kinds.items():
         for what, make in MSGPACK.items():
             yield Case(f"{name}, {what}", limit, make, partial(wire.read_record, kind))
+    loans = partial(wire.read_records, wire.Loan, size=wire.DECLARED_LOANS)
+    for what, make in MSGPACK.items():
+        yield Case(f"declaration, {what}", MAX_DECLARATION_BYTES, make, loans)
+    yield Case("declaration of pledges", MAX_DECLARATION_BYTES, of_pledges, loans)
     for name, item in (("rows", ROW), ("coins", COIN), ("signatures", SIGNATURE)):
         make = evidence_of(name, item)
         yield Case(f"evidence of {name}", 1 << 27, make, partial(wire.read_record, wire.Evidence))

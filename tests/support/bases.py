@@ -9,6 +9,7 @@ from typing import Any
 
 import msgpack
 
+from tests.support.attested_forge import attested_sample
 from tests.support.forged_sample import (
     BOB,
     BTC,
@@ -16,12 +17,13 @@ from tests.support.forged_sample import (
     ETH,
     SPECS,
     TETHER,
+    USDT,
     Balances,
     Sample,
     Spec,
     sample,
 )
-from tests.support.forger import Fields, Lies, Page, pack
+from tests.support.forger import Elsewhere, Fields, Lies, Page, pack
 from tests.support.hidden_forge import HiddenKeys, unowned
 from tests.support.proven import proven
 from tests.support.vector import Vector, changes, make
@@ -42,6 +44,29 @@ ALL_HOLDERS = replace(
 FOREIGN = "0x" + "2" * 40
 XYZ = Spec("XYZ", 6, (("ethereum", FOREIGN, 6),), (("account", FOREIGN, 9_000_000),))
 XYZ_OWED = {**CUSTOMERS, BOB: {**CUSTOMERS[BOB], "XYZ": [2_000_000, 500_000]}}
+
+# One account on Ethereum, BNB Smart Chain and Tron, and what readers of today do not know all of.
+CHAINS = [
+    ("bitcoin", 900_000, bytes(31) + b"\x01"),
+    ("bsc", 70_000_000, bytes(31) + b"\x03"),
+    ("ethereum", 24_000_000, bytes(31) + b"\x02"),
+    ("tron", 79_000_000, bytes(31) + b"\x04"),
+]
+USDT_ON_BSC = "0x55d398326f99059fF775485246999027B3197955"
+USDT_ON_TRON = "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"
+FAMILIES = (
+    Spec("BNB", 8, (("bsc", "", 18),), (("bsc account", "", 10**18),)),
+    Spec(
+        "USDT",
+        6,
+        (("bsc", USDT_ON_BSC, 18), ("ethereum", USDT, 6), ("tron", USDT_ON_TRON, 6)),
+        (
+            ("account", USDT, 200_000),
+            ("bsc account", USDT_ON_BSC, 300_000 * 10**12),
+            ("tron account", USDT_ON_TRON, 500_000),
+        ),
+    ),
+)
 
 OWNERS = [(unowned(number), number in (0, 3), 10**7 + number) for number in range(5)]
 HIDDEN = HiddenKeys("bitcoin", "", ("p2pkh", "p2tr", "p2wpkh"), OWNERS)
@@ -71,6 +96,22 @@ def hiding(
 
 
 @cache
+def euro_tree() -> dict[str, list[list[Page]]]:
+    """The tree of what is owed in euro."""
+    forger = attested_sample().forger
+    return {asset.code: forger.tree(asset) for asset in forger.assets if asset.code == "EUR"}
+
+
+def attesting(
+    held: Mapping[str, Sequence[Elsewhere]] | None = None, lies: Lies | None = None
+) -> Sample:
+    """The exchange with money at a bank beside its coins."""
+    made = attested_sample(held, lies)
+    made.forger.trees = trees() | euro_tree()
+    return made
+
+
+@cache
 def base(name: str) -> Sample:
     return BASES[name]()
 
@@ -88,6 +129,8 @@ BASES: dict[str, Callable[[], Sample]] = {
     "all-holders": lambda: sample([ALL_HOLDERS, EXTRA]),
     "proven": proven,
     "hidden": hiding,
+    "families": lambda: sample(FAMILIES, chains=CHAINS),
+    "attested": attesting,
     "set-aside": lambda: sample([*SPECS, XYZ], XYZ_OWED),
 }
 

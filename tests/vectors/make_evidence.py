@@ -348,10 +348,10 @@ def rows() -> Iterator[Vector]:
 
     chains = [*base("honest").forger.chains, ("monero", 3_000_000, far)]
     yield derived(
-        "evidence-unsupported-chain",
-        "A chain whose addresses nobody here can read; the verifier's user named the unit.",
+        "evidence-unknown-chain",
+        "A row of a chain that the reader does not know: its address and signature are not read.",
         "evidence",
-        "evidence.unsupported-chain",
+        None,
         forged(
             Lies(evidence=far_row),
             [
@@ -364,7 +364,9 @@ def rows() -> Iterator[Vector]:
             {},
             chains=chains,
         ),
-        policy={"units": [["XMR", "monero", "", 12], ["XMR", "ethereum", FOREIGN, 18]]},
+        policy={"units": [["XMR", "ethereum", FOREIGN, 18]]},
+        levels={"XMR": "claimed"},
+        set_aside=["XMR"],
     )
     huge = replace(TETHER, holdings=(("account", USDT, 2**96),))
     yield derived(

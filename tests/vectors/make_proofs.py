@@ -188,7 +188,6 @@ def slots() -> Iterator[Vector]:
             "proof.amount-too-large",
             [[OTHER_TOKEN, 3]],
         ),
-        ("unknown", "A token whose slot nobody names.", "proof.unknown-slot", []),
     ):
         yield derived(
             f"proof-slot-{name}",
@@ -199,6 +198,16 @@ def slots() -> Iterator[Vector]:
             of="proven",
             policy={**units, "slots": named},
         )
+    yield derived(
+        "proof-slot-unknown",
+        "A token whose slot nobody names: its rows are claimed, and its nodes not judged.",
+        "state proofs",
+        None,
+        files,
+        of="proven",
+        policy=units,
+        levels={"ETH": "header", "XYZ": "claimed"},
+    )
     yield derived(
         "proof-slot-set-aside",
         "The verifier's user names the slot, and not what the token is.",
@@ -212,11 +221,13 @@ def slots() -> Iterator[Vector]:
     )
     yield derived(
         "proof-slot-set-aside-unknown",
-        "The verifier's user names neither: what is proved is checked all the same.",
+        "The verifier's user names neither.",
         "state proofs",
-        "proof.unknown-slot",
+        None,
         files,
         of="proven",
+        levels={"ETH": "header", "XYZ": "claimed"},
+        set_aside=["XYZ"],
     )
     circle = replace(
         TETHER,
@@ -284,7 +295,7 @@ def files() -> Iterator[Vector]:
 
     listed = list(block().nodes["ETH"])
     cases: list[tuple[str, str, str, Edit]] = [
-        ("chain", "unsupported-chain", "A proof of dogecoin.", changed(chain="dogecoin")),
+        ("chain", "unsupported-chain", "A proof of zksync.", changed(chain="zksync")),
         (
             "order",
             "unsorted",
@@ -310,8 +321,8 @@ def files() -> Iterator[Vector]:
         (
             "header-long",
             "bad-fields",
-            "A header has 4,097 bytes.",
-            changed(header=bytes(4097)),
+            "A header has 8,193 bytes.",
+            changed(header=bytes(8193)),
         ),
         ("field", "bad-fields", "A proof has an unknown field.", changed(root=bytes(32))),
     ]

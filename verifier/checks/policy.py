@@ -5,12 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from verifier.errors import Misuse
+from verifier.format.account import AccountError, canonical_name
+from verifier.format.keys import is_sound_key
 from verifier.format.levels import Level
-from verifier.format.params import MAX_RATIO_TERM
+from verifier.format.params import ID_BYTES, MAX_RATIO_TERM
 from verifier.format.units import KnownUnit, UnitTable
+from verifier.format.wire import Bin32
 from verifier.ownership import OwnershipError, parse_address
 from verifier.ownership.unit_form import unit_fault
 from verifier.stateproof.tokens import MAX_SLOT, TokenSlot, token_slots
+
+
+@dataclass(frozen=True, slots=True)
+class Attester:
+    """A third party whose word on holdings the user takes, and its Ed25519 key."""
+
+    name: str
+    public_key: Bin32
 
 
 @dataclass(frozen=True)
@@ -19,12 +30,13 @@ class Policy:
 
     ratio: the least (num, den) accepted; units: what is known beside the table; strict_units:
     whether no asset may be set aside because a unit is not known; require: the weakest level at
-    which an asset's amounts may be known; slots: where tokens keep balances that are not known.
+    which an asset's amounts may be known; slots: where tokens keep balances that are not known;
+    attesters: whose signatures make a holding ``attested``.
 
     Raises:
         Misuse: the ratio's terms are not in [1, 2^32), a unit or slot is malformed or a unit is of
-            a chain that is not known, a unit contradicts what is known, or a token has another
-            slot.
+            a chain that is not known, a unit contradicts what is known, a token has another slot,
+            or an attester's name is none or key is nobody's or occurs twice.
     """
 
     ratio: tuple[int, int] = (1, 1)
@@ -32,6 +44,7 @@ class Policy:
     strict_units: bool = False
     require: Level = Level.CLAIMED
     slots: tuple[TokenSlot, ...] = ()
+    attesters: tuple[Attester, ...] = ()
 
     def __post_init__(self) -> None:
         if not all(1 <= term <= MAX_RATIO_TERM for term in self.ratio):
@@ -47,6 +60,10 @@ class Policy:
             if not is_account(entry.contract) or not 0 <= entry.slot <= MAX_SLOT:
                 raise Misuse(f"malformed slot {entry.contract}={entry.slot}")
         token_slots(self.slots)
+        for attester in self.attesters:
+            check_attester(attester)
+        if len(self.attester_names()) != len(self.attesters):
+            raise Misuse("an attester's key occurs twice")
 
     def unit_table(self) -> UnitTable:
         """Return all that is known of units."""
@@ -55,6 +72,26 @@ class Policy:
     def token_slots(self) -> dict[str, TokenSlot]:
         """Return the slot of every contract that has one."""
         return token_slots(self.slots)
+
+    def attester_names(self) -> dict[bytes, str]:
+        """Return the name of every attester's key."""
+        return {attester.public_key: attester.name for attester in self.attesters}
+
+
+def check_attester(attester: Attester) -> None:
+    """Check that an attester has a name and a key that are some.
+
+    Raises:
+        Misuse: the name is not canonical, or the key is nobody's.
+    """
+    try:
+        is_canonical = canonical_name(attester.name) == attester.name
+    except AccountError as error:
+        raise Misuse(f"an attester's name: {error}") from None
+    if not is_canonical:
+        raise Misuse("an attester's name has spaces around it, or is not in form NFC")
+    if len(attester.public_key) != ID_BYTES or not is_sound_key(attester.public_key):
+        raise Misuse("an attester's key is nobody's: anyone can make signatures that fit it")
 
 
 def is_account(text: str) -> bool:

@@ -19,7 +19,13 @@ from verifier.bundle.history import find_bundle
 from verifier.bundle.key_file import read_public_key
 from verifier.bundle.source import read_file
 from verifier.bundle.unit_lists import read_units
-from verifier.checks.policy import Policy
+from verifier.checks.policy import Attester, Policy
+from verifier.commands.attest import (
+    TEXTS,
+    attest_holding,
+    attestation_lines,
+    show_attestation,
+)
 from verifier.commands.output import JsonOutput, Output, TextOutput
 from verifier.compare import compare_manifests, save_manifests
 from verifier.errors import CannotCheck, Misuse, Rejected
@@ -48,6 +54,7 @@ _COMPARE = "Show whether two manifests are evidence that their exchange deceives
 _COMPARE_CODES = " Exit codes: 0 they are, 3 they are not, 1 one cannot be read, 2 two keys."
 _UNITS = "What this verifier knows of units."
 _SHOW = "Show what an asset's code stands for, chain by chain, and who says so."
+_ATTEST = "Sign, as a bank, custodian or auditor, for what an exchange holds with you."
 _WEB_HASH = "Check that a page for customers is the one of this version, byte for byte."
 
 
@@ -182,6 +189,17 @@ def _show_units(arguments: argparse.Namespace, out: Output) -> None:
     out.units(arguments.code, sorted(shown))
 
 
+def _attest_holding(arguments: argparse.Namespace, out: Output) -> None:
+    options = {name: getattr(arguments, name) for name in TEXTS}
+    if arguments.show is not None:
+        if arguments.settings is not None or any(text is not None for text in options.values()):
+            raise Misuse("--show goes with no other option but --json")
+        shown = show_attestation(arguments.show)
+    else:
+        shown = attest_holding(options, arguments.settings)
+    out.tell(attestation_lines(shown), shown)
+
+
 def _web_hash(arguments: argparse.Namespace, out: Output) -> None:
     out.accept_page(check_page(arguments.page))
 
@@ -285,6 +303,14 @@ def _parser() -> argparse.ArgumentParser:
             help="how amounts must be known for the bundle to be accepted (claimed)",
         )
         added.add_argument(
+            "--attester",
+            type=_attester,
+            action="append",
+            default=[],
+            metavar="NAME=KEY",
+            help="a bank, custodian or auditor whose word you take on what no chain shows",
+        )
+        added.add_argument(
             "--ethereum-rpc",
             metavar="URL",
             help="a node of your own choice, to confirm Ethereum's block and what is there",
@@ -366,6 +392,16 @@ def _parser() -> argparse.ArgumentParser:
     _add_units(show)
     show.add_argument("--json", action="store_true", help="print one JSON object")
 
+    attest = commands.add_parser("attest-holding", help=_ATTEST, description=_ATTEST)
+    attest.set_defaults(run=_attest_holding)
+    attest.add_argument(
+        "--from", dest="settings", metavar="FILE.toml", help="take what is not given here from it"
+    )
+    attest.add_argument("--show", metavar="FILE", help="only print what an attestation says")
+    for name, text in TEXTS.items():
+        attest.add_argument(f"--{name.replace('_', '-')}", metavar="TEXT", help=text)
+    attest.add_argument("--json", action="store_true", help="print one JSON object")
+
     page = commands.add_parser("web-hash", help=_WEB_HASH, description=_WEB_HASH)
     page.set_defaults(run=_web_hash)
     page.add_argument("page", help="a file or an http(s) URL")
@@ -392,6 +428,9 @@ def _policy(arguments: argparse.Namespace, out: Output) -> Policy:
         strict_units=arguments.strict_units,
         require=getattr(arguments, "require", Level.CLAIMED),
         slots=tuple(getattr(arguments, "token_slot", ())),
+        attesters=tuple(
+            Attester(name, read_public_key(key)) for name, key in getattr(arguments, "attester", ())
+        ),
     )
 
 
@@ -456,6 +495,13 @@ def _token_slot(text: str) -> TokenSlot:
         return TokenSlot.parse(text)
     except Misuse as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _attester(text: str) -> tuple[str, str]:
+    name, equals, key = text.partition("=")
+    if not equals or not name or not key:
+        raise argparse.ArgumentTypeError("an attester is NAME=KEY, KEY being assay1… or a file")
+    return name, key
 
 
 def _jobs(text: str) -> int:

@@ -18,10 +18,12 @@ from verifier.checks.inclusion import Amount
 from verifier.compare import Comparison
 from verifier.errors import CannotCheck, Code, Rejected
 from verifier.format.account import escape
+from verifier.format.chains import FIAT
 from verifier.format.keys import public_key_text
 from verifier.format.levels import Level
 from verifier.format.times import utc_text
 from verifier.format.units import Entry, Kind, coins_text
+from verifier.format.wire import HoldingBody, Loan
 from verifier.report import Check, InclusionReport, NotCompared, Report, TooWeak, UnknownUnit
 from verifier.texts import MOST_LISTED, explain, listed
 
@@ -30,18 +32,23 @@ _VERDICTS = {
     Level.UNVERIFIED: "contract wallets of {} were not asked whether they signed",
     Level.CLAIMED: "amounts of {} rest on the exchange's word",
     Level.HEADER: "amounts of {} are proved under a block that no node of yours confirmed",
+    Level.ATTESTED: "amounts of {} rest on third parties whom you named",
+    Level.LISTED: "amounts of {} are there as far as your own table is right",
     Level.CHAIN: "your own nodes confirm every amount",
 }
 _FAR = "at a block of {} of another day than the snapshot"
 _UNDATED = "at a block of {} of a time that nothing here shows"
 _PART = "of {}, assets are proved to be a part of what is owed, not all"
 _NO_TREES = "no tree was checked"
+_NO_AUTHORITY = "authority not checked: {}, where an account's own key may have lost its power"
 _SET_ASIDE = "not vouched for: {}, of which this verifier does not know what it stands for"
 
 _LEVELS = {
     Level.UNVERIFIED: "contract wallets are said to have signed; nobody asked them",
     Level.CLAIMED: "the exchange's word, and a signature for every address",
     Level.HEADER: "proved under the block that the exchange names",
+    Level.ATTESTED: "attested by third parties whom you named",
+    Level.LISTED: "your own table has as much",
     Level.CHAIN: "confirmed by your own node",
 }
 LIMITS = (
@@ -73,6 +80,10 @@ class Output:
 
     def units(self, code: str, shown: Sequence[Entry]) -> None:
         """Tell what a code stands for."""
+        raise NotImplementedError
+
+    def tell(self, lines: Sequence[str], found: Mapping[str, Any]) -> None:
+        """Tell what was made or read: in lines for people, or as an object for programs."""
         raise NotImplementedError
 
     def compare(self, found: Comparison, kept: Sequence[Path]) -> None:
@@ -134,7 +145,7 @@ class TextOutput(Output):
         said = ["the balances that you typed are counted" if included else "nothing to include"]
         said += _set_aside(report.set_aside, report.amounts)
         note = "note solvency was not checked by this command"
-        self._print([*_amount_lines(report.amounts), note, f"ACCEPTED: {'; '.join(said)}"])
+        self._print([*_inclusion_lines(report), note, f"ACCEPTED: {'; '.join(said)}"])
 
     def accept_page(self, digest: str) -> None:
         """See `Output`."""
@@ -148,6 +159,10 @@ class TextOutput(Output):
             self._print([f"{place}, {unit.decimals} decimals", f"  {kind}{unknown}: {reason}"])
         if not shown:
             self._print([f"{code}: this verifier does not know what it stands for"])
+
+    def tell(self, lines: Sequence[str], found: Mapping[str, Any]) -> None:
+        """See `Output`."""
+        self._print(lines)
 
     def compare(self, found: Comparison, kept: Sequence[Path]) -> None:
         """See `Output`."""
@@ -171,13 +186,13 @@ class TextOutput(Output):
     def fail(self, error: CannotCheck) -> None:
         """See `Output`."""
         lines: list[str] = []
-        if isinstance(error, NotCompared):
-            lines = _amount_lines(error.amounts)
-            lines += [f"note {text}" for text in _set_aside(error.set_aside, error.amounts)]
-        elif isinstance(error, TooWeak | UnknownUnit):
+        if isinstance(error, NotCompared | TooWeak | UnknownUnit):
             self.warn(error.report.warnings)
             report = error.report
-            lines = _lines(report) if isinstance(report, Report) else _amount_lines(report.amounts)
+            lines = _lines(report) if isinstance(report, Report) else _inclusion_lines(report)
+            if isinstance(error, NotCompared):
+                told = _set_aside(error.report.set_aside, error.report.amounts)
+                lines += [f"note {text}" for text in told]
         self._print([*lines, f"NOT CHECKED {error}", _explained(error.code)])
 
     def _print(self, lines: Sequence[str]) -> None:
@@ -218,6 +233,10 @@ class JsonOutput(Output):
         ]
         print(json.dumps({"code": code, "units": told}, indent=2))
 
+    def tell(self, lines: Sequence[str], found: Mapping[str, Any]) -> None:
+        """See `Output`."""
+        print(json.dumps(found, indent=2))
+
     def compare(self, found: Comparison, kept: Sequence[Path]) -> None:
         """See `Output`."""
         told = {
@@ -247,10 +266,8 @@ class JsonOutput(Output):
 
     def fail(self, error: CannotCheck) -> None:
         """See `Output`."""
-        report: Report | InclusionReport | NotCompared | None = None
-        if isinstance(error, NotCompared):
-            report = error
-        elif isinstance(error, TooWeak | UnknownUnit):
+        report: Report | InclusionReport | None = None
+        if isinstance(error, NotCompared | TooWeak | UnknownUnit):
             report = error.report
             self.warn(report.warnings)
         self._print(_error_object(error.code, "", error.message), report)
@@ -258,7 +275,7 @@ class JsonOutput(Output):
     def _print(
         self,
         error: Mapping[str, str] | None,
-        report: Report | InclusionReport | NotCompared | None = None,
+        report: Report | InclusionReport | None = None,
     ) -> None:
         checks = [
             {"name": check.name, "ok": check.ok, "figures": dict(check.figures)}
@@ -272,10 +289,12 @@ class JsonOutput(Output):
             "verdict": None,
             "all_confirmed": False,
             "set_aside": [],
+            "declaration": None,
             "checks": checks,
         }
         if report is not None:
             found["set_aside"] = list(report.set_aside)
+            found["declaration"] = _declaration_object(report)
         if isinstance(report, Report):
             found["amounts"] = _asset_objects(report)
             found["blocks"] = _block_objects(report)
@@ -301,6 +320,8 @@ def verdict(report: Report) -> str:
     part = [asset.code for asset in report.manifest.assets if asset.ratio.num < asset.ratio.den]
     said += [_PART.format(listed(part))] if part else []
     said += [_NO_TREES] if not report.has_trees else []
+    unchecked = [_authority(item) for item in report.vouched if item.authority_unchecked]
+    said += [_NO_AUTHORITY.format(", ".join(unchecked))] if unchecked else []
     return "; ".join([*said, *_set_aside(report.set_aside)])
 
 
@@ -310,6 +331,10 @@ def _set_aside(codes: Sequence[str], amounts: Sequence[Amount] | None = None) ->
         shown = {item.code for item in amounts if item.typed or item.parts}
         codes = [code for code in codes if code in shown]
     return [_SET_ASIDE.format(listed(codes))] if codes else []
+
+
+def _authority(item: AssetReport) -> str:
+    return f"{item.code} on {' and '.join(item.authority_unchecked)}"
 
 
 def _explained(code: Code) -> str:
@@ -334,6 +359,7 @@ def _lines(report: Report) -> list[str]:
     levels = {item.level for item in report.assets}
     for item in report.assets:
         levels |= {*item.disclosed, *(hidden.level for hidden in item.hidden)}
+        levels |= {holding.known for holding in item.attested}
     age = _age(time.time() - report.manifest.time)
     times = report.block_times
     return [
@@ -342,12 +368,66 @@ def _lines(report: Report) -> list[str]:
             + (f", of {utc_text(times[chain.name])}" if chain.name in times else _NO_TIME)
             + f"; the snapshot is {age}"
             for chain in report.manifest.chains
+            if chain.name != FIAT
         ),
         f"note not shown: {LIMITS}",
         *(f"note {level}: {text}" for level, text in _LEVELS.items() if level in levels),
         *(f"note {item.code}: {_held(item)}" for item in report.assets[:MOST_LISTED]),
         *_more(len(report.assets)),
+        *_loan_lines(report.loans),
+        *(
+            f"note {item.code}: {coins_text(item.pledged, item.decimals)} of it pledged, "
+            f"rows {item.pledged_rows}"
+            for item in report.assets
+            if item.pledged_rows
+        ),
+        *(
+            f"note {item.code}, attested: {holding.text(item.code)}"
+            for item in report.assets
+            for holding in item.attested
+        ),
     ]
+
+
+def _inclusion_lines(report: InclusionReport) -> list[str]:
+    """Return what is counted for a customer, and what the exchange declares."""
+    lines = _amount_lines(report.amounts)
+    if report.loans is None:
+        return [*lines, f"note the declaration of loans could not be read: {report.unread}"]
+    lines += _loan_lines(report.loans)
+    if report.loans:
+        lines.append("note whether pledged addresses are in the evidence was not checked here")
+    return lines
+
+
+def _loan_lines(loans: Sequence[Loan]) -> Iterator[str]:
+    """Yield what is declared. What the exchange wrote stands at the end of a line."""
+    if not loans:
+        yield "note nothing is declared: the exchange names no loan, and nothing that is pledged"
+        return
+    yield "note declared by the exchange, and no part of any proof:"
+    for loan in loans:
+        amount = loan.amount or "amount not said,"
+        yield f"note   borrowed: {amount} {loan.code}, from {loan.lender}"
+        for pledge in loan.pledged:
+            yield f"note     pledged for it: {pledge.chain} {pledge.address}"
+
+
+def _declaration_object(report: Report | InclusionReport) -> dict[str, Any]:
+    """Return what is declared; ``loans`` is null where it could not be read."""
+    return {
+        "loans": None if report.loans is None else [_loan_object(loan) for loan in report.loans],
+        "unread": report.unread if isinstance(report, InclusionReport) else "",
+    }
+
+
+def _loan_object(loan: Loan) -> dict[str, Any]:
+    return {
+        "lender": loan.lender,
+        "code": loan.code,
+        "amount": loan.amount or None,
+        "pledged": [{"chain": pledge.chain, "address": pledge.address} for pledge in loan.pledged],
+    }
 
 
 def _more(assets: int) -> Iterator[str]:
@@ -374,6 +454,7 @@ def _block_objects(report: Report) -> dict[str, dict[str, Any]]:
             "counts": chain.name in report.chains,
         }
         for chain in report.manifest.chains
+        if chain.name != FIAT
     }
 
 
@@ -387,6 +468,12 @@ def _held(item: AssetReport) -> str:
         f"({hidden.level})"
         for hidden in item.hidden
     ]
+    if item.authority_unchecked:
+        parts.append(f"authority not checked on {' and '.join(item.authority_unchecked)}")
+    parts += [
+        f"{coins_text(holding.units, item.decimals)} by attestation ({holding.known})"
+        for holding in item.attested
+    ]
     return ", ".join(parts) or f"nothing held ({item.level})"
 
 
@@ -394,6 +481,7 @@ def _asset_objects(report: Report) -> dict[str, dict[str, Any]]:
     return {
         item.code: {
             "level": item.level,
+            "authority_unchecked": list(item.authority_unchecked),
             "disclosed": {
                 level: coins_text(units, item.decimals) for level, units in item.disclosed.items()
             },
@@ -405,8 +493,42 @@ def _asset_objects(report: Report) -> dict[str, dict[str, Any]]:
                 }
                 for hidden in item.hidden
             ],
+            "pledged": {
+                "rows": item.pledged_rows,
+                "amount": coins_text(item.pledged, item.decimals),
+            },
+            "attested": [
+                {
+                    **holding_object(holding.body, holding.amount_text, holding.encumbered_text),
+                    "counted": coins_text(holding.units, item.decimals),
+                    "key": public_key_text(holding.key),
+                    "level": holding.known,
+                    "named": holding.attester or None,
+                    "text": holding.text(item.code),
+                }
+                for holding in item.attested
+            ],
         }
         for item in report.assets
+    }
+
+
+def holding_object(body: HoldingBody, amount: str, encumbered: str) -> dict[str, Any]:
+    """Return what a third party signs for, for programs; amounts in whole coins of its unit."""
+    return {
+        "amount": amount,
+        "attester": body.attester,
+        "chain": body.chain,
+        "contract": body.contract,
+        "document": body.document.hex(),
+        "encumbered": encumbered,
+        "exchange_key": public_key_text(body.exchange_key),
+        "holder": body.holder,
+        "kind": body.kind,
+        "not_after": utc_text(body.not_after),
+        "reference": body.reference,
+        "snapshot_id": body.snapshot_id,
+        "time": utc_text(body.time),
     }
 
 

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from verifier.errors import Code
+from verifier.format.chains import FIAT
 from verifier.format.keys import public_key_text
 from verifier.format.times import utc_text
 from verifier.host.alarms import (
@@ -312,6 +313,10 @@ def snapshot_facts(item: Outcome, complaints: Complaints | None, now: int) -> di
             }
             for code, level, num, den in item.details["assets"]
         ],
+        "attested": [
+            {"code": code, "text": text} for code, text in item.details.get("attested", [])
+        ],
+        "attested_total": item.details.get("attested_total", 0),
         "chains": [
             {
                 "name": name,
@@ -321,7 +326,9 @@ def snapshot_facts(item: Outcome, complaints: Complaints | None, now: int) -> di
                 "age": _block_age(item.time, times.get(name)),
             }
             for name, height, block_hash in item.details["chains"]
+            if name != FIAT
         ],
+        "declared": item.details.get("declared"),
         "complaints": [
             {"digest": digest.hex(), "code": code, "shown": shown} for digest, code, shown in newest
         ],

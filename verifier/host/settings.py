@@ -10,7 +10,7 @@ from typing import Any
 
 from verifier.bundle.history import snapshot_path
 from verifier.bundle.unit_lists import UnitList, read_units
-from verifier.checks.policy import Policy
+from verifier.checks.policy import Attester, Policy
 from verifier.errors import CannotCheck, Misuse
 from verifier.format.account import AccountError, canonical_name
 from verifier.format.keys import parse_public_key
@@ -29,8 +29,10 @@ _KEYS: dict[str, type] = {
     "submission_minutes": int,
     "submission_bytes": int,
     "units": list,
+    "attester": list,
     "exchange": list,
 }
+_ATTESTER_KEYS: dict[str, type] = {"name": str, "public_key": str}
 _EXCHANGE_KEYS: dict[str, type] = {
     "name": str,
     "bundle": str,
@@ -75,7 +77,8 @@ class Settings:
     most that one audit of a watched exchange may read and take; submission_bytes and
     submission_seconds: the same of what a stranger handed in. jobs: threads of an audit.
     units: lists of what the auditor knows beside the verifier's table. loopback: admits plain HTTP
-    to this machine; for tests.
+    attesters: whose word on holdings the auditor takes. loopback: admits plain HTTP to this
+    machine; for tests.
     """
 
     name: str
@@ -90,6 +93,7 @@ class Settings:
     submission_seconds: int = 10 * _MINUTE
     submission_bytes: int = 10**9
     units: tuple[UnitList, ...] = ()
+    attesters: tuple[Attester, ...] = ()
     loopback: bool = False
 
     @property
@@ -129,6 +133,7 @@ def read_settings(file: Path, *, loopback: bool = False) -> Settings:
         submission_seconds=_whole(file, found, "submission_minutes", 10) * _MINUTE,
         submission_bytes=_whole(file, found, "submission_bytes", 10**9, most=10**15),
         units=_unit_lists(file, found.get("units", [])),
+        attesters=_attesters(file, found.get("attester", [])),
         loopback=loopback,
     )
 
@@ -142,6 +147,21 @@ def _unit_lists(file: Path, names: list[Any]) -> tuple[UnitList, ...]:
     except (CannotCheck, Misuse) as error:
         raise Misuse(f"{file}: units: {error}") from None
     return lists
+
+
+def _attesters(file: Path, entries: list[Any]) -> tuple[Attester, ...]:
+    attesters = []
+    for at, entry in enumerate(entries, 1):
+        where = f"{file}: attester {at}"
+        if not isinstance(entry, dict):
+            raise Misuse(f"{where}: not a table")
+        _check_keys(where, entry, _ATTESTER_KEYS, required=set(_ATTESTER_KEYS))
+        name = _name(f"{where}: name", entry["name"])
+        attesters.append(Attester(name, parse_public_key(entry["public_key"])))
+    try:
+        return Policy(attesters=tuple(attesters)).attesters
+    except Misuse as error:
+        raise Misuse(f"{file}: attester: {error}") from None
 
 
 def _exchange(where: str, entry: Any) -> WatchedExchange:

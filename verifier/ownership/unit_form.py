@@ -11,7 +11,6 @@ from verifier.ownership.errors import OwnershipError
 from verifier.ownership.families import check_contract
 
 _HEX = re.compile(r"0[xX](?:[0-9a-f]{40}|[0-9A-F]{40})")
-_TRON_CHARACTERS, _TRON_BYTES, _TRON_VERSION = 34, 21, 0x41
 
 
 def unit_fault(unit: KnownUnit) -> str:
@@ -25,9 +24,6 @@ def unit_fault(unit: KnownUnit) -> str:
 
 def contract_fault(chain: str, contract: str) -> str:
     """Return why a chain cannot have this contract, or nothing: two texts were two units."""
-    network = CHAINS.get(chain)
-    if contract and network is not None and network.family is Family.TRON:
-        return _tron_fault(contract)
     try:
         check_contract(chain, contract)
     except OwnershipError as error:
@@ -46,15 +42,3 @@ def contract_text(chain: str, text: str) -> str:
 
         return account_text(bytes.fromhex(text[2:]))
     return text
-
-
-def _tron_fault(text: str) -> str:
-    """Tell of a text that is not base58check of 0x41 and 20 bytes."""
-    from embit import base58
-
-    try:
-        data = base58.decode_check(text) if len(text) == _TRON_CHARACTERS else b""
-    except ValueError:
-        data = b""
-    is_tron = len(data) == _TRON_BYTES and data[0] == _TRON_VERSION
-    return "" if is_tron else "not a base58check address of Tron's main network"

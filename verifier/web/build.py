@@ -38,7 +38,16 @@ EXPORTS = """
 """
 
 # What the light check can say (spec/protocol.md, section 5.1): most codes of these families.
-FAMILIES = {"argument", "bundle", "check", "inclusion", "manifest", "package", "page"}
+FAMILIES = {
+    "argument",
+    "bundle",
+    "check",
+    "declaration",
+    "inclusion",
+    "manifest",
+    "package",
+    "page",
+}
 
 _IMPORT = re.compile(r'^import \{([^}]*)\} from "\./([a-z]+)\.js";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (async function|function|class|const) (\w+)", re.MULTILINE)

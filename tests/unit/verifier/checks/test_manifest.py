@@ -235,8 +235,8 @@ def test_size_signature_and_form_come_first(bundle):
         return raised.value.code
 
     assert code(b"", signature) == "manifest.too-large"
-    assert code(bytes(2**20 + 1), b"") == "manifest.too-large"
-    assert code(bytes(2**20), b"") == "manifest.bad-signature"
+    assert code(bytes(2**24 + 1), b"") == "manifest.too-large"
+    assert code(bytes(2**24), b"") == "manifest.bad-signature"
     assert code(data, signature + b"\0") == "manifest.bad-signature"
     assert code(data, signature[:-1]) == "manifest.bad-signature"
     assert code(data + b"\0", signature) == "manifest.bad-signature"
@@ -350,7 +350,7 @@ def test_the_previous_manifest_is_signed_by_the_key_or_the_one_it_replaced(bundl
 
 def test_the_previous_manifest_is_no_larger_than_any(bundle, tmp_path):
     """What no reader takes as a manifest is none that another one follows."""
-    spare = 2**20 - len(wire.write_record(replace(bundle.manifest, exchange="x" * 70_000))) + 70_000
+    spare = 2**24 - len(wire.write_record(replace(bundle.manifest, exchange="x" * 70_000))) + 70_000
     assert chained(bundle, replace(bundle.manifest, exchange="x" * spare)) is None
     with pytest.raises(CannotCheck, match="of another size"):
         chained(bundle, replace(bundle.manifest, exchange="x" * (spare + 1)))

@@ -73,16 +73,16 @@ def bundle(tmp_path_factory):
 
 
 def test_the_order_of_levels():
-    order = [Level.UNVERIFIED, Level.CLAIMED, Level.HEADER, Level.CHAIN]
+    order = ["unverified", "claimed", "header", "attested", "listed", "chain"]
     assert list(Level) == order
-    assert [level.rank for level in order] == [0, 1, 2, 3]
+    assert [level.rank for level in Level] == [0, 1, 2, 3, 4, 5]
     assert weakest([Level.CHAIN, Level.HEADER, Level.CHAIN]) is Level.HEADER
     assert weakest([]) is Level.CLAIMED
 
 
 def test_nodes_raise_what_they_confirm(bundle):
     bitcoin, ethereum = Witness("bitcoin"), Witness("ethereum", confirms=1)
-    nodes = Nodes(bitcoin=bitcoin, ethereum=ethereum)
+    nodes = {"bitcoin": bitcoin, "ethereum": ethereum}
     report = audit(bundle.folder, bundle.key, nodes=nodes)
     btc, eth = report.assets
     assert (btc.level, btc.disclosed) == (Level.CHAIN, {Level.CHAIN: 250_000_000})
@@ -106,7 +106,7 @@ def test_a_node_of_a_chain_that_nothing_is_on_is_not_asked(tmp_path):
     only = Bundle(tmp_path / "only", capacities={"BTC": 1})
     only.publish(replace(only.manifest, chains=only.manifest.chains[:1]))
     witness = Witness("ethereum")
-    report = audit(only.folder, only.key, nodes=Nodes(ethereum=witness))
+    report = audit(only.folder, only.key, nodes={"ethereum": witness})
     assert witness.asked == []
     assert "your node of ethereum was not asked: the snapshot names no block of it" in (
         report.warnings
@@ -120,7 +120,7 @@ def test_a_contradiction_ends_the_audit(bundle):
         audit(
             bundle.folder,
             bundle.key,
-            nodes=Nodes(ethereum=Witness("ethereum", raises=rejected)),
+            nodes={"ethereum": Witness("ethereum", raises=rejected)},
             on_check=lambda check: steps.append((check.name, check.ok)),
         )
     assert raised.value is rejected
@@ -137,7 +137,7 @@ def test_a_contradiction_ends_the_audit(bundle):
     ],
 )
 def test_what_is_required_of_the_weakest(bundle, required, enough):
-    nodes, policy = Nodes(bitcoin=Witness("bitcoin")), Policy(require=required)
+    nodes, policy = {"bitcoin": Witness("bitcoin")}, Policy(require=required)
     if enough:
         assert audit(bundle.folder, bundle.key, nodes=nodes, policy=policy).level is Level.CLAIMED
         return
@@ -177,6 +177,7 @@ def test_the_word_solvent_needs_a_node_for_all_and_an_audit(
     assert found["all_confirmed"] == (command == "audit")
     assert found["amounts"]["ETH"] == {
         "level": "chain",
+        "authority_unchecked": [],
         "disclosed": {"chain": "3.2"},
         "hidden": [],
     }
@@ -185,12 +186,10 @@ def test_the_word_solvent_needs_a_node_for_all_and_an_audit(
 def dated(bundle: Bundle, **away: int | None) -> Nodes:
     """Nodes that confirm everything, at blocks so many seconds from the snapshot, or undated."""
     base = bundle.manifest.time
-    return Nodes(
-        **{
-            chain: Witness(chain, time=None if seconds is None else base + seconds)
-            for chain, seconds in away.items()
-        }
-    )
+    return {
+        chain: Witness(chain, time=None if seconds is None else base + seconds)
+        for chain, seconds in away.items()
+    }
 
 
 @pytest.mark.parametrize(
@@ -276,6 +275,9 @@ def test_a_snapshot_dated_ahead_is_not_checked(bundle, check):
         ("ethereum", "0xDAC17F958D2EE523A2206206994597C13D831EC7"),
         ("ethereum", "USDT"),
         ("bitcoin", "0xdAC17F958D2ee523a2206206994597C13D831ec7"),
+        ("fiat", "usd"),
+        ("fiat", ""),
+        ("kaspa", ""),
     ],
 )
 def test_a_contract_is_named_by_its_one_text(chain, contract):
@@ -327,7 +329,7 @@ def unknown(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("away", [None, 86_401])
 def test_where_all_is_set_aside_chain_still_needs_a_block_of_the_day(unknown, away):
-    nodes = Nodes(ethereum=dated(unknown, ethereum=away).ethereum)
+    nodes = dated(unknown, ethereum=away)
     report = audit(unknown.folder, unknown.key, nodes=nodes)
     assert report.set_aside == ("OWN",)
     assert not report.is_solvent
