@@ -12,6 +12,7 @@ from verifier.format.levels import Level, weakest
 from verifier.format.params import DAY_SECONDS
 from verifier.format.times import utc_text
 from verifier.format.wire import Loan, Manifest
+from verifier.texts import listed
 
 OPAQUE_WARNING = (
     "account ids are opaque: the exchange could have told one number to two customers; "
@@ -118,7 +119,7 @@ class TooWeak(CannotCheck):
 
     def __init__(self, report: Report, required: Level) -> None:
         weak = [item.code for item in report.assets if item.level.rank < required.rank]
-        message = f"amounts of {', '.join(weak)} are not known as {required}, which you require"
+        message = f"amounts of {listed(weak)} are not known as {required}, which you require"
         if not weak:
             of = ", ".join(sorted({*report.undated, *report.far}))
             message = f"nothing shows that the block of {of} is of the snapshot's day"
@@ -130,7 +131,7 @@ class UnknownUnit(CannotCheck):
     """All is accepted, but an asset is set aside, and the user wants none to be; see ``report``."""
 
     def __init__(self, report: Report | InclusionReport, codes: Sequence[str]) -> None:
-        message = f"this verifier does not know what {', '.join(codes)} stands for"
+        message = f"this verifier does not know what {listed(codes)} stands for"
         super().__init__(Code.CHECK_UNKNOWN_UNIT, message)
         self.report = report
 

@@ -8,11 +8,22 @@ belongs to one code: what helps against one fault is wrong advice against its ne
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from typing import Final
 
 from verifier.errors import Code
+
+MOST_LISTED: Final = 20
+"""A line for people names so many of a kind, and counts the others; ``--json`` has all."""
+
+
+def listed(names: Sequence[str], most: int = MOST_LISTED) -> str:
+    """Return names for people, of many the first and how many more there are."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -200,6 +200,12 @@ def _name_files(source: Path, table: dict[str, Any]) -> None:
             place[key] = str(beside / place[key])
     for entry in _tables(table, "evidence"):
         _upload(source, entry, "path")
+    assets = table.get("assets")
+    if isinstance(assets, dict) and "from" in assets:
+        if assets["from"] == "ledger":
+            raise ProverError(f"{source}: assets.from: the service takes a list, not the ledger")
+        if isinstance(assets["from"], str):
+            assets["from"] = str(beside / assets["from"])
     for entry in _tables(table, "assets"):
         for key in ("attestations", "coins", "proofs"):
             if isinstance(entry.get(key), list):
@@ -211,8 +217,9 @@ def _name_files(source: Path, table: dict[str, Any]) -> None:
 
 def _tables(table: dict[str, Any], key: str) -> Iterator[dict[str, Any]]:
     found = table.get(key)
-    if isinstance(found, list):
-        yield from (entry for entry in found if isinstance(entry, dict))
+    entries = found.values() if isinstance(found, dict) else found
+    if isinstance(entries, Iterable):
+        yield from (entry for entry in entries if isinstance(entry, dict))
 
 
 def _upload(source: Path, entry: dict[str, Any], key: str) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 from prover.assets.attested import attested_total
 from prover.assets.bitcoin import read_coins
 from prover.assets.ethereum import needed_proof
-from prover.assets.lists import EVIDENCE_COLUMNS, read_list
+from prover.assets.lists import EVIDENCE_COLUMNS
 from prover.assets.messages import what_was_signed
 from prover.assets.spelling import (
     address_text,
@@ -28,6 +28,7 @@ from prover.assets.spelling import (
 )
 from prover.config.snapshot_toml import AssetConfig
 from prover.errors import Code, InputError, ProverError, Refusals
+from prover.files.lists import read_list
 from verifier.checks.evidence import ledger_units
 from verifier.checks.reserves import BIP127, Reserves
 from verifier.format import wire
@@ -109,7 +110,9 @@ def build_evidence(
         ProverError: a row breaks a rule; the message names file, row and column.
     """
     rows = _read_rows(files, assets)
-    own = {asset.code: [row for row in rows if row.asset == asset.code] for asset in assets}
+    own: dict[str, list[_Row]] = {asset.code: [] for asset in assets}
+    for row in rows:
+        own[row.asset].append(row)
     coins = {asset.code: read_coins(asset, _amounts(own[asset.code])) for asset in assets}
     every_coin = [coin for code in coins for coin in coins[code]]
     signatures = _checked_signatures(rows, every_coin, messages, progress)

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import time
+from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,7 +24,7 @@ from prover.commands import evidence as cli_evidence
 from prover.commands import hidden as cli_hidden
 from prover.commands import imports as cli_import
 from prover.commands import ledger as cli_ledger
-from prover.commands.ledger import Shown
+from prover.commands.ledger import NOT_COVERED, Shown
 from prover.commands.progress import shown_progress
 from prover.config.announcement import announce
 from prover.config.declaration import signed_loans
@@ -44,7 +45,7 @@ from verifier.errors import Rejected
 from verifier.format import wire
 from verifier.format.account import escape
 from verifier.format.params import TreeShape
-from verifier.texts import explain
+from verifier.texts import MOST_LISTED, explain, listed
 
 COULD_NOT_RUN, REJECTED = 1, 3
 
@@ -139,7 +140,7 @@ def challenge(
     as_json: Json = False,
 ) -> None:
     """Print, for each chain, the message to sign with every address, and where wallets do it."""
-    snapshot, _ = read_config(config)
+    snapshot = read_config(config)
     key = public_bytes(read_signing_key(snapshot.signing_key))
     if announcement is not None:
         announcement.write_bytes(wire.write_record(announce(snapshot, key)))
@@ -196,6 +197,7 @@ def prove(
     manifest = read_manifest(snapshot.bundle)
     result = _proved(snapshot, manifest, time.monotonic() - started)
     result["changes"] = list(shown.changes)
+    result["skipped"] = [] if shown.ledger is None else sorted(shown.ledger["skipped"])
     if is_shown:
         result["ledger"] = shown.ledger
     _print(as_json, result, _told(result, manifest, SnapshotFolder(out)))
@@ -233,14 +235,20 @@ def _told(result: dict[str, Any], manifest: wire.Manifest, folder: SnapshotFolde
     lines += [
         f"  {a.code:8} {result['leaves'][a.code]:>13,} leaves, padding among them; "
         f"assets cover at least {a.ratio.num}/{a.ratio.den} of what is owed"
-        for a in manifest.assets
+        for a in manifest.assets[:MOST_LISTED]
     ]
+    if others := manifest.assets[MOST_LISTED:]:
+        least = min(others, key=lambda a: Fraction(a.ratio.num, a.ratio.den)).ratio
+        leaves = sum(result["leaves"][a.code] for a in others)
+        lines.append(f"  {len(others):,} more  {leaves:,} leaves; at least {least.num}/{least.den}")
     lines.append(_declared(result["declaration"]))
     size = result["bundle_bytes"] / 1e6
     lines.append(f"bundle    {result['bundle']}, {size:.1f} MB: publish it unchanged")
     lines.append(
         f"private   {folder.private}: opens every balance; keep it, and keep it to yourself"
     )
+    if result["skipped"] and "ledger" not in result:
+        lines.append(f"skipped   {listed(result['skipped'])}: {NOT_COVERED}")
     if "ledger" not in result:
         lines.append(f"figures   {folder.summary}: what the ledger holds")
     lines.append(f"manifest  {result['manifest_digest']}")

@@ -6,17 +6,20 @@ Relative paths are taken from the folder of the file. Nothing but the file itsel
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from math import gcd
 from pathlib import Path
 
+from prover.config.asset_list import ledger_assets, listed_assets
 from prover.config.declaration import DECLARATION, Declaration, read_declaration
 from prover.errors import Code, InputError
 from prover.files.toml_table import Table
+from prover.ledger import ledger_codes
 from prover.ledger.expect import Expect
 from prover.ledger.settings import KEYS as LEDGER_KEYS
 from prover.ledger.settings import read_settings
@@ -25,12 +28,16 @@ from verifier.errors import Misuse
 from verifier.format.account import AccountError, IdType, canonical_name
 from verifier.format.chains import CHAINS, FIAT
 from verifier.format.params import (
+    ASSET_CODE,
     CAPACITIES,
     DAY_SECONDS,
     ID_BYTES,
+    MAX_ASSETS,
     MAX_HEIGHT,
+    MAX_PACKAGE_BYTES,
     MAX_RATIO_TERM,
     MAX_UNIT_DECIMALS,
+    MAX_UNITS,
     PAGE_SIZES,
     SNAPSHOT_ID,
 )
@@ -43,9 +50,12 @@ from verifier.stateproof.bitcoin_header import parse_block_header
 from verifier.stateproof.tokens import MAX_SLOT, TokenSlot, token_slots
 
 DEFAULT_PAGE_SIZE = 1024
-MAX_PARTS = 64  # a package of 256 assets then stays below its limit of 2^20 bytes
-MAX_ASSETS = 256
-MAX_UNITS = 64
+MAX_PARTS = 64
+
+# What a package has at most (spec/wire.md 6): in all, for each asset, and for each part.
+_PACKAGE_BYTES = 512
+_PACKAGE_ASSET_BYTES = 33
+_PACKAGE_PART_BYTES = 33
 
 _KEYS = (
     "account_id_type",
@@ -73,6 +83,8 @@ _ASSET_KEYS = (
     "split",
     "units",
 )
+# Of an asset that a CSV lists, what stands in [assets.CODE].
+_BESIDE_KEYS = ("attestations", "coins", "proofs", "split")
 _FEWER_DECIMALS = (
     "all balances of an asset together must stay below 2^63 ledger units; balances are rounded up"
 )
@@ -130,7 +142,8 @@ class SnapshotConfig:
 
     previous_manifest: None for the first snapshot; old_signing_key: only where the key changes;
     abandoned: ids of snapshots that were signed and never given to anybody;
-    headers: of the blocks whose chains prove no state, which tell their time.
+    headers: of the blocks whose chains prove no state, which tell their time;
+    stated: the bytes that all this was read from, the list of assets among them.
     """
 
     exchange: str
@@ -152,10 +165,15 @@ class SnapshotConfig:
     evidence: tuple[Path, ...]
     hidden: tuple[HiddenConfig, ...]
     declaration: Declaration
+    stated: bytes
 
 
-def parse_config(file: Path, text: bytes) -> SnapshotConfig:
+def parse_config(
+    file: Path, text: bytes, codes: Callable[[LedgerSource], Collection[str]] = ledger_codes
+) -> SnapshotConfig:
     """Parse the bytes of a snapshot file.
+
+    ``codes`` tells which assets occur in a ledger, where the file says that the assets are those.
 
     Raises:
         ProverError: naming file, key and rule.
@@ -177,10 +195,10 @@ def parse_config(file: Path, text: bytes) -> SnapshotConfig:
     with table.table("previous", ("first", "manifest", "old_signing", "abandoned")) as previous:
         abandoned = _abandoned(previous)
         manifest, old_signing_key = _previous(previous)
-    assets = _assets(table)
-    decimals = {asset.code: asset.decimals for asset in assets}
     with table.table("ledger", LEDGER_KEYS) as section:
-        ledger = read_settings(section, decimals)
+        unread = section.copy()
+        assets, listed = _assets(table, lambda: codes(read_settings(unread, None).source))
+        ledger = read_settings(section, {asset.code: asset.decimals for asset in assets})
     chains, headers = _chains(table, time, assets)
     names = {chain.name for chain in chains}
     for asset in assets:
@@ -193,7 +211,9 @@ def parse_config(file: Path, text: bytes) -> SnapshotConfig:
         evidence = table.each("evidence", ("path",), lambda entry: entry.take_path("path"))
     hidden: list[HiddenConfig] = []
     if table.has("hidden"):
-        hidden = table.each("hidden", ("asset", "set", "opening"), partial(_hidden, decimals))
+        hidden = table.each(
+            "hidden", ("asset", "set", "opening"), partial(_hidden, {a.code for a in assets})
+        )
     declaration = read_declaration(table)
     table.closed()
     return SnapshotConfig(
@@ -216,6 +236,7 @@ def parse_config(file: Path, text: bytes) -> SnapshotConfig:
         evidence=tuple(evidence),
         hidden=tuple(hidden),
         declaration=declaration,
+        stated=text + listed,
     )
 
 
@@ -316,12 +337,48 @@ def _unprovable(table: Table, key: str, chain: str) -> InputError:
     return table.error(key, words, Code.UNPROVABLE_CHAIN, remedy)
 
 
-def _assets(table: Table) -> tuple[AssetConfig, ...]:
+def _assets(
+    table: Table, codes: Callable[[], Collection[str]]
+) -> tuple[tuple[AssetConfig, ...], bytes]:
+    """Return the assets, and the bytes that name them where the TOML does not.
+
+    ``codes`` returns those that occur in the ledger.
+    """
+    if not table.has_table("assets"):
+        return _read_assets(table, {}), b""
+    with table.table("assets", None) as section:
+        if section.copy().take("from", str) == "ledger":
+            section.take("from", str)
+            found = sorted(codes())
+            chains = {FIAT}
+            if table.has_table("chains"):
+                chains.update(table.copy().part("chains", None).remaining())
+            entries = ledger_assets(section, found, chains, _ASSET_KEYS)
+            _beside(section, _ASSET_KEYS)  # of codes that nobody holds today
+            beside, listed = {}, json.dumps(found).encode()
+        else:
+            file = section.take_path("from")
+            entries = listed_assets(file)
+            beside, listed = _beside(section, _BESIDE_KEYS), file.read_bytes()
+    assets = _read_assets(Table(table.file, "", {"assets": entries}, None), beside)
+    for code in sorted(beside.keys() - {asset.code for asset in assets}):
+        raise section.error(code, f"{file} does not list it", Code.CONTRADICTION)
+    return assets, listed
+
+
+def _beside(section: Table, known: Collection[str]) -> dict[str, Table]:
+    """Take the tables by code that stand in ``[assets]``."""
+    codes = [code for code in section.remaining() if ASSET_CODE.fullmatch(code)]
+    return {code: section.part(code, known) for code in codes}
+
+
+def _read_assets(table: Table, beside: Mapping[str, Table]) -> tuple[AssetConfig, ...]:
+    """Read the list of assets; ``beside`` has by code what is not said there."""
     assets: dict[str, AssetConfig] = {}
     users: dict[tuple[str, str], str] = {}
 
     def read(entry: Table) -> None:
-        asset = _asset(entry)
+        asset = _asset(entry, beside)
         if asset.code in assets:
             raise entry.error("code", f"{asset.code} occurs twice", Code.CONTRADICTION)
         assets[asset.code] = asset
@@ -332,11 +389,16 @@ def _assets(table: Table) -> tuple[AssetConfig, ...]:
 
     table.each("assets", _ASSET_KEYS, read)
     if not 1 <= len(assets) <= MAX_ASSETS:
-        raise table.error("assets", f"a snapshot has 1 to {MAX_ASSETS} assets")
+        raise table.error("assets", f"a snapshot has 1 to {MAX_ASSETS:,} assets")
+    parts = sum(asset.split.most for asset in assets.values())
+    size = _PACKAGE_BYTES + _PACKAGE_ASSET_BYTES * len(assets) + _PACKAGE_PART_BYTES * parts
+    if size > MAX_PACKAGE_BYTES:
+        words = f"a package of {len(assets):,} assets, split like this, may have {size:,} bytes"
+        raise table.error("assets", f"{words}: 2^20 at most", remedy="lower split.most")
     return tuple(assets[code] for code in sorted(assets))
 
 
-def _asset(table: Table) -> AssetConfig:
+def _asset(table: Table, beside: Mapping[str, Table]) -> AssetConfig:
     code, decimals = table.take("code", str), table.take("decimals", int)
     if not 0 <= decimals <= MAX_DECIMALS:
         words = f"ledger decimals are 0 to {MAX_DECIMALS}"
@@ -350,9 +412,9 @@ def _asset(table: Table) -> AssetConfig:
     if not 0 < max(num, den) <= MAX_RATIO_TERM or gcd(num, den) != 1:
         raise table.error("ratio", 'must be "num/den", coprime, both below 2^32')
     capacity = _capacity(table)
-    policy = DEFAULT_SPLIT
-    if table.has("split"):
-        with table.table("split", ("least", "most")) as split:
+    policy, more = DEFAULT_SPLIT, beside.get(code, table)
+    if more.has("split"):
+        with more.table("split", ("least", "most")) as split:
             policy = SplitPolicy(split.take("least", int), split.take("most", int))
             if not 1 <= policy.least <= policy.most <= MAX_PARTS:
                 raise split.error("most", f"must hold 1 <= least <= most <= {MAX_PARTS}")
@@ -364,10 +426,10 @@ def _asset(table: Table) -> AssetConfig:
         capacity,
         policy,
         units,
-        table.take_paths("proofs") if table.has("proofs") else (),
+        more.take_paths("proofs") if more.has("proofs") else (),
         slots,
-        table.take_paths("coins") if table.has("coins") else (),
-        table.take_paths("attestations") if table.has("attestations") else (),
+        more.take_paths("coins") if more.has("coins") else (),
+        more.take_paths("attestations") if more.has("attestations") else (),
     )
 
 
@@ -381,7 +443,7 @@ def _units(
     def read(entry: Table) -> None:
         unit = _unit(entry, code, decimals)
         if (unit.chain, unit.contract) in units:
-            raise table.error("units", "must be all different", Code.CONTRADICTION)
+            raise entry.error("contract", "the units must be all different", Code.CONTRADICTION)
         units[unit.chain, unit.contract] = unit
         if entry.has("slot"):
             slots.append(_slot(entry, unit))

@@ -17,6 +17,7 @@ from verifier.format.levels import Level
 from verifier.format.params import MANIFEST_PATH, MAX_MANIFEST_BYTES, MAX_RATIO_TERM
 from verifier.format.units import KnownUnit, UnitTable
 from verifier.stateproof.tokens import TokenSlot
+from verifier.texts import listed
 
 # More of them are nothing that a reader types.
 MOST_OPTIONS = 8
@@ -56,7 +57,7 @@ def unknown_units(manifest: wire.Manifest) -> list[str]:
 
 def unit_warning(units: Sequence[str]) -> str:
     """Say of which assets readers must be told the units, and what to tell them."""
-    codes = ", ".join(sorted({unit.partition("=")[0] for unit in units}))
+    codes = listed(sorted({unit.partition("=")[0] for unit in units}))
     options = " ".join(f"--unit {shlex.quote(unit)}" for unit in units[:MOST_OPTIONS])
     if len(units) > MOST_OPTIONS:
         options += f" and {len(units) - MOST_OPTIONS} more, or a list of them with --units"

@@ -35,6 +35,10 @@ _MINUTES = "%-d %B %Y, %H:%M UTC"
 CHECKING_SHARES = (0.001, 0.01, 0.05, 0.2)
 OMITTED = (1, 10, 100, 1000)
 
+# More assets than these are neither drawn nor named in a sentence: they are in the tables.
+MOST_DRAWN = 12
+MOST_TYPED = 3
+
 HOW_KNOWN = {
     verifier.Level.UNVERIFIED: "Contract wallets are said to have signed for this snapshot, which "
     "only a node of the chain can tell.",
@@ -174,7 +178,11 @@ def _render(bundle: Path, checked: verifier.Report, key: str, *, is_key_given: b
         undefined=jinja2.StrictUndefined,
     )
     return environment.get_template("page.html").render(
-        **_drawn(assets),
+        **_drawn(assets[:MOST_DRAWN]),
+        has_crowds=any(facts.crowds for facts in assets),
+        has_words=any(facts.words for facts in assets),
+        most_drawn=MOST_DRAWN,
+        most_typed=MOST_TYPED,
         manifest=manifest,
         when=utc_text(manifest.time, _MINUTES),
         block_times={
@@ -213,8 +221,7 @@ def _drawn(assets: Sequence[AssetFacts]) -> dict[str, Any]:
         "chance_picture": pictures.chances(CHECKING_SHARES, unnoticed),
     }
     made = {name: Markup(drawing) for name, drawing in drawings.items()}  # noqa: S704 (our own)
-    has_words = any(facts.words for facts in assets)
-    return {**made, "dots": pictures.DOTS, "has_crowds": has_crowds, "has_words": has_words}
+    return {**made, "dots": pictures.DOTS}
 
 
 def _reader_options(checked: verifier.Report) -> str:

@@ -158,7 +158,7 @@ def _write(
     held = {code: total + total // SURPLUS + 1 for code, total in totals.items()}
     if insolvent:
         held[codes[0]] = totals[codes[0]] - 1
-    messages = ownership_messages(read_config(config)[0], public_bytes(signing))
+    messages = ownership_messages(read_config(config), public_bytes(signing))
     addresses = _write_evidence(out / "evidence.csv", held, messages, seed)
     return Sample(config, text, accounts, rows, addresses, codes[0] if insolvent else None)
 

@@ -32,8 +32,9 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 # isort: split
 from prover.assets.bitcoin import read_coin_rows
-from prover.assets.lists import EVIDENCE_COLUMNS, read_list
+from prover.assets.lists import EVIDENCE_COLUMNS
 from prover.errors import ProverError
+from prover.files.lists import read_list
 from prover.imports.bitmex import import_bitmex
 from prover.imports.okx import import_okx
 from spec.reference import account as reference_account

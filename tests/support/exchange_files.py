@@ -81,7 +81,7 @@ master = "{keys / "master.key"}"
         encoding="utf-8",
     )
     messages = ownership_messages(
-        read_config(config)[0], public_bytes(read_signing_key(keys / "signing.pem"))
+        read_config(config), public_bytes(read_signing_key(keys / "signing.pem"))
     )
     with (folder / "evidence.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
@@ -116,7 +116,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def public_key(config: Path) -> bytes:
     """Return the public key of an exchange."""
-    return public_bytes(read_signing_key(read_config(config)[0].signing_key))
+    return public_bytes(read_signing_key(read_config(config).signing_key))
 
 
 def balances(ledger: Path) -> dict[str, dict[str, str]]:

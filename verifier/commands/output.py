@@ -25,7 +25,7 @@ from verifier.format.times import utc_text
 from verifier.format.units import Entry, Kind, coins_text
 from verifier.format.wire import HoldingBody, Loan
 from verifier.report import Check, InclusionReport, NotCompared, Report, TooWeak, UnknownUnit
-from verifier.texts import explain
+from verifier.texts import MOST_LISTED, explain, listed
 
 # What keeps a verdict from being the best, at each level, of the assets that are known no better.
 _VERDICTS = {
@@ -105,15 +105,32 @@ class Output:
 
 
 class TextOutput(Output):
-    """Lines for people."""
+    """Lines for people; of one kind of check over many assets, the first and how many more."""
+
+    def __init__(self) -> None:
+        self._kind = ""
+        self._done = 0
 
     def check(self, check: Check) -> None:
         """See `Output`."""
+        kind = check.name.rpartition(" of ")[0]
+        if kind != self._kind:
+            self._settle()
+            self._kind = kind
+        self._done += 1
+        if kind and check.ok and self._done > MOST_LISTED:
+            return
         figures = ", ".join(
             f"{name.replace('_', ' ')} {value}" for name, value in check.figures.items()
         )
         line = f"{'ok  ' if check.ok else 'FAIL'} {check.name}"
-        self._print([f"{line}: {figures}" if figures else line])
+        print(escape(f"{line}: {figures}" if figures else line), flush=True)
+
+    def _settle(self) -> None:
+        """Say how many checks of the last kind were not told of."""
+        if self._kind and self._done > MOST_LISTED:
+            print(f"ok   {self._kind} of {self._done - MOST_LISTED:,} more", flush=True)
+        self._kind, self._done = "", 0
 
     def accept(self, report: Report) -> None:
         """See `Output`."""
@@ -179,6 +196,7 @@ class TextOutput(Output):
         self._print([*lines, f"NOT CHECKED {error}", _explained(error.code)])
 
     def _print(self, lines: Sequence[str]) -> None:
+        self._settle()
         for line in lines:
             print(escape(line), flush=True)
 
@@ -289,7 +307,7 @@ class JsonOutput(Output):
 
 def verdict(report: Report) -> str:
     """Return in a sentence how much an accepted report shows, and what it lacks for the best."""
-    weakest = ", ".join(item.code for item in report.vouched if item.level is report.level)
+    weakest = listed([item.code for item in report.vouched if item.level is report.level])
     said = [_VERDICTS[report.level].format(weakest)] if report.vouched else []
     if report.set_aside and report.vouched and report.level is Level.CHAIN:
         said[0] += f" of {weakest}"
@@ -300,7 +318,7 @@ def verdict(report: Report) -> str:
         said += [_FAR.format(", ".join(report.far))] if report.far else []
         said += [_UNDATED.format(", ".join(report.undated))] if report.undated else []
     part = [asset.code for asset in report.manifest.assets if asset.ratio.num < asset.ratio.den]
-    said += [_PART.format(", ".join(part))] if part else []
+    said += [_PART.format(listed(part))] if part else []
     said += [_NO_TREES] if not report.has_trees else []
     unchecked = [_authority(item) for item in report.vouched if item.authority_unchecked]
     said += [_NO_AUTHORITY.format(", ".join(unchecked))] if unchecked else []
@@ -312,7 +330,7 @@ def _set_aside(codes: Sequence[str], amounts: Sequence[Amount] | None = None) ->
     if amounts is not None:
         shown = {item.code for item in amounts if item.typed or item.parts}
         codes = [code for code in codes if code in shown]
-    return [_SET_ASIDE.format(", ".join(codes))] if codes else []
+    return [_SET_ASIDE.format(listed(codes))] if codes else []
 
 
 def _authority(item: AssetReport) -> str:
@@ -354,7 +372,8 @@ def _lines(report: Report) -> list[str]:
         ),
         f"note not shown: {LIMITS}",
         *(f"note {level}: {text}" for level, text in _LEVELS.items() if level in levels),
-        *(f"note {item.code}: {_held(item)}" for item in report.assets),
+        *(f"note {item.code}: {_held(item)}" for item in report.assets[:MOST_LISTED]),
+        *_more(len(report.assets)),
         *_loan_lines(report.loans),
         *(
             f"note {item.code}: {coins_text(item.pledged, item.decimals)} of it pledged, "
@@ -409,6 +428,11 @@ def _loan_object(loan: Loan) -> dict[str, Any]:
         "amount": loan.amount or None,
         "pledged": [{"chain": pledge.chain, "address": pledge.address} for pledge in loan.pledged],
     }
+
+
+def _more(assets: int) -> Iterator[str]:
+    if assets > MOST_LISTED:
+        yield f"note {assets - MOST_LISTED:,} more assets: --json has all"
 
 
 def _age(seconds: float) -> str:

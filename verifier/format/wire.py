@@ -17,7 +17,15 @@ from typing import Annotated, Any, NamedTuple, TypeVar, cast, get_args, get_orig
 
 import msgpack
 
-from verifier.format.params import ID_BYTES, MAX_HIDDEN_KEYS, POINT_BYTES, SIGNATURE_BYTES
+from verifier.format.params import (
+    ID_BYTES,
+    MAX_ASSETS,
+    MAX_CHAINS,
+    MAX_HIDDEN_KEYS,
+    MAX_UNITS,
+    POINT_BYTES,
+    SIGNATURE_BYTES,
+)
 
 MAX_DEPTH = 8
 MAX_VALUES = 2**24  # the records of 128 MiB have eight bytes a value, and more
@@ -88,7 +96,7 @@ class Asset:
     root: Bin32
     solvency: bytes
     sum: Point
-    units: Annotated[tuple[Unit, ...], Size(1, 64)]
+    units: Annotated[tuple[Unit, ...], Size(1, MAX_UNITS)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +114,8 @@ class Manifest:
 
     account_id_type: str
     argument_version: int
-    assets: Annotated[tuple[Asset, ...], Size(1, 4096)]
-    chains: Annotated[tuple[Chain, ...], Size(0, 256)]
+    assets: Annotated[tuple[Asset, ...], Size(1, MAX_ASSETS)]
+    chains: Annotated[tuple[Chain, ...], Size(0, MAX_CHAINS)]
     declaration: Bin32
     exchange: str
     page_size: int

@@ -21,7 +21,7 @@ from verifier.format.wire import Evidence, read_record
 
 def margins(config_file: Path) -> dict[str, int]:
     """Return by how many ledger units the signed assets exceed the liabilities."""
-    config, _ = read_config(config_file)
+    config = read_config(config_file)
     key = public_bytes(read_signing_key(config.signing_key))
     files = build_evidence(
         config.evidence, config.assets, ownership_messages(config, key), lambda _: None
