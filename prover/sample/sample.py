@@ -29,6 +29,7 @@ from prover.assets.signing import (
     sign_bip322_simple_p2wpkh,
     sign_bip322_simple_p2wsh,
     sign_eip191,
+    sign_tip191,
 )
 from prover.errors import ProverError
 from prover.files.keys import PUBLIC_KEY_FILE, public_bytes, write_keys
@@ -42,7 +43,7 @@ from verifier.stateproof.bitcoin_header import parse_block_header
 EXCHANGE = "Example Exchange"
 SNAPSHOT_ID = "2026-11-21"
 TIME = "2026-11-21T00:00:00Z"
-HEIGHTS = {"bitcoin": 870_000, "ethereum": 21_200_000}
+HEIGHTS = {"bitcoin": 870_000, "ethereum": 21_200_000, "tron": 67_000_000}
 
 # Values in dollars: half of the holdings are below the median; one in a thousand is a whale's.
 MEDIAN_VALUE = 150.0
@@ -147,8 +148,8 @@ def _write(
     page_size: int,
     form: Literal["csv", "parquet"],
 ) -> Sample:
-    signing = Ed25519PrivateKey.from_private_bytes(_key(seed, "signing"))
-    text = write_keys(out / "keys", signing, _key(seed, "master"), out / PUBLIC_KEY_FILE)
+    signing = Ed25519PrivateKey.from_private_bytes(made_key(seed, "signing"))
+    text = write_keys(out / "keys", signing, made_key(seed, "master"), out / PUBLIC_KEY_FILE)
     config = out / "snapshot.toml"
     config.write_text(_toml(codes, seed, page_size, form), encoding="utf-8")
 
@@ -163,7 +164,8 @@ def _write(
     return Sample(config, text, accounts, rows, addresses, codes[0] if insolvent else None)
 
 
-def _key(seed: int, name: str) -> bytes:
+def made_key(seed: int, name: str) -> bytes:
+    """Return the 32 bytes that a sample's seed makes for a name."""
     return sha256(f"assay sample, seed {seed}, {name}".encode()).digest()
 
 
@@ -269,7 +271,7 @@ def _unit(code: str) -> KnownUnit:
 
 def _write_evidence(path: Path, held: dict[str, int], messages: dict[str, str], seed: int) -> int:
     """Write every asset spread over the addresses of its chain; return the number of addresses."""
-    wallets = {chain: _wallets(chain, message, seed) for chain, message in messages.items()}
+    wallets = {chain: sample_wallets(chain, message, seed) for chain, message in messages.items()}
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(EVIDENCE_COLUMNS)
@@ -293,11 +295,13 @@ def _write_evidence(path: Path, held: dict[str, int], messages: dict[str, str], 
     return sum(map(len, wallets.values()))
 
 
-def _wallets(chain: str, message: str, seed: int) -> list[tuple[str, Signed]]:
+def sample_wallets(chain: str, message: str, seed: int) -> list[tuple[str, Signed]]:
     """Return format, address and signature of the exchange's addresses on a chain."""
-    keys = [_key(seed, f"{chain} {number}") for number in range(6)]
+    keys = [made_key(seed, f"{chain} {number}") for number in range(6)]
     if chain == "ethereum":
         return [("eip191", sign_eip191(key, message)) for key in keys[: len(SHARES)]]
+    if chain == "tron":
+        return [("tip191", sign_tip191(key, message)) for key in keys[: len(SHARES)]]
     return [
         ("bip322", sign_bip322_simple_p2wpkh(keys[0], message)),
         ("bip137", sign_bip137_p2pkh(keys[1], message)),
@@ -306,9 +310,14 @@ def _wallets(chain: str, message: str, seed: int) -> list[tuple[str, Signed]]:
     ]
 
 
-def _block(chain: str, seed: int) -> str:
-    """Return the lines of a made-up block: its hash, and on bitcoin the header that has it."""
-    made = _key(seed, f"{chain} block")
+def made_block(chain: str, seed: int) -> str:
+    """Return the lines of a made-up block: its hash, and on bitcoin the header that has it.
+
+    The hash of a block of Tron begins with its height.
+    """
+    made = made_key(seed, f"{chain} block")
+    if chain == "tron":
+        made = HEIGHTS[chain].to_bytes(8) + made[8:]
     if chain != BITCOIN:
         return f'hash = "{made.hex()}"'
     header = bytes(4) + made + bytes(32) + utc_seconds(TIME).to_bytes(4, "little") + bytes(8)
@@ -321,7 +330,7 @@ def _toml(codes: Sequence[str], seed: int, page_size: int, ledger_format: str) -
         f"""
 [chains.{chain}]
 height = {HEIGHTS[chain]}
-{_block(chain, seed)}
+{made_block(chain, seed)}
 """.rstrip()
         for chain in chains
     )
