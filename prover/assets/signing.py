@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 # First, since it keeps embit, which bip322-core imports, from loading its prebuilt libsecp256k1.
 from verifier.ownership.families.evm import account_of, account_text, eip191_digest
+from verifier.ownership.families.tron import tip191_digest, tron_text
 from verifier.ownership.recovery import bip137_digest
 
 # isort: split
@@ -74,11 +75,22 @@ def sign_bip137_p2pkh(private_key: bytes, message: str) -> Signed:
 
 
 def sign_eip191(private_key: bytes, message: str) -> Signed:
-    """Sign with the Ethereum account of a key; format ``eip191``."""
+    """Sign with the account of a key on any EVM chain; format ``eip191``."""
+    account, signature = _sign_recoverable(private_key, eip191_digest(message))
+    return Signed(account_text(account), signature)
+
+
+def sign_tip191(private_key: bytes, message: str) -> Signed:
+    """Sign with the Tron account of a key; format ``tip191``."""
+    account, signature = _sign_recoverable(private_key, tip191_digest(message))
+    return Signed(tron_text(account), signature)
+
+
+def _sign_recoverable(private_key: bytes, digest: bytes) -> tuple[bytes, str]:
+    """Return the 20-byte account of a key, and its signature as ``0x``, r, s, v in hex."""
     signer = PrivateKey(private_key)
-    raw = signer.sign_recoverable(eip191_digest(message), hasher=None)
-    address = account_text(account_of(signer.public_key))
-    return Signed(address, "0x" + (raw[:64] + bytes([27 + raw[64]])).hex())
+    raw = signer.sign_recoverable(digest, hasher=None)
+    return account_of(signer.public_key), "0x" + (raw[:64] + bytes([27 + raw[64]])).hex()
 
 
 def _segwit_digest(message: str, output: script.Script, script_code: script.Script) -> bytes:

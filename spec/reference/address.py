@@ -1,7 +1,7 @@
 """Addresses (protocol.md 3): canonical text to output script or account.
 
-Base58Check; Bech32 (BIP 173) and Bech32m (BIP 350), in lower case; EIP-55. Bitcoin is the main
-network alone. A text that is not the canonical one of what it says is a ValueError.
+Base58Check; Bech32 (BIP 173) and Bech32m (BIP 350), in lower case; EIP-55. Of Bitcoin and Tron it
+is the main network alone. A text that is not the canonical one of what it says is a ValueError.
 """
 
 from __future__ import annotations
@@ -92,6 +92,14 @@ def _bech32(address: str) -> tuple[int, bytes]:
     if version > 16 or not 2 <= size <= 40 or (version == 0 and size not in (20, 32)):
         raise ValueError("no witness program")
     return version, (number >> padding).to_bytes(size, "big")
+
+
+def tron_account(address: str) -> bytes:
+    """The 20 bytes of a Tron address: Base58Check of 41 and the account."""
+    payload = _base58check(address)
+    if len(payload) != 21 or payload[0] != 0x41:
+        raise ValueError("not a main network address")
+    return payload[1:]
 
 
 def ethereum_account(address: str) -> bytes:

@@ -227,7 +227,7 @@ def _check_signature(
         if (chain, item["format"]) == ("bitcoin", "bip127"):
             bip127.check(item, plan, ownership.message(manifest, chain))
         else:
-            ownership.verify(manifest, item)
+            ownership.check(manifest, item)
     except UnsupportedError as error:
         raise Rejected(f"evidence.unsupported-{error.what}", where, str(error)) from None
     except ValueError as error:

@@ -9,12 +9,12 @@ from spec.reference import bip322, ecdsa, keys
 from spec.reference.address import (
     bitcoin_script,
     double_sha256,
-    eip55,
     ethereum_account,
     hash160,
     keccak256,
     p2pkh,
     p2sh,
+    tron_account,
     witness_script_of,
 )
 from spec.reference.chains import CHAINS
@@ -27,6 +27,12 @@ FORMATS = {
     "bitcoin": ("bip322", "bip137"),
     "evm": ("eip191", "eip1271"),
     "fiat": (),
+    "tron": ("tip191",),
+}
+# What precedes the length and the text of a message that an account signs.
+FRAMES = {
+    "eip191": b"\x19Ethereum Signed Message:\n",
+    "tip191": b"\x19TRON Signed Message:\n",
 }
 
 
@@ -52,6 +58,8 @@ def owner(chain: str, address: str) -> bytes:
             return bitcoin_script(address)
         case "evm":
             return ethereum_account(address)
+        case "tron":
+            return tron_account(address)
         case _:
             raise ValueError("no addresses there")
 
@@ -70,36 +78,47 @@ def check_contract(chain: str, contract: str) -> None:
         owner(chain, contract)
 
 
-def _signed_message(manifest: Manifest, chain: str, signature_format: str) -> tuple[str, bytes]:
-    """The format, and what is signed: of `eip191@NAME` the message of that other EVM chain."""
+def signed_chain(chain: str, signature_format: str) -> tuple[str, str]:
+    """The chain whose message is signed, and the format: `eip191@NAME` is of another EVM chain."""
     name, at, other = signature_format.partition("@")
     if not at:
-        return name, message(manifest, chain)
+        return chain, name
     evm = all(item in CHAINS and CHAINS[item].family == "evm" for item in (chain, other))
     if name != "eip191" or not evm or other == chain:
         raise UnsupportedError("signature", "not EIP-191 over another EVM chain's message")
+    return other, name
+
+
+def check(manifest: Manifest, item: dict[str, Any]) -> None:
+    """Check an ownership signature. Raises UnsupportedError, and ValueError for a bad signature."""
+    chain, address = item["chain"], item["address"]
+    _check_template(chain, address)
+    other, signature_format = signed_chain(chain, item["format"])
     if other not in manifest.chains:
         raise ValueError("no block of the chain that is signed for")
-    return name, message(manifest, other)
+    verify(signature_format, chain, address, message(manifest, other), item["text"])
 
 
-def verify(manifest: Manifest, item: dict[str, Any]) -> None:
-    """Check an ownership signature. Raises UnsupportedError, and ValueError for a bad signature."""
-    chain, address, text = item["chain"], item["address"], item["text"]
-    family = CHAINS[chain].family
-    if family == "bitcoin":
-        template_of(bitcoin_script(address))  # refuses an address of no template before all else
-    signature_format, signed = _signed_message(manifest, chain, item["format"])
-    if signature_format not in FORMATS[family]:
+def verify(signature_format: str, chain: str, address: str, signed: bytes, text: str) -> None:
+    """Check a signature of what is signed; raises as `check` does."""
+    _check_template(chain, address)
+    if signature_format not in FORMATS[CHAINS[chain].family]:
         raise UnsupportedError("signature", "the format is unknown, or not for the chain")
     if signature_format == "bip322":
         bip322.verify(bitcoin_script(address), signed, text)
     elif signature_format == "bip137":
         _verify_bip137(bitcoin_script(address), signed, text)
-    elif signature_format == "eip191":
-        _verify_eip191(address, signed, text)
+    elif signature_format in FRAMES:
+        if _signer(FRAMES[signature_format], signed, text) != owner(chain, address):
+            raise ValueError("the signature is by another key")
     elif not re.fullmatch("0x([0-9a-f]{2}){0,8191}", text):
         raise ValueError("not 0x and pairs of lower-case hex digits")
+
+
+def _check_template(chain: str, address: str) -> None:
+    """An address of no template is refused before all else."""
+    if CHAINS[chain].family == "bitcoin":
+        template_of(bitcoin_script(address))
 
 
 def _verify_bip137(script: bytes, signed: bytes, text: str) -> None:
@@ -122,18 +141,16 @@ def _verify_bip137(script: bytes, signed: bytes, text: str) -> None:
         raise ValueError("the signature is by another key, or has another template's header")
 
 
-def _verify_eip191(address: str, signed: bytes, text: str) -> None:
-    """Version 45 of EIP-191, as `personal_sign` makes it: r, s and v, which is 27 or 28."""
+def _signer(frame: bytes, signed: bytes, text: str) -> bytes:
+    """The account whose key signed a framed message: the text is 0x, r, s, and v of 27 or 28."""
     if not re.fullmatch("0x[0-9a-f]{130}", text):
         raise ValueError("not 0x and 130 lower-case hex digits")
     signature = bytes.fromhex(text[2:])
     if signature[64] not in (27, 28):
         raise ValueError("v is neither 27 nor 28")
     r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")
-    prefix = b"\x19Ethereum Signed Message:\n" + str(len(signed)).encode()
-    key = ecdsa.recover(keccak256(prefix + signed), r, s, signature[64] - 27)
-    if eip55(keccak256(_coordinates(key))[12:]) != address:
-        raise ValueError("the signature is by another key")
+    digest = keccak256(frame + str(len(signed)).encode() + signed)
+    return keccak256(_coordinates(ecdsa.recover(digest, r, s, signature[64] - 27)))[12:]
 
 
 def _coordinates(key: Point) -> bytes:

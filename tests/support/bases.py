@@ -16,6 +16,7 @@ from tests.support.forged_sample import (
     ETH,
     SPECS,
     TETHER,
+    USDT,
     Balances,
     Sample,
     Spec,
@@ -42,6 +43,29 @@ ALL_HOLDERS = replace(
 FOREIGN = "0x" + "2" * 40
 XYZ = Spec("XYZ", 6, (("ethereum", FOREIGN, 6),), (("account", FOREIGN, 9_000_000),))
 XYZ_OWED = {**CUSTOMERS, BOB: {**CUSTOMERS[BOB], "XYZ": [2_000_000, 500_000]}}
+
+# One account on Ethereum, BNB Smart Chain and Tron, and what readers of today do not know all of.
+CHAINS = [
+    ("bitcoin", 900_000, bytes(31) + b"\x01"),
+    ("bsc", 70_000_000, bytes(31) + b"\x03"),
+    ("ethereum", 24_000_000, bytes(31) + b"\x02"),
+    ("tron", 79_000_000, bytes(31) + b"\x04"),
+]
+USDT_ON_BSC = "0x55d398326f99059fF775485246999027B3197955"
+USDT_ON_TRON = "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"
+FAMILIES = (
+    Spec("BNB", 8, (("bsc", "", 18),), (("bsc account", "", 10**18),)),
+    Spec(
+        "USDT",
+        6,
+        (("bsc", USDT_ON_BSC, 18), ("ethereum", USDT, 6), ("tron", USDT_ON_TRON, 6)),
+        (
+            ("account", USDT, 200_000),
+            ("bsc account", USDT_ON_BSC, 300_000 * 10**12),
+            ("tron account", USDT_ON_TRON, 500_000),
+        ),
+    ),
+)
 
 OWNERS = [(unowned(number), number in (0, 3), 10**7 + number) for number in range(5)]
 HIDDEN = HiddenKeys("bitcoin", "", ("p2pkh", "p2tr", "p2wpkh"), OWNERS)
@@ -88,6 +112,7 @@ BASES: dict[str, Callable[[], Sample]] = {
     "all-holders": lambda: sample([ALL_HOLDERS, EXTRA]),
     "proven": proven,
     "hidden": hiding,
+    "families": lambda: sample(FAMILIES, chains=CHAINS),
     "set-aside": lambda: sample([*SPECS, XYZ], XYZ_OWED),
 }
 

@@ -18,6 +18,7 @@ from prover.assets.signing import (
     sign_bip322_simple_p2wpkh,
     sign_bip322_simple_p2wsh,
     sign_eip191,
+    sign_tip191,
 )
 from tests.support.forge import N, Opening
 from tests.support.forger import Asset, Fields, Forger, Lies
@@ -51,6 +52,8 @@ SIGNERS: dict[str, tuple[str, str, Callable[[str], Signed]]] = {
     ),
     "account": ("ethereum", "eip191", lambda message: sign_eip191(key(7), message)),
     "other account": ("ethereum", "eip191", lambda message: sign_eip191(key(8), message)),
+    "bsc account": ("bsc", "eip191", lambda message: sign_eip191(key(7), message)),
+    "tron account": ("tron", "tip191", lambda message: sign_tip191(key(7), message)),
 }
 
 

@@ -126,6 +126,9 @@ class AssetReport:
     """How well an asset's amounts are known; ``level`` is the weakest.
 
     disclosed: ledger units of the disclosed rows, by level; only those levels that occur.
+    authority_unchecked: the chains, ascending, on which the power over an account can be another
+    key's than its own, and nobody said that it is not: what is there is known as ``claimed``, no
+    better.
     """
 
     code: str
@@ -133,6 +136,7 @@ class AssetReport:
     level: Level
     disclosed: Mapping[Level, int]
     hidden: tuple[HiddenReport, ...]
+    authority_unchecked: tuple[str, ...] = ()
 
 
 def report_asset(code: str, decimals: int, evidence: CheckedEvidence) -> AssetReport:
@@ -143,4 +147,5 @@ def report_asset(code: str, decimals: int, evidence: CheckedEvidence) -> AssetRe
     hidden = tuple(
         HiddenReport(holding.keys, holding.units, holding.known) for holding in evidence.hidden
     )
-    return AssetReport(code, decimals, evidence.level, disclosed, hidden)
+    unchecked = tuple(sorted({row.chain for row in evidence.rows if not row.has_authority}))
+    return AssetReport(code, decimals, evidence.level, disclosed, hidden, unchecked)

@@ -36,6 +36,7 @@ _FAR = "at a block of {} of another day than the snapshot"
 _UNDATED = "at a block of {} of a time that nothing here shows"
 _PART = "of {}, assets are proved to be a part of what is owed, not all"
 _NO_TREES = "no tree was checked"
+_NO_AUTHORITY = "authority not checked: {}, where an account's own key may have lost its power"
 _SET_ASIDE = "not vouched for: {}, of which this verifier does not know what it stands for"
 
 _LEVELS = {
@@ -263,6 +264,8 @@ def verdict(report: Report) -> str:
     part = [asset.code for asset in report.manifest.assets if asset.ratio.num < asset.ratio.den]
     said += [_PART.format(", ".join(part))] if part else []
     said += [_NO_TREES] if not report.has_trees else []
+    unchecked = [_authority(item) for item in report.vouched if item.authority_unchecked]
+    said += [_NO_AUTHORITY.format(", ".join(unchecked))] if unchecked else []
     return "; ".join([*said, *_set_aside(report.set_aside)])
 
 
@@ -272,6 +275,10 @@ def _set_aside(codes: Sequence[str], amounts: Sequence[Amount] | None = None) ->
         shown = {item.code for item in amounts if item.typed or item.parts}
         codes = [code for code in codes if code in shown]
     return [_SET_ASIDE.format(", ".join(codes))] if codes else []
+
+
+def _authority(item: AssetReport) -> str:
+    return f"{item.code} on {' and '.join(item.authority_unchecked)}"
 
 
 def _explained(code: Code) -> str:
@@ -343,6 +350,8 @@ def _held(item: AssetReport) -> str:
         f"({hidden.level})"
         for hidden in item.hidden
     ]
+    if item.authority_unchecked:
+        parts.append(f"authority not checked on {' and '.join(item.authority_unchecked)}")
     return ", ".join(parts) or f"nothing held ({item.level})"
 
 
@@ -350,6 +359,7 @@ def _asset_objects(report: Report) -> dict[str, dict[str, Any]]:
     return {
         item.code: {
             "level": item.level,
+            "authority_unchecked": list(item.authority_unchecked),
             "disclosed": {
                 level: coins_text(units, item.decimals) for level, units in item.disclosed.items()
             },
