@@ -12,8 +12,9 @@ from verifier.format.levels import Level
 from verifier.format.units import KnownUnit
 from verifier.nodes.bitcoin_node import BitcoinNode
 from verifier.nodes.bitcoin_snapshot import SnapshotNode
-from verifier.nodes.ethereum_node import EthereumNode
+from verifier.nodes.evm_node import EvmNode
 from verifier.nodes.nodes import Nodes
+from verifier.nodes.tron_node import TronNode
 from verifier.nodes.utxo_snapshot import UtxoSnapshot
 from verifier.report import Check, InclusionReport, NotCompared, Report, TooWeak, UnknownUnit
 from verifier.stateproof.tokens import TokenSlot
@@ -26,7 +27,7 @@ __all__ = [
     "CannotCheck",
     "Check",
     "Code",
-    "EthereumNode",
+    "EvmNode",
     "HiddenReport",
     "InclusionReport",
     "KnownUnit",
@@ -40,6 +41,7 @@ __all__ = [
     "SnapshotNode",
     "TokenSlot",
     "TooWeak",
+    "TronNode",
     "UnknownUnit",
     "UtxoSnapshot",
     "audit",

@@ -18,10 +18,10 @@ from typing import Annotated, Any
 import typer
 
 from prover.assets.messages import device_warnings, digest_of
-from prover.commands import evidence as cli_evidence
 from prover.commands import hidden as cli_hidden
 from prover.commands import imports as cli_import
 from prover.commands import ledger as cli_ledger
+from prover.commands.evidence import evidence
 from prover.commands.ledger import Shown
 from prover.commands.progress import shown_progress
 from prover.config.announcement import announce
@@ -55,7 +55,7 @@ app = typer.Typer(
 app.add_typer(cli_ledger.app)
 app.add_typer(cli_hidden.app)
 app.add_typer(cli_import.app)
-app.add_typer(cli_evidence.app, name="evidence")
+app.command(no_args_is_help=True)(evidence)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Cores to use; all by default.")]
@@ -352,7 +352,7 @@ def report(
     ] = None,
     token_slot: Annotated[
         list[str] | None,
-        typer.Option(metavar="CONTRACT=SLOT", help="Where an unknown token keeps balances."),
+        typer.Option(metavar="[CHAIN:]CONTRACT=SLOT", help="Where a token keeps balances."),
     ] = None,
     as_json: Json = False,
 ) -> None:

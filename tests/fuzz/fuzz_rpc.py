@@ -20,18 +20,19 @@ from eth_hash.auto import keccak
 from tests.fuzz.corpus import run
 from tests.support.ethereum_state import Account, World, header
 from verifier.errors import CannotCheck
+from verifier.format.chains import HeaderForm
 from verifier.nodes.bitcoin_rpc import BitcoinRpc, Moved
-from verifier.nodes.ethereum_node import EthereumRpc
+from verifier.nodes.evm_rpc import EvmRpc
 from verifier.nodes.json_rpc import JsonRpc
 from verifier.ownership.families.evm import account_text
-from verifier.stateproof.header import FIELDS, is_number, parse_header
+from verifier.stateproof.header import fields_of, is_number, parse_header
 from verifier.stateproof.state import UnknownSlot
 from verifier.stateproof.tokens import TokenSlot, storage_key
 
 NAME, HASH = "main", bytes([7]) * 32
 HOLDER, TOKEN = b"\x42" * 20, b"\x77" * 20
 CONTRACT = account_text(TOKEN)
-SLOTS = {CONTRACT: TokenSlot(CONTRACT, 2)}
+SLOTS = {CONTRACT: TokenSlot("ethereum", CONTRACT, 2)}
 HELD, TOKENS = 9, 1_000_000
 WORLD = World(
     {bytes([at]) * 20: Account(at + 1) for at in range(20)}
@@ -49,7 +50,7 @@ class Scripted(JsonRpc):
         super().__init__("http://node")
         self._answers = answers
 
-    def _exchange(self, body: bytes, limit: int) -> tuple[int, bytes]:
+    def _exchange(self, target: str, body: bytes, limit: int) -> tuple[int, bytes]:
         asked = json.loads(body)
         if isinstance(asked, list):
             parts = [self._answer(item["id"]) for item in asked]
@@ -69,22 +70,22 @@ def ask_bitcoin(answers: Answers, question: Callable[[BitcoinRpc], object]) -> o
     return question(node)
 
 
-def ask_ethereum(answers: Answers, question: Callable[[EthereumRpc], object]) -> object:
-    node = EthereumRpc("http://node")
+def ask_ethereum(answers: Answers, question: Callable[[EvmRpc], object]) -> object:
+    node = EvmRpc("ethereum", "http://node")
     node.rpc = Scripted(answers)
     return question(node)
 
 
-def balance(contract: str, held: int) -> Callable[[EthereumRpc], None]:
-    def question(node: EthereumRpc) -> None:
-        found, _ = node.balance(parse_header(HEADER), HOLDER, contract, SLOTS)
+def balance(contract: str, held: int) -> Callable[[EvmRpc], None]:
+    def question(node: EvmRpc) -> None:
+        found, _ = node.balance(parse_header(HEADER, HeaderForm.ETHEREUM), HOLDER, contract, SLOTS)
         if found != held:
             raise AssertionError("another balance is taken for proved")
 
     return question
 
 
-def block(node: EthereumRpc) -> None:
+def block(node: EvmRpc) -> None:
     fields = node.block(7)
     if keccak(node.header(fields)) != node.block_hash(fields):
         raise AssertionError("a header of another hash is taken")
@@ -99,7 +100,7 @@ BITCOIN: list[Callable[[BitcoinRpc], object]] = [
     lambda node: list(node.scans([b"\x51", b"\x52"])),
     lambda node: node.spends(HASH),
 ]
-ETHEREUM: list[Callable[[EthereumRpc], object]] = [
+ETHEREUM: list[Callable[[EvmRpc], object]] = [
     lambda node: node.check_network(),
     block,
     balance("", HELD),
@@ -162,7 +163,7 @@ def block_fields() -> dict[str, str]:
 
     items = decode_list(HEADER)
     fields = {"hash": "0x" + bytes(keccak(HEADER)).hex()}
-    for name, item in zip(FIELDS, items, strict=False):
+    for name, item in zip(fields_of(HeaderForm.ETHEREUM), items, strict=False):
         value = hex(int.from_bytes(item.data, "big")) if is_number(name) else item.data.hex()
         fields[name] = value if is_number(name) else "0x" + value
     return fields

@@ -46,6 +46,7 @@ from verifier.bundle.json_text import parse_json
 from verifier.checks.inclusion import TypedBalance
 from verifier.format import wire
 from verifier.format.account import AccountError, canonical_account_id, canonical_name
+from verifier.format.chains import HeaderForm
 from verifier.format.keys import parse_public_key
 from verifier.ownership import OwnershipError, check_ownership, parse_address
 from verifier.ownership.bip127 import MAX_TRANSACTION_CHARACTERS, SpentCoin, check_bip127
@@ -199,7 +200,7 @@ def rlp_cases() -> Iterator[Case]:
     for name, make in shapes.items():
         yield Case(f"RLP, {name}", 1 << 16, make, decode_list)
         yield Case(f"reference RLP, {name}", 1 << 12, make, items_of)
-        yield Case(f"header, {name}", 1 << 12, make, parse_header)
+        yield Case(f"header, {name}", 1 << 12, make, partial(parse_header, form=HeaderForm.EVM))
     yield Case("nodes of a trie", 1 << 24, many_nodes, walk_nodes)
 
 

@@ -146,8 +146,10 @@ class Exchange:
             "rows": sorted(rows, key=lambda row: str(row["address"])),
             "signatures": sorted(signatures, key=lambda item: item["address"]),
             "coins": coin_fields(coin for _, coin in listed),
+            "attestations": [],
             "hidden": [],
             "proofs": [],
+            "validators": [],
             "version": 1,
         }
         edit(fields)

@@ -234,7 +234,7 @@ def reference_bundle(vector: Vector) -> Outcome:
         }
         key = public_key(vector)
         if "package" not in content:
-            slots = {contract: Slot(slot) for contract, slot in asked.get("slots", ())}
+            slots = {(chain, token): Slot(at) for chain, token, at in asked.get("slots", ())}
             audited = reference.audit(bundle, key, slots=slots, **policy)
             return Outcome(
                 None, levels=audited.levels, times=audited.times, set_aside=audited.set_aside

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from verifier.errors import Misuse
+from verifier.format.chains import CHAINS
 from verifier.format.levels import Level
 from verifier.format.params import ASSET_CODE, CHAIN_NAME, MAX_RATIO_TERM, MAX_UNIT_DECIMALS
 from verifier.format.units import KnownUnit, UnitTable
-from verifier.ownership import OwnershipError, check_contract, parse_address
+from verifier.ownership import OwnershipError, check_contract
 from verifier.stateproof.tokens import MAX_SLOT, TokenSlot, token_slots
 
 
@@ -47,17 +48,17 @@ class Policy:
         except ValueError as error:
             raise Misuse(f"units: {error}") from None
         for entry in self.slots:
-            if not is_account(entry.contract) or not 0 <= entry.slot <= MAX_SLOT:
-                raise Misuse(f"malformed slot {entry.contract}={entry.slot}")
-        token_slots(self.slots)
+            if not has_slot(entry.chain, entry.contract) or not 0 <= entry.slot <= MAX_SLOT:
+                raise Misuse(f"malformed slot {entry.chain}:{entry.contract}={entry.slot}")
+            self.token_slots(entry.chain)
 
     def unit_table(self) -> UnitTable:
         """Return all that is known of units."""
         return UnitTable(self.units)
 
-    def token_slots(self) -> dict[str, TokenSlot]:
-        """Return the slot of every contract that has one."""
-        return token_slots(self.slots)
+    def token_slots(self, chain: str) -> dict[str, TokenSlot]:
+        """Return the slot of every contract of a chain that has one."""
+        return token_slots(chain, self.slots)
 
 
 def _is_contract(chain: str, contract: str) -> bool:
@@ -68,10 +69,7 @@ def _is_contract(chain: str, contract: str) -> bool:
     return True
 
 
-def is_account(text: str) -> bool:
-    """Tell whether a text is an Ethereum address in EIP-55 form."""
-    try:
-        parse_address("ethereum", text)
-    except OwnershipError:
-        return False
-    return True
+def has_slot(chain: str, contract: str) -> bool:
+    """Tell whether there can be such a token, on a chain whose headers prove what it holds."""
+    has_state = chain in CHAINS and CHAINS[chain].proves_state
+    return has_state and bool(contract) and _is_contract(chain, contract)

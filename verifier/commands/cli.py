@@ -26,10 +26,9 @@ from verifier.format.account import escape
 from verifier.format.levels import Level
 from verifier.format.params import ASSET_CODE, CHAIN_NAME, MAX_PACKAGE_BYTES
 from verifier.format.units import KnownUnit
-from verifier.nodes.bitcoin_node import BitcoinNode
 from verifier.nodes.bitcoin_snapshot import SnapshotNode
-from verifier.nodes.ethereum_node import EthereumNode
 from verifier.nodes.nodes import Node, Nodes
+from verifier.nodes.open import open_node
 from verifier.nodes.utxo_snapshot import UtxoSnapshot
 from verifier.report import Check
 from verifier.stateproof.tokens import TokenSlot
@@ -38,6 +37,7 @@ from verifier.web import check_page
 
 ACCEPTED, CANNOT_CHECK, USAGE, REJECTED, INTERRUPTED = 0, 1, 2, 3, 130
 
+_BITCOIN = "bitcoin"
 _MAX_COOKIE_BYTES = 1024
 _UNIT = re.compile(f"({ASSET_CODE.pattern})=({CHAIN_NAME.pattern}):([^:]*):([0-9]{{1,2}})")
 _RATIO = re.compile(r"([0-9]{1,10})/([0-9]{1,10})")
@@ -264,33 +264,30 @@ def _parser() -> argparse.ArgumentParser:
             help="how amounts must be known for the bundle to be accepted (claimed)",
         )
         added.add_argument(
-            "--ethereum-rpc",
-            metavar="URL",
-            help="a node of your own choice, to confirm Ethereum's block and what is there",
+            "--node",
+            type=_node,
+            action="append",
+            default=[],
+            metavar="CHAIN=URL",
+            help="a node of your own, to confirm a chain's block and what is there; one a chain",
         )
-        bitcoin = added.add_mutually_exclusive_group()
-        bitcoin.add_argument(
-            "--bitcoin-rpc",
-            metavar="URL",
-            help="a Bitcoin Core node of your own, to confirm Bitcoin's block and what is there",
-        )
-        bitcoin.add_argument(
+        added.add_argument(
             "--utxo-snapshot",
             type=Path,
             metavar="FILE",
-            help="in its place what your node's dumptxoutset wrote at that block",
+            help="in place of bitcoin's node what its dumptxoutset wrote at that block",
         )
         added.add_argument(
             "--bitcoin-cookie",
             metavar="FILE",
-            help="the .cookie file of that node, where the URL has no user and password",
+            help="the .cookie file of bitcoin's node, where its URL has no user and password",
         )
         added.add_argument(
             "--token-slot",
             type=_token_slot,
             action="append",
             default=[],
-            metavar="CONTRACT=SLOT",
+            metavar="[CHAIN:]CONTRACT=SLOT",
             help="where a token that this verifier does not know keeps balances",
         )
 
@@ -354,26 +351,26 @@ def _policy(arguments: argparse.Namespace) -> Policy:
 
 
 def _nodes(arguments: argparse.Namespace) -> Nodes:
-    url = arguments.ethereum_rpc
-    slots = _policy(arguments).token_slots()
+    policy = _policy(arguments)
     nodes: dict[str, Node] = {}
-    if (bitcoin := _bitcoin(arguments)) is not None:
-        nodes["bitcoin"] = bitcoin
-    if url is not None:
-        nodes["ethereum"] = EthereumNode(url, slots=slots)
+    for chain, url in arguments.node:
+        if chain in nodes:
+            raise Misuse(f"a node of {chain} is given twice")
+        cookie = _cookie(arguments) if chain == _BITCOIN else None
+        nodes[chain] = open_node(chain, url, policy.token_slots(chain), credentials=cookie)
+    if arguments.utxo_snapshot is not None:
+        if _BITCOIN in nodes:
+            raise Misuse("--utxo-snapshot stands in place of bitcoin's node: give one of the two")
+        file = UtxoSnapshot(arguments.utxo_snapshot)
+        nodes[_BITCOIN] = SnapshotNode(file, _snapshot_progress())
     return nodes
 
 
-def _bitcoin(arguments: argparse.Namespace) -> BitcoinNode | SnapshotNode | None:
-    if arguments.utxo_snapshot is not None:
-        return SnapshotNode(UtxoSnapshot(arguments.utxo_snapshot), _snapshot_progress())
-    if arguments.bitcoin_rpc is None:
+def _cookie(arguments: argparse.Namespace) -> str | None:
+    if arguments.bitcoin_cookie is None:
         return None
-    cookie = None
-    if arguments.bitcoin_cookie is not None:
-        data = read_file(arguments.bitcoin_cookie, _MAX_COOKIE_BYTES, "cookie")
-        cookie = data.decode("utf-8", "replace").strip()
-    return BitcoinNode(arguments.bitcoin_rpc, credentials=cookie)
+    data = read_file(arguments.bitcoin_cookie, _MAX_COOKIE_BYTES, "cookie")
+    return data.decode("utf-8", "replace").strip()
 
 
 def _snapshot_progress() -> Callable[[int, int], None] | None:
@@ -401,6 +398,13 @@ def _unit(text: str) -> KnownUnit:
     if match is None:
         raise argparse.ArgumentTypeError("a unit is CODE=CHAIN:CONTRACT:DECIMALS")
     return KnownUnit(match[1], match[2], match[3], int(match[4]))
+
+
+def _node(text: str) -> tuple[str, str]:
+    chain, equals, url = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError("a node is CHAIN=URL, such as bsc=http://127.0.0.1:8545")
+    return chain, url
 
 
 def _token_slot(text: str) -> TokenSlot:

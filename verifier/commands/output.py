@@ -30,6 +30,7 @@ _VERDICTS = {
     Level.UNVERIFIED: "contract wallets of {} were not asked whether they signed",
     Level.CLAIMED: "amounts of {} rest on the exchange's word",
     Level.HEADER: "amounts of {} are proved under a block that no node of yours confirmed",
+    Level.LISTED: "amounts of {} are in your own table, as far as that is right",
     Level.CHAIN: "your own nodes confirm every amount",
 }
 _FAR = "at a block of {} of another day than the snapshot"
@@ -43,6 +44,7 @@ _LEVELS = {
     Level.UNVERIFIED: "contract wallets are said to have signed; nobody asked them",
     Level.CLAIMED: "the exchange's word, and a signature for every address",
     Level.HEADER: "proved under the block that the exchange names",
+    Level.LISTED: "your own table says that as much was there",
     Level.CHAIN: "confirmed by your own node",
 }
 LIMITS = (

@@ -82,7 +82,7 @@ def test_the_order_of_levels():
 
 def test_nodes_raise_what_they_confirm(bundle):
     bitcoin, ethereum = Witness("bitcoin"), Witness("ethereum", confirms=1)
-    nodes = Nodes(bitcoin=bitcoin, ethereum=ethereum)
+    nodes = {"bitcoin": bitcoin, "ethereum": ethereum}
     report = audit(bundle.folder, bundle.key, nodes=nodes)
     btc, eth = report.assets
     assert (btc.level, btc.disclosed) == (Level.CHAIN, {Level.CHAIN: 250_000_000})
@@ -106,7 +106,7 @@ def test_a_node_of_a_chain_that_nothing_is_on_is_not_asked(tmp_path):
     only = Bundle(tmp_path / "only", capacities={"BTC": 1})
     only.publish(replace(only.manifest, chains=only.manifest.chains[:1]))
     witness = Witness("ethereum")
-    report = audit(only.folder, only.key, nodes=Nodes(ethereum=witness))
+    report = audit(only.folder, only.key, nodes={"ethereum": witness})
     assert witness.asked == []
     assert "your node of ethereum was not asked: the snapshot names no block of it" in (
         report.warnings
@@ -120,7 +120,7 @@ def test_a_contradiction_ends_the_audit(bundle):
         audit(
             bundle.folder,
             bundle.key,
-            nodes=Nodes(ethereum=Witness("ethereum", raises=rejected)),
+            nodes={"ethereum": Witness("ethereum", raises=rejected)},
             on_check=lambda check: steps.append((check.name, check.ok)),
         )
     assert raised.value is rejected
@@ -137,7 +137,7 @@ def test_a_contradiction_ends_the_audit(bundle):
     ],
 )
 def test_what_is_required_of_the_weakest(bundle, required, enough):
-    nodes, policy = Nodes(bitcoin=Witness("bitcoin")), Policy(require=required)
+    nodes, policy = {"bitcoin": Witness("bitcoin")}, Policy(require=required)
     if enough:
         assert audit(bundle.folder, bundle.key, nodes=nodes, policy=policy).level is Level.CLAIMED
         return
@@ -185,12 +185,10 @@ def test_the_word_solvent_needs_a_node_for_all_and_an_audit(
 def dated(bundle: Bundle, **away: int | None) -> Nodes:
     """Nodes that confirm everything, at blocks so many seconds from the snapshot, or undated."""
     base = bundle.manifest.time
-    return Nodes(
-        **{
-            chain: Witness(chain, time=None if seconds is None else base + seconds)
-            for chain, seconds in away.items()
-        }
-    )
+    return {
+        chain: Witness(chain, time=None if seconds is None else base + seconds)
+        for chain, seconds in away.items()
+    }
 
 
 @pytest.mark.parametrize(
@@ -327,7 +325,7 @@ def unknown(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("away", [None, 86_401])
 def test_where_all_is_set_aside_chain_still_needs_a_block_of_the_day(unknown, away):
-    nodes = Nodes(ethereum=dated(unknown, ethereum=away).ethereum)
+    nodes = {"ethereum": dated(unknown, ethereum=away)["ethereum"]}
     report = audit(unknown.folder, unknown.key, nodes=nodes)
     assert report.set_aside == ("OWN",)
     assert not report.is_solvent
