@@ -10,6 +10,7 @@ from verifier.checks.policy import Policy
 from verifier.errors import CannotCheck, Code, Misuse, Rejected
 from verifier.format.levels import Level
 from verifier.format.units import KnownUnit
+from verifier.nodes.balances import BalanceTable
 from verifier.nodes.bitcoin_node import BitcoinNode
 from verifier.nodes.bitcoin_snapshot import SnapshotNode
 from verifier.nodes.evm_node import EvmNode
@@ -23,6 +24,7 @@ from verifier.verify import audit, check_inclusion, check_solvency
 __all__ = [
     "Amount",
     "AssetReport",
+    "BalanceTable",
     "BitcoinNode",
     "CannotCheck",
     "Check",

@@ -6,7 +6,8 @@ Each function raises at the first fault, in the order of spec/errors.md; returni
  2. Previous manifest, where the user gave one: the chain is unbroken, nothing is signed twice.
  3. Files (audit: the bundle's and no others; solvency: the evidence).
  4. Evidence of every asset: ownership signatures, proofs, and the sum of the amounts.
- 5. Chains, where the user gave a node: it confirms the block, and what evidence says of it.
+ 5. Chains, where the user gave a node: it confirms the block, and what evidence says of it; then
+    the user's own table, where there is one.
  6. Solvency argument of every asset.
  7. Trees (audit): every page of every asset and every link up to the signed root.
  8. Strength: every asset's amounts are known as well as the user requires.
@@ -57,6 +58,7 @@ from verifier.format.params import (
 )
 from verifier.format.times import utc_text
 from verifier.format.wire import Manifest
+from verifier.nodes.balances import BalanceTable
 from verifier.nodes.nodes import Nodes
 from verifier.report import (
     DAY_SECONDS,
@@ -81,6 +83,7 @@ def audit(
     policy: Policy | None = None,
     previous: str | Path | None = None,
     nodes: Nodes | None = None,
+    balances: BalanceTable | None = None,
     jobs: int = 1,
     now: int | None = None,
     progress: Progress | None = None,
@@ -94,6 +97,7 @@ def audit(
         policy: what is enough; by default a ratio of 1/1, no further units, amounts ``claimed``.
         previous: the bundle or manifest that came before (its signature beside it, as ``.sig``).
         nodes: the user's own nodes, to confirm blocks and amounts.
+        balances: the user's own table, for what no node confirms.
         jobs: threads that check pages.
         now: the reader's clock, in Unix seconds; by default that of this machine.
         progress: called with the entries of pages checked, and those there are.
@@ -115,6 +119,7 @@ def audit(
         _check_files(plan, source, checked)  # 3
         evidence = _check_all_evidence(plan, source, checked, policy)  # 4
         evidence = _confirm(plan, checked, evidence, nodes)  # 5
+        evidence = _look_up(plan, checked, evidence, balances)  # 5
         _check_all_solvency(plan, checked, evidence)  # 6
         _audit_all_trees(plan, source, checked, jobs, progress)  # 7
     _check_clock(checked.manifest, now)  # 12
@@ -128,6 +133,7 @@ def check_solvency(
     policy: Policy | None = None,
     previous: str | Path | None = None,
     nodes: Nodes | None = None,
+    balances: BalanceTable | None = None,
     now: int | None = None,
     on_check: OnCheck | None = None,
 ) -> Report:
@@ -141,9 +147,30 @@ def check_solvency(
         source.check_present(evidence_path(asset.code) for asset in checked.manifest.assets)  # 3
         evidence = _check_all_evidence(plan, source, checked, policy)  # 4
         evidence = _confirm(plan, checked, evidence, nodes)  # 5
+        evidence = _look_up(plan, checked, evidence, balances)  # 5
         _check_all_solvency(plan, checked, evidence)  # 6
     _check_clock(checked.manifest, now)  # 12
     return _report(plan, checked, evidence, policy, nodes, has_trees=False)  # 8
+
+
+def read_rows(
+    bundle: str | Path,
+    exchange_key: str | bytes,
+    *,
+    policy: Policy | None = None,
+    previous: str | Path | None = None,
+    nodes: Nodes | None = None,
+) -> tuple[CheckedManifest, list[CheckedEvidence]]:
+    """Check manifest and evidence, and return them: what there is to look up.
+
+    Arguments and exceptions are those of `audit`.
+    """
+    plan = _Plan(None)
+    with closing(open_bundle(bundle)) as source:
+        checked = _check_manifest(plan, source, exchange_key, policy, previous)  # 1, 2
+        source.check_present(evidence_path(asset.code) for asset in checked.manifest.assets)  # 3
+        evidence = _check_all_evidence(plan, source, checked, policy)  # 4
+        return checked, _confirm(plan, checked, evidence, nodes)  # 5
 
 
 def check_inclusion(
@@ -309,6 +336,23 @@ def _confirm(
                 why = next((holding.undecided for holding in asked if holding.undecided), None)
                 if why is not None:
                     figures["because"] = why
+    return evidence
+
+
+def _look_up(
+    plan: _Plan,
+    checked: CheckedManifest,
+    evidence: list[CheckedEvidence],
+    balances: BalanceTable | None,
+) -> list[CheckedEvidence]:
+    """Ask the reader's own table, after every node."""
+    if balances is None:
+        return evidence
+    with plan.step("amounts in your own table") as figures:
+        evidence = balances.confirm(checked, evidence)
+        known = [holding.known for found in evidence for holding in found.rows]
+        figures["lines"] = len(balances)
+        figures["listed"] = known.count(Level.LISTED)
     return evidence
 
 

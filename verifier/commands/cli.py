@@ -8,6 +8,8 @@ standard error.
 from __future__ import annotations
 
 import argparse
+import csv
+import json
 import os
 import re
 import sys
@@ -23,16 +25,18 @@ from verifier.commands.output import JsonOutput, Output, TextOutput
 from verifier.compare import compare_manifests, save_manifests
 from verifier.errors import CannotCheck, Misuse, Rejected
 from verifier.format.account import escape
+from verifier.format.chains import CHAINS
 from verifier.format.levels import Level
 from verifier.format.params import ASSET_CODE, CHAIN_NAME, MAX_PACKAGE_BYTES
 from verifier.format.units import KnownUnit
+from verifier.nodes.balances import COLUMNS, BalanceTable, lookups
 from verifier.nodes.bitcoin_snapshot import SnapshotNode
 from verifier.nodes.nodes import Node, Nodes
 from verifier.nodes.open import open_node
 from verifier.nodes.utxo_snapshot import UtxoSnapshot
 from verifier.report import Check
 from verifier.stateproof.tokens import TokenSlot
-from verifier.verify import audit, check_inclusion, check_solvency
+from verifier.verify import audit, check_inclusion, check_solvency, read_rows
 from verifier.web import check_page
 
 ACCEPTED, CANNOT_CHECK, USAGE, REJECTED, INTERRUPTED = 0, 1, 2, 3, 130
@@ -43,6 +47,7 @@ _UNIT = re.compile(f"({ASSET_CODE.pattern})=({CHAIN_NAME.pattern}):([^:]*):([0-9
 _RATIO = re.compile(r"([0-9]{1,10})/([0-9]{1,10})")
 _PROGRESS_SECONDS = 0.2
 _SERVE = "Audit bundles for everybody, and show what was found: the auditing host."
+_LOOKUPS = "Print a table of what to look up of addresses, with the amounts left empty."
 _COMPARE = "Show whether two manifests are evidence that their exchange deceives."
 _COMPARE_CODES = " Exit codes: 0 they are, 3 they are not, 1 one cannot be read, 2 two keys."
 _WEB_HASH = "Check that a page for customers is the one of this version, byte for byte."
@@ -54,7 +59,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:  # it is closed
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    out = JsonOutput() if arguments.json else TextOutput()
+    # A table is printed for a file; what went wrong is for people.
+    lines = sys.stderr if getattr(arguments, "prints_table", False) else sys.stdout
+    out = JsonOutput() if arguments.json else TextOutput(lines)
     try:
         code = _run(arguments, out)
         if sys.stdout is not None:
@@ -100,6 +107,7 @@ def _audit(arguments: argparse.Namespace, out: Output) -> None:
         policy=_policy(arguments),
         previous=arguments.previous,
         nodes=_nodes(arguments),
+        balances=_balances(arguments),
         jobs=arguments.jobs,
         progress=progress,
         on_check=on_check,
@@ -114,9 +122,30 @@ def _solvency(arguments: argparse.Namespace, out: Output) -> None:
         policy=_policy(arguments),
         previous=arguments.previous,
         nodes=_nodes(arguments),
+        balances=_balances(arguments),
         on_check=out.check,
     )
     out.accept(report)
+
+
+def _lookups(arguments: argparse.Namespace, out: Output) -> None:
+    chain = arguments.chain
+    if chain is not None and chain not in CHAINS:
+        raise Misuse(f"no chain {chain[:40]}; chains are {', '.join(CHAINS)}")
+    checked, evidence = read_rows(
+        arguments.bundle,
+        read_public_key(arguments.exchange_key),
+        policy=_policy(arguments),
+        previous=arguments.previous,
+        nodes=_nodes(arguments),
+    )
+    lines = lookups(checked, evidence, chain, only_unconfirmed=arguments.only_unconfirmed)
+    if arguments.json:
+        print(json.dumps([dict(zip(COLUMNS, line, strict=True)) for line in lines], indent=2))
+        return
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(lines)
 
 
 def _inclusion(arguments: argparse.Namespace, out: Output) -> None:
@@ -264,6 +293,22 @@ def _parser() -> argparse.ArgumentParser:
             help="how amounts must be known for the bundle to be accepted (claimed)",
         )
         added.add_argument(
+            "--balances",
+            type=Path,
+            action="append",
+            default=[],
+            metavar="FILE",
+            help="your own table of what was there, as `lookups` prints it, filled in",
+        )
+    todo = command("lookups", _lookups, _LOOKUPS)
+    todo.set_defaults(prints_table=True)
+    todo.add_argument("bundle", help="a folder or an http(s) URL")
+    todo.add_argument("--chain", metavar="NAME", help="the addresses of one chain alone")
+    todo.add_argument(
+        "--only-unconfirmed", action="store_true", help="not those that your nodes confirm"
+    )
+    for added in (full, solvency, todo):
+        added.add_argument(
             "--node",
             type=_node,
             action="append",
@@ -364,6 +409,10 @@ def _nodes(arguments: argparse.Namespace) -> Nodes:
         file = UtxoSnapshot(arguments.utxo_snapshot)
         nodes[_BITCOIN] = SnapshotNode(file, _snapshot_progress())
     return nodes
+
+
+def _balances(arguments: argparse.Namespace) -> BalanceTable | None:
+    return BalanceTable(arguments.balances) if arguments.balances else None
 
 
 def _cookie(arguments: argparse.Namespace) -> str | None:

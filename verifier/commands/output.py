@@ -11,7 +11,7 @@ import time
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from verifier.checks.holdings import AssetReport
 from verifier.checks.inclusion import Amount
@@ -93,7 +93,10 @@ class Output:
 
 
 class TextOutput(Output):
-    """Lines for people."""
+    """Lines for people, on standard output if it is not said otherwise."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream
 
     def check(self, check: Check) -> None:
         """See `Output`."""
@@ -155,7 +158,7 @@ class TextOutput(Output):
 
     def _print(self, lines: Sequence[str]) -> None:
         for line in lines:
-            print(escape(line), flush=True)
+            print(escape(line), file=self._stream, flush=True)
 
 
 class JsonOutput(Output):
