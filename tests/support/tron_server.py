@@ -94,7 +94,11 @@ class TronChain:
         height = int(body.get("id_or_num", self.tip))
         if height > self.tip:
             return {}
-        raw = {"number": height, "timestamp": 1000 * (START + 3 * height), "version": 34}
+        raw: dict[str, Any] = {
+            "number": height,
+            "timestamp": 1000 * (START + 3 * height),
+            "version": 34,
+        }
         if height == 0:
             raw = {"txTrieRoot": "00" * 32}  # what is zero is left out
         return {"blockID": self.block_id(height), "block_header": {"raw_data": raw}}

@@ -17,6 +17,7 @@ from verifier import CannotCheck, Code, Level, Rejected, TronNode
 from verifier.checks.holdings import CheckedEvidence, Holding
 from verifier.checks.manifest import CheckedManifest
 from verifier.nodes import tron_amounts
+from verifier.nodes.tron_rpc import TronRpc
 from verifier.ownership import parse_address
 from verifier.ownership.families.tron import tron_text
 from verifier.verify import read_rows
@@ -286,7 +287,7 @@ def test_many_accounts_are_asked_for_in_batches(
         at.held[account] = 100 + number
         at.move(STRANGER, account, 50)
     with serve(at) as url:
-        rpc = tron_amounts.TronRpc(url)
+        rpc = TronRpc(url)
         found = tron_amounts.TronAmounts(rpc, rpc.block(HEIGHT)).tokens(USDT, accounts)
         assert dict(found) == {
             account: tron_amounts.Held(100 + number, is_exact=False)
@@ -505,7 +506,8 @@ def test_logs_that_the_node_does_not_tell_are_undecided(token: Rows, number: int
 
 
 def test_a_balance_that_is_no_number_is_no_verdict(coin: Rows) -> None:
-    for answer in ({"balance": "7"}, {"balance": -1}, {"balance": 7}, []):
+    answers: list[Any] = [{"balance": "7"}, {"balance": -1}, {"balance": 7}, []]
+    for answer in answers:
         change = partial(replaced, answer)
         with pytest.raises(CannotCheck):
             ask(coin, with_coins({HEIGHT: AMOUNT}), change)

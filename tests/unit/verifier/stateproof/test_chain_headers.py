@@ -86,13 +86,14 @@ def test_real_headers_and_every_byte_of_them(blocks: dict[str, dict[str, Any]]) 
     for chain, block in blocks.items():
         data, form = encoded(chain, block), CHAINS[chain].header
         honest = both(data, form)
+        assert honest is not None
         for at in range(0, len(data), 7):
             changed = both(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :], form)
             assert changed is None or changed[0] != honest[0]
         items = rlp.decode(data)
         for at in range(len(items)):
             fewer = both(bytes(rlp.encode(items[:at] + items[at + 1 :])), form)
-            assert fewer is None or fewer[2] != honest[2] or at > STATE_ROOT
+            assert fewer is None or at > STATE_ROOT
         assert both(data[:-1], form) is None
         assert both(data + b"\0", form) is None
 
@@ -154,7 +155,8 @@ def test_the_tail_of_avalanche_is_read(at: int) -> None:
     fields: list[Any] = [*avalanche_fields(ROOT, 7), b"of a fork to come"]
     assert both(bytes(rlp.encode(fields)), HeaderForm.AVALANCHE) is not None
     wrong = bytes(31) if len(fields[at]) == 32 else b"\0\x07"
-    for value in (wrong, [], bytes(33)):
+    values: list[Any] = [wrong, [], bytes(33)]
+    for value in values:
         changed = [*fields[:at], value, *fields[at + 1 :]]
         assert both(bytes(rlp.encode(changed)), HeaderForm.AVALANCHE) is None
 
