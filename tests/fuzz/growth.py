@@ -40,7 +40,7 @@ from spec.reference import account as reference_account
 from spec.reference import wire as reference_wire
 from spec.reference.ethereum import items_of
 from tests.support import import_lists
-from verifier import Misuse
+from verifier import BalanceTable, CannotCheck, Misuse
 from verifier.bundle.history import BadHistory, read_history
 from verifier.bundle.json_text import parse_json
 from verifier.checks.inclusion import TypedBalance
@@ -48,6 +48,7 @@ from verifier.format import wire
 from verifier.format.account import AccountError, canonical_account_id, canonical_name
 from verifier.format.chains import HeaderForm
 from verifier.format.keys import parse_public_key
+from verifier.nodes.balances import COLUMNS
 from verifier.ownership import OwnershipError, check_ownership, parse_address
 from verifier.ownership.bip127 import MAX_TRANSACTION_CHARACTERS, SpentCoin, check_bip127
 from verifier.stateproof.header import parse_header
@@ -62,7 +63,7 @@ WORST_RATIO = 2.5
 
 FOLDER = Path(tempfile.mkdtemp())
 REFUSALS = (
-    AccountError, BadHistory, BadNode, BadRlp, HTTPException, HttpParserError, Misuse, MissingNode,
+    AccountError, BadHistory, BadNode, BadRlp, CannotCheck, HTTPException, HttpParserError, Misuse, MissingNode,
     OwnershipError, ProverError, RemoteProtocolError, ValueError, ArithmeticError,
 )  # fmt: skip
 
@@ -347,6 +348,9 @@ def list_cases() -> Iterator[Case]:
             of_file(".csv", lambda path: list(read_coin_rows(path))),
         )
         yield Case(
+            f"balances, {name}", 1 << 22, make, of_file(".csv", lambda path: BalanceTable([path]))
+        )
+        yield Case(
             f"OKX, {name}", 1 << 22, make, of_file(".csv", lambda path: import_okx(path, {}))
         )
     for name, make in JSON_LINES.items():
@@ -356,6 +360,9 @@ def list_cases() -> Iterator[Case]:
             make,
             of_file(".jsonl", lambda path: list(read_list(path, EVIDENCE_COLUMNS, required))),
         )
+    place, block = b"bsc,,0x" + b"1" * 40, b"0" * 64 + b",\n"
+    many = repeated(place + b",5,7," + block, (",".join(COLUMNS) + "\n").encode())
+    yield Case("balances", 1 << 22, many, of_file(".csv", lambda path: BalanceTable([path])))
     columns = (import_lists.COLUMNS + "\n").encode()
     cell = import_lists.ethereum_row(4).encode()
     yield Case(

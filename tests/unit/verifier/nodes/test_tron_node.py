@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.forged_sample import SIGNERS, Spec, sample
 from tests.support.subjects import write_files
-from tests.support.tron_server import STRANGER, USDT, TronChain, owner, serve
+from tests.support.tron_server import START, STRANGER, USDT, TronChain, owner, serve
 from verifier import CannotCheck, Code, Level, Rejected, TronNode
 from verifier.checks.holdings import CheckedEvidence, Holding
 from verifier.checks.manifest import CheckedManifest
@@ -117,7 +117,7 @@ def test_what_was_there_is_confirmed(token: Rows, at: TronChain) -> None:
 def test_the_block_s_time_is_the_node_s(token: Rows) -> None:
     with serve(chain()) as url:
         (found,) = TronNode(url).confirm(token.checked, token.evidence)
-    assert found.block_times == {"tron": 1_700_000_000 + 3 * HEIGHT}
+    assert found.block_times == {"tron": START + 3 * HEIGHT}
 
 
 def test_less_at_the_tip_that_is_the_block_is_a_contradiction(token: Rows) -> None:
