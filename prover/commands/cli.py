@@ -20,10 +20,10 @@ import typer
 
 from prover.assets.messages import LINE_BREAKS, device_warnings, digest_of
 from prover.assets.wallets import menus, shared_signature
-from prover.commands import evidence as cli_evidence
 from prover.commands import hidden as cli_hidden
 from prover.commands import imports as cli_import
 from prover.commands import ledger as cli_ledger
+from prover.commands.evidence import evidence
 from prover.commands.ledger import NOT_COVERED, Shown
 from prover.commands.progress import shown_progress
 from prover.config.announcement import announce
@@ -59,7 +59,7 @@ app = typer.Typer(
 app.add_typer(cli_ledger.app)
 app.add_typer(cli_hidden.app)
 app.add_typer(cli_import.app)
-app.add_typer(cli_evidence.app, name="evidence")
+app.command(no_args_is_help=True)(evidence)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Cores to use; all by default.")]
@@ -382,7 +382,7 @@ def report(
     ] = None,
     token_slot: Annotated[
         list[str] | None,
-        typer.Option(metavar="CONTRACT=SLOT", help="Where an unknown token keeps balances."),
+        typer.Option(metavar="[CHAIN:]CONTRACT=SLOT", help="Where a token keeps balances."),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -163,7 +163,7 @@ class _Owed:
 
 def _write_ledger(path: Path, assets: Sequence[_Asset], accounts: int, seed: int) -> _Owed:
     """Write a few assets for each account, and every asset for one account at least."""
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311, of no secret: all of it follows from the seed
     totals = {asset.code: 0 for asset in assets}
     rows = 0
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -310,8 +310,8 @@ def _toml(seed: int, blocks: Blocks, pledged: str) -> str:
         lines.append(f"\n[chains.{chain}]\nheight = {height}\n{named}")
     for code in sorted((*MONEY, _IN_CUSTODY)):
         lines.append(f'\n[assets.{code}]\nattestations = ["attested/{code}.attestation"]')
-    return f"""# A sample exchange with a whole balance sheet. Its keys follow from a seed: never use them
-# for anything real.
+    return f"""# A sample exchange with a whole balance sheet. Its keys follow from a seed: never use
+# them for anything real.
 exchange = "{EXCHANGE}"
 snapshot_id = "{SNAPSHOT_ID}"
 time = {TIME}

@@ -11,7 +11,7 @@ import time
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from verifier.checks.holdings import AssetReport
 from verifier.checks.inclusion import Amount
@@ -105,9 +105,13 @@ class Output:
 
 
 class TextOutput(Output):
-    """Lines for people; of one kind of check over many assets, the first and how many more."""
+    """Lines for people, on standard output if it is not said otherwise.
 
-    def __init__(self) -> None:
+    Of one kind of check over many assets it has the first, and how many more there are.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream
         self._kind = ""
         self._done = 0
 
@@ -198,7 +202,7 @@ class TextOutput(Output):
     def _print(self, lines: Sequence[str]) -> None:
         self._settle()
         for line in lines:
-            print(escape(line), flush=True)
+            print(escape(line), file=self._stream, flush=True)
 
 
 class JsonOutput(Output):
