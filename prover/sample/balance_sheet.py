@@ -310,8 +310,8 @@ def _toml(seed: int, blocks: Blocks, pledged: str) -> str:
         lines.append(f"\n[chains.{chain}]\nheight = {height}\n{named}")
     for code in sorted((*MONEY, _IN_CUSTODY)):
         lines.append(f'\n[assets.{code}]\nattestations = ["attested/{code}.attestation"]')
-    return f"""# A sample exchange with a whole balance sheet. Its keys follow from a seed: never use
-# them for anything real.
+    return f"""# A sample exchange with a whole balance sheet.
+# Its keys follow from a seed: never use them for anything real.
 exchange = "{EXCHANGE}"
 snapshot_id = "{SNAPSHOT_ID}"
 time = {TIME}
