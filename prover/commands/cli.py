@@ -341,19 +341,36 @@ def packages(
 
 @app.command()
 def sample(
-    accounts: Annotated[int, typer.Option("--accounts", metavar="N", min=1)],
-    assets: Annotated[str, typer.Option("--assets", metavar="CODE,…")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR")],
+    accounts: Annotated[int, typer.Option("--accounts", metavar="N", min=1)] = 1000,
+    assets: Annotated[
+        str | None, typer.Option("--assets", metavar="CODE,…", help="What it holds (BTC,ETH).")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="S", min=0)] = 1,
+    balance_sheet: Annotated[
+        bool,
+        typer.Option(
+            "--balance-sheet",
+            help="Hold 200 assets on ten chains, with a custodian and a bank; and make what a "
+            "reader of the proof has.",
+        ),
+    ] = False,
     insolvent: Annotated[
         bool, typer.Option("--insolvent", help="Let the first asset fall one unit short.")
     ] = False,
     as_json: Json = False,
 ) -> None:
     """Make a sample exchange: ledger, throw-away keys, signed evidence, snapshot.toml."""
+    from prover.sample.balance_sheet import make_balance_sheet
     from prover.sample.sample import make_sample
 
-    made = make_sample(out, accounts, assets.split(","), seed, insolvent=insolvent)
+    if balance_sheet:
+        if assets is not None or insolvent:
+            raise typer.BadParameter("goes with neither --assets nor --insolvent")
+        made = make_balance_sheet(out, seed, accounts=accounts)
+    else:
+        codes = (assets or "BTC,ETH").split(",")
+        made = make_sample(out, accounts, codes, seed, insolvent=insolvent)
     result = {
         "accounts": made.accounts,
         "addresses": made.addresses,

@@ -52,6 +52,7 @@ _IN_CUSTODY, _CUSTODY_PART = "USDC", 10
 _MOST_DECIMALS = 8
 _LEAST_HOLDINGS, _MOST_HOLDINGS = 1, 8
 _DAY = 86_400
+_WALLETS = 4  # of each chain
 _HEIGHT = 100_000_000  # of a block that is made up
 
 # By chain the height and the hash of a block.
@@ -114,7 +115,8 @@ def _write(out: Path, seed: int, accounts: int, blocks: Blocks) -> Sample:
     held = {code: total + total // SURPLUS + 1 for code, total in owed.totals.items()}
     _write_assets(out / "assets.csv", assets)
     # The evidence names what the settings say, and the settings an address of the evidence.
-    pledged = sample_wallets("ethereum", "", seed)[0][1].address
+    btc = next(at for at, asset in enumerate(assets) if asset.code == "BTC")
+    pledged = sample_wallets("bitcoin", "", seed)[btc % _WALLETS][1].address
     config = out / "snapshot.toml"
     config.write_text(_toml(seed, blocks, pledged), encoding="utf-8")
     kept = _attest(out, assets, held, public_bytes(signing), seed)
@@ -262,7 +264,7 @@ def _rows(
         share, rest = divmod(held[asset.code], 2 * len(asset.units))
         for unit in asset.units:
             for at in range(2):
-                format, wallet = wallets[unit.chain][(number + at) % 4]
+                format, wallet = wallets[unit.chain][(number + at) % _WALLETS]
                 amount = (share + rest) * 10 ** (unit.decimals - asset.decimals)
                 rest = 0
                 row = _Row(unit, wallet.address, amount, format, wallet.signature)
@@ -345,5 +347,5 @@ path = "evidence.csv"
 lender = "Example Bank AG"
 asset = "USD"
 amount = "1000000"
-pledged = [{{ chain = "ethereum", address = "{pledged}" }}]
+pledged = [{{ chain = "bitcoin", address = "{pledged}" }}]
 """
