@@ -467,6 +467,7 @@ def _report(
         checked.digest,
         assets,
         checked.set_aside,
+        checked.bridged,
         block_times=times,
         chains=tuple(sorted(chains)),
         has_trees=has_trees,

@@ -293,6 +293,7 @@ class JsonOutput(Output):
             "verdict": None,
             "all_confirmed": False,
             "set_aside": [],
+            "bridged": [],
             "declaration": None,
             "checks": checks,
         }
@@ -300,6 +301,7 @@ class JsonOutput(Output):
             found["set_aside"] = list(report.set_aside)
             found["declaration"] = _declaration_object(report)
         if isinstance(report, Report):
+            found["bridged"] = [{"code": code, "chain": chain} for code, chain in report.bridged]
             found["amounts"] = _asset_objects(report)
             found["blocks"] = _block_objects(report)
             found["verdict"] = verdict(report)
@@ -378,6 +380,7 @@ def _lines(report: Report) -> list[str]:
         *(f"note {level}: {text}" for level, text in _LEVELS.items() if level in levels),
         *(f"note {item.code}: {_held(item)}" for item in report.assets[:MOST_LISTED]),
         *_more(len(report.assets)),
+        *_bridged_lines(report),
         *_loan_lines(report.loans),
         *(
             f"note {item.code}: {coins_text(item.pledged, item.decimals)} of it pledged, "
@@ -402,6 +405,14 @@ def _inclusion_lines(report: InclusionReport) -> list[str]:
     if report.loans:
         lines.append("note whether pledged addresses are in the evidence was not checked here")
     return lines
+
+
+def _bridged_lines(report: Report) -> Iterator[str]:
+    """Yield which units are worth what a bridge is, besides what the issuer is."""
+    aside = frozenset(report.set_aside)
+    units = [f"{code} on {chain}" for code, chain in report.bridged if code not in aside]
+    if units:
+        yield f"note bridged, and worth no more than the bridge or custodian is: {listed(units)}"
 
 
 def _loan_lines(loans: Sequence[Loan]) -> Iterator[str]:
