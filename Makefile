@@ -101,6 +101,7 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/mdformat --check $(PAGES)
+	$(BIN)/python -m verifier.units.make --check
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory lint-javascript; \
 	else echo "make lint: without npm the page's JavaScript is not checked" >&2; fi
 	@echo "clang-format --dry-run -Werror"

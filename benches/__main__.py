@@ -10,10 +10,11 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from benches import commands, hidden, kernels, machine
+from benches import commands, hidden, kernels, machine, signatures
 
 ACCOUNTS, QUICK_ACCOUNTS = 1_000_000, 50_000
 HIDDEN_KEYS = (100_000, 1_000_000)
+SIGNATURES, QUICK_SIGNATURES = 100_000, 5_000
 
 
 def main() -> None:
@@ -40,6 +41,10 @@ def measure(accounts: int) -> dict[str, float]:
     proving, auditing = kernels.page_rates()
     keep("prove_leaves_per_s", proving, "leaves/s, one thread: derive, commit, argue, hash")
     keep("audit_leaves_per_s", auditing, "leaves/s, one thread")
+    rows = SIGNATURES if accounts == ACCOUNTS else QUICK_SIGNATURES
+    for form in signatures.FORMATS:
+        taken = signatures.microseconds(form, rows)
+        keep(f"{form}_us", taken, "µs an address and its signature, one thread", 1)
     for count in HIDDEN_KEYS if accounts == ACCOUNTS else HIDDEN_KEYS[:1]:
         print(f"{'':24} {count:,} hidden keys, one in {hidden.OWNED} owned")
         for name, value in hidden.in_a_process(count).items():

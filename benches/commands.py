@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 import verifier
-from prover.liabilities.leaves import Openings
+from prover.liabilities.leaves import load_openings
 from prover.snapshot.folder import SnapshotFolder
 from prover.snapshot.packages import Packager
 from verifier.format.wire import Package, PackageBody, read_record
@@ -112,9 +112,7 @@ class Counts:
 def count(proof: Path, key: str) -> Counts:
     """Counts the leaves of a finished snapshot from its bundle, the parts from its openings."""
     manifest = verifier.check_solvency(SnapshotFolder(proof).bundle, key).manifest
-    openings = [
-        Openings.load(SnapshotFolder(proof).openings(asset.code)) for asset in manifest.assets
-    ]
+    openings = load_openings(SnapshotFolder(proof).openings)
     parts = sum(len(opening.amounts) for opening in openings)
     leaves = sum(asset.capacity for asset in manifest.assets) * manifest.page_size
     return Counts(parts, leaves - parts)

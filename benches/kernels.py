@@ -114,11 +114,12 @@ def parts_of_accounts(leaves: int) -> Callable[[array[int], bytearray], None]:
         native.order(random_bytes("order", 32), leaves),
         array("Q", range(0, leaves + 1, 2)),
     )
-    context = random_bytes("context", 32)
+    holders, context = array("I", range(accounts)), random_bytes("context", 32)
 
     def place(values: array[int], blindings: bytearray) -> None:
         native.place_leaves(
-            values, blindings, 0, positions, amounts, first, keys, ids, offsets, context, b"BTC"
+            *(values, blindings, 0, positions, amounts, first, holders),
+            *(keys, ids, offsets, context, b"BTC"),
         )
 
     return place

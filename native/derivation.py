@@ -115,6 +115,7 @@ def place_leaves(
     positions: Buffer,
     amounts: Buffer,
     first: Buffer,
+    holders: Buffer,
     account_keys: Buffer,
     ids: Buffer,
     offsets: Buffer,
@@ -124,14 +125,15 @@ def place_leaves(
     """Write those leaves of some accounts that stand in the band that begins at leaf ``begin``.
 
     The band is ``values`` (u64) and ``blindings``; leaf p goes to p - begin. ``positions`` (u32)
-    and ``amounts`` (u64) have an item a part; account i has those from first[i] - first[0] up to
-    first[i + 1] - first[0] (u64).
+    and ``amounts`` (u64) have an item a part; the account of number holders[i] (u32) has those from
+    first[i] - first[0] up to first[i + 1] - first[0] (u64).
 
     Raises:
-        ValueError: a length is wrong, ``first`` descends or does not end at the parts, or the
-            offsets descend or leave the ids.
+        ValueError: a length is wrong, ``first`` descends or does not end at the parts, or a holder
+            is no account, or its offsets descend or leave the ids.
     """
     n, length = buffers.byte_length(offsets) // 8 - 1, buffers.byte_length(ids)
+    held = buffers.byte_length(holders) // 4
     parts = buffers.byte_length(positions) // 4
     band = buffers.byte_length(values) // 8
     status = lib.assay_place_leaves(
@@ -145,9 +147,11 @@ def place_leaves(
         buffers.record(
             "assay_placed_parts",
             positions=buffers.items(positions, parts, "positions", "uint32_t"),
+            accounts=buffers.items(holders, held, "holders", "uint32_t"),
             amounts=buffers.items(amounts, parts, "amounts", "uint64_t"),
-            first=buffers.items(first, n + 1, "first", "uint64_t"),
+            first=buffers.items(first, held + 1, "first", "uint64_t"),
             count=parts,
+            holders=held,
         ),
         buffers.record(
             "assay_accounts",
@@ -161,7 +165,7 @@ def place_leaves(
         code,
         len(code),
     )
-    _require(status, "first or the offsets are not those of the parts or ids")
+    _require(status, "first, the holders or the offsets are not those of the parts or ids")
 
 
 def place_padding(

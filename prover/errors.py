@@ -53,6 +53,7 @@ class Code(StrEnum):
     # Evidence
     BAD_ADDRESS = "bad-address"
     BAD_AMOUNT = "bad-amount"
+    BAD_ATTESTATION = "bad-attestation"
     BAD_CELL = "bad-cell"
     BAD_SIGNATURE = "bad-signature"
     COUNTED_TWICE = "counted-twice"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from verifier import libraries as libraries  # isort: split
 
-from verifier.checks.holdings import AssetReport, HiddenReport
+from verifier.checks.holdings import AssetReport, AttestedHolding, HiddenReport
 from verifier.checks.inclusion import Amount
-from verifier.checks.policy import Policy
+from verifier.checks.policy import Attester, Policy
 from verifier.errors import CannotCheck, Code, Misuse, Rejected
 from verifier.format.levels import Level
 from verifier.format.units import KnownUnit
@@ -24,6 +24,8 @@ from verifier.verify import audit, check_inclusion, check_solvency
 __all__ = [
     "Amount",
     "AssetReport",
+    "AttestedHolding",
+    "Attester",
     "BalanceTable",
     "BitcoinNode",
     "CannotCheck",

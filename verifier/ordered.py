@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain, islice
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -21,11 +22,22 @@ def in_order(
     """Yield ``function(item)`` for each item in turn, computed by ``jobs`` threads.
 
     At most ``jobs + 1`` results exist at a time. What ``items`` raises is raised behind the results
-    of the items before.
+    of the items before. An item alone needs no thread of its own.
     """
+    iterator = iter(items)
+    begun = list(islice(iterator, 1))
+    try:
+        begun += islice(iterator, 1)
+    except Exception:
+        yield from map(function, begun)
+        raise
+    if len(begun) < 2:
+        yield from map(function, begun)
+        return
     with ThreadPoolExecutor(max_workers=jobs) as threads:
         waiting: deque[Future[Result]] = deque()
-        iterator = iter(items)
+        iterator = chain(begun, iterator)
+        begun = []
         # Of the errors only a fault is kept: a kept StopIteration would hold this frame, and so
         # the columns that the function reads, until the next collection of cycles.
         fault: Exception | None = None

@@ -9,10 +9,10 @@ from verifier.checks.holdings import AssetReport
 from verifier.checks.inclusion import Amount
 from verifier.errors import CannotCheck, Code
 from verifier.format.levels import Level, weakest
+from verifier.format.params import DAY_SECONDS
 from verifier.format.times import utc_text
-from verifier.format.wire import Manifest
-
-DAY_SECONDS = 86_400
+from verifier.format.wire import Loan, Manifest
+from verifier.texts import listed
 
 OPAQUE_WARNING = (
     "account ids are opaque: the exchange could have told one number to two customers; "
@@ -37,6 +37,7 @@ class Report:
     for is the exchange's word. ``block_times``, in Unix seconds, are of the chains whose header is
     shown, or of which a node told; ``chains`` are those on which something of the others counts
     (of all, where none is left); ``has_trees`` tells whether all pages of all trees were checked.
+    ``loans`` are what the exchange declares, none where it declares nothing.
     """
 
     manifest: Manifest
@@ -46,13 +47,15 @@ class Report:
     block_times: Mapping[str, int]
     chains: tuple[str, ...]
     has_trees: bool
+    loans: tuple[Loan, ...]
     checks: tuple[Check, ...]
     warnings: tuple[str, ...]
 
     @property
     def vouched(self) -> tuple[AssetReport, ...]:
         """The assets that are not set aside."""
-        return tuple(asset for asset in self.assets if asset.code not in self.set_aside)
+        aside = frozenset(self.set_aside)
+        return tuple(asset for asset in self.assets if asset.code not in aside)
 
     @property
     def level(self) -> Level:
@@ -85,27 +88,30 @@ class Report:
 class InclusionReport:
     """An accepted check of inclusion; ``amounts`` has every asset of the manifest, in its order.
 
-    ``set_aside`` are the codes of those whose units the reader does not know.
+    ``set_aside`` are the codes of those whose units the reader does not know. ``loans`` are what
+    the exchange declares; None where the manifest names a declaration that could not be read, and
+    then ``unread`` says why.
     """
 
     manifest: Manifest
     digest: bytes
     amounts: tuple[Amount, ...]
     set_aside: tuple[str, ...]
+    loans: tuple[Loan, ...] | None
+    unread: str
     checks: tuple[Check, ...]
     warnings: tuple[str, ...]
 
 
 class NotCompared(CannotCheck):
-    """The customer has parts in assets that they did not type; ``amounts`` has all of them, and
-    ``set_aside`` is as in `InclusionReport`.
-    """
+    """The customer has parts in assets that they did not type; see ``report``."""
 
-    def __init__(self, amounts: tuple[Amount, ...], set_aside: tuple[str, ...]) -> None:
-        left_out = [f"{item.code} {item.counted_text}" for item in amounts if not item.is_compared]
+    def __init__(self, report: InclusionReport) -> None:
+        left_out = [
+            f"{item.code} {item.counted_text}" for item in report.amounts if not item.is_compared
+        ]
         super().__init__(Code.CHECK_NOT_COMPARED, "not compared: " + ", ".join(left_out))
-        self.amounts = amounts
-        self.set_aside = set_aside
+        self.report = report
 
 
 class TooWeak(CannotCheck):
@@ -113,7 +119,7 @@ class TooWeak(CannotCheck):
 
     def __init__(self, report: Report, required: Level) -> None:
         weak = [item.code for item in report.assets if item.level.rank < required.rank]
-        message = f"amounts of {', '.join(weak)} are not known as {required}, which you require"
+        message = f"amounts of {listed(weak)} are not known as {required}, which you require"
         if not weak:
             of = ", ".join(sorted({*report.undated, *report.far}))
             message = f"nothing shows that the block of {of} is of the snapshot's day"
@@ -125,7 +131,7 @@ class UnknownUnit(CannotCheck):
     """All is accepted, but an asset is set aside, and the user wants none to be; see ``report``."""
 
     def __init__(self, report: Report | InclusionReport, codes: Sequence[str]) -> None:
-        message = f"this verifier does not know what {', '.join(codes)} stands for"
+        message = f"this verifier does not know what {listed(codes)} stands for"
         super().__init__(Code.CHECK_UNKNOWN_UNIT, message)
         self.report = report
 

@@ -1,17 +1,29 @@
-"""What each code means and what to do about it, in words: the entries of ``codes.en.json``.
+"""What each code means and what to do about it, and what an attested holding is worth, in words.
 
-The command line, the auditing host and the customer's page all read this one file. An
-entry belongs to one code: what helps against one fault is wrong advice against its neighbour.
+The entries of ``codes.en.json`` and ``holdings.en.json``. The command line, the auditing host and
+the customer's page read the first, the command line, the host and the report the second. An entry
+belongs to one code: what helps against one fault is wrong advice against its neighbour.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from typing import Final
 
 from verifier.errors import Code
+
+MOST_LISTED: Final = 20
+"""A line for people names so many of a kind, and counts the others; ``--json`` has all."""
+
+
+def listed(names: Sequence[str], most: int = MOST_LISTED) -> str:
+    """Return names for people, of many the first and how many more there are."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +34,36 @@ class Explanation:
     advice: str
 
 
+@dataclass(frozen=True, slots=True)
+class HoldingWords:
+    """Of one kind of attested holding: what it is, what it is worth, and what it may repeat."""
+
+    what: str
+    worth: str
+    overlap: str
+
+
 def explain(code: Code) -> Explanation:
     """Return the words for a code."""
     return _explanations()[code]
 
 
+def holding_words(kind: str) -> HoldingWords:
+    """Return the words for a kind of attested holding."""
+    return _holdings()[kind]
+
+
 @cache
 def _explanations() -> dict[Code, Explanation]:
-    text = resources.files("verifier").joinpath("codes.en.json").read_text("utf-8")
-    return {Code(name): Explanation(**entry) for name, entry in json.loads(text).items()}
+    return {Code(name): Explanation(**entry) for name, entry in _table("codes.en.json").items()}
+
+
+@cache
+def _holdings() -> dict[str, HoldingWords]:
+    return {name: HoldingWords(**entry) for name, entry in _table("holdings.en.json").items()}
+
+
+def _table(name: str) -> dict[str, dict[str, str]]:
+    text = resources.files("verifier").joinpath(name).read_text("utf-8")
+    table: dict[str, dict[str, str]] = json.loads(text)
+    return table

@@ -4,20 +4,24 @@ Each function raises at the first fault, in the order of spec/errors.md; returni
 
  1. Manifest: present, signed by the key that the user gave, canonical, every field in order.
  2. Previous manifest, where the user gave one: the chain is unbroken, nothing is signed twice.
- 3. Files (audit: the bundle's and no others; solvency: the evidence).
- 4. Evidence of every asset: ownership signatures, proofs, and the sum of the amounts.
- 5. Chains, where the user gave a node: it confirms the block, and what evidence says of it; then
+ 3. Files (audit: the bundle's and no others; solvency: the declaration and the evidence).
+ 4. Declaration, where the manifest names one: its form.
+ 5. Evidence of every asset: ownership signatures, proofs, and the sum of the amounts; then that
+    what the declaration says is pledged is there.
+ 6. Chains, where the user gave a node: it confirms the block, and what evidence says of it; then
     the user's own table, where there is one.
- 6. Solvency argument of every asset.
- 7. Trees (audit): every page of every asset and every link up to the signed root.
- 8. Strength: every asset's amounts are known as well as the user requires.
- 9. Package (inclusion): signed, of this manifest, of the account that the user typed.
-10. Leaves (inclusion): each opens with the user's id, and its path leads to the signed root.
-11. Balances (inclusion): what is counted is at least what the user typed.
-12. Clock: the snapshot is not dated ahead of the reader's clock.
+ 7. Solvency argument of every asset.
+ 8. Trees (audit): every page of every asset and every link up to the signed root.
+ 9. Strength: every asset's amounts are known as well as the user requires.
+10. Package (inclusion): signed, of this manifest, of the account that the user typed.
+11. Leaves (inclusion): each opens with the user's id, and its path leads to the signed root.
+12. Balances (inclusion): what is counted is at least what the user typed.
+13. Clock: the snapshot is not dated ahead of the reader's clock.
 
-An audit is 1 to 7, 12, 8; a check of solvency the same without 7; one of inclusion 1, 2, 9, 10, 11,
-12. What does not reject comes last, so that false bytes are rejected whatever the clock says.
+An audit is 1 to 8, 13, 9; a check of solvency the same without 8; one of inclusion 1, 2, 10, 11,
+12, 4, 13. What does not reject comes last, so that false bytes are rejected whatever the clock
+says. Inclusion stands whether or not the declaration can be read; a signed one that is false is
+rejected there, too.
 """
 
 from __future__ import annotations
@@ -33,6 +37,12 @@ from typing import cast
 
 from verifier.bundle.open import open_bundle, read_kept_manifest, read_signed_manifest
 from verifier.bundle.source import Source
+from verifier.checks.declaration import (
+    NOT_THE_EXCHANGES,
+    check_declaration,
+    check_pledged,
+    pledged_addresses,
+)
 from verifier.checks.evidence import Seen, check_evidence
 from verifier.checks.holdings import CheckedEvidence, report_asset
 from verifier.checks.inclusion import (
@@ -45,23 +55,25 @@ from verifier.checks.manifest import CheckedManifest, check_manifest, check_prev
 from verifier.checks.policy import Policy
 from verifier.checks.solvency import check_solvency_argument
 from verifier.checks.tree import audit_tree
-from verifier.errors import CannotCheck, Code, Misuse
+from verifier.errors import CannotCheck, Code, Misuse, Rejected
 from verifier.format.account import AccountError, IdType, canonical_account_id
 from verifier.format.keys import parse_public_key
 from verifier.format.levels import Level, weakest
 from verifier.format.params import (
+    DAY_SECONDS,
+    DECLARATION_PATH,
     MANIFEST_PATH,
+    MAX_DECLARATION_BYTES,
     MAX_EVIDENCE_BYTES,
     SIGNATURE_PATH,
     bundle_paths,
     evidence_path,
 )
 from verifier.format.times import utc_text
-from verifier.format.wire import Manifest
+from verifier.format.wire import Loan, Manifest
 from verifier.nodes.balances import BalanceTable
 from verifier.nodes.nodes import Nodes
 from verifier.report import (
-    DAY_SECONDS,
     Check,
     InclusionReport,
     NotCompared,
@@ -117,13 +129,14 @@ def audit(
     with closing(open_bundle(bundle)) as source:
         checked = _check_manifest(plan, source, exchange_key, policy, previous)  # 1, 2
         _check_files(plan, source, checked)  # 3
-        evidence = _check_all_evidence(plan, source, checked, policy)  # 4
-        evidence = _confirm(plan, checked, evidence, nodes)  # 5
-        evidence = _look_up(plan, checked, evidence, balances)  # 5
-        _check_all_solvency(plan, checked, evidence)  # 6
-        _audit_all_trees(plan, source, checked, jobs, progress)  # 7
-    _check_clock(checked.manifest, now)  # 12
-    return _report(plan, checked, evidence, policy, nodes, has_trees=True)  # 8
+        loans = _check_declaration(plan, source, checked)  # 4
+        evidence = _check_all_evidence(plan, source, checked, loans, policy)  # 5
+        evidence = _confirm(plan, checked, evidence, nodes)  # 6
+        evidence = _look_up(plan, checked, evidence, balances)  # 6
+        _check_all_solvency(plan, checked, evidence)  # 7
+        _audit_all_trees(plan, source, checked, jobs, progress)  # 8
+    _check_clock(checked.manifest, now)  # 13
+    return _report(plan, checked, evidence, loans, policy, nodes, has_trees=True)  # 9
 
 
 def check_solvency(
@@ -144,13 +157,14 @@ def check_solvency(
     plan = _Plan(on_check)
     with closing(open_bundle(bundle)) as source:
         checked = _check_manifest(plan, source, exchange_key, policy, previous)  # 1, 2
-        source.check_present(evidence_path(asset.code) for asset in checked.manifest.assets)  # 3
-        evidence = _check_all_evidence(plan, source, checked, policy)  # 4
-        evidence = _confirm(plan, checked, evidence, nodes)  # 5
-        evidence = _look_up(plan, checked, evidence, balances)  # 5
-        _check_all_solvency(plan, checked, evidence)  # 6
-    _check_clock(checked.manifest, now)  # 12
-    return _report(plan, checked, evidence, policy, nodes, has_trees=False)  # 8
+        source.check_present(_statement_paths(checked.manifest))  # 3
+        loans = _check_declaration(plan, source, checked)  # 4
+        evidence = _check_all_evidence(plan, source, checked, loans, policy)  # 5
+        evidence = _confirm(plan, checked, evidence, nodes)  # 6
+        evidence = _look_up(plan, checked, evidence, balances)  # 6
+        _check_all_solvency(plan, checked, evidence)  # 7
+    _check_clock(checked.manifest, now)  # 13
+    return _report(plan, checked, evidence, loans, policy, nodes, has_trees=False)  # 9
 
 
 def read_rows(
@@ -168,9 +182,10 @@ def read_rows(
     plan = _Plan(None)
     with closing(open_bundle(bundle)) as source:
         checked = _check_manifest(plan, source, exchange_key, policy, previous)  # 1, 2
-        source.check_present(evidence_path(asset.code) for asset in checked.manifest.assets)  # 3
-        evidence = _check_all_evidence(plan, source, checked, policy)  # 4
-        return checked, _confirm(plan, checked, evidence, nodes)  # 5
+        source.check_present(_statement_paths(checked.manifest))  # 3
+        loans = _check_declaration(plan, source, checked)  # 4
+        evidence = _check_all_evidence(plan, source, checked, loans, policy)  # 5
+        return checked, _confirm(plan, checked, evidence, nodes)  # 6
 
 
 def check_inclusion(
@@ -194,7 +209,8 @@ def check_inclusion(
         balances: what the customer typed, by asset code, in whole coins.
         only: do not ask for the assets that were not typed.
 
-    The others are those of `audit`. Solvency is not checked.
+    The others are those of `audit`. Solvency is not checked. What is declared is shown as far as it
+    can be read; whether pledged addresses are in the evidence is not checked.
 
     Raises:
         Rejected: the first fault.
@@ -209,25 +225,29 @@ def check_inclusion(
     with closing(open_bundle(bundle)) as source:
         checked = _check_manifest(plan, source, exchange_key, policy, previous)  # 1, 2
         canonical_id = _canonical_id(checked.manifest, account_id)
-        with plan.step("inclusion package") as figures:  # 9
+        with plan.step("inclusion package") as figures:  # 10
             body = check_package(checked, package, canonical_id)
             figures["parts"] = sum(len(asset.parts) for asset in body.assets)
-        with plan.step("leaves and their paths to the signed roots") as figures:  # 10
+        with plan.step("leaves and their paths to the signed roots") as figures:  # 11
             figures["pages"] = check_leaves(source, checked, body)
-    with plan.step("balances"):  # 11
-        amounts = compare_balances(checked, body, typed)
-    _check_clock(checked.manifest, now)  # 12
-    if not only and not all(amount.is_compared for amount in amounts):
-        raise NotCompared(amounts, checked.set_aside)
+        with plan.step("balances"):  # 12
+            amounts = compare_balances(checked, body, typed)
+        loans, unread = _read_declaration(plan, source, checked)  # 4
+    _check_clock(checked.manifest, now)  # 13
     report = InclusionReport(
         checked.manifest,
         checked.digest,
         amounts,
         checked.set_aside,
+        loans,
+        unread,
         tuple(plan.checks),
         account_warnings(checked.manifest),
     )
-    mine = [item.code for item in amounts if item.parts and item.code in report.set_aside]
+    if not only and not all(amount.is_compared for amount in amounts):
+        raise NotCompared(report)
+    aside = frozenset(report.set_aside)
+    mine = [item.code for item in amounts if item.parts and item.code in aside]
     if policy is not None and policy.strict_units and mine:
         raise UnknownUnit(report, mine)
     return report
@@ -282,7 +302,8 @@ def _check_manifest(
 
 def _check_files(plan: _Plan, source: Source, checked: CheckedManifest) -> None:
     with plan.step("files of the bundle") as figures:
-        paths = [
+        paths = _declaration_paths(checked.manifest)
+        paths += [
             path
             for asset in checked.manifest.assets
             for path in bundle_paths(asset.code, asset.levels)
@@ -292,8 +313,52 @@ def _check_files(plan: _Plan, source: Source, checked: CheckedManifest) -> None:
         figures["files"] = len(paths) + 2
 
 
+def _statement_paths(manifest: Manifest) -> list[str]:
+    """Return the paths of declaration and evidence."""
+    return _declaration_paths(manifest) + [evidence_path(asset.code) for asset in manifest.assets]
+
+
+def _declaration_paths(manifest: Manifest) -> list[str]:
+    return [DECLARATION_PATH] if manifest.has_declaration else []
+
+
+def _check_declaration(plan: _Plan, source: Source, checked: CheckedManifest) -> tuple[Loan, ...]:
+    """Return the loans that are declared: none where the manifest says that nothing is."""
+    loans: tuple[Loan, ...] = ()
+    with plan.step("declaration of loans and pledges") as figures:
+        if not checked.manifest.has_declaration:
+            figures["declared"] = "nothing"
+            return loans
+        loans = check_declaration(checked, source.read(DECLARATION_PATH, MAX_DECLARATION_BYTES))
+        figures["loans"] = len(loans)
+        figures["pledged"] = len(pledged_addresses(loans))
+    return loans
+
+
+def _read_declaration(
+    plan: _Plan, source: Source, checked: CheckedManifest
+) -> tuple[tuple[Loan, ...] | None, str]:
+    """Return the loans that are declared; or None, and why that could not be read.
+
+    Raises:
+        Rejected: the exchange signed for a declaration that is none.
+    """
+    try:
+        return _check_declaration(plan, source, checked), ""
+    except CannotCheck as error:
+        return None, str(error)
+    except Rejected as error:
+        if error.code not in NOT_THE_EXCHANGES:
+            raise
+        return None, str(error)
+
+
 def _check_all_evidence(
-    plan: _Plan, source: Source, checked: CheckedManifest, policy: Policy | None
+    plan: _Plan,
+    source: Source,
+    checked: CheckedManifest,
+    loans: Sequence[Loan],
+    policy: Policy | None,
 ) -> list[CheckedEvidence]:
     """Return what the evidence of each asset comes to, in the manifest's order."""
     seen = Seen()
@@ -304,10 +369,15 @@ def _check_all_evidence(
             evidence = check_evidence(checked, asset, data, seen, policy)
             figures["rows"] = len(evidence.rows)
             figures["signatures"] = evidence.signatures
+            if evidence.attested:
+                figures["attested"] = len(evidence.attested)
             if evidence.hidden:
                 figures["hidden_keys"] = sum(holding.keys for holding in evidence.hidden)
             figures["amounts"] = evidence.level
             found.append(evidence)
+    if loans:
+        with plan.step("pledged addresses"):
+            check_pledged(loans, found)
     return found
 
 
@@ -369,21 +439,24 @@ def _report(
     plan: _Plan,
     checked: CheckedManifest,
     evidence: Sequence[CheckedEvidence],
+    loans: tuple[Loan, ...],
     policy: Policy | None,
     nodes: Nodes | None,
     *,
     has_trees: bool,
 ) -> Report:
     manifest = checked.manifest
+    pledged = pledged_addresses(loans)
     assets = tuple(
-        report_asset(asset.code, asset.decimals, found)
+        report_asset(asset.code, asset.decimals, found, pledged)
         for asset, found in zip(manifest.assets, evidence, strict=True)
     )
     times = {chain: time for found in evidence for chain, time in found.block_times.items()}
+    aside = frozenset(checked.set_aside)
     counted = [
         found
         for asset, found in zip(manifest.assets, evidence, strict=True)
-        if asset.code not in checked.set_aside
+        if asset.code not in aside
     ]
     chains = {holding.chain for found in counted or evidence for holding in found.holdings}
     remarks = {remark for found in evidence for remark in found.remarks}
@@ -397,6 +470,7 @@ def _report(
         block_times=times,
         chains=tuple(sorted(chains)),
         has_trees=has_trees,
+        loans=loans,
         checks=tuple(plan.checks),
         warnings=warnings + tuple(sorted(remarks)),
     )

@@ -33,7 +33,7 @@ from prover.errors import ProverError
 from prover.files.keys import public_bytes, read_signing_key
 from prover.snapshot.make import ownership_messages
 from verifier.format import wire
-from verifier.format.params import CHAIN_NAME, MAX_HEIGHT
+from verifier.format.params import CHAIN_NAME, MAX_CHAINS, MAX_HEIGHT
 from verifier.format.times import utc_seconds, utc_text
 
 T = TypeVar("T")
@@ -81,7 +81,7 @@ class NewSnapshot(BaseModel):
     snapshot_id: str = Field(pattern=ID_PATTERN)
     time: Annotated[Time, AfterValidator(_seconds)]
     blocks: dict[Annotated[str, Field(pattern=f"^{CHAIN_NAME.pattern}$")], BlockBody] = Field(
-        description="By chain.", max_length=64
+        description="By chain.", max_length=MAX_CHAINS
     )
 
 

@@ -29,7 +29,7 @@ from verifier.format.params import ASSET_CODE, SNAPSHOT_ID
 
 _PATH: Final = re.compile(
     rf"snapshots/{SNAPSHOT_ID.pattern}/(?:"
-    r"manifest\.msgpack|manifest\.sig"
+    r"manifest\.msgpack|manifest\.sig|declaration\.msgpack"
     rf"|evidence/{ASSET_CODE.pattern}\.msgpack"
     rf"|pages/{ASSET_CODE.pattern}/(?:0|[1-9][0-9]?))",
     re.ASCII,

@@ -15,6 +15,7 @@ from typing import Final
 from api.errors import EvidenceRefused
 from api.snapshots.folder import ServedFolder
 from api.snapshots.sources import FileKind, Slot
+from prover.assets.attested import check_attestation
 from prover.assets.bitcoin import read_coin_rows
 from prover.assets.evidence import check_list
 from prover.assets.evm import check_proof, read_proof
@@ -73,6 +74,9 @@ def check_upload(file: Path, slot: Slot, config: SnapshotConfig) -> None:
                 check_set(file, announce(config, key), asset)
             case FileKind.HIDDEN_OPENING:
                 read_opening(file)
+            case FileKind.ATTESTATION:
+                asset = next(asset for asset in config.assets if asset.code == slot.asset)
+                check_attestation(file, asset, announce(config, key))
 
 
 def check_start(config: SnapshotConfig, folder: ServedFolder) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -65,6 +65,7 @@ class FileKind(StrEnum):
     COINS = "coins"
     HIDDEN_SET = "hidden-set"
     HIDDEN_OPENING = "hidden-opening"
+    ATTESTATION = "attestation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,8 @@ def _slots(config: SnapshotConfig) -> Iterator[Slot]:
             yield Slot(path.name, FileKind.PROOF, asset.code)
         for path in asset.coins:
             yield Slot(path.name, FileKind.COINS, asset.code)
+        for path in asset.attestations:
+            yield Slot(path.name, FileKind.ATTESTATION, asset.code)
     for entry in config.hidden:
         yield Slot(entry.set_file.name, FileKind.HIDDEN_SET, entry.code)
         yield Slot(entry.opening.name, FileKind.HIDDEN_OPENING, entry.code)
@@ -197,8 +200,14 @@ def _name_files(source: Path, table: dict[str, Any]) -> None:
             place[key] = str(beside / place[key])
     for entry in _tables(table, "evidence"):
         _upload(source, entry, "path")
+    assets = table.get("assets")
+    if isinstance(assets, dict) and "from" in assets:
+        if assets["from"] == "ledger":
+            raise ProverError(f"{source}: assets.from: the service takes a list, not the ledger")
+        if isinstance(assets["from"], str):
+            assets["from"] = str(beside / assets["from"])
     for entry in _tables(table, "assets"):
-        for key in ("proofs", "coins"):
+        for key in ("attestations", "coins", "proofs"):
             if isinstance(entry.get(key), list):
                 entry[key] = [_upload_path(source, key, name) for name in entry[key]]
     for entry in _tables(table, "hidden"):
@@ -208,8 +217,9 @@ def _name_files(source: Path, table: dict[str, Any]) -> None:
 
 def _tables(table: dict[str, Any], key: str) -> Iterator[dict[str, Any]]:
     found = table.get(key)
-    if isinstance(found, list):
-        yield from (entry for entry in found if isinstance(entry, dict))
+    entries = found.values() if isinstance(found, dict) else found
+    if isinstance(entries, Iterable):
+        yield from (entry for entry in entries if isinstance(entry, dict))
 
 
 def _upload(source: Path, entry: dict[str, Any], key: str) -> None:

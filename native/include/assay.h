@@ -260,16 +260,16 @@ typedef struct {
     size_t ids_length, n;
 } assay_accounts;
 
-/* Where parts stand and what they are.  Those of account i are first[i] - first[0] to
- * first[i + 1] - first[0] - 1. */
+/* Where parts stand and what they are, of `holders` accounts, which have the numbers `accounts`.
+ * Those of holder i are first[i] - first[0] to first[i + 1] - first[0] - 1. */
 typedef struct {
-    const uint32_t *positions;
+    const uint32_t *positions, *accounts;
     const uint64_t *amounts, *first;
-    size_t count;
+    size_t count, holders;
 } assay_placed_parts;
 
 /* Write those leaves of accounts that stand in a band.  ASSAY_BAD_COUNT unless first ascends to the
- * count; `context` is 32 bytes. */
+ * count and every holder is an account; `context` is 32 bytes. */
 int assay_place_leaves(const assay_band *band, const assay_placed_parts *parts,
                        const assay_accounts *accounts, const uint8_t *context, const uint8_t *code,
                        size_t code_length);

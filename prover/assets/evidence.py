@@ -2,8 +2,9 @@
 
 A list is CSV with a header, or JSON Lines (``.jsonl``), with the columns asset, chain, contract,
 address, amount (a whole number of the chain's base units), format and signature. An address needs
-its signature once, on any of its rows. Everything that a verifier would refuse is refused here,
-with file, row, column and rule.
+its signature once, on any of its rows; an account, which is one key's on all EVM chains, on any row
+of any of them. Everything that a verifier would refuse is refused here, with file, row, column and
+rule.
 """
 
 from __future__ import annotations
@@ -13,17 +14,33 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from prover.assets.attested import attested_total
 from prover.assets.bitcoin import read_coins
 from prover.assets.evm import needed_proofs
-from prover.assets.lists import EVIDENCE_COLUMNS, read_list
+from prover.assets.lists import EVIDENCE_COLUMNS
 from prover.assets.messages import what_was_signed
+from prover.assets.spelling import (
+    address_text,
+    chain_name,
+    contract_text,
+    format_name,
+    signature_text,
+)
 from prover.config.snapshot_toml import AssetConfig
 from prover.errors import Code, InputError, ProverError, Refusals
+from prover.files.lists import read_list
 from verifier.checks.evidence import ledger_units
 from verifier.checks.reserves import BIP127, Reserves
 from verifier.format import wire
+from verifier.format.chains import CHAINS, Family
 from verifier.format.params import ASSETS_LIMIT, EVIDENCE_VERSION, MAX_EVIDENCE_BYTES
-from verifier.ownership import OwnershipError, check_ownership, parse_address
+from verifier.ownership import (
+    ELSEWHERE,
+    OwnershipError,
+    check_ownership,
+    parse_address,
+    signed_chain,
+)
 from verifier.ownership.contract import CONTRACT_FORMAT, contract_signature
 
 _REQUIRED = frozenset({"asset", "chain", "address", "amount"})
@@ -39,6 +56,7 @@ class Backing:
 
     coins: tuple[wire.Coin, ...] = ()
     hidden: tuple[wire.HiddenSet, ...] = ()
+    attestations: tuple[wire.HoldingAttestation, ...] = ()
 
 
 Signatures = Mapping[tuple[str, str], wire.OwnershipSignature]
@@ -92,7 +110,9 @@ def build_evidence(
         ProverError: a row breaks a rule; the message names file, row and column.
     """
     rows = _read_rows(files, assets)
-    own = {asset.code: [row for row in rows if row.asset == asset.code] for asset in assets}
+    own: dict[str, list[_Row]] = {asset.code: [] for asset in assets}
+    for row in rows:
+        own[row.asset].append(row)
     coins = {asset.code: read_coins(asset, _amounts(own[asset.code])) for asset in assets}
     every_coin = [coin for code in coins for coin in coins[code]]
     signatures = _checked_signatures(rows, every_coin, messages, progress)
@@ -129,7 +149,7 @@ def check_list(
     for number, row in enumerate(signed.values(), 1):
         if (row.chain, row.format) != ("bitcoin", BIP127):
             with refusals.part():
-                _check_signature(row, Reserves((), (), {}), messages[row.chain])
+                _check_signature(row, Reserves((), (), {}), messages)
         progress(number)
     refusals.settle()
 
@@ -183,21 +203,38 @@ def _checked_signatures(
     """Return the signature of every (chain, address) of the rows."""
     refusals = Refusals()
     signed = _signing_rows(rows, refusals)
+    accounts = {row.address for row in signed.values() if _is_account(row.chain, row.format)}
     for row in rows:
-        if row.owner not in signed:
+        if row.owner not in signed and not (_is_evm(row.chain) and row.address in accounts):
             with refusals.part():
                 words = "missing, on every row of this address"
                 raise row.error("signature", Code.NO_SIGNATURE, words)
     refusals.settle()
-    signatures = {owner: row.entry for owner, row in sorted(signed.items())}
-    addresses = {owner: parse_address(*owner) for owner in signatures}
-    reserves = Reserves(signatures.values(), coins, addresses)
+    addresses = {owner: parse_address(*owner) for owner in sorted(signed)}
+    reserves = Reserves([signed[owner].entry for owner in addresses], coins, addresses)
+    signatures: dict[tuple[str, str], wire.OwnershipSignature] = {}
     for number, row in enumerate(signed.values(), 1):
         with refusals.part():
-            _check_signature(row, reserves, messages[row.chain])
+            signatures[row.owner] = _check_signature(row, reserves, messages)
         progress(number)
     refusals.settle()
+    _sign_elsewhere(rows, signatures)
     return signatures
+
+
+def _sign_elsewhere(
+    rows: Sequence[_Row], signatures: dict[tuple[str, str], wire.OwnershipSignature]
+) -> None:
+    """Give accounts without a signature on their EVM chain the one that they have on another."""
+    made: dict[str, tuple[str, str]] = {}  # by account: the chain signed for, and the text
+    for (chain, address), entry in sorted(signatures.items(), key=lambda item: item[0]):
+        if _is_account(chain, entry.format):
+            made.setdefault(address, (signed_chain(chain, entry.format)[0], entry.text))
+    for row in rows:
+        if row.owner not in signatures:
+            other, text = made[row.address]
+            form = "eip191" if other == row.chain else ELSEWHERE + other
+            signatures[row.owner] = wire.OwnershipSignature(row.address, row.chain, form, text)
 
 
 def _signing_rows(rows: Sequence[_Row], refusals: Refusals) -> dict[tuple[str, str], _Row]:
@@ -213,36 +250,74 @@ def _signing_rows(rows: Sequence[_Row], refusals: Refusals) -> dict[tuple[str, s
     return signed
 
 
-def _check_signature(row: _Row, reserves: Reserves, message: str) -> None:
-    """Check what can be known of a row's signature without a node.
+def _check_signature(
+    row: _Row, reserves: Reserves, messages: Mapping[str, str]
+) -> wire.OwnershipSignature:
+    """Check what can be known of a row's signature without a node; return it as evidence has it.
+
+    One of an account that is over the message of another EVM chain is given the name of that chain.
 
     Raises:
         InputError: it does not hold; the message tells what was signed, if that can be told.
     """
     address = parse_address(*row.owner)
 
-    def check(text: str) -> None:
+    def check(text: str, form: str) -> None:
         if (row.chain, row.format) == ("bitcoin", BIP127):
             reserves.check(row.entry, text)
         elif row.format == CONTRACT_FORMAT:
             contract_signature(address, row.signature)
         else:
-            check_ownership(address, text, row.format, row.signature)
+            check_ownership(address, text, form, row.signature)
 
     try:
-        check(message)
+        chain, form = signed_chain(row.chain, row.format)
     except OwnershipError as error:
-        remedy = what_was_signed(check, message) if error.is_of_another else ""
+        raise row.error("format", Code.BAD_SIGNATURE, error.message) from None
+    if chain not in messages:
+        words = f"the snapshot has no block of {chain}, whose message it names"
+        raise row.error("format", Code.BAD_SIGNATURE, words, f"give one in [chains.{chain}]")
+    message = messages[chain]
+    try:
+        check(message, form)
+    except OwnershipError as error:
+        remedy = ""
+        if error.is_of_another:
+            for other in _other_chains(row, messages):
+                try:
+                    check(messages[other], form)
+                except OwnershipError:
+                    continue
+                return replace(row.entry, format=ELSEWHERE + other)
+            remedy = what_was_signed(lambda text: check(text, form), message)
         words = error.message
         raise row.error("signature", Code.BAD_SIGNATURE, words, remedy) from None
+    return row.entry
+
+
+def _other_chains(row: _Row, messages: Mapping[str, str]) -> list[str]:
+    """Return the chains whose message a row's signature may be over beside its own."""
+    if not _is_evm(row.chain) or row.format != "eip191":
+        return []
+    return [chain for chain in sorted(messages) if chain != row.chain and _is_evm(chain)]
+
+
+def _is_evm(chain: str) -> bool:
+    return chain in CHAINS and CHAINS[chain].family is Family.EVM
+
+
+def _is_account(chain: str, format: str) -> bool:
+    """Tell whether a format says that the key of an EVM account signs, which is one everywhere."""
+    return _is_evm(chain) and format != CONTRACT_FORMAT
 
 
 def evidence_total(asset: AssetConfig, evidence: wire.Evidence) -> int:
-    """Return what the rows of an asset count for, in ledger units."""
+    """Return what the rows and attested holdings of an asset count for, in ledger units."""
     units = {(unit.chain, unit.contract): unit for unit in asset.units}
-    return sum(
+    disclosed = sum(
         ledger_units(row, units[row.chain, row.contract], asset.decimals) for row in evidence.rows
     )
+    return disclosed + attested_total(asset, evidence)
 
 
 def _encode(
@@ -264,7 +339,7 @@ def _encode(
     proven = needed_proofs(asset, listed, backing.hidden, blocks)
     proofs = tuple(sorted((*shown, *proven), key=lambda proof: proof.chain))
     evidence = wire.Evidence(
-        attestations=(),
+        attestations=backing.attestations,
         code=asset.code,
         coins=backing.coins,
         hidden=backing.hidden,
@@ -302,4 +377,22 @@ def _row(where: str, cells: Mapping[str, Any]) -> _Row:
         raise InputError(f"{where}, column amount", Code.BAD_AMOUNT, words)
     if int(digits) >= _AMOUNT_LIMIT:
         raise InputError(f"{where}, column amount", Code.BAD_AMOUNT, "not below 2^256")
-    return _Row(where=where, amount=int(digits), **texts)
+    return _spelt(_Row(where=where, amount=int(digits), **texts))
+
+
+def _spelt(row: _Row) -> _Row:
+    """Return a row in the spelling of evidence."""
+    chain = chain_name(row.chain)
+    try:
+        contract = contract_text(chain, row.contract)
+    except ValueError as error:
+        raise row.error("contract", Code.OTHER_UNIT, str(error)) from None
+    try:
+        address = address_text(chain, row.address)
+    except ValueError as error:
+        raise row.error("address", Code.BAD_ADDRESS, str(error)) from None
+    form = format_name(chain, row.format, row.signature)
+    signature = signature_text(chain, form, row.signature)
+    return replace(
+        row, chain=chain, contract=contract, address=address, format=form, signature=signature
+    )

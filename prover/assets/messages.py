@@ -3,6 +3,8 @@
 A device shows the message that it signs, so it limits its length and form. The limits are those of
 Coldcard's public source and documentation, the strictest known: at most 240 characters for a signed
 message (BIP-137) and 330 for BIP-322, ASCII alone, no space at an end, and no three in a row.
+Ledger's app for Tron signs something else where a message has more than 255 bytes
+(tronprotocol/tronweb, issue 660).
 """
 
 from __future__ import annotations
@@ -14,6 +16,12 @@ from verifier.ownership import OwnershipError
 
 MOST_BIP137_CHARACTERS = 240
 MOST_BIP322_CHARACTERS = 330
+MOST_TRON_BYTES = 255
+
+LINE_BREAKS = (
+    "the messages have line breaks: some devices refuse them, and some show them as spaces or the "
+    "whole in hex; rehearse, and compare the SHA-256"
+)
 
 # What a message becomes when a program saves or passes it on.
 _CHANGED: dict[str, Callable[[str], str]] = {
@@ -39,6 +47,12 @@ def device_warnings(chain: str, message: str) -> Iterator[str]:
         yield f"{length} characters: some devices sign at most {MOST_BIP322_CHARACTERS} by BIP-322"
     if chain == "bitcoin" and length > MOST_BIP137_CHARACTERS:
         yield f"{length} characters: some devices sign at most {MOST_BIP137_CHARACTERS} by BIP-137"
+    spare = len(message.encode()) - MOST_TRON_BYTES
+    if chain == "tron" and spare > 0:
+        yield (
+            f"{MOST_TRON_BYTES + spare} bytes: Ledger's signature of more than {MOST_TRON_BYTES} "
+            f"does not hold; shorten the exchange's name and the snapshot's id by {spare} together"
+        )
     if not message.isascii():
         yield "characters beyond ASCII: some devices refuse them"
     if "   " in message:

@@ -11,20 +11,23 @@ import json
 import os
 import sys
 import time
+from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from prover.assets.messages import device_warnings, digest_of
+from prover.assets.messages import LINE_BREAKS, device_warnings, digest_of
+from prover.assets.wallets import menus, shared_signature
 from prover.commands import hidden as cli_hidden
 from prover.commands import imports as cli_import
 from prover.commands import ledger as cli_ledger
 from prover.commands.evidence import evidence
-from prover.commands.ledger import Shown
+from prover.commands.ledger import NOT_COVERED, Shown
 from prover.commands.progress import shown_progress
 from prover.config.announcement import announce
+from prover.config.declaration import signed_loans
 from prover.config.units import read_manifest, unit_warning, unknown_units
 from prover.errors import AssetsShort, ProverError
 from prover.files.keys import make_keys, public_bytes, read_signing_key
@@ -37,11 +40,12 @@ from prover.snapshot.make import (
     read_config,
 )
 from prover.snapshot.packages import INDEX, Packager, write_packages
+from verifier.checks.declaration import pledged_addresses
 from verifier.errors import Rejected
 from verifier.format import wire
 from verifier.format.account import escape
 from verifier.format.params import TreeShape
-from verifier.texts import explain
+from verifier.texts import MOST_LISTED, explain, listed
 
 COULD_NOT_RUN, REJECTED = 1, 3
 
@@ -135,16 +139,25 @@ def challenge(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Print, for each chain, the message to sign with every address."""
-    snapshot, _ = read_config(config)
+    """Print, for each chain, the message to sign with every address, and where wallets do it."""
+    snapshot = read_config(config)
     key = public_bytes(read_signing_key(snapshot.signing_key))
     if announcement is not None:
         announcement.write_bytes(wire.write_record(announce(snapshot, key)))
     messages = ownership_messages(snapshot, key)
     blocks = [
-        f"--- {chain}, SHA-256 {digest_of(message)}\n{message}\n--- {len(message)} characters"
+        "\n".join(
+            (
+                f"--- {chain}, SHA-256 {digest_of(message)}",
+                message,
+                f"--- {len(message)} characters",
+                *(f"    {menu}" for menu in menus(chain)),
+            )
+        )
         for chain, message in messages.items()
     ]
+    blocks += [shared] if (shared := shared_signature(messages)) else []
+    print(f"assay: warning: {LINE_BREAKS}", file=sys.stderr)
     for chain, message in messages.items():
         for warning in device_warnings(chain, message):
             print(f"assay: warning: {chain}: {_escaped(warning)}", file=sys.stderr)
@@ -184,6 +197,7 @@ def prove(
     manifest = read_manifest(snapshot.bundle)
     result = _proved(snapshot, manifest, time.monotonic() - started)
     result["changes"] = list(shown.changes)
+    result["skipped"] = [] if shown.ledger is None else sorted(shown.ledger["skipped"])
     if is_shown:
         result["ledger"] = shown.ledger
     _print(as_json, result, _told(result, manifest, SnapshotFolder(out)))
@@ -192,9 +206,11 @@ def prove(
 def _proved(snapshot: Snapshot, manifest: wire.Manifest, seconds: float) -> dict[str, Any]:
     """Return what is known of a bundle, none of it secret."""
     files = [file for file in snapshot.bundle.rglob("*") if file.is_file()]
+    loans = signed_loans(snapshot.bundle, manifest)
     return {
         "bundle": str(snapshot.bundle),
         "bundle_bytes": sum(file.stat().st_size for file in files),
+        "declaration": {"loans": len(loans), "pledged": len(pledged_addresses(loans))},
         "leaves": {
             asset.code: TreeShape(asset.capacity, manifest.page_size).leaves
             for asset in manifest.assets
@@ -219,17 +235,31 @@ def _told(result: dict[str, Any], manifest: wire.Manifest, folder: SnapshotFolde
     lines += [
         f"  {a.code:8} {result['leaves'][a.code]:>13,} leaves, padding among them; "
         f"assets cover at least {a.ratio.num}/{a.ratio.den} of what is owed"
-        for a in manifest.assets
+        for a in manifest.assets[:MOST_LISTED]
     ]
+    if others := manifest.assets[MOST_LISTED:]:
+        least = min(others, key=lambda a: Fraction(a.ratio.num, a.ratio.den)).ratio
+        leaves = sum(result["leaves"][a.code] for a in others)
+        lines.append(f"  {len(others):,} more  {leaves:,} leaves; at least {least.num}/{least.den}")
+    lines.append(_declared(result["declaration"]))
     size = result["bundle_bytes"] / 1e6
     lines.append(f"bundle    {result['bundle']}, {size:.1f} MB: publish it unchanged")
     lines.append(
         f"private   {folder.private}: opens every balance; keep it, and keep it to yourself"
     )
+    if result["skipped"] and "ledger" not in result:
+        lines.append(f"skipped   {listed(result['skipped'])}: {NOT_COVERED}")
     if "ledger" not in result:
         lines.append(f"figures   {folder.summary}: what the ledger holds")
     lines.append(f"manifest  {result['manifest_digest']}")
     return "\n".join(lines) + _warning(result)
+
+
+def _declared(declaration: dict[str, int]) -> str:
+    if not declaration["loans"]:
+        return "declared  nothing: readers are told that no loan is declared"
+    loans, pledged = declaration["loans"], declaration["pledged"]
+    return f"declared  loans {loans:,}, pledged addresses {pledged:,}: readers are shown them"
 
 
 def _warning(result: dict[str, Any]) -> str:

@@ -23,7 +23,7 @@ from verifier.checks.policy import has_slot
 from verifier.errors import CannotCheck, Misuse
 from verifier.format.chains import CHAINS, Family
 from verifier.format.params import ASSET_CODE
-from verifier.format.units import KNOWN_UNITS
+from verifier.format.units import known_units
 from verifier.nodes.bitcoin_evidence import CHAIN as BITCOIN
 from verifier.nodes.open import NODE_CHAINS
 from verifier.nodes.utxo_snapshot import UtxoSnapshot
@@ -191,7 +191,7 @@ def _slots(chain: str, contract: str, slot: str | None) -> dict[str, TokenSlot]:
 
 
 def _known_code(chain: str, contract: str) -> str:
-    for unit in KNOWN_UNITS:
+    for unit in known_units():
         if (unit.chain, unit.contract) == (chain, contract):
             return unit.code
     raise typer.BadParameter("the code is not known: name it", param_hint="--asset")

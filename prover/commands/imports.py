@@ -68,9 +68,10 @@ def import_list(
 
 
 def _challenges(snapshot: Path) -> Challenges:
-    config, _ = read_config(snapshot)
+    config = read_config(snapshot)
     messages = ownership_messages(config, public_bytes(read_signing_key(config.signing_key)))
-    return {chain.name: Challenge(messages[chain.name], chain.height) for chain in config.chains}
+    heights = {chain.name: chain.height for chain in config.chains}
+    return {chain: Challenge(message, heights[chain]) for chain, message in messages.items()}
 
 
 def _evidence_row(row: Row) -> dict[str, object]:

@@ -6,16 +6,20 @@ Relative paths are taken from the folder of the file. Nothing but the file itsel
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from math import gcd
 from pathlib import Path
 
+from prover.config.asset_list import ledger_assets, listed_assets
+from prover.config.declaration import DECLARATION, Declaration, read_declaration
 from prover.errors import Code, InputError
 from prover.files.toml_table import Table
+from prover.ledger import ledger_codes
 from prover.ledger.expect import Expect
 from prover.ledger.settings import KEYS as LEDGER_KEYS
 from prover.ledger.settings import read_settings
@@ -23,33 +27,42 @@ from prover.ledger.source import MAX_DECIMALS, LedgerAsset, LedgerSource
 from verifier.checks.policy import has_slot
 from verifier.errors import Misuse
 from verifier.format.account import AccountError, IdType, canonical_name
-from verifier.format.chains import CHAINS
+from verifier.format.chains import CHAINS, FIAT
 from verifier.format.params import (
+    ASSET_CODE,
     CAPACITIES,
+    DAY_SECONDS,
+    ID_BYTES,
+    MAX_ASSETS,
     MAX_HEIGHT,
+    MAX_PACKAGE_BYTES,
     MAX_RATIO_TERM,
     MAX_UNIT_DECIMALS,
+    MAX_UNITS,
     PAGE_SIZES,
     SNAPSHOT_ID,
 )
 from verifier.format.times import utc_text
-from verifier.format.units import KNOWN_UNITS, KnownUnit, UnitTable
+from verifier.format.units import KnownUnit, UnitTable, known_unit
 from verifier.format.wire import Chain, Ratio, StateProof, Unit
 from verifier.nodes.bitcoin_evidence import CHAIN as BITCOIN
-from verifier.ownership import OwnershipError, check_contract
-from verifier.report import DAY_SECONDS
+from verifier.ownership.unit_form import contract_fault
 from verifier.stateproof.bitcoin_header import parse_block_header
 from verifier.stateproof.tokens import MAX_SLOT, TokenSlot, token_slots
 
 DEFAULT_PAGE_SIZE = 1024
-MAX_PARTS = 64  # a package of 256 assets then stays below its limit of 2^20 bytes
-MAX_ASSETS = 256
-MAX_UNITS = 64
+MAX_PARTS = 64
+
+# What a package has at most (spec/wire.md 6): in all, for each asset, and for each part.
+_PACKAGE_BYTES = 512
+_PACKAGE_ASSET_BYTES = 33
+_PACKAGE_PART_BYTES = 33
 
 _KEYS = (
     "account_id_type",
     "assets",
     "chains",
+    DECLARATION,
     "evidence",
     "exchange",
     "hidden",
@@ -61,6 +74,7 @@ _KEYS = (
     "time",
 )
 _ASSET_KEYS = (
+    "attestations",
     "capacity",
     "code",
     "coins",
@@ -70,6 +84,8 @@ _ASSET_KEYS = (
     "split",
     "units",
 )
+# Of an asset that a CSV lists, what stands in [assets.CODE].
+_BESIDE_KEYS = ("attestations", "coins", "proofs", "split")
 _FEWER_DECIMALS = (
     "all balances of an asset together must stay below 2^63 ledger units; balances are rounded up"
 )
@@ -96,7 +112,8 @@ class AssetConfig:
 
     capacity: in pages, None where it is left to `prover.liabilities.capacity`; proofs: files of
     state proofs of what it holds on EVM chains; slots: of tokens that the verifier's table lacks;
-    coins: files of the coins that its bitcoin addresses hold.
+    coins: files of the coins that its bitcoin addresses hold; attestations: files that third
+    parties signed.
     """
 
     code: str
@@ -108,6 +125,7 @@ class AssetConfig:
     proofs: tuple[Path, ...] = ()
     slots: tuple[TokenSlot, ...] = ()
     coins: tuple[Path, ...] = ()
+    attestations: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +143,8 @@ class SnapshotConfig:
 
     previous_manifest: None for the first snapshot; old_signing_key: only where the key changes;
     abandoned: ids of snapshots that were signed and never given to anybody;
-    headers: of the blocks whose chains prove no state, which tell their time.
+    headers: of the blocks whose chains prove no state, which tell their time;
+    stated: the bytes that all this was read from, the list of assets among them.
     """
 
     exchange: str
@@ -146,10 +165,16 @@ class SnapshotConfig:
     assets: tuple[AssetConfig, ...]
     evidence: tuple[Path, ...]
     hidden: tuple[HiddenConfig, ...]
+    declaration: Declaration
+    stated: bytes
 
 
-def parse_config(file: Path, text: bytes) -> SnapshotConfig:
+def parse_config(
+    file: Path, text: bytes, codes: Callable[[LedgerSource], Collection[str]] = ledger_codes
+) -> SnapshotConfig:
     """Parse the bytes of a snapshot file.
+
+    ``codes`` tells which assets occur in a ledger, where the file says that the assets are those.
 
     Raises:
         ProverError: naming file, key and rule.
@@ -171,21 +196,26 @@ def parse_config(file: Path, text: bytes) -> SnapshotConfig:
     with table.table("previous", ("first", "manifest", "old_signing", "abandoned")) as previous:
         abandoned = _abandoned(previous)
         manifest, old_signing_key = _previous(previous)
-    assets = _assets(table)
-    decimals = {asset.code: asset.decimals for asset in assets}
     with table.table("ledger", LEDGER_KEYS) as section:
-        ledger = read_settings(section, decimals)
-    chains, headers = _chains(table, time)
+        unread = section.copy()
+        assets, listed = _assets(table, lambda: codes(read_settings(unread, None).source))
+        ledger = read_settings(section, {asset.code: asset.decimals for asset in assets})
+    chains, headers = _chains(table, time, assets)
     names = {chain.name for chain in chains}
     for asset in assets:
         for unit in asset.units:
             if unit.chain not in names:
                 words = f"{asset.code} is held on {unit.chain}: no block given"
                 raise table.error("chains", words, Code.MISSING_KEY)
-    evidence = table.each("evidence", ("path",), lambda entry: entry.take_path("path"))
+    evidence: list[Path] = []
+    if table.has("evidence") or not any(asset.attestations for asset in assets):
+        evidence = table.each("evidence", ("path",), lambda entry: entry.take_path("path"))
     hidden: list[HiddenConfig] = []
     if table.has("hidden"):
-        hidden = table.each("hidden", ("asset", "set", "opening"), partial(_hidden, decimals))
+        hidden = table.each(
+            "hidden", ("asset", "set", "opening"), partial(_hidden, {a.code for a in assets})
+        )
+    declaration = read_declaration(table)
     table.closed()
     return SnapshotConfig(
         exchange=exchange,
@@ -206,6 +236,8 @@ def parse_config(file: Path, text: bytes) -> SnapshotConfig:
         assets=assets,
         evidence=tuple(evidence),
         hidden=tuple(hidden),
+        declaration=declaration,
+        stated=text + listed,
     )
 
 
@@ -250,13 +282,25 @@ def _previous(table: Table) -> tuple[Path | None, Path | None]:
     return manifest, table.take_path("old_signing") if table.has("old_signing") else None
 
 
-def _chains(table: Table, time: int) -> tuple[tuple[Chain, ...], tuple[StateProof, ...]]:
-    """Return the blocks, and the headers given of them; ``time`` is the snapshot's."""
-    chains, headers = [], []
+def _chains(
+    table: Table, time: int, assets: Sequence[AssetConfig]
+) -> tuple[tuple[Chain, ...], tuple[StateProof, ...]]:
+    """Return the blocks, and the headers given of them; ``time`` is the snapshot's.
+
+    Money in accounts has no block: what stands for it follows from the time.
+    """
+    used = {unit.chain for asset in assets for unit in asset.units}
+    chains = [Chain(bytes(ID_BYTES), time, FIAT)] if FIAT in used else []
+    headers = []
+    if used == {FIAT} and not table.has("chains"):
+        return tuple(chains), ()
     with table.table("chains", None) as blocks:
         for name in sorted(blocks.remaining()):
             if name not in CHAINS:
                 raise _unprovable(blocks, name, name)
+            if name == FIAT:
+                words = "money in accounts has no block"
+                raise blocks.error(name, words, Code.CONTRADICTION, "remove it")
             with blocks.table(name, ("height", "hash", "header")) as block:
                 height, digest = block.take("height", int), block.take("hash", str)
                 if not 0 <= height <= MAX_HEIGHT:
@@ -267,7 +311,7 @@ def _chains(table: Table, time: int) -> tuple[tuple[Chain, ...], tuple[StateProo
                 if name == BITCOIN and block.has("header"):
                     headers.append(_header(block, chain, time))
             chains.append(chain)
-    return tuple(chains), tuple(headers)
+    return tuple(sorted(chains, key=lambda chain: chain.name)), tuple(headers)
 
 
 def _header(block: Table, chain: Chain, time: int) -> StateProof:
@@ -294,12 +338,48 @@ def _unprovable(table: Table, key: str, chain: str) -> InputError:
     return table.error(key, words, Code.UNPROVABLE_CHAIN, remedy)
 
 
-def _assets(table: Table) -> tuple[AssetConfig, ...]:
+def _assets(
+    table: Table, codes: Callable[[], Collection[str]]
+) -> tuple[tuple[AssetConfig, ...], bytes]:
+    """Return the assets, and the bytes that name them where the TOML does not.
+
+    ``codes`` returns those that occur in the ledger.
+    """
+    if not table.has_table("assets"):
+        return _read_assets(table, {}), b""
+    with table.table("assets", None) as section:
+        if section.copy().take("from", str) == "ledger":
+            section.take("from", str)
+            found = sorted(codes())
+            chains = {FIAT}
+            if table.has_table("chains"):
+                chains.update(table.copy().part("chains", None).remaining())
+            entries = ledger_assets(section, found, chains, _ASSET_KEYS)
+            _beside(section, _ASSET_KEYS)  # of codes that nobody holds today
+            beside, listed = {}, json.dumps(found).encode()
+        else:
+            file = section.take_path("from")
+            entries = listed_assets(file)
+            beside, listed = _beside(section, _BESIDE_KEYS), file.read_bytes()
+    assets = _read_assets(Table(table.file, "", {"assets": entries}, None), beside)
+    for code in sorted(beside.keys() - {asset.code for asset in assets}):
+        raise section.error(code, f"{file} does not list it", Code.CONTRADICTION)
+    return assets, listed
+
+
+def _beside(section: Table, known: Collection[str]) -> dict[str, Table]:
+    """Take the tables by code that stand in ``[assets]``."""
+    codes = [code for code in section.remaining() if ASSET_CODE.fullmatch(code)]
+    return {code: section.part(code, known) for code in codes}
+
+
+def _read_assets(table: Table, beside: Mapping[str, Table]) -> tuple[AssetConfig, ...]:
+    """Read the list of assets; ``beside`` has by code what is not said there."""
     assets: dict[str, AssetConfig] = {}
     users: dict[tuple[str, str], str] = {}
 
     def read(entry: Table) -> None:
-        asset = _asset(entry)
+        asset = _asset(entry, beside)
         if asset.code in assets:
             raise entry.error("code", f"{asset.code} occurs twice", Code.CONTRADICTION)
         assets[asset.code] = asset
@@ -310,11 +390,16 @@ def _assets(table: Table) -> tuple[AssetConfig, ...]:
 
     table.each("assets", _ASSET_KEYS, read)
     if not 1 <= len(assets) <= MAX_ASSETS:
-        raise table.error("assets", f"a snapshot has 1 to {MAX_ASSETS} assets")
+        raise table.error("assets", f"a snapshot has 1 to {MAX_ASSETS:,} assets")
+    parts = sum(asset.split.most for asset in assets.values())
+    size = _PACKAGE_BYTES + _PACKAGE_ASSET_BYTES * len(assets) + _PACKAGE_PART_BYTES * parts
+    if size > MAX_PACKAGE_BYTES:
+        words = f"a package of {len(assets):,} assets, split like this, may have {size:,} bytes"
+        raise table.error("assets", f"{words}: 2^20 at most", remedy="lower split.most")
     return tuple(assets[code] for code in sorted(assets))
 
 
-def _asset(table: Table) -> AssetConfig:
+def _asset(table: Table, beside: Mapping[str, Table]) -> AssetConfig:
     code, decimals = table.take("code", str), table.take("decimals", int)
     if not 0 <= decimals <= MAX_DECIMALS:
         words = f"ledger decimals are 0 to {MAX_DECIMALS}"
@@ -328,9 +413,9 @@ def _asset(table: Table) -> AssetConfig:
     if not 0 < max(num, den) <= MAX_RATIO_TERM or gcd(num, den) != 1:
         raise table.error("ratio", 'must be "num/den", coprime, both below 2^32')
     capacity = _capacity(table)
-    policy = DEFAULT_SPLIT
-    if table.has("split"):
-        with table.table("split", ("least", "most")) as split:
+    policy, more = DEFAULT_SPLIT, beside.get(code, table)
+    if more.has("split"):
+        with more.table("split", ("least", "most")) as split:
             policy = SplitPolicy(split.take("least", int), split.take("most", int))
             if not 1 <= policy.least <= policy.most <= MAX_PARTS:
                 raise split.error("most", f"must hold 1 <= least <= most <= {MAX_PARTS}")
@@ -342,9 +427,10 @@ def _asset(table: Table) -> AssetConfig:
         capacity,
         policy,
         units,
-        table.take_paths("proofs") if table.has("proofs") else (),
+        more.take_paths("proofs") if more.has("proofs") else (),
         slots,
-        table.take_paths("coins") if table.has("coins") else (),
+        more.take_paths("coins") if more.has("coins") else (),
+        more.take_paths("attestations") if more.has("attestations") else (),
     )
 
 
@@ -358,7 +444,7 @@ def _units(
     def read(entry: Table) -> None:
         unit = _unit(entry, code, decimals)
         if (unit.chain, unit.contract) in units:
-            raise table.error("units", "must be all different", Code.CONTRADICTION)
+            raise entry.error("contract", "the units must be all different", Code.CONTRADICTION)
         units[unit.chain, unit.contract] = unit
         if entry.has("slot"):
             slots.append(_slot(entry, unit))
@@ -408,26 +494,20 @@ def _unit(table: Table, code: str, ledger_decimals: int) -> Unit:
     chain = table.take("chain", str)
     if chain not in CHAINS:
         raise _unprovable(table, "chain", chain)
-    known = {
-        unit.contract: unit.decimals
-        for unit in KNOWN_UNITS
-        if (unit.code, unit.chain) == (code, chain)
-    }
+    known = known_unit(code, chain)
     if table.has("contract"):
         contract = table.take("contract", str)
-    elif len(known) == 1:
-        contract = next(iter(known))
+    elif known is not None:
+        contract = known.contract
     else:
         words = f"the verifier's table does not have {code} on {chain}"
         raise table.error("contract", words, Code.UNKNOWN_UNIT, "give contract and decimals")
-    try:
-        check_contract(chain, contract)
-    except OwnershipError as error:
-        raise table.error("contract", error.message) from None
+    if fault := contract_fault(chain, contract):
+        raise table.error("contract", fault)
     if table.has("decimals"):
         decimals = table.take("decimals", int)
-    elif contract in known:
-        decimals = known[contract]
+    elif known is not None and contract == known.contract:
+        decimals = known.decimals
     else:
         words = "the verifier's table does not have this contract"
         raise table.error("decimals", words, Code.UNKNOWN_UNIT, "give the decimals of the chain")

@@ -15,8 +15,12 @@ from verifier.checks.policy import Policy
 from verifier.format import wire
 from verifier.format.levels import Level
 from verifier.format.params import MANIFEST_PATH, MAX_MANIFEST_BYTES, MAX_RATIO_TERM
-from verifier.format.units import KNOWN_UNITS, KnownUnit
+from verifier.format.units import KnownUnit, UnitTable
 from verifier.stateproof.tokens import TokenSlot
+from verifier.texts import listed
+
+# More of them are nothing that a reader types.
+MOST_OPTIONS = 8
 
 
 def read_manifest(bundle: Path) -> wire.Manifest:
@@ -42,18 +46,21 @@ def any_ratio_policy(slots: Iterable[TokenSlot] = (), require: Level = Level.CLA
 
 def unknown_units(manifest: wire.Manifest) -> list[str]:
     """Return the units that the verifier's table lacks, as readers give them to ``--unit``."""
+    table = UnitTable()
     return [
         f"{asset.code}={unit.chain}:{unit.contract}:{unit.decimals}"
         for asset in manifest.assets
         for unit in asset.units
-        if KnownUnit(asset.code, unit.chain, unit.contract, unit.decimals) not in KNOWN_UNITS
+        if KnownUnit(asset.code, unit.chain, unit.contract, unit.decimals) not in table
     ]
 
 
 def unit_warning(units: Sequence[str]) -> str:
     """Say of which assets readers must be told the units, and what to tell them."""
-    codes = ", ".join(sorted({unit.partition("=")[0] for unit in units}))
-    options = " ".join(f"--unit {shlex.quote(unit)}" for unit in units)
+    codes = listed(sorted({unit.partition("=")[0] for unit in units}))
+    options = " ".join(f"--unit {shlex.quote(unit)}" for unit in units[:MOST_OPTIONS])
+    if len(units) > MOST_OPTIONS:
+        options += f" and {len(units) - MOST_OPTIONS} more, or a list of them with --units"
     return (
         f"the verifier's table does not have the units of {codes}: readers set them aside, as "
         f"not vouched for, unless they know the units and add: {options}"

@@ -63,11 +63,19 @@ class Table:
         self, key: str, words: str, code: Code = Code.WRONG_VALUE, remedy: str = ""
     ) -> InputError:
         """Return the error that ``key`` of this table breaks the rule that ``words`` tell."""
-        return InputError(f"{self.file}: {self._path(key)}", code, words, remedy)
+        return InputError(self.place(key), code, words, remedy)
+
+    def place(self, key: str) -> str:
+        """Return how errors name ``key`` of this table, with its file."""
+        return f"{self.file}: {self._path(key)}"
 
     def has(self, key: str) -> bool:
         """Tell whether ``key`` is there and not yet taken."""
         return key in self._values
+
+    def has_table(self, key: str) -> bool:
+        """Tell whether a table is there under ``key``, and not yet taken."""
+        return isinstance(self._values.get(key), dict)
 
     def take(self, key: str, kind: type[T]) -> T:
         """Return and remove the value of ``key``, which must be of type ``kind``."""
@@ -111,9 +119,17 @@ class Table:
     @contextmanager
     def table(self, key: str, known: Collection[str] | None) -> Iterator[Table]:
         """Give the table under ``key``; on leaving, nothing may be left in it."""
-        table = Table(self.file, self._path(key), self.take(key, dict), known)
+        table = self.part(key, known)
         yield table
         table.closed()
+
+    def part(self, key: str, known: Collection[str] | None) -> Table:
+        """Return the table under ``key``, which is for the caller to close."""
+        return Table(self.file, self._path(key), self.take(key, dict), known)
+
+    def copy(self) -> Table:
+        """Return a table of what is still to be taken."""
+        return Table(self.file, self.where, self._values, None)
 
     def each(self, key: str, known: Collection[str], read: Callable[[Table], T]) -> list[T]:
         """Return what ``read`` makes of each table of the list under ``key``.
@@ -123,10 +139,13 @@ class Table:
         """
         found, refusals = [], Refusals()
         for number, values in enumerate(self.take(key, list), 1):
-            if not isinstance(values, dict):
+            if not isinstance(values, dict | Table):
                 raise self.error(key, "must be a list of tables", Code.WRONG_TYPE)
             with refusals.part():
-                table = Table(self.file, f"{self._path(key)}[{number}]", values, known)
+                if isinstance(values, Table):  # of another file
+                    table = values
+                else:
+                    table = Table(self.file, f"{self._path(key)}[{number}]", values, known)
                 found.append(read(table))
                 table.closed()
         refusals.settle()

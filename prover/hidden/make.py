@@ -16,9 +16,9 @@ from pathlib import Path
 
 import native
 from prover.assets.hidden import Opening, check_made
-from prover.assets.lists import read_list
 from prover.config.announcement import Announcement, read_announcement
 from prover.errors import ProverError
+from prover.files.lists import read_list
 from prover.files.storage import create_private
 from prover.hidden.private_keys import KEY_BYTES, read_private_keys
 from verifier.checks.hidden import AMOUNT_BYTES, SCRIPT_TYPES, ledger_amounts

@@ -8,32 +8,38 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from verifier.format.units import KNOWN_UNITS, KnownUnit
+from verifier.format.chains import CHAINS, Family
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
     """A network of the table.
 
-    ``rule`` is ``evm``, ``bitcoin``, or empty where its signatures cannot be checked here;
+    ``family`` is that whose rules its signatures follow, None where they cannot be checked here;
     ``chain`` is empty where Assay proves no assets on it. One that is not ``listed`` has the name
     that a list gives it.
     """
 
     name: str
-    rule: str
+    family: Family | None
     chain: str
     listed: bool = True
 
 
 def network(name: str) -> Network:
-    """Return a network of the table by Assay's own name for it.
+    """Return a network by Assay's own name for it.
 
     Raises:
         KeyError: there is none.
     """
-    entry = _table()["networks"][name]
-    return Network(name, entry.get("rule", ""), entry.get("chain", ""))
+    if name in CHAINS:
+        return Network(name, CHAINS[name].family, name)
+    table = _table()["networks"]
+    if name in table["evm"]:
+        return Network(name, Family.EVM, "")
+    if name in table["unread"]:
+        return Network(name, None, "")
+    raise KeyError(name)
 
 
 def okx_place(coin: str, network_name: str) -> tuple[str, Network] | str:
@@ -46,7 +52,7 @@ def okx_place(coin: str, network_name: str) -> tuple[str, Network] | str:
             return "its coin and its network are two networks"
         return asset, network(place)
     if named is None:
-        return coin.upper(), Network(network_name, "", "", listed=False)
+        return coin.upper(), Network(network_name, None, "", listed=False)
     return coin.upper(), network(named)
 
 
@@ -65,12 +71,6 @@ def bitmex_network(chain: str) -> Network | None:
     """Return the network of a list of BitMEX's, or None where the table has none."""
     name = _table()["bitmex"]["chains"].get(chain)
     return None if name is None else network(name)
-
-
-def known_unit(asset: str, chain: str) -> KnownUnit | None:
-    """Return what the verifier knows of an asset on a chain, if it knows one unit."""
-    found = [unit for unit in KNOWN_UNITS if (unit.code, unit.chain) == (asset, chain)]
-    return found[0] if len(found) == 1 else None
 
 
 @cache

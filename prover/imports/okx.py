@@ -3,7 +3,8 @@
 Two layouts are published. One opens with a block of totals (coin, snapshot height, amount) and a
 blank line, then has a row for each address with its amount; the other has the rows alone, without
 amounts. Columns are told apart by their names, and those of no known name are told. OKX's accounts
-sign the Keccak hash of the message under the prefix of EIP-191, on whatever network, its Bitcoin
+sign the Keccak hash of the message under the prefix of EIP-191, on whatever network of that kind,
+and under Tron's on Tron, or the message itself there; its Bitcoin
 keys the common signed message: one signature for a key's own address, several for a multisig
 script, which stands beside them. The rules are those of OKX's own tool, at the commit that decision
 7 names.
@@ -17,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from prover.imports.names import Network, is_okx_coin, known_unit, okx_asset, okx_place
+from prover.imports.names import Network, is_okx_coin, okx_asset, okx_place
 from prover.imports.okx_table import Cells, Told, read_table
 from prover.imports.rows import (
     MAX_FILE_BYTES,
@@ -39,12 +40,14 @@ from prover.imports.signatures import (
     check_key,
     check_multisig,
     evm_signer,
+    tron_signer,
 )
-from verifier.format.units import KnownUnit
+from verifier.format.chains import Family
+from verifier.format.units import KnownUnit, known_unit
 from verifier.ownership import Address, OwnershipError, check_ownership, parse_address
 from verifier.ownership.families.evm import account_text
 
-_FORMATS = ("bip322", "bip137", "eip191")
+_FORMATS = ("bip322", "bip137", "eip191", "tip191")
 _ACCOUNT = re.compile(r"0x[0-9a-fA-F]{40}")
 _PLACES = 40
 _AMOUNT = re.compile(r"([0-9]{1,40})(?:\.([0-9]{1,40}))?")
@@ -187,14 +190,14 @@ def _address(network: Network, text: str) -> Address | None:
     Raises:
         OwnershipError: not an address.
     """
-    if network.rule == "bitcoin":
-        return parse_address("bitcoin", text)
-    if network.rule == "evm":
+    if network.family is None:
+        return None
+    if network.family is Family.EVM:
         # OKX writes accounts in lower case, without a checksum.
         plain = _ACCOUNT.fullmatch(text) and text == text.lower()
         checked = account_text(bytes.fromhex(text[2:])) if plain else text
-        return parse_address("ethereum", checked)
-    return None
+        return parse_address(network.chain or "ethereum", checked)
+    return parse_address(network.chain, text)
 
 
 def _amount(text: str, unit: KnownUnit | None) -> int | None:
@@ -224,7 +227,7 @@ def _judge(line: _Line, address: Address | None, challenges: Challenges) -> Verd
     """
     if not line.network.listed:
         return _judge_unlisted(line, challenges)
-    if not line.network.rule:
+    if line.network.family is None:
         return Verdict(
             Status.UNCHECKED, f"signatures on {line.network.name} cannot be checked here"
         )
@@ -236,7 +239,7 @@ def _judge(line: _Line, address: Address | None, challenges: Challenges) -> Verd
     form = _bundle_format(address, line["message"], line["signature1"])
     if form and not stale:
         return _taken(line, form)
-    check = _check_evm if line.network.rule == "evm" else _check_bitcoin
+    check = _check_bitcoin if line.network.family is Family.BITCOIN else _check_account
     how = form or check(line, address)
     if stale:
         return Verdict(Status.STALE, f"signed by {how}, but {stale}")
@@ -251,7 +254,8 @@ def _judge_unlisted(line: _Line, challenges: Challenges) -> Verdict:
     is_account = _ACCOUNT.fullmatch(line["address"]) and not line["owner1"]
     if is_account and line["message"] and not line["signature2"]:
         with suppress(SignatureFault):
-            how = _check_account(line, bytes.fromhex(line["address"][2:]))
+            account = bytes.fromhex(line["address"][2:])
+            how = _signer(line, account, evm_signer(line["message"], line["signature1"]))
             return Verdict(Status.STALE, f"signed by {how}, but {_staleness(line, challenges)}")
     return Verdict(Status.UNCHECKED, "its network is not in the table of names")
 
@@ -296,7 +300,7 @@ def _judge_contract(line: _Line) -> Verdict:
 
     Of restaking on EigenLayer the second owner is the EigenPod, a contract, which signs nothing.
     """
-    if line.network.rule != "evm":
+    if line.network.family is not Family.EVM:
         raise SignatureFault("it names owners, but is no contract's")
     owners = [line["owner1"], *([line["owner2"]] if line["owner2"] else [])]
     is_restaked = _RESTAKED.search(line["type"]) is not None
@@ -314,23 +318,23 @@ def _judge_contract(line: _Line) -> Verdict:
     )
 
 
-def _check_evm(line: _Line, address: Address) -> str:
+def _check_account(line: _Line, address: Address) -> str:
     if line["signature2"]:
         raise SignatureFault("it has a second signature, but names no second owner")
-    return _check_account(line, address.owner)
+    signer = tron_signer if line.network.family is Family.TRON else evm_signer
+    return _signer(line, address.owner, signer(line["message"], line["signature1"]))
 
 
-def _check_account(line: _Line, account: bytes) -> str:
-    """Return by which rule an account signed.
+def _signer(line: _Line, account: bytes, signers: tuple[bytes, bytes]) -> str:
+    """Return by which rule an account signed; ``signers`` are by OKX's and by the family's own.
 
     Raises:
         SignatureFault: it did not.
     """
-    by_okx, by_eip191 = evm_signer(line["message"], line["signature1"])
-    if account == by_okx:
+    if account == signers[0]:
         return "its account, by OKX's rule"
-    if account == by_eip191:
-        return "its account, by EIP-191"
+    if account == signers[1]:
+        return f"its account, by {'TIP' if line.network.family is Family.TRON else 'EIP'}-191"
     raise SignatureFault("the signature is by another key or over another message")
 
 

@@ -21,13 +21,14 @@ from verifier.format.keccak import keccak256
 # First, since it keeps embit from loading its prebuilt libsecp256k1.
 from verifier.ownership.addresses import Address, Template
 from verifier.ownership.families.evm import account_of, eip191_digest
+from verifier.ownership.families.tron import tip191_digest
 from verifier.ownership.recovery import bip137_digest
 
 # isort: split
 from embit.hashes import hash160
 
 _EVM_TEXT = re.compile(r"0x([0-9a-fA-F]{128})(00|01|1[bBcC])")
-_OKX_PREFIX = b"\x19Ethereum Signed Message:\n32"
+_HASHED = b" Signed Message:\n32"
 _COMPACT_BYTES = 65
 _HEADERS = range(27, 43)
 _UNCOMPRESSED_HEADERS = range(27, 31)
@@ -49,9 +50,9 @@ class Multisig:
     keys: Sequence[bytes]
 
 
-def okx_digest(message: str) -> bytes:
-    """Return what OKX's accounts sign: like EIP-191, but over the message's Keccak hash."""
-    return keccak256(_OKX_PREFIX + keccak256(message.encode()))
+def okx_digest(message: str, prefix: bytes = b"\x19Ethereum") -> bytes:
+    """Return what OKX's accounts sign: like EIP-191 or TIP-191, but over the message's hash."""
+    return keccak256(prefix + _HASHED + keccak256(message.encode()))
 
 
 def evm_signer(message: str, signature: str) -> tuple[bytes, bytes]:
@@ -60,15 +61,25 @@ def evm_signer(message: str, signature: str) -> tuple[bytes, bytes]:
     Raises:
         SignatureFault: malformed, or no key recovers.
     """
+    return _accounts(signature, okx_digest(message), eip191_digest(message))
+
+
+def tron_signer(message: str, signature: str) -> tuple[bytes, bytes]:
+    """Return the accounts that a signature recovers to: by OKX's older rule, and by TIP-191.
+
+    Raises:
+        SignatureFault: malformed, or no key recovers.
+    """
+    return _accounts(signature, okx_digest(message, b"\x19TRON"), tip191_digest(message))
+
+
+def _accounts(signature: str, by_okx: bytes, by_family: bytes) -> tuple[bytes, bytes]:
     match = _EVM_TEXT.fullmatch(signature)
     if match is None:
         raise SignatureFault("the signature is not 0x and 65 bytes in hex")
     raw, v = bytes.fromhex(match[1]), int(match[2], 16)
-    accounts = [
-        account_of(_recover(raw, v % 27, digest))
-        for digest in (okx_digest(message), eip191_digest(message))
-    ]
-    return accounts[0], accounts[1]
+    first, second = (_recover(raw, v % 27, digest) for digest in (by_okx, by_family))
+    return account_of(first), account_of(second)
 
 
 def bitcoin_signer(message: str, signature: str) -> bytes:

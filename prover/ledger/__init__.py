@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from prover.ledger.errors import LedgerError
-from prover.ledger.gather import read_ledger
-from prover.ledger.ledger import Ledger, Tally, find_account, ledger_digest
+from prover.ledger.gather import ledger_codes, read_ledger
+from prover.ledger.ledger import Balances, Ledger, Tally, find_account, ledger_digest
 from prover.ledger.saved import load_ledger, save_ledger
 from prover.ledger.source import (
     CsvSource,
@@ -17,6 +17,7 @@ from prover.ledger.source import (
 )
 
 __all__ = [
+    "Balances",
     "CsvSource",
     "Ledger",
     "LedgerAsset",
@@ -28,6 +29,7 @@ __all__ = [
     "Tally",
     "WideColumns",
     "find_account",
+    "ledger_codes",
     "ledger_digest",
     "load_ledger",
     "read_ledger",

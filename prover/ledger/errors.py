@@ -57,7 +57,9 @@ WORDS: Final[Mapping[Code, Words]] = {
     Code.TRUNCATED: Words("cut off", "export the whole file anew"),
     Code.UNEXPECTED: Words("not as ledger.expect has it", "look at the export, or correct it"),
     Code.UNKNOWN_ASSET: Words(
-        "not an asset of the snapshot", "add it under [[assets]], or list it in ledger.ignore"
+        "not an asset of the snapshot",
+        "add it to the assets; list it in ledger.skip if it is owed and not to be covered, or in "
+        "ledger.ignore if it is not owed",
     ),
     Code.UNREAD_COLUMN: Words(
         "columns that nothing reads", "name them in ledger.columns, or list them in ledger.ignore"

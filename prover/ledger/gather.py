@@ -4,6 +4,8 @@ While the source is read, each batch's ids are made unique and canonical, its ba
 both go to spools: what stays in memory is one batch. An *entry* is a distinct source id of one
 batch; rows refer to their entry. In the end all entries are sorted by canonical bytes, equal ones
 become one account, and the rows of an asset are added up through the ranks of their entries.
+Assets whose balances are written in one notation are parsed together, so that many cost no more
+than few, and share one spool, so that they need no more open files.
 
 Faults: the first in row order is told first, whatever the size of the batches; within a row the id,
 then the asset, then the balances. After it the source is read on for all others, and nothing is
@@ -14,9 +16,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final
@@ -30,7 +32,6 @@ from prover.errors import Code
 from prover.ledger.amounts import (
     LIMIT,
     TAIL_WORDS,
-    U64,
     Amounts,
     Notation,
     net,
@@ -42,23 +43,36 @@ from prover.ledger.csv_source import read_csv
 from prover.ledger.duplicates import find_duplicates, refuse_duplicates
 from prover.ledger.errors import Fault, Faults, Kind, LedgerError, Marks
 from prover.ledger.identifiers import Canonical, canonical_column
-from prover.ledger.ledger import AssetTally, Ledger, Tally
+from prover.ledger.ledger import AssetTally, Balances, Ledger, Tally
 from prover.ledger.parquet_source import read_parquet
 from prover.ledger.ranks import rank_ids
 from prover.ledger.readers import Batch, Batches, Layout, Rows, quoted
-from prover.ledger.source import CsvSource, LedgerAsset, LedgerSource, ParquetSource
-from prover.ledger.spool import Spool, TextSpool
+from prover.ledger.source import (
+    CsvSource,
+    LedgerAsset,
+    LedgerSource,
+    ParquetSource,
+    SqlSource,
+    WideColumns,
+)
+from prover.ledger.spool import SortedSpool, Spool, TextSpool
 from verifier.format.account import IdType
+from verifier.format.params import ASSET_CODE
 from verifier.ordered import in_order
 
 MAX_ROWS: Final = 1 << 30
 """More rows are refused: the sums in `prover.ledger.amounts` are exact up to here."""
+
+Indices = npt.NDArray[np.int32]
 
 _ROW: Final = np.dtype([("entry", "<u4"), ("units", "<u8")])
 _TAIL: Final = np.dtype([("entry", "<u4"), ("words", "<u8", (TAIL_WORDS,))])
 
 # Assets that the snapshot lacks, told by name.
 _MOST_NAMES: Final = 10_000
+_SHOWN_CODES: Final = 20
+_ONCE: Final = "a pipe, and assets from the ledger take reading it twice"
+_NAME_ASSETS: Final = "write the ledger to a file, or name the assets"
 # What looks like a code: 1INCH and 1000000MOG do, an account number such as U10023455 does not.
 _CODE: Final = re.compile(r"(?=[0-9]*[A-Z])(?:10*)?(?!.*\d{3})[A-Z0-9]{1,16}")
 
@@ -101,6 +115,34 @@ def read_ledger(
         return gathering.finish(merge_duplicates, jobs)
 
 
+def ledger_codes(source: LedgerSource) -> frozenset[str]:
+    """Return the codes of assets that occur in a source, or that its columns are named for.
+
+    What is ignored or skipped is left out, and what is no code: reading the source refuses that.
+
+    Raises:
+        LedgerError: the source is refused, or cannot be read twice.
+    """
+    columns = source.columns
+    if isinstance(columns, WideColumns):
+        return frozenset(columns.assets)
+    if not isinstance(source, SqlSource) and source.path.exists() and not source.path.is_file():
+        fault = Fault.of(Code.UNREADABLE, detail=_ONCE, remedy=_NAME_ASSETS)
+        raise LedgerError(source.name, fault)
+    found: set[str] = set()
+    _, _, batches = _open(source, (), 1)
+    with closing(batches):
+        for batch in batches:
+            for value in batch.assets.unique().to_pylist() if batch.assets is not None else ():
+                name = value.decode(errors="replace")
+                code = columns.name_of(name)
+                if code is None or name in columns.skip or columns.is_ignored(name):
+                    continue
+                if ASSET_CODE.fullmatch(code) and len(found) < _MOST_NAMES:
+                    found.add(code)
+    return frozenset(found)
+
+
 def _open(
     source: LedgerSource, assets: Sequence[LedgerAsset], jobs: int
 ) -> tuple[str, Layout, Batches]:
@@ -116,18 +158,20 @@ def _open(
 
 @dataclass(frozen=True)
 class _Part:
-    """The balances of one asset in a batch, and the rows (0-based) they stand in, ascending."""
+    """Balances in a batch, the rows (0-based) they stand in, ascending, and the assets of these."""
 
     rows: Rows
+    assets: Indices
     column: str
     amounts: Amounts
 
 
 @dataclass(frozen=True)
 class _Cells:
-    """The cells of one asset in a batch: their rows, and a column of balances and one of debts."""
+    """Cells of a batch in one notation: their rows and assets, their balances and debts."""
 
     rows: Rows
+    assets: Indices
     column: str
     balances: Any
     notation: Notation
@@ -151,13 +195,16 @@ class _Cells:
 class _Assets:
     """Which asset each row of a batch is of: its index, -1 where it is unknown.
 
-    ``ignored`` counts the rows that were left out of the batch, by asset, ``unknown`` those of
-    assets that nobody named.
+    Of the names in the source, ``ignored`` and ``skipped`` count the rows that were left out of the
+    batch, ``renamed`` those of names that are not their asset's, ``unknown`` those that nobody
+    named.
     """
 
-    indices: npt.NDArray[np.int32]
-    ignored: Counter[str]
-    unknown: Counter[str]
+    indices: Indices
+    ignored: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
+    renamed: Counter[str] = field(default_factory=Counter)
+    unknown: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True)
@@ -197,14 +244,18 @@ class _Gathering:
         self._totals = [0] * len(assets)
         self._faults = Faults()
         self._ignored: Counter[str] = Counter()
+        self._skipped = Counter(dict.fromkeys(layout.reading.skip, 0))
+        self._renamed = Counter(dict.fromkeys(layout.reading.rename, 0))
         self._unknown: Counter[str] = Counter()
+        self._names = pa.array([name.encode() for name, _ in _names(layout, assets)], pa.binary())
+        self._of_names = np.array([index for _, index in _names(layout, assets)], np.int32)
         self._known = 0
         self._ids = TextSpool(spool("u1"), spool("<u4"))
         self._first_rows = spool("<u4")
         self._changed = spool("<u4")
         self._sources = TextSpool(spool("u1"), spool("<u4"))
-        self._balances = [spool(_ROW) for _ in assets]
-        self._tails = [spool(_TAIL) for _ in assets]
+        self._balances = SortedSpool(spool(_ROW), len(assets))
+        self._tails = SortedSpool(spool(_TAIL), len(assets))
 
     def take(self, parsed: _Parsed) -> None:
         """Add the next rows to the totals and write them to the spools, or keep their faults.
@@ -218,6 +269,8 @@ class _Gathering:
             raise LedgerError(self._file, fault)
         _count(self._ignored, parsed.assets.ignored)
         _count(self._unknown, parsed.assets.unknown)
+        self._skipped.update(parsed.assets.skipped)
+        self._renamed.update(parsed.assets.renamed)
         self._known += sum(len(part.rows) for part in parsed.parts)
         if not self._faults:
             first = parsed.faults.first_row
@@ -246,7 +299,7 @@ class _Gathering:
             kind = Kind(Code.UNKNOWN_ASSET, self._layout.asset)
             marks[kind] = np.flatnonzero(assets.indices < 0).tolist()
         parts = [
-            _Part(cells.rows, cells.column, cells.parse(marks))
+            _Part(cells.rows, cells.assets, cells.column, cells.parse(marks))
             for cells in self._cells(batch, assets.indices)
         ]
         faults = Faults()
@@ -258,49 +311,62 @@ class _Gathering:
 
     def _assets_of(self, batch: Batch) -> tuple[Batch, _Assets]:
         """Return the rows whose asset is not ignored, and which it is."""
-        assets = _Assets(np.zeros(len(batch), np.int32), Counter(), Counter())
+        reading = self._layout.reading
         if batch.assets is None:
-            return batch, assets
-        codes = pa.array([asset.code.encode() for asset in self._assets], pa.binary())
-        indices = np.asarray(pc.index_in(batch.assets, value_set=codes).fill_null(-1))
+            return batch, _Assets(np.zeros(len(batch), np.int32))
+        names = np.asarray(pc.index_in(batch.assets, value_set=self._names).fill_null(-1))
+        indices = np.append(self._of_names, np.int32(-1))[names]
+        assets = _Assets(indices)
+        for name in reading.rename:
+            at = self._names.index(name.encode()).as_py()
+            assets.renamed[name] += int(np.count_nonzero(names == at))
         if (indices >= 0).all():
-            return batch, replace(assets, indices=indices)
+            return batch, assets
         others = batch.assets.filter(pa.array(indices < 0)).value_counts()
         left_out = []
         for value, count in zip(*others.flatten(), strict=True):
             name = value.as_py().decode(errors="replace")
-            if self._layout.reading.is_ignored(name):
-                assets.ignored[name] += count.as_py()
+            if reading.is_ignored(name) or name in reading.skip:
+                counted = assets.skipped if name in reading.skip else assets.ignored
+                counted[name] += count.as_py()
                 left_out.append(value.as_py())
             else:
                 assets.unknown[name] += count.as_py()
         kept = ~np.asarray(pc.is_in(batch.assets, value_set=pa.array(left_out, pa.binary())))
         return batch.where(kept), replace(assets, indices=indices[kept])
 
-    def _cells(self, batch: Batch, indices: npt.NDArray[np.int32]) -> Iterator[_Cells]:
-        """Give the cells of each asset."""
+    def _cells(self, batch: Batch, indices: Indices) -> Iterator[_Cells]:
+        """Give the cells of each column; in the one of a long layout, those of each notation."""
         layout = self._layout
         if batch.assets is None:
             rows = np.arange(len(batch))
-            for notation, name, cells, debt, debts in zip(
-                layout.notations,
-                layout.balances,
-                batch.balances,
-                layout.debts,
-                batch.debts,
-                strict=True,
+            for index, (notation, name, cells, debt, debts) in enumerate(
+                zip(
+                    layout.notations,
+                    layout.balances,
+                    batch.balances,
+                    layout.debts,
+                    batch.debts,
+                    strict=True,
+                )
             ):
-                yield _Cells(rows, name, cells, notation, debt, debts)
+                assets = np.full(len(batch), index, np.int32)
+                yield _Cells(rows, assets, name, cells, notation, debt, debts)
             return
         name, cells = layout.balances[0], batch.balances[0]
-        for index, notation in enumerate(layout.notations):
-            rows = np.flatnonzero(indices == index)
-            yield _Cells(rows, name, cells.take(pa.array(rows)), notation)
+        notations = list(dict.fromkeys(layout.notations))
+        numbers = {notation: number for number, notation in enumerate(notations)}
+        by_asset = np.array([*map(numbers.__getitem__, layout.notations), -1])  # -1: unknown
+        of_rows = by_asset[indices]
+        for number, notation in enumerate(notations):
+            rows = np.flatnonzero(of_rows == number)
+            yield _Cells(rows, indices[rows], name, cells.take(pa.array(rows)), notation)
 
     def _describe_unknown(self) -> None:
         """Say which assets are not known."""
         if self._unknown:
-            detail = _unknown(self._unknown, self._assets, has_known=self._known > 0)
+            rename = self._layout.reading.rename
+            detail = _unknown(self._unknown, self._assets, rename, has_known=self._known > 0)
             self._faults.describe(Code.UNKNOWN_ASSET, detail)
 
     def _add_totals(self, parsed: _Parsed) -> None:
@@ -310,14 +376,16 @@ class _Gathering:
             LedgerError: the first row at which one becomes too large.
         """
         marks: Marks = {}
-        for index, part in enumerate(parsed.parts):
-            before = self._totals[index]
-            self._totals[index] += total(part.amounts.units)
-            if self._totals[index] >= LIMIT:
-                running = accumulate(part.amounts.units.tolist(), initial=before)
-                row = sum(1 for value in running if value < LIMIT) - 1
-                detail = f"the total of {self._assets[index].code} reaches 2^63 ledger units"
-                marks[Kind(Code.TOO_LARGE, part.column, detail)] = [int(part.rows[row])]
+        for part in parsed.parts:
+            for index, more in _sums(part, len(self._assets)):
+                before = self._totals[index]
+                self._totals[index] += more
+                if self._totals[index] >= LIMIT:
+                    mine = np.flatnonzero(part.assets == index)
+                    running = accumulate(part.amounts.units[mine].tolist(), initial=before)
+                    row = mine[sum(1 for value in running if value < LIMIT) - 1]
+                    detail = f"the total of {self._assets[index].code} reaches 2^63 ledger units"
+                    marks[Kind(Code.TOO_LARGE, part.column, detail)] = [int(part.rows[row])]
         if marks:
             faults = Faults()
             faults.add(marks, parsed.batch.rows)
@@ -332,15 +400,19 @@ class _Gathering:
         self._changed.append(changed + len(self._ids))
         self._sources.append(parsed.sources.take(pa.array(changed)))
         self._ids.append(parsed.canonical.ids)
-        for part, balances, tails in zip(parsed.parts, self._balances, self._tails, strict=True):
-            rows = np.empty(len(part.rows), _ROW)
-            rows["entry"] = entries[part.rows]
-            rows["units"] = part.amounts.units
-            balances.append(rows)
-            rest = np.empty(len(part.amounts.tail_rows), _TAIL)
-            rest["entry"] = entries[part.rows[part.amounts.tail_rows]]
-            rest["words"] = part.amounts.tail_words
-            tails.append(rest)
+        parts = parsed.parts
+        rows = np.empty(sum(len(part.rows) for part in parts), _ROW)
+        rows["entry"] = entries[_joined([part.rows for part in parts], np.int64)]
+        rows["units"] = _joined([part.amounts.units for part in parts], np.uint64)
+        _append(self._balances, rows, _joined([part.assets for part in parts], np.int32))
+        at = _joined([part.rows[part.amounts.tail_rows] for part in parts], np.int64)
+        rest = np.empty(len(at), _TAIL)
+        rest["entry"] = entries[at]
+        for word in range(TAIL_WORDS):
+            words = [part.amounts.tail_words[:, word] for part in parts]
+            rest["words"][:, word] = _joined(words, np.uint64)
+        of = [part.assets[part.amounts.tail_rows] for part in parts]
+        _append(self._tails, rest, _joined(of, np.int32))
 
     def finish(self, merge_duplicates: bool, jobs: int) -> Ledger:
         """Sort, make unique and add up.
@@ -357,10 +429,11 @@ class _Gathering:
         if merged and not merge_duplicates:
             refuse_duplicates(self._file, self._layout.account, merged)
         balances, totals, tallies = {}, {}, {}
+        sums = _Sums(ranks, len(offsets) - 1)
         for index, asset in enumerate(self._assets):
-            balance, named = self._sum(index, ranks, len(offsets) - 1)
-            balances[asset.code], totals[asset.code] = balance, total(balance)
-            tallies[asset.code] = AssetTally(len(self._balances[index]), named)
+            balance, named = sums.of(self._balances.pieces(index), self._tails.pieces(index))
+            balances[asset.code], totals[asset.code] = balance, total(balance.units)
+            tallies[asset.code] = AssetTally(self._balances.count(index), named)
             if totals[asset.code] >= LIMIT:
                 detail = f"the total of {asset.code}, rounded up, reaches 2^63 ledger units"
                 raise LedgerError(self._file, Fault.of(Code.TOO_LARGE, detail=detail))
@@ -369,26 +442,73 @@ class _Gathering:
             merged=len(merged),
             unread=tuple(self._layout.unread),
             ignored=dict(sorted(self._ignored.items())),
+            skipped=self._all_skipped(),
+            renamed=dict(sorted(self._renamed.items())),
             assets=tallies,
         )
         return Ledger(self._id_type, self._assets, ids, offsets, balances, totals, tally)
 
-    def _sum(self, index: int, ranks: npt.NDArray[np.uint32], accounts: int) -> tuple[U64, int]:
-        """Return the balances of one asset, in account order, and how many accounts have a row."""
-        balance = np.zeros(accounts, dtype=np.uint64)
-        named = np.zeros(accounts, dtype=np.bool_)
-        for piece in self._balances[index].pieces():
-            accounts_of = ranks[piece["entry"]]
-            named[accounts_of] = True
-            np.add.at(balance, accounts_of, piece["units"].copy())
-        if len(self._tails[index]):
-            words = np.zeros((TAIL_WORDS, accounts), dtype=np.uint64)
-            for piece in self._tails[index].pieces():
-                accounts_of = ranks[piece["entry"]]
-                for word, digits in zip(words, piece["words"].T, strict=True):
-                    np.add.at(word, accounts_of, digits.copy())
-            settle(balance, words)
-        return balance, int(np.count_nonzero(named))
+    def _all_skipped(self) -> dict[str, int]:
+        """Return in how many rows each skipped name stood: a column of a wide source in all."""
+        if self._layout.asset is not None:
+            return dict(sorted(self._skipped.items()))
+        there = set(self._layout.unread)
+        return {name: self.rows if name in there else 0 for name in sorted(self._skipped)}
+
+
+class _Sums:
+    """Adds up assets, one after the other, in columns of all accounts that are cleared between."""
+
+    def __init__(self, ranks: npt.NDArray[np.uint32], accounts: int) -> None:
+        self._ranks = ranks
+        self._units = np.zeros(accounts, np.uint64)
+        self._named = np.zeros(accounts, np.bool_)
+        self._words = np.zeros((TAIL_WORDS, 0), np.uint64)
+
+    def of(self, rows: Iterable[Any], tails: Iterable[Any]) -> tuple[Balances, int]:
+        """Return the balances of one asset, and how many accounts have a row."""
+        for piece in rows:
+            accounts = self._ranks[piece["entry"]]
+            self._named[accounts] = True
+            np.add.at(self._units, accounts, piece["units"].copy())
+        named = np.flatnonzero(self._named)
+        units = self._units[named]
+        has_tails = False
+        for piece in tails:
+            has_tails = True
+            if not self._words.size:
+                self._words = np.zeros((TAIL_WORDS, len(self._units)), np.uint64)
+            accounts = self._ranks[piece["entry"]]
+            for word, digits in zip(self._words, piece["words"].T, strict=True):
+                np.add.at(word, accounts, digits.copy())
+        if has_tails:
+            settle(units, self._words[:, named])
+            self._words[:, named] = 0
+        self._units[named] = 0
+        self._named[named] = False
+        held = units > 0
+        return Balances(named[held].astype(np.uint32), units[held]), len(named)
+
+
+def _joined(columns: Sequence[npt.NDArray[Any]], kind: npt.DTypeLike) -> npt.NDArray[Any]:
+    """Return columns one behind the other; there may be none."""
+    return np.concatenate([np.empty(0, kind), *columns])
+
+
+def _append(spool: SortedSpool, items: npt.NDArray[Any], assets: Indices) -> None:
+    """Write items, in the order of their assets and then in their own."""
+    order = np.argsort(assets, kind="stable")
+    spool.append(items[order], assets[order])
+
+
+def _sums(part: _Part, assets: int) -> Iterator[tuple[int, int]]:
+    """Yield each asset of a part, and the sum of its balances, exactly."""
+    low = np.zeros(assets, np.uint64)
+    high = np.zeros(assets, np.uint64)
+    np.add.at(low, part.assets, part.amounts.units & np.uint64((1 << 32) - 1))
+    np.add.at(high, part.assets, part.amounts.units >> np.uint64(32))
+    for index in np.flatnonzero(low | high).tolist():
+        yield index, (int(high[index]) << 32) + int(low[index])
 
 
 def _count(names: Counter[str], more: Counter[str]) -> None:
@@ -398,7 +518,21 @@ def _count(names: Counter[str], more: Counter[str]) -> None:
         names[name if is_kept else "(others)"] += rows
 
 
-def _unknown(names: Collection[str], assets: Sequence[LedgerAsset], *, has_known: bool) -> str:
+def _names(layout: Layout, assets: Sequence[LedgerAsset]) -> list[tuple[str, int]]:
+    """Return the names that assets have in the source, each with the number of its asset."""
+    reading, numbers = layout.reading, {asset.code: at for at, asset in enumerate(assets)}
+    own = [(code, at) for code, at in numbers.items() if reading.name_of(code) == code]
+    others = [(name, numbers[code]) for name, code in reading.rename.items() if name != code]
+    return own + others
+
+
+def _unknown(
+    names: Collection[str],
+    assets: Sequence[LedgerAsset],
+    rename: Mapping[str, str],
+    *,
+    has_known: bool,
+) -> str:
     """Return what to say of assets that are not known.
 
     What looks like no code may be an id or a balance, and so may all that a column holds if no
@@ -412,10 +546,20 @@ def _unknown(names: Collection[str], assets: Sequence[LedgerAsset], *, has_known
         if name not in codes and (code := name.strip().upper()) in known
     ]
     said = [f"with a space, or in small letters: {', '.join(near)}"] if near else []
+    merged = sorted(set(rename.values()) & set(names))
+    said += [
+        f'{code}, which others are renamed to: write {code} = "{code}" in ledger.rename if one of '
+        "each is the same"
+        for code in merged
+    ]
+    codes = [code for code in codes if code not in merged]
+    shown = quoted(sorted(known)[:_SHOWN_CODES])
+    if len(known) > _SHOWN_CODES:
+        shown += f" and {len(known) - _SHOWN_CODES:,} more"
     if not has_known:
-        return "; ".join([f"no value of this column is one of {quoted(sorted(known))}", *said])
+        return "; ".join([f"no value of this column is one of {shown}", *said])
     if codes:
         said.insert(0, quoted(codes))
-    if len(names) > len(near) + len(codes):
+    if len(names) > len(near) + len(codes) + len(merged):
         said.append("others, which look like no code")
-    return "; ".join([*said, f"the snapshot has {quoted(sorted(known))}"])
+    return "; ".join([*said, f"the snapshot has {shown}"])

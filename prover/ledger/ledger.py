@@ -1,7 +1,8 @@
 """The canonical ledger: who holds how much, in the one order and form that the digest covers.
 
 Accounts are distinct canonical ids in ascending order of their bytes; a balance is a whole number
-of ledger units, 0 where the source has none; assets are in ascending order of their codes.
+of ledger units, and an account without one holds none; assets are in ascending order of their
+codes. Memory, files and time go with the balances that there are, not with accounts times assets.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from verifier.format.statement import length_prefixed
 from verifier.format.tags import tag
 
 _PIECE_ACCOUNTS: Final = 1 << 16
+_ENTRY: Final = np.dtype([("holder", ">u8"), ("units", ">u8")])
 
 
 @dataclass(frozen=True)
@@ -36,14 +38,45 @@ class Tally:
     """What a source held beside the balances, for the operator to compare with their own count.
 
     rows: all, without the header; merged: accounts that were written in several ways; unread:
-    columns that were not read; ignored: rows of assets that were left out, by asset.
+    columns that were not read; ignored: rows of assets that were left out, by asset; skipped: the
+    same of those that are owed and not covered, 0 where there are none; renamed: rows by the name
+    that the source has for an asset.
     """
 
     rows: int
     merged: int
     unread: tuple[str, ...]
     ignored: Mapping[str, int]
+    skipped: Mapping[str, int]
+    renamed: Mapping[str, int]
     assets: Mapping[str, AssetTally]
+
+
+@dataclass(frozen=True, eq=False)
+class Balances:
+    """What is owed in one asset: u32 numbers of its h holders, ascending, and u64 ledger units."""
+
+    holders: npt.NDArray[np.uint32]
+    units: npt.NDArray[np.uint64]
+
+    def __post_init__(self) -> None:
+        """Make the arrays read-only."""
+        self.holders.setflags(write=False)
+        self.units.setflags(write=False)
+
+    def __len__(self) -> int:
+        """Return the number of holders."""
+        return len(self.holders)
+
+    def place(self, account: int) -> int | None:
+        """Return which of the holders an account is, by binary search; None if it is none."""
+        place = int(np.searchsorted(self.holders, np.uint32(account)))
+        return place if place < len(self) and self.holders[place] == account else None
+
+    def of(self, account: int) -> int:
+        """Return the balance of an account."""
+        place = self.place(account)
+        return 0 if place is None else int(self.units[place])
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +89,8 @@ class Ledger:
     """All ids, one behind the other."""
     offsets: npt.NDArray[np.uint64]
     """Where each id begins in ``ids``, and the end (n + 1)."""
-    balances: Mapping[str, npt.NDArray[np.uint64]]
-    """By asset code, the balances in ledger units (n)."""
+    balances: Mapping[str, Balances]
+    """By asset code, the balances that are not zero."""
     totals: Mapping[str, int]
     """By asset code, the sum of the balances: below 2^63."""
     tally: Tally
@@ -66,8 +99,7 @@ class Ledger:
     def __post_init__(self) -> None:
         """Make the arrays read-only."""
         self.ids.setflags(write=False)
-        for array in (self.offsets, *self.balances.values()):
-            array.setflags(write=False)
+        self.offsets.setflags(write=False)
 
     def __len__(self) -> int:
         """Return the number of accounts."""
@@ -91,8 +123,8 @@ def ledger_digest(ledger: Ledger) -> bytes:
     """Return the 32-byte digest of a ledger (``spec/protocol.md`` 2.4).
 
     The tagged hash of ``lp(id type) || u64 accounts || lp(id) of each account``, then for each
-    asset ``lp(code) || u8 decimals || u64 balance of each account``; all big-endian, ``lp`` being
-    a u32 length and the bytes.
+    asset ``lp(code) || u8 decimals || u64 holders``, and of each holder ``u64 number of the account
+    || u64 balance``; all big-endian, ``lp`` being a u32 length and the bytes.
     """
     prefix = hashlib.sha256(tag("ledger")).digest()
     digest = hashlib.sha256(prefix + prefix)
@@ -100,9 +132,14 @@ def ledger_digest(ledger: Ledger) -> bytes:
     for start, stop in _pieces(len(ledger)):
         digest.update(_prefixed_ids(ledger, start, stop))
     for asset in ledger.assets:
+        balances = ledger.balances[asset.code]
         digest.update(length_prefixed(asset.code.encode()) + asset.decimals.to_bytes(1, "big"))
-        for start, stop in _pieces(len(ledger)):
-            digest.update(ledger.balances[asset.code][start:stop].astype(">u8").data)
+        digest.update(len(balances).to_bytes(8, "big"))
+        for start, stop in _pieces(len(balances)):
+            entries = np.empty(stop - start, _ENTRY)
+            entries["holder"] = balances.holders[start:stop]
+            entries["units"] = balances.units[start:stop]
+            digest.update(entries.tobytes())
     return digest.digest()
 
 

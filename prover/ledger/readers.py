@@ -116,7 +116,12 @@ class Layout:
         if faults:
             raise LedgerError(file, *faults)
         self.unread[:] = [name for name in present if name not in set(self.names)]
-        left = [name for name in self.unread if not self.reading.is_ignored(name)]
+        reading = self.reading
+        left = [
+            name
+            for name in self.unread
+            if not reading.is_ignored(name) and name not in reading.skip
+        ]
         if self.asset is None and left:
             detail = f"columns that nothing reads: {_unread(left)}"
             raise LedgerError(file, Fault.of(Code.UNREAD_COLUMN, detail=detail))

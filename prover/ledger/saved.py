@@ -1,14 +1,16 @@
 """A ledger in flat files: frozen once, mapped into memory ever after.
 
-``ids.bin`` holds the ids, ``ids.off`` their offsets (u64), ``balance-CODE.bin`` the balances of
-an asset (u64), ``ledger.json`` the rest; integers in files are little-endian. The folder, private,
-appears whole under its name or not at all.
+``ids.bin`` holds the ids, ``ids.off`` their offsets (u64), ``holders.bin`` the numbers of the
+holders (u32) and ``balances.bin`` their balances (u64), of one asset behind the other;
+``ledger.json`` the rest, with how many holders each asset has. Integers in files are little-endian.
+The folder, private, appears whole under its name or not at all.
 """
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +21,7 @@ import numpy.typing as npt
 from prover.errors import Code
 from prover.files.storage import fresh_folder
 from prover.ledger.errors import Fault, LedgerError
-from prover.ledger.ledger import AssetTally, Ledger, Tally
+from prover.ledger.ledger import AssetTally, Balances, Ledger, Tally
 from prover.ledger.source import LedgerAsset
 
 FORMAT: Final = "assay/frozen-ledger/1"
@@ -28,11 +30,9 @@ _REMEDY: Final = "restore it from a backup, or begin anew in another folder"
 
 _IDS: Final = "ids.bin"
 _OFFSETS: Final = "ids.off"
+_HOLDERS: Final = "holders.bin"
+_BALANCES: Final = "balances.bin"
 _REST: Final = "ledger.json"
-
-
-def _balance_file(code: str) -> str:
-    return f"balance-{code}.bin"
 
 
 def save_ledger(ledger: Ledger, folder: Path) -> None:
@@ -49,23 +49,33 @@ def save_ledger(ledger: Ledger, folder: Path) -> None:
         "accounts": len(ledger),
         "id_bytes": len(ledger.ids),
         "assets": [
-            {"code": asset.code, "decimals": asset.decimals, "total": ledger.totals[asset.code]}
+            {
+                "code": asset.code,
+                "decimals": asset.decimals,
+                "holders": len(ledger.balances[asset.code]),
+                "total": ledger.totals[asset.code],
+            }
             for asset in ledger.assets
         ],
         "tally": asdict(ledger.tally),
     }
     with fresh_folder(folder) as partial:
-        _write(partial / _IDS, ledger.ids.data)
-        _write(partial / _OFFSETS, ledger.offsets.astype("<u8", copy=False).data)
-        for code, balances in ledger.balances.items():
-            _write(partial / _balance_file(code), balances.astype("<u8", copy=False).data)
-        _write(partial / _REST, json.dumps(rest, indent=1).encode())
+        balances = [ledger.balances[asset.code] for asset in ledger.assets]
+        _write(partial / _IDS, [ledger.ids.data])
+        _write(partial / _OFFSETS, [ledger.offsets.astype("<u8", copy=False).data])
+        _write(
+            partial / _HOLDERS, (each.holders.astype("<u4", copy=False).data for each in balances)
+        )
+        _write(
+            partial / _BALANCES, (each.units.astype("<u8", copy=False).data for each in balances)
+        )
+        _write(partial / _REST, [json.dumps(rest, indent=1).encode()])
 
 
-def _write(path: Path, data: bytes | memoryview) -> None:
+def _write(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "wb") as file:
-        file.write(data)
+        file.writelines(pieces)
 
 
 def load_ledger(folder: Path) -> Ledger:
@@ -82,15 +92,18 @@ def load_ledger(folder: Path) -> Ledger:
             raise LedgerError(str(path), fault)
         accounts = rest["accounts"]
         assets = tuple(LedgerAsset(asset["code"], asset["decimals"]) for asset in rest["assets"])
+        holders = [asset["holders"] for asset in rest["assets"]]
+        pieces = zip(
+            _cut(_map(folder / _HOLDERS, np.uint32, sum(holders)), holders),
+            _cut(_map(folder / _BALANCES, np.uint64, sum(holders)), holders),
+            strict=True,
+        )
         return Ledger(
             rest["id_type"],
             assets,
             _map(folder / _IDS, np.uint8, rest["id_bytes"]),
             _map(folder / _OFFSETS, np.uint64, accounts + 1),
-            {
-                asset.code: _map(folder / _balance_file(asset.code), np.uint64, accounts)
-                for asset in assets
-            },
+            {asset.code: Balances(*piece) for asset, piece in zip(assets, pieces, strict=True)},
             {asset["code"]: asset["total"] for asset in rest["assets"]},
             _tally(rest["tally"]),
         )
@@ -105,6 +118,14 @@ def load_ledger(folder: Path) -> Ledger:
 def _tally(found: dict[str, Any]) -> Tally:
     assets = {code: AssetTally(**tally) for code, tally in found["assets"].items()}
     return Tally(**found | {"assets": assets, "unread": tuple(found["unread"])})
+
+
+def _cut(column: npt.NDArray[Any], lengths: Iterable[int]) -> Iterator[npt.NDArray[Any]]:
+    """Cut a column into consecutive pieces."""
+    start = 0
+    for length in lengths:
+        yield column[start : start + length]
+        start += length
 
 
 def _map(path: Path, kind: type[np.generic], items: int) -> npt.NDArray[Any]:

@@ -27,6 +27,7 @@ from prover.ledger.source import (
 KEYS: Final = (
     "amounts",
     "columns",
+    "decimals",
     "delimiter",
     "empty_is_zero",
     "expect",
@@ -36,6 +37,8 @@ KEYS: Final = (
     "merge_duplicates",
     "path",
     "query",
+    "rename",
+    "skip",
     "source_decimals",
     "url",
 )
@@ -55,16 +58,19 @@ class LedgerSettings:
     expect: Expect
 
 
-def read_settings(table: Table, assets: Mapping[str, int]) -> LedgerSettings:
+def read_settings(table: Table, assets: Mapping[str, int] | None) -> LedgerSettings:
     """Read the section; ``assets`` are the snapshot's, with their decimals.
+
+    None: they are still to be found in the ledger, and what is said of them is not looked at.
 
     Raises:
         InputError: naming file, key and rule.
     """
     layout = _choice(table, "layout", ("long", "wide"))
-    reading = _reading(table, assets)
+    reading = _reading(table, layout, assets)
     with table.table("columns", _COLUMNS) as columns:
         chosen = _columns(columns, layout, assets, reading)
+    _check_skipped(table, chosen, assets)
     merge_duplicates = table.take_or("merge_duplicates", bool, False)
     expect = Expect()
     if table.has("expect"):
@@ -104,33 +110,82 @@ def _url(table: Table) -> str:
     return url
 
 
-def _reading(table: Table, assets: Mapping[str, int]) -> dict[str, Any]:
+def _reading(table: Table, layout: str, assets: Mapping[str, int] | None) -> dict[str, Any]:
     """Return the fields of `prover.ledger.source.Reading`."""
     amounts = _choice(table, "amounts", ("coins", "units")) if table.has("amounts") else "coins"
     ignore = table.take_texts("ignore") if table.has("ignore") else ()
     for name in ignore:
-        if name in assets:
+        if name in (assets or ()):
             raise table.error("ignore", f"{name} is an asset of the snapshot", Code.CONTRADICTION)
-    source_decimals: dict[str, int] = {}
-    if table.has("source_decimals"):
-        if amounts != "units":
+    for key in ("decimals", "source_decimals"):
+        if table.has(key) and amounts != "units":
             words = 'goes with amounts = "units" alone: coins have the decimals that they have'
-            raise table.error("source_decimals", words, Code.CONTRADICTION)
+            raise table.error(key, words, Code.CONTRADICTION)
+    source_decimals: dict[str, int] = {}
+    if table.has("decimals"):
+        source_decimals = dict.fromkeys(assets or (), _source_decimals(table, "decimals"))
+    if table.has("source_decimals"):
         with table.table("source_decimals", None) as given:
-            source_decimals = {code: given.take(code, int) for code in _codes(given, assets)}
-            for code, decimals in source_decimals.items():
-                if not 0 <= decimals <= MAX_SOURCE_DECIMALS:
-                    raise given.error(code, f"must be 0 to {MAX_SOURCE_DECIMALS}")
+            source_decimals |= {
+                code: _source_decimals(given, code) for code in _codes(given, assets)
+            }
     return {
         "in_units": amounts == "units",
         "source_decimals": source_decimals,
         "empty_is_zero": table.take_or("empty_is_zero", bool, False),
         "ignore": ignore,
+        "skip": _skip(table),
+        "rename": _rename(table, layout, assets),
     }
 
 
+def _source_decimals(table: Table, key: str) -> int:
+    decimals = table.take(key, int)
+    if not 0 <= decimals <= MAX_SOURCE_DECIMALS:
+        raise table.error(key, f"must be 0 to {MAX_SOURCE_DECIMALS}")
+    return decimals
+
+
+def _skip(table: Table) -> tuple[str, ...]:
+    """Take what is owed and not to be covered."""
+    if not table.has("skip"):
+        return ()
+    with table.table("skip", ("assets",)) as skip:
+        names = skip.take_texts("assets")
+        if len(set(names)) != len(names):
+            raise skip.error("assets", "must be all different", Code.CONTRADICTION)
+    return names
+
+
+def _rename(table: Table, layout: str, assets: Mapping[str, int] | None) -> dict[str, str]:
+    """Take the codes of assets by the names that the source has for them."""
+    if not table.has("rename"):
+        return {}
+    if layout == "wide":
+        words = "goes with the long layout alone: ledger.columns.assets names columns already"
+        raise table.error("rename", words, Code.CONTRADICTION)
+    with table.table("rename", None) as given:
+        codes = {name: given.take(name, str) for name in given.remaining()}
+        for name, code in codes.items():
+            if assets is not None and code not in assets:
+                raise given.error(name, f"{code} is not an asset of the snapshot")
+    return codes
+
+
+def _check_skipped(table: Table, columns: Columns, assets: Mapping[str, int] | None) -> None:
+    """Refuse to skip what is read, or ignored."""
+    if isinstance(columns, LongColumns):
+        read = {name for name in assets or () if columns.name_of(name)} | columns.rename.keys()
+    else:
+        read = {columns.account, *columns.assets.values(), *columns.debts.values()}
+    for name in columns.skip:
+        words = "is read" if name in read else "is ignored" if columns.is_ignored(name) else ""
+        if words:
+            raise table.error("skip.assets", f"{name} {words}, too", Code.CONTRADICTION)
+
+
 def _columns(
-    table: Table, layout: str, assets: Mapping[str, int], reading: dict[str, Any]
+    table: Table, layout: str, assets: Mapping[str, int] | None, reading: dict[str, Any]
 ) -> Columns:
     account = table.take("account", str)
     if layout == "long":
@@ -138,7 +193,7 @@ def _columns(
         return LongColumns(account, asset, balance, **reading)
     with table.table("assets", None) as given:
         columns = {code: given.take(code, str) for code in given.remaining()}
-        for code in sorted(columns.keys() ^ assets.keys()):
+        for code in sorted(columns.keys() ^ (columns if assets is None else assets).keys()):
             words = "the columns and the snapshot's assets must be the same"
             raise given.error(code, words, Code.CONTRADICTION)
     owed: dict[str, str] = {}
@@ -148,15 +203,15 @@ def _columns(
     return WideColumns(account, columns, owed, **reading)
 
 
-def _codes(table: Table, assets: Mapping[str, int]) -> list[str]:
+def _codes(table: Table, assets: Mapping[str, int] | None) -> list[str]:
     """Return the keys of a table by asset."""
     for code in table.remaining():
-        if code not in assets:
+        if assets is not None and code not in assets:
             raise table.error(code, "not an asset of the snapshot")
     return table.remaining()
 
 
-def _expect(table: Table, assets: Mapping[str, int]) -> Expect:
+def _expect(table: Table, assets: Mapping[str, int] | None) -> Expect:
     totals: dict[str, Bounds] = {}
     if table.has("totals"):
         with table.table("totals", None) as given:
@@ -166,7 +221,7 @@ def _expect(table: Table, assets: Mapping[str, int]) -> Expect:
         raise table.error("change_percent", "must be 0 or more")
     allow_empty = table.take_texts("allow_empty") if table.has("allow_empty") else ()
     for code in allow_empty:
-        if code not in assets:
+        if assets is not None and code not in assets:
             raise table.error("allow_empty", f"{code} is not an asset of the snapshot")
     accounts = _bounds(table, "accounts") if table.has("accounts") else Bounds()
     return Expect(accounts, totals, percent, frozenset(allow_empty))

@@ -46,17 +46,30 @@ class Reading:
     coin is 10^that many units of the source, 0 to 30, by asset code; of others, and without it,
     units are ledger units. empty_is_zero: an empty balance or debt is 0. ignore: names that may
     stand in the source and are not read, of wide columns or of long assets; ``*`` is any text.
+    skip: the same of what is owed and not to be covered, each in full. rename: asset codes by the
+    names that a long source has for them.
     """
 
     in_units: bool = False
     source_decimals: Mapping[str, int] = field(default_factory=dict)
     empty_is_zero: bool = False
     ignore: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    rename: Mapping[str, str] = field(default_factory=dict)
 
     def is_ignored(self, name: str) -> bool:
         """Tell whether a column or an asset is left out."""
         patterns = (".*".join(map(re.escape, text.split("*"))) for text in self.ignore)
         return any(re.fullmatch(pattern, name, re.DOTALL) for pattern in patterns)
+
+    def name_of(self, name: str) -> str | None:
+        """Return the code of the asset that a name of a long source stands for; None if unclear.
+
+        An asset under which others are renamed is told by its own name only if that is named, too.
+        """
+        if name in self.rename:
+            return self.rename[name]
+        return None if name in self.rename.values() else name
 
     def notation(self, asset: LedgerAsset) -> Notation:
         """Return how balances of an asset are written."""

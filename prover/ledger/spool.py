@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,18 +52,51 @@ class Spool:
 
     def pieces(self) -> Iterator[Array]:
         """Read all items back, some at a time."""
-        self._file.seek(0)
-        while (piece := self._read(_PIECE_ITEMS)).size:
-            yield piece
+        return self.items(0, self._items)
+
+    def items(self, start: int, stop: int) -> Iterator[Array]:
+        """Read items ``start`` to ``stop - 1`` back, some at a time."""
+        self._file.flush()
+        for at in range(start, stop, _PIECE_ITEMS):
+            yield self._read(at, min(at + _PIECE_ITEMS, stop))
 
     def whole(self) -> Array:
         """Read all items back at once."""
-        self._file.seek(0)
-        return self._read(self._items)
-
-    def _read(self, items: int) -> Array:
         self._file.flush()
-        return np.fromfile(self._file, dtype=self._dtype, count=items)
+        self._file.seek(0)
+        return np.fromfile(self._file, dtype=self._dtype, count=self._items)
+
+    def _read(self, start: int, stop: int) -> Array:
+        size = self._dtype.itemsize
+        data = os.pread(self._file.fileno(), (stop - start) * size, start * size)
+        return np.frombuffer(data, self._dtype)
+
+
+class SortedSpool:
+    """A column of which every part is sorted by asset: one file, however many assets there are."""
+
+    def __init__(self, spool: Spool, assets: int) -> None:
+        self._spool = spool
+        self._bounds: list[npt.NDArray[np.uint64]] = []
+        self._counts = np.zeros(assets, np.int64)
+
+    def count(self, asset: int) -> int:
+        """Return the number of items of an asset."""
+        return int(self._counts[asset])
+
+    def append(self, items: Array, assets: npt.NDArray[np.int32]) -> None:
+        """Write items at the end; ``assets`` has the asset of each, and ascends."""
+        bounds = np.searchsorted(assets, np.arange(len(self._counts) + 1))
+        self._counts += np.diff(bounds)
+        self._bounds.append((bounds + len(self._spool)).astype(np.uint64))
+        self._spool.append(items)
+
+    def pieces(self, asset: int) -> Iterator[Array]:
+        """Read the items of an asset back, in their order, some at a time."""
+        for bounds in self._bounds:
+            start, stop = int(bounds[asset]), int(bounds[asset + 1])
+            if start < stop:
+                yield from self._spool.items(start, stop)
 
 
 class TextSpool:

@@ -56,7 +56,19 @@ class Summary:
     merged: int
     unread: tuple[str, ...]
     ignored: Mapping[str, int]
+    skipped: Mapping[str, int]
+    renamed: Mapping[str, int]
     assets: Mapping[str, AssetSummary]
+
+    @property
+    def proven(self) -> tuple[str, ...]:
+        """The codes of the snapshot's assets that occur in the ledger."""
+        return tuple(code for code, asset in self.assets.items() if asset.rows)
+
+    @property
+    def not_covered(self) -> tuple[str, ...]:
+        """The codes that occur in the ledger, and of which the snapshot proves nothing."""
+        return (*self.ignored, *(name for name, rows in self.skipped.items() if rows))
 
 
 def summarise(snapshot_id: str, ledger: Ledger) -> Summary:
@@ -66,16 +78,15 @@ def summarise(snapshot_id: str, ledger: Ledger) -> Summary:
     assets = {}
     for asset in ledger.assets:
         balances, counted = ledger.balances[asset.code], tally.assets[asset.code]
-        held = balances > 0
-        owed |= held
-        holders = int(np.count_nonzero(held))
+        owed[balances.holders] = True
+        holders = len(balances)
         assets[asset.code] = AssetSummary(
             decimals=asset.decimals,
             rows=counted.rows,
             holders=holders,
             zero=counted.accounts - holders,
             total=ledger.totals[asset.code],
-            largest=int(balances.max(initial=0)),
+            largest=int(balances.units.max(initial=0)),
         )
     return Summary(
         snapshot_id=snapshot_id,
@@ -85,6 +96,8 @@ def summarise(snapshot_id: str, ledger: Ledger) -> Summary:
         merged=tally.merged,
         unread=tally.unread,
         ignored=tally.ignored,
+        skipped=tally.skipped,
+        renamed=tally.renamed,
         assets=assets,
     )
 

@@ -1,11 +1,13 @@
 """The leaves of one asset: every balance split into parts, and where each part stands in the tree.
 
-The result, the asset's *openings*, is three flat files, private and memory-mapped ever after:
+The result, the *openings*, is flat files, private and memory-mapped ever after, in which one asset
+stands behind the other:
 
-- ``first``: u64, accounts + 1: the parts of account i are numbers first[i] to first[i + 1] - 1;
+- ``first``: u64, holders + 1: the parts of holder i are numbers first[i] to first[i + 1] - 1;
 - ``amounts``: u64, one a part, in ledger units;
 - ``positions``: u32, one a leaf of the tree: first the leaf index of every part, then those of the
-  zero leaves that fill the tree.
+  zero leaves that fill the tree;
+- ``sizes``: u64, how many items of each of these three an asset has.
 
 They are a function of ledger, parameters, keys and salt alone (``spec/protocol.md`` 2.4): pieces
 and threads cannot be seen in them. Items are in the machine's byte order, for this machine alone.
@@ -13,6 +15,7 @@ and threads cannot be seen in them. Items are in the machine's byte order, for t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -22,6 +25,7 @@ import numpy.typing as npt
 
 import native
 from prover.config.snapshot_toml import AssetConfig
+from prover.ledger.ledger import Balances
 from prover.liabilities.capacity import choose_capacity
 from prover.liabilities.derivation import derive
 from verifier.ordered import in_order
@@ -54,27 +58,37 @@ class Accounts:
 
 @dataclass(frozen=True, slots=True)
 class Openings:
-    """The openings of one asset, as files in a folder; see the head of this file."""
+    """The openings of one asset, columns of the files that the head of this one describes."""
 
     first: U64
     amounts: U64
     positions: U32
 
-    @classmethod
-    def load(cls, folder: Path) -> Openings:
-        """Map the three files into memory, read-only."""
-        return cls(
-            map_column(folder / "first", np.uint64),
-            map_column(folder / "amounts", np.uint64),
-            map_column(folder / "positions", np.uint32),
-        )
+
+def load_openings(folder: Path) -> Iterator[Openings]:
+    """Map what `write_openings` wrote, asset by asset, in the order of the calls, read-only."""
+    first = map_column(folder / "first", np.uint64)
+    amounts = map_column(folder / "amounts", np.uint64)
+    positions = map_column(folder / "positions", np.uint32)
+    sizes = np.fromfile(folder / "sizes", np.uint64).reshape(-1, 3)
+    a = b = c = 0
+    for bounds, parts, leaves in sizes.tolist():
+        yield Openings(first[a : a + bounds], amounts[b : b + parts], positions[c : c + leaves])
+        a, b, c = a + bounds, b + parts, c + leaves
 
 
 def map_column(path: Path, kind: type[Item]) -> npt.NDArray[Item]:
     """Map a flat file of fixed-size items into memory, read-only; an empty file is no items."""
-    if path.stat().st_size == 0:
+    return _map_end(path, kind, path.stat().st_size // np.dtype(kind).itemsize)
+
+
+def _map_end(path: Path, kind: type[Item], items: int) -> npt.NDArray[Item]:
+    """Map the last items of such a file."""
+    if not items:
         return np.empty(0, kind)
-    return np.asarray(np.memmap(path, dtype=kind, mode="r"))  # a plain array is cut faster
+    offset = path.stat().st_size - items * np.dtype(kind).itemsize
+    # A plain array is cut faster.
+    return np.asarray(np.memmap(path, dtype=kind, mode="r", offset=offset, shape=(items,)))
 
 
 def pieces(count: int) -> list[tuple[int, int]]:
@@ -99,16 +113,16 @@ def write_openings(
     folder: Path,
     asset: AssetConfig,
     accounts: Accounts,
-    balances: U64,
+    balances: Balances,
     snapshot_key: bytes,
     page_size: int,
     jobs: int,
     previous_pages: int = 0,
-) -> None:
-    """Split all balances of an asset and place the parts: write the three files into ``folder``.
+) -> Openings:
+    """Split all balances of an asset and place the parts: append to the files of ``folder``.
 
-    ``previous_pages`` is the room of the snapshot before, which a capacity that is left to be
-    chosen does not fall below.
+    Returns what was written, mapped. ``previous_pages`` is the room of the snapshot before, which a
+    capacity that is left to be chosen does not fall below.
 
     Raises:
         ProverError: the declared capacity, or the largest there is, does not hold the parts.
@@ -118,23 +132,35 @@ def write_openings(
 
     def split_piece(piece: tuple[int, int]) -> bytes:
         start, stop = piece
-        keys = accounts.keys[start:stop]
+        keys = accounts.keys[balances.holders[start:stop]]
+        units = balances.units[start:stop]
         made, amounts = native.split(
-            keys.data, balances[start:stop].data, code, asset.split.least, asset.split.most
+            keys.data, units.data, code, asset.split.least, asset.split.most
         )
         first[start + 1 : stop + 1] = np.frombuffer(made, np.uint32)
         return amounts
 
-    with (folder / "amounts").open("wb") as file:
+    with (folder / "amounts").open("ab") as file:
         for amounts in in_order(split_piece, pieces(len(balances)), jobs):
             file.write(amounts)
     np.cumsum(first, out=first)
-    first.tofile(folder / "first")
     capacity = choose_capacity(
         asset.code, int(first[-1]), page_size, asset.capacity, previous_pages
     )
     key = derive(snapshot_key, "shuffle", code)
-    (folder / "positions").write_bytes(native.order(key, capacity * page_size))
+    parts, leaves = int(first[-1]), capacity * page_size
+    for name, items in (
+        ("first", first.data),
+        ("positions", native.order(key, leaves)),
+        ("sizes", np.array([len(first), parts, leaves], np.uint64).data),
+    ):
+        with (folder / name).open("ab") as file:
+            file.write(items)
+    return Openings(
+        _map_end(folder / "first", np.uint64, len(first)),
+        _map_end(folder / "amounts", np.uint64, parts),
+        _map_end(folder / "positions", np.uint32, leaves),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +171,7 @@ class Leaves:
     """
 
     accounts: Accounts
+    holders: U32
     openings: Openings
     code: str
     context: bytes
@@ -170,9 +197,10 @@ class Leaves:
                 self.openings.positions[mine].data,
                 self.openings.amounts[mine].data,
                 first.data,
-                self.accounts.keys[start:stop].data,
+                self.holders[start:stop].data,
+                self.accounts.keys.data,
                 self.accounts.ids.data,
-                self.accounts.offsets[start : stop + 1].data,
+                self.accounts.offsets.data,
                 self.context,
                 self.code.encode(),
             )
@@ -182,7 +210,7 @@ class Leaves:
             positions = self.openings.positions[parts + start : parts + stop]
             native.place_padding(blindings.data, begin, positions.data, self.padding_key, start)
 
-        for _ in in_order(place_parts, pieces(len(self.accounts)), jobs):
+        for _ in in_order(place_parts, pieces(len(self.holders)), jobs):
             pass
         for _ in in_order(place_padding, pieces(len(self) - parts), jobs):
             pass

@@ -38,7 +38,9 @@ from verifier.checks.manifest import CheckedManifest, check_manifest, check_prev
 from verifier.errors import CannotCheck, Rejected
 from verifier.format import wire
 from verifier.format.params import (
+    DECLARATION_PATH,
     MANIFEST_PATH,
+    MAX_DECLARATION_BYTES,
     MAX_EVIDENCE_BYTES,
     MAX_MANIFEST_BYTES,
     SIGNATURE_BYTES,
@@ -46,7 +48,7 @@ from verifier.format.params import (
     evidence_path,
     level_path,
 )
-from verifier.format.statement import evidence_digest
+from verifier.format.statement import declaration_digest, evidence_digest
 
 _TRIES = 8
 
@@ -92,7 +94,7 @@ def publish(bundle: Path, target: str, progress: Progress | None = None) -> Publ
     """Publish a bundle; go on with it, if an earlier run was interrupted.
 
     ``target`` is ``file:///PATH`` or ``s3://BUCKET[/PREFIX]``. The bundle is not audited, only
-    looked over: signature, files, their lengths, the digests of evidence.
+    looked over: signature, files, their lengths, the digests of declaration and evidence.
 
     Raises:
         ProverError: the bundle is incomplete; another manifest is published for this snapshot; it
@@ -175,6 +177,11 @@ def _check_own_manifest(data: bytes, signature: bytes) -> CheckedManifest:
 def _check_files(source: FolderSource, checked: CheckedManifest) -> dict[str, int]:
     """Return the sizes of all files but manifest and signature."""
     sizes: dict[str, int] = {}
+    if checked.manifest.has_declaration:
+        declaration = source.read(DECLARATION_PATH, MAX_DECLARATION_BYTES)
+        if declaration_digest(declaration) != checked.manifest.declaration:
+            raise ValueError(f"{DECLARATION_PATH} is not the declaration that the manifest names")
+        sizes[DECLARATION_PATH] = len(declaration)
     for asset in checked.manifest.assets:
         path, shape = evidence_path(asset.code), checked.shape(asset)
         evidence = source.read(path, MAX_EVIDENCE_BYTES)

@@ -6,7 +6,7 @@ were checked. The page holds its pictures inline, loads nothing, and is a functi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -23,6 +23,7 @@ from prover.report import pictures
 from verifier.bundle.key_file import read_public_key
 from verifier.bundle.source import FolderSource
 from verifier.checks.evidence import ledger_units
+from verifier.format.chains import FIAT
 from verifier.format.keys import public_key_text
 from verifier.format.params import MAX_EVIDENCE_BYTES, TreeShape, evidence_path
 from verifier.format.times import utc_text
@@ -34,6 +35,10 @@ _MINUTES = "%-d %B %Y, %H:%M UTC"
 
 CHECKING_SHARES = (0.001, 0.01, 0.05, 0.2)
 OMITTED = (1, 10, 100, 1000)
+
+# More assets than these are neither drawn nor named in a sentence: they are in the tables.
+MOST_DRAWN = 12
+MOST_TYPED = 3
 
 HOW_KNOWN = {
     verifier.Level.UNVERIFIED: "Contract wallets are said to have signed for this snapshot, which "
@@ -70,8 +75,23 @@ class Crowd:
 
 
 @dataclass(frozen=True)
+class Word:
+    """What a third party signed for: in words, its coins, how that is known, and who signed."""
+
+    text: str
+    coins: str
+    level: verifier.Level
+    signer: str
+    key: str
+
+
+@dataclass(frozen=True)
 class AssetFacts:
-    """What the page says of one asset; ``shares`` are its addresses', largest first."""
+    """What the page says of one asset; ``shares`` are its addresses', largest first; ``drawn`` has
+    the share of the whole that rests on each thing that the picture tells apart.
+
+    pledged: the coins at addresses that are declared as pledged, empty where there are none.
+    """
 
     code: str
     total: str
@@ -84,6 +104,9 @@ class AssetFacts:
     known: verifier.Level
     shares: tuple[float, ...]
     rests: tuple[Rest, ...]
+    pledged: str
+    words: tuple[Word, ...]
+    drawn: Mapping[verifier.Level, float]
     crowds: tuple[Crowd, ...]
 
 
@@ -136,30 +159,37 @@ def _policy(token_slots: Sequence[str]) -> verifier.Policy:
 def _render(bundle: Path, checked: verifier.Report, key: str, *, is_key_given: bool) -> str:
     manifest = checked.manifest
     source = FolderSource(bundle)
+    aside = frozenset(checked.set_aside)
     assets = [
         _facts(
             asset,
             read_record(Evidence, source.read(evidence_path(asset.code), MAX_EVIDENCE_BYTES)),
             found,
             manifest.page_size,
-            is_set_aside=asset.code in checked.set_aside,
+            is_set_aside=asset.code in aside,
         )
         for asset, found in zip(manifest.assets, checked.assets, strict=True)
     ]
     levels = {rest.level for facts in assets for rest in facts.rests}
     levels |= {facts.known for facts in assets}
+    levels |= {word.level for facts in assets for word in facts.words}
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("prover.report", "."),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
     )
     return environment.get_template("page.html").render(
-        **_drawn(assets),
+        **_drawn(assets[:MOST_DRAWN]),
+        has_crowds=any(facts.crowds for facts in assets),
+        has_words=any(facts.words for facts in assets),
+        most_drawn=MOST_DRAWN,
+        most_typed=MOST_TYPED,
         manifest=manifest,
         when=utc_text(manifest.time, _MINUTES),
         block_times={
             chain: utc_text(time, _MINUTES) for chain, time in checked.block_times.items()
         },
+        blocks=[chain for chain in manifest.chains if chain.name != FIAT],
         digest=checked.digest.hex(),
         key=key,
         is_key_given=is_key_given,
@@ -169,6 +199,7 @@ def _render(bundle: Path, checked: verifier.Report, key: str, *, is_key_given: b
         assets=assets,
         how_known=[(level, text) for level, text in HOW_KNOWN.items() if level in levels],
         far=_listed(checked.far),
+        loans=checked.loans,
         node_options=NODE_OPTIONS,
         checks=checked.checks,
         shares=[_percent(share) for share in CHECKING_SHARES],
@@ -181,7 +212,7 @@ def _render(bundle: Path, checked: verifier.Report, key: str, *, is_key_given: b
 
 def _drawn(assets: Sequence[AssetFacts]) -> dict[str, Any]:
     """Return the pictures of a page, as its template names them."""
-    rests = {facts.code: {rest.level: rest.share for rest in facts.rests} for facts in assets}
+    rests = {facts.code: facts.drawn for facts in assets}
     has_crowds = any(facts.crowds for facts in assets)
     drawings = {
         "evidence_picture": pictures.evidence(rests),
@@ -191,7 +222,7 @@ def _drawn(assets: Sequence[AssetFacts]) -> dict[str, Any]:
         "chance_picture": pictures.chances(CHECKING_SHARES, unnoticed),
     }
     made = {name: Markup(drawing) for name, drawing in drawings.items()}  # noqa: S704 (our own)
-    return {**made, "dots": pictures.DOTS, "has_crowds": has_crowds}
+    return {**made, "dots": pictures.DOTS}
 
 
 def _reader_options(checked: verifier.Report) -> str:
@@ -222,8 +253,23 @@ def _facts(
         ),
         reverse=True,
     )
-    total = sum(amounts)
-    shares = tuple(amount / total for amount in amounts) if total else ()
+    at_addresses = sum(amounts)
+    attested = sum(holding.units for holding in found.attested)
+    total = at_addresses + attested
+    shares = tuple(amount / at_addresses for amount in amounts) if at_addresses else ()
+    rests = tuple(
+        Rest(
+            pictures.LEVELS[level][0],
+            level,
+            _coins(found.disclosed[level], asset.decimals),
+            found.disclosed[level] / total if total else 0.0,
+        )
+        for level in pictures.LEVELS
+        if level in found.disclosed
+    )
+    drawn = {rest.level: rest.share for rest in rests}
+    if attested:
+        drawn[verifier.Level.ATTESTED] = attested / total
     return AssetFacts(
         code=asset.code,
         total=_coins(total, asset.decimals),
@@ -235,16 +281,19 @@ def _facts(
         is_set_aside=is_set_aside,
         known=found.level,
         shares=shares,
-        rests=tuple(
-            Rest(
-                pictures.LEVELS[level][0],
-                level,
-                _coins(found.disclosed[level], asset.decimals),
-                found.disclosed[level] / total if total else 0.0,
+        rests=rests,
+        words=tuple(
+            Word(
+                holding.text(asset.code),
+                _coins(holding.units, asset.decimals),
+                holding.known,
+                holding.body.attester,
+                public_key_text(holding.key),
             )
-            for level in pictures.LEVELS
-            if level in found.disclosed
+            for holding in found.attested
         ),
+        pledged=_coins(found.pledged, asset.decimals) if found.pledged_rows else "",
+        drawn=drawn,
         crowds=tuple(
             Crowd(
                 hidden.keys,
@@ -265,7 +314,7 @@ def _coins(units: int, decimals: int) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(name.capitalize() for name in names)
+    return ", ".join("Accounts" if name == FIAT else name.capitalize() for name in names)
 
 
 def _percent(chance: float) -> str:

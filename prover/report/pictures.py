@@ -28,6 +28,7 @@ LEVELS = {
     Level.UNVERIFIED: ("contract wallets that nobody asked", "#c2571a", ON_DARK),
     Level.CLAIMED: ("signatures alone", "#e2a93b", ON_LIGHT),
     Level.HEADER: ("proved under the named block", "#62ad92", ON_LIGHT),
+    Level.ATTESTED: ("signed for by third parties", "#7a8fb8", ON_LIGHT),
     Level.CHAIN: ("confirmed by a node", "#0c6e4f", ON_DARK),
 }
 

@@ -29,20 +29,21 @@ from prover.assets.signing import (
     sign_bip322_simple_p2wpkh,
     sign_bip322_simple_p2wsh,
     sign_eip191,
+    sign_tip191,
 )
 from prover.errors import ProverError
 from prover.files.keys import PUBLIC_KEY_FILE, public_bytes, write_keys
 from prover.files.storage import naming
 from prover.snapshot.make import ownership_messages, read_config
 from verifier.format.times import utc_seconds
-from verifier.format.units import KNOWN_UNITS
+from verifier.format.units import KnownUnit, known_unit
 from verifier.nodes.bitcoin_evidence import CHAIN as BITCOIN
 from verifier.stateproof.bitcoin_header import parse_block_header
 
 EXCHANGE = "Example Exchange"
 SNAPSHOT_ID = "2026-11-21"
 TIME = "2026-11-21T00:00:00Z"
-HEIGHTS = {"bitcoin": 870_000, "ethereum": 21_200_000}
+HEIGHTS = {"bitcoin": 870_000, "ethereum": 21_200_000, "tron": 67_000_000}
 
 # Values in dollars: half of the holdings are below the median; one in a thousand is a whale's.
 MEDIAN_VALUE = 150.0
@@ -82,12 +83,10 @@ class Profile:
 
 
 PROFILES = {
-    "BNB": Profile(8, 600.0, 0.4),
     "BTC": Profile(8, 60_000.0, 0.7),
     "DAI": Profile(6, 1.0, 0.2),
     "ETH": Profile(8, 3_000.0, 0.6),
     "LINK": Profile(8, 15.0, 0.2),
-    "SHIB": Profile(2, 0.000_02, 0.3),
     "USDC": Profile(6, 1.0, 0.5),
     "USDT": Profile(6, 1.0, 0.8),
     "WBTC": Profile(8, 60_000.0, 0.1),
@@ -149,8 +148,8 @@ def _write(
     page_size: int,
     form: Literal["csv", "parquet"],
 ) -> Sample:
-    signing = Ed25519PrivateKey.from_private_bytes(_key(seed, "signing"))
-    text = write_keys(out / "keys", signing, _key(seed, "master"), out / PUBLIC_KEY_FILE)
+    signing = Ed25519PrivateKey.from_private_bytes(made_key(seed, "signing"))
+    text = write_keys(out / "keys", signing, made_key(seed, "master"), out / PUBLIC_KEY_FILE)
     config = out / "snapshot.toml"
     config.write_text(_toml(codes, seed, page_size, form), encoding="utf-8")
 
@@ -160,12 +159,13 @@ def _write(
     held = {code: total + total // SURPLUS + 1 for code, total in totals.items()}
     if insolvent:
         held[codes[0]] = totals[codes[0]] - 1
-    messages = ownership_messages(read_config(config)[0], public_bytes(signing))
+    messages = ownership_messages(read_config(config), public_bytes(signing))
     addresses = _write_evidence(out / "evidence.csv", held, messages, seed)
     return Sample(config, text, accounts, rows, addresses, codes[0] if insolvent else None)
 
 
-def _key(seed: int, name: str) -> bytes:
+def made_key(seed: int, name: str) -> bytes:
+    """Return the 32 bytes that a sample's seed makes for a name."""
     return sha256(f"assay sample, seed {seed}, {name}".encode()).digest()
 
 
@@ -261,14 +261,22 @@ def _as_text(table: Any, codes: Sequence[str]) -> Any:
     return pa.table([ids, assets.cast(pa.string()), text], _SCHEMA.names)
 
 
+def _unit(code: str) -> KnownUnit:
+    """Return the one unit that the sample holds of an asset."""
+    unit = known_unit(code, BITCOIN) or known_unit(code, "ethereum")
+    if unit is None:
+        raise ProverError(f"no unit of {code} is known on bitcoin or ethereum")
+    return unit
+
+
 def _write_evidence(path: Path, held: dict[str, int], messages: dict[str, str], seed: int) -> int:
     """Write every asset spread over the addresses of its chain; return the number of addresses."""
-    wallets = {chain: _wallets(chain, message, seed) for chain, message in messages.items()}
+    wallets = {chain: sample_wallets(chain, message, seed) for chain, message in messages.items()}
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(EVIDENCE_COLUMNS)
         for code in sorted(held):
-            unit = next(unit for unit in KNOWN_UNITS if unit.code == code)
+            unit = _unit(code)
             scale = 10 ** (unit.decimals - PROFILES[code].decimals)
             amounts = [held[code] * share // 100 for share in SHARES]
             amounts[-1] += held[code] - sum(amounts)
@@ -287,11 +295,13 @@ def _write_evidence(path: Path, held: dict[str, int], messages: dict[str, str], 
     return sum(map(len, wallets.values()))
 
 
-def _wallets(chain: str, message: str, seed: int) -> list[tuple[str, Signed]]:
+def sample_wallets(chain: str, message: str, seed: int) -> list[tuple[str, Signed]]:
     """Return format, address and signature of the exchange's addresses on a chain."""
-    keys = [_key(seed, f"{chain} {number}") for number in range(6)]
+    keys = [made_key(seed, f"{chain} {number}") for number in range(6)]
     if chain == "ethereum":
         return [("eip191", sign_eip191(key, message)) for key in keys[: len(SHARES)]]
+    if chain == "tron":
+        return [("tip191", sign_tip191(key, message)) for key in keys[: len(SHARES)]]
     return [
         ("bip322", sign_bip322_simple_p2wpkh(keys[0], message)),
         ("bip137", sign_bip137_p2pkh(keys[1], message)),
@@ -300,9 +310,14 @@ def _wallets(chain: str, message: str, seed: int) -> list[tuple[str, Signed]]:
     ]
 
 
-def _block(chain: str, seed: int) -> str:
-    """Return the lines of a made-up block: its hash, and on bitcoin the header that has it."""
-    made = _key(seed, f"{chain} block")
+def made_block(chain: str, seed: int) -> str:
+    """Return the lines of a made-up block: its hash, and on bitcoin the header that has it.
+
+    The hash of a block of Tron begins with its height.
+    """
+    made = made_key(seed, f"{chain} block")
+    if chain == "tron":
+        made = HEIGHTS[chain].to_bytes(8) + made[8:]
     if chain != BITCOIN:
         return f'hash = "{made.hex()}"'
     header = bytes(4) + made + bytes(32) + utc_seconds(TIME).to_bytes(4, "little") + bytes(8)
@@ -310,12 +325,12 @@ def _block(chain: str, seed: int) -> str:
 
 
 def _toml(codes: Sequence[str], seed: int, page_size: int, ledger_format: str) -> str:
-    chains = sorted({unit.chain for unit in KNOWN_UNITS if unit.code in codes})
+    chains = sorted({_unit(code).chain for code in codes})
     blocks = "\n".join(
         f"""
 [chains.{chain}]
 height = {HEIGHTS[chain]}
-{_block(chain, seed)}
+{made_block(chain, seed)}
 """.rstrip()
         for chain in chains
     )
@@ -327,7 +342,7 @@ decimals = {PROFILES[code].decimals}
 ratio = "1/1"
 capacity = "auto"
 split = {{ least = 1, most = 3 }}
-units = [{{ chain = "{next(unit.chain for unit in KNOWN_UNITS if unit.code == code)}" }}]
+units = [{{ chain = "{_unit(code).chain}" }}]
 """.rstrip()
         for code in codes
     )
@@ -359,4 +374,12 @@ balance = "balance"
 
 [[evidence]]
 path = "evidence.csv"
+
+# What is borrowed, and which of the addresses above are pledged for it. All readers are shown it;
+# without it they are told that nothing is declared. An amount may be left out.
+# [[declaration]]
+# lender = "First Lender Ltd"
+# asset = "{codes[0]}"
+# amount = "12.5"
+# pledged = [{{ chain = "bitcoin", address = "…" }}]
 """

@@ -22,7 +22,9 @@ from prover.errors import ProverError
 from prover.files.keys import Signed, SigningLog
 from prover.liabilities.pages import Root
 from prover.snapshot.record import Frozen
+from verifier.checks.declaration import check_declaration, check_pledged
 from verifier.checks.evidence import Seen, check_evidence
+from verifier.checks.holdings import CheckedEvidence
 from verifier.checks.manifest import CheckedManifest, check_manifest
 from verifier.checks.policy import Policy
 from verifier.checks.solvency import check_solvency_argument
@@ -31,6 +33,7 @@ from verifier.format import wire
 from verifier.format.keys import sign
 from verifier.format.params import (
     ARGUMENT_VERSION,
+    DECLARATION_PATH,
     GROUP_ORDER,
     ID_BYTES,
     MANIFEST_PATH,
@@ -42,6 +45,7 @@ from verifier.format.params import (
 )
 from verifier.format.statement import (
     context,
+    declaration_digest,
     evidence_digest,
     manifest_digest,
     solvency_commitments,
@@ -80,6 +84,9 @@ def write_bundle(
     (folder / "evidence").mkdir(exist_ok=True)
     for code, file in files.items():
         (folder / evidence_path(code)).write_bytes(file)
+    declaration = wire.write_record(config.declaration.loans) if config.declaration.loans else b""
+    if declaration:
+        (folder / DECLARATION_PATH).write_bytes(declaration)
     manifest = wire.Manifest(
         account_id_type=config.account_id_type,
         argument_version=ARGUMENT_VERSION,
@@ -90,7 +97,7 @@ def write_bundle(
             for entry in balances
         ),
         chains=config.chains,
-        declaration=bytes(ID_BYTES),
+        declaration=declaration_digest(declaration) if declaration else bytes(ID_BYTES),
         exchange=config.exchange,
         page_size=config.page_size,
         previous=frozen.previous,
@@ -103,7 +110,9 @@ def write_bundle(
     data = wire.write_record(manifest)
     checked = CheckedManifest(manifest, manifest_digest(data), snapshot, set_aside=())
     try:
-        _check_assets(checked, files, _policy(config))
+        evidence = _check_assets(checked, files, _policy(config))
+        if declaration:
+            check_pledged(check_declaration(checked, declaration), evidence)
         signing_now = Signed(config.snapshot_id, checked.digest, manifest.previous)
         logs = [SigningLog(key) for key in signing_keys(config)]
         for log in logs:  # all of them before any is told: a log never forgets
@@ -163,16 +172,20 @@ def _prove_solvency(
     return replace(statement, solvency=argument)
 
 
-def _check_assets(checked: CheckedManifest, files: dict[str, bytes], policy: Policy) -> None:
-    """Check evidence and solvency argument of every asset.
+def _check_assets(
+    checked: CheckedManifest, files: dict[str, bytes], policy: Policy
+) -> list[CheckedEvidence]:
+    """Check evidence and solvency argument of every asset; return what its evidence comes to.
 
     Raises:
         Rejected: the first fault.
     """
-    seen = Seen()
+    seen, found = Seen(), []
     for asset in checked.manifest.assets:
         evidence = check_evidence(checked, asset, files[asset.code], seen, policy)
         check_solvency_argument(checked, asset, evidence)
+        found.append(evidence)
+    return found
 
 
 def _policy(config: SnapshotConfig) -> Policy:

@@ -65,9 +65,10 @@ class SnapshotFolder:
         """The account keys, a column of 32 bytes."""
         return self.private / "keys"
 
-    def openings(self, code: str) -> Path:
-        """Return where the openings of an asset's leaves are."""
-        return self.private / "openings" / code
+    @property
+    def openings(self) -> Path:
+        """The openings of all leaves."""
+        return self.private / "openings"
 
     def records(self, code: str) -> Path:
         """Return where what each proved page of an asset came to is."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from prover.assets.attested import check_beside, read_attestations
 from prover.assets.evidence import Backing, build_evidence
 from prover.assets.hidden import Opened, check_hidden, load_hidden
 from prover.config.announcement import announce
@@ -164,7 +165,8 @@ def gather_evidence(
     messages: Mapping[str, str],
     progress: Callable[[int], None],
 ) -> tuple[dict[str, bytes], dict[str, Opened]]:
-    """Read lists, proofs, coins, hidden sets and openings, and check them as a verifier does.
+    """Read lists, proofs, coins, attestations, hidden sets and openings, and check them as a
+    verifier does; and that what is declared as pledged is among them.
 
     ``messages`` is what is signed, by chain; ``progress`` is called with the number of signatures
     checked so far. Return each asset's evidence file, and what hidden sets open to, of those assets
@@ -173,19 +175,28 @@ def gather_evidence(
     Raises:
         ProverError: something is refused; the message names file, row and column.
     """
+    stated = announce(config, public_key)
     sets, openings = load_hidden(config.hidden, config.assets)
+    attested = read_attestations(config.assets, stated)
     files = build_evidence(
         config.evidence,
         config.assets,
         messages,
         progress,
-        {code: Backing(hidden=hidden) for code, hidden in sets.items()},
+        {
+            asset.code: Backing(hidden=sets.get(asset.code, ()), attestations=attested[asset.code])
+            for asset in config.assets
+        },
         blocks=config.chains,
         headers=config.headers,
     )
-    stated = announce(config, public_key)
+    rows: set[tuple[str, str]] = set()
     for asset in config.assets:
-        check_hidden(stated, asset, wire.read_record(wire.Evidence, files[asset.code]))
+        evidence = wire.read_record(wire.Evidence, files[asset.code])
+        check_beside(asset, evidence)
+        check_hidden(stated, asset, evidence)
+        rows.update((row.chain, row.address) for row in evidence.rows)
+    config.declaration.check_pledged(rows)
     return files, openings
 
 

@@ -11,7 +11,7 @@ run ends in the same bytes:
    says by then is compared, if anybody wants to know. ``private/summary.json`` is written before.
 4. ``private/evidence``, with the openings of hidden sets: the same.
 5. Whether assets suffice is computed from 2-4 each time. If not, there is no public folder.
-6. ``private/keys``, ``private/openings/CODE``: renamed into place whole; functions of 2 and 3. The
+6. ``private/keys``, ``private/openings``: renamed into place whole; functions of 2 and 3. The
    openings of one asset are written while the pages of another are proved; neither reads the other.
 7. ``public.partial/pages/CODE``, ``private/records/CODE``: grow in chunks; see
    `prover.liabilities.pages`. Nonces are derived, so a page proved twice is the same page.
@@ -23,11 +23,11 @@ run ends in the same bytes:
 from __future__ import annotations
 
 import os
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Collection, Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -47,28 +47,32 @@ from prover.files.storage import (
     naming,
     rename_folder,
 )
-from prover.ledger import Ledger, load_ledger
+from prover.ledger import Ledger, LedgerSource, ledger_codes, load_ledger
 from prover.ledger.summary import Previous, load_summary
 from prover.liabilities.derivation import derive, snapshot_key
 from prover.liabilities.leaves import (
     Accounts,
     Leaves,
     Openings,
+    load_openings,
     map_column,
     write_account_keys,
     write_openings,
 )
-from prover.liabilities.pages import Root, TreeSecrets, prove_tree
+from prover.liabilities.pages import CHUNK_PAGES, Advance, Root, TreeSecrets, prove_tree
 from prover.progress import Progress, Silent
 from prover.snapshot.bundle import ProvenAsset, signing_keys, write_bundle
 from prover.snapshot.folder import SnapshotFolder
 from prover.snapshot.inputs import Inputs, Witness
 from prover.snapshot.record import Frozen, freeze
 from verifier.format import wire
+from verifier.format.chains import FIAT
 from verifier.format.keys import public_key_text
 from verifier.format.params import MANIFEST_PATH, SNAPSHOT_ID, TreeShape
 from verifier.format.statement import context, manifest_digest, page_state
+from verifier.ordered import in_order
 from verifier.ownership import ownership_message
+from verifier.texts import MOST_LISTED, listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +97,11 @@ class _Work:
     progress: Progress
 
 
-def read_config(file: Path) -> tuple[SnapshotConfig, bytes]:
-    """Read a snapshot's TOML; return what it says, and its bytes.
+def read_config(file: Path, frozen: Path | None = None) -> SnapshotConfig:
+    """Read a snapshot's TOML.
+
+    ``frozen`` is where an earlier run may have frozen the ledger: where assets are those of the
+    ledger, they are those of that one.
 
     Raises:
         ProverError: unreadable or refused.
@@ -103,17 +110,24 @@ def read_config(file: Path) -> tuple[SnapshotConfig, bytes]:
         text = file.read_bytes()
     except OSError as error:
         raise ProverError(f"{file}: {error.strerror}") from None
-    return parse_config(file, text), text
+
+    def codes(source: LedgerSource) -> Collection[str]:
+        if frozen is not None and frozen.exists():
+            return [asset.code for asset in load_ledger(frozen).assets]
+        return ledger_codes(source)
+
+    return parse_config(file, text, codes)
 
 
 def ownership_messages(config: SnapshotConfig, public_key: bytes) -> dict[str, str]:
-    """Return, for each chain, the message that the holder of every address signs."""
+    """Return, for each chain that has addresses, the message that each one's holder signs."""
     key = public_key_text(public_key)
     return {
         chain.name: ownership_message(
             key, config.exchange, config.snapshot_id, chain.name, chain.hash
         )
         for chain in config.chains
+        if chain.name != FIAT
     }
 
 
@@ -168,18 +182,18 @@ def make_snapshot(
         ProverError: the input is refused, or ``out`` holds something else.
         AssetsShort: the assets do not cover the liabilities; no bundle is made.
     """
-    config, toml = read_config(file)
+    folder = SnapshotFolder(out)
+    config = read_config(file, folder.ledger)
     if not allow_future:
         check_time(config.time, f"{file}: time")
     signing, master = read_signing_key(config.signing_key), read_master_key(config.master_key)
-    folder = SnapshotFolder(out)
     out.mkdir(parents=True, exist_ok=True)
     with _private_by_default(), naming(out):
         folder.private.mkdir(exist_ok=True)
         # 1
         with locked(folder.lock, f"{out}: another run is at work here"):
             # 2
-            frozen = _begin(folder, config, toml, signing, master)
+            frozen = _begin(folder, config, signing, master)
             work = _Work(
                 config,
                 frozen,
@@ -264,7 +278,6 @@ def discard_evidence(config: SnapshotConfig, out: Path) -> None:
 def _begin(
     folder: SnapshotFolder,
     config: SnapshotConfig,
-    toml: bytes,
     signing: Ed25519PrivateKey,
     master: bytes,
 ) -> Frozen:
@@ -274,7 +287,7 @@ def _begin(
             raise ProverError(f"{folder.bundle} exists already; nothing is overwritten")
         check_unsigned(config)
     untouched = not folder.is_ledger_frozen
-    frozen = freeze(folder.record, config, toml, signing, master, replaceable=untouched)
+    frozen = freeze(folder.record, config, signing, master, replaceable=untouched)
     check_follows(config, frozen.previous)
     return frozen
 
@@ -312,7 +325,7 @@ def _check_coverage(
             short.append(f"{asset.code} by {whole}{fraction}")
     if short:
         raise AssetsShort(
-            f"the assets fall short: {', '.join(short)}; no bundle was written. "
+            f"the assets fall short: {listed(short)}; no bundle was written. "
             "Once there is more evidence, begin anew in another folder"
         )
 
@@ -360,56 +373,103 @@ def _prove_liabilities(
 ) -> Iterator[tuple[AssetConfig, TreeShape, Root]]:
     """Write openings and pages of all assets; yield the shape of each tree, and its root.
 
-    Openings are written ahead, while the pages of the assets before are proved.
+    Openings are written ahead, while the pages of the assets before are proved. A small asset is
+    one thread's work; several are proved at a time.
     """
-    with ThreadPoolExecutor(1) as ahead:
-        waiting = deque(
-            (asset, ahead.submit(_write_openings, work, asset, ledger, accounts, key))
-            for asset in work.config.assets
+    config, progress = work.config, work.progress
+    many = len(config.assets) > MOST_LISTED
+    if many:
+        progress.stage("proving assets", len(config.assets))
+
+    def prove(
+        job: tuple[AssetConfig, Openings], jobs: int = 1, advance: Advance = lambda _: None
+    ) -> tuple[AssetConfig, TreeShape, Root]:
+        asset, openings = job
+        padding_key = derive(key, "padding", asset.code.encode())
+        holders = ledger.balances[asset.code].holders
+        leaves = Leaves(accounts, holders, openings, asset.code, work.context, padding_key)
+        return asset, *_prove_pages(work, asset, ledger, leaves, secret, jobs, advance)
+
+    with closing(_openings(work, ledger, accounts, key)) as written:
+        ready = zip(config.assets, written, strict=True)
+        for is_small, assets in groupby(ready, partial(_is_small, config.page_size)):
+            if is_small and not many:
+                progress.stage("proving small assets", None)
+            for proven in in_order(prove, assets, work.jobs) if is_small else ():
+                progress.advance(1)
+                yield proven
+            for asset, openings in assets:
+                if many:
+                    yield prove((asset, openings), work.jobs)
+                    progress.advance(1)
+                else:
+                    progress.stage(f"proving {asset.code}", _entries(_shape(work, openings)))
+                    yield prove((asset, openings), work.jobs, progress.advance)
+
+
+def _is_small(page_size: int, job: tuple[AssetConfig, Openings]) -> bool:
+    """Tell whether the leaves of an asset are one chunk."""
+    return len(job[1].positions) <= CHUNK_PAGES * page_size
+
+
+def _openings(
+    work: _Work, ledger: Ledger, accounts: Accounts, key: bytes
+) -> Generator[Openings, None, None]:
+    """Yield the openings of each asset; write them, ahead of their use, if they are not there.
+
+    They stand under their name before the last of them is used.
+    """
+    config, folder = work.config, work.folder.openings
+    if folder.exists():
+        yield from load_openings(folder)
+        return
+
+    def write(asset: AssetConfig) -> Openings:
+        balances, page_size = ledger.balances[asset.code], config.page_size
+        before = work.frozen.previous_pages(asset.code, page_size)
+        return write_openings(
+            unfinished, asset, accounts, balances, key, page_size, work.jobs, before
         )
-        try:
-            while waiting:
-                asset, written = waiting.popleft()  # so that its openings are let go of
-                yield asset, *_prove_pages(work, asset, ledger, written.result(), secret)
-        finally:
-            for _, written in waiting:
-                written.cancel()
 
-
-def _write_openings(
-    work: _Work, asset: AssetConfig, ledger: Ledger, accounts: Accounts, key: bytes
-) -> Leaves:
-    """Return the leaves of one asset; write its openings if they are not there."""
-    code, folder = asset.code, work.folder.openings(asset.code)
-    if not folder.exists():
-        folder.parent.mkdir(exist_ok=True)
-        with fresh_folder(folder) as partial:
-            balances, page_size = ledger.balances[code], work.config.page_size
-            before = work.frozen.previous_pages(code, page_size)
-            write_openings(partial, asset, accounts, balances, key, page_size, work.jobs, before)
-    padding_key = derive(key, "padding", code.encode())
-    return Leaves(accounts, Openings.load(folder), code, work.context, padding_key)
+    with fresh_folder(folder) as unfinished, closing(in_order(write, config.assets, 1)) as written:
+        for _ in config.assets[:-1]:
+            yield next(written)
+        last = next(written)
+    yield last
 
 
 def _prove_pages(
-    work: _Work, asset: AssetConfig, ledger: Ledger, leaves: Leaves, secret: bytes
+    work: _Work,
+    asset: AssetConfig,
+    ledger: Ledger,
+    leaves: Leaves,
+    secret: bytes,
+    jobs: int,
+    advance: Advance,
 ) -> tuple[TreeShape, Root]:
     """Write the pages of one asset."""
-    code, page_size = asset.code, work.config.page_size
-    shape = TreeShape(len(leaves) // page_size, page_size)
-    entries = sum(shape.entries(level) for level in range(shape.levels))
-    work.progress.stage(f"proving {code}", entries)
+    code, shape = asset.code, _shape(work, leaves.openings)
     public, records = work.folder.unfinished_pages(code), work.folder.records(code)
     for made in (public, records):
         made.mkdir(parents=True, exist_ok=True)
     state = page_state(work.context, code, asset.decimals, asset.units)
     tree = TreeSecrets(state, secret, work.frozen.salt, shape)
-    root = prove_tree(tree, leaves, public, records, work.jobs, work.progress.advance)
+    root = prove_tree(tree, leaves, public, records, jobs, advance)
     if root.value != ledger.totals[code]:
         raise ProverError(
-            f"{work.folder.openings(code)}: damaged: the parts do not add up to the ledger"
+            f"{work.folder.openings}: damaged: the parts of {code} do not add up to the ledger"
         )
     return shape, root
+
+
+def _shape(work: _Work, openings: Openings) -> TreeShape:
+    page_size = work.config.page_size
+    return TreeShape(len(openings.positions) // page_size, page_size)
+
+
+def _entries(shape: TreeShape) -> int:
+    """Return how many entries the pages of all levels have."""
+    return sum(shape.entries(level) for level in range(shape.levels))
 
 
 def _open_to_readers(bundle: Path) -> None:

@@ -25,7 +25,7 @@ from prover.files.keys import public_bytes, read_signing_key
 from prover.files.storage import PARTIAL, locked, naming, sync_file
 from prover.ledger import find_account, load_ledger
 from prover.liabilities.derivation import derive
-from prover.liabilities.leaves import Openings, map_column
+from prover.liabilities.leaves import Openings, load_openings, map_column
 from prover.snapshot.folder import SnapshotFolder
 from prover.snapshot.record import read_frozen
 from verifier.format import wire
@@ -62,9 +62,9 @@ class Packager:
         self._manifest = manifest_digest(manifest.read_bytes())
         self._ledger = load_ledger(folder.ledger)
         self._keys = map_column(folder.account_keys, np.uint8).reshape(-1, ID_BYTES)
-        self._openings = {
-            asset.code: Openings.load(folder.openings(asset.code)) for asset in self._ledger.assets
-        }
+        self._openings = list(
+            zip(self._ledger.balances.items(), load_openings(folder.openings), strict=True)
+        )
 
     def __len__(self) -> int:
         """Return the number of accounts."""
@@ -91,8 +91,8 @@ class Packager:
                 account_id=self.account(index),
                 account_key=self._key(index),
                 assets=tuple(
-                    wire.PackageAsset(code, _parts(openings, index))
-                    for code, openings in self._openings.items()
+                    wire.PackageAsset(code, _parts(openings, balances.place(index)))
+                    for (code, balances), openings in self._openings
                 ),
                 manifest=self._manifest,
                 version=PACKAGE_VERSION,
@@ -198,8 +198,10 @@ def _create(path: Path, data: bytes) -> None:
         file.write(data)
 
 
-def _parts(openings: Openings, index: int) -> tuple[wire.Part, ...]:
-    start, stop = map(int, openings.first[index : index + 2])
+def _parts(openings: Openings, holder: int | None) -> tuple[wire.Part, ...]:
+    if holder is None:
+        return ()
+    start, stop = map(int, openings.first[holder : holder + 2])
     amounts, leaves = openings.amounts[start:stop], openings.positions[start:stop]
     return tuple(
         wire.Part(amount, leaf, part)

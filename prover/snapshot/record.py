@@ -8,8 +8,10 @@ the prover; then every byte that follows is the same.
 from __future__ import annotations
 
 import secrets
+from bisect import bisect_left
 from dataclasses import dataclass
 from importlib.metadata import version
+from operator import attrgetter
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -41,9 +43,9 @@ class Room:
 class Frozen:
     """``snapshot.msgpack`` of the private folder.
 
-    before: the room of the previous manifest's assets; master_key: its SHA-256; previous: the
-    previous manifest's digest, or zeros; signing_key: the path, for `packages`; toml: its
-    SHA-256; version: the prover's.
+    before: the room of the previous manifest's assets, ascending by code; master_key: its SHA-256;
+    previous: the previous manifest's digest, or zeros; signing_key: the path, for `packages`; toml:
+    the SHA-256 of it and of what it lists assets by; version: the prover's.
     """
 
     before: tuple[Room, ...]
@@ -58,8 +60,9 @@ class Frozen:
 
     def previous_pages(self, code: str, page_size: int) -> int:
         """Return how many pages hold what an asset had room for before; 0 if it is new."""
-        leaves = sum(room.leaves for room in self.before if room.code == code)
-        return -(-leaves // page_size)
+        at = bisect_left(self.before, code, key=attrgetter("code"))
+        is_there = at < len(self.before) and self.before[at].code == code
+        return -(-self.before[at].leaves // page_size) if is_there else 0
 
 
 def read_frozen(path: Path) -> Frozen:
@@ -79,7 +82,6 @@ def read_frozen(path: Path) -> Frozen:
 def freeze(
     path: Path,
     config: SnapshotConfig,
-    toml: bytes,
     signing: Ed25519PrivateKey,
     master: bytes,
     *,
@@ -94,11 +96,16 @@ def freeze(
         ProverError: the record is of another TOML, key or version, or the previous manifest is not
             a fit predecessor.
     """
-    now = (native.sha256(toml), public_bytes(signing), native.sha256(master), version("assay"))
+    now = (
+        native.sha256(config.stated),
+        public_bytes(signing),
+        native.sha256(master),
+        version("assay"),
+    )
     if path.exists():
         frozen = read_frozen(path)
         then = (frozen.toml, frozen.public_key, frozen.master_key, frozen.version)
-        names = ("TOML", "signing key", "master key", "prover's version")
+        names = ("TOML, or list of its assets", "signing key", "master key", "prover's version")
         changed = next((name for name, a, b in zip(names, then, now, strict=True) if a != b), None)
         if changed is None:
             return frozen

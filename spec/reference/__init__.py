@@ -3,8 +3,8 @@
 It imports nothing of this project's packages, and prefers being read to being fast. Read in this
 order: `group`, `transcript`, `argument` (the mathematics); `wire`, `account`, `units`, `manifest`
 (what was signed); `tree`, `evidence` with `ownership`, `bip322`, `script`, `address`, `ecdsa`,
-`ethereum` (what it says); `audit`, `inclusion` (the plans of checks). `python -m spec.reference
---help` runs it.
+`ethereum`, `attested` (what it says); `audit`, `inclusion` (the plans of checks).
+`python -m spec.reference --help` runs it.
 """
 
 from __future__ import annotations

@@ -16,10 +16,11 @@ from pathlib import Path
 from spec.reference import audit, check_inclusion, keys
 from spec.reference.address import eip55
 from spec.reference.chains import CHAINS
+from spec.reference.declaration import Loan
 from spec.reference.errors import NotCheckedError, Rejected
 from spec.reference.ethereum import Slot, Token
 from spec.reference.inclusion import MAX_BYTES
-from spec.reference.units import parse_unit
+from spec.reference.units import parse_unit, read_units
 
 
 def parse_key(text: str) -> bytes:
@@ -54,12 +55,20 @@ def _token_slot(text: str) -> tuple[Token, Slot]:
     return (chain, match[2]), Slot(int(match[3]))
 
 
+def _attester(text: str) -> str:
+    name, equals, key = text.partition("=")
+    if not (name and equals and key):
+        raise argparse.ArgumentTypeError("an attester is NAME=KEY")
+    return key
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m spec.reference", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     audit_command = commands.add_parser("audit", help="check everything")
     audit_command.add_argument("bundle", type=Path)
     audit_command.add_argument("--token-slot", type=_token_slot, action="append", default=[])
+    audit_command.add_argument("--attester", type=_attester, action="append", default=[])
     inclusion = commands.add_parser("inclusion", help="check that a customer is counted")
     inclusion.add_argument("package", type=Path)
     inclusion.add_argument("--bundle", type=Path, required=True)
@@ -70,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--exchange-key", required=True)
         command.add_argument("--ratio", type=_ratio, default=(1, 1))
         command.add_argument("--unit", type=parse_unit, action="append", default=[])
+        command.add_argument("--units", type=Path, action="append", default=[], metavar="FILE.csv")
         command.add_argument("--strict-units", action="store_true", help="set no asset aside")
         command.add_argument("--previous", type=Path)
         command.add_argument("--json", action="store_true")
@@ -80,19 +90,22 @@ def _format(amounts: dict[str, Decimal]) -> str:
     return ", ".join(f"{code} {amount:f}" for code, amount in amounts.items())
 
 
-def _run(arguments: argparse.Namespace) -> str:
-    """What was accepted, in a line."""
+def _run(arguments: argparse.Namespace) -> list[str]:
+    """What was accepted, in lines, the verdict last."""
     key = parse_key(arguments.exchange_key)
     policy = {
         "ratio": arguments.ratio,
-        "units": arguments.unit,
+        "units": sum(map(read_units, arguments.units), arguments.unit),
         "previous": arguments.previous,
     }
     if arguments.command == "audit":
         slots = dict(arguments.token_slot)
         if len(slots) != len(arguments.token_slot):
             raise ValueError("one slot a token")
-        found = audit(arguments.bundle, key, slots=slots, **policy)
+        attesters = {parse_key(attester) for attester in arguments.attester}
+        if len(attesters) != len(arguments.attester):
+            raise ValueError("one name an attester's key")
+        found = audit(arguments.bundle, key, slots=slots, attesters=attesters, **policy)
         weak = [code for code, level in found.levels.items() if level == "unverified"]
         if weak:
             raise NotCheckedError("check.too-weak", f"contract wallets of {', '.join(weak)}")
@@ -100,7 +113,7 @@ def _run(arguments: argparse.Namespace) -> str:
             _require_known(found.set_aside)
         manifest = found.manifest
         said = f"as {found.level}: {len(manifest.assets)} assets of snapshot {manifest.snapshot_id}"
-        return _accepted(said, found.set_aside)
+        return _accepted(said, found.set_aside, found.loans)
     with arguments.package.open("rb") as file:
         package = file.read(MAX_BYTES + 1)
     balances = dict(arguments.balance)
@@ -111,7 +124,7 @@ def _run(arguments: argparse.Namespace) -> str:
         raise NotCheckedError("check.not-compared", _format(result.not_compared))
     if arguments.strict_units:
         _require_known([code for code in result.set_aside if result.counted[code]])
-    return _accepted(f"counted {_format(result.counted)}", result.set_aside)
+    return _accepted(f"counted {_format(result.counted)}", result.set_aside, result.loans)
 
 
 def _require_known(set_aside: Sequence[str]) -> None:
@@ -119,9 +132,16 @@ def _require_known(set_aside: Sequence[str]) -> None:
         raise NotCheckedError("check.unknown-unit", f"a unit of {', '.join(set_aside)}")
 
 
-def _accepted(said: str, set_aside: Sequence[str]) -> str:
+def _accepted(said: str, set_aside: Sequence[str], loans: Sequence[Loan] | None) -> list[str]:
+    told = [
+        f"declared: {loan.amount or 'amount not said,'} {loan.code}, "
+        f"{len(loan.pledged)} addresses pledged, lent by {loan.lender}"
+        for loan in loans or ()
+    ]
+    if not told:
+        told = ["the declaration could not be read" if loans is None else "nothing is declared"]
     rest = f"; not vouched for: {', '.join(set_aside)}" if set_aside else ""
-    return f"ACCEPTED {said}; no chain was asked{rest}"
+    return [*told, f"ACCEPTED {said}; no chain was asked{rest}"]
 
 
 def _plain(text: str) -> str:
@@ -133,18 +153,18 @@ def main() -> int:
     arguments = _parser().parse_args()
     error: dict[str, str] | None = None
     try:
-        message = _run(arguments)
+        lines = _run(arguments)
         status = 0
     except Rejected as rejection:
-        message = f"REJECTED {rejection}"
+        lines = [f"REJECTED {rejection}"]
         error = {"code": rejection.code, "where": rejection.where, "message": rejection.message}
         status = 3
     except NotCheckedError as failure:
-        message = f"NOT CHECKED {failure}"
+        lines = [f"NOT CHECKED {failure}"]
         error = {"code": failure.code, "where": "", "message": failure.message}
         status = 1
     except OSError as failure:
-        message = f"NOT CHECKED check.unreadable: {failure}"
+        lines = [f"NOT CHECKED check.unreadable: {failure}"]
         error = {"code": "check.unreadable", "where": "", "message": str(failure)}
         status = 1
     except ValueError as failure:
@@ -153,7 +173,7 @@ def main() -> int:
     if arguments.json:
         print(json.dumps({"accepted": status == 0, "error": error}))
     else:
-        print(_plain(message))
+        print("\n".join(map(_plain, lines)))
     return status
 
 

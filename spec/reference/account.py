@@ -23,9 +23,9 @@ def holds(text: str, ranges: list[int]) -> bool:
     return any(first <= ord(letter) <= last for letter in text for first, last in pairs)
 
 
-def canonical_name(text: str) -> str:
-    """The canonical form of an exchange's name; ValueError where it has none."""
-    text = canonical("opaque", text, limit=64)
+def canonical_name(text: str, limit: int = 64) -> str:
+    """The canonical form of a name, of an exchange's by default; ValueError where it has none."""
+    text = canonical("opaque", text, limit)
     if "  " in text or holds(text, TABLE["names"]):
         raise ValueError("what no eye sees")
     marks = [holds(letter, TABLE["marks"]) for letter in text]

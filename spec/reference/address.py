@@ -6,9 +6,12 @@ is the main network alone. A text that is not the canonical one of what it says 
 
 from __future__ import annotations
 
+import re
 from hashlib import sha256
 
 from Crypto.Hash import RIPEMD160, keccak
+
+from spec.reference.chains import CHAINS
 
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
@@ -95,10 +98,10 @@ def _bech32(address: str) -> tuple[int, bytes]:
 
 
 def tron_account(address: str) -> bytes:
-    """The 20 bytes of a Tron address: Base58Check of 41 and the account."""
-    payload = _base58check(address)
+    """The 20 bytes of an address of Tron's main network: base58check, after 0x41."""
+    payload = _base58check(address) if len(address) == 34 else b""
     if len(payload) != 21 or payload[0] != 0x41:
-        raise ValueError("not a main network address")
+        raise ValueError("not an address of Tron's main network")
     return payload[1:]
 
 
@@ -120,3 +123,32 @@ def eip55(account: bytes) -> str:
         digit.upper() if int(place, 16) >= 8 else digit
         for digit, place in zip(digits, places[:40], strict=True)
     )
+
+
+def owner(chain: str, address: str) -> bytes:
+    """The script or account of an address; ValueError where the text is not canonical."""
+    if chain not in CHAINS:
+        return address.encode()  # no rules are known
+    match CHAINS[chain].family:
+        case "bitcoin":
+            return bitcoin_script(address)
+        case "evm":
+            return ethereum_account(address)
+        case "tron":
+            return tron_account(address)
+        case _:
+            raise ValueError("no addresses there")
+
+
+def check_contract(chain: str, contract: str) -> None:
+    """ValueError where a chain that is known cannot have the contract, in this text."""
+    if chain not in CHAINS:
+        return
+    family = CHAINS[chain].family
+    if family == "fiat":
+        if not re.fullmatch("[A-Z]{3}", contract):
+            raise ValueError("no currency's code")
+    elif contract and family == "bitcoin":
+        raise ValueError("bitcoin has no contracts")
+    elif contract:
+        owner(chain, contract)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
-from spec.reference import evidence, tree
+from spec.reference import declaration, evidence, tree
 from spec.reference.ethereum import Slot, Token, all_slots
+from spec.reference.evidence import LEVELS
 from spec.reference.group import Point
+from spec.reference.keys import sound
 from spec.reference.manifest import (
     Asset,
     Manifest,
@@ -29,6 +31,9 @@ class Audit:
     manifest: Manifest
     levels: dict[str, str]
     times: dict[str, int]  # of the blocks whose headers are shown, by chain
+    loans: tuple[declaration.Loan, ...] = ()  # as declared
+    # Of each asset of which something is pledged, how many rows, and their ledger units.
+    pledged: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def set_aside(self) -> tuple[str, ...]:
@@ -38,8 +43,9 @@ class Audit:
     @property
     def level(self) -> str:
         """The weakest of the assets not set aside, or of all; without a node none is `chain`."""
-        found = [level for code, level in self.levels.items() if code not in self.set_aside]
-        return min(found or self.levels.values(), key=("unverified", "claimed", "header").index)
+        aside = frozenset(self.set_aside)
+        found = [level for code, level in self.levels.items() if code not in aside]
+        return min(found or self.levels.values(), key=LEVELS.index)
 
 
 def audit(
@@ -50,22 +56,30 @@ def audit(
     units: Iterable[Unit] = (),
     previous: Path | None = None,
     slots: dict[Token, Slot] | None = None,
+    attesters: Collection[bytes] = (),
     now: int | None = None,
 ) -> Audit:
     """Check everything in a bundle folder; returning means that it is accepted.
 
     `public_key` is the exchange's, 32 bytes; `ratio` the least (num, den) that is enough; `units`
-    are known besides the verifier's own, and `slots` of tokens likewise,
-    by (chain, contract), which none contradicts;
+    are known besides the verifier's own, and `slots` of tokens likewise, by (chain, contract),
+    which none contradicts; `attesters` are the keys of third parties whose word the user takes;
     `previous` is the folder of the previous manifest; `now` is the reader's clock, by default the
     machine's.
     Raises Rejected; NotCheckedError; OSError where the folder cannot be read; ValueError for
     unusable arguments.
     """
+    if not all(map(sound, attesters)):
+        raise ValueError("an attester's key has 32 bytes, and is somebody's")
     manifest = load(bundle, Policy(public_key, ratio, frozenset(units), previous))
     check_files(bundle, manifest)
+    loans = declaration.check(bundle, manifest)
     seen, slots = evidence.Seen(), all_slots(slots or {})
-    held = [evidence.check(bundle, manifest, asset, seen, slots) for asset in manifest.assets]
+    held = [
+        evidence.check(bundle, manifest, asset, seen, slots, attesters) for asset in manifest.assets
+    ]
+    rows = [row[:2] for found in held for row in found.rows]
+    declaration.check_pledged(loans, rows)
     for asset, found in zip(manifest.assets, held, strict=True):
         tree.check_solvency(manifest, asset, found.commitment)
     for asset in manifest.assets:
@@ -73,12 +87,19 @@ def audit(
     levels = {asset.code: found.level for asset, found in zip(manifest.assets, held, strict=True)}
     check_clock(manifest, now)
     times = {chain: time for found in held for chain, time in found.times.items()}
-    return Audit(manifest, levels, times)
+    bound = {pair for loan in loans for pair in loan.pledged}
+    pledged: dict[str, tuple[int, int]] = {}
+    for asset, found in zip(manifest.assets, held, strict=True):
+        counts = [units for chain, address, units in found.rows if (chain, address) in bound]
+        if counts:
+            pledged[asset.code] = len(counts), sum(counts)
+    return Audit(manifest, levels, times, loans, pledged)
 
 
 def check_files(bundle: Path, manifest: Manifest) -> None:
     """errors.md 2, numbers 1 and 2: the folder holds the bundle's files and nothing else."""
-    data = [
+    declared = [declaration.NAME] if manifest.declaration != bytes(32) else []
+    data = declared + [
         name
         for asset in manifest.assets
         for name in (

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from spec.reference import bip127, ethereum, hidden_sets, ownership, wire
+from spec.reference import attested, bip127, ethereum, hidden_sets, ownership, wire
+from spec.reference.address import check_contract
+from spec.reference.address import owner as owner_of
 from spec.reference.chains import CHAINS
 from spec.reference.errors import Rejected, UnsupportedError
 from spec.reference.ethereum import Slot
@@ -23,6 +26,8 @@ from spec.reference.manifest import (
 from spec.reference.transcript import tagged_hash
 
 MAX_BYTES = 1 << 27
+# Weakest first (protocol.md 3.4).
+LEVELS = ("unverified", "claimed", "header", "attested", "listed", "chain")
 Unit = tuple[str, str]  # chain, contract
 _ROW = {
     "address": wire.text(1, 128),
@@ -47,14 +52,9 @@ _PROOF = {
     "header": wire.binary(least=1, most=8192),
     "nodes": wire.array(wire.binary(least=1, most=4096), 0, 1 << 20),
 }
-_ATTESTATION = {
-    "body": wire.binary(least=1, most=4096),
-    "key": wire.binary(32),
-    "signature": wire.binary(64),
-}
 _EVIDENCE = wire.record(
     {
-        "attestations": wire.array(wire.record(_ATTESTATION), 0, 4096),
+        "attestations": wire.array(wire.record(attested.FIELDS), 0, 4096),
         "code": wire.text(),
         "coins": wire.array(wire.record(_COIN), 0, 1 << 20),
         "hidden": wire.array(wire.record(hidden_sets.FIELDS), 0, 16),
@@ -73,18 +73,21 @@ class Seen:
 
     owners: set[tuple[str, str, bytes]] = field(default_factory=set)  # chain, contract, script
     coins: set[tuple[bytes, int]] = field(default_factory=set)
+    attested: attested.Seen = field(default_factory=set)
 
 
 @dataclass(frozen=True)
 class Held:
     """What evidence comes to: C_A, and the weakest level (protocol.md 3.4) of what is in it.
 
-    `times`, in Unix seconds, are of the blocks whose headers are in it.
+    `times`, in Unix seconds, are of the blocks whose headers are in it; `rows` say what each row
+    counts for.
     """
 
     commitment: Point
     level: str
     times: dict[str, int]
+    rows: tuple[tuple[str, str, int], ...]  # chain, address, ledger units
 
 
 def check(
@@ -93,9 +96,10 @@ def check(
     asset: Asset,
     seen: Seen,
     slots: dict[Unit, Slot],
+    attesters: Collection[bytes] = (),
 ) -> Held:
     """One asset's evidence, after numbers 4 to 17. `seen` is shared by the assets of the bundle;
-    `slots` are where tokens keep balances."""
+    `slots` are where tokens keep balances; `attesters` are keys that the reader named."""
     name = f"evidence/{asset.code}.msgpack"
     fields = _read(bundle, asset, name)  # 4 to 9
     _check_order(fields, name)  # 10
@@ -104,18 +108,27 @@ def check(
         _check_row(row, asset, seen, f"{name}, row {number}")
     _check_signatures(fields, manifest, name)  # 12, 13
     _check_coins(fields["coins"], fields["rows"], seen, name)  # 14
+    signed = attested.check(fields, manifest, asset, seen.attested, attesters, name)
     sets = [  # 15
         hidden_sets.check(item, fields["hidden"][:at], asset, seen.owners, _set_name(name, at))
         for at, item in enumerate(fields["hidden"])
     ]
     times, proven = _check_proofs(fields, sets, manifest, asset, slots, name)  # 16
     total = sum(_ledger_units(row, asset) for row in fields["rows"])
+    total += sum(amount for amount, _ in signed)
     listed = sum(amount for hidden in sets for amount in hidden.amounts)
     require(total + listed < 1 << 96, "evidence.total-too-large", name)  # 17
     for at, hidden in enumerate(sets):  # 18
         hidden_sets.check_argument(hidden, manifest, asset, _set_name(name, at))
     commitments = [(1, hidden.commitment) for hidden in sets]
-    return Held(multi_multiply([(total, V), *commitments]), _level(fields, sets, proven), times)
+    rows = tuple(
+        (row["chain"], row["address"], _ledger_units(row, asset)) for row in fields["rows"]
+    )
+    levels = [level for _, level in signed]
+    if fields["rows"] or sets or not levels:
+        levels.append(_level(fields, sets, proven))
+    weakest = min(levels, key=LEVELS.index)
+    return Held(multi_multiply([(total, V), *commitments]), weakest, times, rows)
 
 
 def _set_name(name: str, at: int) -> str:
@@ -201,7 +214,7 @@ def _level(fields: dict[str, Any], sets: list[hidden_sets.HiddenSet], proven: se
 def _check_contracts(asset: Asset, name: str) -> None:
     for chain, contract in asset.units:
         try:
-            ownership.check_contract(chain, contract)
+            check_contract(chain, contract)
         except ValueError as error:
             raise Rejected("evidence.bad-contract", name, str(error)) from None
 
@@ -210,7 +223,7 @@ def _check_row(row: dict[str, Any], asset: Asset, seen: Seen, where: str) -> Non
     unit = (row["chain"], row["contract"])
     require(unit in asset.units, "evidence.unknown-unit", where)
     try:
-        owner = ownership.owner(row["chain"], row["address"])
+        owner = owner_of(row["chain"], row["address"])
     except ValueError as error:
         raise Rejected("evidence.bad-address", where, str(error)) from None
     require((*unit, owner) not in seen.owners, "evidence.duplicate-address", where)
@@ -292,7 +305,7 @@ def _check_balances(
 ) -> None:
     """errors.md 2, numbers 16f to 16i."""
     for row in rows:
-        account = ownership.owner(row["chain"], row["address"])
+        account = owner_of(row["chain"], row["address"])
         balance = _proven(state, account, row["contract"], where)
         enough = int.from_bytes(row["amount"], "big") <= balance
         require(enough, "proof.amount-too-large", where)

@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
-from spec.reference import account, tree, wire
+from spec.reference import account, declaration, tree, wire
 from spec.reference.group import N, Point
 from spec.reference.keys import signed
 from spec.reference.manifest import (
@@ -50,6 +50,7 @@ class Inclusion:
     counted: dict[str, Decimal]
     not_compared: dict[str, Decimal]
     set_aside: tuple[str, ...]
+    loans: tuple[declaration.Loan, ...] | None  # as declared; None: that could not be read
 
 
 def check_inclusion(
@@ -78,9 +79,10 @@ def check_inclusion(
     for asset, listed in zip(manifest.assets, body["assets"], strict=True):
         if listed["parts"]:
             _check_paths(bundle, manifest, asset, listed["parts"], body)
-    result = _compare(manifest, body, typed)
+    counted, not_compared = _compare(manifest, body, typed)
+    loans = declaration.look(bundle, manifest)
     check_clock(manifest, now)
-    return result
+    return Inclusion(counted, not_compared, manifest.set_aside, loans)
 
 
 def _amount(balance: Decimal | str) -> Decimal:
@@ -164,8 +166,10 @@ def _read_page(bundle: Path, manifest: Manifest, asset: Asset, level: int, index
     return tree.check_page(manifest, asset, level, index, data)
 
 
-def _compare(manifest: Manifest, body: Any, typed: dict[str, Decimal]) -> Inclusion:
-    """errors.md 4, numbers 13 and 14."""
+def _compare(
+    manifest: Manifest, body: Any, typed: dict[str, Decimal]
+) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
+    """errors.md 4, numbers 13 and 14: what is counted, and of that what nobody compared."""
     codes = {asset.code for asset in manifest.assets}
     for code, amount in typed.items():
         require(code in codes or not amount, "inclusion.unknown-asset", code)
@@ -178,7 +182,7 @@ def _compare(manifest: Manifest, body: Any, typed: dict[str, Decimal]) -> Inclus
             enough = total >= _ledger_units(typed[asset.code], asset.decimals)
             require(enough, "inclusion.balance-short", asset.code, "counted less than typed")
     rest = {code: amount for code, amount in counted.items() if amount and code not in typed}
-    return Inclusion(counted, rest, manifest.set_aside)
+    return counted, rest
 
 
 def _ledger_units(amount: Decimal, decimals: int) -> int:

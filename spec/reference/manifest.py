@@ -98,6 +98,7 @@ class Manifest:
     time: int
     account_id_type: str
     page_size: int
+    declaration: bytes  # its digest, or zeros: nothing is declared
     chains: dict[str, bytes]  # name -> block hash
     heights: dict[str, int]
     assets: tuple[Asset, ...]
@@ -186,7 +187,7 @@ def load(bundle: Path, policy: Policy) -> Manifest:
     _check_head(fields, policy)
     _check_rotation(fields)
     assets = _check_assets(fields, policy)
-    known = units.all_known(policy.units).keys()
+    known = units.all_known(policy.units).units.keys()
     manifest = Manifest(
         digest=tagged_hash("manifest", data),
         public_key=policy.public_key,
@@ -195,6 +196,7 @@ def load(bundle: Path, policy: Policy) -> Manifest:
         time=fields["time"],
         account_id_type=fields["account_id_type"],
         page_size=fields["page_size"],
+        declaration=fields["declaration"],
         chains={chain["name"]: chain["hash"] for chain in fields["chains"]},
         heights={chain["name"]: chain["height"] for chain in fields["chains"]},
         assets=assets,
@@ -265,11 +267,12 @@ def _check_assets(fields: dict[str, Any], policy: Policy) -> tuple[Asset, ...]:
         require(code is not None, "manifest.bad-code")
     require(ascending(asset["code"] for asset in fields["assets"]), "manifest.bad-code")
     chains = {chain["name"] for chain in fields["chains"]}
+    known = units.all_known(policy.units)
     used: set[tuple[str, str]] = set()
     checked = []
     for asset in fields["assets"]:
         where = f"{WHERE}, asset {asset['code']}"
-        _check_units(asset, chains, used, policy, where)
+        _check_units(asset, chains, used, known, where)
         used.update((unit["chain"], unit["contract"]) for unit in asset["units"])
         checked.append(_check_asset(asset, fields["page_size"], policy, where))
     return tuple(checked)
@@ -279,7 +282,7 @@ def _check_units(
     asset: dict[str, Any],
     chains: set[str],
     used: set[tuple[str, str]],
-    policy: Policy,
+    known: units.Known,
     where: str,
 ) -> None:
     """errors.md 1, numbers 17 to 21."""
@@ -294,16 +297,8 @@ def _check_units(
     order = ascending((unit["chain"], unit["contract"]) for unit in asset["units"])
     require(order, "manifest.bad-units", where)
     every("manifest.unit-without-block", lambda unit: unit["chain"] in chains)
-    known = units.all_known(policy.units)
-    every("manifest.wrong-unit", lambda unit: _fits(units.Unit(asset["code"], **unit), known))
+    every("manifest.wrong-unit", lambda unit: known.fits(units.Unit(asset["code"], **unit)))
     every("manifest.unit-reused", lambda unit: (unit["chain"], unit["contract"]) not in used)
-
-
-def _fits(unit: units.Unit, known: dict[tuple[str, str], units.Unit]) -> bool:
-    """Whether a unit contradicts nothing that is known (protocol.md 2.1)."""
-    if (unit.chain, unit.contract) in known:
-        return known[unit.chain, unit.contract] == unit
-    return all((other.code, other.chain) != (unit.code, unit.chain) for other in known.values())
 
 
 def _check_asset(asset: dict[str, Any], page_size: int, policy: Policy, where: str) -> Asset:

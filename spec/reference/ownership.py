@@ -9,12 +9,11 @@ from spec.reference import bip322, ecdsa, keys
 from spec.reference.address import (
     bitcoin_script,
     double_sha256,
-    ethereum_account,
     hash160,
     keccak256,
+    owner,
     p2pkh,
     p2sh,
-    tron_account,
     witness_script_of,
 )
 from spec.reference.chains import CHAINS
@@ -47,35 +46,6 @@ def message(manifest: Manifest, chain: str) -> bytes:
         manifest.chains[chain].hex(),
     ]
     return "\n".join(lines).encode()
-
-
-def owner(chain: str, address: str) -> bytes:
-    """The script or account of an address; ValueError where the text is not canonical."""
-    if chain not in CHAINS:
-        return address.encode()  # no rules are known
-    match CHAINS[chain].family:
-        case "bitcoin":
-            return bitcoin_script(address)
-        case "evm":
-            return ethereum_account(address)
-        case "tron":
-            return tron_account(address)
-        case _:
-            raise ValueError("no addresses there")
-
-
-def check_contract(chain: str, contract: str) -> None:
-    """ValueError where a chain that is known cannot have the contract, in this text."""
-    if chain not in CHAINS:
-        return
-    family = CHAINS[chain].family
-    if family == "fiat":
-        if not re.fullmatch("[A-Z]{3}", contract):
-            raise ValueError("no currency's code")
-    elif contract and family == "bitcoin":
-        raise ValueError("bitcoin has no contracts")
-    elif contract:
-        owner(chain, contract)
 
 
 def signed_chain(chain: str, signature_format: str) -> tuple[str, str]:

@@ -84,6 +84,8 @@ async function checked({ packageData, ...request }) {
     text: reportOf(outcome, strings, new Date(0)),
     counted: Object.fromEntries((answer.amounts ?? []).map((item) => [item.code, String(item.counted)])),
     setAside: (answer.amounts ?? []).filter((item) => item.isSetAside).map((item) => item.code),
+    loans: answer.declared && (answer.declared.loans?.map(({ lender, code, amount, pledged }) =>
+      [lender, code, amount, pledged.length]) ?? null),
     notCompared: (answer.amounts ?? []).filter((item) => !item.isCompared).map((item) => item.code),
   };
 }
@@ -100,11 +102,11 @@ function orNull(call) {
 
 const kinds = {
   /** A bundle as each of several customers finds it. */
-  async check({ files, key, customers, now }) {
+  async check({ files, key, customers, now, units }) {
     const bundle = { files: blobs(files) };
     const found = [];
     for (const { package: packageData, account: accountId, balances } of customers) {
-      found.push(await checked({ bundle, key, packageData, accountId, balances, now }));
+      found.push(await checked({ bundle, key, packageData, accountId, balances, now, units }));
     }
     return found;
   },
@@ -164,10 +166,11 @@ const kinds = {
   },
   names: (texts) => texts.map((text) => orNull(() => canonicalName(text))),
   keys: (texts) => texts.map((text) => orNull(() => toHex(parsePublicKey(text)))),
-  /** The rule that an exchange list of these bytes breaks, or the number of its entries. */
+  /** The rule that an exchange list of these bytes breaks, or the number of its exchanges and units. */
   list({ data }) {
     try {
-      return readSigned(fromHex(data)).length;
+      const { exchanges, units } = readSigned(fromHex(data));
+      return [exchanges.length, units.length];
     } catch (error) {
       if (error.rule) return error.rule;
       throw error;

@@ -19,6 +19,9 @@ from verifier.format.wire import Value, encode
 from verifier.web import published_digest
 from verifier.web.build import build_page
 
+NOTHING_LISTED: dict[str, Value] = {
+    "attesters": [], "exchanges": [], "policy": "", "time": 1, "units": [], "version": 1,
+}  # fmt: skip
 TIME = "November 21, 2026"
 
 
@@ -146,7 +149,7 @@ def test_a_key_from_an_auditors_list(
         "name": "Example Exchange",
         "public_key": parse_public_key(exchange.key),
     }
-    listed = encode({"exchanges": [entry], "time": 1, "version": 1})
+    listed = encode(NOTHING_LISTED | {"exchanges": [entry]})
     (tmp_path / "exchanges.msgpack").write_bytes(listed)
     (tmp_path / "exchanges.sig").write_bytes(sign(auditor, "exchange-list", listed + b" " * forged))
     tab = opened()

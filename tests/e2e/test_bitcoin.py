@@ -298,7 +298,7 @@ def write_rows(path: Path, rows: list[dict[str, str]]) -> None:
 
 def sign_rows(exchange: Exchange, rows: Path, config: Path, out: Path) -> None:
     """Sign as the wallets would: a transaction for the multisigs, BIP-322 for the rest."""
-    snapshot, _ = read_config(config)
+    snapshot = read_config(config)
     message = ownership_messages(snapshot, public_bytes(read_signing_key(snapshot.signing_key)))[
         "bitcoin"
     ]

@@ -176,7 +176,7 @@ def sign(
     edit: Callable[[list[dict[str, str]]], None] = lambda rows: None,
 ) -> None:
     """Sign the collected rows, and write them as the list that the snapshot names."""
-    message = ownership_messages(read_config(config)[0], public_key(config))["ethereum"]
+    message = ownership_messages(read_config(config), public_key(config))["ethereum"]
     by_address = {address: KEYS[name] for name, address in HOLDERS.items()}
     rows: list[dict[str, str]] = []
     for code in ("ETH", "TST"):

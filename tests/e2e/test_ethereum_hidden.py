@@ -165,6 +165,7 @@ def test_a_node_confirms_both_by_the_blocks_hash(
         amounts = json.loads(capsys.readouterr().out)["amounts"]
         assert amounts["ETH"] == {
             "level": level,
+            "authority_unchecked": [],
             "disclosed": {level: "3"},
             "hidden": [{"keys": LISTED, "listed": "15", "level": level}],
         }

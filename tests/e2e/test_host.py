@@ -13,10 +13,15 @@ from urllib.parse import urlencode
 import msgpack
 import pytest
 
+from tests.support.attested_forge import CUSTODIAN, STRANGER
 from tests.support.auditing_host import Host, audited, bundle_at, hosts, kinds, serving, settled
+from tests.support.forged_sample import BTC, ETH, TETHER, sample
+from tests.support.forger import Elsewhere, public_key
+from tests.support.subjects import write_files
 from tests.support.verifier_bundle import Bundle
 from verifier.errors import Misuse
 from verifier.format.keys import is_signed, public_key_text
+from verifier.format.levels import Level
 from verifier.host.settings import read_settings
 
 SOME_KEY = public_key_text(b"\x11" * 32)
@@ -308,6 +313,29 @@ def test_settings_that_are_refused(tmp_path: Path, text: str, message: str) -> N
         read_settings(file)
 
 
+OWN = "code,chain,contract,decimals\nOWN,base,0x" + "11" * 20 + ",{}\n"
+
+
+def test_lists_of_units_are_read_at_the_start(tmp_path: Path) -> None:
+    file = tmp_path / "host.toml"
+    text = 'name = "A"\nkey = "k"\nfolder = "f"\nunits = {}\n'
+    (tmp_path / "own.csv").write_text(OWN.format(6))
+    (tmp_path / "other.csv").write_text(OWN.format(7))
+    (tmp_path / "bad.csv").write_text("code,chain\n")
+    file.write_text(text.format('["own.csv"]'))
+    assert [(unit.code, unit.decimals) for unit in read_settings(file).named] == [("OWN", 6)]
+    for names, said in (
+        ('["own.csv", "other.csv"]', "OWN on base is named in two ways"),
+        ('["bad.csv"]', r"bad\.csv: line 1: the columns are not"),
+        ('["absent.csv"]', "the list of units: "),
+        ("[7]", "units is no list of file names"),
+        ('"own.csv"', "units is not of type list"),
+    ):
+        file.write_text(text.format(names))
+        with pytest.raises(Misuse, match=said):
+            read_settings(file)
+
+
 @pytest.mark.parametrize(
     ("place", "found"),
     [
@@ -322,3 +350,64 @@ def test_where_a_snapshot_is(tmp_path: Path, place: str, found: str) -> None:
     settings = read_settings(file)
     assert settings.exchanges[0].place_of("day-1") == found
     assert (settings.submission_seconds, settings.submission_bytes) == (600, 10**9)
+
+
+def test_it_takes_the_word_of_its_attesters(
+    start: Callable[..., Host], served: tuple[Path, str]
+) -> None:
+    """Coins at a custodian whom the host names, and staked ones that a stranger signs for."""
+    root, url = served
+    made = sample([replace(BTC, holdings=()), ETH, TETHER])
+    kept = Elsewhere(CUSTODIAN, 2 * 10**8, 0, "bitcoin", "", "custodian", "safe 1")
+    staked = Elsewhere(STRANGER, 10**18, 0, "ethereum", "", "staked", "validators")
+    made.forger.assets[0].elsewhere = [kept]
+    made.forger.assets[1].elsewhere = [staked]
+    write_files(root, {})
+    write_files(root / "one", made.forger.bundle())
+    custodian = public_key(CUSTODIAN)
+    named = f'[[attester]]\nname = "A custodian"\npublic_key = "{public_key_text(custodian)}"\n'
+    host = start(("An Exchange", f"{url}/one", made.forger.public_key), more=named)
+    (exchange,) = host.wait(audited)
+    (snapshot,) = exchange["snapshots"]
+    assert snapshot["accepted"]
+    levels = {asset["code"]: asset["level"] for asset in snapshot["assets"]}
+    assert levels == {"BTC": "attested", "ETH": "claimed", "USDT": "claimed"}
+    said = {one["code"]: one["text"] for one in snapshot["attested"]}
+    assert "A custodian signs, as Custodian AG" in said["BTC"]
+    assert "signed by an unknown key" in said["ETH"]
+    assert snapshot["attested_total"] == 2
+    _, page = host.ask("GET", "/")
+    assert b"BTC, attested: <bdi>coins that a custodian keeps of Forged Exchange Ltd" in page
+
+    _, data = host.ask("GET", f"/attestations/{snapshot['digest']}.msgpack")
+    attestation: Any = msgpack.unpackb(data)
+    assert [asset["level"] for asset in attestation["assets"]] == ["attested", "claimed", "claimed"]
+    assert {asset["level"] for asset in attestation["assets"]} <= set(Level)
+    assert any("third parties attest" in text for text in attestation["not_checked"])
+
+    _, listed = host.ask("GET", "/exchanges.msgpack")
+    fields: Any = msgpack.unpackb(listed)
+    assert sorted(fields) == ["attesters", "exchanges", "policy", "time", "units", "version"]
+    assert fields["attesters"] == [{"name": "A custodian", "public_key": custodian}]
+    assert (fields["policy"], fields["version"]) == ("", 1)
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ('name = "A bank"', "public_key is missing"),
+        (f'name = "A  bank"\npublic_key = "{SOME_KEY}"', "attester 1: name"),
+        (f'name = "A bank"\npublic_key = "{public_key_text(bytes(32))}"', "nobody's"),
+        (f'name = "A bank"\npublic_key = "{SOME_KEY}"\nurl = ""', "unknown key url"),
+        (
+            f'name = "A bank"\npublic_key = "{SOME_KEY}"\n'
+            f'[[attester]]\nname = "Another"\npublic_key = "{SOME_KEY}"',
+            "twice",
+        ),
+    ],
+)
+def test_attesters_of_the_settings(tmp_path: Path, entry: str, words: str) -> None:
+    file = tmp_path / "host.toml"
+    file.write_text(f'name = "A"\nkey = "k"\nfolder = "f"\n[[attester]]\n{entry}\n')
+    with pytest.raises(Misuse, match=words):
+        read_settings(file)

@@ -23,11 +23,13 @@ from jinja2 import Environment, PackageLoader
 
 from tests.support.auditing_host import InPlace, bundle_at, serving
 from tests.support.verifier_bundle import DECIMALS, UNITS, Bundle
+from verifier.bundle.unit_lists import UnitList
 from verifier.checks.manifest import rotation_body
 from verifier.errors import CannotCheck, Misuse, Rejected
 from verifier.format.keys import is_signed, sign
 from verifier.format.params import TreeShape
-from verifier.format.wire import Rotation, Unit, write_record
+from verifier.format.units import KnownUnit
+from verifier.format.wire import Loan, Rotation, Unit, write_record
 from verifier.host import jobs, processes
 from verifier.host.attestation import NO_NODE, SET_ASIDE
 from verifier.host.audits import Auditor
@@ -519,6 +521,23 @@ def test_a_manifest_and_a_package_with_fields_of_another_version_are_no_fault(
             assert store.snapshots([bundle.key]) == []  # of which nothing can be told
 
 
+def test_a_unit_of_the_auditors_own_list_is_known(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contract = "0x" + "11" * 20
+    monkeypatch.setitem(UNITS, "OWN", Unit("ethereum", contract, 18))
+    monkeypatch.setitem(DECIMALS, "OWN", 9)
+    ledger = {"alice@example.com": {"OWN": (5, 6)}}
+    bundle_at(place.root / "one", ledger=ledger, capacities={"OWN": 1})
+    for decimals, code in ((18, ""), (6, "manifest.wrong-unit")):
+        own = UnitList("own.csv", (KnownUnit("OWN", "ethereum", contract, decimals),), {})
+        settings = Settings("A", tmp_path, tmp_path, (), units=(own,), loopback=True)
+        with closing(Store(tmp_path / f"{decimals}.sqlite")) as store:
+            auditor = Auditor(settings, Ed25519PrivateKey.generate(), store, HERE)
+            found = auditor.look(place.url, [place.bundle.key], own=True)
+        assert (found.code, found.set_aside) == (code, [])
+
+
 def test_a_version_that_this_host_does_not_know_is_no_fault_of_the_exchange(
     place: Place, auditor: Auditor, tmp_path: Path
 ) -> None:
@@ -552,3 +571,54 @@ def test_a_unit_that_this_host_does_not_know_sets_its_asset_aside(
     table: Any = environment.get_template("parts.html").module
     assert facts["outcome"] in table.table(stranger)
     assert ">holds<" not in table.table(stranger)
+
+
+def test_what_is_declared_is_kept_and_shown_in_words(place: Place, auditor: Auditor) -> None:
+    """The first loans and how many there are; a name that is a sentence stands at a line's end."""
+    bundle = place.bundle
+    lenders = [f"Lender {number:02}" for number in range(24)] + ["is no debt <b>"]
+    loans = [Loan("", "EUR", lender, ()) for lender in lenders]
+    loans[0] = Loan("12.5", "BTC", lenders[0], (bundle.pledge("BTC"),))
+    bundle.declare(tuple(loans))
+    found = auditor.look(place.url, [bundle.key], own=True)
+    assert found.code == ""
+    said: Any = msgpack.unpackb(found.attestation)
+    assert "declaration of loans and pledges" in said["checked"]
+    facts = snapshot_facts(found, None, found.audited)
+    declared = facts["declared"]
+    assert (declared["total"], len(declared["loans"])) == (25, 20)
+    assert [item["code"] for item in declared["pledged"]] == ["BTC"]
+    shown = words_of(facts)
+    assert "BTC, 12.5, with 1 addresses as a pledge, from: <bdi>Lender 00</bdi>" in shown
+    assert "EUR, amount not said, from: <bdi>Lender 19</bdi>" in shown
+    assert "Lender 20" not in shown
+    assert "and 5 more" in shown
+
+
+def test_that_nothing_is_declared_is_shown_as_plainly(place: Place, auditor: Auditor) -> None:
+    found = auditor.look(place.url, [place.bundle.key], own=True)
+    facts = snapshot_facts(found, None, found.audited)
+    assert facts["declared"] == {"loans": [], "pledged": [], "total": 0}
+    assert "The exchange declares no loans." in words_of(facts)
+
+
+def test_another_declaration_at_the_exchanges_own_place_is_its_fault(
+    place: Place, auditor: Auditor
+) -> None:
+    place.bundle.declare((Loan("1", "BTC", "First Lender", ()),))
+    (place.bundle.folder / "declaration.msgpack").write_bytes(b"\x90")
+    with pytest.raises(Rejected, match=r"declaration\.wrong-digest"):
+        auditor.look(place.url, [place.bundle.key], own=False)  # anybody can serve that
+    found = auditor.look(place.url, [place.bundle.key], own=True)
+    assert found.code == "declaration.wrong-digest"
+    facts = snapshot_facts(found, None, found.audited)
+    assert facts["declared"] is None
+    assert "declares" not in words_of(facts)
+
+
+def words_of(facts: dict[str, Any]) -> str:
+    """The table of one snapshot, as the page has it."""
+    exchange = SimpleNamespace(watched=True, snapshots=[facts | {"look": "good"}])
+    environment = Environment(loader=PackageLoader("verifier.host"), autoescape=True)
+    table: Any = environment.get_template("parts.html").module
+    return " ".join(str(table.table(exchange)).split())

@@ -62,6 +62,7 @@ def test_a_ledger_is_shown_and_nothing_is_made(tmp_path: Path, assay: Assay) -> 
         "ledger    5 rows, 3 accounts, of which 0 are owed nothing",
         "  BTC      total 1.75  largest 1.75  1 accounts, 1 with zero",
         "  ETH      total   10  largest    7  2 accounts, 0 with zero",
+        "proven    2 of 2 asset codes in the ledger",
         "not read  columns note",
         "added up  1 balances of an account that has another of the same asset",
     ]
@@ -103,7 +104,7 @@ def test_no_pipe_gets_figures_unasked(tmp_path: Path, assay: Assay) -> None:
     assert code == 0
     lines = out.splitlines()
     assert lines[0].startswith("ledger    5 rows, 3 accounts")
-    assert lines[5].startswith("snapshot one was proven before; nothing changed")
+    assert lines[6].startswith("snapshot one was proven before; nothing changed")
     code, out, _ = assay("prove", config, "--out", tmp_path / "one", "--summary", "--json")
     assert json.loads(out)["ledger"]["assets"]["BTC"]["total"] == "1.75"
     kept = tmp_path / "one" / "private" / "summary.json"
@@ -442,6 +443,9 @@ def test_units_that_no_reader_knows_are_told_with_what_readers_need(
     assert verify([*audit, "--strict-units"]) == 1
     assert "check.unknown-unit" in capsys.readouterr().out
     assert verify([*audit, "--strict-units", *UNIT.split()]) == 0
+    named = tmp_path / "named.csv"
+    named.write_text(f"code,chain,contract,decimals\nUSDCE,ethereum,{TOKEN},6\n")
+    assert verify([*audit, "--strict-units", "--units", str(named)]) == 0
     assert "<strong>USDCE: not vouched for.</strong>" in page.read_text()
 
 

@@ -14,7 +14,7 @@ import pytest
 import verifier
 from prover.files.storage import locked
 from prover.ledger import load_ledger
-from prover.liabilities.leaves import Openings
+from prover.liabilities.leaves import load_openings
 from prover.snapshot import record as frozen
 from prover.snapshot.make import make_snapshot
 from tests.support.exchange_files import (
@@ -173,7 +173,7 @@ def other_master_key(exchange: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "what"),
     [
-        (other_toml, "TOML"),
+        (other_toml, "TOML, or list of its assets"),
         (other_signing_key, "signing key"),
         (other_master_key, "master key"),
     ],
@@ -269,8 +269,7 @@ def test_private_is_private_and_public_holds_no_secret(tmp_path: Path) -> None:
     secrets.append(bytes.fromhex((tmp_path / "exchange" / "keys" / "master.key").read_text()))
     ledger = load_ledger(private / "ledger")
     secrets += [ledger.account_id(index) for index in range(len(ledger))]
-    for asset in ledger.assets:
-        openings = Openings.load(private / "openings" / asset.code)
+    for asset, openings in zip(ledger.assets, load_openings(private / "openings"), strict=True):
         secrets += [int(amount).to_bytes(8) for amount in openings.amounts if amount > 2**16]
         secrets.append(ledger.totals[asset.code].to_bytes(8))
         records = (private / "records" / asset.code / "0").read_bytes()
@@ -285,7 +284,7 @@ def test_equal_balances_have_different_leaves(tmp_path: Path) -> None:
     edit(config, "most = 3", "most = 1")
     (tmp_path / "exchange" / "ledger.csv").write_text("id,code,amount\nann,ETH,5\nbob,ETH,5\n")
     bundle = make_snapshot(config, tmp_path / "one").bundle
-    openings = Openings.load(tmp_path / "one" / "private" / "openings" / "ETH")
+    [openings] = load_openings(tmp_path / "one" / "private" / "openings")
     page = (bundle / "pages" / "ETH" / "0").read_bytes()
     leaves = [page[15 + 33 * int(at) : 48 + 33 * int(at)] for at in openings.positions[:2]]
     assert openings.amounts.tolist() == [5, 5]

@@ -51,16 +51,20 @@ account = "id"
 [ledger.columns.assets]
 BTC = "e_btc"
 ETH = "e_eth"
-SHIB = "e_shib"
+LINK = "e_shib"
 """
 
 
 def test_an_exchanges_export_with_a_column_for_each_asset(test_data: Path, tmp_path: Path) -> None:
     path = test_data / "binance_sample_users.csv"
-    codes = ("BTC", "ETH", "SHIB")
-    holdings = {row["id"]: {code: row[f"e_{code.lower()}"] for code in codes} for row in rows(path)}
-    decimals = dict.fromkeys(codes, 8)
-    held = {code: sum(ledger_units(held[code], 8) for held in holdings.values()) for code in codes}
+    columns = {"BTC": "e_btc", "ETH": "e_eth", "LINK": "e_shib"}
+    holdings = {
+        row["id"]: {code: row[column] for code, column in columns.items()} for row in rows(path)
+    }
+    decimals = dict.fromkeys(columns, 8)
+    held = {
+        code: sum(ledger_units(held[code], 8) for held in holdings.values()) for code in columns
+    }
     config = own_exchange(tmp_path / "exchange", WIDE.format(path=path), held, decimals=decimals)
     check(config, tmp_path / "out", holdings, decimals)
 

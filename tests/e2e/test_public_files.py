@@ -27,6 +27,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         "history.json": HISTORY,
         "snapshots/2026-q1/manifest.msgpack": b"manifest",
         "snapshots/2026-q1/manifest.sig": b"signature",
+        "snapshots/2026-q1/declaration.msgpack": b"declaration",
         "snapshots/2026-q1/evidence/BTC.msgpack": b"evidence",
         "snapshots/2026-q1/pages/BTC/0": PAGES,
         "snapshots/2026-q1/pages/BTC/3": b"",
@@ -50,6 +51,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     [
         (f"{BUNDLE}/manifest.msgpack", b"manifest"),
         (f"{BUNDLE}/manifest.sig", b"signature"),
+        (f"{BUNDLE}/declaration.msgpack", b"declaration"),
         (f"{BUNDLE}/evidence/BTC.msgpack", b"evidence"),
         (f"{BUNDLE}/pages/BTC/0", PAGES),
     ],

@@ -14,7 +14,7 @@ from prover.snapshot.make import make_snapshot
 from tests.support.exchange_files import files
 
 # SHA-256 over the path, length and bytes of every file, of a sample and a salt that never change.
-EXPECTED = "33f1650bb457eb22533a9e8bcd084ccba2c3f692370873e3f97d3e796349e66c"
+EXPECTED = "7410fad508f8c921b5801f8ac26da5eeeb30e12018ee5bbcccc128a552d413c7"
 
 
 @pytest.fixture(scope="module")

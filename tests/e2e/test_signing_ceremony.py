@@ -121,7 +121,7 @@ def test_the_guide_quotes_what_the_code_says() -> None:
     ]
     assert len(quoted) > 10
     files = [
-        *(ROOT / "verifier" / "ownership").glob("*.py"),
+        *(ROOT / "verifier" / "ownership").rglob("*.py"),
         *(ROOT / "prover" / "assets").glob("*.py"),
     ]
     source = "".join(path.read_text() for path in files)

@@ -28,8 +28,14 @@ from verifier.texts import explain
 ALICE, BOB, CAROL = "alice@example.com", "bob@example.com", "carol@example.com"
 LAST_LINE = "ACCEPTED as claimed: amounts of BTC, ETH rest on the exchange's word"
 KNOWN = {
-    "BTC": {"level": "claimed", "disclosed": {"claimed": "2.5"}, "hidden": []},
-    "ETH": {"level": "claimed", "disclosed": {"claimed": "3.2"}, "hidden": []},
+    code: {
+        "level": "claimed",
+        "authority_unchecked": [],
+        "disclosed": {"claimed": held},
+        "hidden": [],
+        "attested": [],
+    }
+    for code, held in {"BTC": "2.5", "ETH": "3.2"}.items()
 }
 
 
@@ -378,6 +384,65 @@ def test_ratio_and_units_of_the_user(bundle, run, tmp_path):
         2,
         "assay-verify: units: ETH on ethereum is known to be something else",
     )
+
+
+def test_lists_of_units_of_the_user(bundle, run, included, tmp_path):
+    tokens = [
+        {"chainId": 1, "address": "0x" + "11" * 20, "symbol": "OWN", "decimals": 6},
+        {"chainId": 7, "address": "0x" + "11" * 20, "symbol": "OWN", "decimals": 6},
+    ]
+    tokenlist, csv = tmp_path / "own.tokenlist.json", tmp_path / "own.csv"
+    tokenlist.write_text(json.dumps({"tokens": tokens}))
+    header = "code,chain,contract,decimals\n"
+    csv.write_text(f"{header}TWO,ethereum,0x{'22' * 20},6\n")
+    lists = ("--units", tokenlist, "--units", csv)
+    said = (
+        f"assay-verify: warning: {tokenlist}: left out 1 of chains that this version does not know"
+    )
+    for command in ("audit", "solvency"):
+        code, lines, error = run(command, bundle.folder, *lists, "--strict-units")
+        assert (code, error.splitlines()) == (0, [said])
+    assert said in included(ALICE, "--balance", "BTC=1", "--only", *lists)[2].splitlines()
+
+    csv.write_text(f"{header}OWN,ethereum,0x{'11' * 20},7\n")
+    code, _, error = run("audit", bundle.folder, *lists)
+    assert (code, error.splitlines()[-1]) == (
+        2,
+        "assay-verify: units: OWN on ethereum is named in two ways",
+    )
+    csv.write_text(f"{header}ETH,ethereum,0x{'11' * 20},18\n")
+    code, _, error = run("audit", bundle.folder, "--units", csv)
+    assert code == 2
+    assert error.startswith(
+        f"assay-verify: {csv}: line 2: ETH on ethereum is known to be something"
+    )
+    code, lines, _ = run("audit", bundle.folder, "--units", tmp_path / "absent.csv")
+    assert code == 1
+    assert lines[0].startswith("NOT CHECKED check.unreadable: the list of units: ")
+
+
+def test_what_a_code_stands_for(capsys, tmp_path):
+    def shown(*words: object) -> tuple[int, str]:
+        code = main(["units", "show", *map(str, words)])
+        return code, capsys.readouterr().out
+
+    code, text = shown("USDCE")
+    assert code == 0
+    assert "USDCE on polygon: 0x2791Bca1f2de4661ED88A30C99A7a9449Aa84174, 6 decimals" in text
+    assert "bridged" in text
+    assert shown("KAS") == (0, "KAS: this verifier does not know what it stands for\n")
+    own = tmp_path / "own.csv"
+    own.write_text(f"code,chain,contract,decimals\nUSDCE,base,0x{'11' * 20},6\n")
+    found = json.loads(shown("USDCE", "--units", own, "--json")[1])
+    assert found["code"] == "USDCE"
+    kinds = {unit["chain"]: (unit["kind"], unit["reason"]) for unit in found["units"]}
+    assert kinds["base"] == ("named", str(own))
+    assert kinds["polygon"][0] == "bridged"
+    (shib, *_) = [u for u in json.loads(shown("SHIB", "--json")[1])["units"] if u["chain"] == "bsc"]
+    assert shib["kind"] == "unconfirmed"
+    assert "counts as unknown" in shown("SHIB")[1]
+    with pytest.raises(SystemExit, match="2"):
+        main(["units", "show", "usdt"])
 
 
 def program(*arguments: object, **options: Any) -> subprocess.Popen[bytes]:

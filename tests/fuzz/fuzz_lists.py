@@ -14,10 +14,12 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 # isort: split
 from coincurve import PrivateKey
 
+from prover.assets.attested import read_attestations
 from prover.assets.bitcoin import read_coins
 from prover.assets.evidence import build_evidence
 from prover.assets.evm import read_addresses, read_proof
 from prover.assets.hidden import Opening, load_hidden
+from prover.config.announcement import Announcement
 from prover.config.snapshot_toml import AssetConfig, HiddenConfig, SplitPolicy
 from prover.errors import ProverError
 from prover.hidden.make import _read_list
@@ -29,6 +31,7 @@ FOLDER = Path(tempfile.mkdtemp())
 FILE, LINES = FOLDER / "list.csv", FOLDER / "list.jsonl"
 UNITS = (wire.Unit("bitcoin", "", 8),)
 ASSET = AssetConfig("BTC", 8, wire.Ratio(1, 1), 1, SplitPolicy(1, 1), UNITS)
+SNAPSHOT = Announcement((), (), "Example", bytes(32), "one", 1)
 MESSAGES = {"bitcoin": "a message that nobody signed"}
 
 
@@ -44,6 +47,10 @@ def check_opening(path: Path) -> None:
     load_hidden([HiddenConfig("BTC", path, path)], [ASSET])
 
 
+def check_attestation(path: Path) -> None:
+    read_attestations([replace(ASSET, attestations=(path,))], SNAPSHOT)
+
+
 READERS: list[Callable[[Path], object]] = [
     check_evidence,
     check_coins,
@@ -52,6 +59,7 @@ READERS: list[Callable[[Path], object]] = [
     lambda path: read_addresses(path, "bitcoin"),
     read_proof,
     check_opening,
+    check_attestation,
 ]
 
 
@@ -79,5 +87,6 @@ if __name__ == "__main__":
     ]
     proof = wire.write_record(wire.StateProof("ethereum", header(bytes(32), 7), (b"\x80",)))
     opening = wire.write_record(Opening(bytes(32), bytes(33), bytes(16)))
+    signed = wire.write_record(wire.HoldingAttestation(b"\x80", bytes(32), bytes(64)))
     files = [bytes([choice]) + text.encode() for choice, text in texts]
-    run(target, [*files, b"\x05" + proof, b"\x06" + opening], 4096)
+    run(target, [*files, b"\x05" + proof, b"\x06" + opening, b"\x07" + signed], 4096)

@@ -32,8 +32,9 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 # isort: split
 from prover.assets.bitcoin import read_coin_rows
-from prover.assets.lists import EVIDENCE_COLUMNS, read_list
+from prover.assets.lists import EVIDENCE_COLUMNS
 from prover.errors import ProverError
+from prover.files.lists import read_list
 from prover.imports.bitmex import import_bitmex
 from prover.imports.okx import import_okx
 from spec.reference import account as reference_account
@@ -43,11 +44,13 @@ from tests.support import import_lists
 from verifier import BalanceTable, CannotCheck, Misuse
 from verifier.bundle.history import BadHistory, read_history
 from verifier.bundle.json_text import parse_json
+from verifier.bundle.unit_lists import MAX_LIST_BYTES, parse_units
 from verifier.checks.inclusion import TypedBalance
 from verifier.format import wire
 from verifier.format.account import AccountError, canonical_account_id, canonical_name
 from verifier.format.chains import HeaderForm
 from verifier.format.keys import parse_public_key
+from verifier.format.params import MAX_DECLARATION_BYTES
 from verifier.nodes.balances import COLUMNS
 from verifier.ownership import OwnershipError, check_ownership, parse_address
 from verifier.ownership.bip127 import MAX_TRANSACTION_CHARACTERS, SpentCoin, check_bip127
@@ -107,6 +110,11 @@ def json_cases() -> Iterator[Case]:
     for name, make in JSON_TEXTS.items():
         yield Case(f"history.json, {name}", 1 << 20, make, read_history)
         yield Case(f"JSON-RPC, {name}", 1 << 26, make, parse_answer)
+        yield Case(f"token list, {name}", MAX_LIST_BYTES, make, parse_tokens)
+
+
+def parse_tokens(data: bytes) -> object:
+    return parse_units("list.json", data)
 
 
 def parse_answer(data: bytes) -> object:
@@ -140,6 +148,13 @@ def evidence_of(name: str, item: bytes) -> Make:
     return lambda size: empty.replace(key + b"\x90", key + array(item)(size - len(empty)))
 
 
+def of_pledges(size: int) -> bytes:
+    """Loans with a thousand pledged addresses each."""
+    loan = wire.write_record(wire.Loan("1", "A", "L", (wire.Pledge("a", "b"),) * 1000))
+    count = size // len(loan)
+    return count_of(count, 0xDC) + loan * count
+
+
 ROW = wire.write_record(wire.Row("bc1q", bytes(32), "bitcoin", ""))
 COIN = wire.write_record(wire.Coin("bc1q", 1, 2, bytes(32)))
 SIGNATURE = wire.write_record(wire.OwnershipSignature("bc1q", "bitcoin", "bip322", "x" * 100))
@@ -160,6 +175,10 @@ def msgpack_cases() -> Iterator[Case]:
     for name, (kind, limit) in kinds.items():
         for what, make in MSGPACK.items():
             yield Case(f"{name}, {what}", limit, make, partial(wire.read_record, kind))
+    loans = partial(wire.read_records, wire.Loan, size=wire.DECLARED_LOANS)
+    for what, make in MSGPACK.items():
+        yield Case(f"declaration, {what}", MAX_DECLARATION_BYTES, make, loans)
+    yield Case("declaration of pledges", MAX_DECLARATION_BYTES, of_pledges, loans)
     for name, item in (("rows", ROW), ("coins", COIN), ("signatures", SIGNATURE)):
         make = evidence_of(name, item)
         yield Case(f"evidence of {name}", 1 << 27, make, partial(wire.read_record, wire.Evidence))
@@ -303,16 +322,21 @@ def text_cases() -> Iterator[Case]:
     )
 
 
-HEADER = ",".join(EVIDENCE_COLUMNS).encode() + b"\n"
-CSV = {
-    "rows": repeated(b"BTC,bitcoin,,1,5,bip322,x\n", HEADER),
-    "an open quote": repeated(b"a,", HEADER + b'"'),
-    "quotes": repeated(b'"', HEADER),
-    "doubled quotes": repeated(b'""', HEADER + b'"', b'"'),
-    "commas": repeated(b",", HEADER),
-    "lines": repeated(b"\n", HEADER),
-    "a wide header": repeated(b"a,"),
-}
+def csv_inputs(header: bytes, row: bytes) -> dict[str, Make]:
+    """Tables of one row repeated, and texts that try a parser of tables."""
+    return {
+        "rows": repeated(row, header),
+        "an open quote": repeated(b"a,", header + b'"'),
+        "quotes": repeated(b'"', header),
+        "doubled quotes": repeated(b'""', header + b'"', b'"'),
+        "commas": repeated(b",", header),
+        "lines": repeated(b"\n", header),
+        "a wide header": repeated(b"a,"),
+    }
+
+
+CSV = csv_inputs(",".join(EVIDENCE_COLUMNS).encode() + b"\n", b"BTC,bitcoin,,1,5,bip322,x\n")
+UNITS_CSV = csv_inputs(b"code,chain,contract,decimals\n", b"BTC,bitcoin,,8\n")
 JSON_LINES = {
     "rows": repeated(b'{"asset":"BTC","chain":"bitcoin","address":"1","amount":1}\n'),
     "one line": repeated(rb"\"", b'{"asset":"'),
@@ -340,6 +364,10 @@ def table_of(size: int) -> bytes:
 
 def list_cases() -> Iterator[Case]:
     required = frozenset({"asset"})
+    for name, make in UNITS_CSV.items():
+        yield Case(
+            f"units, {name}", MAX_LIST_BYTES, make, lambda data: parse_units("list.csv", data)
+        )
     for name, make in CSV.items():
         yield Case(
             f"evidence list, {name}",

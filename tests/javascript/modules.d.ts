@@ -5,5 +5,5 @@ declare module "*/unicode.js" {
   export const MARKS: number[];
 }
 declare module "*/units.js" {
-  export const KNOWN_UNITS: [string, string, string, number][];
+  export const KNOWN_UNITS: [string, string, string, number, string][];
 }

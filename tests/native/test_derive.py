@@ -44,7 +44,7 @@ def test_no_accounts() -> None:
     assert native.split(b"", array("Q"), b"BTC", 1, 1) == (b"", b"")
     none = array("I")
     zero = array("Q", [0])
-    native.place_leaves(*band(0), 0, none, array("Q"), zero, b"", b"", zero, KEY, b"BTC")
+    native.place_leaves(*band(0), 0, none, array("Q"), zero, none, b"", b"", zero, KEY, b"BTC")
 
 
 @pytest.mark.parametrize("offsets", [[0, 2, 1], [0, 1, 4], [5, 5, 5]])
@@ -59,6 +59,7 @@ def test_offsets_outside_the_ids(offsets: list[int]) -> None:
             array("I", [0, 1]),
             array("Q", [1, 1]),
             one_each,
+            array("I", [0, 1]),
             bytes(64),
             b"abc",
             numbers,
@@ -180,6 +181,8 @@ def test_a_policy_out_of_order(least: int, most: int) -> None:
 def test_leaves() -> None:
     random = Random(3)
     context, code, counts = random.randbytes(32), b"USDT", [1, 0, 3, 2, 1, 20, 2]
+    # Whoever holds nothing need not be among the holders.
+    holders = array("I", [0, 2, 3, 4, 5, 6])
     keys = [random.randbytes(32) for _ in NAMES]
     amounts = array("Q", (random.getrandbits(64) for _ in range(sum(counts))))
     positions = array("I", random.sample(range(40), sum(counts)))
@@ -193,11 +196,11 @@ def test_leaves() -> None:
     account_keys = b"".join(keys)
     for before in (b"", b"abc"):
         ids, offsets = columns(NAMES, before)
-        first = array("Q", accumulate(counts, initial=len(before)))
+        first = array("Q", accumulate((counts[i] for i in holders), initial=len(before)))
         for begin, end in ((0, 40), (7, 8), (11, 40), (39, 60), (50, 60)):
             values, made = band(end - begin)
             native.place_leaves(
-                *(values, made, begin, positions, amounts, first),
+                *(values, made, begin, positions, amounts, first, holders),
                 *(account_keys, ids, offsets, context, code),
             )
             nothing = (0, b"?" * 32)
@@ -213,7 +216,8 @@ def test_wrong_lengths_are_misuse() -> None:
     with pytest.raises(ValueError, match="account_keys"):
         native.split(KEY, array("Q", [1, 2]), b"X", 1, 1)
     one, unit = array("I", [1]), array("Q", [5])
-    right = (one, unit, array("Q", [0, 1]), KEY, b"a", array("Q", [0, 1]), KEY)
+    zero = array("I", [0])
+    right = (one, unit, array("Q", [0, 1]), zero, KEY, b"a", array("Q", [0, 1]), KEY)
     native.place_leaves(*band(1), 0, *right, b"X")
     for index, wrong, name in (
         (0, array("I"), "amounts"),
@@ -222,9 +226,12 @@ def test_wrong_lengths_are_misuse() -> None:
         (2, array("Q", [1, 1]), "first"),
         (2, array("Q", [1, 0]), "first"),
         (2, array("Q", [0]), "first"),
-        (3, KEY[1:], "account_keys"),
-        (5, offsets, "first"),
-        (6, KEY[1:], "context"),
+        (3, array("I"), "first"),
+        (3, array("I", [1]), "holders"),
+        (4, KEY[1:], "account_keys"),
+        (6, offsets, "account_keys"),
+        (6, array("Q", [0, 2]), "offsets"),
+        (7, KEY[1:], "context"),
     ):
         arguments: list[Any] = [*right, b"X"]
         arguments[index] = wrong

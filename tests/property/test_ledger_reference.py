@@ -281,7 +281,7 @@ def test_ledger(drawn: tuple[list[Row], Settings], as_csv: bool, size: int) -> N
                 found = by_rule(error, 2 if isinstance(source, CsvSource) else 1)
             else:
                 found = {
-                    ledger.account_id(i).decode(): [int(b[i]) for b in ledger.balances.values()]
+                    ledger.account_id(i).decode(): [b.of(i) for b in ledger.balances.values()]
                     for i in range(len(ledger))
                 }
                 assert list(found) == sorted(found, key=str.encode)

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgpack
 
+from tests.support.attested_forge import attested_sample
 from tests.support.forged_sample import (
     BOB,
     BTC,
@@ -22,7 +23,7 @@ from tests.support.forged_sample import (
     Spec,
     sample,
 )
-from tests.support.forger import Fields, Lies, Page, pack
+from tests.support.forger import Elsewhere, Fields, Lies, Page, pack
 from tests.support.hidden_forge import HiddenKeys, unowned
 from tests.support.proven import proven
 from tests.support.vector import Vector, changes, make
@@ -95,6 +96,22 @@ def hiding(
 
 
 @cache
+def euro_tree() -> dict[str, list[list[Page]]]:
+    """The tree of what is owed in euro."""
+    forger = attested_sample().forger
+    return {asset.code: forger.tree(asset) for asset in forger.assets if asset.code == "EUR"}
+
+
+def attesting(
+    held: Mapping[str, Sequence[Elsewhere]] | None = None, lies: Lies | None = None
+) -> Sample:
+    """The exchange with money at a bank beside its coins."""
+    made = attested_sample(held, lies)
+    made.forger.trees = trees() | euro_tree()
+    return made
+
+
+@cache
 def base(name: str) -> Sample:
     return BASES[name]()
 
@@ -113,6 +130,7 @@ BASES: dict[str, Callable[[], Sample]] = {
     "proven": proven,
     "hidden": hiding,
     "families": lambda: sample(FAMILIES, chains=CHAINS),
+    "attested": attesting,
     "set-aside": lambda: sample([*SPECS, XYZ], XYZ_OWED),
 }
 

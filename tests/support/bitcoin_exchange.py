@@ -142,11 +142,11 @@ class Exchange:
                 {"address": address, "chain": "bitcoin", "format": form, "text": text}
             )
         fields: Fields = {
+            "attestations": [],
             "code": "BTC",
             "rows": sorted(rows, key=lambda row: str(row["address"])),
             "signatures": sorted(signatures, key=lambda item: item["address"]),
             "coins": coin_fields(coin for _, coin in listed),
-            "attestations": [],
             "hidden": [],
             "proofs": [],
             "validators": [],

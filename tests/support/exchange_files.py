@@ -15,7 +15,7 @@ from prover.commands.cli import main
 from prover.files.keys import make_keys, public_bytes, read_signing_key
 from prover.sample.sample import make_sample
 from prover.snapshot.make import ownership_messages, read_config
-from verifier.format.units import KNOWN_UNITS
+from verifier.format.units import known_unit
 
 BLOCK_HASH = "ab" * 32
 
@@ -52,7 +52,9 @@ def own_exchange(
         keys = folder
         make_keys(keys)
     folder.mkdir(parents=True, exist_ok=True)
-    units = {code: next(unit for unit in KNOWN_UNITS if unit.code == code) for code in held}
+    found = {code: known_unit(code, "bitcoin") or known_unit(code, "ethereum") for code in held}
+    units = {code: unit for code, unit in found.items() if unit is not None}
+    assert units.keys() == held.keys(), "a unit is not known"
     chains = sorted({unit.chain for unit in units.values()})
     config = folder / "snapshot.toml"
     config.write_text(
@@ -79,7 +81,7 @@ master = "{keys / "master.key"}"
         encoding="utf-8",
     )
     messages = ownership_messages(
-        read_config(config)[0], public_bytes(read_signing_key(keys / "signing.pem"))
+        read_config(config), public_bytes(read_signing_key(keys / "signing.pem"))
     )
     with (folder / "evidence.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
@@ -114,7 +116,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def public_key(config: Path) -> bytes:
     """Return the public key of an exchange."""
-    return public_bytes(read_signing_key(read_config(config)[0].signing_key))
+    return public_bytes(read_signing_key(read_config(config).signing_key))
 
 
 def balances(ledger: Path) -> dict[str, dict[str, str]]:

@@ -96,6 +96,56 @@ def page_counts(capacity: int, size: int) -> list[int]:
     return counts
 
 
+def attested(seed: bytes, body: bytes, purpose: str = "holding-attestation") -> Fields:
+    """An attestation as evidence has it: any body, signed under the key of a seed."""
+    return {"body": body, "key": public_key(seed), "signature": sign(seed, purpose, body)}
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """A holding that a third party signs for; amounts in base units. `others` are further fields
+    of the body, in place of the honest ones.
+    """
+
+    seed: bytes
+    amount: int
+    encumbered: int = 0
+    chain: str = "fiat"
+    contract: str = "EUR"
+    kind: str = "bank-balance"
+    reference: str = "account ending 4711"
+    others: tuple[tuple[str, Any], ...] = ()
+
+    def body(self, forger: Forger) -> Fields:
+        """What is signed."""
+        honest = {
+            "amount": u(self.amount, 32),
+            "attester": "Custodian AG",
+            "chain": self.chain,
+            "contract": self.contract,
+            "document": hashlib.sha256(b"statement.pdf").digest(),
+            "encumbered": u(self.encumbered, 32),
+            "exchange_key": forger.public_key,
+            "holder": "Forged Exchange Ltd",
+            "kind": self.kind,
+            "not_after": forger.time + 30 * 86_400,
+            "reference": self.reference,
+            "snapshot_id": forger.snapshot_id,
+            "time": forger.time - 3600,
+            "version": 1,
+        }
+        return honest | dict(self.others)
+
+    def fields(self, forger: Forger) -> Fields:
+        """The attestation as evidence has it."""
+        return attested(self.seed, pack(self.body(forger)))
+
+    @property
+    def place(self) -> tuple[str, str, bytes, str]:
+        """What attestations are ordered by."""
+        return self.chain, self.contract, public_key(self.seed), self.reference
+
+
 @dataclass
 class Asset:
     """One asset of a bundle to be forged.
@@ -114,6 +164,7 @@ class Asset:
     capacity: int = 1
     ratio: tuple[int, int] = (1, 1)
     hidden: list[HiddenKeys] = field(default_factory=list)
+    elsewhere: list[Elsewhere] = field(default_factory=list)
 
     def scale(self, chain: str, contract: str) -> int:
         """Base units in a ledger unit."""
@@ -133,12 +184,17 @@ class Asset:
         return tagged("units", u(len(self.units), 4) + listed)
 
     def total(self) -> int:
-        """Assets in ledger units, each row rounded down."""
+        """Assets in ledger units, each row and each attested holding rounded down."""
         decimals = {(chain, contract): d for chain, contract, d in self.units}
-        return sum(
+        elsewhere: int = sum(
+            (held.amount - held.encumbered) // self.scale(held.chain, held.contract)
+            for held in self.elsewhere
+        )
+        rows: int = sum(
             amount // 10 ** (decimals[chain, contract] - self.decimals)
             for chain, contract, _, amount in self.rows
         )
+        return elsewhere + rows
 
 
 @dataclass
@@ -306,7 +362,9 @@ class Forger:
     def evidence(self, asset: Asset) -> Fields:
         """The evidence file as a map, lies applied."""
         fields: Fields = {
-            "attestations": [],
+            "attestations": [
+                held.fields(self) for held in sorted(asset.elsewhere, key=lambda it: it.place)
+            ],
             "code": asset.code,
             "coins": [],
             "hidden": [self.hidden_fields(asset, keys) for keys in asset.hidden],

@@ -12,7 +12,7 @@ from prover.assets.lists import EVIDENCE_COLUMNS
 from prover.assets.signing import sign_eip191
 from prover.files.keys import make_keys
 from tests.support.exchange_files import LONG
-from verifier.format.units import KNOWN_UNITS
+from verifier.format.units import known_unit
 
 BLOCKS = {"ethereum": Block(7, "ab" * 32)}
 CODES = ("ETH", "USDT")
@@ -45,7 +45,8 @@ class Exchange:
         writer = csv.writer(text)
         writer.writerow(EVIDENCE_COLUMNS)
         for number, code in enumerate(CODES, 1):
-            unit = next(unit for unit in KNOWN_UNITS if unit.code == code)
+            unit = known_unit(code, "ethereum")
+            assert unit is not None
             address, signature = sign_eip191(bytes([number]) * 32, messages["ethereum"])
             held = (self.owed - short_by) * 10 ** (unit.decimals - DECIMALS)
             row = (code, "ethereum", unit.contract, address, held, "eip191", signature)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -36,6 +36,9 @@ class Outcome:
     `counted` is in ledger units as text, by asset; `not_compared` are codes of assets; `levels`
     say of each asset of an accepted bundle how its amounts are known, and `times` when the blocks
     are of whose headers are shown; `set_aside` are codes of assets that are not vouched for.
+    `loans` are what is declared: lender, code, amount, and at how many addresses something is
+    pledged for it; None if that could not be read. `pledged` has the rows of each asset that are
+    pledged, and their ledger units.
     """
 
     code: str | None
@@ -45,6 +48,15 @@ class Outcome:
     levels: Mapping[str, str] = field(default_factory=dict)
     times: Mapping[str, int] = field(default_factory=dict)
     set_aside: tuple[str, ...] = ()
+    loans: list[list[Any]] | None = field(default_factory=list)
+    pledged: Mapping[str, list[int]] = field(default_factory=dict)
+
+
+def told(loans: Sequence[Any] | None) -> list[list[Any]] | None:
+    """Declared loans, of either verifier, as vectors have them."""
+    if loans is None:
+        return None
+    return [[loan.lender, loan.code, loan.amount, len(loan.pledged)] for loan in loans]
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> Path:
@@ -156,6 +168,9 @@ def policy_of(vector: Vector) -> verifier.Policy:
         tuple(verifier.KnownUnit(*unit) for unit in asked.get("units", ())),
         require=verifier.Level(asked.get("require", "claimed")),
         slots=tuple(verifier.TokenSlot(*slot) for slot in asked.get("slots", ())),
+        attesters=tuple(
+            verifier.Attester(name, bytes.fromhex(key)) for name, key in asked.get("attesters", ())
+        ),
     )
 
 
@@ -183,8 +198,18 @@ def verifier_bundle(vector: Vector) -> Outcome:
         if "package" not in content:
             audited = verifier.audit(bundle, key, policy=policy, previous=previous, now=now)
             levels = {item.code: item.level.value for item in audited.assets}
+            pledged = {
+                item.code: [item.pledged_rows, item.pledged]
+                for item in audited.assets
+                if item.pledged_rows
+            }
             return Outcome(
-                None, levels=levels, times=audited.block_times, set_aside=audited.set_aside
+                None,
+                levels=levels,
+                times=audited.block_times,
+                set_aside=audited.set_aside,
+                loans=told(audited.loans),
+                pledged=pledged,
             )
         report = verifier.check_inclusion(
             bytes.fromhex(content["package"]),
@@ -199,7 +224,9 @@ def verifier_bundle(vector: Vector) -> Outcome:
         )
     counted = {amount.code: str(amount.counted) for amount in report.amounts}
     left_out = tuple(amount.code for amount in report.amounts if not amount.is_compared)
-    return Outcome(None, "", counted, left_out, set_aside=report.set_aside)
+    return Outcome(
+        None, "", counted, left_out, set_aside=report.set_aside, loans=told(report.loans)
+    )
 
 
 def reference_run(vector: Vector) -> Outcome:
@@ -235,9 +262,15 @@ def reference_bundle(vector: Vector) -> Outcome:
         key = public_key(vector)
         if "package" not in content:
             slots = {(chain, token): Slot(at) for chain, token, at in asked.get("slots", ())}
-            audited = reference.audit(bundle, key, slots=slots, **policy)
+            attesters = [bytes.fromhex(key) for _, key in asked.get("attesters", ())]
+            audited = reference.audit(bundle, key, slots=slots, attesters=attesters, **policy)
             return Outcome(
-                None, levels=audited.levels, times=audited.times, set_aside=audited.set_aside
+                None,
+                levels=audited.levels,
+                times=audited.times,
+                set_aside=audited.set_aside,
+                loans=told(audited.loans),
+                pledged={code: list(counts) for code, counts in audited.pledged.items()},
             )
         found = reference.check_inclusion(
             bytes.fromhex(content["package"]),
@@ -251,7 +284,8 @@ def reference_bundle(vector: Vector) -> Outcome:
     counted = {
         code: str(int(amount.scaleb(-_exponent(amount)))) for code, amount in found.counted.items()
     }
-    return Outcome(None, "", counted, tuple(found.not_compared), set_aside=found.set_aside)
+    left_out = tuple(found.not_compared)
+    return Outcome(None, "", counted, left_out, set_aside=found.set_aside, loans=told(found.loans))
 
 
 def _exponent(amount: Decimal) -> int:

@@ -19,8 +19,15 @@ import native
 from tests.support.ownership_forge import address_of, p2pkh
 from verifier.format import wire
 from verifier.format.keys import public_key_text, sign
-from verifier.format.params import GROUP_ORDER, TreeShape, evidence_path, level_path
+from verifier.format.params import (
+    DECLARATION_PATH,
+    GROUP_ORDER,
+    TreeShape,
+    evidence_path,
+    level_path,
+)
 from verifier.format.statement import (
+    declaration_digest,
     evidence_digest,
     leaf_blinding,
     manifest_context,
@@ -110,6 +117,17 @@ class Bundle:
         data = evidence if isinstance(evidence, bytes) else wire.write_record(evidence)
         (self.folder / evidence_path(self.manifest.assets[at].code)).write_bytes(data)
         self.change_asset(at, evidence=evidence_digest(data))
+
+    def declare(self, loans: tuple[wire.Loan, ...] | bytes) -> None:
+        """Publish with a declaration of loans, or of bytes as they are."""
+        data = loans if isinstance(loans, bytes) else wire.write_record(loans)
+        (self.folder / DECLARATION_PATH).write_bytes(data)
+        self.publish(replace(self.manifest, declaration=declaration_digest(data)))
+
+    def pledge(self, code: str, at: int = 0) -> wire.Pledge:
+        """Return the address of a row of an asset's evidence."""
+        row = self.evidence[code].rows[at]
+        return wire.Pledge(row.address, row.chain)
 
     def body(self, account: str) -> wire.PackageBody:
         """Return the body of an account's package."""

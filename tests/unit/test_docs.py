@@ -21,7 +21,6 @@ from prover.commands import cli
 from prover.errors import Code as InputCode
 from verifier.commands.cli import main as verify
 from verifier.errors import Code
-from verifier.format.units import KNOWN_UNITS
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -67,13 +66,6 @@ def test_no_cell_of_a_table_is_long(page: str) -> None:
 def test_pictures_are_as_drawn(draw: type, tmp_path: Path) -> None:
     draw().save(tmp_path / "picture.svg")
     assert (HERE / f"{draw.__name__}.svg").read_bytes() == (tmp_path / "picture.svg").read_bytes()
-
-
-def test_the_specification_lists_the_known_units() -> None:
-    text = (ROOT / "spec/protocol.md").read_text()
-    row = re.compile(r"^\| `(\w+)` \| `(\w+)` \| (?:`(0x\w+)`)? ?\| (\d+) \|$", re.MULTILINE)
-    listed = [(code, chain, contract, int(n)) for code, chain, contract, n in row.findall(text)]
-    assert sorted(listed) == sorted(KNOWN_UNITS)
 
 
 def test_every_refusal_of_input_is_explained() -> None:

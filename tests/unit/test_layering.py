@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.verifier_bundle import Bundle
+
 ROOT = Path(__file__).parents[2]
 
 # What the verifier's code may name in an import, next to the standard library.
@@ -75,6 +77,16 @@ print(json.dumps({
 }))
 """
 
+CUSTOMER = """
+import sys
+from verifier.commands.cli import main
+code = main(sys.argv[1:])
+loaded = {name for name, module in sys.modules.items() if module is not None}
+print(code, *sorted(loaded))
+"""
+# What the families of chains are made of: it takes longer to load than a customer's whole check.
+OF_FAMILIES = {"Crypto", "bip322core", "btclib", "coincurve", "embit"}
+
 # A test vector of BIP-322 itself: to check it makes the libraries load what they load late.
 SIGNATURE = (
     "AkcwRAIgZRfIY3p7/DoVTty6YZbWS71bc5Vct9p9Fia83eRmw2QCICK/ENGfwLtptFluMGs2KsqoNSk89pO7F29zJLUx"
@@ -133,6 +145,21 @@ def test_verifier_loads_no_prebuilt_library_of_an_indirect_dependency(
     names = {owner.partition(".")[0] for owner in owners}
     assert "native" in names
     assert names <= COMPILED
+
+
+def test_a_customers_check_loads_no_library_of_a_family(tmp_path: Path) -> None:
+    made = Bundle(tmp_path / "bundle")
+    account = "alice@example.com"
+    (tmp_path / "package").write_bytes(made.package(account))
+    words = ["inclusion", tmp_path / "package", "--bundle", made.folder, "--account", account]
+    words += ["--exchange-key", made.key_text, "--balance", "BTC=1.5", "--balance", "ETH=3.2"]
+    command = [sys.executable, "-c", CUSTOMER, *map(str, words)]
+    run = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd="/")
+    code, *loaded = run.stdout.splitlines()[-1].split()
+    assert code == "0"
+    assert {name.partition(".")[0] for name in loaded} & OF_FAMILIES == set()
+    assert "verifier.ownership.recovery" not in loaded
+    assert "verifier.checks.inclusion" in loaded
 
 
 def test_reference_imports_nothing_of_ours() -> None:

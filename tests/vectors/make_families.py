@@ -1,4 +1,4 @@
-"""Vectors of families of chains: addresses, contracts and signatures on several EVM chains, Tron."""
+"""Vectors of families: addresses, contracts and signatures on several EVM chains and Tron."""
 
 from __future__ import annotations
 

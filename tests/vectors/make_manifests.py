@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any
@@ -104,6 +104,12 @@ def accepted() -> Iterator[Vector]:
 
 
 OTHER_FOREIGN = "0x" + "3" * 40
+# Of the table: two unconfirmed, one of an issuer, one bridged, and one bridged under its own code.
+UNCONFIRMED_USDT = "0x94b008aA00579c1307B0EF2c499aD98a8ce58e58"
+SHIB = "0x95aD61b0a150d79219dCF64E1E6Cc01f0B64C4cE"
+TRON_USDT = "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"
+BSC_USDT = "0x55d398326f99059fF775485246999027B3197955"
+BRIDGED_USDC = "0x2791Bca1f2de4661ED88A30C99A7a9449Aa84174"
 XYZ_NAMED = ["XYZ", "ethereum", FOREIGN, 6]
 
 
@@ -131,23 +137,64 @@ def set_aside() -> Iterator[Vector]:
         "BTC",
     )
     kaspa = Spec("KAS", 8, (("kaspa", "", 8),), ())
-    tron = replace(TETHER, units=(*TETHER.units, ("tron", "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t", 6)))
+    optimism = replace(TETHER, units=(*TETHER.units, ("optimism", UNCONFIRMED_USDT, 6)))
     yield like(
         "set-aside-two",
         "Two of four assets are set aside.",
         forged(
-            specs=[BTC, ETH, kaspa, tron],
-            chains=[*chains, ("kaspa", 5, bytes(32)), ("tron", 7, bytes(32))],
+            specs=[BTC, ETH, kaspa, optimism],
+            chains=[*chains, ("kaspa", 5, bytes(32)), ("optimism", 7, bytes(32))],
         ),
         "KAS",
         "USDT",
     )
-    lower = replace(XYZ, units=(("ethereum", USDT.lower(), 6),), holdings=())
+    shib = Spec("SHIB", 8, (("ethereum", SHIB, 18),), ())
     yield like(
-        "set-aside-case",
-        "The text of a contract is not known, though another text of it is.",
+        "set-aside-unconfirmed",
+        "The table has the unit, and does not vouch for it.",
+        forged(specs=[BTC, ETH, shib, TETHER]),
+        "SHIB",
+    )
+    yield like(
+        "named-unconfirmed",
+        "The user vouches for what the table does not.",
+        forged(specs=[BTC, ETH, shib, TETHER]),
+        policy={"units": [["SHIB", "ethereum", SHIB, 18]]},
+    )
+    everywhere = replace(
+        TETHER,
+        units=(("bsc", BSC_USDT, 18), *TETHER.units, ("tron", TRON_USDT, 6)),
+    )
+    bridged = Spec("USDCE", 6, (("polygon", BRIDGED_USDC, 6),), ())
+    yield like(
+        "known-on-many-chains",
+        "Units of an issuer and of bridges, each under its code, and money in accounts.",
+        forged(
+            specs=[
+                BTC,
+                ETH,
+                Spec("EUR", 2, (("fiat", "EUR", 2),), ()),
+                bridged,
+                everywhere,
+            ],
+            chains=sorted(
+                [
+                    *chains,
+                    ("bsc", 5, bytes(32)),
+                    ("fiat", base("honest").forger.time, bytes(32)),
+                    ("polygon", 6, bytes(32)),
+                    ("tron", 7, bytes(32)),
+                ]
+            ),
+        ),
+    )
+    lower = replace(XYZ, units=(("ethereum", USDT.lower(), 6),), holdings=())
+    yield derived(
+        "evidence-bad-contract-case",
+        "The text of a contract is not its canonical one.",
+        "units",
+        "evidence.bad-contract",
         forged(specs=[*SPECS, lower]),
-        "XYZ",
     )
 
     def wallet(code: str, fields: Fields) -> None:
@@ -174,7 +221,7 @@ def set_aside() -> Iterator[Vector]:
         (
             "named-other-chain",
             "The user named a unit of the same code on another chain.",
-            [["XYZ", "tron", "", 6]],
+            [["XYZ", "base", FOREIGN, 6]],
             ("XYZ",),
         ),
     ):
@@ -187,6 +234,18 @@ def set_aside() -> Iterator[Vector]:
         forged(specs=[replace(XYZ, units=both)], customers={}),
         policy={"units": [["XYZ", *unit] for unit in both]},
     )
+
+
+def held_as(code: str, chain: str, contract: str, decimals: int) -> Callable[[Fields], None]:
+    """An edit that puts an asset of one unit, on a chain added for it, in the place of USDT."""
+
+    def edit(fields: Fields) -> None:
+        chains = [*fields["chains"], {"hash": bytes(32), "height": 1, "name": chain}]
+        fields["chains"] = sorted(chains, key=lambda block: str(block["name"]))
+        unit = {"chain": chain, "contract": contract, "decimals": decimals}
+        asset_of(fields, "USDT").update(code=code, units=[unit])
+
+    return edit
 
 
 def wrong_units() -> Iterator[Vector]:
@@ -231,6 +290,16 @@ def wrong_units() -> Iterator[Vector]:
         ("named-code", "The user named another code.", ["ABC", "ethereum", FOREIGN, 6]),
     ):
         yield wrong(name, description, files, of="set-aside", policy={"units": [unit]})
+    yield wrong(
+        "look-alike",
+        "The bridge's token under the code of the issuer's.",
+        edited(held_as("USDC", "polygon", BRIDGED_USDC, 6)),
+    )
+    yield wrong(
+        "bridged-decimals",
+        "The decimals of the issuer's token, for the bridge's.",
+        edited(held_as("USDT", "bsc", BSC_USDT, 6)),
+    )
     yield wrong(
         "after-unknown",
         "The first of two units is not known, the second is another asset's.",
@@ -498,7 +567,7 @@ def malformed() -> Iterator[Vector]:
         ("missing-field", "A field is missing.", {k: v for k, v in fields.items() if k != "time"})
     ]
     listed += [("unknown-field", "There is an unknown field.", fields | {"total": 5})]
-    many = [{"hash": bytes(32), "height": 1, "name": f"c{n:02}"} for n in range(65)]
+    many = [{"hash": bytes(32), "height": 1, "name": f"c{n:03}"} for n in range(257)]
     unit = {"chain": "ethereum", "contract": "", "decimals": 18}
     for name, description, path, value in (
         ("deep", "Nested eight deep, which is canonical.", "time", [[[[[[[]]]]]]]),
@@ -511,7 +580,7 @@ def malformed() -> Iterator[Vector]:
         ("map-of-assets", "The assets are a map.", "assets", {}),
         ("no-units", "An asset has no units.", "assets.0.units", []),
         ("many-units", "An asset has 65 units.", "assets.0.units", [unit] * 65),
-        ("many-chains", "There are 65 chains.", "chains", many),
+        ("many-chains", "There are 257 chains.", "chains", many),
         ("two-rotations", "There are two rotations.", "rotation", [rotation(bytes(32))] * 2),
         (
             "short-rotation",

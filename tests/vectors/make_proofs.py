@@ -321,7 +321,7 @@ def files() -> Iterator[Vector]:
 
     listed = list(block().nodes["ETH"])
     cases: list[tuple[str, str, str, Edit]] = [
-        ("chain", "unsupported-chain", "A proof of dogecoin.", changed(chain="dogecoin")),
+        ("chain", "unsupported-chain", "A proof of zksync.", changed(chain="zksync")),
         (
             "order",
             "unsorted",

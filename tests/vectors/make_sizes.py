@@ -12,6 +12,7 @@ from typing import Any
 
 import msgpack
 
+from tests.support.attested_forge import AT_BANK
 from tests.support.bases import (
     HIDDEN,
     NOTHING,
@@ -31,6 +32,7 @@ from tests.support.hidden_forge import HiddenKeys, unowned
 from tests.support.proven import Block, block, proven
 from tests.support.vector import Repeated, Vector, changes, make
 from tests.vectors.make_coins import coin
+from tests.vectors.make_declarations import declared, loan, pledge
 from tests.vectors.make_evidence import base_evidence, encoded
 from tests.vectors.make_inclusions import ALL_OF_ALICE
 from tests.vectors.make_manifests import OLD_SEED, digest_of, previous_bundle, rotation
@@ -83,6 +85,9 @@ FAMILIES = {
         "evidence",
     ),
     "hiddenset": "evidence",
+    **dict.fromkeys(("loan", "pledge", "declaration"), "declaration"),
+    "holdingattestation": "evidence",
+    "holdingbody": "attestation",
 }
 
 
@@ -115,7 +120,7 @@ def chains(count: int) -> Made:
     if count == 0:
         return Made(edited(setter("chains", [])))
     known = base("honest").forger.chains
-    others = [(f"c{number:02}", 1, bytes(32)) for number in range(count - len(known))]
+    others = [(f"c{number:03}", 1, bytes(32)) for number in range(count - len(known))]
     return Made(forged(chains=sorted([*known, *others])))
 
 
@@ -181,6 +186,34 @@ def text(length: int) -> Made:
     return Made(encoded("BTC", stretched(fields, "text", "A", length)))
 
 
+def attestations(count: int) -> Made:
+    """One again and again."""
+    if count == 0:
+        return Made(base_files("honest"))
+    entry = AT_BANK.fields(base("honest").forger)
+    fields = base_evidence("BTC")
+    return Made(encoded("BTC", repeated(fields, "attestations", entry, count)))
+
+
+def of_attestation(field: str) -> Callable[[int], Made]:
+    return of_evidence(
+        lambda fields, length: fields.update(
+            attestations=[AT_BANK.fields(base("honest").forger) | {field: bytes(length)}]
+        )
+    )
+
+
+def of_holding(field: str, value: Callable[[int], object]) -> Callable[[int], Made]:
+    """One field of what a bank signs."""
+
+    def made(length: int) -> Made:
+        held = replace(AT_BANK, others=((field, value(length)),))
+        entry = held.fields(base("honest").forger)
+        return of_evidence(lambda fields, _: fields.update(attestations=[entry]))(length)
+
+    return made
+
+
 def a_coin(fields: Fields, **changed: Any) -> None:
     fields["coins"] = [coin("1BoatSLRHtKNngkdXEeobR76b53LETtpyT", 1) | changed]
 
@@ -188,7 +221,8 @@ def a_coin(fields: Fields, **changed: Any) -> None:
 def proofs(count: int) -> Made:
     if count == 0:
         return Made(base_files("honest"))
-    listed = [proof(chain=f"c{number:02}", header=b"\0") for number in range(count)]
+    names = [f"c{number:02}" for number in range(count - 1)]  # of no chain that is known
+    listed = [proof(chain=name, header=b"\0") for name in (*names, "zksync")]
     return of_evidence(lambda fields, _: fields.update(proofs=listed))(count)
 
 
@@ -267,6 +301,27 @@ def packaged(package: bytes) -> Made:
     return Made(base_files("honest"), content=content)
 
 
+# --- declarations
+
+
+def a_loan(**changed: Any) -> Made:
+    return Made(declared(pack([loan(**changed)])))
+
+
+def a_loan_often(count: int) -> Made:
+    """One loan again and again."""
+    start = msgpack.Packer().pack_array_header(count)
+    return Made(declared(Repeated.of((start, 1), (pack(loan()), count))))
+
+
+def pledges(count: int) -> Made:
+    """A loan for which one address is pledged again and again."""
+    data = repeated(loan(), "pledged", pledge("BTC"), count) if count else pack(loan())
+    one = msgpack.Packer().pack_array_header(1)
+    pieces = data.pieces if isinstance(data, Repeated) else [(data, 1)]
+    return Made(declared(Repeated.of((one, 1), *pieces)))
+
+
 # --- all of them
 
 
@@ -290,8 +345,8 @@ def spread(fields: Fields, mark: bytes, start: bytes, item: bytes, times: int) -
 
 
 FIELDS = (
-    Field("manifest-assets", 1, 256, assets, at_most="manifest.bad-code"),
-    Field("manifest-chains", 0, 64, chains, "manifest.unit-without-block"),
+    Field("manifest-assets", 1, 4096, assets, at_most="manifest.bad-code"),
+    Field("manifest-chains", 0, 256, chains, "manifest.unit-without-block"),
     Field("manifest-rotation", 0, 1, rotations),
     Field("manifest-previous", 32, 32, of_manifest("previous")),
     Field("manifest-public_key", 32, 32, of_manifest("public_key")),
@@ -316,6 +371,38 @@ FIELDS = (
         MILLION,
         of_list("coins", lambda: coin("1", 0)),
         at_most="evidence.unsorted",
+    ),
+    Field(
+        "evidence-attestations",
+        0,
+        4096,
+        attestations,
+        at_most="attestation.unknown-unit",
+    ),
+    Field(
+        "holdingattestation-body",
+        1,
+        4096,
+        of_attestation("body"),
+        "attestation.bad-fields",
+        "attestation.not-canonical",
+    ),
+    Field("holdingattestation-key", 32, 32, of_attestation("key")),
+    Field("holdingattestation-signature", 64, 64, of_attestation("signature")),
+    *(
+        Field(f"holdingbody-{name}", 32, 32, of_holding(name, bytes))
+        for name in ("amount", "document", "encumbered", "exchange_key")
+    ),
+    *(
+        Field(
+            f"holdingbody-{name}",
+            1,
+            128,
+            of_holding(name, lambda length: "x" * length),
+            "attestation.unknown-unit",
+            "attestation.unknown-unit",
+        )
+        for name in ("attester", "holder", "reference")
     ),
     Field("evidence-hidden", 0, 16, sets),
     Field(
@@ -359,7 +446,7 @@ FIELDS = (
     Field(
         "stateproof-header",
         1,
-        4096,
+        8192,
         of_evidence(lambda f, n: f.update(proofs=[proof(header=bytes(n))])),
         "proof.bad-header",
         "proof.bad-header",
@@ -376,6 +463,19 @@ FIELDS = (
     Field("hiddenset-commitment", 33, 33, of_hidden(lambda f, n: f.update(commitment=bytes(n)))),
     Field("hiddenset-keys", 33, 33 * MILLION, keys, at_most="hidden.bad-length"),
     Field("hiddenset-scripts", 1, 8, scripts, at_most="hidden.bad-scripts"),
+    Field("manifest-declaration", 32, 32, of_manifest("declaration")),
+    Field("declaration", 1, 4096, a_loan_often, at_most="declaration.unsorted"),
+    Field("loan-amount", 0, 64, lambda n: a_loan(amount="1" * n)),
+    Field("loan-lender", 1, 128, lambda n: a_loan(lender="L" * n)),
+    Field("loan-pledged", 0, 4096, pledges, at_most="declaration.unsorted"),
+    Field(
+        "pledge-address",
+        1,
+        128,
+        lambda n: a_loan(pledged=[{"address": "1" * n, "chain": "bitcoin"}]),
+        "declaration.unknown-address",
+        "declaration.unknown-address",
+    ),
     Field("package-signature", 64, 64, package_signature),
     Field("packagebody-account_key", 32, 32, of_body("account_key")),
     Field("packagebody-manifest", 32, 32, of_body("manifest")),

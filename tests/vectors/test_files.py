@@ -93,12 +93,12 @@ def test_a_folder_of_the_bundle_that_is_not_there_is_missing(bundle: Path, folde
 
 
 def test_a_manifest_above_its_limit_is_refused(bundle: Path) -> None:
-    write_files(bundle, base("honest").forger.seal(bytes(2**20 + 1)))
+    write_files(bundle, base("honest").forger.seal(bytes(2**24 + 1)))
     assert codes(bundle) == {"manifest.too-large"}
 
 
 def test_a_manifest_at_its_limit_is_read(bundle: Path) -> None:
-    write_files(bundle, base("honest").forger.seal(bytes(2**20)))
+    write_files(bundle, base("honest").forger.seal(bytes(2**24)))
     assert codes(bundle) == {"manifest.not-canonical"}
 
 
@@ -112,9 +112,9 @@ def test_evidence_at_its_limit_is_read(bundle: Path) -> None:
     assert codes(bundle) == {"evidence.wrong-digest"}
 
 
-def test_more_than_256_assets_are_refused(bundle: Path) -> None:
+def test_more_than_4096_assets_are_refused(bundle: Path) -> None:
     fields = manifest_of(base_files("honest"))
-    fields["assets"] = [fields["assets"][0] | {"solvency": b""}] * 257
+    fields["assets"] = [fields["assets"][0] | {"solvency": b""}] * 4097
     write_files(bundle, base("honest").forger.seal(pack(fields)))
     assert codes(bundle) == {"manifest.bad-fields"}
 

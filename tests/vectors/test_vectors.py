@@ -40,6 +40,9 @@ def test_both_name_the_code(name: str) -> None:
             assert dict(found.levels) == vector.content["levels"], subject
         if "times" in vector.content:
             assert dict(found.times) == vector.content["times"], subject
+        if vector.kind != "size":
+            assert found.loans == vector.content.get("loans", []), subject
+            assert dict(found.pledged) == vector.content.get("pledged", {}), subject
         if "counted" in vector.content:
             assert dict(found.counted) == vector.content["counted"], subject
             assert list(found.not_compared) == vector.content["not_compared"], subject
@@ -51,10 +54,10 @@ def test_solvency_alone_looks_at_no_page(name: str) -> None:
     vector = load(name)
     gone = {path for path, change in vector.content.get("replace", {}).items() if change is None}
     before_trees = (vector.code or "").startswith(
-        ("manifest.", "evidence.", "hidden.", "proof.", "check.")
+        ("manifest.", "declaration.", "evidence.", "attestation.", "hidden.", "proof.", "check.")
     ) or (
         len(vector.content.get("place", ())) in (1, 2)
-        or (vector.code == "bundle.missing-file" and not min(gone).startswith("pages/"))
+        or (vector.code == "bundle.missing-file" and not min(gone, default="").startswith("pages/"))
     )
     assert solvency_code(vector) == (vector.code if before_trees else None)
 
@@ -90,6 +93,7 @@ def test_every_declared_size_has_vectors_at_its_ends() -> None:
         for field, hint in get_type_hints(kind, include_extras=True).items()
         for size in sizes(f"{kind.__name__.lower()}-{field}", hint)
     ]
+    found.append(("declaration", wire.DECLARED_LOANS.least, wire.DECLARED_LOANS.most))
     assert sorted(found) == sorted((field.name, field.least, field.most) for field in FIELDS)
     ends = {f"size/{field.name}-{end}" for field in FIELDS for end, _, _ in field.ends}
     assert {name for name in names() if name.startswith("size/")} == ends

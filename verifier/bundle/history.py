@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from verifier.bundle.json_text import parse_json
+from verifier.bundle.json_text import no_duplicates, parse_json
 from verifier.bundle.open import open_bundle
 from verifier.errors import CannotCheck, Misuse, Rejected
 from verifier.format.account import AccountError, canonical_name
@@ -114,7 +114,7 @@ def read_history(data: bytes) -> History:
     if not 1 <= len(data) <= MAX_HISTORY_BYTES:
         raise BadHistory("empty, or larger than 1 MiB")
     try:
-        found = parse_json(data.decode("utf-8"), _DEEPEST, object_pairs_hook=_no_duplicates)
+        found = parse_json(data.decode("utf-8"), _DEEPEST, object_pairs_hook=no_duplicates)
     except ValueError:
         raise BadHistory("not JSON, or a key occurs twice") from None
     if not isinstance(found, dict) or set(found) != _FIELDS:
@@ -135,13 +135,6 @@ def read_history(data: bytes) -> History:
     snapshots = tuple(_entry(at, entry) for at, entry in enumerate(entries, 1))
     _check_order(snapshots)
     return History(exchange, public_key, snapshots)
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key occurs twice")
-    return found
 
 
 def _text(value: Any) -> str:

@@ -34,6 +34,18 @@ def parse_json(text: str, deepest: int, **options: Any) -> Any:
     return json.loads(text, **options)
 
 
+def no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object's members; an ``object_pairs_hook`` of `json.loads`.
+
+    Raises:
+        ValueError: a key occurs twice: another reader would take the other value.
+    """
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a key occurs twice in one object")
+    return members
+
+
 def _depth(structure: str) -> int:
     """Return how deep arrays and objects nest in a text without its strings."""
     depth = deepest = 0

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from verifier.checks import records
+from verifier.checks.attested import Attestations
 from verifier.checks.coins import check_coins
 from verifier.checks.hidden import check_argument, check_proven, check_sets, set_name
 from verifier.checks.holdings import CheckedEvidence, Holding
@@ -54,11 +55,12 @@ from verifier.stateproof.state import WorldState, check_amount, check_header
 class Seen:
     """What was counted so far in the bundle: each owner, and each coin, counts once.
 
-    owners: (chain, contract, script or account); coins: (txid, index).
+    owners: (chain, contract, script or account); coins: (txid, index); attested: (key, reference).
     """
 
     owners: set[tuple[str, str, bytes]] = field(default_factory=set)
     coins: set[tuple[bytes, int]] = field(default_factory=set)
+    attested: set[tuple[bytes, str]] = field(default_factory=set)
 
 
 # By (chain, address): parsed, or the refusal that its signature meets.
@@ -80,7 +82,7 @@ def check_evidence(
 ) -> CheckedEvidence:
     """Check untrusted evidence of one asset; adds what it counts to what is ``seen``.
 
-    ``policy`` says where tokens keep their balances.
+    ``policy`` says where tokens keep their balances, and who may attest holdings.
 
     Raises:
         Rejected: the first fault, in the order of the numbers (spec/errors.md, section 2).
@@ -101,6 +103,8 @@ def check_evidence(
     owners = _check_signatures(checked, asset, evidence, addresses)
     # 14
     check_coins(asset.code, evidence.coins, evidence.rows, seen.coins)
+    attesters = (policy or Policy()).attester_names()
+    attested = Attestations(checked.manifest, attesters, seen.attested).check_all(asset, evidence)
     # 15
     hidden = check_sets(asset, evidence.hidden, seen.owners)
     # 16
@@ -113,6 +117,7 @@ def check_evidence(
             for holding in hidden
         ),
         signatures=len(evidence.signatures),
+        attested=attested,
         block_times=times,
     )
     # 17

@@ -5,13 +5,16 @@ Amounts in ledger units are rounded down, once for each row and once for each ke
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from verifier.format.levels import Level, weakest
 from verifier.format.params import POINT_BYTES
-from verifier.format.wire import Coin, HiddenSet, OwnershipSignature, Row
+from verifier.format.times import utc_text
+from verifier.format.units import coins_text
+from verifier.format.wire import Coin, HiddenSet, HoldingBody, OwnershipSignature, Row
 from verifier.ownership import Address
+from verifier.texts import holding_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +79,56 @@ class HiddenHolding:
 
 
 @dataclass(frozen=True, slots=True)
+class AttestedHolding:
+    """What a third party signed for; ``units``, in the ledger's, are less what is encumbered.
+
+    key: of whoever signed, 32 bytes; decimals: of the unit that ``body`` counts in; attester: what
+    the reader calls the key, empty where they did not name it.
+    """
+
+    body: HoldingBody
+    key: bytes
+    units: int
+    decimals: int
+    attester: str
+
+    @property
+    def known(self) -> Level:
+        """How it is known: a key that the reader did not name is the exchange's word."""
+        return Level.ATTESTED if self.attester else Level.CLAIMED
+
+    @property
+    def amount_text(self) -> str:
+        """All that is held, in whole coins of its unit."""
+        return coins_text(int.from_bytes(self.body.amount), self.decimals)
+
+    @property
+    def encumbered_text(self) -> str:
+        """What of it is pledged or lent, in whole coins of its unit."""
+        return coins_text(int.from_bytes(self.body.encumbered), self.decimals)
+
+    def text(self, code: str) -> str:
+        """Say in a sentence who attests what of an asset, what it is worth and what it repeats."""
+        body, words = self.body, holding_words(self.body.kind)
+        who = f"{self.attester} signs, as {body.attester}"
+        if not self.attester:
+            who = f"signed by an unknown key, as {body.attester}, which nothing shows"
+        until = f"of {utc_text(body.time)}, good until {utc_text(body.not_after)}"
+        return (
+            f"{words.what} of {body.holder} ({body.kind}): {self.amount_text} {code}, of which "
+            f"{self.encumbered_text} encumbered, reference {body.reference}, document "
+            f"{body.document.hex()}, {until}; {who}; {words.worth}; {words.overlap}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class CheckedEvidence:
     """The evidence of one asset, after every check that needs no node.
 
     ``rows`` are in the file's order; ``coins`` are what bitcoin addresses say they consist of;
     ``block_times``, in Unix seconds, are of the chains whose header is shown, or of which a node
-    told; ``remarks`` are what a node noticed, in words, that contradicts nothing.
+    told; ``remarks`` are what a node noticed, in words, that contradicts nothing; ``attested`` is
+    what no chain shows.
     """
 
     rows: tuple[Holding, ...]
@@ -90,16 +137,18 @@ class CheckedEvidence:
     signatures: int
     block_times: Mapping[str, int] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    attested: tuple[AttestedHolding, ...] = ()
 
     @property
     def holdings(self) -> tuple[Holding | HiddenHolding, ...]:
-        """Everything that counts."""
+        """Everything that counts and is on a chain."""
         return (*self.rows, *self.hidden)
 
     @property
     def total(self) -> int:
-        """What the disclosed rows come to, in ledger units."""
-        return sum(holding.units for holding in self.rows)
+        """What the disclosed rows and the attested holdings come to, in ledger units."""
+        disclosed = sum(holding.units for holding in self.rows)
+        return disclosed + sum(holding.units for holding in self.attested)
 
     @property
     def commitments(self) -> tuple[bytes, ...]:
@@ -109,7 +158,7 @@ class CheckedEvidence:
     @property
     def level(self) -> Level:
         """The weakest level of anything that counts."""
-        return weakest(holding.known for holding in self.holdings)
+        return weakest(holding.known for holding in (*self.holdings, *self.attested))
 
 
 @dataclass(frozen=True)
@@ -125,10 +174,12 @@ class HiddenReport:
 class AssetReport:
     """How well an asset's amounts are known; ``level`` is the weakest.
 
-    disclosed: ledger units of the disclosed rows, by level; only those levels that occur.
+    disclosed: ledger units of the disclosed rows, by level; only those levels that occur;
+    pledged_rows: how many of them the exchange declares as pledged; pledged: their ledger units.
     authority_unchecked: the chains, ascending, on which the power over an account can be another
     key's than its own, and nobody said that it is not: what is there is known as ``claimed``, no
     better.
+    attested: the holdings that third parties sign for, which stand beside the rows.
     """
 
     code: str
@@ -136,11 +187,19 @@ class AssetReport:
     level: Level
     disclosed: Mapping[Level, int]
     hidden: tuple[HiddenReport, ...]
+    pledged_rows: int
+    pledged: int
+    attested: tuple[AttestedHolding, ...] = ()
     authority_unchecked: tuple[str, ...] = ()
 
 
-def report_asset(code: str, decimals: int, evidence: CheckedEvidence) -> AssetReport:
-    """Sum up the evidence of an asset."""
+def report_asset(
+    code: str,
+    decimals: int,
+    evidence: CheckedEvidence,
+    pledged: Collection[tuple[str, str]] = (),
+) -> AssetReport:
+    """Sum up the evidence of an asset; ``pledged`` are the (chain, address) that are declared."""
     disclosed: dict[Level, int] = {}
     for holding in evidence.rows:
         disclosed[holding.known] = disclosed.get(holding.known, 0) + holding.units
@@ -148,4 +207,19 @@ def report_asset(code: str, decimals: int, evidence: CheckedEvidence) -> AssetRe
         HiddenReport(holding.keys, holding.units, holding.known) for holding in evidence.hidden
     )
     unchecked = tuple(sorted({row.chain for row in evidence.rows if not row.has_authority}))
-    return AssetReport(code, decimals, evidence.level, disclosed, hidden, unchecked)
+    bound = [
+        holding.units
+        for holding in evidence.rows
+        if (holding.chain, holding.row.address) in pledged
+    ]
+    return AssetReport(
+        code,
+        decimals,
+        evidence.level,
+        disclosed,
+        hidden,
+        pledged_rows=len(bound),
+        pledged=sum(bound),
+        attested=evidence.attested,
+        authority_unchecked=unchecked,
+    )

@@ -96,9 +96,10 @@ def check_manifest(data: bytes, signature: bytes, key: bytes, policy: Policy) ->
         raise _fault(Code.MANIFEST_BAD_CODE, "the assets are not in ascending order")
     # 17 - 26
     table = policy.unit_table()
+    chains = frozenset(chain.name for chain in manifest.chains)
     used: set[tuple[str, str]] = set()
     for asset in manifest.assets:
-        _check_units(manifest, asset, table, used)
+        _check_units(asset, chains, table, used)
         _check_tree_and_ratio(manifest, asset, policy)
     return CheckedManifest(
         manifest,
@@ -194,11 +195,10 @@ def _check_rotation(manifest: Manifest) -> None:
 
 
 def _check_units(
-    manifest: Manifest, asset: Asset, table: UnitTable, used: set[tuple[str, str]]
+    asset: Asset, chains: frozenset[str], table: UnitTable, used: set[tuple[str, str]]
 ) -> None:
     """Numbers 17 to 21; adds the asset's (chain, contract) pairs to ``used``."""
     pairs = [(unit.chain, unit.contract) for unit in asset.units]
-    chains = {chain.name for chain in manifest.chains}
 
     def fault(code: Code, message: str) -> Rejected:
         return Rejected(code, f"manifest, {asset.code}", message)

@@ -5,12 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from verifier.errors import Misuse
+from verifier.format.account import AccountError, canonical_name
 from verifier.format.chains import CHAINS
+from verifier.format.keys import is_sound_key
 from verifier.format.levels import Level
-from verifier.format.params import ASSET_CODE, CHAIN_NAME, MAX_RATIO_TERM, MAX_UNIT_DECIMALS
+from verifier.format.params import ID_BYTES, MAX_RATIO_TERM
 from verifier.format.units import KnownUnit, UnitTable
-from verifier.ownership import OwnershipError, check_contract
+from verifier.format.wire import Bin32
+from verifier.ownership.unit_form import contract_fault, unit_fault
 from verifier.stateproof.tokens import MAX_SLOT, TokenSlot, token_slots
+
+
+@dataclass(frozen=True, slots=True)
+class Attester:
+    """A third party whose word on holdings the user takes, and its Ed25519 key."""
+
+    name: str
+    public_key: Bin32
 
 
 @dataclass(frozen=True)
@@ -19,11 +30,13 @@ class Policy:
 
     ratio: the least (num, den) accepted; units: what is known beside the table; strict_units:
     whether no asset may be set aside because a unit is not known; require: the weakest level at
-    which an asset's amounts may be known; slots: where tokens keep balances that are not known.
+    which an asset's amounts may be known; slots: where tokens keep balances that are not known;
+    attesters: whose signatures make a holding ``attested``.
 
     Raises:
-        Misuse: the ratio's terms are not in [1, 2^32), a unit or slot is malformed, a unit
-            contradicts what is known, or a token has another slot.
+        Misuse: the ratio's terms are not in [1, 2^32), a unit or slot is malformed or a unit is of
+            a chain that is not known, a unit contradicts what is known, a token has another slot,
+            or an attester's name is none or key is nobody's or occurs twice.
     """
 
     ratio: tuple[int, int] = (1, 1)
@@ -31,18 +44,14 @@ class Policy:
     strict_units: bool = False
     require: Level = Level.CLAIMED
     slots: tuple[TokenSlot, ...] = ()
+    attesters: tuple[Attester, ...] = ()
 
     def __post_init__(self) -> None:
         if not all(1 <= term <= MAX_RATIO_TERM for term in self.ratio):
             raise Misuse("a ratio is two integers from 1 to 2^32 - 1")
         for unit in self.units:
-            if (
-                not ASSET_CODE.fullmatch(unit.code)
-                or not CHAIN_NAME.fullmatch(unit.chain)
-                or not 0 <= unit.decimals <= MAX_UNIT_DECIMALS
-                or not _is_contract(unit.chain, unit.contract)
-            ):
-                raise Misuse(f"malformed unit {unit.code}={unit.chain}:{unit.contract}")
+            if fault := unit_fault(unit):
+                raise Misuse(f"malformed unit {unit.code}={unit.chain}:{unit.contract}: {fault}")
         try:
             self.unit_table()
         except ValueError as error:
@@ -51,6 +60,10 @@ class Policy:
             if not has_slot(entry.chain, entry.contract) or not 0 <= entry.slot <= MAX_SLOT:
                 raise Misuse(f"malformed slot {entry.chain}:{entry.contract}={entry.slot}")
             self.token_slots(entry.chain)
+        for attester in self.attesters:
+            check_attester(attester)
+        if len(self.attester_names()) != len(self.attesters):
+            raise Misuse("an attester's key occurs twice")
 
     def unit_table(self) -> UnitTable:
         """Return all that is known of units."""
@@ -60,16 +73,28 @@ class Policy:
         """Return the slot of every contract of a chain that has one."""
         return token_slots(chain, self.slots)
 
+    def attester_names(self) -> dict[bytes, str]:
+        """Return the name of every attester's key."""
+        return {attester.public_key: attester.name for attester in self.attesters}
 
-def _is_contract(chain: str, contract: str) -> bool:
+
+def check_attester(attester: Attester) -> None:
+    """Check that an attester has a name and a key that are some.
+
+    Raises:
+        Misuse: the name is not canonical, or the key is nobody's.
+    """
     try:
-        check_contract(chain, contract)
-    except OwnershipError:
-        return False
-    return True
+        is_canonical = canonical_name(attester.name) == attester.name
+    except AccountError as error:
+        raise Misuse(f"an attester's name: {error}") from None
+    if not is_canonical:
+        raise Misuse("an attester's name has spaces around it, or is not in form NFC")
+    if len(attester.public_key) != ID_BYTES or not is_sound_key(attester.public_key):
+        raise Misuse("an attester's key is nobody's: anyone can make signatures that fit it")
 
 
 def has_slot(chain: str, contract: str) -> bool:
     """Tell whether there can be such a token, on a chain whose headers prove what it holds."""
     has_state = chain in CHAINS and CHAINS[chain].proves_state
-    return has_state and bool(contract) and _is_contract(chain, contract)
+    return has_state and bool(contract) and not contract_fault(chain, contract)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 
 from verifier.errors import Code, Rejected
-from verifier.format.wire import BadFields, NotCanonical, read_record
+from verifier.format.wire import BadFields, NotCanonical, Size, read_record, read_records
 
 Record = TypeVar("Record")
 
@@ -16,8 +17,23 @@ def read(kind: type[Record], data: bytes, family: str, where: str) -> Record:
     Raises:
         Rejected: ``FAMILY.not-canonical`` or ``FAMILY.bad-fields``.
     """
+    return _read(lambda: read_record(kind, data), family, where)
+
+
+def read_all(
+    kind: type[Record], data: bytes, size: Size, family: str, where: str
+) -> tuple[Record, ...]:
+    """Read an array of records of a ``size``, likewise.
+
+    Raises:
+        Rejected: ``FAMILY.not-canonical`` or ``FAMILY.bad-fields``.
+    """
+    return _read(lambda: read_records(kind, data, size), family, where)
+
+
+def _read(reader: Callable[[], Record], family: str, where: str) -> Record:
     try:
-        return read_record(kind, data)
+        return reader()
     except NotCanonical as error:
         raise Rejected(Code(f"{family}.not-canonical"), where, str(error)) from None
     except BadFields as error:

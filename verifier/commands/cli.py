@@ -20,7 +20,14 @@ from pathlib import Path
 from verifier.bundle.history import find_bundle
 from verifier.bundle.key_file import read_public_key
 from verifier.bundle.source import read_file
-from verifier.checks.policy import Policy
+from verifier.bundle.unit_lists import read_units
+from verifier.checks.policy import Attester, Policy
+from verifier.commands.attest import (
+    TEXTS,
+    attest_holding,
+    attestation_lines,
+    show_attestation,
+)
 from verifier.commands.output import JsonOutput, Output, TextOutput
 from verifier.compare import compare_manifests, save_manifests
 from verifier.errors import CannotCheck, Misuse, Rejected
@@ -28,7 +35,7 @@ from verifier.format.account import escape
 from verifier.format.chains import CHAINS
 from verifier.format.levels import Level
 from verifier.format.params import ASSET_CODE, CHAIN_NAME, MAX_PACKAGE_BYTES
-from verifier.format.units import KnownUnit
+from verifier.format.units import Entry, Kind, KnownUnit, entries
 from verifier.nodes.balances import COLUMNS, BalanceTable, lookups
 from verifier.nodes.bitcoin_snapshot import SnapshotNode
 from verifier.nodes.nodes import Node, Nodes
@@ -50,6 +57,9 @@ _SERVE = "Audit bundles for everybody, and show what was found: the auditing hos
 _LOOKUPS = "Print a table of what to look up of addresses, with the amounts left empty."
 _COMPARE = "Show whether two manifests are evidence that their exchange deceives."
 _COMPARE_CODES = " Exit codes: 0 they are, 3 they are not, 1 one cannot be read, 2 two keys."
+_UNITS = "What this verifier knows of units."
+_SHOW = "Show what an asset's code stands for, chain by chain, and who says so."
+_ATTEST = "Sign, as a bank, custodian or auditor, for what an exchange holds with you."
 _WEB_HASH = "Check that a page for customers is the one of this version, byte for byte."
 
 
@@ -101,12 +111,13 @@ def _audit(arguments: argparse.Namespace, out: Output) -> None:
             progress.clear()
         out.check(check)
 
+    policy = _policy(arguments, out)
     report = audit(
         arguments.bundle,
         read_public_key(arguments.exchange_key),
-        policy=_policy(arguments),
+        policy=policy,
         previous=arguments.previous,
-        nodes=_nodes(arguments),
+        nodes=_nodes(arguments, policy),
         balances=_balances(arguments),
         jobs=arguments.jobs,
         progress=progress,
@@ -116,12 +127,13 @@ def _audit(arguments: argparse.Namespace, out: Output) -> None:
 
 
 def _solvency(arguments: argparse.Namespace, out: Output) -> None:
+    policy = _policy(arguments, out)
     report = check_solvency(
         arguments.bundle,
         read_public_key(arguments.exchange_key),
-        policy=_policy(arguments),
+        policy=policy,
         previous=arguments.previous,
-        nodes=_nodes(arguments),
+        nodes=_nodes(arguments, policy),
         balances=_balances(arguments),
         on_check=out.check,
     )
@@ -132,12 +144,13 @@ def _lookups(arguments: argparse.Namespace, out: Output) -> None:
     chain = arguments.chain
     if chain is not None and chain not in CHAINS:
         raise Misuse(f"no chain {chain[:40]}; chains are {', '.join(CHAINS)}")
+    policy = _policy(arguments, out)
     checked, evidence = read_rows(
         arguments.bundle,
         read_public_key(arguments.exchange_key),
-        policy=_policy(arguments),
+        policy=policy,
         previous=arguments.previous,
-        nodes=_nodes(arguments),
+        nodes=_nodes(arguments, policy),
     )
     lines = lookups(checked, evidence, chain, only_unconfirmed=arguments.only_unconfirmed)
     if arguments.json:
@@ -160,7 +173,7 @@ def _inclusion(arguments: argparse.Namespace, out: Output) -> None:
         arguments.account,
         dict(arguments.balance),
         only=arguments.only,
-        policy=_policy(arguments),
+        policy=_policy(arguments, out),
         previous=arguments.previous,
         on_check=out.check,
     )
@@ -184,11 +197,37 @@ def _serve(arguments: argparse.Namespace, out: Output) -> None:
     from verifier.host.settings import read_settings
 
     settings = read_settings(Path(arguments.settings), loopback=arguments.test_loopback)
+    out.warn([found.warning for found in settings.units if found.warning])
     try:
         from verifier.host.app import serve
     except ImportError as error:
         raise Misuse(f"the host needs the extra [host]: no {error.name}") from None
     serve(settings, arguments.host, arguments.port)
+
+
+def _show_units(arguments: argparse.Namespace, out: Output) -> None:
+    lists = [read_units(path) for path in arguments.units]
+    out.warn([found.warning for found in lists if found.warning])
+    shown = [entry for entry in entries() if entry.unit.code == arguments.code]
+    known = {entry.unit for entry in shown if entry.kind is not Kind.UNCONFIRMED}
+    shown += [
+        Entry(unit, Kind.NAMED, found.path)
+        for found in lists
+        for unit in found.units
+        if unit.code == arguments.code and unit not in known
+    ]
+    out.units(arguments.code, sorted(shown))
+
+
+def _attest_holding(arguments: argparse.Namespace, out: Output) -> None:
+    options = {name: getattr(arguments, name) for name in TEXTS}
+    if arguments.show is not None:
+        if arguments.settings is not None or any(text is not None for text in options.values()):
+            raise Misuse("--show goes with no other option but --json")
+        shown = show_attestation(arguments.show)
+    else:
+        shown = attest_holding(options, arguments.settings)
+    out.tell(attestation_lines(shown), shown)
 
 
 def _web_hash(arguments: argparse.Namespace, out: Output) -> None:
@@ -260,6 +299,7 @@ def _parser() -> argparse.ArgumentParser:
             metavar="CODE=CHAIN:CONTRACT:DECIMALS",
             help="a unit that you know, and this verifier does not",
         )
+        _add_units(added)
         added.add_argument(
             "--strict-units",
             action="store_true",
@@ -291,6 +331,14 @@ def _parser() -> argparse.ArgumentParser:
             choices=list(Level),
             default=Level.CLAIMED,
             help="how amounts must be known for the bundle to be accepted (claimed)",
+        )
+        added.add_argument(
+            "--attester",
+            type=_attester,
+            action="append",
+            default=[],
+            metavar="NAME=KEY",
+            help="a bank, custodian or auditor whose word you take on what no chain shows",
         )
         added.add_argument(
             "--balances",
@@ -378,6 +426,25 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--test-loopback", action="store_true", help="fetch from this machine alone")
     serve.add_argument("--json", action="store_true", help=argparse.SUPPRESS)
 
+    units = commands.add_parser("units", help=_UNITS, description=_UNITS)
+    show = units.add_subparsers(required=True, metavar="COMMAND").add_parser(
+        "show", help=_SHOW, description=_SHOW
+    )
+    show.set_defaults(run=_show_units)
+    show.add_argument("code", type=_code, metavar="CODE", help="an asset's code, such as USDT")
+    _add_units(show)
+    show.add_argument("--json", action="store_true", help="print one JSON object")
+
+    attest = commands.add_parser("attest-holding", help=_ATTEST, description=_ATTEST)
+    attest.set_defaults(run=_attest_holding)
+    attest.add_argument(
+        "--from", dest="settings", metavar="FILE.toml", help="take what is not given here from it"
+    )
+    attest.add_argument("--show", metavar="FILE", help="only print what an attestation says")
+    for name, text in TEXTS.items():
+        attest.add_argument(f"--{name.replace('_', '-')}", metavar="TEXT", help=text)
+    attest.add_argument("--json", action="store_true", help="print one JSON object")
+
     page = commands.add_parser("web-hash", help=_WEB_HASH, description=_WEB_HASH)
     page.set_defaults(run=_web_hash)
     page.add_argument("page", help="a file or an http(s) URL")
@@ -385,18 +452,32 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _policy(arguments: argparse.Namespace) -> Policy:
-    return Policy(
-        ratio=arguments.ratio,
-        units=tuple(arguments.unit),
-        strict_units=arguments.strict_units,
-        require=getattr(arguments, "require", Level.CLAIMED),
-        slots=tuple(getattr(arguments, "token_slot", ())),
+def _add_units(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--units",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a list of units that you know: a token list (.json), or .csv",
     )
 
 
-def _nodes(arguments: argparse.Namespace) -> Nodes:
-    policy = _policy(arguments)
+def _policy(arguments: argparse.Namespace, out: Output) -> Policy:
+    lists = [read_units(path) for path in arguments.units]
+    out.warn([found.warning for found in lists if found.warning])
+    return Policy(
+        ratio=arguments.ratio,
+        units=(*arguments.unit, *(unit for found in lists for unit in found.units)),
+        strict_units=arguments.strict_units,
+        require=getattr(arguments, "require", Level.CLAIMED),
+        slots=tuple(getattr(arguments, "token_slot", ())),
+        attesters=tuple(
+            Attester(name, read_public_key(key)) for name, key in getattr(arguments, "attester", ())
+        ),
+    )
+
+
+def _nodes(arguments: argparse.Namespace, policy: Policy) -> Nodes:
     nodes: dict[str, Node] = {}
     for chain, url in arguments.node:
         if chain in nodes:
@@ -449,6 +530,12 @@ def _unit(text: str) -> KnownUnit:
     return KnownUnit(match[1], match[2], match[3], int(match[4]))
 
 
+def _code(text: str) -> str:
+    if not ASSET_CODE.fullmatch(text):
+        raise argparse.ArgumentTypeError("a code is 1 to 16 of A-Z and 0-9")
+    return text
+
+
 def _node(text: str) -> tuple[str, str]:
     chain, equals, url = text.partition("=")
     if not equals:
@@ -461,6 +548,13 @@ def _token_slot(text: str) -> TokenSlot:
         return TokenSlot.parse(text)
     except Misuse as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _attester(text: str) -> tuple[str, str]:
+    name, equals, key = text.partition("=")
+    if not equals or not name or not key:
+        raise argparse.ArgumentTypeError("an attester is NAME=KEY, KEY being assay1… or a file")
+    return name, key
 
 
 def _jobs(text: str) -> int:

@@ -9,7 +9,7 @@ import json
 import sys
 import time
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -18,19 +18,22 @@ from verifier.checks.inclusion import Amount
 from verifier.compare import Comparison
 from verifier.errors import CannotCheck, Code, Rejected
 from verifier.format.account import escape
+from verifier.format.chains import FIAT
 from verifier.format.keys import public_key_text
 from verifier.format.levels import Level
 from verifier.format.times import utc_text
-from verifier.format.units import coins_text
+from verifier.format.units import Entry, Kind, coins_text
+from verifier.format.wire import HoldingBody, Loan
 from verifier.report import Check, InclusionReport, NotCompared, Report, TooWeak, UnknownUnit
-from verifier.texts import explain
+from verifier.texts import MOST_LISTED, explain, listed
 
 # What keeps a verdict from being the best, at each level, of the assets that are known no better.
 _VERDICTS = {
     Level.UNVERIFIED: "contract wallets of {} were not asked whether they signed",
     Level.CLAIMED: "amounts of {} rest on the exchange's word",
     Level.HEADER: "amounts of {} are proved under a block that no node of yours confirmed",
-    Level.LISTED: "amounts of {} are in your own table, as far as that is right",
+    Level.ATTESTED: "amounts of {} rest on third parties whom you named",
+    Level.LISTED: "amounts of {} are there as far as your own table is right",
     Level.CHAIN: "your own nodes confirm every amount",
 }
 _FAR = "at a block of {} of another day than the snapshot"
@@ -44,7 +47,8 @@ _LEVELS = {
     Level.UNVERIFIED: "contract wallets are said to have signed; nobody asked them",
     Level.CLAIMED: "the exchange's word, and a signature for every address",
     Level.HEADER: "proved under the block that the exchange names",
-    Level.LISTED: "your own table says that as much was there",
+    Level.ATTESTED: "attested by third parties whom you named",
+    Level.LISTED: "your own table has as much",
     Level.CHAIN: "confirmed by your own node",
 }
 LIMITS = (
@@ -74,6 +78,14 @@ class Output:
         """Tell that a page is this version's; ``digest`` is its SHA-256 in hex."""
         raise NotImplementedError
 
+    def units(self, code: str, shown: Sequence[Entry]) -> None:
+        """Tell what a code stands for."""
+        raise NotImplementedError
+
+    def tell(self, lines: Sequence[str], found: Mapping[str, Any]) -> None:
+        """Tell what was made or read: in lines for people, or as an object for programs."""
+        raise NotImplementedError
+
     def compare(self, found: Comparison, kept: Sequence[Path]) -> None:
         """Tell what two manifests prove together; ``kept`` are the files that they are in now."""
         raise NotImplementedError
@@ -93,18 +105,36 @@ class Output:
 
 
 class TextOutput(Output):
-    """Lines for people, on standard output if it is not said otherwise."""
+    """Lines for people, on standard output if it is not said otherwise.
+
+    Of one kind of check over many assets it has the first, and how many more there are.
+    """
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream
+        self._kind = ""
+        self._done = 0
 
     def check(self, check: Check) -> None:
         """See `Output`."""
+        kind = check.name.rpartition(" of ")[0]
+        if kind != self._kind:
+            self._settle()
+            self._kind = kind
+        self._done += 1
+        if kind and check.ok and self._done > MOST_LISTED:
+            return
         figures = ", ".join(
             f"{name.replace('_', ' ')} {value}" for name, value in check.figures.items()
         )
         line = f"{'ok  ' if check.ok else 'FAIL'} {check.name}"
-        self._print([f"{line}: {figures}" if figures else line])
+        print(escape(f"{line}: {figures}" if figures else line), flush=True)
+
+    def _settle(self) -> None:
+        """Say how many checks of the last kind were not told of."""
+        if self._kind and self._done > MOST_LISTED:
+            print(f"ok   {self._kind} of {self._done - MOST_LISTED:,} more", flush=True)
+        self._kind, self._done = "", 0
 
     def accept(self, report: Report) -> None:
         """See `Output`."""
@@ -119,11 +149,24 @@ class TextOutput(Output):
         said = ["the balances that you typed are counted" if included else "nothing to include"]
         said += _set_aside(report.set_aside, report.amounts)
         note = "note solvency was not checked by this command"
-        self._print([*_amount_lines(report.amounts), note, f"ACCEPTED: {'; '.join(said)}"])
+        self._print([*_inclusion_lines(report), note, f"ACCEPTED: {'; '.join(said)}"])
 
     def accept_page(self, digest: str) -> None:
         """See `Output`."""
         self._print([f"sha256 {digest}", "ACCEPTED: it is the page of this version"])
+
+    def units(self, code: str, shown: Sequence[Entry]) -> None:
+        """See `Output`."""
+        for unit, kind, reason in shown:
+            unknown = ", which counts as unknown" if kind is Kind.UNCONFIRMED else ""
+            place = f"{code} on {unit.chain}: {unit.contract or 'its own coin'}"
+            self._print([f"{place}, {unit.decimals} decimals", f"  {kind}{unknown}: {reason}"])
+        if not shown:
+            self._print([f"{code}: this verifier does not know what it stands for"])
+
+    def tell(self, lines: Sequence[str], found: Mapping[str, Any]) -> None:
+        """See `Output`."""
+        self._print(lines)
 
     def compare(self, found: Comparison, kept: Sequence[Path]) -> None:
         """See `Output`."""
@@ -147,16 +190,17 @@ class TextOutput(Output):
     def fail(self, error: CannotCheck) -> None:
         """See `Output`."""
         lines: list[str] = []
-        if isinstance(error, NotCompared):
-            lines = _amount_lines(error.amounts)
-            lines += [f"note {text}" for text in _set_aside(error.set_aside, error.amounts)]
-        elif isinstance(error, TooWeak | UnknownUnit):
+        if isinstance(error, NotCompared | TooWeak | UnknownUnit):
             self.warn(error.report.warnings)
             report = error.report
-            lines = _lines(report) if isinstance(report, Report) else _amount_lines(report.amounts)
+            lines = _lines(report) if isinstance(report, Report) else _inclusion_lines(report)
+            if isinstance(error, NotCompared):
+                told = _set_aside(error.report.set_aside, error.report.amounts)
+                lines += [f"note {text}" for text in told]
         self._print([*lines, f"NOT CHECKED {error}", _explained(error.code)])
 
     def _print(self, lines: Sequence[str]) -> None:
+        self._settle()
         for line in lines:
             print(escape(line), file=self._stream, flush=True)
 
@@ -185,6 +229,17 @@ class JsonOutput(Output):
         """See `Output`."""
         self._checks.append(Check("page", ok=True, figures={"sha256": digest}))
         self._print(None)
+
+    def units(self, code: str, shown: Sequence[Entry]) -> None:
+        """See `Output`."""
+        told = [
+            {**entry.unit._asdict(), "kind": entry.kind, "reason": entry.reason} for entry in shown
+        ]
+        print(json.dumps({"code": code, "units": told}, indent=2))
+
+    def tell(self, lines: Sequence[str], found: Mapping[str, Any]) -> None:
+        """See `Output`."""
+        print(json.dumps(found, indent=2))
 
     def compare(self, found: Comparison, kept: Sequence[Path]) -> None:
         """See `Output`."""
@@ -215,10 +270,8 @@ class JsonOutput(Output):
 
     def fail(self, error: CannotCheck) -> None:
         """See `Output`."""
-        report: Report | InclusionReport | NotCompared | None = None
-        if isinstance(error, NotCompared):
-            report = error
-        elif isinstance(error, TooWeak | UnknownUnit):
+        report: Report | InclusionReport | None = None
+        if isinstance(error, NotCompared | TooWeak | UnknownUnit):
             report = error.report
             self.warn(report.warnings)
         self._print(_error_object(error.code, "", error.message), report)
@@ -226,7 +279,7 @@ class JsonOutput(Output):
     def _print(
         self,
         error: Mapping[str, str] | None,
-        report: Report | InclusionReport | NotCompared | None = None,
+        report: Report | InclusionReport | None = None,
     ) -> None:
         checks = [
             {"name": check.name, "ok": check.ok, "figures": dict(check.figures)}
@@ -240,10 +293,12 @@ class JsonOutput(Output):
             "verdict": None,
             "all_confirmed": False,
             "set_aside": [],
+            "declaration": None,
             "checks": checks,
         }
         if report is not None:
             found["set_aside"] = list(report.set_aside)
+            found["declaration"] = _declaration_object(report)
         if isinstance(report, Report):
             found["amounts"] = _asset_objects(report)
             found["blocks"] = _block_objects(report)
@@ -256,7 +311,7 @@ class JsonOutput(Output):
 
 def verdict(report: Report) -> str:
     """Return in a sentence how much an accepted report shows, and what it lacks for the best."""
-    weakest = ", ".join(item.code for item in report.vouched if item.level is report.level)
+    weakest = listed([item.code for item in report.vouched if item.level is report.level])
     said = [_VERDICTS[report.level].format(weakest)] if report.vouched else []
     if report.set_aside and report.vouched and report.level is Level.CHAIN:
         said[0] += f" of {weakest}"
@@ -267,7 +322,7 @@ def verdict(report: Report) -> str:
         said += [_FAR.format(", ".join(report.far))] if report.far else []
         said += [_UNDATED.format(", ".join(report.undated))] if report.undated else []
     part = [asset.code for asset in report.manifest.assets if asset.ratio.num < asset.ratio.den]
-    said += [_PART.format(", ".join(part))] if part else []
+    said += [_PART.format(listed(part))] if part else []
     said += [_NO_TREES] if not report.has_trees else []
     unchecked = [_authority(item) for item in report.vouched if item.authority_unchecked]
     said += [_NO_AUTHORITY.format(", ".join(unchecked))] if unchecked else []
@@ -279,7 +334,7 @@ def _set_aside(codes: Sequence[str], amounts: Sequence[Amount] | None = None) ->
     if amounts is not None:
         shown = {item.code for item in amounts if item.typed or item.parts}
         codes = [code for code in codes if code in shown]
-    return [_SET_ASIDE.format(", ".join(codes))] if codes else []
+    return [_SET_ASIDE.format(listed(codes))] if codes else []
 
 
 def _authority(item: AssetReport) -> str:
@@ -308,6 +363,7 @@ def _lines(report: Report) -> list[str]:
     levels = {item.level for item in report.assets}
     for item in report.assets:
         levels |= {*item.disclosed, *(hidden.level for hidden in item.hidden)}
+        levels |= {holding.known for holding in item.attested}
     age = _age(time.time() - report.manifest.time)
     times = report.block_times
     return [
@@ -316,11 +372,71 @@ def _lines(report: Report) -> list[str]:
             + (f", of {utc_text(times[chain.name])}" if chain.name in times else _NO_TIME)
             + f"; the snapshot is {age}"
             for chain in report.manifest.chains
+            if chain.name != FIAT
         ),
         f"note not shown: {LIMITS}",
         *(f"note {level}: {text}" for level, text in _LEVELS.items() if level in levels),
-        *(f"note {item.code}: {_held(item)}" for item in report.assets),
+        *(f"note {item.code}: {_held(item)}" for item in report.assets[:MOST_LISTED]),
+        *_more(len(report.assets)),
+        *_loan_lines(report.loans),
+        *(
+            f"note {item.code}: {coins_text(item.pledged, item.decimals)} of it pledged, "
+            f"rows {item.pledged_rows}"
+            for item in report.assets
+            if item.pledged_rows
+        ),
+        *(
+            f"note {item.code}, attested: {holding.text(item.code)}"
+            for item in report.assets
+            for holding in item.attested
+        ),
     ]
+
+
+def _inclusion_lines(report: InclusionReport) -> list[str]:
+    """Return what is counted for a customer, and what the exchange declares."""
+    lines = _amount_lines(report.amounts)
+    if report.loans is None:
+        return [*lines, f"note the declaration of loans could not be read: {report.unread}"]
+    lines += _loan_lines(report.loans)
+    if report.loans:
+        lines.append("note whether pledged addresses are in the evidence was not checked here")
+    return lines
+
+
+def _loan_lines(loans: Sequence[Loan]) -> Iterator[str]:
+    """Yield what is declared. What the exchange wrote stands at the end of a line."""
+    if not loans:
+        yield "note nothing is declared: the exchange names no loan, and nothing that is pledged"
+        return
+    yield "note declared by the exchange, and no part of any proof:"
+    for loan in loans:
+        amount = loan.amount or "amount not said,"
+        yield f"note   borrowed: {amount} {loan.code}, from {loan.lender}"
+        for pledge in loan.pledged:
+            yield f"note     pledged for it: {pledge.chain} {pledge.address}"
+
+
+def _declaration_object(report: Report | InclusionReport) -> dict[str, Any]:
+    """Return what is declared; ``loans`` is null where it could not be read."""
+    return {
+        "loans": None if report.loans is None else [_loan_object(loan) for loan in report.loans],
+        "unread": report.unread if isinstance(report, InclusionReport) else "",
+    }
+
+
+def _loan_object(loan: Loan) -> dict[str, Any]:
+    return {
+        "lender": loan.lender,
+        "code": loan.code,
+        "amount": loan.amount or None,
+        "pledged": [{"chain": pledge.chain, "address": pledge.address} for pledge in loan.pledged],
+    }
+
+
+def _more(assets: int) -> Iterator[str]:
+    if assets > MOST_LISTED:
+        yield f"note {assets - MOST_LISTED:,} more assets: --json has all"
 
 
 def _age(seconds: float) -> str:
@@ -342,6 +458,7 @@ def _block_objects(report: Report) -> dict[str, dict[str, Any]]:
             "counts": chain.name in report.chains,
         }
         for chain in report.manifest.chains
+        if chain.name != FIAT
     }
 
 
@@ -357,6 +474,10 @@ def _held(item: AssetReport) -> str:
     ]
     if item.authority_unchecked:
         parts.append(f"authority not checked on {' and '.join(item.authority_unchecked)}")
+    parts += [
+        f"{coins_text(holding.units, item.decimals)} by attestation ({holding.known})"
+        for holding in item.attested
+    ]
     return ", ".join(parts) or f"nothing held ({item.level})"
 
 
@@ -376,8 +497,42 @@ def _asset_objects(report: Report) -> dict[str, dict[str, Any]]:
                 }
                 for hidden in item.hidden
             ],
+            "pledged": {
+                "rows": item.pledged_rows,
+                "amount": coins_text(item.pledged, item.decimals),
+            },
+            "attested": [
+                {
+                    **holding_object(holding.body, holding.amount_text, holding.encumbered_text),
+                    "counted": coins_text(holding.units, item.decimals),
+                    "key": public_key_text(holding.key),
+                    "level": holding.known,
+                    "named": holding.attester or None,
+                    "text": holding.text(item.code),
+                }
+                for holding in item.attested
+            ],
         }
         for item in report.assets
+    }
+
+
+def holding_object(body: HoldingBody, amount: str, encumbered: str) -> dict[str, Any]:
+    """Return what a third party signs for, for programs; amounts in whole coins of its unit."""
+    return {
+        "amount": amount,
+        "attester": body.attester,
+        "chain": body.chain,
+        "contract": body.contract,
+        "document": body.document.hex(),
+        "encumbered": encumbered,
+        "exchange_key": public_key_text(body.exchange_key),
+        "holder": body.holder,
+        "kind": body.kind,
+        "not_after": utc_text(body.not_after),
+        "reference": body.reference,
+        "snapshot_id": body.snapshot_id,
+        "time": utc_text(body.time),
     }
 
 

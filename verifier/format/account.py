@@ -119,13 +119,13 @@ def canonical_account_id(text: str, id_type: IdType) -> str:
     return canonical
 
 
-def canonical_name(text: str) -> str:
-    """Return the canonical form of an exchange's name: 1 to 64 bytes of UTF-8.
+def canonical_name(text: str, max_bytes: int = MAX_NAME_BYTES) -> str:
+    """Return the canonical form of a name, an exchange's by default: 1 to 64 bytes of UTF-8.
 
     Raises:
         AccountError: the text has none; ``rule`` says why.
     """
-    canonical = _canonical(text, "opaque", MAX_NAME_BYTES)
+    canonical = _canonical(text, "opaque", max_bytes)
     check_shown(canonical)
     return canonical
 
@@ -137,7 +137,11 @@ def check_shown(text: str) -> None:
         AccountError: it holds what is no visible character, two spaces in a row, or marks that
             stand on nothing or in a heap.
     """
-    if "  " in text or not all(map(is_shown, text)):
+    if "  " in text:
+        raise AccountError("invisible")
+    if text.isascii() and text.isprintable():
+        return
+    if not all(map(is_shown, text)):
         raise AccountError("invisible")
     room = 0
     for character in text:

@@ -1,14 +1,38 @@
 """What an asset's code stands for: the units that the verifier knows without being told.
 
-A manifest that contradicts them is false; of other units its word is all there is. Source:
-spec/protocol.md 2.1.
-Contracts are those of Ethereum's main network, in EIP-55 form; decimals are the chain's.
+A manifest that contradicts them is false; of other units its word is all there is. The table is
+``units.csv`` beside this file, the bytes of spec/units.csv; `verifier.units.make` checks it.
+Sources: spec/protocol.md 2.1, docs/decisions/0021-unit-table.md.
+
+It is read at the first look-up, in a millisecond, since a customer's check needs it and ``--help``
+does not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import Final, NamedTuple
+
+TABLE: Final = Path(__file__).with_name("units.csv")
+COLUMNS: Final = "code,chain,contract,decimals,kind,reason"
+
+
+class Kind(StrEnum):
+    """Who says what a unit is.
+
+    NATIVE is a chain's own coin, or a currency; ISSUER a token whose issuer names its contract;
+    BRIDGED one that a bridge or a custodian stands for, besides the issuer; UNCONFIRMED is in the
+    table and counts as unknown, since no page of an issuer was seen. NAMED is what the user adds.
+    """
+
+    NATIVE = "native"
+    ISSUER = "issuer"
+    BRIDGED = "bridged"
+    UNCONFIRMED = "unconfirmed"
+    NAMED = "named"
 
 
 class KnownUnit(NamedTuple):
@@ -20,19 +44,54 @@ class KnownUnit(NamedTuple):
     decimals: int
 
 
-KNOWN_UNITS = frozenset(
-    {
-        KnownUnit("BTC", "bitcoin", "", 8),
-        KnownUnit("ETH", "ethereum", "", 18),
-        KnownUnit("USDT", "ethereum", "0xdAC17F958D2ee523a2206206994597C13D831ec7", 6),
-        KnownUnit("USDC", "ethereum", "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48", 6),
-        KnownUnit("DAI", "ethereum", "0x6B175474E89094C44Da98b954EedeAC495271d0F", 18),
-        KnownUnit("WBTC", "ethereum", "0x2260FAC5E5542a773Aa44fBCfeDf7C193bc2C599", 8),
-        KnownUnit("SHIB", "ethereum", "0x95aD61b0a150d79219dCF64E1E6Cc01f0B64C4cE", 18),
-        KnownUnit("LINK", "ethereum", "0x514910771AF9Ca656af840dff83E8264EcF986CA", 18),
-        KnownUnit("BNB", "ethereum", "0xB8c77482e45F1F44dE1745F52C74426C631bDD52", 18),
-    }
-)
+class Entry(NamedTuple):
+    """A row of the table: a unit, who says so, and why, with the page that shows it."""
+
+    unit: KnownUnit
+    kind: Kind
+    reason: str
+
+
+@cache
+def entries() -> tuple[Entry, ...]:
+    """Return the table's rows, in their order."""
+    header, *lines = TABLE.read_text("utf-8").splitlines()
+    if header != COLUMNS:
+        raise ValueError(f"{TABLE}: other columns than {COLUMNS}")
+    return tuple(_entry(*line.split(",")) for line in lines)
+
+
+def _entry(code: str, chain: str, contract: str, decimals: str, kind: str, reason: str) -> Entry:
+    return Entry(KnownUnit(code, chain, contract, int(decimals)), Kind(kind), reason)
+
+
+@cache
+def known_units() -> frozenset[KnownUnit]:
+    """Return the units that every reader knows: all of the table but the unconfirmed."""
+    return frozenset(entry.unit for entry in entries() if entry.kind is not Kind.UNCONFIRMED)
+
+
+def known_unit(code: str, chain: str) -> KnownUnit | None:
+    """Return the unit that every reader knows of a code on a chain: there is one, or none."""
+    return _core().by_code.get((code, chain))
+
+
+class _Index(NamedTuple):
+    """Of the table: known units by place and by code, and the kind of every place that it has."""
+
+    by_contract: Mapping[tuple[str, str], KnownUnit]
+    by_code: Mapping[tuple[str, str], KnownUnit]
+    kinds: Mapping[KnownUnit, Kind]
+
+
+@cache
+def _core() -> _Index:
+    known = known_units()
+    return _Index(
+        {(unit.chain, unit.contract): unit for unit in known},
+        {(unit.code, unit.chain): unit for unit in known},
+        {entry.unit: entry.kind for entry in entries()},
+    )
 
 
 class UnitTable:
@@ -43,26 +102,39 @@ class UnitTable:
     """
 
     def __init__(self, named: Iterable[KnownUnit] = ()) -> None:
-        self._by_contract = {(unit.chain, unit.contract): unit for unit in KNOWN_UNITS}
-        self._codes = {(unit.code, unit.chain) for unit in KNOWN_UNITS}
-        named = tuple(named)
+        self._core = _core()
+        self._named: dict[tuple[str, str], KnownUnit] = {}
         for unit in named:
-            if self.contradicts(unit):
+            place = unit.chain, unit.contract
+            if self._core.by_contract.get(place) == unit:
+                continue
+            if place in self._core.by_contract or (unit.code, unit.chain) in self._core.by_code:
                 raise ValueError(f"{unit.code} on {unit.chain} is known to be something else")
-        for unit in named:
-            if self._by_contract.setdefault((unit.chain, unit.contract), unit) != unit:
+            if self._named.setdefault(place, unit) != unit:
                 raise ValueError(f"{unit.code} on {unit.chain} is named in two ways")
-        self._codes.update((unit.code, unit.chain) for unit in named)
+        self._codes = {(unit.code, unit.chain) for unit in self._named.values()}
 
     def __contains__(self, unit: KnownUnit) -> bool:
         """Tell whether this very unit is known."""
-        return self._by_contract.get((unit.chain, unit.contract)) == unit
+        return self._at(unit) == unit
 
     def contradicts(self, unit: KnownUnit) -> bool:
         """Tell whether its contract is known as another unit, or its code has others there."""
-        if (unit.chain, unit.contract) in self._by_contract:
-            return unit not in self
-        return (unit.code, unit.chain) in self._codes
+        found = self._at(unit)
+        if found is not None:
+            return found != unit
+        code = unit.code, unit.chain
+        return code in self._core.by_code or code in self._codes
+
+    def kind(self, unit: KnownUnit) -> Kind | None:
+        """Return who says that it is this; UNCONFIRMED counts as unknown, None is nobody."""
+        if self._named.get((unit.chain, unit.contract)) == unit:
+            return Kind.NAMED
+        return self._core.kinds.get(unit)
+
+    def _at(self, unit: KnownUnit) -> KnownUnit | None:
+        place = unit.chain, unit.contract
+        return self._core.by_contract.get(place) or self._named.get(place)
 
 
 def coins_text(units: int, decimals: int) -> str:

@@ -1,10 +1,11 @@
 """Canonical msgpack, and the records of spec/wire.md, each declared once: fields, types, limits.
 
-Invariants: `read_record` takes only bytes that encode back to themselves, and a map only with
-exactly the declared fields, each of its type and within its `Size`. It makes no object but those
-that are declared, so that memory is bounded by the records that the bytes hold, whatever else they
-hold; it never nests deeper than `MAX_DEPTH`, and takes no memory for a length that the bytes do not
-hold. Field names are the wire's; the meaning of the values is checked elsewhere.
+Invariants: `read_record` and `read_records` take only bytes that encode back to themselves, and a
+map only with exactly the declared fields, each of its type and within its `Size`. They make no
+object but those that are declared, so that memory is bounded by the records that the bytes hold,
+whatever else they hold; they never nest deeper than `MAX_DEPTH`, and take no memory for a length
+that the bytes do not hold. Field names are the wire's; the meaning of the values is
+checked elsewhere.
 """
 
 from __future__ import annotations
@@ -16,7 +17,15 @@ from typing import Annotated, Any, NamedTuple, TypeVar, cast, get_args, get_orig
 
 import msgpack
 
-from verifier.format.params import ID_BYTES, MAX_HIDDEN_KEYS, POINT_BYTES, SIGNATURE_BYTES
+from verifier.format.params import (
+    ID_BYTES,
+    MAX_ASSETS,
+    MAX_CHAINS,
+    MAX_HIDDEN_KEYS,
+    MAX_UNITS,
+    POINT_BYTES,
+    SIGNATURE_BYTES,
+)
 
 MAX_DEPTH = 8
 MAX_VALUES = 2**24  # the records of 128 MiB have eight bytes a value, and more
@@ -87,7 +96,7 @@ class Asset:
     root: Bin32
     solvency: bytes
     sum: Point
-    units: Annotated[tuple[Unit, ...], Size(1, 64)]
+    units: Annotated[tuple[Unit, ...], Size(1, MAX_UNITS)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +114,8 @@ class Manifest:
 
     account_id_type: str
     argument_version: int
-    assets: Annotated[tuple[Asset, ...], Size(1, 4096)]
-    chains: Annotated[tuple[Chain, ...], Size(0, 256)]
+    assets: Annotated[tuple[Asset, ...], Size(1, MAX_ASSETS)]
+    chains: Annotated[tuple[Chain, ...], Size(0, MAX_CHAINS)]
     declaration: Bin32
     exchange: str
     page_size: int
@@ -116,6 +125,11 @@ class Manifest:
     rotation: Annotated[tuple[Rotation, ...], Size(0, 1)]
     snapshot_id: str
     time: int
+
+    @property
+    def has_declaration(self) -> bool:
+        """Whether loans are declared: zeros in place of a digest say that nothing is."""
+        return self.declaration != bytes(ID_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +253,9 @@ class Loan:
     pledged: Annotated[tuple[Pledge, ...], Size(0, 4096)]
 
 
+DECLARED_LOANS = Size(1, 4096)
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """A part of a balance: ``amount`` in ledger units, ``leaf`` the leaf's index."""
@@ -281,7 +298,7 @@ def encode(value: Value) -> bytes:
 
 
 def write_record(record: object) -> bytes:
-    """Encode a record as canonical msgpack."""
+    """Encode a record, or a tuple of records, as canonical msgpack."""
     return bytes(msgpack.packb(_plain(record)))
 
 
@@ -292,14 +309,30 @@ def read_record(kind: type[Record], data: bytes) -> Record:
         NotCanonical: it is anything else than canonical msgpack, trailing bytes included.
         BadFields: it is canonical, and the fields are not those declared.
     """
+    record: Record = _read(_reader(cast(Any, kind)), data, kind.__name__.lower())
+    return record
+
+
+def read_records(kind: type[Record], data: bytes, size: Size) -> tuple[Record, ...]:
+    """Read untrusted canonical msgpack of one array of maps, each as ``kind``; ``size`` in maps.
+
+    Raises:
+        NotCanonical, BadFields: see `read_record`.
+    """
+    reader = _array_reader(_reader(cast(Any, kind)), size)
+    records: tuple[Record, ...] = _read(reader, data, f"{kind.__name__.lower()}s")
+    return records
+
+
+def _read(reader: _Reader, data: bytes, name: str) -> Any:
     cursor = _Cursor(data)
     try:
-        record: Record = _reader(cast(Any, kind))(cursor, 0)
+        value = reader(cursor, 0)
         cursor.check_end()
     except BadFields as fault:
         check_canonical(data)  # what is not canonical is that first
-        raise BadFields(f"{kind.__name__.lower()}{fault}") from None
-    return record
+        raise BadFields(f"{name}{fault}") from None
+    return value
 
 
 def check_canonical(data: bytes) -> None:

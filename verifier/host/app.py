@@ -9,17 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import resource
-import stat
 import time
 from collections.abc import AsyncIterator, Callable, Hashable
 from dataclasses import asdict
-from pathlib import Path
 
 import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -29,6 +25,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from verifier.bundle.http_source import split_url
+from verifier.bundle.private_key import read_private_key
 from verifier.errors import CannotCheck, Code, Misuse
 from verifier.format.keys import parse_public_key, public_key_text
 from verifier.format.params import MAX_PACKAGE_BYTES
@@ -76,33 +73,13 @@ _SUBMISSIONS_SHOWN = 20
 _STOP_SECONDS = 10
 
 
-def read_host_key(file: Path) -> Ed25519PrivateKey:
-    """Read the auditor's signing key.
-
-    Raises:
-        Misuse: there is none, or others than its owner may read it.
-    """
-    try:
-        with file.open("rb") as opened:
-            mode = os.fstat(opened.fileno()).st_mode
-            data = opened.read(1 << 16)
-        key = load_pem_private_key(data, None)
-    except (OSError, ValueError, TypeError):
-        raise Misuse(f"{file}: no Ed25519 key in PKCS#8 PEM") from None
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise Misuse(f"{file}: a key file must be its owner's alone; run chmod 600")
-    if not isinstance(key, Ed25519PrivateKey):
-        raise Misuse(f"{file}: not an Ed25519 key")
-    return key
-
-
 def create_app(settings: Settings) -> Starlette:
     """Return the host's service; it watches as long as it serves.
 
     Raises:
         Misuse: the key is none, or not its owner's alone.
     """
-    key = read_host_key(settings.key)
+    key = read_private_key(settings.key)
     store = Store(settings.folder / "host.sqlite")
     views = Views(settings, store, int(time.time()))
     processes = Processes(loopback=settings.loopback)
@@ -183,7 +160,9 @@ class _Host:
         self._desk = desk
         self._door: HostDoor = LoopbackDoor() if settings.loopback else PublicDoor()
         self._key_text = public_key_text(key.public_key().public_bytes_raw())
-        self._list = sign_exchange_list(key, settings.exchanges, int(time.time()))
+        self._list = sign_exchange_list(
+            key, settings.exchanges, settings.attesters, (), int(time.time())
+        )
         # Apart, so that the pages of many exchanges push none of the others out.
         self._pages, self._exchanges = Shelf(), Shelf()
 

@@ -9,16 +9,19 @@ from typing import Annotated
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from verifier.checks.policy import Attester
 from verifier.format.keys import sign
-from verifier.format.wire import Bin32, Size, Value, encode, write_record
+from verifier.format.wire import Bin32, Size, write_record
 from verifier.host.settings import WatchedExchange
 
 ATTESTATION_VERSION = 1
+LIST_VERSION = 1
 
 # What an audit comes to, whatever the bundle.
 CHECKED = (
     "manifest and its signature",
     "files",
+    "declaration of loans and pledges",
     "evidence: ownership signatures and proofs",
     "solvency argument of every asset",
     "every page of every tree",
@@ -28,6 +31,10 @@ NOT_CHECKED = (
     "that coins are not borrowed, and keys not lent",
 )
 NO_NODE = "amounts against a node of the auditor's own"
+ATTESTED = (
+    "that what third parties attest is there: those whom the auditor names are believed, and what "
+    "others signed is the exchange's word"
+)
 SET_ASIDE = "what the codes that are not listed stand for: this verifier does not know their units"
 
 
@@ -59,6 +66,38 @@ class Attestation:
     version: int
 
 
+@dataclass(frozen=True, slots=True)
+class ListedExchange:
+    """An exchange that the auditor watches, and where its proofs are, if that is said."""
+
+    bundle: str
+    name: str
+    public_key: Bin32
+
+
+@dataclass(frozen=True, slots=True)
+class ListedUnit:
+    """A unit that the auditor knows; ``kind`` is native, issuer, bridged or named."""
+
+    chain: str
+    code: str
+    contract: str
+    decimals: int
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeList:
+    """``exchanges.msgpack``; nothing reads the ``policy`` yet, and it is empty."""
+
+    attesters: tuple[Attester, ...]
+    exchanges: tuple[ListedExchange, ...]
+    policy: str
+    time: int
+    units: tuple[ListedUnit, ...]
+    version: int
+
+
 def verifier_version() -> str:
     """Return the name and version of the verifier that audits."""
     return f"assay {version('assay')}"
@@ -71,12 +110,22 @@ def sign_attestation(key: Ed25519PrivateKey, attestation: Attestation) -> tuple[
 
 
 def sign_exchange_list(
-    key: Ed25519PrivateKey, exchanges: Sequence[WatchedExchange], time: int
+    key: Ed25519PrivateKey,
+    exchanges: Sequence[WatchedExchange],
+    attesters: Sequence[Attester],
+    units: Sequence[ListedUnit],
+    time: int,
 ) -> tuple[bytes, bytes]:
-    """Return the list of exchanges that are watched, and its signature (wire.md, section 8)."""
-    entries: list[Value] = [
-        {"bundle": entry.place, "name": entry.name, "public_key": entry.public_key}
-        for entry in exchanges
-    ]
-    data = encode({"exchanges": entries, "time": time, "version": 1})
+    """Return the list of what the auditor vouches for, and its signature (wire.md, section 8)."""
+    listed = ExchangeList(
+        attesters=tuple(attesters),
+        exchanges=tuple(
+            ListedExchange(entry.place, entry.name, entry.public_key) for entry in exchanges
+        ),
+        policy="",
+        time=time,
+        units=tuple(sorted(units, key=lambda unit: (unit.chain, unit.contract))),
+        version=LIST_VERSION,
+    )
+    data = write_record(listed)
     return data, sign(key, "exchange-list", data)

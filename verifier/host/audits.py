@@ -21,7 +21,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -35,6 +35,7 @@ from verifier.format.statement import manifest_digest
 from verifier.host.alarms import is_ahead
 from verifier.host.attestation import (
     ATTESTATION_VERSION,
+    ATTESTED,
     CHECKED,
     NO_NODE,
     NOT_CHECKED,
@@ -52,6 +53,7 @@ from verifier.host.jobs import (
     ReadManifest,
     Run,
     SignedManifest,
+    named_units,
 )
 from verifier.host.settings import Settings
 from verifier.host.store import Audited, Store
@@ -82,6 +84,7 @@ class Auditor:
         now: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
+        self._named = named_units(settings.named)
         self._key = key
         self._store = store
         self._run = run
@@ -149,7 +152,7 @@ class Auditor:
         if known is not None and (known.is_audited or known.own >= own):
             return
         try:
-            job = CheckManifest(signed.data, public_key, signed.signature)
+            job = CheckManifest(signed.data, public_key, signed.signature, self._named)
             finding = self._run(job, LOOK)
         except CannotCheck as error:
             LOG.warning("a manifest that is not audited cannot be kept: %s", error)
@@ -188,12 +191,14 @@ class Auditor:
         settings = self._settings
         most_bytes = settings.bundle_bytes if own else settings.submission_bytes
         job = AuditBundle(
+            attesters=settings.attesters,
             manifest=signed.data,
             most_bytes=most_bytes,
             public_key=public_key,
             signature=signed.signature,
             threads=settings.jobs,
             url=url,
+            units=self._named,
         )
         if own:
             limits = Limits(settings.audit_seconds, AUDIT_MEMORY)
@@ -252,10 +257,13 @@ def _name(finding: Finding) -> str:
 
 def _attestation(finding: Finding, digest: bytes, public_key: bytes, now: int) -> Attestation:
     accepted = not finding.code
-    listed = tuple(asset for asset in finding.assets if asset.code not in finding.set_aside)
+    aside = frozenset(finding.set_aside)
+    listed = tuple(asset for asset in finding.assets if asset.code not in aside)
     not_checked = list(NOT_CHECKED)
     if not (accepted and listed and all(asset.level == Level.CHAIN for asset in listed)):
         not_checked.append(NO_NODE)
+    if finding.attested_total:
+        not_checked.append(ATTESTED)
     if finding.set_aside:
         not_checked.append(SET_ASIDE)
     return Attestation(
@@ -280,15 +288,21 @@ def _details(finding: Finding) -> dict[str, Any]:
     if _is_of_manifest(finding):
         return {
             "assets": [],
+            "attested": [],
+            "attested_total": 0,
             "chains": [],
             "old_keys": old_keys,
             "block_times": {},
             "set_aside": [],
+            "declared": None,
         }
     return {
         "assets": [[item.code, item.level, item.num, item.den] for item in finding.assets],
+        "attested": [[item.code, item.text] for item in finding.attested],
+        "attested_total": finding.attested_total,
         "chains": [[chain.name, chain.height, chain.hash.hex()] for chain in finding.chains],
         "old_keys": old_keys,
         "block_times": {block.chain: block.time for block in finding.block_times},
         "set_aside": list(finding.set_aside),
+        "declared": next((asdict(declared) for declared in finding.declared), None),
     }

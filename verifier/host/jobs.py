@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar, cast
@@ -27,7 +27,7 @@ from verifier.bundle.http_source import Door, HttpSource
 from verifier.bundle.open import read_signed_manifest
 from verifier.checks.inclusion import check_leaves, check_package
 from verifier.checks.manifest import CheckedManifest, check_manifest, rotation_fault
-from verifier.checks.policy import Policy
+from verifier.checks.policy import Attester, Policy
 from verifier.errors import CannotCheck, Code, Misuse, Rejected
 from verifier.format.account import AccountError, IdType, canonical_account_id, escape
 from verifier.format.params import (
@@ -37,6 +37,7 @@ from verifier.format.params import (
     SIGNATURE_BYTES,
     SIGNATURE_PATH,
 )
+from verifier.format.units import KnownUnit, coins_text
 from verifier.format.wire import (
     BadFields,
     Bin32,
@@ -62,6 +63,9 @@ _MANIFEST_NAME = b"\xa8manifest\xc4\x20"
 _MOST_FROM_MANIFEST = len(_MANIFEST_NAME) + ID_BYTES + len(b"\xa7version") + 9
 
 _MOST_PLACE = 256
+# Pages list so many of at most 4,096, and say how many there are.
+_MOST_LOANS = 20
+_MOST_ATTESTED = 12
 
 # What a version says that this host does not know says nothing of the exchange. Fields that it does
 # not know are the same if the version is another.
@@ -69,6 +73,7 @@ _NEWS = frozenset(
     {
         Code.MANIFEST_UNSUPPORTED_VERSION,
         Code.EVIDENCE_UNSUPPORTED_VERSION,
+        Code.ATTESTATION_UNSUPPORTED_VERSION,
         Code.PACKAGE_UNSUPPORTED_VERSION,
     }
 )
@@ -171,6 +176,42 @@ class BlockTime:
 
 
 @dataclass(frozen=True, slots=True)
+class DeclaredLoan:
+    """A loan that the exchange declares: ``pledged`` at so many addresses, no amount: not said."""
+
+    amount: str
+    code: str
+    lender: str
+    pledged: int
+
+
+@dataclass(frozen=True, slots=True)
+class PledgedAsset:
+    """How many rows of an asset are pledged, and the coins that they count for."""
+
+    amount: str
+    code: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What is declared in a bundle that was audited: the first ``loans`` of a ``total``."""
+
+    loans: tuple[DeclaredLoan, ...]
+    pledged: tuple[PledgedAsset, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class AttestedText:
+    """What is said of an attested holding of an asset."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """What an audit came to: code, place and words of the first fault, empty if it accepted.
 
@@ -178,13 +219,18 @@ class Finding:
 
     The rest is as the manifest has it, and empty where it is no manifest; of assets the levels are
     those found. ``old_keys`` are those that it replaced, which they signed. ``set_aside`` are the
-    codes of the assets of which this host does not know a unit, where it accepted.
+    codes of the assets of which this host does not know a unit, where it accepted; ``declared`` is
+    what it declares, where it accepted, and else nothing. ``attested`` are the first of the
+    ``attested_total`` holdings that third parties sign for.
     """
 
     assets: tuple[AttestedAsset, ...]
+    attested: tuple[AttestedText, ...]
+    attested_total: int
     block_times: tuple[BlockTime, ...]
     chains: tuple[Chain, ...]
     code: str
+    declared: tuple[Declared, ...]
     exchange: str
     message: str
     old_keys: tuple[bytes, ...]
@@ -196,17 +242,41 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedUnit:
+    """A unit that the auditor knows, as a record."""
+
+    chain: str
+    code: str
+    contract: str
+    decimals: int
+
+
+def named_units(units: Iterable[KnownUnit]) -> tuple[NamedUnit, ...]:
+    """Return units as records."""
+    return tuple(NamedUnit(unit.chain, unit.code, unit.contract, unit.decimals) for unit in units)
+
+
+def _policy(units: Iterable[NamedUnit], attesters: tuple[Attester, ...] = ()) -> Policy:
+    found = (KnownUnit(unit.code, unit.chain, unit.contract, unit.decimals) for unit in units)
+    return Policy(units=tuple(found), attesters=attesters)
+
+
+@dataclass(frozen=True, slots=True)
 class CheckManifest(Job[Finding]):
-    """Check a manifest that was read and is signed by ``public_key``, and nothing of its bundle."""
+    """Check a manifest that was read and is signed by ``public_key``, and nothing of its bundle.
+
+    ``units`` are known beside the verifier's table.
+    """
 
     manifest: bytes
     public_key: Bin32
     signature: bytes
+    units: tuple[NamedUnit, ...] = ()
 
     def do(self, door: Door) -> Finding:
         """See `Job`."""
         try:
-            check_manifest(self.manifest, self.signature, self.public_key, Policy())
+            check_manifest(self.manifest, self.signature, self.public_key, _policy(self.units))
         except Rejected as error:
             return _found(self.manifest, fault=error)
         return _found(self.manifest)
@@ -217,7 +287,8 @@ class AuditBundle(Job[Finding]):
     """Audit the bundle of a manifest that was read and is signed by ``public_key``.
 
     A fault of the manifest's own is told by the bytes at hand, whatever is served by now. Any other
-    is one of the files below ``url``, if these are still of that manifest at the end.
+    is one of the files below ``url``, if these are still of that manifest at the end. ``units`` are
+    as of `CheckManifest`. The word of ``attesters`` on holdings is taken.
     """
 
     manifest: bytes
@@ -226,11 +297,14 @@ class AuditBundle(Job[Finding]):
     signature: bytes
     threads: int
     url: str
+    units: tuple[NamedUnit, ...] = ()
+    attesters: tuple[Attester, ...] = ()
 
     def do(self, door: Door) -> Finding:
         """See `Job`."""
+        policy = _policy(self.units, self.attesters)
         try:
-            checked = check_manifest(self.manifest, self.signature, self.public_key, Policy())
+            checked = check_manifest(self.manifest, self.signature, self.public_key, policy)
         except Rejected as error:
             _check_known(error, self.manifest)
             return _found(self.manifest, fault=error)
@@ -238,7 +312,7 @@ class AuditBundle(Job[Finding]):
         known = {MANIFEST_PATH: self.manifest, SIGNATURE_PATH: self.signature}
         source = _Metered(self.url, door, self.most_bytes, known)
         try:
-            report = audit(source, self.public_key, jobs=self.threads)
+            report = audit(source, self.public_key, policy=policy, jobs=self.threads)
         except Rejected as error:
             _check_known(error, self.manifest)
             self._check_unchanged(door)
@@ -392,15 +466,41 @@ def _found(
     code, message = (str(fault.code), fault.message) if fault else ("", "")
     place = escape(fault.where)[:_MOST_PLACE] if isinstance(fault, Rejected) else ""
     if manifest is None:
-        return Finding((), (), (), code, "", message, (), place, bytes(32), (), "", 0)
+        return Finding(
+            assets=(),
+            attested=(),
+            attested_total=0,
+            block_times=(),
+            chains=(),
+            code=code,
+            declared=(),
+            exchange="",
+            message=message,
+            old_keys=(),
+            place=place,
+            previous=bytes(ID_BYTES),
+            set_aside=(),
+            snapshot_id="",
+            time=0,
+        )
+    attested = [
+        (asset.code, holding)
+        for asset in (report.assets if report else ())
+        for holding in asset.attested
+    ]
     return Finding(
         assets=tuple(
             AttestedAsset(asset.code, asset.ratio.den, levels.get(asset.code, ""), asset.ratio.num)
             for asset in manifest.assets
         ),
+        attested=tuple(
+            AttestedText(asset, holding.text(asset)) for asset, holding in attested[:_MOST_ATTESTED]
+        ),
+        attested_total=len(attested),
         block_times=tuple(BlockTime(chain, time) for chain, time in sorted(times.items())),
         chains=manifest.chains,
         code=code,
+        declared=(_declared(report),) if report else (),
         exchange=manifest.exchange,
         message=message,
         old_keys=tuple(
@@ -411,6 +511,21 @@ def _found(
         set_aside=report.set_aside if report else (),
         snapshot_id=manifest.snapshot_id,
         time=manifest.time,
+    )
+
+
+def _declared(report: Report) -> Declared:
+    return Declared(
+        loans=tuple(
+            DeclaredLoan(loan.amount, loan.code, loan.lender, len(loan.pledged))
+            for loan in report.loans[:_MOST_LOANS]
+        ),
+        pledged=tuple(
+            PledgedAsset(coins_text(item.pledged, item.decimals), item.code, item.pledged_rows)
+            for item in report.assets
+            if item.pledged_rows
+        ),
+        total=len(report.loans),
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from verifier.errors import Code
+from verifier.format.chains import FIAT
 from verifier.format.keys import public_key_text
 from verifier.format.times import utc_text
 from verifier.host.alarms import (
@@ -287,6 +288,7 @@ def _bounded(found: Iterable[Alarm]) -> list[Alarm]:
 def snapshot_facts(item: Outcome, complaints: Complaints | None, now: int) -> dict[str, Any]:
     """Return one snapshot's facts, as text."""
     times = item.details.get("block_times", {})
+    aside = frozenset(item.set_aside)
     newest = complaints.newest if complaints else ()
     return {
         "id": item.snapshot_id or "unreadable",
@@ -307,10 +309,14 @@ def snapshot_facts(item: Outcome, complaints: Complaints | None, now: int) -> di
                 "code": code,
                 "level": level,
                 "ratio": f"{num}/{den}",
-                "set_aside": code in item.set_aside,
+                "set_aside": code in aside,
             }
             for code, level, num, den in item.details["assets"]
         ],
+        "attested": [
+            {"code": code, "text": text} for code, text in item.details.get("attested", [])
+        ],
+        "attested_total": item.details.get("attested_total", 0),
         "chains": [
             {
                 "name": name,
@@ -320,7 +326,9 @@ def snapshot_facts(item: Outcome, complaints: Complaints | None, now: int) -> di
                 "age": _block_age(item.time, times.get(name)),
             }
             for name, height, block_hash in item.details["chains"]
+            if name != FIAT
         ],
+        "declared": item.details.get("declared"),
         "complaints": [
             {"digest": digest.hex(), "code": code, "shown": shown} for digest, code, shown in newest
         ],
@@ -403,7 +411,8 @@ def _floor(item: Outcome) -> float:
     that is set aside it counts only where no other is left.
     """
     ratios = {code: num / den for code, _, num, den in item.details["assets"] if den}
-    known = [ratio for code, ratio in ratios.items() if code not in item.set_aside]
+    aside = frozenset(item.set_aside)
+    known = [ratio for code, ratio in ratios.items() if code not in aside]
     return min(known or ratios.values(), default=1.0)
 
 

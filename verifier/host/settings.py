@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from verifier.bundle.history import snapshot_path
-from verifier.errors import Misuse
+from verifier.bundle.unit_lists import UnitList, read_units
+from verifier.checks.policy import Attester, Policy
+from verifier.errors import CannotCheck, Misuse
 from verifier.format.account import AccountError, canonical_name
 from verifier.format.keys import parse_public_key
+from verifier.format.units import KnownUnit
 
 _MINUTE, _HOUR = 60, 3600
 _KEYS: dict[str, type] = {
@@ -25,8 +28,11 @@ _KEYS: dict[str, type] = {
     "submissions": bool,
     "submission_minutes": int,
     "submission_bytes": int,
+    "units": list,
+    "attester": list,
     "exchange": list,
 }
+_ATTESTER_KEYS: dict[str, type] = {"name": str, "public_key": str}
 _EXCHANGE_KEYS: dict[str, type] = {
     "name": str,
     "bundle": str,
@@ -70,7 +76,9 @@ class Settings:
     database. every_seconds: between two looks at one exchange. bundle_bytes, audit_seconds: the
     most that one audit of a watched exchange may read and take; submission_bytes and
     submission_seconds: the same of what a stranger handed in. jobs: threads of an audit.
-    loopback: admits plain HTTP to this machine; for tests.
+    units: lists of what the auditor knows beside the verifier's table. loopback: admits plain HTTP
+    attesters: whose word on holdings the auditor takes. loopback: admits plain HTTP to this
+    machine; for tests.
     """
 
     name: str
@@ -84,7 +92,14 @@ class Settings:
     submissions: bool = True
     submission_seconds: int = 10 * _MINUTE
     submission_bytes: int = 10**9
+    units: tuple[UnitList, ...] = ()
+    attesters: tuple[Attester, ...] = ()
     loopback: bool = False
+
+    @property
+    def named(self) -> tuple[KnownUnit, ...]:
+        """All units of the lists."""
+        return tuple(unit for found in self.units for unit in found.units)
 
 
 def read_settings(file: Path, *, loopback: bool = False) -> Settings:
@@ -117,8 +132,36 @@ def read_settings(file: Path, *, loopback: bool = False) -> Settings:
         submissions=found.get("submissions", True),
         submission_seconds=_whole(file, found, "submission_minutes", 10) * _MINUTE,
         submission_bytes=_whole(file, found, "submission_bytes", 10**9, most=10**15),
+        units=_unit_lists(file, found.get("units", [])),
+        attesters=_attesters(file, found.get("attester", [])),
         loopback=loopback,
     )
+
+
+def _unit_lists(file: Path, names: list[Any]) -> tuple[UnitList, ...]:
+    if not all(isinstance(name, str) for name in names):
+        raise Misuse(f"{file}: units is no list of file names")
+    try:
+        lists = tuple(read_units(str(file.parent / name)) for name in names)
+        Policy(units=tuple(unit for found in lists for unit in found.units))
+    except (CannotCheck, Misuse) as error:
+        raise Misuse(f"{file}: units: {error}") from None
+    return lists
+
+
+def _attesters(file: Path, entries: list[Any]) -> tuple[Attester, ...]:
+    attesters = []
+    for at, entry in enumerate(entries, 1):
+        where = f"{file}: attester {at}"
+        if not isinstance(entry, dict):
+            raise Misuse(f"{where}: not a table")
+        _check_keys(where, entry, _ATTESTER_KEYS, required=set(_ATTESTER_KEYS))
+        name = _name(f"{where}: name", entry["name"])
+        attesters.append(Attester(name, parse_public_key(entry["public_key"])))
+    try:
+        return Policy(attesters=tuple(attesters)).attesters
+    except Misuse as error:
+        raise Misuse(f"{file}: attester: {error}") from None
 
 
 def _exchange(where: str, entry: Any) -> WatchedExchange:

@@ -97,9 +97,9 @@ class Outcome:
     ``own``: the bundle at ``url`` is the exchange's own copy, and not one that somebody handed in.
     ``details`` has for each asset its code, level and ratio, for each chain its block, the times of
     those blocks whose header the evidence shows, the key that a change of keys replaced, and the
-    codes that were set aside (absent in what an older host wrote). Times in Unix seconds: ``time``
-    is the manifest's own word, ``seen`` when this host first read it, and ``served`` when its
-    bundle was first audited at the exchange's own place, 0 if it never was.
+    codes that were set aside, and what is declared (absent in what an older host wrote). Times in
+    Unix seconds: ``time`` is the manifest's own word, ``seen`` when this host first read it, and
+    ``served`` when its bundle was first audited at the exchange's own place, 0 if it never was.
     """
 
     digest: bytes

@@ -18,6 +18,7 @@ from verifier.ownership.families import check_contract, parse_address, rules_of
 from verifier.ownership.message import ownership_message
 
 __all__ = [
+    "ELSEWHERE",
     "Address",
     "Ownership",
     "OwnershipCode",
@@ -36,7 +37,7 @@ __all__ = [
 MAX_SIGNATURE_CHARACTERS = 16 * 1024
 
 # EIP-191 over the message of another EVM chain, whose name follows.
-_ELSEWHERE = "eip191@"
+ELSEWHERE = "eip191@"
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,9 @@ def signed_chain(chain: str, format: str) -> tuple[str, str]:
         OwnershipError: ``evidence.unsupported-signature``: the two are not chains of that kind, or
             are one chain.
     """
-    if not format.startswith(_ELSEWHERE):
+    if not format.startswith(ELSEWHERE):
         return chain, format
-    other = format.removeprefix(_ELSEWHERE)
+    other = format.removeprefix(ELSEWHERE)
     known = all(name in CHAINS and CHAINS[name].family is Family.EVM for name in (chain, other))
     if not known or other == chain:
         raise OwnershipError(

@@ -23,7 +23,7 @@ from typing import Any
 import zopfli.gzip
 
 from verifier.format.account import refused_points
-from verifier.format.units import KNOWN_UNITS
+from verifier.format.units import Kind, entries
 
 WEB = Path(__file__).parent
 NATIVE = WEB.parents[1] / "native"
@@ -38,7 +38,16 @@ EXPORTS = """
 """
 
 # What the light check can say (spec/protocol.md, section 5.1): most codes of these families.
-FAMILIES = {"argument", "bundle", "check", "inclusion", "manifest", "package", "page"}
+FAMILIES = {
+    "argument",
+    "bundle",
+    "check",
+    "declaration",
+    "inclusion",
+    "manifest",
+    "package",
+    "page",
+}
 
 _IMPORT = re.compile(r'^import \{([^}]*)\} from "\./([a-z]+)\.js";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (async function|function|class|const) (\w+)", re.MULTILINE)
@@ -127,7 +136,8 @@ def module_source(name: str) -> str:
                 for name, points in refused_points().items()
             )
         case "units":
-            return f"export const KNOWN_UNITS = {_compact(sorted(KNOWN_UNITS))};\n"
+            known = [(*unit, kind) for unit, kind, _ in entries() if kind is not Kind.UNCONFIRMED]
+            return f"export const KNOWN_UNITS = {_compact(known)};\n"
     return (WEB / "src" / f"{name}.js").read_text()
 
 

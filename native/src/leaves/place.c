@@ -111,29 +111,30 @@ void assay_place_padding(uint8_t *blindings, uint32_t begin, uint32_t length,
 typedef struct {
     const uint8_t *keys, *ids;
     const uint64_t *offsets, *first;
+    const uint32_t *holders;
     sha256_context leaf, blinding;
 } accounts;
 
 /* The accounts of a batch. */
 typedef struct {
     size_t count;
-    size_t account[BATCH], of_leaf[BATCH]; /* of_leaf: an index into the other arrays */
+    size_t holder[BATCH], of_leaf[BATCH]; /* of_leaf: an index into the other arrays */
     uint32_t state[BATCH][8]; /* of H_leaf; then H_blinding(key ‖ H_leaf(… lp(id)) ‖ …, at its last
                                  block */
     uint8_t tail[BATCH][64 * TAIL_BLOCKS], tail_blocks[BATCH], block[BATCH][64];
 } owners;
 
-/* Finds the account of every leaf of a batch, from account `at` on; returns that of the last leaf.
- */
+/* Finds the holder of every leaf of a batch, from holder `at` on; returns that of the last leaf. */
 static size_t find_owners(owners *o, const band *b, const accounts *a, size_t at)
 {
     o->count = 0;
     for (size_t k = 0; k < b->count; k++) {
         while (a->first[at + 1] - a->first[0] <= b->chosen[k]) at++;
-        if (o->count == 0 || o->account[o->count - 1] != at) {
-            o->account[o->count++] = at;
-            __builtin_prefetch(a->keys + 32 * at);
-            __builtin_prefetch(a->ids + a->offsets[at]);
+        if (o->count == 0 || o->holder[o->count - 1] != at) {
+            const size_t account = a->holders[at];
+            o->holder[o->count++] = at;
+            __builtin_prefetch(a->keys + 32 * account);
+            __builtin_prefetch(a->ids + a->offsets[account]);
         }
         o->of_leaf[k] = o->count - 1;
     }
@@ -143,7 +144,7 @@ static size_t find_owners(owners *o, const band *b, const accounts *a, size_t at
 /* Lays out the end of an account's H_leaf, or hashes all of a long one. */
 static void lay_out_owner(owners *o, size_t d, const accounts *a)
 {
-    const size_t i = o->account[d], held = a->leaf.length % 64;
+    const size_t i = a->holders[o->holder[d]], held = a->leaf.length % 64;
     const uint8_t *id = a->ids + a->offsets[i];
     const uint64_t id_length = a->offsets[i + 1] - a->offsets[i], all = held + 4 + id_length;
     memcpy(o->block[d], a->keys + 32 * i, 32);
@@ -176,6 +177,16 @@ static void hash_owners(owners *o, const accounts *a)
     for (size_t d = 0; d < o->count; d++) sha256_blocks()(o->state[d], o->block[d], 1);
 }
 
+static bool holders_valid(const uint32_t *holders, size_t n, const assay_accounts *a)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (holders[i] >= a->n) return false;
+        const uint64_t begin = a->offsets[holders[i]], end = a->offsets[holders[i] + 1];
+        if (begin > end || end - begin > UINT32_MAX || end > a->ids_length) return false;
+    }
+    return true;
+}
+
 static bool first_valid(const uint64_t *first, size_t n, size_t parts)
 {
     for (size_t i = 0; i < n; i++)
@@ -190,15 +201,18 @@ int assay_place_leaves(const assay_band *to, const assay_placed_parts *parts,
     static const char LEAF[] = TAG_LEAF, BLINDING[] = TAG_BLINDING;
     const uint64_t *first = parts->first, *amounts = parts->amounts;
     uint64_t *values = to->values;
-    if (!offsets_valid(given->offsets, given->n, given->ids_length) ||
-        !first_valid(first, given->n, parts->count))
+    if (!holders_valid(parts->accounts, parts->holders, given) ||
+        !first_valid(first, parts->holders, parts->count))
         return ASSAY_BAD_COUNT;
     band b = {.blindings = to->blindings,
               .positions = parts->positions,
               .begin = to->begin,
               .length = to->length};
-    accounts a = {
-        .keys = given->keys, .ids = given->ids, .offsets = given->offsets, .first = first};
+    accounts a = {.keys = given->keys,
+                  .ids = given->ids,
+                  .offsets = given->offsets,
+                  .first = first,
+                  .holders = parts->accounts};
     owners o;
     sha256_begin_tag(&a.leaf, LEAF, sizeof LEAF - 1);
     update_prefixed(&a.leaf, context, 32);
@@ -215,7 +229,7 @@ int assay_place_leaves(const assay_band *to, const assay_placed_parts *parts,
         for (size_t k = 0; k < b.count; k++) {
             const size_t d = o.of_leaf[k];
             memcpy(b.state[k], o.state[d], sizeof b.state[k]);
-            put_u32(b.block[k], (uint32_t)(b.chosen[k] - (first[o.account[d]] - first[0])));
+            put_u32(b.block[k], (uint32_t)(b.chosen[k] - (first[o.holder[d]] - first[0])));
             pad(b.block[k], 1, 4, 64 + 64 + 4);
         }
         end_batch(&b);

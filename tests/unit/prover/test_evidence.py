@@ -128,8 +128,8 @@ def change(row: int, **cells: Any) -> Callable[[Rows], None]:
         (change(0, amount="\u0661"), 1, "amount", "whole number"),
         (change(0, amount=str(2**256)), 1, "amount", "below 2"),
         (change(3, signature=ETHEREUM[1].signature), 4, "signature", "another key or message"),
-        (change(3, format="bip137"), 4, "signature", "bip137 does not serve"),
-        (change(3, format="rsa"), 4, "signature", "unknown signature format"),
+        (change(3, format="bip137"), 4, "signature", "no signature format of ethereum"),
+        (change(3, format="rsa"), 4, "signature", "no signature format of ethereum"),
         (change(3, signature="", format=""), 4, "signature", "missing, on every row"),
         (change(0, format="eip191", signature="0x"), 2, "signature", "another one in .* row"),
     ],
@@ -219,6 +219,16 @@ def test_a_malformed_signature_has_no_hint(tmp_path: Path) -> None:
         ("ethereum", "a" * 331, []),
         ("bitcoin", "Example  Exchange\nb", []),
         ("bitcoin", "Example   Exchange", ["three spaces in a row: some devices refuse them"]),
+        ("tron", "a" * 255, []),
+        (
+            "tron",
+            "a" * 254 + "\N{EURO SIGN}",
+            [
+                "257 bytes: Ledger's signature of more than 255 does not hold; shorten the "
+                "exchange's name and the snapshot's id by 2 together",
+                "characters beyond ASCII: some devices refuse them",
+            ],
+        ),
         ("ethereum", "Börse", ["characters beyond ASCII: some devices refuse them"]),
         ("bitcoin", "a \nb", ["a space at an end of a line: some devices refuse it"]),
         ("bitcoin", "a\n b", ["a space at an end of a line: some devices refuse it"]),

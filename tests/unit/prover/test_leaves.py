@@ -14,12 +14,13 @@ import pytest
 
 from prover.config.snapshot_toml import AssetConfig, SplitPolicy
 from prover.errors import ProverError
+from prover.ledger import Balances
 from prover.liabilities import leaves
 from prover.liabilities.capacity import choose_capacity
 from prover.liabilities.leaves import (
     Accounts,
     Leaves,
-    Openings,
+    load_openings,
     write_account_keys,
     write_openings,
 )
@@ -70,6 +71,11 @@ def parts_of(key: bytes, code: str, balance: int, policy: SplitPolicy) -> list[i
     return [after - before for before, after in pairwise([0, *sorted(cuts), balance])]
 
 
+def balances_of(balances: list[int]) -> Balances:
+    holders = np.flatnonzero(balances).astype(np.uint32)
+    return Balances(holders, np.array(balances, np.uint64)[holders])
+
+
 def accounts_of(folder: Path, ids: list[str]) -> Accounts:
     encoded = [name.encode() for name in ids]
     offsets = np.cumsum([0, *map(len, encoded)]).astype(np.uint64)
@@ -96,17 +102,23 @@ def test_leaves_are_those_of_the_spec(
     assert accounts.keys.tobytes() == b"".join(account_keys)
 
     asset = AssetConfig("BTC", 8, Ratio(1, 1), None, policy, ())
-    write_openings(
-        tmp_path, asset, accounts, np.array(balances, np.uint64), SNAPSHOT_KEY, 16, jobs=2
-    )
-    openings = Openings.load(tmp_path)
+    other = AssetConfig("ADA", 6, Ratio(1, 1), None, policy, ())
+    held = balances_of(balances)
+    folder = tmp_path / "openings"
+    folder.mkdir()
+    before = write_openings(folder, other, accounts, held, SNAPSHOT_KEY, 16, jobs=2)
+    openings = write_openings(folder, asset, accounts, held, SNAPSHOT_KEY, 16, jobs=2)
+    for written, loaded in zip((before, openings), load_openings(folder), strict=True):
+        for name in ("first", "amounts", "positions"):
+            assert getattr(written, name).tolist() == getattr(loaded, name).tolist()
     expected = [
         (name, key, number, amount)
         for name, key, balance in zip(ids, account_keys, balances, strict=True)
         for number, amount in enumerate(parts_of(key, "BTC", balance, policy))
     ]
     assert openings.amounts.tolist() == [amount for *_, amount in expected], f"seed {seed}"
-    starts = np.searchsorted([name for name, *_ in expected], [*ids, "\U0010ffff"])
+    holders = [ids[at] for at in held.holders]
+    starts = np.searchsorted([name for name, *_ in expected], [*holders, "\U0010ffff"])
     assert openings.first.tolist() == starts.tolist()
 
     # The order: ascending by the t-th number of the stream, then t.
@@ -119,7 +131,7 @@ def test_leaves_are_those_of_the_spec(
     assert openings.positions[[leaf for _, leaf in order]].tolist() == list(range(capacity))
 
     padding = mac(SNAPSHOT_KEY, "padding", b"BTC")
-    made = Leaves(accounts, openings, "BTC", CONTEXT, padding)
+    made = Leaves(accounts, held.holders, openings, "BTC", CONTEXT, padding)
     # The same leaves, whole or in bands.
     amounts, blindings = made.band(0, capacity, 2)
     cut = rng.randrange(capacity + 1)
@@ -141,9 +153,12 @@ def test_leaves_are_those_of_the_spec(
 def test_an_empty_ledger_is_one_page_of_padding(tmp_path: Path) -> None:
     accounts = accounts_of(tmp_path, [])
     asset = AssetConfig("BTC", 8, Ratio(1, 1), None, SplitPolicy(1, 3), ())
-    write_openings(tmp_path, asset, accounts, np.empty(0, np.uint64), SNAPSHOT_KEY, 16, jobs=1)
-    openings = Openings.load(tmp_path)
-    amounts, blindings = Leaves(accounts, openings, "BTC", CONTEXT, b"\x07" * 32).band(0, 16, 1)
+    held = balances_of([])
+    folder = tmp_path / "openings"
+    folder.mkdir()
+    openings = write_openings(folder, asset, accounts, held, SNAPSHOT_KEY, 16, jobs=1)
+    leaves = Leaves(accounts, held.holders, openings, "BTC", CONTEXT, b"\x07" * 32)
+    amounts, blindings = leaves.band(0, 16, 1)
     assert amounts.tolist() == [0] * 16
     assert len({row.tobytes() for row in blindings}) == 16
 

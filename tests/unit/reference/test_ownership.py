@@ -47,7 +47,7 @@ from coincurve import PrivateKey
 from embit import ec, script
 
 from spec.reference import bip322, ecdsa, ownership
-from spec.reference.address import double_sha256
+from spec.reference.address import bitcoin_script, double_sha256
 from spec.reference.errors import UnsupportedError
 from spec.reference.group import N, P, V, encode, multi_multiply
 
@@ -83,7 +83,7 @@ def test_official_transactions(test_data: Path) -> None:
     vectors = list(official(test_data, "tx_hashes"))
     assert vectors
     for vector in vectors:
-        script_of = ownership.owner("bitcoin", vector["address"])
+        script_of = bitcoin_script(vector["address"])
         spent = bip322.to_spend_id(script_of, vector["message"].encode())
         assert spent[::-1].hex() == vector["to_spend_tx_hash"]
 

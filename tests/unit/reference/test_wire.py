@@ -275,14 +275,14 @@ KNOWN_CONTRACT = "0xdAC17F958D2ee523a2206206994597C13D831ec7"
 
 def test_known_contracts_are_in_their_canonical_form() -> None:
     for unit in KNOWN:
-        if unit.contract:
-            assert len(ethereum_account(unit.contract)) == 20
-    assert parse_unit("LTC=litecoin::8") == Unit("LTC", "litecoin", "", 8)
+        assert parse_unit(f"{unit.code}={unit.chain}:{unit.contract}:{unit.decimals}") == unit
+    assert parse_unit("MY=base::8") == Unit("MY", "base", "", 8)
     lower = KNOWN_CONTRACT.lower()
     assert parse_unit(f"MY=ethereum:{KNOWN_CONTRACT}:6").contract == KNOWN_CONTRACT
     named = (f"MY=ethereum:{lower}:6", "MY=ethereum:x:6", f"MY=bitcoin:{KNOWN_CONTRACT}:6")
-    malformed = ("LTC=litecoin:8", "=a::8", "LTC=a::x", "LTC=a::-1", "LTC", "A=b::٣")
-    for text in (*malformed, *named):
+    malformed = ("MY=base:8", "=base::8", "MY=base::x", "MY=base::-1", "MY", "MY=base::٣")
+    misnamed = ("my=base::8", "MY=base::37", "MY=litecoin::8", "MY=fiat::2", "MY=tron:T1:6")
+    for text in (*malformed, *misnamed, *named):
         with pytest.raises(ValueError, match=r".+"):
             parse_unit(text)
 

@@ -7,14 +7,15 @@ check.
 from __future__ import annotations
 
 import re
-
-from coincurve import PublicKey
+from typing import TYPE_CHECKING
 
 from verifier.format.chains import Network
 from verifier.format.keccak import keccak256
 from verifier.ownership.addresses import Address, Template
 from verifier.ownership.errors import OwnershipError, bad_signature
-from verifier.ownership.recovery import recover_key
+
+if TYPE_CHECKING:
+    from coincurve import PublicKey
 
 FORMATS = {"eip191": frozenset({Template.ACCOUNT})}
 ROTATES = False
@@ -79,6 +80,8 @@ def recovered(digest: bytes, signature: str) -> PublicKey:
     Raises:
         OwnershipError: ``evidence.bad-signature``.
     """
+    from verifier.ownership.recovery import recover_key  # which loads libraries
+
     if not _SIGNATURE.fullmatch(signature):
         raise bad_signature("the signature is not 0x and 130 lower-case hex digits")
     raw = bytes.fromhex(signature[2:])

@@ -69,7 +69,7 @@ def tip191_digest(message: str) -> bytes:
 
 def _account(text: str) -> bytes:
     if len(text) != _CHARACTERS:
-        raise OwnershipError("evidence.bad-address", f"a Tron address has {_CHARACTERS} characters")
+        raise OwnershipError("evidence.bad-address", "a Tron address has 34 characters")
     try:
         raw: bytes = base58.decode_check(text)
     except ValueError:

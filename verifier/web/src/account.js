@@ -31,9 +31,9 @@ export function canonicalAccountId(text, type) {
   return canonical;
 }
 
-/** The canonical form of an exchange's name. */
-export function canonicalName(text) {
-  const canonical = canonicalText(text, "opaque", MAX_NAME_BYTES);
+/** The canonical form of a name, an exchange's by default. */
+export function canonicalName(text, maxBytes = MAX_NAME_BYTES) {
+  const canonical = canonicalText(text, "opaque", maxBytes);
   checkShown(canonical);
   return canonical;
 }

@@ -8,7 +8,7 @@ import { isSigned, publicKeyText } from "./keys.js";
 import { CAPACITIES, MAX_MANIFEST_BYTES, TreeShape } from "./params.js";
 import { MANIFEST, read } from "./records.js";
 import { manifestDigest, snapshotContext } from "./statement.js";
-import { KNOWN_UNITS } from "./units.js";
+import { UnitTable } from "./table.js";
 
 const CODE = /^[A-Z0-9]{1,16}$/;
 const CHAIN_NAME = /^[a-z0-9-]{1,32}$/;
@@ -20,16 +20,14 @@ const MAX_HEIGHT = 2n ** 63n - 1n;
 const MAX_LEDGER_DECIMALS = 30n;
 const MAX_UNIT_DECIMALS = 36n;
 const MAX_RATIO_TERM = 2n ** 32n - 1n;
-// Code and decimals by (chain, contract), and the (code, chain) that there are.
-const KNOWN = new Map(
-  KNOWN_UNITS.map(([code, chain, contract, decimals]) => [JSON.stringify([chain, contract]), { code, decimals }]),
-);
-const KNOWN_CODES = new Set(KNOWN_UNITS.map(([code, chain]) => JSON.stringify([code, chain])));
 
 const fault = (code, where = "manifest", facts = {}) => new Rejected(`manifest.${code}`, where, facts);
 
-/** Check untrusted bytes; returns the manifest, its digest, its context and the codes that are set aside. */
-export async function checkManifest(core, data, signature, key) {
+/**
+ * Check untrusted bytes; returns the manifest, its digest, its context and the codes that are set aside.
+ * `table` is what is known of units.
+ */
+export async function checkManifest(core, data, signature, key, table = new UnitTable()) {
   // 2 - 5
   if (data.length < 1 || data.length > MAX_MANIFEST_BYTES) throw fault("too-large");
   if (!(await isSigned(core, key, "manifest-signature", data, signature))) {
@@ -47,8 +45,8 @@ export async function checkManifest(core, data, signature, key) {
   const used = new Set();
   const setAside = new Set();
   for (const asset of manifest.assets) {
-    checkUnits(manifest, asset, used);
-    if (!asset.units.every(isKnown)) setAside.add(asset.code);
+    checkUnits(manifest, asset, table, used);
+    if (!asset.units.every((unit) => table.has(asset.code, unit))) setAside.add(asset.code);
     checkTreeAndRatio(core, manifest, asset);
   }
   const context = snapshotContext(core, manifest);
@@ -101,7 +99,7 @@ async function checkRotation(core, manifest) {
 }
 
 /** Numbers 17 to 21; adds the asset's (chain, contract) pairs to `used`. */
-function checkUnits(manifest, asset, used) {
+function checkUnits(manifest, asset, table, used) {
   const where = `manifest, ${asset.code}`;
   const pairs = asset.units.map((unit) => [unit.chain, unit.contract]);
   const inRange = (unit) => asset.decimals <= unit.decimals && unit.decimals <= MAX_UNIT_DECIMALS;
@@ -112,22 +110,10 @@ function checkUnits(manifest, asset, used) {
   if (!isAscending(pairs, order)) throw fault("bad-units", where);
   const chains = new Set(manifest.chains.map((chain) => chain.name));
   if (!pairs.every(([chain]) => chains.has(chain))) throw fault("unit-without-block", where);
-  if (asset.units.some((unit) => isWrong(asset.code, unit))) throw fault("wrong-unit", where);
+  if (asset.units.some((unit) => table.contradicts(asset.code, unit))) throw fault("wrong-unit", where);
   const names = pairs.map((pair) => JSON.stringify(pair));
   if (names.some((name) => used.has(name))) throw fault("unit-reused", where);
   names.forEach((name) => used.add(name));
-}
-
-const knownUnit = ({ chain, contract }) => KNOWN.get(JSON.stringify([chain, contract]));
-
-/** Whether the table has this unit; under which code is number 20's. */
-const isKnown = (unit) => knownUnit(unit) !== undefined;
-
-/** Whether a unit contradicts the table (spec/protocol.md, section 2.1). */
-function isWrong(code, unit) {
-  const known = knownUnit(unit);
-  if (known) return known.code !== code || BigInt(known.decimals) !== unit.decimals;
-  return KNOWN_CODES.has(JSON.stringify([code, unit.chain]));
 }
 
 /** Numbers 22 to 26. */

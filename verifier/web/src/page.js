@@ -9,12 +9,15 @@ import { outcomeOf, reportOf } from "./verdict.js";
 const $ = (id) => document.getElementById(id);
 const STRINGS = JSON.parse($("strings").textContent);
 const MAX_PACKAGE_BYTES = 2 ** 20;
+const MAX_LIST_BYTES = 2 ** 22;
 const ACCOUNT_LABELS = { email: "accountEmail", phone: "accountPhone", opaque: "accountOpaque" };
 
 const say = (key, values) => plain({ text: STRINGS[key], values });
 
 // `turn` counts what made an earlier answer stale: an answer of another turn is not shown.
-const state = { packageData: null, reading: null, files: null, bundle: null, key: null, turn: 0 };
+const state = {
+  packageData: null, reading: null, listing: null, listed: [], files: null, bundle: null, key: null, units: [], turn: 0,
+};
 
 // --- the worker
 
@@ -106,8 +109,9 @@ $("bundle").addEventListener("input", () => {
 });
 
 async function readList() {
+  state.listed = [];
   const files = Array.from($("list-file").files);
-  const find = (end) => files.find((file) => file.name.endsWith(end) && file.size <= MAX_PACKAGE_BYTES);
+  const find = (end) => files.find((file) => file.name.endsWith(end) && file.size <= MAX_LIST_BYTES);
   const [data, signature] = [find(".msgpack"), find(".sig")];
   const key = readKey($("list-key").value);
   if (!data || !signature || key.rule === "missing") return;
@@ -116,6 +120,7 @@ async function readList() {
   const request = { kind: "list", data: await bytes(data), signature: await bytes(signature) };
   const answer = key.rule ? {} : await ask({ ...request, key: key.value });
   const exchanges = answer.exchanges;
+  state.listed = answer.units ?? [];
   const problem = key.rule ? keyProblem(key) : say("listBad");
   show("list-error", exchanges ? null : problem);
   const options = [{ name: say("listChoose"), key: "", bundle: "" }, ...(exchanges ?? [])];
@@ -127,8 +132,7 @@ async function readList() {
   $("list-choice").disabled = !exchanges;
 }
 
-$("list-file").addEventListener("change", readList);
-$("list-key").addEventListener("change", readList);
+for (const id of ["list-file", "list-key"]) $(id).addEventListener("change", () => { state.listing = readList(); });
 $("list-choice").addEventListener("change", (event) => {
   const { key, bundle } = JSON.parse(event.target.value);
   $("key").value = key;
@@ -145,7 +149,7 @@ function forget() {
 $("setup").addEventListener("input", forget);
 $("setup").addEventListener("submit", async (event) => {
   event.preventDefault();
-  await state.reading;
+  await Promise.all([state.reading, state.listing]);
   forget();
   const key = readKey($("key").value);
   const address = readAddress($("bundle").value, location.href);
@@ -159,8 +163,9 @@ $("setup").addEventListener("submit", async (event) => {
   $("key").value = state.key = key.value;
   if (!state.files) $("bundle").value = address.value;
   state.bundle = state.files ? { files: state.files } : { url: address.value };
-  const { bundle, packageData } = state;
-  await run("open", { bundle, key: state.key, packageData }, (answer) => {
+  state.units = state.listed;
+  const { bundle, packageData, units } = state;
+  await run("open", { bundle, key: state.key, packageData, units }, (answer) => {
     state.bundle = answer.bundle;
     askQuestion(answer.snapshot);
   });
@@ -199,10 +204,10 @@ $("question").addEventListener("submit", async (event) => {
   for (const input of balanceInputs()) input.setAttribute("aria-invalid", String(input.id === id));
   if (!named) return $("account").focus();
   if (problem) return $(id).focus();
-  const { bundle, key, packageData } = state;
+  const { bundle, key, packageData, units } = state;
   const now = Math.floor(Date.now() / 1000);
   const request = { accountId: account, balances, everything: $("everything").checked, now };
-  await run("check", { bundle, key, packageData, ...request }, showOutcome);
+  await run("check", { bundle, key, packageData, units, ...request }, showOutcome);
 });
 
 const balanceInputs = () => [...$("balances").querySelectorAll("input"), $("other-code"), $("other-amount")];

@@ -8,7 +8,9 @@ export const POINT_BYTES = 33;
 export const LINK_BYTES = 65;
 
 export const MAX_MANIFEST_BYTES = 2 ** 24;
+export const MAX_DECLARATION_BYTES = 2 ** 22;
 export const MAX_PACKAGE_BYTES = 2 ** 20;
+export const MAX_LIST_BYTES = 2 ** 22;
 export const MAX_AMOUNT = 2n ** 64n - 1n;
 
 const MAX_CAPACITY = 2n ** 20n;

@@ -63,6 +63,17 @@ export const MANIFEST = record({
   time: int,
 });
 
+export const DECLARATION = list(
+  record({
+    amount: text(0, 64),
+    code: text(),
+    lender: text(1, 128),
+    pledged: list(record({ address: text(1, 128), chain: text() }), 0, 4096),
+  }),
+  1,
+  4096,
+);
+
 export const PACKAGE = record({ body: bin(), signature });
 
 export const PACKAGE_BODY = record({
@@ -76,13 +87,20 @@ export const PACKAGE_BODY = record({
 });
 
 export const EXCHANGE_LIST = record({
+  attesters: list(record({ name: text(1, 64), public_key: bin32 }), 0, 4096),
   exchanges: list(record({ bundle: text(0, 2048), name: text(1, 64), public_key: bin32 }), 0, 4096),
+  policy: text(0, 65_536),
   time: int,
+  units: list(
+    record({ chain: text(), code: text(), contract: text(0, 128), decimals: int, kind: text() }),
+    0,
+    16_384,
+  ),
   version: int,
 });
 
 /**
- * Decode untrusted canonical msgpack of one map. What is wrong with it is thrown as `fault` makes it
+ * Decode untrusted canonical msgpack of one map or array of a kind. What is wrong with it is thrown as `fault` makes it
  * of `not-canonical`, then `bad-fields`.
  */
 export function read(kind, data, fault) {

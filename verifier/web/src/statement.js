@@ -13,6 +13,8 @@ const hash = (core, purpose, ...parts) => core.taggedHash(tag(purpose), concat(.
 
 export const manifestDigest = (core, data) => hash(core, "manifest", data);
 
+export const declarationDigest = (core, data) => hash(core, "declaration", data);
+
 /** The 32-byte context of a snapshot; `time` in Unix seconds. */
 export function snapshotContext(core, { public_key, exchange, snapshot_id, time }) {
   const fields = [public_key, exchange, snapshot_id, uint(time, 8)];

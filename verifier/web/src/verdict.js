@@ -19,6 +19,9 @@ const MALFORMED_PACKAGE = new Set(["package.not-canonical", "package.bad-fields"
 // The customer's own figures are half of these.
 const ABOUT_BALANCES = new Set(["inclusion.balance-short", "inclusion.unknown-asset"]);
 
+// Of declared loans, and of the addresses of one in the details.
+const SHOWN = 20;
+
 /**
  * `answer` is the worker's, `given` has the `key` and the `address` that it is about, `texts` are those
  * of strings.en.json. Returns `look` (good, warn or bad), `title`, `lines` (of texts.js), `table` (rows of
@@ -29,6 +32,7 @@ export function outcomeOf(answer, given, texts) {
   const { look, title, lines } = wordsOf(answer, given, texts, line);
   const rows = (answer.amounts ?? []).filter(isOwn);
   if (answer.amounts) lines.push(...asideOf(rows, texts, line), ...limitsOf(answer.snapshot, texts, line));
+  if (answer.declared) lines.push(...declaredOf(answer.declared, given, texts, line));
   return { look, title, lines, table: rows.map((item) => rowOf(item, texts)), facts: factsOf(answer, given, texts) };
 }
 
@@ -66,6 +70,33 @@ function limitsOf({ assets, idType }, texts, line) {
   const limits = [line("notListed", { codes }), line("notChecked")];
   return idType === "opaque" ? [...limits, line("opaqueWarning")] : limits;
 }
+
+/**
+ * What the exchange declares: the loans that are listed first, each lender's name at the end of its line,
+ * since a name can be a sentence.
+ */
+function declaredOf({ unread, loans = [] }, given, texts, line) {
+  if (unread) return [line("declaredUnread"), ...unreadOf(unread, given, texts)];
+  if (loans.length === 0) return [line("declaredNothing")];
+  const shown = loans.slice(0, SHOWN).map((loan) => {
+    const said = loan.amount === "" ? "declaredLoanNotSaid" : "declaredLoan";
+    const pledged = loan.pledged.length === 0 ? "" : pledgedText(loan, texts);
+    return line(said, { ...loan, pledged });
+  });
+  const rest = loans.length - shown.length;
+  const more = rest > 0 ? [line("declaredMore", { count: rest })] : [];
+  return [line("declaredTitle"), ...shown, ...more, line("declaredLimits")];
+}
+
+/** Why the declaration could not be read: what this page knows of it, else what the code means. */
+function unreadOf(unread, given, texts) {
+  const hint = texts[`hint.${unread.code}`];
+  const { finding, advice } = texts.codes[unread.code];
+  return (hint ? [hint] : [finding, advice]).map((text) => ({ text, values: { ...given, ...unread } }));
+}
+
+const pledgedText = ({ pledged: { length } }, texts) =>
+  plain({ text: length === 1 ? texts.pledgedOne : texts.pledgedMany, values: { count: length } });
 
 function foundWords({ snapshot, amounts }, texts, line) {
   const amountText = ({ counted, decimals, code }) => `${decimalText(counted, decimals)} ${code}`;
@@ -171,7 +202,25 @@ function factsOf(answer, given, texts) {
   }
   for (const item of amounts.filter(({ parts }) => parts > 0)) say("expertParts", item.parts, item);
   if (pages) say("expertPages", pages);
+  sayDeclared(answer.declared, texts, say);
   return facts;
+}
+
+/** The first addresses of a loan: what is not compared with the evidence can be any text. */
+function pledgesText(pledged, texts) {
+  const shown = pledged.slice(0, SHOWN).map(({ chain, address }) => `${chain} ${address}`);
+  const rest = pledged.length - shown.length;
+  if (rest > 0) shown.push(plain({ text: texts.pledgedMore, values: { count: rest } }));
+  return shown.join(" · ");
+}
+
+function sayDeclared(declared, texts, say) {
+  const { unread, loans = [] } = declared ?? {};
+  if (unread) say("expertDeclaration", unread.code);
+  for (const { lender, code, amount, pledged } of loans) {
+    say("expertLoan", `${amount || texts.amountNotSaid} · ${lender}`, { code });
+    if (pledged.length > 0) say("expertPledged", pledgesText(pledged, texts), { code });
+  }
 }
 
 const listText = (texts, items) => new Intl.ListFormat(texts.language).format(items);

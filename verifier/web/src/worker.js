@@ -7,6 +7,7 @@
 import { toHex } from "./bytes.js";
 import { checkInclusion, openBundle } from "./check.js";
 import { Core } from "./core.js";
+import { fetchDeclaration } from "./declaration.js";
 import { CannotCheck, Misuse, Rejected } from "./errors.js";
 import { findInFolder } from "./history.js";
 import { parsePublicKey } from "./keys.js";
@@ -36,10 +37,10 @@ async function start({ wasm }) {
  * What the manifest says: to show it, and to ask for the balances that it is about. Where there is
  * none at the address, `packageData` tells which of a published folder's bundles it is.
  */
-async function open({ bundle, key, packageData }) {
+async function open({ bundle, key, packageData, units }) {
   const publicKey = parsePublicKey(key);
   const opened = async (place) => {
-    const checked = await openBundle(core, sourceOf(place), publicKey);
+    const checked = await openBundle(core, sourceOf(place), publicKey, units);
     return { snapshot: describeSnapshot(checked), bundle: place };
   };
   try {
@@ -52,26 +53,28 @@ async function open({ bundle, key, packageData }) {
   }
 }
 
-/** The entries of an auditor's signed list. */
+/** The exchanges of an auditor's signed list, and the units that the auditor knows. */
 async function list({ data, signature, key }) {
-  return { exchanges: await readExchangeList(core, data, signature, key) };
+  return readExchangeList(core, data, signature, key);
 }
 
 /**
  * `packageData`: bytes; `balances`: decimals by asset code, as typed; `everything`: download all pages
- * first; `now`: the device's clock, in Unix seconds.
+ * first; `now`: the device's clock, in Unix seconds; `units`: those of an auditor's list, if there is one.
  */
-async function check({ bundle, key, packageData, accountId, balances, everything, now }) {
+async function check({ bundle, key, packageData, accountId, balances, everything, now, units }) {
   const onStep = (name) => self.postMessage({ kind: "step", name });
   let pages = 0;
   const onPage = () => self.postMessage({ kind: "pages", pages: (pages += 1) });
   onStep("manifest");
   let source = sourceOf(bundle);
-  const checked = await openBundle(core, source, parsePublicKey(key));
+  const checked = await openBundle(core, source, parsePublicKey(key), units);
   const snapshot = describeSnapshot(checked);
   try {
+    onStep("declaration");
+    const declaration = await fetchDeclaration(core, source, checked);
     if (everything) source = await downloadAll(source, checked, onStep);
-    const request = { packageData, accountId, balances, now };
+    const request = { packageData, accountId, balances, declaration, now };
     const found = await checkInclusion(core, source, checked, request, { onStep, onPage });
     return { snapshot, ...found };
   } catch (error) {

@@ -14,19 +14,31 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from prover.assets.signing import sign_tip191
 from prover.commands.cli import app
 from prover.errors import ProverError
 from prover.imports import names
 from prover.imports.okx import import_okx
 from prover.imports.rows import Challenge, Challenges, Row, Status
+from prover.imports.signatures import okx_digest
 from prover.sample.sample import HEIGHTS, make_sample
 from tests.support import import_lists as lists
 from tests.support.import_lists import COLUMNS, STATIC, TOTALS, account, line, okx_signature
-from verifier.format.units import KNOWN_UNITS
+from verifier.format.chains import CHAINS, Family
+from verifier.format.units import known_units
 from verifier.ownership import check_ownership, parse_address
 from verifier.ownership.families.evm import account_text
+from verifier.ownership.families.tron import tron_text
 
 runner = CliRunner()
+
+
+def tron_signature(digest: bytes) -> str:
+    """A signature of a digest by the key of the Tron account of these tests."""
+    raw = lists.private_key(4).sign_recoverable(digest, hasher=None)
+    return "0x" + (raw[:64] + bytes([27 + raw[64]])).hex()
+
+
 MESSAGE = "assay/v1/ownership\nas it were\nof this snapshot"
 CHALLENGES = {chain: Challenge(MESSAGE, 20914735) for chain in ("bitcoin", "ethereum")}
 
@@ -73,7 +85,7 @@ def test_the_layout_without_totals(tmp_path: Path) -> None:
             "BTC", "BTC", lists.script_address(script, "sh"), lists.compact_signature(2),
             lists.compact_signature(1), STATIC, script.hex(), "", "",
         )
-        + line("TRX", "TRON", "TSBg", "0x1c", "null", STATIC, "null", "", "")
+        + line("SOL", "SOL", "TSBg", "0x1c", "null", STATIC, "null", "", "")
         + line("XYZ", "NOWHERE", "x", "y", "null", STATIC, "null", "", "")
     )  # fmt: skip
     rows = read(tmp_path, text)
@@ -110,7 +122,7 @@ def test_a_sample_exchange_signed_for_this_snapshot_counts(tmp_path: Path) -> No
     made = make_sample(tmp_path / "exchange", 10, ["BTC", "ETH", "USDT"], 3)
     done = runner.invoke(app, ["challenge", str(made.config), "--json"])
     messages = json.loads(done.stdout)
-    decimals = {(unit.code, unit.chain): unit.decimals for unit in KNOWN_UNITS}
+    decimals = {(unit.code, unit.chain): unit.decimals for unit in known_units()}
     coins = {"BTC": "BTC", "ETH": "ETH", "USDT": "USDT-ERC20"}
     with (tmp_path / "exchange" / "evidence.csv").open(newline="") as file:
         evidence = list(csv.DictReader(file))
@@ -258,7 +270,7 @@ def ethereum(**cells: str) -> str:
         ),
         (ethereum(message="I am an OKX addresS"), "by another key or over another message"),
         (ethereum(address=account(5)), "by another key or over another message"),
-        (ethereum(address=account(5).upper()), "not an ethereum address"),
+        (ethereum(address=account(5).upper()), "not an address of 0x"),
         (ethereum(address=account(5).replace("a", "A")), "checksum"),
         (ethereum(one=okx_signature(4)[:-2] + "1d"), "0x and 65 bytes in hex"),
         (ethereum(one="0x" + "00" * 64 + "1b"), "no public key recovers"),
@@ -291,7 +303,7 @@ def test_rows_that_fail(tmp_path: Path, row: str, reason: str) -> None:
         (ethereum(network="MARS", address="mars1qqqq"), "not in the table of names"),
         (ethereum(network="MARS", two=okx_signature(5)), "not in the table of names"),
         (ethereum(network="MARS", eoa1=account(4)), "not in the table of names"),
-        (ethereum(network="TRX"), "signatures on tron cannot be checked here"),
+        (ethereum(network="SOL"), "signatures on solana cannot be checked here"),
         (bitcoin("bc1zw508d6qejxtdg4y5r3zarvaryvaxxpcs"), "no standard template"),
     ],
 )
@@ -476,7 +488,7 @@ ROWS = (
     ethereum(amount="1.25")
     + ethereum(coin="ETH-ARBITRUM", network="ARBITRUM", amount="2.5")
     + bitcoin()
-    + ethereum(coin="USDT", network="TRX", address="T1", amount="10.129")
+    + ethereum(coin="USDT", network="SOL", address="T1", amount="10.129")
 )
 
 
@@ -595,14 +607,71 @@ def test_text_of_a_file_does_not_act_on_the_terminal(tmp_path: Path) -> None:
 
 def test_table_of_names() -> None:
     table = tomllib.loads(Path(names.__file__).with_name("names.toml").read_text())
-    known = {name: names.network(name) for name in table["networks"]}
-    assert {network.rule for network in known.values()} == {"evm", "bitcoin", ""}
-    assert {network.chain for network in known.values()} == {"bitcoin", "ethereum", ""}
+    unproven = [*table["networks"]["evm"], *table["networks"]["unread"]]
+    # A network is named in one place, and those that the verifier knows are in its table.
+    assert len({*unproven, *CHAINS}) == len(unproven) + len(CHAINS)
+    for name in unproven:
+        family = Family.EVM if name in table["networks"]["evm"] else None
+        assert names.network(name) == names.Network(name, family, "")
+    for name, chain in CHAINS.items():
+        assert names.network(name) == names.Network(name, chain.family, name)
+    with pytest.raises(KeyError):
+        names.network("nowhere")
     okx = table["okx"]
     used = [*okx["networks"].values(), *(place for _, place in okx["coins"].values())]
-    assert set(used) <= set(known)
+    assert set(used) <= {*unproven, *CHAINS}
     assert all(name == name.upper() for name in (*okx["networks"], *okx["coins"]))
     assert set(table["bitmex"]["chains"].values()) == {"bitcoin"}
+
+
+def tron(**cells: str) -> str:
+    row = {"coin": "TRX", "network": "TRX", "amount": "1", "address": TRON.address}
+    return ethereum(**(row | {"one": TRON.signature} | cells))
+
+
+TRON_KEY = lists.private_key(4)
+TRON = sign_tip191(TRON_KEY.secret, STATIC)
+HASHED = tron_signature(okx_digest(STATIC, b"\x19TRON"))
+
+
+@pytest.mark.parametrize(
+    ("row", "status", "reason"),
+    [
+        (tron(), Status.STALE, "signed by tip191"),
+        (tron(network="TRON"), Status.STALE, "signed by tip191"),
+        (
+            tron(one="0x" + TRON.signature[2:].upper()),
+            Status.STALE,
+            "signed by its account, by TIP-191",
+        ),
+        (tron(one=HASHED), Status.STALE, "signed by its account, by OKX's rule"),
+        (tron(one=okx_signature(4)), Status.FAILED, "by another key or over another message"),
+        (tron(message=STATIC + "."), Status.FAILED, "by another key or over another message"),
+        (tron(address=tron_text(bytes(20))), Status.FAILED, "by another key"),
+        (tron(address=TRON.address[:-1]), Status.FAILED, "a Tron address has 34 characters"),
+        (tron(address=account(4)), Status.FAILED, "a Tron address has 34 characters"),
+        (tron(one=HASHED, two=HASHED), Status.FAILED, "names no second owner"),
+        (tron(eoa1=account(4)), Status.FAILED, "names owners, but is no contract's"),
+        (tron(one=TRON.signature[2:]), Status.FAILED, "0x and 65 bytes in hex"),
+    ],
+)
+def test_accounts_of_tron(tmp_path: Path, row: str, status: Status, reason: str) -> None:
+    found = verdict(tmp_path, row)
+    assert found[0] is status
+    assert reason in found[1]
+
+
+def test_an_account_of_tron_signed_for_this_snapshot(tmp_path: Path) -> None:
+    challenges = {**CHALLENGES, "tron": Challenge(MESSAGE, 1)}
+    row = tron(coin="ZZZ", message=MESSAGE, one=sign_tip191(TRON_KEY.secret, MESSAGE).signature)
+    status, reason = verdict(tmp_path, row, challenges)
+    assert (status, reason) == (
+        Status.VERIFIED,
+        "signed for this snapshot by tip191, but without an amount of an asset that the verifier "
+        "knows",
+    )
+    hashed = tron(message=MESSAGE, one=tron_signature(okx_digest(MESSAGE, b"\x19TRON")))
+    assert verdict(tmp_path, hashed, challenges)[0] is Status.VERIFIED
 
 
 def test_any_change_of_a_list(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def read(
 
 def contents(ledger: Ledger) -> Mapping[str, list[int]]:
     return {
-        ledger.account_id(i).decode(): [int(b[i]) for b in ledger.balances.values()]
+        ledger.account_id(i).decode(): [b.of(i) for b in ledger.balances.values()]
         for i in range(len(ledger))
     }
 

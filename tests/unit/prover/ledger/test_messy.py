@@ -73,7 +73,7 @@ def csv_file(folder: Path, content: str | bytes, columns: Columns = LONG) -> Csv
 
 def held(ledger: Ledger) -> dict[str, list[int]]:
     return {
-        ledger.account_id(i).decode(): [int(b[i]) for b in ledger.balances.values()]
+        ledger.account_id(i).decode(): [b.of(i) for b in ledger.balances.values()]
         for i in range(len(ledger))
     }
 

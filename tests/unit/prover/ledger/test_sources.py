@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 import stat
+import struct
 import tracemalloc
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -69,13 +71,14 @@ def read(
 
 def contents(ledger: Ledger) -> Contents:
     found = {
-        ledger.account_id(i).decode(): [int(b[i]) for b in ledger.balances.values()]
+        ledger.account_id(i).decode(): [b.of(i) for b in ledger.balances.values()]
         for i in range(len(ledger))
     }
     assert [name.encode() for name in found] == sorted(name.encode() for name in found)
     assert list(ledger.balances) == [asset.code for asset in ledger.assets] == sorted(ledger.totals)
     for code, balances in ledger.balances.items():
-        assert ledger.totals[code] == sum(map(int, balances))
+        assert ledger.totals[code] == sum(map(int, balances.units))
+        assert balances.units.all()
     return found
 
 
@@ -90,7 +93,10 @@ def plain_digest(id_type: str, assets: Sequence[LedgerAsset], accounts: Contents
     message += b"".join(map(lp, ordered))
     for number, asset in enumerate(sorted(assets, key=lambda asset: asset.code)):
         message += lp(asset.code) + asset.decimals.to_bytes(1, "big")
-        message += b"".join(accounts[name][number].to_bytes(8, "big") for name in ordered)
+        held = [(place, accounts[name][number]) for place, name in enumerate(ordered)]
+        held = [(place, balance) for place, balance in held if balance]
+        message += len(held).to_bytes(8, "big")
+        message += b"".join(struct.pack(">QQ", *entry) for entry in held)
     tag = hashlib.sha256(b"assay/v1/ledger").digest()
     return hashlib.sha256(tag + tag + message).digest()
 
@@ -140,7 +146,7 @@ def test_digest_frozen(tmp_path: Path) -> None:
         "opaque", ASSETS, {"bob": [10**8, 0, 0], "alice": [0, 1, 0], "Zo\u00eb": [0, 0, 300]}
     )
     assert ledger_digest(ledger).hex() == (
-        "3484adf42005feca637945c4c2667c78be7854c5137dc4062eb58de8c622d605"
+        "051f79f95f60c2bf82d728d08c3605bfb0ee28eacfac6be56d4c91d9f173f81d"
     )
 
 
@@ -472,9 +478,8 @@ def test_frozen_ledger(ledger: Ledger, tmp_path: Path) -> None:
         "ids.bin",
         "ids.off",
         "ledger.json",
-        "balance-BTC.bin",
-        "balance-ETH.bin",
-        "balance-USDT.bin",
+        "holders.bin",
+        "balances.bin",
     }
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -487,7 +492,12 @@ def test_frozen_ledger(ledger: Ledger, tmp_path: Path) -> None:
         ledger.totals,
     )
     assert isinstance(loaded.ids.base, np.memmap)
-    for array in (loaded.ids, loaded.offsets, loaded.balances["BTC"], ledger.balances["BTC"]):
+    for array in (
+        loaded.ids,
+        loaded.offsets,
+        loaded.balances["BTC"].units,
+        ledger.balances["BTC"].holders,
+    ):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 1
     with pytest.raises(ProverError, match="nothing is overwritten"):
@@ -497,21 +507,24 @@ def test_frozen_ledger(ledger: Ledger, tmp_path: Path) -> None:
 def test_loading_does_not_read_the_columns(ledger: Ledger, tmp_path: Path) -> None:
     save_ledger(ledger, tmp_path / "frozen")
     size = 1 << 28
-    for name, count in (("ids.off", 8), ("balance-BTC.bin", 8)):
+    for name, count in (("ids.off", 8), ("holders.bin", 4)):
         path = tmp_path / "frozen" / name
         with path.open("r+b") as file:
             file.truncate(size * count)
     rest = tmp_path / "frozen" / "ledger.json"
-    rest.write_text(rest.read_text().replace('"accounts": 500', f'"accounts": {size - 1}'))
+    found = json.loads(rest.read_text())
+    others = sum(asset["holders"] for asset in found["assets"][1:])
+    found["assets"][0]["holders"] = size - others
+    rest.write_text(json.dumps(found | {"accounts": size - 1}))
     tracemalloc.start()
-    with pytest.raises(LedgerError, match="truncated"):  # the other balances are short
+    with pytest.raises(LedgerError, match="truncated"):  # the balances are short
         load_ledger(tmp_path / "frozen")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1 << 20
 
 
-@pytest.mark.parametrize("steps", range(6))
+@pytest.mark.parametrize("steps", range(5))
 def test_interrupted_save_leaves_nothing_that_loads(
     ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int
 ) -> None:
@@ -519,12 +532,13 @@ def test_interrupted_save_leaves_nothing_that_loads(
     write = frozen._write
     done: list[Path] = []
 
-    def interrupted(path: Path, data: bytes) -> None:
+    def interrupted(path: Path, pieces: Iterable[bytes]) -> None:
         if len(done) == steps:
-            path.write_bytes(bytes(data)[: len(data) // 2])
+            data = b"".join(pieces)
+            path.write_bytes(data[: len(data) // 2])
             raise KeyboardInterrupt
         done.append(path)
-        write(path, data)
+        write(path, pieces)
 
     with monkeypatch.context() as patch:
         patch.setattr(frozen, "_write", interrupted)
@@ -537,7 +551,9 @@ def test_interrupted_save_leaves_nothing_that_loads(
     assert {path.name for path in tmp_path.iterdir()} == {"frozen", "ledger.csv"}
 
 
-@pytest.mark.parametrize("name", ["ids.bin", "ids.off", "balance-ETH.bin", "ledger.json"])
+@pytest.mark.parametrize(
+    "name", ["ids.bin", "ids.off", "holders.bin", "balances.bin", "ledger.json"]
+)
 def test_damaged_frozen_ledger(ledger: Ledger, tmp_path: Path, name: str) -> None:
     save_ledger(ledger, tmp_path / "frozen")
     path = tmp_path / "frozen" / name

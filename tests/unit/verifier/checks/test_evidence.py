@@ -12,7 +12,6 @@ from verifier import Level, Policy, Rejected, check_solvency
 from verifier.checks.evidence import ledger_units
 from verifier.format import wire
 from verifier.format.statement import evidence_digest
-from verifier.format.units import KNOWN_UNITS, KnownUnit
 
 
 @pytest.fixture
@@ -39,15 +38,6 @@ def test_the_bundle_is_accepted(bundle):
     ]
     assert report.level is Level.CLAIMED
     assert [check.figures.get("rows") for check in report.checks] == [None, 2, 2, None, None]
-
-
-def test_known_units_are_well_formed():
-    from verifier.ownership import parse_address
-
-    for unit in KNOWN_UNITS:
-        assert unit.chain in ("bitcoin", "ethereum")
-        if unit.contract:
-            parse_address(unit.chain, unit.contract)
 
 
 def test_files_and_digests(bundle):
@@ -116,16 +106,44 @@ def test_a_fault_of_a_row_names_it(bundle, code, changes):
     assert evidence_fault(bundle, one_row(bundle, **changes)) == f"evidence.{code} BTC, row 1"
 
 
-def test_a_chain_without_ownership_signatures_is_unsupported(bundle):
-    unit = KnownUnit("BTC", "dogecoin", "", 8)
-    chains = (*bundle.manifest.chains, wire.Chain(bytes(32), 0, "dogecoin"))
+def test_a_chain_that_is_not_known_is_left_unread(bundle):
+    """Its rows count by their text, once each, and the asset is one that is set aside."""
+    chains = (*bundle.manifest.chains, wire.Chain(bytes(32), 0, "kaspa"))
     bundle.publish(
         replace(bundle.manifest, chains=tuple(sorted(chains, key=lambda chain: chain.name)))
     )
-    bundle.change_asset(0, units=(UNITS["BTC"], wire.Unit("dogecoin", "", 8)))
-    bundle.change_evidence(0, one_row(bundle, chain="dogecoin"))
-    for policy in (Policy(units=(unit,)), Policy()):
-        assert fault(bundle, policy) == "evidence.unsupported-chain BTC, row 1"
+    bundle.change_asset(0, units=(UNITS["BTC"], wire.Unit("kaspa", "", 8)))
+    changed = one_row(bundle, chain="kaspa", address="anything")
+    signature = replace(changed.signatures[0], chain="kaspa", address="anything", text="x")
+    kept = [entry for entry in changed.signatures if entry.address == changed.rows[0].address]
+    changed = replace(changed, signatures=(*kept, signature))
+    # The evidence passes; the solvency argument is of another statement.
+    assert evidence_fault(bundle, changed) == "argument.rejected BTC, solvency"
+    twice = replace(changed, rows=(changed.rows[0], *changed.rows[1:] * 2))
+    assert evidence_fault(bundle, twice) == "evidence.duplicate-address BTC, row 2"
+
+
+@pytest.mark.parametrize(
+    ("chain", "contract"),
+    [
+        ("bitcoin", "TOKEN"),
+        ("ethereum", "0x" + "ab" * 20),
+        ("fiat", ""),
+        ("fiat", "usd"),
+    ],
+)
+def test_a_contract_is_written_in_its_one_form(bundle, chain, contract):
+    chains = {entry.name: entry for entry in bundle.manifest.chains}
+    chains["fiat"] = wire.Chain(bytes(32), bundle.manifest.time, "fiat")
+    listed = tuple(chains[name] for name in sorted(chains))
+    bundle.publish(replace(bundle.manifest, chains=listed))
+    at, code = (0, "BTC") if chain == "ethereum" else (1, "ETH")
+    units = sorted(
+        [UNITS[code], wire.Unit(chain, contract, 18)], key=lambda unit: (unit.chain, unit.contract)
+    )
+    bundle.change_asset(at, units=tuple(units))
+    found = evidence_fault(bundle, bundle.evidence[code], at)
+    assert found == f"evidence.bad-contract {code}, evidence"
 
 
 def test_every_address_has_one_signature(bundle):

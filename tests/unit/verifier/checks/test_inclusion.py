@@ -74,7 +74,7 @@ def test_an_asset_with_parts_that_was_not_typed_is_not_compared(bundle):
         NotCompared, match=r"^check\.not-compared: not compared: ETH 3\.2$"
     ) as raised:
         check(bundle, balances={"BTC": "1.5"})
-    assert [amount.counted_text for amount in raised.value.amounts] == ["1.5", "3.2"]
+    assert [amount.counted_text for amount in raised.value.report.amounts] == ["1.5", "3.2"]
     assert counted(check(bundle, balances={"BTC": "1.5"}, only=True)) == {
         "BTC": "1.5",
         "ETH": "3.2",

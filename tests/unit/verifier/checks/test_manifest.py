@@ -21,6 +21,7 @@ from verifier.format.statement import manifest_digest
 
 POLICY = Policy()
 OWN_CONTRACT, OTHER_CONTRACT = "0x" + "11" * 20, "0x" + "22" * 20
+BRIDGED_USDC = "0x2791Bca1f2de4661ED88A30C99A7a9449Aa84174"
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +180,7 @@ def test_an_unknown_unit_sets_its_asset_aside(bundle):
     assert set_aside() == ("OWN",)
     assert set_aside(own) == ()
     assert set_aside(own, own) == ()
-    assert set_aside(own._replace(chain="kaspa")) == ("OWN",)
+    assert set_aside(own._replace(chain="base")) == ("OWN",)
     for wrong in ({"decimals": 17}, {"code": "OWE"}, {"contract": OTHER_CONTRACT}):
         policy = Policy(units=(own._replace(**wrong),))
         assert code_of(bundle, named, policy) == "manifest.wrong-unit"
@@ -204,14 +205,20 @@ def test_one_unknown_unit_of_two_sets_the_asset_aside(bundle):
         [KnownUnit("BTC", "bitcoin", "", 9)],
         [KnownUnit("USDT", "ethereum", OWN_CONTRACT, 6)],
         [KnownUnit("ETH", "ethereum", OWN_CONTRACT, 18)],
-        [KnownUnit("AAA", "kaspa", "", 8), KnownUnit("BBB", "kaspa", "", 8)],
-        [KnownUnit("AAA", "kaspa", "", 8), KnownUnit("AAA", "kaspa", "", 9)],
+        [KnownUnit("USDC", "polygon", BRIDGED_USDC, 6)],
+        [KnownUnit("AAA", "base", OWN_CONTRACT, 8), KnownUnit("BBB", "base", OWN_CONTRACT, 8)],
+        [KnownUnit("AAA", "base", OWN_CONTRACT, 8), KnownUnit("AAA", "base", OWN_CONTRACT, 9)],
     ],
 )
 def test_no_user_can_rename_what_is_known(units):
     """A list of units from a stranger moves nothing that the table has."""
     with pytest.raises(Misuse, match="units: "):
         Policy(units=tuple(units))
+
+
+def test_a_unit_of_a_chain_that_is_not_known_is_refused():
+    with pytest.raises(Misuse, match="KAS=kaspa:: this version does not know the chain"):
+        Policy(units=(KnownUnit("KAS", "kaspa", "", 8),))
 
 
 def test_a_code_may_have_two_contracts_that_the_user_names():
@@ -228,8 +235,8 @@ def test_size_signature_and_form_come_first(bundle):
         return raised.value.code
 
     assert code(b"", signature) == "manifest.too-large"
-    assert code(bytes(2**20 + 1), b"") == "manifest.too-large"
-    assert code(bytes(2**20), b"") == "manifest.bad-signature"
+    assert code(bytes(2**24 + 1), b"") == "manifest.too-large"
+    assert code(bytes(2**24), b"") == "manifest.bad-signature"
     assert code(data, signature + b"\0") == "manifest.bad-signature"
     assert code(data, signature[:-1]) == "manifest.bad-signature"
     assert code(data + b"\0", signature) == "manifest.bad-signature"
@@ -343,7 +350,7 @@ def test_the_previous_manifest_is_signed_by_the_key_or_the_one_it_replaced(bundl
 
 def test_the_previous_manifest_is_no_larger_than_any(bundle, tmp_path):
     """What no reader takes as a manifest is none that another one follows."""
-    spare = 2**20 - len(wire.write_record(replace(bundle.manifest, exchange="x" * 70_000))) + 70_000
+    spare = 2**24 - len(wire.write_record(replace(bundle.manifest, exchange="x" * 70_000))) + 70_000
     assert chained(bundle, replace(bundle.manifest, exchange="x" * spare)) is None
     with pytest.raises(CannotCheck, match="of another size"):
         chained(bundle, replace(bundle.manifest, exchange="x" * (spare + 1)))

@@ -9,7 +9,10 @@ from verifier.errors import Code
 from verifier.texts import explain
 
 ERRORS = Path(__file__).parents[4] / "spec" / "errors.md"
-FAMILIES = "bundle|manifest|evidence|hidden|proof|chain|argument|page|package|inclusion|check|web"
+FAMILIES = (
+    "argument|attestation|bundle|chain|check|evidence|hidden|inclusion|manifest|package|page|proof"
+    "|web"
+)
 
 
 def test_codes_are_those_of_the_specification():
@@ -42,7 +45,8 @@ UNSIGNED = {
 SIGNED = {
     code
     for code in Code
-    if code.startswith(("manifest.", "evidence.", "hidden.", "proof.")) and code not in UNSIGNED
+    if code.startswith(("manifest.", "evidence.", "attestation.", "hidden.", "proof."))
+    and code not in UNSIGNED
 }
 
 

@@ -73,9 +73,9 @@ def bundle(tmp_path_factory):
 
 
 def test_the_order_of_levels():
-    order = [Level.UNVERIFIED, Level.CLAIMED, Level.HEADER, Level.CHAIN]
+    order = ["unverified", "claimed", "header", "attested", "listed", "chain"]
     assert list(Level) == order
-    assert [level.rank for level in order] == [0, 1, 2, 3]
+    assert [level.rank for level in Level] == [0, 1, 2, 3, 4, 5]
     assert weakest([Level.CHAIN, Level.HEADER, Level.CHAIN]) is Level.HEADER
     assert weakest([]) is Level.CLAIMED
 
@@ -177,6 +177,7 @@ def test_the_word_solvent_needs_a_node_for_all_and_an_audit(
     assert found["all_confirmed"] == (command == "audit")
     assert found["amounts"]["ETH"] == {
         "level": "chain",
+        "authority_unchecked": [],
         "disclosed": {"chain": "3.2"},
         "hidden": [],
     }
@@ -274,13 +275,16 @@ def test_a_snapshot_dated_ahead_is_not_checked(bundle, check):
         ("ethereum", "0xDAC17F958D2EE523A2206206994597C13D831EC7"),
         ("ethereum", "USDT"),
         ("bitcoin", "0xdAC17F958D2ee523a2206206994597C13D831ec7"),
+        ("fiat", "usd"),
+        ("fiat", ""),
+        ("kaspa", ""),
     ],
 )
 def test_a_contract_is_named_by_its_one_text(chain, contract):
     """Under two texts one unit could count twice."""
     with pytest.raises(Misuse, match="malformed unit"):
         Policy(units=(KnownUnit("MINE", chain, contract, 6),))
-    Policy(units=(KnownUnit("MINE", "tron", "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t", 6),))
+    Policy(units=(KnownUnit("MINE", "tron", "TCFLL5dx5ZJdKnWuesXxi1VPwjLVmWZZy9", 18),))
 
 
 def test_an_asset_without_anything_is_claimed():
@@ -325,7 +329,7 @@ def unknown(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("away", [None, 86_401])
 def test_where_all_is_set_aside_chain_still_needs_a_block_of_the_day(unknown, away):
-    nodes = {"ethereum": dated(unknown, ethereum=away)["ethereum"]}
+    nodes = dated(unknown, ethereum=away)
     report = audit(unknown.folder, unknown.key, nodes=nodes)
     assert report.set_aside == ("OWN",)
     assert not report.is_solvent

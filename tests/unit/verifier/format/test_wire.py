@@ -232,8 +232,8 @@ def test_a_field_missing_unknown_or_of_another_type_is_refused(record):
     [
         replace(MANIFEST, public_key=bytes(33)),
         replace(MANIFEST, assets=()),
-        replace(MANIFEST, assets=(ASSET,) * 257),
-        replace(MANIFEST, chains=MANIFEST.chains * 65),
+        replace(MANIFEST, assets=(ASSET,) * 4097),
+        replace(MANIFEST, chains=MANIFEST.chains * 257),
         replace(MANIFEST, rotation=MANIFEST.rotation * 2),
         replace(MANIFEST, assets=(replace(ASSET, sum=bytes(32)),)),
         replace(MANIFEST, assets=(replace(ASSET, units=()),)),

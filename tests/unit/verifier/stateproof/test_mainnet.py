@@ -17,6 +17,7 @@ import rlp
 
 from prover.assets.evm import read_proof
 from prover.commands.cli import main as prover_main
+from spec.reference import address as reference_address
 from spec.reference import ethereum as reference
 from spec.reference import ownership as reference_ownership
 from spec.reference.errors import UnsupportedError
@@ -206,7 +207,7 @@ def takes(entry: dict[str, str]) -> bool:
 def reference_takes(entry: dict[str, str]) -> bool:
     signed = entry["message"].encode()
     try:
-        reference_ownership.owner(entry["chain"], entry["address"])
+        reference_address.owner(entry["chain"], entry["address"])
         reference_ownership.verify(
             entry["format"], entry["chain"], entry["address"], signed, entry["signature"]
         )

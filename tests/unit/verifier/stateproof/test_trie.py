@@ -17,7 +17,7 @@ from tests.support.ethereum_state import FORKS, Account, Tree, World, header, he
 from verifier.checks.policy import Policy, has_slot
 from verifier.errors import Misuse
 from verifier.format.chains import Family, HeaderForm, of_family
-from verifier.format.units import KNOWN_UNITS
+from verifier.format.units import entries
 from verifier.stateproof.header import fields_of, parse_header
 from verifier.stateproof.rlp import (
     BadRlp,
@@ -243,8 +243,8 @@ def test_a_known_slot_is_not_named_over():
         Policy(slots=(named, named._replace(slot=8)))
 
 
-def test_known_slots_are_of_known_tokens_and_the_same_to_both_verifiers():
-    tokens = {unit[1:3] for unit in KNOWN_UNITS}
+def test_known_slots_are_of_tokens_of_the_table_and_the_same_to_both_verifiers():
+    tokens = {unit[1:3] for unit, _, _ in entries()}
     assert {(entry.chain, entry.contract) for entry in KNOWN_SLOTS} <= tokens
     assert all(has_slot(entry.chain, entry.contract) for entry in KNOWN_SLOTS)
     assert {(entry.chain, entry.contract): (entry.slot, entry.frozen) for entry in KNOWN_SLOTS} == {

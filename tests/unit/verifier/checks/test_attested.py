@@ -1,0 +1,180 @@
+"""Attested holdings: whose word is taken, what is said of each, and what never becomes solvent.
+
+Each rejection has its vector; `tests/vectors/make_attested.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from spec.reference import attested as reference
+from tests.support.attested_forge import AT_BANK, BANK, CUSTODIAN, POLICY, STRANGER
+from tests.support.bases import attesting, base, base_files
+from tests.support.forger import attested, pack, public_key
+from tests.support.subjects import write_files
+from verifier import Attester, KnownUnit, Level, Misuse, Policy, Rejected, TooWeak, audit
+from verifier.checks.attested import Attestations
+from verifier.commands.output import verdict
+from verifier.errors import Code
+from verifier.format.holding import ATTESTATION_PURPOSE, HoldingKind
+from verifier.format.keys import is_signed, sign
+from verifier.format.wire import HoldingAttestation, HoldingBody, Unit, read_record
+from verifier.texts import holding_words
+
+EUR = KnownUnit("EUR", "fiat", "EUR", 2)
+NAMED = (Attester("A bank", public_key(BANK)), Attester("A custodian", public_key(CUSTODIAN)))
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_files(tmp_path_factory.mktemp("attested") / "bundle", base_files("attested"))
+
+
+KEY = base("attested").forger.public_key
+
+
+def test_the_word_of_those_whom_the_reader_named_is_taken(bundle: Path) -> None:
+    report = audit(bundle, KEY, policy=Policy(units=(EUR,), attesters=NAMED))
+    euro = report.assets[2]
+    assert (euro.code, euro.level, euro.disclosed) == ("EUR", Level.ATTESTED, {})
+    assert sorted(holding.units for holding in euro.attested) == [2_000_000, 4_900_000]
+    assert report.level is Level.CLAIMED  # of what is on chains
+    assert not report.is_solvent
+
+
+@pytest.mark.parametrize("named", [(), NAMED[:1], (Attester("A bank", public_key(STRANGER)),)])
+def test_an_unknown_key_is_the_exchanges_word(bundle: Path, named: tuple[Attester, ...]) -> None:
+    """A wrong key, or none, is no fault of the exchange's; nor does it raise anything."""
+    report = audit(bundle, KEY, policy=Policy(units=(EUR,), attesters=named))
+    euro = report.assets[2]
+    assert euro.level is Level.CLAIMED
+    unknown = [holding for holding in euro.attested if holding.known is Level.CLAIMED]
+    assert unknown
+    assert all("signed by an unknown key" in holding.text("EUR") for holding in unknown)
+
+
+def test_an_attested_asset_is_not_confirmed_and_not_solvent(bundle: Path) -> None:
+    policy = Policy(units=(EUR,), attesters=NAMED, require=Level.ATTESTED)
+    with pytest.raises(TooWeak) as raised:
+        audit(bundle, KEY, policy=policy)
+    alone = replace(raised.value.report, assets=raised.value.report.assets[2:3])
+    assert alone.level is Level.ATTESTED
+    assert not alone.is_solvent
+    assert verdict(alone).startswith("amounts of EUR rest on third parties whom you named")
+
+
+def test_a_sentence_says_who_attests_what_and_what_it_is_worth(bundle: Path) -> None:
+    report = audit(bundle, KEY, policy=Policy(units=(EUR,), attesters=NAMED))
+    (held,) = [holding for holding in report.assets[2].attested if holding.key == public_key(BANK)]
+    text = held.text("EUR")
+    for said in (
+        "money in a bank account of Forged Exchange Ltd",
+        "(bank-balance): 50000 EUR, of which 1000 encumbered",
+        "reference account ending 4711",
+        held.body.document.hex(),
+        "of 2025-12-31T23:00:00Z, good until 2026-01-31T00:00:00Z",
+        "A bank signs, as Custodian AG",
+        holding_words("bank-balance").worth,
+        holding_words("bank-balance").overlap,
+    ):
+        assert said in text
+
+
+def test_every_kind_has_words_of_its_own_and_both_verifiers_have_the_same() -> None:
+    words = [holding_words(kind) for kind in HoldingKind]
+    for field in ("what", "worth", "overlap"):
+        assert len({getattr(entry, field) for entry in words}) == len(HoldingKind)
+    assert sorted(reference.KINDS) == sorted(HoldingKind)
+    assert "circular" in holding_words("exchange-account").overlap
+    assert "no row" in holding_words("procedures").overlap
+
+
+@pytest.mark.parametrize(
+    ("attesters", "words"),
+    [
+        ((Attester("A bank", bytes(32)),), "nobody's"),
+        ((Attester("A bank", b"\1" + bytes(31)),), "nobody's"),
+        ((Attester("A bank", b"\xff" * 32),), "nobody's"),
+        ((Attester("", public_key(BANK)),), "name"),
+        ((Attester("A  bank", public_key(BANK)),), "name"),
+        ((Attester(" A bank", public_key(BANK)),), "name"),
+        ((NAMED[0], replace(NAMED[0], name="Another")), "twice"),
+    ],
+)
+def test_an_attester_has_a_name_and_a_key_of_their_own(
+    attesters: tuple[Attester, ...], words: str
+) -> None:
+    with pytest.raises(Misuse, match=words):
+        Policy(attesters=attesters)
+
+
+class Held:
+    """An asset that is held in euro alone."""
+
+    code, decimals, units = "EUR", 2, (Unit("fiat", "EUR", 2),)
+
+
+def test_vectors_of_another_implementation(test_cases: Path) -> None:
+    """One that is right, and one that is signed under the tag of an audit; and altered bodies."""
+    vectors = json.loads((test_cases / "chains" / "attestation.json").read_text())
+    assert [vector["valid"] for vector in vectors] == [True, False]
+    for vector in vectors:
+        body, key, signature = (
+            bytes.fromhex(vector[name]) for name in ("body", "key", "signature")
+        )
+        fields = read_record(HoldingBody, body)
+        stated = _Stated(fields.exchange_key, fields.snapshot_id, fields.time)
+
+        def code(
+            data: bytes,
+            stated: _Stated = stated,
+            key: bytes = key,
+            signature: bytes = signature,
+        ) -> str | None:
+            entry = HoldingAttestation(data, key, signature)
+            try:
+                Attestations(stated, {key: "A custodian"}).check(Held, entry, "here")
+            except Rejected as error:
+                return error.code
+            return None
+
+        assert code(body) == (None if vector["valid"] else Code.ATTESTATION_BAD_SIGNATURE)
+        altered = body.replace(b"account ending 4711", b"account ending 4712")
+        assert code(altered) == Code.ATTESTATION_BAD_SIGNATURE
+        assert is_signed(key, vector["tag"], body, signature) is vector["valid"]
+
+
+class _Stated:
+    def __init__(self, public_key: bytes, snapshot_id: str, time: int) -> None:
+        self.public_key, self.snapshot_id, self.time = public_key, snapshot_id, time
+
+
+def test_a_thousand_holdings_take_little_time() -> None:
+    """No check looks at all those before; a signature takes a tenth of a millisecond."""
+    forger = attesting().forger
+    key = Ed25519PrivateKey.from_private_bytes(BANK)
+    bodies = [
+        pack(replace(AT_BANK, reference=f"account {at:04}").body(forger)) for at in range(1000)
+    ]
+    entries = [
+        HoldingAttestation(body, public_key(BANK), sign(key, ATTESTATION_PURPOSE, body))
+        for body in bodies
+    ]
+    checks = Attestations(forger, {public_key(BANK): "A bank"})
+    start = time.process_time()
+    found = [checks.check(Held, entry, "here") for entry in entries]
+    assert time.process_time() - start < 2
+    assert sum(holding.units for holding in found) == 4_900_000_000
+    with pytest.raises(Rejected, match="duplicate"):
+        checks.check(Held, entries[500], "here")
+
+
+def test_a_policy_of_the_vectors_is_one_of_ours() -> None:
+    assert [key for _, key in POLICY["attesters"]] == [it.public_key for it in NAMED]
+    assert attested(BANK, b"")["key"] == public_key(BANK)

@@ -1,0 +1,1 @@
+"""How the table of units is made; in no wheel."""
