@@ -469,10 +469,11 @@ def forms() -> Iterator[Vector]:
         ("zksync", "of which none proves anything", "zksync", "evidence.unsupported-chain", london),
     ]
     for name, words, chain, code, fields in cases:
-        spec = Spec("COIN", 9, ((chain, "", 18),), ((f"{chain} account", "", HELD),))
-        at = Block(bytes(rlp.encode([*fields])), {"COIN": block().nodes["ETH"]}, chain)
-        customers = {"bob@example.com": {"COIN": [7_000_000_000]}}
-        more = {} if code else {"levels": {"COIN": "header"}, "set_aside": ["COIN"]}
+        coin = {"avalanche": "AVAX", "bsc": "BNB", "polygon": "POL", "zksync": "ETH"}[chain]
+        spec = Spec(coin, 9, ((chain, "", 18),), ((f"{chain} account", "", HELD),))
+        at = Block(bytes(rlp.encode([*fields])), {coin: block().nodes["ETH"]}, chain)
+        customers = {"bob@example.com": {coin: [7_000_000_000]}}
+        more = {} if code else {"levels": {coin: "header"}}
         yield derived(
             f"proof-form-{name}",
             f"A header of {chain} {words}.",
