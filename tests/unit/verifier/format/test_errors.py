@@ -9,7 +9,7 @@ from verifier.errors import Code
 from verifier.texts import explain
 
 ERRORS = Path(__file__).parents[4] / "spec" / "errors.md"
-FAMILIES = "bundle|manifest|evidence|hidden|proof|chain|argument|page|package|inclusion|check|web"
+FAMILIES = "bundle|manifest|declaration|evidence|hidden|proof|chain|argument|page|package|inclusion|check|web"
 
 
 def test_codes_are_those_of_the_specification():
@@ -33,7 +33,8 @@ def test_every_code_has_words_of_its_own():
 
 # Before its signature is checked, what was fetched is nobody's, and another copy may be right.
 UNSIGNED = {
-    "bundle.missing-file", "bundle.unexpected-file", "evidence.too-large", "evidence.wrong-digest",
+    "bundle.missing-file", "bundle.unexpected-file", "declaration.too-large",
+    "declaration.wrong-digest", "evidence.too-large", "evidence.wrong-digest",
     "manifest.bad-signature", "manifest.too-large", "package.bad-signature", "package.too-large",
     "package.not-canonical", "package.bad-fields", "page.bad-file-length", "page.bad-header",
     "page.wrong-root-id", "web.other-page",
@@ -42,7 +43,8 @@ UNSIGNED = {
 SIGNED = {
     code
     for code in Code
-    if code.startswith(("manifest.", "evidence.", "hidden.", "proof.")) and code not in UNSIGNED
+    if code.startswith(("manifest.", "declaration.", "evidence.", "hidden.", "proof."))
+    and code not in UNSIGNED
 }
 
 
