@@ -10,8 +10,8 @@ from verifier.texts import explain
 
 ERRORS = Path(__file__).parents[4] / "spec" / "errors.md"
 FAMILIES = (
-    "argument|attestation|bundle|chain|check|declaration|evidence|hidden|inclusion|manifest|package|page|proof"
-    "|web"
+    "argument|attestation|bundle|chain|check|declaration|evidence|hidden|inclusion|manifest"
+    "|package|page|proof|web"
 )
 
 
