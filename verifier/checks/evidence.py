@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from typing import Final
 
 from verifier.checks import records
 from verifier.checks.attested import Attestations
@@ -23,7 +25,7 @@ from verifier.format.chains import CHAINS, HeaderForm
 from verifier.format.keys import public_key_text
 from verifier.format.levels import Level
 from verifier.format.params import ASSETS_LIMIT, EVIDENCE_VERSION, MAX_EVIDENCE_BYTES
-from verifier.format.statement import evidence_digest
+from verifier.format.statement import evidence_digest, length_prefixed
 from verifier.format.wire import (
     Asset,
     Evidence,
@@ -51,17 +53,22 @@ from verifier.stateproof.bitcoin_header import check_block_header
 from verifier.stateproof.state import WorldState, check_amount, check_header
 from verifier.stateproof.tokens import TokenSlot
 
+# Of this many signatures it is remembered that they are accepted.
+_MOST_ACCEPTED: Final = 1 << 16
+
 
 @dataclass
 class Seen:
     """What was counted so far in the bundle: each owner, and each coin, counts once.
 
-    owners: (chain, contract, script or account); coins: (txid, index); attested: (key, reference).
+    owners: (chain, contract, script or account); coins: (txid, index); attested: (key, reference);
+    signed: marks of accepted signatures, which an address with many tokens gives for each.
     """
 
     owners: set[tuple[str, str, bytes]] = field(default_factory=set)
     coins: set[tuple[bytes, int]] = field(default_factory=set)
     attested: set[tuple[bytes, str]] = field(default_factory=set)
+    signed: set[bytes] = field(default_factory=set)
 
 
 # By (chain, address): parsed, or the refusal that its signature meets.
@@ -72,6 +79,12 @@ def ledger_units(row: Row, unit: Unit, decimals: int) -> int:
     """Return what a row counts for in ledger units of ``decimals``, rounded down."""
     scale: int = 10 ** (unit.decimals - decimals)
     return int.from_bytes(row.amount) // scale
+
+
+def signature_mark(entry: OwnershipSignature, message: str) -> bytes:
+    """Return 32 bytes that stand for a signature over a message, to know it again."""
+    fields = (entry.chain, entry.address, entry.format, message, entry.text)
+    return sha256(b"".join(map(length_prefixed, fields))).digest()
 
 
 def check_evidence(
@@ -101,7 +114,7 @@ def check_evidence(
             Code.EVIDENCE_UNMATCHED_SIGNATURE, asset, "not one signature for every address"
         )
     # 13
-    owners = _check_signatures(checked, asset, evidence, addresses)
+    owners = _check_signatures(checked, asset, evidence, addresses, seen.signed)
     # 14
     check_coins(asset.code, evidence.coins, evidence.rows, seen.coins)
     attesters = (policy or Policy()).attester_names()
@@ -222,7 +235,11 @@ def _parse(row: Row) -> Address:
 
 
 def _check_signatures(
-    checked: CheckedManifest, asset: Asset, evidence: Evidence, addresses: _Addresses
+    checked: CheckedManifest,
+    asset: Asset,
+    evidence: Evidence,
+    addresses: _Addresses,
+    accepted: set[bytes],
 ) -> dict[tuple[str, str], Address]:
     """Number 13; return the addresses, every one of which is now known to be of a template.
 
@@ -232,6 +249,7 @@ def _check_signatures(
     key = public_key_text(manifest.public_key)
     blocks = {chain.name: chain.hash for chain in manifest.chains}
     reserves = Reserves(evidence.signatures, evidence.coins, addresses)
+    messages: dict[str, str] = {}
     owners: dict[tuple[str, str], Address] = {}
     for at, entry in enumerate(evidence.signatures):
         address = addresses[entry.chain, entry.address]
@@ -244,15 +262,19 @@ def _check_signatures(
             chain, format = signed_chain(entry.chain, entry.format)
             if chain not in blocks:
                 raise bad_signature("the manifest names no block of the chain that is signed for")
-            message = ownership_message(
-                key, manifest.exchange, manifest.snapshot_id, chain, blocks[chain]
-            )
+            if chain not in messages:
+                messages[chain] = ownership_message(
+                    key, manifest.exchange, manifest.snapshot_id, chain, blocks[chain]
+                )
+            message = messages[chain]
             if entry.format == BIP127 and entry.chain == "bitcoin":
                 reserves.check(entry, message)
             elif entry.format == CONTRACT_FORMAT:
                 contract_signature(address, entry.text)
-            else:
+            elif (mark := signature_mark(entry, message)) not in accepted:
                 check_ownership(address, message, format, entry.text)
+                if len(accepted) < _MOST_ACCEPTED:
+                    accepted.add(mark)
         except OwnershipError as error:
             where = f"{asset.code}, signature {at}"
             raise Rejected(Code(error.code), where, error.message) from None

@@ -208,7 +208,7 @@ def test_a_code_on_chains_without_a_block_is_told(folder: Path) -> None:
 def test_a_ledger_that_cannot_be_read_twice(folder: Path) -> None:
     (folder / "ledger.csv").unlink()
     os.mkfifo(folder / "ledger.csv")
-    with pytest.raises(LedgerError, match="a pipe, .*write the ledger to a file"):
+    with pytest.raises(LedgerError, match=r"a pipe, .*write the ledger to a file"):
         parse(folder, '[assets]\nfrom = "ledger"\n', chains="ethereum")
 
 
@@ -238,7 +238,7 @@ def test_skipped_codes_are_counted_and_not_read(folder: Path) -> None:
     assert ledger.tally.skipped == {"KAS": 2, "XAS": 0}
     assert ledger.tally.ignored == {}
     assert [ledger.account_id(at) for at in range(len(ledger))] == [b"ann"]
-    with pytest.raises(LedgerError, match="unknown-asset .*KAS.*ledger.skip if it is owed"):
+    with pytest.raises(LedgerError, match=r"unknown-asset .*KAS.*ledger.skip if it is owed"):
         read(folder, rows)
 
 
