@@ -10,10 +10,12 @@ from verifier.checks.policy import Attester, Policy
 from verifier.errors import CannotCheck, Code, Misuse, Rejected
 from verifier.format.levels import Level
 from verifier.format.units import KnownUnit
+from verifier.nodes.balances import BalanceTable
 from verifier.nodes.bitcoin_node import BitcoinNode
 from verifier.nodes.bitcoin_snapshot import SnapshotNode
-from verifier.nodes.ethereum_node import EthereumNode
+from verifier.nodes.evm_node import EvmNode
 from verifier.nodes.nodes import Nodes
+from verifier.nodes.tron_node import TronNode
 from verifier.nodes.utxo_snapshot import UtxoSnapshot
 from verifier.report import Check, InclusionReport, NotCompared, Report, TooWeak, UnknownUnit
 from verifier.stateproof.tokens import TokenSlot
@@ -24,11 +26,12 @@ __all__ = [
     "AssetReport",
     "AttestedHolding",
     "Attester",
+    "BalanceTable",
     "BitcoinNode",
     "CannotCheck",
     "Check",
     "Code",
-    "EthereumNode",
+    "EvmNode",
     "HiddenReport",
     "InclusionReport",
     "KnownUnit",
@@ -42,6 +45,7 @@ __all__ = [
     "SnapshotNode",
     "TokenSlot",
     "TooWeak",
+    "TronNode",
     "UnknownUnit",
     "UtxoSnapshot",
     "audit",

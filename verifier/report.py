@@ -37,13 +37,15 @@ class Report:
     for is the exchange's word. ``block_times``, in Unix seconds, are of the chains whose header is
     shown, or of which a node told; ``chains`` are those on which something of the others counts
     (of all, where none is left); ``has_trees`` tells whether all pages of all trees were checked.
-    ``loans`` are what the exchange declares, none where it declares nothing.
+    ``loans`` are what the exchange declares, none where it declares nothing; ``bridged`` are
+    (code, chain) of units that a bridge or a custodian stands for, besides the issuer.
     """
 
     manifest: Manifest
     digest: bytes
     assets: tuple[AssetReport, ...]
     set_aside: tuple[str, ...]
+    bridged: tuple[tuple[str, str], ...]
     block_times: Mapping[str, int]
     chains: tuple[str, ...]
     has_trees: bool

@@ -8,7 +8,8 @@ Each function raises at the first fault, in the order of spec/errors.md; returni
  4. Declaration, where the manifest names one: its form.
  5. Evidence of every asset: ownership signatures, proofs, and the sum of the amounts; then that
     what the declaration says is pledged is there.
- 6. Chains, where the user gave a node: it confirms the block, and what evidence says of it.
+ 6. Chains, where the user gave a node: it confirms the block, and what evidence says of it; then
+    the user's own table, where there is one.
  7. Solvency argument of every asset.
  8. Trees (audit): every page of every asset and every link up to the signed root.
  9. Strength: every asset's amounts are known as well as the user requires.
@@ -70,6 +71,7 @@ from verifier.format.params import (
 )
 from verifier.format.times import utc_text
 from verifier.format.wire import Loan, Manifest
+from verifier.nodes.balances import BalanceTable
 from verifier.nodes.nodes import Nodes
 from verifier.report import (
     Check,
@@ -93,6 +95,7 @@ def audit(
     policy: Policy | None = None,
     previous: str | Path | None = None,
     nodes: Nodes | None = None,
+    balances: BalanceTable | None = None,
     jobs: int = 1,
     now: int | None = None,
     progress: Progress | None = None,
@@ -106,6 +109,7 @@ def audit(
         policy: what is enough; by default a ratio of 1/1, no further units, amounts ``claimed``.
         previous: the bundle or manifest that came before (its signature beside it, as ``.sig``).
         nodes: the user's own nodes, to confirm blocks and amounts.
+        balances: the user's own table, for what no node confirms.
         jobs: threads that check pages.
         now: the reader's clock, in Unix seconds; by default that of this machine.
         progress: called with the entries of pages checked, and those there are.
@@ -128,6 +132,7 @@ def audit(
         loans = _check_declaration(plan, source, checked)  # 4
         evidence = _check_all_evidence(plan, source, checked, loans, policy)  # 5
         evidence = _confirm(plan, checked, evidence, nodes)  # 6
+        evidence = _look_up(plan, checked, evidence, balances)  # 6
         _check_all_solvency(plan, checked, evidence)  # 7
         _audit_all_trees(plan, source, checked, jobs, progress)  # 8
     _check_clock(checked.manifest, now)  # 13
@@ -141,6 +146,7 @@ def check_solvency(
     policy: Policy | None = None,
     previous: str | Path | None = None,
     nodes: Nodes | None = None,
+    balances: BalanceTable | None = None,
     now: int | None = None,
     on_check: OnCheck | None = None,
 ) -> Report:
@@ -155,9 +161,31 @@ def check_solvency(
         loans = _check_declaration(plan, source, checked)  # 4
         evidence = _check_all_evidence(plan, source, checked, loans, policy)  # 5
         evidence = _confirm(plan, checked, evidence, nodes)  # 6
+        evidence = _look_up(plan, checked, evidence, balances)  # 6
         _check_all_solvency(plan, checked, evidence)  # 7
     _check_clock(checked.manifest, now)  # 13
     return _report(plan, checked, evidence, loans, policy, nodes, has_trees=False)  # 9
+
+
+def read_rows(
+    bundle: str | Path,
+    exchange_key: str | bytes,
+    *,
+    policy: Policy | None = None,
+    previous: str | Path | None = None,
+    nodes: Nodes | None = None,
+) -> tuple[CheckedManifest, list[CheckedEvidence]]:
+    """Check manifest and evidence, and return them: what there is to look up.
+
+    Arguments and exceptions are those of `audit`.
+    """
+    plan = _Plan(None)
+    with closing(open_bundle(bundle)) as source:
+        checked = _check_manifest(plan, source, exchange_key, policy, previous)  # 1, 2
+        source.check_present(_statement_paths(checked.manifest))  # 3
+        loans = _check_declaration(plan, source, checked)  # 4
+        evidence = _check_all_evidence(plan, source, checked, loans, policy)  # 5
+        return checked, _confirm(plan, checked, evidence, nodes)  # 6
 
 
 def check_inclusion(
@@ -381,6 +409,23 @@ def _confirm(
     return evidence
 
 
+def _look_up(
+    plan: _Plan,
+    checked: CheckedManifest,
+    evidence: list[CheckedEvidence],
+    balances: BalanceTable | None,
+) -> list[CheckedEvidence]:
+    """Ask the reader's own table, after every node."""
+    if balances is None:
+        return evidence
+    with plan.step("amounts in your own table") as figures:
+        evidence = balances.confirm(checked, evidence)
+        known = [holding.known for found in evidence for holding in found.rows]
+        figures["lines"] = len(balances)
+        figures["listed"] = known.count(Level.LISTED)
+    return evidence
+
+
 def _check_all_solvency(
     plan: _Plan, checked: CheckedManifest, evidence: Sequence[CheckedEvidence]
 ) -> None:
@@ -422,6 +467,7 @@ def _report(
         checked.digest,
         assets,
         checked.set_aside,
+        checked.bridged,
         block_times=times,
         chains=tuple(sorted(chains)),
         has_trees=has_trees,

@@ -17,8 +17,8 @@ from api.snapshots.folder import ServedFolder
 from api.snapshots.sources import FileKind, Slot
 from prover.assets.attested import check_attestation
 from prover.assets.bitcoin import read_coin_rows
-from prover.assets.ethereum import read_proof
 from prover.assets.evidence import check_list
+from prover.assets.evm import check_proof, read_proof
 from prover.assets.hidden import check_set, read_opening
 from prover.clock import check_time
 from prover.config.announcement import announce
@@ -34,8 +34,6 @@ from prover.snapshot.make import (
 )
 from prover.snapshot.record import predecessor
 from verifier.errors import Rejected
-from verifier.nodes.ethereum_node import CHAIN as ETHEREUM
-from verifier.stateproof.state import check_header
 
 # Of signatures, in one request; a core checks hundreds to thousands a second.
 CHECK_SECONDS: Final = 10.0
@@ -67,8 +65,7 @@ def check_upload(file: Path, slot: Slot, config: SnapshotConfig) -> None:
             case FileKind.LIST:
                 check_list(file, config.assets, ownership_messages(config, key), _clock())
             case FileKind.PROOF:
-                block = next((chain for chain in config.chains if chain.name == ETHEREUM), None)
-                check_header(slot.name, read_proof(file), block)
+                check_proof(slot.name, read_proof(file), config.chains)
             case FileKind.COINS:
                 for _ in read_coin_rows(file):
                     pass

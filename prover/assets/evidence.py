@@ -16,7 +16,7 @@ from typing import Any
 
 from prover.assets.attested import attested_total
 from prover.assets.bitcoin import read_coins
-from prover.assets.ethereum import needed_proof
+from prover.assets.evm import needed_proofs
 from prover.assets.lists import EVIDENCE_COLUMNS
 from prover.assets.messages import what_was_signed
 from prover.assets.spelling import (
@@ -374,7 +374,7 @@ def _encode(
     signed = tuple(signatures[owner] for owner in sorted({row.owner for row in rows}))
     counted = {row.chain for row in listed} | {keys.chain for keys in backing.hidden}
     shown = [header for header in headers if header.chain in counted]
-    proven = needed_proof(asset, listed, backing.hidden, blocks)
+    proven = needed_proofs(asset, listed, backing.hidden, blocks)
     proofs = tuple(sorted((*shown, *proven), key=lambda proof: proof.chain))
     evidence = wire.Evidence(
         attestations=backing.attestations,

@@ -20,10 +20,10 @@ import typer
 
 from prover.assets.messages import LINE_BREAKS, device_warnings, digest_of
 from prover.assets.wallets import menus, shared_signature
-from prover.commands import evidence as cli_evidence
 from prover.commands import hidden as cli_hidden
 from prover.commands import imports as cli_import
 from prover.commands import ledger as cli_ledger
+from prover.commands.evidence import evidence
 from prover.commands.ledger import NOT_COVERED, Shown
 from prover.commands.progress import shown_progress
 from prover.config.announcement import announce
@@ -59,7 +59,7 @@ app = typer.Typer(
 app.add_typer(cli_ledger.app)
 app.add_typer(cli_hidden.app)
 app.add_typer(cli_import.app)
-app.add_typer(cli_evidence.app, name="evidence")
+app.command(no_args_is_help=True)(evidence)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Cores to use; all by default.")]
@@ -341,19 +341,36 @@ def packages(
 
 @app.command()
 def sample(
-    accounts: Annotated[int, typer.Option("--accounts", metavar="N", min=1)],
-    assets: Annotated[str, typer.Option("--assets", metavar="CODE,…")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR")],
+    accounts: Annotated[int, typer.Option("--accounts", metavar="N", min=1)] = 1000,
+    assets: Annotated[
+        str | None, typer.Option("--assets", metavar="CODE,…", help="What it holds (BTC,ETH).")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="S", min=0)] = 1,
+    balance_sheet: Annotated[
+        bool,
+        typer.Option(
+            "--balance-sheet",
+            help="Hold 200 assets on ten chains, with a custodian and a bank; and make what a "
+            "reader of the proof has.",
+        ),
+    ] = False,
     insolvent: Annotated[
         bool, typer.Option("--insolvent", help="Let the first asset fall one unit short.")
     ] = False,
     as_json: Json = False,
 ) -> None:
     """Make a sample exchange: ledger, throw-away keys, signed evidence, snapshot.toml."""
+    from prover.sample.balance_sheet import make_balance_sheet
     from prover.sample.sample import make_sample
 
-    made = make_sample(out, accounts, assets.split(","), seed, insolvent=insolvent)
+    if balance_sheet:
+        if assets is not None or insolvent:
+            raise typer.BadParameter("goes with neither --assets nor --insolvent")
+        made = make_balance_sheet(out, seed, accounts=accounts)
+    else:
+        codes = (assets or "BTC,ETH").split(",")
+        made = make_sample(out, accounts, codes, seed, insolvent=insolvent)
     result = {
         "accounts": made.accounts,
         "addresses": made.addresses,
@@ -382,7 +399,7 @@ def report(
     ] = None,
     token_slot: Annotated[
         list[str] | None,
-        typer.Option(metavar="CONTRACT=SLOT", help="Where an unknown token keeps balances."),
+        typer.Option(metavar="[CHAIN:]CONTRACT=SLOT", help="Where a token keeps balances."),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -14,81 +15,102 @@ from prover.assets.bitcoin import (
     collect_from_snapshot,
     write_coins,
 )
-from prover.assets.ethereum import (
-    Collected,
-    collect,
-    read_addresses,
-    write_collected,
-)
+from prover.assets.evm import Collected, collect, read_addresses, write_collected
+from prover.assets.tron import collect_tron
 from prover.commands.progress import shown_progress
 from prover.errors import ProverError
-from verifier.checks.policy import is_account
+from verifier.checks.policy import has_slot
 from verifier.errors import CannotCheck, Misuse
+from verifier.format.chains import CHAINS, Family
 from verifier.format.params import ASSET_CODE
 from verifier.format.units import known_units
 from verifier.nodes.bitcoin_evidence import CHAIN as BITCOIN
-from verifier.nodes.ethereum_node import CHAIN
+from verifier.nodes.open import NODE_CHAINS
 from verifier.nodes.utxo_snapshot import UtxoSnapshot
+from verifier.ownership import OwnershipError, check_contract
 from verifier.stateproof.tokens import MAX_SLOT, TokenSlot, token_slots
 
-app = typer.Typer(no_args_is_help=True, help="Ask a chain what addresses hold, and keep the proof.")
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-
-
-@app.command()
-def ethereum(
-    rpc: Annotated[str, typer.Option(metavar="URL", help="Any node that has the block's state.")],
+def evidence(
+    chain: Annotated[str, typer.Argument(metavar="CHAIN", show_default=False)],
     block: Annotated[int, typer.Option(metavar="N", min=1, help="The block's height.")],
     addresses: Annotated[Path, typer.Option(metavar="FILE", help="One address a line.")],
     out: Annotated[Path, typer.Option(metavar="FILE.csv", help="The rows; the proof beside it.")],
+    rpc: Annotated[
+        str | None, typer.Option(metavar="URL", help="A node of the chain that tells of the block.")
+    ] = None,
     token: Annotated[
-        str | None, typer.Option(metavar="CONTRACT", help="A token; otherwise it is ether.")
+        str | None, typer.Option(metavar="CONTRACT", help="A token; otherwise the chain's coin.")
     ] = None,
     slot: Annotated[
         str | None, typer.Option(metavar="S", help="Where an unknown token keeps balances.")
     ] = None,
+    cookie: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The .cookie file of bitcoin's node.")
+    ] = None,
+    snapshot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="What bitcoin's dumptxoutset wrote.")
+    ] = None,
     asset: Annotated[
         str | None, typer.Option(metavar="CODE", help="The asset's code, if it is not known.")
     ] = None,
-    as_json: Json = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Collect what addresses hold on Ethereum after a block, with the proofs of it."""
-    entry = None if token is None else _token_slot(token, slot)
-    code = asset or _known_code(token or "")
+    """Ask a chain what addresses held after a block, with the proof where there is one."""
+    if chain not in NODE_CHAINS:
+        words = f"no node is asked there; chains are {', '.join(NODE_CHAINS)}"
+        raise typer.BadParameter(words, param_hint="CHAIN")
+    family = CHAINS[chain].family
+    _refuse_others(chain, family, {"token": token, "slot": slot, "cookie": cookie}, snapshot)
+    contract = token or ""
+    slots = _slots(chain, contract, slot)
+    code = asset or _known_code(chain, contract)
     if not ASSET_CODE.fullmatch(code):
         raise typer.BadParameter("a code is 1 to 16 of A-Z, 0-9", param_hint="--asset")
-    listed = read_addresses(addresses)
+    if family is Family.BITCOIN:
+        _bitcoin(rpc, cookie, snapshot, block, addresses, out, code, as_json=as_json)
+        return
+    if rpc is None:
+        raise typer.BadParameter("a node's URL is needed", param_hint="--rpc")
+    listed = read_addresses(addresses, chain)
     try:
         with shown_progress() as progress:
             progress.stage("asking the node", len(listed))
-            found = collect(rpc, block, listed, entry, progress.advance)
+            if family is Family.TRON:
+                found = collect_tron(rpc, block, listed, contract, progress.advance)
+            else:
+                found = collect(chain, rpc, block, listed, contract, slots, progress.advance)
     except (CannotCheck, Misuse) as error:
         raise ProverError(str(error)) from None
-    proof = write_collected(found, code, token or "", out)
+    proof = write_collected(found, code, contract, out)
     typer.echo(_json(found, out, proof) if as_json else _text(found, out, proof))
 
 
-@app.command()
-def bitcoin(
-    block: Annotated[int, typer.Option(metavar="N", min=1, help="The block's height.")],
-    addresses: Annotated[Path, typer.Option(metavar="FILE", help="One address a line.")],
-    out: Annotated[Path, typer.Option(metavar="FILE.csv", help="The rows; the coins beside it.")],
-    rpc: Annotated[
-        str | None, typer.Option(metavar="URL", help="Your own node of Bitcoin Core.")
-    ] = None,
-    cookie: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Its .cookie file, for a URL without user.")
-    ] = None,
-    snapshot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="What its dumptxoutset wrote at the block.")
-    ] = None,
-    asset: Annotated[str, typer.Option(metavar="CODE", help="The asset's code.")] = "BTC",
-    as_json: Json = False,
+def _refuse_others(
+    chain: str, family: Family, given: Mapping[str, object], snapshot: Path | None
+) -> None:
+    """Refuse the options that mean nothing for a chain."""
+    fitting = {
+        Family.BITCOIN: {"cookie", "snapshot"},
+        Family.TRON: {"token"},
+    }.get(family, {"token", "slot"})
+    for name, value in {**given, "snapshot": snapshot}.items():
+        if value is not None and name not in fitting:
+            raise typer.BadParameter(f"not for {chain}", param_hint=f"--{name}")
+
+
+def _bitcoin(
+    rpc: str | None,
+    cookie: Path | None,
+    snapshot: Path | None,
+    block: int,
+    addresses: Path,
+    out: Path,
+    asset: str,
+    *,
+    as_json: bool,
 ) -> None:
     """Collect the coins that addresses have on Bitcoin after a block."""
-    if not ASSET_CODE.fullmatch(asset):
-        raise typer.BadParameter("a code is 1 to 16 of A-Z, 0-9", param_hint="--asset")
     listed = read_addresses(addresses, BITCOIN)
     try:
         if snapshot is not None and rpc is None:
@@ -149,50 +171,56 @@ def _coins_text(found: CollectedCoins, rows: Path, coins: Path) -> str:
     )
 
 
-def _token_slot(contract: str, slot: str | None) -> TokenSlot:
-    if not is_account(contract):
-        raise typer.BadParameter("not an address in EIP-55 form", param_hint="--token")
+def _slots(chain: str, contract: str, slot: str | None) -> dict[str, TokenSlot]:
+    """Return where the chain's tokens keep balances; refuse a malformed contract or slot."""
+    try:
+        check_contract(chain, contract)
+    except OwnershipError as error:
+        raise typer.BadParameter(error.message, param_hint="--token") from None
     if slot is None:
-        known = token_slots().get(contract)
-        if known is None:
-            raise typer.BadParameter("this token's slot is not known", param_hint="--slot")
-        return known
+        return token_slots(chain)
+    if not has_slot(chain, contract):
+        words = f"no header of {chain} proves what a token holds, or no --token is given"
+        raise typer.BadParameter(words, param_hint="--slot")
     if not (slot.isascii() and slot.isdigit() and len(slot) <= 78 and int(slot) <= MAX_SLOT):
         raise typer.BadParameter("a slot is a number below 2^256", param_hint="--slot")
     try:
-        return token_slots([TokenSlot(contract, int(slot))])[contract]
+        return token_slots(chain, [TokenSlot(chain, contract, int(slot))])
     except Misuse as error:
         raise typer.BadParameter(str(error), param_hint="--slot") from None
 
 
-def _known_code(contract: str) -> str:
+def _known_code(chain: str, contract: str) -> str:
     for unit in known_units():
-        if (unit.chain, unit.contract) == (CHAIN, contract):
+        if (unit.chain, unit.contract) == (chain, contract):
             return unit.code
-    raise typer.BadParameter("this token's code is not known", param_hint="--asset")
+    raise typer.BadParameter("the code is not known: name it", param_hint="--asset")
 
 
-def _json(found: Collected, rows: Path, proof: Path) -> str:
+def _json(found: Collected, rows: Path, proof: Path | None) -> str:
     result = {
         "rows": str(rows),
-        "proof": str(proof),
-        "height": found.header.number,
-        "hash": found.header.hash.hex(),
+        "proof": None if proof is None else str(proof),
+        "height": found.block.height,
+        "hash": found.block.hash.hex(),
         "addresses": len(found.amounts),
         "empty": found.empty,
         "amount": str(sum(found.amounts.values())),
-        "nodes": len(found.proof.nodes),
+        "nodes": 0 if found.proof is None else len(found.proof.nodes),
     }
     return json.dumps(result, sort_keys=True)
 
 
-def _text(found: Collected, rows: Path, proof: Path) -> str:
+def _text(found: Collected, rows: Path, proof: Path | None) -> str:
+    beside = "no proof: readers confirm it with nodes, or tables, of their own"
+    if proof is not None:
+        beside = f"proof  {proof}: name it under proofs of the asset"
     return (
         f"{len(found.amounts)} addresses hold {sum(found.amounts.values())} base units; "
         f"{found.empty} hold nothing and are left out\n"
         f"rows   {rows}: add format and signature to each\n"
-        f"proof  {proof}: name it under proofs of the asset\n"
-        f"[chains.{CHAIN}]\n"
-        f"height = {found.header.number}\n"
-        f'hash = "{found.header.hash.hex()}"'
+        f"{beside}\n"
+        f"[chains.{found.block.name}]\n"
+        f"height = {found.block.height}\n"
+        f'hash = "{found.block.hash.hex()}"'
     )

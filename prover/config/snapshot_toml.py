@@ -24,6 +24,7 @@ from prover.ledger.expect import Expect
 from prover.ledger.settings import KEYS as LEDGER_KEYS
 from prover.ledger.settings import read_settings
 from prover.ledger.source import MAX_DECIMALS, LedgerAsset, LedgerSource
+from verifier.checks.policy import has_slot
 from verifier.errors import Misuse
 from verifier.format.account import AccountError, IdType, canonical_name
 from verifier.format.chains import CHAINS, FIAT
@@ -110,7 +111,7 @@ class AssetConfig:
     """One asset; units as in the manifest.
 
     capacity: in pages, None where it is left to `prover.liabilities.capacity`; proofs: files of
-    state proofs of all that it holds on Ethereum; slots: of tokens that the verifier's table lacks;
+    state proofs of what it holds on EVM chains; slots: of tokens that the verifier's table lacks;
     coins: files of the coins that its bitcoin addresses hold; attestations: files that third
     parties signed.
     """
@@ -456,11 +457,12 @@ def _units(
 
 def _slot(table: Table, unit: Unit) -> TokenSlot:
     slot = table.take("slot", int)
-    if unit.chain != "ethereum" or not unit.contract or not 0 <= slot <= MAX_SLOT:
-        raise table.error("slot", "must be 0 to 2^256 - 1, of a token on ethereum")
-    entry = TokenSlot(unit.contract, slot)
+    if not has_slot(unit.chain, unit.contract) or not 0 <= slot <= MAX_SLOT:
+        words = "must be 0 to 2^256 - 1, of a token on an EVM chain whose headers prove balances"
+        raise table.error("slot", words)
+    entry = TokenSlot(unit.chain, unit.contract, slot)
     try:
-        token_slots([entry])
+        token_slots(unit.chain, [entry])
     except Misuse as error:
         raise table.error("slot", str(error), Code.CONTRADICTION) from None
     return entry

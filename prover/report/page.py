@@ -28,6 +28,7 @@ from verifier.format.keys import public_key_text
 from verifier.format.params import MAX_EVIDENCE_BYTES, TreeShape, evidence_path
 from verifier.format.times import utc_text
 from verifier.format.wire import Asset, Evidence, read_record
+from verifier.nodes.open import NODE_CHAINS
 
 # How the page writes a time.
 _MINUTES = "%-d %B %Y, %H:%M UTC"
@@ -48,10 +49,9 @@ HOW_KNOWN = {
     "this block is the chain's is for a node of your own to confirm.",
 }
 
-NODE_OPTIONS = {
-    "bitcoin": "--bitcoin-rpc URL (or --utxo-snapshot FILE)",
-    "ethereum": "--ethereum-rpc URL",
-}
+# What a reader adds to a command, by chain, to ask a node of their own.
+NODE_OPTIONS = {chain: f"--node {chain}=URL" for chain in NODE_CHAINS}
+NODE_OPTIONS["bitcoin"] += " (or --utxo-snapshot FILE)"
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,8 @@ def write_report(
         html: the file to write; what stood there is replaced once the page is whole.
         exchange_key: the exchange's public key, or a file that holds it. Without one the
             manifest's own is taken, and the page asks its reader to compare it.
-        token_slots: where tokens keep balances that the verifier's table lacks, ``CONTRACT=SLOT``.
+        token_slots: where tokens keep balances that the verifier's table lacks, as
+            ``[CHAIN:]CONTRACT=SLOT``.
 
     Raises:
         Rejected: what `assay-verify solvency` would say.

@@ -52,6 +52,7 @@ _IN_CUSTODY, _CUSTODY_PART = "USDC", 10
 _MOST_DECIMALS = 8
 _LEAST_HOLDINGS, _MOST_HOLDINGS = 1, 8
 _DAY = 86_400
+_WALLETS = 4  # of each chain
 _HEIGHT = 100_000_000  # of a block that is made up
 
 # By chain the height and the hash of a block.
@@ -114,7 +115,8 @@ def _write(out: Path, seed: int, accounts: int, blocks: Blocks) -> Sample:
     held = {code: total + total // SURPLUS + 1 for code, total in owed.totals.items()}
     _write_assets(out / "assets.csv", assets)
     # The evidence names what the settings say, and the settings an address of the evidence.
-    pledged = sample_wallets("ethereum", "", seed)[0][1].address
+    btc = next(at for at, asset in enumerate(assets) if asset.code == "BTC")
+    pledged = sample_wallets("bitcoin", "", seed)[btc % _WALLETS][1].address
     config = out / "snapshot.toml"
     config.write_text(_toml(seed, blocks, pledged), encoding="utf-8")
     kept = _attest(out, assets, held, public_bytes(signing), seed)
@@ -163,7 +165,7 @@ class _Owed:
 
 def _write_ledger(path: Path, assets: Sequence[_Asset], accounts: int, seed: int) -> _Owed:
     """Write a few assets for each account, and every asset for one account at least."""
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311, of no secret: all of it follows from the seed
     totals = {asset.code: 0 for asset in assets}
     rows = 0
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -262,7 +264,7 @@ def _rows(
         share, rest = divmod(held[asset.code], 2 * len(asset.units))
         for unit in asset.units:
             for at in range(2):
-                format, wallet = wallets[unit.chain][(number + at) % 4]
+                format, wallet = wallets[unit.chain][(number + at) % _WALLETS]
                 amount = (share + rest) * 10 ** (unit.decimals - asset.decimals)
                 rest = 0
                 row = _Row(unit, wallet.address, amount, format, wallet.signature)
@@ -310,8 +312,8 @@ def _toml(seed: int, blocks: Blocks, pledged: str) -> str:
         lines.append(f"\n[chains.{chain}]\nheight = {height}\n{named}")
     for code in sorted((*MONEY, _IN_CUSTODY)):
         lines.append(f'\n[assets.{code}]\nattestations = ["attested/{code}.attestation"]')
-    return f"""# A sample exchange with a whole balance sheet. Its keys follow from a seed: never use them
-# for anything real.
+    return f"""# A sample exchange with a whole balance sheet.
+# Its keys follow from a seed: never use them for anything real.
 exchange = "{EXCHANGE}"
 snapshot_id = "{SNAPSHOT_ID}"
 time = {TIME}
@@ -345,5 +347,5 @@ path = "evidence.csv"
 lender = "Example Bank AG"
 asset = "USD"
 amount = "1000000"
-pledged = [{{ chain = "ethereum", address = "{pledged}" }}]
+pledged = [{{ chain = "bitcoin", address = "{pledged}" }}]
 """

@@ -15,9 +15,10 @@ from pathlib import Path
 
 from spec.reference import audit, check_inclusion, keys
 from spec.reference.address import eip55
+from spec.reference.chains import CHAINS
 from spec.reference.declaration import Loan
 from spec.reference.errors import NotCheckedError, Rejected
-from spec.reference.ethereum import Slot
+from spec.reference.ethereum import Slot, Token
 from spec.reference.inclusion import MAX_BYTES
 from spec.reference.units import parse_unit, read_units
 
@@ -44,11 +45,14 @@ def _balance(text: str) -> tuple[str, str]:
     return match[1], match[2]
 
 
-def _token_slot(text: str) -> tuple[str, Slot]:
-    match = re.fullmatch("(0x[0-9a-fA-F]{40})=([0-9]{1,78})", text)
-    if match is None or int(match[2]) >= 1 << 256 or eip55(bytes.fromhex(match[1][2:])) != match[1]:
-        raise argparse.ArgumentTypeError("a token's slot is CONTRACT=SLOT")
-    return match[1], Slot(int(match[2]))
+def _token_slot(text: str) -> tuple[Token, Slot]:
+    match = re.fullmatch("(?:([a-z0-9-]{1,32}):)?(0x[0-9a-fA-F]{40})=([0-9]{1,78})", text)
+    if match is None or int(match[3]) >= 1 << 256 or eip55(bytes.fromhex(match[2][2:])) != match[2]:
+        raise argparse.ArgumentTypeError("a token's slot is [CHAIN:]CONTRACT=SLOT")
+    chain = match[1] or "ethereum"
+    if chain not in CHAINS or not CHAINS[chain].proves_state:
+        raise argparse.ArgumentTypeError(f"no header of {chain} proves what a token holds")
+    return (chain, match[2]), Slot(int(match[3]))
 
 
 def _attester(text: str) -> str:

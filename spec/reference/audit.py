@@ -8,7 +8,7 @@ from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
 from spec.reference import declaration, evidence, tree
-from spec.reference.ethereum import Slot, all_slots
+from spec.reference.ethereum import Slot, Token, all_slots
 from spec.reference.evidence import LEVELS
 from spec.reference.group import Point
 from spec.reference.keys import sound
@@ -55,15 +55,15 @@ def audit(
     ratio: tuple[int, int] = (1, 1),
     units: Iterable[Unit] = (),
     previous: Path | None = None,
-    slots: dict[str, Slot] | None = None,
+    slots: dict[Token, Slot] | None = None,
     attesters: Collection[bytes] = (),
     now: int | None = None,
 ) -> Audit:
     """Check everything in a bundle folder; returning means that it is accepted.
 
     `public_key` is the exchange's, 32 bytes; `ratio` the least (num, den) that is enough; `units`
-    are known besides the verifier's own, and `slots` of tokens likewise, which none contradicts;
-    `attesters` are the keys of third parties whose word on holdings the user takes;
+    are known besides the verifier's own, and `slots` of tokens likewise, by (chain, contract),
+    which none contradicts; `attesters` are the keys of third parties whose word the user takes;
     `previous` is the folder of the previous manifest; `now` is the reader's clock, by default the
     machine's.
     Raises Rejected; NotCheckedError; OSError where the folder cannot be read; ValueError for

@@ -13,6 +13,10 @@ class Chain(NamedTuple):
     family: str
     header: str
 
+    @property
+    def proves_state(self) -> bool:
+        return self.family == "evm" and self.header != "none"
+
 
 def _read() -> dict[str, Chain]:
     table = Path(__file__).parent.parent / "chains.csv"

@@ -1,4 +1,4 @@
-"""Ethereum's state (protocol.md 3.3): RLP, headers, tries, and the balances of accounts and tokens.
+"""The state of EVM chains (protocol.md 3.3): RLP, headers, tries, and what accounts hold.
 
 An RLP item is kept as its own encoding until somebody asks what is in it.
 """
@@ -30,23 +30,29 @@ class Slot:
     frozen: int = 0
 
 
-KNOWN = {
-    "0xdAC17F958D2ee523a2206206994597C13D831ec7": Slot(2),
-    "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48": Slot(9, frozen=2**255),
-    "0x6B175474E89094C44Da98b954EedeAC495271d0F": Slot(2),
-    "0x2260FAC5E5542a773Aa44fBCfeDf7C193bc2C599": Slot(0),
-    "0x95aD61b0a150d79219dCF64E1E6Cc01f0B64C4cE": Slot(0),
-    "0x514910771AF9Ca656af840dff83E8264EcF986CA": Slot(1),
-    "0xB8c77482e45F1F44dE1745F52C74426C631bDD52": Slot(5),
+Token = tuple[str, str]  # chain, contract
+KNOWN = {  # by chain and contract
+    ("ethereum", "0xdAC17F958D2ee523a2206206994597C13D831ec7"): Slot(2),
+    ("ethereum", "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48"): Slot(9, frozen=2**255),
+    ("ethereum", "0x6B175474E89094C44Da98b954EedeAC495271d0F"): Slot(2),
+    ("ethereum", "0x2260FAC5E5542a773Aa44fBCfeDf7C193bc2C599"): Slot(0),
+    ("ethereum", "0x95aD61b0a150d79219dCF64E1E6Cc01f0B64C4cE"): Slot(0),
+    ("ethereum", "0x514910771AF9Ca656af840dff83E8264EcF986CA"): Slot(1),
+    ("ethereum", "0xB8c77482e45F1F44dE1745F52C74426C631bDD52"): Slot(5),
 }
 
 
-def all_slots(named: dict[str, Slot]) -> dict[str, Slot]:
-    """The slots known, and those named for contracts that are not among them."""
-    for contract, entry in named.items():
-        if KNOWN.get(contract, entry).slot != entry.slot:
-            raise ValueError(f"another slot is known for {contract}")
+def all_slots(named: dict[Token, Slot]) -> dict[Token, Slot]:
+    """The slots known, and those named for tokens that are not among them."""
+    for token, entry in named.items():
+        if KNOWN.get(token, entry).slot != entry.slot:
+            raise ValueError(f"another slot is known for {token[1]} on {token[0]}")
     return named | KNOWN
+
+
+def slots_of(chain: str, slots: dict[Token, Slot]) -> dict[str, Slot]:
+    """One chain's slots, by contract."""
+    return {contract: entry for (own, contract), entry in slots.items() if own == chain}
 
 
 def split(data: bytes) -> tuple[bytes, bytes]:
@@ -128,31 +134,39 @@ class Header:
     time: int
 
 
-def parse_header(data: bytes) -> Header:
-    """A header of any fork from London on. ValueError for anything else."""
+# Behind the first 15 fields: the most bytes of a number, or a string of 32.
+_HASH = 0
+_TAIL = (32, _HASH, 8, 8, _HASH, _HASH, _HASH, 8)
+_AVALANCHE_TAIL = (_HASH, 32, 32, 32, 8, 8, _HASH, 8, 8)
+
+
+def parse_header(data: bytes, form: str) -> Header:
+    """A header of a form, of any fork. ValueError for anything else."""
     items = items_of(data)
-    if len(items) < 16:
+    if len(items) < {"bsc": 15, "avalanche": 19}.get(form, 16):
         raise ValueError("no fork has so few fields")
     for place, length in ((0, 32), (1, 32), (2, 20), (3, 32), (4, 32), (5, 32), (6, 256)):
         string(items[place], length)
-    for place, most in ((7, 32), (8, 8), (9, 8), (10, 8), (11, 8), (15, 32)):
+    for place, most in ((7, 32), (8, 8), (9, 8), (10, 8), (11, 8)):
         number(string(items[place]), most)
-    if len(string(items[12])) > 32:
+    if len(string(items[12])) > (32 if form == "ethereum" else 4096):
         raise ValueError("too much extra data")
     string(items[13], 32)
     string(items[14], 8)
-    for item in items[16:17] + items[19:22]:
-        string(item, 32)
-    for item in items[17:19] + items[22:23]:
-        number(string(item), 8)
-    for item in items[23:]:
+    tail = _AVALANCHE_TAIL if form == "avalanche" else _TAIL
+    for item, most in zip(items[15:], tail, strict=False):
+        if most == _HASH:
+            string(item, 32)
+        else:
+            number(string(item), most)
+    for item in items[15 + len(tail) :]:
         string(item)
     height, time = (number(string(items[place]), 8) for place in (8, 11))
     return Header(keccak256(data), height, string(items[3], 32), time)
 
 
 class State:
-    """What stands under a state root, as far as the nodes reach."""
+    """What stands under a state root, as far as the nodes reach; `slots` are its chain's."""
 
     def __init__(self, root: bytes, nodes: list[bytes], slots: dict[str, Slot]) -> None:
         self._root = root

@@ -95,7 +95,7 @@ def check(
     manifest: Manifest,
     asset: Asset,
     seen: Seen,
-    slots: dict[str, Slot],
+    slots: dict[Unit, Slot],
     attesters: Collection[bytes] = (),
 ) -> Held:
     """One asset's evidence, after numbers 4 to 17. `seen` is shared by the assets of the bundle;
@@ -170,7 +170,7 @@ def _check_proofs(
     sets: list[hidden_sets.HiddenSet],
     manifest: Manifest,
     asset: Asset,
-    slots: dict[str, Slot],
+    slots: dict[Unit, Slot],
     name: str,
 ) -> tuple[dict[str, int], set[Unit]]:
     """The times of the blocks, by chain, and the units that are proved."""
@@ -187,7 +187,7 @@ def _check_proofs(
             continue
         # Nodes under a slot that is not known are for those who know it.
         units = {unit for unit in asset.units if unit[0] == chain}
-        readable = {unit for unit in units if not unit[1] or unit[1] in slots}
+        readable = {unit for unit in units if not unit[1] or unit in slots}
         rows = [row for row in fields["rows"] if _unit(row) in readable]
         hidden = [item for item in sets if _unit(item.fields) in readable]
         header, state = _open_proof(proof, manifest, slots, where)
@@ -281,18 +281,20 @@ def _check_block_header(proof: dict[str, Any], manifest: Manifest, where: str) -
 def _open_proof(
     proof: dict[str, Any],
     manifest: Manifest,
-    slots: dict[str, Slot],
+    slots: dict[Unit, Slot],
     where: str,
 ) -> tuple[ethereum.Header, ethereum.State]:
     """errors.md 2, numbers 16b and 16c, for one proof of state."""
     chain = proof["chain"]
     try:
-        header = ethereum.parse_header(proof["header"])
+        header = ethereum.parse_header(proof["header"], CHAINS[chain].header)
     except ValueError as error:
         raise Rejected("proof.bad-header", where, str(error)) from None
     block = manifest.chains.get(chain), manifest.heights.get(chain)
     require((header.hash, header.number) == block, "proof.wrong-block", where)
-    return header, ethereum.State(header.state_root, proof["nodes"], slots)
+    return header, ethereum.State(
+        header.state_root, proof["nodes"], ethereum.slots_of(chain, slots)
+    )
 
 
 def _check_balances(

@@ -87,8 +87,8 @@ def test_tells_what_was_proven_and_what_was_not(opened: tuple[Page, list[str]]) 
         "USDT",
         "claimed",
         "signatures alone",
-        "--bitcoin-rpc URL",
-        "--ethereum-rpc URL",
+        "--node bitcoin=URL",
+        "--node ethereum=URL",
         "Bitcoin at block 870,000 (made on 21 November 2026, 00:00 UTC) and "
         "Ethereum at block 21,200,000",
         "Borrowed coins",

@@ -348,7 +348,7 @@ def test_from_coins_to_solvent(
     audit = ["audit", str(proof / "public"), "--exchange-key", str(tmp_path / "exchange.pub")]
     assert verifier.commands.cli.main([*audit, "--require", "chain"]) == 1
     with serve(Core(exchange.chain, name="main")) as url:
-        for source in (["--bitcoin-rpc", url], ["--utxo-snapshot", str(snapshot_file)]):
+        for source in (["--node", f"bitcoin={url}"], ["--utxo-snapshot", str(snapshot_file)]):
             capsys.readouterr()
             assert verifier.commands.cli.main([*audit, "--require", "chain", *source]) == 0
             *lines, last = capsys.readouterr().out.splitlines()
@@ -386,7 +386,7 @@ def test_without_a_header_a_file_shows_no_solvency(
     assert verifier.commands.cli.main([*audit, "--require", "chain"]) == 1
     assert "NOT CHECKED check.too-weak" in capsys.readouterr().out.splitlines()[-2]
     with serve(Core(exchange.chain, name="main")) as url:
-        assert verifier.commands.cli.main([*audit[:4], "--bitcoin-rpc", url]) == 0
+        assert verifier.commands.cli.main([*audit[:4], "--node", f"bitcoin={url}"]) == 0
     assert "solvent: " in capsys.readouterr().out.splitlines()[-1]
 
 

@@ -27,7 +27,7 @@ from tests.e2e.test_ethereum import (
 )
 from tests.support.ethereum_node import ETHER, Answer, anvil, deploy_token, proxy, transfer
 from tests.support.exchange_files import edit, public_key
-from verifier import EthereumNode, Level, TokenSlot
+from verifier import EvmNode, Level, TokenSlot
 from verifier.format.keys import public_key_text
 from verifier.ownership.families.evm import account_of, account_text
 
@@ -129,7 +129,11 @@ def levels(report: verifier.Report) -> dict[str, tuple[dict[Level, int], list[Le
 
 
 def ask(chain: Chain, url: str, found: Proven) -> verifier.Report:
-    nodes = {"ethereum": EthereumNode(url, slots={chain.token: TokenSlot(chain.token, 0)})}
+    nodes = {
+        "ethereum": EvmNode(
+            "ethereum", url, slots={chain.token: TokenSlot("ethereum", chain.token, 0)}
+        )
+    }
     return verifier.audit(found.bundle, found.key, policy=policy(chain), nodes=nodes)
 
 
@@ -140,7 +144,9 @@ def test_both_kinds_of_evidence_are_proved_together(chain: Chain, proven: Proven
     assert [asset.hidden[0].units for asset in report.assets] == [15 * 10**9, 150 * 10**6]
     assert {asset.hidden[0].keys for asset in report.assets} == {LISTED}
     units = [reference.Unit("TST", "ethereum", chain.token, 18)]
-    found = reference.audit(proven.bundle, proven.key, units=units, slots={chain.token: Slot(0)})
+    found = reference.audit(
+        proven.bundle, proven.key, units=units, slots={("ethereum", chain.token): Slot(0)}
+    )
     assert found.levels == {"ETH": "header", "TST": "header"}
 
 
@@ -154,7 +160,7 @@ def test_a_node_confirms_both_by_the_blocks_hash(
     assert levels(report) == {"ETH": (gwei, [Level.CHAIN]), "TST": ({}, [Level.CHAIN])}
     words = ["audit", str(proven.bundle), "--exchange-key", public_key_text(proven.key), "--json"]
     words += ["--unit", f"TST=ethereum:{chain.token}:18", "--token-slot", f"{chain.token}=0"]
-    for more, level in (([], "header"), (["--ethereum-rpc", chain.node.url], "chain")):
+    for more, level in (([], "header"), (["--node", f"ethereum={chain.node.url}"], "chain")):
         assert verifier.commands.cli.main([*words, *more]) == 0
         amounts = json.loads(capsys.readouterr().out)["amounts"]
         assert amounts["ETH"] == {
@@ -171,10 +177,10 @@ def test_a_node_proves_what_the_bundle_does_not(chain: Chain, word_alone: Proven
     gwei = {Level.CLAIMED: 3 * 10**9}
     assert levels(report) == {"ETH": (gwei, [Level.CLAIMED]), "TST": ({}, [Level.CLAIMED])}
     assert ask(chain, chain.node.url, word_alone).level is Level.CHAIN
-    # Without the slot the tokens stay the exchange's word.
-    nodes = {"ethereum": EthereumNode(chain.node.url)}
+    # Without the slot it is the node's word.
+    nodes = {"ethereum": EvmNode("ethereum", chain.node.url)}
     report = verifier.audit(word_alone.bundle, word_alone.key, policy=policy(chain), nodes=nodes)
-    assert [asset.level for asset in report.assets] == [Level.CHAIN, Level.CLAIMED]
+    assert [asset.level for asset in report.assets] == [Level.CHAIN, Level.CHAIN]
 
 
 def test_a_state_that_is_gone_leaves_a_set_claimed(chain: Chain, word_alone: Proven) -> None:

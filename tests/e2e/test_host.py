@@ -366,7 +366,11 @@ def test_it_takes_the_word_of_its_attesters(
     write_files(root / "one", made.forger.bundle())
     custodian = public_key(CUSTODIAN)
     named = f'[[attester]]\nname = "A custodian"\npublic_key = "{public_key_text(custodian)}"\n'
-    host = start(("An Exchange", f"{url}/one", made.forger.public_key), more=named)
+    (root.parent / "units.csv").write_text(
+        "code,chain,contract,decimals\nXYZ,bsc,0x2222222222222222222222222222222222222222,18\n"
+    )
+    more = f'units = ["units.csv"]\n{named}'
+    host = start(("An Exchange", f"{url}/one", made.forger.public_key), more=more)
     (exchange,) = host.wait(audited)
     (snapshot,) = exchange["snapshots"]
     assert snapshot["accepted"]
@@ -389,6 +393,7 @@ def test_it_takes_the_word_of_its_attesters(
     fields: Any = msgpack.unpackb(listed)
     assert sorted(fields) == ["attesters", "exchanges", "policy", "time", "units", "version"]
     assert fields["attesters"] == [{"name": "A custodian", "public_key": custodian}]
+    assert [(unit["code"], unit["kind"]) for unit in fields["units"]] == [("XYZ", "named")]
     assert (fields["policy"], fields["version"]) == ("", 1)
 
 

@@ -16,8 +16,8 @@ from coincurve import PrivateKey
 
 from prover.assets.attested import read_attestations
 from prover.assets.bitcoin import read_coins
-from prover.assets.ethereum import read_addresses, read_proof
 from prover.assets.evidence import build_evidence
+from prover.assets.evm import read_addresses, read_proof
 from prover.assets.hidden import Opening, load_hidden
 from prover.config.announcement import Announcement
 from prover.config.snapshot_toml import AssetConfig, HiddenConfig, SplitPolicy
@@ -55,7 +55,7 @@ READERS: list[Callable[[Path], object]] = [
     check_evidence,
     check_coins,
     _read_list,
-    read_addresses,
+    lambda path: read_addresses(path, "ethereum"),
     lambda path: read_addresses(path, "bitcoin"),
     read_proof,
     check_opening,

@@ -11,7 +11,16 @@ from eth_hash.auto import keccak
 
 from spec.reference import ethereum as reference
 from tests.fuzz.corpus import run
-from tests.support.ethereum_state import FORKS, Account, Tree, World, header, header_fields
+from tests.support.ethereum_state import (
+    FORKS,
+    Account,
+    Tree,
+    World,
+    avalanche_fields,
+    header,
+    header_fields,
+)
+from verifier.format.chains import HeaderForm
 from verifier.stateproof.header import parse_header
 from verifier.stateproof.rlp import BadRlp
 from verifier.stateproof.state import WorldState
@@ -21,18 +30,19 @@ from verifier.stateproof.trie import BadNode, MissingNode
 HOLDER, TOKEN = b"\x42" * 20, b"\x77" * 20
 CONTRACT = "0x" + TOKEN.hex()
 NEXT = b"\xff" * 32
+FORMS = [form for form in HeaderForm if form not in (HeaderForm.NONE, HeaderForm.BITCOIN)]
 
 
-def check_header(data: bytes) -> None:
+def check_header(data: bytes, form: HeaderForm) -> None:
     """Both take the same headers for the same blocks."""
     ours = theirs = None
     try:
-        found = parse_header(data)
+        found = parse_header(data, form)
         ours = (found.hash, found.number, found.state_root)
     except BadRlp:
         pass
     try:
-        other = reference.parse_header(data)
+        other = reference.parse_header(data, form.value)
         theirs = (other.hash, other.number, other.state_root)
     except ValueError:
         pass
@@ -48,7 +58,7 @@ def check_state(data: bytes, contract: str) -> None:
     root = keccak(nodes[0])
     ours: object
     theirs: object
-    state = WorldState(root, nodes, {CONTRACT: TokenSlot(CONTRACT, 2)})
+    state = WorldState(root, nodes, {CONTRACT: TokenSlot("ethereum", CONTRACT, 2)})
     other = reference.State(root, nodes, {CONTRACT: reference.Slot(2)})
     try:
         ours = state.balance(HOLDER, contract), state.trie.unused
@@ -82,7 +92,7 @@ def target(data: bytes) -> None:
     if not data:
         return
     if data[0] % 3 == 0:
-        check_header(data[1:])
+        check_header(data[1:], FORMS[data[0] // 3 % len(FORMS)])
     else:
         check_state(data[1:], CONTRACT if data[0] % 3 == 2 else "")
 
@@ -101,7 +111,14 @@ if __name__ == "__main__":
     account = rlp.encode([b"\x01", b"", storage.root, keccak(b"")])
     world = World({bytes([at]) * 20: Account(at + 1) for at in range(20)} | {HOLDER: Account(9)})
     alone = Tree({TOKEN: account})
-    seeds = [b"\0" + header(bytes(32), 7, fork) for fork in FORKS]
+    seeds = [
+        bytes([3 * at]) + header(bytes(32), 7, fork) for fork in FORKS for at in range(len(FORMS))
+    ]
+    for fields in (19, 24):
+        seeds.append(
+            bytes([3 * FORMS.index(HeaderForm.AVALANCHE)])
+            + rlp.encode(avalanche_fields(bytes(32), 7)[:fields])
+        )
     to_come = [*header_fields(bytes(32), 7, "amsterdam"), b"", bytes(32)]
     seeds += [b"\0" + rlp.encode(to_come), b"\x01" + seed(world.accounts.proof(HOLDER))]
     seeds.append(b"\x02" + seed([*alone.proof(TOKEN), *storage.proof(key)]))

@@ -41,15 +41,17 @@ from spec.reference import account as reference_account
 from spec.reference import wire as reference_wire
 from spec.reference.ethereum import items_of
 from tests.support import import_lists
-from verifier import Misuse
+from verifier import BalanceTable, CannotCheck, Misuse
 from verifier.bundle.history import BadHistory, read_history
 from verifier.bundle.json_text import parse_json
 from verifier.bundle.unit_lists import MAX_LIST_BYTES, parse_units
 from verifier.checks.inclusion import TypedBalance
 from verifier.format import wire
 from verifier.format.account import AccountError, canonical_account_id, canonical_name
+from verifier.format.chains import HeaderForm
 from verifier.format.keys import parse_public_key
 from verifier.format.params import MAX_DECLARATION_BYTES
+from verifier.nodes.balances import COLUMNS
 from verifier.ownership import OwnershipError, check_ownership, parse_address
 from verifier.ownership.bip127 import MAX_TRANSACTION_CHARACTERS, SpentCoin, check_bip127
 from verifier.stateproof.header import parse_header
@@ -64,8 +66,8 @@ WORST_RATIO = 2.5
 
 FOLDER = Path(tempfile.mkdtemp())
 REFUSALS = (
-    AccountError, BadHistory, BadNode, BadRlp, HTTPException, HttpParserError, Misuse, MissingNode,
-    OwnershipError, ProverError, RemoteProtocolError, ValueError, ArithmeticError,
+    AccountError, BadHistory, BadNode, BadRlp, CannotCheck, HTTPException, HttpParserError, Misuse,
+    MissingNode, OwnershipError, ProverError, RemoteProtocolError, ValueError, ArithmeticError,
 )  # fmt: skip
 
 Make = Callable[[int], bytes]
@@ -218,7 +220,7 @@ def rlp_cases() -> Iterator[Case]:
     for name, make in shapes.items():
         yield Case(f"RLP, {name}", 1 << 16, make, decode_list)
         yield Case(f"reference RLP, {name}", 1 << 12, make, items_of)
-        yield Case(f"header, {name}", 1 << 12, make, parse_header)
+        yield Case(f"header, {name}", 1 << 12, make, partial(parse_header, form=HeaderForm.EVM))
     yield Case("nodes of a trie", 1 << 24, many_nodes, walk_nodes)
 
 
@@ -374,6 +376,9 @@ def list_cases() -> Iterator[Case]:
             of_file(".csv", lambda path: list(read_coin_rows(path))),
         )
         yield Case(
+            f"balances, {name}", 1 << 22, make, of_file(".csv", lambda path: BalanceTable([path]))
+        )
+        yield Case(
             f"OKX, {name}", 1 << 22, make, of_file(".csv", lambda path: import_okx(path, {}))
         )
     for name, make in JSON_LINES.items():
@@ -383,6 +388,9 @@ def list_cases() -> Iterator[Case]:
             make,
             of_file(".jsonl", lambda path: list(read_list(path, EVIDENCE_COLUMNS, required))),
         )
+    place, block = b"bsc,,0x" + b"1" * 40, b"0" * 64 + b",\n"
+    many = repeated(place + b",5,7," + block, (",".join(COLUMNS) + "\n").encode())
+    yield Case("balances", 1 << 22, many, of_file(".csv", lambda path: BalanceTable([path])))
     columns = (import_lists.COLUMNS + "\n").encode()
     cell = import_lists.ethereum_row(4).encode()
     yield Case(

@@ -129,10 +129,30 @@ def header_fields(
     return fields[: FORKS[fork]]
 
 
+def avalanche_fields(state_root: bytes, height: int, time: int = MADE) -> list[bytes]:
+    """All fields of a header of Avalanche's, of which the last five may be absent."""
+    first = header_fields(state_root, height, time=time)[:15]
+    first[12] = bytes(80)
+    return [
+        *first,
+        keccak(b"external data"),
+        number(25 * 10**9),
+        b"",
+        number(400_000),
+        b"",
+        b"",
+        bytes(32),
+        number(1000 * time + 7),
+        number(7_970_124),
+    ]
+
+
 def header(state_root: bytes, height: int, fork: str = "prague", time: int = MADE) -> bytes:
     return bytes(rlp.encode(header_fields(state_root, height, fork, time)))
 
 
-def proof_fields(header: bytes, nodes: Iterable[bytes]) -> dict[str, object]:
+def proof_fields(
+    header: bytes, nodes: Iterable[bytes], chain: str = "ethereum"
+) -> dict[str, object]:
     """The proof as a file of evidence has it."""
-    return {"chain": "ethereum", "header": header, "nodes": list(nodes)}
+    return {"chain": chain, "header": header, "nodes": list(nodes)}

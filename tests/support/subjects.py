@@ -261,7 +261,7 @@ def reference_bundle(vector: Vector) -> Outcome:
         }
         key = public_key(vector)
         if "package" not in content:
-            slots = {contract: Slot(slot) for contract, slot in asked.get("slots", ())}
+            slots = {(chain, token): Slot(at) for chain, token, at in asked.get("slots", ())}
             attesters = [bytes.fromhex(key) for _, key in asked.get("attesters", ())]
             audited = reference.audit(bundle, key, slots=slots, attesters=attesters, **policy)
             return Outcome(

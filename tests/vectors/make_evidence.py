@@ -10,7 +10,6 @@ from hashlib import sha256
 
 from prover.assets.signing import sign_bip322_simple_p2wpkh, sign_bip322_simple_p2wsh
 from tests.support.bases import (
-    FOREIGN,
     Files,
     base,
     base_files,
@@ -21,7 +20,7 @@ from tests.support.bases import (
 )
 from tests.support.bases import resigned as resigned_manifest
 from tests.support.forge import tagged
-from tests.support.forged_sample import ETH, SIGNERS, TETHER, USDT, key, sample, signed
+from tests.support.forged_sample import SIGNERS, TETHER, USDT, key, sample, signed
 from tests.support.forger import Fields, Lies, pack
 from tests.support.ownership_forge import KEYS as OTHER_KEYS
 from tests.support.ownership_forge import (
@@ -179,7 +178,6 @@ def rows() -> Iterator[Vector]:
     bech32 = signed("p2wpkh", message("bitcoin")).address
     base58 = signed("p2pkh", message("bitcoin")).address
     account = signed("account", message("ethereum")).address
-    far = bytes([0xC1, 0xC2]) * 16
 
     def address(place: int, text: str) -> Edit:
         def edit(fields: Fields) -> None:
@@ -340,34 +338,6 @@ def rows() -> Iterator[Vector]:
             f"evidence.{code}",
             lying(asset, edit),
         )
-    monero = replace(ETH, code="XMR", decimals=9, units=(("monero", "", 12),))
-
-    def far_row(code: str, fields: Fields) -> None:
-        fields["rows"] = [row("account") | {"chain": "monero"}]
-        fields["signatures"] = [dict(fields["signatures"][0], chain="monero")]
-
-    chains = [*base("honest").forger.chains, ("monero", 3_000_000, far)]
-    yield derived(
-        "evidence-unknown-chain",
-        "A row of a chain that the reader does not know: its address and signature are not read.",
-        "evidence",
-        None,
-        forged(
-            Lies(evidence=far_row),
-            [
-                replace(
-                    monero,
-                    holdings=(("account", FOREIGN, 0),),
-                    units=(("ethereum", FOREIGN, 18), ("monero", "", 12)),
-                )
-            ],
-            {},
-            chains=chains,
-        ),
-        policy={"units": [["XMR", "ethereum", FOREIGN, 18]]},
-        levels={"XMR": "claimed"},
-        set_aside=["XMR"],
-    )
     huge = replace(TETHER, holdings=(("account", USDT, 2**96),))
     yield derived(
         "evidence-total-too-large",

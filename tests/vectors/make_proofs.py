@@ -181,12 +181,17 @@ def slots() -> Iterator[Vector]:
     at = token_block(OTHER_TOKEN, 300, 1_000_000, "XYZ")
     files = proven(at, specs=[ETH, foreign]).forger.bundle()
     for name, description, code, named in (
-        ("named", "A token whose slot the verifier's user names.", None, [[OTHER_TOKEN, 300]]),
+        (
+            "named",
+            "A token whose slot the verifier's user names.",
+            None,
+            [["ethereum", OTHER_TOKEN, 300]],
+        ),
         (
             "named-wrong",
             "The user names another slot.",
             "proof.amount-too-large",
-            [[OTHER_TOKEN, 3]],
+            [["ethereum", OTHER_TOKEN, 3]],
         ),
     ):
         yield derived(
@@ -198,16 +203,25 @@ def slots() -> Iterator[Vector]:
             of="proven",
             policy={**units, "slots": named},
         )
-    yield derived(
-        "proof-slot-unknown",
-        "A token whose slot nobody names: its rows are claimed, and its nodes not judged.",
-        "state proofs",
-        None,
-        files,
-        of="proven",
-        policy=units,
-        levels={"ETH": "header", "XYZ": "claimed"},
-    )
+    unproved = {"ETH": "header", "XYZ": "claimed"}
+    for name, description, named in (
+        ("unknown", "A token whose slot nobody names.", []),
+        (
+            "elsewhere",
+            "A slot that is another chain's.",
+            [["bsc", OTHER_TOKEN, 3]],
+        ),
+    ):
+        yield derived(
+            f"proof-slot-{name}",
+            f"{description} What it holds stays a claim.",
+            "state proofs",
+            None,
+            files,
+            of="proven",
+            policy={**units, "slots": named},
+            levels=unproved,
+        )
     yield derived(
         "proof-slot-set-aside",
         "The verifier's user names the slot, and not what the token is.",
@@ -215,18 +229,18 @@ def slots() -> Iterator[Vector]:
         None,
         files,
         of="proven",
-        policy={"slots": [[OTHER_TOKEN, 300]]},
+        policy={"slots": [["ethereum", OTHER_TOKEN, 300]]},
         levels={"ETH": "header", "XYZ": "header"},
         set_aside=["XYZ"],
     )
     yield derived(
         "proof-slot-set-aside-unknown",
-        "The verifier's user names neither.",
+        "The verifier's user names neither the token nor its slot.",
         "state proofs",
         None,
         files,
         of="proven",
-        levels={"ETH": "header", "XYZ": "claimed"},
+        levels=unproved,
         set_aside=["XYZ"],
     )
     circle = replace(
@@ -251,7 +265,7 @@ def slots() -> Iterator[Vector]:
             "The same, and the user names the slot that is known.",
             "proof.amount-too-large",
             frozen,
-            {"policy": {"slots": [[USDC, 9]]}},
+            {"policy": {"slots": [["ethereum", USDC, 9]]}},
         ),
     ):
         at = token_block(USDC, 9, word, code="USDC")

@@ -404,6 +404,12 @@ FIELDS = (
         )
         for name in ("attester", "holder", "reference")
     ),
+    Field(
+        "evidence-validators",
+        0,
+        0,
+        of_evidence(lambda f, n: f.update(validators=[b""] * n)),
+    ),
     Field("evidence-hidden", 0, 16, sets),
     Field(
         "evidence-proofs",

@@ -51,7 +51,6 @@ from verifier.ownership import (
 from verifier.ownership.contract import CONTRACT_FORMAT, contract_signature
 from verifier.stateproof.bitcoin_header import check_block_header
 from verifier.stateproof.state import WorldState, check_amount, check_header
-from verifier.stateproof.tokens import TokenSlot
 
 # Of this many signatures it is remembered that they are accepted.
 _MOST_ACCEPTED: Final = 1 << 16
@@ -122,8 +121,7 @@ def check_evidence(
     # 15
     hidden = check_sets(asset, evidence.hidden, seen.owners)
     # 16
-    slots = (policy or Policy()).token_slots()
-    times, proven = _check_proofs(checked, asset, evidence, owners, slots)
+    times, proven = _check_proofs(checked, asset, evidence, owners, policy or Policy())
     found = CheckedEvidence(
         rows=tuple(_holdings(asset, evidence, owners, signed, proven)),
         coins=evidence.coins,
@@ -286,7 +284,7 @@ def _check_proofs(
     asset: Asset,
     evidence: Evidence,
     owners: Mapping[tuple[str, str], Address],
-    slots: Mapping[str, TokenSlot],
+    policy: Policy,
 ) -> tuple[dict[str, int], set[tuple[str, str]]]:
     """Number 16; return the time of each block that is shown, and the units that are proven."""
     times: dict[str, int] = {}
@@ -305,7 +303,7 @@ def _check_proofs(
             times[proof.chain] = check_block_header(asset.code, proof, block).time
             continue
         header = check_header(asset.code, proof, block)
-        state = WorldState(header.state_root, proof.nodes, slots)
+        state = WorldState(header.state_root, proof.nodes, policy.token_slots(proof.chain))
         times[proof.chain] = header.time
         proven |= _check_state(asset, evidence, owners, proof, state)
     return times, proven

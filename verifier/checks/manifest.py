@@ -35,7 +35,7 @@ from verifier.format.params import (
     TreeShape,
 )
 from verifier.format.statement import length_prefixed, manifest_context, manifest_digest
-from verifier.format.units import KnownUnit, UnitTable
+from verifier.format.units import Kind, KnownUnit, UnitTable
 from verifier.format.wire import (
     Asset,
     Chain,
@@ -51,13 +51,15 @@ from verifier.format.wire import (
 class CheckedManifest:
     """A manifest that passed every check, with its 32-byte digest and context.
 
-    set_aside: codes of the assets with a unit that is not known, in the manifest's order.
+    set_aside: codes of the assets with a unit that is not known, in the manifest's order; bridged:
+    (code, chain) of the units that a bridge or a custodian stands for, besides the issuer.
     """
 
     manifest: Manifest
     digest: bytes
     context: bytes
     set_aside: tuple[str, ...]
+    bridged: tuple[tuple[str, str], ...] = ()
 
     def shape(self, asset: Asset) -> TreeShape:
         """Return the shape of an asset's tree."""
@@ -109,6 +111,12 @@ def check_manifest(data: bytes, signature: bytes, key: bytes, policy: Policy) ->
             asset.code
             for asset in manifest.assets
             if not all(_known(asset.code, unit) in table for unit in asset.units)
+        ),
+        bridged=tuple(
+            (asset.code, unit.chain)
+            for asset in manifest.assets
+            for unit in asset.units
+            if table.kind(_known(asset.code, unit)) is Kind.BRIDGED
         ),
     )
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from verifier.errors import Misuse
 from verifier.format.account import AccountError, canonical_name
+from verifier.format.chains import CHAINS
 from verifier.format.keys import is_sound_key
 from verifier.format.levels import Level
 from verifier.format.params import ID_BYTES, MAX_RATIO_TERM
 from verifier.format.units import KnownUnit, UnitTable
 from verifier.format.wire import Bin32
-from verifier.ownership import OwnershipError, parse_address
-from verifier.ownership.unit_form import unit_fault
+from verifier.ownership.unit_form import contract_fault, unit_fault
 from verifier.stateproof.tokens import MAX_SLOT, TokenSlot, token_slots
 
 
@@ -57,9 +57,9 @@ class Policy:
         except ValueError as error:
             raise Misuse(f"units: {error}") from None
         for entry in self.slots:
-            if not is_account(entry.contract) or not 0 <= entry.slot <= MAX_SLOT:
-                raise Misuse(f"malformed slot {entry.contract}={entry.slot}")
-        token_slots(self.slots)
+            if not has_slot(entry.chain, entry.contract) or not 0 <= entry.slot <= MAX_SLOT:
+                raise Misuse(f"malformed slot {entry.chain}:{entry.contract}={entry.slot}")
+            self.token_slots(entry.chain)
         for attester in self.attesters:
             check_attester(attester)
         if len(self.attester_names()) != len(self.attesters):
@@ -69,9 +69,9 @@ class Policy:
         """Return all that is known of units."""
         return UnitTable(self.units)
 
-    def token_slots(self) -> dict[str, TokenSlot]:
-        """Return the slot of every contract that has one."""
-        return token_slots(self.slots)
+    def token_slots(self, chain: str) -> dict[str, TokenSlot]:
+        """Return the slot of every contract of a chain that has one."""
+        return token_slots(chain, self.slots)
 
     def attester_names(self) -> dict[bytes, str]:
         """Return the name of every attester's key."""
@@ -94,10 +94,7 @@ def check_attester(attester: Attester) -> None:
         raise Misuse("an attester's key is nobody's: anyone can make signatures that fit it")
 
 
-def is_account(text: str) -> bool:
-    """Tell whether a text is an Ethereum address in EIP-55 form."""
-    try:
-        parse_address("ethereum", text)
-    except OwnershipError:
-        return False
-    return True
+def has_slot(chain: str, contract: str) -> bool:
+    """Tell whether there can be such a token, on a chain whose headers prove what it holds."""
+    has_state = chain in CHAINS and CHAINS[chain].proves_state
+    return has_state and bool(contract) and not contract_fault(chain, contract)

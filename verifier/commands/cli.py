@@ -8,6 +8,8 @@ standard error.
 from __future__ import annotations
 
 import argparse
+import csv
+import json
 import os
 import re
 import sys
@@ -30,26 +32,29 @@ from verifier.commands.output import JsonOutput, Output, TextOutput
 from verifier.compare import compare_manifests, save_manifests
 from verifier.errors import CannotCheck, Misuse, Rejected
 from verifier.format.account import escape
+from verifier.format.chains import CHAINS
 from verifier.format.levels import Level
 from verifier.format.params import ASSET_CODE, CHAIN_NAME, MAX_PACKAGE_BYTES
 from verifier.format.units import Entry, Kind, KnownUnit, entries
-from verifier.nodes.bitcoin_node import BitcoinNode
+from verifier.nodes.balances import COLUMNS, BalanceTable, lookups
 from verifier.nodes.bitcoin_snapshot import SnapshotNode
-from verifier.nodes.ethereum_node import EthereumNode
 from verifier.nodes.nodes import Node, Nodes
+from verifier.nodes.open import open_node
 from verifier.nodes.utxo_snapshot import UtxoSnapshot
 from verifier.report import Check
 from verifier.stateproof.tokens import TokenSlot
-from verifier.verify import audit, check_inclusion, check_solvency
+from verifier.verify import audit, check_inclusion, check_solvency, read_rows
 from verifier.web import check_page
 
 ACCEPTED, CANNOT_CHECK, USAGE, REJECTED, INTERRUPTED = 0, 1, 2, 3, 130
 
+_BITCOIN = "bitcoin"
 _MAX_COOKIE_BYTES = 1024
 _UNIT = re.compile(f"({ASSET_CODE.pattern})=({CHAIN_NAME.pattern}):([^:]*):([0-9]{{1,2}})")
 _RATIO = re.compile(r"([0-9]{1,10})/([0-9]{1,10})")
 _PROGRESS_SECONDS = 0.2
 _SERVE = "Audit bundles for everybody, and show what was found: the auditing host."
+_LOOKUPS = "Print a table of what to look up of addresses, with the amounts left empty."
 _COMPARE = "Show whether two manifests are evidence that their exchange deceives."
 _COMPARE_CODES = " Exit codes: 0 they are, 3 they are not, 1 one cannot be read, 2 two keys."
 _UNITS = "What this verifier knows of units."
@@ -64,7 +69,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:  # it is closed
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    out = JsonOutput() if arguments.json else TextOutput()
+    # A table is printed for a file; what went wrong is for people.
+    lines = sys.stderr if getattr(arguments, "prints_table", False) else sys.stdout
+    out = JsonOutput() if arguments.json else TextOutput(lines)
     try:
         code = _run(arguments, out)
         if sys.stdout is not None:
@@ -111,6 +118,7 @@ def _audit(arguments: argparse.Namespace, out: Output) -> None:
         policy=policy,
         previous=arguments.previous,
         nodes=_nodes(arguments, policy),
+        balances=_balances(arguments),
         jobs=arguments.jobs,
         progress=progress,
         on_check=on_check,
@@ -126,9 +134,31 @@ def _solvency(arguments: argparse.Namespace, out: Output) -> None:
         policy=policy,
         previous=arguments.previous,
         nodes=_nodes(arguments, policy),
+        balances=_balances(arguments),
         on_check=out.check,
     )
     out.accept(report)
+
+
+def _lookups(arguments: argparse.Namespace, out: Output) -> None:
+    chain = arguments.chain
+    if chain is not None and chain not in CHAINS:
+        raise Misuse(f"no chain {chain[:40]}; chains are {', '.join(CHAINS)}")
+    policy = _policy(arguments, out)
+    checked, evidence = read_rows(
+        arguments.bundle,
+        read_public_key(arguments.exchange_key),
+        policy=policy,
+        previous=arguments.previous,
+        nodes=_nodes(arguments, policy),
+    )
+    lines = lookups(checked, evidence, chain, only_unconfirmed=arguments.only_unconfirmed)
+    if arguments.json:
+        print(json.dumps([dict(zip(COLUMNS, line, strict=True)) for line in lines], indent=2))
+        return
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(lines)
 
 
 def _inclusion(arguments: argparse.Namespace, out: Output) -> None:
@@ -311,33 +341,46 @@ def _parser() -> argparse.ArgumentParser:
             help="a bank, custodian or auditor whose word you take on what no chain shows",
         )
         added.add_argument(
-            "--ethereum-rpc",
-            metavar="URL",
-            help="a node of your own choice, to confirm Ethereum's block and what is there",
+            "--balances",
+            type=Path,
+            action="append",
+            default=[],
+            metavar="FILE",
+            help="your own table of what was there, as `lookups` prints it, filled in",
         )
-        bitcoin = added.add_mutually_exclusive_group()
-        bitcoin.add_argument(
-            "--bitcoin-rpc",
-            metavar="URL",
-            help="a Bitcoin Core node of your own, to confirm Bitcoin's block and what is there",
+    todo = command("lookups", _lookups, _LOOKUPS)
+    todo.set_defaults(prints_table=True)
+    todo.add_argument("bundle", help="a folder or an http(s) URL")
+    todo.add_argument("--chain", metavar="NAME", help="the addresses of one chain alone")
+    todo.add_argument(
+        "--only-unconfirmed", action="store_true", help="not those that your nodes confirm"
+    )
+    for added in (full, solvency, todo):
+        added.add_argument(
+            "--node",
+            type=_node,
+            action="append",
+            default=[],
+            metavar="CHAIN=URL",
+            help="a node of your own, to confirm a chain's block and what is there; one a chain",
         )
-        bitcoin.add_argument(
+        added.add_argument(
             "--utxo-snapshot",
             type=Path,
             metavar="FILE",
-            help="in its place what your node's dumptxoutset wrote at that block",
+            help="in place of bitcoin's node what its dumptxoutset wrote at that block",
         )
         added.add_argument(
             "--bitcoin-cookie",
             metavar="FILE",
-            help="the .cookie file of that node, where the URL has no user and password",
+            help="the .cookie file of bitcoin's node, where its URL has no user and password",
         )
         added.add_argument(
             "--token-slot",
             type=_token_slot,
             action="append",
             default=[],
-            metavar="CONTRACT=SLOT",
+            metavar="[CHAIN:]CONTRACT=SLOT",
             help="where a token that this verifier does not know keeps balances",
         )
 
@@ -435,26 +478,29 @@ def _policy(arguments: argparse.Namespace, out: Output) -> Policy:
 
 
 def _nodes(arguments: argparse.Namespace, policy: Policy) -> Nodes:
-    url = arguments.ethereum_rpc
-    slots = policy.token_slots()
     nodes: dict[str, Node] = {}
-    if (bitcoin := _bitcoin(arguments)) is not None:
-        nodes["bitcoin"] = bitcoin
-    if url is not None:
-        nodes["ethereum"] = EthereumNode(url, slots=slots)
+    for chain, url in arguments.node:
+        if chain in nodes:
+            raise Misuse(f"a node of {chain} is given twice")
+        cookie = _cookie(arguments) if chain == _BITCOIN else None
+        nodes[chain] = open_node(chain, url, policy.token_slots(chain), credentials=cookie)
+    if arguments.utxo_snapshot is not None:
+        if _BITCOIN in nodes:
+            raise Misuse("--utxo-snapshot stands in place of bitcoin's node: give one of the two")
+        file = UtxoSnapshot(arguments.utxo_snapshot)
+        nodes[_BITCOIN] = SnapshotNode(file, _snapshot_progress())
     return nodes
 
 
-def _bitcoin(arguments: argparse.Namespace) -> BitcoinNode | SnapshotNode | None:
-    if arguments.utxo_snapshot is not None:
-        return SnapshotNode(UtxoSnapshot(arguments.utxo_snapshot), _snapshot_progress())
-    if arguments.bitcoin_rpc is None:
+def _balances(arguments: argparse.Namespace) -> BalanceTable | None:
+    return BalanceTable(arguments.balances) if arguments.balances else None
+
+
+def _cookie(arguments: argparse.Namespace) -> str | None:
+    if arguments.bitcoin_cookie is None:
         return None
-    cookie = None
-    if arguments.bitcoin_cookie is not None:
-        data = read_file(arguments.bitcoin_cookie, _MAX_COOKIE_BYTES, "cookie")
-        cookie = data.decode("utf-8", "replace").strip()
-    return BitcoinNode(arguments.bitcoin_rpc, credentials=cookie)
+    data = read_file(arguments.bitcoin_cookie, _MAX_COOKIE_BYTES, "cookie")
+    return data.decode("utf-8", "replace").strip()
 
 
 def _snapshot_progress() -> Callable[[int, int], None] | None:
@@ -488,6 +534,13 @@ def _code(text: str) -> str:
     if not ASSET_CODE.fullmatch(text):
         raise argparse.ArgumentTypeError("a code is 1 to 16 of A-Z and 0-9")
     return text
+
+
+def _node(text: str) -> tuple[str, str]:
+    chain, equals, url = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError("a node is CHAIN=URL, such as bsc=http://127.0.0.1:8545")
+    return chain, url
 
 
 def _token_slot(text: str) -> TokenSlot:

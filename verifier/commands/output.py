@@ -11,7 +11,7 @@ import time
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from verifier.checks.holdings import AssetReport
 from verifier.checks.inclusion import Amount
@@ -105,9 +105,13 @@ class Output:
 
 
 class TextOutput(Output):
-    """Lines for people; of one kind of check over many assets, the first and how many more."""
+    """Lines for people, on standard output if it is not said otherwise.
 
-    def __init__(self) -> None:
+    Of one kind of check over many assets it has the first, and how many more there are.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream
         self._kind = ""
         self._done = 0
 
@@ -198,7 +202,7 @@ class TextOutput(Output):
     def _print(self, lines: Sequence[str]) -> None:
         self._settle()
         for line in lines:
-            print(escape(line), flush=True)
+            print(escape(line), file=self._stream, flush=True)
 
 
 class JsonOutput(Output):
@@ -289,6 +293,7 @@ class JsonOutput(Output):
             "verdict": None,
             "all_confirmed": False,
             "set_aside": [],
+            "bridged": [],
             "declaration": None,
             "checks": checks,
         }
@@ -296,6 +301,7 @@ class JsonOutput(Output):
             found["set_aside"] = list(report.set_aside)
             found["declaration"] = _declaration_object(report)
         if isinstance(report, Report):
+            found["bridged"] = [{"code": code, "chain": chain} for code, chain in report.bridged]
             found["amounts"] = _asset_objects(report)
             found["blocks"] = _block_objects(report)
             found["verdict"] = verdict(report)
@@ -374,6 +380,7 @@ def _lines(report: Report) -> list[str]:
         *(f"note {level}: {text}" for level, text in _LEVELS.items() if level in levels),
         *(f"note {item.code}: {_held(item)}" for item in report.assets[:MOST_LISTED]),
         *_more(len(report.assets)),
+        *_bridged_lines(report),
         *_loan_lines(report.loans),
         *(
             f"note {item.code}: {coins_text(item.pledged, item.decimals)} of it pledged, "
@@ -398,6 +405,14 @@ def _inclusion_lines(report: InclusionReport) -> list[str]:
     if report.loans:
         lines.append("note whether pledged addresses are in the evidence was not checked here")
     return lines
+
+
+def _bridged_lines(report: Report) -> Iterator[str]:
+    """Yield which units are worth what a bridge is, besides what the issuer is."""
+    aside = frozenset(report.set_aside)
+    units = [f"{code} on {chain}" for code, chain in report.bridged if code not in aside]
+    if units:
+        yield f"note bridged, and worth no more than the bridge or custodian is: {listed(units)}"
 
 
 def _loan_lines(loans: Sequence[Loan]) -> Iterator[str]:

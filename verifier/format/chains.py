@@ -57,6 +57,11 @@ class Network:
     tokens: str = ""
     chain_id: int = 0
 
+    @property
+    def proves_state(self) -> bool:
+        """Whether what an account holds can be proved under a block's header."""
+        return self.family is Family.EVM and self.header is not HeaderForm.NONE
+
 
 def _evm(
     name: str, title: str, chain_id: int, coin: int = 60, header: HeaderForm = HeaderForm.EVM

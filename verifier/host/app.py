@@ -161,7 +161,7 @@ class _Host:
         self._door: HostDoor = LoopbackDoor() if settings.loopback else PublicDoor()
         self._key_text = public_key_text(key.public_key().public_bytes_raw())
         self._list = sign_exchange_list(
-            key, settings.exchanges, settings.attesters, (), int(time.time())
+            key, settings.exchanges, settings.attesters, settings.named, int(time.time())
         )
         # Apart, so that the pages of many exchanges push none of the others out.
         self._pages, self._exchanges = Shelf(), Shelf()

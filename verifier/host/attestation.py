@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Annotated
@@ -10,12 +10,16 @@ from typing import Annotated
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from verifier.checks.policy import Attester
+from verifier.errors import Misuse
 from verifier.format.keys import sign
+from verifier.format.units import Kind, KnownUnit
 from verifier.format.wire import Bin32, Size, write_record
 from verifier.host.settings import WatchedExchange
 
 ATTESTATION_VERSION = 1
 LIST_VERSION = 1
+MAX_LIST_BYTES = 2**22
+MAX_LIST_UNITS = 16_384
 
 # What an audit comes to, whatever the bundle.
 CHECKED = (
@@ -113,10 +117,15 @@ def sign_exchange_list(
     key: Ed25519PrivateKey,
     exchanges: Sequence[WatchedExchange],
     attesters: Sequence[Attester],
-    units: Sequence[ListedUnit],
+    units: Iterable[KnownUnit],
     time: int,
 ) -> tuple[bytes, bytes]:
-    """Return the list of what the auditor vouches for, and its signature (wire.md, section 8)."""
+    """Return the list of what the auditor vouches for, and its signature (wire.md, section 8).
+
+    Raises:
+        Misuse: it is more than readers take.
+    """
+    named = sorted(set(units), key=lambda unit: (unit.chain, unit.contract))
     listed = ExchangeList(
         attesters=tuple(attesters),
         exchanges=tuple(
@@ -124,8 +133,13 @@ def sign_exchange_list(
         ),
         policy="",
         time=time,
-        units=tuple(sorted(units, key=lambda unit: (unit.chain, unit.contract))),
+        units=tuple(
+            ListedUnit(unit.chain, unit.code, unit.contract, unit.decimals, Kind.NAMED.value)
+            for unit in named
+        ),
         version=LIST_VERSION,
     )
     data = write_record(listed)
+    if len(named) > MAX_LIST_UNITS or len(data) > MAX_LIST_BYTES:
+        raise Misuse(f"readers take {MAX_LIST_UNITS:,} units, and a list of {MAX_LIST_BYTES} bytes")
     return data, sign(key, "exchange-list", data)

@@ -1,4 +1,4 @@
-"""Questions to a node over JSON-RPC, which is trusted with nothing but the answers it gives.
+"""Questions to a node over JSON-RPC or HTTP, trusted with nothing but the answers it gives.
 
 The URL comes from the verifier's user. An answer is bounded in bytes, an exchange in seconds, and
 redirects are not followed. Credentials in the URL are sent to that host alone, and never shown.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
@@ -54,14 +54,20 @@ class TooSlow(CannotTell):
 class JsonRpc:
     """A node at an ``http`` or ``https`` URL; ``timeout``, in seconds, is that of one call.
 
-    ``credentials`` is USER:PASSWORD; without it they are the URL's own, if it has any.
+    ``credentials`` is USER:PASSWORD; without it they are the URL's own, if it has any. ``path``,
+    behind the URL's, is where JSON-RPC is served.
 
     Raises:
         Misuse: the URL is none.
     """
 
     def __init__(
-        self, url: str, *, timeout: float = TIMEOUT_SECONDS, credentials: str | None = None
+        self,
+        url: str,
+        *,
+        timeout: float = TIMEOUT_SECONDS,
+        credentials: str | None = None,
+        path: str = "",
     ) -> None:
         parts = split_url(url)
         if parts is None or parts.fragment:
@@ -69,7 +75,9 @@ class JsonRpc:
         if credentials is None and parts.username is not None:
             credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         self._place = f"node {parts.hostname}" + (f":{parts.port}" if parts.port else "")
-        self._target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        self._base = parts.path.rstrip("/") if path else parts.path
+        self._query = f"?{parts.query}" if parts.query else ""
+        self._path = path
         self._headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
         if credentials is not None:
             token = b64encode(credentials.encode()).decode()
@@ -120,14 +128,33 @@ class JsonRpc:
             for (method, _), (number, _) in zip(calls, questions, strict=True)
         ]
 
+    def post(self, path: str, body: Mapping[str, Any], limit: int = MAX_ANSWER_BYTES) -> Any:
+        """Return the object that a node answers at a path behind its URL; see `call`.
+
+        Raises:
+            NodeError: the node answers with an error, or another HTTP status than 200.
+            AnswerTooLong, TooSlow, CannotCheck: as for `call`.
+        """
+        status, answer = self._ask(path, body, limit, path)
+        if isinstance(answer, dict) and "Error" in answer:
+            said = str(answer["Error"])
+            text = f"{self._place}: {path}: the node answers: {said}"[:300]
+            raise NodeError(text, 0, said)
+        if status != HTTPStatus.OK:
+            raise NodeError(f"{self._place}: {path}: no answer, with HTTP status {status}", status)
+        if not isinstance(answer, dict):
+            raise self.malformed(path)
+        return answer
+
     def _question(self, method: str, parameters: Sequence[Any]) -> tuple[int, dict[str, Any]]:
         self._calls += 1
         body = {"jsonrpc": "2.0", "id": self._calls, "method": method, "params": [*parameters]}
         return self._calls, body
 
-    def _ask(self, what: str, body: Any, limit: int) -> tuple[int, Any]:
+    def _ask(self, what: str, body: Any, limit: int, path: str = "") -> tuple[int, Any]:
         """Return the status, and the answer, or None where it is no JSON."""
-        status, data = self._exchange(json.dumps(body).encode(), limit)
+        target = (self._base + (path or self._path) or "/") + self._query
+        status, data = self._exchange(target, json.dumps(body).encode(), limit)
         if len(data) > limit:
             message = f"{self._place}: {what}: the answer has more than {limit} bytes"
             raise AnswerTooLong(Code.CHECK_UNREADABLE, message)
@@ -149,17 +176,17 @@ class JsonRpc:
         """Return the error that the result of ``method`` is not of the form it is to have."""
         return self._unreadable(f"{method}: the answer is malformed")
 
-    def _exchange(self, body: bytes, limit: int) -> tuple[int, bytes]:
+    def _exchange(self, target: str, body: bytes, limit: int) -> tuple[int, bytes]:
         """POST; return the status, and of the answer at most one byte more than ``limit``."""
         try:
             if self._connection.sock is None:
-                return self._post(body, limit)
+                return self._post(target, body, limit)
             try:
-                return self._post(body, limit)
+                return self._post(target, body, limit)
             except (ConnectionError, HTTPException):
                 # A node may have closed an idle connection; a fresh one decides.
                 self._connection.close()
-                return self._post(body, limit)
+                return self._post(target, body, limit)
         except TimeoutError:
             self._connection.close()
             raise TooSlow(Code.CHECK_UNREADABLE, f"{self._place}: no answer in time") from None
@@ -171,9 +198,9 @@ class JsonRpc:
             self._connection.close()
             raise
 
-    def _post(self, body: bytes, limit: int) -> tuple[int, bytes]:
+    def _post(self, target: str, body: bytes, limit: int) -> tuple[int, bytes]:
         with deadline(self._connection, self._timeout):
-            self._connection.request("POST", self._target, body, self._headers)
+            self._connection.request("POST", target, body, self._headers)
             response = self._connection.getresponse()
             data = response.read(limit + 1)
             if not response.isclosed():

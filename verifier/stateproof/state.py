@@ -1,4 +1,4 @@
-"""Balances on Ethereum, proved from nodes of the tries under one block's header.
+"""Balances on EVM chains, proved from nodes of the tries under one block's header.
 
 What is read is what stands under the header's state root; whether the header is the chain's is for
 a node to say. Sources: the yellow paper, section 4.1; spec/protocol.md, section 3.3.
@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from verifier.errors import Code, Rejected
+from verifier.format.chains import CHAINS
 from verifier.format.wire import Chain, Row, StateProof
 from verifier.stateproof.header import Header, parse_header
 from verifier.stateproof.rlp import BadRlp, decode_list, decode_string, integer
@@ -32,7 +33,10 @@ class _Account:
 
 
 class WorldState:
-    """The accounts under a state root, as far as the ``nodes`` reach; ``slots`` by contract."""
+    """The accounts under a state root, as far as the ``nodes`` reach.
+
+    ``slots`` are those of the state's own chain, by contract.
+    """
 
     def __init__(
         self, state_root: bytes, nodes: Iterable[bytes], slots: Mapping[str, TokenSlot]
@@ -81,14 +85,14 @@ class WorldState:
 
 
 def check_header(code: str, proof: StateProof, block: Chain | None) -> Header:
-    """Return the header of a proof, which is that of the manifest's block.
+    """Return the header of a proof of state, which is that of the manifest's block.
 
     Raises:
         Rejected: ``proof.bad-header`` or ``proof.wrong-block``.
     """
     where = f"{code}, proof of {proof.chain}"
     try:
-        header = parse_header(proof.header)
+        header = parse_header(proof.header, CHAINS[proof.chain].header)
     except BadRlp as error:
         raise Rejected(Code.PROOF_BAD_HEADER, where, str(error)) from None
     if block is None or (header.hash, header.number) != (block.hash, block.height):

@@ -180,6 +180,7 @@ def test_the_word_solvent_needs_a_node_for_all_and_an_audit(
         "authority_unchecked": [],
         "disclosed": {"chain": "3.2"},
         "hidden": [],
+        "attested": [],
     }
 
 

@@ -342,14 +342,14 @@ def test_the_command_line_with_a_node(
     cookie.write_text(SECRET + "\n")
     with serve(Core(exchange.chain, name="main"), credentials=SECRET) as url:
         with_user = url.replace("//", f"//{SECRET}@")
-        for words in (["--bitcoin-rpc", with_user], ["--bitcoin-rpc", url]):
+        for words in (["--node", f"bitcoin={with_user}"], ["--node", f"bitcoin={url}"]):
             extra = [] if words[1] == with_user else ["--bitcoin-cookie", str(cookie)]
             assert verifier.commands.cli.main(command(bundle, *words, *extra)) == 0
             out = capsys.readouterr()
             assert "BTC: 2 at addresses (chain)" in out.out
             assert "confirmed 5, undecided 0" in out.out
             assert "secret" not in out.out + out.err
-        for words in (["--bitcoin-rpc", url], ["--bitcoin-rpc", with_user + "/"]):
+        for words in (["--node", f"bitcoin={url}"], ["--node", f"bitcoin={with_user}/"]):
             wrong = tmp_path / "wrong"
             wrong.write_text("a-user:another-secret")
             extra = [] if words[1] == url else ["--bitcoin-cookie", str(wrong)]
@@ -357,7 +357,7 @@ def test_the_command_line_with_a_node(
             out = capsys.readouterr()
             assert "with HTTP status 401" in out.out
             assert "secret" not in out.out + out.err
-        absent = ["--bitcoin-rpc", url, "--bitcoin-cookie", str(tmp_path / "absent")]
+        absent = ["--node", f"bitcoin={url}", "--bitcoin-cookie", str(tmp_path / "absent")]
         assert verifier.commands.cli.main(command(bundle, *absent)) == 1
         assert "cookie" in capsys.readouterr().out
 
@@ -394,9 +394,9 @@ def test_the_command_line_with_a_snapshot(
     lying = exchange.bundle("lying", edit)
     assert verifier.commands.cli.main(command(lying, "--utxo-snapshot", str(file))) == 3
     assert "REJECTED chain.wrong-amount: BTC, row" in capsys.readouterr().out
-    both = command(bundle, "--utxo-snapshot", str(file), "--bitcoin-rpc", "http://127.0.0.1:1")
-    with pytest.raises(SystemExit):
-        verifier.commands.cli.main(both)
+    both = command(bundle, "--utxo-snapshot", str(file), "--node", "bitcoin=http://127.0.0.1:1")
+    assert verifier.commands.cli.main(both) == 2
+    assert "give one of the two" in capsys.readouterr().err
 
 
 def test_a_rejection_says_where(exchange: Exchange, held: Held) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import rlp
 
-from prover.assets.ethereum import read_proof
+from prover.assets.evm import read_proof
 from prover.commands.cli import main as prover_main
 from spec.reference import address as reference_address
 from spec.reference import ethereum as reference
@@ -24,7 +24,8 @@ from spec.reference.errors import UnsupportedError
 from tests.support.ethereum_rpc_server import captured, serve
 from tests.support.ethereum_state import EMPTY_CODE, Tree
 from verifier.errors import CannotCheck
-from verifier.nodes.ethereum_node import EthereumRpc
+from verifier.format.chains import HeaderForm
+from verifier.nodes.evm_rpc import EvmRpc
 from verifier.nodes.utxo_snapshot import UtxoSnapshot
 from verifier.ownership import OwnershipError, check_ownership, parse_address
 from verifier.ownership.families.evm import account_text
@@ -35,6 +36,7 @@ from verifier.stateproof.tokens import storage_key, token_slots
 SIGNET = bytes.fromhex("0a03cf40")
 USDT = "0xdAC17F958D2ee523a2206206994597C13D831ec7"
 WETH = "0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2"
+KNOWN = reference.slots_of("ethereum", reference.KNOWN)
 DEPOSITS = bytes.fromhex("00000000219ab540356cbb839cbe05303d7705fa")
 
 
@@ -58,7 +60,7 @@ def blocks(mainnet: Path) -> list[dict[str, str]]:
 def header_of(block: dict[str, str]) -> bytes:
     """The header, put together from a node's answer."""
     with serve(captured(block)) as url:
-        node = EthereumRpc(url)
+        node = EvmRpc("ethereum", url)
         height = int(block["number"], 16)
         try:
             return node.header(node.block(height))
@@ -72,7 +74,10 @@ def test_headers_have_the_hashes_of_their_blocks(mainnet: Path) -> None:
     assert {12_965_000, 15_537_394, 17_034_870, 19_426_587, 22_431_084, 24_784_163} <= heights
     for block in found:
         header = header_of(block)
-        ours, theirs = parse_header(header), reference.parse_header(header)
+        ours, theirs = (
+            parse_header(header, HeaderForm.ETHEREUM),
+            reference.parse_header(header, "ethereum"),
+        )
         assert "0x" + ours.hash.hex() == "0x" + theirs.hash.hex() == block["hash"]
         assert ours.number == theirs.number == int(block["number"], 16)
         assert "0x" + ours.state_root.hex() == "0x" + theirs.state_root.hex() == block["stateRoot"]
@@ -83,8 +88,8 @@ def test_a_header_of_amsterdam_is_put_together_from_its_names(test_cases: Path) 
     """Made up of a real block: its two further fields, and so its hash, are not the chain's."""
     header = bytes.fromhex((test_cases / "amsterdam-header.hex").read_text())
     block = read(test_cases, "amsterdam-block.json")
-    found = parse_header(header)
-    assert found.hash == reference.parse_header(header).hash
+    found = parse_header(header, HeaderForm.ETHEREUM)
+    assert found.hash == reference.parse_header(header, "ethereum").hash
     assert header_of({**block, "hash": "0x" + found.hash.hex()}) == header
     # A name that is not known yet, and so a hash that cannot be met.
     ahead = {**block, "hash": "0x" + "12" * 32, "fieldOfTomorrow": "0x" + "34" * 32}
@@ -100,8 +105,8 @@ def test_ether_of_the_deposit_contract(mainnet: Path) -> None:
     assert WorldState(root, nodes, {}).balance(DEPOSITS, "") == held > 57_000_000 * 10**18
     assert reference.State(root, nodes, {}).balance(DEPOSITS, "") == held
     with serve(captured(found["block"], found["proof"])) as url:
-        node = EthereumRpc(url)
-        header = parse_header(node.header(node.block(21_925_176)))
+        node = EvmRpc("ethereum", url)
+        header = parse_header(node.header(node.block(21_925_176)), HeaderForm.ETHEREUM)
         assert node.balance(header, DEPOSITS, "", {})[0] == held
         node.rpc.close()
 
@@ -139,9 +144,9 @@ def test_usdc_of_its_issuer_is_collected_and_proved(
         (row,) = csv.DictReader(file)
     assert (row["asset"], row["address"], int(row["amount"])) == ("USDC", holder, held)
     proof = read_proof(out.with_suffix(".proof"))
-    header, account = parse_header(proof.header), bytes.fromhex(holder[2:])
-    state = WorldState(header.state_root, proof.nodes, token_slots())
-    other = reference.State(header.state_root, list(proof.nodes), reference.all_slots({}))
+    header, account = parse_header(proof.header, HeaderForm.ETHEREUM), bytes.fromhex(holder[2:])
+    state = WorldState(header.state_root, proof.nodes, token_slots("ethereum"))
+    other = reference.State(header.state_root, list(proof.nodes), KNOWN)
     assert state.balance(account, token) == other.balance(account, token) == held
     assert state.trie.unused == len(other.unused) == 0
 
@@ -158,8 +163,8 @@ def test_balances_of_usdt(mainnet: Path) -> None:
         nodes = [bytes.fromhex(text[2:]) for text in proof["proof"]]
         nodes += accounts.proof(contract)
         held = int(proof["value"], 16)
-        ours = WorldState(accounts.root, nodes, token_slots())
-        theirs = reference.State(accounts.root, nodes, reference.all_slots({}))
+        ours = WorldState(accounts.root, nodes, token_slots("ethereum"))
+        theirs = reference.State(accounts.root, nodes, KNOWN)
         assert ours.balance(account, USDT) == theirs.balance(account, USDT) == held > 0
         assert ours.trie.unused == len(theirs.unused) == 0
 
@@ -172,7 +177,11 @@ def test_slots_are_those_that_transactions_named(mainnet: Path) -> None:
         key = storage_key(entry["slot"], bytes.fromhex(entry["holder"][2:]))
         assert "0x" + key.hex() == entry["key"]
         if contract != WETH:  # of which no slot is known without being told
-            assert token_slots()[contract].slot == reference.KNOWN[contract].slot == entry["slot"]
+            assert (
+                token_slots("ethereum")[contract].slot
+                == reference.KNOWN["ethereum", contract].slot
+                == entry["slot"]
+            )
         seen[contract] += 1
     assert len(seen) == 6
     assert min(seen.values()) >= 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,10 +14,11 @@ from hypothesis import strategies as st
 
 from spec.reference import ethereum as reference
 from tests.support.ethereum_state import FORKS, Account, Tree, World, header, header_fields
-from verifier.checks.policy import Policy, is_account
+from verifier.checks.policy import Policy, has_slot
 from verifier.errors import Misuse
+from verifier.format.chains import Family, HeaderForm, of_family
 from verifier.format.units import entries
-from verifier.stateproof.header import FIELDS, parse_header
+from verifier.stateproof.header import fields_of, parse_header
 from verifier.stateproof.rlp import (
     BadRlp,
     decode_list,
@@ -27,7 +29,7 @@ from verifier.stateproof.rlp import (
     integer,
 )
 from verifier.stateproof.state import WorldState
-from verifier.stateproof.tokens import KNOWN_SLOTS, TokenSlot, storage_key
+from verifier.stateproof.tokens import KNOWN_SLOTS, TokenSlot, storage_key, token_slots
 from verifier.stateproof.trie import BadNode, MissingNode, Trie
 
 nested = st.recursive(
@@ -155,7 +157,7 @@ def test_spoilt_nodes_are_the_same_fault_to_both_verifiers():
             nodes += world.storage[token].proof(storage_key(2, holder))
         for _ in range(400):
             spoilt = respelt(rng, nodes, rng.randrange(len(nodes)))
-            root, table = keccak(spoilt[0]), {contract: TokenSlot(contract, 2)}
+            root, table = keccak(spoilt[0]), {contract: TokenSlot("ethereum", contract, 2)}
             mine = outcome(WorldState(root, spoilt, table), holder, asked)
             slots = {contract: reference.Slot(2)}
             theirs = outcome(reference.State(root, spoilt, slots), holder, asked)
@@ -188,14 +190,16 @@ def test_headers_parse_alike(fork):
     rng = random.Random(seed)
     fields = header_fields(keccak(b"root"), 24_000_000, fork)
     data = header(keccak(b"root"), 24_000_000, fork)
-    found = parse_header(data)
+    found = parse_header(data, HeaderForm.ETHEREUM)
     assert (found.hash, found.number, found.state_root, found.time) == (
         keccak(data),
         24_000_000,
         keccak(b"root"),
         1_767_225_599,
     )
-    assert len(FIELDS) == FORKS["amsterdam"]
+    ours = partial(parse_header, form=HeaderForm.ETHEREUM)
+    theirs = partial(reference.parse_header, form="ethereum")
+    assert len(fields_of(HeaderForm.ETHEREUM)) == FORKS["amsterdam"]
     for _ in range(500):
         if rng.random() < 0.5:
             changed: list[Any] = list(fields)
@@ -211,7 +215,7 @@ def test_headers_parse_alike(fork):
             raw = bytearray(data)
             raw[rng.randrange(len(raw))] = rng.randrange(256)
             spoilt = bytes(raw)
-        assert accepts(parse_header, spoilt) == accepts(reference.parse_header, spoilt), seed
+        assert accepts(ours, spoilt) == accepts(theirs, spoilt), seed
 
 
 def accepts(parse: Any, data: bytes) -> tuple[bytes, int, bytes] | None:
@@ -224,24 +228,46 @@ def accepts(parse: Any, data: bytes) -> tuple[bytes, int, bytes] | None:
 
 def test_a_known_slot_is_not_named_over():
     """The words of some known contracts hold more than a balance."""
-    named = TokenSlot("0x" + "11" * 20, 7)
+    named = TokenSlot("ethereum", "0x" + "11" * 20, 7)
     for entry in KNOWN_SLOTS:
-        plain, other = TokenSlot(entry.contract, entry.slot), entry._replace(slot=entry.slot + 1)
-        assert Policy(slots=(plain, named)).token_slots()[entry.contract] == entry
-        assert reference.all_slots({entry.contract: reference.Slot(entry.slot)}) == reference.KNOWN
+        plain, other = entry._replace(frozen=0), entry._replace(slot=entry.slot + 1)
+        assert Policy(slots=(plain, named)).token_slots(entry.chain)[entry.contract] == entry
+        token = entry.chain, entry.contract
+        assert reference.all_slots({token: reference.Slot(entry.slot)}) == reference.KNOWN
         with pytest.raises(Misuse, match=f"is {entry.slot}, and not {entry.slot + 1}"):
             Policy(slots=(named, other))
         with pytest.raises(ValueError, match="another slot is known"):
-            reference.all_slots({entry.contract: reference.Slot(other.slot)})
-    assert Policy(slots=(named,)).token_slots()[named.contract] == named
+            reference.all_slots({token: reference.Slot(other.slot)})
+    assert Policy(slots=(named,)).token_slots("ethereum")[named.contract] == named
     with pytest.raises(Misuse, match="is 7, and not 8"):
         Policy(slots=(named, named._replace(slot=8)))
 
 
 def test_known_slots_are_of_tokens_of_the_table_and_the_same_to_both_verifiers():
-    tokens = {unit.contract for unit, _, _ in entries() if unit.chain == "ethereum"}
-    assert {entry.contract for entry in KNOWN_SLOTS} <= tokens
-    assert all(is_account(entry.contract) for entry in KNOWN_SLOTS)
-    assert {entry.contract: (entry.slot, entry.frozen) for entry in KNOWN_SLOTS} == {
-        contract: (entry.slot, entry.frozen) for contract, entry in reference.KNOWN.items()
+    tokens = {unit[1:3] for unit, _, _ in entries()}
+    assert {(entry.chain, entry.contract) for entry in KNOWN_SLOTS} <= tokens
+    assert all(has_slot(entry.chain, entry.contract) for entry in KNOWN_SLOTS)
+    assert {(entry.chain, entry.contract): (entry.slot, entry.frozen) for entry in KNOWN_SLOTS} == {
+        token: (entry.slot, entry.frozen) for token, entry in reference.KNOWN.items()
     }
+
+
+def test_a_slot_is_one_chain_s():
+    """The same address on another chain is another contract, whose storage means something else."""
+    entry = KNOWN_SLOTS[0]
+    for chain in of_family(Family.EVM):
+        if chain != entry.chain:
+            assert entry.contract not in token_slots(chain)
+            assert reference.slots_of(chain, reference.KNOWN) == {}
+    there = entry._replace(chain="bsc", slot=51)
+    policy = Policy(slots=(there,))
+    assert policy.token_slots("bsc") == {entry.contract: there}
+    assert policy.token_slots("ethereum") == token_slots("ethereum")
+    assert TokenSlot.parse(f"{entry.contract}=2") == entry
+    assert TokenSlot.parse(f"bsc:{entry.contract}=51") == there
+
+
+@pytest.mark.parametrize("chain", ["bitcoin", "tron", "fiat", "zksync", "cronos", "dogecoin"])
+def test_no_slot_where_no_header_proves_balances(chain):
+    with pytest.raises(Misuse, match="malformed slot"):
+        Policy(slots=(KNOWN_SLOTS[0]._replace(chain=chain),))

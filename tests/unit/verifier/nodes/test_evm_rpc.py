@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.ethereum_rpc_server import serve
-from verifier.nodes.ethereum_node import EthereumRpc
+from verifier.nodes.evm_rpc import EvmRpc
 from verifier.nodes.json_rpc import NodeError
 
 MAGIC = "0x1626ba7e"
@@ -17,7 +17,7 @@ REASON = "0x08c379a0" + f"{32:064x}{4:064x}" + b"GS26".hex().ljust(64, "0")
 
 def ask(answer: dict[str, Any], status: int = 200) -> bool:
     with serve(lambda method, parameters: answer, status) as url:
-        node = EthereumRpc(url)
+        node = EvmRpc("ethereum", url)
         try:
             return node.takes_signature(bytes(32), bytes(20), bytes(32), b"a signature")
         finally:

@@ -1,0 +1,253 @@
+"""What a node of an EVM chain is asked, and what its word counts for, where nothing is proved."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.ethereum_rpc_server import serve
+from tests.support.forged_sample import SIGNERS, Spec, sample
+from tests.support.subjects import write_files
+from verifier import CannotCheck, Code, EvmNode, Level, Misuse, Rejected
+from verifier.checks.holdings import CheckedEvidence, Holding
+from verifier.checks.manifest import CheckedManifest
+from verifier.format.chains import CHAINS, Family, of_family
+from verifier.verify import read_rows
+
+HEIGHT = 70_000_000
+HASH = bytes([7]) * 32
+TOKEN = "0x" + "11" * 20
+ACCOUNT = SIGNERS["bsc account"][2]("any").address
+AMOUNT = 5_000
+TIME = 1_700_000_000
+BY_HASH = {"blockHash": "0x" + HASH.hex()}
+Answer = dict[str, Any]
+
+
+@dataclass
+class Rows:
+    """What the evidence of a bundle comes to before a node is asked."""
+
+    checked: CheckedManifest
+    evidence: list[CheckedEvidence]
+
+    def ask(self, url: str, timeout: float = 30) -> Holding:
+        """The one row, after a node was asked."""
+        node = EvmNode("bsc", url, timeout=timeout)
+        (found,) = node.confirm(self.checked, self.evidence)
+        assert found.block_times == {"bsc": TIME}
+        (row,) = found.rows
+        return row
+
+
+@pytest.fixture(scope="module")
+def token(tmp_path_factory: pytest.TempPathFactory) -> Rows:
+    """A bundle with one row of a token whose slot nobody names."""
+    spec = Spec("XYZ", 2, (("bsc", TOKEN, 4),), (("bsc account", TOKEN, AMOUNT),))
+    chains = [("bsc", HEIGHT, HASH)]
+    forger = sample([spec], {"bob@example.com": {"XYZ": [50]}}, chains=chains).forger
+    folder = write_files(tmp_path_factory.mktemp("token") / "bundle", forger.bundle())
+    return Rows(*read_rows(folder, forger.public_key))
+
+
+def word(value: int) -> str:
+    return f"0x{value:064x}"
+
+
+@dataclass
+class Bsc:
+    """A node: what `balanceOf` answers at the block, and at the tip; whether it reads hashes."""
+
+    balance: Answer
+    takes: str = "both"
+    chain_id: int = 56
+    hashes: tuple[bytes, ...] = (HASH,)
+    height: int = HEIGHT
+
+    def __post_init__(self) -> None:
+        self.asked: list[tuple[str, list[Any]]] = []
+
+    def answer(self, method: str, parameters: list[Any]) -> Answer:
+        self.asked.append((method, parameters))
+        match method:
+            case "eth_chainId":
+                return {"result": hex(self.chain_id)}
+            case "eth_getBlockByNumber":
+                if int(parameters[0], 16) > self.height:
+                    return {"result": None}
+                seen = sum(name == method for name, _ in self.asked) - 1
+                block_hash = self.hashes[min(seen, len(self.hashes) - 1)]
+                return {"result": {"hash": "0x" + block_hash.hex(), "timestamp": hex(TIME)}}
+            case "eth_getBalance" | "eth_call":
+                return self.at_block(parameters[1])
+        return {"error": {"code": -32601, "message": "no such method"}}
+
+    def at_block(self, at: Any) -> Answer:
+        if isinstance(at, dict):
+            if self.takes == "height":
+                return {"error": {"code": -32602, "message": "invalid argument 1: not a string"}}
+            if self.takes == "anything":
+                return {"result": word(10**30)}  # of the tip, for it does not read what it is given
+            known = at == BY_HASH
+            return self.balance if known else {"error": {"code": -32000, "message": "not found"}}
+        if self.takes == "hash":
+            raise AssertionError("a node that takes hashes is asked by the height")
+        assert at == hex(HEIGHT)
+        return self.balance
+
+
+def ask(rows: Rows, node: Bsc) -> Holding:
+    with serve(node.answer) as url:
+        return rows.ask(url)
+
+
+@pytest.mark.parametrize("takes", ["hash", "height", "anything"])
+def test_the_word_of_one_s_own_node_at_the_block(token: Rows, takes: str) -> None:
+    node = Bsc({"result": word(AMOUNT)}, takes)
+    assert ask(token, node).known is Level.CHAIN
+    (call,) = [given for name, given in node.asked if name == "eth_call"]
+    asked = {"to": TOKEN, "data": "0x70a08231" + "00" * 12 + ACCOUNT[2:].lower()}
+    assert call == [asked, BY_HASH if takes == "hash" else hex(HEIGHT)]
+    with pytest.raises(Rejected) as rejected:
+        ask(token, Bsc({"result": word(AMOUNT - 1)}, takes))
+    assert (rejected.value.code, rejected.value.where) == (Code.CHAIN_WRONG_AMOUNT, "XYZ, row 0")
+
+
+@pytest.mark.parametrize("balance", [AMOUNT, AMOUNT - 1])
+def test_a_chain_that_moves_under_a_question_by_height(token: Rows, balance: int) -> None:
+    """The height may be another block's by then: no confirmation, and no rejection."""
+    moved = Bsc({"result": word(balance)}, "height", hashes=(HASH, bytes(32)))
+    with pytest.raises(CannotCheck, match="chain moved while it was asked"):
+        ask(token, moved)
+
+
+@pytest.mark.parametrize(
+    ("balance", "said"),
+    [
+        ({"result": "0x"}, "no contract answers there"),
+        ({"result": "0x" + "00" * 31}, "no balance"),
+        ({"result": "0x" + "00" * 64}, "no balance"),
+        ({"error": {"code": 3, "message": "execution reverted", "data": "0x"}}, "reverted"),
+        ({"error": {"code": -32000, "message": "missing trie node 11ff"}}, "missing trie node"),
+        ({"error": {"code": -32000, "message": "historical state is not available"}}, "state"),
+        ({"error": {"code": -32005, "message": "limit exceeded"}}, "limit exceeded"),
+        ({"error": {"code": -32601, "message": "the method does not exist"}}, "does not exist"),
+    ],
+)
+def test_what_shows_no_balance_leaves_the_row(token: Rows, balance: Answer, said: str) -> None:
+    for takes in ("hash", "height"):
+        row = ask(token, Bsc(balance, takes))
+        assert row.known is Level.CLAIMED
+        assert said in row.undecided
+
+
+@pytest.mark.parametrize("result", [None, 7, "7", "0x7", "0xzz" + "00" * 31, [], {}])
+def test_an_answer_of_another_form_is_no_verdict(token: Rows, result: Any) -> None:
+    with pytest.raises(CannotCheck) as raised:
+        ask(token, Bsc({"result": result}))
+    assert raised.value.code is Code.CHECK_UNREADABLE
+
+
+def test_another_network_or_a_node_that_lags_is_no_verdict(token: Rows) -> None:
+    for chain_id in (1, 97, 0):
+        with pytest.raises(CannotCheck, match=f"is of chain {chain_id}, and bsc is chain 56"):
+            ask(token, Bsc({"result": word(AMOUNT)}, chain_id=chain_id))
+    with pytest.raises(CannotCheck, match=f"no block {HEIGHT} yet"):
+        ask(token, Bsc({"result": word(AMOUNT)}, height=HEIGHT - 1))
+
+
+def test_another_block_is_a_contradiction(token: Rows) -> None:
+    with pytest.raises(Rejected) as rejected:
+        ask(token, Bsc({"result": word(AMOUNT)}, hashes=(bytes(32),)))
+    assert (rejected.value.code, rejected.value.where) == (Code.CHAIN_WRONG_BLOCK, "bsc")
+
+
+def test_a_slow_node_is_asked_once(token: Rows) -> None:
+    rows = replace(token.evidence[0], rows=token.evidence[0].rows * 3)
+    node = Bsc({"result": word(AMOUNT)})
+
+    def slow(method: str, parameters: list[Any]) -> Answer:
+        if method == "eth_call":
+            time.sleep(1)
+        return node.answer(method, parameters)
+
+    with serve(slow) as url:
+        asked = EvmNode("bsc", url, timeout=0.5)
+        (found,) = asked.confirm(token.checked, [rows])
+    assert [row.known for row in found.rows] == [Level.CLAIMED] * 3
+    assert all("no answer in time" in row.undecided for row in found.rows)
+
+
+@pytest.mark.parametrize("form", ["eip191", "eip1271"])
+def test_rows_of_other_chains_are_not_asked(token: Rows, form: str) -> None:
+    """Not their wallets either: the same address on another chain may be another's."""
+    (row,) = token.evidence[0].rows
+    foreign = replace(
+        row,
+        row=replace(row.row, chain="polygon"),
+        address=replace(row.address, chain="polygon"),
+        signature=replace(row.signature, chain="polygon", format=form, text="0x"),
+        is_owned=form == "eip191",
+    )
+    evidence = [replace(token.evidence[0], rows=(foreign,))]
+    node = Bsc({"result": word(AMOUNT)})
+    with serve(node.answer) as url:
+        (found,) = EvmNode("bsc", url).confirm(token.checked, evidence)
+    assert found.rows == (foreign,)
+    assert [name for name, _ in node.asked] == ["eth_chainId", "eth_getBlockByNumber"]
+
+
+@pytest.mark.parametrize("chain", of_family(Family.EVM))
+def test_every_evm_chain_is_known_by_its_number(chain: str) -> None:
+    at = CHAINS[chain].chain_id
+    with serve(lambda method, parameters: {"result": hex(at)}) as url:
+        node = EvmNode(chain, url)
+        node._node.check_network()
+        node._node.rpc.close()
+    with serve(lambda method, parameters: {"result": hex(at + 1)}) as url:
+        node = EvmNode(chain, url)
+        with pytest.raises(CannotCheck):
+            node._node.check_network()
+        node._node.rpc.close()
+
+
+@pytest.mark.parametrize("chain", ["bitcoin", "tron", "fiat", "kaspa"])
+def test_a_chain_of_another_kind_has_no_such_node(chain: str) -> None:
+    with pytest.raises(Misuse, match="not a chain of Ethereum's kind"):
+        EvmNode(chain, "http://127.0.0.1:9")
+
+
+@pytest.fixture
+def zksync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rows:
+    """A chain whose headers prove nothing: its coin, too, is known by the node's word."""
+    spec = Spec("ETH", 2, (("zksync", "", 4),), (("zksync account", "", AMOUNT),))
+    signer = ("zksync", "eip191", SIGNERS["bsc account"][2])
+    monkeypatch.setitem(SIGNERS, "zksync account", signer)
+    chains = [("zksync", HEIGHT, HASH)]
+    forger = sample([spec], {"bob@example.com": {"ETH": [50]}}, chains=chains).forger
+    folder = write_files(tmp_path / "bundle", forger.bundle())
+    return Rows(*read_rows(folder, forger.public_key))
+
+
+@pytest.mark.parametrize(
+    ("balance", "level"),
+    [({"result": hex(AMOUNT)}, Level.CHAIN), ({"result": None}, Level.CLAIMED)],
+)
+def test_a_coin_that_no_header_proves(zksync: Rows, balance: Answer, level: Level) -> None:
+    node = Bsc(balance, chain_id=324)
+
+    def ask_zksync(url: str) -> list[CheckedEvidence]:
+        return EvmNode("zksync", url).confirm(zksync.checked, zksync.evidence)
+
+    with serve(node.answer) as url:
+        ((row,),) = [found.rows for found in ask_zksync(url)]
+    assert row.known is level
+    assert ("eth_getBalance", [ACCOUNT.lower(), BY_HASH]) in node.asked
+    if level is Level.CHAIN:
+        node = Bsc({"result": hex(AMOUNT - 1)}, chain_id=324)
+        with serve(node.answer) as url, pytest.raises(Rejected, match=r"chain\.wrong-amount"):
+            ask_zksync(url)

@@ -1,0 +1,256 @@
+"""The questions to a node of Tron, and the form that answers must have.
+
+A node's HTTP interface tells of blocks, accounts and contracts at its solid tip, the last block
+that cannot be undone; its JSON-RPC, at ``/jsonrpc``, tells of logs. Both are asked behind one URL.
+Sources: java-tron, framework, `services.http` and `services.jsonrpc`; TIP-272 (logs).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from verifier.errors import CannotCheck, Code
+from verifier.format.keccak import keccak256
+from verifier.nodes.json_rpc import TIMEOUT_SECONDS, CannotTell, JsonRpc
+
+GENESIS: Final = bytes.fromhex("00000000000000001ebf88508a03865c71d452e25f4d51194196a1d22b6653dc")
+MAX_LOGS_BYTES = 1 << 24
+
+_MAX_ACCOUNT_BYTES = 1 << 23
+_MAX_KEYS = 64  # of a permission; the chain allows 5
+_MAX_NUMBER = 2**63 - 1
+_PREFIX = "41"  # of every account in hex
+_TRANSFER = "0x" + keccak256(b"Transfer(address,address,uint256)").hex()
+_BLOCK = "/walletsolidity/getblock"
+_CALL = "/walletsolidity/triggerconstantcontract"
+_ACCOUNT = "/walletsolidity/getaccount"
+_BALANCE = "/wallet/getaccountbalance"
+_LOGS = "eth_getLogs"
+_DONE = "SUCESS"  # as the protocol spells it
+_ID = re.compile(r"[0-9a-f]{64}")
+_HEX = re.compile(r"(?:[0-9a-f]{2})*")
+_WORD = re.compile(r"0x[0-9a-f]{64}")
+_QUANTITY = re.compile(r"0x(?:0|[1-9a-f][0-9a-f]{0,15})")
+
+
+@dataclass(frozen=True, slots=True)
+class TronBlock:
+    """A block: its ``id``, whose first 8 bytes are the ``height``, and its time in Unix seconds."""
+
+    id: bytes
+    height: int
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """A logged transfer of a token: accounts of 20 bytes, base units, and the block's height."""
+
+    sender: bytes
+    receiver: bytes
+    amount: int
+    height: int
+
+
+class TronRpc:
+    """The questions to a node of Tron's main network; ``timeout`` is that of one, in seconds.
+
+    Every method raises `CannotCheck` where there is no proper answer.
+    """
+
+    def __init__(self, url: str, *, timeout: float = TIMEOUT_SECONDS) -> None:
+        self.rpc = JsonRpc(url, timeout=timeout, path="/jsonrpc")
+
+    def check_network(self) -> None:
+        """Check that the node's first block is that of the main network."""
+        if self.block(0).id != GENESIS:
+            message = "the node's first block is not that of Tron's main network"
+            raise CannotCheck(Code.CHECK_UNREADABLE, message)
+
+    def block(self, height: int) -> TronBlock:
+        """Return the chain's block at a height."""
+        found = self._block({"id_or_num": str(height)})
+        if found is None:
+            raise CannotCheck(Code.CHECK_UNREADABLE, f"the node has no block {height} yet")
+        if found.height != height:
+            raise self.rpc.malformed(_BLOCK)
+        return found
+
+    def tip(self) -> TronBlock:
+        """Return the solid tip: the last block that cannot be undone."""
+        found = self._block({})
+        if found is None:
+            raise self.rpc.malformed(_BLOCK)
+        return found
+
+    def token_word(self, contract: bytes, selector: str, parameter: bytes = b"") -> int:
+        """Return the one word that a contract answers to a call, at the solid tip.
+
+        Raises:
+            CannotTell: the contract does not answer with one.
+        """
+        body = {
+            "owner_address": _PREFIX + bytes(20).hex(),
+            "contract_address": _PREFIX + contract.hex(),
+            "function_selector": selector,
+            "parameter": parameter.hex(),
+        }
+        found = self.rpc.post(_CALL, body)
+        result, words = found.get("result"), found.get("constant_result")
+        if not isinstance(result, dict) or not isinstance(words, list | None):
+            raise self.rpc.malformed(_CALL)
+        if result.get("result") is not True or result.keys() - {"result"} or _failed(found):
+            raise CannotTell(Code.CHECK_UNREADABLE, "the token's contract does not answer")
+        if words is None or len(words) != 1 or not isinstance(words[0], str):
+            raise self.rpc.malformed(_CALL)
+        if len(words[0]) != 64 or not _HEX.fullmatch(words[0]):
+            raise CannotTell(Code.CHECK_UNREADABLE, "the contract's answer is no balance")
+        return int(words[0], 16)
+
+    def token_balance(self, contract: bytes, account: bytes) -> int:
+        """Return what an account holds of a TRC-20 token at the solid tip, in base units.
+
+        Raises:
+            CannotTell: the contract does not answer with a balance.
+        """
+        return self.token_word(contract, "balanceOf(address)", account.rjust(32, b"\0"))
+
+    def coin_balance(self, account: bytes, block: TronBlock) -> int:
+        """Return what an account held of TRX after a block in which that changed, in sun.
+
+        A node that keeps no history of balances answers 0 and repeats the block. One that does
+        names the block at which the balance last changed, and cannot show that it has seen all
+        that came since. So neither counts as an answer.
+
+        Raises:
+            CannotTell: the node does not tell of this very block, or says 0.
+        """
+        body = {
+            "account_identifier": {"address": _PREFIX + account.hex()},
+            "block_identifier": {"hash": block.id.hex(), "number": block.height},
+        }
+        found = self.rpc.post(_BALANCE, body)
+        balance, at = found.get("balance", 0), found.get("block_identifier")
+        if not _is_number(balance) or not isinstance(at, dict):
+            raise self.rpc.malformed(_BALANCE)
+        if (at.get("number"), at.get("hash")) != (block.height, block.id.hex()):
+            message = "the node tells of TRX at another block: of the balance's last change"
+            raise CannotTell(Code.CHECK_UNREADABLE, message)
+        if balance == 0:
+            message = "the node says 0 TRX, as one without history of balances does of everybody"
+            raise CannotTell(Code.CHECK_UNREADABLE, message)
+        return int(balance)
+
+    def has_authority(self, account: bytes) -> bool:
+        """Tell whether an account's own key has power over it at the solid tip.
+
+        Raises:
+            CannotTell: the node does not know the account.
+        """
+        found = self.rpc.post(_ACCOUNT, {"address": _PREFIX + account.hex()}, _MAX_ACCOUNT_BYTES)
+        if not found:
+            raise CannotTell(Code.CHECK_UNREADABLE, "the node does not know the account")
+        if found.get("address") != _PREFIX + account.hex():
+            raise self.rpc.malformed(_ACCOUNT)
+        permission = found.get("owner_permission")
+        if permission is None:
+            return True  # nothing was given away: the address's own key
+        keys = permission.get("keys") if isinstance(permission, dict) else None
+        if not isinstance(keys, list) or not 1 <= len(keys) <= _MAX_KEYS:
+            raise self.rpc.malformed(_ACCOUNT)
+        threshold, weight = permission.get("threshold"), 0
+        for key in keys:
+            if not isinstance(key, dict) or not _is_number(key.get("weight")):
+                raise self.rpc.malformed(_ACCOUNT)
+            if key.get("address") == _PREFIX + account.hex():
+                weight += key["weight"]
+        if not _is_number(threshold) or threshold == 0:
+            raise self.rpc.malformed(_ACCOUNT)
+        return bool(weight >= threshold)
+
+    def transfers(
+        self,
+        contract: bytes,
+        first: int,
+        last: int,
+        senders: Sequence[bytes] = (),
+        receivers: Sequence[bytes] = (),
+    ) -> list[Transfer]:
+        """Return a token's logged transfers in some blocks, of any of the senders and receivers.
+
+        Raises:
+            NodeError, AnswerTooLong: there may be an answer for fewer blocks.
+        """
+        asked = {
+            "address": "0x" + contract.hex(),
+            "fromBlock": hex(first),
+            "toBlock": hex(last),
+            "topics": [_TRANSFER, _any_of(senders), _any_of(receivers)],
+        }
+        found = self.rpc.call(_LOGS, asked, limit=MAX_LOGS_BYTES)
+        if not isinstance(found, list):
+            raise self.rpc.malformed(_LOGS)
+        logs: dict[tuple[str, str], Transfer] = {}
+        for log in found:
+            transfer = self._transfer(log, contract)
+            if not first <= transfer.height <= last:
+                raise self.rpc.malformed(_LOGS)
+            logs[str(log.get("transactionHash")), str(log.get("logIndex"))] = transfer
+        return [*logs.values()]
+
+    def _transfer(self, log: Any, contract: bytes) -> Transfer:
+        try:
+            topics, height = log["topics"], log["blockNumber"]
+            words = [*topics, log["data"]]
+            good = (
+                log["address"] == "0x" + contract.hex()
+                and len(topics) == 3
+                and topics[0] == _TRANSFER
+                and all(_WORD.fullmatch(word) for word in words)
+                and not log.get("removed")
+                and _QUANTITY.fullmatch(height)
+                and _ID.fullmatch(log["transactionHash"][2:])
+            )
+        except (AttributeError, KeyError, TypeError):
+            good = False
+        if not good:
+            raise self.rpc.malformed(_LOGS)
+        sender, receiver = (bytes.fromhex(topic[2:])[12:] for topic in topics[1:])
+        return Transfer(sender, receiver, int(log["data"], 16), int(height, 16))
+
+    def _block(self, asked: Mapping[str, Any]) -> TronBlock | None:
+        found = self.rpc.post(_BLOCK, {**asked, "detail": False})
+        if not found:
+            return None
+        try:
+            text, raw = found["blockID"], found["block_header"]["raw_data"]
+            # What is zero is left out, as all of the first block is.
+            height, time = raw.get("number", 0), raw.get("timestamp", 0)
+        except (AttributeError, KeyError, TypeError):
+            raise self.rpc.malformed(_BLOCK) from None
+        if not (isinstance(text, str) and _ID.fullmatch(text)):
+            raise self.rpc.malformed(_BLOCK)
+        block_id = bytes.fromhex(text)
+        if not (_is_number(height) and _is_number(time)) or int.from_bytes(block_id[:8]) != height:
+            raise self.rpc.malformed(_BLOCK)
+        return TronBlock(block_id, height, time // 1000)
+
+
+def _any_of(accounts: Sequence[bytes]) -> list[str] | None:
+    return ["0x" + account.rjust(32, b"\0").hex() for account in accounts] or None
+
+
+def _failed(found: Mapping[str, Any]) -> bool:
+    """Tell whether a call was carried out and reverted: what it returned is no answer then."""
+    transaction = found.get("transaction")
+    ends = transaction.get("ret") if isinstance(transaction, dict) else None
+    if not isinstance(ends, list):
+        return False
+    return any(not isinstance(end, dict) or end.get("ret", _DONE) != _DONE for end in ends)
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= _MAX_NUMBER
