@@ -15,7 +15,6 @@ from hashlib import sha256
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from verifier.nodes.balances import COLUMNS
 
 from prover.assets.lists import EVIDENCE_COLUMNS
 from prover.errors import ProverError
@@ -39,6 +38,7 @@ from verifier.format.keys import public_key_text, sign
 from verifier.format.times import utc_seconds
 from verifier.format.units import KnownUnit, entries, known_units
 from verifier.format.wire import HoldingAttestation, HoldingBody, write_record
+from verifier.nodes.balances import COLUMNS
 from verifier.ownership.families.evm import account_text
 
 ASSETS = 200
