@@ -10,7 +10,9 @@ rule.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
+from itertools import chain as chained
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,7 @@ from verifier.checks.reserves import BIP127, Reserves
 from verifier.format import wire
 from verifier.format.chains import CHAINS, Family
 from verifier.format.params import ASSETS_LIMIT, EVIDENCE_VERSION, MAX_EVIDENCE_BYTES
+from verifier.ordered import in_order
 from verifier.ownership import (
     ELSEWHERE,
     Address,
@@ -50,6 +53,9 @@ MAX_EVIDENCE_ROWS = 1 << 20
 # What a row and a signature take in a file (spec/wire.md 4) beside their texts, at least.
 _ROW_BYTES = 67
 _SIGNATURE_BYTES = 31
+
+# Signatures that a thread checks at a time.
+_TOGETHER = 256
 _AMOUNT_LIMIT = 1 << 256
 _AMOUNT_DIGITS = 78
 
@@ -103,6 +109,7 @@ def build_evidence(
     blocks: Sequence[wire.Chain] = (),
     headers: Sequence[wire.StateProof] = (),
     accepted: set[bytes] | None = None,
+    jobs: int = 1,
 ) -> dict[str, bytes]:
     """Read all lists and check every address and signature; return each asset's evidence file.
 
@@ -110,7 +117,7 @@ def build_evidence(
     signatures checked so far; ``backing`` is what some assets' evidence holds beside;
     ``blocks`` are those of the chains, for the proofs that assets name; ``headers`` are of blocks
     that prove nothing, to show their time; ``accepted`` takes the marks of signatures that a
-    verifier need not check again.
+    verifier need not check again; ``jobs`` is how many threads check signatures.
 
     Raises:
         ProverError: a row breaks a rule; the message names file, row and column.
@@ -122,7 +129,7 @@ def build_evidence(
     _check_sizes(own)
     coins = {asset.code: read_coins(asset, _amounts(own[asset.code])) for asset in assets}
     every_coin = [coin for code in coins for coin in coins[code]]
-    signatures = _checked_signatures(rows, every_coin, messages, progress)
+    signatures = _checked_signatures(rows, every_coin, messages, progress, jobs)
     if accepted is not None:
         accepted.update(_marks(signatures.values(), messages))
     beside = backing or {}
@@ -230,6 +237,7 @@ def _checked_signatures(
     coins: Sequence[wire.Coin],
     messages: Mapping[str, str],
     progress: Callable[[int], None],
+    jobs: int,
 ) -> Signatures:
     """Return the signature of every (chain, address) of the rows."""
     refusals = Refusals()
@@ -244,13 +252,34 @@ def _checked_signatures(
     addresses = {owner: parse_address(*owner) for owner in sorted(signed)}
     reserves = Reserves([signed[owner].entry for owner in addresses], coins, addresses)
     signatures: dict[tuple[str, str], wire.OwnershipSignature] = {}
-    for number, row in enumerate(signed.values(), 1):
-        with refusals.part():
-            signatures[row.owner] = _check_signature(row, addresses[row.owner], reserves, messages)
-        progress(number)
+
+    def check(some: Sequence[_Row]) -> list[wire.OwnershipSignature | ProverError]:
+        return [_outcome(row, addresses[row.owner], reserves, messages) for row in some]
+
+    all_rows = list(signed.values())
+    parts = [all_rows[at : at + _TOGETHER] for at in range(0, len(all_rows), _TOGETHER)]
+    done = 0
+    with closing(in_order(check, parts, jobs)) as outcomes:
+        for row, outcome in zip(all_rows, chained.from_iterable(outcomes), strict=True):
+            with refusals.part():
+                if isinstance(outcome, ProverError):
+                    raise outcome
+                signatures[row.owner] = outcome
+            done += 1
+            progress(done)
     refusals.settle()
     _sign_elsewhere(rows, signatures)
     return signatures
+
+
+def _outcome(
+    row: _Row, address: Address, reserves: Reserves, messages: Mapping[str, str]
+) -> wire.OwnershipSignature | ProverError:
+    """Return what `_check_signature` returns or raises."""
+    try:
+        return _check_signature(row, address, reserves, messages)
+    except ProverError as error:
+        return error
 
 
 def _marks(

@@ -152,7 +152,12 @@ class Inputs:
         """Return the files to freeze: of each asset, and of what its hidden sets open to."""
         self.progress.stage("checking ownership signatures", None)
         files, openings = gather_evidence(
-            self.config, self.public_key, self.messages, self.progress.reach, self.accepted
+            self.config,
+            self.public_key,
+            self.messages,
+            self.progress.reach,
+            self.accepted,
+            self.jobs,
         )
         opened = {
             f"{code}{OPENED}": wire.write_record(openings.get(code, Opened())) for code in files
@@ -166,6 +171,7 @@ def gather_evidence(
     messages: Mapping[str, str],
     progress: Callable[[int], None],
     accepted: set[bytes] | None = None,
+    jobs: int = 1,
 ) -> tuple[dict[str, bytes], dict[str, Opened]]:
     """Read lists, proofs, coins, attestations, hidden sets and openings, and check them as a
     verifier does; and that what is declared as pledged is among them.
@@ -192,6 +198,7 @@ def gather_evidence(
         blocks=config.chains,
         headers=config.headers,
         accepted=accepted,
+        jobs=jobs,
     )
     rows: set[tuple[str, str]] = set()
     for asset in config.assets:

@@ -8,8 +8,10 @@ spec/protocol.md, section 3; spec/wire.md, section 4.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from itertools import chain as chained
 from typing import Final
 
 from verifier.checks import records
@@ -36,6 +38,7 @@ from verifier.format.wire import (
     Unit,
     is_ascending,
 )
+from verifier.ordered import in_order
 from verifier.ownership import (
     Address,
     OwnershipError,
@@ -54,6 +57,9 @@ from verifier.stateproof.state import WorldState, check_amount, check_header
 
 # Of this many signatures it is remembered that they are accepted.
 _MOST_ACCEPTED: Final = 1 << 16
+
+# Signatures that a thread checks at a time.
+_TOGETHER: Final = 256
 
 
 @dataclass
@@ -92,10 +98,12 @@ def check_evidence(
     data: bytes,
     seen: Seen,
     policy: Policy | None = None,
+    jobs: int = 1,
 ) -> CheckedEvidence:
     """Check untrusted evidence of one asset; adds what it counts to what is ``seen``.
 
-    ``policy`` says where tokens keep their balances, and who may attest holdings.
+    ``policy`` says where tokens keep their balances, and who may attest holdings; ``jobs`` is how
+    many threads check signatures.
 
     Raises:
         Rejected: the first fault, in the order of the numbers (spec/errors.md, section 2).
@@ -113,7 +121,7 @@ def check_evidence(
             Code.EVIDENCE_UNMATCHED_SIGNATURE, asset, "not one signature for every address"
         )
     # 13
-    owners = _check_signatures(checked, asset, evidence, addresses, seen.signed)
+    owners = _check_signatures(checked, asset, evidence, addresses, seen.signed, jobs)
     # 14
     check_coins(asset.code, evidence.coins, evidence.rows, seen.coins)
     attesters = (policy or Policy()).attester_names()
@@ -238,25 +246,27 @@ def _check_signatures(
     evidence: Evidence,
     addresses: _Addresses,
     accepted: set[bytes],
+    jobs: int,
 ) -> dict[tuple[str, str], Address]:
     """Number 13; return the addresses, every one of which is now known to be of a template.
 
     A chain that is not known has no rules: its signatures say nothing, for or against.
     """
+    signatures = evidence.signatures
     manifest = checked.manifest
     key = public_key_text(manifest.public_key)
     blocks = {chain.name: chain.hash for chain in manifest.chains}
-    reserves = Reserves(evidence.signatures, evidence.coins, addresses)
+    reserves = Reserves(signatures, evidence.coins, addresses)
     messages: dict[str, str] = {}
-    owners: dict[tuple[str, str], Address] = {}
-    for at, entry in enumerate(evidence.signatures):
+
+    def check(at: int) -> Address:
+        entry = signatures[at]
         address = addresses[entry.chain, entry.address]
         try:
             if isinstance(address, OwnershipError):
                 raise address
-            owners[entry.chain, entry.address] = address
             if address.template is Template.UNKNOWN:
-                continue
+                return address
             chain, format = signed_chain(entry.chain, entry.format)
             if chain not in blocks:
                 raise bad_signature("the manifest names no block of the chain that is signed for")
@@ -276,7 +286,18 @@ def _check_signatures(
         except OwnershipError as error:
             where = f"{asset.code}, signature {at}"
             raise Rejected(Code(error.code), where, error.message) from None
-    return owners
+        return address
+
+    def check_some(start: int) -> list[Address]:
+        return [check(at) for at in range(start, min(start + _TOGETHER, len(signatures)))]
+
+    starts = range(0, len(signatures), _TOGETHER)
+    with closing(in_order(check_some, starts, jobs)) as parts:
+        owners = chained.from_iterable(parts)
+        return {
+            (entry.chain, entry.address): owner
+            for entry, owner in zip(signatures, owners, strict=True)
+        }
 
 
 def _check_proofs(
