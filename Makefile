@@ -9,7 +9,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ethereum test bench bench-api bench-page bench-large bench-peers profile web docs lint lint-javascript format sanitize fuzz vectors clean
+.PHONY: help setup demo ethereum test bench bench-api bench-page bench-rows bench-large bench-peers profile web docs lint lint-javascript format sanitize fuzz vectors clean
 
 ifndef PYTHON
 PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do "$$p" -c 'import \
@@ -35,6 +35,7 @@ help:
 	@echo "make bench        the figures of speed and size"
 	@echo "make bench-api    what the service answers, idle and beside a proof"
 	@echo "make bench-page   a customer's check in the browser; needs Chromium"
+	@echo "make bench-rows   a million rows of evidence, proved and audited"
 	@echo "make bench-large  whole commands at up to ten million leaves"
 	@echo "make profile      where the time of a proof goes; needs Linux's perf"
 	@echo "make bench-peers  Assay beside what one would pick instead; needs cargo"
@@ -79,6 +80,9 @@ bench-api: setup
 
 bench-page: setup
 	$(BIN)/python -m benches.page $(BENCH_ARGS)
+
+bench-rows: setup
+	$(BIN)/python -m benches.many $(BENCH_ARGS)
 
 bench-large: setup
 	$(BIN)/python -m benches.large $(BENCH_ARGS)

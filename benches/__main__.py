@@ -10,7 +10,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from benches import commands, hidden, kernels, machine, signatures
+from benches import commands, hidden, kernels, machine, many, signatures
 
 ACCOUNTS, QUICK_ACCOUNTS = 1_000_000, 50_000
 HIDDEN_KEYS = (100_000, 1_000_000)
@@ -68,6 +68,11 @@ def measure(accounts: int) -> dict[str, float]:
         package, check = commands.customer_ms(exchange)
         keep("package_ms", package, "ms, library call", 2)
         keep("light_check_ms", check, "ms, three parts, library call", 1)
+    units = {"ms": "ms an asset beyond one", "mb": "MB, peak of the proof"}
+    sizes = (many.ASSETS, many.ACCOUNTS) if accounts == ACCOUNTS else (100, 10_000)
+    for name, value in many.many_assets(*sizes).items():
+        unit = units.get(name.rpartition("_")[2], "bytes an asset beyond one")
+        keep(name, value, unit, 1)
     return figures
 
 

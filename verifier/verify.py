@@ -110,7 +110,7 @@ def audit(
         previous: the bundle or manifest that came before (its signature beside it, as ``.sig``).
         nodes: the user's own nodes, to confirm blocks and amounts.
         balances: the user's own table, for what no node confirms.
-        jobs: threads that check pages.
+        jobs: threads that check signatures and pages.
         now: the reader's clock, in Unix seconds; by default that of this machine.
         progress: called with the entries of pages checked, and those there are.
         on_check: called with each step of the plan as it ends.
@@ -130,7 +130,7 @@ def audit(
         checked = _check_manifest(plan, source, exchange_key, policy, previous)  # 1, 2
         _check_files(plan, source, checked)  # 3
         loans = _check_declaration(plan, source, checked)  # 4
-        evidence = _check_all_evidence(plan, source, checked, loans, policy)  # 5
+        evidence = _check_all_evidence(plan, source, checked, loans, policy, jobs)  # 5
         evidence = _confirm(plan, checked, evidence, nodes)  # 6
         evidence = _look_up(plan, checked, evidence, balances)  # 6
         _check_all_solvency(plan, checked, evidence)  # 7
@@ -359,6 +359,7 @@ def _check_all_evidence(
     checked: CheckedManifest,
     loans: Sequence[Loan],
     policy: Policy | None,
+    jobs: int = 1,
 ) -> list[CheckedEvidence]:
     """Return what the evidence of each asset comes to, in the manifest's order."""
     seen = Seen()
@@ -366,7 +367,7 @@ def _check_all_evidence(
     for asset in checked.manifest.assets:
         with plan.step(f"evidence of {asset.code}") as figures:
             data = source.read(evidence_path(asset.code), MAX_EVIDENCE_BYTES)
-            evidence = check_evidence(checked, asset, data, seen, policy)
+            evidence = check_evidence(checked, asset, data, seen, policy, jobs)
             figures["rows"] = len(evidence.rows)
             figures["signatures"] = evidence.signatures
             if evidence.attested:

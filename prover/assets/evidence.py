@@ -10,7 +10,9 @@ rule.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
+from itertools import chain as chained
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +31,15 @@ from prover.assets.spelling import (
 from prover.config.snapshot_toml import AssetConfig
 from prover.errors import Code, InputError, ProverError, Refusals
 from prover.files.lists import read_list
-from verifier.checks.evidence import ledger_units
+from verifier.checks.evidence import ledger_units, signature_mark
 from verifier.checks.reserves import BIP127, Reserves
 from verifier.format import wire
 from verifier.format.chains import CHAINS, Family
 from verifier.format.params import ASSETS_LIMIT, EVIDENCE_VERSION, MAX_EVIDENCE_BYTES
+from verifier.ordered import in_order
 from verifier.ownership import (
     ELSEWHERE,
+    Address,
     OwnershipError,
     check_ownership,
     parse_address,
@@ -46,6 +50,12 @@ from verifier.ownership.contract import CONTRACT_FORMAT, contract_signature
 _REQUIRED = frozenset({"asset", "chain", "address", "amount"})
 
 MAX_EVIDENCE_ROWS = 1 << 20
+# What a row and a signature take in a file (spec/wire.md 4) beside their texts, at least.
+_ROW_BYTES = 67
+_SIGNATURE_BYTES = 31
+
+# Signatures that a thread checks at a time.
+_TOGETHER = 256
 _AMOUNT_LIMIT = 1 << 256
 _AMOUNT_DIGITS = 78
 
@@ -98,13 +108,16 @@ def build_evidence(
     backing: Mapping[str, Backing] | None = None,
     blocks: Sequence[wire.Chain] = (),
     headers: Sequence[wire.StateProof] = (),
+    accepted: set[bytes] | None = None,
+    jobs: int = 1,
 ) -> dict[str, bytes]:
     """Read all lists and check every address and signature; return each asset's evidence file.
 
     ``messages`` is the ownership message of each chain; ``progress`` is called with the number of
     signatures checked so far; ``backing`` is what some assets' evidence holds beside;
     ``blocks`` are those of the chains, for the proofs that assets name; ``headers`` are of blocks
-    that prove nothing, to show their time.
+    that prove nothing, to show their time; ``accepted`` takes the marks of signatures that a
+    verifier need not check again; ``jobs`` is how many threads check signatures.
 
     Raises:
         ProverError: a row breaks a rule; the message names file, row and column.
@@ -113,9 +126,12 @@ def build_evidence(
     own: dict[str, list[_Row]] = {asset.code: [] for asset in assets}
     for row in rows:
         own[row.asset].append(row)
+    _check_sizes(own)
     coins = {asset.code: read_coins(asset, _amounts(own[asset.code])) for asset in assets}
     every_coin = [coin for code in coins for coin in coins[code]]
-    signatures = _checked_signatures(rows, every_coin, messages, progress)
+    signatures = _checked_signatures(rows, every_coin, messages, progress, jobs)
+    if accepted is not None:
+        accepted.update(_marks(signatures.values(), messages))
     beside = backing or {}
     return {
         asset.code: _encode(
@@ -128,6 +144,27 @@ def build_evidence(
         )
         for asset in assets
     }
+
+
+def _check_sizes(rows: Mapping[str, Sequence[_Row]]) -> None:
+    """Refuse an asset whose rows do not fit into one file, before any signature is checked.
+
+    Raises:
+        ProverError: naming all such assets.
+    """
+    refusals = Refusals()
+    for code, own in rows.items():
+        signed = {row.owner: len(row.format + row.signature) for row in own if row.signature}
+        size = sum(_ROW_BYTES + len(r.chain + r.contract + r.address) for r in own)
+        size += sum(_SIGNATURE_BYTES + len("".join(owner)) + signed[owner] for owner in signed)
+        with refusals.part():
+            if len(own) > MAX_EVIDENCE_ROWS or size > MAX_EVIDENCE_BYTES:
+                raise ProverError(
+                    f"asset {code}: {len(own):,} rows of evidence of {size:,} bytes; a file holds "
+                    f"{MAX_EVIDENCE_ROWS:,} rows and {MAX_EVIDENCE_BYTES:,} bytes: leave out the "
+                    "smallest amounts, or move coins to fewer addresses before the next snapshot"
+                )
+    refusals.settle()
 
 
 def check_list(
@@ -149,7 +186,8 @@ def check_list(
     for number, row in enumerate(signed.values(), 1):
         if (row.chain, row.format) != ("bitcoin", BIP127):
             with refusals.part():
-                _check_signature(row, Reserves((), (), {}), messages)
+                address = parse_address(*row.owner)
+                _check_signature(row, address, Reserves((), (), {}), messages)
         progress(number)
     refusals.settle()
 
@@ -199,6 +237,7 @@ def _checked_signatures(
     coins: Sequence[wire.Coin],
     messages: Mapping[str, str],
     progress: Callable[[int], None],
+    jobs: int,
 ) -> Signatures:
     """Return the signature of every (chain, address) of the rows."""
     refusals = Refusals()
@@ -213,13 +252,42 @@ def _checked_signatures(
     addresses = {owner: parse_address(*owner) for owner in sorted(signed)}
     reserves = Reserves([signed[owner].entry for owner in addresses], coins, addresses)
     signatures: dict[tuple[str, str], wire.OwnershipSignature] = {}
-    for number, row in enumerate(signed.values(), 1):
-        with refusals.part():
-            signatures[row.owner] = _check_signature(row, reserves, messages)
-        progress(number)
+
+    def check(some: Sequence[_Row]) -> list[wire.OwnershipSignature | ProverError]:
+        return [_outcome(row, addresses[row.owner], reserves, messages) for row in some]
+
+    all_rows = list(signed.values())
+    parts = [all_rows[at : at + _TOGETHER] for at in range(0, len(all_rows), _TOGETHER)]
+    done = 0
+    with closing(in_order(check, parts, jobs)) as outcomes:
+        for row, outcome in zip(all_rows, chained.from_iterable(outcomes), strict=True):
+            with refusals.part():
+                if isinstance(outcome, ProverError):
+                    raise outcome
+                signatures[row.owner] = outcome
+            done += 1
+            progress(done)
     refusals.settle()
     _sign_elsewhere(rows, signatures)
     return signatures
+
+
+def _outcome(
+    row: _Row, address: Address, reserves: Reserves, messages: Mapping[str, str]
+) -> wire.OwnershipSignature | ProverError:
+    """Return what `_check_signature` returns or raises."""
+    try:
+        return _check_signature(row, address, reserves, messages)
+    except ProverError as error:
+        return error
+
+
+def _marks(
+    signatures: Iterable[wire.OwnershipSignature], messages: Mapping[str, str]
+) -> Iterator[bytes]:
+    """Yield the marks of signatures that were checked."""
+    for entry in signatures:
+        yield signature_mark(entry, messages[signed_chain(entry.chain, entry.format)[0]])
 
 
 def _sign_elsewhere(
@@ -251,7 +319,7 @@ def _signing_rows(rows: Sequence[_Row], refusals: Refusals) -> dict[tuple[str, s
 
 
 def _check_signature(
-    row: _Row, reserves: Reserves, messages: Mapping[str, str]
+    row: _Row, address: Address, reserves: Reserves, messages: Mapping[str, str]
 ) -> wire.OwnershipSignature:
     """Check what can be known of a row's signature without a node; return it as evidence has it.
 
@@ -260,7 +328,6 @@ def _check_signature(
     Raises:
         InputError: it does not hold; the message tells what was signed, if that can be told.
     """
-    address = parse_address(*row.owner)
 
     def check(text: str, form: str) -> None:
         if (row.chain, row.format) == ("bitcoin", BIP127):

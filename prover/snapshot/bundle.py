@@ -71,10 +71,12 @@ def write_bundle(
     signing: Ed25519PrivateKey,
     argument_secret: bytes,
     balances: Sequence[ProvenAsset],
+    accepted: set[bytes],
 ) -> bytes:
     """Write all of a bundle but its pages into ``folder``; return the manifest's digest.
 
-    ``balances`` are ascending by code; ``argument_secret`` is the key of all nonces.
+    ``balances`` are ascending by code; ``argument_secret`` is the key of all nonces; ``accepted``
+    are the marks of signatures that this run has checked.
 
     Raises:
         ProverError: a verifier would reject it, or the key has signed another for this snapshot.
@@ -110,7 +112,7 @@ def write_bundle(
     data = wire.write_record(manifest)
     checked = CheckedManifest(manifest, manifest_digest(data), snapshot, set_aside=())
     try:
-        evidence = _check_assets(checked, files, _policy(config))
+        evidence = _check_assets(checked, files, _policy(config), accepted)
         if declaration:
             check_pledged(check_declaration(checked, declaration), evidence)
         signing_now = Signed(config.snapshot_id, checked.digest, manifest.previous)
@@ -173,14 +175,14 @@ def _prove_solvency(
 
 
 def _check_assets(
-    checked: CheckedManifest, files: dict[str, bytes], policy: Policy
+    checked: CheckedManifest, files: dict[str, bytes], policy: Policy, accepted: set[bytes]
 ) -> list[CheckedEvidence]:
     """Check evidence and solvency argument of every asset; return what its evidence comes to.
 
     Raises:
         Rejected: the first fault.
     """
-    seen, found = Seen(), []
+    seen, found = Seen(signed=accepted), []
     for asset in checked.manifest.assets:
         evidence = check_evidence(checked, asset, files[asset.code], seen, policy)
         check_solvency_argument(checked, asset, evidence)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -64,6 +64,7 @@ class Inputs:
     jobs: int
     progress: Progress
     witness: Witness | None
+    accepted: set[bytes] = field(default_factory=set)
 
     def tell_changes(self) -> None:
         """Compare what is frozen already with what the operator's files say by now."""
@@ -151,7 +152,12 @@ class Inputs:
         """Return the files to freeze: of each asset, and of what its hidden sets open to."""
         self.progress.stage("checking ownership signatures", None)
         files, openings = gather_evidence(
-            self.config, self.public_key, self.messages, self.progress.reach
+            self.config,
+            self.public_key,
+            self.messages,
+            self.progress.reach,
+            self.accepted,
+            self.jobs,
         )
         opened = {
             f"{code}{OPENED}": wire.write_record(openings.get(code, Opened())) for code in files
@@ -164,13 +170,15 @@ def gather_evidence(
     public_key: bytes,
     messages: Mapping[str, str],
     progress: Callable[[int], None],
+    accepted: set[bytes] | None = None,
+    jobs: int = 1,
 ) -> tuple[dict[str, bytes], dict[str, Opened]]:
     """Read lists, proofs, coins, attestations, hidden sets and openings, and check them as a
     verifier does; and that what is declared as pledged is among them.
 
     ``messages`` is what is signed, by chain; ``progress`` is called with the number of signatures
-    checked so far. Return each asset's evidence file, and what hidden sets open to, of those assets
-    that have some.
+    checked so far; ``accepted`` takes the marks of those. Return each asset's evidence file, and
+    what hidden sets open to, of those assets that have some.
 
     Raises:
         ProverError: something is refused; the message names file, row and column.
@@ -189,6 +197,8 @@ def gather_evidence(
         },
         blocks=config.chains,
         headers=config.headers,
+        accepted=accepted,
+        jobs=jobs,
     )
     rows: set[tuple[str, str]] = set()
     for asset in config.assets:

@@ -226,7 +226,9 @@ def make_snapshot(
                 for asset, shape, root in _prove_liabilities(work, ledger, accounts, key, secret)
             ]
             # 8
-            digest = write_bundle(folder.unfinished, config, frozen, signing, secret, balances)
+            digest = write_bundle(
+                folder.unfinished, config, frozen, signing, secret, balances, inputs.accepted
+            )
             # 9
             _open_to_readers(folder.unfinished)
             rename_folder(folder.unfinished, folder.bundle)

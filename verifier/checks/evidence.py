@@ -8,7 +8,11 @@ spec/protocol.md, section 3; spec/wire.md, section 4.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from itertools import chain as chained
+from typing import Final
 
 from verifier.checks import records
 from verifier.checks.attested import Attestations
@@ -23,7 +27,7 @@ from verifier.format.chains import CHAINS, HeaderForm
 from verifier.format.keys import public_key_text
 from verifier.format.levels import Level
 from verifier.format.params import ASSETS_LIMIT, EVIDENCE_VERSION, MAX_EVIDENCE_BYTES
-from verifier.format.statement import evidence_digest
+from verifier.format.statement import evidence_digest, length_prefixed
 from verifier.format.wire import (
     Asset,
     Evidence,
@@ -34,6 +38,7 @@ from verifier.format.wire import (
     Unit,
     is_ascending,
 )
+from verifier.ordered import in_order
 from verifier.ownership import (
     Address,
     OwnershipError,
@@ -50,17 +55,25 @@ from verifier.ownership.contract import CONTRACT_FORMAT, contract_signature
 from verifier.stateproof.bitcoin_header import check_block_header
 from verifier.stateproof.state import WorldState, check_amount, check_header
 
+# Of this many signatures it is remembered that they are accepted.
+_MOST_ACCEPTED: Final = 1 << 16
+
+# Signatures that a thread checks at a time.
+_TOGETHER: Final = 256
+
 
 @dataclass
 class Seen:
     """What was counted so far in the bundle: each owner, and each coin, counts once.
 
-    owners: (chain, contract, script or account); coins: (txid, index); attested: (key, reference).
+    owners: (chain, contract, script or account); coins: (txid, index); attested: (key, reference);
+    signed: marks of accepted signatures, which an address with many tokens gives for each.
     """
 
     owners: set[tuple[str, str, bytes]] = field(default_factory=set)
     coins: set[tuple[bytes, int]] = field(default_factory=set)
     attested: set[tuple[bytes, str]] = field(default_factory=set)
+    signed: set[bytes] = field(default_factory=set)
 
 
 # By (chain, address): parsed, or the refusal that its signature meets.
@@ -73,16 +86,24 @@ def ledger_units(row: Row, unit: Unit, decimals: int) -> int:
     return int.from_bytes(row.amount) // scale
 
 
+def signature_mark(entry: OwnershipSignature, message: str) -> bytes:
+    """Return 32 bytes that stand for a signature over a message, to know it again."""
+    fields = (entry.chain, entry.address, entry.format, message, entry.text)
+    return sha256(b"".join(map(length_prefixed, fields))).digest()
+
+
 def check_evidence(
     checked: CheckedManifest,
     asset: Asset,
     data: bytes,
     seen: Seen,
     policy: Policy | None = None,
+    jobs: int = 1,
 ) -> CheckedEvidence:
     """Check untrusted evidence of one asset; adds what it counts to what is ``seen``.
 
-    ``policy`` says where tokens keep their balances, and who may attest holdings.
+    ``policy`` says where tokens keep their balances, and who may attest holdings; ``jobs`` is how
+    many threads check signatures.
 
     Raises:
         Rejected: the first fault, in the order of the numbers (spec/errors.md, section 2).
@@ -100,7 +121,7 @@ def check_evidence(
             Code.EVIDENCE_UNMATCHED_SIGNATURE, asset, "not one signature for every address"
         )
     # 13
-    owners = _check_signatures(checked, asset, evidence, addresses)
+    owners = _check_signatures(checked, asset, evidence, addresses, seen.signed, jobs)
     # 14
     check_coins(asset.code, evidence.coins, evidence.rows, seen.coins)
     attesters = (policy or Policy()).attester_names()
@@ -220,41 +241,63 @@ def _parse(row: Row) -> Address:
 
 
 def _check_signatures(
-    checked: CheckedManifest, asset: Asset, evidence: Evidence, addresses: _Addresses
+    checked: CheckedManifest,
+    asset: Asset,
+    evidence: Evidence,
+    addresses: _Addresses,
+    accepted: set[bytes],
+    jobs: int,
 ) -> dict[tuple[str, str], Address]:
     """Number 13; return the addresses, every one of which is now known to be of a template.
 
     A chain that is not known has no rules: its signatures say nothing, for or against.
     """
+    signatures = evidence.signatures
     manifest = checked.manifest
     key = public_key_text(manifest.public_key)
     blocks = {chain.name: chain.hash for chain in manifest.chains}
-    reserves = Reserves(evidence.signatures, evidence.coins, addresses)
-    owners: dict[tuple[str, str], Address] = {}
-    for at, entry in enumerate(evidence.signatures):
+    reserves = Reserves(signatures, evidence.coins, addresses)
+    messages: dict[str, str] = {}
+
+    def check(at: int) -> Address:
+        entry = signatures[at]
         address = addresses[entry.chain, entry.address]
         try:
             if isinstance(address, OwnershipError):
                 raise address
-            owners[entry.chain, entry.address] = address
             if address.template is Template.UNKNOWN:
-                continue
+                return address
             chain, format = signed_chain(entry.chain, entry.format)
             if chain not in blocks:
                 raise bad_signature("the manifest names no block of the chain that is signed for")
-            message = ownership_message(
-                key, manifest.exchange, manifest.snapshot_id, chain, blocks[chain]
-            )
+            if chain not in messages:
+                messages[chain] = ownership_message(
+                    key, manifest.exchange, manifest.snapshot_id, chain, blocks[chain]
+                )
+            message = messages[chain]
             if entry.format == BIP127 and entry.chain == "bitcoin":
                 reserves.check(entry, message)
             elif entry.format == CONTRACT_FORMAT:
                 contract_signature(address, entry.text)
-            else:
+            elif (mark := signature_mark(entry, message)) not in accepted:
                 check_ownership(address, message, format, entry.text)
+                if len(accepted) < _MOST_ACCEPTED:
+                    accepted.add(mark)
         except OwnershipError as error:
             where = f"{asset.code}, signature {at}"
             raise Rejected(Code(error.code), where, error.message) from None
-    return owners
+        return address
+
+    def check_some(start: int) -> list[Address]:
+        return [check(at) for at in range(start, min(start + _TOGETHER, len(signatures)))]
+
+    starts = range(0, len(signatures), _TOGETHER)
+    with closing(in_order(check_some, starts, jobs)) as parts:
+        owners = chained.from_iterable(parts)
+        return {
+            (entry.chain, entry.address): owner
+            for entry, owner in zip(signatures, owners, strict=True)
+        }
 
 
 def _check_proofs(

@@ -521,7 +521,9 @@ def _array_reader(item: _Reader, size: Size | None) -> _Reader:
 
 def _record_reader(kind: type) -> _Reader:
     hints = get_type_hints(kind, include_extras=True)
-    members = [(name, _reader(hints[name])) for name in _sorted_names(kind)]
+    members = [
+        (name, bytes(msgpack.packb(name)), _reader(hints[name])) for name in _sorted_names(kind)
+    ]
 
     def read(cursor: _Cursor, depth: int) -> Any:
         found, count = cursor.head()
@@ -529,9 +531,11 @@ def _record_reader(kind: type) -> _Reader:
             raise BadFields(f" has not exactly the fields {', '.join(hints)}")
         cursor.enter(2 * count, depth + 1)
         values, last = {}, None
-        for name, member in members:
-            last = cursor.key(last)
-            if last != name:
+        for name, encoded, member in members:
+            if cursor.data.startswith(encoded, cursor.at):  # as nearly all are: looked at whole
+                cursor.at += len(encoded)
+                last = name
+            elif (last := cursor.key(last)) != name:
                 raise BadFields(f" has not exactly the fields {', '.join(hints)}")
             try:
                 values[name] = member(cursor, depth + 1)

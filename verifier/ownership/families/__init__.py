@@ -7,6 +7,7 @@ of a family take as long to load as a customer's whole check, which needs none o
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
 from typing import Protocol, cast
 
@@ -45,7 +46,12 @@ class Rules(Protocol):
 
 def rules_of(network: Network) -> Rules:
     """Return a chain's rules."""
-    return cast(Rules, import_module(f"{__name__}.{network.family}"))
+    return _rules(network.family)
+
+
+@cache
+def _rules(family: str) -> Rules:
+    return cast(Rules, import_module(f"{__name__}.{family}"))
 
 
 def parse_address(chain: str, address: str) -> Address:

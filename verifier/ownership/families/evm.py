@@ -7,6 +7,7 @@ check.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from verifier.format.chains import Network
@@ -57,12 +58,11 @@ def account_text(account: bytes) -> str:
     """Return the checksummed text (EIP-55) of a 20-byte account."""
     digits = account.hex()
     checksum = keccak256(digits.encode()).hex()[: len(digits)]
-    return "0x" + "".join(
-        digit.upper() if int(nibble, 16) >= 8 else digit
-        for digit, nibble in zip(digits, checksum, strict=True)
-    )
+    pairs = zip(digits, checksum, strict=True)
+    return "0x" + "".join([digit.upper() if nibble > "7" else digit for digit, nibble in pairs])
 
 
+@lru_cache(maxsize=64)  # one message is signed by many
 def eip191_digest(message: str) -> bytes:
     """Return the 32 bytes that an Ethereum signed message signs (EIP-191, version 0x45)."""
     text = message.encode()
