@@ -28,8 +28,18 @@ from verifier.texts import explain
 ALICE, BOB, CAROL = "alice@example.com", "bob@example.com", "carol@example.com"
 LAST_LINE = "ACCEPTED as claimed: amounts of BTC, ETH rest on the exchange's word"
 KNOWN = {
-    "BTC": {"level": "claimed", "disclosed": {"claimed": "2.5"}, "hidden": []},
-    "ETH": {"level": "claimed", "disclosed": {"claimed": "3.2"}, "hidden": []},
+    "BTC": {
+        "level": "claimed",
+        "disclosed": {"claimed": "2.5"},
+        "hidden": [],
+        "pledged": {"rows": 0, "amount": "0"},
+    },
+    "ETH": {
+        "level": "claimed",
+        "disclosed": {"claimed": "3.2"},
+        "hidden": [],
+        "pledged": {"rows": 0, "amount": "0"},
+    },
 }
 
 
@@ -76,7 +86,7 @@ def included(bundle, run):
 def only_json(lines: list[str]) -> dict[str, Any]:
     found = json.loads("\n".join(lines))
     keys = {"accepted", "all_confirmed", "amounts", "blocks", "checks", "error", "set_aside"}
-    assert set(found) == {*keys, "verdict"}
+    assert set(found) == {*keys, "declaration", "verdict"}
     for check in found["checks"]:
         assert set(check) == {"name", "ok", "figures"}
     return dict(found)
@@ -102,6 +112,7 @@ def test_audit_says_what_it_checked(bundle, run):
     assert notes[4:-1] == [
         "note BTC: 2.5 at addresses (claimed)",
         "note ETH: 3.2 at addresses (claimed)",
+        "note nothing is declared: the exchange names no loan, and nothing that is pledged",
     ]
     assert "An Exchange" in lines[0]
     assert "2023-11-14T22:13:20Z" in lines[0]
@@ -157,9 +168,10 @@ def test_require_refuses_what_is_weaker(bundle, run, name, strength, code):
 def test_inclusion_shows_typed_and_counted(included):
     code, lines, error = included(ALICE, "--balance", "BTC=1.5", "--balance", "ETH=3")
     assert code == 0
-    assert lines[-4:] == [
+    assert lines[-5:] == [
         "BTC: you typed 1.5, counted 1.5",
         "ETH: you typed 3, counted 3.2",
+        "note nothing is declared: the exchange names no loan, and nothing that is pledged",
         "note solvency was not checked by this command",
         "ACCEPTED: the balances that you typed are counted",
     ]
