@@ -67,7 +67,7 @@ def write_json_lines(path: Path, rows: Rows) -> Path:
 
 def build(*files: Path) -> dict[str, Evidence]:
     made = build_evidence(files, ASSETS, MESSAGES, lambda _: None)
-    return {code: read_record(Evidence, data) for code, data in made.items()}
+    return {code: read_record(Evidence, data.file) for code, data in made.items()}
 
 
 WRITERS = {"csv": write_csv, "jsonl": write_json_lines}
