@@ -28,6 +28,7 @@ from verifier.checks.policy import Policy
 from verifier.checks.solvency import check_solvency_argument
 from verifier.checks.tree import Tree
 from verifier.errors import Code
+from verifier.format.params import DECLARATION_PATH
 
 SIGNING_SEED = bytes(31) + b"\x07"
 PAGE_BYTES = native.page_length(0, 16)
@@ -50,6 +51,8 @@ class Bundle:
     def check(self, manifest: bytes, signature: bytes, evidence: bytes, page: bytes) -> None:
         """The audit of a bundle of these files."""
         checked = check_manifest(manifest, signature, self.key, Policy())
+        if checked.manifest.has_declaration:
+            raise verifier.Rejected(Code.BUNDLE_MISSING_FILE, DECLARATION_PATH, "as the audit says")
         for asset in checked.manifest.assets:
             found = check_evidence(checked, asset, evidence, Seen())
             check_solvency_argument(checked, asset, found)

@@ -268,7 +268,7 @@ def test_the_reference_s_command_says_the_same(
     ):
         monkeypatch.setattr("sys.argv", ["reference", *words, *more])
         assert reference_main() == code
-        assert capsys.readouterr().out.startswith(said)
+        assert said in capsys.readouterr().out
 
 
 def test_confirming_proved_amounts_takes_two_questions(chain: Chain, proven: Proven) -> None:

@@ -150,7 +150,7 @@ first = true
     text += '[[evidence]]\npath = "signed.csv"\n'
     config = folder / "snapshot.toml"
     config.write_text(text)
-    messages = ownership_messages(read_config(config)[0], public_key(config))
+    messages = ownership_messages(read_config(config), public_key(config))
     for row in rows:
         row["amount"] = str(int(row["amount"]) + more)
         row["format"] = "eip191" if row["address"] == HOLDER else "eip1271"
@@ -291,4 +291,4 @@ def test_a_table_serves_where_there_is_no_node(
         writer.writerows(lines)
     assert cli.main(["audit", *words, "--balances", str(table)]) == 0
     last = capsys.readouterr().out.splitlines()[-1]
-    assert last.startswith("ACCEPTED as listed: amounts of POL, TST are in your own table")
+    assert last.startswith("ACCEPTED as listed: amounts of POL, TST are there as far as your own")

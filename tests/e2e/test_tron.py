@@ -109,7 +109,7 @@ path = "signed.csv"
 """
     )
     config = folder / "snapshot.toml"
-    message = ownership_messages(read_config(config)[0], public_key(config))["tron"]
+    message = ownership_messages(read_config(config), public_key(config))["tron"]
     keys = {TEXTS[name]: key for name, key in KEYS.items()}
     for row in rows:
         row["format"] = "tip191"

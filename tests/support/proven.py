@@ -60,15 +60,16 @@ def world() -> World:
 
 @dataclass(frozen=True)
 class Block:
-    """A header, and the nodes that each asset's evidence shows under it."""
+    """A ``chain``'s header, and the nodes that each asset's evidence shows under it."""
 
     header: bytes
     nodes: Mapping[str, Sequence[bytes]]
+    chain: str = "ethereum"
 
     @property
     def chains(self) -> list[tuple[str, int, bytes]]:
         """The manifest's chains."""
-        return [BITCOIN, ("ethereum", HEIGHT, keccak(self.header))]
+        return sorted([BITCOIN, (self.chain, HEIGHT, keccak(self.header))])
 
 
 @cache
@@ -87,7 +88,7 @@ def prover(at: Block, edit: Callable[[Fields], None] = lambda fields: None, of: 
 
     def evidence(code: str, fields: Fields) -> None:
         if code in at.nodes:
-            fields["proofs"] = [proof_fields(at.header, at.nodes[code])]
+            fields["proofs"] = [proof_fields(at.header, at.nodes[code], at.chain)]
         if code == of:
             edit(fields)
 

@@ -20,13 +20,14 @@ from tests.support.ethereum_state import (
     Account,
     Tree,
     World,
+    avalanche_fields,
     header,
     header_fields,
     number,
     proof_fields,
     slot_key,
 )
-from tests.support.forged_sample import BTC, ETH, TETHER, USDT
+from tests.support.forged_sample import BTC, ETH, TETHER, USDT, Spec
 from tests.support.forger import Fields
 from tests.support.proven import (
     BITCOIN,
@@ -74,7 +75,18 @@ def vectors() -> Iterator[Vector]:
         base_files("proven"),
         levels=levels,
     )
-    for maker in (accepted, slots, files, headers, paths, nodes, values, amounts, contracts):
+    for maker in (
+        accepted,
+        slots,
+        files,
+        headers,
+        forms,
+        paths,
+        nodes,
+        values,
+        amounts,
+        contracts,
+    ):
         yield from maker()
 
 
@@ -422,6 +434,55 @@ def headers() -> Iterator[Vector]:
         proven(stray, specs=[BTC], chains=[BITCOIN]).forger.bundle(),
         of="proven",
     )
+
+
+def forms() -> Iterator[Vector]:
+    """Headers in the forms of other EVM chains, and in those of no chain or another's."""
+    root = world().accounts.root
+    london = header_fields(root, HEIGHT)[:16]
+    avalanche = avalanche_fields(root, HEIGHT)
+    extra = [field_of(london, 12, bytes(count)) for count in (97, 4096, 4097)]
+    cases: list[tuple[str, str, str, str | None, Sequence[bytes]]] = [
+        ("bsc-15", "of before the base fee", "bsc", None, extra[0][:15]),
+        ("bsc-16", "with the base fee", "bsc", None, extra[0]),
+        ("bsc-14", "of 14 fields", "bsc", "proof.bad-header", extra[0][:14]),
+        ("polygon", "with 4,096 bytes of extra data", "polygon", None, extra[1]),
+        ("polygon-extra", "with 4,097 of them", "polygon", "proof.bad-header", extra[2]),
+        ("polygon-15", "without the base fee", "polygon", "proof.bad-header", extra[0][:15]),
+        ("avalanche", "in its own order", "avalanche", None, avalanche[:19]),
+        ("avalanche-tail", "with all of its last fields", "avalanche", None, avalanche),
+        ("avalanche-18", "of 18 fields", "avalanche", "proof.bad-header", avalanche[:18]),
+        (
+            "avalanche-order",
+            "in the order of Ethereum",
+            "avalanche",
+            "proof.bad-header",
+            header_fields(root, HEIGHT),
+        ),
+        (
+            "avalanche-zero",
+            "whose block gas cost has a leading zero",
+            "avalanche",
+            "proof.bad-header",
+            field_of(avalanche, 18, b"\0\x07"),
+        ),
+        ("zksync", "of which none proves anything", "zksync", "evidence.unsupported-chain", london),
+    ]
+    for name, words, chain, code, fields in cases:
+        coin = {"avalanche": "AVAX", "bsc": "BNB", "polygon": "POL", "zksync": "ETH"}[chain]
+        spec = Spec(coin, 9, ((chain, "", 18),), ((f"{chain} account", "", HELD),))
+        at = Block(bytes(rlp.encode([*fields])), {coin: block().nodes["ETH"]}, chain)
+        customers = {"bob@example.com": {coin: [7_000_000_000]}}
+        more = {} if code else {"levels": {coin: "header"}}
+        yield derived(
+            f"proof-form-{name}",
+            f"A header of {chain} {words}.",
+            "state proofs",
+            code,
+            proven(at, specs=[spec], customers=customers).forger.bundle(),
+            of="proven",
+            **more,
+        )
 
 
 def field_of(fields: Sequence[bytes], place: int, value: bytes) -> list[bytes]:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from verifier.errors import CannotCheck, Code
-from verifier.format.keccak import keccak256
 from verifier.nodes.json_rpc import TIMEOUT_SECONDS, CannotTell, JsonRpc
 
 GENESIS: Final = bytes.fromhex("00000000000000001ebf88508a03865c71d452e25f4d51194196a1d22b6653dc")
@@ -23,7 +22,8 @@ _MAX_ACCOUNT_BYTES = 1 << 23
 _MAX_KEYS = 64  # of a permission; the chain allows 5
 _MAX_NUMBER = 2**63 - 1
 _PREFIX = "41"  # of every account in hex
-_TRANSFER = "0x" + keccak256(b"Transfer(address,address,uint256)").hex()
+# Keccak-256 of Transfer(address,address,uint256).
+_TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
 _BLOCK = "/walletsolidity/getblock"
 _CALL = "/walletsolidity/triggerconstantcontract"
 _ACCOUNT = "/walletsolidity/getaccount"

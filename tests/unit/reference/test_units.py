@@ -54,8 +54,8 @@ def test_a_list_is_read_as_the_verifier_reads_it(tmp_path: Path) -> None:
         (f"{HEADER}OWN,base,{A},37\n", "line 2: decimals are"),
         (f"{HEADER}OWN,base,{A[:-1]},6\n", "line 2: "),
         (f"{HEADER}OWN,tron,{TRON[:-1]}k,6\n", "line 2: "),
-        (f"{HEADER}OWN,bitcoin,{A},6\n", "line 2: no contract of this chain"),
-        (f"{HEADER}OWN,fiat,eur,2\n", "line 2: a currency is"),
+        (f"{HEADER}OWN,bitcoin,{A},6\n", "line 2: bitcoin has no contracts"),
+        (f"{HEADER}OWN,fiat,eur,2\n", "line 2: no currency's code"),
     ],
 )
 def test_a_malformed_list_is_refused_with_its_line(tmp_path: Path, text: str, said: str) -> None:

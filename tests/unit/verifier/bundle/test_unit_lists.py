@@ -78,7 +78,10 @@ def test_what_there_is_no_room_for_is_left_out_and_counted() -> None:
         ([token(address=CHECKED[:-1] + "a")], "token 1: OWN on base: the EIP-55 checksum"),
         ([token(address="0x12")], "token 1: OWN on base: not an address of 0x and 40"),
         ([token(address="")], "token 1: the address is empty"),
-        ([token(chainId=728126428, address=A)], "token 1: OWN on tron: not a base58check address"),
+        (
+            [token(chainId=728126428, address=A)],
+            "token 1: OWN on tron: a Tron address has 34 characters",
+        ),
         ([token(decimals=256)], "token 1: the decimals are not 0 to 255"),
         ([token(decimals=-1)], "token 1: the decimals are not 0 to 255"),
         ([token(decimals=True)], "token 1: no decimals, or one of another type than int"),

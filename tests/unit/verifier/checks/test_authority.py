@@ -106,7 +106,7 @@ def test_text_and_json_say_it(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     nodes = witnesses(knows_keys=False)
-    monkeypatch.setattr(verifier.commands.cli, "_nodes", lambda arguments: nodes)
+    monkeypatch.setattr(verifier.commands.cli, "_nodes", lambda *_: nodes)
     words = ["audit", str(folder), "--exchange-key", key_text(base("families").forger.public_key)]
     for unit in UNITS:
         words += ["--unit", f"{unit.code}={unit.chain}:{unit.contract}:{unit.decimals}"]

@@ -10,8 +10,8 @@ from verifier.texts import explain
 
 ERRORS = Path(__file__).parents[4] / "spec" / "errors.md"
 FAMILIES = (
-    "argument|attestation|bundle|chain|check|evidence|hidden|inclusion|manifest|package|page|proof"
-    "|web"
+    "argument|attestation|bundle|chain|check|declaration|evidence|hidden|inclusion|manifest"
+    "|package|page|proof|web"
 )
 
 
@@ -19,7 +19,7 @@ def test_codes_are_those_of_the_specification():
     rows = [line for line in ERRORS.read_text().splitlines() if line.startswith("|")]
     named = set(re.findall(rf"`((?:{FAMILIES})\.[a-z-]+)`", "\n".join(rows)))
     # files, and not codes
-    named -= {"manifest.msgpack", "manifest.sig"}
+    named -= {"declaration.msgpack", "manifest.msgpack", "manifest.sig"}
     listed = set(re.findall(rf"`((?:{FAMILIES})\.[a-z-]+)`", ERRORS.read_text()))
     assert {code.value for code in Code} == named | (listed & set(Code))
     assert named <= set(Code)
@@ -36,7 +36,8 @@ def test_every_code_has_words_of_its_own():
 
 # Before its signature is checked, what was fetched is nobody's, and another copy may be right.
 UNSIGNED = {
-    "bundle.missing-file", "bundle.unexpected-file", "evidence.too-large", "evidence.wrong-digest",
+    "bundle.missing-file", "bundle.unexpected-file", "declaration.too-large",
+    "declaration.wrong-digest", "evidence.too-large", "evidence.wrong-digest",
     "manifest.bad-signature", "manifest.too-large", "package.bad-signature", "package.too-large",
     "package.not-canonical", "package.bad-fields", "page.bad-file-length", "page.bad-header",
     "page.wrong-root-id", "web.other-page",
@@ -45,7 +46,9 @@ UNSIGNED = {
 SIGNED = {
     code
     for code in Code
-    if code.startswith(("manifest.", "evidence.", "attestation.", "hidden.", "proof."))
+    if code.startswith(
+        ("manifest.", "declaration.", "evidence.", "attestation.", "hidden.", "proof.")
+    )
     and code not in UNSIGNED
 }
 

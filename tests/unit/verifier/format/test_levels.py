@@ -163,7 +163,7 @@ def test_the_word_solvent_needs_a_node_for_all_and_an_audit(
     bundle, monkeypatch, capsys, command, verdict
 ):
     nodes = dated(bundle, bitcoin=0, ethereum=0)
-    monkeypatch.setattr(verifier.commands.cli, "_nodes", lambda arguments: nodes)
+    monkeypatch.setattr(verifier.commands.cli, "_nodes", lambda *_: nodes)
     words = [command, str(bundle.folder), "--exchange-key", bundle.key_text, "--require", "chain"]
     assert verifier.commands.cli.main(words) == 0
     *lines, last = capsys.readouterr().out.splitlines()

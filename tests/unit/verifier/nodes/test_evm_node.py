@@ -222,11 +222,9 @@ def test_a_chain_of_another_kind_has_no_such_node(chain: str) -> None:
 
 
 @pytest.fixture
-def zksync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rows:
+def zksync(tmp_path: Path) -> Rows:
     """A chain whose headers prove nothing: its coin, too, is known by the node's word."""
-    spec = Spec("ETH", 2, (("zksync", "", 4),), (("zksync account", "", AMOUNT),))
-    signer = ("zksync", "eip191", SIGNERS["bsc account"][2])
-    monkeypatch.setitem(SIGNERS, "zksync account", signer)
+    spec = Spec("ETH", 2, (("zksync", "", 18),), (("zksync account", "", AMOUNT),))
     chains = [("zksync", HEIGHT, HASH)]
     forger = sample([spec], {"bob@example.com": {"ETH": [50]}}, chains=chains).forger
     folder = write_files(tmp_path / "bundle", forger.bundle())

@@ -41,7 +41,7 @@ X = KnownUnit("X", "base", FREE, 6)
     [
         (X._replace(chain="kaspa"), Kind.BRIDGED, "y", "does not know the chain"),
         (X._replace(contract=USDC.contract.lower()), Kind.BRIDGED, "y", "EIP-55 checksum"),
-        (X._replace(chain="tron", contract=USDT_BUT_ONE), Kind.BRIDGED, "y", "base58check"),
+        (X._replace(chain="tron", contract=USDT_BUT_ONE), Kind.BRIDGED, "y", "not base58"),
         (X._replace(chain="bitcoin"), Kind.BRIDGED, "y", "no contract of bitcoin"),
         (X._replace(code="x"), Kind.BRIDGED, "y", "the code is not"),
         (X._replace(decimals=37), Kind.BRIDGED, "y", "the decimals are not"),
