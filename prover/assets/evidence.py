@@ -14,7 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import chain as chained
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from prover.assets.attested import attested_total
 from prover.assets.bitcoin import read_coins
@@ -69,6 +69,13 @@ class Backing:
     attestations: tuple[wire.HoldingAttestation, ...] = ()
 
 
+class Built(NamedTuple):
+    """An asset's evidence, and the file that it is."""
+
+    evidence: wire.Evidence
+    file: bytes
+
+
 Signatures = Mapping[tuple[str, str], wire.OwnershipSignature]
 
 
@@ -110,8 +117,8 @@ def build_evidence(
     headers: Sequence[wire.StateProof] = (),
     accepted: set[bytes] | None = None,
     jobs: int = 1,
-) -> dict[str, bytes]:
-    """Read all lists and check every address and signature; return each asset's evidence file.
+) -> dict[str, Built]:
+    """Read all lists and check every address and signature; return each asset's evidence.
 
     ``messages`` is the ownership message of each chain; ``progress`` is called with the number of
     signatures checked so far; ``backing`` is what some assets' evidence holds beside;
@@ -394,7 +401,7 @@ def _encode(
     backing: Backing,
     blocks: Sequence[wire.Chain],
     headers: Sequence[wire.StateProof],
-) -> bytes:
+) -> Built:
     """Encode the evidence file of one asset (``spec/wire.md`` 4)."""
     ordered = sorted(rows, key=lambda row: (row.chain, row.contract, row.address))
     listed = tuple(
@@ -424,7 +431,7 @@ def _encode(
             f"asset {asset.code}: more than {MAX_EVIDENCE_ROWS} rows of evidence, "
             f"or {MAX_EVIDENCE_BYTES} bytes"
         )
-    return file
+    return Built(evidence, file)
 
 
 def _cells(file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -7,14 +7,14 @@ they still say the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from prover.assets.attested import check_beside, read_attestations
-from prover.assets.evidence import Backing, build_evidence
+from prover.assets.evidence import Backing, Built, build_evidence
 from prover.assets.hidden import Opened, check_hidden, load_hidden
 from prover.config.announcement import announce
 from prover.config.snapshot_toml import SnapshotConfig
@@ -118,10 +118,11 @@ class Inputs:
         """
         folder = self.evidence
         if not folder.exists():
-            files = self._read_evidence()
+            built, openings = self._read_evidence()
             with fresh_folder(folder) as partial:
-                for name, data in files.items():
+                for name, data in _files(built, openings):
                     (partial / name).write_bytes(data)
+            return {code: made.evidence for code, made in built.items()}, openings
         codes = [asset.code for asset in self.config.assets]
         return (
             {code: wire.read_record(wire.Evidence, (folder / code).read_bytes()) for code in codes},
@@ -142,16 +143,15 @@ class Inputs:
     def _is_evidence_same(self) -> bool:
         if not self.evidence.exists():
             return True
-        files = self._read_evidence()
-        return all((self.evidence / name).read_bytes() == data for name, data in files.items())
+        files = _files(*self._read_evidence())
+        return all((self.evidence / name).read_bytes() == data for name, data in files)
 
     def _read_ledger(self) -> Ledger:
         return read_source(self.config, self.ledger.parent, self.progress, self.jobs)
 
-    def _read_evidence(self) -> dict[str, bytes]:
-        """Return the files to freeze: of each asset, and of what its hidden sets open to."""
+    def _read_evidence(self) -> tuple[dict[str, Built], dict[str, Opened]]:
         self.progress.stage("checking ownership signatures", None)
-        files, openings = gather_evidence(
+        return gather_evidence(
             self.config,
             self.public_key,
             self.messages,
@@ -159,10 +159,13 @@ class Inputs:
             self.accepted,
             self.jobs,
         )
-        opened = {
-            f"{code}{OPENED}": wire.write_record(openings.get(code, Opened())) for code in files
-        }
-        return files | opened
+
+
+def _files(built: Mapping[str, Built], opened: Mapping[str, Opened]) -> Iterator[tuple[str, bytes]]:
+    """Yield name and bytes of the files to freeze: evidence, and what its hidden sets open to."""
+    for code, made in built.items():
+        yield code, made.file
+        yield f"{code}{OPENED}", wire.write_record(opened[code])
 
 
 def gather_evidence(
@@ -172,13 +175,13 @@ def gather_evidence(
     progress: Callable[[int], None],
     accepted: set[bytes] | None = None,
     jobs: int = 1,
-) -> tuple[dict[str, bytes], dict[str, Opened]]:
+) -> tuple[dict[str, Built], dict[str, Opened]]:
     """Read lists, proofs, coins, attestations, hidden sets and openings, and check them as a
     verifier does; and that what is declared as pledged is among them.
 
     ``messages`` is what is signed, by chain; ``progress`` is called with the number of signatures
-    checked so far; ``accepted`` takes the marks of those. Return each asset's evidence file, and
-    what hidden sets open to, of those assets that have some.
+    checked so far; ``accepted`` takes the marks of those. Return each asset's evidence, and what
+    its hidden sets open to.
 
     Raises:
         ProverError: something is refused; the message names file, row and column.
@@ -186,7 +189,7 @@ def gather_evidence(
     stated = announce(config, public_key)
     sets, openings = load_hidden(config.hidden, config.assets)
     attested = read_attestations(config.assets, stated)
-    files = build_evidence(
+    built = build_evidence(
         config.evidence,
         config.assets,
         messages,
@@ -202,12 +205,12 @@ def gather_evidence(
     )
     rows: set[tuple[str, str]] = set()
     for asset in config.assets:
-        evidence = wire.read_record(wire.Evidence, files[asset.code])
+        evidence = built[asset.code].evidence
         check_beside(asset, evidence)
         check_hidden(stated, asset, evidence)
         rows.update((row.chain, row.address) for row in evidence.rows)
     config.declaration.check_pledged(rows)
-    return files, openings
+    return built, {code: openings.get(code, Opened()) for code in built}
 
 
 def read_source(config: SnapshotConfig, work_dir: Path, progress: Progress, jobs: int) -> Ledger:

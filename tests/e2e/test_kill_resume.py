@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from prover.sample.sample import PROFILES
 from prover.snapshot.make import make_snapshot
 from tests.support.exchange_files import files, public_key, sample
 from verifier.verify import audit
@@ -76,12 +77,24 @@ def begun(finished: Path, name: str) -> Path:
 
 
 def test_killed_once_anywhere(exchange: Path, undisturbed: tuple[Path, float]) -> None:
-    finished, seconds = undisturbed
+    kill_once(exchange, *undisturbed, RUNS)
+
+
+def test_killed_once_among_small_assets(tmp_path: Path) -> None:
+    """Their openings share files, and several are proved at a time."""
+    config = sample(tmp_path / "exchange", accounts=60, codes=tuple(PROFILES))
+    out = tmp_path / "undisturbed"
+    finish(config, out)
+    kill_once(config, out, finish(config, begun(out, "timed")), RUNS // 2)
+
+
+def kill_once(exchange: Path, finished: Path, seconds: float, runs: int) -> None:
+    """Kill runs at random moments; each ends in the bytes of the finished one when it goes on."""
     bundle = files(finished / "public")
     seed = random.randrange(2**32)
     delays = random.Random(seed)
     killed = 0
-    for run in range(RUNS):
+    for run in range(runs):
         out = begun(finished, f"run-{run}")
         delay = delays.uniform(0, seconds)
         if kill(exchange, out, delay):
@@ -92,7 +105,7 @@ def test_killed_once_anywhere(exchange: Path, undisturbed: tuple[Path, float]) -
         assert files(out / "public") == bundle, f"seed {seed}, run {run}"
         assert not (out / "public.partial").exists()
         shutil.rmtree(out)
-    assert killed >= RUNS / 2, "the delays are too long: most runs had ended before"
+    assert killed >= runs / 2, "the delays are too long: most runs had ended before"
 
 
 def test_killed_again_and_again(exchange: Path, undisturbed: tuple[Path, float]) -> None:

@@ -465,7 +465,7 @@ def test_a_chain_that_nothing_proves_is_refused_before_anybody_signs(
     config = sample(tmp_path / "x", codes=("BTC",))
     text = config.read_text()
     block = f'height = 1\nhash = "{"ab" * 32}"\n'
-    for chain in ("tron", "bank", "solana"):
+    for chain in ("dogecoin", "bank", "solana"):
         config.write_text(f"{text}[chains.{chain}]\n{block}")
         for command in (("challenge", config), ("prove", config, "--out", tmp_path / "one")):
             code, out, err = assay(*command)

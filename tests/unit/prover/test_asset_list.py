@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import os
+import resource
+from collections import Counter
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from prover.config.snapshot_toml import SnapshotConfig, SplitPolicy, parse_config
 from prover.errors import ProverError
-from prover.ledger import Ledger, LedgerAsset, LedgerError, read_ledger
+from prover.ledger import (
+    CsvSource,
+    Ledger,
+    LedgerAsset,
+    LedgerError,
+    LongColumns,
+    csv_source,
+    read_ledger,
+)
 from verifier.format.account import IdType
 from verifier.format.units import known_unit
 from verifier.format.wire import Ratio, Unit
@@ -311,3 +322,43 @@ units = [{ chain = "bitcoin" }]
     assert ledger.tally.skipped == {"k": 2, "x": 0}
     with pytest.raises(ProverError, match=r"ledger.rename: goes with the long layout alone"):
         parse_config(folder / "s.toml", (toml + '[ledger.rename]\nX = "BTC"\n').encode())
+
+
+def test_many_assets_need_no_more_open_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of rows in any order, over many batches, every balance is its own asset's."""
+    random = Random(5)
+    codes = [f"A{number}" for number in range(300)]
+    owed: Counter[tuple[str, str]] = Counter()
+    rows = ["id,code,amount\n"]
+    for _ in range(3000):
+        account, code, tenths = (
+            f"u{random.randrange(50)}",
+            random.choice(codes),
+            random.randrange(9),
+        )
+        owed[account, code] += tenths
+        rows.append(f"{account},{code},0.{tenths}\n")
+    (folder / "ledger.csv").write_text("".join(rows))
+    monkeypatch.setattr(csv_source, "BLOCK_BYTES", 4000)
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    used = len(list(Path("/proc/self/fd").iterdir()))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (used + 40, before[1]))
+    try:
+        ledger = read_ledger(
+            CsvSource(folder / "ledger.csv", LongColumns("id", "code", "amount")),
+            [LedgerAsset(code, number % 2) for number, code in enumerate(codes)],
+            "opaque",
+            merge_duplicates=False,
+            work_dir=folder,
+            progress=lambda rows: None,
+            jobs=2,
+        )
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    decimals = {asset.code: asset.decimals for asset in ledger.assets}
+    for at in range(len(ledger)):
+        account = ledger.account_id(at).decode()
+        for code in codes:
+            tenths = owed[account, code]
+            assert ledger.balances[code].of(at) == -(-tenths * 10 ** decimals[code] // 10)
+    assert sum(tally.rows for tally in ledger.tally.assets.values()) == 3000

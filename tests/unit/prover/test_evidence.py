@@ -17,7 +17,7 @@ from prover.assets.messages import device_warnings
 from prover.assets.signing import sign_bip137_p2pkh, sign_bip322_simple_p2wpkh, sign_eip191
 from prover.config.snapshot_toml import AssetConfig, SplitPolicy
 from prover.errors import ProverError
-from verifier.format.wire import Evidence, Ratio, Unit, read_record
+from verifier.format.wire import Evidence, Ratio, Unit, read_record, write_record
 
 USDT_CONTRACT = "0xdAC17F958D2ee523a2206206994597C13D831ec7"
 MESSAGES = {"bitcoin": "message assay/v1\nfor bitcoin", "ethereum": "assay/v1\nfor ethereum"}
@@ -67,7 +67,7 @@ def write_json_lines(path: Path, rows: Rows) -> Path:
 
 def build(*files: Path) -> dict[str, Evidence]:
     made = build_evidence(files, ASSETS, MESSAGES, lambda _: None)
-    return {code: read_record(Evidence, data) for code, data in made.items()}
+    return {code: read_record(Evidence, data.file) for code, data in made.items()}
 
 
 WRITERS = {"csv": write_csv, "jsonl": write_json_lines}
@@ -286,3 +286,20 @@ def test_a_malformed_list_is_refused(tmp_path: Path, name: str, data: bytes, mes
 def test_a_list_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ProverError, match=r"none\.csv: No such file"):
         build(tmp_path / "none.csv")
+
+
+def test_rows_that_fit_into_no_file_are_told_before_any_signature(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = good_rows()
+    file = write_csv(tmp_path / "list.csv", rows)
+    sizes = {code: len(write_record(made)) for code, made in build(file).items()}
+    for row in rows:
+        row["signature"] = row["signature"][:-2] + "00" if row.get("signature") else ""
+    write_csv(file, rows)
+    monkeypatch.setattr("prover.assets.evidence.MAX_EVIDENCE_BYTES", sizes["ETH"] // 2)
+    with pytest.raises(ProverError, match=r"asset ETH: \d+ rows of evidence of .*leave out the"):
+        build(file)
+    monkeypatch.setattr("prover.assets.evidence.MAX_EVIDENCE_BYTES", max(sizes.values()))
+    with pytest.raises(ProverError, match="column signature"):
+        build(file)

@@ -57,7 +57,7 @@ def build(folder: Path, *rows: Cells) -> list[OwnershipSignature]:
     with (folder / "list.csv").open("w", newline="") as file:
         csv.writer(file).writerows([EVIDENCE_COLUMNS, *rows])
     made = build_evidence([folder / "list.csv"], ASSETS, MESSAGES, lambda _: None)
-    evidence = read_record(Evidence, made["COIN"])
+    evidence = read_record(Evidence, made["COIN"].file)
     for entry in evidence.signatures:
         if entry.format != "eip1271":
             chain, form = signed_chain(entry.chain, entry.format)

@@ -16,7 +16,6 @@ from prover.snapshot.make import ownership_messages, read_config
 from tests.support.exchange_files import balances, files
 from verifier.format.account import canonical_account_id
 from verifier.format.units import known_unit
-from verifier.format.wire import Evidence, read_record
 
 
 def margins(config_file: Path) -> dict[str, int]:
@@ -31,7 +30,7 @@ def margins(config_file: Path) -> dict[str, int]:
         for code, balance in held.items():
             owed[code] += Decimal(balance)
     return {
-        asset.code: evidence_total(asset, read_record(Evidence, files[asset.code]))
+        asset.code: evidence_total(asset, files[asset.code].evidence)
         - int(owed[asset.code].scaleb(asset.decimals))
         for asset in config.assets
     }
