@@ -23,7 +23,7 @@ from prover.report import pictures
 from verifier.bundle.key_file import read_public_key
 from verifier.bundle.source import FolderSource
 from verifier.checks.evidence import ledger_units
-from verifier.format.chains import FIAT
+from verifier.format.chains import CHAINS, FIAT
 from verifier.format.keys import public_key_text
 from verifier.format.params import MAX_EVIDENCE_BYTES, TreeShape, evidence_path
 from verifier.format.times import utc_text
@@ -178,6 +178,7 @@ def _render(bundle: Path, checked: verifier.Report, key: str, *, is_key_given: b
         autoescape=True,
         undefined=jinja2.StrictUndefined,
     )
+    environment.filters["title_of"] = _title
     return environment.get_template("page.html").render(
         **_drawn(assets[:MOST_DRAWN]),
         has_crowds=any(facts.crowds for facts in assets),
@@ -313,8 +314,13 @@ def _coins(units: int, decimals: int) -> str:
     return f"{whole:,}.{fraction}" if fraction else f"{whole:,}"
 
 
+def _title(chain: str) -> str:
+    """What people call a chain."""
+    return CHAINS[chain].title if chain in CHAINS else chain
+
+
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join("Accounts" if name == FIAT else name.capitalize() for name in names)
+    return ", ".join(map(_title, names))
 
 
 def _percent(chance: float) -> str:

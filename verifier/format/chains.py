@@ -79,7 +79,7 @@ _TABLE = (
         HeaderForm.BITCOIN,
         "slip44:0",
     ),
-    Network(FIAT, "money in accounts", Family.FIAT, "", HeaderForm.NONE, "", "iso4217"),
+    Network(FIAT, "accounts", Family.FIAT, "", HeaderForm.NONE, "", "iso4217"),
     Network("tron", "Tron", Family.TRON, "tron:0x2b6653dc", HeaderForm.NONE, "slip44:195", "trc20"),
     _evm("arbitrum", "Arbitrum One", 42161),
     _evm("avalanche", "Avalanche C-Chain", 43114, 9005, HeaderForm.AVALANCHE),
