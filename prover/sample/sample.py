@@ -43,7 +43,7 @@ from verifier.stateproof.bitcoin_header import parse_block_header
 EXCHANGE = "Example Exchange"
 SNAPSHOT_ID = "2026-11-21"
 TIME = "2026-11-21T00:00:00Z"
-HEIGHTS = {"bitcoin": 870_000, "ethereum": 21_200_000, "tron": 67_000_000}
+HEIGHTS = {"bitcoin": 870_000, "ethereum": 21_200_000, "tron": 88_442_000}
 
 # Values in dollars: half of the holdings are below the median; one in a thousand is a whale's.
 MEDIAN_VALUE = 150.0

@@ -1,4 +1,4 @@
-"""The commands of the README and of the quick starts do what these pages say.
+"""The commands of the README, the quick starts and the guide to balance sheets do what they say.
 
 Of every block marked `console` the lines that begin with `$` are run by a shell, for all pages in
 one folder beside the checkout, in the order in which they are read. What stands below a command
@@ -30,6 +30,7 @@ PAGES = (
     "quickstart-exchange.md",
     "quickstart-customer.md",
     "quickstart-auditor.md",
+    "balance-sheet.md",
 )
 BLOCK = re.compile(
     r"(?:<!-- (exits|file) (\S+) -->\n+)?^```(console|python|toml|json)\n(.*?)^```$",

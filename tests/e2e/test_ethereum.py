@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,6 @@ import pytest
 import verifier
 from prover.assets.lists import EVIDENCE_COLUMNS
 from prover.assets.signing import sign_eip191
-from prover.commands.cli import main as prover_main
 from prover.files.keys import make_keys
 from prover.snapshot.make import ownership_messages, read_config
 from spec import reference
@@ -34,7 +31,7 @@ from tests.support.ethereum_node import (
     transfer,
     wallet_code,
 )
-from tests.support.exchange_files import LONG, Assay, files, public_key
+from tests.support.exchange_files import LONG, Assay, files, outside, public_key
 from verifier import EvmNode, Level, Policy, TokenSlot
 from verifier.commands import cli
 from verifier.format.chains import HeaderForm
@@ -142,18 +139,6 @@ path = "signed.csv"
 
 
 Run = Callable[..., tuple[int, str, str]]
-
-
-def outside(*words: object) -> tuple[int, str, str]:
-    """Run ``assay`` as `Assay` does, where no test is running yet."""
-    out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-        patch.setattr("sys.argv", ["assay", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            prover_main()
-    code = ended.value.code
-    assert code is None or isinstance(code, int)
-    return code or 0, out.getvalue(), err.getvalue()
 
 
 def collect(assay: Run, chain: Chain, folder: Path, accounts: list[str], url: str = "") -> None:

@@ -20,13 +20,12 @@ from tests.e2e.test_ethereum import (
     Chain,
     Proven,
     collect,
-    outside,
     policy,
     sign,
     snapshot,
 )
 from tests.support.ethereum_node import ETHER, Answer, anvil, deploy_token, proxy, transfer
-from tests.support.exchange_files import edit, public_key
+from tests.support.exchange_files import edit, outside, public_key
 from verifier import EvmNode, Level, TokenSlot
 from verifier.format.keys import public_key_text
 from verifier.ownership.families.evm import account_of, account_text
@@ -168,6 +167,8 @@ def test_a_node_confirms_both_by_the_blocks_hash(
             "authority_unchecked": [],
             "disclosed": {level: "3"},
             "hidden": [{"keys": LISTED, "listed": "15", "level": level}],
+            "pledged": {"rows": 0, "amount": "0"},
+            "attested": [],
         }
         assert amounts["TST"]["level"] == level
 

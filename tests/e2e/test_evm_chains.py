@@ -18,7 +18,6 @@ from prover.assets.signing import sign_eip191
 from prover.files.keys import make_keys
 from prover.snapshot.make import ownership_messages, read_config
 from spec import reference
-from tests.e2e.test_ethereum import outside
 from tests.support.ethereum_node import (
     ETHER,
     Node,
@@ -28,7 +27,7 @@ from tests.support.ethereum_node import (
     transfer,
     wallet_code,
 )
-from tests.support.exchange_files import LONG, public_key
+from tests.support.exchange_files import LONG, outside, public_key
 from verifier import EvmNode, Level, Policy, TokenSlot
 from verifier.commands import cli
 from verifier.format.keys import public_key_text

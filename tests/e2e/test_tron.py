@@ -14,8 +14,7 @@ from prover.assets.lists import EVIDENCE_COLUMNS
 from prover.assets.signing import sign_tip191
 from prover.files.keys import make_keys
 from prover.snapshot.make import ownership_messages, read_config
-from tests.e2e.test_ethereum import outside
-from tests.support.exchange_files import LONG, public_key
+from tests.support.exchange_files import LONG, outside, public_key
 from tests.support.tron_server import START, STRANGER, USDT, TronChain, owner, serve
 from verifier.commands import cli
 from verifier.format.keys import public_key_text

@@ -33,6 +33,7 @@ KNOWN = {
         "authority_unchecked": [],
         "disclosed": {"claimed": held},
         "hidden": [],
+        "pledged": {"rows": 0, "amount": "0"},
         "attested": [],
     }
     for code, held in {"BTC": "2.5", "ETH": "3.2"}.items()
@@ -82,7 +83,7 @@ def included(bundle, run):
 def only_json(lines: list[str]) -> dict[str, Any]:
     found = json.loads("\n".join(lines))
     keys = {"accepted", "all_confirmed", "amounts", "blocks", "checks", "error", "set_aside"}
-    assert set(found) == {*keys, "verdict"}
+    assert set(found) == {*keys, "declaration", "verdict"}
     for check in found["checks"]:
         assert set(check) == {"name", "ok", "figures"}
     return dict(found)
@@ -108,6 +109,7 @@ def test_audit_says_what_it_checked(bundle, run):
     assert notes[4:-1] == [
         "note BTC: 2.5 at addresses (claimed)",
         "note ETH: 3.2 at addresses (claimed)",
+        "note nothing is declared: the exchange names no loan, and nothing that is pledged",
     ]
     assert "An Exchange" in lines[0]
     assert "2023-11-14T22:13:20Z" in lines[0]
@@ -163,9 +165,10 @@ def test_require_refuses_what_is_weaker(bundle, run, name, strength, code):
 def test_inclusion_shows_typed_and_counted(included):
     code, lines, error = included(ALICE, "--balance", "BTC=1.5", "--balance", "ETH=3")
     assert code == 0
-    assert lines[-4:] == [
+    assert lines[-5:] == [
         "BTC: you typed 1.5, counted 1.5",
         "ETH: you typed 3, counted 3.2",
+        "note nothing is declared: the exchange names no loan, and nothing that is pledged",
         "note solvency was not checked by this command",
         "ACCEPTED: the balances that you typed are counted",
     ]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -157,3 +159,15 @@ class Assay:
         code = ended.value.code
         assert code is None or isinstance(code, int)
         return code or 0, out, err
+
+
+def outside(*words: object) -> tuple[int, str, str]:
+    """Run ``assay`` as `Assay` does, where no test is running yet."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr("sys.argv", ["assay", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    code = ended.value.code
+    assert code is None or isinstance(code, int)
+    return code or 0, out.getvalue(), err.getvalue()

@@ -62,9 +62,23 @@ class TronAmounts:
         for account in accounts:
             try:
                 with self._patience.unless_slow("coins"):
-                    yield account, Held(self._rpc.coin_balance(account, self._block), True)
+                    yield account, self._coins(account)
             except CannotTell as error:
                 yield account, error
+
+    def _coins(self, account: bytes) -> Held:
+        """Return what an account held of TRX.
+
+        A node whose history has a gap repeats what was before it. So an older change counts only
+        while as much is there still, at the tip.
+        """
+        balance, height = self._rpc.coin_balance(account, self._block)
+        if height == self._block.height:
+            return Held(balance, True)
+        if self._rpc.tip_coins(account) < balance:
+            message = "the node tells of TRX before the block, and less is there now"
+            raise CannotTell(Code.CHECK_UNREADABLE, message)
+        return Held(balance, False)
 
     def tokens(
         self, contract: bytes, accounts: Sequence[bytes]

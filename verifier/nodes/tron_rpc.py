@@ -118,15 +118,14 @@ class TronRpc:
         """
         return self.token_word(contract, "balanceOf(address)", account.rjust(32, b"\0"))
 
-    def coin_balance(self, account: bytes, block: TronBlock) -> int:
-        """Return what an account held of TRX after a block in which that changed, in sun.
+    def coin_balance(self, account: bytes, block: TronBlock) -> tuple[int, int]:
+        """Return what an account held of TRX after a block, in sun, and when that last changed.
 
-        A node that keeps no history of balances answers 0 and repeats the block. One that does
-        names the block at which the balance last changed, and cannot show that it has seen all
-        that came since. So neither counts as an answer.
+        A node that keeps no history of balances answers 0 and repeats the block, so 0 is no answer.
+        One that does names the height of the last change that it has seen, at most the block's.
 
         Raises:
-            CannotTell: the node does not tell of this very block, or says 0.
+            CannotTell: the node says 0, or tells of another block.
         """
         body = {
             "account_identifier": {"address": _PREFIX + account.hex()},
@@ -136,13 +135,35 @@ class TronRpc:
         balance, at = found.get("balance", 0), found.get("block_identifier")
         if not _is_number(balance) or not isinstance(at, dict):
             raise self.rpc.malformed(_BALANCE)
-        if (at.get("number"), at.get("hash")) != (block.height, block.id.hex()):
-            message = "the node tells of TRX at another block: of the balance's last change"
-            raise CannotTell(Code.CHECK_UNREADABLE, message)
+        height = at.get("number", 0)
+        if not _is_number(height):
+            raise self.rpc.malformed(_BALANCE)
+        if height > block.height or (height == block.height and at.get("hash") != block.id.hex()):
+            raise CannotTell(Code.CHECK_UNREADABLE, "the node tells of TRX at another block")
         if balance == 0:
             message = "the node says 0 TRX, as one without history of balances does of everybody"
             raise CannotTell(Code.CHECK_UNREADABLE, message)
+        return int(balance), int(height)
+
+    def tip_coins(self, account: bytes) -> int:
+        """Return what an account has of TRX at the solid tip, in sun; what is staked is not in it.
+
+        Raises:
+            CannotTell: the node does not know the account.
+        """
+        balance = self._account(account).get("balance", 0)
+        if not _is_number(balance):
+            raise self.rpc.malformed(_ACCOUNT)
         return int(balance)
+
+    def _account(self, account: bytes) -> Mapping[str, Any]:
+        body = {"address": _PREFIX + account.hex()}
+        found: Mapping[str, Any] = self.rpc.post(_ACCOUNT, body, _MAX_ACCOUNT_BYTES)
+        if not found:
+            raise CannotTell(Code.CHECK_UNREADABLE, "the node does not know the account")
+        if found.get("address") != _PREFIX + account.hex():
+            raise self.rpc.malformed(_ACCOUNT)
+        return found
 
     def has_authority(self, account: bytes) -> bool:
         """Tell whether an account's own key has power over it at the solid tip.
@@ -150,12 +171,7 @@ class TronRpc:
         Raises:
             CannotTell: the node does not know the account.
         """
-        found = self.rpc.post(_ACCOUNT, {"address": _PREFIX + account.hex()}, _MAX_ACCOUNT_BYTES)
-        if not found:
-            raise CannotTell(Code.CHECK_UNREADABLE, "the node does not know the account")
-        if found.get("address") != _PREFIX + account.hex():
-            raise self.rpc.malformed(_ACCOUNT)
-        permission = found.get("owner_permission")
+        permission = self._account(account).get("owner_permission")
         if permission is None:
             return True  # nothing was given away: the address's own key
         keys = permission.get("keys") if isinstance(permission, dict) else None

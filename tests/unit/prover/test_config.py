@@ -153,7 +153,7 @@ def test_a_unit_of_ones_own_is_given_whole() -> None:
         (
             'units = [{ chain = "ethereum" }]',
             'units = [{ chain = "ethereum", slot = 3 }]',
-            r"slot: the slot of 0xdAC17F958D2ee523a2206206994597C13D831ec7 on ethereum is 2, and not",
+            r"slot: the slot of 0xdAC17F958D2ee523a2206206994597C13D831ec7 on ethereum is 2",
         ),
         ("page_size = 256", "page_size = 512", "page_size: must be one of"),
         ("page_size = 256", "page_size = true", "page_size: must be a whole number"),

@@ -168,7 +168,7 @@ def test_the_word_solvent_needs_a_node_for_all_and_an_audit(
     assert verifier.commands.cli.main(words) == 0
     *lines, last = capsys.readouterr().out.splitlines()
     assert last == verdict
-    assert lines[-2:] == [
+    assert lines[-3:-1] == [
         "note BTC: 2.5 at addresses (chain)",
         "note ETH: 3.2 at addresses (chain)",
     ]
@@ -180,6 +180,7 @@ def test_the_word_solvent_needs_a_node_for_all_and_an_audit(
         "authority_unchecked": [],
         "disclosed": {"chain": "3.2"},
         "hidden": [],
+        "pledged": {"rows": 0, "amount": "0"},
         "attested": [],
     }
 

@@ -71,7 +71,7 @@ def chain(held: int = AMOUNT, **more: Any) -> TronChain:
     """A chain whose tip is the block, at which the holder has so much, with its own key's power."""
     made = TronChain(HEIGHT, **more)
     made.held[HOLDER] = held
-    made.permissions[HOLDER] = {}
+    made.permissions.setdefault(HOLDER, {})
     return made
 
 
@@ -309,14 +309,27 @@ def test_coins_at_the_very_block(coin: Rows) -> None:
         ask(coin, with_coins({HEIGHT: AMOUNT - 1}))
 
 
+def test_coins_that_changed_before_the_block_and_are_there_still(coin: Rows) -> None:
+    for now in (AMOUNT, AMOUNT + 1):
+        at = with_coins({HEIGHT - 9: AMOUNT}, permissions={HOLDER: {"balance": now}})
+        assert ask(coin, at).known is Level.CHAIN
+
+
 @pytest.mark.parametrize(
     ("at", "said"),
     [
         (with_coins({HEIGHT: AMOUNT}, has_history=False), "0 TRX, as one without history"),
         (with_coins({}), "0 TRX, as one without history"),
         (with_coins({HEIGHT: 0}), "0 TRX, as one without history"),
-        (with_coins({HEIGHT - 1: AMOUNT}), "at another block"),
-        (with_coins({HEIGHT - 1: AMOUNT - 1}), "at another block"),
+        (with_coins({HEIGHT - 1: AMOUNT}), "less is there now"),
+        (
+            with_coins({HEIGHT - 1: AMOUNT}, permissions={HOLDER: {"balance": AMOUNT - 1}}),
+            "less is there now",
+        ),
+        (
+            with_coins({HEIGHT - 1: AMOUNT - 1}, permissions={HOLDER: {"balance": AMOUNT}}),
+            "does not show as much",
+        ),
     ],
 )
 def test_coins_of_which_a_node_tells_too_little(coin: Rows, at: TronChain, said: str) -> None:
