@@ -129,14 +129,14 @@ def build_evidence(
     Raises:
         ProverError: a row breaks a rule; the message names file, row and column.
     """
-    rows = _read_rows(files, assets)
+    rows, addresses = _read_rows(files, assets)
     own: dict[str, list[_Row]] = {asset.code: [] for asset in assets}
     for row in rows:
         own[row.asset].append(row)
     _check_sizes(own)
     coins = {asset.code: read_coins(asset, _amounts(own[asset.code])) for asset in assets}
     every_coin = [coin for code in coins for coin in coins[code]]
-    signatures = _checked_signatures(rows, every_coin, messages, progress, jobs)
+    signatures = _checked_signatures(rows, addresses, every_coin, messages, progress, jobs)
     if accepted is not None:
         accepted.update(_marks(signatures.values(), messages))
     beside = backing or {}
@@ -189,33 +189,37 @@ def check_list(
         ProverError: a row breaks a rule; the message names file, row and column.
     """
     refusals = Refusals()
-    signed = _signing_rows(_read_rows([file], assets), refusals)
+    rows, addresses = _read_rows([file], assets)
+    signed = _signing_rows(rows, refusals)
     for number, row in enumerate(signed.values(), 1):
         if (row.chain, row.format) != ("bitcoin", BIP127):
             with refusals.part():
-                address = parse_address(*row.owner)
-                _check_signature(row, address, Reserves((), (), {}), messages)
+                _check_signature(row, addresses[row.owner], Reserves((), (), {}), messages)
         progress(number)
     refusals.settle()
 
 
-def _read_rows(files: Sequence[Path], assets: Sequence[AssetConfig]) -> list[_Row]:
-    """Read all lists; every row is of an asset's unit, and no address counts twice."""
+def _read_rows(
+    files: Sequence[Path], assets: Sequence[AssetConfig]
+) -> tuple[list[_Row], dict[tuple[str, str], Address]]:
+    """Read all lists: every row is of an asset's unit, no address counts twice; parse addresses."""
     units = {asset.code: {(unit.chain, unit.contract) for unit in asset.units} for asset in assets}
     rows: list[_Row] = []
+    addresses: dict[tuple[str, str], Address] = {}
     seen: dict[tuple[str, str, str], str] = {}
     refusals = Refusals()
     for where, cells in (row for file in files for row in _cells(file)):
         with refusals.part():
             row = _row(where, cells)
             _check_unit(row, units)
-            _check_address(row)
+            if row.owner not in addresses:
+                addresses[row.owner] = _address(row)
             earlier = seen.setdefault((row.chain, row.contract, row.address), row.where)
             if earlier != row.where:
                 raise row.error("address", Code.COUNTED_TWICE, f"counted already: {earlier}")
             rows.append(row)
     refusals.settle()
-    return rows
+    return rows, addresses
 
 
 def _check_unit(row: _Row, units: Mapping[str, Collection[tuple[str, str]]]) -> None:
@@ -232,15 +236,16 @@ def _amounts(rows: Iterable[_Row]) -> dict[str, int]:
     return {row.address: row.amount for row in rows if (row.chain, row.contract) == ("bitcoin", "")}
 
 
-def _check_address(row: _Row) -> None:
+def _address(row: _Row) -> Address:
     try:
-        parse_address(row.chain, row.address)
+        return parse_address(row.chain, row.address)
     except OwnershipError as error:
         raise row.error("address", Code.BAD_ADDRESS, error.message) from None
 
 
 def _checked_signatures(
     rows: Sequence[_Row],
+    addresses: Mapping[tuple[str, str], Address],
     coins: Sequence[wire.Coin],
     messages: Mapping[str, str],
     progress: Callable[[int], None],
@@ -256,8 +261,7 @@ def _checked_signatures(
                 words = "missing, on every row of this address"
                 raise row.error("signature", Code.NO_SIGNATURE, words)
     refusals.settle()
-    addresses = {owner: parse_address(*owner) for owner in sorted(signed)}
-    reserves = Reserves([signed[owner].entry for owner in addresses], coins, addresses)
+    reserves = Reserves([signed[owner].entry for owner in sorted(signed)], coins, addresses)
     signatures: dict[tuple[str, str], wire.OwnershipSignature] = {}
 
     def check(some: Sequence[_Row]) -> list[wire.OwnershipSignature | ProverError]:

@@ -471,4 +471,4 @@ def test_a_chain_that_nothing_proves_is_refused_before_anybody_signs(
             code, out, err = assay(*command)
             assert (code, out) == (1, "")
             assert f"nothing can prove what is held on '{chain}'" in err
-            assert "bitcoin, ethereum" in err
+            assert "chains are arbitrum, " in err
