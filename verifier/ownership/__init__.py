@@ -52,7 +52,8 @@ def signed_chain(chain: str, format: str) -> tuple[str, str]:
 
     An account of Ethereum's kind is the same key's on every EVM chain, so one signature serves all:
     ``eip191@NAME`` signs the message of that chain. A contract wallet of one address may be
-    another's elsewhere, so its signatures serve their own chain alone.
+    another's elsewhere, so its signatures serve their own chain alone. NAME may be a chain that is
+    not known.
 
     Raises:
         OwnershipError: ``evidence.unsupported-signature``: the two are not chains of that kind, or
@@ -61,8 +62,8 @@ def signed_chain(chain: str, format: str) -> tuple[str, str]:
     if not format.startswith(ELSEWHERE):
         return chain, format
     other = format.removeprefix(ELSEWHERE)
-    known = all(name in CHAINS and CHAINS[name].family is Family.EVM for name in (chain, other))
-    if not known or other == chain:
+    families = {CHAINS[name].family for name in (chain, other) if name in CHAINS}
+    if families != {Family.EVM} or chain not in CHAINS or other == chain:
         raise OwnershipError(
             "evidence.unsupported-signature", "eip191@ names no other EVM chain, or stands on none"
         )
