@@ -72,7 +72,6 @@ class Code(StrEnum):
     EVIDENCE_DUPLICATE_COIN = "evidence.duplicate-coin"
     EVIDENCE_UNMATCHED_COINS = "evidence.unmatched-coins"
     EVIDENCE_MIXED_ATTESTATION = "evidence.mixed-attestation"
-    EVIDENCE_TOO_MANY_ROWS = "evidence.too-many-rows"
     EVIDENCE_TOTAL_TOO_LARGE = "evidence.total-too-large"
 
     ATTESTATION_NOT_CANONICAL = "attestation.not-canonical"

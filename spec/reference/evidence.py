@@ -26,7 +26,7 @@ from spec.reference.manifest import (
 from spec.reference.transcript import tagged_hash
 
 MAX_BYTES = 1 << 27
-MAX_ROWS = 1 << 22  # of a bundle
+MAX_ALL_BYTES = 1 << 29
 # Weakest first (protocol.md 3.4).
 LEVELS = ("unverified", "claimed", "header", "attested", "listed", "chain")
 Unit = tuple[str, str]  # chain, contract
@@ -75,7 +75,7 @@ class Seen:
     owners: set[tuple[str, str, bytes]] = field(default_factory=set)  # chain, contract, script
     coins: set[tuple[bytes, int]] = field(default_factory=set)
     attested: attested.Seen = field(default_factory=set)
-    rows: int = 0
+    size: int = 0
 
 
 @dataclass(frozen=True)
@@ -103,11 +103,11 @@ def check(
     """One asset's evidence, after numbers 4 to 17. `seen` is shared by the assets of the bundle;
     `slots` are where tokens keep balances; `attesters` are keys that the reader named."""
     name = f"evidence/{asset.code}.msgpack"
+    seen.size += (bundle / name).stat().st_size
+    require(seen.size <= MAX_ALL_BYTES, "evidence.too-large", name)
     fields = _read(bundle, asset, name)  # 4 to 9
     _check_order(fields, name)  # 10
     _check_contracts(asset, name)  # 11
-    seen.rows += len(fields["rows"])
-    require(seen.rows <= MAX_ROWS, "evidence.too-many-rows", name)
     for number, row in enumerate(fields["rows"]):
         _check_row(row, asset, seen, f"{name}, row {number}")
     _check_signatures(fields, manifest, name)  # 12, 13

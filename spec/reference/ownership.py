@@ -54,7 +54,8 @@ def signed_chain(chain: str, signature_format: str) -> tuple[str, str]:
     if not at:
         return chain, name
     evm = [item not in CHAINS or CHAINS[item].family == "evm" for item in (chain, other)]
-    if name != "eip191" or not all(evm) or chain not in CHAINS or other == chain:
+    named = re.fullmatch("[a-z0-9-]{1,32}", other)
+    if name != "eip191" or not named or not all(evm) or chain not in CHAINS or other == chain:
         raise UnsupportedError("signature", "not EIP-191 over another EVM chain's message")
     return other, name
 

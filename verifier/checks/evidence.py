@@ -26,7 +26,12 @@ from verifier.errors import Code, Rejected
 from verifier.format.chains import CHAINS, HeaderForm
 from verifier.format.keys import public_key_text
 from verifier.format.levels import Level
-from verifier.format.params import ASSETS_LIMIT, EVIDENCE_VERSION, MAX_EVIDENCE_BYTES, MAX_ROWS
+from verifier.format.params import (
+    ASSETS_LIMIT,
+    EVIDENCE_VERSION,
+    MAX_ALL_EVIDENCE_BYTES,
+    MAX_EVIDENCE_BYTES,
+)
 from verifier.format.statement import evidence_digest, length_prefixed
 from verifier.format.wire import (
     Asset,
@@ -67,15 +72,15 @@ class Seen:
     """What was counted so far in the bundle: each owner, and each coin, counts once.
 
     owners: (chain, contract, script or account); coins: (txid, index); attested: (key, reference);
-    signed: marks of accepted signatures, which an address with many tokens gives for each; rows:
-    how many there were.
+    signed: marks of accepted signatures, which an address with many tokens gives for each; size: of
+    the files, in bytes.
     """
 
     owners: set[tuple[str, str, bytes]] = field(default_factory=set)
     coins: set[tuple[bytes, int]] = field(default_factory=set)
     attested: set[tuple[bytes, str]] = field(default_factory=set)
     signed: set[bytes] = field(default_factory=set)
-    rows: int = 0
+    size: int = 0
 
 
 # By (chain, address): parsed, or the refusal that its signature meets.
@@ -111,6 +116,9 @@ def check_evidence(
         Rejected: the first fault, in the order of the numbers (spec/errors.md, section 2).
     """
     # 4 - 9
+    seen.size += len(data)
+    if seen.size > MAX_ALL_EVIDENCE_BYTES:
+        raise _fault(Code.EVIDENCE_TOO_LARGE, asset, "all evidence so far is larger than 512 MiB")
     evidence = _read(asset, data)
     # 10
     _check_order(asset, evidence)
@@ -222,9 +230,6 @@ def _check_rows(asset: Asset, evidence: Evidence, seen: Seen) -> _Addresses:
                 check_contract(chain, contract)
             except OwnershipError as error:
                 raise _fault(Code.EVIDENCE_BAD_CONTRACT, asset, error.message) from None
-    seen.rows += len(evidence.rows)
-    if seen.rows > MAX_ROWS:
-        raise _fault(Code.EVIDENCE_TOO_MANY_ROWS, asset, f"more than {MAX_ROWS} rows in the bundle")
     addresses: _Addresses = {}
     for at, row in enumerate(evidence.rows):
         if (row.chain, row.contract) not in units:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from verifier.format.chains import CHAINS, Family
+from verifier.format.params import CHAIN_NAME
 from verifier.ownership.addresses import Address, Template
 from verifier.ownership.errors import OwnershipCode, OwnershipError, bad_signature
 from verifier.ownership.families import check_contract, parse_address, rules_of
@@ -63,7 +64,8 @@ def signed_chain(chain: str, format: str) -> tuple[str, str]:
         return chain, format
     other = format.removeprefix(ELSEWHERE)
     families = {CHAINS[name].family for name in (chain, other) if name in CHAINS}
-    if families != {Family.EVM} or chain not in CHAINS or other == chain:
+    is_name = CHAIN_NAME.fullmatch(other) is not None
+    if not is_name or families != {Family.EVM} or chain not in CHAINS or other == chain:
         raise OwnershipError(
             "evidence.unsupported-signature", "eip191@ names no other EVM chain, or stands on none"
         )
