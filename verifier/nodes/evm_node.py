@@ -29,7 +29,7 @@ from verifier.nodes.json_rpc import TIMEOUT_SECONDS, CannotTell, TooSlow
 from verifier.nodes.nodes import confirm_each
 from verifier.nodes.patience import Patience
 from verifier.ownership import ownership_message
-from verifier.ownership.contract import contract_signature
+from verifier.ownership.contract import CONTRACT_FORMAT, contract_signature
 from verifier.ownership.families.evm import eip191_digest
 from verifier.stateproof.header import Header, parse_header
 from verifier.stateproof.state import NATIVE
@@ -169,7 +169,7 @@ def _confirm_asset(
     )
     rows = tuple(
         _confirm_owner(asked, f"{asset.code}, row {at}", holding)
-        if holding.chain == chain and not holding.is_owned
+        if holding.chain == chain and holding.signature.format == CONTRACT_FORMAT
         else holding
         for at, holding in enumerate(rows)
     )
