@@ -11,12 +11,11 @@ from __future__ import annotations
 import heapq
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
-from functools import cache
-from typing import cast
 
 import native
 from verifier.checks.holdings import HiddenHolding
 from verifier.errors import Code, Rejected
+from verifier.format.bitcoin_hashes import hash160
 from verifier.format.chains import CHAINS
 from verifier.format.keccak import keccak256
 from verifier.format.levels import Level
@@ -37,20 +36,12 @@ SCRIPT_TYPES = {
 Owners = Collection[tuple[str, str, bytes]]
 
 
-@cache
-def _hash160() -> Callable[[bytes], bytes]:
-    """Return the hash of output scripts; a customer's check does without its library."""
-    from embit.hashes import hash160
-
-    return cast(Callable[[bytes], bytes], hash160)
-
-
 def _push(data: bytes) -> bytes:
     return bytes([len(data)]) + data
 
 
 def _p2pkh(key: bytes) -> bytes:
-    return b"\x76\xa9" + _push(_hash160()(key)) + b"\x88\xac"
+    return b"\x76\xa9" + _push(hash160(key)) + b"\x88\xac"
 
 
 # What a compressed and an uncompressed key own; p2tr has the key itself as the output key.
@@ -58,10 +49,10 @@ _EXPANSIONS: dict[str, Callable[[bytes, bytes], list[bytes]]] = {
     "p2pk": lambda short, long: [_push(short) + b"\xac", _push(long) + b"\xac"],
     "p2pkh": lambda short, long: [_p2pkh(short), _p2pkh(long)],
     "p2sh-p2wpkh": lambda short, _: [
-        b"\xa9" + _push(_hash160()(b"\0" + _push(_hash160()(short)))) + b"\x87"
+        b"\xa9" + _push(hash160(b"\0" + _push(hash160(short)))) + b"\x87"
     ],
     "p2tr": lambda short, _: [b"\x51" + _push(short[1:])],
-    "p2wpkh": lambda short, _: [b"\0" + _push(_hash160()(short))],
+    "p2wpkh": lambda short, _: [b"\0" + _push(hash160(short))],
     "account": lambda _, long: [keccak256(long[1:])[12:]],
 }
 
