@@ -22,8 +22,7 @@ from verifier.ownership.spends import Spending
 from verifier.ownership.templates import Spend, match_template
 from verifier.ownership.transaction import Output, Transaction, parse_transaction
 
-# A transaction that nodes relay has at most 100,000 virtual bytes, and so wallets make none larger;
-# this is the text of 98,304 bytes.
+# The text of 98,304 bytes: some 660 inputs of P2WPKH, or 330 of P2WSH 2-of-3.
 MAX_TRANSACTION_CHARACTERS = 1 << 17
 MAX_MONEY = 2_100_000_000_000_000
 
@@ -49,7 +48,7 @@ def commitment(message: str) -> bytes:
 
 
 def check_bip127(coins: Sequence[SpentCoin], message: str, text: str) -> dict[str, str]:
-    """Check a transaction that proves who owns ``coins``, one or more, no outpoint twice.
+    """Check a transaction that proves who owns ``coins``, one or more.
 
     1. Text: canonical base64, a canonical transaction of version 1 or 2.
     2. The first input is the commitment to the message, with nothing in it. The others are the
@@ -109,7 +108,8 @@ def _check_inputs(
         raise bad_signature("the commitment input is not empty")
     by_outpoint = {(coin.txid, coin.index): coin for coin in coins}
     outpoints = [entry.coin for entry in others]
-    if not coins or len(outpoints) != len(coins) or set(outpoints) != by_outpoint.keys():
+    # A coin that is listed twice is two coins, and nothing can spend it twice.
+    if not coins or len(by_outpoint) != len(coins) or sorted(outpoints) != sorted(by_outpoint):
         raise bad_signature("the inputs are not exactly the coins listed")
     return [by_outpoint[outpoint] for outpoint in outpoints]
 

@@ -20,6 +20,7 @@ from verifier.ownership.templates import SIGHASH_ALL, Hashing, Spend
 from verifier.ownership.transaction import Output, Transaction, compact_size, sized
 
 _SIGHASH_DEFAULT = 0
+_BLANK_BYTES = 36 + 1 + 4  # outpoint, no script, sequence
 _SCHNORR_BYTES = 64
 
 
@@ -59,19 +60,31 @@ class Spending:
 
     def _legacy_digest(self, index: int, code: bytes) -> bytes:
         """Every other input is without its script."""
-        inputs = b"".join(
-            entry.outpoint + sized(code if at == index else b"") + entry.sequence
-            for at, entry in enumerate(self._transaction.inputs)
-        )
+        entry, start = self._transaction.inputs[index], _BLANK_BYTES * index
         return double_sha256(
             self._transaction.version
             + compact_size(len(self._transaction.inputs))
-            + inputs
-            + compact_size(len(self._transaction.outputs))
-            + b"".join(output.serialised() for output in self._transaction.outputs)
+            + self._blank_inputs[:start]
+            + entry.outpoint
+            + sized(code)
+            + entry.sequence
+            + self._blank_inputs[start + _BLANK_BYTES :]
+            + self._serialised_outputs
             + self._transaction.lock_time
             + SIGHASH_ALL.to_bytes(4, "little")
         )
+
+    @cached_property
+    def _blank_inputs(self) -> bytes:
+        """All inputs without their scripts, of as many bytes each."""
+        return b"".join(
+            entry.outpoint + sized(b"") + entry.sequence for entry in self._transaction.inputs
+        )
+
+    @cached_property
+    def _serialised_outputs(self) -> bytes:
+        outputs = self._transaction.outputs
+        return compact_size(len(outputs)) + b"".join(output.serialised() for output in outputs)
 
     def _segwit_digest(self, index: int, code: bytes) -> bytes:
         """BIP-143."""
@@ -133,7 +146,12 @@ def _hash_all(parts: Iterable[bytes]) -> bytes:
 
 
 def _is_ecdsa(key: bytes, signature: bytes, digest: bytes) -> bool:
-    """Tell whether a signature, with its sighash byte, is one of a digest by a key."""
+    """Tell whether a signature, with its sighash byte, is one of a digest by a key.
+
+    A key of the hybrid form (06, 07), which the library takes, is none here.
+    """
+    if key[:1] not in (b"\x02", b"\x03", b"\x04"):
+        return False
     try:
         return PublicKey(key).verify(signature[:-1], digest, hasher=None)
     except ValueError:  # no point of the curve, or no DER
