@@ -7,8 +7,9 @@ header as a verifier will. Where there can be none its word is all, and it shoul
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from prover.assets.lists import refuse_existing, write_evidence_rows
 from prover.config.snapshot_toml import AssetConfig
@@ -17,9 +18,10 @@ from prover.files.storage import fresh_file
 from verifier.checks.hidden import check_proven, set_name
 from verifier.errors import CannotCheck, Code, Rejected
 from verifier.format import wire
-from verifier.format.chains import CHAINS
+from verifier.format.chains import CHAINS, HeaderForm
 from verifier.format.params import MAX_EVIDENCE_BYTES
 from verifier.nodes.evm_rpc import EvmRpc
+from verifier.nodes.json_rpc import CannotTell, TooSlow
 from verifier.ownership import Address, OwnershipError, parse_address
 from verifier.stateproof.header import Header, parse_header
 from verifier.stateproof.state import (
@@ -38,13 +40,15 @@ PROOF_SUFFIX = ".proof"
 class Collected:
     """What a node has shown after a ``block``: amounts in base units by address, all above zero.
 
-    empty: how many addresses hold nothing; proof: of all this, where the chain and token have one.
+    empty: how many addresses hold nothing; proof: of all this, where the chain and token have one;
+    header: the block's, where it shows the block's time alone.
     """
 
     block: wire.Chain
     amounts: Mapping[str, int]
     empty: int
     proof: wire.StateProof | None = None
+    header: bytes | None = None
 
 
 def read_addresses(file: Path, chain: str) -> list[Address]:
@@ -97,16 +101,46 @@ def collect(
         fields = node.block(height)
         block = wire.Chain(node.block_hash(fields), height, chain)
         if node.network.proves_state and (contract == NATIVE or contract in slots):
-            return _proved(node, block, node.header(fields), addresses, contract, slots, progress)
+            encoded = node.header(fields)
+            if _has_proofs(node, encoded, addresses[0], contract, slots):
+                return _proved(node, block, encoded, addresses, contract, slots, progress)
         told: dict[str, int] = {}
         for address in addresses:
             told[address.text] = node.told_balance(block, address.owner, contract)
             progress(1)
         if node.asked_by_height and node.block_hash(node.block(height)) != block.hash:
             raise CannotCheck(Code.CHECK_UNREADABLE, "the node's chain moved while it was asked")
+        header = _shown_header(node, fields)
     finally:
         node.rpc.close()
-    return collected(block, told)
+    return replace(collected(block, told), header=header)
+
+
+def _has_proofs(
+    node: EvmRpc, encoded: bytes, first: Address, contract: str, slots: Mapping[str, TokenSlot]
+) -> bool:
+    """Tell whether what the node shows of the first address fits the block, as Ethereum's does.
+
+    The state of another chain may have another form.
+    """
+    form = node.network.header
+    if form is HeaderForm.ETHEREUM:
+        return True
+    try:
+        node.balance(parse_header(encoded, form), first.owner, contract, slots)
+    except TooSlow:
+        raise
+    except CannotCheck:
+        return False
+    return True
+
+
+def _shown_header(node: EvmRpc, fields: Mapping[str, Any]) -> bytes | None:
+    """Return the header of a block that shows its time alone, if this version knows its fork."""
+    try:
+        return node.header(fields) if node.network.shows_time else None
+    except CannotTell:
+        return None
 
 
 def _proved(

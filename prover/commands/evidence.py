@@ -206,6 +206,7 @@ def _json(found: Collected, rows: Path, proof: Path | None) -> str:
         "addresses": len(found.amounts),
         "empty": found.empty,
         "amount": str(sum(found.amounts.values())),
+        "header": found.header.hex() if found.header is not None else None,
         "nodes": 0 if found.proof is None else len(found.proof.nodes),
     }
     return json.dumps(result, sort_keys=True)
@@ -215,6 +216,7 @@ def _text(found: Collected, rows: Path, proof: Path | None) -> str:
     beside = "no proof: readers confirm it with nodes, or tables, of their own"
     if proof is not None:
         beside = f"proof  {proof}: name it under proofs of the asset"
+    header = "" if found.header is None else f'\nheader = "{found.header.hex()}"'
     return (
         f"{len(found.amounts)} addresses hold {sum(found.amounts.values())} base units; "
         f"{found.empty} hold nothing and are left out\n"
@@ -222,5 +224,5 @@ def _text(found: Collected, rows: Path, proof: Path | None) -> str:
         f"{beside}\n"
         f"[chains.{found.block.name}]\n"
         f"height = {found.block.height}\n"
-        f'hash = "{found.block.hash.hex()}"'
+        f'hash = "{found.block.hash.hex()}"' + header
     )

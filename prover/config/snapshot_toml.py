@@ -25,9 +25,10 @@ from prover.ledger.settings import KEYS as LEDGER_KEYS
 from prover.ledger.settings import read_settings
 from prover.ledger.source import MAX_DECIMALS, LedgerAsset, LedgerSource
 from verifier.checks.policy import has_slot
-from verifier.errors import Misuse
+from verifier.errors import Code as VerdictCode
+from verifier.errors import Misuse, Rejected
 from verifier.format.account import AccountError, IdType, canonical_name
-from verifier.format.chains import CHAINS, FIAT
+from verifier.format.chains import CHAINS, FIAT, HeaderForm
 from verifier.format.params import (
     ASSET_CODE,
     CAPACITIES,
@@ -46,9 +47,10 @@ from verifier.format.params import (
 from verifier.format.times import utc_text
 from verifier.format.units import KnownUnit, UnitTable, known_unit
 from verifier.format.wire import Chain, Ratio, StateProof, Unit
-from verifier.nodes.bitcoin_evidence import CHAIN as BITCOIN
 from verifier.ownership.unit_form import contract_fault
-from verifier.stateproof.bitcoin_header import parse_block_header
+from verifier.stateproof.bitcoin_header import BlockHeader, check_block_header
+from verifier.stateproof.header import Header
+from verifier.stateproof.state import check_header
 from verifier.stateproof.tokens import MAX_SLOT, TokenSlot, token_slots
 
 DEFAULT_PAGE_SIZE = 1024
@@ -315,27 +317,33 @@ def _chains(
                 if not _HASH.fullmatch(digest):
                     raise block.error("hash", "must be 64 lower-case hex digits")
                 chain = Chain(bytes.fromhex(digest), height, name)
-                if name == BITCOIN and block.has("header"):
+                if CHAINS[name].shows_time and block.has("header"):
                     headers.append(_header(block, chain, time))
             chains.append(chain)
     return tuple(sorted(chains, key=lambda chain: chain.name)), tuple(headers)
 
 
 def _header(block: Table, chain: Chain, time: int) -> StateProof:
-    """Return the header of a block of bitcoin, as a proof without nodes."""
+    """Return the header of a block that shows its time alone, as a proof without nodes."""
+    is_bitcoin = CHAINS[chain.name].header is HeaderForm.BITCOIN
+    check: Callable[[str, StateProof, Chain], BlockHeader | Header]
+    check = check_block_header if is_bitcoin else check_header
+    words = "must be a block's header, " + ("160 hex digits" if is_bitcoin else "its RLP in hex")
     try:
-        data = bytes.fromhex(block.take("header", str))
-        header = parse_block_header(data)
+        proof = StateProof(chain.name, bytes.fromhex(block.take("header", str)), ())
+        header = check(chain.name, proof, chain)
     except ValueError:
-        raise block.error("header", "must be a block's header, 160 hex digits") from None
-    if header.hash != chain.hash:
-        raise block.error("header", "is not the header of the block of this hash")
+        raise block.error("header", words) from None
+    except Rejected as error:
+        if error.code is VerdictCode.PROOF_WRONG_BLOCK:
+            words = "is not the header of the block of this hash"
+        raise block.error("header", words) from None
     if abs(header.time - time) > DAY_SECONDS:
         of = utc_text(header.time)
         raise block.error(
             "header", f"the block is of {of}, and no reader trusts one more than a day away"
         )
-    return StateProof(chain.name, data, ())
+    return proof
 
 
 def _unprovable(table: Table, key: str, chain: str) -> InputError:

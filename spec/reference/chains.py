@@ -8,14 +8,17 @@ from typing import NamedTuple
 
 
 class Chain(NamedTuple):
-    """What kind of chain it is, and what a header of it is: `none` proves nothing."""
+    """What kind of chain it is, and what a header of it is: `none` proves nothing.
+
+    A header of `avalanche` or `bitcoin` shows the block's time, and no state.
+    """
 
     family: str
     header: str
 
     @property
     def proves_state(self) -> bool:
-        return self.family == "evm" and self.header != "none"
+        return self.header in ("bsc", "ethereum", "evm")
 
 
 def _read() -> dict[str, Chain]:

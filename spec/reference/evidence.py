@@ -190,13 +190,17 @@ def _check_proofs(
         if CHAINS[chain].header == "bitcoin":
             times[chain] = _check_block_header(proof, manifest, where)
             continue
+        header = _open_header(proof, manifest, where)
+        times[chain] = header.time
+        if not CHAINS[chain].proves_state:
+            require(not proof["nodes"], "proof.unused-node", where)
+            continue
         # Nodes under a slot that is not known are for those who know it.
         units = {unit for unit in asset.units if unit[0] == chain}
         readable = {unit for unit in units if not unit[1] or unit in slots}
         rows = [row for row in fields["rows"] if _unit(row) in readable]
         hidden = [item for item in sets if _unit(item.fields) in readable]
-        header, state = _open_proof(proof, manifest, slots, where)
-        times[chain] = header.time
+        state = ethereum.State(header.state_root, proof["nodes"], ethereum.slots_of(chain, slots))
         _check_balances(state, rows, hidden, where)
         require(readable != units or not state.unused, "proof.unused-node", where)
         proven |= readable
@@ -285,13 +289,8 @@ def _check_block_header(proof: dict[str, Any], manifest: Manifest, where: str) -
     return int.from_bytes(proof["header"][68:72], "little")
 
 
-def _open_proof(
-    proof: dict[str, Any],
-    manifest: Manifest,
-    slots: dict[Unit, Slot],
-    where: str,
-) -> tuple[ethereum.Header, ethereum.State]:
-    """errors.md 2, numbers 16b and 16c, for one proof of state."""
+def _open_header(proof: dict[str, Any], manifest: Manifest, where: str) -> ethereum.Header:
+    """errors.md 2, numbers 16b and 16c, for a header of an EVM chain."""
     chain = proof["chain"]
     try:
         header = ethereum.parse_header(proof["header"], CHAINS[chain].header)
@@ -299,9 +298,7 @@ def _open_proof(
         raise Rejected("proof.bad-header", where, str(error)) from None
     block = manifest.chains.get(chain), manifest.heights.get(chain)
     require((header.hash, header.number) == block, "proof.wrong-block", where)
-    return header, ethereum.State(
-        header.state_root, proof["nodes"], ethereum.slots_of(chain, slots)
-    )
+    return header
 
 
 def _check_balances(

@@ -13,6 +13,9 @@ import rlp
 from eth_hash.auto import keccak
 from trie.hexary import HexaryTrie
 
+from verifier.format.chains import HeaderForm
+from verifier.stateproof.header import fields_of, is_number
+
 EMPTY_ROOT = keccak(rlp.encode(b""))
 EMPTY_CODE = keccak(b"")
 # How many fields a header has.
@@ -149,6 +152,15 @@ def avalanche_fields(state_root: bytes, height: int, time: int = MADE) -> list[b
 
 def header(state_root: bytes, height: int, fork: str = "prague", time: int = MADE) -> bytes:
     return bytes(rlp.encode(header_fields(state_root, height, fork, time)))
+
+
+def told_fields(header: bytes, form: HeaderForm) -> dict[str, str]:
+    """The fields of a header as a node tells them, by name, without the block's hash."""
+    named = zip(fields_of(form), rlp.decode(header), strict=False)
+    return {
+        name: hex(int.from_bytes(value)) if is_number(name) else "0x" + value.hex()
+        for name, value in named
+    }
 
 
 def proof_fields(

@@ -53,6 +53,7 @@ SIGNERS: dict[str, tuple[str, str, Callable[[str], Signed]]] = {
     "account": ("ethereum", "eip191", lambda message: sign_eip191(key(7), message)),
     "other account": ("ethereum", "eip191", lambda message: sign_eip191(key(8), message)),
     "bsc account": ("bsc", "eip191", lambda message: sign_eip191(key(7), message)),
+    "blast account": ("blast", "eip191", lambda message: sign_eip191(key(7), message)),
     "avalanche account": ("avalanche", "eip191", lambda message: sign_eip191(key(7), message)),
     "polygon account": ("polygon", "eip191", lambda message: sign_eip191(key(7), message)),
     "zksync account": ("zksync", "eip191", lambda message: sign_eip191(key(7), message)),

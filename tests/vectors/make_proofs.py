@@ -450,6 +450,7 @@ def forms() -> Iterator[Vector]:
         ("polygon-15", "without the base fee", "polygon", "proof.bad-header", extra[0][:15]),
         ("avalanche", "in its own order", "avalanche", None, avalanche[:19]),
         ("avalanche-tail", "with all of its last fields", "avalanche", None, avalanche),
+        ("avalanche-nodes", "with nodes", "avalanche", "proof.unused-node", avalanche),
         ("avalanche-18", "of 18 fields", "avalanche", "proof.bad-header", avalanche[:18]),
         (
             "avalanche-order",
@@ -466,12 +467,14 @@ def forms() -> Iterator[Vector]:
             field_of(avalanche, 18, b"\0\x07"),
         ),
     ]
+    coins = {"avalanche": "AVAX", "blast": "ETH", "bsc": "BNB", "polygon": "POL", "zksync": "ETH"}
     for name, words, chain, code, fields in cases:
-        coin = {"avalanche": "AVAX", "bsc": "BNB", "polygon": "POL", "zksync": "ETH"}[chain]
+        coin, has_nodes = coins[chain], chain != "avalanche" or name == "avalanche-nodes"
         spec = Spec(coin, 9, ((chain, "", 18),), ((f"{chain} account", "", HELD),))
-        at = Block(bytes(rlp.encode([*fields])), {coin: block().nodes["ETH"]}, chain)
+        nodes = block().nodes["ETH"] if has_nodes else []
+        at = Block(bytes(rlp.encode([*fields])), {coin: nodes}, chain)
         customers = {"bob@example.com": {coin: [7_000_000_000]}}
-        more = {} if code else {"levels": {coin: "header"}}
+        more = {} if code else {"levels": {coin: "header" if has_nodes else "claimed"}}
         yield derived(
             f"proof-form-{name}",
             f"A header of {chain} {words}.",

@@ -342,8 +342,14 @@ def _check_proofs(
             times[proof.chain] = check_block_header(asset.code, proof, block).time
             continue
         header = check_header(asset.code, proof, block)
-        state = WorldState(header.state_root, proof.nodes, policy.token_slots(proof.chain))
         times[proof.chain] = header.time
+        if not CHAINS[proof.chain].proves_state:
+            if proof.nodes:
+                where = f"{asset.code}, proof of {proof.chain}"
+                message = f"{proof.chain}'s blocks prove no state"
+                raise Rejected(Code.PROOF_UNUSED_NODE, where, message)
+            continue
+        state = WorldState(header.state_root, proof.nodes, policy.token_slots(proof.chain))
         proven |= _check_state(asset, evidence, owners, proof, state)
     return times, proven
 

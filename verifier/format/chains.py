@@ -28,8 +28,9 @@ class Family(StrEnum):
 class HeaderForm(StrEnum):
     """What a chain's block header is, where its hash is the block's; NONE: it proves nothing.
 
-    ETHEREUM has at most 32 bytes of extra data, EVM up to 4,096, BSC may be older than the base
-    fee, and AVALANCHE has fields of its own.
+    ETHEREUM has at most 32 bytes of extra data, EVM up to 4,096, and BSC may be older than the base
+    fee: what accounts hold is proved under these. AVALANCHE has fields of its own; it and BITCOIN
+    show the block and its time alone.
     """
 
     NONE = ""
@@ -60,7 +61,12 @@ class Network:
     @property
     def proves_state(self) -> bool:
         """Whether what an account holds can be proved under a block's header."""
-        return self.family is Family.EVM and self.header is not HeaderForm.NONE
+        return self.header in (HeaderForm.BSC, HeaderForm.ETHEREUM, HeaderForm.EVM)
+
+    @property
+    def shows_time(self) -> bool:
+        """Whether a block's header is evidence of its time, and of nothing that accounts hold."""
+        return self.header in (HeaderForm.AVALANCHE, HeaderForm.BITCOIN)
 
 
 def _evm(
@@ -84,7 +90,7 @@ _TABLE = (
     _evm("arbitrum", "Arbitrum One", 42161),
     _evm("avalanche", "Avalanche C-Chain", 43114, 9005, HeaderForm.AVALANCHE),
     _evm("base", "Base", 8453),
-    _evm("blast", "Blast", 81457),
+    _evm("blast", "Blast", 81457, 60, HeaderForm.NONE),
     _evm("bsc", "BNB Smart Chain", 56, 714, HeaderForm.BSC),
     _evm("celo", "Celo", 42220, 52752),
     _evm("cronos", "Cronos", 25, 394, HeaderForm.NONE),

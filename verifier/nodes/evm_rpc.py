@@ -39,6 +39,7 @@ _UNKNOWN_BLOCK = re.compile(
     r"|\bunknown block\b|\b(?:cannot|could not) find (?:the )?(?:block|header)\b",
     re.IGNORECASE,
 )
+_UNKNOWN_RESOURCE = -32001, "resource not found"  # as EIP-1898 recommends it
 # What blocks have in nodes' answers beside the fields of their headers.
 _BESIDE_HEADER = frozenset(
     {
@@ -242,6 +243,8 @@ class EvmRpc:
         try:
             return self.rpc.call(method, _PROBES[method], _NO_BLOCK) is None
         except NodeError as error:
+            if (error.number, error.said.lower()) == _UNKNOWN_RESOURCE:
+                return True
             is_answer = error.number not in _NOT_CARRIED_OUT
             return is_answer and _UNKNOWN_BLOCK.search(error.said) is not None
 

@@ -85,7 +85,7 @@ class WorldState:
 
 
 def check_header(code: str, proof: StateProof, block: Chain | None) -> Header:
-    """Return the header of a proof of state, which is that of the manifest's block.
+    """Return the header of an EVM chain's proof, which is that of the manifest's block.
 
     Raises:
         Rejected: ``proof.bad-header`` or ``proof.wrong-block``.

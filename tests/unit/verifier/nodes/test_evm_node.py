@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import rlp
+from eth_hash.auto import keccak
 
 from tests.support.ethereum_rpc_server import serve
+from tests.support.ethereum_state import (
+    EMPTY_CODE,
+    EMPTY_ROOT,
+    Tree,
+    avalanche_fields,
+    header_fields,
+    number,
+    told_fields,
+)
 from tests.support.forged_sample import SIGNERS, Spec, sample
 from tests.support.subjects import write_files
 from verifier import CannotCheck, Code, EvmNode, Level, Misuse, Rejected
 from verifier.checks.holdings import CheckedEvidence, Holding
 from verifier.checks.manifest import CheckedManifest
-from verifier.format.chains import CHAINS, Family, of_family
+from verifier.format.chains import CHAINS, Family, HeaderForm, of_family
 from verifier.nodes import patience
 from verifier.verify import read_rows
 
@@ -70,6 +82,9 @@ class Bsc:
     chain_id: int = 56
     hashes: tuple[bytes, ...] = (HASH,)
     height: int = HEIGHT
+    fields: dict[str, str] = field(default_factory=dict)
+    proof: Any = None
+    known: Any = field(default_factory=lambda: BY_HASH)
 
     def __post_init__(self) -> None:
         self.asked: list[tuple[str, list[Any]]] = []
@@ -84,7 +99,10 @@ class Bsc:
                     return {"result": None}
                 seen = sum(name == method for name, _ in self.asked) - 1
                 block_hash = self.hashes[min(seen, len(self.hashes) - 1)]
-                return {"result": {"hash": "0x" + block_hash.hex(), "timestamp": hex(TIME)}}
+                told = {"hash": "0x" + block_hash.hex(), "timestamp": hex(TIME)}
+                return {"result": {"number": hex(self.height), **self.fields, **told}}
+            case "eth_getProof" if self.proof is not None:
+                return {"result": self.proof}
             case "eth_getBalance" | "eth_call":
                 return self.at_block(parameters[1])
         return {"error": {"code": -32601, "message": "no such method"}}
@@ -95,8 +113,7 @@ class Bsc:
                 return {"error": {"code": -32602, "message": "invalid argument 1: not a string"}}
             if self.takes == "anything":
                 return {"result": word(10**30)}  # of the tip, for it does not read what it is given
-            known = at == BY_HASH
-            return self.balance if known else {"error": UNKNOWN}
+            return self.balance if at == self.known else {"error": UNKNOWN}
         if self.takes == "hash":
             raise AssertionError("a node that takes hashes is asked by the height")
         assert at == hex(HEIGHT)
@@ -372,3 +389,73 @@ def test_a_coin_that_no_header_proves(zksync: Rows, balance: Answer, level: Leve
         node = Bsc({"result": hex(AMOUNT - 1)}, chain_id=324)
         with serve(node.answer) as url, pytest.raises(Rejected, match=r"chain\.wrong-amount"):
             ask_zksync(url)
+
+
+def coin_of(chain: str, header: bytes, folder: Path) -> Rows:
+    """A bundle with one row of a chain's coin, at the block of a header."""
+    code = {"avalanche": "AVAX", "blast": "ETH", "bsc": "BNB", "ethereum": "ETH"}[chain]
+    kind = "account" if chain == "ethereum" else f"{chain} account"
+    spec = Spec(code, 2, ((chain, "", 18),), ((kind, "", AMOUNT),))
+    chains = [(chain, HEIGHT, bytes(keccak(header)))]
+    forger = sample([spec], {"bob@example.com": {code: [0]}}, chains=chains).forger
+    bundle = write_files(folder / "bundle", forger.bundle())
+    return Rows(*read_rows(bundle, forger.public_key))
+
+
+@pytest.mark.parametrize("chain", ["avalanche", "blast", "bsc", "ethereum"])
+@pytest.mark.parametrize("items", [4, 5, 7])
+def test_a_state_of_another_form_is_known_by_the_node_s_word(
+    chain: str, items: int, tmp_path: Path
+) -> None:
+    """Accounts have four fields where their balances can be proved, and other chains have more."""
+    fields = [b"", number(AMOUNT), EMPTY_ROOT, EMPTY_CODE, b"", b"", b""][:items]
+    holder = bytes.fromhex(ACCOUNT[2:])
+    tree = Tree({holder: rlp.encode(fields)})
+    form = HeaderForm.AVALANCHE if chain == "avalanche" else HeaderForm.ETHEREUM
+    every = avalanche_fields if chain == "avalanche" else header_fields
+    data = bytes(rlp.encode(every(tree.root, HEIGHT, time=TIME)))
+    rows = coin_of(chain, data, tmp_path)
+    nodes = ["0x" + node.hex() for node in tree.proof(holder)]
+    strict = chain == "ethereum" and items != 4
+    proves = CHAINS[chain].proves_state
+    for held in (AMOUNT, AMOUNT - 1):
+        node = Bsc(
+            {"result": hex(held)},
+            chain_id=CHAINS[chain].chain_id,
+            hashes=(bytes(keccak(data)),),
+            fields=told_fields(data, form),
+            proof={"accountProof": nodes, "storageProof": []},
+            known={"blockHash": "0x" + keccak(data).hex()},
+        )
+        with serve(node.answer) as url:
+            confirm = partial(EvmNode(chain, url).confirm, rows.checked, rows.evidence)
+            if strict or held == AMOUNT or (proves and items == 4):
+                ((row,),) = [found.rows for found in confirm()]
+                assert row.known is (Level.CLAIMED if strict else Level.CHAIN)
+                assert ("does not fit the block" in row.undecided) is strict
+            else:
+                with pytest.raises(Rejected, match=r"chain\.wrong-amount"):
+                    confirm()
+        asked = {name for name, _ in node.asked}
+        assert ("eth_getProof" in asked) is proves
+        assert ("eth_getBalance" in asked) is (not strict and not (proves and items == 4))
+
+
+@pytest.mark.parametrize(
+    "proof", [{}, [], {"accountProof": [7], "storageProof": []}, {"accountProof": ["0x"] * 131}]
+)
+def test_proofs_of_another_form_are_no_proofs(proof: Any, tmp_path: Path) -> None:
+    data = bytes(rlp.encode(header_fields(bytes(32), HEIGHT, time=TIME)))
+    rows = coin_of("bsc", data, tmp_path)
+    node = Bsc(
+        {"result": hex(AMOUNT)},
+        hashes=(bytes(keccak(data)),),
+        fields=told_fields(data, HeaderForm.BSC),
+        proof=proof,
+        known={"blockHash": "0x" + keccak(data).hex()},
+    )
+    with serve(node.answer) as url:
+        ((row,),) = [
+            found.rows for found in EvmNode("bsc", url).confirm(rows.checked, rows.evidence)
+        ]
+    assert row.known is Level.CHAIN

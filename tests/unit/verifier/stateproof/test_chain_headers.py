@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,18 @@ import rlp
 from eth_hash.auto import keccak
 
 from spec.reference import ethereum as reference
+from spec.reference.__main__ import _token_slot
 from spec.reference.chains import CHAINS as REFERENCE_CHAINS
 from tests.support.ethereum_rpc_server import serve
 from tests.support.ethereum_state import avalanche_fields, header_fields
+from verifier.checks.policy import Policy
+from verifier.errors import Misuse
 from verifier.format.chains import CHAINS, Family, HeaderForm, of_family
 from verifier.nodes.evm_rpc import EvmRpc
 from verifier.nodes.json_rpc import CannotTell
 from verifier.stateproof.header import fields_of, parse_header
 from verifier.stateproof.rlp import BadRlp
+from verifier.stateproof.tokens import TokenSlot
 
 STATE_ROOT = 3
 ROOT = keccak(b"state")
@@ -165,4 +170,16 @@ def test_both_readers_know_which_headers_prove_state() -> None:
     for name, network in CHAINS.items():
         assert REFERENCE_CHAINS[name].proves_state is network.proves_state
     without = {name for name in of_family(Family.EVM) if not CHAINS[name].proves_state}
-    assert without == {"cronos", "zksync"}
+    assert without == {"avalanche", "blast", "cronos", "zksync"}
+    assert {name for name, of in CHAINS.items() if of.shows_time} == {"avalanche", "bitcoin"}
+
+
+@pytest.mark.parametrize("chain", ["avalanche", "blast", "cronos", "zksync"])
+def test_no_slot_can_be_named_where_no_state_is_proved(chain: str) -> None:
+    token = "0x" + "11" * 20
+    with pytest.raises(Misuse, match="malformed slot"):
+        Policy(slots=(TokenSlot(chain, token, 0),))
+    with pytest.raises(ArgumentTypeError, match=f"no header of {chain} proves what a token holds"):
+        _token_slot(f"{chain}:{token}=0")
+    assert Policy(slots=(TokenSlot("bsc", token, 0),)).token_slots("bsc")[token].slot == 0
+    assert _token_slot(f"bsc:{token}=0")[0] == ("bsc", token)
