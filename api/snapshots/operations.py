@@ -81,15 +81,14 @@ class Operations:
             Taken: there is a snapshot of this id, or was one.
         """
         folder = self.folder(request.snapshot_id)
-        draft, drafted = compose(config, request, folder)
+        draft = compose(config, request, folder)
         with self._database.begin() as connection:
             instance.check(connection, self._folder)
             snapshots.create(connection, request.snapshot_id, source, request.time)
             self._check_unpublished(request.snapshot_id)
-            check_draft(drafted)
+            check_draft(draft.config)
             folder.path.mkdir(mode=0o700, exist_ok=True)
-            with fresh_file(folder.draft) as file:
-                file.write(draft.encode())
+            draft.write(folder)
             return snapshots.find(connection, request.snapshot_id)
 
     def start(self, snapshot_id: str) -> Row:

@@ -3,11 +3,12 @@
 A source is a snapshot TOML of the operator's, without what differs from one snapshot to the next:
 ``snapshot_id``, ``time``, the ``[chains]`` and ``[previous]`` (which may name ``old_signing`` and
 ``abandoned``). What it names as evidence, proofs, coins and hidden sets are names of files to be
-uploaded. A request makes ``draft.toml`` of it, once; ``snapshot.toml`` is that with the
-predecessor, which is known when the snapshot is begun.
+uploaded. A request makes ``draft.toml`` of it, once, with a copy of the list of assets beside it;
+``snapshot.toml`` is that with the predecessor, which is known when the snapshot is begun.
 
-Invariants: paths of keys and ledger are those that the source says, taken from its own folder; all
-others are ``uploads/NAME``, with names from a closed set. A request's values cannot become keys.
+Invariants: what a draft says does not change with its source. Paths of keys and ledger are those
+that the source says, taken from its own folder; all others are those of the copy and
+``uploads/NAME``, with names from a closed set. A request's values cannot become keys.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from api.snapshots.folder import UPLOADS, ServedFolder
 from prover.config.snapshot_toml import SnapshotConfig, parse_config
 from prover.errors import ProverError
 from prover.files.keys import public_bytes, read_signing_key
+from prover.files.storage import fresh_file
 from verifier.format import wire
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}(?:\.[A-Za-z0-9_-]{1,15}){0,3}")
@@ -77,8 +79,28 @@ class Slot:
     asset: str
 
 
-def compose(source: Path, request: NewSnapshot, folder: ServedFolder) -> tuple[str, SnapshotConfig]:
-    """Return the text of ``draft.toml`` for a snapshot in ``folder``, and what it says.
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The text of ``draft.toml``, what it says, and the name of the list that it says it by.
+
+    list_name: empty where the TOML itself lists the assets.
+    """
+
+    text: str
+    config: SnapshotConfig
+    list_name: str
+
+    def write(self, folder: ServedFolder) -> None:
+        """Write it, durably: the list first, so that a draft that stands has its own."""
+        if self.list_name:
+            with fresh_file(folder.path / self.list_name) as file:
+                file.write(self.config.listed)
+        with fresh_file(folder.draft) as file:
+            file.write(self.text.encode())
+
+
+def compose(source: Path, request: NewSnapshot, folder: ServedFolder) -> Draft:
+    """Return the draft of a snapshot that is to be in ``folder``; nothing is written.
 
     Raises:
         ProverError: the source or the request is refused; the message names file, key and rule.
@@ -97,9 +119,10 @@ def compose(source: Path, request: NewSnapshot, folder: ServedFolder) -> tuple[s
     table["snapshot_id"] = request.snapshot_id
     table["time"] = datetime.fromtimestamp(request.time, UTC)
     table["chains"] = {name: block.table for name, block in request.blocks.items()}
-    draft = tomli_w.dumps(table)
     # Validated as if nothing came before it; what does is set at the start.
-    return draft, _checked(folder, _with_previous(table, None))
+    config = _checked(folder, _with_previous(table, None))
+    list_name = _name_copy(table)
+    return Draft(tomli_w.dumps(table), config, list_name)
 
 
 def settle_previous(
@@ -213,6 +236,16 @@ def _name_files(source: Path, table: dict[str, Any]) -> None:
     for entry in _tables(table, "hidden"):
         _upload(source, entry, "set")
         _upload(source, entry, "opening")
+
+
+def _name_copy(table: dict[str, Any]) -> str:
+    """Let the list of assets be the copy that lies beside a draft; return its name, or nothing."""
+    assets = table.get("assets")
+    if not isinstance(assets, dict):
+        return ""
+    name = "assets.jsonl" if Path(assets["from"]).suffix == ".jsonl" else "assets.csv"
+    assets["from"] = name
+    return name
 
 
 def _tables(table: dict[str, Any], key: str) -> Iterator[dict[str, Any]]:

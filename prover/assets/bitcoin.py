@@ -17,6 +17,7 @@ from native import FoundCoin, NativeError
 from prover.assets.lists import refuse_existing, write_evidence_rows
 from prover.config.snapshot_toml import AssetConfig
 from prover.errors import Code, InputError, ProverError
+from prover.files.lists import csv_rows
 from verifier.format import wire
 from verifier.format.params import MAX_COIN_INDEX
 from verifier.nodes.bitcoin_evidence import CHAIN
@@ -222,11 +223,8 @@ def read_coin_rows(file: Path) -> Iterator[tuple[str, wire.Coin]]:
             if next(reader, []) != COIN_COLUMNS:
                 words = f"the columns are {', '.join(COIN_COLUMNS)}"
                 raise InputError(f"{file}: row 1", Code.WRONG_COLUMNS, words)
-            for cells in reader:
-                where = f"{file}: row {reader.line_num}"
-                if len(cells) != len(COIN_COLUMNS):
-                    words = f"{len(cells)} columns instead of 4"
-                    raise InputError(where, Code.MALFORMED_LIST, words)
+            for number, cells in csv_rows(file, reader, len(COIN_COLUMNS)):
+                where = f"{file}: row {number}"
                 yield where, _coin(where, *cells)
     except (UnicodeDecodeError, csv.Error):
         raise InputError(str(file), Code.MALFORMED_LIST, "not CSV in UTF-8") from None

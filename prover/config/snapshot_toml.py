@@ -153,7 +153,8 @@ class SnapshotConfig:
     previous_manifest: None for the first snapshot; old_signing_key: only where the key changes;
     abandoned: ids of snapshots that were signed and never given to anybody;
     headers: of the blocks whose chains prove no state, which tell their time;
-    stated: the bytes that all this was read from, the list of assets among them.
+    listed: the bytes that name the assets where the TOML does not;
+    stated: the bytes that all this was read from, those among them.
     """
 
     exchange: str
@@ -175,6 +176,7 @@ class SnapshotConfig:
     evidence: tuple[Path, ...]
     hidden: tuple[HiddenConfig, ...]
     declaration: Declaration
+    listed: bytes
     stated: bytes
 
 
@@ -246,6 +248,7 @@ def parse_config(
         evidence=tuple(evidence),
         hidden=tuple(hidden),
         declaration=declaration,
+        listed=listed,
         stated=text + listed,
     )
 

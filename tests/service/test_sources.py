@@ -26,6 +26,7 @@ from tests.support.dying_service import Service
 from tests.support.exchange_files import edit
 from tests.support.served_exchange import LATER, TIME, make_exchange, request
 from verifier.format.keys import parse_public_key
+from verifier.format.wire import Ratio
 from verifier.verify import audit
 
 HIDDEN = '[[hidden]]\nasset = "ETH"\nset = "eth.set"\nopening = "eth.opening"\n'
@@ -41,7 +42,9 @@ def test_paths_lead_to_the_source_or_to_uploads(source: Path, tmp_path: Path) ->
     folder.mkdir(parents=True)
     edit(source, 'code = "ETH"\n', 'code = "ETH"\nproofs = ["a.proof", "b.proof"]\n')
     source.write_text(source.read_text() + HIDDEN)
-    ServedFolder(folder).draft.write_text(compose(source, request("one"), ServedFolder(folder))[0])
+    ServedFolder(folder).draft.write_text(
+        compose(source, request("one"), ServedFolder(folder)).text
+    )
     config = read_draft(ServedFolder(folder))
     assert (config.snapshot_id, config.time) == ("one", TIME)
     assert config.signing_key == source.parent / "signing.pem"
@@ -54,6 +57,42 @@ def test_paths_lead_to_the_source_or_to_uploads(source: Path, tmp_path: Path) ->
         "eth.set": Slot("eth.set", FileKind.HIDDEN_SET, "ETH"),
         "eth.opening": Slot("eth.opening", FileKind.HIDDEN_OPENING, "ETH"),
     }
+
+
+@pytest.mark.parametrize("name", ["assets.csv", "list.jsonl"])
+def test_a_draft_keeps_its_own_list_of_assets(tmp_path: Path, name: str) -> None:
+    exchange = make_exchange(tmp_path / "exchange", accounts=2)
+    source, listed = exchange.source, exchange.folder / name
+    toml = source.read_text().partition("[[assets]]")[0]
+    source.write_text(f'{toml}[assets]\nfrom = "{name}"\n')
+
+    def write(*rows: tuple[str, str]) -> None:
+        if listed.suffix == ".jsonl":
+            row = '{"code": "%s", "decimals": "6", "ratio": "%s", "chain": "ethereum"}\n'
+            listed.write_text("".join(row % each for each in rows))
+        else:
+            text = "".join(f"{code},6,{ratio},ethereum\n" for code, ratio in rows)
+            listed.write_text(f"code,decimals,ratio,chain\n{text}")
+
+    write(("ETH", "1/1"), ("USDT", "1/1"))
+    with Service(tmp_path / "service", f"sqlite:///{tmp_path / 'database'}") as service:
+        folder = service.draft(exchange)
+        drafted = read_draft(ServedFolder(folder))
+        assert [(asset.code, asset.ratio) for asset in drafted.assets] == [
+            ("ETH", Ratio(1, 1)),
+            ("USDT", Ratio(1, 1)),
+        ]
+        write(("ETH", "1/4000000000"))
+        assert read_draft(ServedFolder(folder)) == drafted
+        listed.unlink()
+        assert read_draft(ServedFolder(folder)) == drafted
+        service.operations.start("one")
+        with service.working():
+            assert service.rest().state is State.PROVEN
+        report = audit(folder / "public", parse_public_key(exchange.key))
+        assert [asset.code for asset in report.manifest.assets] == ["ETH", "USDT"]
+        with pytest.raises(ProverError, match=f"{name}: No such file"):
+            compose(source, request("two"), ServedFolder(tmp_path / "two"))
 
 
 @pytest.mark.parametrize(
