@@ -11,7 +11,7 @@ from pathlib import Path
 
 from prover.config.snapshot_toml import AssetConfig
 from prover.errors import Code, InputError, Refusals
-from verifier.checks.attested import Attestations, Stated, check_mixed, net_units, place
+from verifier.checks.attested import Attestations, Stated, check_alone, net_units, place
 from verifier.checks.holdings import AttestedHolding
 from verifier.errors import Rejected
 from verifier.format import wire
@@ -58,7 +58,7 @@ def check_attestation(path: Path, asset: AssetConfig, stated: Stated) -> None:
 
 
 def check_beside(asset: Denomination, evidence: wire.Evidence) -> None:
-    """Check that no attestation counts what rows or hidden keys of an asset count.
+    """Check that no report counts what else there is of an asset.
 
     Raises:
         InputError: one does.
@@ -66,9 +66,9 @@ def check_beside(asset: Denomination, evidence: wire.Evidence) -> None:
     kinds = [body.kind for body in attested_bodies(evidence)]
     where = f"asset {asset.code}: attestations"
     try:
-        check_mixed(kinds, has_coins=bool(evidence.rows or evidence.hidden), where=where)
+        check_alone(kinds, has_coins=bool(evidence.rows or evidence.hidden), where=where)
     except Rejected as error:
-        remedy = "leave out the report, or the addresses and keys"
+        remedy = "leave out the report, or all that stands beside it"
         raise InputError(where, Code.CONTRADICTION, error.message, remedy) from None
 
 

@@ -200,7 +200,16 @@ def test_one_reference_counts_once_and_a_report_stands_alone(
     edit(config, 'code = "ETH"\n', 'code = "ETH"\nattestations = ["r"]\n')
     code, _, err = assay("prove", config, "--out", folder / "T", "--no-summary")
     assert code != 0
-    assert "asset ETH: attestations: a report on procedures covers what has no row" in err
+    assert "asset ETH: attestations: a report on procedures is of all that is held" in err
+
+    report |= {"unit": "fiat:EUR:2", "reference": "report 2", "out": "e"}
+    assert verify("attest-holding", "--from", settings(folder, **report))[0] == 0
+    edit(config, 'attestations = ["r"]\n', "")
+    edit(config, '["bank.attestation"]', '["bank.attestation", "e"]')
+    code, _, err = assay("prove", config, "--out", folder / "U", "--no-summary")
+    assert code != 0
+    assert "asset EUR: attestations: a report on procedures is of all that is held" in err
+    assert not (folder / "U" / "public").exists()
 
 
 def test_an_exchange_with_money_alone(folder: Path, assay: Assay, verify: Verify) -> None:

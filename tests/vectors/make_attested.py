@@ -249,6 +249,14 @@ def mixed() -> Iterator[Vector]:
     yield rejected(
         "attestation-mixed-hidden", "A report beside hidden keys.", code, made.forger.bundle()
     )
+    report = replace(AT_BANK, kind="procedures", reference="report")
+    for name, description, beside in (
+        ("account", "A report beside an account.", AT_CUSTODIAN),
+        ("report", "Two reports on one asset.", replace(report, seed=CUSTODIAN)),
+        ("twice", "One report under two references.", replace(report, reference="report 2")),
+    ):
+        made = attesting({"EUR": [report, beside]})
+        yield rejected(f"attestation-mixed-{name}", description, code, made.forger.bundle())
     again = replace(STAKED, seed=BANK, reference=AT_BANK.reference)
     made = attesting({"EUR": both, "ETH": [again]})
     yield rejected(

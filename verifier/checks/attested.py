@@ -7,7 +7,7 @@ checked, since it would say nothing. Source: spec/protocol.md, section 3.6.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -64,7 +64,7 @@ class Attestations:
             message = "the attestations are not in ascending order"
             raise Rejected(Code.EVIDENCE_UNSORTED, where, message)
         kinds = [holding.body.kind for holding in holdings]
-        check_mixed(kinds, has_coins=bool(evidence.rows or evidence.hidden), where=where)
+        check_alone(kinds, has_coins=bool(evidence.rows or evidence.hidden), where=where)
         return holdings
 
     def check(self, asset: Denomination, entry: HoldingAttestation, where: str) -> AttestedHolding:
@@ -120,16 +120,19 @@ def net_units(body: HoldingBody, unit: Unit, decimals: int) -> int:
     return (int.from_bytes(body.amount) - int.from_bytes(body.encumbered)) // scale
 
 
-def check_mixed(kinds: Iterable[str], *, has_coins: bool, where: str) -> None:
-    """Check that no report on all that is held stands beside coins that it would count again.
+def check_alone(kinds: Sequence[str], *, has_coins: bool, where: str) -> None:
+    """Check that no report on all that is held stands beside what it would count again.
 
     ``kinds`` are those of an asset's attestations.
 
     Raises:
         Rejected: ``evidence.mixed-attestation``.
     """
-    if has_coins and HoldingKind.PROCEDURES in kinds:
-        message = "a report on procedures covers what has no row, and there are rows or hidden keys"
+    if HoldingKind.PROCEDURES in kinds and (has_coins or len(kinds) > 1):
+        message = (
+            "a report on procedures is of all that is held of the asset, and rows, hidden keys or "
+            "other attestations stand beside it"
+        )
         raise Rejected(Code.EVIDENCE_MIXED_ATTESTATION, where, message)
 
 
