@@ -56,8 +56,9 @@ def check(
 ) -> list[tuple[int, str]]:
     """What each attestation of an asset counts for, in ledger units, and at which level.
 
-    `attesters` are the keys that the reader named.
+    `attesters` are the keys that the reader named; the exchange's own are none.
     """
+    attesters = frozenset(attesters) - frozenset(manifest.own_keys)
     bodies, held = [], []
     for number, item in enumerate(fields["attestations"]):
         body = _check_one(item, manifest, asset, seen, attesters, f"{name}, attestation {number}")

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from prover.files.keys import make_keys
+from prover.files.keys import make_keys, public_bytes, read_signing_key
 from tests.support.exchange_files import LONG, Assay, edit, own_exchange, public_key
 from tests.support.reference_bundle import pack
 from verifier.commands.cli import main
-from verifier.format.keys import public_key_text
-from verifier.format.wire import HoldingAttestation, read_record
+from verifier.format.holding import ATTESTATION_PURPOSE
+from verifier.format.keys import public_key_text, sign
+from verifier.format.wire import HoldingAttestation, read_record, write_record
 
 Verify = Callable[..., tuple[int, str, str]]
 
@@ -210,6 +211,42 @@ def test_one_reference_counts_once_and_a_report_stands_alone(
     assert code != 0
     assert "asset EUR: attestations: a report on procedures is of all that is held" in err
     assert not (folder / "U" / "public").exists()
+
+
+def test_the_exchange_cannot_attest_itself(folder: Path, assay: Assay, verify: Verify) -> None:
+    """Neither by its key, nor by the one that it replaced."""
+    config, file = folder / "snapshot.toml", folder / "bank.attestation"
+    code, _, err = verify("attest-holding", "--from", settings(folder, key="signing.pem"))
+    assert code == 2
+    assert "--key: it is the exchange's own" in err
+    assert not file.exists()
+
+    verify("attest-holding", "--from", settings(folder))
+    honest = read_record(HoldingAttestation, file.read_bytes())
+    key = read_signing_key(folder / "signing.pem")
+    signature = sign(key, ATTESTATION_PURPOSE, honest.body)
+    file.write_bytes(write_record(HoldingAttestation(honest.body, public_bytes(key), signature)))
+    code, _, err = assay("prove", config, "--out", folder / "S", "--no-summary")
+    assert code != 0
+    assert f"{file}: signed by the exchange itself" in err
+    assert not (folder / "S" / "public").exists()
+
+    file.write_bytes(write_record(honest))
+    code, _, err = assay("prove", config, "--out", folder / "S", "--no-summary")
+    assert code == 0, err
+    make_keys(folder / "new")
+    manifest = folder / "S" / "public" / "manifest.msgpack"
+    old = f'manifest = "{manifest}"\nold_signing = "{folder / "signing.pem"}"'
+    edit(config, "first = true", old)
+    edit(config, f'signing = "{folder / "signing.pem"}"\nm', 'signing = "new/signing.pem"\nm')
+    edit(config, 'snapshot_id = "one"', 'snapshot_id = "two"')
+    edit(config, "2026-11-21", "2026-11-22")
+    file.unlink()
+    by_old = settings(folder, key="signing.pem", snapshot_id="two", time="2026-11-22T06:00:00Z")
+    assert verify("attest-holding", "--from", by_old)[0] == 0
+    code, _, err = assay("prove", config, "--out", folder / "T", "--no-summary")
+    assert code != 0
+    assert f"{file}: signed by the exchange itself" in err
 
 
 def test_an_exchange_with_money_alone(folder: Path, assay: Assay, verify: Verify) -> None:

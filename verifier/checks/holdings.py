@@ -83,7 +83,8 @@ class AttestedHolding:
     """What a third party signed for; ``units``, in the ledger's, are less what is encumbered.
 
     key: of whoever signed, 32 bytes; decimals: of the unit that ``body`` counts in; attester: what
-    the reader calls the key, empty where they did not name it.
+    the reader calls the key, empty where they did not name it, or where it ``is_own``: one of the
+    exchange's, and no third party's.
     """
 
     body: HoldingBody
@@ -91,6 +92,7 @@ class AttestedHolding:
     units: int
     decimals: int
     attester: str
+    is_own: bool = False
 
     @property
     def known(self) -> Level:
@@ -111,7 +113,9 @@ class AttestedHolding:
         """Say in a sentence who attests what of an asset, what it is worth and what it repeats."""
         body, words = self.body, holding_words(self.body.kind)
         who = f"{self.attester} signs, as {body.attester}"
-        if not self.attester:
+        if self.is_own:
+            who = f"signed by the exchange itself, as {body.attester}"
+        elif not self.attester:
             who = f"signed by an unknown key, as {body.attester}, which nothing shows"
         until = f"of {utc_text(body.time)}, good until {utc_text(body.not_after)}"
         return (

@@ -59,6 +59,19 @@ def test_an_unknown_key_is_the_exchanges_word(bundle: Path, named: tuple[Atteste
     assert all("signed by an unknown key" in holding.text("EUR") for holding in unknown)
 
 
+def test_the_exchanges_own_key_is_nobody_elses(bundle: Path, tmp_path: Path) -> None:
+    seed = base("attested").forger.signing_seed
+    made = attesting({"EUR": [replace(AT_BANK, amount=10**8), replace(AT_BANK, seed=seed)]})
+    own = write_files(tmp_path / "own", made.forger.bundle())
+    named = (NAMED[0], Attester("Big Bank", made.forger.public_key))
+    euro = audit(own, KEY, policy=Policy(units=(EUR,), attesters=named)).assets[2]
+    assert euro.level is Level.CLAIMED
+    (held,) = [holding for holding in euro.attested if holding.key == made.forger.public_key]
+    assert (held.known, held.attester) == (Level.CLAIMED, "")
+    assert "signed by the exchange itself" in held.text("EUR")
+    assert "Big Bank" not in held.text("EUR")
+
+
 def test_an_attested_asset_is_not_confirmed_and_not_solvent(bundle: Path) -> None:
     policy = Policy(units=(EUR,), attesters=NAMED, require=Level.ATTESTED)
     with pytest.raises(TooWeak) as raised:
