@@ -14,7 +14,7 @@ from benches import commands, hidden, kernels, machine, many, signatures
 
 ACCOUNTS, QUICK_ACCOUNTS = 1_000_000, 50_000
 HIDDEN_KEYS = (100_000, 1_000_000)
-SIGNATURES, QUICK_SIGNATURES = 100_000, 5_000
+SIGNATURES, QUICK_SIGNATURES = 10_000, 1_000
 
 
 def main() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from verifier import libraries as libraries  # isort: split
-
 from verifier.checks.holdings import AssetReport, AttestedHolding, HiddenReport
 from verifier.checks.inclusion import Amount
 from verifier.checks.policy import Attester, Policy

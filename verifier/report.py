@@ -80,10 +80,23 @@ class Report:
         return all(asset.ratio.num >= asset.ratio.den for asset in self.manifest.assets)
 
     @property
+    def leaning(self) -> tuple[tuple[str, str], ...]:
+        """What is ``bridged`` of the assets that are not set aside."""
+        aside = frozenset(self.set_aside)
+        return tuple(unit for unit in self.bridged if unit[0] not in aside)
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether "solvent" may be said, of all assets but those set aside, as far as bridges hold
+        (protocol.md 3.4).
+        """
+        is_known = self.level is Level.CHAIN and not self.far and not self.undated
+        return bool(self.vouched) and is_known and self.is_whole and self.has_trees
+
+    @property
     def is_solvent(self) -> bool:
-        """Whether "solvent" may be said of all assets but those set aside (protocol.md 3.4)."""
-        is_confirmed = self.level is Level.CHAIN and not self.far and not self.undated
-        return bool(self.vouched) and is_confirmed and self.is_whole and self.has_trees
+        """Whether "solvent" may be said of all but what is set aside, and no more is to say."""
+        return self.is_confirmed and not self.leaning
 
 
 @dataclass(frozen=True)

@@ -479,7 +479,8 @@ def _report(
     required = (policy or Policy()).require
     is_dated = not report.undated and not report.far
     known = weakest(asset.level for asset in report.assets)  # or a unit added could ask for less
-    if known.rank < required.rank or (required is Level.CHAIN and not is_dated):
+    is_old = required.rank >= Level.HEADER.rank and bool(report.far)
+    if known.rank < required.rank or is_old or (required is Level.CHAIN and not is_dated):
         raise TooWeak(report, required)
     if policy is not None and policy.strict_units and report.set_aside:
         raise UnknownUnit(report, report.set_aside)

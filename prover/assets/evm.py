@@ -100,7 +100,7 @@ def collect(
             return _proved(node, block, node.header(fields), addresses, contract, slots, progress)
         told: dict[str, int] = {}
         for address in addresses:
-            told[address.text] = node.told_balance(height, block.hash, address.owner, contract)
+            told[address.text] = node.told_balance(block, address.owner, contract)
             progress(1)
         if node.asked_by_height and node.block_hash(node.block(height)) != block.hash:
             raise CannotCheck(Code.CHECK_UNREADABLE, "the node's chain moved while it was asked")

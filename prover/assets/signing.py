@@ -10,15 +10,15 @@ from __future__ import annotations
 from base64 import b64encode
 from typing import NamedTuple
 
-# First, since it keeps embit, which bip322-core imports, from loading its prebuilt libsecp256k1.
-from verifier.ownership.families.evm import account_of, account_text, eip191_digest
-from verifier.ownership.families.tron import tip191_digest, tron_text
-from verifier.ownership.recovery import bip137_digest
+from prover import libraries as libraries  # isort: split
 
-# isort: split
 from bip322core.core import build_to_sign, build_to_spend, encode_simple
 from coincurve import PrivateKey
 from embit import ec, script
+
+from verifier.ownership.families.evm import account_of, account_text, eip191_digest
+from verifier.ownership.families.tron import tip191_digest, tron_text
+from verifier.ownership.recovery import bip137_digest
 
 _SIGHASH_ALL = b"\x01"
 

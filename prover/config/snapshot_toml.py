@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -35,6 +35,7 @@ from verifier.format.params import (
     ID_BYTES,
     MAX_ASSETS,
     MAX_HEIGHT,
+    MAX_MANIFEST_BYTES,
     MAX_PACKAGE_BYTES,
     MAX_RATIO_TERM,
     MAX_UNIT_DECIMALS,
@@ -57,6 +58,12 @@ MAX_PARTS = 64
 _PACKAGE_BYTES = 512
 _PACKAGE_ASSET_BYTES = 33
 _PACKAGE_PART_BYTES = 33
+
+# What a manifest has at most (spec/wire.md 3): in all, for each asset, and for each unit besides
+# the names of its chain and contract.
+_MANIFEST_BYTES = 4096
+_MANIFEST_ASSET_BYTES = 2048
+_MANIFEST_UNIT_BYTES = 32
 
 _KEYS = (
     "account_id_type",
@@ -396,7 +403,21 @@ def _read_assets(table: Table, beside: Mapping[str, Table]) -> tuple[AssetConfig
     if size > MAX_PACKAGE_BYTES:
         words = f"a package of {len(assets):,} assets, split like this, may have {size:,} bytes"
         raise table.error("assets", f"{words}: 2^20 at most", remedy="lower split.most")
+    size = most_manifest_bytes(assets.values())
+    if size > MAX_MANIFEST_BYTES:
+        words = f"a manifest of {len(assets):,} assets with these units may have {size:,} bytes"
+        raise table.error("assets", f"{words}: 2^24 at most", remedy="list fewer units")
     return tuple(assets[code] for code in sorted(assets))
+
+
+def most_manifest_bytes(assets: Iterable[AssetConfig]) -> int:
+    """Return what a manifest of these assets has at most, in bytes."""
+    size = _MANIFEST_BYTES
+    for asset in assets:
+        size += _MANIFEST_ASSET_BYTES
+        for unit in asset.units:
+            size += _MANIFEST_UNIT_BYTES + len(unit.chain) + len(unit.contract)
+    return size
 
 
 def _asset(table: Table, beside: Mapping[str, Table]) -> AssetConfig:

@@ -42,10 +42,8 @@ from prover.imports.signatures import (
     script_outputs,
 )
 from prover.imports.yaml_tree import Node, read_yaml
+from verifier.format import base58
 from verifier.ownership import Address, OwnershipError, parse_address
-
-# isort: split
-from embit import base58
 
 _ASSET = "BTC"
 _FIELDS = frozenset(

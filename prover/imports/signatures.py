@@ -16,16 +16,12 @@ from hashlib import sha256
 
 from coincurve import PublicKey
 
+from verifier.format.bitcoin_hashes import hash160
 from verifier.format.keccak import keccak256
-
-# First, since it keeps embit from loading its prebuilt libsecp256k1.
 from verifier.ownership.addresses import Address, Template
 from verifier.ownership.families.evm import account_of, eip191_digest
 from verifier.ownership.families.tron import tip191_digest
 from verifier.ownership.recovery import bip137_digest
-
-# isort: split
-from embit.hashes import hash160
 
 _EVM_TEXT = re.compile(r"0x([0-9a-fA-F]{128})(00|01|1[bBcC])")
 _HASHED = b" Signed Message:\n32"

@@ -1,13 +1,14 @@
 """What makes pages and evidence a bundle: the solvency arguments, and the signed manifest.
 
 The manifest's digest stands in the log beside the signing key before a signature exists. Before
-that, evidence and arguments are checked as a verifier does, since what is signed for a snapshot id
-cannot be taken back.
+that, manifest, files, evidence and arguments are checked as a verifier does, since what is signed
+for a snapshot id cannot be taken back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,10 +23,11 @@ from prover.errors import ProverError
 from prover.files.keys import Signed, SigningLog
 from prover.liabilities.pages import Root
 from prover.snapshot.record import Frozen
+from verifier.bundle.source import FolderSource
 from verifier.checks.declaration import check_declaration, check_pledged
 from verifier.checks.evidence import Seen, check_evidence
 from verifier.checks.holdings import CheckedEvidence
-from verifier.checks.manifest import CheckedManifest, check_manifest
+from verifier.checks.manifest import CheckedManifest, check_manifest, check_unsigned
 from verifier.checks.policy import Policy
 from verifier.checks.solvency import check_solvency_argument
 from verifier.errors import Rejected
@@ -41,13 +43,13 @@ from verifier.format.params import (
     SIGNATURE_PATH,
     SOLVENCY_BITS,
     TreeShape,
+    bundle_paths,
     evidence_path,
 )
 from verifier.format.statement import (
     context,
     declaration_digest,
     evidence_digest,
-    manifest_digest,
     solvency_commitments,
     solvency_state,
 )
@@ -73,13 +75,15 @@ def write_bundle(
     balances: Sequence[ProvenAsset],
     accepted: set[bytes],
 ) -> bytes:
-    """Write all of a bundle but its pages into ``folder``; return the manifest's digest.
+    """Write all of a bundle but its pages into ``folder``, and let everyone read what is in it;
+    return the manifest's digest.
 
     ``balances`` are ascending by code; ``argument_secret`` is the key of all nonces; ``accepted``
     are the marks of signatures that this run has checked.
 
     Raises:
-        ProverError: a verifier would reject it, or the key has signed another for this snapshot.
+        ProverError: a verifier would reject it, or something else lies in ``folder``, or the key
+            has signed another for this snapshot.
     """
     snapshot = context(frozen.public_key, config.exchange, config.snapshot_id, config.time)
     files = {entry.asset.code: wire.write_record(entry.evidence) for entry in balances}
@@ -110,8 +114,10 @@ def write_bundle(
         time=config.time,
     )
     data = wire.write_record(manifest)
-    checked = CheckedManifest(manifest, manifest_digest(data), snapshot, set_aside=())
+    paths = _paths(manifest)
     try:
+        checked = check_unsigned(data, frozen.public_key, _policy(config))
+        _check_files(folder, paths)
         evidence = _check_assets(checked, files, _policy(config), accepted)
         if declaration:
             check_pledged(check_declaration(checked, declaration), evidence)
@@ -127,6 +133,7 @@ def write_bundle(
         raise ProverError(f"a verifier would reject this bundle: {error}") from None
     (folder / MANIFEST_PATH).write_bytes(data)
     (folder / SIGNATURE_PATH).write_bytes(signature)
+    _open_to_readers(folder, paths)
     return checked.digest
 
 
@@ -172,6 +179,40 @@ def _prove_solvency(
         salt,
     )
     return replace(statement, solvency=argument)
+
+
+def _paths(manifest: wire.Manifest) -> list[str]:
+    """Return the paths of a bundle's files."""
+    paths = [MANIFEST_PATH, SIGNATURE_PATH]
+    paths += [DECLARATION_PATH] if manifest.has_declaration else []
+    for asset in manifest.assets:
+        paths += bundle_paths(asset.code, asset.levels)
+    return paths
+
+
+def _check_files(folder: Path, paths: Sequence[str]) -> None:
+    """Check that nothing but files of the bundle lies in ``folder``: no reader takes more.
+
+    Raises:
+        ProverError: something does.
+    """
+    with closing(FolderSource(folder)) as source:
+        try:
+            source.check_listing(paths)
+        except Rejected as error:
+            raise ProverError(
+                f"{folder / error.where}: {error.message}, and readers reject a bundle with it; "
+                "move it elsewhere and run this again"
+            ) from None
+
+
+def _open_to_readers(folder: Path, paths: Sequence[str]) -> None:
+    """Let everyone read the files of ``paths``, and list the folders that they are in."""
+    for path in paths:
+        (folder / path).chmod(0o644)
+    for parent in {parent for path in paths for parent in (folder / path).parents}:
+        if parent.is_relative_to(folder):
+            parent.chmod(0o755)
 
 
 def _check_assets(

@@ -34,6 +34,7 @@ from prover.ledger.expect import check_expected
 from prover.ledger.summary import Previous, Summary, save_summary, summarise
 from prover.progress import Progress
 from verifier.format import wire
+from verifier.format.params import MAX_ALL_EVIDENCE_BYTES
 
 OPENED = ".openings"  # what hidden sets open to, beside the evidence
 
@@ -204,6 +205,11 @@ def gather_evidence(
         accepted=accepted,
         jobs=jobs,
     )
+    if sum(len(entry.file) for entry in built.values()) > MAX_ALL_EVIDENCE_BYTES:
+        raise ProverError(
+            f"the evidence of all assets together is larger than {MAX_ALL_EVIDENCE_BYTES:,} bytes, "
+            "which no reader takes: gather coins at fewer addresses"
+        )
     rows: set[tuple[str, str]] = set()
     for asset in config.assets:
         evidence = built[asset.code].evidence

@@ -230,7 +230,6 @@ def make_snapshot(
                 folder.unfinished, config, frozen, signing, secret, balances, inputs.accepted
             )
             # 9
-            _open_to_readers(folder.unfinished)
             rename_folder(folder.unfinished, folder.bundle)
     return Snapshot(folder.bundle, config.snapshot_id, digest, made=True)
 
@@ -472,14 +471,6 @@ def _shape(work: _Work, openings: Openings) -> TreeShape:
 def _entries(shape: TreeShape) -> int:
     """Return how many entries the pages of all levels have."""
     return sum(shape.entries(level) for level in range(shape.levels))
-
-
-def _open_to_readers(bundle: Path) -> None:
-    """Let everyone read what is about to be published."""
-    for folder, _, names in os.walk(bundle):
-        Path(folder).chmod(0o755)
-        for name in names:
-            Path(folder, name).chmod(0o644)
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from spec.reference.manifest import (
 from spec.reference.transcript import tagged_hash
 
 MAX_BYTES = 1 << 27
+MAX_ALL_BYTES = 1 << 29
 # Weakest first (protocol.md 3.4).
 LEVELS = ("unverified", "claimed", "header", "attested", "listed", "chain")
 Unit = tuple[str, str]  # chain, contract
@@ -74,6 +75,7 @@ class Seen:
     owners: set[tuple[str, str, bytes]] = field(default_factory=set)  # chain, contract, script
     coins: set[tuple[bytes, int]] = field(default_factory=set)
     attested: attested.Seen = field(default_factory=set)
+    size: int = 0
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,8 @@ def check(
     """One asset's evidence, after numbers 4 to 17. `seen` is shared by the assets of the bundle;
     `slots` are where tokens keep balances; `attesters` are keys that the reader named."""
     name = f"evidence/{asset.code}.msgpack"
+    seen.size += (bundle / name).stat().st_size
+    require(seen.size <= MAX_ALL_BYTES, "evidence.too-large", name)
     fields = _read(bundle, asset, name)  # 4 to 9
     _check_order(fields, name)  # 10
     _check_contracts(asset, name)  # 11
@@ -180,8 +184,9 @@ def _check_proofs(
         chain = proof["chain"]
         if chain not in CHAINS:
             continue
+        if CHAINS[chain].header == "none":
+            continue
         where = f"{name}, proof {number}"
-        require(CHAINS[chain].header != "none", "evidence.unsupported-chain", where)
         if CHAINS[chain].header == "bitcoin":
             times[chain] = _check_block_header(proof, manifest, where)
             continue
@@ -204,9 +209,11 @@ def _unit(fields: dict[str, Any]) -> Unit:
 
 def _level(fields: dict[str, Any], sets: list[hidden_sets.HiddenSet], proven: set[Unit]) -> str:
     """The weakest level of anything that counts (protocol.md 3.4)."""
-    known = [item for item in fields["signatures"] if item["chain"] in CHAINS]
-    if any(item["format"] == "eip1271" for item in known):
-        return "unverified"
+    for item in fields["signatures"]:
+        if item["chain"] in CHAINS:
+            other, form = ownership.signed_chain(item["chain"], item["format"])
+            if form == "eip1271" or other not in CHAINS:
+                return "unverified"
     counted = {_unit(row) for row in fields["rows"]} | {_unit(hidden.fields) for hidden in sets}
     return "header" if counted and counted <= proven else "claimed"
 

@@ -24,6 +24,7 @@ from spec.reference.transcript import bip340_hash
 from spec.reference.wire import Reader
 
 _SIGHASH_ALL = 1
+_MAX_PUSH = 520  # bytes of an element on the stack, outside of taproot
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ class _Spend:
         self._ecdsa(items[0], [items[1]], self._legacy(self.script))
 
     def p2sh(self) -> None:
-        *items, redeem = parse_pushes(self.script_sig) or [b""]
+        *items, redeem = parse_pushes(self.script_sig)  # of nothing: a ValueError
         if p2sh(hash160(redeem)) != self.script:
             raise ValueError("not the address's script")
         if redeem[:2] == b"\x00\x14" and len(redeem) == 22:
@@ -159,6 +160,8 @@ class _Spend:
             multisig = parse_multisig(redeem)
             if self.witness:
                 raise ValueError("an unexpected witness")
+            if len(redeem) > _MAX_PUSH:
+                raise ValueError("longer than what can be pushed")
             self._multisig(items, multisig, self._legacy(redeem))
 
     def p2wpkh(self) -> None:
@@ -167,7 +170,7 @@ class _Spend:
 
     def p2wsh(self) -> None:
         self._require_native()
-        *items, inner = self.witness or [b""]
+        *items, inner = self.witness
         if sha256(inner).digest() != self.script[2:]:
             raise ValueError("not the address's script")
         self._multisig(items, parse_multisig(inner), self._segwit(inner))

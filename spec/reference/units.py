@@ -27,7 +27,7 @@ class Unit(NamedTuple):
 
 
 class Known(NamedTuple):
-    """The units known, by (chain, contract), and the (code, chain) that there are."""
+    """The units known, by (chain, contract), and the (code, chain) that the table has."""
 
     units: dict[tuple[str, str], Unit]
     codes: frozenset[tuple[str, str]]
@@ -97,12 +97,10 @@ def all_known(named: Iterable[Unit]) -> Known:
     """The units known, and those named, which may not contradict them."""
     codes = {(unit.code, unit.chain) for unit in KNOWN}
     known = {(unit.chain, unit.contract): unit for unit in KNOWN}
-    further = set()
     for unit in named:
         place = unit.chain, unit.contract
         if place not in known and (unit.code, unit.chain) in codes:
             raise ValueError(f"another contract is known for {unit.code} on {unit.chain}")
         if known.setdefault(place, unit) != unit:
             raise ValueError(f"another unit is known for {unit.chain}:{unit.contract}")
-        further.add((unit.code, unit.chain))
-    return Known(known, frozenset(codes | further))
+    return Known(known, frozenset(codes))

@@ -33,7 +33,7 @@ from verifier.format.params import TreeShape
 from verifier.format.units import KnownUnit
 from verifier.format.wire import Loan, Rotation, Unit, write_record
 from verifier.host import jobs, processes
-from verifier.host.attestation import NO_NODE, SET_ASIDE
+from verifier.host.attestation import NO_DAY, NO_NODE, SET_ASIDE
 from verifier.host.audits import Auditor
 from verifier.host.door import LoopbackDoor
 from verifier.host.jobs import (
@@ -571,7 +571,8 @@ def test_a_unit_that_this_host_does_not_know_sets_its_asset_aside(
     assert (found.code, found.set_aside) == ("", ["OWN"])
     said: Any = msgpack.unpackb(found.attestation)
     assert [item["code"] for item in said["assets"]] == list(codes[:-1])
-    assert said["not_checked"][-1] == SET_ASIDE
+    *_, aside, dated = said["not_checked"]
+    assert (aside, dated) == (SET_ASIDE, NO_DAY.format("bitcoin, ethereum"))
     assert NO_NODE in said["not_checked"]
     facts = snapshot_facts(found, None, found.audited)
     assert facts["outcome"] == f"accepted but for 1 of {len(codes)} assets"

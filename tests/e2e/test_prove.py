@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import verifier
+from prover.errors import ProverError
 from prover.files.storage import locked
 from prover.ledger import load_ledger
 from prover.liabilities.leaves import load_openings
@@ -251,6 +252,38 @@ def test_a_key_signs_one_manifest_for_a_snapshot(tmp_path: Path, assay: Assay) -
     assert "two manifests for one snapshot are evidence of fraud" in err
     assert not (tmp_path / "two" / "public").exists()
     assert log.read_text() == signed
+
+
+def test_a_manifest_that_readers_reject_is_not_signed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = sample(tmp_path / "exchange")
+    log = tmp_path / "exchange" / "keys" / "signing.pem.log"
+    with monkeypatch.context() as patch:
+        patch.setattr("verifier.checks.manifest.MAX_MANIFEST_BYTES", 100)
+        with pytest.raises(ProverError, match=r"would reject this bundle: manifest\.too-large"):
+            make_snapshot(config, tmp_path / "one")
+    assert not log.exists()
+    assert not (tmp_path / "one" / "public").exists()
+    make_snapshot(config, tmp_path / "two")  # the id is not used up
+
+
+@pytest.mark.parametrize("stray", [".DS_Store", "pages/secret.csv", "pages/ETH/7", "evidence/a"])
+def test_a_file_of_others_is_not_sealed_into_the_bundle(tmp_path: Path, stray: str) -> None:
+    config = sample(tmp_path / "exchange")
+    out, log = tmp_path / "one", tmp_path / "exchange" / "keys" / "signing.pem.log"
+    file = out / "public.partial" / stray
+    file.parent.mkdir(parents=True)
+    file.write_text("not for anybody")
+    file.chmod(0o600)
+    with pytest.raises(ProverError, match=r"is no file of this bundle, .* run this again") as told:
+        make_snapshot(config, out)
+    assert str(told.value).startswith(f"{file}: ")
+    assert not log.exists()
+    assert file.read_text() == "not for anybody"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    file.unlink()
+    audit(make_snapshot(config, out).bundle, public_key(config))
 
 
 def test_private_is_private_and_public_holds_no_secret(tmp_path: Path) -> None:

@@ -100,6 +100,8 @@ def target(data: bytes) -> None:
 if __name__ == "__main__":
     seeds = []
     for kind, (chain, form, _) in SIGNERS.items():
+        if chain not in CHAINS:
+            continue
         made = signed(kind, MESSAGES[chain])
         choice = CHAINS.index(chain) + len(CHAINS) * FORMATS.index(form)
         seeds.append(bytes([choice]) + f"{made.address}\0{made.signature}".encode())

@@ -23,6 +23,7 @@ from tests.support.ethereum_state import Account, World, header
 from tests.support.tron_server import Move, TronChain, owner
 from verifier.errors import CannotCheck
 from verifier.format.chains import HeaderForm
+from verifier.format.wire import Chain
 from verifier.nodes.bitcoin_rpc import BitcoinRpc, Moved
 from verifier.nodes.evm_rpc import EvmRpc
 from verifier.nodes.json_rpc import JsonRpc
@@ -34,6 +35,7 @@ from verifier.stateproof.state import UnknownSlot
 from verifier.stateproof.tokens import TokenSlot, storage_key
 
 NAME, HASH = "main", bytes([7]) * 32
+BLOCK = Chain(HASH, 7, "ethereum")
 HOLDER, TOKEN = b"\x42" * 20, b"\x77" * 20
 CONTRACT = account_text(TOKEN)
 SLOTS = {CONTRACT: TokenSlot("ethereum", CONTRACT, 2)}
@@ -92,7 +94,7 @@ def ask_tron(answers: Answers, question: Callable[[TronRpc], object]) -> object:
 
 def told(contract: str) -> Callable[[EvmRpc], None]:
     def question(node: EvmRpc) -> None:
-        if not 0 <= node.told_balance(7, HASH, HOLDER, contract) < 1 << 256:
+        if not 0 <= node.told_balance(BLOCK, HOLDER, contract) < 1 << 256:
             raise AssertionError("a balance that is none is taken")
 
     return question
@@ -109,8 +111,8 @@ def tip_rule(node: TronRpc) -> None:
 
 def logs(node: TronRpc) -> None:
     for moved in node.transfers(TETHER, 5, 9, [HOLDER]):
-        if not (5 <= moved.height <= 9 and len(moved.sender) == len(moved.receiver) == 20):
-            raise AssertionError("a log of another block is taken")
+        if not (5 <= moved.height <= 9 and moved.sender == HOLDER and len(moved.receiver) == 20):
+            raise AssertionError("a log that was not asked for is taken")
 
 
 def balance(contract: str, held: int) -> Callable[[EvmRpc], None]:
@@ -142,7 +144,7 @@ ETHEREUM: list[Callable[[EvmRpc], object]] = [
     block,
     balance("", HELD),
     balance(CONTRACT, TOKENS),
-    lambda node: node.takes_signature(HASH, HOLDER, HASH, b"signature"),
+    lambda node: node.takes_signature(BLOCK, HOLDER, HASH, b"signature"),
     told(""),
     told(CONTRACT),
 ]
@@ -199,11 +201,12 @@ def seeds() -> Iterator[bytes]:
     proof = {"accountProof": hexes(WORLD.accounts.proof(HOLDER)), "storageProof": []}
     nodes = [*WORLD.nodes((HOLDER, TOKEN, 2))]
     proved = {"accountProof": hexes(nodes), "storageProof": [{"proof": hexes(nodes)}]}
-    word = "0x" + bytes.fromhex("1626ba7e").ljust(32, b"\0").hex()
-    for at, answer in enumerate(["0x1", block_fields(), proof, proved, word], len(bitcoin)):
+    for at, answer in enumerate(["0x1", block_fields(), proof, proved], len(bitcoin)):
         yield bytes([at]) + json.dumps(answer).encode()
-    at = len(bitcoin) + 5
-    words: list[list[Any]] = [["null", hex(9)], [None, "0x" + "07".rjust(64, "0")]]
+    at = len(bitcoin) + 4
+    magic = "0x" + bytes.fromhex("1626ba7e").ljust(32, b"\0").hex()
+    word = "0x" + "07".rjust(64, "0")
+    words: list[list[Any]] = [[None, magic], [None, hex(9)], ["0x", word]]
     for answers in (*words, *tron_answers()):
         yield bytes([at]) + b"\n".join(json.dumps(answer).encode() for answer in answers)
         at += 1

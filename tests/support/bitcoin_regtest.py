@@ -10,10 +10,8 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 
-# First, since it keeps embit from loading its prebuilt library.
-from verifier.ownership import Address  # noqa: F401
+from prover import libraries as libraries  # isort: split
 
-# isort: split
 import pbk
 from embit import script
 from embit.transaction import Transaction, TransactionInput, TransactionOutput

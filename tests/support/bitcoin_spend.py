@@ -7,16 +7,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-# First, since it keeps embit from loading its prebuilt library.
-from verifier.ownership import parse_address
-from verifier.ownership.bip127 import SpentCoin, commitment
+from prover import libraries as libraries  # isort: split
 
-# isort: split
 from coincurve import PrivateKey
 from embit import ec, script
 from embit.transaction import Transaction, TransactionInput, TransactionOutput
 
 from tests.support.ownership_forge import KEYS, multisig, p2pkh, p2sh, p2wsh, push
+from verifier.ownership import parse_address
+from verifier.ownership.bip127 import SpentCoin, commitment
 
 OP_TRUE = b"\x51"
 SIGHASH_ALL = 1

@@ -6,11 +6,8 @@ from base64 import b64decode
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 
-# First, since it keeps embit from loading its prebuilt library.
-from verifier.ownership import OwnershipError, check_ownership, parse_address
-from verifier.ownership.recovery import CURVE_ORDER
+from prover import libraries as libraries  # isort: split
 
-# isort: split
 import pytest
 from bip322core.core import build_to_sign, build_to_spend, encode_full, encode_simple, parse_witness
 from bip322core.verify import verify_message
@@ -18,6 +15,9 @@ from coincurve import PrivateKey, PublicKey
 from embit import bech32, ec, script
 from embit.hashes import hash160
 from embit.transaction import Transaction
+
+from verifier.ownership import OwnershipError, check_ownership, parse_address
+from verifier.ownership.recovery import CURVE_ORDER
 
 KEYS = [sha256(b"throw-away key %d" % index).digest() for index in range(1, 6)]
 PUBLIC_KEYS = [PrivateKey(key).public_key.format() for key in KEYS]
@@ -95,7 +95,9 @@ def multisig(required: int, public_keys: Sequence[bytes]) -> bytes:
 
 
 def push(data: bytes) -> bytes:
-    """Return the shortest push of up to 255 bytes that are not a small number."""
+    """Return the shortest push of up to 65,535 bytes that are not a small number."""
+    if len(data) > 0xFF:
+        return b"\x4d" + len(data).to_bytes(2, "little") + data
     return (b"" if len(data) < 0x4C else b"\x4c") + bytes([len(data)]) + data
 
 
@@ -159,11 +161,14 @@ def sign_p2wsh(witness_script: bytes, keys: Sequence[bytes]) -> tuple[str, str]:
 
 
 def sign_p2sh(
-    redeem_script: bytes, keys: Sequence[bytes], witness: Sequence[bytes] = ()
+    redeem_script: bytes,
+    keys: Sequence[bytes],
+    witness: Sequence[bytes] = (),
+    message: str = MESSAGE,
 ) -> tuple[str, str]:
     """Return address and signature of the same in the scriptSig of any script."""
     output = p2sh(redeem_script)
-    to_sign = to_sign_for(MESSAGE, output)
+    to_sign = to_sign_for(message, output)
     signatures = [sign_legacy(key, to_sign, redeem_script) for key in keys]
     script_sig = b"\x00" + b"".join(map(push, signatures)) + push(redeem_script)
     return address_of(output), full(to_sign, script_sig, witness)

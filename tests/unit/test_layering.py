@@ -23,10 +23,8 @@ ROOT = Path(__file__).parents[2]
 # What the verifier's code may name in an import, next to the standard library.
 DIRECT = {
     "Crypto",
-    "bip322core",
     "coincurve",
     "cryptography",
-    "embit",
     "msgpack",
     "native",
     "unicodedata2",
@@ -38,14 +36,13 @@ INDIRECT = {
     "_cffi_backend",
     "_libsecp256k1",
     "_openssl",
-    "btclib",
     "cffi",
     "cython_runtime",
     "pycparser",
     "typing_extensions",
 }
-# Whose compiled code may be in the process. Not embit's: it carries a libsecp256k1 built by others.
-COMPILED = DIRECT - {"embit"} | {"_cffi_backend"}
+# Whose compiled code may be in the process.
+COMPILED = DIRECT | {"_cffi_backend"}
 
 # What is not the verifier that users install: the builder of the customer's page, which no wheel
 # has, and the service of the auditing host, which is an extra.
@@ -85,7 +82,7 @@ loaded = {name for name, module in sys.modules.items() if module is not None}
 print(code, *sorted(loaded))
 """
 # What the families of chains are made of: it takes longer to load than a customer's whole check.
-OF_FAMILIES = {"Crypto", "bip322core", "btclib", "coincurve", "embit"}
+OF_FAMILIES = {"Crypto", "coincurve"}
 
 # A test vector of BIP-322 itself: to check it makes the libraries load what they load late.
 SIGNATURE = (
@@ -174,11 +171,9 @@ def test_base_dependencies_are_the_verifier_s() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     names = {entry.partition(">")[0].partition("=")[0] for entry in project["dependencies"]}
     assert names == {
-        "bip322-core",
         "cffi",
         "coincurve",
         "cryptography",
-        "embit",
         "msgpack",
         "pycryptodome",
         "unicodedata2",

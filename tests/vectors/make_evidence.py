@@ -8,6 +8,8 @@ from dataclasses import replace
 from functools import cache
 from hashlib import sha256
 
+from coincurve import PrivateKey
+
 from prover.assets.signing import sign_bip322_simple_p2wpkh, sign_bip322_simple_p2wsh
 from tests.support.bases import (
     Files,
@@ -32,6 +34,7 @@ from tests.support.ownership_forge import (
     p2wsh,
     program_address,
     push,
+    sign_p2sh,
     sign_segwit,
     simple,
     to_sign_for,
@@ -531,6 +534,21 @@ def templates() -> Iterator[Vector]:
             "ownership" if code else "accepted",
             code,
             lying("BTC", lambda fields, text=text: owned(fields, address, text)),  # type: ignore[misc]
+        )
+    for name, description, code, count in (
+        ("bad-signature-long-script", "P2SH of 547 bytes.", "evidence.bad-signature", 16),
+        ("p2sh-15-keys", "P2SH of 513 bytes, 8-of-15.", None, 15),
+    ):
+        keys = [key(20 + at) for at in range(count)]
+        public_keys = [PrivateKey(one).public_key.format() for one in keys]
+        needed = count // 2 + 1
+        made = sign_p2sh(multisig(needed, public_keys), keys[:needed], message=bitcoin)
+        yield derived(
+            f"evidence-{name}",
+            description,
+            "ownership" if code else "accepted",
+            code,
+            lying("BTC", lambda fields, made=made: owned(fields, *made)),  # type: ignore[misc]
         )
     yield derived(
         "evidence-unsupported-signature-funds",

@@ -121,9 +121,30 @@ def signatures() -> Iterator[Vector]:
         "bsc",
         format="eip191@polygon",
     )
+    yield another(
+        bad,
+        "elsewhere-unknown-absent",
+        "A chain is named that nobody knows, and the manifest neither.",
+        "bsc",
+        format="eip191@narnia",
+    )
+
+    def unread(of: str, fields: Fields) -> None:
+        if of == "USDT":
+            entry(fields, "bsc").update(format="eip191@narnia", text="x")
+
+    yield derived(
+        "families-elsewhere-unknown",
+        "A chain is named that nobody knows: what was signed cannot be told.",
+        "accepted",
+        None,
+        forged(Lies(evidence=unread), FAMILIES, chains=sorted([*CHAINS, ("narnia", 3, FAR)])),
+        of="families",
+        policy={"units": KNOWN, "require": "unverified"},
+        levels={"BNB": "claimed", "USDT": "unverified"},
+    )
     for name, description, form in (
         ("self", "The chain's own message is named as another's.", "eip191@bsc"),
-        ("unknown", "A chain is named that nobody knows.", "eip191@narnia"),
         ("empty", "No chain is named.", "eip191@"),
         ("twice", "Two chains are named.", "eip191@ethereum@ethereum"),
         ("bitcoin", "A chain of another family is named.", "eip191@bitcoin"),
@@ -268,12 +289,29 @@ def units() -> Iterator[Vector]:
 
 
 def headers() -> Iterator[Vector]:
+    hidden = {
+        "amounts": bytes(16),
+        "argument": b"",
+        "chain": "tron",
+        "commitment": bytes(33),
+        "contract": USDT_ON_TRON,
+        "keys": bytes(33),
+        "scripts": ["account"],
+    }
+    yield derived(
+        "families-hidden-tron",
+        "A hidden set on a chain whose keys stand for nothing here.",
+        "hidden keys",
+        "evidence.unsupported-chain",
+        lying("USDT", lambda fields: fields.update(hidden=[hidden])),
+        of="families",
+    )
     proof = {"chain": "tron", "header": bytes(80), "nodes": []}
     yield derived(
-        "families-unsupported-chain-tron",
-        "A header of Tron, which proves nothing.",
-        "evidence",
-        "evidence.unsupported-chain",
+        "families-header-tron",
+        "A header of Tron, of which nothing here says what it proves: it is left alone.",
+        "accepted",
+        None,
         lying("USDT", lambda fields: fields.update(proofs=[proof])),
         of="families",
     )

@@ -219,6 +219,12 @@ def set_aside() -> Iterator[Vector]:
             ("XYZ",),
         ),
         (
+            "named-other-contract",
+            "The user named another contract of the code: they may know one token of two.",
+            [["XYZ", "ethereum", OTHER_FOREIGN, 6]],
+            ("XYZ",),
+        ),
+        (
             "named-other-chain",
             "The user named a unit of the same code on another chain.",
             [["XYZ", "base", FOREIGN, 6]],
@@ -281,11 +287,6 @@ def wrong_units() -> Iterator[Vector]:
         yield wrong(name, description, edited(setter(path, value), "set-aside"), of="set-aside")
     files = base_files("set-aside")
     for name, description, unit in (
-        (
-            "named-contract",
-            "The user named another contract for the code.",
-            ["XYZ", "ethereum", OTHER_FOREIGN, 6],
-        ),
         ("named-decimals", "The user named other decimals.", ["XYZ", "ethereum", FOREIGN, 8]),
         ("named-code", "The user named another code.", ["ABC", "ethereum", FOREIGN, 6]),
     ):

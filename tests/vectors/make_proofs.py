@@ -321,7 +321,6 @@ def files() -> Iterator[Vector]:
 
     listed = list(block().nodes["ETH"])
     cases: list[tuple[str, str, str, Edit]] = [
-        ("chain", "unsupported-chain", "A proof of zksync.", changed(chain="zksync")),
         (
             "order",
             "unsorted",
@@ -466,7 +465,6 @@ def forms() -> Iterator[Vector]:
             "proof.bad-header",
             field_of(avalanche, 18, b"\0\x07"),
         ),
-        ("zksync", "of which none proves anything", "zksync", "evidence.unsupported-chain", london),
     ]
     for name, words, chain, code, fields in cases:
         coin = {"avalanche": "AVAX", "bsc": "BNB", "polygon": "POL", "zksync": "ETH"}[chain]

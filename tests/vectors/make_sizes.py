@@ -222,7 +222,7 @@ def proofs(count: int) -> Made:
     if count == 0:
         return Made(base_files("honest"))
     names = [f"c{number:02}" for number in range(count - 1)]  # of no chain that is known
-    listed = [proof(chain=name, header=b"\0") for name in (*names, "zksync")]
+    listed = [proof(chain=name, header=b"\0") for name in (*names, "ethereum")]
     return of_evidence(lambda fields, _: fields.update(proofs=listed))(count)
 
 
@@ -416,7 +416,7 @@ FIELDS = (
         0,
         64,
         proofs,
-        at_most="evidence.unsupported-chain",
+        at_most="proof.bad-header",
     ),
     Field(
         "row-address",

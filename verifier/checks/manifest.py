@@ -80,11 +80,21 @@ def check_manifest(data: bytes, signature: bytes, key: bytes, policy: Policy) ->
     Raises:
         Rejected: the first fault, in the order of the numbers (spec/errors.md, section 1).
     """
-    # 2 - 5
-    if not 1 <= len(data) <= MAX_MANIFEST_BYTES:
-        raise _fault(Code.MANIFEST_TOO_LARGE, "empty, or larger than 16 MiB")
+    # 2, 3
+    _check_size(data)
     if not is_signed(key, "manifest-signature", data, signature):
         raise _fault(Code.MANIFEST_BAD_SIGNATURE, "not signed by the key that you gave")
+    return check_unsigned(data, key, policy)
+
+
+def check_unsigned(data: bytes, key: bytes, policy: Policy) -> CheckedManifest:
+    """Check all of a manifest but its signature: for who is about to sign it with ``key``'s own.
+
+    Raises:
+        Rejected: see `check_manifest`.
+    """
+    # 2, 4, 5
+    _check_size(data)
     manifest = records.read(Manifest, data, "manifest", "manifest")
     # 6 - 14
     _check_head(manifest, key)
@@ -145,6 +155,12 @@ def check_previous(checked: CheckedManifest, data: bytes, signature: bytes) -> N
         raise _broken_chain("the manifest does not follow the previous one given")
     if previous.time >= manifest.time:
         raise _broken_chain("the previous manifest is not earlier")
+
+
+def _check_size(data: bytes) -> None:
+    """Number 2."""
+    if not 1 <= len(data) <= MAX_MANIFEST_BYTES:
+        raise _fault(Code.MANIFEST_TOO_LARGE, "empty, or larger than 16 MiB")
 
 
 def _check_head(manifest: Manifest, key: bytes) -> None:

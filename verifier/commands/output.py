@@ -22,7 +22,7 @@ from verifier.format.chains import FIAT
 from verifier.format.keys import public_key_text
 from verifier.format.levels import Level
 from verifier.format.times import utc_text
-from verifier.format.units import Entry, Kind, coins_text
+from verifier.format.units import Entry, Kind, coins_text, known_first
 from verifier.format.wire import HoldingBody, Loan
 from verifier.report import Check, InclusionReport, NotCompared, Report, TooWeak, UnknownUnit
 from verifier.texts import MOST_LISTED, explain, listed
@@ -317,10 +317,12 @@ def verdict(report: Report) -> str:
     said = [_VERDICTS[report.level].format(weakest)] if report.vouched else []
     if report.set_aside and report.vouched and report.level is Level.CHAIN:
         said[0] += f" of {weakest}"
-    if report.is_solvent:
+    if report.is_confirmed:
         solvent = f"solvent in {weakest}" if report.set_aside else "solvent"
+        if report.leaning:
+            solvent += f", as far as bridges and custodians hold ({_units(report.leaning)})"
         return "; ".join([f"{solvent}: {said[0]}", *_set_aside(report.set_aside)])
-    if report.level is Level.CHAIN:
+    if report.level.rank >= Level.HEADER.rank:
         said += [_FAR.format(", ".join(report.far))] if report.far else []
         said += [_UNDATED.format(", ".join(report.undated))] if report.undated else []
     part = [asset.code for asset in report.manifest.assets if asset.ratio.num < asset.ratio.den]
@@ -336,7 +338,15 @@ def _set_aside(codes: Sequence[str], amounts: Sequence[Amount] | None = None) ->
     if amounts is not None:
         shown = {item.code for item in amounts if item.typed or item.parts}
         codes = [code for code in codes if code in shown]
-    return [_SET_ASIDE.format(listed(codes))] if codes else []
+    if not codes:
+        return []
+    # What many people know by its code is never among those that are only counted.
+    known, others = known_first(codes)
+    return [_SET_ASIDE.format(listed([*known, *others], max(MOST_LISTED, len(known))))]
+
+
+def _units(units: Sequence[tuple[str, str]]) -> str:
+    return listed([f"{code} on {chain}" for code, chain in units])
 
 
 def _authority(item: AssetReport) -> str:
@@ -400,10 +410,9 @@ def _inclusion_lines(report: InclusionReport) -> list[str]:
 
 def _bridged_lines(report: Report) -> Iterator[str]:
     """Yield which units are worth what a bridge is, besides what the issuer is."""
-    aside = frozenset(report.set_aside)
-    units = [f"{code} on {chain}" for code, chain in report.bridged if code not in aside]
-    if units:
-        yield f"note bridged, and worth no more than the bridge or custodian is: {listed(units)}"
+    if report.leaning:
+        units = _units(report.leaning)
+        yield f"note bridged, and worth no more than the bridge or custodian is: {units}"
 
 
 def _loan_lines(loans: Sequence[Loan]) -> Iterator[str]:

@@ -12,20 +12,15 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from verifier.errors import Misuse
+from verifier.format import bech32
 from verifier.format.params import ID_BYTES, SIGNATURE_BYTES
 from verifier.format.tags import tag
 
-KEY_PREFIX = "assay1"
+_PREFIX = "assay"
+KEY_PREFIX = _PREFIX + "1"
 
 _TEXT_CHARACTERS = 64
-_CHECKSUM = 6
 _GROUPS = 52  # of five bits; the last has four spare ones
-# BIP-173 and BIP-350: the letters, the generator of the checksum, the constant of bech32m, and the
-# prefix "assay" as the checksum covers it.
-_LETTERS = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
-_GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
-_BECH32M = 0x2BC830A3
-_PREFIX = (*(ord(letter) >> 5 for letter in "assay"), 0, *(ord(letter) & 31 for letter in "assay"))
 _FIELD = 2**255 - 19
 _ORDER_EIGHT = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
 # The y of the points of order 1, 2, 4 and 8; opposite points, which differ in the sign, share it.
@@ -35,10 +30,8 @@ _SMALL_ORDER = frozenset({0, 1, _FIELD - 1, _ORDER_EIGHT, _FIELD - _ORDER_EIGHT}
 def public_key_text(key: bytes) -> str:
     """Return the text form of a 32-byte public key: bech32m (BIP-350) with the prefix assay."""
     number = int.from_bytes(key) << 4
-    groups = [number >> 5 * at & 31 for at in range(_GROUPS)][::-1]
-    check = _remainder([*_PREFIX, *groups, *bytes(_CHECKSUM)]) ^ _BECH32M
-    groups += [check >> 5 * at & 31 for at in range(_CHECKSUM)][::-1]
-    return KEY_PREFIX + "".join(_LETTERS[group] for group in groups)
+    groups = [number >> 5 * at & 31 for at in reversed(range(_GROUPS))]
+    return bech32.encode(_PREFIX, groups, bech32.BECH32M)
 
 
 def parse_public_key(key: str | bytes) -> bytes:
@@ -80,25 +73,14 @@ def is_signed(key: bytes, purpose: str, body: bytes, signature: bytes) -> bool:
 def _parse(text: str) -> bytes:
     if not text.startswith(KEY_PREFIX) or len(text) != _TEXT_CHARACTERS:
         raise Misuse(f"a public key is {_TEXT_CHARACTERS} characters that begin with {KEY_PREFIX}")
-    number = 0
-    for letter in text.removeprefix(KEY_PREFIX)[:_GROUPS]:
-        number = number << 5 | max(_LETTERS.find(letter), 0)
-    key = (number >> 4).to_bytes(ID_BYTES)
-    # So the text has one case, letters of bech32 alone, no spare bits, and bech32m's checksum.
-    if public_key_text(key) != text:
+    try:
+        groups, constant = bech32.decode(_PREFIX, text)
+        key = bech32.pack(groups)
+    except ValueError:
+        constant = None
+    if constant != bech32.BECH32M:
         raise Misuse("the public key is mistyped: its last characters, a checksum, do not fit")
     return key
-
-
-def _remainder(groups: list[int]) -> int:
-    """Return the remainder that bech32's checksum is made of."""
-    check = 1
-    for group in groups:
-        top = check >> 25
-        check = (check & 0x1FFFFFF) << 5 ^ group
-        for at, term in enumerate(_GENERATOR):
-            check ^= term if top >> at & 1 else 0
-    return check
 
 
 def _message(purpose: str, body: bytes) -> bytes:

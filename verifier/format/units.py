@@ -71,6 +71,14 @@ def known_units() -> frozenset[KnownUnit]:
     return frozenset(entry.unit for entry in entries() if entry.kind is not Kind.UNCONFIRMED)
 
 
+def known_first(codes: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Part codes, in their order, into those that the table knows on some chain, and the others."""
+    names = {unit.code for unit in known_units()}
+    listed = list(codes)
+    known = [code for code in listed if code in names]
+    return known, [code for code in listed if code not in names]
+
+
 def known_unit(code: str, chain: str) -> KnownUnit | None:
     """Return the unit that every reader knows of a code on a chain: there is one, or none."""
     return _core().by_code.get((code, chain))
@@ -112,19 +120,20 @@ class UnitTable:
                 raise ValueError(f"{unit.code} on {unit.chain} is known to be something else")
             if self._named.setdefault(place, unit) != unit:
                 raise ValueError(f"{unit.code} on {unit.chain} is named in two ways")
-        self._codes = {(unit.code, unit.chain) for unit in self._named.values()}
 
     def __contains__(self, unit: KnownUnit) -> bool:
         """Tell whether this very unit is known."""
         return self._at(unit) == unit
 
     def contradicts(self, unit: KnownUnit) -> bool:
-        """Tell whether its contract is known as another unit, or its code has others there."""
+        """Tell whether its contract is known as another unit, or its code has others there.
+
+        What a user named says nothing of other contracts: they may know one token of two.
+        """
         found = self._at(unit)
         if found is not None:
             return found != unit
-        code = unit.code, unit.chain
-        return code in self._core.by_code or code in self._codes
+        return (unit.code, unit.chain) in self._core.by_code
 
     def kind(self, unit: KnownUnit) -> Kind | None:
         """Return who says that it is this; UNCONFIRMED counts as unknown, None is nobody."""

@@ -39,6 +39,7 @@ ATTESTED = (
     "that what third parties attest is there: those whom the auditor names are believed, and what "
     "others signed is the exchange's word"
 )
+NO_DAY = "that the blocks of these chains are of the snapshot's day: {}"
 SET_ASIDE = "what the codes that are not listed stand for: this verifier does not know their units"
 
 

@@ -28,15 +28,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from verifier.errors import CannotCheck, Code, Rejected
 from verifier.format.account import AccountError, canonical_name
+from verifier.format.chains import FIAT
 from verifier.format.keys import is_signed
 from verifier.format.levels import Level
-from verifier.format.params import MAX_TIME, SNAPSHOT_ID
+from verifier.format.params import DAY_SECONDS, MAX_TIME, SNAPSHOT_ID
 from verifier.format.statement import manifest_digest
 from verifier.host.alarms import is_ahead
 from verifier.host.attestation import (
     ATTESTATION_VERSION,
     ATTESTED,
     CHECKED,
+    NO_DAY,
     NO_NODE,
     NOT_CHECKED,
     SET_ASIDE,
@@ -266,6 +268,8 @@ def _attestation(finding: Finding, digest: bytes, public_key: bytes, now: int) -
         not_checked.append(ATTESTED)
     if finding.set_aside:
         not_checked.append(SET_ASIDE)
+    if accepted and (strange := _of_another_day(finding)):
+        not_checked.append(NO_DAY.format(", ".join(strange)))
     return Attestation(
         assets=listed if accepted else (),
         checked=CHECKED if accepted else (),
@@ -280,6 +284,16 @@ def _attestation(finding: Finding, digest: bytes, public_key: bytes, now: int) -
         verifier=verifier_version(),
         version=ATTESTATION_VERSION,
     )
+
+
+def _of_another_day(finding: Finding) -> list[str]:
+    """Return the chains whose block is not known to be of the snapshot's day."""
+    times = {item.chain: item.time for item in finding.block_times}
+    return [
+        chain.name
+        for chain in finding.chains
+        if chain.name != FIAT and abs(times.get(chain.name, 0) - finding.time) > DAY_SECONDS
+    ]
 
 
 def _details(finding: Finding) -> dict[str, Any]:

@@ -4,8 +4,9 @@ The node's word is taken for which block the chain has at a height, with its tim
 contract wallet answers. Balances are proved under that block's header where they can be, so that a
 node that lies about them is caught. Where they cannot, because nobody said where the token keeps
 them or no header of the chain proves any, the node's word is taken for them, too: it is the
-reader's own. Network and block must be told, or there is no verdict; what the node cannot tell of a
-row leaves the row's level as it was.
+reader's own. So it is on every chain but Ethereum's where what the node shows does not fit the
+block, since that chain's state may have another form. Network and block must be told, or there is
+no verdict; what the node cannot tell of a row leaves the row's level as it was.
 """
 
 from __future__ import annotations
@@ -19,15 +20,16 @@ from verifier.checks.hidden import key_owners, set_name, split_amounts
 from verifier.checks.holdings import CheckedEvidence, HiddenHolding, Holding
 from verifier.checks.manifest import CheckedManifest
 from verifier.errors import CannotCheck, Code, Misuse, Rejected
-from verifier.format.chains import CHAINS, Family
+from verifier.format.chains import CHAINS, Family, HeaderForm
 from verifier.format.keys import public_key_text
 from verifier.format.levels import Level
 from verifier.format.wire import Asset, Chain
 from verifier.nodes.evm_rpc import EvmRpc
-from verifier.nodes.json_rpc import TIMEOUT_SECONDS, CannotTell
+from verifier.nodes.json_rpc import TIMEOUT_SECONDS, CannotTell, TooSlow
+from verifier.nodes.nodes import confirm_each
 from verifier.nodes.patience import Patience
 from verifier.ownership import ownership_message
-from verifier.ownership.contract import contract_signature
+from verifier.ownership.contract import CONTRACT_FORMAT, contract_signature
 from verifier.ownership.families.evm import eip191_digest
 from verifier.stateproof.header import Header, parse_header
 from verifier.stateproof.state import NATIVE
@@ -71,13 +73,13 @@ class EvmNode:
             time = self._node.block_time(fields)
             digest = eip191_digest(_message(checked, block))
             asked = _Questions(self._node, block, fields, self._slots, digest)
-            confirmed = [
-                replace(
-                    _confirm_asset(asked, self._chain, asset, found),
-                    block_times={self._chain: time, **found.block_times},
-                )
-                for asset, found in zip(checked.manifest.assets, evidence, strict=True)
-            ]
+
+            def confirm(asset: Asset, found: CheckedEvidence, is_aside: bool) -> CheckedEvidence:
+                asked.is_aside = is_aside
+                times = {self._chain: time, **found.block_times}
+                return replace(_confirm_asset(asked, self._chain, asset, found), block_times=times)
+
+            confirmed = confirm_each(checked, evidence, confirm)
             asked.check_block()
             return confirmed
         finally:
@@ -85,7 +87,12 @@ class EvmNode:
 
 
 class _Questions:
-    """What a node is asked about accounts after a block, whose fields it has told."""
+    """What a node is asked about accounts after a block, whose fields it has told.
+
+    ``is_aside``: the asset that is asked for is set aside, so its contracts may be the exchange's.
+    """
+
+    is_aside = False
 
     def __init__(
         self,
@@ -108,11 +115,16 @@ class _Questions:
         Raises:
             CannotTell: the node does not show it.
         """
-        with self._patience.unless_slow("balance"):
+        with self._patience.unless_slow(("balance", contract), apart=self.is_aside):
             if self._is_proved(contract):
-                return self._node.balance(self._header, account, contract, self._slots)[0]
-            height, block_hash = self._block.height, self._block.hash
-            return self._node.told_balance(height, block_hash, account, contract)
+                try:
+                    return self._node.balance(self._header, account, contract, self._slots)[0]
+                except TooSlow:
+                    raise
+                except CannotCheck:
+                    if self._node.network.header is HeaderForm.ETHEREUM:
+                        raise
+            return self._node.told_balance(self._block, account, contract)
 
     def takes_signature(self, holding: Holding) -> bool:
         """Tell whether a row's contract wallet takes the signature that stands beside it.
@@ -121,13 +133,12 @@ class _Questions:
             CannotTell: the node does not get the wallet's answer.
         """
         signature = contract_signature(holding.address, holding.signature.text)
-        with self._patience.unless_slow("wallet"):
-            return self._node.takes_signature(
-                self._block.hash, holding.address.owner, self._digest, signature
-            )
+        wallet = holding.address.owner
+        with self._patience.unless_slow(("wallet", wallet), apart=True):
+            return self._node.takes_signature(self._block, wallet, self._digest, signature)
 
     def check_block(self) -> None:
-        """Check, where balances were asked for by height, that this is the same block still.
+        """Check, where anything was asked for by height, that this is the same block still.
 
         Raises:
             CannotCheck: it is not.
@@ -158,7 +169,7 @@ def _confirm_asset(
     )
     rows = tuple(
         _confirm_owner(asked, f"{asset.code}, row {at}", holding)
-        if holding.chain == chain and not holding.is_owned
+        if holding.chain == chain and holding.signature.format == CONTRACT_FORMAT
         else holding
         for at, holding in enumerate(rows)
     )
@@ -212,6 +223,7 @@ def _confirm_owner(asked: _Questions, where: str, holding: Holding) -> Holding:
     except CannotTell as error:
         return replace(holding, undecided=error.message)
     if not taken:
+        asked.check_block()
         message = "the contract wallet does not take the signature"
         raise Rejected(Code.CHAIN_BAD_OWNERSHIP, where, message)
     return replace(holding, is_owned=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 from verifier.errors import CannotCheck, Code
 from verifier.format.chains import CHAINS
+from verifier.format.wire import Chain
 from verifier.nodes.json_rpc import TIMEOUT_SECONDS, CannotTell, JsonRpc, NodeError
 from verifier.ownership.contract import MAGIC_VALUE, validity_call
 from verifier.stateproof.header import Header, fields_of, is_number, parse_header
@@ -25,8 +26,19 @@ BALANCE_OF = bytes.fromhex("70a08231")
 _MOST_NODES = 2 * 65  # two paths of 64 nibbles
 # Errors of JSON-RPC and EIP-1474, and of providers, that say that a call was not carried out.
 _NOT_CARRIED_OUT = frozenset({-32700, -32600, -32601, -32602, -32005, 429})
-# Of these, what says that the parameters were not understood.
-_NOT_UNDERSTOOD = frozenset({-32700, -32600, -32602})
+# A block that no chain has, and what is asked of it by each method that tells of a state.
+_NO_BLOCK = {"blockHash": "0x" + "11" * 32}
+_NOBODY = "0x" + "00" * 20
+_PROBES: Mapping[str, Any] = {
+    "eth_call": {"to": _NOBODY, "data": "0x"},
+    "eth_getBalance": _NOBODY,
+}
+# What nodes say of a block that they do not know, as the one above.
+_UNKNOWN_BLOCK = re.compile(
+    r"\b(?:block|header|0x(?:11){32})\b[^,;]{0,100}\bnot (?:be )?found\b"
+    r"|\bunknown block\b|\b(?:cannot|could not) find (?:the )?(?:block|header)\b",
+    re.IGNORECASE,
+)
 # What blocks have in nodes' answers beside the fields of their headers.
 _BESIDE_HEADER = frozenset(
     {
@@ -57,12 +69,15 @@ class EvmRpc:
     def __init__(self, chain: str, url: str, *, timeout: float = TIMEOUT_SECONDS) -> None:
         self.network = CHAINS[chain]
         self.rpc = JsonRpc(url, timeout=timeout)
-        self._takes_hashes: bool | None = None
+        self._reads_hashes: dict[str, bool] = {}  # by method
 
     @property
     def asked_by_height(self) -> bool:
-        """Whether balances were asked for by a block's height, since the node takes no hash."""
-        return self._takes_hashes is False
+        """Whether a state was asked for by a block's height, since the node may read no hash.
+
+        Then the hash there is to be compared once more before anything is made of the answers.
+        """
+        return not all(self._reads_hashes.values())
 
     def check_network(self) -> None:
         """Check that the node is one of the chain's main network."""
@@ -165,10 +180,10 @@ class EvmRpc:
                 Code.CHECK_UNREADABLE, "the node's proof of a balance does not fit the block"
             ) from None
 
-    def told_balance(self, height: int, block_hash: bytes, account: bytes, contract: str) -> int:
+    def told_balance(self, block: Chain, account: bytes, contract: str) -> int:
         """Return an account's balance after a block, by the node's word alone.
 
-        Where it is ``asked_by_height``, the hash is to be compared once more when all is asked.
+        See ``asked_by_height``.
 
         Raises:
             CannotTell: the node, or the contract, does not answer with a balance.
@@ -176,23 +191,23 @@ class EvmRpc:
         holder = "0x" + account.hex()
         if contract == NATIVE:
             method = "eth_getBalance"
-            found = self._at_block(method, holder, height, block_hash)
+            found = self._at_block(method, holder, block)
             if found is None:
                 raise CannotTell(Code.CHECK_UNREADABLE, "the node has no balance after that block")
             return self._quantity(method, found)
         method = "eth_call"
         call = {"to": contract, "data": "0x" + balance_call(account).hex()}
-        word = self._data(method, self._at_block(method, call, height, block_hash))
+        word = self._data(method, self._at_block(method, call, block))
         if not word:
             raise CannotTell(Code.CHECK_UNREADABLE, "no contract answers there, after that block")
         if len(word) != WORD_BYTES:
             raise CannotTell(Code.CHECK_UNREADABLE, "the contract's answer is no balance")
         return int.from_bytes(word)
 
-    def takes_signature(
-        self, block_hash: bytes, wallet: bytes, digest: bytes, signature: bytes
-    ) -> bool:
+    def takes_signature(self, block: Chain, wallet: bytes, digest: bytes, signature: bytes) -> bool:
         """Ask a contract wallet, as it was after a block, whether it takes a signature.
+
+        See ``asked_by_height``.
 
         Raises:
             CannotTell: the node cannot carry the call out.
@@ -203,29 +218,32 @@ class EvmRpc:
             "data": "0x" + validity_call(digest, signature).hex(),
         }
         try:
-            found = self.rpc.call(method, call, {"blockHash": "0x" + block_hash.hex()})
+            found = self._at_block(method, call, block)
         except NodeError as error:
             if _is_revert(error):
                 return False
             raise
         return self._data(method, found) == MAGIC_VALUE.ljust(32, b"\0")
 
-    def _at_block(self, method: str, asked: Any, height: int, block_hash: bytes) -> Any:
-        if self._takes_hashes is None:
-            self._takes_hashes = self._tells_blocks_apart()
-        at = {"blockHash": "0x" + block_hash.hex()} if self._takes_hashes else hex(height)
-        return self.rpc.call(method, asked, at)
+    def _at_block(self, method: str, asked: Any, block: Chain) -> Any:
+        """Ask what a block's state says: the one way to a state that no proof shows."""
+        if method not in self._reads_hashes:
+            self._reads_hashes[method] = self._tells_blocks_apart(method)
+        by_hash = {"blockHash": "0x" + block.hash.hex()}
+        return self.rpc.call(
+            method, asked, by_hash if self._reads_hashes[method] else hex(block.height)
+        )
 
-    def _tells_blocks_apart(self) -> bool:
-        """Tell whether the node takes a block's hash: then it has no balance after no block.
+    def _tells_blocks_apart(self, method: str) -> bool:
+        """Tell whether a method shows that it reads a block's hash, by not knowing a made-up one.
 
-        One that does not read the hash would answer for its tip.
+        One that does not read it would answer for its tip. Any other error shows nothing.
         """
-        nobody, no_block = "0x" + "00" * 20, {"blockHash": "0x" + "11" * 32}
         try:
-            return self.rpc.call("eth_getBalance", nobody, no_block) is None
+            return self.rpc.call(method, _PROBES[method], _NO_BLOCK) is None
         except NodeError as error:
-            return error.number not in _NOT_UNDERSTOOD
+            is_answer = error.number not in _NOT_CARRIED_OUT
+            return is_answer and _UNKNOWN_BLOCK.search(error.said) is not None
 
     def _data(self, method: str, value: Any) -> bytes:
         if not isinstance(value, str) or not _DATA.fullmatch(value):

@@ -8,11 +8,12 @@ it was, so that no claim ends an audit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from verifier.checks.holdings import CheckedEvidence
 from verifier.checks.manifest import CheckedManifest
+from verifier.format.wire import Asset
 
 
 class Node(Protocol):
@@ -34,3 +35,20 @@ class Node(Protocol):
 
 # The nodes at hand, by the name of their chain; they are asked in the names' order.
 Nodes = Mapping[str, Node]
+
+
+def confirm_each(
+    checked: CheckedManifest,
+    evidence: Sequence[CheckedEvidence],
+    confirm: Callable[[Asset, CheckedEvidence, bool], CheckedEvidence],
+) -> list[CheckedEvidence]:
+    """Return the evidence of each asset as ``confirm`` leaves it, in the same order.
+
+    ``confirm`` is told whether the asset is set aside. Those are asked for last: their contracts
+    may be the exchange's own, and must not keep a node from what counts.
+    """
+    assets, aside = checked.manifest.assets, frozenset(checked.set_aside)
+    found = [*evidence]
+    for at in sorted(range(len(assets)), key=lambda at: assets[at].code in aside):
+        found[at] = confirm(assets[at], evidence[at], assets[at].code in aside)
+    return found

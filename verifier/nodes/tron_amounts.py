@@ -47,7 +47,12 @@ Holdings = dict[bytes, Held | CannotTell]
 
 
 class TronAmounts:
-    """What accounts held after a ``block`` that is solid; every answer is that of ``rpc``."""
+    """What accounts held after a ``block`` that is solid; every answer is that of ``rpc``.
+
+    ``is_aside``: the asset that is asked for is set aside, so its contracts may be the exchange's.
+    """
+
+    is_aside = False
 
     def __init__(self, rpc: TronRpc, block: TronBlock) -> None:
         self._rpc = rpc
@@ -97,7 +102,7 @@ class TronAmounts:
         balances: dict[bytes, int] = {}
         for account in accounts:
             try:
-                with self._patience.unless_slow("tokens"):
+                with self._patience.unless_slow(("token", contract), apart=self.is_aside):
                     balances[account] = self._rpc.token_balance(contract, account)
             except CannotTell as error:
                 found[account] = error

@@ -14,7 +14,9 @@ from verifier.checks.holdings import CheckedEvidence, Holding
 from verifier.checks.manifest import CheckedManifest
 from verifier.errors import CannotCheck, Code, Rejected
 from verifier.format.levels import Level
+from verifier.format.wire import Asset
 from verifier.nodes.json_rpc import TIMEOUT_SECONDS, CannotTell
+from verifier.nodes.nodes import confirm_each
 from verifier.nodes.patience import Patience
 from verifier.nodes.tron_amounts import Held, TronAmounts
 from verifier.nodes.tron_rpc import TronBlock, TronRpc
@@ -47,14 +49,16 @@ class TronNode:
                 message = f"your node has another block at height {named.height}"
                 raise Rejected(Code.CHAIN_WRONG_BLOCK, CHAIN, message)
             amounts, owners = TronAmounts(self._rpc, block), _Owners(self._rpc, block)
-            return [
-                replace(
+
+            def confirm(asset: Asset, found: CheckedEvidence, is_aside: bool) -> CheckedEvidence:
+                amounts.is_aside = is_aside
+                return replace(
                     found,
                     rows=_confirm_rows(asset.code, found.rows, amounts, owners),
                     block_times={CHAIN: block.time, **found.block_times},
                 )
-                for asset, found in zip(checked.manifest.assets, evidence, strict=True)
-            ]
+
+            return confirm_each(checked, evidence, confirm)
         finally:
             self._rpc.rpc.close()
 

@@ -8,7 +8,7 @@ Sources: java-tron, framework, `services.http` and `services.jsonrpc`; TIP-272 (
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -33,6 +33,7 @@ _DONE = "SUCESS"  # as the protocol spells it
 _ID = re.compile(r"[0-9a-f]{64}")
 _HEX = re.compile(r"(?:[0-9a-f]{2})*")
 _WORD = re.compile(r"0x[0-9a-f]{64}")
+_ACCOUNT_WORD = re.compile(r"0x0{24}[0-9a-f]{40}")
 _QUANTITY = re.compile(r"0x(?:0|[1-9a-f][0-9a-f]{0,15})")
 
 
@@ -192,8 +193,8 @@ class TronRpc:
         contract: bytes,
         first: int,
         last: int,
-        senders: Sequence[bytes] = (),
-        receivers: Sequence[bytes] = (),
+        senders: Collection[bytes] = (),
+        receivers: Collection[bytes] = (),
     ) -> list[Transfer]:
         """Return a token's logged transfers in some blocks, of any of the senders and receivers.
 
@@ -210,32 +211,41 @@ class TronRpc:
         if not isinstance(found, list):
             raise self.rpc.malformed(_LOGS)
         logs: dict[tuple[str, str], Transfer] = {}
+        senders, receivers = frozenset(senders), frozenset(receivers)
         for log in found:
-            transfer = self._transfer(log, contract)
-            if not first <= transfer.height <= last:
+            place, transfer = self._transfer(log, contract)
+            is_asked = (
+                first <= transfer.height <= last
+                and (not senders or transfer.sender in senders)
+                and (not receivers or transfer.receiver in receivers)
+            )
+            if not is_asked or place in logs:
                 raise self.rpc.malformed(_LOGS)
-            logs[str(log.get("transactionHash")), str(log.get("logIndex"))] = transfer
+            logs[place] = transfer
         return [*logs.values()]
 
-    def _transfer(self, log: Any, contract: bytes) -> Transfer:
+    def _transfer(self, log: Any, contract: bytes) -> tuple[tuple[str, str], Transfer]:
+        """Return the place of a log, its transaction and index, and the transfer."""
         try:
-            topics, height = log["topics"], log["blockNumber"]
-            words = [*topics, log["data"]]
+            (kind, *accounts), data, height = log["topics"], log["data"], log["blockNumber"]
+            place = log["transactionHash"], log["logIndex"]
             good = (
                 log["address"] == "0x" + contract.hex()
-                and len(topics) == 3
-                and topics[0] == _TRANSFER
-                and all(_WORD.fullmatch(word) for word in words)
+                and kind == _TRANSFER
+                and len(accounts) == 2
+                and all(_ACCOUNT_WORD.fullmatch(account) for account in accounts)
+                and _WORD.fullmatch(data)
                 and not log.get("removed")
                 and _QUANTITY.fullmatch(height)
-                and _ID.fullmatch(log["transactionHash"][2:])
+                and _WORD.fullmatch(place[0])
+                and _QUANTITY.fullmatch(place[1])
             )
-        except (AttributeError, KeyError, TypeError):
+        except (AttributeError, KeyError, TypeError, ValueError):
             good = False
         if not good:
             raise self.rpc.malformed(_LOGS)
-        sender, receiver = (bytes.fromhex(topic[2:])[12:] for topic in topics[1:])
-        return Transfer(sender, receiver, int(log["data"], 16), int(height, 16))
+        sender, receiver = (bytes.fromhex(account[-40:]) for account in accounts)
+        return place, Transfer(sender, receiver, int(data, 16), int(height, 16))
 
     def _block(self, asked: Mapping[str, Any]) -> TronBlock | None:
         found = self.rpc.post(_BLOCK, {**asked, "detail": False})
@@ -255,7 +265,7 @@ class TronRpc:
         return TronBlock(block_id, height, time // 1000)
 
 
-def _any_of(accounts: Sequence[bytes]) -> list[str] | None:
+def _any_of(accounts: Collection[bytes]) -> list[str] | None:
     return ["0x" + account.rjust(32, b"\0").hex() for account in accounts] or None
 
 

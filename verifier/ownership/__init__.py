@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from verifier.format.chains import CHAINS, Family
+from verifier.format.params import CHAIN_NAME
 from verifier.ownership.addresses import Address, Template
 from verifier.ownership.errors import OwnershipCode, OwnershipError, bad_signature
 from verifier.ownership.families import check_contract, parse_address, rules_of
@@ -52,7 +53,8 @@ def signed_chain(chain: str, format: str) -> tuple[str, str]:
 
     An account of Ethereum's kind is the same key's on every EVM chain, so one signature serves all:
     ``eip191@NAME`` signs the message of that chain. A contract wallet of one address may be
-    another's elsewhere, so its signatures serve their own chain alone.
+    another's elsewhere, so its signatures serve their own chain alone. NAME may be a chain that is
+    not known.
 
     Raises:
         OwnershipError: ``evidence.unsupported-signature``: the two are not chains of that kind, or
@@ -61,8 +63,9 @@ def signed_chain(chain: str, format: str) -> tuple[str, str]:
     if not format.startswith(ELSEWHERE):
         return chain, format
     other = format.removeprefix(ELSEWHERE)
-    known = all(name in CHAINS and CHAINS[name].family is Family.EVM for name in (chain, other))
-    if not known or other == chain:
+    families = {CHAINS[name].family for name in (chain, other) if name in CHAINS}
+    is_name = CHAIN_NAME.fullmatch(other) is not None
+    if not is_name or families != {Family.EVM} or chain not in CHAINS or other == chain:
         raise OwnershipError(
             "evidence.unsupported-signature", "eip191@ names no other EVM chain, or stands on none"
         )

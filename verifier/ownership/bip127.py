@@ -16,21 +16,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-from bip322core.core import BIP322Error, parse_transaction
-from bip322core.engines import BTCLIB_REQUIRED, btclib_run
-from embit.transaction import Transaction
-
 from verifier.ownership.addresses import Address
 from verifier.ownership.errors import OwnershipError, bad_signature
-from verifier.ownership.templates import check_template
+from verifier.ownership.spends import Spending
+from verifier.ownership.templates import Spend, match_template
+from verifier.ownership.transaction import Output, Transaction, parse_transaction
 
-# A transaction that nodes relay has at most 100,000 virtual bytes, and so wallets make none larger;
-# this is the text of 98,304 bytes.
+# The text of 98,304 bytes: some 660 inputs of P2WPKH, or 330 of P2WSH 2-of-3.
 MAX_TRANSACTION_CHARACTERS = 1 << 17
 MAX_MONEY = 2_100_000_000_000_000
 
 # What the commitment input is taken to spend (BIP-127): no value, under OP_TRUE.
-_COMMITMENT = (0, b"\x51")
+_COMMITMENT = Output(0, b"\x51")
+_VERSIONS = (b"\x01\x00\x00\x00", b"\x02\x00\x00\x00")
 _PREFIX = "Proof-of-Reserves: "
 
 
@@ -50,13 +48,13 @@ def commitment(message: str) -> bytes:
 
 
 def check_bip127(coins: Sequence[SpentCoin], message: str, text: str) -> dict[str, str]:
-    """Check a transaction that proves who owns ``coins``, one or more, no outpoint twice.
+    """Check a transaction that proves who owns ``coins``, one or more.
 
     1. Text: canonical base64, a canonical transaction of version 1 or 2.
     2. The first input is the commitment to the message, with nothing in it. The others are the
        coins, each once, and no more. The one output has the sum of the coins.
     3. Every input has exactly the shape that its address demands.
-    4. btclib evaluates scripts and signatures.
+    4. Signatures: by the keys of the scripts, over this transaction.
 
     Returns:
         The template of each address, such as ``p2wsh 2-of-3``, by its text.
@@ -66,64 +64,65 @@ def check_bip127(coins: Sequence[SpentCoin], message: str, text: str) -> dict[st
             any input, before all else in 3 and 4) or ``evidence.bad-signature``.
     """
     # 1
-    transaction, raw = _decode(text)
+    transaction = _decode(text)
     # 2
     spent = _check_inputs(transaction, coins, message)
     total = sum(coin.amount for coin in coins)
-    if len(transaction.vout) != 1 or not transaction.vout[0].value == total <= MAX_MONEY:
+    if len(transaction.outputs) != 1 or not transaction.outputs[0].amount == total <= MAX_MONEY:
         raise bad_signature("not one output of the sum of the coins")
     # 3
-    templates = _check_templates(transaction, spent)
+    spends = _match_templates(transaction, spent)
     # 4
-    outputs = [_COMMITMENT, *((coin.amount, coin.address.owner) for coin in spent)]
-    if not btclib_run(outputs, raw, BTCLIB_REQUIRED).ok:
+    outputs = [_COMMITMENT, *(Output(coin.amount, coin.address.owner) for coin in spent)]
+    spending = Spending(transaction, outputs)
+    if not all(spending.is_signed(at, spend) for at, spend in enumerate(spends, start=1)):
         raise bad_signature("a signature of the transaction does not verify")
-    return templates
+    return {coin.address.text: spend.template for coin, spend in zip(spent, spends, strict=True)}
 
 
-def _decode(text: str) -> tuple[Transaction, bytes]:
+def _decode(text: str) -> Transaction:
     if len(text) > MAX_TRANSACTION_CHARACTERS:
         raise bad_signature("the transaction is too long")
     try:
         raw = b64decode(text, validate=True)
         transaction = parse_transaction(raw)
-    except (BIP322Error, ValueError):
+    except ValueError:
         raise bad_signature("not a transaction in base64") from None
     if b64encode(raw).decode() != text:
         raise bad_signature("the base64 is not canonical")
-    if transaction.version not in (1, 2):
+    if transaction.version not in _VERSIONS:
         raise OwnershipError("evidence.unsupported-signature", "an unknown transaction version")
-    return transaction, raw
+    return transaction
 
 
 def _check_inputs(
     transaction: Transaction, coins: Sequence[SpentCoin], message: str
 ) -> list[SpentCoin]:
     """Return the coins that the inputs after the first spend, in their order."""
-    if not transaction.vin:
+    if not transaction.inputs:
         raise bad_signature("a transaction without inputs")
-    first, *others = transaction.vin
-    if (first.txid[::-1], first.vout) != (commitment(message), 0):
+    first, *others = transaction.inputs
+    if first.outpoint != commitment(message) + bytes(4):
         raise bad_signature("the first input does not commit to the message", is_of_another=True)
-    if first.script_sig.data or first.witness.items:
+    if first.script_sig or first.witness:
         raise bad_signature("the commitment input is not empty")
     by_outpoint = {(coin.txid, coin.index): coin for coin in coins}
-    outpoints = [(spend.txid, spend.vout) for spend in others]
-    if not coins or len(outpoints) != len(coins) or set(outpoints) != by_outpoint.keys():
+    outpoints = [entry.coin for entry in others]
+    # A coin that is listed twice is two coins, and nothing can spend it twice.
+    if not coins or len(by_outpoint) != len(coins) or sorted(outpoints) != sorted(by_outpoint):
         raise bad_signature("the inputs are not exactly the coins listed")
     return [by_outpoint[outpoint] for outpoint in outpoints]
 
 
-def _check_templates(transaction: Transaction, spent: Sequence[SpentCoin]) -> dict[str, str]:
-    templates: dict[str, str] = {}
+def _match_templates(transaction: Transaction, spent: Sequence[SpentCoin]) -> list[Spend]:
+    """Return what the inputs after the first are to be signed with."""
+    spends: list[Spend] = []
     faults: list[OwnershipError] = []
-    for coin, spend in zip(spent, transaction.vin[1:], strict=True):
+    for coin, entry in zip(spent, transaction.inputs[1:], strict=True):
         try:
-            template = check_template(coin.address, spend.script_sig.data, spend.witness.items)
+            spends.append(match_template(coin.address, entry.script_sig, entry.witness))
         except OwnershipError as fault:
             faults.append(fault)
-        else:
-            templates[coin.address.text] = template
     if faults:
         raise min(faults, key=lambda fault: fault.code != "evidence.unsupported-template")
-    return templates
+    return spends

@@ -1,4 +1,4 @@
-"""BIP-322 signatures: the template checked here, script and signatures by bip322-core.
+"""BIP-322 signatures: one virtual transaction spends the output of another, made of the message.
 
 The text is ``smp`` (simple) or ``ful`` (full) and base64; without a prefix it is a simple
 signature, as BIP-322 version 2 allows. ``pof`` (proof of funds) is refused.
@@ -10,28 +10,38 @@ does, so the same keys may spend at any time. Scripts that read them are refused
 
 from __future__ import annotations
 
-from bip322core.core import (
-    PREFIX_FULL,
-    PREFIX_POF,
-    PREFIX_SIMPLE,
-    BIP322Error,
-    build_to_spend,
-    decode_signature,
-    is_op_return_output,
-    parse_transaction,
-    parse_witness,
-)
-from bip322core.verify import State, verify_message
+from base64 import b64decode, b64encode
 
+import native
+from verifier.format.bitcoin_hashes import double_sha256
 from verifier.ownership.addresses import Address, Template
 from verifier.ownership.errors import OwnershipError, bad_signature
-from verifier.ownership.templates import check_template
+from verifier.ownership.spends import Spending
+from verifier.ownership.templates import match_template
+from verifier.ownership.transaction import (
+    Input,
+    Output,
+    Transaction,
+    parse_transaction,
+    parse_witness,
+    sized,
+)
+
+_SIMPLE = "smp"
+_FULL = "ful"
+_PROOF_OF_FUNDS = "pof"
 
 # A simple signature is a witness alone (BIP-322, "Simple"), and these are spent by a scriptSig.
 _NOT_SIMPLE = {
     Template.P2PKH: "a simple signature does not serve P2PKH: make a full one, or bip137",
     Template.P2SH: "a simple signature does not serve P2SH: make a full one, or bip137",
 }
+
+_VERSIONS = (bytes(4), b"\x02\x00\x00\x00")
+# The version, lock time and sequence of `to_spend` and of a simple signature's `to_sign`.
+_ZERO = bytes(4)
+_FIRST = bytes(4)  # the index of an output
+_OP_RETURN = Output(0, b"\x6a")
 
 
 def check_bip322(address: Address, message: str, signature: str) -> str:
@@ -41,52 +51,70 @@ def check_bip322(address: Address, message: str, signature: str) -> str:
     2. Full alone: version 0 or 2, as BIP-322 calls every other "inconclusive"; one input, spending
        this message's ``to_spend``; one output, a bare OP_RETURN of value 0.
     3. Template: scriptSig and witness have exactly the shape that the address demands.
-    4. bip322-core evaluates script and signatures.
+    4. Signatures: by the keys of the script, over this transaction.
 
     Raises:
         OwnershipError: ``evidence.unsupported-signature``, ``evidence.unsupported-template`` or
             ``evidence.bad-signature``.
     """
     # 1, 2
-    script_sig, witness = _decode(address, message, signature)
+    to_sign = _decode(address, message, signature)
     # 3
-    template = check_template(address, script_sig, witness)
-    # 4. The library's third verdict, "inconclusive", needs another version or a script that a soft
-    # fork could change, and neither gets here.
-    result = verify_message(
-        address.text, signature, message.encode(), allow_legacy=False, max_inputs=1
-    )
-    if result.state is not State.VALID:
+    spent = to_sign.inputs[0]
+    spend = match_template(address, spent.script_sig, spent.witness)
+    # 4
+    if not Spending(to_sign, [Output(0, address.owner)]).is_signed(0, spend):
         raise bad_signature("the signature does not verify", is_of_another=True)
-    return template
+    return spend.template
 
 
-def _decode(address: Address, message: str, signature: str) -> tuple[bytes, list[bytes]]:
-    """Return scriptSig and witness stack of the one input that the signature describes."""
-    if signature.startswith(PREFIX_POF):
+def _decode(address: Address, message: str, signature: str) -> Transaction:
+    """Return the ``to_sign`` that a signature describes."""
+    if signature.startswith(_PROOF_OF_FUNDS):
         raise OwnershipError("evidence.unsupported-signature", "a proof of funds")
     if signature != signature.strip():
         raise bad_signature("white space around the signature")
+    is_full = signature.startswith(_FULL)
+    text = signature[len(_FULL) :] if is_full else signature.removeprefix(_SIMPLE)
     try:
-        decoded = decode_signature(signature)
-        if decoded.variant == PREFIX_SIMPLE:
-            witness = parse_witness(decoded.payload)
-            if address.template in _NOT_SIMPLE:
-                raise bad_signature(_NOT_SIMPLE[address.template])
-            return b"", witness
-        if decoded.variant != PREFIX_FULL:
-            raise bad_signature("neither a simple nor a full signature")
-        to_sign = parse_transaction(decoded.payload)
-    except BIP322Error:
+        payload = b64decode(text, validate=True)
+        parsed = parse_transaction(payload) if is_full else parse_witness(payload)
+    except ValueError:
         raise bad_signature("the signature is malformed") from None
-    if to_sign.version not in (0, 2):
+    if b64encode(payload).decode() != text:
+        raise bad_signature("the base64 is not canonical")
+    outpoint = _to_spend_id(address, message) + _FIRST
+    if not isinstance(parsed, Transaction):
+        if address.template in _NOT_SIMPLE:
+            raise bad_signature(_NOT_SIMPLE[address.template])
+        return Transaction(_ZERO, [Input(outpoint, b"", _ZERO, parsed)], [_OP_RETURN], _ZERO)
+    _check_to_sign(parsed, outpoint)
+    return parsed
+
+
+def _check_to_sign(to_sign: Transaction, outpoint: bytes) -> None:
+    """Check all of a full signature's transaction but what is in its input."""
+    if to_sign.version not in _VERSIONS:
         raise OwnershipError("evidence.unsupported-signature", "to_sign has an unknown version")
-    if len(to_sign.vin) != 1 or len(to_sign.vout) != 1:
+    if len(to_sign.inputs) != 1 or len(to_sign.outputs) != 1:
         raise bad_signature("to_sign has not one input and one output")
-    spent = to_sign.vin[0]
-    to_spend = build_to_spend(message.encode(), address.owner)
-    if (spent.txid, spent.vout) != (to_spend.txid(), 0):
+    if to_sign.inputs[0].outpoint != outpoint:
         raise bad_signature("to_sign is for another message or address", is_of_another=True)
-    if not is_op_return_output(to_sign.vout[0]):
+    if to_sign.outputs[0] != _OP_RETURN:
         raise bad_signature("the output is not a bare OP_RETURN of 0")
-    return spent.script_sig.data, spent.witness.items
+
+
+def _to_spend_id(address: Address, message: str) -> bytes:
+    """Return the id of ``to_spend``, which commits to message and script, as it is serialised."""
+    digest = native.tagged_hash(b"BIP0322-signed-message", message.encode())
+    nothing = bytes(32) + b"\xff" * 4
+    return double_sha256(
+        _ZERO
+        + b"\x01"
+        + nothing
+        + sized(b"\x00\x20" + digest)
+        + _ZERO
+        + b"\x01"
+        + Output(0, address.owner).serialised()
+        + _ZERO
+    )

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import binascii
 from base64 import b64decode, b64encode
-from hashlib import sha256
 
 from coincurve import PublicKey
-from embit import compact
-from embit.hashes import hash160
 
+from verifier.format.bitcoin_hashes import double_sha256, hash160
 from verifier.ownership.addresses import Address, Template
 from verifier.ownership.errors import bad_signature
+from verifier.ownership.transaction import sized
 
 CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
@@ -64,9 +63,7 @@ def check_bip137(address: Address, message: str, signature: str) -> str:
 
 def bip137_digest(message: str) -> bytes:
     """Return the 32 bytes that a Bitcoin signed message signs (BIP-137)."""
-    text = message.encode()
-    framed = b"\x18Bitcoin Signed Message:\n" + compact.to_bytes(len(text)) + text
-    return sha256(sha256(framed).digest()).digest()
+    return double_sha256(sized(b"Bitcoin Signed Message:\n") + sized(message.encode()))
 
 
 def recover_key(r_s: bytes, recovery_id: int, digest: bytes) -> PublicKey:

@@ -7,9 +7,9 @@ developer reference, block headers.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import sha256
 
 from verifier.errors import Code, Rejected
+from verifier.format.bitcoin_hashes import double_sha256
 from verifier.format.wire import Chain, StateProof
 
 HEADER_BYTES = 80
@@ -33,7 +33,7 @@ def parse_block_header(data: bytes) -> BlockHeader:
     """
     if len(data) != HEADER_BYTES:
         raise ValueError(f"a header of bitcoin has {HEADER_BYTES} bytes")
-    digest = sha256(sha256(data).digest()).digest()
+    digest = double_sha256(data)
     return BlockHeader(digest[::-1], int.from_bytes(data[_TIME], "little"))
 
 

@@ -10,7 +10,13 @@ from random import Random
 
 import pytest
 
-from prover.config.snapshot_toml import SnapshotConfig, SplitPolicy, parse_config
+import native
+from prover.config.snapshot_toml import (
+    SnapshotConfig,
+    SplitPolicy,
+    most_manifest_bytes,
+    parse_config,
+)
 from prover.errors import ProverError
 from prover.ledger import (
     CsvSource,
@@ -21,9 +27,19 @@ from prover.ledger import (
     csv_source,
     read_ledger,
 )
-from verifier.format.account import IdType
+from verifier.format.account import MAX_NAME_BYTES, IdType
+from verifier.format.chains import CHAINS
+from verifier.format.params import (
+    ARGUMENT_VERSION,
+    MAX_CAPACITY,
+    MAX_HEIGHT,
+    MAX_RATIO_TERM,
+    MAX_TIME,
+    PROTOCOL_VERSION,
+    SOLVENCY_BITS,
+)
 from verifier.format.units import known_unit
-from verifier.format.wire import Ratio, Unit
+from verifier.format.wire import Asset, Chain, Manifest, Ratio, Rotation, Unit, write_record
 from verifier.ownership.families.evm import account_text
 
 HASH = "11" * 32
@@ -166,6 +182,57 @@ def test_no_more_than_4096_assets_and_no_package_over_its_limit(folder: Path) ->
     with pytest.raises(ProverError, match=r"may have 1,\d+,\d+ bytes: 2\^20 .*lower split.most"):
         listed(folder, rows(500), more)
     assert len(listed(folder, rows(450), more.partition("[assets.A451]")[0]).assets) == 450
+
+
+def manifest_of(config: SnapshotConfig) -> Manifest:
+    """The largest manifest of a snapshot."""
+    return Manifest(
+        account_id_type="opaque",
+        argument_version=ARGUMENT_VERSION,
+        assets=tuple(
+            Asset(
+                capacity=MAX_CAPACITY,
+                code=asset.code,
+                decimals=asset.decimals,
+                evidence=bytes(32),
+                levels=5,
+                ratio=Ratio(MAX_RATIO_TERM, MAX_RATIO_TERM),
+                root=bytes(32),
+                solvency=bytes(native.range_length(1, SOLVENCY_BITS)),
+                sum=bytes(33),
+                units=asset.units,
+            )
+            for asset in config.assets
+        ),
+        chains=tuple(Chain(bytes(32), MAX_HEIGHT, name) for name in CHAINS),
+        declaration=bytes(32),
+        exchange="E" * MAX_NAME_BYTES,
+        page_size=1024,
+        previous=bytes(32),
+        protocol_version=PROTOCOL_VERSION,
+        public_key=bytes(32),
+        rotation=(Rotation(bytes(64), bytes(32), bytes(64)),),
+        snapshot_id="s" * 64,
+        time=MAX_TIME,
+    )
+
+
+def test_a_manifest_over_its_limit_is_refused_before_anything_is_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = HEADER + "".join(
+        f"ABCDEFGHIJKL{at // 64:04},18,,,ethereum,{account_text(at.to_bytes(20))},36\n"
+        for at in range(1, 64 * 20)
+    )
+    config = listed(folder, rows)
+    least, most = len(write_record(manifest_of(config))), most_manifest_bytes(config.assets)
+    assert least <= most <= least * 1.06
+    monkeypatch.setattr("prover.config.snapshot_toml.MAX_MANIFEST_BYTES", most)
+    listed(folder, rows)
+    monkeypatch.setattr("prover.config.snapshot_toml.MAX_MANIFEST_BYTES", most - 1)
+    words = f"assets: a manifest of 20 assets with these units may have {most:,} bytes: 2\\^24"
+    with pytest.raises(ProverError, match=f"{words} at most .*list fewer units"):
+        listed(folder, rows)
 
 
 def test_a_list_that_is_not_there(folder: Path) -> None:

@@ -289,7 +289,8 @@ def test_an_asset_of_an_unknown_unit_is_set_aside(tmp_path: Path) -> None:
     counted = snapshot.package(ALICE), *arguments, ALICE, balances
     assert check_inclusion(*counted).set_aside == ("XYZ",)
     assert check_inclusion(*counted, units=[XYZ]).set_aside == ()
-    for other in (XYZ._replace(decimals=17), XYZ._replace(contract=ADDRESS)):
+    assert audit(*arguments, units=[XYZ._replace(contract=ADDRESS)]).set_aside == ("XYZ",)
+    for other in (XYZ._replace(decimals=17), XYZ._replace(code="ABC")):
         assert audit_code(snapshot, units=[other]) == "manifest.wrong-unit"
 
 

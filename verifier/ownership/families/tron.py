@@ -6,8 +6,7 @@ give the power over it to other keys (account permissions), and then its own key
 
 from __future__ import annotations
 
-from embit import base58
-
+from verifier.format import base58
 from verifier.format.chains import Network
 from verifier.format.keccak import keccak256
 from verifier.ownership.addresses import Address, Template
@@ -57,8 +56,7 @@ def check(address: Address, message: str, format: str, signature: str) -> str:
 
 def tron_text(account: bytes) -> str:
     """Return the text of a 20-byte account."""
-    text: str = base58.encode_check(_VERSION + account)
-    return text
+    return base58.encode_check(_VERSION + account)
 
 
 def tip191_digest(message: str) -> bytes:
@@ -71,7 +69,7 @@ def _account(text: str) -> bytes:
     if len(text) != _CHARACTERS:
         raise OwnershipError("evidence.bad-address", "a Tron address has 34 characters")
     try:
-        raw: bytes = base58.decode_check(text)
+        raw = base58.decode_check(text)
     except ValueError:
         raise OwnershipError("evidence.bad-address", "not base58, or mistyped") from None
     if raw[:1] != _VERSION or len(raw) != 1 + _ACCOUNT_BYTES:

@@ -11,7 +11,10 @@ export class UnitTable {
   constructor(named = []) {
     this.units = new Map();
     this.codes = new Set();
-    for (const row of KNOWN_UNITS) this.add(row);
+    for (const row of KNOWN_UNITS) {
+      this.add(row);
+      this.codes.add(key(row[0], row[1]));
+    }
     const further = named.filter(([code, chain, contract]) => {
       return !this.units.has(key(chain, contract)) && !this.codes.has(key(code, chain));
     });
@@ -22,7 +25,6 @@ export class UnitTable {
 
   add([code, chain, contract, decimals, kind]) {
     this.units.set(key(chain, contract), { code, decimals: BigInt(decimals), kind });
-    this.codes.add(key(code, chain));
   }
 
   /** Whether a unit of a manifest is known, as just this. */
@@ -30,7 +32,7 @@ export class UnitTable {
     return this.kind(code, unit) !== null;
   }
 
-  /** Whether its contract is known as another unit, or its code has others on its chain. */
+  /** Whether its contract is known as another unit, or the table has others of its code there. */
   contradicts(code, unit) {
     if (this.units.has(key(unit.chain, unit.contract))) return !this.has(code, unit);
     return this.codes.has(key(code, unit.chain));

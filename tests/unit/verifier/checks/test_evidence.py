@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from spec import reference
 from tests.support.ownership_forge import program_address
 from tests.support.verifier_bundle import UNITS, Bundle, Ledger
 from verifier import Level, Policy, Rejected, check_solvency
@@ -54,6 +55,17 @@ def test_files_and_digests(bundle):
     assert fault(bundle) == "evidence.too-large BTC, evidence"
     path.unlink()
     assert fault(bundle) == "bundle.missing-file evidence/BTC.msgpack"
+
+
+def test_all_evidence_together_is_bounded(bundle, monkeypatch):
+    sizes = [len(wire.write_record(bundle.evidence[code])) for code in ("BTC", "ETH")]
+    monkeypatch.setattr("verifier.checks.evidence.MAX_ALL_EVIDENCE_BYTES", sum(sizes))
+    check_solvency(bundle.folder, bundle.key)
+    monkeypatch.setattr("verifier.checks.evidence.MAX_ALL_EVIDENCE_BYTES", sum(sizes) - 1)
+    assert fault(bundle) == "evidence.too-large ETH, evidence"
+    monkeypatch.setattr("spec.reference.evidence.MAX_ALL_BYTES", sum(sizes) - 1)
+    with pytest.raises(reference.Rejected, match=r"evidence\.too-large"):
+        reference.audit(bundle.folder, bundle.key)
 
 
 def test_a_missing_file_of_any_asset_comes_before_the_evidence_of_the_first(bundle):

@@ -181,7 +181,8 @@ def test_an_unknown_unit_sets_its_asset_aside(bundle):
     assert set_aside(own) == ()
     assert set_aside(own, own) == ()
     assert set_aside(own._replace(chain="base")) == ("OWN",)
-    for wrong in ({"decimals": 17}, {"code": "OWE"}, {"contract": OTHER_CONTRACT}):
+    assert set_aside(own._replace(contract=OTHER_CONTRACT)) == ("OWN",)
+    for wrong in ({"decimals": 17}, {"code": "OWE"}):
         policy = Policy(units=(own._replace(**wrong),))
         assert code_of(bundle, named, policy) == "manifest.wrong-unit"
     check_manifest(*signed(bundle, bundle.manifest), bundle.key, Policy(units=(own,)))

@@ -64,7 +64,8 @@ def test_what_is_unconfirmed_is_unknown_and_can_be_named() -> None:
     named = UnitTable([unit])
     assert unit in named
     assert named.kind(unit) is Kind.NAMED
-    assert named.contradicts(unit._replace(contract="0x" + "22" * 20))
+    assert not named.contradicts(unit._replace(contract="0x" + "22" * 20))
+    assert named.contradicts(unit._replace(decimals=unit.decimals + 1))
 
 
 def test_a_table_tells_who_says_what_a_unit_is() -> None:

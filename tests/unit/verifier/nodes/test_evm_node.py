@@ -16,6 +16,7 @@ from verifier import CannotCheck, Code, EvmNode, Level, Misuse, Rejected
 from verifier.checks.holdings import CheckedEvidence, Holding
 from verifier.checks.manifest import CheckedManifest
 from verifier.format.chains import CHAINS, Family, of_family
+from verifier.nodes import patience
 from verifier.verify import read_rows
 
 HEIGHT = 70_000_000
@@ -25,6 +26,8 @@ ACCOUNT = SIGNERS["bsc account"][2]("any").address
 AMOUNT = 5_000
 TIME = 1_700_000_000
 BY_HASH = {"blockHash": "0x" + HASH.hex()}
+UNKNOWN = {"code": -32000, "message": "header not found"}
+NO_BLOCK = {"blockHash": "0x" + "11" * 32}
 Answer = dict[str, Any]
 
 
@@ -93,7 +96,7 @@ class Bsc:
             if self.takes == "anything":
                 return {"result": word(10**30)}  # of the tip, for it does not read what it is given
             known = at == BY_HASH
-            return self.balance if known else {"error": {"code": -32000, "message": "not found"}}
+            return self.balance if known else {"error": UNKNOWN}
         if self.takes == "hash":
             raise AssertionError("a node that takes hashes is asked by the height")
         assert at == hex(HEIGHT)
@@ -109,7 +112,8 @@ def ask(rows: Rows, node: Bsc) -> Holding:
 def test_the_word_of_one_s_own_node_at_the_block(token: Rows, takes: str) -> None:
     node = Bsc({"result": word(AMOUNT)}, takes)
     assert ask(token, node).known is Level.CHAIN
-    (call,) = [given for name, given in node.asked if name == "eth_call"]
+    probe, call = [given for name, given in node.asked if name == "eth_call"]
+    assert probe[1] == NO_BLOCK
     asked = {"to": TOKEN, "data": "0x70a08231" + "00" * 12 + ACCOUNT[2:].lower()}
     assert call == [asked, BY_HASH if takes == "hash" else hex(HEIGHT)]
     with pytest.raises(Rejected) as rejected:
@@ -180,6 +184,125 @@ def test_a_slow_node_is_asked_once(token: Rows) -> None:
         (found,) = asked.confirm(token.checked, [rows])
     assert [row.known for row in found.rows] == [Level.CLAIMED] * 3
     assert all("no answer in time" in row.undecided for row in found.rows)
+    assert sum(name == "eth_call" for name, _ in node.asked) <= 1
+
+
+TETHER = "0x55d398326f99059fF775485246999027B3197955"
+SLOW = ["0x" + f"{at}" * 40 for at in (1, 2, 3)]
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Rows:
+    """Three tokens that nobody knows, before one that every reader does."""
+    specs = [
+        Spec(code, 2, (("bsc", contract, 4),), (("bsc account", contract, AMOUNT),))
+        for code, contract in zip(("AAA", "AAB", "AAC"), SLOW, strict=True)
+    ]
+    tether = Spec("USDT", 6, (("bsc", TETHER, 18),), (("bsc account", TETHER, 10**18),))
+    chains = [("bsc", HEIGHT, HASH)]
+    customers = {"bob@example.com": {"USDT": [500_000]}}
+    forger = sample([*specs, tether], customers, chains=chains).forger
+    folder = write_files(tmp_path_factory.mktemp("mixed") / "bundle", forger.bundle())
+    return Rows(*read_rows(folder, forger.public_key))
+
+
+def ask_mixed(rows: Rows, held: int, seconds: float) -> tuple[list[str], list[CheckedEvidence]]:
+    """The contracts that are asked, in order, where those that nobody knows take their time."""
+    node, asked = Bsc({"result": word(AMOUNT)}), []
+
+    def answer(method: str, parameters: list[Any]) -> Answer:
+        if method == "eth_call" and parameters[1] == BY_HASH:
+            contract = parameters[0]["to"]
+            asked.append(contract)
+            if contract == TETHER:
+                return {"result": word(held)}
+            time.sleep(seconds)
+        return node.answer(method, parameters)
+
+    with serve(answer) as url:
+        found = EvmNode("bsc", url, timeout=0.5).confirm(rows.checked, rows.evidence)
+    return asked, found
+
+
+def test_slow_contracts_of_others_do_not_keep_a_node_from_what_counts(mixed: Rows) -> None:
+    with pytest.raises(Rejected) as rejected:
+        ask_mixed(mixed, 10**18 - 1, 1)
+    assert (rejected.value.code, rejected.value.where) == (Code.CHAIN_WRONG_AMOUNT, "USDT, row 0")
+    asked, found = ask_mixed(mixed, 10**18, 1)
+    assert asked == [TETHER, *SLOW]
+    assert [each.level for each in found] == [Level.CLAIMED] * 3 + [Level.CHAIN]
+
+
+def test_contracts_that_nobody_knows_have_a_time_together(
+    mixed: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "SWIFT_SECONDS", 0.1)
+    monkeypatch.setattr(patience, "APART_SECONDS", 0.3)
+    asked, found = ask_mixed(mixed, 10**18, 0.3)  # beyond its due each takes 0.2
+    assert asked == [TETHER, *SLOW[:2]]
+    assert [each.level for each in found] == [Level.CHAIN, Level.CHAIN, Level.CLAIMED, Level.CHAIN]
+    assert "too long altogether" in found[2].rows[0].undecided
+
+
+@pytest.mark.parametrize("takes", ["hash", "height", "anything"])
+def test_a_wallet_is_asked_at_the_block(token: Rows, takes: str) -> None:
+    """One that takes the signature at the tip alone did not own anything at the block."""
+    (row,) = token.evidence[0].rows
+    wallet = replace(
+        row,
+        signature=replace(row.signature, format="eip1271", text="0x12"),
+        is_owned=False,
+    )
+    evidence = [replace(token.evidence[0], rows=(wallet,))]
+    magic = "0x1626ba7e" + "00" * 28
+
+    def confirm(there: str, hashes: tuple[bytes, ...] = (HASH,)) -> Holding:
+        node = Bsc({"result": word(AMOUNT)}, takes, hashes=hashes)
+
+        def answer(method: str, parameters: list[Any]) -> Answer:
+            found = node.answer(method, parameters)
+            if method == "eth_call" and parameters[0]["data"].startswith("0x1626ba7e"):
+                at_tip = takes == "anything" and isinstance(parameters[1], dict)
+                return {"result": magic if at_tip else there} if "result" in found else found
+            return found
+
+        with serve(answer) as url:
+            ((found,),) = [
+                each.rows for each in EvmNode("bsc", url).confirm(token.checked, evidence)
+            ]
+        return found
+
+    assert confirm(magic).known is Level.CHAIN
+    with pytest.raises(Rejected) as rejected:
+        confirm("0x")
+    assert rejected.value.code is Code.CHAIN_BAD_OWNERSHIP
+    if takes != "hash":
+        for there in (magic, "0x"):
+            with pytest.raises(CannotCheck, match="chain moved while it was asked"):
+                confirm(there, (HASH, bytes(32)))
+
+
+def test_a_slow_wallet_says_nothing_of_another(token: Rows) -> None:
+    (row,) = token.evidence[0].rows
+    wallets = [
+        replace(
+            row,
+            address=replace(row.address, owner=owner),
+            signature=replace(row.signature, format="eip1271", text="0x12"),
+            is_owned=False,
+        )
+        for owner in (b"\x01" * 20, b"\x02" * 20)
+    ]
+    node = Bsc({"result": word(AMOUNT)})
+
+    def answer(method: str, parameters: list[Any]) -> Answer:
+        if method == "eth_call" and parameters[0]["to"] == "0x" + "01" * 20:
+            time.sleep(1)
+        return node.answer(method, parameters)
+
+    evidence = [replace(token.evidence[0], rows=(*wallets,))]
+    with serve(answer) as url, pytest.raises(Rejected, match="row 1: the contract wallet"):
+        EvmNode("bsc", url, timeout=0.5).confirm(token.checked, evidence)
 
 
 @pytest.mark.parametrize("form", ["eip191", "eip1271"])

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.ethereum_rpc_server import serve
+from verifier.format.wire import Chain
 from verifier.nodes.evm_rpc import EvmRpc
 from verifier.nodes.json_rpc import NodeError
 
@@ -15,13 +16,80 @@ MAGIC = "0x1626ba7e"
 REASON = "0x08c379a0" + f"{32:064x}{4:064x}" + b"GS26".hex().ljust(64, "0")
 
 
-def ask(answer: dict[str, Any], status: int = 200) -> bool:
-    with serve(lambda method, parameters: answer, status) as url:
+BLOCK = Chain(bytes([7]) * 32, 70, "ethereum")
+HELD, OTHER = 5, 9
+METHODS = ("eth_getBalance", "eth_call")
+Answer = dict[str, Any]
+
+
+def ask(answer: Answer, status: int = 200) -> bool:
+    def known(method: str, parameters: list[Any]) -> Answer:
+        at_block = parameters[1] in ({"blockHash": "0x" + BLOCK.hash.hex()}, hex(BLOCK.height))
+        return answer if at_block else {"error": {"code": -32000, "message": "header not found"}}
+
+    with serve(known, status) as url:
         node = EvmRpc("ethereum", url)
         try:
-            return node.takes_signature(bytes(32), bytes(20), bytes(32), b"a signature")
+            return node.takes_signature(BLOCK, bytes(20), bytes(32), b"a signature")
         finally:
             node.rpc.close()
+
+
+def told(probed: dict[str, Answer]) -> tuple[dict[str, int], bool]:
+    """Balances by method from a node that knows its tip by any hash, and the block by its height.
+
+    Each method answers for a block that no chain has as it is told to.
+    """
+
+    def answer(method: str, parameters: list[Any]) -> Answer:
+        at = parameters[1]
+        if at == {"blockHash": "0x" + "11" * 32}:
+            return probed[method]
+        held = {hex(BLOCK.height): HELD}.get(str(at), OTHER)
+        return {"result": hex(held) if method == "eth_getBalance" else f"0x{held:064x}"}
+
+    with serve(answer) as url:
+        node = EvmRpc("ethereum", url)
+        try:
+            coin, token = (node.told_balance(BLOCK, bytes(20), of) for of in ("", "0x" + "22" * 20))
+            return dict(zip(METHODS, (coin, token), strict=True)), node.asked_by_height
+        finally:
+            node.rpc.close()
+
+
+@pytest.mark.parametrize(
+    ("probed", "reads"),
+    [
+        ({"result": None}, True),
+        ({"error": {"code": -32000, "message": "header not found"}}, True),
+        ({"error": {"code": -32000, "message": "header for hash not found"}}, True),
+        ({"error": {"code": -32000, "message": "Block not found"}}, True),
+        ({"error": {"code": -32001, "message": "block not found: hash 0x" + "11" * 32}}, True),
+        ({"error": {"code": -32001, "message": "0x" + "11" * 32 + " could not be found"}}, True),
+        ({"error": {"code": -39001, "message": "Unknown block"}}, True),
+        ({"result": "0x0"}, False),
+        ({"result": "0x"}, False),
+        ({"error": {"code": -32005, "message": "rate limit exceeded"}}, False),
+        ({"error": {"code": -32005, "message": "block not found"}}, False),
+        ({"error": {"code": 429, "message": "too many requests"}}, False),
+        ({"error": {"code": -32603, "message": "internal error"}}, False),
+        ({"error": {"code": -32000, "message": "not found"}}, False),
+        ({"error": {"code": -32000, "message": "you are blocked: API key not found"}}, False),
+        ({"error": {"code": -32000, "message": "cannot read 0x" + "11" * 32}}, False),
+        ({"error": {"code": -32000, "message": "missing trie node"}}, False),
+        ({"error": {"code": -32602, "message": "invalid argument 1: not a string"}}, False),
+        ({"error": "header not found"}, False),
+    ],
+)
+@pytest.mark.parametrize("method", METHODS)
+def test_a_method_that_does_not_show_that_it_reads_hashes_is_asked_by_height(
+    method: str, probed: Answer, reads: bool
+) -> None:
+    (other,) = {*METHODS} - {method}
+    for there, is_read in (({"result": None}, True), ({"result": "0x"}, False)):
+        found, by_height = told({method: probed, other: there})
+        assert found == {method: OTHER if reads else HELD, other: OTHER if is_read else HELD}
+        assert by_height is not (reads and is_read)
 
 
 @pytest.mark.parametrize(

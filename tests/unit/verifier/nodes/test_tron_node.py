@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +13,16 @@ import pytest
 
 from tests.support.forged_sample import SIGNERS, Spec, sample
 from tests.support.subjects import write_files
-from tests.support.tron_server import START, STRANGER, USDT, TronChain, owner, serve
+from tests.support.tron_server import (
+    START,
+    STRANGER,
+    TRANSFER,
+    USDT,
+    TronChain,
+    owner,
+    serve,
+    topic,
+)
 from verifier import CannotCheck, Code, Level, Rejected, TronNode
 from verifier.checks.holdings import CheckedEvidence, Holding
 from verifier.checks.manifest import CheckedManifest
@@ -433,6 +443,10 @@ def logged(**fields: Any) -> Callable[[Any], Any]:
     }
 
 
+def without_index(log: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in log.items() if name != "logIndex"}
+
+
 def done(**fields: Any) -> Callable[[Any], Any]:
     return lambda answer: {**answer, **fields}
 
@@ -476,15 +490,29 @@ def done(**fields: Any) -> Callable[[Any], Any]:
         (LOGS, logged(removed=True)),
         (LOGS, logged(blockNumber=hex(HEIGHT))),
         (LOGS, logged(blockNumber="latest")),
+        (LOGS, logged(blockNumber=hex(HEIGHT + 1).upper())),
         (LOGS, logged(transactionHash=None)),
+        (LOGS, logged(transactionHash="11" * 33)),
+        (LOGS, logged(logIndex=None)),
+        (LOGS, logged(logIndex=0)),
+        (LOGS, logged(logIndex="0x00")),
+        (LOGS, logged(logIndex="0x")),
+        (LOGS, lambda answer: {**answer, "result": [*map(without_index, answer["result"])]}),
+        (LOGS, lambda answer: {**answer, "result": answer["result"] * 2}),
+        (LOGS, logged(topics=[TRANSFER, topic(STRANGER), topic(STRANGER)])),
+        (LOGS, logged(topics=[TRANSFER, topic(HOLDER), topic(STRANGER)])),
+        (LOGS, logged(topics=[TRANSFER, topic(STRANGER), topic(HOLDER)])),
+        (LOGS, logged(topics=[TRANSFER, topic(HOLDER), topic(b"\x41" + HOLDER)])),
+        (LOGS, logged(topics=[TRANSFER, *[topic(HOLDER)] * 3])),
         (LOGS, lambda answer: b"[" * 2**16),
     ],
 )
 def test_an_answer_of_another_form_is_no_verdict(
     token: Rows, asked: str, change: Callable[[Any], Any]
 ) -> None:
+    moved = later(AMOUNT, OUT, IN)
     with pytest.raises(CannotCheck) as raised:
-        ask(token, later(AMOUNT, OUT), lambda at, answer: change(answer) if at == asked else answer)
+        ask(token, moved, lambda at, answer: change(answer) if at == asked else answer)
     assert raised.value.code is Code.CHECK_UNREADABLE
 
 
@@ -539,3 +567,40 @@ def test_the_url_may_have_a_path_and_credentials(token: Rows) -> None:
     with pytest.raises(CannotCheck) as raised:
         token.ask("http://me:secret@127.0.0.1:9")
     assert "secret" not in raised.value.message
+
+
+def test_two_deposits_of_one_transaction_count_twice(token: Rows) -> None:
+    def together(asked: str, answer: Any) -> Any:
+        if asked != "eth_getLogs":
+            return answer
+        logs = [{**log, "transactionHash": "0x" + "ab" * 32} for log in answer["result"]]
+        return {**answer, "result": logs}
+
+    assert ask(token, later(AMOUNT, IN, IN), together).known is Level.CHAIN
+    assert ask(token, later(AMOUNT - 1, IN, IN), together).known is Level.CLAIMED
+
+
+def test_a_slow_token_says_nothing_of_another(tmp_path: Path) -> None:
+    """Two tokens at the tip that is the block: the first, which nobody knows, is slow."""
+    specs = [
+        Spec(code, 6, (("tron", contract, 6),), (("tron account", contract, AMOUNT),))
+        for code, contract in (("OTHER", OTHER), ("USDT", USDT_TEXT))
+    ]
+    block = bytes.fromhex(TronChain(HEIGHT).block_id(HEIGHT))
+    customers = {"bob@example.com": {"USDT": [1]}}
+    forger = sample(specs, customers, chains=[("tron", HEIGHT, block)]).forger
+    bundle = write_files(tmp_path / "bundle", forger.bundle())
+    checked, evidence = read_rows(bundle, forger.public_key)
+    at = chain(AMOUNT - 1)
+
+    def slow(asked: str, answer: Any) -> Any:
+        if asked == ASKED and at.bodies[-1]["contract_address"] != "41" + USDT.hex():
+            time.sleep(1)
+        return answer
+
+    with serve(at, slow) as url, pytest.raises(Rejected, match="USDT, row 0"):
+        TronNode(url, timeout=0.5).confirm(checked, evidence)
+    at.held[HOLDER] = AMOUNT
+    with serve(at, slow) as url:
+        found = TronNode(url, timeout=0.5).confirm(checked, evidence)
+    assert [each.level for each in found] == [Level.CLAIMED, Level.CHAIN]

@@ -172,6 +172,21 @@ def test_other_coins_than_those_signed(
     assert code(change(coins(made)), text_of(reserves(made, MESSAGE))) == BAD
 
 
+def test_a_coin_that_two_addresses_list_is_spent_by_neither() -> None:
+    """Its last owner signs twice, and the other never."""
+    other, signer = wallet("p2wpkh", 9), wallet("p2wpkh", 1)
+    own = coin_of(signer, 1, 1000)
+    foreign = replace(coin_of(other, 1, 1000), txid=own.txid, index=own.index)
+
+    def twice(transaction: Transaction) -> None:
+        transaction.vin.append(TransactionInput(own.txid, own.index, sequence=0))
+        transaction.vout[0].value = 2000
+
+    text = text_of(reserves([(signer, own)], MESSAGE, twice))
+    for listed in ([foreign, own], [own, foreign], [own, own]):
+        assert code(listed, text) == BAD
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("sighash", [2, 3, 0x81, 0x82, 0x83])
 def test_other_sighash_types(kind: str, sighash: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from coincurve import PrivateKey
 
 from prover.assets.signing import (
     sign_bip322_simple_p2tr,
@@ -47,10 +48,8 @@ def test_multisig_counts_when_a_majority_must_sign(m: int, n: int) -> None:
             sign_bip322_simple_p2wsh(KEYS[:n], m, MESSAGE)
         return
     native = sign_bip322_simple_p2wsh(KEYS[:n], m, MESSAGE)
-    legacy = sign_p2sh(multisig(m, PUBLIC_KEYS[:n]), KEYS[:m]) if n < 4 else None
+    legacy = sign_p2sh(multisig(m, PUBLIC_KEYS[:n]), KEYS[:m])
     for name, signed in (("p2wsh", native), ("p2sh", legacy)):
-        if signed is None:  # its redeem script is longer than one of `push`'s pushes
-            continue
         if 2 * m > n:
             assert template_of(*signed) == f"{name} {m}-of-{n}"
         else:
@@ -64,6 +63,20 @@ def test_multisig_counts_when_a_majority_must_sign(m: int, n: int) -> None:
 def test_sixteen_keys() -> None:
     keys = [bytes([index]) * 32 for index in range(1, 17)]
     assert template_of(*sign_bip322_simple_p2wsh(keys, 9, MESSAGE)) == "p2wsh 9-of-16"
+
+
+def test_a_script_longer_than_a_push_is_none_in_p2sh() -> None:
+    """Fifteen keys take 513 bytes, sixteen 547, and nobody can push more than 520."""
+    keys = [bytes([index]) * 32 for index in range(1, 17)]
+    public_keys = [PrivateKey(key).public_key.format() for key in keys]
+    fifteen = sign_p2sh(multisig(8, public_keys[:15]), keys[:8])
+    assert template_of(*fifteen) == "p2sh 8-of-15"
+    assert engine_accepts(*fifteen)
+    sixteen = sign_p2sh(multisig(9, public_keys), keys[:9])
+    assert code_of(*sixteen) == BAD
+    assert not engine_accepts(*sixteen)
+    # What is no template anyway is said to be none, however long.
+    assert code_of(*sign_p2sh(multisig(8, public_keys), keys[:8])) == UNSUPPORTED_TEMPLATE
 
 
 def without_dummy(address: str, signature: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Keeps embit and btclib on their pure-Python arithmetic; imported before anything imports them.
+"""Keeps embit and btclib on their pure-Python arithmetic; imported before they are.
 
 The one would load a libsecp256k1 that it carries prebuilt, the other any that happens to be
 installed. `None` makes an import of the name fail, which both take as "not installed".
