@@ -26,7 +26,7 @@ from prover.config.snapshot_toml import SnapshotConfig
 from prover.errors import ProverError
 from prover.files.keys import public_bytes, read_master_key, read_signing_key
 from prover.ledger.source import SqlSource
-from prover.snapshot.inputs import gather_evidence
+from prover.snapshot.inputs import gather_evidence, replaced_keys
 from prover.snapshot.make import (
     check_follows,
     check_unsigned,
@@ -76,7 +76,7 @@ def check_upload(file: Path, slot: Slot, config: SnapshotConfig) -> None:
                 read_opening(file)
             case FileKind.ATTESTATION:
                 asset = next(asset for asset in config.assets if asset.code == slot.asset)
-                check_attestation(file, asset, announce(config, key))
+                check_attestation(file, asset, announce(config, key), replaced_keys(config))
 
 
 def check_start(config: SnapshotConfig, folder: ServedFolder) -> None:

@@ -6,12 +6,13 @@ beside it, since no reader who names that key would accept the snapshot.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from prover.config.snapshot_toml import AssetConfig
 from prover.errors import Code, InputError, Refusals
-from verifier.checks.attested import Attestations, Stated, check_mixed, net_units, place
+from verifier.checks.attested import Attestations, Stated, check_alone, net_units, place
 from verifier.checks.holdings import AttestedHolding
 from verifier.errors import Rejected
 from verifier.format import wire
@@ -23,23 +24,25 @@ _REMEDY = "get it anew from whoever signed it, by assay-verify attest-holding"
 
 
 def read_attestations(
-    assets: Iterable[AssetConfig], stated: Stated
+    assets: Iterable[AssetConfig], stated: Stated, replaced: Collection[bytes] = ()
 ) -> dict[str, tuple[wire.HoldingAttestation, ...]]:
     """Return the attestations of every asset, in the order of its evidence.
+
+    ``replaced`` are the keys that the exchange's takes the place of.
 
     Raises:
         ProverError: a file is unreadable, malformed, or one that a reader would reject; the message
             names it.
     """
     refusals = Refusals()
-    seen: set[tuple[bytes, str]] = set()
+    checks = Attestations(stated, {}, set(), replaced)
     found: dict[str, tuple[wire.HoldingAttestation, ...]] = {}
     for asset in assets:
         held: list[tuple[AttestedHolding, wire.HoldingAttestation]] = []
         for path in asset.attestations:
             with refusals.part():
                 entry = _read(path)
-                held.append((_check(asset, stated, seen, path, entry), entry))
+                held.append((_check(asset, checks, path, entry), entry))
         if len(held) > MAX_ATTESTATIONS:
             words = f"more than {MAX_ATTESTATIONS} attestations"
             raise InputError(f"asset {asset.code}", Code.BAD_ATTESTATION, words)
@@ -48,17 +51,19 @@ def read_attestations(
     return found
 
 
-def check_attestation(path: Path, asset: AssetConfig, stated: Stated) -> None:
+def check_attestation(
+    path: Path, asset: AssetConfig, stated: Stated, replaced: Collection[bytes] = ()
+) -> None:
     """Check the file of an attestation by itself, as one of an asset of a snapshot.
 
     Raises:
         ProverError: see `read_attestations`.
     """
-    _check(asset, stated, set(), path, _read(path))
+    _check(asset, Attestations(stated, {}, set(), replaced), path, _read(path))
 
 
 def check_beside(asset: Denomination, evidence: wire.Evidence) -> None:
-    """Check that no attestation counts what rows or hidden keys of an asset count.
+    """Check that no report counts what else there is of an asset.
 
     Raises:
         InputError: one does.
@@ -66,9 +71,9 @@ def check_beside(asset: Denomination, evidence: wire.Evidence) -> None:
     kinds = [body.kind for body in attested_bodies(evidence)]
     where = f"asset {asset.code}: attestations"
     try:
-        check_mixed(kinds, has_coins=bool(evidence.rows or evidence.hidden), where=where)
+        check_alone(kinds, has_coins=bool(evidence.rows or evidence.hidden), where=where)
     except Rejected as error:
-        remedy = "leave out the report, or the addresses and keys"
+        remedy = "leave out the report, or all that stands beside it"
         raise InputError(where, Code.CONTRADICTION, error.message, remedy) from None
 
 
@@ -99,16 +104,15 @@ def _read(path: Path) -> wire.HoldingAttestation:
 
 
 def _check(
-    asset: AssetConfig,
-    stated: Stated,
-    seen: set[tuple[bytes, str]],
-    path: Path,
-    entry: wire.HoldingAttestation,
+    asset: AssetConfig, checks: Attestations, path: Path, entry: wire.HoldingAttestation
 ) -> AttestedHolding:
+    believed = replace(checks, attesters={entry.key: "its attester"})
     try:
-        return Attestations(stated, {entry.key: "its attester"}, seen).check(
-            asset, entry, str(path)
-        )
+        found = believed.check(asset, entry, str(path))
     except Rejected as error:
         words = f"{error.code}: {error.message}"
         raise InputError(str(path), Code.BAD_ATTESTATION, words, _REMEDY) from None
+    if found.is_own:
+        words = "signed by the exchange itself, whose word is no third party's"
+        raise InputError(str(path), Code.BAD_ATTESTATION, words, _REMEDY)
+    return found

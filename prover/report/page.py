@@ -29,6 +29,7 @@ from verifier.format.params import MAX_EVIDENCE_BYTES, TreeShape, evidence_path
 from verifier.format.times import utc_text
 from verifier.format.wire import Asset, Evidence, read_record
 from verifier.nodes.open import NODE_CHAINS
+from verifier.texts import MOST_LISTED
 
 # How the page writes a time.
 _MINUTES = "%-d %B %Y, %H:%M UTC"
@@ -76,12 +77,9 @@ class Crowd:
 
 @dataclass(frozen=True)
 class Word:
-    """What a third party signed for: in words, its coins, how that is known, and who signed."""
+    """What a third party signed for, a line each, and the key that signed."""
 
-    text: str
-    coins: str
-    level: verifier.Level
-    signer: str
+    lines: tuple[str, ...]
     key: str
 
 
@@ -172,7 +170,6 @@ def _render(bundle: Path, checked: verifier.Report, key: str, *, is_key_given: b
     ]
     levels = {rest.level for facts in assets for rest in facts.rests}
     levels |= {facts.known for facts in assets}
-    levels |= {word.level for facts in assets for word in facts.words}
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("prover.report", "."),
         autoescape=True,
@@ -182,7 +179,9 @@ def _render(bundle: Path, checked: verifier.Report, key: str, *, is_key_given: b
     return environment.get_template("page.html").render(
         **_drawn(assets[:MOST_DRAWN]),
         has_crowds=any(facts.crowds for facts in assets),
-        has_words=any(facts.words for facts in assets),
+        words=[word for facts in assets for word in facts.words],
+        pledged=[facts for facts in assets if facts.pledged],
+        most_listed=MOST_LISTED,
         most_drawn=MOST_DRAWN,
         most_typed=MOST_TYPED,
         manifest=manifest,
@@ -271,6 +270,11 @@ def _facts(
     drawn = {rest.level: rest.share for rest in rests}
     if attested:
         drawn[verifier.Level.ATTESTED] = attested / total
+        signed = pictures.LEVELS[verifier.Level.ATTESTED][0]
+        rests += tuple(
+            Rest(signed, level, _coins(units, asset.decimals), units / total)
+            for level, units in found.attested_units.items()
+        )
     return AssetFacts(
         code=asset.code,
         total=_coins(total, asset.decimals),
@@ -284,13 +288,7 @@ def _facts(
         shares=shares,
         rests=rests,
         words=tuple(
-            Word(
-                holding.text(asset.code),
-                _coins(holding.units, asset.decimals),
-                holding.known,
-                holding.body.attester,
-                public_key_text(holding.key),
-            )
+            Word(holding.lines(asset.code), public_key_text(holding.key))
             for holding in found.attested
         ),
         pledged=_coins(found.pledged, asset.decimals) if found.pledged_rows else "",

@@ -19,6 +19,7 @@ from prover.assets.hidden import Opened, check_hidden, load_hidden
 from prover.config.announcement import announce
 from prover.config.snapshot_toml import SnapshotConfig
 from prover.errors import ProverError
+from prover.files.keys import public_bytes, read_signing_key
 from prover.files.storage import fresh_folder
 from prover.ledger import (
     Ledger,
@@ -189,7 +190,7 @@ def gather_evidence(
     """
     stated = announce(config, public_key)
     sets, openings = load_hidden(config.hidden, config.assets)
-    attested = read_attestations(config.assets, stated)
+    attested = read_attestations(config.assets, stated, replaced_keys(config))
     built = build_evidence(
         config.evidence,
         config.assets,
@@ -217,6 +218,16 @@ def gather_evidence(
         rows.update((row.chain, row.address) for row in evidence.rows)
     config.declaration.check_pledged(rows)
     return built, {code: openings.get(code, Opened()) for code in built}
+
+
+def replaced_keys(config: SnapshotConfig) -> tuple[bytes, ...]:
+    """Return the key that a snapshot's own takes the place of, 32 bytes, where it does.
+
+    Raises:
+        ProverError: it cannot be read.
+    """
+    old = config.old_signing_key
+    return () if old is None else (public_bytes(read_signing_key(old)),)
 
 
 def read_source(config: SnapshotConfig, work_dir: Path, progress: Progress, jobs: int) -> Ledger:

@@ -56,8 +56,9 @@ def check(
 ) -> list[tuple[int, str]]:
     """What each attestation of an asset counts for, in ledger units, and at which level.
 
-    `attesters` are the keys that the reader named.
+    `attesters` are the keys that the reader named; the exchange's own are none.
     """
+    attesters = frozenset(attesters) - frozenset(manifest.own_keys)
     bodies, held = [], []
     for number, item in enumerate(fields["attestations"]):
         body = _check_one(item, manifest, asset, seen, attesters, f"{name}, attestation {number}")
@@ -72,8 +73,8 @@ def check(
     ]
     require(ascending(order), "evidence.unsorted", name)
     is_whole = any(body["kind"] == "procedures" for body in bodies)
-    mixed = is_whole and (fields["rows"] or fields["hidden"])
-    require(not mixed, "evidence.mixed-attestation", name)
+    is_alone = len(bodies) == 1 and not fields["rows"] and not fields["hidden"]
+    require(is_alone or not is_whole, "evidence.mixed-attestation", name)
     return held
 
 

@@ -102,6 +102,7 @@ class Manifest:
     chains: dict[str, bytes]  # name -> block hash
     heights: dict[str, int]
     assets: tuple[Asset, ...]
+    own_keys: tuple[bytes, ...]  # of the exchange: `public_key`, and the one that it replaced
     set_aside: tuple[str, ...]  # codes of the assets with a unit that the reader does not know
 
     @property
@@ -200,6 +201,7 @@ def load(bundle: Path, policy: Policy) -> Manifest:
         chains={chain["name"]: chain["hash"] for chain in fields["chains"]},
         heights={chain["name"]: chain["height"] for chain in fields["chains"]},
         assets=assets,
+        own_keys=(policy.public_key, *(rotation["old_key"] for rotation in fields["rotation"])),
         set_aside=tuple(asset.code for asset in assets if not asset.units.keys() <= known),
     )
     if policy.previous is not None:
@@ -337,9 +339,8 @@ def _check_previous(manifest: Manifest, fields: dict[str, Any], folder: Path) ->
         data = file.read(MAX_BYTES + 1)
     if not 1 <= len(data) <= MAX_BYTES:
         raise NotCheckedError("check.unreadable", f"{where}: of no manifest's size")
-    keys = [manifest.public_key, *(rotation["old_key"] for rotation in fields["rotation"])]
     signature = _signature(folder)
-    if not any(signed(key, "manifest-signature", data, signature) for key in keys):
+    if not any(signed(key, "manifest-signature", data, signature) for key in manifest.own_keys):
         raise NotCheckedError("check.unreadable", f"{where}: not signed by the exchange")
     try:
         previous = wire.decode(data)

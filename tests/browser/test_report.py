@@ -16,7 +16,11 @@ from playwright.sync_api import Browser, Page
 import verifier
 from prover.report.page import write_report
 from tests.browser.conftest import BIN
+from tests.support.attested_forge import AT_BANK
+from tests.support.bases import attesting
+from tests.support.subjects import write_files
 from verifier import Level
+from verifier.format.wire import Loan, Pledge
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +161,54 @@ def test_tells_each_kind_of_evidence_apart(chromium: Browser, rich: Path) -> Non
     assert "solvent" not in text.lower()
     content, screen = tab.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
     assert content <= screen
+    tab.close()
+
+
+@pytest.fixture(scope="module")
+def crowded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of an exchange of many accounts and loans, with names as long as they can be."""
+    folder = tmp_path_factory.mktemp("crowded")
+    name = "Bank" * 32
+    accounts = [
+        replace(
+            AT_BANK, reference=f"{at:03}{name}"[:128], others=(("attester", name), ("holder", name))
+        )
+        for at in range(25)
+    ]
+    made = attesting({"EUR": accounts})
+    bundle = write_files(folder / "bundle", made.forger.bundle())
+    pledged = tuple(Pledge("a" * 124 + f"{at:04}", "bitcoin") for at in range(25))
+    loans = tuple(Loan("", "BTC", f"{at:03}{name}"[:128], pledged) for at in range(25))
+    checked = verifier.check_solvency(bundle, made.forger.public_key)
+    with patch.object(verifier, "check_solvency", lambda *_, **__: replace(checked, loans=loans)):
+        write_report(bundle, folder / "page.html", None)
+    return folder / "page.html"
+
+
+def test_long_names_and_digests_wrap_on_a_phone(chromium: Browser, crowded: Path) -> None:
+    tab = chromium.new_page(viewport={"width": 390, "height": 844})
+    tab.goto(crowded.as_uri())
+    assert tab.evaluate("document.scrollingElement.scrollWidth") <= 390
+    lines = tab.locator("h3:has-text('third parties') ~ ul").first.locator("li").all_inner_texts()
+    assert lines[0].startswith("EUR, claimed: 50000 EUR, of which 1000 encumbered; money in a bank")
+    assert [line.rpartition(": ")[0] for line in lines[3:6]] == [
+        "signed by an unknown key, under a name that nothing shows",
+        "holder, as the signer says",
+        "reference, as the signer says",
+    ]
+    tab.close()
+
+
+def test_of_many_accounts_and_loans_the_first_are_listed(chromium: Browser, crowded: Path) -> None:
+    tab = chromium.new_page()
+    tab.goto(crowded.as_uri())
+    text = tab.inner_text("main")
+    assert text.count("holder, as the signer says") == 20
+    assert "And 5 more: the command below" in text
+    assert text.count("and 5 more\t") == 20  # addresses of a loan
+    assert "And 5 more loans: the command below" in text
+    rows = tab.locator("tr:has-text('signed for by third parties')").all_inner_texts()
+    assert rows == ["EUR\tsigned for by third parties\t1,225,000\tclaimed"]
     tab.close()
 
 

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from prover.files.keys import make_keys
+from prover.files.keys import make_keys, public_bytes, read_signing_key
 from tests.support.exchange_files import LONG, Assay, edit, own_exchange, public_key
 from tests.support.reference_bundle import pack
 from verifier.commands.cli import main
-from verifier.format.keys import public_key_text
-from verifier.format.wire import HoldingAttestation, read_record
+from verifier.format.holding import ATTESTATION_PURPOSE
+from verifier.format.keys import public_key_text, sign
+from verifier.format.wire import HoldingAttestation, read_record, write_record
 
 Verify = Callable[..., tuple[int, str, str]]
 
@@ -108,8 +109,19 @@ def test_a_bank_signs_an_exchange_proves_and_readers_choose(
     code, out, _ = verify(*audit, "--attester", f"My bank={bank}")
     assert code == 0
     assert "note EUR: 190.5 by attestation (attested)" in out
-    assert "note EUR, attested: money in a bank account of Börse GmbH" in out
-    assert "My bank signs, as Bank AG" in out
+    told = out.splitlines()
+    first = told.index(
+        "note EUR, attested: 200.5 EUR, of which 10 encumbered; money in a bank account "
+        "(bank-balance), of 2026-11-21T06:00:00Z, good until 2026-12-31T00:00:00Z"
+    )
+    assert told[first + 1].startswith("note   it is worth what the bank is")
+    assert told[first + 2 : first + 7] == [
+        f"note   document {sha256(b'what the bank has').hexdigest()}",
+        "note   signed by a key that was named for: My bank",
+        "note   who signs as: Bank AG",
+        "note   holder, as the signer says: Börse GmbH",
+        "note   reference, as the signer says: account 4711",
+    ]
     assert "block fiat" not in out
     assert out.splitlines()[-1].startswith("ACCEPTED as claimed: amounts of ETH rest on")
 
@@ -119,7 +131,7 @@ def test_a_bank_signs_an_exchange_proves_and_readers_choose(
     (held,) = euro["attested"]
     assert (held["counted"], held["named"], held["key"]) == ("190.5", None, bank)
     assert held["document"] == sha256(b"what the bank has").hexdigest()
-    assert "signed by an unknown key" in held["text"]
+    assert any("signed by an unknown key" in line for line in held["lines"])
     assert list(json.loads(out)["blocks"]) == ["ethereum"]
 
     code, out, _ = verify(*audit, "--require", "attested", "--attester", f"My bank={bank}")
@@ -200,7 +212,52 @@ def test_one_reference_counts_once_and_a_report_stands_alone(
     edit(config, 'code = "ETH"\n', 'code = "ETH"\nattestations = ["r"]\n')
     code, _, err = assay("prove", config, "--out", folder / "T", "--no-summary")
     assert code != 0
-    assert "asset ETH: attestations: a report on procedures covers what has no row" in err
+    assert "asset ETH: attestations: a report on procedures is of all that is held" in err
+
+    report |= {"unit": "fiat:EUR:2", "reference": "report 2", "out": "e"}
+    assert verify("attest-holding", "--from", settings(folder, **report))[0] == 0
+    edit(config, 'attestations = ["r"]\n', "")
+    edit(config, '["bank.attestation"]', '["bank.attestation", "e"]')
+    code, _, err = assay("prove", config, "--out", folder / "U", "--no-summary")
+    assert code != 0
+    assert "asset EUR: attestations: a report on procedures is of all that is held" in err
+    assert not (folder / "U" / "public").exists()
+
+
+def test_the_exchange_cannot_attest_itself(folder: Path, assay: Assay, verify: Verify) -> None:
+    """Neither by its key, nor by the one that it replaced."""
+    config, file = folder / "snapshot.toml", folder / "bank.attestation"
+    code, _, err = verify("attest-holding", "--from", settings(folder, key="signing.pem"))
+    assert code == 2
+    assert "--key: it is the exchange's own" in err
+    assert not file.exists()
+
+    verify("attest-holding", "--from", settings(folder))
+    honest = read_record(HoldingAttestation, file.read_bytes())
+    key = read_signing_key(folder / "signing.pem")
+    signature = sign(key, ATTESTATION_PURPOSE, honest.body)
+    file.write_bytes(write_record(HoldingAttestation(honest.body, public_bytes(key), signature)))
+    code, _, err = assay("prove", config, "--out", folder / "S", "--no-summary")
+    assert code != 0
+    assert f"{file}: signed by the exchange itself" in err
+    assert not (folder / "S" / "public").exists()
+
+    file.write_bytes(write_record(honest))
+    code, _, err = assay("prove", config, "--out", folder / "S", "--no-summary")
+    assert code == 0, err
+    make_keys(folder / "new")
+    manifest = folder / "S" / "public" / "manifest.msgpack"
+    old = f'manifest = "{manifest}"\nold_signing = "{folder / "signing.pem"}"'
+    edit(config, "first = true", old)
+    edit(config, f'signing = "{folder / "signing.pem"}"\nm', 'signing = "new/signing.pem"\nm')
+    edit(config, 'snapshot_id = "one"', 'snapshot_id = "two"')
+    edit(config, "2026-11-21", "2026-11-22")
+    file.unlink()
+    by_old = settings(folder, key="signing.pem", snapshot_id="two", time="2026-11-22T06:00:00Z")
+    assert verify("attest-holding", "--from", by_old)[0] == 0
+    code, _, err = assay("prove", config, "--out", folder / "T", "--no-summary")
+    assert code != 0
+    assert f"{file}: signed by the exchange itself" in err
 
 
 def test_an_exchange_with_money_alone(folder: Path, assay: Assay, verify: Verify) -> None:

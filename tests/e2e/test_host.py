@@ -376,12 +376,13 @@ def test_it_takes_the_word_of_its_attesters(
     assert snapshot["accepted"]
     levels = {asset["code"]: asset["level"] for asset in snapshot["assets"]}
     assert levels == {"BTC": "attested", "ETH": "claimed", "USDT": "claimed"}
-    said = {one["code"]: one["text"] for one in snapshot["attested"]}
-    assert "A custodian signs, as Custodian AG" in said["BTC"]
-    assert "signed by an unknown key" in said["ETH"]
+    said = {one["code"]: one["lines"] for one in snapshot["attested"]}
+    assert "signed by a key that was named for: A custodian" in said["BTC"]
+    assert any("signed by an unknown key" in line for line in said["ETH"])
     assert snapshot["attested_total"] == 2
     _, page = host.ask("GET", "/")
-    assert b"BTC, attested: <bdi>coins that a custodian keeps of Forged Exchange Ltd" in page
+    assert b"<li><bdi>BTC, attested: 2 BTC, of which 0 encumbered; coins that a custodian" in page
+    assert b"<li><bdi>holder, as the signer says: Forged Exchange Ltd</bdi></li>" in page
 
     _, data = host.ask("GET", f"/attestations/{snapshot['digest']}.msgpack")
     attestation: Any = msgpack.unpackb(data)

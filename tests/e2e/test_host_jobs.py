@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,6 +24,7 @@ from jinja2 import Environment, PackageLoader
 
 from tests.support.auditing_host import InPlace, bundle_at, serving
 from tests.support.verifier_bundle import DECIMALS, UNITS, Bundle
+from verifier import audit
 from verifier.bundle.unit_lists import UnitList
 from verifier.checks.manifest import rotation_body
 from verifier.errors import CannotCheck, Misuse, Rejected
@@ -34,7 +36,15 @@ from verifier.host import jobs, processes
 from verifier.host.attestation import NO_DAY, NO_NODE, SET_ASIDE
 from verifier.host.audits import Auditor
 from verifier.host.door import LoopbackDoor
-from verifier.host.jobs import AuditBundle, CheckPackage, Limits, ReadIndex, ReadManifest, Stopped
+from verifier.host.jobs import (
+    AuditBundle,
+    CheckPackage,
+    Limits,
+    ReadIndex,
+    ReadManifest,
+    Stopped,
+    _declared,
+)
 from verifier.host.pages import snapshot_facts
 from verifier.host.processes import Processes
 from verifier.host.settings import Settings
@@ -589,6 +599,7 @@ def test_what_is_declared_is_kept_and_shown_in_words(place: Place, auditor: Audi
     declared = facts["declared"]
     assert (declared["total"], len(declared["loans"])) == (25, 20)
     assert [item["code"] for item in declared["pledged"]] == ["BTC"]
+    assert declared["pledged_total"] == 1
     shown = words_of(facts)
     assert "BTC, 12.5, with 1 addresses as a pledge, from: <bdi>Lender 00</bdi>" in shown
     assert "EUR, amount not said, from: <bdi>Lender 19</bdi>" in shown
@@ -596,10 +607,22 @@ def test_what_is_declared_is_kept_and_shown_in_words(place: Place, auditor: Audi
     assert "and 5 more" in shown
 
 
+def test_of_many_assets_with_pledges_the_first_are_kept(place: Place, auditor: Auditor) -> None:
+    facts = snapshot_facts(auditor.look(place.url, [place.bundle.key], own=True), None, 0)
+    report = audit(place.root / "one", place.bundle.key)
+    many = [replace(report.assets[0], code=f"A{at:02}", pledged_rows=1) for at in range(25)]
+    declared = _declared(replace(report, assets=tuple(many), loans=(Loan("", "A", "B", ()),)))
+    assert (len(declared.pledged), declared.pledged_total) == (20, 25)
+    shown = words_of(facts | {"declared": asdict(declared)})
+    assert "A19: " in shown
+    assert "A20: " not in shown
+    assert "and 5 more assets of which something is pledged" in shown
+
+
 def test_that_nothing_is_declared_is_shown_as_plainly(place: Place, auditor: Auditor) -> None:
     found = auditor.look(place.url, [place.bundle.key], own=True)
     facts = snapshot_facts(found, None, found.audited)
-    assert facts["declared"] == {"loans": [], "pledged": [], "total": 0}
+    assert facts["declared"] == {"loans": [], "pledged": [], "pledged_total": 0, "total": 0}
     assert "The exchange declares no loans." in words_of(facts)
 
 

@@ -48,7 +48,7 @@ def ours(entries: list[dict[str, bytes]]) -> str | list[tuple[int, str]]:
         found = checks.check_all(asset, replace(NOTHING, attestations=listed))
     except verifier.Rejected as fault:
         return fault.code.value
-    assert all(holding.text("EUR").isprintable() for holding in found)
+    assert all(line.isprintable() for holding in found for line in holding.lines("EUR"))
     return [(holding.units, holding.known.value) for holding in found]
 
 

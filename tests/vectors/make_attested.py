@@ -16,12 +16,14 @@ from tests.support.attested_forge import (
     TIME,
     resigned,
 )
-from tests.support.bases import HIDDEN, attesting, base_files, derived, positive, raw_faults
+from tests.support.bases import HIDDEN, attesting, base, base_files, derived, positive, raw_faults
 from tests.support.forger import Elsewhere, Fields, Lies, attested, pack, public_key
 from tests.support.vector import Vector
+from tests.vectors.make_manifests import OLD_SEED, rotation
 
 Edit = Callable[[Fields], None]
 DAY = 86_400
+PREVIOUS = bytes(range(32))  # the digest of an earlier manifest
 LEVELS = {"BTC": "claimed", "ETH": "claimed", "EUR": "attested", "USDT": "claimed"}
 STAKED = Elsewhere(
     CUSTODIAN, 32 * 10**18, chain="ethereum", contract="", kind="staked", reference="validators"
@@ -38,6 +40,7 @@ def vectors() -> Iterator[Vector]:
         levels=LEVELS,
     )
     yield from good()
+    yield from of_its_own()
     for name, code, description, edit in (*of_bodies(), *of_entries()):
         yield bad(name, code, description, edit)
     yield from mixed()
@@ -116,6 +119,42 @@ def good() -> Iterator[Vector]:
         of="attested",
         policy=POLICY,
         levels=LEVELS | {"EUR": "claimed"},
+    )
+
+
+def of_its_own() -> Iterator[Vector]:
+    """Keys of the exchange's own, which the reader named for a third party's."""
+    own = base("attested").forger.signing_seed
+
+    def claimed(name: str, description: str, seed: bytes, lies: Lies, *rotations: Fields) -> Vector:
+        made = attesting({"EUR": [AT_CUSTODIAN, replace(AT_BANK, seed=seed)]}, lies)
+        made.forger.rotation = list(rotations)
+        made.forger.previous = PREVIOUS if rotations else bytes(32)
+        named = [*POLICY["attesters"], ["A friend of its", public_key(seed)]]
+        said = {"policy": {**POLICY, "attesters": named}, "levels": LEVELS | {"EUR": "claimed"}}
+        files = made.forger.bundle()
+        return derived(
+            f"attested-{name}", description, "accepted", None, files, of="attested", **said
+        )
+
+    def unsigned(code: str, fields: Fields) -> None:
+        for entry in fields["attestations"]:
+            if entry["key"] == public_key(own):
+                entry["signature"] = bytes(64)
+
+    yield claimed("own-key", "The exchange's own key is no third party's.", own, Lies())
+    yield claimed("own-unsigned", "Nor is its signature checked.", own, Lies(evidence=unsigned))
+    words = "Nor is the key that the exchange's replaced."
+    yield claimed("old-key", words, OLD_SEED, Lies(), rotation(PREVIOUS))
+    yield derived(
+        "attested-not-rotated",
+        "A key that the exchange's did not replace is a third party's.",
+        "accepted",
+        None,
+        attesting({"EUR": [replace(AT_BANK, seed=OLD_SEED, amount=7_000_000)]}).forger.bundle(),
+        of="attested",
+        policy={**POLICY, "attesters": [["A bank", public_key(OLD_SEED)]]},
+        levels=LEVELS,
     )
 
 
@@ -249,6 +288,14 @@ def mixed() -> Iterator[Vector]:
     yield rejected(
         "attestation-mixed-hidden", "A report beside hidden keys.", code, made.forger.bundle()
     )
+    report = replace(AT_BANK, kind="procedures", reference="report")
+    for name, description, beside in (
+        ("account", "A report beside an account.", AT_CUSTODIAN),
+        ("report", "Two reports on one asset.", replace(report, seed=CUSTODIAN)),
+        ("twice", "One report under two references.", replace(report, reference="report 2")),
+    ):
+        made = attesting({"EUR": [report, beside]})
+        yield rejected(f"attestation-mixed-{name}", description, code, made.forger.bundle())
     again = replace(STAKED, seed=BANK, reference=AT_BANK.reference)
     made = attesting({"EUR": both, "ETH": [again]})
     yield rejected(

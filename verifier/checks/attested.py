@@ -1,13 +1,14 @@
 """Holdings that no chain shows: what third parties sign for, and whom of them the reader named.
 
 An exchange can sign under a key of its own and call it a bank. So a holding is known better than
-the exchange's word only where its key is one that the reader named; no other signature is even
-checked, since it would say nothing. Source: spec/protocol.md, section 3.6.
+the exchange's word only where its key is one that the reader named, and none that the exchange
+signs manifests with; no other signature is even checked, since it would say nothing. Source:
+spec/protocol.md, section 3.6.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -42,12 +43,14 @@ class Stated(Protocol):
 class Attestations:
     """What the attestations of one bundle are checked against; ``attesters`` are names by key.
 
-    seen: (key, reference) of all that were checked so far.
+    seen: (key, reference) of all that were checked so far. replaced: the keys that the exchange's
+    took the place of, which are no third party's either.
     """
 
     stated: Stated
     attesters: Mapping[bytes, str] = field(default_factory=dict)
     seen: set[tuple[bytes, str]] = field(default_factory=set)
+    replaced: Collection[bytes] = ()
 
     def check_all(self, asset: Denomination, evidence: Evidence) -> tuple[AttestedHolding, ...]:
         """Check what is attested of one asset; adds its references to those ``seen``.
@@ -64,7 +67,7 @@ class Attestations:
             message = "the attestations are not in ascending order"
             raise Rejected(Code.EVIDENCE_UNSORTED, where, message)
         kinds = [holding.body.kind for holding in holdings]
-        check_mixed(kinds, has_coins=bool(evidence.rows or evidence.hidden), where=where)
+        check_alone(kinds, has_coins=bool(evidence.rows or evidence.hidden), where=where)
         return holdings
 
     def check(self, asset: Denomination, entry: HoldingAttestation, where: str) -> AttestedHolding:
@@ -101,12 +104,13 @@ class Attestations:
         if (entry.key, body.reference) in self.seen:
             message = "this key attests this reference already, here or in an earlier asset"
             raise fault(Code.ATTESTATION_DUPLICATE, message)
-        named = self.attesters.get(entry.key, "")
+        is_own = entry.key == stated.public_key or entry.key in self.replaced
+        named = "" if is_own else self.attesters.get(entry.key, "")
         if named and not is_signed(entry.key, ATTESTATION_PURPOSE, entry.body, entry.signature):
             raise fault(Code.ATTESTATION_BAD_SIGNATURE, "not signed by the attester that you named")
         self.seen.add((entry.key, body.reference))
         units_held = net_units(body, unit, asset.decimals)
-        return AttestedHolding(body, entry.key, units_held, unit.decimals, named)
+        return AttestedHolding(body, entry.key, units_held, unit.decimals, named, is_own)
 
 
 def place(holding: AttestedHolding) -> tuple[str, str, bytes, str]:
@@ -120,16 +124,19 @@ def net_units(body: HoldingBody, unit: Unit, decimals: int) -> int:
     return (int.from_bytes(body.amount) - int.from_bytes(body.encumbered)) // scale
 
 
-def check_mixed(kinds: Iterable[str], *, has_coins: bool, where: str) -> None:
-    """Check that no report on all that is held stands beside coins that it would count again.
+def check_alone(kinds: Sequence[str], *, has_coins: bool, where: str) -> None:
+    """Check that no report on all that is held stands beside what it would count again.
 
     ``kinds`` are those of an asset's attestations.
 
     Raises:
         Rejected: ``evidence.mixed-attestation``.
     """
-    if has_coins and HoldingKind.PROCEDURES in kinds:
-        message = "a report on procedures covers what has no row, and there are rows or hidden keys"
+    if HoldingKind.PROCEDURES in kinds and (has_coins or len(kinds) > 1):
+        message = (
+            "a report on procedures is of all that is held of the asset, and rows, hidden keys or "
+            "other attestations stand beside it"
+        )
         raise Rejected(Code.EVIDENCE_MIXED_ATTESTATION, where, message)
 
 

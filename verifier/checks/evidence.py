@@ -134,8 +134,12 @@ def check_evidence(
     owners = _check_signatures(checked, asset, evidence, addresses, seen.signed, jobs)
     # 14
     check_coins(asset.code, evidence.coins, evidence.rows, seen.coins)
-    attesters = (policy or Policy()).attester_names()
-    attested = Attestations(checked.manifest, attesters, seen.attested).check_all(asset, evidence)
+    attested = Attestations(
+        checked.manifest,
+        (policy or Policy()).attester_names(),
+        seen.attested,
+        replaced=[rotation.old_key for rotation in checked.manifest.rotation],
+    ).check_all(asset, evidence)
     # 15
     hidden = check_sets(asset, evidence.hidden, seen.owners)
     # 16

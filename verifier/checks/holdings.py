@@ -83,7 +83,8 @@ class AttestedHolding:
     """What a third party signed for; ``units``, in the ledger's, are less what is encumbered.
 
     key: of whoever signed, 32 bytes; decimals: of the unit that ``body`` counts in; attester: what
-    the reader calls the key, empty where they did not name it.
+    the reader calls the key, empty where they did not name it, or where it ``is_own``: one of the
+    exchange's, and no third party's.
     """
 
     body: HoldingBody
@@ -91,6 +92,7 @@ class AttestedHolding:
     units: int
     decimals: int
     attester: str
+    is_own: bool = False
 
     @property
     def known(self) -> Level:
@@ -107,18 +109,31 @@ class AttestedHolding:
         """What of it is pledged or lent, in whole coins of its unit."""
         return coins_text(int.from_bytes(self.body.encumbered), self.decimals)
 
-    def text(self, code: str) -> str:
-        """Say in a sentence who attests what of an asset, what it is worth and what it repeats."""
+    def lines(self, code: str) -> tuple[str, ...]:
+        """Say who attests what of an asset, what it is worth and what it repeats, a line each.
+
+        A name can be a sentence. So each stands at the end of a line, and all below the level, the
+        amount and the worth.
+        """
         body, words = self.body, holding_words(self.body.kind)
-        who = f"{self.attester} signs, as {body.attester}"
-        if not self.attester:
-            who = f"signed by an unknown key, as {body.attester}, which nothing shows"
-        until = f"of {utc_text(body.time)}, good until {utc_text(body.not_after)}"
         return (
-            f"{words.what} of {body.holder} ({body.kind}): {self.amount_text} {code}, of which "
-            f"{self.encumbered_text} encumbered, reference {body.reference}, document "
-            f"{body.document.hex()}, {until}; {who}; {words.worth}; {words.overlap}"
+            f"{code}, {self.known}: {self.amount_text} {code}, of which {self.encumbered_text} "
+            f"encumbered; {words.what} ({body.kind}), of {utc_text(body.time)}, good until "
+            f"{utc_text(body.not_after)}",
+            f"{words.worth}; {words.overlap}",
+            f"document {body.document.hex()}",
+            *self._signer(),
+            f"holder, as the signer says: {body.holder}",
+            f"reference, as the signer says: {body.reference}",
         )
+
+    def _signer(self) -> tuple[str, ...]:
+        name = self.body.attester
+        if self.is_own:
+            return (f"signed by the exchange itself, under the name: {name}",)
+        if not self.attester:
+            return (f"signed by an unknown key, under a name that nothing shows: {name}",)
+        return f"signed by a key that was named for: {self.attester}", f"who signs as: {name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +206,14 @@ class AssetReport:
     pledged: int
     attested: tuple[AttestedHolding, ...] = ()
     authority_unchecked: tuple[str, ...] = ()
+
+    @property
+    def attested_units(self) -> dict[Level, int]:
+        """Ledger units of the attested holdings, by level; only those levels that occur."""
+        found: dict[Level, int] = {}
+        for holding in self.attested:
+            found[holding.known] = found.get(holding.known, 0) + holding.units
+        return found
 
 
 def report_asset(

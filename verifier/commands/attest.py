@@ -204,9 +204,12 @@ def _check(held: _Held, entry: HoldingAttestation, body: HoldingBody) -> None:
     """Check what is to be given away as a reader will."""
     stated = _Stated(body.exchange_key, body.snapshot_id, body.time)
     try:
-        Attestations(stated, {entry.key: body.attester}).check(held, entry, "the attestation")
+        checks = Attestations(stated, {entry.key: body.attester})
+        found = checks.check(held, entry, "the attestation")
     except Rejected as error:
         raise Misuse(f"every reader would reject this: {error.message}") from None
+    if found.is_own:
+        raise Misuse("--key: it is the exchange's own, whose word is no third party's: take yours")
 
 
 def _unit(text: str) -> Unit:

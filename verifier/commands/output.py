@@ -329,7 +329,7 @@ def verdict(report: Report) -> str:
     said += [_PART.format(listed(part))] if part else []
     said += [_NO_TREES] if not report.has_trees else []
     unchecked = [_authority(item) for item in report.vouched if item.authority_unchecked]
-    said += [_NO_AUTHORITY.format(", ".join(unchecked))] if unchecked else []
+    said += [_NO_AUTHORITY.format(listed(unchecked))] if unchecked else []
     return "; ".join([*said, *_set_aside(report.set_aside)])
 
 
@@ -389,20 +389,11 @@ def _lines(report: Report) -> list[str]:
         f"note not shown: {LIMITS}",
         *(f"note {level}: {text}" for level, text in _LEVELS.items() if level in levels),
         *(f"note {item.code}: {_held(item)}" for item in report.assets[:MOST_LISTED]),
-        *_more(len(report.assets)),
+        *_more(len(report.assets), "assets"),
         *_bridged_lines(report),
         *_loan_lines(report.loans),
-        *(
-            f"note {item.code}: {coins_text(item.pledged, item.decimals)} of it pledged, "
-            f"rows {item.pledged_rows}"
-            for item in report.assets
-            if item.pledged_rows
-        ),
-        *(
-            f"note {item.code}, attested: {holding.text(item.code)}"
-            for item in report.assets
-            for holding in item.attested
-        ),
+        *_pledged_lines([item for item in report.assets if item.pledged_rows]),
+        *_attested_lines(report),
     ]
 
 
@@ -430,11 +421,35 @@ def _loan_lines(loans: Sequence[Loan]) -> Iterator[str]:
         yield "note nothing is declared: the exchange names no loan, and nothing that is pledged"
         return
     yield "note declared by the exchange, and no part of any proof:"
-    for loan in loans:
+    left = MOST_LISTED  # of all pledged addresses
+    for loan in loans[:MOST_LISTED]:
         amount = loan.amount or "amount not said,"
         yield f"note   borrowed: {amount} {loan.code}, from {loan.lender}"
-        for pledge in loan.pledged:
+        shown = loan.pledged[:left]
+        left -= len(shown)
+        for pledge in shown:
             yield f"note     pledged for it: {pledge.chain} {pledge.address}"
+        if len(loan.pledged) > len(shown):
+            yield f"note     {len(loan.pledged) - len(shown):,} more addresses pledged for it"
+    yield from _more(len(loans), "loans")
+
+
+def _pledged_lines(assets: Sequence[AssetReport]) -> Iterator[str]:
+    """Yield what is pledged of those assets of which something is."""
+    for item in assets[:MOST_LISTED]:
+        amount = coins_text(item.pledged, item.decimals)
+        yield f"note {item.code}: {amount} of it pledged, rows {item.pledged_rows}"
+    yield from _more(len(assets), "assets of which something is pledged")
+
+
+def _attested_lines(report: Report) -> Iterator[str]:
+    """Yield what third parties sign for. What they or the exchange wrote ends a line."""
+    held = [(item.code, holding) for item in report.assets for holding in item.attested]
+    for code, holding in held[:MOST_LISTED]:
+        first, *others = holding.lines(code)
+        yield f"note {first}"
+        yield from (f"note   {line}" for line in others)
+    yield from _more(len(held), "attested holdings")
 
 
 def _declaration_object(report: Report | InclusionReport) -> dict[str, Any]:
@@ -454,9 +469,9 @@ def _loan_object(loan: Loan) -> dict[str, Any]:
     }
 
 
-def _more(assets: int) -> Iterator[str]:
-    if assets > MOST_LISTED:
-        yield f"note {assets - MOST_LISTED:,} more assets: --json has all"
+def _more(total: int, what: str) -> Iterator[str]:
+    if total > MOST_LISTED:
+        yield f"note {total - MOST_LISTED:,} more {what}: --json has all"
 
 
 def _age(seconds: float) -> str:
@@ -495,8 +510,8 @@ def _held(item: AssetReport) -> str:
     if item.authority_unchecked:
         parts.append(f"authority not checked on {' and '.join(item.authority_unchecked)}")
     parts += [
-        f"{coins_text(holding.units, item.decimals)} by attestation ({holding.known})"
-        for holding in item.attested
+        f"{coins_text(units, item.decimals)} by attestation ({level})"
+        for level, units in item.attested_units.items()
     ]
     return ", ".join(parts) or f"nothing held ({item.level})"
 
@@ -528,7 +543,7 @@ def _asset_objects(report: Report) -> dict[str, dict[str, Any]]:
                     "key": public_key_text(holding.key),
                     "level": holding.known,
                     "named": holding.attester or None,
-                    "text": holding.text(item.code),
+                    "lines": list(holding.lines(item.code)),
                 }
                 for holding in item.attested
             ],

@@ -12,7 +12,7 @@ ATTESTATION_PURPOSE: Final = "holding-attestation"
 class HoldingKind(StrEnum):
     """What kind of holding a third party signs for.
 
-    PROCEDURES is a report on all that is held of an asset, and stands beside no row of it.
+    PROCEDURES is a report on all that is held of an asset, and nothing of it stands beside that.
     """
 
     BANK_BALANCE = "bank-balance"

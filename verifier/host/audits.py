@@ -312,7 +312,7 @@ def _details(finding: Finding) -> dict[str, Any]:
         }
     return {
         "assets": [[item.code, item.level, item.num, item.den] for item in finding.assets],
-        "attested": [[item.code, item.text] for item in finding.attested],
+        "attested": [[item.code, item.lines] for item in finding.attested],
         "attested_total": finding.attested_total,
         "chains": [[chain.name, chain.height, chain.hash.hex()] for chain in finding.chains],
         "old_keys": old_keys,

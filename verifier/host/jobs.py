@@ -64,7 +64,7 @@ _MOST_FROM_MANIFEST = len(_MANIFEST_NAME) + ID_BYTES + len(b"\xa7version") + 9
 
 _MOST_PLACE = 256
 # Pages list so many of at most 4,096, and say how many there are.
-_MOST_LOANS = 20
+_MOST_LOANS = 20  # and assets of which something is pledged
 _MOST_ATTESTED = 12
 
 # What a version says that this host does not know says nothing of the exchange. Fields that it does
@@ -196,19 +196,22 @@ class PledgedAsset:
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """What is declared in a bundle that was audited: the first ``loans`` of a ``total``."""
+    """What is declared in a bundle that was audited: the first ``loans`` of a ``total``, and of
+    the ``pledged_total`` assets of which something is pledged the first.
+    """
 
     loans: tuple[DeclaredLoan, ...]
     pledged: tuple[PledgedAsset, ...]
+    pledged_total: int
     total: int
 
 
 @dataclass(frozen=True, slots=True)
-class AttestedText:
-    """What is said of an attested holding of an asset."""
+class AttestedLines:
+    """What is said of an attested holding of an asset, a line each."""
 
     code: str
-    text: str
+    lines: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +228,7 @@ class Finding:
     """
 
     assets: tuple[AttestedAsset, ...]
-    attested: tuple[AttestedText, ...]
+    attested: tuple[AttestedLines, ...]
     attested_total: int
     block_times: tuple[BlockTime, ...]
     chains: tuple[Chain, ...]
@@ -494,7 +497,7 @@ def _found(
             for asset in manifest.assets
         ),
         attested=tuple(
-            AttestedText(asset, holding.text(asset)) for asset, holding in attested[:_MOST_ATTESTED]
+            AttestedLines(code, holding.lines(code)) for code, holding in attested[:_MOST_ATTESTED]
         ),
         attested_total=len(attested),
         block_times=tuple(BlockTime(chain, time) for chain, time in sorted(times.items())),
@@ -515,6 +518,7 @@ def _found(
 
 
 def _declared(report: Report) -> Declared:
+    pledged = [item for item in report.assets if item.pledged_rows]
     return Declared(
         loans=tuple(
             DeclaredLoan(loan.amount, loan.code, loan.lender, len(loan.pledged))
@@ -522,9 +526,9 @@ def _declared(report: Report) -> Declared:
         ),
         pledged=tuple(
             PledgedAsset(coins_text(item.pledged, item.decimals), item.code, item.pledged_rows)
-            for item in report.assets
-            if item.pledged_rows
+            for item in pledged[:_MOST_LOANS]
         ),
+        pledged_total=len(pledged),
         total=len(report.loans),
     )
 

@@ -314,7 +314,7 @@ def snapshot_facts(item: Outcome, complaints: Complaints | None, now: int) -> di
             for code, level, num, den in item.details["assets"]
         ],
         "attested": [
-            {"code": code, "text": text} for code, text in item.details.get("attested", [])
+            {"code": code, "lines": lines} for code, lines in item.details.get("attested", [])
         ],
         "attested_total": item.details.get("attested_total", 0),
         "chains": [

@@ -20,11 +20,11 @@ from tests.support.forger import attested, pack, public_key
 from tests.support.subjects import write_files
 from verifier import Attester, KnownUnit, Level, Misuse, Policy, Rejected, TooWeak, audit
 from verifier.checks.attested import Attestations
-from verifier.commands.output import verdict
+from verifier.commands.output import JsonOutput, TextOutput, verdict
 from verifier.errors import Code
 from verifier.format.holding import ATTESTATION_PURPOSE, HoldingKind
 from verifier.format.keys import is_signed, sign
-from verifier.format.wire import HoldingAttestation, HoldingBody, Unit, read_record
+from verifier.format.wire import HoldingAttestation, HoldingBody, Loan, Pledge, Unit, read_record
 from verifier.texts import holding_words
 
 EUR = KnownUnit("EUR", "fiat", "EUR", 2)
@@ -56,7 +56,21 @@ def test_an_unknown_key_is_the_exchanges_word(bundle: Path, named: tuple[Atteste
     assert euro.level is Level.CLAIMED
     unknown = [holding for holding in euro.attested if holding.known is Level.CLAIMED]
     assert unknown
-    assert all("signed by an unknown key" in holding.text("EUR") for holding in unknown)
+    for holding in unknown:
+        assert any("signed by an unknown key" in line for line in holding.lines("EUR"))
+
+
+def test_the_exchanges_own_key_is_nobody_elses(bundle: Path, tmp_path: Path) -> None:
+    seed = base("attested").forger.signing_seed
+    made = attesting({"EUR": [replace(AT_BANK, amount=10**8), replace(AT_BANK, seed=seed)]})
+    own = write_files(tmp_path / "own", made.forger.bundle())
+    named = (NAMED[0], Attester("Big Bank", made.forger.public_key))
+    euro = audit(own, KEY, policy=Policy(units=(EUR,), attesters=named)).assets[2]
+    assert euro.level is Level.CLAIMED
+    (held,) = [holding for holding in euro.attested if holding.key == made.forger.public_key]
+    assert (held.known, held.attester) == (Level.CLAIMED, "")
+    assert any("signed by the exchange itself" in line for line in held.lines("EUR"))
+    assert not any("Big Bank" in line for line in held.lines("EUR"))
 
 
 def test_an_attested_asset_is_not_confirmed_and_not_solvent(bundle: Path) -> None:
@@ -69,21 +83,72 @@ def test_an_attested_asset_is_not_confirmed_and_not_solvent(bundle: Path) -> Non
     assert verdict(alone).startswith("amounts of EUR rest on third parties whom you named")
 
 
-def test_a_sentence_says_who_attests_what_and_what_it_is_worth(bundle: Path) -> None:
+def test_lines_say_who_attests_what_and_what_it_is_worth(bundle: Path) -> None:
     report = audit(bundle, KEY, policy=Policy(units=(EUR,), attesters=NAMED))
     (held,) = [holding for holding in report.assets[2].attested if holding.key == public_key(BANK)]
-    text = held.text("EUR")
+    words = holding_words("bank-balance")
+    assert held.lines("EUR") == (
+        "EUR, attested: 50000 EUR, of which 1000 encumbered; money in a bank account "
+        "(bank-balance), of 2025-12-31T23:00:00Z, good until 2026-01-31T00:00:00Z",
+        f"{words.worth}; {words.overlap}",
+        f"document {held.body.document.hex()}",
+        "signed by a key that was named for: A bank",
+        "who signs as: Custodian AG",
+        "holder, as the signer says: Forged Exchange Ltd",
+        "reference, as the signer says: account ending 4711",
+    )
+
+
+SENTENCE = "Big Bank, whom you named; EUR, attested: 90000 EUR. {} and more"
+
+
+@pytest.mark.parametrize("seed", [STRANGER, base("attested").forger.signing_seed])
+def test_a_name_that_is_a_sentence_ends_a_line_of_its_own(
+    tmp_path: Path, seed: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever reads the beginnings of lines reads nothing that a stranger wrote."""
+    names = {name: SENTENCE.format(name) for name in ("attester", "holder", "reference")}
+    held = replace(AT_BANK, seed=seed, amount=10**7, others=tuple(names.items()))
+    made = attesting({"EUR": [held]})
+    report = audit(
+        write_files(tmp_path / "b", made.forger.bundle()),
+        KEY,
+        policy=Policy(units=(EUR,), attesters=NAMED),
+    )
+    TextOutput().accept(report)
+    out = capsys.readouterr().out
+    lines = out.splitlines()
+    assert any(line.startswith("note EUR, claimed: 100000 EUR, of which ") for line in lines)
+    for name in names.values():
+        (line,) = [line for line in lines if name in line]
+        assert line.startswith(("note   signed by ", "note   holder, as ", "note   reference, as "))
+        assert line.endswith(f": {name}")
+
+
+def test_of_many_holdings_and_pledges_the_first_are_listed(
+    bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = audit(bundle, KEY, policy=Policy(units=(EUR,), attesters=NAMED))
+    euro = report.assets[2]
+    pledges = tuple(Pledge(f"address {at}", "bitcoin") for at in range(300))
+    loans = tuple(Loan("", "BTC", f"Lender {at:03}", pledges) for at in range(300))
+    many = replace(euro, attested=euro.attested * 1000, pledged_rows=1, pledged=1)
+    TextOutput().accept(replace(report, assets=(many,) * 300, loans=loans))
+    out = capsys.readouterr().out
+    assert len(out.splitlines()) < 300
+    assert max(map(len, out.splitlines())) < 1000
     for said in (
-        "money in a bank account of Forged Exchange Ltd",
-        "(bank-balance): 50000 EUR, of which 1000 encumbered",
-        "reference account ending 4711",
-        held.body.document.hex(),
-        "of 2025-12-31T23:00:00Z, good until 2026-01-31T00:00:00Z",
-        "A bank signs, as Custodian AG",
-        holding_words("bank-balance").worth,
-        holding_words("bank-balance").overlap,
+        "note 599,980 more attested holdings: --json has all",
+        "note 280 more loans: --json has all",
+        "note     280 more addresses pledged for it",
+        "note     300 more addresses pledged for it",
+        "note 280 more assets of which something is pledged: --json has all",
     ):
-        assert said in text
+        assert said in out
+    JsonOutput().accept(replace(report, assets=(many,), loans=loans))
+    found = json.loads(capsys.readouterr().out)
+    assert len(found["amounts"]["EUR"]["attested"]) == 2000
+    assert len(found["declaration"]["loans"]) == 300
 
 
 def test_every_kind_has_words_of_its_own_and_both_verifiers_have_the_same() -> None:
@@ -92,7 +157,7 @@ def test_every_kind_has_words_of_its_own_and_both_verifiers_have_the_same() -> N
         assert len({getattr(entry, field) for entry in words}) == len(HoldingKind)
     assert sorted(reference.KINDS) == sorted(HoldingKind)
     assert "circular" in holding_words("exchange-account").overlap
-    assert "no row" in holding_words("procedures").overlap
+    assert "nothing else counts beside it" in holding_words("procedures").overlap
 
 
 @pytest.mark.parametrize(
