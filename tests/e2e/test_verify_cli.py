@@ -83,7 +83,7 @@ def included(bundle, run):
 def only_json(lines: list[str]) -> dict[str, Any]:
     found = json.loads("\n".join(lines))
     keys = {"accepted", "all_confirmed", "amounts", "blocks", "checks", "error", "set_aside"}
-    assert set(found) == {*keys, "declaration", "verdict"}
+    assert set(found) == {*keys, "bridged", "declaration", "verdict"}
     for check in found["checks"]:
         assert set(check) == {"name", "ok", "figures"}
     return dict(found)
