@@ -120,8 +120,10 @@ def test_the_auditors_quick_start_in_a_readers_environment(wheel: Path, tmp_path
         "-z",
         "native",
         "prover",
+        "spec/chains.csv",
         "spec/code-points.json",
         "spec/reference",
+        "spec/units.csv",
         "verifier",
     )
     for name in run(*tracked).stdout.split("\0"):
