@@ -127,7 +127,7 @@ def test_the_auditors_quick_start_in_a_readers_environment(wheel: Path, tmp_path
         "verifier",
     )
     for name in run(*tracked).stdout.split("\0"):
-        if name.endswith((".json", ".py")):
+        if name.endswith((".csv", ".json", ".py")):
             (checkout / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, checkout / name)
     bin_folder = install(wheel, "auditor", f"{wheel}[host]", *shlex.split(libraries))
