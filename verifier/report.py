@@ -22,10 +22,13 @@ OPAQUE_WARNING = (
 
 @dataclass(frozen=True)
 class Check:
-    """One step of the plan; ``figures`` are what it counted."""
+    """One step of the plan; ``figures`` are what it counted.
+
+    ok: None where what it is about could not be read, and no verdict hangs on that.
+    """
 
     name: str
-    ok: bool
+    ok: bool | None
     figures: Mapping[str, int | str]
 
 

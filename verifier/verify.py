@@ -261,12 +261,17 @@ class _Plan:
     checks: list[Check] = field(default_factory=list)
 
     @contextmanager
-    def step(self, name: str) -> Iterator[dict[str, int | str]]:
+    def step(self, name: str, *, is_needed: bool = True) -> Iterator[dict[str, int | str]]:
+        """Tell of a step when it ends; without one that is not needed there is a verdict, too."""
         figures: dict[str, int | str] = {}
-        ok = False
+        ok: bool | None = False
         try:
             yield figures
             ok = True
+        except (CannotCheck, Rejected) as error:
+            if not is_needed and _says_nothing(error):
+                ok = None
+            raise
         finally:
             check = Check(name, ok, figures)
             self.checks.append(check)
@@ -322,10 +327,12 @@ def _declaration_paths(manifest: Manifest) -> list[str]:
     return [DECLARATION_PATH] if manifest.has_declaration else []
 
 
-def _check_declaration(plan: _Plan, source: Source, checked: CheckedManifest) -> tuple[Loan, ...]:
+def _check_declaration(
+    plan: _Plan, source: Source, checked: CheckedManifest, *, is_needed: bool = True
+) -> tuple[Loan, ...]:
     """Return the loans that are declared: none where the manifest says that nothing is."""
     loans: tuple[Loan, ...] = ()
-    with plan.step("declaration of loans and pledges") as figures:
+    with plan.step("declaration of loans and pledges", is_needed=is_needed) as figures:
         if not checked.manifest.has_declaration:
             figures["declared"] = "nothing"
             return loans
@@ -344,13 +351,16 @@ def _read_declaration(
         Rejected: the exchange signed for a declaration that is none.
     """
     try:
-        return _check_declaration(plan, source, checked), ""
-    except CannotCheck as error:
-        return None, str(error)
-    except Rejected as error:
-        if error.code not in NOT_THE_EXCHANGES:
+        return _check_declaration(plan, source, checked, is_needed=False), ""
+    except (CannotCheck, Rejected) as error:
+        if not _says_nothing(error):
             raise
         return None, str(error)
+
+
+def _says_nothing(error: CannotCheck | Rejected) -> bool:
+    """Return whether an error about the declaration says nothing of what the exchange signed."""
+    return isinstance(error, CannotCheck) or error.code in NOT_THE_EXCHANGES
 
 
 def _check_all_evidence(

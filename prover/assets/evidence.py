@@ -174,6 +174,20 @@ def _check_sizes(rows: Mapping[str, Sequence[_Row]]) -> None:
     refusals.settle()
 
 
+def contract_wallets(file: bytes) -> list[tuple[str, str]]:
+    """Return the (chain, address) of an asset's rows, ascending, that a contract signed for.
+
+    ``file`` is the asset's evidence. Only a node can ask a contract whether it did.
+    """
+    if CONTRACT_FORMAT.encode() not in file:
+        return []  # unread: it may have a million rows
+    evidence = wire.read_record(wire.Evidence, file)
+    signed = evidence.signatures
+    return sorted(
+        (entry.chain, entry.address) for entry in signed if entry.format == CONTRACT_FORMAT
+    )
+
+
 def check_list(
     file: Path,
     assets: Sequence[AssetConfig],

@@ -18,6 +18,7 @@ from typing import Annotated, Any
 
 import typer
 
+from prover.assets.evidence import contract_wallets
 from prover.assets.messages import LINE_BREAKS, device_warnings, digest_of
 from prover.assets.wallets import menus, shared_signature
 from prover.commands import hidden as cli_hidden
@@ -44,7 +45,8 @@ from verifier.checks.declaration import pledged_addresses
 from verifier.errors import Rejected
 from verifier.format import wire
 from verifier.format.account import escape
-from verifier.format.params import TreeShape
+from verifier.format.levels import Level
+from verifier.format.params import TreeShape, evidence_path
 from verifier.texts import MOST_LISTED, explain, listed
 
 COULD_NOT_RUN, REJECTED = 1, 3
@@ -210,6 +212,13 @@ def _proved(snapshot: Snapshot, manifest: wire.Manifest, seconds: float) -> dict
     return {
         "bundle": str(snapshot.bundle),
         "bundle_bytes": sum(file.stat().st_size for file in files),
+        "contract_wallets": [
+            {"asset": asset.code, "chain": chain, "address": address}
+            for asset in manifest.assets
+            for chain, address in contract_wallets(
+                (snapshot.bundle / evidence_path(asset.code)).read_bytes()
+            )
+        ],
         "declaration": {"loans": len(loans), "pledged": len(pledged_addresses(loans))},
         "leaves": {
             asset.code: TreeShape(asset.capacity, manifest.page_size).leaves
@@ -252,7 +261,7 @@ def _told(result: dict[str, Any], manifest: wire.Manifest, folder: SnapshotFolde
     if "ledger" not in result:
         lines.append(f"figures   {folder.summary}: what the ledger holds")
     lines.append(f"manifest  {result['manifest_digest']}")
-    return "\n".join(lines) + _warning(result)
+    return "\n".join(lines) + _contract_warning(result) + _warning(result)
 
 
 def _declared(declaration: dict[str, int]) -> str:
@@ -260,6 +269,18 @@ def _declared(declaration: dict[str, int]) -> str:
         return "declared  nothing: readers are told that no loan is declared"
     loans, pledged = declaration["loans"], declaration["pledged"]
     return f"declared  loans {loans:,}, pledged addresses {pledged:,}: readers are shown them"
+
+
+def _contract_warning(result: dict[str, Any]) -> str:
+    """Return a line on rows that readers without a node do not accept, if there are any."""
+    wallets = [" ".join(entry.values()) for entry in result["contract_wallets"]]
+    if not wallets:
+        return ""
+    return (
+        f"\nwarning   only a node can ask the contract wallets of {listed(wallets)} whether they "
+        "signed: readers give --node, or else come to no verdict, unless they add: "
+        f"--require {Level.UNVERIFIED}"
+    )
 
 
 def _warning(result: dict[str, Any]) -> str:

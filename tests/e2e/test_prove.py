@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 import stat
@@ -28,6 +29,7 @@ from tests.support.exchange_files import (
     public_key,
     sample,
 )
+from verifier.format.levels import Level
 from verifier.format.statement import leaf_blinding
 from verifier.verify import audit
 
@@ -372,6 +374,42 @@ def test_ids_beyond_ascii_and_duplicates(tmp_path: Path, assay: Assay) -> None:
         {"ETH": "1", "USDT": "3"},
     )
     assert report.warnings
+
+
+def test_contract_wallets_that_only_a_node_can_ask_are_named(tmp_path: Path, assay: Assay) -> None:
+    config = sample(tmp_path / "exchange")
+    with (tmp_path / "exchange" / "evidence.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    wallet = next(row["address"] for row in rows if row["asset"] == "ETH")
+    for row in rows:
+        if row["address"] == wallet:
+            row.update(format="eip1271", signature="0x12")
+    with (tmp_path / "exchange" / "evidence.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    named = sorted({row["asset"] for row in rows if row["address"] == wallet})
+    told = []
+    for _ in range(2):  # one that was proven before says so, too
+        code, out, err = assay("prove", config, "--out", tmp_path / "one")
+        assert (code, err) == (0, "")
+        told.append(out.splitlines()[-1])
+    assert told[0] == told[1]
+    assert told[0].startswith("warning   only a node can ask the contract wallets of ETH ethereum ")
+    assert told[0].endswith(
+        f"{wallet} whether they signed: readers give --node, or else come to no "
+        "verdict, unless they add: --require unverified"
+    )
+    _, out, _ = assay("prove", config, "--out", tmp_path / "one", "--json")
+    assert json.loads(out)["contract_wallets"] == [
+        {"asset": code, "chain": "ethereum", "address": wallet} for code in named
+    ]
+    key = public_key(config)
+    with pytest.raises(verifier.TooWeak):
+        audit(tmp_path / "one" / "public", key)
+    audit(tmp_path / "one" / "public", key, policy=verifier.Policy(require=Level.UNVERIFIED))
+    plain = sample(tmp_path / "plain")
+    assert "contract wallets" not in assay("prove", plain, "--out", tmp_path / "two")[1]
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,7 @@ LIMITS = (
     "coins borrowed for the day, keys lent by others, and debts kept off the ledger do not show; "
     "a coin can leave with the next block"
 )
+_MARKS = {True: "ok  ", False: "FAIL", None: "skip"}
 _NO_TIME = ", of a time that nothing here shows"
 _HOUR, _DAY = 3600, 86400
 
@@ -127,7 +128,7 @@ class TextOutput(Output):
         figures = ", ".join(
             f"{name.replace('_', ' ')} {value}" for name, value in check.figures.items()
         )
-        line = f"{'ok  ' if check.ok else 'FAIL'} {check.name}"
+        line = f"{_MARKS[check.ok]} {check.name}"
         print(escape(f"{line}: {figures}" if figures else line), flush=True)
 
     def _settle(self) -> None:

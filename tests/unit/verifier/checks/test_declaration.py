@@ -13,6 +13,7 @@ from tests.support.verifier_bundle import Bundle
 from verifier import NotCompared, Rejected, audit, check_inclusion, check_solvency
 from verifier.commands.output import JsonOutput, TextOutput
 from verifier.format.wire import Loan, Pledge, write_record
+from verifier.report import Check
 
 ALICE = "alice@example.com"
 BALANCES = {"BTC": "1.5", "ETH": "3.2"}
@@ -139,16 +140,26 @@ def test_a_customer_is_counted_whatever_is_served_in_its_place(
     package = bundle.package(ALICE)
     with serving(bundle.folder, lambda path: False, []) as url:
         place = url if by_http else bundle.folder
-        report = check_inclusion(package, place, bundle.key, ALICE, BALANCES)
+        text, programs = TextOutput(), JsonOutput()
+
+        def told(check: Check) -> None:
+            text.check(check)
+            programs.check(check)
+
+        report = check_inclusion(package, place, bundle.key, ALICE, BALANCES, on_check=told)
     assert report.loans is None
     assert report.unread.startswith(f"{why}: ")
-    TextOutput().accept_inclusion(report)
+    assert [check.ok for check in report.checks] == [True, True, True, True, None]
+    text.accept_inclusion(report)
     out = capsys.readouterr().out
+    assert "skip declaration of loans and pledges" in out
+    assert "FAIL" not in out
     assert "could not be read" in out
     assert out.splitlines()[-1] == "ACCEPTED: the balances that you typed are counted"
-    JsonOutput().accept_inclusion(report)
+    programs.accept_inclusion(report)
     found = json.loads(capsys.readouterr().out)
     assert found["accepted"]
+    assert [check["ok"] for check in found["checks"]] == [True, True, True, True, None]
     assert found["declaration"]["loans"] is None
     assert found["declaration"]["unread"].startswith(why)
 
@@ -156,9 +167,12 @@ def test_a_customer_is_counted_whatever_is_served_in_its_place(
 def test_a_customer_rejects_what_the_exchange_signed(bundle: Bundle) -> None:
     """After what concerns their own balance, and whatever the clock says."""
     bundle.declare(write_record(()))
-    package = bundle.package(ALICE)
+    package, told = bundle.package(ALICE), list[Check]()
     with pytest.raises(Rejected, match=r"^declaration\.bad-fields"):
-        check_inclusion(package, bundle.folder, bundle.key, ALICE, BALANCES, now=1)
+        check_inclusion(
+            package, bundle.folder, bundle.key, ALICE, BALANCES, now=1, on_check=told.append
+        )
+    assert told[-1].ok is False
     with pytest.raises(Rejected, match=r"^inclusion\.balance-short"):
         check_inclusion(package, bundle.folder, bundle.key, ALICE, {"BTC": "2"})
 

@@ -115,7 +115,7 @@ def test_a_node_of_a_chain_that_nothing_is_on_is_not_asked(tmp_path):
 
 def test_a_contradiction_ends_the_audit(bundle):
     rejected = Rejected(Code.CHAIN_WRONG_BLOCK, "ethereum", "another hash")
-    steps: list[tuple[str, bool]] = []
+    steps: list[tuple[str, bool | None]] = []
     with pytest.raises(Rejected) as raised:
         audit(
             bundle.folder,
