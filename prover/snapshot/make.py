@@ -374,8 +374,8 @@ def _prove_liabilities(
 ) -> Iterator[tuple[AssetConfig, TreeShape, Root]]:
     """Write openings and pages of all assets; yield the shape of each tree, and its root.
 
-    Openings are written ahead, while the pages of the assets before are proved. A small asset is
-    one thread's work; several are proved at a time.
+    Openings are written ahead, while the pages of the assets before are proved. Of many assets a
+    small one is one thread's work, and several are proved at a time.
     """
     config, progress = work.config, work.progress
     many = len(config.assets) > MOST_LISTED
@@ -393,10 +393,9 @@ def _prove_liabilities(
 
     with closing(_openings(work, ledger, accounts, key)) as written:
         ready = zip(config.assets, written, strict=True)
-        for is_small, assets in groupby(ready, partial(_is_small, config.page_size)):
-            if is_small and not many:
-                progress.stage("proving small assets", None)
-            for proven in in_order(prove, assets, work.jobs) if is_small else ():
+        is_small = partial(_is_small, config.page_size) if many else lambda _: False
+        for together, assets in groupby(ready, is_small):
+            for proven in in_order(prove, assets, work.jobs) if together else ():
                 progress.advance(1)
                 yield proven
             for asset, openings in assets:
