@@ -101,7 +101,9 @@ def test_prover_without_its_extra_says_what_to_install(scripts: Path) -> None:
 
 PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LIBRARIES = re.compile(r"^pip install (.+)$", re.MULTILINE)
-REFERENCE = re.compile(r"^\$ (PYTHONPATH=\S+ python -m spec\.reference .+)\n([^`]+)\n```$", re.MULTILINE)
+REFERENCE = re.compile(
+    r"^\$ (PYTHONPATH=\S+ python -m spec\.reference .+)\n([^`]+)\n```$", re.MULTILINE
+)
 
 
 def test_the_auditors_quick_start_in_a_readers_environment(wheel: Path, tmp_path: Path) -> None:
