@@ -119,7 +119,7 @@ def change(row: int, **cells: Any) -> Callable[[Rows], None]:
         (change(1, contract=USDT_CONTRACT), 2, "contract", "no unit of ETH"),
         (change(0, contract=USDT_CONTRACT.lower()), 1, "contract", "no unit of USDT"),
         (change(1, address=ETHEREUM[1].address.lower()), 2, "address", "EIP-55"),
-        (change(2, address=BITCOIN.address.upper()), 3, "address", "canonical"),
+        (change(2, address=BITCOIN.address.upper()), 3, "address", "in its one text"),
         (change(2, address="bc1"), 3, "address", "not a bitcoin address"),
         (change(3, address=ETHEREUM[1].address), 4, "address", "counted already: .* row"),
         (change(0, amount="-1"), 1, "amount", "whole number"),
