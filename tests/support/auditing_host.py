@@ -10,14 +10,13 @@ import shutil
 import socket
 import subprocess
 import sys
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from email.message import Message
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlencode
@@ -25,6 +24,7 @@ from urllib.parse import urlencode
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from tests.support.loopback import on_loopback
 from tests.support.verifier_bundle import Bundle
 from verifier.bundle.http_source import Door
 from verifier.format.keys import public_key_text
@@ -156,12 +156,8 @@ def serving(
     """Serve a folder; give its URL. ``asked`` gets the paths that are asked for."""
     root.mkdir(exist_ok=True)
     handler = functools.partial(Ranges, stalls, [] if asked is None else asked, directory=root)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with on_loopback(handler) as url:
+        yield url
 
 
 def bundle_at(folder: Path, **changes: Any) -> Bundle:

@@ -11,13 +11,14 @@ from __future__ import annotations
 import json
 import threading
 from base64 import b64encode
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from email.message import Message
 from typing import Any
 
 from tests.support.bitcoin_regtest import Regtest
 from tests.support.bitcoin_snapshot import Unspent
+from tests.support.loopback import posting
 
 
 class _Amount(float):
@@ -171,66 +172,37 @@ class Core:
 Raw = Callable[[Any], bytes]
 
 
-@contextmanager
 def serve(
     core: Core, *, credentials: str = "", change: Callable[[str, Any], Any] | None = None
-) -> Iterator[str]:
-    """Serve a node's methods; yield the URL, without credentials.
+) -> AbstractContextManager[str]:
+    """Serve a node's methods; give the URL, without credentials.
 
     ``change`` gets method and result, and returns what is answered: a result, or bytes, which are
     then the whole body.
     """
     expected = f"Basic {b64encode(credentials.encode()).decode()}" if credentials else None
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        wbufsize = -1  # head and body at once
+    def answered(path: str, body: bytes, headers: Message) -> tuple[int, bytes]:
+        if expected and headers.get("Authorization") != expected:
+            return 401, b""
+        asked = json.loads(body)
+        answers = [one(question) for question in (asked if isinstance(asked, list) else [asked])]
+        raw = next((answer for _, answer in answers if isinstance(answer, bytes)), None)
+        if isinstance(asked, list):
+            return 200, raw or json.dumps([answer for _, answer in answers]).encode()
+        return answers[0][0], raw or json.dumps(answers[0][1]).encode()
 
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
+    def one(question: Any) -> tuple[int, Any]:
+        head = {"id": question["id"]}
+        try:
+            result = core.answer(question["method"], question["params"])
+        except RpcError as error:
+            found = {"code": error.number, "message": str(error)}
+            return error.status, {"result": None, "error": found, **head}
+        if change is not None:
+            result = change(question["method"], result)
+            if isinstance(result, bytes):
+                return 200, result
+        return 200, {"result": result, "error": None, **head}
 
-        def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            if expected and self.headers.get("Authorization") != expected:
-                self._send(401, b"")
-                return
-            answers = [self._one(question) for question in self._batch(asked)]
-            raw = next((answer for _, answer in answers if isinstance(answer, bytes)), None)
-            if isinstance(asked, list):
-                self._send(200, raw or json.dumps([answer for _, answer in answers]).encode())
-            else:
-                self._send(answers[0][0], raw or json.dumps(answers[0][1]).encode())
-
-        def _batch(self, asked: Any) -> list[Any]:
-            return asked if isinstance(asked, list) else [asked]
-
-        def _one(self, question: Any) -> tuple[int, Any]:
-            head = {"id": question["id"]}
-            try:
-                result = core.answer(question["method"], question["params"])
-            except RpcError as error:
-                found = {"code": error.number, "message": str(error)}
-                return error.status, {"result": None, "error": found, **head}
-            if change is not None:
-                result = change(question["method"], result)
-                if isinstance(result, bytes):
-                    return 200, result
-            return 200, {"result": result, "error": None, **head}
-
-        def _send(self, status: int, body: bytes) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    return posting(answered)

@@ -10,13 +10,15 @@ import subprocess
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from email.message import Message
 from pathlib import Path
 from typing import Any, TextIO, cast
 
 import pytest
+
+from tests.support.loopback import posting
 
 MODULES = Path(__file__).parents[1] / "ethereum" / "node_modules"
 ANVIL = MODULES / "@foundry-rs/anvil-linux-amd64/bin/anvil"
@@ -153,36 +155,15 @@ def proxy(node: Node) -> Iterator[Proxy]:
     """Run a proxy in front of a node."""
     made = Proxy(node.url)
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def answered(path: str, body: bytes, _: Message) -> tuple[int, bytes]:
+        method = json.loads(body)["method"]
+        made.calls.append(method)
+        request = urllib.request.Request(  # noqa: S310
+            made.node, body, {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=20) as response:  # noqa: S310
+            said = made.lie(method, json.load(response))
+        return 200, said if isinstance(said, bytes) else json.dumps(said).encode()
 
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            method = json.loads(body)["method"]
-            made.calls.append(method)
-            request = urllib.request.Request(  # noqa: S310
-                made.node, body, {"Content-Type": "application/json"}
-            )
-            with urllib.request.urlopen(request, timeout=20) as response:  # noqa: S310
-                said = made.lie(method, json.load(response))
-            data = said if isinstance(said, bytes) else json.dumps(said).encode()
-            with suppress(ConnectionError):  # whoever asked may have given up
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-        def log_message(self, *arguments: object) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    made.url = f"http://127.0.0.1:{server.server_port}"
-    try:
+    with posting(answered) as made.url:
         yield made
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -3,47 +3,30 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from email.message import Message
 from typing import Any
+
+from tests.support.loopback import posting
 
 Answer = Mapping[str, Any]
 
 
-@contextmanager
-def serve(answer: Callable[[str, list[Any]], Answer], status: int = 200) -> Iterator[str]:
-    """Serve what ``answer`` makes of a method and its parameters; yield the URL.
+def serve(
+    answer: Callable[[str, list[Any]], Answer], status: int = 200
+) -> AbstractContextManager[str]:
+    """Serve what ``answer`` makes of a method and its parameters; give the URL.
 
     An answer has ``result`` or ``error``, as JSON-RPC has it.
     """
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def answered(path: str, body: bytes, _: Message) -> tuple[int, bytes]:
+        asked = json.loads(body)
+        said = answer(asked["method"], asked["params"])
+        return status, json.dumps({"jsonrpc": "2.0", "id": asked["id"], **said}).encode()
 
-        def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            said = answer(asked["method"], asked["params"])
-            body = json.dumps({"jsonrpc": "2.0", "id": asked["id"], **said}).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *arguments: object) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    return posting(answered)
 
 
 def captured(

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
+
+from tests.support.loopback import on_loopback
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
@@ -74,8 +75,8 @@ class Provider:
     fetches: of the key set so far; waiting: answers that are delayed now.
     """
 
-    def __init__(self, port: int) -> None:
-        self.issuer = f"http://127.0.0.1:{port}"
+    def __init__(self, url: str) -> None:
+        self.issuer = url
         self.described_issuer = self.issuer
         self.keys_url = f"{self.issuer}/keys"
         self.keys: tuple[Key, ...] = ()
@@ -126,14 +127,6 @@ def provider() -> Iterator[Provider]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    served = Provider(server.server_port)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
+    with on_loopback(Handler) as url:
+        served = Provider(url)
         yield served
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -7,15 +7,16 @@ does, or one that keeps none. A test may change any answer.
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from email.message import Message
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from eth_hash.auto import keccak
+
+from tests.support.loopback import posting
 
 GENESIS = "00000000000000001ebf88508a03865c71d452e25f4d51194196a1d22b6653dc"
 TRANSFER = "0x" + keccak(b"Transfer(address,address,uint256)").hex()
@@ -179,39 +180,18 @@ def owner(*keys: tuple[bytes, int], threshold: int = 1) -> dict[str, Any]:
     }
 
 
-@contextmanager
 def serve(
     chain: TronChain, change: Callable[[str, Answer], Answer] = lambda asked, answer: answer
-) -> Iterator[str]:
-    """Serve a chain; yield the URL.
+) -> AbstractContextManager[str]:
+    """Serve a chain; give the URL.
 
     ``change`` is given the path, or the method of JSON-RPC, and the answer; what it returns is
     sent, bytes as they are.
     """
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def answered(path: str, body: bytes, _: Message) -> tuple[int, bytes]:
+        status, answer = chain.answer(path, json.loads(body))
+        answer = change(chain.calls[-1], answer)
+        return status, answer if isinstance(answer, bytes) else json.dumps(answer).encode()
 
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            status, answer = chain.answer(self.path, body)
-            answer = change(chain.calls[-1], answer)
-            data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, *arguments: object) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    return posting(answered)
