@@ -15,7 +15,7 @@ from typing import Protocol
 from verifier.checks import records
 from verifier.checks.holdings import AttestedHolding
 from verifier.errors import Code, Rejected
-from verifier.format.account import AccountError, canonical_name
+from verifier.format.account import is_name
 from verifier.format.holding import ATTESTATION_PURPOSE, HOLDING_VERSION, HoldingKind
 from verifier.format.keys import is_signed
 from verifier.format.params import DAY_SECONDS, MAX_TEXT_BYTES
@@ -83,7 +83,8 @@ class Attestations:
 
         if body.version != HOLDING_VERSION:
             raise fault(Code.ATTESTATION_UNSUPPORTED_VERSION, "the version is not 1")
-        if not all(map(_is_text, (body.attester, body.holder, body.reference))):
+        texts = body.attester, body.holder, body.reference
+        if not all(is_name(text, MAX_TEXT_BYTES) for text in texts):
             message = "attester, holder or reference is not written as names are"
             raise fault(Code.ATTESTATION_BAD_TEXT, message)
         stated = self.stated
@@ -138,10 +139,3 @@ def check_alone(kinds: Sequence[str], *, has_coins: bool, where: str) -> None:
             "other attestations stand beside it"
         )
         raise Rejected(Code.EVIDENCE_MIXED_ATTESTATION, where, message)
-
-
-def _is_text(text: str) -> bool:
-    try:
-        return canonical_name(text, MAX_TEXT_BYTES) == text
-    except AccountError:
-        return False

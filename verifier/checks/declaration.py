@@ -13,7 +13,7 @@ from verifier.checks import records
 from verifier.checks.holdings import CheckedEvidence
 from verifier.checks.manifest import CheckedManifest
 from verifier.errors import Code, Rejected
-from verifier.format.account import AccountError, canonical_name
+from verifier.format.account import is_name
 from verifier.format.params import ASSET_CODE, MAX_DECLARATION_BYTES, MAX_TEXT_BYTES
 from verifier.format.statement import declaration_digest
 from verifier.format.wire import DECLARED_LOANS, Loan, is_ascending
@@ -45,7 +45,7 @@ def check_declaration(checked: CheckedManifest, data: bytes) -> tuple[Loan, ...]
             message = "what is pledged is not in ascending order"
             raise _fault(Code.DECLARATION_UNSORTED, message, loan=at)
     for at, loan in enumerate(loans):
-        if not is_lender(loan.lender):
+        if not is_name(loan.lender, MAX_TEXT_BYTES):
             raise _fault(Code.DECLARATION_BAD_LENDER, "the lender is no name", loan=at)
         if not ASSET_CODE.fullmatch(loan.code):
             raise _fault(Code.DECLARATION_BAD_CODE, "no code of an asset", loan=at)
@@ -72,14 +72,6 @@ def check_pledged(loans: Sequence[Loan], evidence: Iterable[CheckedEvidence]) ->
 def pledged_addresses(loans: Iterable[Loan]) -> frozenset[tuple[str, str]]:
     """Return every (chain, address) that is pledged for a loan."""
     return frozenset((pledge.chain, pledge.address) for loan in loans for pledge in loan.pledged)
-
-
-def is_lender(name: str) -> bool:
-    """Tell whether a text is a name in its canonical form, of at most 128 bytes."""
-    try:
-        return canonical_name(name, MAX_TEXT_BYTES) == name
-    except AccountError:
-        return False
 
 
 def _fault(code: Code, message: str, *, loan: int | None = None) -> Rejected:

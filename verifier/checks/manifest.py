@@ -13,7 +13,7 @@ import native
 from verifier.checks import records
 from verifier.checks.policy import Policy
 from verifier.errors import CannotCheck, Code, Rejected
-from verifier.format.account import AccountError, canonical_name
+from verifier.format.account import is_name
 from verifier.format.chains import FIAT
 from verifier.format.keys import is_signed
 from verifier.format.params import (
@@ -170,7 +170,7 @@ def _check_head(manifest: Manifest, key: bytes) -> None:
         raise _fault(Code.MANIFEST_UNSUPPORTED_VERSION, "protocol or argument version is not 1")
     if manifest.public_key != key:
         raise _fault(Code.MANIFEST_KEY_MISMATCH, "its public key is not the key that you gave")
-    if not _is_canonical_name(manifest.exchange):
+    if not is_name(manifest.exchange):
         raise _fault(Code.MANIFEST_BAD_NAME, "the exchange's name is not canonical")
     if not SNAPSHOT_ID.fullmatch(manifest.snapshot_id):
         raise _fault(Code.MANIFEST_BAD_SNAPSHOT_ID, "the snapshot id is not 1 to 64 of a-z, 0-9, -")
@@ -265,13 +265,6 @@ def _check_tree_and_ratio(manifest: Manifest, asset: Asset, policy: Policy) -> N
 
 def _known(code: str, unit: Unit) -> KnownUnit:
     return KnownUnit(code, unit.chain, unit.contract, unit.decimals)
-
-
-def _is_canonical_name(name: str) -> bool:
-    try:
-        return canonical_name(name) == name
-    except AccountError:
-        return False
 
 
 def _unusable(message: str) -> CannotCheck:

@@ -130,6 +130,14 @@ def canonical_name(text: str, max_bytes: int = MAX_NAME_BYTES) -> str:
     return canonical
 
 
+def is_name(text: str, max_bytes: int = MAX_NAME_BYTES) -> bool:
+    """Tell whether a text is a name in its canonical form; see `canonical_name`."""
+    try:
+        return canonical_name(text, max_bytes) == text
+    except AccountError:
+        return False
+
+
 def check_shown(text: str) -> None:
     """Check a text that a third party signs, or that readers are shown as the exchange's name.
 

@@ -27,7 +27,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from verifier.errors import CannotCheck, Code, Rejected
-from verifier.format.account import AccountError, canonical_name
+from verifier.format.account import is_name
 from verifier.format.chains import FIAT
 from verifier.format.keys import is_signed
 from verifier.format.levels import Level
@@ -251,10 +251,7 @@ def _is_told_by_manifest(finding: Finding) -> bool:
 
 def _name(finding: Finding) -> str:
     """Return the exchange's name, empty if readers could not be shown it."""
-    try:
-        return finding.exchange if canonical_name(finding.exchange) == finding.exchange else ""
-    except AccountError:
-        return ""
+    return finding.exchange if is_name(finding.exchange) else ""
 
 
 def _attestation(finding: Finding, digest: bytes, public_key: bytes, now: int) -> Attestation:

@@ -38,6 +38,16 @@ export function canonicalName(text, maxBytes = MAX_NAME_BYTES) {
   return canonical;
 }
 
+/** Whether a text is a name in its canonical form. */
+export function isName(text, maxBytes = MAX_NAME_BYTES) {
+  try {
+    return canonicalName(text, maxBytes) === text;
+  } catch (error) {
+    if (error instanceof AccountError) return false;
+    throw error;
+  }
+}
+
 /**
  * Throws where a text has a character that does not show as itself, two spaces in a row, or marks
  * that stand on nothing or in a heap.

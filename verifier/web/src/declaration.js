@@ -1,7 +1,7 @@
 // What the exchange declares that it borrowed (spec/protocol.md, section 3.7). It is the exchange's
 // word under its signature. Whether what is pledged is in the evidence is not looked at here.
 
-import { AccountError, canonicalName } from "./account.js";
+import { isName } from "./account.js";
 import { compareText, isAscending } from "./bytes.js";
 import { CannotCheck, Rejected } from "./errors.js";
 import { MAX_DECLARATION_BYTES } from "./params.js";
@@ -50,7 +50,7 @@ export function checkDeclaration(data) {
     if (!isAscending(pairs, comparePairs)) throw fault("unsorted", placeOf(at));
   }
   for (const [at, { lender, code, amount }] of loans.entries()) {
-    if (!isName(lender)) throw fault("bad-lender", placeOf(at));
+    if (!isName(lender, MAX_LENDER_BYTES)) throw fault("bad-lender", placeOf(at));
     if (!CODE.test(code)) throw fault("bad-code", placeOf(at));
     if (amount !== "" && !AMOUNT.test(amount)) throw fault("bad-amount", placeOf(at));
   }
@@ -60,12 +60,3 @@ export function checkDeclaration(data) {
 const placeOf = (at) => `declaration, loan ${at}`;
 
 const comparePairs = (a, b) => compareText(a[0], b[0]) || compareText(a[1], b[1]);
-
-function isName(text) {
-  try {
-    return canonicalName(text, MAX_LENDER_BYTES) === text;
-  } catch (error) {
-    if (error instanceof AccountError) return false;
-    throw error;
-  }
-}

@@ -2,7 +2,7 @@
 // choose a key that came neither from the exchange's package nor from its link. The units that its
 // auditor knows count beside the page's own table; attesters and policy are for readers of evidence.
 
-import { AccountError, canonicalName } from "./account.js";
+import { isName } from "./account.js";
 import { compareText, isAscending, toHex } from "./bytes.js";
 import { Misuse } from "./errors.js";
 import { isSigned, isSoundKey, parsePublicKey, publicKeyText } from "./keys.js";
@@ -52,13 +52,4 @@ function checkUnits(units) {
   const order = (a, b) => compareText(a.chain, b.chain) || compareText(a.contract, b.contract);
   if (!units.every(isGood) || !isAscending(units, order)) throw new Misuse("list", "bad-unit");
   if (units.some((unit) => table.contradicts(unit.code, unit))) throw new Misuse("list", "wrong-unit");
-}
-
-function isName(text) {
-  try {
-    return canonicalName(text) === text;
-  } catch (error) {
-    if (error instanceof AccountError) return false;
-    throw error;
-  }
 }

@@ -1,7 +1,7 @@
 // Numbers 2 to 26 of spec/errors.md, section 1: the manifest under the user's key. A customer names
 // no ratio, unit or earlier manifest here: the ratio is at least 1/1, and what a unit is says the table.
 
-import { AccountError, canonicalName } from "./account.js";
+import { isName } from "./account.js";
 import { compareText, concat, equal, isAscending, lengthPrefixed } from "./bytes.js";
 import { Rejected } from "./errors.js";
 import { isSigned, publicKeyText } from "./keys.js";
@@ -69,7 +69,7 @@ function checkHead(manifest, key) {
     throw fault("unsupported-version");
   }
   if (!equal(manifest.public_key, key)) throw fault("key-mismatch");
-  if (!isCanonicalName(manifest.exchange)) throw fault("bad-name");
+  if (!isName(manifest.exchange)) throw fault("bad-name");
   if (!SNAPSHOT_ID.test(manifest.snapshot_id)) throw fault("bad-snapshot-id");
   if (manifest.time < 1n || manifest.time > MAX_TIME) throw fault("bad-time");
   if (!ID_TYPES.includes(manifest.account_id_type)) throw fault("bad-account-id-type");
@@ -131,13 +131,4 @@ function checkTreeAndRatio(core, manifest, asset) {
 
 function gcd(a, b) {
   return b === 0n ? a : gcd(b, a % b);
-}
-
-function isCanonicalName(name) {
-  try {
-    return canonicalName(name) === name;
-  } catch (error) {
-    if (error instanceof AccountError) return false;
-    throw error;
-  }
 }

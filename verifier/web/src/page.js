@@ -1,6 +1,7 @@
 // The page itself: form, progress and verdict. It checks nothing: the worker does. What it shows of
 // untrusted bytes it sets as text, never as markup, and apart from the words around it.
 
+import { MAX_LIST_BYTES, MAX_PACKAGE_BYTES } from "./params.js";
 import { localTime, piecesOf, plain, sizeText, visible } from "./texts.js";
 import { readAddress, readBalance, readCode, readKey } from "./typed.js";
 import { outcomeOf, reportOf } from "./verdict.js";
@@ -8,8 +9,6 @@ import { outcomeOf, reportOf } from "./verdict.js";
 /** @returns {any} The element of an id, which page.html has. */
 const $ = (id) => document.getElementById(id);
 const STRINGS = JSON.parse($("strings").textContent);
-const MAX_PACKAGE_BYTES = 2 ** 20;
-const MAX_LIST_BYTES = 2 ** 22;
 const ACCOUNT_LABELS = { email: "accountEmail", phone: "accountPhone", opaque: "accountOpaque" };
 
 const say = (key, values) => plain({ text: STRINGS[key], values });
