@@ -127,11 +127,9 @@ def audit(
         raise Misuse("at least one job is needed")
     plan = _Plan(on_check)
     with closing(open_bundle(bundle)) as source:
-        checked = _check_manifest(plan, source, exchange_key, policy, previous)  # 1, 2
-        _check_files(plan, source, checked)  # 3
-        loans = _check_declaration(plan, source, checked)  # 4
-        evidence = _check_all_evidence(plan, source, checked, loans, policy, jobs)  # 5
-        evidence = _confirm(plan, checked, evidence, nodes)  # 6
+        checked, loans, evidence = _check_statement(  # 1 to 6
+            plan, source, exchange_key, policy, previous, nodes, jobs, is_audit=True
+        )
         evidence = _look_up(plan, checked, evidence, balances)  # 6
         _check_all_solvency(plan, checked, evidence)  # 7
         _audit_all_trees(plan, source, checked, jobs, progress)  # 8
@@ -156,11 +154,9 @@ def check_solvency(
     """
     plan = _Plan(on_check)
     with closing(open_bundle(bundle)) as source:
-        checked = _check_manifest(plan, source, exchange_key, policy, previous)  # 1, 2
-        source.check_present(_statement_paths(checked.manifest))  # 3
-        loans = _check_declaration(plan, source, checked)  # 4
-        evidence = _check_all_evidence(plan, source, checked, loans, policy)  # 5
-        evidence = _confirm(plan, checked, evidence, nodes)  # 6
+        checked, loans, evidence = _check_statement(  # 1 to 6
+            plan, source, exchange_key, policy, previous, nodes
+        )
         evidence = _look_up(plan, checked, evidence, balances)  # 6
         _check_all_solvency(plan, checked, evidence)  # 7
     _check_clock(checked.manifest, now)  # 13
@@ -181,11 +177,10 @@ def read_rows(
     """
     plan = _Plan(None)
     with closing(open_bundle(bundle)) as source:
-        checked = _check_manifest(plan, source, exchange_key, policy, previous)  # 1, 2
-        source.check_present(_statement_paths(checked.manifest))  # 3
-        loans = _check_declaration(plan, source, checked)  # 4
-        evidence = _check_all_evidence(plan, source, checked, loans, policy)  # 5
-        return checked, _confirm(plan, checked, evidence, nodes)  # 6
+        checked, _, evidence = _check_statement(  # 1 to 6
+            plan, source, exchange_key, policy, previous, nodes
+        )
+        return checked, evidence
 
 
 def check_inclusion(
@@ -277,6 +272,32 @@ class _Plan:
             self.checks.append(check)
             if self.on_check is not None:
                 self.on_check(check)
+
+
+def _check_statement(
+    plan: _Plan,
+    source: Source,
+    exchange_key: str | bytes,
+    policy: Policy | None,
+    previous: str | Path | None,
+    nodes: Nodes | None,
+    jobs: int = 1,
+    *,
+    is_audit: bool = False,
+) -> tuple[CheckedManifest, tuple[Loan, ...], list[CheckedEvidence]]:
+    """Check what the exchange says it has and owes: 1 to 6, but for the reader's own table.
+
+    ``is_audit``: the bundle has its files and no others. Returns the manifest, the declared loans,
+    and what the evidence of each asset comes to.
+    """
+    checked = _check_manifest(plan, source, exchange_key, policy, previous)  # 1, 2
+    if is_audit:
+        _check_files(plan, source, checked)  # 3
+    else:
+        source.check_present(_statement_paths(checked.manifest))  # 3
+    loans = _check_declaration(plan, source, checked)  # 4
+    evidence = _check_all_evidence(plan, source, checked, loans, policy, jobs)  # 5
+    return checked, loans, _confirm(plan, checked, evidence, nodes)  # 6
 
 
 def _check_manifest(
