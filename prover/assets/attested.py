@@ -16,9 +16,9 @@ from verifier.checks.attested import Attestations, Stated, check_alone, net_unit
 from verifier.checks.holdings import AttestedHolding
 from verifier.errors import Rejected
 from verifier.format import wire
+from verifier.format.params import MAX_ATTESTATIONS
 from verifier.format.statement import Denomination
 
-MAX_ATTESTATIONS = 4096
 _MAX_FILE_BYTES = 1 << 14
 _REMEDY = "get it anew from whoever signed it, by assay-verify attest-holding"
 

@@ -18,6 +18,7 @@ from verifier.format.params import (
     ASSET_CODE,
     DECLARATION_PATH,
     MAX_DECLARATION_BYTES,
+    MAX_PLEDGED,
     MAX_TEXT_BYTES,
 )
 from verifier.format.wire import (
@@ -30,10 +31,8 @@ from verifier.format.wire import (
 )
 
 DECLARATION = "declaration"
-MAX_PLEDGED = 4096
 
 _AMOUNT = re.compile(r"([0-9]{1,63})(?:\.([0-9]{1,63}))?")
-_MAX_ADDRESS_BYTES = 128
 _MAX_AMOUNT = 64
 
 
@@ -105,8 +104,8 @@ def _loan(entry: Table, places: dict[tuple[str, str], str]) -> Loan:
 
     def read(row: Table) -> None:
         chain, address = row.take("chain", str), row.take("address", str)
-        if not 1 <= len(address.encode()) <= _MAX_ADDRESS_BYTES:
-            raise row.error("address", f"must have 1 to {_MAX_ADDRESS_BYTES} bytes")
+        if not 1 <= len(address.encode()) <= MAX_TEXT_BYTES:
+            raise row.error("address", f"must have 1 to {MAX_TEXT_BYTES} bytes")
         if (chain, address) in pledged:
             raise row.error("address", "is pledged twice for one loan", Code.CONTRADICTION)
         pledged.add((chain, address))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from prover.errors import Code, InputError, ProverError
+from verifier.bundle.json_text import no_duplicates
 
 if TYPE_CHECKING:
     from _csv import Reader as CsvReader
@@ -98,7 +99,7 @@ def _read_json_lines(
             # The parser recurses in C as deep as the interpreter's limit lets it, whatever that is.
             if line.count("[") + line.count("{") > _MOST_BRACKETS:
                 raise ValueError("no row nests")
-            cells = json.loads(line, object_pairs_hook=_unique_keys) if _is_object(line) else None
+            cells = json.loads(line, object_pairs_hook=no_duplicates) if _is_object(line) else None
         except ValueError:
             words = "not JSON, or a key occurs twice"
             raise InputError(f"{file}: row {number}", Code.MALFORMED_LIST, words) from None
@@ -114,10 +115,3 @@ def _is_blank(cells: list[str]) -> bool:
 
 def _is_object(line: str) -> bool:
     return not line.lstrip().startswith("[")
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    cells = dict(pairs)
-    if len(cells) != len(pairs):
-        raise ValueError("a key occurs twice")
-    return cells

@@ -20,8 +20,11 @@ import msgpack
 from verifier.format.params import (
     ID_BYTES,
     MAX_ASSETS,
+    MAX_ATTESTATIONS,
     MAX_CHAINS,
     MAX_HIDDEN_KEYS,
+    MAX_PLEDGED,
+    MAX_TEXT_BYTES,
     MAX_UNITS,
     POINT_BYTES,
     SIGNATURE_BYTES,
@@ -55,6 +58,7 @@ Point = Annotated[bytes, Size(POINT_BYTES, POINT_BYTES)]
 SignatureBytes = Annotated[bytes, Size(SIGNATURE_BYTES, SIGNATURE_BYTES)]
 TrieNode = Annotated[bytes, Size(1, 4096)]
 BlockHeader = Annotated[bytes, Size(1, 8192)]
+Text = Annotated[str, Size(1, MAX_TEXT_BYTES)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,16 +200,16 @@ class HoldingBody:
     """
 
     amount: Bin32
-    attester: Annotated[str, Size(1, 128)]
+    attester: Text
     chain: str
     contract: str
     document: Bin32
     encumbered: Bin32
     exchange_key: Bin32
-    holder: Annotated[str, Size(1, 128)]
+    holder: Text
     kind: str
     not_after: int
-    reference: Annotated[str, Size(1, 128)]
+    reference: Text
     snapshot_id: str
     time: int
     version: int
@@ -224,7 +228,7 @@ class HoldingAttestation:
 class Evidence:
     """``evidence/CODE.msgpack``; ``validators`` are a form to come, and so there are none."""
 
-    attestations: Annotated[tuple[HoldingAttestation, ...], Size(0, 4096)]
+    attestations: Annotated[tuple[HoldingAttestation, ...], Size(0, MAX_ATTESTATIONS)]
     code: str
     coins: Annotated[tuple[Coin, ...], Size(0, 2**20)]
     hidden: Annotated[tuple[HiddenSet, ...], Size(0, 16)]
@@ -239,7 +243,7 @@ class Evidence:
 class Pledge:
     """An address of the evidence that secures a loan."""
 
-    address: Annotated[str, Size(1, 128)]
+    address: Text
     chain: str
 
 
@@ -249,8 +253,8 @@ class Loan:
 
     amount: Annotated[str, Size(0, 64)]
     code: str
-    lender: Annotated[str, Size(1, 128)]
-    pledged: Annotated[tuple[Pledge, ...], Size(0, 4096)]
+    lender: Text
+    pledged: Annotated[tuple[Pledge, ...], Size(0, MAX_PLEDGED)]
 
 
 DECLARED_LOANS = Size(1, 4096)
