@@ -76,9 +76,8 @@ class Settings:
     database. every_seconds: between two looks at one exchange. bundle_bytes, audit_seconds: the
     most that one audit of a watched exchange may read and take; submission_bytes and
     submission_seconds: the same of what a stranger handed in. jobs: threads of an audit.
-    units: lists of what the auditor knows beside the verifier's table. loopback: admits plain HTTP
-    attesters: whose word on holdings the auditor takes. loopback: admits plain HTTP to this
-    machine; for tests.
+    units: lists of what the auditor knows beside the verifier's table. attesters: whose word on
+    holdings the auditor takes. loopback: admits plain HTTP to this machine; for tests.
     """
 
     name: str

@@ -167,15 +167,15 @@ def _confirm_asset(
         else holding
         for at, holding in enumerate(found.rows)
     )
+    hidden = tuple(
+        _confirm_set(asked, set_name(asset, at), holding) if holding.chain == chain else holding
+        for at, holding in enumerate(found.hidden)
+    )
     rows = tuple(
         _confirm_owner(asked, f"{asset.code}, row {at}", holding)
         if holding.chain == chain and holding.signature.format == CONTRACT_FORMAT
         else holding
         for at, holding in enumerate(rows)
-    )
-    hidden = tuple(
-        _confirm_set(asked, set_name(asset, at), holding) if holding.chain == chain else holding
-        for at, holding in enumerate(found.hidden)
     )
     return replace(found, rows=rows, hidden=hidden)
 

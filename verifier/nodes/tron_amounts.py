@@ -8,7 +8,7 @@ counted up to the later one, what left up to the earlier. So the result is never
 
 A node whose index of logs has holes tells of no logs there, and would make the result too much. So
 the token must have logs at both ends of every range of blocks that is asked for.
-Source: spec/protocol.md, section 3.2.
+Source: spec/protocol.md, section 3.4.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 Two steps, both raising when they refuse and returning when they accept: `parse_address` takes the
 canonical text of an address of a standard template, `check_ownership` a signature over the text of
-`ownership_message`. The template is checked here before a library is asked, since a script engine
-rightly calls an anyone-can-spend script valid, and that proves no owner. What differs from chain to
-chain is its family's (`verifier.ownership.families`).
+`ownership_message`. Only scripts with one owner, or a majority of keys, are templates: a script
+that anyone can spend is valid, and proves no owner. What differs from chain to chain is its
+family's (`verifier.ownership.families`).
 """
 
 from __future__ import annotations

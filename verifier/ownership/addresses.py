@@ -1,7 +1,7 @@
 """A parsed address, which names one owner by one text.
 
-One output script or account has exactly one accepted text, so comparing texts compares owners:
-whatever a family's decoder took, the text must equal the re-encoding of what it decoded to.
+One output script or account has exactly one accepted text, so comparing texts compares owners: a
+family's decoder takes nothing but what its encoder writes.
 """
 
 from __future__ import annotations
