@@ -319,15 +319,17 @@ def _sign_elsewhere(
     rows: Sequence[_Row], signatures: dict[tuple[str, str], wire.OwnershipSignature]
 ) -> None:
     """Give accounts without a signature on their EVM chain the one that they have on another."""
+    unsigned = [row for row in rows if row.owner not in signatures]
+    if not unsigned:
+        return
     made: dict[str, tuple[str, str]] = {}  # by account: the chain signed for, and the text
     for (chain, address), entry in sorted(signatures.items(), key=lambda item: item[0]):
         if _is_account(chain, entry.format):
             made.setdefault(address, (signed_chain(chain, entry.format)[0], entry.text))
-    for row in rows:
-        if row.owner not in signatures:
-            other, text = made[row.address]
-            form = "eip191" if other == row.chain else ELSEWHERE + other
-            signatures[row.owner] = wire.OwnershipSignature(row.address, row.chain, form, text)
+    for row in unsigned:
+        other, text = made[row.address]
+        form = "eip191" if other == row.chain else ELSEWHERE + other
+        signatures[row.owner] = wire.OwnershipSignature(row.address, row.chain, form, text)
 
 
 def _signing_rows(rows: Sequence[_Row], refusals: Refusals) -> dict[tuple[str, str], _Row]:

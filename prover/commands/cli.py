@@ -42,6 +42,7 @@ from prover.snapshot.make import (
 )
 from prover.snapshot.packages import INDEX, Packager, write_packages
 from verifier.checks.declaration import pledged_addresses
+from verifier.collector import collect_seldom
 from verifier.errors import Rejected
 from verifier.format import wire
 from verifier.format.account import escape
@@ -78,6 +79,7 @@ ALL_CORES = len(os.sched_getaffinity(0))
 
 def main() -> None:
     """Run the command line."""
+    collect_seldom()
     try:
         app()
     except AssetsShort as error:

@@ -15,7 +15,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import native
-from prover.assets.evidence import evidence_total
+from prover.assets.evidence import Built, evidence_total
 from prover.assets.hidden import Opened
 from prover.config.snapshot_toml import AssetConfig, SnapshotConfig
 from prover.config.units import any_ratio_policy
@@ -62,7 +62,7 @@ class ProvenAsset:
     asset: AssetConfig
     capacity: int
     root: Root
-    evidence: wire.Evidence
+    built: Built
     opened: Opened
 
 
@@ -86,7 +86,7 @@ def write_bundle(
             has signed another for this snapshot.
     """
     snapshot = context(frozen.public_key, config.exchange, config.snapshot_id, config.time)
-    files = {entry.asset.code: wire.write_record(entry.evidence) for entry in balances}
+    files = {entry.asset.code: entry.built.file for entry in balances}
     (folder / "evidence").mkdir(exist_ok=True)
     for code, file in files.items():
         (folder / evidence_path(code)).write_bytes(file)
@@ -164,8 +164,8 @@ def _prove_solvency(
 ) -> wire.Asset:
     """Return the statement with the argument that assets times den cover liabilities times num."""
     ratio, root = statement.ratio, entry.root
-    total = evidence_total(entry.asset, entry.evidence)
-    hidden = [listed.commitment for listed in entry.evidence.hidden]
+    total = evidence_total(entry.asset, entry.built.evidence)
+    hidden = [listed.commitment for listed in entry.built.evidence.hidden]
     assets, difference = solvency_commitments(total, ratio, root.sum, hidden)
     surplus = ratio.den * (total + entry.opened.units) - ratio.num * root.value
     blinding = ratio.den * entry.opened.blinding - ratio.num * int.from_bytes(root.blinding)

@@ -110,7 +110,7 @@ class Inputs:
             save_ledger(ledger, self.ledger)
             return load_ledger(self.ledger), digest.result()
 
-    def freeze_evidence(self) -> tuple[dict[str, wire.Evidence], dict[str, Opened]]:
+    def freeze_evidence(self) -> tuple[dict[str, Built], dict[str, Opened]]:
         """Return the frozen evidence by asset, and what its hidden sets open to.
 
         Lists, sets and openings are read only if there is none.
@@ -124,10 +124,14 @@ class Inputs:
             with fresh_folder(folder) as partial:
                 for name, data in _files(built, openings):
                     (partial / name).write_bytes(data)
-            return {code: made.evidence for code, made in built.items()}, openings
+            return built, openings
         codes = [asset.code for asset in self.config.assets]
+        files = {code: (folder / code).read_bytes() for code in codes}
         return (
-            {code: wire.read_record(wire.Evidence, (folder / code).read_bytes()) for code in codes},
+            {
+                code: Built(wire.read_record(wire.Evidence, file), file)
+                for code, file in files.items()
+            },
             {
                 code: wire.read_record(Opened, (folder / f"{code}{OPENED}").read_bytes())
                 for code in codes

@@ -33,7 +33,7 @@ from pathlib import Path
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from prover.assets.evidence import evidence_total
+from prover.assets.evidence import Built, evidence_total
 from prover.assets.hidden import Opened
 from prover.clock import check_time
 from prover.config.snapshot_toml import AssetConfig, SnapshotConfig, parse_config
@@ -311,14 +311,14 @@ def _inputs(work: _Work, previous: Previous, witness: Witness | None) -> Inputs:
 def _check_coverage(
     config: SnapshotConfig,
     ledger: Ledger,
-    evidence: dict[str, wire.Evidence],
+    evidence: dict[str, Built],
     openings: dict[str, Opened],
 ) -> None:
     """Refuse when some asset times den falls below its liabilities times num."""
     short = []
     for asset in config.assets:
         needed = -(-ledger.totals[asset.code] * asset.ratio.num // asset.ratio.den)
-        held = evidence_total(asset, evidence[asset.code]) + openings[asset.code].units
+        held = evidence_total(asset, evidence[asset.code].evidence) + openings[asset.code].units
         missing = needed - held
         if missing > 0:
             whole, units = divmod(missing, 10**asset.decimals)
@@ -378,9 +378,6 @@ def _prove_liabilities(
     small one is one thread's work, and several are proved at a time.
     """
     config, progress = work.config, work.progress
-    many = len(config.assets) > MOST_LISTED
-    if many:
-        progress.stage("proving assets", len(config.assets))
 
     def prove(
         job: tuple[AssetConfig, Openings], jobs: int = 1, advance: Advance = lambda _: None
@@ -393,18 +390,17 @@ def _prove_liabilities(
 
     with closing(_openings(work, ledger, accounts, key)) as written:
         ready = zip(config.assets, written, strict=True)
-        is_small = partial(_is_small, config.page_size) if many else lambda _: False
-        for together, assets in groupby(ready, is_small):
-            for proven in in_order(prove, assets, work.jobs) if together else ():
+        if len(config.assets) <= MOST_LISTED:
+            for asset, openings in ready:
+                progress.stage(f"proving {asset.code}", _entries(_shape(work, openings)))
+                yield prove((asset, openings), work.jobs, progress.advance)
+            return
+        progress.stage("proving assets", len(config.assets))
+        for are_small, assets in groupby(ready, partial(_is_small, config.page_size)):
+            apart = (prove(job, work.jobs) for job in assets)
+            for proven in in_order(prove, assets, work.jobs) if are_small else apart:
                 progress.advance(1)
                 yield proven
-            for asset, openings in assets:
-                if many:
-                    yield prove((asset, openings), work.jobs)
-                    progress.advance(1)
-                else:
-                    progress.stage(f"proving {asset.code}", _entries(_shape(work, openings)))
-                    yield prove((asset, openings), work.jobs, progress.advance)
 
 
 def _is_small(page_size: int, job: tuple[AssetConfig, Openings]) -> bool:

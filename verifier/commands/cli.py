@@ -1,7 +1,7 @@
 """``assay-verify``: the checks of `verifier.verify` from the command line.
 
 Exit codes: 0 accepted, 1 could not check, 2 usage, 3 rejected, 130 interrupted. Standard output has
-one line a check and the verdict last, or with ``--json`` one object; progress and usage go to
+one line a check and the verdict last, or with ``--json`` one value; progress and usage go to
 standard error.
 """
 
@@ -22,6 +22,7 @@ from verifier.bundle.key_file import read_public_key
 from verifier.bundle.source import read_file
 from verifier.bundle.unit_lists import read_units
 from verifier.checks.policy import Attester, Policy
+from verifier.collector import collect_seldom
 from verifier.commands.attest import (
     TEXTS,
     attest_holding,
@@ -65,6 +66,7 @@ _WEB_HASH = "Check that a page for customers is the one of this version, byte fo
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``assay-verify``; return the exit code."""
+    collect_seldom()
     arguments = _parser().parse_args(argv)
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:  # it is closed
@@ -310,7 +312,7 @@ def _parser() -> argparse.ArgumentParser:
             metavar="BUNDLE",
             help="the bundle before this one, or its manifest.msgpack beside manifest.sig",
         )
-        added.add_argument("--json", action="store_true", help="print one JSON object")
+        added.add_argument("--json", action="store_true", help="print JSON")
         return added
 
     full = command("audit", _audit, "Check everything in a bundle.")

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_type_hints
 
+from verifier.collector import collect_seldom
 from verifier.errors import CannotCheck, Code, Misuse, Rejected
 from verifier.format.wire import read_record, write_record
 from verifier.host.door import HostDoor, LoopbackDoor, PublicDoor
@@ -167,6 +168,7 @@ def _no_answer(message: str) -> CannotCheck:
 
 def main() -> None:
     """Do the job that the arguments name, and that standard input holds; answer on the output."""
+    collect_seldom()
     name, parent, memory, nice, loopback = sys.argv[1:]
     _confine(int(parent), int(memory), int(nice))
     door: HostDoor = LoopbackDoor() if int(loopback) else PublicDoor()

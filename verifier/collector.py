@@ -1,0 +1,14 @@
+"""Python's collector of cycles, in processes that make millions of small records."""
+
+from __future__ import annotations
+
+import gc
+
+# Objects made before the youngest are looked through; Python's own number is 700, and takes a sixth
+# of the time to prove a million rows of evidence. Nothing here makes many cycles.
+_SELDOM = 100_000
+
+
+def collect_seldom() -> None:
+    """Have this process look for cycles less often."""
+    gc.set_threshold(_SELDOM)
