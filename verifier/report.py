@@ -57,6 +57,11 @@ class Report:
     warnings: tuple[str, ...]
 
     @property
+    def authority_unchecked(self) -> tuple[str, ...]:
+        """The chains, ascending, on which accounts may have lost their power, of what is vouched."""
+        return tuple(sorted({name for item in self.vouched for name in item.authority_unchecked}))
+
+    @property
     def vouched(self) -> tuple[AssetReport, ...]:
         """The assets that are not set aside."""
         aside = frozenset(self.set_aside)

@@ -199,6 +199,7 @@ def _render(bundle: Path, checked: verifier.Report, key: str, *, is_key_given: b
         assets=assets,
         how_known=[(level, text) for level, text in HOW_KNOWN.items() if level in levels],
         far=_listed(checked.far),
+        authority_unchecked=_listed(checked.authority_unchecked),
         loans=checked.loans,
         node_options=NODE_OPTIONS,
         checks=checked.checks,

@@ -15,6 +15,7 @@ import pytest
 
 from tests.support.attested_forge import CUSTODIAN, STRANGER
 from tests.support.auditing_host import Host, audited, bundle_at, hosts, kinds, serving, settled
+from tests.support.bases import CHAINS, FAMILIES
 from tests.support.forged_sample import BTC, ETH, TETHER, sample
 from tests.support.forger import Elsewhere, public_key
 from tests.support.subjects import write_files
@@ -396,6 +397,26 @@ def test_it_takes_the_word_of_its_attesters(
     assert fields["attesters"] == [{"name": "A custodian", "public_key": custodian}]
     assert [(unit["code"], unit["kind"]) for unit in fields["units"]] == [("XYZ", "named")]
     assert (fields["policy"], fields["version"]) == ("", 1)
+
+
+def test_it_says_where_authority_was_not_checked(
+    start: Callable[..., Host], served: tuple[Path, str]
+) -> None:
+    """An account on Tron signed, whose owner may have given the power over it away."""
+    root, url = served
+    made = sample(FAMILIES, chains=CHAINS)
+    write_files(root, {})
+    write_files(root / "one", made.forger.bundle())
+    host = start(("An Exchange", f"{url}/one", made.forger.public_key))
+    (exchange,) = host.wait(audited)
+    (snapshot,) = exchange["snapshots"]
+    assert snapshot["accepted"]
+    assert snapshot["authority_unchecked"] == "tron"
+    _, page = host.ask("GET", "/")
+    assert b"authority not checked on tron: an account there can give the power over it" in page
+    _, data = host.ask("GET", f"/attestations/{snapshot['digest']}.msgpack")
+    said: Any = msgpack.unpackb(data)["not_checked"]
+    assert "that accounts' own keys still have the power over them, on: tron" in said
 
 
 @pytest.mark.parametrize(

@@ -233,3 +233,9 @@ def test_a_chain_without_nodes(tmp_path: Path, word: str) -> None:
     code, _, err = outside(*words)
     assert code == 2
     assert "no node is asked there" in " ".join(err.replace("│", " ").split())
+
+
+def test_the_report_says_that_authority_was_not_checked(proven: Proven, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    assert outside("report", proven.bundle, "--html", page)[::2] == (0, "")
+    assert "<strong>Authority was not checked</strong> on Tron." in page.read_text()

@@ -40,6 +40,7 @@ ATTESTED = (
     "others signed is the exchange's word"
 )
 NO_DAY = "that the blocks of these chains are of the snapshot's day: {}"
+NO_AUTHORITY = "that accounts' own keys still have the power over them, on: {}"
 SET_ASIDE = "what the codes that are not listed stand for: this verifier does not know their units"
 
 

@@ -38,6 +38,7 @@ from verifier.host.attestation import (
     ATTESTATION_VERSION,
     ATTESTED,
     CHECKED,
+    NO_AUTHORITY,
     NO_DAY,
     NO_NODE,
     NOT_CHECKED,
@@ -263,6 +264,8 @@ def _attestation(finding: Finding, digest: bytes, public_key: bytes, now: int) -
         not_checked.append(NO_NODE)
     if finding.attested_total:
         not_checked.append(ATTESTED)
+    if finding.authority_unchecked:
+        not_checked.append(NO_AUTHORITY.format(", ".join(finding.authority_unchecked)))
     if finding.set_aside:
         not_checked.append(SET_ASIDE)
     if accepted and (strange := _of_another_day(finding)):
@@ -301,6 +304,7 @@ def _details(finding: Finding) -> dict[str, Any]:
             "assets": [],
             "attested": [],
             "attested_total": 0,
+            "authority_unchecked": [],
             "chains": [],
             "old_keys": old_keys,
             "block_times": {},
@@ -311,6 +315,7 @@ def _details(finding: Finding) -> dict[str, Any]:
         "assets": [[item.code, item.level, item.num, item.den] for item in finding.assets],
         "attested": [[item.code, item.lines] for item in finding.attested],
         "attested_total": finding.attested_total,
+        "authority_unchecked": list(finding.authority_unchecked),
         "chains": [[chain.name, chain.height, chain.hash.hex()] for chain in finding.chains],
         "old_keys": old_keys,
         "block_times": {block.chain: block.time for block in finding.block_times},

@@ -224,12 +224,14 @@ class Finding:
     those found. ``old_keys`` are those that it replaced, which they signed. ``set_aside`` are the
     codes of the assets of which this host does not know a unit, where it accepted; ``declared`` is
     what it declares, where it accepted, and else nothing. ``attested`` are the first of the
-    ``attested_total`` holdings that third parties sign for.
+    ``attested_total`` holdings that third parties sign for. ``authority_unchecked`` are the chains
+    on which an account's own key may have lost its power, of assets that are not set aside.
     """
 
     assets: tuple[AttestedAsset, ...]
     attested: tuple[AttestedLines, ...]
     attested_total: int
+    authority_unchecked: tuple[str, ...]
     block_times: tuple[BlockTime, ...]
     chains: tuple[Chain, ...]
     code: str
@@ -473,6 +475,7 @@ def _found(
             assets=(),
             attested=(),
             attested_total=0,
+            authority_unchecked=(),
             block_times=(),
             chains=(),
             code=code,
@@ -500,6 +503,7 @@ def _found(
             AttestedLines(code, holding.lines(code)) for code, holding in attested[:_MOST_ATTESTED]
         ),
         attested_total=len(attested),
+        authority_unchecked=report.authority_unchecked if report else (),
         block_times=tuple(BlockTime(chain, time) for chain, time in sorted(times.items())),
         chains=manifest.chains,
         code=code,

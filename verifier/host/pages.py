@@ -27,7 +27,7 @@ from verifier.host.alarms import (
 from verifier.host.lookalike import resembled
 from verifier.host.settings import Settings, WatchedExchange
 from verifier.host.store import Complaints, Outcome, Store
-from verifier.texts import explain
+from verifier.texts import explain, listed
 
 _WIDTH, _HEIGHT, _MARGIN = 400, 60, 8
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
@@ -317,6 +317,7 @@ def snapshot_facts(item: Outcome, complaints: Complaints | None, now: int) -> di
             {"code": code, "lines": lines} for code, lines in item.details.get("attested", [])
         ],
         "attested_total": item.details.get("attested_total", 0),
+        "authority_unchecked": listed(item.details.get("authority_unchecked", [])),
         "chains": [
             {
                 "name": name,
