@@ -58,7 +58,7 @@ class Report:
 
     @property
     def authority_unchecked(self) -> tuple[str, ...]:
-        """The chains, ascending, on which accounts may have lost their power, of what is vouched."""
+        """The chains, ascending, on which a vouched account's own key may have lost its power."""
         return tuple(sorted({name for item in self.vouched for name in item.authority_unchecked}))
 
     @property
