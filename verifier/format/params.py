@@ -61,6 +61,7 @@ ASSETS_LIMIT = 2**96
 MAX_AMOUNT = 2**64 - 1
 DAY_SECONDS = 86_400
 SOLVENCY_BITS = 128
+SOLVENCY_BYTES = 1795  # of the argument
 
 MANIFEST_PATH = "manifest.msgpack"
 SIGNATURE_PATH = "manifest.sig"
