@@ -475,7 +475,7 @@ class Store:
             )
 
     def add_complaint(self, public_key: bytes, found: Complaint) -> bool:
-        """Keep that a package for a manifest of a key fails; return whether there is room for it."""
+        """Keep that a package for a manifest of a key fails; return whether there is room."""
         with self._lock:
             if self.complaint(found.digest) is not None:
                 return True
