@@ -31,7 +31,7 @@ NATIVE = WEB.parents[1] / "native"
 EXPORTS = """
     malloc free assay_init assay_sha256 assay_tagged_hash
     assay_bases_size assay_bases_scratch_size assay_bases_build
-    assay_points_check_var assay_points_scratch_size assay_range_length
+    assay_points_check_var assay_points_scratch_size
     assay_check_var assay_check_scratch_size assay_check_weights
 """
 

@@ -94,11 +94,6 @@ export class Core {
     });
   }
 
-  /** The bytes of an argument over `count` sums of 64 bits. */
-  rangeLength(count) {
-    return this.c.assay_range_length(count, 64);
-  }
-
   /**
    * Check pages by themselves, and then openings of their leaves, all at once; returns each page's id and
    * sum, in one piece of 65 bytes. Throws CoreRejected.

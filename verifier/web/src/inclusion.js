@@ -174,13 +174,13 @@ class Paths {
   }
 
   async checkFileLengths(areProved) {
-    const { core, source, shape, asset: { code } } = this;
+    const { source, shape, asset: { code } } = this;
     for (let level = 0; level < shape.levels; level += 1) {
       if ((await source.size(pagesPath(code, level))) !== shape.pagesFileBytes(level)) {
         throw new Rejected("page.bad-file-length", `${code}, level ${level}`);
       }
       const path = argumentsPath(code, level);
-      if (areProved && (await source.size(path)) !== shape.argumentsFileBytes(core, level)) {
+      if (areProved && (await source.size(path)) !== shape.argumentsFileBytes(level)) {
         throw new Rejected("bundle.wrong-argument", path);
       }
     }
@@ -274,13 +274,13 @@ class Paths {
 
   /** A page as the core takes it, with its argument if these are there. */
   async readPage(level, index) {
-    const { core, source, shape, tree, asset: { code } } = this;
+    const { source, shape, tree, asset: { code } } = this;
     const length = shape.pageBytes(level, index);
     const page = await source.readRange(pagesPath(code, level), index * shape.pageBytes(level, 0), length);
     let argument = null;
     if (this.areProved) {
-      const offset = index * shape.argumentBytes(core, level, 0);
-      argument = await source.readRange(argumentsPath(code, level), offset, shape.argumentBytes(core, level, index));
+      const offset = index * shape.argumentBytes(level, 0);
+      argument = await source.readRange(argumentsPath(code, level), offset, shape.argumentBytes(level, index));
     }
     this.onPage();
     return { tree, level, index, page, argument };

@@ -56,13 +56,13 @@ export class TreeShape {
     return PAGE_HEADER_BYTES + ID_BYTES * nodes + POINT_BYTES * points;
   }
 
-  /** The bytes of a page's argument. */
-  argumentBytes(core, level, index) {
-    if (level > 0) return core.rangeLength(this.count(level, index));
-    const rounds = Math.log2(AMOUNT_BITS * this.pageSize);
+  /** The bytes of a page's argument (spec/transcript.md 4.1, and 5.1 at level 0). */
+  argumentBytes(level, index) {
+    const [points, scalars] = level > 0 ? [6, 4] : [7, 5 + VECTOR_SLOTS];
+    const rounds = Math.ceil(Math.log2(AMOUNT_BITS * this.count(level, index)));
     const columns = 2 ** Math.ceil(rounds / 2);
-    const rows = (AMOUNT_BITS * this.pageSize) / columns;
-    return POINT_BYTES * (rows + 3 * rounds + 7) + SCALAR_BYTES * (columns + 21);
+    const rows = 2 ** rounds / columns;
+    return POINT_BYTES * (rows + 3 * rounds + points) + SCALAR_BYTES * (columns + scalars);
   }
 
   /** The bytes of the file of a level's pages: all but the last have one length. */
@@ -71,9 +71,9 @@ export class TreeShape {
     return last * this.pageBytes(level, 0) + this.pageBytes(level, last);
   }
 
-  argumentsFileBytes(core, level) {
+  argumentsFileBytes(level) {
     const last = this.pages(level) - 1;
-    return last * this.argumentBytes(core, level, 0) + this.argumentBytes(core, level, last);
+    return last * this.argumentBytes(level, 0) + this.argumentBytes(level, last);
   }
 }
 

@@ -98,7 +98,7 @@ async function downloadAll(source, { manifest }, onStep) {
     for (let level = 0; level < shape.levels; level += 1) {
       sizes.push([pagesPath(asset.code, level), shape.pagesFileBytes(level)]);
       const path = argumentsPath(asset.code, level);
-      if (await isThere(source, path)) sizes.push([path, shape.argumentsFileBytes(core, level)]);
+      if (await isThere(source, path)) sizes.push([path, shape.argumentsFileBytes(level)]);
     }
   }
   const total = sizes.reduce((sum, [, size]) => sum + size, 0);
