@@ -58,8 +58,11 @@ def audit(
     slots: dict[Token, Slot] | None = None,
     attesters: Collection[bytes] = (),
     now: int | None = None,
+    trees: bool = True,
 ) -> Audit:
     """Check everything in a bundle folder; returning means that it is accepted.
+
+    Without `trees` it checks solvency alone: no page is read, and C_L is the manifest's.
 
     `public_key` is the exchange's, 32 bytes; `ratio` the least (num, den) that is enough; `units`
     are known besides the verifier's own, and `slots` of tokens likewise, by (chain, contract),
@@ -72,7 +75,10 @@ def audit(
     if not all(map(sound, attesters)):
         raise ValueError("an attester's key has 32 bytes, and is somebody's")
     manifest = load(bundle, Policy(public_key, ratio, frozenset(units), previous))
-    check_files(bundle, manifest)
+    if trees:
+        check_nothing_else(bundle, manifest)
+    for name in data_files(manifest, trees):
+        require(is_file(bundle / name), "bundle.missing-file", name, "no such regular file")
     arguments = record.check(bundle, manifest)
     loans = declaration.check(bundle, manifest)
     seen, slots = evidence.Seen(), all_slots(slots or {})
@@ -85,7 +91,7 @@ def audit(
         name, length = tree.solvency_name(asset), tree.SOLVENCY.length
         record.check_file(bundle, name, length, arguments[asset.code].solvency)
         tree.check_solvency(manifest, asset, found.commitment, (bundle / name).read_bytes())
-    for asset in manifest.assets:
+    for asset in manifest.assets if trees else ():
         check_tree(bundle, manifest, asset, arguments[asset.code].levels)
     levels = {asset.code: found.level for asset, found in zip(manifest.assets, held, strict=True)}
     check_clock(manifest, now)
@@ -99,17 +105,22 @@ def audit(
     return Audit(manifest, levels, times, loans, pledged)
 
 
-def check_files(bundle: Path, manifest: Manifest) -> None:
-    """errors.md 2, numbers 1 and 2: the folder holds the bundle's files and nothing else."""
+def data_files(manifest: Manifest, trees: bool = True) -> list[str]:
+    """The files of the bundle but for the manifest, in the order of errors.md 2, number 2."""
     declared = [declaration.NAME] if manifest.declaration != bytes(32) else []
     data = [*declared, record.NAME, record.SIGNATURE]
     for asset in manifest.assets:
-        levels = range(asset.levels)
+        levels = range(asset.levels if trees else 0)
         data.append(f"evidence/{asset.code}.msgpack")
         data += [tree.page_name(asset, level) for level in levels]
         data += [tree.argument_name(asset, level) for level in levels]
         data.append(tree.solvency_name(asset))
-    files = {bundle / name for name in ("manifest.msgpack", "manifest.sig", *data)}
+    return data
+
+
+def check_nothing_else(bundle: Path, manifest: Manifest) -> None:
+    """errors.md 2, number 1: the folder holds nothing but the bundle's files."""
+    files = {bundle / name for name in ("manifest.msgpack", "manifest.sig", *data_files(manifest))}
     folders = {folder for file in files for folder in file.parents}
     for path in sorted(_walk(bundle)):
         mode = path.lstat().st_mode
@@ -118,8 +129,6 @@ def check_files(bundle: Path, manifest: Manifest) -> None:
             expected = path in folders and any(path.iterdir())
         where = str(path.relative_to(bundle))
         require(expected, "bundle.unexpected-file", where, "not a file of the bundle")
-    for name in data:
-        require(is_file(bundle / name), "bundle.missing-file", name, "no such regular file")
 
 
 def _walk(folder: Path) -> Iterable[Path]:

@@ -193,8 +193,9 @@ def _check_part(
     right = first.entries.nodes[node] == reached
     require(right, "inclusion.wrong-identity", where)
     state = tree.start_page(manifest, asset, "opening", 0, number).state
-    amount, opening, U = part["amount"], part["opening"], first.entries.U
-    leaves.verify_opening(state, first.id, leaf, amount, identity, U, opening, where=where)
+    amount, opening = part["amount"], part["opening"]
+    U_b = first.entries.U[leaf // leaves.SLOTS]
+    leaves.verify_opening(state, first.id, leaf, amount, identity, U_b, opening, where=where)
 
 
 def _check_page(

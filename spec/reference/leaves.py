@@ -199,14 +199,14 @@ def verify_opening(
     leaf: int,
     amount: int,
     identity: bytes,
-    U: Sequence[Point],
+    U_b: Point,
     opening: bytes,
     *,
     where: str = "opening",
 ) -> None:
     """Check that the page's vector has the amount at the leaf; `leaf` is its number in the page.
 
-    `state` is the transcript's after item 4, kind `opening`; `U` are the page's vectors.
+    `state` is the transcript's after item 4, kind `opening`; `U_b` is the leaf's vector.
     Raises Rejected with opening.bad-length, bad-point, bad-scalar or inclusion.wrong-amount.
     """
     if len(opening) != OPENING_LENGTH:
@@ -222,11 +222,10 @@ def verify_opening(
     transcript.absorb("opening", page_id + u32(leaf) + u64(amount) + identity)
     transcript.absorb("announcement", opening[:33])
     c = transcript.challenge("c")
-    vector, slot = divmod(leaf, SLOTS)
     W = [generator("W", t) for t in range(SLOTS)]
-    own = W.pop(slot)
+    own = W.pop(leaf % SLOTS)
     *mates, z_B = scalars
-    equation: Combination = [(1, R), (c, U[vector]), (-c * amount, own), (-z_B, generator("B", 0))]
+    equation: Combination = [(1, R), (c, U_b), (-c * amount, own), (-z_B, generator("B", 0))]
     equation += scale(-1, list(zip(mates, W, strict=True)))
     if not all_infinite([equation]):
         raise Rejected("inclusion.wrong-amount", where, "the opening does not hold")
