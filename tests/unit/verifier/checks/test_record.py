@@ -84,6 +84,7 @@ def test_faults_of_a_record_come_in_order(bundle):
         ("unsupported-version", {"version": 2, "manifest": bytes(32)}),
         ("unsupported-version", {"argument_version": 0}),
         ("wrong-manifest", {"manifest": bytes(32), "assets": (first,)}),
+        ("wrong-assets", {"assets": ()}),
         ("wrong-assets", {"assets": (first,)}),
         ("wrong-assets", {"assets": (second, first)}),
         ("wrong-assets", {"assets": (first, first)}),
