@@ -139,7 +139,9 @@ def cheat(
 
 def accepted() -> Iterator[Vector]:
     def good(name: str, description: str, values: Sequence[int], place: Place = PLACE) -> Vector:
-        return shown(name, description, "accepted", None, page(place, values=values), place)
+        made = page(place, values=values)
+        told = {"made_of": made_of(made, place)} if place.page_size < 4096 else {}
+        return shown(name, description, "accepted", None, made, place, **told)
 
     yield good("sixteen", "Sixteen leaves.", amounts(16))
     yield good("zeros", "Leaves of 0.", [0] * 16)
@@ -152,6 +154,20 @@ def accepted() -> Iterator[Vector]:
     twice = [identities(16)[0]] * 2 + identities(16)[2:]
     equal = prove_leaves(states, amounts(16), twice, KEYS)
     yield shown("equal-identities", "Two leaves of one identity.", "accepted", None, equal)
+
+
+def made_of(made: LeavesPage, place: Place) -> dict[str, Any]:
+    """What an honest prover needs to make the same bytes."""
+    return {
+        "amounts": [str(value) for value in made.values],
+        "identities": made.identities,
+        "entries_state": place.state("entries"),
+        "entries_secret": KEYS.entries,
+        "argument_secret": KEYS.argument,
+        "salt": KEYS.salt,
+        "rho": [u(rho, 32) for rho in made.rho],
+        "r": u(made.opening[1], 32),
+    }
 
 
 # --- false statements

@@ -68,8 +68,15 @@ def accepted() -> Iterator[Vector]:
     for leaf in (0, 3, 15):
         opened = of_page(leaf)
         text = f"The leaf in slot {leaf}."
-        opening = open_leaf(opened, KEYS)
-        yield shown(f"slot-{leaf}", text, "accepted", None, opened, vector_of(leaf), opening)
+        opening, vector = open_leaf(opened, KEYS), vector_of(leaf)
+        told = {
+            "mates": [str(mate) for mate in opened.mates()],
+            "rho": u(opened.rho, 32),
+            "opening_secret": KEYS.opening,
+            "salt": KEYS.salt,
+        }
+        name = f"slot-{leaf}"
+        yield shown(name, text, "accepted", None, opened, vector, opening, made_of=told)
     opened = of_page(69, WIDE)
     opening, vector = open_leaf(opened, KEYS), vector_of(69, WIDE)
     text = "Leaf 69 of a page of 256."

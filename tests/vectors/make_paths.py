@@ -117,13 +117,14 @@ def identities() -> Iterator[Vector]:
         edit=as_bob,
         balances={"ETH": "3.5"},
     )
-    yield shown(
-        "leaf-64-bits",
-        "A leaf's number with 2^32 more.",
-        source,
-        "package.bad-leaf",
-        edit=lambda f: parts_of(f)[0].update(leaf=parts_of(f)[0]["leaf"] + 2**32),
-    )
+    for name, more in (("256", 256), ("64-bits", 2**32)):
+        yield shown(
+            f"leaf-{name}",
+            f"A leaf's number with {more} more.",
+            source,
+            "package.bad-leaf",
+            edit=lambda f, more=more: parts_of(f)[0].update(leaf=parts_of(f)[0]["leaf"] + more),  # type: ignore[misc]
+        )
     yield other_node()
 
 

@@ -12,9 +12,10 @@ from math import prod
 import msgpack
 import pytest
 
-from spec.reference.leaves import climb
+from spec.reference.errors import Rejected
+from spec.reference.leaves import climb, read_entries, verify_leaves
 from tests.support.bases import base, base_files
-from tests.support.forge import INFINITY, N, combine
+from tests.support.forge import INFINITY, N, V, combine
 from tests.support.forged_sample import ALICE, account_key
 from tests.support.leaves_forge import (
     Bend,
@@ -182,6 +183,39 @@ def page_id(data: bytes) -> bytes:
     return type(made)(0, 0, 16, data[15:], b"", (0, 0)).id
 
 
+OFF_CURVE = b"\x02" + (5).to_bytes(32, "big")
+
+
+def test_every_point_and_every_scalar_of_a_page_is_decoded() -> None:
+    fields, shape = fields_of(load("page/sixteen")), Shape(16)
+    state, data, argument = read(fields)
+    entries = read_entries(16, data)
+    for at in range(shape.points):
+        bad = argument[: 33 * at] + OFF_CURVE + argument[33 * at + 33 :]
+        with pytest.raises(Rejected, match=r"argument\.bad-point"):
+            verify_leaves(state, 16, data, entries, bad)
+    for start in range(33 * shape.points, shape.length, 32):
+        bad = argument[:start] + N.to_bytes(32, "big") + argument[start + 32 :]
+        with pytest.raises(Rejected, match=r"argument\.bad-scalar"):
+            verify_leaves(state, 16, data, entries, bad)
+    for start in range(32, len(data), 33):
+        with pytest.raises(ValueError, match="not on the curve"):
+            read_entries(16, data[:start] + OFF_CURVE + data[start + 33 :])
+
+
+def test_every_point_and_every_scalar_of_a_page_counts() -> None:
+    fields, shape = fields_of(load("page/sixteen")), Shape(16)
+    state, data, argument = read(fields)
+    for start in range(0, 33 * shape.points, 33):
+        moved = combine([(1, argument[start : start + 33]), (1, V)])
+        changed = argument[:start] + moved + argument[start + 33 :]
+        assert Reader(16).failing(state, data, changed)
+    for start in range(33 * shape.points, shape.length, 32):
+        more = int.from_bytes(argument[start : start + 32], "big") + 1
+        changed = argument[:start] + (more % N).to_bytes(32, "big") + argument[start + 32 :]
+        assert Reader(16).failing(state, data, changed)
+
+
 # --- provers
 
 
@@ -189,9 +223,7 @@ def test_a_prover_without_its_share_of_f_shows_it() -> None:
     """Why a prover checks its own argument: the residual tests guesses of all amounts."""
 
     def forgetful(it: Prover) -> None:
-        it.announcements[5] = combine(
-            [(1, it.announcements[5]), (it.a * it.f_bar, bytes.fromhex(V_HEX))]
-        )
+        it.announcements[5] = combine([(1, it.announcements[5]), (it.a * it.f_bar, V)])
 
     seen: list[Prover] = []
     bend = bent({"announced": forgetful, "responded": seen.append})
@@ -200,11 +232,8 @@ def test_a_prover_without_its_share_of_f_shows_it() -> None:
     assert {k for k, point in found.items() if point != INFINITY} == {4}
     it = seen[0]
     response = sum(y * low for y, low in zip(it.responses[32:48], it.challenges.low, strict=True))
-    shown = combine([(response, bytes.fromhex(V_HEX)), (-pow(it.a, -1, N), found[4])])
-    assert shown == combine([(it.e * it.f, bytes.fromhex(V_HEX))])
-
-
-V_HEX = "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"
+    shown = combine([(response, V), (-pow(it.a, -1, N), found[4])])
+    assert shown == combine([(it.e * it.f, V)])
 
 
 def test_an_opening_of_changed_amounts_shows_which_mate_changed() -> None:
