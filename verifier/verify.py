@@ -33,7 +33,7 @@ from verifier.format.params import (
     evidence_path,
     solvency_path,
 )
-from verifier.format.wire import RecordAsset, Loan, Manifest
+from verifier.format.wire import Loan, Manifest, RecordAsset
 from verifier.nodes.balances import BalanceTable
 from verifier.nodes.nodes import Nodes
 from verifier.plan import OnCheck, Plan, check_clock, check_loans, check_signed_manifest
