@@ -11,33 +11,42 @@ run ends in the same bytes:
    says by then is compared, if anybody wants to know. ``private/summary.json`` is written before.
 4. ``private/evidence``, with the openings of hidden sets: the same.
 5. Whether assets suffice is computed from 2-4 each time. If not, there is no public folder.
-6. ``private/keys``, ``private/openings``: renamed into place whole; functions of 2 and 3. The
-   openings of one asset are written while the pages of another are proved; neither reads the other.
-7. ``public.partial/pages/CODE``, ``private/records/CODE``: grow in chunks; see
-   `prover.liabilities.pages`. Nonces are derived, so a page proved twice is the same page.
-8. ``public.partial``: the rest of the bundle is written each time. The manifest's digest is in the
-   log beside the signing key before the signature exists; a second run finds its own line there.
-9. The rename to ``public``, after everything in it was synced. From then on a run only says so.
+6. ``private/keys``, ``private/opening-secret``, ``private/parts``: renamed into place whole;
+   functions of 2 and 3. The leaves of one asset are placed while the pages of another are made;
+   neither reads the other.
+7. ``public.partial/pages``, and the private side of all pages, ``private/trees``: renamed into
+   place whole, after the pages were synced. Before that, a run makes all of them anew, for it is
+   the cheap part; after it, they are what is proved. No argument was needed so far.
+8. ``public.partial/arguments/CODE``: grow in chunks; see `prover.liabilities.tree`. Nonces are
+   derived, so a page proved twice has the same argument.
+9. ``public.partial``: the rest of the bundle is written each time, the record of all arguments
+   among it. The manifest's digest is in the log beside the signing key before the signature exists;
+   a second run finds its own line there.
+10. The rename to ``public``, after everything in it was synced. From then on a run only says so.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Generator, Iterator
+import shutil
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+import native
 from prover.assets.evidence import Built, evidence_total
 from prover.assets.hidden import Opened
 from prover.clock import check_time
 from prover.config.snapshot_toml import AssetConfig, SnapshotConfig, parse_config
-from prover.errors import AssetsShort, ProverError
+from prover.errors import AssetsShort, Damaged, ProverError
+from prover.files.columns import map_column
 from prover.files.keys import SigningLog, read_master_key, read_signing_key
 from prover.files.storage import (
     discard_folder,
@@ -46,30 +55,33 @@ from prover.files.storage import (
     locked,
     naming,
     rename_folder,
+    sync_tree,
 )
 from prover.ledger import Ledger, LedgerSource, ledger_codes, load_ledger
 from prover.ledger.summary import Previous, load_summary
 from prover.liabilities.derivation import derive, snapshot_key
-from prover.liabilities.leaves import (
-    Accounts,
-    Leaves,
-    Openings,
-    load_openings,
-    map_column,
-    write_account_keys,
-    write_openings,
+from prover.liabilities.leaves import Accounts, Leaves, write_account_keys
+from prover.liabilities.parts import Parts, load_parts, write_positions, write_split
+from prover.liabilities.tree import (
+    CHUNK_ENTRIES,
+    Advance,
+    Root,
+    argue_tree,
+    commit_tree,
+    entries_of,
+    read_root,
 )
-from prover.liabilities.pages import CHUNK_PAGES, Advance, Root, TreeSecrets, prove_tree
 from prover.progress import Progress, Silent
 from prover.snapshot.bundle import ProvenAsset, signing_keys, write_bundle
 from prover.snapshot.folder import SnapshotFolder
 from prover.snapshot.inputs import Inputs, Witness
 from prover.snapshot.record import Frozen, freeze
+from prover.snapshot.sizes import check_packages
 from verifier.format import wire
 from verifier.format.chains import FIAT
 from verifier.format.keys import public_key_text
 from verifier.format.params import MANIFEST_PATH, SNAPSHOT_ID, TreeShape
-from verifier.format.statement import context, manifest_digest, page_state
+from verifier.format.statement import context, manifest_digest, tree_of
 from verifier.ordered import in_order
 from verifier.ownership import ownership_message
 from verifier.texts import MOST_LISTED, listed
@@ -214,22 +226,32 @@ def make_snapshot(
             evidence, openings = inputs.freeze_evidence()
             # 5
             _check_coverage(config, ledger, evidence, openings)
-            # 6, 7
+            # 6
             key = snapshot_key(
                 master, config.snapshot_id, digest_of_ledger, _parameters(work), frozen.salt
             )
-            secret = derive(key, "argument-secret")
-            work.progress.stage("deriving keys and openings", None)
-            accounts = _write_account_keys(work, ledger, key)
-            balances = [
-                ProvenAsset(asset, shape.capacity, root, evidence[asset.code], openings[asset.code])
-                for asset, shape, root in _prove_liabilities(work, ledger, accounts, key, secret)
-            ]
+            work.progress.stage("deriving keys and leaves", None)
+            accounts = _write_secrets(work, ledger, key)
+            # 7
+            trees = _commit(work, ledger, accounts, key)
             # 8
-            digest = write_bundle(
-                folder.unfinished, config, frozen, signing, secret, balances, inputs.accepted
-            )
+            secret = derive(key, "argument-secret")
+            _argue(work, trees, secret)
             # 9
+            balances = [
+                ProvenAsset(
+                    tree.asset,
+                    tree.shape,
+                    tree.root,
+                    evidence[tree.asset.code],
+                    openings[tree.asset.code],
+                )
+                for tree in trees
+            ]
+            digest = write_bundle(
+                folder.unfinished, config, frozen, signing, secret, balances, inputs.accepted, jobs
+            )
+            # 10
             rename_folder(folder.unfinished, folder.bundle)
     return Snapshot(folder.bundle, config.snapshot_id, digest, made=True)
 
@@ -332,9 +354,10 @@ def _check_coverage(
 
 
 def _parameters(work: _Work) -> bytes:
-    """Encode every input that changes a leaf's value, count or order; capacity 0 is "auto".
+    """Encode every input that changes a leaf's value, count or order.
 
-    Of the snapshot before it is the capacity, which "auto" does not fall below.
+    Capacity and page size are 0 where they are left to be chosen: then they follow from the rest.
+    Of the snapshot before it is the room, which a capacity that is chosen does not fall below.
     """
     config, frozen = work.config, work.frozen
     return wire.encode(
@@ -347,125 +370,182 @@ def _parameters(work: _Work) -> bytes:
                     "decimals": asset.decimals,
                     "least": asset.split.least,
                     "most": asset.split.most,
-                    "previous_capacity": frozen.previous_pages(asset.code, config.page_size),
+                    "page_size": config.page_size or 0,
+                    "previous": frozen.previous_leaves(asset.code),
                     "units": [[unit.chain, unit.contract, unit.decimals] for unit in asset.units],
                 }
                 for asset in config.assets
             ],
             "exchange": config.exchange,
-            "page_size": config.page_size,
             "public_key": frozen.public_key,
             "time": config.time,
         }
     )
 
 
-def _write_account_keys(work: _Work, ledger: Ledger, key: bytes) -> Accounts:
-    """Return the accounts with their keys, which are written if they are not there."""
+def _write_secrets(work: _Work, ledger: Ledger, key: bytes) -> Accounts:
+    """Write what packages are made with, where it is not there; return the accounts."""
     path = work.folder.account_keys
     if not path.exists():
         with fresh_file(path) as file:
             write_account_keys(file, key, ledger.ids, ledger.offsets, work.jobs)
+    if not work.folder.opening_secret.exists():
+        with fresh_file(work.folder.opening_secret) as file:
+            file.write(derive(key, "opening-secret"))
     return Accounts(ledger.ids, ledger.offsets, map_column(path, np.uint8).reshape(-1, 32))
 
 
-def _prove_liabilities(
-    work: _Work, ledger: Ledger, accounts: Accounts, key: bytes, secret: bytes
-) -> Iterator[tuple[AssetConfig, TreeShape, Root]]:
-    """Write openings and pages of all assets; yield the shape of each tree, and its root.
-
-    Openings are written ahead, while the pages of the assets before are proved. Of many assets a
-    small one is one thread's work, and several are proved at a time.
-    """
-    config, progress = work.config, work.progress
-
-    def prove(
-        job: tuple[AssetConfig, Openings], jobs: int = 1, advance: Advance = lambda _: None
-    ) -> tuple[AssetConfig, TreeShape, Root]:
-        asset, openings = job
-        padding_key = derive(key, "padding", asset.code.encode())
-        holders = ledger.balances[asset.code].holders
-        leaves = Leaves(accounts, holders, openings, asset.code, work.context, padding_key)
-        return asset, *_prove_pages(work, asset, ledger, leaves, secret, jobs, advance)
-
-    with closing(_openings(work, ledger, accounts, key)) as written:
-        ready = zip(config.assets, written, strict=True)
-        if len(config.assets) <= MOST_LISTED:
-            for asset, openings in ready:
-                progress.stage(f"proving {asset.code}", _entries(_shape(work, openings)))
-                yield prove((asset, openings), work.jobs, progress.advance)
-            return
-        progress.stage("proving assets", len(config.assets))
-        for are_small, assets in groupby(ready, partial(_is_small, config.page_size)):
-            apart = (prove(job, work.jobs) for job in assets)
-            for proven in in_order(prove, assets, work.jobs) if are_small else apart:
-                progress.advance(1)
-                yield proven
-
-
-def _is_small(page_size: int, job: tuple[AssetConfig, Openings]) -> bool:
-    """Tell whether the leaves of an asset are one chunk."""
-    return len(job[1].positions) <= CHUNK_PAGES * page_size
-
-
-def _openings(
+def _parts(
     work: _Work, ledger: Ledger, accounts: Accounts, key: bytes
-) -> Generator[Openings, None, None]:
-    """Yield the openings of each asset; write them, ahead of their use, if they are not there.
+) -> Generator[Parts, None, None]:
+    """Yield the parts of each asset; write them, ahead of their use, if they are not there.
 
-    They stand under their name before the last of them is used.
+    They stand under their name before the last of them is used. No leaf is placed before all
+    balances are split, and the largest package is known to be one that every reader takes.
     """
-    config, folder = work.config, work.folder.openings
+    config, folder = work.config, work.folder.parts
     if folder.exists():
-        yield from load_openings(folder)
+        yield from load_parts(folder)
         return
-
-    def write(asset: AssetConfig) -> Openings:
-        balances, page_size = ledger.balances[asset.code], config.page_size
-        before = work.frozen.previous_pages(asset.code, page_size)
-        return write_openings(
-            unfinished, asset, accounts, balances, key, page_size, work.jobs, before
+    with fresh_folder(folder) as unfinished:
+        splits = [
+            write_split(
+                unfinished,
+                asset,
+                accounts.keys,
+                ledger.balances[asset.code],
+                config.page_size,
+                work.jobs,
+                work.frozen.previous_leaves(asset.code),
+            )
+            for asset in config.assets
+        ]
+        check_packages(
+            len(ledger),
+            [(ledger.balances[asset.code].holders, split.first, split.shape)
+             for asset, split in zip(config.assets, splits, strict=True)],
         )
 
-    with fresh_folder(folder) as unfinished, closing(in_order(write, config.assets, 1)) as written:
-        for _ in config.assets[:-1]:
-            yield next(written)
-        last = next(written)
+        def place(at: int) -> Parts:
+            return write_positions(unfinished, config.assets[at].code, splits[at], key)
+
+        with closing(in_order(place, range(len(splits)), 1)) as placed:
+            for _ in splits[:-1]:
+                yield next(placed)
+            last = next(placed)
     yield last
 
 
-def _prove_pages(
+@dataclass(frozen=True, slots=True)
+class _Tree:
+    """The tree of one asset, and its root, once it is committed to."""
+
+    asset: AssetConfig
+    tree: native.Tree
+    shape: TreeShape
+    root: Root
+
+
+def _commit(work: _Work, ledger: Ledger, accounts: Accounts, key: bytes) -> list[_Tree]:
+    """Make the pages of all assets, and their private side, where they are not there.
+
+    Raises:
+        Damaged: the parts of an asset do not add up to what the ledger owes.
+    """
+    folder = work.folder
+    if not (folder.trees.exists() and folder.unfinished_pages.exists()):
+        _make_pages(work, ledger, accounts, key)
+    trees = []
+    for asset, parts in zip(work.config.assets, load_parts(folder.parts), strict=True):
+        tree = tree_of(work.context, asset, parts.shape)
+        root = read_root(tree, folder.tree(asset.code, folder.unfinished))
+        if root.value != ledger.totals[asset.code]:
+            raise Damaged(
+                f"{folder.parts}: damaged: the parts of {asset.code} do not add up to the ledger"
+            )
+        trees.append(_Tree(asset, tree, parts.shape, root))
+    return trees
+
+
+def _make_pages(work: _Work, ledger: Ledger, accounts: Accounts, key: bytes) -> None:
+    folder, secret = work.folder, derive(key, "entries-secret")
+    discard_folder(folder.trees)
+    if folder.unfinished_pages.exists():
+        shutil.rmtree(folder.unfinished_pages)  # what an interrupted run left
+    with (
+        fresh_folder(folder.trees) as unfinished,
+        closing(_parts(work, ledger, accounts, key)) as all_parts,
+    ):
+
+        def commit(job: tuple[AssetConfig, Parts], jobs: int, advance: Advance) -> None:
+            asset, parts = job
+            code = asset.code
+            holders = ledger.balances[code].holders
+            commit_tree(
+                tree_of(work.context, asset, parts.shape),
+                Leaves(accounts, holders, parts, code, work.context),
+                derive(key, "identity-padding", code.encode()),
+                secret,
+                work.frozen.salt,
+                folder.tree(code, folder.unfinished, unfinished),
+                jobs,
+                advance,
+            )
+
+        assets = zip(work.config.assets, all_parts, strict=True)
+        _each_asset(work, "committing to", assets, commit)
+        sync_tree(folder.unfinished_pages)
+
+
+def _argue(work: _Work, trees: list[_Tree], secret: bytes) -> None:
+    """Prove the pages of all assets."""
+
+    def argue(job: tuple[AssetConfig, _Tree], jobs: int, advance: Advance) -> None:
+        asset, tree = job
+        files = work.folder.tree(asset.code, work.folder.unfinished)
+        argue_tree(tree.tree, secret, work.frozen.salt, files, jobs, advance)
+
+    _each_asset(work, "proving", ((tree.asset, tree) for tree in trees), argue)
+
+
+class _Shaped(Protocol):
+    @property
+    def shape(self) -> TreeShape:
+        """The shape of an asset's tree."""
+
+
+Subject = TypeVar("Subject", bound=_Shaped)
+
+
+def _each_asset(
     work: _Work,
-    asset: AssetConfig,
-    ledger: Ledger,
-    leaves: Leaves,
-    secret: bytes,
-    jobs: int,
-    advance: Advance,
-) -> tuple[TreeShape, Root]:
-    """Write the pages of one asset."""
-    code, shape = asset.code, _shape(work, leaves.openings)
-    public, records = work.folder.unfinished_pages(code), work.folder.records(code)
-    for made in (public, records):
-        made.mkdir(parents=True, exist_ok=True)
-    state = page_state(work.context, code, asset.decimals, asset.units)
-    tree = TreeSecrets(state, secret, work.frozen.salt, shape)
-    root = prove_tree(tree, leaves, public, records, jobs, advance)
-    if root.value != ledger.totals[code]:
-        raise ProverError(
-            f"{work.folder.openings}: damaged: the parts of {code} do not add up to the ledger"
-        )
-    return shape, root
+    verb: str,
+    assets: Iterable[tuple[AssetConfig, Subject]],
+    act: Callable[[tuple[AssetConfig, Subject], int, Advance], None],
+) -> None:
+    """Act on every asset, by so many jobs, which tell of the entries that they have done.
 
+    A few assets are a stage each. Of many a small one is one thread's work, and several are worked
+    on at a time.
+    """
+    progress = work.progress
+    if len(work.config.assets) <= MOST_LISTED:
+        for asset, subject in assets:
+            progress.stage(f"{verb} {asset.code}", entries_of(subject.shape))
+            act((asset, subject), work.jobs, progress.advance)
+        return
+    progress.stage(f"{verb} assets", len(work.config.assets))
 
-def _shape(work: _Work, openings: Openings) -> TreeShape:
-    page_size = work.config.page_size
-    return TreeShape(len(openings.positions) // page_size, page_size)
+    def alone(job: tuple[AssetConfig, Subject]) -> None:
+        act(job, 1, lambda _: None)
 
+    def together(job: tuple[AssetConfig, Subject]) -> None:
+        act(job, work.jobs, lambda _: None)
 
-def _entries(shape: TreeShape) -> int:
-    """Return how many entries the pages of all levels have."""
-    return sum(shape.entries(level) for level in range(shape.levels))
+    for are_small, jobs in groupby(assets, lambda job: job[1].shape.leaves <= CHUNK_ENTRIES):
+        done = in_order(alone, jobs, work.jobs) if are_small else map(together, jobs)
+        for _ in done:
+            progress.advance(1)
 
 
 @contextmanager
