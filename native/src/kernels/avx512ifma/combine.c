@@ -160,3 +160,9 @@ void avx512ifma_combine(affine *out, const words *z, size_t n, size_t count, con
         for (size_t i = 0; i < used; i++) join_planes_exactly(&out[first + i], w->sum + PLANES * i);
     }
 }
+
+void avx512ifma_combine_vectors(affine *out, const words *z, size_t count, const tables *t,
+                                void *scratch)
+{
+    KERNEL_PORTABLE.combine_vectors(out, z, count, t, scratch);
+}
