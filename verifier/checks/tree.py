@@ -2,11 +2,14 @@
 
 Invariants: pages and arguments are read once, in order and in chunks, by one reader; chunks are
 checked by ``jobs`` threads and their results taken in order, so that the fault named is the first,
-however many threads there are. It is named once the whole file of arguments was read and has the
-digest that the exchange signed: until then it may be the fault of whoever serves the file. Memory
-is the chunks in flight (`IN_FLIGHT_BYTES`) and 65 bytes for every page of two levels. What a
-level's pages come to, their ids and sums, is recomputed and compared with what the level above
-says; nothing is taken from a page's own header.
+however many threads there are. What a level's pages come to, their ids and sums, is recomputed and
+compared with what the level above says; nothing is taken from a page's own header. Memory is the
+chunks in flight (`IN_FLIGHT_BYTES`) and 65 bytes for every page of two levels.
+
+Nobody is convicted of what somebody else's copy says. A fault of a level is named once its whole
+file of arguments was read and has the digest that the exchange signed. A fault of an argument is
+named once the pages led to the signed root, too: a page that was changed on its way does not fit
+its argument either.
 """
 
 from __future__ import annotations
@@ -99,7 +102,7 @@ class Tree:
             raise Rejected(Code.PAGE_WRONG_ROOT_SUM, where, "the manifest states another sum")
 
     def page_fault(self, level: int, index: int, error: native.PageRejected) -> Rejected:
-        """Return the rejection of a page, of its code alone: its place is the caller's to know."""
+        """Return the rejection of a page, which the caller names."""
         code = Code(error.code)
         return Rejected(code, self.where(level, index), _MESSAGES[code])
 
@@ -112,6 +115,11 @@ _MESSAGES = {
     Code.ARGUMENT_BAD_SCALAR: "a scalar of the argument is not below the group order",
     Code.ARGUMENT_REJECTED: "it is not proved that the amounts are in range and add up",
 }
+
+
+_OF_ARGUMENTS = frozenset(
+    {Code.ARGUMENT_BAD_POINT, Code.ARGUMENT_BAD_SCALAR, Code.ARGUMENT_REJECTED}
+)
 
 
 def entry_link(page: bytes | memoryview, slot: int) -> bytes:
@@ -145,12 +153,14 @@ def audit_tree(
         Rejected: the first fault, in the order of spec/errors.md, section 3.
         CannotCheck: a page or an argument could not be read.
     """
-    tree = Tree.of(checked, asset)
-    links = bytearray()
+    audit = _Audit(source, Tree.of(checked, asset), jobs, progress)
+    links = b""
     for level, digest in enumerate(digests):
-        links = _audit_level(source, tree, level, digest, links, jobs=jobs, progress=progress)
-    tree.check_root(bytes(links))
-    return tree.shape
+        links = audit.check_level(level, digest, links)
+    audit.tree.check_root(links)
+    if audit.argument_fault is not None:
+        raise audit.argument_fault
+    return audit.tree.shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,77 +173,95 @@ class _Chunk:
     arguments: bytes
 
 
-def _audit_level(
-    source: Source,
-    tree: Tree,
-    level: int,
-    digest: bytes,
-    children: bytearray,
-    *,
-    jobs: int,
-    progress: Progress,
-) -> bytearray:
-    """Check a level against the links of the one below; return its own."""
-    tree.check_pages_length(source, level)
-    tree.check_arguments_length(source, level)
-    pages, most = tree.shape.pages(level), _chunk_pages(tree.shape, level, jobs)
-    hashed, links = hashlib.sha256(), bytearray()
-    below = bytes(children)
-    fault: Rejected | None = None
+class _Audit:
+    """The audit of one tree; ``argument_fault`` is that of the first argument that fails."""
 
-    def read() -> Iterator[_Chunk]:
-        for first in range(0, pages, most):
-            count = min(most, pages - first)
-            arguments = tree.read_arguments(source, level, first, count)
-            hashed.update(arguments)
-            if fault is None:
-                yield _Chunk(first, count, tree.read_pages(source, level, first, count), arguments)
+    def __init__(self, source: Source, tree: Tree, jobs: int, progress: Progress) -> None:
+        self.tree = tree
+        self.argument_fault: Rejected | None = None
+        self._source = source
+        self._jobs = jobs
+        self._progress = progress
 
-    def check(chunk: _Chunk) -> bytes | Rejected:
+    def check_level(self, level: int, digest: bytes, below: bytes) -> bytes:
+        """Check a level against the links of the one below; return its own.
+
+        Raises:
+            Rejected: the first fault but those of arguments that fail.
+        """
+        tree = self.tree
+        tree.check_pages_length(self._source, level)
+        tree.check_arguments_length(self._source, level)
+        hashed, links = hashlib.sha256(), bytearray()
+        page_fault: Rejected | None = None
+
+        def read() -> Iterator[_Chunk]:
+            pages, most = tree.shape.pages(level), _chunk_pages(tree.shape, level, self._jobs)
+            for first in range(0, pages, most):
+                count = min(most, pages - first)
+                arguments = tree.read_arguments(self._source, level, first, count)
+                hashed.update(arguments)
+                if page_fault is None:
+                    data = tree.read_pages(self._source, level, first, count)
+                    yield _Chunk(first, count, data, arguments)
+
+        def check(chunk: _Chunk) -> tuple[bytes, Rejected | None, Rejected | None]:
+            try:
+                return *self._check_chunk(level, chunk, below), None
+            except Rejected as error:
+                return b"", None, error
+
+        size = tree.shape.count(level, 0)
+        for found, argument_fault, fault in in_order(check, read(), self._jobs):
+            if page_fault is not None:
+                continue
+            page_fault = fault
+            self.argument_fault = self.argument_fault or argument_fault
+            before = len(links) // ENTRY_BYTES
+            links += found
+            after = len(links) // ENTRY_BYTES
+            self._progress(min(after * size, tree.shape.entries(level)) - before * size)
+        if hashed.digest() != digest:
+            raise wrong_argument(arguments_path(tree.asset.code, level))
+        if page_fault is not None:
+            raise page_fault
+        return bytes(links)
+
+    def _check_chunk(
+        self, level: int, chunk: _Chunk, below: bytes
+    ) -> tuple[bytes, Rejected | None]:
+        """Check the pages of a chunk, and their links; return these, and an argument's fault.
+
+        Raises:
+            Rejected: the fault of the first page that has one, apart from its argument.
+        """
+        tree, first, pages = self.tree, chunk.first, chunk.pages
+        unlinked = _first_unlinked(tree, level, chunk, below) if level else None
+        if unlinked is not None:
+            # A fault of a later page does not count; one of this page, or before, comes first.
+            pages = pages[: _length(tree.shape.page_bytes, level, first, unlinked - first + 1)]
+            found = self._check_pages(level, first, pages, None)
+            page = memoryview(pages)[-tree.shape.page_bytes(level, unlinked) :]
+            for slot in range(tree.shape.count(level, unlinked)):
+                child = (unlinked * FAN + slot) * ENTRY_BYTES
+                stated = entry_link(page, slot)
+                tree.check_link(level, unlinked, stated, below[child : child + ENTRY_BYTES])
+            return found, None
+        if self.argument_fault is not None:
+            return self._check_pages(level, first, pages, None), None
         try:
-            return _check_chunk(tree, level, chunk, below)
+            return self._check_pages(level, first, pages, chunk.arguments), None
         except Rejected as error:
-            return error
+            if error.code not in _OF_ARGUMENTS:
+                raise
+            return self._check_pages(level, first, pages, None), error
 
-    size = tree.shape.count(level, 0)
-    for found in in_order(check, read(), jobs):
-        if fault is not None:
-            continue
-        if isinstance(found, Rejected):
-            fault = found
-            continue
-        before = len(links) // ENTRY_BYTES
-        links += found
-        after = len(links) // ENTRY_BYTES
-        progress(min(after * size, tree.shape.entries(level)) - before * size)
-    if hashed.digest() != digest:
-        raise wrong_argument(arguments_path(tree.asset.code, level))
-    if fault is not None:
-        raise fault
-    return links
-
-
-def _check_chunk(tree: Tree, level: int, chunk: _Chunk, below: bytes) -> bytes:
-    """Check the pages of a chunk and their links; the first page with a fault is named."""
-    first, pages, arguments = chunk.first, chunk.pages, chunk.arguments
-    unlinked = _first_unlinked(tree, level, chunk, below) if level else None
-    if unlinked is not None:
-        # A fault of a later page does not count; one of this page, or before, comes first.
-        sound = unlinked - first + 1
-        if sound < chunk.count:
-            pages = pages[: sound * tree.shape.page_bytes(level, 0)]
-            arguments = arguments[: sound * tree.shape.argument_bytes(level, 0)]
-    try:
-        found = native.pages_check(tree.core, level, first, pages, arguments)
-    except native.PageRejected as error:
-        raise tree.page_fault(level, error.index, error) from None
-    if unlinked is not None:
-        page = memoryview(pages)[(unlinked - first) * tree.shape.page_bytes(level, 0) :]
-        for slot in range(tree.shape.count(level, unlinked)):
-            child = (unlinked * FAN + slot) * ENTRY_BYTES
-            stated = entry_link(page, slot)
-            tree.check_link(level, unlinked, stated, below[child : child + ENTRY_BYTES])
-    return b"".join(links_of(*found))
+    def _check_pages(self, level: int, first: int, pages: bytes, arguments: bytes | None) -> bytes:
+        try:
+            found = native.pages_check(self.tree.core, level, first, pages, arguments)
+        except native.PageRejected as error:
+            raise self.tree.page_fault(level, error.index, error) from None
+        return b"".join(links_of(*found))
 
 
 def _first_unlinked(tree: Tree, level: int, chunk: _Chunk, below: bytes) -> int | None:
@@ -256,14 +284,15 @@ def _chunk_pages(shape: TreeShape, level: int, jobs: int) -> int:
     return max(1, min(MAX_CHUNK_PAGES, affordable, -(-shape.pages(level) // jobs)))
 
 
-def _read(
-    source: Source,
-    path: str,
-    length: Callable[[int, int], int],
-    level: int,
-    first: int,
-    count: int,
-) -> bytes:
-    """Read consecutive items of a level's file; all but the level's last have one length."""
-    total = (count - 1) * length(level, 0) + length(level, first + count - 1)
+_Length = Callable[[int, int], int]
+
+
+def _read(source: Source, path: str, length: _Length, level: int, first: int, count: int) -> bytes:
+    """Read consecutive items of a level's file."""
+    total = _length(length, level, first, count)
     return source.read_range(path, first * length(level, 0), total)
+
+
+def _length(length: _Length, level: int, first: int, count: int) -> int:
+    """Return the length of consecutive items of a level; all but its last have one length."""
+    return (count - 1) * length(level, 0) + length(level, first + count - 1)

@@ -9,8 +9,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import native
-
 PROTOCOL_VERSION = 1
 ARGUMENT_VERSION = 1
 PACKAGE_VERSION = 1
@@ -125,13 +123,12 @@ class TreeShape:
         return PAGE_HEADER_BYTES + ID_BYTES * nodes + POINT_BYTES * points
 
     def argument_bytes(self, level: int, index: int) -> int:
-        """The length of one page's argument."""
-        if level > 0:
-            return native.range_length(self.count(level, index), AMOUNT_BITS)
-        rounds = (AMOUNT_BITS * self.page_size).bit_length() - 1
+        """The length of one page's argument (spec/transcript.md 4.1, and 5.1 at level 0)."""
+        points, scalars = (6, 4) if level > 0 else (7, 5 + VECTOR_SLOTS)
+        rounds = (AMOUNT_BITS * self.count(level, index) - 1).bit_length()
         columns = 1 << -(-rounds // 2)
-        rows = AMOUNT_BITS * self.page_size // columns
-        return POINT_BYTES * (rows + 3 * rounds + 7) + SCALAR_BYTES * (columns + 21)
+        rows = (1 << rounds) // columns
+        return POINT_BYTES * (rows + 3 * rounds + points) + SCALAR_BYTES * (columns + scalars)
 
     @property
     def path_bytes(self) -> int:
