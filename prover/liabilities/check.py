@@ -50,7 +50,10 @@ def check_tree(
         sums = b"".join(committed.sums for committed in made)
         opened = np.concatenate([opened_by(committed, files) for committed in made])
         differing = [
-            *(np.flatnonzero(pages != map_pages(files, shape, level)) // shape.page_bytes(level, 0)),
+            *(
+                np.flatnonzero(pages != map_pages(files, shape, level))
+                // shape.page_bytes(level, 0)
+            ),
             *np.flatnonzero(opened != files.opened_sums(level)),
         ]
         if differing:
@@ -107,9 +110,7 @@ def _check_leaves(
     return b"".join(ids), b"".join(sums), opened
 
 
-def _find_stranger(
-    leaves: Leaves, own: LeafFiles, begin: int, end: int, jobs: int
-) -> int | None:
+def _find_stranger(leaves: Leaves, own: LeafFiles, begin: int, end: int, jobs: int) -> int | None:
     """Return the first leaf from ``begin`` to ``end - 1`` that is neither the part of an account
     that stands there nor empty; None if there is none.
     """

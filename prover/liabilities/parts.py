@@ -31,7 +31,6 @@ from prover.liabilities.shape import choose_shape
 from verifier.format.params import TreeShape
 from verifier.ordered import in_order
 
-
 # Accounts or leaves that one native call handles: a few MB of buffers.
 PIECE = 1 << 16
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -28,7 +28,7 @@ import native
 from prover.errors import Damaged
 from prover.files.columns import U64, Bytes, map_column
 from prover.liabilities.leaves import Leaves
-from verifier.format.params import FAN, GROUP_ORDER, ID_BYTES, POINT_BYTES, VECTOR_SLOTS, TreeShape
+from verifier.format.params import FAN, ID_BYTES, POINT_BYTES, VECTOR_SLOTS, TreeShape
 from verifier.ordered import in_order
 
 # Entries that one native call handles: whole pages of any size.
@@ -179,7 +179,7 @@ def commit_tree(
         ):
             for committed in made:
                 pages.write(committed.pages)
-                opened.write(opened_by(committed, files).data)
+                opened.write(opened_by(committed, files).tobytes())
                 ids.append(committed.ids)
                 sums.append(committed.sums)
                 done = min(left, len(committed.ids) // ID_BYTES * shape.count(level, 0))
@@ -204,23 +204,19 @@ def _commit_leaves(
     def commit(chunk: tuple[int, U64, Bytes]) -> tuple[U64, Bytes, native.Committed]:
         begin, amounts, identities = chunk
         first = begin // tree.page_size
-        committed = native.leaves_commit(
-            tree, first, amounts.data, identities.data, secret, salt
-        )
+        committed = native.leaves_commit(tree, first, amounts.data, identities.data, secret, salt)
         return amounts, identities, committed
 
-    with ExitStack() as opened:
-        columns = [
-            opened.enter_context((files.leaves / name).open("wb"))
-            for name in ("amounts", "identities", "blindings")
-        ]
-        for amounts, identities, committed in in_order(
-            commit, _chunks(leaves, padding_key, jobs), jobs
-        ):
-            for column, items in zip(
-                columns, (amounts.data, identities.data, committed.vector_blindings), strict=True
-            ):
-                column.write(items)
+    chunks = _chunks(leaves, padding_key, jobs)
+    with (
+        (files.leaves / "amounts").open("wb") as all_amounts,
+        (files.leaves / "identities").open("wb") as all_identities,
+        (files.leaves / "blindings").open("wb") as all_blindings,
+    ):
+        for amounts, identities, committed in in_order(commit, chunks, jobs):
+            all_amounts.write(amounts.data)
+            all_identities.write(identities.data)
+            all_blindings.write(committed.vector_blindings)
             yield committed
 
 
@@ -280,6 +276,7 @@ def opened_by(committed: native.Committed, files: TreeFiles) -> OpenedSums:
 
 
 def columns_of(opened: OpenedSums) -> tuple[U64, Bytes]:
+    """Return values and blinding factors (rows of 32 bytes) as columns of their own."""
     return np.ascontiguousarray(opened["value"]), np.ascontiguousarray(opened["blinding"])
 
 

@@ -135,9 +135,9 @@ def write_bundle(
         checked = check_unsigned(data, frozen.public_key, _policy(config))
         _check_files(folder, paths)
         evidence = _check_evidence(checked, files, _policy(config), accepted)
-        for asset, found, entry in zip(assets, evidence, record.assets, strict=True):
+        for asset, found, digests in zip(assets, evidence, record.assets, strict=True):
             argument = arguments[asset.code]
-            check_solvency_argument(checked, asset, found, argument, entry.solvency)
+            check_solvency_argument(checked, asset, found, argument, digests.solvency)
         if declaration:
             check_pledged(check_declaration(checked, declaration), evidence)
         signing_now = Signed(config.snapshot_id, checked.digest, manifest.previous)
@@ -206,9 +206,7 @@ def _prove_solvency(
     )
 
 
-def _record(
-    folder: Path, manifest: wire.Manifest, digest: bytes, jobs: int
-) -> wire.ArgumentRecord:
+def _record(folder: Path, manifest: wire.Manifest, digest: bytes, jobs: int) -> wire.ArgumentRecord:
     """Return the record of the files of arguments that stand in ``folder``."""
 
     def digest_of(path: str) -> bytes:

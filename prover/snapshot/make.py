@@ -28,63 +28,41 @@ run ends in the same bytes:
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from itertools import groupby
 from pathlib import Path
-from typing import Protocol, TypeVar
 
-import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-import native
 from prover.assets.evidence import Built, evidence_total
 from prover.assets.hidden import Opened
 from prover.clock import check_time
-from prover.config.snapshot_toml import AssetConfig, SnapshotConfig, parse_config
-from prover.errors import AssetsShort, Damaged, ProverError
-from prover.files.columns import map_column
+from prover.config.snapshot_toml import SnapshotConfig, parse_config
+from prover.errors import AssetsShort, ProverError
 from prover.files.keys import SigningLog, read_master_key, read_signing_key
 from prover.files.storage import (
     discard_folder,
-    fresh_file,
-    fresh_folder,
     locked,
     naming,
     rename_folder,
-    sync_tree,
 )
 from prover.ledger import Ledger, LedgerSource, ledger_codes, load_ledger
 from prover.ledger.summary import Previous, load_summary
 from prover.liabilities.derivation import derive, snapshot_key
-from prover.liabilities.leaves import Accounts, Leaves, write_account_keys
-from prover.liabilities.parts import Parts, load_parts, write_positions, write_split
-from prover.liabilities.tree import (
-    CHUNK_ENTRIES,
-    Advance,
-    Root,
-    argue_tree,
-    commit_tree,
-    entries_of,
-    read_root,
-)
 from prover.progress import Progress, Silent
 from prover.snapshot.bundle import ProvenAsset, signing_keys, write_bundle
 from prover.snapshot.folder import SnapshotFolder
 from prover.snapshot.inputs import Inputs, Witness
 from prover.snapshot.record import Frozen, freeze
-from prover.snapshot.sizes import check_packages
+from prover.snapshot.trees import Work, argue_trees, commit_trees, parameters, write_secrets
 from verifier.format import wire
 from verifier.format.chains import FIAT
 from verifier.format.keys import public_key_text
-from verifier.format.params import MANIFEST_PATH, SNAPSHOT_ID, TreeShape
-from verifier.format.statement import context, manifest_digest, tree_of
-from verifier.ordered import in_order
+from verifier.format.params import MANIFEST_PATH, SNAPSHOT_ID
+from verifier.format.statement import context, manifest_digest
 from verifier.ownership import ownership_message
-from verifier.texts import MOST_LISTED, listed
+from verifier.texts import listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +73,6 @@ class Snapshot:
     snapshot_id: str
     manifest_digest: bytes
     made: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """What the steps after the second work from; ``context`` has 32 bytes."""
-
-    config: SnapshotConfig
-    frozen: Frozen
-    context: bytes
-    folder: SnapshotFolder
-    jobs: int
-    progress: Progress
 
 
 def read_config(file: Path, frozen: Path | None = None) -> SnapshotConfig:
@@ -206,7 +172,7 @@ def make_snapshot(
         with locked(folder.lock, f"{out}: another run is at work here"):
             # 2
             frozen = _begin(folder, config, signing, master)
-            work = _Work(
+            work = Work(
                 config,
                 frozen,
                 context(frozen.public_key, config.exchange, config.snapshot_id, config.time),
@@ -228,15 +194,15 @@ def make_snapshot(
             _check_coverage(config, ledger, evidence, openings)
             # 6
             key = snapshot_key(
-                master, config.snapshot_id, digest_of_ledger, _parameters(work), frozen.salt
+                master, config.snapshot_id, digest_of_ledger, parameters(work), frozen.salt
             )
             work.progress.stage("deriving keys and leaves", None)
-            accounts = _write_secrets(work, ledger, key)
+            accounts = write_secrets(work, ledger, key)
             # 7
-            trees = _commit(work, ledger, accounts, key)
+            trees = commit_trees(work, ledger, accounts, key)
             # 8
             secret = derive(key, "argument-secret")
-            _argue(work, trees, secret)
+            argue_trees(work, trees, secret)
             # 9
             balances = [
                 ProvenAsset(
@@ -315,7 +281,7 @@ def _begin(
     return frozen
 
 
-def _inputs(work: _Work, previous: Previous, witness: Witness | None) -> Inputs:
+def _inputs(work: Work, previous: Previous, witness: Witness | None) -> Inputs:
     return Inputs(
         config=work.config,
         public_key=work.frozen.public_key,
@@ -351,201 +317,6 @@ def _check_coverage(
             f"the assets fall short: {listed(short)}; no bundle was written. "
             "Once there is more evidence, begin anew in another folder"
         )
-
-
-def _parameters(work: _Work) -> bytes:
-    """Encode every input that changes a leaf's value, count or order.
-
-    Capacity and page size are 0 where they are left to be chosen: then they follow from the rest.
-    Of the snapshot before it is the room, which a capacity that is chosen does not fall below.
-    """
-    config, frozen = work.config, work.frozen
-    return wire.encode(
-        {
-            "account_id_type": config.account_id_type,
-            "assets": [
-                {
-                    "capacity": asset.capacity or 0,
-                    "code": asset.code,
-                    "decimals": asset.decimals,
-                    "least": asset.split.least,
-                    "most": asset.split.most,
-                    "page_size": config.page_size or 0,
-                    "previous": frozen.previous_leaves(asset.code),
-                    "units": [[unit.chain, unit.contract, unit.decimals] for unit in asset.units],
-                }
-                for asset in config.assets
-            ],
-            "exchange": config.exchange,
-            "public_key": frozen.public_key,
-            "time": config.time,
-        }
-    )
-
-
-def _write_secrets(work: _Work, ledger: Ledger, key: bytes) -> Accounts:
-    """Write what packages are made with, where it is not there; return the accounts."""
-    path = work.folder.account_keys
-    if not path.exists():
-        with fresh_file(path) as file:
-            write_account_keys(file, key, ledger.ids, ledger.offsets, work.jobs)
-    if not work.folder.opening_secret.exists():
-        with fresh_file(work.folder.opening_secret) as file:
-            file.write(derive(key, "opening-secret"))
-    return Accounts(ledger.ids, ledger.offsets, map_column(path, np.uint8).reshape(-1, 32))
-
-
-def _parts(
-    work: _Work, ledger: Ledger, accounts: Accounts, key: bytes
-) -> Generator[Parts, None, None]:
-    """Yield the parts of each asset; write them, ahead of their use, if they are not there.
-
-    They stand under their name before the last of them is used. No leaf is placed before all
-    balances are split, and the largest package is known to be one that every reader takes.
-    """
-    config, folder = work.config, work.folder.parts
-    if folder.exists():
-        yield from load_parts(folder)
-        return
-    with fresh_folder(folder) as unfinished:
-        splits = [
-            write_split(
-                unfinished,
-                asset,
-                accounts.keys,
-                ledger.balances[asset.code],
-                config.page_size,
-                work.jobs,
-                work.frozen.previous_leaves(asset.code),
-            )
-            for asset in config.assets
-        ]
-        check_packages(
-            len(ledger),
-            [(ledger.balances[asset.code].holders, split.first, split.shape)
-             for asset, split in zip(config.assets, splits, strict=True)],
-        )
-
-        def place(at: int) -> Parts:
-            return write_positions(unfinished, config.assets[at].code, splits[at], key)
-
-        with closing(in_order(place, range(len(splits)), 1)) as placed:
-            for _ in splits[:-1]:
-                yield next(placed)
-            last = next(placed)
-    yield last
-
-
-@dataclass(frozen=True, slots=True)
-class _Tree:
-    """The tree of one asset, and its root, once it is committed to."""
-
-    asset: AssetConfig
-    tree: native.Tree
-    shape: TreeShape
-    root: Root
-
-
-def _commit(work: _Work, ledger: Ledger, accounts: Accounts, key: bytes) -> list[_Tree]:
-    """Make the pages of all assets, and their private side, where they are not there.
-
-    Raises:
-        Damaged: the parts of an asset do not add up to what the ledger owes.
-    """
-    folder = work.folder
-    if not (folder.trees.exists() and folder.unfinished_pages.exists()):
-        _make_pages(work, ledger, accounts, key)
-    trees = []
-    for asset, parts in zip(work.config.assets, load_parts(folder.parts), strict=True):
-        tree = tree_of(work.context, asset, parts.shape)
-        root = read_root(tree, folder.tree(asset.code, folder.unfinished))
-        if root.value != ledger.totals[asset.code]:
-            raise Damaged(
-                f"{folder.parts}: damaged: the parts of {asset.code} do not add up to the ledger"
-            )
-        trees.append(_Tree(asset, tree, parts.shape, root))
-    return trees
-
-
-def _make_pages(work: _Work, ledger: Ledger, accounts: Accounts, key: bytes) -> None:
-    folder, secret = work.folder, derive(key, "entries-secret")
-    discard_folder(folder.trees)
-    if folder.unfinished_pages.exists():
-        shutil.rmtree(folder.unfinished_pages)  # what an interrupted run left
-    with (
-        fresh_folder(folder.trees) as unfinished,
-        closing(_parts(work, ledger, accounts, key)) as all_parts,
-    ):
-
-        def commit(job: tuple[AssetConfig, Parts], jobs: int, advance: Advance) -> None:
-            asset, parts = job
-            code = asset.code
-            holders = ledger.balances[code].holders
-            commit_tree(
-                tree_of(work.context, asset, parts.shape),
-                Leaves(accounts, holders, parts, code, work.context),
-                derive(key, "identity-padding", code.encode()),
-                secret,
-                work.frozen.salt,
-                folder.tree(code, folder.unfinished, unfinished),
-                jobs,
-                advance,
-            )
-
-        assets = zip(work.config.assets, all_parts, strict=True)
-        _each_asset(work, "committing to", assets, commit)
-        sync_tree(folder.unfinished_pages)
-
-
-def _argue(work: _Work, trees: list[_Tree], secret: bytes) -> None:
-    """Prove the pages of all assets."""
-
-    def argue(job: tuple[AssetConfig, _Tree], jobs: int, advance: Advance) -> None:
-        asset, tree = job
-        files = work.folder.tree(asset.code, work.folder.unfinished)
-        argue_tree(tree.tree, secret, work.frozen.salt, files, jobs, advance)
-
-    _each_asset(work, "proving", ((tree.asset, tree) for tree in trees), argue)
-
-
-class _Shaped(Protocol):
-    @property
-    def shape(self) -> TreeShape:
-        """The shape of an asset's tree."""
-
-
-Subject = TypeVar("Subject", bound=_Shaped)
-
-
-def _each_asset(
-    work: _Work,
-    verb: str,
-    assets: Iterable[tuple[AssetConfig, Subject]],
-    act: Callable[[tuple[AssetConfig, Subject], int, Advance], None],
-) -> None:
-    """Act on every asset, by so many jobs, which tell of the entries that they have done.
-
-    A few assets are a stage each. Of many a small one is one thread's work, and several are worked
-    on at a time.
-    """
-    progress = work.progress
-    if len(work.config.assets) <= MOST_LISTED:
-        for asset, subject in assets:
-            progress.stage(f"{verb} {asset.code}", entries_of(subject.shape))
-            act((asset, subject), work.jobs, progress.advance)
-        return
-    progress.stage(f"{verb} assets", len(work.config.assets))
-
-    def alone(job: tuple[AssetConfig, Subject]) -> None:
-        act(job, 1, lambda _: None)
-
-    def together(job: tuple[AssetConfig, Subject]) -> None:
-        act(job, work.jobs, lambda _: None)
-
-    for are_small, jobs in groupby(assets, lambda job: job[1].shape.leaves <= CHUNK_ENTRIES):
-        done = in_order(alone, jobs, work.jobs) if are_small else map(together, jobs)
-        for _ in done:
-            progress.advance(1)
 
 
 @contextmanager

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 import pyarrow as pa
 from pyarrow import parquet
@@ -48,13 +48,13 @@ def package_file(out: Path, manifest: bytes, accounts: int) -> Iterator[PackageF
     """
     if out.suffix not in _KINDS:
         raise ProverError(f"{out}: its name must end in {' or '.join(_KINDS)}")
-    read_manifest, make = _KINDS[out.suffix]
+    kind = _KINDS[out.suffix]
     if out.exists():
-        if read_manifest(out) != manifest:
+        if kind.manifest_of(out) != manifest:
             raise ProverError(f"{out} exists already; nothing is overwritten")
         yield None
         return
-    with naming(out), make(out, manifest) as file:
+    with naming(out), kind.open(out, manifest) as file:
         yield file
         if file.done == accounts:
             file.finish()
@@ -70,7 +70,7 @@ def _check_manifest(found: bytes | None, manifest: bytes, path: Path) -> None:
 
 
 class _Sqlite:
-    """A database of two tables, ``packages`` and ``snapshot``; what is appended is a transaction."""
+    """A database of two tables, ``packages`` and ``snapshot``; to append is a transaction."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path, out: Path) -> None:
         self._connection = connection
@@ -185,4 +185,11 @@ def _of_parquet(path: Path) -> bytes | None:
         return None
 
 
-_KINDS = {".parquet": (_of_parquet, _parquet), ".sqlite": (_of_sqlite, _sqlite)}
+class _Kind(NamedTuple):
+    """A kind of file: how it is begun, or gone on with, and whose packages a whole one holds."""
+
+    open: Callable[[Path, bytes], AbstractContextManager[PackageFile]]
+    manifest_of: Callable[[Path], bytes | None]
+
+
+_KINDS = {".parquet": _Kind(_parquet, _of_parquet), ".sqlite": _Kind(_sqlite, _of_sqlite)}
