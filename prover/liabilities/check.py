@@ -12,7 +12,6 @@ from prover.files.columns import Bytes
 from prover.liabilities.leaves import Leaves
 from prover.liabilities.tree import (
     BAND_LEAVES,
-    OPENED_SUM,
     Advance,
     Chunk,
     LeafFiles,
@@ -68,10 +67,8 @@ def _check_leaves(
     """Check the pages of level 0; return their ids and sums, and what the sums open to."""
     shape = leaves.parts.shape
     own, pages = LeafFiles.load(files.leaves, shape.leaves), map_pages(files, shape, 0)
-    opened = np.empty(shape.capacity, OPENED_SUM)
-    opened["value"] = own.amounts.reshape(shape.capacity, -1).sum(axis=1)
-    opened["blinding"] = files.opened_sums(0)["blinding"]
-    blindings = columns_of(opened)[1]
+    opened = files.opened_sums(0)
+    values, blindings = columns_of(opened)
 
     def check(chunk: Chunk) -> tuple[int | None, bytes, bytes]:
         mine = slice(chunk.begin, chunk.end)
@@ -86,6 +83,10 @@ def _check_leaves(
             own.blindings[vectors].data,
             blindings[chunk.first : chunk.stop].data,
         )
+        if differing is None:
+            sums = own.amounts[mine].reshape(-1, shape.page_size).sum(axis=1)
+            wrong = np.flatnonzero(sums != values[chunk.first : chunk.stop])
+            differing = chunk.first + int(wrong[0]) if len(wrong) else None
         if differing is not None:
             return differing, b"", b""
         return None, *native.pages_check(tree, 0, chunk.first, stated.data, None)
