@@ -161,13 +161,13 @@ def commit_tree(
 ) -> None:
     """Write the pages of all levels, the files of leaves, and what all sums open to.
 
-    ``secret`` is the entries secret. The folders of ``files`` are new.
+    ``secret`` is the entries secret. What an interrupted run left is written over.
 
     Raises:
         ProverError: a file of the parts is damaged: a page's amounts are too large.
     """
     for folder in (files.pages, files.leaves, files.sums):
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
     shape = shape_of(tree)
     made = _commit_leaves(tree, leaves, padding_key, secret, salt, files, jobs)
     for level in range(shape.levels):

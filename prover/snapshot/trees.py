@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass
@@ -174,8 +173,6 @@ def commit_trees(work: Work, ledger: Ledger, accounts: Accounts, key: bytes) -> 
 def _make_pages(work: Work, ledger: Ledger, accounts: Accounts, key: bytes) -> None:
     folder, secret = work.folder, derive(key, "entries-secret")
     discard_folder(folder.trees)
-    if folder.unfinished_pages.exists():
-        shutil.rmtree(folder.unfinished_pages)  # what an interrupted run left
     with (
         fresh_folder(folder.trees) as unfinished,
         closing(_parts(work, ledger, accounts, key)) as all_parts,
