@@ -47,9 +47,7 @@ def state_of(what: Statement, commitment: Point) -> bytes:
 def core_code(what: Statement, commitment: Point, argument: bytes, state: bytes) -> str | None:
     """Return the core's verdict: a code, or None."""
     try:
-        native.hidden_verify(
-            state, decoded(what), amounts_of(what), encode(commitment), argument
-        )
+        native.hidden_verify(state, decoded(what), amounts_of(what), encode(commitment), argument)
     except native.Rejected as error:
         return error.code
     return None

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -78,9 +79,7 @@ def model_page(model: TreeModel, given: Level, index: int, start: int, stop: int
     """Return a page of the oracle and behind it its argument."""
     values = given.witness.values[start:stop]
     blindings = given.witness.blindings[start:stop]
-    points = [
-        oracle.encode(oracle.commit(v, r)) for v, r in zip(values, blindings, strict=True)
-    ]
+    points = [oracle.encode(oracle.commit(v, r)) for v, r in zip(values, blindings, strict=True)]
     region = entries(given.ids[32 * start : 32 * stop], points)
     transcript = model.begin("sums", given.level, index)
     oracle.Shape(stop - start, 64).absorb(transcript)
@@ -185,9 +184,9 @@ def test_every_part_of_a_page_counts(index: int) -> None:
 @pytest.mark.parametrize(
     "change", [{"context": bytes(32)}, {"asset": b""}, {"capacity": 149}, {"page_size": 256}]
 )
-def test_another_statement(change: dict[str, object]) -> None:
+def test_another_statement(change: dict[str, Any]) -> None:
     made, argument = honest()
-    tree = tree_of(replace(MODEL, **change))  # type: ignore[arg-type]
+    tree = tree_of(replace(MODEL, **change))
     with pytest.raises(native.PageRejected) as caught:
         native.pages_check(tree, 1, 0, made.pages[:LENGTH], argument[:PROVED])
     assert (caught.value.index, caught.value.code) == (0, "argument.rejected")
@@ -254,10 +253,16 @@ def test_what_is_given_is_checked() -> None:
     assert caught.value.index == 2
     with pytest.raises(ValueError, match="blinding factor"):
         native.sums_commit(
-            TREE, 1, 0, wrong.ids, given.sums, wrong.witness.value_array, wrong.witness.blinding_bytes
+            TREE,
+            1,
+            0,
+            wrong.ids,
+            given.sums,
+            wrong.witness.value_array,
+            wrong.witness.blinding_bytes,
         )
     for level, first, count in ((1, 0, 149), (1, 0, 151), (1, 3, 22), (2, 0, 4), (0, 0, 150)):
-        with pytest.raises(ValueError, match="instead of|has no|out of range"):
+        with pytest.raises(ValueError, match=r"instead of|has no|out of range"):
             level_of(MODEL, level, first, count).commit()
 
 
