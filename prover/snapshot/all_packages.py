@@ -1,0 +1,86 @@
+"""The packages of all accounts of a snapshot, made by processes: Python does much of the work."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing, contextmanager
+from multiprocessing import get_context
+from pathlib import Path
+
+from prover.errors import ProverError
+from prover.snapshot.package_file import package_file
+from prover.snapshot.packages import Packager
+from verifier.ordered import in_order
+
+BATCH = 256  # accounts a process takes at a time
+APPENDED_BYTES = 1 << 25  # of packages that are written and synced at a time
+
+
+def write_packages(
+    snapshot: Path,
+    out: Path,
+    signing_key: Path | None,
+    jobs: int,
+    report: Callable[[int], None],
+) -> int:
+    """Write the packages of all accounts into the file ``out``, by ``jobs`` processes, or go on
+    where an earlier run was interrupted; return how many there are.
+
+    ``report`` is called with the number of packages that are there, or came, since its last call.
+
+    Raises:
+        ProverError: see `Packager` and `package_file`.
+    """
+    packager = Packager(snapshot, signing_key)
+    count = len(packager)
+    with package_file(out, packager.manifest, count) as file:
+        done = count if file is None else file.done
+        report(done)
+        if file is None or done == count:
+            return count
+        batches = [(at, min(at + BATCH, count)) for at in range(done, count, BATCH)]
+        accounts: list[str] = []
+        packages: list[bytes] = []
+        held = 0
+        with _made(snapshot, signing_key, batches, jobs) as made:
+            for batch, packed in zip(batches, made, strict=True):
+                accounts += map(packager.account, range(*batch))
+                packages += packed
+                held += sum(map(len, packed))
+                if held >= APPENDED_BYTES or batch[1] == count:
+                    file.append(accounts, packages)
+                    accounts, packages, held = [], [], 0
+                report(len(packed))
+    return count
+
+
+@contextmanager
+def _made(
+    snapshot: Path, signing_key: Path | None, batches: Sequence[tuple[int, int]], jobs: int
+) -> Iterator[Iterator[list[bytes]]]:
+    """Give the packages of one batch after the other, made by processes."""
+    start = (snapshot, signing_key)
+    try:
+        with ProcessPoolExecutor(jobs, get_context("spawn"), _start, start) as processes:
+            # Threads wait for a process each, so that no more is made ahead than is written.
+            waited = in_order(lambda batch: processes.submit(_make, *batch).result(), batches, jobs)
+            with closing(waited) as made:
+                yield made
+    except BrokenProcessPool:
+        raise ProverError("a process that made packages was killed") from None
+
+
+_packager: Packager  # of a worker process
+
+
+def _start(snapshot: Path, signing_key: Path | None) -> None:
+    global _packager
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process ends the others
+    _packager = Packager(snapshot, signing_key)
+
+
+def _make(start: int, stop: int) -> list[bytes]:
+    return [_packager.package(index, bulk=True) for index in range(start, stop)]
