@@ -1,12 +1,11 @@
 """Pages: nothing but the honest bytes is accepted, and no bytes crash the core.
 
-An input is a list of edits of honest pages, so that headers, points and arguments are nearly right;
-or, one time in eight, raw pages.
+An input is a list of edits of honest pages and arguments, so that headers, points and arguments are
+nearly right; or, one time in eight, raw bytes.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -18,10 +17,23 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import native
 from tests.fuzz.corpus import run
 from tests.support.bases import base, base_files
-from tests.support.forge import Transcript
+from tests.support.verifier_bundle import Denominated
+from verifier.format.params import TreeShape
+from verifier.format.statement import tree_of
+from verifier.format.wire import Unit
 
 FORGER = base("honest").forger
-LEVELS = [base_files("honest")[f"pages/BTC/{level}"] for level in range(2)]
+ASSET = FORGER.assets[0]
+FILES = base_files("honest")
+LEVELS = [(FILES[f"pages/BTC/{level}"], FILES[f"arguments/BTC/{level}"]) for level in range(2)]
+TREE = tree_of(
+    FORGER.context,
+    Denominated(ASSET.code, ASSET.decimals, tuple(Unit(*unit) for unit in ASSET.units)),
+    TreeShape(ASSET.capacity, ASSET.page_size),
+)
+HONEST = [
+    native.pages_check(TREE, level, 0, pages, None) for level, (pages, _) in enumerate(LEVELS)
+]
 CODES = {
     "page.bad-header",
     "page.bad-point",
@@ -32,20 +44,9 @@ CODES = {
 }
 
 
-def asset_state() -> bytes:
-    """The transcript after item 3."""
-    transcript = Transcript()
-    for label, data in FORGER.items(FORGER.assets[0], "page", b"")[:3]:
-        transcript.absorb(label, data)
-    return transcript.state
-
-
-STATE = asset_state()
-
-
-def edited(source: atheris.FuzzedDataProvider, pages: bytes) -> bytes:
-    """Honest pages with up to four runs of bytes overwritten, or copied from elsewhere in them."""
-    data = bytearray(pages)
+def edited(source: atheris.FuzzedDataProvider, honest: bytes) -> bytes:
+    """Honest bytes with up to four runs of bytes overwritten, or copied from elsewhere in them."""
+    data = bytearray(honest)
     for _ in range(source.ConsumeIntInRange(1, 4)):
         at = source.ConsumeIntInRange(0, len(data) - 1)
         if source.ConsumeBool():
@@ -62,19 +63,29 @@ def target(data: bytes) -> None:
     source = atheris.FuzzedDataProvider(data)
     level = source.ConsumeIntInRange(0, 1)
     raw = source.ConsumeIntInRange(0, 7) == 0
-    last = 16 if level == 0 else 3
-    pages = source.ConsumeBytes(20000) if raw else edited(source, LEVELS[level])
+    honest = LEVELS[level]
+    pages, arguments = (
+        source.ConsumeBytes(20000)
+        if raw
+        else edited(source, part)
+        if source.ConsumeBool()
+        else part
+        for part in honest
+    )
+    alone = source.ConsumeBool()
     try:
-        native.pages_verify(STATE, level, 2, 0, 3, 16, last, pages, os.urandom(32))
+        found = native.pages_check(TREE, level, 0, pages, None if alone else arguments)
     except native.PageRejected as fault:
         if fault.code not in CODES or not 0 <= fault.index < 3:
             raise AssertionError("an unknown code or page") from fault
     except ValueError:
-        if len(pages) == len(LEVELS[level]):
+        if [len(pages), len(arguments)] == [len(part) for part in honest]:
             raise
     else:
-        if pages != LEVELS[level]:
-            raise AssertionError("changed pages were accepted")
+        if alone and (found == HONEST[level]) != (pages == honest[0]):
+            raise AssertionError("other bytes have the same ids")
+        if not alone and (pages, arguments) != honest:
+            raise AssertionError("changed bytes were accepted")
 
 
 if __name__ == "__main__":
