@@ -27,7 +27,8 @@ from prover.publish.targets import CHUNK_BYTES, BucketTarget
 from tests.support.exchange_files import files
 from tests.support.verifier_bundle import Bundle
 from verifier.bundle.history import read_history
-from verifier.verify import audit, check_inclusion
+from verifier.inclusion import check_inclusion
+from verifier.verify import audit
 
 BIN = Path(sys.executable).parent
 TARGET = "s3://proofs/solvency"

@@ -32,7 +32,8 @@ HONEST = [part for asset in msgpack.unpackb(BODY)["assets"] for part in asset["p
 def bent(source: atheris.FuzzedDataProvider, data: bytes) -> bytes:
     """Bytes with one changed, or of another length."""
     at = source.ConsumeIntInRange(0, len(data))
-    return data[:at] + source.ConsumeBytes(1) + data[at + source.ConsumeIntInRange(0, 1) :]
+    put: bytes = source.ConsumeBytes(1)
+    return data[:at] + put + data[at + source.ConsumeIntInRange(0, 1) :]
 
 
 def body_of(source: atheris.FuzzedDataProvider) -> bytes:
