@@ -247,7 +247,8 @@ class _Asset:
         Raises:
             Damaged: files are not of each other.
         """
-        low, high = np.searchsorted(self._balances.holders, [start, stop])
+        # Numbers of another type would have all holders converted.
+        low, high = np.searchsorted(self._balances.holders, np.array([start, stop], np.uint32))
         holders, first = self._balances.holders[low:high], self._parts.first[low : high + 1]
         places = self._parts.positions[int(first[0]) : int(first[-1])]
         self._check_own(accounts, holders, first, places)
