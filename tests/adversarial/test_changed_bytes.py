@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
 from random import Random
 from typing import Any
@@ -16,121 +15,145 @@ from typing import Any
 import msgpack
 import pytest
 
-import native
 import verifier
 from tests.support.forge import tagged
-from tests.support.forged_sample import ALICE, ETH, sample
-from tests.support.forger import Fields, pack, sign
-from verifier.checks.evidence import Seen, check_evidence
-from verifier.checks.inclusion import check_package
-from verifier.checks.manifest import CheckedManifest, check_manifest
-from verifier.checks.policy import Policy
-from verifier.checks.solvency import check_solvency_argument
-from verifier.checks.tree import Tree
-from verifier.errors import Code
-from verifier.format.params import DECLARATION_PATH
+from tests.support.forged_sample import ALICE, ETH, Sample, sample
+from tests.support.forger import Fields, Forger, pack
+from tests.support.memory_source import MemorySource
 
-SIGNING_SEED = bytes(31) + b"\x07"
-PAGE_BYTES = native.page_length(0, 16)
+MANIFEST, RECORD, EVIDENCE = "manifest.msgpack", "arguments.msgpack", "evidence/ETH.msgpack"
+PAGES, ARGUMENTS, SOLVENCY = "pages/ETH/0", "arguments/ETH/0", "arguments/ETH/solvency"
 
-
-@dataclass(frozen=True)
-class Bundle:
-    """A bundle of one asset with one page, and the package of one customer, in memory."""
-
-    manifest: bytes
-    signature: bytes
-    evidence: bytes
-    page: bytes
-    package: bytes
-    key: bytes
-
-    def seal(self, manifest: bytes) -> bytes:
-        return sign(SIGNING_SEED, "manifest-signature", manifest)
-
-    def check(self, manifest: bytes, signature: bytes, evidence: bytes, page: bytes) -> None:
-        """The audit of a bundle of these files."""
-        checked = check_manifest(manifest, signature, self.key, Policy())
-        if checked.manifest.has_declaration:
-            raise verifier.Rejected(Code.BUNDLE_MISSING_FILE, DECLARATION_PATH, "as the audit says")
-        for asset in checked.manifest.assets:
-            found = check_evidence(checked, asset, evidence, Seen())
-            check_solvency_argument(checked, asset, found)
-            tree = Tree.of(checked, asset)
-            if len(page) != tree.shape.file_bytes(0):
-                raise verifier.Rejected(Code.PAGE_BAD_FILE_LENGTH, asset.code, "as the audit says")
-            tree.check_root(asset, tree.check_pages(0, 0, 1, page))
-
-    def check_resigned(self, manifest: bytes) -> None:
-        self.check(manifest, self.seal(manifest), self.evidence, self.page)
+Files = dict[str, bytes]
 
 
 @cache
-def bundle() -> Bundle:
-    made = sample([ETH], chains=[("ethereum", 24_000_000, bytes(range(32)))])
-    files = made.forger.bundle()
-    package = made.package(files["manifest.msgpack"], ALICE)
-    return Bundle(
-        files["manifest.msgpack"],
-        files["manifest.sig"],
-        files["evidence/ETH.msgpack"],
-        files["pages/ETH/0"],
-        package,
-        made.forger.public_key,
-    )
+def made() -> Sample:
+    """An exchange of one asset with one page, and of one customer."""
+    return sample([ETH], chains=[("ethereum", 24_000_000, bytes(range(32)))])
+
+
+def forger() -> Forger:
+    return made().forger
 
 
 @cache
-def checked_manifest() -> CheckedManifest:
-    return check_manifest(bundle().manifest, bundle().signature, bundle().key, Policy())
+def honest() -> Files:
+    return forger().bundle()
+
+
+@cache
+def package() -> bytes:
+    return made().package(honest()[MANIFEST], ALICE)
+
+
+def audit(files: Files) -> None:
+    verifier.audit(MemorySource(files), forger().public_key)
+
+
+def include(data: bytes, files: Files | None = None) -> None:
+    """The light check of the one customer."""
+    source = MemorySource(honest() if files is None else files)
+    verifier.check_inclusion(data, source, forger().public_key, ALICE, {"ETH": "3.5"})
+
+
+def recorded(files: Files) -> Files:
+    """The files with a record of their arguments."""
+    return files | forger().record(files)
+
+
+def resigned(manifest: bytes, **files: bytes) -> Files:
+    """The bundle with another manifest, signed, and a record of its own."""
+    return recorded(honest() | files | forger().seal(manifest))
+
+
+def with_evidence(evidence: bytes) -> Files:
+    """The bundle with other evidence, which its manifest names."""
+    fields = msgpack.unpackb(honest()[MANIFEST])
+    fields["assets"][0]["evidence"] = tagged("evidence", evidence)
+    return resigned(pack(fields), **{EVIDENCE: evidence})
 
 
 def flipped(data: bytes, offset: int, bits: int) -> bytes:
     return data[:offset] + bytes([data[offset] ^ bits]) + data[offset + 1 :]
 
 
+def flips(data: bytes, rng: Random) -> Iterator[bytes]:
+    """The data with each of its bytes changed."""
+    for offset in range(len(data)):
+        yield flipped(data, offset, rng.randrange(1, 256))
+
+
 def test_the_bundle_is_accepted_unchanged() -> None:
-    made = bundle()
-    made.check(made.manifest, made.signature, made.evidence, made.page)
-    check_package(checked_manifest(), made.package, ALICE)
+    audit(honest())
+    audit(resigned(honest()[MANIFEST]))
+    include(package())
 
 
-def test_every_byte_of_manifest_signature_and_evidence(rng: Random) -> None:
-    made = bundle()
-    for name in ("manifest", "signature", "evidence"):
-        data: bytes = getattr(made, name)
-        files = {key: getattr(made, key) for key in ("manifest", "signature", "evidence", "page")}
-        expected = "evidence.wrong-digest" if name == "evidence" else "manifest.bad-signature"
-        for offset in range(len(data)):
-            changed = files | {name: flipped(data, offset, rng.randrange(1, 256))}
-            with pytest.raises(verifier.Rejected, match=f"^{expected}"):
-                made.check(**changed)
+@pytest.mark.parametrize(
+    ("path", "codes"),
+    [
+        (MANIFEST, r"manifest\.bad-signature"),
+        ("manifest.sig", r"manifest\.bad-signature"),
+        (RECORD, r"record\.bad-signature"),
+        ("arguments.sig", r"record\.bad-signature"),
+        (EVIDENCE, r"evidence\.wrong-digest"),
+        (SOLVENCY, r"bundle\.wrong-argument"),
+        (PAGES, r"page\.(bad-header|bad-point|wrong-root-id)"),
+    ],
+)
+def test_every_byte_of_a_file(path: str, codes: str, rng: Random) -> None:
+    """Nothing that was changed on its way is called an argument that fails."""
+    for changed in flips(honest()[path], rng):
+        with pytest.raises(verifier.Rejected, match=rf"^{codes}: "):
+            audit(honest() | {path: changed})
 
 
-def test_every_byte_of_a_page(rng: Random) -> None:
-    made = bundle()
-    tree = Tree.of(checked_manifest(), checked_manifest().manifest.assets[0])
-    for offset in range(PAGE_BYTES):
-        with pytest.raises(verifier.Rejected):
-            tree.check_pages(0, 0, 1, flipped(made.page, offset, rng.randrange(1, 256)))
+def test_bytes_of_arguments(rng: Random) -> None:
+    data = honest()[ARGUMENTS]
+    for offset in rng.sample(range(len(data)), 200):
+        files = honest() | {ARGUMENTS: flipped(data, offset, rng.randrange(1, 256))}
+        with pytest.raises(verifier.Rejected, match=r"^bundle\.wrong-argument: "):
+            audit(files)
+        with pytest.raises(verifier.Rejected, match=r"^argument\."):
+            audit(recorded(files))
+        with pytest.raises(verifier.Rejected, match=r"^argument\."):
+            include(package(), files)
+
+
+def test_every_byte_of_a_solvency_argument_that_is_signed_for(rng: Random) -> None:
+    for changed in flips(honest()[SOLVENCY], rng):
+        with pytest.raises(verifier.Rejected, match=r"^argument\..*: ETH, solvency: "):
+            audit(recorded(honest() | {SOLVENCY: changed}))
+
+
+def test_every_byte_of_a_record_that_is_signed_again(rng: Random) -> None:
+    for changed in flips(honest()[RECORD], rng):
+        with pytest.raises(verifier.Rejected, match=r"^(record\.|bundle\.wrong-argument)"):
+            audit(honest() | forger().seal_record(changed))
 
 
 def test_every_byte_of_a_package(rng: Random) -> None:
-    for offset in range(len(bundle().package)):
-        changed = flipped(bundle().package, offset, rng.randrange(1, 256))
+    for changed in flips(package(), rng):
         with pytest.raises(verifier.Rejected, match=r"^package\."):
-            check_package(checked_manifest(), changed, ALICE)
+            include(changed)
+
+
+def test_every_byte_of_a_package_that_is_signed_again(rng: Random) -> None:
+    for changed in flips(msgpack.unpackb(package())["body"], rng):
+        with pytest.raises(verifier.Rejected, match=r"^(package|opening|inclusion)\."):
+            include(forger().seal_package(changed))
 
 
 def test_every_byte_of_a_manifest_that_is_signed_again(rng: Random) -> None:
     """Only what a lone bundle cannot contradict may change: the past, and its block's height."""
-    made = bundle()
-    free = set(span(made.manifest, b"\xa8previous\xc4\x20", 32))
-    free |= set(span(made.manifest, b"\xa6height\xce", 4))
+    manifest = honest()[MANIFEST]
+    free = set(span(manifest, b"\xa8previous\xc4\x20", 32))
+    free |= set(span(manifest, b"\xa6height\xce", 4))
     accepted = []
-    for offset in range(len(made.manifest)):
+    for offset, changed in enumerate(flips(manifest, rng)):
         try:
-            made.check_resigned(flipped(made.manifest, offset, rng.randrange(1, 256)))
+            audit(resigned(changed))
         except verifier.Rejected:
             continue
         accepted.append(offset)
@@ -145,14 +168,9 @@ def span(data: bytes, before: bytes, length: int) -> range:
 
 def test_every_byte_of_evidence_that_is_digested_again(rng: Random) -> None:
     """The solvency argument names the evidence, so no other evidence fits it."""
-    made = bundle()
-    fields = msgpack.unpackb(made.manifest)
-    for offset in range(len(made.evidence)):
-        evidence = flipped(made.evidence, offset, rng.randrange(1, 256))
-        fields["assets"][0]["evidence"] = tagged("evidence", evidence)
-        manifest = pack(fields)
+    for changed in flips(honest()[EVIDENCE], rng):
         with pytest.raises(verifier.Rejected, match=r"^(evidence|argument)\."):
-            made.check(manifest, made.seal(manifest), evidence, made.page)
+            audit(with_evidence(changed))
 
 
 def mangled(data: bytes, rng: Random) -> bytes:
@@ -172,27 +190,26 @@ def mangled(data: bytes, rng: Random) -> bytes:
 
 
 def test_mangled_files(rng: Random) -> None:
-    made = bundle()
-    fields = msgpack.unpackb(made.manifest)
-    tree = Tree.of(checked_manifest(), checked_manifest().manifest.assets[0])
     for _ in range(300):
-        manifest = mangled(made.manifest, rng)
-        evidence = mangled(made.evidence, rng)
-        page = mangled(made.page, rng)
         with suppress(verifier.Rejected):  # a verdict; a change of `previous` alone is accepted
-            made.check_resigned(manifest)
-        fields["assets"][0]["evidence"] = tagged("evidence", evidence)
-        named = pack(fields)
-        if evidence != made.evidence:
+            audit(resigned(mangled(honest()[MANIFEST], rng)))
+        evidence = mangled(honest()[EVIDENCE], rng)
+        if evidence != honest()[EVIDENCE]:
             with pytest.raises(verifier.Rejected):
-                made.check(named, made.seal(named), evidence, made.page)
-        if len(page) == len(made.page) and page != made.page:
+                audit(with_evidence(evidence))
+        for path in (PAGES, ARGUMENTS, SOLVENCY):
+            changed = mangled(honest()[path], rng)
+            if changed != honest()[path]:
+                with pytest.raises(verifier.Rejected):
+                    audit(recorded(honest() | {path: changed}))
+        record = mangled(honest()[RECORD], rng)
+        if record != honest()[RECORD]:
+            with pytest.raises(verifier.Rejected, match=r"^(record|bundle)\."):
+                audit(honest() | forger().seal_record(record))
+        body = mangled(msgpack.unpackb(package())["body"], rng)
+        if forger().seal_package(body) != package():
             with pytest.raises(verifier.Rejected):
-                tree.check_pages(0, 0, 1, page)
-        body = mangled(msgpack.unpackb(made.package)["body"], rng)
-        signed = pack({"body": body, "signature": sign(SIGNING_SEED, "package-signature", body)})
-        with suppress(verifier.Rejected):  # likewise, of a leaf's index alone
-            check_package(checked_manifest(), signed, ALICE)
+                include(forger().seal_package(body))
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -241,47 +258,37 @@ def value_at(fields: Any, path: tuple[Any, ...]) -> Any:
 
 def test_every_field_of_a_manifest(rng: Random) -> None:
     """One false field, signed: refused, but for what a lone bundle cannot contradict."""
-    made = bundle()
-    fields = msgpack.unpackb(made.manifest)
+    fields = msgpack.unpackb(honest()[MANIFEST])
     free: set[tuple[Any, ...]] = {("previous",), ("chains", 0, "height")}
     for path in places(fields):
         for value in variants(value_at(fields, path), rng):
             try:
-                made.check_resigned(altered(fields, path, value))
+                audit(resigned(altered(fields, path, value)))
             except verifier.Rejected:
                 continue
             assert path in free, (path, value)
 
 
-def test_every_field_of_evidence(rng: Random) -> None:
-    made = bundle()
-    fields, outer = msgpack.unpackb(made.evidence), msgpack.unpackb(made.manifest)
+def test_every_field_of_a_record(rng: Random) -> None:
+    fields = msgpack.unpackb(honest()[RECORD])
     for path in places(fields):
         for value in variants(value_at(fields, path), rng):
-            evidence = altered(fields, path, value)
-            outer["assets"][0]["evidence"] = tagged("evidence", evidence)
-            manifest = pack(outer)
+            with pytest.raises(verifier.Rejected, match=r"^(record|bundle)\."):
+                audit(honest() | forger().seal_record(altered(fields, path, value)))
+
+
+def test_every_field_of_evidence(rng: Random) -> None:
+    fields = msgpack.unpackb(honest()[EVIDENCE])
+    for path in places(fields):
+        for value in variants(value_at(fields, path), rng):
             with pytest.raises(verifier.Rejected, match=r"^(evidence|argument)\."):
-                made.check(manifest, made.seal(manifest), evidence, made.page)
+                audit(with_evidence(altered(fields, path, value)))
 
 
 def test_every_field_of_a_package(rng: Random) -> None:
-    """A field whose false value passes the package's own checks is refused at the leaf."""
-    made = bundle()
-    fields = msgpack.unpackb(msgpack.unpackb(made.package)["body"])
-    later = {
-        ("account_key",),
-        ("assets", 0, "parts", 0, "amount"),
-        ("assets", 0, "parts", 0, "leaf"),
-    }
-    emptied = {("assets", 0, "parts")}
+    """One false field, signed: refused, if not by the package's rules then at the leaf."""
+    fields = msgpack.unpackb(msgpack.unpackb(package())["body"])
     for path in places(fields):
         for value in variants(value_at(fields, path), rng):
-            body = altered(fields, path, value)
-            signature = sign(SIGNING_SEED, "package-signature", body)
-            package = pack({"body": body, "signature": signature})
-            try:
-                check_package(checked_manifest(), package, ALICE)
-            except verifier.Rejected:
-                continue
-            assert path in later | emptied, (path, value)
+            with pytest.raises(verifier.Rejected, match=r"^(package|opening|inclusion)\."):
+                include(forger().seal_package(altered(fields, path, value)))

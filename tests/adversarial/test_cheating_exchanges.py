@@ -7,7 +7,6 @@ frozen ones are in spec/vectors.
 from __future__ import annotations
 
 import os
-from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,11 +17,7 @@ import pytest
 
 import native
 import verifier
-from spec.reference.argument import Shape as ReferenceShape
-from spec.reference.argument import equations
-from spec.reference.group import decode, multi_multiply
-from spec.reference.transcript import Transcript as ReferenceTranscript
-from tests.support.forge import HONEST, Bend, N, Opening, Shape, u
+from tests.support.forge import N, Opening
 from tests.support.forged_sample import (
     ALICE,
     BOB,
@@ -33,8 +28,13 @@ from tests.support.forged_sample import (
     sample,
     signed,
 )
-from tests.support.forger import Asset, Fields, Lies, absorb_all
+from tests.support.forger import Asset, Fields, Lies
+from tests.support.leaves_forge import Prover, bent
 from tests.support.subjects import write_files
+from tests.support.verifier_bundle import Denominated
+from verifier.format import wire
+from verifier.format.params import TreeShape
+from verifier.format.statement import tree_of
 
 Files = dict[str, bytes]
 Identity = dict[str, Any]
@@ -83,18 +83,18 @@ def test_one_leaf_cannot_be_shown_to_two_customers(identity: Identity, tmp_path:
     made = sample([ETH], customers, **identity)
     files = made.forger.bundle()
     assert audit(made, files, tmp_path / "bundle") is None
-    leaf = made.parts[ALICE]["ETH"][0][0]
+    shown = made.forger.parts(asset_of(made, "ETH"), made.parts[ALICE]["ETH"])
 
     def told(**changed: object) -> str | None:
         def edit(fields: Fields) -> None:
-            fields["assets"][0]["parts"] = [{"amount": 3_500_000_000, "leaf": leaf, "part": 0}]
+            fields["assets"][0]["parts"] = shown
             fields.update(changed)
 
         package = made.package(files["manifest.msgpack"], BOB, edit)
         return inclusion(made, files, tmp_path / "bundle", BOB, package, ETH="3.5")
 
-    assert told() == "inclusion.wrong-opening"
-    assert told(account_key=account_key(ALICE)) == "inclusion.wrong-opening"
+    assert told() == "inclusion.wrong-identity"
+    assert told(account_key=account_key(ALICE)) == "inclusion.wrong-identity"
     assert told(account_id=ALICE) == "package.wrong-account"
     assert told(account_id=ALICE, account_key=account_key(ALICE)) == "package.wrong-account"
 
@@ -107,11 +107,11 @@ def test_an_omitted_customer_notices(identity: Identity, tmp_path: Path) -> None
     for leaf in range(16):
 
         def edit(fields: Fields, leaf: int = leaf) -> None:
-            fields["assets"][0]["parts"] = [{"amount": 5, "leaf": leaf, "part": 0}]
+            fields["assets"][0]["parts"] = made.forger.parts(asset_of(made, "ETH"), [(leaf, 5)])
 
         package = made.package(files["manifest.msgpack"], BOB, edit)
         found = inclusion(made, files, tmp_path / "bundle", BOB, package, ETH="0.000000005")
-        assert found == "inclusion.wrong-opening"
+        assert found == "inclusion.wrong-identity"
     empty = made.package(files["manifest.msgpack"], BOB)
     found = inclusion(made, files, tmp_path / "bundle", BOB, empty, ETH="0.000000005")
     assert found == "inclusion.balance-short"
@@ -128,7 +128,7 @@ def test_a_smaller_balance_is_noticed(identity: Identity, tmp_path: Path) -> Non
     honest = made.package(files["manifest.msgpack"], ALICE)
     lying = made.package(files["manifest.msgpack"], ALICE, raised)
     found = [inclusion(made, files, tmp_path / "b", ALICE, p, ETH="3.5") for p in (honest, lying)]
-    assert found == ["inclusion.balance-short", "inclusion.wrong-opening"]
+    assert found == ["inclusion.balance-short", "inclusion.wrong-amount"]
 
 
 def test_two_manifests_for_one_snapshot(identity: Identity, tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_two_manifests_for_one_snapshot(identity: Identity, tmp_path: Path) -> N
 
 
 def test_a_package_of_another_snapshot(identity: Identity, tmp_path: Path) -> None:
-    """Even with the digest and signature of this one: the blinding factor binds the context."""
+    """Even with the digest and signature of this one: the identity binds the context."""
     old = sample([ETH], **identity)
     new = sample([ETH], **(identity | {"snapshot_id": "next"}))
     files = new.forger.bundle()
@@ -160,7 +160,7 @@ def test_a_package_of_another_snapshot(identity: Identity, tmp_path: Path) -> No
     assert audit(new, files, tmp_path / "b") is None
     package = new.package(files["manifest.msgpack"], ALICE)
     found = inclusion(new, files, tmp_path / "b", ALICE, package, ETH="3.5")
-    assert found == "inclusion.wrong-opening"
+    assert found == "inclusion.wrong-identity"
 
 
 # --- liabilities
@@ -189,19 +189,36 @@ def test_a_childs_sum_cannot_be_moved(identity: Identity, rng: Random, tmp_path:
 
 def test_negative_balances(identity: Identity, rng: Random, tmp_path: Path) -> None:
     """A dummy customer who owes: the total is smaller, the digits are chosen at will."""
-    for digits in (None, (1,) * 1024, (0,) * 1024):
-        lies = Lies(argument=lambda code, kind, level, index: HONEST)
-        if digits is not None:
-            bend = Bend(digits=digits, residual=rng.randrange(1, 5))
-            lies.argument = lambda code, kind, level, index, bend=bend: (  # type: ignore[misc]
-                bend if kind == "page" else HONEST
-            )
+    for digit in (None, 0, 1):
+
+        def witness(prover: Prover, digit: int | None = digit) -> None:
+            if digit is not None:
+                prover.digits = [digit] * len(prover.digits)
+
+        lies = Lies(leaves=lambda code, index, witness=witness: bent({"witness": witness}))  # type: ignore[misc]
         made = sample([ETH], lies=lies, **identity)
         leaves = asset_of(made, "ETH").leaves
-        zero = next(place for place, (value, _) in enumerate(leaves) if value == 0)
-        leaves[zero] = (N - rng.randrange(1, 7_000_000_000), rng.randrange(N))
+        zero = next(place for place, leaf in enumerate(leaves) if leaf.amount == 0)
+        leaves[zero] = replace(leaves[zero], amount=-rng.randrange(1, 7_000_000_000))
         found = audit(made, made.forger.bundle(), tmp_path / "b")
         assert found == ("argument.rejected", "ETH, level 0, page 0")
+
+
+def test_a_debt_beside_a_customer_opens_and_is_not_proved(
+    identity: Identity, tmp_path: Path
+) -> None:
+    """Alice's own opening holds, with -10^15 in a slot beside her: the argument alone tells."""
+    made = sample([ETH], {ALICE: {"ETH": [3_500_000_000]}}, **identity)
+    leaves = asset_of(made, "ETH").leaves
+    zero = next(place for place, leaf in enumerate(leaves) if leaf.amount == 0)
+    leaves[zero] = replace(leaves[zero], amount=-(10**15))
+    files = made.forger.bundle()
+    package = made.package(files["manifest.msgpack"], ALICE)
+    found = inclusion(made, files, tmp_path / "a", ALICE, package, ETH="3.5")
+    assert found == "argument.rejected"
+    kept = {path: data for path, data in files.items() if not path.startswith("arguments")}
+    with pytest.raises(verifier.CannotCheck, match=r"^check\.not-proved"):
+        inclusion(made, kept, tmp_path / "b", ALICE, package, ETH="3.5")
 
 
 def test_a_debt_in_one_asset_does_not_cover_another(identity: Identity, tmp_path: Path) -> None:
@@ -283,92 +300,91 @@ def test_coins_cannot_be_added_after_the_proof(identity: Identity, tmp_path: Pat
 # --- batches
 
 
-def cancelling(made: Sample) -> Asset:
-    """Make page 0 of BTC false and page 1 take up its error: added, all equations hold."""
-    asset = asset_of(made, "BTC")
-    asset.leaves[3] = (2**64 + 5, 99)
-    error = made.forger.tree(asset)[0][0].error
-    bend = Bend(y_shift=-error % N)
-    made.forger.lies = Lies(
-        argument=lambda code, kind, level, index: bend if (level, index) == (0, 1) else HONEST
-    )
-    return asset
-
-
-def page_state(made: Sample, asset: Asset) -> bytes:
-    """The transcript after item 3."""
-    return absorb_all(made.forger.items(asset, "page", b"")[:3], frozenset())
-
-
-def test_errors_that_cancel_between_pages(identity: Identity) -> None:
-    """The forgery is real: it passes where the equations of two pages are added without weights."""
-    made = sample([BTC], **identity)
-    asset = cancelling(made)
-    pages = made.forger.tree(asset)[0]
-    terms = []
-    for page in pages[:2]:
-        statement = u(0, 1) + u(2, 1) + u(page.index, 4) + u(3, 4) + u(16, 4)
-        state = absorb_all(made.forger.items(asset, "page", statement), frozenset())
-        transcript = ReferenceTranscript(state)
-        transcript.absorb("shape", Shape(16, 64).encode())
-        transcript.absorb("entries", page.entries)
-        points = [decode(page.entries[at : at + 33]) for at in range(0, 33 * 16, 33)]
-        for equation in equations(
-            transcript.state, ReferenceShape(16, 64), points, page.argument, ""
-        ):
-            terms += equation
-    assert multi_multiply(terms) is None
-    data = b"".join(page.encode() for page in pages)
-    for seed in (bytes(32), b"\xff" * 32, *(os.urandom(32) for _ in range(8))):
-        with pytest.raises(native.PageRejected) as refused:
-            native.pages_verify(page_state(made, asset), 0, 2, 0, 3, 16, 16, data, seed)
-        assert (refused.value.index, refused.value.code) == (0, "argument.rejected")
-
-
 def test_the_first_bad_page_is_named(identity: Identity, rng: Random, tmp_path: Path) -> None:
-    """Whatever the faults, however many the threads."""
-    faults: dict[str, Callable[[bytes], bytes]] = {
+    """Whatever the faults, however many the threads: of pages before arguments, signed for."""
+    of_pages: dict[str, Callable[[bytes], bytes]] = {
         "page.bad-header": lambda page: b"XXXX" + page[4:],
-        "page.bad-point": lambda page: page[:15] + bytes(33) + page[48:],
-        "argument.bad-point": lambda page: page[: 15 + 33 * 16] + bytes(33) + page[48 + 33 * 16 :],
-        "argument.bad-scalar": lambda page: page[:-32] + b"\xff" * 32,
-        "argument.rejected": lambda page: page[:-1] + bytes([page[-1] ^ 1]),
+        "page.bad-point": lambda page: page[:47] + bytes(33) + page[80:],
+    }
+    of_arguments: dict[str, Callable[[bytes], bytes]] = {
+        "argument.bad-point": lambda argument: bytes(33) + argument[33:],
+        "argument.bad-scalar": lambda argument: argument[:-32] + b"\xff" * 32,
+        "argument.rejected": lambda argument: argument[:-1] + bytes([argument[-1] ^ 1]),
     }
     made = sample([replace(BTC, capacity=20)], **identity)
-    files = made.forger.bundle()
-    level0 = files["pages/BTC/0"]
-    length = native.page_length(0, 16)
-    pages = [level0[at : at + length] for at in range(0, len(level0), length)]
-    for round_number in range(6):
+    files, shape = made.forger.bundle(), TreeShape(20, 16)
+    lengths = {"pages": shape.page_bytes(0, 0), "arguments": shape.argument_bytes(0, 0)}
+
+    def spoiled(kind: str, faults: dict[str, Callable[[bytes], bytes]]) -> tuple[Files, int, str]:
+        path, length = f"{kind}/BTC/0", lengths[kind]
+        parts = [files[path][at : at + length] for at in range(0, len(files[path]), length)]
         bad = {at: rng.choice(list(faults)) for at in rng.sample(range(20), rng.randrange(1, 6))}
-        changed = [faults[bad[at]](page) if at in bad else page for at, page in enumerate(pages)]
-        first = min(bad)
+        changed = [faults[bad[at]](part) if at in bad else part for at, part in enumerate(parts)]
+        return {path: b"".join(changed)}, min(bad), bad[min(bad)]
+
+    for round_number in range(6):
+        arguments, first_argument, argument_code = spoiled("arguments", of_arguments)
+        pages, first_page, page_code = spoiled("pages", of_pages)
         for jobs in (1, 3):
             folder = tmp_path / f"{round_number}-{jobs}"
-            found = audit(made, files | {"pages/BTC/0": b"".join(changed)}, folder, jobs)
-            assert found == (bad[first], f"BTC, level 0, page {first}")
+            changed = files | arguments
+            changed |= made.forger.record(changed)
+            expected = argument_code, f"BTC, level 0, page {first_argument}"
+            assert audit(made, changed, folder, jobs) == expected
+            expected = page_code, f"BTC, level 0, page {first_page}"
+            assert audit(made, changed | pages, folder, jobs) == expected
 
 
-def test_a_batch_of_one_bad_page_in_many(identity: Identity, rng: Random) -> None:
+def test_a_batch_of_one_bad_argument_in_many(identity: Identity, rng: Random) -> None:
     """At any place of a batch of any size, and honest ones around it."""
     made = sample([replace(BTC, capacity=20)], **identity)
-    asset = asset_of(made, "BTC")
-    state = page_state(made, asset)
-    values = array("Q", [v for v, _ in asset.leaves])
-    blindings = b"".join(u(r, 32) for _, r in asset.leaves)
-    secret = rng.randbytes(32)
-    data = native.pages_prove(state, 0, 3, 0, 20, 16, values, blindings, b"", secret, bytes(32))[0]
-    length = native.page_length(0, 16)
+    files, shape = made.forger.bundle(), TreeShape(20, 16)
+    units = tuple(wire.Unit(*unit) for unit in asset_of(made, "BTC").units)
+    denominated = Denominated("BTC", 8, units)
+    tree = tree_of(made.forger.context, denominated, shape)
+    pages, arguments = files["pages/BTC/0"], files["arguments/BTC/0"]
+    page_length, length = shape.page_bytes(0, 0), shape.argument_bytes(0, 0)
     for _ in range(20):
         first = rng.randrange(20)
         count = rng.randrange(1, 21 - first)
-        batch = bytearray(data[first * length : (first + count) * length])
-        native.pages_verify(state, 0, 3, first, 20, 16, 16, bytes(batch), os.urandom(32))
+        batch = pages[first * page_length : (first + count) * page_length]
+        argued = bytearray(arguments[first * length : (first + count) * length])
+        native.pages_check(tree, 0, first, batch, bytes(argued))
         at = rng.randrange(count)
-        batch[(at + 1) * length - 1] ^= 1 << rng.randrange(8)
+        argued[(at + 1) * length - 1] ^= 1 << rng.randrange(8)
         with pytest.raises(native.PageRejected) as refused:
-            native.pages_verify(state, 0, 3, first, 20, 16, 16, bytes(batch), os.urandom(32))
+            native.pages_check(tree, 0, first, batch, bytes(argued))
         assert (refused.value.index, refused.value.code) == (first + at, "argument.rejected")
-        for place in ((0, 3, first + 1, 20, 16), (0, 2, first, 20, 16), (0, 3, first, 24, 16)):
+        for capacity, place in ((24, first), (20, first + 1 if first + count < 20 else first - 1)):
+            if place < 0:
+                continue
+            other = tree_of(made.forger.context, denominated, TreeShape(capacity, 16))
             with pytest.raises(native.PageRejected):
-                native.pages_verify(state, *place, 16, bytes(batch), os.urandom(32))
+                native.pages_check(other, 0, place, batch, bytes(argued))
+
+
+def test_errors_that_cancel_between_arguments(identity: Identity, rng: Random) -> None:
+    """Two scalars moved against each other: added without weights, all equations hold."""
+    made = sample([BTC], **identity)
+    files, shape = made.forger.bundle(), TreeShape(3, 16)
+    units = tuple(wire.Unit(*unit) for unit in asset_of(made, "BTC").units)
+    tree = tree_of(made.forger.context, Denominated("BTC", 8, units), shape)
+    length, order = shape.argument_bytes(0, 0), N
+    arguments = bytearray(files["arguments/BTC/0"])
+
+    def moved(page: int, by: int) -> None:
+        """Move u_U, the last scalar: equation (5) of the page is off by that times B."""
+        end = (page + 1) * length
+        value = int.from_bytes(arguments[end - 32 : end])
+        arguments[end - 32 : end] = ((value + by) % order).to_bytes(32)
+
+    by = rng.randrange(1, order)
+    moved(0, by)
+    moved(1, -by)
+    for _ in range(8):
+        with pytest.raises(native.PageRejected) as refused:
+            native.pages_check(tree, 0, 0, files["pages/BTC/0"], bytes(arguments))
+        assert (refused.value.index, refused.value.code) == (0, "argument.rejected")
+    moved(0, -by)
+    moved(1, by)
+    native.pages_check(tree, 0, 0, files["pages/BTC/0"], bytes(arguments))

@@ -151,7 +151,7 @@ class Scalars:
         self.count = 0
 
     def __call__(self) -> int:
-        halves = (tagged("stream", self.key + u(2 * self.count + half, 8)) for half in (0, 1))
+        halves = [tagged("stream", self.key + u(2 * self.count + half, 8)) for half in (0, 1)]
         self.count += 1
         return int.from_bytes(b"".join(halves), "big") % N
 
