@@ -127,12 +127,14 @@ def audit(
         raise Misuse("at least one job is needed")
     plan = _Plan(on_check)
     with closing(open_bundle(bundle)) as source:
-        checked, loans, evidence = _check_statement(  # 1 to 6
-            plan, source, exchange_key, policy, previous, nodes, jobs, is_audit=True
+        checked, loans, evidence = _check_statement(  # 1 to 5
+            plan, source, exchange_key, policy, previous, jobs, is_audit=True
         )
-        evidence = _look_up(plan, checked, evidence, balances)  # 6
+        evidence, unanswered = _ask(plan, checked, evidence, nodes, balances)  # 6
         _check_all_solvency(plan, checked, evidence)  # 7
         _audit_all_trees(plan, source, checked, jobs, progress)  # 8
+    if unanswered is not None:
+        raise unanswered
     _check_clock(checked.manifest, now)  # 13
     return _report(plan, checked, evidence, loans, policy, nodes, has_trees=True)  # 9
 
@@ -154,11 +156,13 @@ def check_solvency(
     """
     plan = _Plan(on_check)
     with closing(open_bundle(bundle)) as source:
-        checked, loans, evidence = _check_statement(  # 1 to 6
-            plan, source, exchange_key, policy, previous, nodes
+        checked, loans, evidence = _check_statement(  # 1 to 5
+            plan, source, exchange_key, policy, previous
         )
-        evidence = _look_up(plan, checked, evidence, balances)  # 6
+        evidence, unanswered = _ask(plan, checked, evidence, nodes, balances)  # 6
         _check_all_solvency(plan, checked, evidence)  # 7
+    if unanswered is not None:
+        raise unanswered
     _check_clock(checked.manifest, now)  # 13
     return _report(plan, checked, evidence, loans, policy, nodes, has_trees=False)  # 9
 
@@ -177,10 +181,10 @@ def read_rows(
     """
     plan = _Plan(None)
     with closing(open_bundle(bundle)) as source:
-        checked, _, evidence = _check_statement(  # 1 to 6
-            plan, source, exchange_key, policy, previous, nodes
+        checked, _, evidence = _check_statement(  # 1 to 5
+            plan, source, exchange_key, policy, previous
         )
-        return checked, evidence
+        return checked, _confirm(plan, checked, evidence, nodes)  # 6
 
 
 def check_inclusion(
@@ -280,12 +284,11 @@ def _check_statement(
     exchange_key: str | bytes,
     policy: Policy | None,
     previous: str | Path | None,
-    nodes: Nodes | None,
     jobs: int = 1,
     *,
     is_audit: bool = False,
 ) -> tuple[CheckedManifest, tuple[Loan, ...], list[CheckedEvidence]]:
-    """Check what the exchange says it has and owes: 1 to 6, but for the reader's own table.
+    """Check what the exchange says it has and owes: 1 to 5.
 
     ``is_audit``: the bundle has its files and no others. Returns the manifest, the declared loans,
     and what the evidence of each asset comes to.
@@ -297,7 +300,7 @@ def _check_statement(
         source.check_present(_statement_paths(checked.manifest))  # 3
     loans = _check_declaration(plan, source, checked)  # 4
     evidence = _check_all_evidence(plan, source, checked, loans, policy, jobs)  # 5
-    return checked, loans, _confirm(plan, checked, evidence, nodes)  # 6
+    return checked, loans, evidence
 
 
 def _check_manifest(
@@ -411,6 +414,24 @@ def _check_all_evidence(
         with plan.step("pledged addresses"):
             check_pledged(loans, found)
     return found
+
+
+def _ask(
+    plan: _Plan,
+    checked: CheckedManifest,
+    evidence: list[CheckedEvidence],
+    nodes: Nodes | None,
+    balances: BalanceTable | None,
+) -> tuple[list[CheckedEvidence], CannotCheck | None]:
+    """Ask the reader's nodes, and then their table; return the evidence with its levels raised.
+
+    Where one of them does not answer there is no verdict but a rejection: the error is returned,
+    to be raised when nothing else was found to be false.
+    """
+    try:
+        return _look_up(plan, checked, _confirm(plan, checked, evidence, nodes), balances), None
+    except CannotCheck as error:
+        return evidence, error
 
 
 def _confirm(

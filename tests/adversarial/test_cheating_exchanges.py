@@ -35,6 +35,7 @@ from tests.support.forged_sample import (
 )
 from tests.support.forger import Asset, Fields, Lies, absorb_all
 from tests.support.subjects import write_files
+from verifier.checks.holdings import CheckedEvidence
 
 Files = dict[str, bytes]
 Identity = dict[str, Any]
@@ -278,6 +279,25 @@ def test_coins_cannot_be_added_after_the_proof(identity: Identity, tmp_path: Pat
     assert found == [("argument.rejected", "ETH, solvency")] * 3 + [
         ("page.wrong-root-sum", "ETH, level 0, page 0")
     ]
+
+
+def test_what_is_false_is_rejected_whatever_a_node_is_silent_about(
+    identity: Identity, tmp_path: Path
+) -> None:
+    class Silent:
+        """A node that does not answer."""
+
+        def confirm(self, *_: object) -> list[CheckedEvidence]:
+            raise verifier.CannotCheck(verifier.Code.CHECK_UNREADABLE, "no answer")
+
+    insolvent = replace(ETH, holdings=(("account", "", 10**18),))
+    lies = Lies(solvency=lambda code, value: 0)
+    for spec, error in ((insolvent, verifier.Rejected), (ETH, verifier.CannotCheck)):
+        made = sample([spec], lies=lies if spec is insolvent else None, **identity)
+        bundle = write_files(tmp_path / error.__name__, made.forger.bundle())
+        for check in (verifier.audit, verifier.check_solvency):
+            with pytest.raises(error):
+                check(bundle, made.forger.public_key, nodes={"ethereum": Silent()})
 
 
 # --- batches
