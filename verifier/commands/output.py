@@ -29,7 +29,7 @@ from verifier.texts import MOST_LISTED, explain, listed
 
 # What keeps a verdict from being the best, at each level, of the assets that are known no better.
 _VERDICTS = {
-    Level.UNVERIFIED: "owners of {} are not known to have signed (contract wallets, unknown chains)",
+    Level.UNVERIFIED: "nobody checked whether owners of {} signed (contract wallets, unknown chains)",
     Level.CLAIMED: "amounts of {} rest on the exchange's word",
     Level.HEADER: "amounts of {} are proved under a block that no node of yours confirmed",
     Level.ATTESTED: "amounts of {} rest on third parties whom you named",
@@ -45,7 +45,7 @@ _SET_ASIDE = "not vouched for: {}, of which this verifier does not know what it 
 
 _LEVELS = {
     Level.UNVERIFIED: "contract wallets, or keys of an unknown chain, are said to have signed",
-    Level.CLAIMED: "the exchange's word, and a signature for every address on a known chain",
+    Level.CLAIMED: "the exchange's word, and a signature for every address",
     Level.HEADER: "proved under the block that the exchange names",
     Level.ATTESTED: "attested by third parties whom you named",
     Level.LISTED: "your own table has as much",
