@@ -29,7 +29,7 @@ from verifier.texts import MOST_LISTED, explain, listed
 
 # What keeps a verdict from being the best, at each level, of the assets that are known no better.
 _VERDICTS = {
-    Level.UNVERIFIED: "nobody checked whether owners of {} signed (contract wallets, unknown chains)",
+    Level.UNVERIFIED: "nobody checked that owners of {} signed: contract wallets, unknown chains",
     Level.CLAIMED: "amounts of {} rest on the exchange's word",
     Level.HEADER: "amounts of {} are proved under a block that no node of yours confirmed",
     Level.ATTESTED: "amounts of {} rest on third parties whom you named",
