@@ -1,4 +1,4 @@
-"""Lines of the lists that operators keep: blank ones at the end are no rows, and each has an end."""
+"""Lines of the lists that operators keep: blank ones at the end are no rows, all have an end."""
 
 from __future__ import annotations
 
