@@ -588,12 +588,17 @@ def _sort(value: Value) -> Value:
 
 
 def _plain(value: Any) -> Value:
-    if isinstance(value, int | str | bytes):
-        return value
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
     kind: type = type(value)
+    if kind in _PLAIN:
+        return cast(Value, value)
+    if kind is tuple:
+        return [_plain(item) for item in value]
+    if isinstance(value, int | str | bytes):  # of a kind of its own
+        return value
     return {name: _plain(getattr(value, name)) for name in _sorted_names(kind)}
+
+
+_PLAIN = frozenset({int, str, bytes})
 
 
 @cache
