@@ -468,7 +468,7 @@ def test_generators_transcripts_leaves_and_shapes(runner: Page) -> None:
         assert run(runner, "generator", point)["point"] == point["point"]
     steps = load("transcript/steps").content["steps"]
     assert run(runner, "transcript", steps) == [step["state"] for step in steps]
-    leaves = dict(load("commitment/leaves").content)
+    leaves = dict(load("identity/leaves").content)
     found = run(runner, "leaves", leaves)
     assert found["context"] == leaves["context"]
     expected = [[leaf["blinding"], leaf["commitment"]] for leaf in leaves["leaves"]]
@@ -478,15 +478,15 @@ def test_generators_transcripts_leaves_and_shapes(runner: Page) -> None:
 
 
 def test_names_and_keys(runner: Page) -> None:
-    cases = load("commitment/names").content["cases"]
+    cases = load("identity/names").content["cases"]
     found = run(runner, "names", [case["text"] for case in cases])
     assert found == [case["canonical"] for case in cases]
-    cases = load("commitment/public-keys").content["cases"]
+    cases = load("identity/public-keys").content["cases"]
     found = run(runner, "keys", [case["text"] for case in cases])
     assert found == [case["key"] for case in cases]
 
 
 def test_account_ids(runner: Page) -> None:
-    cases = load("commitment/account-ids").content["cases"]
+    cases = load("identity/account-ids").content["cases"]
     found = run(runner, "accounts", [[case["text"], case["type"]] for case in cases])
     assert found == [case["canonical"] for case in cases]
