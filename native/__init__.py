@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from native._core import ffi, lib
+from native.checks import OpeningToCheck, PageToCheck, check, pages_check
 from native.derivation import account_keys, order, place_leaves, place_padding, split, stream
-from native.errors import NativeError
+from native.errors import Damaged, NativeError, OpeningRejected, PageRejected, Rejected
 from native.group import commit, generator, msm, point_is_valid
 from native.hashing import Transcript, sha256, tagged_hash
 from native.hidden import (
@@ -24,39 +25,52 @@ from native.hidden import (
     public_keys,
     secrets_read,
 )
-from native.range import (
-    PageRejected,
-    Rejected,
-    page_length,
-    pages_prove,
-    pages_verify,
-    range_length,
-    range_prove,
-    range_verify,
+from native.pages import (
+    Committed,
+    leaves_commit,
+    leaves_open,
+    openings_make,
+    pages_argue,
+    sums_commit,
 )
+from native.range import range_length, range_prove, range_verify
+from native.tree import Tree, identity, identity_nodes, identity_path, path_node
 from native.utxo import FoundCoin, UtxoScanner
 
 __all__ = [
+    "Committed",
+    "Damaged",
     "FoundCoin",
     "NativeError",
+    "OpeningRejected",
+    "OpeningToCheck",
     "PageRejected",
+    "PageToCheck",
     "Points",
     "Rejected",
     "Transcript",
+    "Tree",
     "UtxoScanner",
     "account_keys",
+    "check",
     "commit",
     "generator",
     "hidden_length",
     "hidden_prove",
     "hidden_total",
     "hidden_verify",
+    "identity",
+    "identity_nodes",
+    "identity_path",
     "kernel_name",
+    "leaves_commit",
+    "leaves_open",
     "msm",
+    "openings_make",
     "order",
-    "page_length",
-    "pages_prove",
-    "pages_verify",
+    "pages_argue",
+    "pages_check",
+    "path_node",
     "place_leaves",
     "place_padding",
     "point_is_valid",
@@ -70,6 +84,7 @@ __all__ = [
     "sha256",
     "split",
     "stream",
+    "sums_commit",
     "tagged_hash",
     "version",
 ]

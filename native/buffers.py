@@ -1,4 +1,4 @@
-"""Memory of the binding: buffers that come in, results, scratch, and the fixed-base tables.
+"""Memory of the binding: buffers that come in, results, scratch, generators and their tables.
 
 Lengths are checked here, never by the core. A pointer made here keeps its memory alive; an input
 that is not aligned for its items is copied.
@@ -23,6 +23,7 @@ KEPT = 96 << 20
 _lock = threading.Lock()
 _held: WeakKeyDictionary[Any, tuple[Any, ...]] = WeakKeyDictionary()
 _tables: list[Any] = []
+_bases: list[Any] = []
 _thread = threading.local()
 
 
@@ -68,8 +69,13 @@ def out(memory: bytearray, ctype: str = "uint8_t") -> Any:
 def record(kind: str, **fields: Any) -> Any:
     """Return a pointer to a struct of the core, which keeps alive what its fields point to."""
     made = ffi.new(f"{kind} *", fields)
-    _held[made] = tuple(fields.values())
+    keep(made, *fields.values())
     return made
+
+
+def keep(made: Any, *pointers: Any) -> None:
+    """Keep memory alive as long as the struct that points to it."""
+    _held[made] = pointers
 
 
 def aligned(size: int) -> Any:
@@ -102,11 +108,21 @@ def scratch(size: int) -> Any:
     return kept
 
 
+def bases() -> Any:
+    """Return the generators, built at the first call: what checking needs."""
+    return _built(_bases, lib.assay_bases_size, lib.assay_bases_scratch_size, lib.assay_bases_build)
+
+
 def tables() -> Any:
-    """Return the tables of V, B and all Q, built at the first call (17 MB)."""
+    """Return the tables of all generators, built at the first call (44 MB)."""
+    return _built(
+        _tables, lib.assay_tables_size, lib.assay_tables_scratch_size, lib.assay_tables_build
+    )
+
+
+def _built(kept: list[Any], size: Any, scratch_size: Any, build: Any) -> Any:
     with _lock:
-        if not _tables:
-            memory = aligned(lib.assay_tables_size())
-            work = scratch(lib.assay_tables_scratch_size())
-            _tables.extend((lib.assay_tables_build(memory, work), memory))
-        return _tables[0]
+        if not kept:
+            memory = aligned(size())
+            kept.extend((build(memory, scratch(scratch_size())), memory))
+        return kept[0]

@@ -1,7 +1,7 @@
 """What the prover derives from its keys, over whole columns (spec/protocol.md 2.2 and 2.4).
 
-Ids are one buffer of UTF-8 with ``n + 1`` u64 offsets into it. Keys, blocks and blinding factors
-are 32 bytes each. All functions release the interpreter lock.
+Ids are one buffer of UTF-8 with ``n + 1`` u64 offsets into it. Keys, blocks and identities are
+32 bytes each. All functions release the interpreter lock.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def order(key: Buffer, n: int) -> bytearray:
 
 def place_leaves(
     values: Buffer,
-    blindings: Buffer,
+    identities: Buffer,
     begin: int,
     positions: Buffer,
     amounts: Buffer,
@@ -124,7 +124,7 @@ def place_leaves(
 ) -> None:
     """Write those leaves of some accounts that stand in the band that begins at leaf ``begin``.
 
-    The band is ``values`` (u64) and ``blindings``; leaf p goes to p - begin. ``positions`` (u32)
+    The band is ``values`` (u64) and ``identities``; leaf p goes to p - begin. ``positions`` (u32)
     and ``amounts`` (u64) have an item a part; the account of number holders[i] (u32) has those from
     first[i] - first[0] up to first[i + 1] - first[0] (u64).
 
@@ -140,7 +140,7 @@ def place_leaves(
         buffers.record(
             "assay_band",
             values=buffers.filled(values, band, "values", "uint64_t"),
-            blindings=buffers.filled(blindings, KEY * band, "blindings"),
+            identities=buffers.filled(identities, KEY * band, "identities"),
             begin=begin,
             length=band,
         ),
@@ -169,16 +169,16 @@ def place_leaves(
 
 
 def place_padding(
-    blindings: Buffer, begin: int, positions: Buffer, key: Buffer, first: int
+    identities: Buffer, begin: int, positions: Buffer, key: Buffer, first: int
 ) -> None:
     """Write those padding leaves, numbers ``first`` on, that stand in a band; see `place_leaves`.
 
     Raises:
         ValueError: a length is wrong.
     """
-    n, band = buffers.byte_length(positions) // 4, buffers.byte_length(blindings) // KEY
+    n, band = buffers.byte_length(positions) // 4, buffers.byte_length(identities) // KEY
     lib.assay_place_padding(
-        buffers.filled(blindings, KEY * band, "blindings"),
+        buffers.filled(identities, KEY * band, "identities"),
         begin,
         band,
         buffers.items(positions, n, "positions", "uint32_t"),

@@ -6,14 +6,14 @@ functions that take private keys are constant-time in them. All release the inte
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from native import buffers
 from native._core import ffi, lib
-from native.errors import NativeError
-from native.range import CODES, Rejected
+from native.errors import CODES, NativeError, Rejected, require
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -23,6 +23,7 @@ SCALAR = 32
 AMOUNT = 16
 DECODED = 64
 DERIVED = 1 << 14
+WEIGHTS = 5
 
 _lock = threading.Lock()
 _generators: list[Points] = []
@@ -153,10 +154,11 @@ def hidden_prove(
 
     ``state`` is that of the transcript after item 4, the commitment having ``blinding``;
     ``amounts`` are ledger units, 16 bytes a key; ``secrets`` 32 bytes a key, zero where it is not
-    owned; ``fresh`` 32 bytes of the system's random source that serve nothing else. A private
-    key that belongs to another public one gives an argument that `hidden_verify` refuses.
+    owned; ``fresh`` 32 bytes of the system's random source that serve nothing else. What is
+    returned was checked by the verifier's rules.
 
     Raises:
+        Damaged: a private key belongs to another public one, or the argument does not hold.
         ValueError: a length is wrong, or a private key or ``blinding`` not below the order.
     """
     argument = bytearray(hidden_length(keys.count))
@@ -168,13 +170,13 @@ def hidden_prove(
         buffers.items(secrets, SCALAR * keys.count, "secrets"),
         buffers.items(blinding, SCALAR, "blinding"),
         buffers.items(fresh, 32, "fresh"),
+        os.urandom(32 * WEIGHTS),
         buffers.tables(),
         work,
     )
     if status == lib.ASSAY_BAD_SCALAR:
         raise ValueError("a private key or the blinding factor is not below the group order")
-    if status != lib.ASSAY_OK:
-        raise ArithmeticError("a proof met an infinite point")  # probability about 2^-256
+    require(status)
     return bytes(argument)
 
 
@@ -184,12 +186,10 @@ def hidden_verify(
     amounts: Buffer,
     commitment: Buffer,
     argument: Buffer,
-    seed: Buffer,
 ) -> None:
     """Check an argument; ``state``, ``keys`` and ``amounts`` as for `hidden_prove`.
 
-    ``argument`` is untrusted and of any length; ``seed`` is 32 bytes of the system's random
-    source, drawn when the argument was at hand.
+    ``argument`` is untrusted and of any length.
 
     Raises:
         Rejected: ``argument.bad-length``, ``bad-point``, ``bad-scalar`` or ``rejected``.
@@ -204,11 +204,10 @@ def hidden_verify(
         buffers.items(commitment, POINT, "commitment"),
         buffers.items(argument, length, "argument"),
         length,
-        buffers.items(seed, 32, "seed"),
-        buffers.tables(),
+        os.urandom(32 * WEIGHTS),
+        buffers.bases(),
         buffers.scratch(lib.assay_hidden_verify_scratch_size(keys.count)),
     )
     if status in CODES:
         raise Rejected(CODES[status])
-    if status != lib.ASSAY_OK:
-        raise ValueError("the commitment is not a point")
+    require(status)

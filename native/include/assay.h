@@ -30,8 +30,10 @@ enum assay_status {
     ASSAY_BAD_POINT = 4,  /* not the encoding of a finite point */
     /* Provers. */
     ASSAY_BAD_OPENING = 5,    /* a commitment is not that to its value and blinding factor */
-    ASSAY_TOO_LARGE = 6,      /* the values of a page add up to 2^64 or more */
+    ASSAY_TOO_LARGE = 6,      /* amounts that add up to 2^128 or more */
     ASSAY_INFINITE_POINT = 7, /* infinity where a file needs a point: probability about 2^-256 */
+    ASSAY_DAMAGED = 20,       /* what was committed to is not what was given, or what was made
+                               * does not hold: nothing is given out */
     /* Rejections, in the order of spec/errors.md. */
     ASSAY_BAD_HEADER = 8,           /* page.bad-header */
     ASSAY_BAD_ENTRY = 9,            /* page.bad-point */
@@ -40,8 +42,12 @@ enum assay_status {
     ASSAY_BAD_ARGUMENT_SCALAR = 12, /* argument.bad-scalar */
     ASSAY_REJECTED = 13,            /* argument.rejected */
     ASSAY_INFINITE_SUM = 14,        /* page.infinite-sum */
+    ASSAY_WRONG_IDENTITY = 15,      /* inclusion.wrong-identity */
+    ASSAY_BAD_OPENING_POINT = 16,   /* opening.bad-point */
+    ASSAY_BAD_OPENING_SCALAR = 17,  /* opening.bad-scalar */
+    ASSAY_WRONG_AMOUNT = 18,        /* inclusion.wrong-amount */
     /* UTXO snapshots. */
-    ASSAY_BAD_COIN = 15, /* malformed or out of order; a script given twice */
+    ASSAY_BAD_COIN = 19, /* malformed or out of order; a script given twice */
 };
 
 /* The version of the core, a static string. */
@@ -72,9 +78,15 @@ int assay_transcript_challenge(uint8_t *scalar, uint8_t *state, const uint8_t *l
 /* The generator of a name and an index (spec/transcript.md, section 2). */
 void assay_generator_var(uint8_t *point, const uint8_t *name, size_t name_length, uint32_t index);
 
-/* Fixed-base tables of V, B and Q_0 … Q_255, built in the caller's memory, aligned to 64 bytes, of
- * assay_tables_size() bytes (17 MB); read-only afterwards, so any number of threads may use them.
- */
+/* The generators V, B, Q_0 … Q_511 and W_0 … W_15, decoded, and what else checking needs, built in
+ * the caller's memory, aligned to 64 bytes; read-only afterwards, so any number of threads may use
+ * them. */
+typedef struct assay_bases assay_bases;
+size_t assay_bases_size(void);
+size_t assay_bases_scratch_size(void);
+const assay_bases *assay_bases_build(void *memory, void *scratch);
+
+/* Fixed-base tables of the same, 44 MB, for provers; likewise. */
 typedef struct assay_tables assay_tables;
 size_t assay_tables_size(void);
 size_t assay_tables_scratch_size(void);
@@ -98,9 +110,14 @@ int assay_commit_var(uint8_t *points, size_t *bad, const uint64_t *values, size_
                      const uint8_t *blindings, size_t n, const assay_tables *tables, void *scratch);
 
 /*
- * The argument (spec/transcript.md, section 4) of m commitments of b bits, b = 64 and m <= 1024 or
- * b = 128 and m <= 512. Sizes are 0 out of range.  Proving clears its scratch.
+ * The argument (spec/transcript.md, section 4) of m <= 64 commitments of b = 64 or 128 bits, a
+ * commitment a value.  Sizes are 0 out of range.  Whoever proves checks what was made by the
+ * verifier's rules, and clears it if it does not hold, and the scratch always.
+ *
+ * Weights, here and below, are 32 bytes an equation from the system's random source, drawn when all
+ * that is checked is in memory; a prover's too.
  */
+enum { ASSAY_RANGE_WEIGHTS = 4 };
 
 size_t assay_range_length(size_t m, size_t b);
 
@@ -116,14 +133,14 @@ typedef struct {
 size_t assay_range_prove_scratch_size(size_t m, size_t b);
 int assay_range_prove_var(uint8_t *argument, const uint8_t *state,
                           const assay_range_witness *witness, const uint8_t *secret,
-                          const uint8_t *salt, const assay_tables *tables, void *scratch);
+                          const uint8_t *salt, const uint8_t *weights, const assay_tables *tables,
+                          void *scratch);
 
-/* Check it.  ASSAY_BAD_POINT: a commitment.  `seed` is 32 random bytes, drawn after the argument is
- * known. */
+/* Check it.  ASSAY_BAD_POINT: a commitment. */
 size_t assay_range_verify_scratch_size(size_t m, size_t b);
 int assay_range_verify_var(const uint8_t *state, const uint8_t *commitments, size_t m, size_t b,
-                           const uint8_t *argument, size_t length, const uint8_t *seed,
-                           const assay_tables *tables, void *scratch);
+                           const uint8_t *argument, size_t length, const uint8_t *weights,
+                           const assay_bases *bases, void *scratch);
 
 /*
  * The argument over K hidden keys, 1 <= K <= 2^20 (spec/transcript.md, section 6).  Points that
@@ -164,63 +181,155 @@ typedef struct {
     size_t k;
 } assay_hidden_keys;
 
+enum { ASSAY_HIDDEN_WEIGHTS = 5 };
+
 /* Prove over a state of the transcript after item 4, whose commitment has the total as value and
- * `blinding`.  `fresh` is 32 bytes of the system's random source, never used before.  A private key
- * that is not the key's own makes an argument that is refused.  Clears its scratch. */
+ * `blinding`.  `fresh` is 32 bytes of the system's random source, never used before.
+ * ASSAY_DAMAGED: a private key is not the key's own, or as above.  Clears its scratch. */
 size_t assay_hidden_prove_scratch_size(size_t k);
 int assay_hidden_prove(uint8_t *argument, const uint8_t *state, const assay_hidden_keys *listed,
                        const uint8_t *secrets, const uint8_t *blinding, const uint8_t *fresh,
-                       const assay_tables *tables, void *scratch);
+                       const uint8_t *weights, const assay_tables *tables, void *scratch);
 
-/* Check it.  ASSAY_BAD_POINT: the commitment.  `seed` as above. */
+/* Check it.  ASSAY_BAD_POINT: the commitment. */
 size_t assay_hidden_verify_scratch_size(size_t k);
 int assay_hidden_verify_var(const uint8_t *state, const assay_hidden_keys *listed,
                             const uint8_t *commitment, const uint8_t *argument, size_t length,
-                            const uint8_t *seed, const assay_tables *tables, void *scratch);
+                            const uint8_t *weights, const assay_bases *bases, void *scratch);
 
-/* Consecutive pages of one level (spec/wire.md, section 5). */
+/*
+ * Pages (spec/wire.md, section 5; spec/protocol.md 2).  A *page* is its header and its entries; its
+ * argument stands apart.  A page of leaves has m = 16, 256 or 4096 of them, 16 a vector; one above
+ * level 0 has up to 64 entries, an id and a sum each.  The core makes every statement itself, from
+ * the tree and the place in it.
+ */
+
+/* The tree of one asset. */
 typedef struct {
-    uint8_t asset_state[32]; /* of the transcript after item 3 */
-    uint8_t level, levels;
-    uint32_t first_index;         /* of the first of the pages */
-    uint32_t capacity, page_size; /* pages of level 0; entries of a page, 1 .. 1024 */
-} assay_page_place;
+    uint8_t context[32];  /* item 2 of the transcript */
+    const uint8_t *asset; /* item 3 */
+    size_t asset_length;
+    uint32_t capacity, page_size; /* pages of level 0, 1 .. 2^20; m; at most 2^30 leaves */
+} assay_tree;
 
-/* Bytes of a page of `count` entries, 1 .. 1024. */
-size_t assay_page_length(uint32_t level, uint32_t count);
+/* Levels, pages of a level, bytes of a page and of its argument; 0 where there is none. */
+uint32_t assay_tree_levels(const assay_tree *tree);
+uint32_t assay_tree_pages(const assay_tree *tree, uint32_t level);
+size_t assay_page_length(const assay_tree *tree, uint32_t level, uint32_t index);
+size_t assay_argument_length(const assay_tree *tree, uint32_t level, uint32_t index);
 
-/* The n >= 1 entries of pages, all full but perhaps the last: values, blinding factors and, above
- * level 0, ids of 32 bytes. */
+/* H_identity of a part; the nodes in n pages' entries, of m identities each; the siblings of a path
+ * from the leaf up; where a path of at most 6 of them leads to, by the leaf's low bits.
+ * ASSAY_BAD_COUNT: no page size, or no leaf of a page. */
+void assay_identity(uint8_t *identity, const uint8_t *account_key, const uint8_t *leaf_hash,
+                    uint32_t part);
+int assay_identity_nodes(uint8_t *nodes, const uint8_t *identities, uint32_t page_size, size_t n);
+int assay_identity_path(uint8_t *path, const uint8_t *identities, uint32_t page_size,
+                        uint32_t leaf);
+int assay_identity_climb(uint8_t *node, const uint8_t *identity, uint32_t leaf, const uint8_t *path,
+                         size_t height);
+
+/* What n consecutive pages were made into: the pages, their ids (32) and sums (33), what the sums
+ * open to, a value of two words, low word first, and a blinding factor, and at level 0 the blinding
+ * factors of all vectors. */
 typedef struct {
-    const uint64_t *values;
-    const uint8_t *blindings, *child_ids;
-    size_t n;
-} assay_page_entries;
-
-/* What proving gives for each page: its bytes, its id (32), its sum (33), what the sum opens to.
- * bad: the entry of ASSAY_BAD_SCALAR, the page of ASSAY_TOO_LARGE. */
-typedef struct {
-    uint8_t *pages, *ids, *sums, *sum_blindings;
+    uint8_t *pages, *ids, *sums, *sum_blindings, *vector_blindings;
     uint64_t *sum_values;
-    size_t bad;
-} assay_proved_pages;
+} assay_committed;
 
-size_t assay_pages_prove_scratch_size(uint32_t page_size);
-int assay_pages_prove_var(assay_proved_pages *proved, const assay_page_place *place,
-                          const assay_page_entries *entries, const uint8_t *secret,
-                          const uint8_t *salt, const assay_tables *tables, void *scratch);
+/* Commit to n pages of leaves from page `first` on: amounts, identities of 32 bytes, m a page.
+ * `secret` is the entries secret. */
+size_t assay_leaves_commit_scratch_size(uint32_t page_size);
+int assay_leaves_commit_var(assay_committed *made, const assay_tree *tree, uint32_t first, size_t n,
+                            const uint64_t *amounts, const uint8_t *identities,
+                            const uint8_t *secret, const uint8_t *salt, const assay_tables *tables,
+                            void *scratch);
 
-/* Check n >= 1 pages, all full but the last, which has count_last entries; out: their ids and sums.
- * On a rejection *bad is the lowest page that has a fault, from 0, and the status its first. `seed`
- * as above. */
-size_t assay_pages_verify_scratch_size(uint32_t page_size);
-int assay_pages_verify_var(uint8_t *ids, uint8_t *sums, size_t *bad, const assay_page_place *place,
-                           const uint8_t *pages, size_t n, size_t count_last, const uint8_t *seed,
-                           const assay_tables *tables, void *scratch);
+/* The children of n pages above level 0: ids and sums, and what the sums open to. */
+typedef struct {
+    const uint8_t *ids, *sums, *blindings;
+    const uint64_t *values;
+} assay_children;
+
+/* Commit to n pages of a level above 0.  ASSAY_BAD_SCALAR: child *bad's blinding factor. */
+size_t assay_sums_commit_scratch_size(void);
+int assay_sums_commit_var(assay_committed *made, size_t *bad, const assay_tree *tree,
+                          uint32_t level, uint32_t first, size_t n, const assay_children *children,
+                          const assay_tables *tables, void *scratch);
+
+/* What n pages say: amounts and the blinding factors of vectors and sums; above level 0 the values
+ * and blinding factors of all entries. */
+typedef struct {
+    const uint8_t *pages, *blindings, *sum_blindings;
+    const uint64_t *values;
+} assay_page_witness;
+
+/* Prove n pages of a level, one argument behind the other; `secret` is the argument secret.
+ * Weights: 5 a page at level 0, 4 above.  ASSAY_DAMAGED: page *bad, from 0, is not made of what was
+ * given; then, and on every other failure, no argument is left. */
+size_t assay_pages_argue_scratch_size(const assay_tree *tree, uint32_t level);
+int assay_pages_argue_var(uint8_t *arguments, size_t *bad, const assay_tree *tree, uint32_t level,
+                          uint32_t first, size_t n, const assay_page_witness *witness,
+                          const uint8_t *secret, const uint8_t *salt, const uint8_t *weights,
+                          const assay_tables *tables, void *scratch);
+
+/* Whether n pages of leaves are made of these: ASSAY_DAMAGED for the first, *bad, that is not. */
+int assay_leaves_open_var(size_t *bad, const assay_tree *tree, uint32_t first, size_t n,
+                          const assay_page_witness *witness, const uint8_t *identities,
+                          const assay_tables *tables, void *scratch);
+
+/* A page to check, with its argument, or without it (NULL): then its entries alone. */
+typedef struct {
+    const assay_tree *tree;
+    const uint8_t *page, *argument;
+    uint32_t level, index;
+} assay_checked_page;
+
+/* The opening of a leaf of one of the pages, by its number among them: 545 bytes; a path of 32
+ * bytes a sibling. */
+typedef struct {
+    const uint8_t *identity, *path, *opening;
+    uint64_t amount;
+    uint32_t page, leaf;
+} assay_checked_opening;
+
+enum { ASSAY_OPENING_LENGTH = 545 };
+
+/* Check pages, and then openings on them, in batches; out: the pages' ids and sums.  On a rejection
+ * *bad is the first page that has a fault, or the number of pages and the first such opening, and
+ * the status its first fault.  Weights: those of a page's argument, one an opening, in this order.
+ * ASSAY_BAD_COUNT: a place that is none. */
+size_t assay_check_weights(const assay_checked_page *pages, size_t n, size_t openings);
+size_t assay_check_scratch_size(const assay_checked_page *pages, size_t n, size_t openings);
+int assay_check_var(uint8_t *ids, uint8_t *sums, size_t *bad, const assay_checked_page *pages,
+                    size_t n, const assay_checked_opening *openings, size_t count,
+                    const uint8_t *weights, const assay_bases *bases, void *scratch);
+
+/* A page of leaves of which openings are made, and the private files beside it: m amounts and
+ * identities, the blinding factors of its vectors.  Only what the openings need is read. */
+typedef struct {
+    const uint8_t *page, *identities, *blindings;
+    const uint64_t *amounts;
+    uint32_t index;
+} assay_opened_page;
+
+/* Make the openings of n leaves of a page, and their paths; `secret` is the opening secret.
+ * Weights: one an opening.  ASSAY_DAMAGED: what is said of leaf *bad of the n is not what the page
+ * is made of; then, and on every other failure, nothing is left.  The first is constant-time in all
+ * that is private, for one leaf or a few; the second for many. */
+size_t assay_openings_make_scratch_size(void);
+int assay_openings_make(uint8_t *openings, uint8_t *paths, size_t *bad, const assay_tree *tree,
+                        const assay_opened_page *page, const uint32_t *leaves, size_t n,
+                        const uint8_t *secret, const uint8_t *salt, const uint8_t *weights,
+                        const assay_bases *bases, void *scratch);
+int assay_openings_make_var(uint8_t *openings, uint8_t *paths, size_t *bad, const assay_tree *tree,
+                            const assay_opened_page *page, const uint32_t *leaves, size_t n,
+                            const uint8_t *secret, const uint8_t *salt, const uint8_t *weights,
+                            const assay_tables *tables, void *scratch);
 
 /*
  * What the prover derives from its keys (spec/protocol.md 2.2, 2.4).  Id i is ids[offsets[i] ..
- * offsets[i + 1]), n + 1 offsets; keys, blocks and blinding factors are 32 bytes each.
+ * offsets[i + 1]), n + 1 offsets; keys, blocks and identities are 32 bytes each.
  * ASSAY_BAD_COUNT: offsets that descend or leave the ids.
  */
 
@@ -248,7 +357,7 @@ void assay_order(uint32_t *positions, const uint8_t *key, size_t n, void *scratc
 /* `length` leaves of a tree from `begin` on; leaf p goes to p - begin. */
 typedef struct {
     uint64_t *values;
-    uint8_t *blindings;
+    uint8_t *identities;
     uint32_t begin, length;
 } assay_band;
 
@@ -274,8 +383,8 @@ int assay_place_leaves(const assay_band *band, const assay_placed_parts *parts,
                        const assay_accounts *accounts, const uint8_t *context, const uint8_t *code,
                        size_t code_length);
 
-/* The same for the blinding factors of n padding leaves, numbers `first` on of the key's stream. */
-void assay_place_padding(uint8_t *blindings, uint32_t begin, uint32_t length,
+/* The same for the identities of n padding leaves, numbers `first` on of the key's stream. */
+void assay_place_padding(uint8_t *identities, uint32_t begin, uint32_t length,
                          const uint32_t *positions, const uint8_t *key, uint64_t first, size_t n);
 
 /* n blocks of the stream of a key from number `first` on. */

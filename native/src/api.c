@@ -79,6 +79,23 @@ void assay_generator_var(uint8_t *point, const uint8_t *name, size_t name_length
     affine_compress(point, &generator);
 }
 
+size_t assay_bases_size(void)
+{
+    return sizeof(bases);
+}
+
+size_t assay_bases_scratch_size(void)
+{
+    return bases_scratch_size();
+}
+
+const assay_bases *assay_bases_build(void *memory, void *scratch)
+{
+    bases *b = memory;
+    bases_build(b, scratch);
+    return b;
+}
+
 size_t assay_tables_size(void)
 {
     return tables_size();

@@ -1,20 +1,9 @@
-/*
- * k·V for secret k, in time and with memory accesses that do not depend on k.
- *
- * Digits are those of tables.h, of 5 bits: with H = V/2, Σ_i (2u_i - 31)·2^(5i)·H = k·V - (2^260 -
- * 1)·H, where the u_i are k's plain digits. So a digit is an odd multiple, none is zero, and a
- * window has 16 entries, all of which are read for every digit. Additions are complete without a
- * branch (Renes, Costello, Batina, "Complete addition formulas for prime order elliptic curves",
- * EUROCRYPT 2016, algorithm 8).
- */
+/* k·V for secret k, by a table for every window: complete.h has the method. */
 #ifndef ASSAY_BASE_MULTIPLE_H
 #define ASSAY_BASE_MULTIPLE_H
 
-#include "curve/group.h"
+#include "curve/complete.h"
 
-#define MULTIPLE_BITS 5
-#define MULTIPLE_WINDOWS 52
-#define MULTIPLE_ENTRIES 16
 #define MULTIPLE_BLOCK 64
 
 typedef struct {

@@ -155,16 +155,16 @@ static inline bool field_equal(const field *a, const field *b)
     return field_is_zero(&t);
 }
 
-static inline void field_to_words(uint64_t words[4], const field *a)
+static inline void field_to_words(uint64_t out[4], const field *a)
 {
     field t = *a;
     field_normalise(&t);
-    for (int i = 0; i < 4; i++) words[i] = t.limb[i];
+    for (int i = 0; i < 4; i++) out[i] = t.limb[i];
 }
 
-static inline void field_from_words(field *r, const uint64_t words[4])
+static inline void field_from_words(field *r, const uint64_t in[4])
 {
-    for (int i = 0; i < 4; i++) r->limb[i] = words[i];
+    for (int i = 0; i < 4; i++) r->limb[i] = in[i];
 }
 
 #endif

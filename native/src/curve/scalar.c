@@ -66,6 +66,18 @@ void scalar_sum_mul(scalar_sum *acc, const scalar *a, const scalar *b)
     for (int i = 0; i < 8; i++) acc->column[i] += t[i];
 }
 
+void scalar_sum_mul_u64(scalar_sum *acc, const scalar *a, uint64_t b)
+{
+    REQUIRE(scalar_is_reduced(a));
+    uint64_t high = 0;
+    for (int i = 0; i < 4; i++) {
+        const uint128 t = (uint128)a->limb[i] * b + high;
+        acc->column[i] += (uint64_t)t;
+        high = (uint64_t)(t >> 64);
+    }
+    acc->column[4] += high;
+}
+
 /* Below n exactly if adding c = 2^256 - n does not reach 2^256. */
 bool words_from_bytes(words *r, const uint8_t bytes[32])
 {
@@ -227,6 +239,15 @@ void scalar_sum_reduce(scalar *r, const scalar_sum *acc)
     top.limb[2] = (uint64_t)s;
     top.limb[3] = (uint64_t)(s >> 64);
     scalar_add(r, r, &top);
+}
+
+/* The reduction has divided the form of a scalar by 2^256, and left its integer. */
+void scalar_sum_reduce_integers(scalar *r, const scalar_sum *acc)
+{
+    words plain;
+    scalar_sum_reduce(r, acc);
+    for (int i = 0; i < 4; i++) plain.word[i] = r->limb[i];
+    scalar_from_words(r, &plain);
 }
 
 void scalar_inner(scalar *r, const scalar *a, const scalar *b, size_t n)

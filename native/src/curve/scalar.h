@@ -81,6 +81,10 @@ static inline void scalar_sum_zero(scalar_sum *acc);
 void scalar_sum_mul(scalar_sum *acc, const scalar *a, const scalar *b);
 void scalar_sum_reduce(scalar *r, const scalar_sum *acc);
 
+/* acc += a·b for an integer b, and r = acc mod n where acc is a sum of such products. */
+void scalar_sum_mul_u64(scalar_sum *acc, const scalar *a, uint64_t b);
+void scalar_sum_reduce_integers(scalar *r, const scalar_sum *acc);
+
 /* r = Σ a[i]·b[i], i < n < 2^32. */
 void scalar_inner(scalar *r, const scalar *a, const scalar *b, size_t n);
 

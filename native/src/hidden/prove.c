@@ -15,7 +15,6 @@
 
 #include <string.h>
 
-#define ARGUMENT_VERSION 1
 #define COMMITMENTS_MAX HIDDEN_ANNOUNCEMENTS
 
 typedef struct {
@@ -61,9 +60,12 @@ size_t assay_hidden_prove_scratch_size(size_t k)
 {
     hidden_shape s;
     if (!hidden_shape_init(&s, k)) return 0;
-    const size_t all = ARENA_SIZE(((size_t)1 << s.nu) * sizeof(scalar)), block = hidden_block(&s);
-    return ARENA_SIZE(sizeof(prover)) + 3 * all + ARENA_SIZE(block * sizeof(affine)) +
-           ARENA_SIZE(block * sizeof(words)) + kernel_scratch(block);
+    const size_t all = ARENA_SIZE(((size_t)1 << s.nu) * sizeof(scalar)), block = hidden_block(&s),
+                 proving = ARENA_SIZE(sizeof(prover)) + 3 * all +
+                           ARENA_SIZE(block * sizeof(affine)) + ARENA_SIZE(block * sizeof(words)) +
+                           kernel_scratch(block),
+                 checking = hidden_verify_scratch_size(&s);
+    return proving > checking ? proving : checking;
 }
 
 static workspace lay_out(const hidden_shape *s, uint8_t *next)
@@ -110,7 +112,8 @@ static void hash_witness(prover *p)
 /* The stream of nonces under the present state of the transcript. */
 static void begin_nonces(stream *nonces, const prover *p)
 {
-    nonces_begin(nonces, p->fresh, TAG_HIDDEN_NONCE, p->transcript.state, p->witness_hash, NULL);
+    nonces_begin(nonces, p->fresh, TAG_HIDDEN_NONCE, ARGUMENT_VERSION, p->transcript.state,
+                 p->witness_hash, NULL);
     declassify(
         nonces,
         sizeof *nonces); /* a hash of the keys, and masks: they are digits of variable-time sums */
@@ -298,7 +301,8 @@ static bool announce(prover *p, const workspace *w)
 {
     draw_masks(p);
     sum_masks(p, w);
-    opening_commitments(p->values, p->blindings, &p->opening, &p->sumcheck.d[0], &p->masked);
+    opening_commitments(p->values, p->blindings, &p->opening, &p->sumcheck.d[0], &p->masked,
+                        &SCALAR_ZERO);
     commit(p, ARGUMENT_OPENINGS, w);
     jacobian sum;
     jacobian_from_affine(&sum, &p->t_bar);
@@ -348,9 +352,36 @@ static bool prove(prover *p, const uint8_t *amounts, const workspace *w)
     return true;
 }
 
+/* Whether the verifier accepts the argument, C_h being the commitment to the total. */
+static int check(const hidden_shape *s, const uint8_t *argument, const uint8_t *state,
+                 const assay_hidden_keys *listed, const uint8_t *secrets, const uint8_t *blinding,
+                 const uint8_t *weights, const assay_tables *fixed_base, void *scratch)
+{
+    uint8_t total[16], commitment[33];
+    words value, r;
+    affine point;
+    declassify(argument, hidden_length(s));
+    int status = assay_hidden_total(total, listed->amounts, secrets, s->k);
+    if (status == ASSAY_OK) {
+        hidden_amount(&value, total, 0);
+        words_from_bytes(&r, blinding);
+        declassify(&value, sizeof value); /* as the digits of the rounds' commitments are */
+        declassify(&r, sizeof r);
+        kernel()->commit(&point, value.word, 2, &r, 1, fixed_base, scratch);
+        affine_compress(commitment, &point);
+        status = hidden_verify(s, state, listed, commitment, argument, weights, &fixed_base->bases,
+                               scratch);
+        if (status != ASSAY_OK) status = ASSAY_DAMAGED;
+    }
+    clear_secret(total, sizeof total);
+    clear_secret(&value, sizeof value);
+    clear_secret(&r, sizeof r);
+    return status;
+}
+
 int assay_hidden_prove(uint8_t *argument, const uint8_t *state, const assay_hidden_keys *listed,
                        const uint8_t *secrets, const uint8_t *blinding, const uint8_t *fresh,
-                       const assay_tables *fixed_base, void *scratch)
+                       const uint8_t *weights, const assay_tables *fixed_base, void *scratch)
 {
     const size_t count = listed->k;
     hidden_shape s;
@@ -369,7 +400,10 @@ int assay_hidden_prove(uint8_t *argument, const uint8_t *state, const assay_hidd
     p->next = argument;
     p->responses = argument + 33 * hidden_points(&s);
     hidden_begin(&p->transcript, state, &s);
-    const int status = prove(p, listed->amounts, &w) ? ASSAY_OK : ASSAY_INFINITE_POINT;
+    int status = prove(p, listed->amounts, &w) ? ASSAY_OK : ASSAY_INFINITE_POINT;
+    if (status == ASSAY_OK)
+        status =
+            check(&s, argument, state, listed, secrets, blinding, weights, fixed_base, scratch);
     if (status != ASSAY_OK) clear_secret(argument, hidden_length(&s));
     clear_secret(scratch, assay_hidden_prove_scratch_size(count));
     return status;

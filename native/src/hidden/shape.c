@@ -3,8 +3,6 @@
 #include "hidden/shape.h"
 #include "hash/tags.h"
 
-#include "assay.h"
-
 #include <string.h>
 
 bool hidden_shape_init(hidden_shape *s, size_t k)
@@ -78,57 +76,14 @@ size_t hidden_block_at(const hidden_shape *s, size_t first)
     return s->k - first < HIDDEN_BLOCK ? s->k - first : HIDDEN_BLOCK;
 }
 
-/* Candidates that are decoded together. */
-#define CANDIDATES 1024
-
 size_t assay_generators_scratch_size(void)
 {
-    return ARENA_SIZE(33 * CANDIDATES) + ARENA_SIZE(CANDIDATES * sizeof(affine)) +
-           2 * ARENA_SIZE(CANDIDATES * sizeof(uint32_t)) + kernel()->scratch_size(CANDIDATES);
-}
-
-/* The encoding that generator `index` of name Q has at counter c, if it is one. */
-static void candidate(uint8_t bytes[33], const sha256_context *named, uint32_t index,
-                      uint32_t counter)
-{
-    sha256_context c = *named;
-    put_u32(bytes + 1, index);
-    put_u32(bytes + 5, counter);
-    sha256_update(&c, bytes + 1, 8);
-    sha256_end(bytes + 1, &c);
-    bytes[0] = 2;
+    return bases_scratch_size();
 }
 
 void assay_generators_var(uint8_t *generators, uint32_t first, size_t n, void *scratch)
 {
-    static const char TAG[] = TAG_GENERATOR;
-    affine *out = (affine *)(void *)generators;
-    uint8_t *next = scratch;
-    uint8_t *bytes = arena_take(&next, 33 * CANDIDATES);
-    affine *decoded = arena_take(&next, CANDIDATES * sizeof *decoded);
-    uint32_t *index = arena_take(&next, CANDIDATES * sizeof *index);
-    uint32_t *counter = arena_take(&next, CANDIDATES * sizeof *counter);
-    sha256_context named;
-    sha256_begin_tag(&named, TAG, sizeof TAG - 1);
-    sha256_update(&named, "Q", 1);
-    size_t waiting = 0, started = 0;
-    while (waiting > 0 || started < n) {
-        for (; waiting < CANDIDATES && started < n; waiting++, started++) {
-            index[waiting] = (uint32_t)started;
-            counter[waiting] = 0;
-        }
-        for (size_t i = 0; i < waiting; i++)
-            candidate(bytes + 33 * i, &named, first + index[i], counter[i]);
-        kernel()->decompress_each(decoded, bytes, waiting, next);
-        size_t kept = 0;
-        for (size_t i = 0; i < waiting; i++) {
-            out[index[i]] = decoded[i];
-            if (!affine_is_infinity(&decoded[i])) continue;
-            index[kept] = index[i];
-            counter[kept++] = counter[i] + 1;
-        }
-        waiting = kept;
-    }
+    derive_generators((affine *)(void *)generators, 'Q', first, n, scratch);
 }
 
 size_t assay_points_decode_scratch_size(size_t n)

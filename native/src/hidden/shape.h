@@ -7,6 +7,7 @@
 #ifndef ASSAY_HIDDEN_SHAPE_H
 #define ASSAY_HIDDEN_SHAPE_H
 
+#include "assay.h"
 #include "range/shape.h"
 
 #define HIDDEN_NU_MAX 20
@@ -47,6 +48,12 @@ static inline uint64_t hidden_owned(const uint8_t *secrets, size_t i)
     for (size_t j = 0; j < 32; j++) any |= secrets[32 * i + j];
     return 0 - (any + 255) / 256;
 }
+
+/* The check of an argument of the right length; `weights` are HIDDEN_EQUATIONS of 32 bytes. */
+size_t hidden_verify_scratch_size(const hidden_shape *s);
+int hidden_verify(const hidden_shape *s, const uint8_t *state, const assay_hidden_keys *listed,
+                  const uint8_t *commitment, const uint8_t *argument, const uint8_t *weights,
+                  const bases *fixed, void *scratch);
 
 /* Keys are taken in blocks, so that scratch does not grow with K. */
 #define HIDDEN_BLOCK_BITS 16

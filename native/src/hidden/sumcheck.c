@@ -59,7 +59,7 @@ bool hidden_sumcheck_message(scalar p[3], hidden_sumcheck *c, unsigned j)
     static const unsigned AT[3] = {0, 2, 3};
     const size_t n = (size_t)1 << (c->shape->nu - j);
     const linear e = factor_of(c, j - 1);
-    scalar sums[3], t;
+    scalar sums[4], t;
     if (scalar_is_zero(&e.at1)) return false;
     kernel()->sum_pairs(sums, c->d, 1, c->e_rest + n, c->e_rest + n, n);
     c->h0 = sums[0];

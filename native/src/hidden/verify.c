@@ -1,15 +1,13 @@
 /*
  * The verifier of hidden keys; spec/transcript.md 6.4.
  *
- * Equations 1 to 4 are those of range_verify.c with one row, m = K and the claim κ·C_h; the fifth
- * is
+ * Equations 1 to 4 are those of range/verify.c, of entries, with one row, m = K and the claim
+ * κ·C_h; the fifth is
  *
  *   (5) α5·( Σ z'_i·ρ^(i+1)·y_i - X'·V - Ā ).
  *
  * The sums over keys are added up block by block, the rest as one more.
  */
-#include "assay.h"
-#include "hash/tags.h"
 #include "hidden/shape.h"
 
 #include <string.h>
@@ -38,15 +36,19 @@ static unsigned low_bits(const hidden_shape *s)
     return s->nu < HIDDEN_BLOCK_BITS ? s->nu : HIDDEN_BLOCK_BITS;
 }
 
+size_t hidden_verify_scratch_size(const hidden_shape *s)
+{
+    const size_t n = scalar_count(s), msm = kernel()->msm_scratch_size(n, 256),
+                 few = kernel()->scratch_size(TERMS_MAX);
+    return ARENA_SIZE(((size_t)1 << low_bits(s)) * sizeof(scalar)) + ARENA_SIZE(n * sizeof(words)) +
+           ARENA_SIZE(hidden_block(s) * sizeof(words)) + ARENA_SIZE(TERMS_MAX * sizeof(affine)) +
+           (msm > few ? msm : few);
+}
+
 size_t assay_hidden_verify_scratch_size(size_t k)
 {
     hidden_shape s;
-    if (!hidden_shape_init(&s, k)) return 0;
-    const size_t n = scalar_count(&s), msm = kernel()->msm_scratch_size(n, 256),
-                 few = kernel()->scratch_size(TERMS_MAX);
-    return ARENA_SIZE(((size_t)1 << low_bits(&s)) * sizeof(scalar)) +
-           ARENA_SIZE(n * sizeof(words)) + ARENA_SIZE(hidden_block(&s) * sizeof(words)) +
-           ARENA_SIZE(TERMS_MAX * sizeof(affine)) + (msm > few ? msm : few);
+    return hidden_shape_init(&s, k) ? hidden_verify_scratch_size(&s) : 0;
 }
 
 static workspace lay_out(const hidden_shape *s, void *scratch)
@@ -70,25 +72,15 @@ static bool scalars_valid(const hidden_shape *s, const uint8_t *responses)
     return true;
 }
 
-/* Items 7 to 10; the weights of the equations. */
-static void replay(hidden_challenges *c, scalar weights[HIDDEN_EQUATIONS], transcript *t,
-                   const hidden_shape *s, const uint8_t *argument, const uint8_t *seed)
+/* Items 7 to 9. */
+static void replay(hidden_challenges *c, transcript *t, const hidden_shape *s,
+                   const uint8_t *argument)
 {
-    range_replay last;
-    uint8_t key[32];
-    scalar more[ARGUMENT_EQUATIONS];
     const uint8_t *next = argument;
     hidden_absorb_row(c, t, s, next);
     next += 33;
     for (unsigned j = 1; j <= s->nu; j++, next += 3 * 33) hidden_absorb_round(c, t, j, next);
     hidden_absorb_announcements(c, t, next);
-    next += 33 * HIDDEN_ANNOUNCEMENTS;
-    transcript_absorb(t, LABEL_RESPONSES, next, 32 * (s->k + (size_t)HIDDEN_RESPONSES));
-    memcpy(last.final_state, t->state, 32);
-    range_weight_key(key, seed, &last, 1);
-    range_weights(weights, key, 0);
-    range_weights(more, key, 1);
-    weights[ARGUMENT_EQUATIONS] = more[0];
 }
 
 /* What goes through all keys. */
@@ -177,7 +169,7 @@ static void coefficients(words *out, const key_sums *k)
     const uint8_t *u = k->responses + 32 * (size_t)k->shape->k;
     words *row = out + FIXED_TERMS, *rounds = row + 1;
     scalar first[FIXED_TERMS] = {{{0}}}, announcement[HIDDEN_ANNOUNCEMENTS], d, w_star, minus_e,
-           delta, t;
+           delta, product, t;
     scalar_sum_reduce(&d, &k->d);
     scalar_sum_reduce(&w_star, &k->w);
     scalar_mul(&w_star, &w_star, &c->kappa);
@@ -195,9 +187,9 @@ static void coefficients(words *out, const key_sums *k)
     scalar_mul(&t, &weights[0], &minus_e);
     scalar_to_words(row, &t);
     scalar_mul(&delta, &weights[3], &minus_e);
-    t = delta;
-    range_round_coefficients(rounds, &t, c->x, nu);
-    scalar_mul(&first[2], &t, &c->kappa);
+    range_round_coefficients(rounds, &product, &delta, c->x, nu);
+    scalar_mul(&t, &product, &c->kappa);
+    scalar_mul(&first[2], &delta, &t);
     for (size_t i = 0; i < FIXED_TERMS; i++) scalar_to_words(&out[i], &first[i]);
 
     range_opening_coefficients(announcement, weights, &delta, &minus_e, &e_star, &w_star, &d);
@@ -206,29 +198,27 @@ static void coefficients(words *out, const key_sums *k)
         scalar_to_words(&rounds[3 * nu + i], &announcement[i]);
 }
 
-int assay_hidden_verify_var(const uint8_t *state, const assay_hidden_keys *listed,
-                            const uint8_t *commitment, const uint8_t *argument, size_t length,
-                            const uint8_t *seed, const assay_tables *fixed_base, void *scratch)
+int hidden_verify(const hidden_shape *s, const uint8_t *state, const assay_hidden_keys *listed,
+                  const uint8_t *commitment, const uint8_t *argument, const uint8_t *weight_bytes,
+                  const bases *fixed, void *scratch)
 {
-    hidden_shape s;
-    if (!hidden_shape_init(&s, listed->k)) return ASSAY_BAD_COUNT;
-    if (length != hidden_length(&s)) return ASSAY_BAD_LENGTH;
-    const workspace w = lay_out(&s, scratch);
-    const size_t own = hidden_points(&s);
+    const workspace w = lay_out(s, scratch);
+    const size_t own = hidden_points(s);
     const uint8_t *responses = argument + 33 * own;
-    w.points[0] = fixed_base->v_point;
-    w.points[1] = fixed_base->b_point;
+    w.points[0] = fixed->v;
+    w.points[1] = fixed->b;
     if (!affine_decompress(&w.points[2], commitment)) return ASSAY_BAD_POINT;
     if (kernel()->decompress(w.points + FIXED_TERMS, argument, own, w.kernel) != own)
         return ASSAY_BAD_ARGUMENT_POINT;
-    if (!scalars_valid(&s, responses)) return ASSAY_BAD_ARGUMENT_SCALAR;
+    if (!scalars_valid(s, responses)) return ASSAY_BAD_ARGUMENT_SCALAR;
 
     transcript t;
     hidden_challenges c;
     scalar weights[HIDDEN_EQUATIONS];
-    hidden_begin(&t, state, &s);
-    replay(&c, weights, &t, &s, argument, seed);
-    key_sums sums = {.shape = &s,
+    hidden_begin(&t, state, s);
+    replay(&c, &t, s, argument);
+    range_weights(weights, weight_bytes, HIDDEN_EQUATIONS);
+    key_sums sums = {.shape = s,
                      .responses = responses,
                      .amounts = listed->amounts,
                      .keys = (const affine *)(const void *)listed->keys,
@@ -237,9 +227,19 @@ int assay_hidden_verify_var(const uint8_t *state, const assay_hidden_keys *liste
                      .challenges = &c,
                      .sum = JACOBIAN_INFINITY,
                      .power = weights[4]};
-    range_eq_table(w.low, &SCALAR_ONE, c.x, low_bits(&s));
-    for (size_t first = 0; first < s.k; first += HIDDEN_BLOCK) add_block(&sums, &w, first);
+    range_eq_table(w.low, &SCALAR_ONE, c.x, low_bits(s));
+    for (size_t first = 0; first < s->k; first += HIDDEN_BLOCK) add_block(&sums, &w, first);
     coefficients(w.scalars, &sums);
     add_msm(&sums.sum, &w, w.points, FIXED_TERMS + own);
     return jacobian_is_infinity(&sums.sum) ? ASSAY_OK : ASSAY_REJECTED;
+}
+
+int assay_hidden_verify_var(const uint8_t *state, const assay_hidden_keys *listed,
+                            const uint8_t *commitment, const uint8_t *argument, size_t length,
+                            const uint8_t *weights, const assay_bases *fixed, void *scratch)
+{
+    hidden_shape s;
+    if (!hidden_shape_init(&s, listed->k)) return ASSAY_BAD_COUNT;
+    if (length != hidden_length(&s)) return ASSAY_BAD_LENGTH;
+    return hidden_verify(&s, state, listed, commitment, argument, weights, fixed, scratch);
 }

@@ -19,7 +19,8 @@
 typedef struct {
     const char *name;
 
-    /* Scratch of commit, commit_rows, combine and decompress for n items. */
+    /* Scratch of commit, commit_rows, commit_vectors, combine, combine_vectors and decompress for n
+     * items. */
     size_t (*scratch_size)(size_t n);
 
     /* out[i] = v_i·V + r_i·B.  v_i has value_words (1, 2 or 4) little-endian words, at values +
@@ -32,9 +33,17 @@ typedef struct {
     void (*commit_rows)(affine *out, const uint8_t *rows, size_t row_bytes, const words *blindings,
                         size_t n, const tables *t, void *scratch);
 
+    /* out[b] = Σ_t amounts[W_COUNT·b + t]·W_t + ρ_b·B; blindings NULL: without the last term. */
+    void (*commit_vectors)(affine *out, const uint64_t *amounts, const words *blindings, size_t n,
+                           const tables *t, void *scratch);
+
     /* out[i] = Σ_j z[n·i + j]·Q_j, i < count, j < n <= Q_COUNT.  Scratch: scratch_size(256). */
     void (*combine)(affine *out, const words *z, size_t n, size_t count, const tables *t,
                     void *scratch);
+
+    /* out[i] = Σ_t z[W_COUNT·i + t]·W_t, i < count.  Scratch: scratch_size(256). */
+    void (*combine_vectors)(affine *out, const words *z, size_t count, const tables *t,
+                            void *scratch);
 
     /* msm.h. */
     size_t (*msm_scratch_size)(size_t n, unsigned bits);
@@ -52,9 +61,9 @@ typedef struct {
     /* The encodings of n points, `stride` bytes apart; infinity gives 33 zero bytes. */
     void (*compress)(uint8_t *bytes, size_t stride, const affine *a, size_t n);
 
-    /* The sum-check's loops, sumcheck.h.  sums = Σ e[k]·(a² - a), Σ e[k]·(b - a)², Σ w[k]·a over k
-     * < n, where a and b are pairs[2·stride·k] and the next. */
-    void (*sum_pairs)(scalar sums[3], const scalar *pairs, size_t stride, const scalar *e,
+    /* The sum-check's loops, sumcheck.h.  sums = Σ e[k]·(a² - a), Σ e[k]·(b - a)², Σ w[k]·a, Σ a
+     * over k < n, where a and b are pairs[2·stride·k] and the next. */
+    void (*sum_pairs)(scalar sums[4], const scalar *pairs, size_t stride, const scalar *e,
                       const scalar *w, size_t n);
 
     /* sum = Σ e[k]·(form[h] - form[l])², k < n, h and l being the high and low byte of the 16 bits
@@ -71,12 +80,12 @@ typedef struct {
     /* out[2i] = at0·in[i] and out[2i + 1] = at1·in[i], i < n; out may be in. */
     void (*expand)(scalar *out, const scalar *in, const scalar *at0, const scalar *at1, size_t n);
 
-    /* bytes[q mod 2][i] = Σ position[q / 2]·weights[y] over the q < 8 and y < n <= 2^11 for which
+    /* bytes[q mod 2][i] = Σ position[q / 2]·weights[y] over the q < 8 and y < n <= 2^12 for which
      * byte q of values[y] is i. `buckets`: BUCKET_BYTES bytes, aligned to 64. */
     void (*gather_bytes)(scalar bytes[2][256], const uint64_t *values, const scalar *weights,
                          size_t n, const scalar position[4], void *buckets);
 
-    /* z[j] = Σ weights[a] over the rows a < n <= 2^11 that have bit j, j < 8·row_bytes; rows as for
+    /* z[j] = Σ weights[a] over the rows a < n <= 2^12 that have bit j, j < 8·row_bytes; rows as for
      * commit_rows. */
     void (*fold_rows)(scalar *z, const uint8_t *rows, size_t row_bytes, const scalar *weights,
                       size_t n, void *buckets);
@@ -90,6 +99,7 @@ extern const assay_kernel KERNEL_AVX512IFMA;
 /* The chosen kernel and SHA-256; assay_init() has succeeded. */
 const assay_kernel *kernel(void);
 sha256_blocks_function *sha256_blocks(void);
+sha256_pair_function *sha256_pair(void);
 
 /* Takes the next `size` bytes of a scratch, aligned to 64 bytes; ARENA_SIZE(size) of them in its
  * size. */

@@ -128,12 +128,18 @@ void portable_sum_terms(affine *out, const table_sums *s, size_t n, void *scratc
     }
 }
 
-/* What sum_terms takes, and the rows and row sums of combine. */
+/* Vectors that combine_vectors takes together, and the rows of each. */
+#define VECTOR_BLOCK 64
+#define VECTOR_ROWS 4
+
+/* What sum_terms takes, and the rows and row sums of combine, 256 of them, or of combine_vectors.
+ */
 static size_t portable_scratch_size(size_t n)
 {
     (void)n;
+    _Static_assert(VECTOR_BLOCK * VECTOR_ROWS == 256 && 8 * VECTOR_BYTES >= Q_COUNT, "room");
     return ARENA_SIZE(sizeof(batch_queue)) + ARENA_SIZE(2 * BATCH_SIZE * sizeof(affine)) +
-           ARENA_SIZE(256 * Q_COUNT / 8) + ARENA_SIZE(256 * sizeof(affine));
+           ARENA_SIZE(256 * VECTOR_BYTES) + ARENA_SIZE(256 * sizeof(affine));
 }
 
 static void portable_commit(affine *out, const uint64_t *values, size_t value_words,
@@ -149,6 +155,13 @@ static void portable_commit_rows(affine *out, const uint8_t *rows, size_t row_by
 {
     REQUIRE(8 * row_bytes <= Q_COUNT);
     const table_sums s = table_sums_of_rows(t, rows, row_bytes, blindings);
+    portable_sum_terms(out, &s, n, scratch);
+}
+
+static void portable_commit_vectors(affine *out, const uint64_t *amounts, const words *blindings,
+                                    size_t n, const tables *t, void *scratch)
+{
+    const table_sums s = table_sums_of_vectors(t, amounts, blindings);
     portable_sum_terms(out, &s, n, scratch);
 }
 
@@ -178,6 +191,32 @@ static void portable_combine(affine *out, const words *z, size_t n, size_t count
 {
     REQUIRE(n <= Q_COUNT && (uintptr_t)scratch % 64 == 0);
     for (size_t i = 0; i < count; i++) combine_one(&out[i], z + n * i, n, t, scratch);
+}
+
+/* Row k of a vector holds word k of every scalar; Σ_k 2^(64k)·row_k. */
+static void portable_combine_vectors(affine *out, const words *z, size_t count, const tables *t,
+                                     void *scratch)
+{
+    uint8_t *next = scratch;
+    uint64_t *rows = arena_take(&next, 256 * VECTOR_BYTES);
+    affine *sums = arena_take(&next, 256 * sizeof(affine));
+    for (size_t first = 0; first < count; first += VECTOR_BLOCK) {
+        const size_t n = count - first < VECTOR_BLOCK ? count - first : VECTOR_BLOCK;
+        jacobian sum[VECTOR_BLOCK];
+        for (size_t i = 0; i < VECTOR_ROWS * n; i++)
+            for (size_t k = 0; k < W_COUNT; k++)
+                rows[W_COUNT * i + k] =
+                    z[W_COUNT * (first + i / VECTOR_ROWS) + k].word[i % VECTOR_ROWS];
+        portable_commit_vectors(sums, rows, NULL, VECTOR_ROWS * n, t, next);
+        for (size_t i = 0; i < n; i++) {
+            sum[i] = JACOBIAN_INFINITY;
+            for (size_t row = VECTOR_ROWS; row-- > 0;) {
+                for (size_t k = 0; k < 64; k++) jacobian_double_var(&sum[i], &sum[i]);
+                jacobian_add_affine_var(&sum[i], &sum[i], &sums[VECTOR_ROWS * i + row]);
+            }
+        }
+        affine_from_jacobian_batch_var(out + first, sum, n);
+    }
 }
 
 static size_t portable_decompress(affine *out, const uint8_t *bytes, size_t n, void *scratch)
@@ -216,7 +255,9 @@ const assay_kernel KERNEL_PORTABLE = {
     .scratch_size = portable_scratch_size,
     .commit = portable_commit,
     .commit_rows = portable_commit_rows,
+    .commit_vectors = portable_commit_vectors,
     .combine = portable_combine,
+    .combine_vectors = portable_combine_vectors,
     .msm_scratch_size = msm_scratch_size,
     .msm = msm_var,
     .sum_scratch_size = points_sum_scratch_size,

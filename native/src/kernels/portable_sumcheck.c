@@ -3,11 +3,12 @@
 
 #include <string.h>
 
-void portable_sum_pairs(scalar sums[3], const scalar *pairs, size_t stride, const scalar *e,
+void portable_sum_pairs(scalar sums[4], const scalar *pairs, size_t stride, const scalar *e,
                         const scalar *w, size_t n)
 {
     scalar_sum h0 = {{0}}, h2 = {{0}}, l0 = {{0}};
     scalar t;
+    sums[3] = SCALAR_ZERO;
     for (size_t k = 0; k < n; k++) {
         const scalar *a = pairs + 2 * stride * k, *b = a + 1;
         scalar_sqr(&t, a);
@@ -17,6 +18,7 @@ void portable_sum_pairs(scalar sums[3], const scalar *pairs, size_t stride, cons
         scalar_sqr(&t, &t);
         scalar_sum_mul(&h2, &e[k], &t);
         scalar_sum_mul(&l0, &w[k], a);
+        scalar_add(&sums[3], &sums[3], a);
     }
     scalar_sum_reduce(&sums[0], &h0);
     scalar_sum_reduce(&sums[1], &h2);
@@ -75,7 +77,7 @@ void portable_expand(scalar *out, const scalar *in, const scalar *at0, const sca
 void portable_gather_bytes(scalar bytes[2][256], const uint64_t *values, const scalar *weights,
                            size_t n, const scalar position[4], void *buckets)
 {
-    REQUIRE(n <= 1 << 11 && (uintptr_t)buckets % 64 == 0);
+    REQUIRE(n <= 1 << 12 && (uintptr_t)buckets % 64 == 0);
     scalar *bucket = buckets;
     memset(bytes, 0, 2 * sizeof *bytes);
     for (unsigned q = 0; q < 8; q++) {
@@ -96,7 +98,7 @@ void portable_gather_bytes(scalar bytes[2][256], const uint64_t *values, const s
 void portable_fold_rows(scalar *z, const uint8_t *rows, size_t row_bytes, const scalar *weights,
                         size_t n, void *buckets)
 {
-    REQUIRE(n <= 1 << 11);
+    REQUIRE(n <= 1 << 12);
     scalar *bucket = buckets;
     for (size_t g = 0; g < row_bytes; g++) {
         memset(bucket, 0, 256 * sizeof *bucket);

@@ -4,7 +4,7 @@
 
 #include "kernels/kernel.h"
 
-void portable_sum_pairs(scalar sums[3], const scalar *pairs, size_t stride, const scalar *e,
+void portable_sum_pairs(scalar sums[4], const scalar *pairs, size_t stride, const scalar *e,
                         const scalar *w, size_t n);
 void portable_sum_byte_pairs(scalar *sum, const scalar *form, const uint64_t *values,
                              unsigned shift, const scalar *e, size_t n);

@@ -7,7 +7,7 @@
 #include "kernels/kernel.h"
 
 #define HALF_WINDOW ((size_t)1 << (WINDOW_BITS - 1))
-#define WEIGHTS (WINDOW_BITS * WINDOWS)
+#define WEIGHTS (WINDOW_BITS * W_WINDOWS) /* the most of one base or family */
 
 typedef struct {
     batch_queue *queue;
@@ -98,49 +98,64 @@ static packed *fill_run(table_window *windows, packed *next, size_t first, size_
     return next;
 }
 
-/* The weights 2^k·base. */
-static void fill_weights(const affine *base, const workspace *w)
+/* The weights 2^k·base, k < count, from weight `first` on. */
+static void fill_weights(const affine *base, size_t first, size_t count, const workspace *w)
 {
     jacobian_from_affine(&w->chain[0], base);
-    for (size_t k = 1; k < WEIGHTS; k++) jacobian_double_var(&w->chain[k], &w->chain[k - 1]);
-    affine_from_jacobian_batch_var(w->weight, w->chain, WEIGHTS);
+    for (size_t k = 1; k < count; k++) jacobian_double_var(&w->chain[k], &w->chain[k - 1]);
+    affine_from_jacobian_batch_var(w->weight + first, w->chain, count);
 }
+
+/* Where the runs of Q begin, and the end of the last. */
+static const size_t Q_RUNS[] = {0, 3, WORD_WINDOWS, 2 * WORD_WINDOWS, Q_WINDOWS};
+
+#define Q_RUN_COUNT (sizeof Q_RUNS / sizeof *Q_RUNS - 1)
+#define LEADS (3 + 1 + Q_RUN_COUNT + 1)
 
 size_t tables_size(void)
 {
-    const size_t halves = 3 * WINDOWS + 5; /* five of the windows are kept whole */
+    const size_t halves = 2 * WINDOWS + Q_WINDOWS + W_WINDOWS + LEADS;
     return ARENA_SIZE(sizeof(tables)) + halves * HALF_WINDOW * sizeof(packed);
 }
 
-size_t tables_scratch_size(void)
+static size_t building_size(void)
 {
     return ARENA_SIZE(sizeof(batch_queue)) + ARENA_SIZE((BATCH_SIZE + 1) * sizeof(affine)) +
            ARENA_SIZE(WEIGHTS * sizeof(jacobian)) + ARENA_SIZE(WEIGHTS * sizeof(affine));
 }
 
+size_t tables_scratch_size(void)
+{
+    const size_t own = building_size(), of_bases = bases_scratch_size();
+    return own > of_bases ? own : of_bases;
+}
+
 const tables *tables_build(void *memory, void *scratch)
 {
     uint8_t *next_scratch = scratch, *next_memory = memory;
+    tables *t = arena_take(&next_memory, sizeof(tables));
+    packed *next = (packed *)(void *)next_memory;
+    bases_build(&t->bases, scratch);
+
     workspace w;
     w.queue = arena_take(&next_scratch, sizeof(batch_queue));
     w.slot = arena_take(&next_scratch, (BATCH_SIZE + 1) * sizeof(affine));
     w.chain = arena_take(&next_scratch, WEIGHTS * sizeof(jacobian));
     w.weight = arena_take(&next_scratch, WEIGHTS * sizeof(affine));
 
-    tables *t = arena_take(&next_memory, sizeof(tables));
-    packed *next = (packed *)(void *)next_memory;
-    t->v_point = BASE_POINT;
-    derive_generator(&t->b_point, "B", 1, 0);
-    for (size_t j = 0; j < Q_COUNT; j++) derive_generator(&t->q_point[j], "Q", 1, (uint32_t)j);
-    fill_weights(&t->v_point, &w);
+    fill_weights(&t->bases.v, 0, WINDOW_BITS * WINDOWS, &w);
     next = fill_run(t->v, next, 0, WORD_WINDOWS, &w);
     next = fill_run(t->v, next, WORD_WINDOWS, WORD_WINDOWS, &w);
     next = fill_run(t->v, next, 2 * WORD_WINDOWS, WINDOWS - 2 * WORD_WINDOWS, &w);
-    fill_weights(&t->b_point, &w);
+    fill_weights(&t->bases.b, 0, WINDOW_BITS * WINDOWS, &w);
     next = fill_run(t->b, next, 0, WINDOWS, &w);
     for (size_t j = 0; j < WEIGHTS; j++)
-        w.weight[j] = j < Q_COUNT ? t->q_point[j] : AFFINE_INFINITY;
-    fill_run(t->q, next, 0, WINDOWS, &w);
+        w.weight[j] = j < Q_COUNT ? t->bases.q[j] : AFFINE_INFINITY;
+    for (size_t i = 0; i < Q_RUN_COUNT; i++)
+        next = fill_run(t->q, next, Q_RUNS[i], Q_RUNS[i + 1] - Q_RUNS[i], &w);
+    for (size_t j = 0; j < WEIGHTS; j++) w.weight[j] = AFFINE_INFINITY;
+    for (size_t j = 0; j < W_COUNT; j++) fill_weights(&t->bases.w[j], 64 * j, 64, &w);
+    fill_run(t->w, next, 0, W_WINDOWS, &w);
     return t;
 }
 
@@ -170,7 +185,14 @@ table_sums table_sums_of_values(const tables *t, const uint64_t *values, size_t 
 table_sums table_sums_of_rows(const tables *t, const uint8_t *rows, size_t row_bytes,
                               const words *blindings)
 {
-    return blinded(t, blindings, summand(t->q, WINDOWS, rows, row_bytes));
+    size_t run = 1;
+    while (WINDOW_BITS * Q_RUNS[run] < 8 * row_bytes) run++;
+    return blinded(t, blindings, summand(t->q, Q_RUNS[run], rows, row_bytes));
+}
+
+table_sums table_sums_of_vectors(const tables *t, const uint64_t *amounts, const words *blindings)
+{
+    return blinded(t, blindings, summand(t->w, W_WINDOWS, amounts, VECTOR_BYTES));
 }
 
 table_sums table_sums_from(const table_sums *s, size_t first)

@@ -1,5 +1,5 @@
 /*
- * The leaves of one band of a tree: amounts and blinding factors to their places;
+ * The leaves of one band of a tree: amounts and identities to their places;
  * spec/protocol.md 2.2 and 2.4.
  *
  * Positions are random, so a call looks at all of them and takes those that fall into the band, a
@@ -24,7 +24,7 @@
 /* The leaves `begin` to `begin + length - 1` of a tree, and those of a batch: number t goes to
  * positions[t] - begin. */
 typedef struct {
-    uint8_t *blindings;
+    uint8_t *identities;
     const uint32_t *positions;
     uint32_t begin, length;
     size_t count;
@@ -51,7 +51,7 @@ static size_t choose(band *b, size_t t, size_t n)
             found += positions[t] - begin < length; /* wraps for one before the band */
         }
     }
-    for (size_t k = 0; k < found; k++) __builtin_prefetch(b->blindings + 32 * place_of(b, k), 1);
+    for (size_t k = 0; k < found; k++) __builtin_prefetch(b->identities + 32 * place_of(b, k), 1);
     b->count = found;
     return t;
 }
@@ -65,26 +65,23 @@ static void pad(uint8_t *block, size_t blocks, size_t held, uint64_t length)
     put_u32(block + 64 * blocks - 4, (uint32_t)(length << 3));
 }
 
-/* Hashes the last blocks; the digests, reduced, go to their places. */
+/* Hashes the last blocks; the digests go to their places. */
 static void end_batch(band *b)
 {
-    for (size_t k = 0; k < b->count; k++) sha256_blocks()(b->state[k], b->block[k], 1);
+    size_t done = 0;
+    for (; done + 1 < b->count; done += 2)
+        sha256_pair()(b->state[done], b->block[done], b->state[done + 1], b->block[done + 1], 1);
+    if (done < b->count) sha256_blocks()(b->state[done], b->block[done], 1);
     for (size_t k = 0; k < b->count; k++) {
-        uint8_t *place = b->blindings + 32 * place_of(b, k);
+        uint8_t *place = b->identities + 32 * place_of(b, k);
         for (size_t i = 0; i < 8; i++) put_u32(place + 4 * i, b->state[k][i]);
-        if ((b->state[k][0] & b->state[k][1]) ==
-            UINT32_MAX) { /* else it is below the order: that begins with 64 ones */
-            scalar t;
-            scalar_from_bytes_reduced(&t, place);
-            scalar_to_bytes(place, &t);
-        }
     }
 }
 
-void assay_place_padding(uint8_t *blindings, uint32_t begin, uint32_t length,
+void assay_place_padding(uint8_t *identities, uint32_t begin, uint32_t length,
                          const uint32_t *positions, const uint8_t *key, uint64_t first, size_t n)
 {
-    band b = {.blindings = blindings, .positions = positions, .begin = begin, .length = length};
+    band b = {.identities = identities, .positions = positions, .begin = begin, .length = length};
     stream s;
     uint8_t block[64];
     stream_begin(&s, key);
@@ -106,20 +103,20 @@ void assay_place_padding(uint8_t *blindings, uint32_t begin, uint32_t length,
     clear_secret(block, sizeof block);
 }
 
-/* The columns of all accounts, and the hashes H_leaf(lp(context) ‖ lp(code) ‖ … and H_blinding(…,
+/* The columns of all accounts, and the hashes H_leaf(lp(context) ‖ lp(code) ‖ … and H_identity(…,
  * begun. */
 typedef struct {
     const uint8_t *keys, *ids;
     const uint64_t *offsets, *first;
     const uint32_t *holders;
-    sha256_context leaf, blinding;
+    sha256_context leaf, identity;
 } accounts;
 
 /* The accounts of a batch. */
 typedef struct {
     size_t count;
     size_t holder[BATCH], of_leaf[BATCH]; /* of_leaf: an index into the other arrays */
-    uint32_t state[BATCH][8]; /* of H_leaf; then H_blinding(key ‖ H_leaf(… lp(id)) ‖ …, at its last
+    uint32_t state[BATCH][8]; /* of H_leaf; then H_identity(key ‖ H_leaf(… lp(id)) ‖ …, at its last
                                  block */
     uint8_t tail[BATCH][64 * TAIL_BLOCKS], tail_blocks[BATCH], block[BATCH][64];
 } owners;
@@ -172,7 +169,7 @@ static void hash_owners(owners *o, const accounts *a)
     for (size_t d = 0; d < o->count; d++) {
         if (o->tail_blocks[d] > 0)
             for (size_t i = 0; i < 8; i++) put_u32(o->block[d] + 32 + 4 * i, o->state[d][i]);
-        memcpy(o->state[d], a->blinding.state, sizeof o->state[d]);
+        memcpy(o->state[d], a->identity.state, sizeof o->state[d]);
     }
     for (size_t d = 0; d < o->count; d++) sha256_blocks()(o->state[d], o->block[d], 1);
 }
@@ -198,13 +195,13 @@ int assay_place_leaves(const assay_band *to, const assay_placed_parts *parts,
                        const assay_accounts *given, const uint8_t *context, const uint8_t *code,
                        size_t code_length)
 {
-    static const char LEAF[] = TAG_LEAF, BLINDING[] = TAG_BLINDING;
+    static const char LEAF[] = TAG_LEAF, IDENTITY[] = TAG_IDENTITY;
     const uint64_t *first = parts->first, *amounts = parts->amounts;
     uint64_t *values = to->values;
     if (!holders_valid(parts->accounts, parts->holders, given) ||
         !first_valid(first, parts->holders, parts->count))
         return ASSAY_BAD_COUNT;
-    band b = {.blindings = to->blindings,
+    band b = {.identities = to->identities,
               .positions = parts->positions,
               .begin = to->begin,
               .length = to->length};
@@ -217,7 +214,7 @@ int assay_place_leaves(const assay_band *to, const assay_placed_parts *parts,
     sha256_begin_tag(&a.leaf, LEAF, sizeof LEAF - 1);
     update_prefixed(&a.leaf, context, 32);
     update_prefixed(&a.leaf, code, code_length);
-    sha256_begin_tag(&a.blinding, BLINDING, sizeof BLINDING - 1);
+    sha256_begin_tag(&a.identity, IDENTITY, sizeof IDENTITY - 1);
     for (size_t t = 0, at = 0; t < parts->count;) {
         t = choose(&b, t, parts->count);
         for (size_t k = 0; k < b.count; k++) {

@@ -1,4 +1,4 @@
-/* The openings of both provers.  opening.h has the contract. */
+/* The openings of all provers.  opening.h has the contract. */
 #include "range/opening.h"
 #include "kernels/kernel.h"
 
@@ -19,7 +19,7 @@ uint64_t opening_draw_masks(opening *o, const stream *nonces, uint64_t index)
 }
 
 void opening_commitments(words *values, words *blindings, const opening *o, const scalar *value,
-                         const scalar *masked)
+                         const scalar *masked, const scalar *delta)
 {
     scalar square, product, blinding;
     scalar_sqr(&square, value);
@@ -27,7 +27,7 @@ void opening_commitments(words *values, words *blindings, const opening *o, cons
     scalar_mul(&blinding, masked, &o->y_blinding);
     scalar_add(&blinding, &blinding, &o->y2_mask);
     const scalar *committed[ARGUMENT_OPENINGS] = {value,  &square,  &SCALAR_ZERO,
-                                                  masked, &product, &SCALAR_ZERO};
+                                                  masked, &product, delta};
     const scalar *rho[ARGUMENT_OPENINGS] = {&o->y_blinding, &o->y2_blinding, &o->t_mask,
                                             &o->y_mask,     &blinding,       &o->delta_mask};
     for (int i = 0; i < ARGUMENT_OPENINGS; i++) {
@@ -53,7 +53,7 @@ void opening_respond(uint8_t *out, const opening *o, const scalar *e, const open
     scalar_mul(&t, of->value, &o->y_blinding);
     scalar_sub(&secret, &o->y2_blinding, &t);
     opening_response(out + 64, e, &o->y2_mask, &secret);
-    /* blinding(K_ν) - e*·ρ_2 + (e* - κ·w*)·ρ_Y */
+    /* blinding(K_ν) - e*·ρ_2 + (e* - w*)·ρ_Y */
     scalar_mul(&t, of->e_bound, &o->y2_blinding);
     scalar_sub(&secret, of->claim_blinding, &t);
     scalar_sub(&t, of->e_bound, of->weighted_bound);

@@ -9,8 +9,6 @@
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "rows of bits are read from words as bytes");
 
-#define ARGUMENT_VERSION 1
-
 /* What a batch of commitments is gathered in. */
 typedef struct {
     words *values, *blindings;
@@ -21,8 +19,9 @@ typedef struct {
 
 static size_t batch_size(const range_shape *s, size_t count)
 {
-    return s->columns *
-           count; /* R <= S; the openings with the sums of the masks, 7, are fewer: S >= 8 */
+    /* R <= S; the openings and the sums of masks are at most 9, where S >= 32, or 7, where S >= 8.
+     */
+    return s->columns * count;
 }
 
 size_t range_prove_scratch_size(const range_shape *s, size_t count)
@@ -54,38 +53,31 @@ static bool write_points(range_prover *p, const affine *points, size_t n)
     return true;
 }
 
-static void hash_witness(range_prover *p, const range_shape *s)
+void range_witness_hash(uint8_t hash[32], const range_shape *s, const uint64_t *values,
+                        const uint8_t *blindings)
 {
     static const char TAG[] = TAG_WITNESS;
     const size_t words_each = s->b / 64;
     sha256_context c;
     sha256_begin_tag(&c, TAG, sizeof TAG - 1);
     for (size_t i = 0; i < s->m; i++) {
-        for (size_t k = words_each; k-- > 0;) {
-            uint8_t bytes[8];
-            const uint64_t word = p->values[i * words_each + k];
-            for (int j = 0; j < 8; j++) bytes[j] = (uint8_t)(word >> (56 - 8 * j));
-            sha256_update(&c, bytes, 8);
-        }
-        sha256_update(&c, p->blindings + 32 * i, 32);
+        for (size_t k = words_each; k-- > 0;) update_u64(&c, values[i * words_each + k]);
+        sha256_update(&c, blindings + 32 * i, 32);
     }
-    sha256_end(p->witness_hash, &c);
+    sha256_end(hash, &c);
     clear_secret(&c, sizeof c);
 }
 
-void nonces_begin(stream *nonces, const uint8_t secret[32], const char *tag,
+void nonces_begin(stream *nonces, const uint8_t secret[32], const char *tag, int version,
                   const uint8_t state[32], const uint8_t witness_hash[32], const uint8_t *salt)
 {
-    static const uint8_t VERSION[2] = {0, ARGUMENT_VERSION};
-    const size_t tag_length = strlen(tag);
-    const uint8_t head[4] = {0, 0, 0, (uint8_t)tag_length};
+    const uint8_t number[2] = {0, (uint8_t)version};
     hmac_key keyed;
     uint8_t key[32];
     hmac_key_init(&keyed, secret, 32);
     sha256_context c = keyed.inner;
-    sha256_update(&c, head, sizeof head);
-    sha256_update(&c, tag, tag_length);
-    sha256_update(&c, VERSION, sizeof VERSION);
+    update_prefixed(&c, tag, strlen(tag));
+    if (version != NO_VERSION) sha256_update(&c, number, sizeof number);
     sha256_update(&c, state, 32);
     sha256_update(&c, witness_hash, 32);
     if (salt != NULL) sha256_update(&c, salt, 32);
@@ -97,17 +89,17 @@ void nonces_begin(stream *nonces, const uint8_t secret[32], const char *tag,
 }
 
 /* The stream of nonces under the present state of the transcript. */
-static void begin_nonces(stream *nonces, const range_prover *p)
+static void begin_nonces(stream *nonces, const range_prover *p, const range_shape *s)
 {
-    nonces_begin(nonces, p->secret, TAG_ARGUMENT_NONCE, p->transcript.state, p->witness_hash,
-                 p->salt);
+    nonces_begin(nonces, p->secret, s->vectors > 0 ? TAG_LEAVES_NONCE : TAG_ARGUMENT_NONCE,
+                 ARGUMENT_VERSION, p->transcript.state, p->witness, p->salt);
 }
 
 static void draw_blindings(range_prover *p, const range_shape *s)
 {
     stream nonces;
     uint64_t k = 0;
-    begin_nonces(&nonces, p);
+    begin_nonces(&nonces, p, s);
     for (size_t a = 0; a < s->rows; a++) stream_scalar(&p->row_blinding[a], &nonces, k++);
     for (size_t j = 0; j < s->nu; j++)
         for (size_t i = 0; i < 3; i++) stream_scalar(&p->round_blinding[j][i], &nonces, k++);
@@ -119,9 +111,12 @@ static void draw_masks(range_prover *p, const range_shape *s)
 {
     stream nonces;
     uint64_t k = 0;
-    begin_nonces(&nonces, p);
+    begin_nonces(&nonces, p, s);
     for (size_t j = 0; j < s->columns; j++) stream_scalar(&p->mask[j], &nonces, k++);
-    opening_draw_masks(&p->opening, &nonces, k);
+    if (s->vectors > 0)
+        for (size_t t = 0; t < W_COUNT; t++) stream_scalar(&p->slot_mask[t], &nonces, k++);
+    k = opening_draw_masks(&p->opening, &nonces, k);
+    if (s->vectors > 0) stream_scalar(&p->vector_mask, &nonces, k);
     clear_secret(&nonces, sizeof nonces);
 }
 
@@ -142,12 +137,18 @@ static bool commit_rows(range_prover *provers, size_t count, const range_shape *
     return true;
 }
 
-/* The sum-check begins; the blinding of K_0 = κ·Σ eq(σ,i)·C_i. */
+/* The sum-check begins; the blinding of K_0, κ·Σ eq(σ,i)·r_i of entries, ω·r of leaves. */
 static bool begin_rounds(range_prover *p, const range_shape *s, scalar *memory)
 {
-    if (!sumcheck_begin(&p->sumcheck, s, &p->challenges, p->values, memory)) return false;
-    sumcheck_select(&p->claim_blinding, &p->sumcheck, p->openings);
-    scalar_mul(&p->claim_blinding, &p->claim_blinding, &p->challenges.kappa);
+    const range_challenges *c = &p->challenges;
+    if (!sumcheck_begin(&p->sumcheck, s, c, p->values, memory)) return false;
+    if (s->vectors > 0) {
+        scalar_from_words(&p->claim_blinding, &p->sum_opening);
+        scalar_mul(&p->claim_blinding, &p->claim_blinding, &c->omega);
+    } else {
+        sumcheck_select(&p->claim_blinding, &p->sumcheck, p->openings);
+    }
+    p->basis_product = SCALAR_ONE;
     return true;
 }
 
@@ -168,31 +169,79 @@ static bool prove_round(range_prover *provers, size_t count, unsigned j, const t
         range_prover *p = &provers[i];
         const uint8_t *points = p->next;
         if (!write_points(p, &w->points[3 * i], 3)) return false;
-        scalar *x = &p->challenges.x[j - 1];
+        scalar *x = &p->challenges.x[j - 1], basis[4];
         range_absorb_round(x, &p->transcript, j, points);
         range_fold(&p->claim_blinding, p->round_blinding[j - 1], x);
+        range_lagrange(basis, x);
+        scalar_mul(&p->basis_product, &p->basis_product, &basis[1]);
         sumcheck_bind(&p->sumcheck, j, x);
     }
     return true;
 }
 
+/* -a·f̄, what Δ̄ of leaves commits to: f̄ = Σ eq(σ_lo,t)·w̄_t, a = κ·Π ℓ_1(x). */
+static void masked_selection(scalar *r, range_prover *p)
+{
+    range_eq_table(p->side, &SCALAR_ONE, p->challenges.sigma, SLOT_BITS);
+    scalar_inner(r, p->side, p->slot_mask, W_COUNT);
+    scalar_mul(r, r, &p->challenges.kappa);
+    scalar_mul(r, r, &p->basis_product);
+    scalar_neg(r, r);
+}
+
 static void prepare_openings(range_prover *p, const range_shape *s, words *values, words *blindings)
 {
-    scalar masked; /* d̄ */
+    scalar masked, delta = SCALAR_ZERO; /* d̄ */
     draw_masks(p, s);
+    if (s->vectors > 0) {
+        masked_selection(&delta, p);
+        scalar_to_words(&values[ARGUMENT_OPENINGS], &SCALAR_ZERO);
+        scalar_to_words(&blindings[ARGUMENT_OPENINGS], &p->vector_mask); /* Ū's ū·B */
+    }
     range_eq_table(p->side, &SCALAR_ONE, p->challenges.x, s->column_bits);
     scalar_inner(&masked, p->mask, p->side, s->columns);
-    opening_commitments(values, blindings, &p->opening, &p->sumcheck.dense[0], &masked);
+    opening_commitments(values, blindings, &p->opening, &p->sumcheck.dense[0], &masked, &delta);
+    clear_secret(&masked, sizeof masked);
+    clear_secret(&delta, sizeof delta);
+}
+
+/* y'_t = w̄_t + e·Σ_b eq(σ_hi,b)·v_(16b + t). */
+static void respond_slots(range_prover *p, const range_shape *s)
+{
+    scalar_sum y[W_COUNT];
+    memset(y, 0, sizeof y);
+    range_eq_table(p->side, &SCALAR_ONE, p->challenges.sigma + SLOT_BITS, s->mu - SLOT_BITS);
+    for (size_t i = 0; i < s->m; i++)
+        scalar_sum_mul_u64(&y[i % W_COUNT], &p->side[i / W_COUNT], p->values[i]);
+    for (size_t t = 0; t < W_COUNT; t++, p->next += 32) {
+        scalar slot;
+        scalar_sum_reduce_integers(&slot, &y[t]);
+        opening_response(p->next, &p->challenges.e, &p->slot_mask[t], &slot);
+        clear_secret(&slot, sizeof slot);
+    }
+    clear_secret(y, sizeof y);
+}
+
+/* u_U = ū + e·Σ_b eq(σ_hi,b)·ρ_b. */
+static void respond_vectors(range_prover *p, const range_shape *s)
+{
+    scalar sum;
+    range_eq_table(p->side, &SCALAR_ONE, p->challenges.sigma + SLOT_BITS, s->mu - SLOT_BITS);
+    kernel()->inner(&sum, p->side, 1, p->openings, s->vectors);
+    opening_response(p->next, &p->challenges.e, &p->vector_mask, &sum);
+    p->next += 32;
+    clear_secret(&sum, sizeof sum);
 }
 
 static void respond(range_prover *p, const range_shape *s)
 {
-    scalar row_blinding;
+    scalar row_blinding, weight;
     const opened of = {.value = &p->sumcheck.dense[0],
                        .row_blinding = &row_blinding,
                        .claim_blinding = &p->claim_blinding,
                        .e_bound = &p->sumcheck.e_bound,
-                       .weighted_bound = &p->sumcheck.w_bound};
+                       .weighted_bound = &weight};
+    sumcheck_weight(&weight, &p->sumcheck);
     range_eq_table(p->side, &SCALAR_ONE, p->challenges.x + s->column_bits, s->nu - s->column_bits);
     /* z_j = Σ_a L_a·d[a,j]. */
     kernel()->fold_rows(p->z, (const uint8_t *)p->values, s->columns / 8, p->side, s->rows,
@@ -200,40 +249,53 @@ static void respond(range_prover *p, const range_shape *s)
     for (size_t j = 0; j < s->columns; j++, p->next += 32)
         opening_response(p->next, &p->challenges.e, &p->mask[j], &p->z[j]);
     scalar_inner(&row_blinding, p->side, p->row_blinding, s->rows);
+    if (s->vectors > 0) respond_slots(p, s);
     opening_respond(p->next, &p->opening, &p->challenges.e, &of);
     p->next += 32 * OPENING_RESPONSES;
+    if (s->vectors > 0) respond_vectors(p, s);
+    clear_secret(&row_blinding, sizeof row_blinding);
 }
 
-/* points[i] += Σ_j mask_j·Q_j of prover i, `stride` points apart. */
-static void add_masks(range_prover *provers, size_t count, const range_shape *s, affine *points,
-                      size_t stride, const tables *t, const workspace *w)
+static void add_to(affine *point, const affine *other)
 {
-    affine *sums = w->points + stride * count;
+    jacobian sum;
+    jacobian_from_affine(&sum, other);
+    jacobian_add_affine_var(&sum, &sum, point);
+    affine_from_jacobian_var(point, &sum);
+}
+
+/* T̄ gets Σ_j z̄_j·Q_j, and Ū of leaves Σ_t w̄_t·W_t, beside their blinding. */
+static void add_masks(range_prover *provers, size_t count, const range_shape *s, const tables *t,
+                      const workspace *w)
+{
+    const size_t n = range_openings(s);
+    affine *sums = w->points + n * count;
     for (size_t i = 0; i < count; i++)
         for (size_t j = 0; j < s->columns; j++)
             scalar_to_words(&w->values[s->columns * i + j], &provers[i].mask[j]);
     kernel()->combine(sums, w->values, s->columns, count, t, w->kernel);
-    for (size_t i = 0; i < count; i++) {
-        jacobian sum;
-        jacobian_from_affine(&sum, &sums[i]);
-        jacobian_add_affine_var(&sum, &sum, &points[stride * i]);
-        affine_from_jacobian_var(&points[stride * i], &sum);
-    }
+    for (size_t i = 0; i < count; i++) add_to(&w->points[n * i + 2], &sums[i]);
+    if (s->vectors == 0) return;
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < W_COUNT; k++)
+            scalar_to_words(&w->values[W_COUNT * i + k], &provers[i].slot_mask[k]);
+    kernel()->combine_vectors(sums, w->values, count, t, w->kernel);
+    for (size_t i = 0; i < count; i++) add_to(&w->points[n * i + ARGUMENT_OPENINGS], &sums[i]);
 }
 
 static bool prove_openings(range_prover *provers, size_t count, const range_shape *s,
                            const tables *t, const workspace *w)
 {
-    const size_t n = ARGUMENT_OPENINGS;
+    const size_t n = range_openings(s);
     for (size_t i = 0; i < count; i++)
         prepare_openings(&provers[i], s, w->values + n * i, w->blindings + n * i);
     kernel()->commit(w->points, w->values[0].word, 4, w->blindings, n * count, t, w->kernel);
-    add_masks(provers, count, s, w->points + 2, n, t, w);
+    add_masks(provers, count, s, t, w);
     for (size_t i = 0; i < count; i++) {
         range_prover *p = &provers[i];
         const uint8_t *written = p->next;
         if (!write_points(p, w->points + n * i, n)) return false;
-        range_absorb_openings(&p->challenges, &p->transcript, written);
+        range_absorb_openings(&p->challenges, &p->transcript, s, written);
         respond(p, s);
     }
     return true;
@@ -246,7 +308,6 @@ bool range_prove(range_prover *provers, size_t count, const range_shape *s, cons
     for (size_t i = 0; i < count; i++) {
         range_prover *p = &provers[i];
         p->next = p->argument;
-        hash_witness(p, s);
         draw_blindings(p, s);
     }
     if (!commit_rows(provers, count, s, t, &w)) return false;

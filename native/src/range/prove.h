@@ -16,26 +16,34 @@ typedef struct {
     transcript transcript; /* after item 6, or item 5 for solvency */
     const uint64_t
         *values; /* N/64 little-endian words, zero where absent; the next prover's follow */
-    const uint8_t *blindings;     /* of C_0 … C_(m-1): 32 bytes each, below n */
-    const words *openings;        /* the same as integers */
+    const words *openings;        /* the blinding factors: of entries C_i, or of vectors U_b */
+    words sum_opening;            /* of leaves: of C */
+    const uint8_t *witness;       /* 32 bytes, the hash of the witness */
     const uint8_t *secret, *salt; /* 32 bytes each */
     uint8_t *argument;            /* range_length() bytes, written */
     /* The prover's own. */
     uint8_t *next; /* where the next part goes */
-    uint8_t witness_hash[32];
     range_challenges challenges;
     scalar row_blinding[ARGUMENT_SIDE_MAX], round_blinding[ARGUMENT_NU_MAX][3];
     scalar claim_blinding; /* of K_j */
+    scalar basis_product;  /* Π ℓ_1(x) of the rounds so far */
     scalar mask[ARGUMENT_SIDE_MAX];
     opening opening;
+    scalar slot_mask[W_COUNT], vector_mask;               /* of leaves: w̄_t, ū */
     scalar side[ARGUMENT_SIDE_MAX], z[ARGUMENT_SIDE_MAX]; /* a table of L or P; the vector z */
     sumcheck sumcheck;
 } range_prover;
 
-/* The stream of nonces under HMAC(secret, lp(tag) ‖ u16 argument version ‖ state ‖ witness hash ‖
- * salt); a tag is shorter than 256 bytes, and without a salt (NULL) nothing stands in its place. */
-void nonces_begin(stream *nonces, const uint8_t secret[32], const char *tag,
+#define NO_VERSION (-1)
+
+/* The stream of nonces under HMAC(secret, lp(tag) ‖ u16 version ‖ state ‖ witness hash ‖ salt); a
+ * tag is shorter than 256 bytes; nothing stands in the place of NO_VERSION and of a salt NULL. */
+void nonces_begin(stream *nonces, const uint8_t secret[32], const char *tag, int version,
                   const uint8_t state[32], const uint8_t witness_hash[32], const uint8_t *salt);
+
+/* H_witness of entries, v_0 ‖ r_0 ‖ …, from their words and from 32 bytes of each r_i. */
+void range_witness_hash(uint8_t hash[32], const range_shape *s, const uint64_t *values,
+                        const uint8_t *blindings);
 
 /* Scratch of range_prove for `count` arguments. */
 size_t range_prove_scratch_size(const range_shape *s, size_t count);

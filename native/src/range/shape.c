@@ -9,9 +9,8 @@ static unsigned ceil_log2(size_t a)
     return bits;
 }
 
-bool range_shape_init(range_shape *s, size_t m, size_t b)
+static void fill(range_shape *s, size_t m, size_t b, size_t vectors)
 {
-    if ((b != 64 && b != 128) || m == 0 || m > (size_t)1 << ARGUMENT_MU_MAX) return false;
     s->m = (uint32_t)m;
     s->b = (uint32_t)b;
     s->log_b = ceil_log2(b);
@@ -20,7 +19,21 @@ bool range_shape_init(range_shape *s, size_t m, size_t b)
     s->column_bits = (s->nu + 1) / 2;
     s->columns = 1u << s->column_bits;
     s->rows = 1u << (s->nu - s->column_bits);
-    return s->nu <= ARGUMENT_NU_MAX;
+    s->vectors = (uint32_t)vectors;
+}
+
+bool range_shape_entries(range_shape *s, size_t m, size_t b)
+{
+    if ((b != 64 && b != 128) || m == 0 || m > ARGUMENT_ENTRIES_MAX) return false;
+    fill(s, m, b, 0);
+    return true;
+}
+
+bool range_shape_leaves(range_shape *s, size_t m)
+{
+    if (m != 16 && m != 256 && m != 4096) return false;
+    fill(s, m, 64, m / W_COUNT);
+    return true;
 }
 
 size_t range_value_words(const range_shape *s)
@@ -28,14 +41,29 @@ size_t range_value_words(const range_shape *s)
     return (size_t)1 << (s->nu - 6);
 }
 
+size_t range_commitments(const range_shape *s)
+{
+    return s->vectors > 0 ? 1 + (size_t)s->vectors : s->m;
+}
+
+size_t range_openings(const range_shape *s)
+{
+    return ARGUMENT_OPENINGS + (s->vectors > 0);
+}
+
 size_t range_points(const range_shape *s)
 {
-    return s->rows + 3 * s->nu + ARGUMENT_OPENINGS;
+    return s->rows + 3 * s->nu + range_openings(s);
 }
 
 size_t range_scalars(const range_shape *s)
 {
-    return s->columns + ARGUMENT_RESPONSES;
+    return s->columns + ARGUMENT_RESPONSES + (s->vectors > 0 ? W_COUNT + 1 : 0);
+}
+
+size_t range_equations(const range_shape *s)
+{
+    return ARGUMENT_EQUATIONS + (s->vectors > 0);
 }
 
 size_t range_length(const range_shape *s)
@@ -45,10 +73,15 @@ size_t range_length(const range_shape *s)
 
 void range_absorb_shape(transcript *t, const range_shape *s)
 {
-    const uint32_t number[6] = {s->m, s->b, s->nu, s->mu, s->rows, s->columns};
-    uint8_t data[24];
-    for (int i = 0; i < 6; i++) put_u32(data + 4 * i, number[i]);
-    transcript_absorb(t, LABEL_SHAPE, data, sizeof data);
+    const uint32_t number[7] = {s->m, s->b, W_COUNT, s->nu, s->mu, s->rows, s->columns};
+    uint8_t data[4 * 7];
+    size_t length = 0;
+    for (int i = 0; i < 7; i++) {
+        if (i == 2 && s->vectors == 0) continue;
+        put_u32(data + length, number[i]);
+        length += 4;
+    }
+    transcript_absorb(t, LABEL_SHAPE, data, length);
 }
 
 void range_absorb_rows(range_challenges *c, transcript *t, const range_shape *s,
@@ -58,6 +91,8 @@ void range_absorb_rows(range_challenges *c, transcript *t, const range_shape *s,
     for (unsigned j = 0; j < s->nu; j++) transcript_challenge(&c->tau[j], t, LABEL_TAU);
     for (unsigned j = 0; j < s->mu; j++) transcript_challenge(&c->sigma[j], t, LABEL_SIGMA);
     transcript_challenge(&c->kappa, t, LABEL_KAPPA);
+    c->omega = SCALAR_ZERO;
+    if (s->vectors > 0) transcript_challenge(&c->omega, t, LABEL_OMEGA);
 }
 
 void range_absorb_round(scalar *x, transcript *t, unsigned j, const uint8_t points[3 * 33])
@@ -71,10 +106,10 @@ void range_absorb_round(scalar *x, transcript *t, unsigned j, const uint8_t poin
     transcript_challenge(x, t, LABEL_X);
 }
 
-void range_absorb_openings(range_challenges *c, transcript *t,
-                           const uint8_t points[ARGUMENT_OPENINGS * 33])
+void range_absorb_openings(range_challenges *c, transcript *t, const range_shape *s,
+                           const uint8_t *points)
 {
-    transcript_absorb(t, LABEL_ANNOUNCEMENTS, points, ARGUMENT_OPENINGS * 33);
+    transcript_absorb(t, LABEL_ANNOUNCEMENTS, points, 33 * range_openings(s));
     transcript_challenge(&c->e, t, LABEL_E);
 }
 

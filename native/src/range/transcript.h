@@ -11,6 +11,10 @@
 #include "curve/scalar.h"
 #include "hash/sha256.h"
 
+#define PROTOCOL_VERSION 1
+#define ARGUMENT_VERSION 1
+#define NO_ARGUMENT_VERSION 0 /* of what no argument changes: entries and openings */
+
 typedef struct {
     uint8_t state[32];
     sha256_context tagged; /* H_transcript begun */

@@ -16,7 +16,7 @@
 
 #define PARTS_MAX 16
 #define ITEMS (BATCH_VECTORS * LANES)
-#define NUMBER_WORDS 5
+#define NUMBER_WORDS (W_COUNT + 1)
 #define AHEAD 4 /* vectors between fetching entries and adding them */
 
 /* The words of a summand's numbers, word k of all items side by side; zero where a number ends
@@ -39,22 +39,23 @@ typedef struct {
     sum_step *step;          /* this one and the next */
 } workspace;
 
-/* The numbers of n items; the last vector is filled up with the last. */
+/* Those words of n items that the windows read; the last vector is filled up with the last item. */
 static void read_numbers(number_columns *c, const table_summand *s, size_t n)
 {
-    const size_t whole = s->length / 8, items = (n + LANES - 1) / LANES * LANES;
+    const size_t items = (n + LANES - 1) / LANES * LANES,
+                 count = WINDOW_BITS * (s->count - 1) / 64 + 2;
     for (size_t i = 0; i < n; i++) {
         const uint8_t *number = s->numbers + s->length * i;
         uint64_t word[NUMBER_WORDS] = {0};
-        if (whole == 4)
+        if (s->length == 32)
             memcpy(word, number, 32);
-        else if (whole == 1)
+        else if (s->length == 8)
             memcpy(word, number, 8);
         else
             memcpy(word, number, s->length);
-        for (size_t k = 0; k < NUMBER_WORDS; k++) c->word[k][i] = word[k];
+        for (size_t k = 0; k < count; k++) c->word[k][i] = word[k];
     }
-    for (size_t k = 0; k < NUMBER_WORDS; k++)
+    for (size_t k = 0; k < count; k++)
         for (size_t i = n; i < items; i++) c->word[k][i] = c->word[k][n - 1];
 }
 
@@ -199,5 +200,12 @@ void avx512ifma_commit_rows(affine *out, const uint8_t *rows, size_t row_bytes,
 {
     REQUIRE(8 * row_bytes <= Q_COUNT);
     const table_sums s = table_sums_of_rows(t, rows, row_bytes, blindings);
+    sum_terms(out, &s, n, scratch);
+}
+
+void avx512ifma_commit_vectors(affine *out, const uint64_t *amounts, const words *blindings,
+                               size_t n, const tables *t, void *scratch)
+{
+    const table_sums s = table_sums_of_vectors(t, amounts, blindings);
     sum_terms(out, &s, n, scratch);
 }

@@ -10,10 +10,14 @@ void avx512ifma_commit(affine *out, const uint64_t *values, size_t value_words,
                        const words *blindings, size_t n, const tables *t, void *scratch);
 void avx512ifma_commit_rows(affine *out, const uint8_t *rows, size_t row_bytes,
                             const words *blindings, size_t n, const tables *t, void *scratch);
+void avx512ifma_commit_vectors(affine *out, const uint64_t *amounts, const words *blindings,
+                               size_t n, const tables *t, void *scratch);
 void avx512ifma_combine(affine *out, const words *z, size_t n, size_t count, const tables *t,
                         void *scratch);
+void avx512ifma_combine_vectors(affine *out, const words *z, size_t count, const tables *t,
+                                void *scratch);
 
-/* Scratch of commit and commit_rows alone. */
+/* Scratch of commit, commit_rows and commit_vectors alone. */
 size_t avx512ifma_sums_size(void);
 
 size_t avx512ifma_msm_scratch_size(size_t n, unsigned bits);
@@ -27,7 +31,7 @@ size_t avx512ifma_decompress(affine *out, const uint8_t *bytes, size_t n, void *
 void avx512ifma_decompress_each(affine *out, const uint8_t *bytes, size_t n, void *scratch);
 void avx512ifma_compress(uint8_t *bytes, size_t stride, const affine *a, size_t n);
 
-void avx512ifma_sum_pairs(scalar sums[3], const scalar *pairs, size_t stride, const scalar *e,
+void avx512ifma_sum_pairs(scalar sums[4], const scalar *pairs, size_t stride, const scalar *e,
                           const scalar *w, size_t n);
 void avx512ifma_sum_byte_pairs(scalar *sum, const scalar *form, const uint64_t *values,
                                unsigned shift, const scalar *e, size_t n);

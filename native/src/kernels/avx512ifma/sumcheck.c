@@ -39,6 +39,17 @@ static void take_sum(scalar_sum *acc, lane_sum *s)
     *s = lane_sum_zero();
 }
 
+/* *sum += the lanes of a, each the limb by limb sum of up to LANE_SUM_TERMS scalars; a is zero
+ * after. */
+static void add_lanes(scalar *sum, lanes *a)
+{
+    scalar lane[LANES];
+    *a = lanes_scalar_normalise(*a);
+    lanes_store_scalars(lane, a);
+    for (int i = 0; i < LANES; i++) scalar_add(sum, sum, &lane[i]);
+    *a = lanes_small(0);
+}
+
 /* Eight pairs, each 64 bytes: the first and the second scalars of them, as words. */
 static inline void load_pairs(__m512i w[8], const scalar *const pair[LANES])
 {
@@ -46,7 +57,7 @@ static inline void load_pairs(__m512i w[8], const scalar *const pair[LANES])
     lanes_transpose(w);
 }
 
-void avx512ifma_sum_pairs(scalar sums[3], const scalar *pairs, size_t stride, const scalar *e,
+void avx512ifma_sum_pairs(scalar sums[4], const scalar *pairs, size_t stride, const scalar *e,
                           const scalar *w, size_t n)
 {
     if (n % LANES != 0) {
@@ -55,6 +66,8 @@ void avx512ifma_sum_pairs(scalar sums[3], const scalar *pairs, size_t stride, co
     }
     scalar_sum total[3];
     lane_sum s0 = lane_sum_zero(), s1 = s0, s2 = s0;
+    lanes plain = lanes_small(0);
+    sums[3] = SCALAR_ZERO;
     for (int i = 0; i < 3; i++) scalar_sum_zero(&total[i]);
     for (size_t k = 0; k < n; k += LANES) {
         const scalar *pair[LANES];
@@ -75,10 +88,12 @@ void avx512ifma_sum_pairs(scalar sums[3], const scalar *pairs, size_t stride, co
         t = lanes_scalar_mul(&t, &t);
         lane_sum_mul(&s1, &e16, &t);
         lane_sum_mul(&s2, &w1, &a);
+        plain = lanes_plus(&plain, &a);
         if ((k / LANES + 1) % LANE_SUM_TERMS == 0 || k + LANES == n) {
             take_sum(&total[0], &s0);
             take_sum(&total[1], &s1);
             take_sum(&total[2], &s2);
+            add_lanes(&sums[3], &plain);
         }
     }
     for (int i = 0; i < 3; i++) scalar_sum_reduce(&sums[i], &total[i]);
@@ -180,7 +195,7 @@ void avx512ifma_expand(scalar *out, const scalar *in, const scalar *at0, const s
     }
 }
 
-/* One scalar across a vector: five limbs, then zeros.  Sums of up to 2^11 of these stay loose. */
+/* One scalar across a vector: five limbs, then zeros.  Sums of up to 2^12 of these stay loose. */
 static inline __m512i spread(const scalar *a)
 {
     const __m512i w = _mm512_castsi256_si512(_mm256_loadu_si256((const __m256i *)(const void *)a));
@@ -207,7 +222,7 @@ _Static_assert(sizeof(__m512i) * 256 <= BUCKET_BYTES, "a bucket is a vector");
 void avx512ifma_gather_bytes(scalar bytes[2][256], const uint64_t *values, const scalar *weights,
                              size_t n, const scalar position[4], void *buckets)
 {
-    REQUIRE(n <= 1 << 11 && (uintptr_t)buckets % 64 == 0);
+    REQUIRE(n <= 1 << 12 && (uintptr_t)buckets % 64 == 0);
     __m512i *bucket = buckets;
     memset(bytes, 0, 2 * sizeof *bytes);
     for (unsigned q = 0; q < 8; q++) {
@@ -230,7 +245,7 @@ void avx512ifma_gather_bytes(scalar bytes[2][256], const uint64_t *values, const
 void avx512ifma_fold_rows(scalar *z, const uint8_t *rows, size_t row_bytes, const scalar *weights,
                           size_t n, void *buckets)
 {
-    REQUIRE(n <= 1 << 11);
+    REQUIRE(n <= 1 << 12);
     __m512i *bucket = buckets, column[LANES];
     for (size_t g = 0; g < row_bytes; g++) {
         memset(bucket, 0, 256 * sizeof *bucket);

@@ -1,0 +1,286 @@
+"""Making pages, their arguments, and openings of leaves (spec/protocol.md 2, transcript.md 4, 5).
+
+Committing, arguing and opening are apart: entries depend on no argument. Ids, identities, scalars
+and keys have 32 bytes, points 33; u64 arrays are in native byte order. All functions release the
+interpreter lock; the time of all but `openings_make` depends on the data.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from native import buffers
+from native._core import ffi, lib
+from native.errors import require
+from native.tree import IDENTITY, VECTOR, Tree
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+POINT = 33
+SCALAR = 32
+OPENING = 545
+LEAVES_WEIGHTS = 5
+SUMS_WEIGHTS = 4
+
+
+@dataclass(frozen=True)
+class Committed:
+    """Pages that were committed to, in columns.
+
+    pages: header and entries of each; ids; sums: points; sum_values: two u64 each, the low one
+    first; sum_blindings: what the sums open to, with them; vector_blindings: those of all vectors,
+    at level 0 alone.
+    """
+
+    pages: bytes
+    ids: bytes
+    sums: bytes
+    sum_values: bytes
+    sum_blindings: bytes
+    vector_blindings: bytes
+
+
+class _Columns:
+    """The memory of a `Committed` that is being made."""
+
+    def __init__(self, length: int, count: int, vectors: int) -> None:
+        sizes = (length, IDENTITY * count, POINT * count, 16 * count, SCALAR * count)
+        self.memory = [bytearray(size) for size in (*sizes, SCALAR * vectors)]
+        pages, ids, sums, sum_values, sum_blindings, vector_blindings = self.memory
+        self.record = buffers.record(
+            "assay_committed",
+            pages=buffers.out(pages),
+            ids=buffers.out(ids),
+            sums=buffers.out(sums),
+            sum_values=buffers.out(sum_values, "uint64_t"),
+            sum_blindings=buffers.out(sum_blindings),
+            vector_blindings=buffers.out(vector_blindings),
+        )
+
+    def done(self) -> Committed:
+        return Committed(*map(bytes, self.memory))
+
+
+def leaves_commit(
+    tree: Tree, first: int, amounts: Buffer, identities: Buffer, secret: Buffer, salt: Buffer
+) -> Committed:
+    """Commit to whole pages of leaves from page ``first`` on.
+
+    ``amounts`` are u64, ``identities`` 32 bytes each, a page's leaves one behind the other;
+    ``secret`` is the entries secret.
+
+    Raises:
+        ValueError: a length is wrong, or a page is not in the tree.
+    """
+    count = buffers.byte_length(amounts) // (8 * tree.page_size)
+    length, _, leaves = tree.lengths(0, first, count)
+    made = _Columns(length, count, count * tree.vectors)
+    status = lib.assay_leaves_commit_var(
+        made.record,
+        tree.core,
+        first,
+        count,
+        buffers.items(amounts, leaves, "amounts", "uint64_t"),
+        buffers.items(identities, IDENTITY * leaves, "identities"),
+        buffers.items(secret, 32, "secret"),
+        buffers.items(salt, 32, "salt"),
+        buffers.tables(),
+        buffers.scratch(lib.assay_leaves_commit_scratch_size(tree.page_size)),
+    )
+    require(status)
+    return made.done()
+
+
+def sums_commit(
+    tree: Tree,
+    level: int,
+    first: int,
+    child_ids: Buffer,
+    child_sums: Buffer,
+    values: Buffer,
+    blindings: Buffer,
+) -> Committed:
+    """Commit to whole pages above level 0 from page ``first`` on.
+
+    Their children, one behind the other: ids, sums, and what the sums open to, u64 and scalars.
+
+    Raises:
+        ValueError: a length is wrong, a page is not in the tree, or a blinding factor not below the
+            group order.
+    """
+    children = buffers.byte_length(values) // 8
+    count = _pages_of(tree, level, first, children)
+    length, _, entries = tree.lengths(level, first, count)
+    made = _Columns(length, count, 0)
+    status = lib.assay_sums_commit_var(
+        made.record,
+        ffi.new("size_t *"),
+        tree.core,
+        level,
+        first,
+        count,
+        buffers.record(
+            "assay_children",
+            ids=buffers.items(child_ids, IDENTITY * entries, "child_ids"),
+            sums=buffers.items(child_sums, POINT * entries, "child_sums"),
+            blindings=buffers.items(blindings, SCALAR * entries, "blindings"),
+            values=buffers.items(values, entries, "values", "uint64_t"),
+        ),
+        buffers.tables(),
+        buffers.scratch(lib.assay_sums_commit_scratch_size()),
+    )
+    require(status)
+    return made.done()
+
+
+def _pages_of(tree: Tree, level: int, first: int, entries: int) -> int:
+    """Return how many pages from ``first`` on have so many entries."""
+    full = tree.entry_count(level, first)
+    return -(-entries // full)
+
+
+def _witness(
+    tree: Tree, count: int, pages: Any, entries: int, level: int, given: tuple[Buffer, ...]
+) -> Any:
+    values, blindings, sum_blindings = given
+    scalars, sums = (count * tree.vectors, count) if level == 0 else (entries, 0)
+    return buffers.record(
+        "assay_page_witness",
+        pages=pages,
+        values=buffers.items(values, entries, "values", "uint64_t"),
+        blindings=buffers.items(blindings, SCALAR * scalars, "blindings"),
+        sum_blindings=buffers.items(sum_blindings, SCALAR * sums, "sum_blindings"),
+    )
+
+
+def pages_argue(
+    tree: Tree,
+    level: int,
+    first: int,
+    pages: Buffer,
+    values: Buffer,
+    blindings: Buffer,
+    sum_blindings: Buffer,
+    secret: Buffer,
+    salt: Buffer,
+) -> bytes:
+    """Return the arguments of whole pages of a level from page ``first`` on.
+
+    At level 0 ``values`` are amounts and ``blindings`` those of the vectors. Above it they are the
+    values and blinding factors of all entries, and ``sum_blindings`` is empty. ``secret`` is the
+    argument secret. What is returned was checked by the verifier's rules.
+
+    Raises:
+        Damaged: a page is not made of what was given, or its argument does not hold.
+        ValueError: a length is wrong, or a page is not in the tree.
+    """
+    count = _pages_of(tree, level, first, buffers.byte_length(values) // 8)
+    length, argument_length, entries = tree.lengths(level, first, count)
+    arguments, bad = bytearray(argument_length), ffi.new("size_t *")
+    given = buffers.items(pages, length, "pages")
+    status = lib.assay_pages_argue_var(
+        buffers.out(arguments),
+        bad,
+        tree.core,
+        level,
+        first,
+        count,
+        _witness(tree, count, given, entries, level, (values, blindings, sum_blindings)),
+        buffers.items(secret, 32, "secret"),
+        buffers.items(salt, 32, "salt"),
+        os.urandom(32 * count * (SUMS_WEIGHTS if level else LEAVES_WEIGHTS)),
+        buffers.tables(),
+        buffers.scratch(lib.assay_pages_argue_scratch_size(tree.core, level)),
+    )
+    require(status, bad[0])
+    return bytes(arguments)
+
+
+def leaves_open(
+    tree: Tree,
+    first: int,
+    pages: Buffer,
+    amounts: Buffer,
+    identities: Buffer,
+    vector_blindings: Buffer,
+    sum_blindings: Buffer,
+) -> int | None:
+    """Return the index of the first page of leaves that is not made of these, None if all are.
+
+    Raises:
+        ValueError: a length is wrong, or a page is not in the tree.
+    """
+    count = buffers.byte_length(amounts) // (8 * tree.page_size)
+    length, _, leaves = tree.lengths(0, first, count)
+    bad, given = ffi.new("size_t *"), buffers.items(pages, length, "pages")
+    status = lib.assay_leaves_open_var(
+        bad,
+        tree.core,
+        first,
+        count,
+        _witness(tree, count, given, leaves, 0, (amounts, vector_blindings, sum_blindings)),
+        buffers.items(identities, IDENTITY * leaves, "identities"),
+        buffers.tables(),
+        buffers.scratch(lib.assay_leaves_commit_scratch_size(tree.page_size)),
+    )
+    if status == lib.ASSAY_DAMAGED:
+        return first + int(bad[0])
+    require(status)
+    return None
+
+
+def openings_make(
+    tree: Tree,
+    index: int,
+    page: Buffer,
+    amounts: Buffer,
+    identities: Buffer,
+    vector_blindings: Buffer,
+    leaves: Buffer,
+    secret: Buffer,
+    salt: Buffer,
+    *,
+    bulk: bool = False,
+) -> tuple[bytes, bytes]:
+    """Return the openings of some leaves of a page, 545 bytes each, and their paths.
+
+    The page and the private files beside it are all of page ``index``, though only what the
+    openings need is read; ``leaves`` are u32 numbers in the page; ``secret`` is the opening secret.
+    Unless ``bulk``, time and memory accesses do not depend on amounts, blinding factors or masks,
+    and no tables are built.
+
+    Raises:
+        Damaged: the page is not made of what was given, or an opening does not hold.
+        ValueError: a length is wrong, or the page or a leaf is not there.
+    """
+    length, _, m = tree.lengths(0, index, 1)
+    count = buffers.byte_length(leaves) // 4
+    openings, paths = bytearray(OPENING * count), bytearray(tree.path_length * count)
+    bad = ffi.new("size_t *")
+    make = lib.assay_openings_make_var if bulk else lib.assay_openings_make
+    status = make(
+        buffers.out(openings),
+        buffers.out(paths),
+        bad,
+        tree.core,
+        buffers.record(
+            "assay_opened_page",
+            page=buffers.items(page, length, "page"),
+            identities=buffers.items(identities, IDENTITY * m, "identities"),
+            blindings=buffers.items(vector_blindings, SCALAR * m // VECTOR, "vector_blindings"),
+            amounts=buffers.items(amounts, m, "amounts", "uint64_t"),
+            index=index,
+        ),
+        buffers.items(leaves, count, "leaves", "uint32_t"),
+        count,
+        buffers.items(secret, 32, "secret"),
+        buffers.items(salt, 32, "salt"),
+        os.urandom(32 * count),
+        buffers.tables() if bulk else buffers.bases(),
+        buffers.scratch(lib.assay_openings_make_scratch_size()),
+    )
+    require(status, bad[0])
+    return bytes(openings), bytes(paths)
