@@ -14,6 +14,7 @@ class Code(StrEnum):
 
     BUNDLE_MISSING_FILE = "bundle.missing-file"
     BUNDLE_UNEXPECTED_FILE = "bundle.unexpected-file"
+    BUNDLE_WRONG_ARGUMENT = "bundle.wrong-argument"
 
     MANIFEST_TOO_LARGE = "manifest.too-large"
     MANIFEST_BAD_SIGNATURE = "manifest.bad-signature"
@@ -25,7 +26,6 @@ class Code(StrEnum):
     MANIFEST_BAD_SNAPSHOT_ID = "manifest.bad-snapshot-id"
     MANIFEST_BAD_TIME = "manifest.bad-time"
     MANIFEST_BAD_ACCOUNT_ID_TYPE = "manifest.bad-account-id-type"
-    MANIFEST_BAD_PAGE_SIZE = "manifest.bad-page-size"
     MANIFEST_BAD_CHAIN = "manifest.bad-chain"
     MANIFEST_BAD_ROTATION = "manifest.bad-rotation"
     MANIFEST_BAD_CODE = "manifest.bad-code"
@@ -34,6 +34,7 @@ class Code(StrEnum):
     MANIFEST_UNIT_WITHOUT_BLOCK = "manifest.unit-without-block"
     MANIFEST_WRONG_UNIT = "manifest.wrong-unit"
     MANIFEST_UNIT_REUSED = "manifest.unit-reused"
+    MANIFEST_BAD_PAGE_SIZE = "manifest.bad-page-size"
     MANIFEST_BAD_CAPACITY = "manifest.bad-capacity"
     MANIFEST_BAD_LEVELS = "manifest.bad-levels"
     MANIFEST_BAD_RATIO = "manifest.bad-ratio"
@@ -41,6 +42,14 @@ class Code(StrEnum):
     MANIFEST_BAD_SUM = "manifest.bad-sum"
     MANIFEST_EQUIVOCATION = "manifest.equivocation"
     MANIFEST_BROKEN_CHAIN = "manifest.broken-chain"
+
+    RECORD_TOO_LARGE = "record.too-large"
+    RECORD_BAD_SIGNATURE = "record.bad-signature"
+    RECORD_NOT_CANONICAL = "record.not-canonical"
+    RECORD_BAD_FIELDS = "record.bad-fields"
+    RECORD_UNSUPPORTED_VERSION = "record.unsupported-version"
+    RECORD_WRONG_MANIFEST = "record.wrong-manifest"
+    RECORD_WRONG_ASSETS = "record.wrong-assets"
 
     DECLARATION_TOO_LARGE = "declaration.too-large"
     DECLARATION_WRONG_DIGEST = "declaration.wrong-digest"
@@ -131,8 +140,14 @@ class Code(StrEnum):
     PACKAGE_BAD_AMOUNT = "package.bad-amount"
     PACKAGE_BAD_LEAF = "package.bad-leaf"
     PACKAGE_DUPLICATE_LEAF = "package.duplicate-leaf"
+    PACKAGE_BAD_PATH = "package.bad-path"
 
-    INCLUSION_WRONG_OPENING = "inclusion.wrong-opening"
+    OPENING_BAD_LENGTH = "opening.bad-length"
+    OPENING_BAD_POINT = "opening.bad-point"
+    OPENING_BAD_SCALAR = "opening.bad-scalar"
+
+    INCLUSION_WRONG_IDENTITY = "inclusion.wrong-identity"
+    INCLUSION_WRONG_AMOUNT = "inclusion.wrong-amount"
     INCLUSION_UNKNOWN_ASSET = "inclusion.unknown-asset"
     INCLUSION_BALANCE_SHORT = "inclusion.balance-short"
 
@@ -140,6 +155,7 @@ class Code(StrEnum):
 
     CHECK_NO_BUNDLE = "check.no-bundle"
     CHECK_UNREADABLE = "check.unreadable"
+    CHECK_NOT_PROVED = "check.not-proved"
     CHECK_FUTURE = "check.future"
     CHECK_NOT_COMPARED = "check.not-compared"
     CHECK_TOO_WEAK = "check.too-weak"

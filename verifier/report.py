@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from verifier.checks.holdings import AssetReport
-from verifier.checks.inclusion import Amount
 from verifier.errors import CannotCheck, Code
 from verifier.format.levels import Level, weakest
 from verifier.format.params import DAY_SECONDS
 from verifier.format.times import utc_text
 from verifier.format.wire import Loan, Manifest
 from verifier.texts import listed
+
+if TYPE_CHECKING:
+    from verifier.checks.holdings import AssetReport
+    from verifier.checks.inclusion import Amount
 
 OPAQUE_WARNING = (
     "account ids are opaque: the exchange could have told one number to two customers; "

@@ -1,45 +1,47 @@
 """The light check: is what a customer was owed counted, in the leaves of their own package?
 
-Only the pages on the paths of the customer's leaves are read. Each leaf is opened with a blinding
-factor computed from the account id that the customer typed, so no leaf serves two customers.
-Sources: spec/protocol.md 2.2 and 5, spec/errors.md section 4.
+Only the pages on the paths of the customer's leaves are read, and their arguments. The identity of
+each leaf is computed from the account id that the customer typed, so no leaf serves two customers.
+Pages and openings are checked many at a time; where that fails, one by one, in the order of codes.
+Sources: spec/protocol.md 2.2, 2.3 and 5, spec/errors.md section 4.
 """
 
 from __future__ import annotations
 
 import re
-from array import array
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import lru_cache
 
 import native
 from verifier.bundle.source import Source
 from verifier.checks import records
 from verifier.checks.manifest import CheckedManifest
-from verifier.checks.tree import Tree, entry_link
-from verifier.errors import Code, Misuse, Rejected
+from verifier.checks.tree import Tree, entry_link, links_of
+from verifier.errors import CannotCheck, Code, Misuse, Rejected
 from verifier.format.keys import is_signed
 from verifier.format.params import (
     ASSET_CODE,
+    FAN,
     MAX_AMOUNT,
     MAX_PACKAGE_BYTES,
+    OPENING_BYTES,
     PACKAGE_VERSION,
-    PAGE_HEADER_BYTES,
-    POINT_BYTES,
+    RECORD_PATH,
+    TreeShape,
+    arguments_path,
 )
-from verifier.format.statement import leaf_blinding
+from verifier.format.statement import leaf_identity
 from verifier.format.units import coins_text
 from verifier.format.wire import (
-    Asset,
     Package,
     PackageAsset,
     PackageBody,
     Part,
 )
 
-_CACHED_PAGES = 64  # about 5 MB
+# Parts checked in one batch; with the pages above them they take 25 MB at most.
+_BATCH_PARTS = 256
 
 _BALANCE = re.compile(r"([0-9]{1,40})(?:\.([0-9]{1,40}))?")
 
@@ -118,7 +120,7 @@ def check_package(checked: CheckedManifest, data: bytes, account_id: str) -> Pac
     """
     # 1 - 3
     if not 1 <= len(data) <= MAX_PACKAGE_BYTES:
-        raise _fault(Code.PACKAGE_TOO_LARGE, "empty, or larger than 1 MiB")
+        raise _fault(Code.PACKAGE_TOO_LARGE, "empty, or larger than 8 MiB")
     package = records.read(Package, data, "package", "package")
     # 4
     key = checked.manifest.public_key
@@ -138,44 +140,69 @@ def check_package(checked: CheckedManifest, data: bytes, account_id: str) -> Pac
         raise _fault(Code.PACKAGE_WRONG_ASSETS, "it lists not exactly the manifest's assets")
     # 10
     for entry, asset in zip(body.assets, assets, strict=True):
-        _check_parts(entry, checked.shape(asset).leaves)
+        _check_parts(entry, asset.shape)
     return body
 
 
-def check_leaves(
-    source: Source, checked: CheckedManifest, body: PackageBody, *, openings: bool = True
-) -> int:
-    """Check every leaf of a checked package up to its root; return the number of pages read.
+@dataclass(frozen=True)
+class CheckedLeaves:
+    """That the leaves of a package hold, over so many ``pages``.
 
-    Without ``openings`` only the pages are checked: then a fault is of whoever serves them.
+    ``are_proved`` tells whether the pages' arguments were there: without them an opening shows
+    nothing, and the customer is not included.
+    """
+
+    pages: int
+    are_proved: bool
+
+
+def check_leaves(source: Source, checked: CheckedManifest, body: PackageBody) -> CheckedLeaves:
+    """Check every leaf of a checked package up to its root, with the pages' arguments.
+
+    Where these are not there yet, and neither is the record of them, all else is checked.
 
     Raises:
         Rejected: the first fault of numbers 11 and 12 (spec/errors.md, section 4).
-        CannotCheck: a page could not be read.
+        CannotCheck: a page or an argument could not be read.
     """
     held = [
-        (asset, entry, Tree.of(checked, asset))
+        (Tree.of(checked, asset), entry)
         for asset, entry in zip(checked.manifest.assets, body.assets, strict=True)
         if entry.parts
     ]
+    trees = [tree for tree, _ in held]
+    are_proved = _has_arguments(source, trees)
     # 11
-    for _, _, tree in held:
+    for tree in trees:
         for level in range(tree.shape.levels):
-            tree.check_file_length(source, level)
+            tree.check_pages_length(source, level)
+            if are_proved:
+                tree.check_arguments_length(source, level)
     # 12
     pages = 0
-    for asset, entry, tree in held:
-        paths = _Paths(source, asset, tree)
-        for part in entry.parts:
-            commitment = None
-            if openings:
-                blinding = leaf_blinding(
-                    checked.context, asset.code, body.account_id, body.account_key, part.part
-                )
-                commitment = native.commit(array("Q", [part.amount]), blinding)
-            paths.check(part, commitment)
-        pages += paths.pages_read
-    return pages
+    for tree, entry in held:
+        paths = _Paths(source, tree, are_proved, checked.context, body)
+        for first in range(0, len(entry.parts), _BATCH_PARTS):
+            pages += paths.check(entry.parts[first : first + _BATCH_PARTS])
+    return CheckedLeaves(pages, are_proved)
+
+
+def _has_arguments(source: Source, trees: Sequence[Tree]) -> bool:
+    """Tell whether all needed arguments are there, or the record that says that they are."""
+    needed = (
+        arguments_path(tree.asset.code, level)
+        for tree in trees
+        for level in range(tree.shape.levels)
+    )
+    return all(_is_there(source, path) for path in needed) or _is_there(source, RECORD_PATH)
+
+
+def _is_there(source: Source, path: str) -> bool:
+    try:
+        source.size(path)
+    except Rejected:
+        return False
+    return True
 
 
 def compare_balances(
@@ -210,44 +237,109 @@ def compare_balances(
 
 
 class _Paths:
-    """The paths of one asset's leaves. A page that several of them share is mostly read once."""
+    """The paths of an asset's leaves. Of a batch of them every page is read once."""
 
-    def __init__(self, source: Source, asset: Asset, tree: Tree) -> None:
+    def __init__(
+        self, source: Source, tree: Tree, are_proved: bool, context: bytes, body: PackageBody
+    ) -> None:
         self._source = source
-        self._asset = asset
         self._tree = tree
-        self._page = lru_cache(maxsize=_CACHED_PAGES)(self._read_page)
-        self.pages_read = 0
+        self._are_proved = are_proved
+        self._context = context
+        self._body = body
+        self._pages: dict[tuple[int, int], native.PageToCheck] = {}
 
-    def check(self, part: Part, commitment: bytes | None) -> None:
-        """Check every page from a leaf to the signed root, that each names the one below, and last
-        the leaf's opening: until then its page may be anybody's who serves the files.
+    def check(self, parts: Sequence[Part]) -> int:
+        """Check a batch of parts; return the number of their pages."""
+        self._pages.clear()
+        try:
+            self._check_together(parts)
+        except (Rejected, CannotCheck, native.Rejected):
+            for part in parts:
+                self._check_alone(part)
+        return len(self._pages)
+
+    def _check_together(self, parts: Sequence[Part]) -> None:
+        for part in parts:
+            index = part.leaf // self._tree.shape.page_size
+            for level in range(self._tree.shape.levels):
+                self._page(level, index)
+                index //= FAN
+        places = {key: at for at, key in enumerate(self._pages)}
+        openings = [self._opening(part, places[self._leaf_page(part)]) for part in parts]
+        links = links_of(*native.check(list(self._pages.values()), openings))
+        for part in parts:
+            self._check_path(part, lambda level, index: links[places[level, index]])
+
+    def _check_alone(self, part: Part) -> None:
+        """Check one part in the order of number 12.
+
+        Until its path has led to the signed root, a page may be anybody's who serves the files, so
+        identity and opening come last.
         """
-        shape, index = self._tree.shape, part.leaf
-        below = leaf = b""
-        for level in range(shape.levels):
-            index, slot = divmod(index, shape.page_size)
-            page, link = self._page(level, index)
-            if level == 0:
-                start = PAGE_HEADER_BYTES + slot * POINT_BYTES
-                leaf = page[start : start + POINT_BYTES]
-            else:
-                self._tree.check_link(level, index, entry_link(page, slot), below)
+        self._check_path(part, self._check_page)
+        try:
+            native.check([self._page(*self._leaf_page(part))], [self._opening(part, 0)])
+        except native.OpeningRejected as error:
+            code, where = Code(error.code), f"{self._tree.asset.code}, part {part.part}"
+            raise Rejected(code, where, _MESSAGES[code]) from None
+
+    def _check_path(self, part: Part, link_of: Callable[[int, int], bytes]) -> None:
+        """Check that every page above a leaf names the one below, and the manifest the root.
+
+        ``link_of`` gives the recomputed link of a page, or rejects it.
+        """
+        level, index = self._leaf_page(part)
+        below = link_of(level, index)
+        for level in range(1, self._tree.shape.levels):
+            index, slot = divmod(index, FAN)
+            link = link_of(level, index)
+            stated = entry_link(self._page(level, index).page, slot)
+            self._tree.check_link(level, index, stated, below)
             below = link
-        self._tree.check_root(self._asset, below)
-        if commitment not in (None, leaf):
-            where = f"{self._asset.code}, part {part.part}"
-            message = "the leaf is not a commitment to this amount of your account"
-            raise Rejected(Code.INCLUSION_WRONG_OPENING, where, message)
+        self._tree.check_root(below)
 
-    def _read_page(self, level: int, index: int) -> tuple[bytes, bytes]:
-        """Return a page, checked by itself, and its link. Only checked bytes are looked into."""
-        page = self._tree.read_pages(self._source, level, index, 1)
-        self.pages_read += 1
-        return page, self._tree.check_pages(level, index, 1, page)
+    def _check_page(self, level: int, index: int) -> bytes:
+        try:
+            return links_of(*native.check([self._page(level, index)]))[0]
+        except native.PageRejected as error:
+            raise self._tree.page_fault(level, index, error) from None
+
+    def _leaf_page(self, part: Part) -> tuple[int, int]:
+        return 0, part.leaf // self._tree.shape.page_size
+
+    def _page(self, level: int, index: int) -> native.PageToCheck:
+        key = level, index
+        if key not in self._pages:
+            tree, source = self._tree, self._source
+            page = tree.read_pages(source, level, index, 1)
+            argument = tree.read_arguments(source, level, index, 1) if self._are_proved else None
+            self._pages[key] = native.PageToCheck(tree.core, level, index, page, argument)
+        return self._pages[key]
+
+    def _opening(self, part: Part, page: int) -> native.OpeningToCheck:
+        code, body = self._tree.asset.code, self._body
+        return native.OpeningToCheck(
+            page=page,
+            leaf=part.leaf % self._tree.shape.page_size,
+            amount=part.amount,
+            identity=leaf_identity(
+                self._context, code, body.account_id, body.account_key, part.part
+            ),
+            path=part.path,
+            opening=part.opening,
+        )
 
 
-def _check_parts(entry: PackageAsset, leaves: int) -> None:
+_MESSAGES = {
+    Code.INCLUSION_WRONG_IDENTITY: "the leaf is not one of your account",
+    Code.INCLUSION_WRONG_AMOUNT: "it is not shown that this amount stands in the leaf",
+    Code.OPENING_BAD_POINT: "the point of the opening does not decode",
+    Code.OPENING_BAD_SCALAR: "a scalar of the opening is not below the group order",
+}
+
+
+def _check_parts(entry: PackageAsset, shape: TreeShape) -> None:
     """Number 10, for one asset."""
     seen: set[int] = set()
     for at, part in enumerate(entry.parts):
@@ -256,10 +348,14 @@ def _check_parts(entry: PackageAsset, leaves: int) -> None:
             raise Rejected(Code.PACKAGE_BAD_PARTS, where, "the parts are not numbered 0, 1, 2 …")
         if not 1 <= part.amount <= MAX_AMOUNT:
             raise Rejected(Code.PACKAGE_BAD_AMOUNT, where, "the amount is out of range")
-        if part.leaf >= leaves:
+        if part.leaf >= shape.leaves:
             raise Rejected(Code.PACKAGE_BAD_LEAF, where, "the tree has no such leaf")
         if part.leaf in seen:
             raise Rejected(Code.PACKAGE_DUPLICATE_LEAF, where, "an earlier part has the same leaf")
+        if len(part.path) != shape.path_bytes:
+            raise Rejected(Code.PACKAGE_BAD_PATH, where, "the path has another length")
+        if len(part.opening) != OPENING_BYTES:
+            raise Rejected(Code.OPENING_BAD_LENGTH, where, "the opening has another length")
         seen.add(part.leaf)
 
 

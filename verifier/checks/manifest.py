@@ -24,6 +24,7 @@ from verifier.format.params import (
     CHAIN_NAME,
     ID_BYTES,
     MAX_HEIGHT,
+    MAX_LEAVES,
     MAX_LEDGER_DECIMALS,
     MAX_MANIFEST_BYTES,
     MAX_RATIO_TERM,
@@ -32,7 +33,6 @@ from verifier.format.params import (
     PAGE_SIZES,
     PROTOCOL_VERSION,
     SNAPSHOT_ID,
-    TreeShape,
 )
 from verifier.format.statement import length_prefixed, manifest_context, manifest_digest
 from verifier.format.units import Kind, KnownUnit, UnitTable
@@ -60,10 +60,6 @@ class CheckedManifest:
     context: bytes
     set_aside: tuple[str, ...]
     bridged: tuple[tuple[str, str], ...] = ()
-
-    def shape(self, asset: Asset) -> TreeShape:
-        """Return the shape of an asset's tree."""
-        return TreeShape(asset.capacity, self.manifest.page_size)
 
     def block_hash(self, chain: str) -> bytes:
         """Return the block hash of a chain that an asset's unit names."""
@@ -96,23 +92,23 @@ def check_unsigned(data: bytes, key: bytes, policy: Policy) -> CheckedManifest:
     # 2, 4, 5
     _check_size(data)
     manifest = records.read(Manifest, data, "manifest", "manifest")
-    # 6 - 14
+    # 6 - 13
     _check_head(manifest, key)
     _check_chains(manifest)
     _check_rotation(manifest)
-    # 15
+    # 14
     for asset in manifest.assets:
         if not ASSET_CODE.fullmatch(asset.code):
             raise _fault(Code.MANIFEST_BAD_CODE, "an asset's code is not 1 to 16 of A-Z, 0-9")
     if not is_ascending(asset.code for asset in manifest.assets):
         raise _fault(Code.MANIFEST_BAD_CODE, "the assets are not in ascending order")
-    # 17 - 26
+    # 16 - 26
     table = policy.unit_table()
     chains = frozenset(chain.name for chain in manifest.chains)
     used: set[tuple[str, str]] = set()
     for asset in manifest.assets:
         _check_units(asset, chains, table, used)
-        _check_tree_and_ratio(manifest, asset, policy)
+        _check_tree_and_ratio(asset, policy)
     return CheckedManifest(
         manifest,
         manifest_digest(data),
@@ -164,7 +160,7 @@ def _check_size(data: bytes) -> None:
 
 
 def _check_head(manifest: Manifest, key: bytes) -> None:
-    """Numbers 6 to 12."""
+    """Numbers 6 to 11."""
     versions = (manifest.protocol_version, manifest.argument_version)
     if versions != (PROTOCOL_VERSION, ARGUMENT_VERSION):
         raise _fault(Code.MANIFEST_UNSUPPORTED_VERSION, "protocol or argument version is not 1")
@@ -178,12 +174,10 @@ def _check_head(manifest: Manifest, key: bytes) -> None:
         raise _fault(Code.MANIFEST_BAD_TIME, "the time is not 1 to 2^40 seconds")
     if manifest.account_id_type not in ACCOUNT_ID_TYPES:
         raise _fault(Code.MANIFEST_BAD_ACCOUNT_ID_TYPE, "not email, phone or opaque")
-    if manifest.page_size not in PAGE_SIZES:
-        raise _fault(Code.MANIFEST_BAD_PAGE_SIZE, "the page size is not 16, 256 or 1024")
 
 
 def _check_chains(manifest: Manifest) -> None:
-    """Number 13."""
+    """Number 12."""
     for chain in manifest.chains:
         if not CHAIN_NAME.fullmatch(chain.name) or chain.height > MAX_HEIGHT:
             raise _fault(Code.MANIFEST_BAD_CHAIN, "a chain's name or height is out of range")
@@ -212,7 +206,7 @@ def rotation_fault(manifest: Manifest, rotation: Rotation) -> str:
 
 
 def _check_rotation(manifest: Manifest) -> None:
-    """Number 14."""
+    """Number 13."""
     for rotation in manifest.rotation:
         if fault := rotation_fault(manifest, rotation):
             raise _fault(Code.MANIFEST_BAD_ROTATION, fault)
@@ -221,7 +215,7 @@ def _check_rotation(manifest: Manifest) -> None:
 def _check_units(
     asset: Asset, chains: frozenset[str], table: UnitTable, used: set[tuple[str, str]]
 ) -> None:
-    """Numbers 17 to 21; adds the asset's (chain, contract) pairs to ``used``."""
+    """Numbers 16 to 20; adds the asset's (chain, contract) pairs to ``used``."""
     pairs = [(unit.chain, unit.contract) for unit in asset.units]
 
     def fault(code: Code, message: str) -> Rejected:
@@ -244,13 +238,17 @@ def _check_units(
     used.update(pairs)
 
 
-def _check_tree_and_ratio(manifest: Manifest, asset: Asset, policy: Policy) -> None:
-    """Numbers 22 to 26."""
+def _check_tree_and_ratio(asset: Asset, policy: Policy) -> None:
+    """Numbers 21 to 26."""
     num, den = asset.ratio.num, asset.ratio.den
     where = f"manifest, {asset.code}"
-    if asset.capacity not in CAPACITIES:
-        raise Rejected(Code.MANIFEST_BAD_CAPACITY, where, "the capacity is not one of the set")
-    if asset.levels != TreeShape(asset.capacity, manifest.page_size).levels:
+    if asset.page_size not in PAGE_SIZES:
+        raise Rejected(Code.MANIFEST_BAD_PAGE_SIZE, where, "the page size is not 16, 256 or 4096")
+    if asset.capacity not in CAPACITIES or asset.shape.leaves > MAX_LEAVES:
+        raise Rejected(
+            Code.MANIFEST_BAD_CAPACITY, where, "not one of the set, or more than 2^30 leaves"
+        )
+    if asset.levels != asset.shape.levels:
         raise Rejected(Code.MANIFEST_BAD_LEVELS, where, "the levels are not as computed")
     in_range = 1 <= num <= MAX_RATIO_TERM and 1 <= den <= MAX_RATIO_TERM
     if not in_range or gcd(num, den) != 1:

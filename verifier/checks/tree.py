@@ -1,97 +1,93 @@
-"""Every page of an asset's tree, level by level, and every link up to the root.
+"""Every page of an asset's tree with its argument, level by level, and every link up to the root.
 
-Invariants: pages are read in order and in chunks, by one reader; chunks are checked by ``jobs``
-threads and their results taken in order, so that the fault named is the first, however many threads
-there are. Memory is the chunks in flight (`IN_FLIGHT_BYTES`) and 65 bytes for every page of two
-levels. What a level's pages come to, their ids and sums, is recomputed and compared with what the
-level above says; nothing is taken from a page's own header.
+Invariants: pages and arguments are read once, in order and in chunks, by one reader; chunks are
+checked by ``jobs`` threads and their results taken in order, so that the fault named is the first,
+however many threads there are. What a level's pages come to, their ids and sums, is recomputed and
+compared with what the level above says; nothing is taken from a page's own header. Memory is the
+chunks in flight (`IN_FLIGHT_BYTES`) and 65 bytes for every page of two levels.
+
+Nobody is convicted of what somebody else's copy says. A fault of a level is named once its whole
+file of arguments was read and has the digest that the exchange signed. A fault of an argument is
+named once the pages led to the signed root, too: a page that was changed on its way does not fit
+its argument either.
 """
 
 from __future__ import annotations
 
-import os
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import native
 from verifier.bundle.source import Source
 from verifier.checks.manifest import CheckedManifest
+from verifier.checks.record import wrong_argument
 from verifier.errors import Code, Rejected
-from verifier.format.params import ID_BYTES, PAGE_HEADER_BYTES, POINT_BYTES, TreeShape, level_path
-from verifier.format.statement import page_state
+from verifier.format.params import (
+    ENTRY_BYTES,
+    FAN,
+    ID_BYTES,
+    PAGE_HEADER_BYTES,
+    POINT_BYTES,
+    TreeShape,
+    arguments_path,
+    pages_path,
+)
+from verifier.format.statement import tree_of
 from verifier.format.wire import Asset
 from verifier.ordered import in_order
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 # A chunk is one batched multi-scalar multiplication: cheaper a page, the longer it is.
 MAX_CHUNK_PAGES = 132
 IN_FLIGHT_BYTES = 64 * 2**20
-
-LINK_BYTES = ID_BYTES + POINT_BYTES
 
 Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True)
 class Tree:
-    """One asset's tree: ``state`` is the transcript state from which its pages' arguments start."""
+    """One asset's tree; ``core`` is what its pages, arguments and openings speak of."""
 
-    code: str
+    asset: Asset
     shape: TreeShape
-    state: bytes
+    core: native.Tree
 
     @classmethod
     def of(cls, checked: CheckedManifest, asset: Asset) -> Tree:
         """Return the tree that a checked manifest describes."""
-        state = page_state(checked.context, asset.code, asset.decimals, asset.units)
-        return cls(asset.code, checked.shape(asset), state)
+        shape = asset.shape
+        return cls(asset, shape, tree_of(checked.context, asset, shape))
 
     def where(self, level: int, index: int) -> str:
         """Name a page in a message."""
-        return f"{self.code}, level {level}, page {index}"
+        return f"{self.asset.code}, level {level}, page {index}"
 
-    def check_file_length(self, source: Source, level: int) -> None:
-        """Raise `bundle.missing-file` or `page.bad-file-length` unless a level's file fits."""
-        path = level_path(self.code, level)
-        if source.size(path) != self.shape.file_bytes(level):
-            message = f"{path} has not {self.shape.file_bytes(level)} bytes"
-            raise Rejected(Code.PAGE_BAD_FILE_LENGTH, f"{self.code}, level {level}", message)
+    def check_pages_length(self, source: Source, level: int) -> None:
+        """Raise `bundle.missing-file` or `page.bad-file-length` unless a level's pages fit."""
+        path, length = pages_path(self.asset.code, level), self.shape.pages_file_bytes(level)
+        if source.size(path) != length:
+            where = f"{self.asset.code}, level {level}"
+            raise Rejected(Code.PAGE_BAD_FILE_LENGTH, where, f"{path} has not {length} bytes")
+
+    def check_arguments_length(self, source: Source, level: int) -> None:
+        """Raise `bundle.missing-file` or `bundle.wrong-argument` unless its arguments fit."""
+        path = arguments_path(self.asset.code, level)
+        if source.size(path) != self.shape.arguments_file_bytes(level):
+            raise wrong_argument(path)
 
     def read_pages(self, source: Source, level: int, first: int, count: int) -> bytes:
         """Read consecutive pages of a level."""
-        offset = first * self.shape.page_bytes(level, 0)
-        length = (count - 1) * self.shape.page_bytes(level, 0)
-        length += self.shape.page_bytes(level, first + count - 1)
-        return source.read_range(level_path(self.code, level), offset, length)
+        path = pages_path(self.asset.code, level)
+        return _read(source, path, self.shape.page_bytes, level, first, count)
 
-    def check_pages(self, level: int, first: int, count: int, pages: bytes) -> bytes:
-        """Check consecutive pages by themselves; return each one's link, id ‖ sum.
-
-        Raises:
-            Rejected: ``page.bad-header``, ``page.bad-point``, ``argument.bad-point``,
-                ``argument.bad-scalar``, ``argument.rejected`` or ``page.infinite-sum``.
-            ValueError: ``pages`` has not the length of ``count`` pages.
-        """
-        shape = self.shape
-        try:
-            ids, sums = native.pages_verify(
-                self.state,
-                level,
-                shape.levels,
-                first,
-                shape.capacity,
-                shape.page_size,
-                shape.count(level, first + count - 1),
-                pages,
-                os.urandom(32),
-            )
-        except native.PageRejected as error:
-            code = Code(error.code)
-            raise Rejected(code, self.where(level, error.index), _MESSAGES[code]) from None
-        return b"".join(
-            ids[ID_BYTES * at : ID_BYTES * (at + 1)]
-            + sums[POINT_BYTES * at : POINT_BYTES * (at + 1)]
-            for at in range(count)
-        )
+    def read_arguments(self, source: Source, level: int, first: int, count: int) -> bytes:
+        """Read their arguments."""
+        path = arguments_path(self.asset.code, level)
+        return _read(source, path, self.shape.argument_bytes, level, first, count)
 
     def check_link(self, level: int, index: int, stated: bytes, found: bytes) -> None:
         """Compare what a page states of a child with the child's recomputed id and sum."""
@@ -101,114 +97,206 @@ class Tree:
         if stated != found:
             raise Rejected(Code.PAGE_WRONG_CHILD_SUM, where, "it states another sum of a child")
 
-    def check_root(self, asset: Asset, found: bytes) -> None:
+    def check_root(self, found: bytes) -> None:
         """Compare the root page's recomputed id and sum with the manifest's."""
         where = self.where(self.shape.levels - 1, 0)
-        if found[:ID_BYTES] != asset.root:
+        if found[:ID_BYTES] != self.asset.root:
             raise Rejected(Code.PAGE_WRONG_ROOT_ID, where, "the manifest names another root page")
-        if found[ID_BYTES:] != asset.sum:
+        if found[ID_BYTES:] != self.asset.sum:
             raise Rejected(Code.PAGE_WRONG_ROOT_SUM, where, "the manifest states another sum")
+
+    def page_fault(self, level: int, index: int, error: native.PageRejected) -> Rejected:
+        """Return the rejection of a page, which the caller names."""
+        code = Code(error.code)
+        return Rejected(code, self.where(level, index), _MESSAGES[code])
 
 
 _MESSAGES = {
     Code.PAGE_BAD_HEADER: "the header is not as computed",
-    Code.PAGE_BAD_POINT: "an entry's commitment is no point of the curve",
+    Code.PAGE_BAD_POINT: "a commitment among the entries is no point of the curve",
     Code.PAGE_INFINITE_SUM: "the sum of the entries is infinite",
     Code.ARGUMENT_BAD_POINT: "a point of the argument does not decode",
     Code.ARGUMENT_BAD_SCALAR: "a scalar of the argument is not below the group order",
-    Code.ARGUMENT_REJECTED: "it is not proved that every entry is in range",
+    Code.ARGUMENT_REJECTED: "it is not proved that the amounts are in range and add up",
 }
 
 
-def entry_link(page: bytes | memoryview, slot: int) -> bytes:
+_OF_ARGUMENTS = frozenset(
+    {Code.ARGUMENT_BAD_POINT, Code.ARGUMENT_BAD_SCALAR, Code.ARGUMENT_REJECTED}
+)
+
+
+def entry_link(page: Buffer, slot: int) -> bytes:
     """Return the link, id ‖ sum, in one entry of a page above level 0."""
-    start = PAGE_HEADER_BYTES + slot * LINK_BYTES
-    return bytes(page[start : start + LINK_BYTES])
+    start = PAGE_HEADER_BYTES + slot * ENTRY_BYTES
+    return bytes(memoryview(page)[start : start + ENTRY_BYTES])
+
+
+def links_of(ids: bytes, sums: bytes) -> list[bytes]:
+    """Return the link of each page that has one of these ids and sums."""
+    return [
+        ids[ID_BYTES * at : ID_BYTES * (at + 1)] + sums[POINT_BYTES * at : POINT_BYTES * (at + 1)]
+        for at in range(len(ids) // ID_BYTES)
+    ]
 
 
 def audit_tree(
     source: Source,
     checked: CheckedManifest,
     asset: Asset,
+    digests: tuple[bytes, ...],
     *,
     jobs: int,
     progress: Progress,
 ) -> TreeShape:
-    """Check a whole tree, root included; ``progress`` is given the entries of each chunk checked.
+    """Check a whole tree, root included; ``digests`` are the record's, one a level.
+
+    ``progress`` is given the entries of each chunk checked.
 
     Raises:
         Rejected: the first fault, in the order of spec/errors.md, section 3.
-        CannotCheck: a page could not be read.
+        CannotCheck: a page or an argument could not be read.
     """
-    tree = Tree.of(checked, asset)
-    links = bytearray()
-    for level in range(tree.shape.levels):
-        links = _audit_level(source, tree, level, links, jobs=jobs, progress=progress)
-    tree.check_root(asset, bytes(links))
-    return tree.shape
+    audit = _Audit(source, Tree.of(checked, asset), jobs, progress)
+    links = b""
+    for level, digest in enumerate(digests):
+        links = audit.check_level(level, digest, links)
+    audit.tree.check_root(links)
+    if audit.argument_fault is not None:
+        raise audit.argument_fault
+    return audit.tree.shape
 
 
-def _audit_level(
-    source: Source, tree: Tree, level: int, children: bytearray, *, jobs: int, progress: Progress
-) -> bytearray:
-    """Check a level against the links of the one below; return its own."""
-    tree.check_file_length(source, level)
-    pages, size = tree.shape.pages(level), tree.shape.page_size
-    chunk = _chunk_pages(tree.shape, level, jobs)
-    links = bytearray()
-    below = bytes(children) if level else b""
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """Consecutive pages and their arguments."""
 
-    def check(first: int, data: bytes) -> bytes:
-        count = min(chunk, pages - first)
-        return _check_chunk(tree, level, first, count, data, below)
-
-    def read() -> Iterator[tuple[int, bytes]]:
-        for first in range(0, pages, chunk):
-            yield first, tree.read_pages(source, level, first, min(chunk, pages - first))
-
-    for found in in_order(lambda chunk: check(*chunk), read(), jobs):
-        before = len(links) // LINK_BYTES
-        links += found
-        after = len(links) // LINK_BYTES
-        progress(min(after * size, tree.shape.entries(level)) - before * size)
-    return links
+    first: int
+    count: int
+    pages: bytes
+    arguments: bytes
 
 
-def _check_chunk(
-    tree: Tree, level: int, first: int, count: int, data: bytes, below: bytes
-) -> bytes:
-    """Check the pages of a chunk and their links; the first page with a fault is named."""
-    unlinked = _first_unlinked(tree, level, first, count, data, below) if level else None
-    sound = count if unlinked is None else unlinked - first + 1
-    if sound < count:
-        # A fault of a later page does not count; one of this page, or before, comes first.
-        data = data[: sound * tree.shape.page_bytes(level, 0)]
-    links = tree.check_pages(level, first, sound, data)
-    if unlinked is not None:
-        page = memoryview(data)[(sound - 1) * tree.shape.page_bytes(level, 0) :]
-        for slot in range(tree.shape.count(level, unlinked)):
-            child = (unlinked * tree.shape.page_size + slot) * LINK_BYTES
-            found = below[child : child + LINK_BYTES]
-            tree.check_link(level, unlinked, entry_link(page, slot), found)
-    return links
+class _Audit:
+    """The audit of one tree; ``argument_fault`` is that of the first argument that fails."""
+
+    def __init__(self, source: Source, tree: Tree, jobs: int, progress: Progress) -> None:
+        self.tree = tree
+        self.argument_fault: Rejected | None = None
+        self._source = source
+        self._jobs = jobs
+        self._progress = progress
+
+    def check_level(self, level: int, digest: bytes, below: bytes) -> bytes:
+        """Check a level against the links of the one below; return its own.
+
+        Raises:
+            Rejected: the first fault but those of arguments that fail.
+        """
+        tree = self.tree
+        tree.check_pages_length(self._source, level)
+        tree.check_arguments_length(self._source, level)
+        hashed, links = hashlib.sha256(), bytearray()
+        page_fault: Rejected | None = None
+
+        def read() -> Iterator[_Chunk]:
+            pages, most = tree.shape.pages(level), _chunk_pages(tree.shape, level, self._jobs)
+            for first in range(0, pages, most):
+                count = min(most, pages - first)
+                arguments = tree.read_arguments(self._source, level, first, count)
+                hashed.update(arguments)
+                if page_fault is None:
+                    data = tree.read_pages(self._source, level, first, count)
+                    yield _Chunk(first, count, data, arguments)
+
+        def check(chunk: _Chunk) -> tuple[bytes, Rejected | None, Rejected | None]:
+            try:
+                return *self._check_chunk(level, chunk, below), None
+            except Rejected as error:
+                return b"", None, error
+
+        size = tree.shape.count(level, 0)
+        for found, argument_fault, fault in in_order(check, read(), self._jobs):
+            if page_fault is not None:
+                continue
+            page_fault = fault
+            self.argument_fault = self.argument_fault or argument_fault
+            before = len(links) // ENTRY_BYTES
+            links += found
+            after = len(links) // ENTRY_BYTES
+            self._progress(min(after * size, tree.shape.entries(level)) - before * size)
+        if hashed.digest() != digest:
+            raise wrong_argument(arguments_path(tree.asset.code, level))
+        if page_fault is not None:
+            raise page_fault
+        return bytes(links)
+
+    def _check_chunk(
+        self, level: int, chunk: _Chunk, below: bytes
+    ) -> tuple[bytes, Rejected | None]:
+        """Check the pages of a chunk, and their links; return these, and an argument's fault.
+
+        Raises:
+            Rejected: the fault of the first page that has one, apart from its argument.
+        """
+        tree, first, pages = self.tree, chunk.first, chunk.pages
+        unlinked = _first_unlinked(tree, level, chunk, below) if level else None
+        if unlinked is not None:
+            # A fault of a later page does not count; one of this page, or before, comes first.
+            pages = pages[: _length(tree.shape.page_bytes, level, first, unlinked - first + 1)]
+            found = self._check_pages(level, first, pages, None)
+            page = memoryview(pages)[-tree.shape.page_bytes(level, unlinked) :]
+            for slot in range(tree.shape.count(level, unlinked)):
+                child = (unlinked * FAN + slot) * ENTRY_BYTES
+                stated = entry_link(page, slot)
+                tree.check_link(level, unlinked, stated, below[child : child + ENTRY_BYTES])
+            return found, None
+        if self.argument_fault is not None:
+            return self._check_pages(level, first, pages, None), None
+        try:
+            return self._check_pages(level, first, pages, chunk.arguments), None
+        except Rejected as error:
+            if error.code not in _OF_ARGUMENTS:
+                raise
+            return self._check_pages(level, first, pages, None), error
+
+    def _check_pages(self, level: int, first: int, pages: bytes, arguments: bytes | None) -> bytes:
+        try:
+            found = native.pages_check(self.tree.core, level, first, pages, arguments)
+        except native.PageRejected as error:
+            raise self.tree.page_fault(level, error.index, error) from None
+        return b"".join(links_of(*found))
 
 
-def _first_unlinked(
-    tree: Tree, level: int, first: int, count: int, data: bytes, below: bytes
-) -> int | None:
+def _first_unlinked(tree: Tree, level: int, chunk: _Chunk, below: bytes) -> int | None:
     """Return the first page of a chunk whose entries are not its children's links."""
-    view = memoryview(data)
+    view = memoryview(chunk.pages)
     length = tree.shape.page_bytes(level, 0)
-    for at in range(count):
+    for at in range(chunk.count):
         start = at * length + PAGE_HEADER_BYTES
-        entries = tree.shape.count(level, first + at) * LINK_BYTES
-        child = (first + at) * tree.shape.page_size * LINK_BYTES
+        entries = tree.shape.count(level, chunk.first + at) * ENTRY_BYTES
+        child = (chunk.first + at) * FAN * ENTRY_BYTES
         if view[start : start + entries] != below[child : child + entries]:
-            return first + at
+            return chunk.first + at
     return None
 
 
 def _chunk_pages(shape: TreeShape, level: int, jobs: int) -> int:
     """Return how many pages make a chunk: all threads busy, and the memory in flight bounded."""
-    affordable = IN_FLIGHT_BYTES // ((jobs + 1) * shape.page_bytes(level, 0))
+    each = shape.page_bytes(level, 0) + shape.argument_bytes(level, 0)
+    affordable = IN_FLIGHT_BYTES // ((jobs + 1) * each)
     return max(1, min(MAX_CHUNK_PAGES, affordable, -(-shape.pages(level) // jobs)))
+
+
+_Length = Callable[[int, int], int]
+
+
+def _read(source: Source, path: str, length: _Length, level: int, first: int, count: int) -> bytes:
+    """Read consecutive items of a level's file."""
+    total = _length(length, level, first, count)
+    return source.read_range(path, first * length(level, 0), total)
+
+
+def _length(length: _Length, level: int, first: int, count: int) -> int:
+    """Return the length of consecutive items of a level; all but its last have one length."""
+    return (count - 1) * length(level, 0) + length(level, first + count - 1)

@@ -8,44 +8,28 @@ standard error.
 from __future__ import annotations
 
 import argparse
-import csv
-import json
 import os
 import re
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from verifier.bundle.history import find_bundle
-from verifier.bundle.key_file import read_public_key
-from verifier.bundle.source import read_file
-from verifier.bundle.unit_lists import read_units
-from verifier.checks.policy import Attester, Policy
 from verifier.collector import collect_seldom
-from verifier.commands.attest import (
-    TEXTS,
-    attest_holding,
-    attestation_lines,
-    show_attestation,
-)
-from verifier.commands.output import JsonOutput, Output, TextOutput
-from verifier.compare import compare_manifests, save_manifests
+from verifier.commands.options import TEXTS
 from verifier.errors import CannotCheck, Misuse, Rejected
-from verifier.format.account import escape
-from verifier.format.chains import CHAINS
 from verifier.format.levels import Level
 from verifier.format.params import ASSET_CODE, CHAIN_NAME, MAX_PACKAGE_BYTES
-from verifier.format.units import Entry, Kind, KnownUnit, entries
-from verifier.nodes.balances import COLUMNS, BalanceTable, lookups
-from verifier.nodes.bitcoin_snapshot import SnapshotNode
-from verifier.nodes.nodes import Node, Nodes
-from verifier.nodes.open import open_node
-from verifier.nodes.utxo_snapshot import UtxoSnapshot
-from verifier.report import Check
-from verifier.stateproof.tokens import TokenSlot
-from verifier.verify import audit, check_inclusion, check_solvency, read_rows
-from verifier.web import check_page
+
+if TYPE_CHECKING:
+    from verifier.checks.policy import Policy
+    from verifier.commands.output import Output
+    from verifier.format.units import KnownUnit
+    from verifier.nodes.balances import BalanceTable
+    from verifier.nodes.nodes import Node, Nodes
+    from verifier.report import Check
+    from verifier.stateproof.tokens import TokenSlot
 
 ACCEPTED, CANNOT_CHECK, USAGE, REJECTED, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -65,9 +49,14 @@ _WEB_HASH = "Check that a page for customers is the one of this version, byte fo
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run ``assay-verify``; return the exit code."""
+    """Run ``assay-verify``; return the exit code.
+
+    What a command needs is imported by it, so that one does not wait for what another loads.
+    """
     collect_seldom()
     arguments = _parser().parse_args(argv)
+    from verifier.commands.output import JsonOutput, TextOutput
+
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:  # it is closed
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
@@ -94,6 +83,8 @@ def _run(arguments: argparse.Namespace, out: Output) -> int:
     try:
         code: int | None = arguments.run(arguments, out)
     except Misuse as error:
+        from verifier.format.account import escape
+
         print(f"assay-verify: {escape(str(error))}", file=sys.stderr)
         return USAGE
     except Rejected as error:
@@ -106,6 +97,9 @@ def _run(arguments: argparse.Namespace, out: Output) -> int:
 
 
 def _audit(arguments: argparse.Namespace, out: Output) -> None:
+    from verifier.bundle.key_file import read_public_key
+    from verifier.verify import audit
+
     progress = _Progress() if sys.stderr.isatty() else None
 
     def on_check(check: Check) -> None:
@@ -129,6 +123,9 @@ def _audit(arguments: argparse.Namespace, out: Output) -> None:
 
 
 def _solvency(arguments: argparse.Namespace, out: Output) -> None:
+    from verifier.bundle.key_file import read_public_key
+    from verifier.verify import check_solvency
+
     policy = _policy(arguments, out)
     report = check_solvency(
         arguments.bundle,
@@ -143,6 +140,14 @@ def _solvency(arguments: argparse.Namespace, out: Output) -> None:
 
 
 def _lookups(arguments: argparse.Namespace, out: Output) -> None:
+    import csv
+    import json
+
+    from verifier.bundle.key_file import read_public_key
+    from verifier.format.chains import CHAINS
+    from verifier.nodes.balances import COLUMNS, lookups
+    from verifier.verify import read_rows
+
     chain = arguments.chain
     if chain is not None and chain not in CHAINS:
         raise Misuse(f"no chain {chain[:40]}; chains are {', '.join(CHAINS)}")
@@ -164,6 +169,11 @@ def _lookups(arguments: argparse.Namespace, out: Output) -> None:
 
 
 def _inclusion(arguments: argparse.Namespace, out: Output) -> None:
+    from verifier.bundle.history import find_bundle
+    from verifier.bundle.key_file import read_public_key
+    from verifier.bundle.source import read_file
+    from verifier.inclusion import check_inclusion
+
     codes = [code for code, _ in arguments.balance]
     if len(set(codes)) != len(codes):
         raise Misuse("an asset's balance is given twice")
@@ -183,6 +193,9 @@ def _inclusion(arguments: argparse.Namespace, out: Output) -> None:
 
 
 def _compare(arguments: argparse.Namespace, out: Output) -> int:
+    from verifier.bundle.key_file import read_public_key
+    from verifier.compare import compare_manifests, save_manifests
+
     key = None if arguments.exchange_key is None else read_public_key(arguments.exchange_key)
     found = compare_manifests(arguments.first, arguments.second, key)
     kept: list[Path] = []
@@ -208,6 +221,9 @@ def _serve(arguments: argparse.Namespace, out: Output) -> None:
 
 
 def _show_units(arguments: argparse.Namespace, out: Output) -> None:
+    from verifier.bundle.unit_lists import read_units
+    from verifier.format.units import Entry, Kind, entries
+
     lists = [read_units(path) for path in arguments.units]
     out.warn([found.warning for found in lists if found.warning])
     shown = [entry for entry in entries() if entry.unit.code == arguments.code]
@@ -222,6 +238,8 @@ def _show_units(arguments: argparse.Namespace, out: Output) -> None:
 
 
 def _attest_holding(arguments: argparse.Namespace, out: Output) -> None:
+    from verifier.commands.attest import attest_holding, attestation_lines, show_attestation
+
     options = {name: getattr(arguments, name) for name in TEXTS}
     if arguments.show is not None:
         if arguments.settings is not None or any(text is not None for text in options.values()):
@@ -233,6 +251,8 @@ def _attest_holding(arguments: argparse.Namespace, out: Output) -> None:
 
 
 def _web_hash(arguments: argparse.Namespace, out: Output) -> None:
+    from verifier.web import check_page
+
     out.accept_page(check_page(arguments.page))
 
 
@@ -465,6 +485,10 @@ def _add_units(command: argparse.ArgumentParser) -> None:
 
 
 def _policy(arguments: argparse.Namespace, out: Output) -> Policy:
+    from verifier.bundle.key_file import read_public_key
+    from verifier.bundle.unit_lists import read_units
+    from verifier.checks.policy import Attester, Policy
+
     lists = [read_units(path) for path in arguments.units]
     out.warn([found.warning for found in lists if found.warning])
     return Policy(
@@ -480,6 +504,10 @@ def _policy(arguments: argparse.Namespace, out: Output) -> Policy:
 
 
 def _nodes(arguments: argparse.Namespace, policy: Policy) -> Nodes:
+    from verifier.nodes.bitcoin_snapshot import SnapshotNode
+    from verifier.nodes.open import open_node
+    from verifier.nodes.utxo_snapshot import UtxoSnapshot
+
     nodes: dict[str, Node] = {}
     for chain, url in arguments.node:
         if chain in nodes:
@@ -495,10 +523,14 @@ def _nodes(arguments: argparse.Namespace, policy: Policy) -> Nodes:
 
 
 def _balances(arguments: argparse.Namespace) -> BalanceTable | None:
+    from verifier.nodes.balances import BalanceTable
+
     return BalanceTable(arguments.balances) if arguments.balances else None
 
 
 def _cookie(arguments: argparse.Namespace) -> str | None:
+    from verifier.bundle.source import read_file
+
     if arguments.bitcoin_cookie is None:
         return None
     data = read_file(arguments.bitcoin_cookie, _MAX_COOKIE_BYTES, "cookie")
@@ -526,6 +558,8 @@ def _ratio(text: str) -> tuple[int, int]:
 
 
 def _unit(text: str) -> KnownUnit:
+    from verifier.format.units import KnownUnit
+
     match = _UNIT.fullmatch(text)
     if match is None:
         raise argparse.ArgumentTypeError("a unit is CODE=CHAIN:CONTRACT:DECIMALS")
@@ -546,6 +580,8 @@ def _node(text: str) -> tuple[str, str]:
 
 
 def _token_slot(text: str) -> TokenSlot:
+    from verifier.stateproof.tokens import TokenSlot
+
     try:
         return TokenSlot.parse(text)
     except Misuse as error:

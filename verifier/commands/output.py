@@ -11,11 +11,8 @@ import time
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from verifier.checks.holdings import AssetReport
-from verifier.checks.inclusion import Amount
-from verifier.compare import Comparison
 from verifier.errors import CannotCheck, Code, Rejected
 from verifier.format.account import escape
 from verifier.format.chains import FIAT
@@ -23,9 +20,14 @@ from verifier.format.keys import public_key_text
 from verifier.format.levels import Level
 from verifier.format.times import utc_text
 from verifier.format.units import Entry, Kind, coins_text, known_first
-from verifier.format.wire import HoldingBody, Loan
 from verifier.report import Check, InclusionReport, NotCompared, Report, TooWeak, UnknownUnit
 from verifier.texts import MOST_LISTED, explain, listed
+
+if TYPE_CHECKING:
+    from verifier.checks.holdings import AssetReport
+    from verifier.checks.inclusion import Amount
+    from verifier.compare import Comparison
+    from verifier.format.wire import HoldingBody, Loan
 
 # What keeps a verdict from being the best, at each level, of the assets that are known no better.
 _VERDICTS = {

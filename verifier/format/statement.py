@@ -1,4 +1,4 @@
-"""What is proved, as hashes: context, unit list, the transcripts of arguments, a leaf's blinding.
+"""What is proved, as hashes: context, unit list, transcripts, and what names an account's leaf.
 
 Sources: spec/protocol.md 1.3, 2.1, 2.2; spec/transcript.md section 3, items 1 to 4. Text is encoded
 with its length, so that no two statements share their bytes.
@@ -16,6 +16,7 @@ from verifier.format.params import (
     GROUP_ORDER,
     POINT_BYTES,
     PROTOCOL_VERSION,
+    TreeShape,
 )
 from verifier.format.tags import ARGUMENT, ASSET, CONTEXT, STATEMENT, tag
 from verifier.format.wire import Asset, Chain, HiddenSet, Manifest, Ratio, Unit
@@ -78,9 +79,14 @@ def units_digest(units: Iterable[Unit]) -> bytes:
     return native.tagged_hash(tag("units"), len(encoded).to_bytes(4) + b"".join(encoded))
 
 
-def page_state(context: bytes, code: str, decimals: int, units: Iterable[Unit]) -> bytes:
-    """Return the transcript state after item 3, from which every page of the asset starts."""
-    return _transcript("page", context, code, decimals, units).state
+def asset_statement(asset: Denomination) -> bytes:
+    """Return the data of a transcript's item 3."""
+    return length_prefixed(asset.code) + asset.decimals.to_bytes(1) + units_digest(asset.units)
+
+
+def tree_of(context: bytes, asset: Denomination, shape: TreeShape) -> native.Tree:
+    """Return an asset's tree as the core takes it: what every page and opening speaks of."""
+    return native.Tree(context, asset_statement(asset), shape.capacity, shape.page_size)
 
 
 def solvency_state(
@@ -90,7 +96,7 @@ def solvency_state(
 
     The commitments have 33 bytes each; all of them zero for infinity.
     """
-    transcript = _transcript("solvency", context, asset.code, asset.decimals, asset.units)
+    transcript = _transcript("solvency", context, asset)
     transcript.absorb(
         STATEMENT,
         asset.ratio.num.to_bytes(4)
@@ -110,7 +116,7 @@ def hidden_state(
 
     ``amounts`` are those that the reader computes: ledger units, 16 bytes a key.
     """
-    transcript = _transcript("assets", context, asset.code, asset.decimals, asset.units)
+    transcript = _transcript("assets", context, asset)
     transcript.absorb(
         STATEMENT,
         length_prefixed(listed.chain)
@@ -127,17 +133,16 @@ def hidden_state(
     return transcript.state
 
 
-def leaf_blinding(
+def leaf_identity(
     context: bytes, code: str, account_id: str, account_key: bytes, part: int
 ) -> bytes:
-    """Return the 32-byte blinding factor of one part of an account's balance.
+    """Return the 32-byte identity of one part of an account's balance.
 
     It is computed from the id that the customer typed: that is what binds a leaf to one customer.
     """
     fields = (context, code, account_id)
     leaf = native.tagged_hash(tag("leaf"), b"".join(length_prefixed(field) for field in fields))
-    digest = native.tagged_hash(tag("blinding"), account_key + leaf + part.to_bytes(4))
-    return (int.from_bytes(digest) % GROUP_ORDER).to_bytes(32)
+    return native.identity(account_key, leaf, part)
 
 
 def solvency_commitments(
@@ -164,11 +169,7 @@ def _scalar(value: int) -> bytes:
 
 
 def _transcript(
-    kind: Literal["page", "solvency", "assets"],
-    context: bytes,
-    code: str,
-    decimals: int,
-    units: Iterable[Unit],
+    kind: Literal["solvency", "assets"], context: bytes, asset: Denomination
 ) -> native.Transcript:
     transcript = native.Transcript()
     transcript.absorb(
@@ -180,5 +181,5 @@ def _transcript(
         + length_prefixed(kind),
     )
     transcript.absorb(CONTEXT, context)
-    transcript.absorb(ASSET, length_prefixed(code) + decimals.to_bytes(1) + units_digest(units))
+    transcript.absorb(ASSET, asset_statement(asset))
     return transcript

@@ -28,6 +28,7 @@ from verifier.format.params import (
     MAX_UNITS,
     POINT_BYTES,
     SIGNATURE_BYTES,
+    TreeShape,
 )
 
 MAX_DEPTH = 8
@@ -89,18 +90,26 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One asset of a manifest; ``capacity`` in pages of level 0, ``sum`` is the commitment C_L."""
+    """One asset of a manifest; ``capacity`` in pages of level 0, ``page_size`` in leaves.
+
+    ``sum`` is the commitment C_L.
+    """
 
     capacity: int
     code: str
     decimals: int
     evidence: Bin32
     levels: int
+    page_size: int
     ratio: Ratio
     root: Bin32
-    solvency: bytes
     sum: Point
     units: Annotated[tuple[Unit, ...], Size(1, MAX_UNITS)]
+
+    @property
+    def shape(self) -> TreeShape:
+        """The shape of its tree."""
+        return TreeShape(self.capacity, self.page_size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +131,6 @@ class Manifest:
     chains: Annotated[tuple[Chain, ...], Size(0, MAX_CHAINS)]
     declaration: Bin32
     exchange: str
-    page_size: int
     previous: Bin32
     protocol_version: int
     public_key: Bin32
@@ -134,6 +142,25 @@ class Manifest:
     def has_declaration(self) -> bool:
         """Whether loans are declared: zeros in place of a digest say that nothing is."""
         return self.declaration != bytes(ID_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
+class AssetArguments:
+    """The SHA-256 of an asset's files of arguments: one a level, from 0, and of its solvency."""
+
+    code: str
+    levels: tuple[Bin32, ...]
+    solvency: Bin32
+
+
+@dataclass(frozen=True, slots=True)
+class ArgumentRecord:
+    """``arguments.msgpack``: the arguments of one manifest, named by its digest."""
+
+    argument_version: int
+    assets: tuple[AssetArguments, ...]
+    manifest: Bin32
+    version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,11 +289,16 @@ DECLARED_LOANS = Size(1, 4096)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of a balance: ``amount`` in ledger units, ``leaf`` the leaf's index."""
+    """A part of a balance: ``amount`` in ledger units, ``leaf`` the leaf's index in the asset.
+
+    ``path`` leads from the leaf's identity to a node of its page, ``opening`` shows the amount.
+    """
 
     amount: int
     leaf: int
+    opening: bytes
     part: int
+    path: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,9 +322,10 @@ class PackageBody:
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """An inclusion package."""
+    """An inclusion package; ``log`` is a form to come, and so there is none."""
 
     body: bytes
+    log: Annotated[bytes, Size(0, 0)]
     signature: SignatureBytes
 
 

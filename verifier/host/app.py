@@ -181,7 +181,6 @@ class _Host:
             Route("/submissions.json", self.submissions_json),
             Route("/complaints", self.complain, methods=["POST"]),
             Route("/complaints/{digest}", self.complaint),
-            Route("/complaints/{digest}/package", self.package, methods=["POST"]),
         ]
 
     async def front(self, request: Request) -> Response:
@@ -284,7 +283,7 @@ class _Host:
         return file_answer(request, (found.manifest, found.signature), UNCHANGING)
 
     async def complaint(self, request: Request) -> Response:
-        """A failing package: digest and code, and a warning before the package itself."""
+        """That a package fails: its digest and the code."""
         found = await run_in_threadpool(self._store.complaint, digest(request))
         if found is None:
             raise Refused(404, "There is no such complaint.")
@@ -296,15 +295,6 @@ class _Host:
             time=utc_text(found.time, MINUTES),
             words=explain(Code(found.code)),
         )
-
-    async def package(self, request: Request) -> Response:
-        """The package, to whoever has read the warning."""
-        found = await run_in_threadpool(self._store.complaint, digest(request))
-        form = await read_form(request)
-        if found is None or found.package is None or form.get("understood") != "yes":
-            raise Refused(404, "There is no such package, or it is kept private.")
-        headers = {"Content-Disposition": f'attachment; filename="{found.digest.hex()}.package"'}
-        return Response(found.package, media_type="application/octet-stream", headers=headers)
 
     async def submit(self, request: Request) -> Response:
         """Queue a bundle."""
@@ -334,18 +324,14 @@ class _Host:
         return text
 
     async def complain(self, request: Request) -> Response:
-        """Check a failing package: the body, or the file of a form.
-
-        ``publish=yes`` in the query or the form lets it be shown.
-        """
-        publish = request.query_params.get("publish") == "yes"
+        """Check a failing package: the body, or the file of a form."""
         from_form = request.headers.get("content-type", "").startswith("multipart/form-data")
         try:
             with self._desk.sender(sender(request)):
                 data = await read_body(request, MAX_PACKAGE_BYTES + MAX_FORM_BYTES)
                 if from_form:
-                    data, publish = await package_form(request, data)
-                found, is_kept = await self._desk.check(data, publish=publish)
+                    data = await package_form(request, data)
+                found, is_kept = await self._desk.check(data)
         except Busy:
             reason = "too many packages are being checked: come back in a minute"
             return _outcome(from_form, 503, {"outcome": "not checked", "reason": reason})
@@ -360,10 +346,8 @@ class _Host:
         words = asdict(explain(Code(found.code)))
         facts = {"outcome": "fails", "code": found.code, **words, "digest": found.digest.hex()}
         if not is_kept:
-            facts["package"] = "not kept: as many fail already as this host keeps of one proof"
-            return _outcome(from_form, 200, facts)
-        facts["package"] = "shown" if found.package is not None else "private"
-        return _outcome(from_form, 201, facts)
+            facts["complaint"] = "not kept: as many fail already as this host keeps of one proof"
+        return _outcome(from_form, 201 if is_kept else 200, facts)
 
     async def _kept(
         self,

@@ -74,6 +74,16 @@ AUDIT_MEMORY, SUBMISSION_MEMORY = 4 * 2**30, 2**30
 # so many at most: of one id, time, or predecessor.
 MAX_UNAUDITED, MAX_RIVALS = 1000, 10
 
+# What is not there, or not what the exchange signed, says nothing of what it did sign.
+_NOBODYS = frozenset(
+    {
+        Code.BUNDLE_MISSING_FILE,
+        Code.BUNDLE_WRONG_ARGUMENT,
+        Code.RECORD_TOO_LARGE,
+        Code.RECORD_BAD_SIGNATURE,
+    }
+)
+
 
 class Auditor:
     """Audits bundles under the host's settings; ``now`` gives Unix seconds."""
@@ -208,8 +218,8 @@ class Auditor:
         else:
             limits = Limits(settings.submission_seconds, SUBMISSION_MEMORY, STRANGERS_NICE)
         finding = self._run(job, limits)
-        is_missing = finding.code == Code.BUNDLE_MISSING_FILE
-        if is_missing or (finding.code and not own and not _is_told_by_manifest(finding)):
+        is_nobodys = finding.code in _NOBODYS
+        if is_nobodys or (finding.code and not own and not _is_told_by_manifest(finding)):
             raise Rejected(Code(finding.code), finding.place, finding.message)
         return finding
 

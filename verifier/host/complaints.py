@@ -4,6 +4,9 @@ A balance that a customer types may be mistyped, which is no fraud, so none is a
 package is checked for the account that it names. Only one that the exchange signed, for a manifest
 that this host has seen, can count against the exchange.
 
+The package itself is neither kept nor shown, whoever agrees: an opening in it that does not hold
+can give away balances of other customers, who did not.
+
 Whatever a check meets, pages are answered: checks have threads of their own, and their number is
 bounded, in all, of one sender, and for one exchange, of whose packages one is checked at a time.
 All that strangers handed in counts as one exchange, so that no server of theirs keeps the customers
@@ -40,8 +43,6 @@ MAX_PACKAGES, MAX_OF_SENDER, MAX_FOR_EXCHANGE = 32, 2, 8
 _CHECK, _PLACES = Limits(seconds=30, memory=2**29, nice=STRANGERS_NICE), 3
 _WAIT_SECONDS = 25  # for those before, of the same exchange; less than one that stalls takes
 _STRANGERS = b""
-# A package with a thousand parts has a tenth of it.
-MAX_SHOWN_BYTES = 2**18
 
 
 class Busy(Exception):
@@ -78,11 +79,8 @@ class ComplaintDesk:
         with self._room(name, MAX_OF_SENDER):
             yield
 
-    async def check(self, package: bytes, *, publish: bool) -> tuple[Complaint | None, bool]:
+    async def check(self, package: bytes) -> tuple[Complaint | None, bool]:
         """Check a package; return the complaint if it fails by itself, and whether that is kept.
-
-        ``publish``: whoever hands it in agrees that the package itself is shown, which it is only
-        where its exchange is watched: a stranger could sign any number of them.
 
         Raises:
             Busy: there is no room, or none for this exchange.
@@ -99,10 +97,8 @@ class ComplaintDesk:
                 verdict = await loop.run_in_executor(self._threads, check)
         if not verdict.code:
             return None, False
-        may_be_shown = publish and watched is not None and len(package) <= MAX_SHOWN_BYTES
-        digest, shown = hashlib.sha256(package).digest(), package if may_be_shown else None
-        now = int(time.time())
-        complaint = Complaint(digest, found.digest, verdict.code, verdict.place, now, shown)
+        digest, now = hashlib.sha256(package).digest(), int(time.time())
+        complaint = Complaint(digest, found.digest, verdict.code, verdict.place, now)
         add = self._store.add_complaint
         return complaint, await asyncio.to_thread(add, found.public_key, complaint)
 

@@ -50,13 +50,14 @@ from verifier.host.attestation import AttestedAsset
 from verifier.report import Report
 from verifier.verify import audit
 
-# What the pages of one package's leaves may have: of 50 kB each, more than two thousand.
+# What the pages of one package's leaves may have, with their arguments: of the greatest ones and
+# those above them, almost two thousand.
 COMPLAINT_BYTES = 128 * 2**20
 
 # What stands around the body of a package, and in the body before the digest of the manifest; from
 # there to the body's end are the digest, the name of the version, and an integer.
-_PACKAGE_HEAD = re.compile(rb"\x82\xa4body(?:\xc4.|\xc5..|\xc6....)", re.DOTALL)
-_PACKAGE_TAIL = b"\xa9signature\xc4\x40"
+_PACKAGE_HEAD = re.compile(rb"\x83\xa4body(?:\xc4.|\xc5..|\xc6....)", re.DOTALL)
+_PACKAGE_TAIL = b"\xa3log\xc4\x00\xa9signature\xc4\x40"
 _MANIFEST_NAME = b"\xa8manifest\xc4\x20"
 _MOST_FROM_MANIFEST = len(_MANIFEST_NAME) + ID_BYTES + len(b"\xa7version") + 9
 
@@ -73,6 +74,7 @@ _NEWS = frozenset(
         Code.EVIDENCE_UNSUPPORTED_VERSION,
         Code.ATTESTATION_UNSUPPORTED_VERSION,
         Code.PACKAGE_UNSUPPORTED_VERSION,
+        Code.RECORD_UNSUPPORTED_VERSION,
     }
 )
 
@@ -379,18 +381,19 @@ class CheckPackage(Job[Verdict]):
             return ""
 
     def _check_leaves(self, door: Door, checked: CheckedManifest, body: PackageBody) -> None:
-        """Check the leaves, in the very bytes that were found to lead to the signed root.
+        """Check the leaves. Of each, what the package says comes after its path to the signed root.
 
         Raises:
             Rejected: they are not what the package says.
             CannotCheck: the pages are not there, or are no such: anybody may serve them damaged.
         """
-        with closing(_Remembered(self.url, door, COMPLAINT_BYTES)) as source:
+        with closing(_Metered(self.url, door, COMPLAINT_BYTES)) as source:
             try:
-                check_leaves(source, checked, body, openings=False)
+                check_leaves(source, checked, body)
             except Rejected as error:
+                if error.code.startswith(("inclusion.", "opening.")):
+                    raise
                 raise _unreadable(f"the copy of the proof is damaged: {error.code}") from None
-            check_leaves(source, checked, body)
 
 
 KINDS: tuple[type[Job[object]], ...] = (
@@ -431,30 +434,15 @@ class _Metered(HttpSource):
             raise _unreadable("the bundle has more bytes than this host reads")
 
 
-class _Remembered(_Metered):
-    """The same, where a range that is asked for again has the bytes that it had."""
-
-    def __init__(self, url: str, door: Door, most_bytes: int) -> None:
-        super().__init__(url, door, most_bytes)
-        self._ranges: dict[tuple[str, int, int], bytes] = {}
-
-    def read_range(self, path: str, offset: int, length: int) -> bytes:
-        """See `Source`."""
-        key = (path, offset, length)
-        if key not in self._ranges:
-            self._ranges[key] = super().read_range(path, offset, length)
-        return self._ranges[key]
-
-
 def _check_size(checked: CheckedManifest, most_bytes: int) -> None:
     """Refuse before the first page is read what the manifest alone says is too much."""
     total = sum(
-        shape.file_bytes(level)
-        for shape in map(checked.shape, checked.manifest.assets)
-        for level in range(shape.levels)
+        asset.shape.pages_file_bytes(level) + asset.shape.arguments_file_bytes(level)
+        for asset in checked.manifest.assets
+        for level in range(asset.levels)
     )
     if total > most_bytes:
-        raise _unreadable(f"the pages have {total} bytes, more than this host reads")
+        raise _unreadable(f"pages and arguments have {total} bytes, more than this host reads")
 
 
 def _found(

@@ -330,9 +330,7 @@ def snapshot_facts(item: Outcome, complaints: Complaints | None, now: int) -> di
             if name != FIAT
         ],
         "declared": item.details.get("declared"),
-        "complaints": [
-            {"digest": digest.hex(), "code": code, "shown": shown} for digest, code, shown in newest
-        ],
+        "complaints": [{"digest": digest.hex(), "code": code} for digest, code in newest],
         "complaints_total": complaints.total if complaints else 0,
     }
 

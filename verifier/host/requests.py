@@ -81,8 +81,8 @@ async def read_form(request: Request) -> dict[str, str]:
         raise Refused(400, "This is no form.") from None
 
 
-async def package_form(request: Request, body: bytes) -> tuple[bytes, bool]:
-    """Return the file ``package`` of a form that was read, and whether it may be shown."""
+async def package_form(request: Request, body: bytes) -> bytes:
+    """Return the file ``package`` of a form that was read."""
 
     async def replay() -> Message:
         return {"type": "http.request", "body": body, "more_body": False}
@@ -92,6 +92,6 @@ async def package_form(request: Request, body: bytes) -> tuple[bytes, bool]:
             file = form.get("package")
             if not isinstance(file, UploadFile):
                 raise Refused(400, "The form has no package.")
-            return await file.read(), form.get("publish") == "yes"
+            return await file.read()
     except HTTPException:
         raise Refused(400, "This is no form.") from None

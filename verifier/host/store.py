@@ -72,12 +72,16 @@ ALTER TABLE snapshot ADD COLUMN served INTEGER NOT NULL DEFAULT 0;
 UPDATE snapshot SET served = seen WHERE own;
 DELETE FROM snapshot WHERE code IN ('manifest.unknown-unit', 'manifest.unsupported-version');
 """,
+    # An opening that does not hold can tell of strangers: no package is kept.
+    """
+ALTER TABLE complaint DROP COLUMN package;
+""",
 )
 
 # Of places of one manifest, the exchange's own and others each, the newest so many are kept.
 MAX_PLACES = 4
-# Of failing packages for one manifest so many are kept, and of these so many to be shown whole.
-MAX_COMPLAINTS, MAX_PACKAGES = 1000, 100
+# Of failing packages for one manifest so many are remembered.
+MAX_COMPLAINTS = 1000
 # What was handed in waits to be read, if it is under the key of a watched exchange, then to be
 # audited. So many may wait in each queue, and of one sender in both.
 EVIDENCE, AUDITS = "evidence", "audit"
@@ -188,22 +192,21 @@ class Submission:
 
 @dataclass(frozen=True)
 class Complaint:
-    """A package that the exchange signed and that fails; ``package`` only if it may be shown."""
+    """A package that the exchange signed and that fails, by its digest."""
 
     digest: bytes
     manifest: bytes
     code: str
     place: str
     time: int
-    package: bytes | None
 
 
 @dataclass(frozen=True)
 class Complaints:
-    """Of one manifest how many packages fail, and of the newest digest, code, and if shown."""
+    """Of one manifest how many packages fail, and of the newest digest and code."""
 
     total: int
-    newest: tuple[tuple[bytes, str, bool], ...]
+    newest: tuple[tuple[bytes, str], ...]
 
 
 class Store:
@@ -478,24 +481,17 @@ class Store:
             )
 
     def add_complaint(self, public_key: bytes, found: Complaint) -> bool:
-        """Keep a failing package for a manifest of a key; return whether there is room for it.
-
-        Whoever posts it may let it be shown; nobody who posts it after takes that back.
-        """
+        """Keep that a package for a manifest of a key fails; return whether there is room."""
         with self._lock:
-            earlier = self.complaint(found.digest)
-            ((kept, whole),) = self._all(
-                "SELECT count(*), count(package) FROM complaint WHERE manifest = ?", found.manifest
-            )
-            if earlier is None and kept >= MAX_COMPLAINTS:
-                return False
-            package = found.package if whole < MAX_PACKAGES else None
-            if earlier is not None and (earlier.package is not None or package is None):
+            if self.complaint(found.digest) is not None:
                 return True
+            query = "SELECT count(*) FROM complaint WHERE manifest = ?"
+            if self._all(query, found.manifest)[0][0] >= MAX_COMPLAINTS:
+                return False
             with self._changing(public_key) as database:
                 database.execute(
-                    "INSERT OR REPLACE INTO complaint VALUES (?, ?, ?, ?, ?, ?)",
-                    (found.digest, found.manifest, found.code, found.place, found.time, package),
+                    "INSERT INTO complaint VALUES (?, ?, ?, ?, ?)",
+                    (found.digest, found.manifest, found.code, found.place, found.time),
                 )
         return True
 
@@ -507,17 +503,17 @@ class Store:
     def complaints(self, keys: Sequence[bytes], most: int) -> dict[bytes, Complaints]:
         """Return, of each manifest of some keys, its failing packages and the newest of them."""
         query = (
-            "SELECT manifest, total, digest, code, shown FROM ("
-            "SELECT c.manifest, c.digest, c.code, c.package IS NOT NULL AS shown, "
+            "SELECT manifest, total, digest, code FROM ("
+            "SELECT c.manifest, c.digest, c.code, "
             "count(*) OVER (PARTITION BY c.manifest) AS total, "
             "row_number() OVER (PARTITION BY c.manifest ORDER BY c.time DESC, c.digest) AS rank "
             "FROM complaint c JOIN snapshot s ON s.digest = c.manifest "
             f"WHERE s.public_key IN ({_marks(keys)})) WHERE rank <= ? ORDER BY rank"
         )
         found: dict[bytes, Complaints] = {}
-        for manifest, total, digest, code, shown in self._all(query, *keys, most):
+        for manifest, total, digest, code in self._all(query, *keys, most):
             earlier = found[manifest].newest if manifest in found else ()
-            found[manifest] = Complaints(total, (*earlier, (digest, code, bool(shown))))
+            found[manifest] = Complaints(total, (*earlier, (digest, code)))
         return found
 
 

@@ -30,11 +30,9 @@ NATIVE = WEB.parents[1] / "native"
 
 EXPORTS = """
     malloc free assay_init assay_sha256 assay_tagged_hash
-    assay_transcript_begin assay_transcript_absorb
-    assay_tables_size assay_tables_scratch_size assay_tables_build
+    assay_bases_size assay_bases_scratch_size assay_bases_build
     assay_points_check_var assay_points_scratch_size
-    assay_commit_var assay_commit_scratch_size assay_page_length
-    assay_pages_verify_var assay_pages_verify_scratch_size
+    assay_check_var assay_check_scratch_size assay_check_weights
 """
 
 # What the light check can say (spec/protocol.md, section 5.1): most codes of these families.
@@ -45,6 +43,7 @@ FAMILIES = {
     "declaration",
     "inclusion",
     "manifest",
+    "opening",
     "package",
     "page",
 }

@@ -3,11 +3,13 @@
 //
 // 1. Manifest: signed by the key that the user gave, canonical, every field in order.
 // 2. Package: signed, of this manifest, of the account that the user typed.
-// 3. Leaves: each opens with the user's id, and its path leads to the signed root.
+// 3. Leaves: the path of each leads to the signed root; its identity is the user's, and the amount stands
+//    at its place.
 // 4. Balances: what is counted is at least what the user typed.
 // 5. Declaration, as far as it can be read: of the file that the exchange signed for, its form. The rest
 //    stands whether or not it can be read, for what is served in its place nobody signed.
-// 6. Clock: the snapshot is not dated ahead of this device's. It comes last, so that what is false is
+// 6. Arguments of the pages: they were there. Without them all else shows nothing yet.
+// 7. Clock: the snapshot is not dated ahead of this device's. It comes last, so that what is false is
 //    rejected whatever the clock says.
 //
 // Nothing here looks at the exchange's coins.
@@ -17,7 +19,7 @@ import { checkDeclaration } from "./declaration.js";
 import { CannotCheck, Misuse, Rejected } from "./errors.js";
 import { checkLeaves, checkPackage, compareBalances, parseBalances } from "./inclusion.js";
 import { checkManifest } from "./manifest.js";
-import { MAX_MANIFEST_BYTES } from "./params.js";
+import { MAX_MANIFEST_BYTES, RECORD_PATH } from "./params.js";
 import { UnitTable } from "./table.js";
 
 const SIGNATURE_BYTES = 64;
@@ -44,7 +46,7 @@ async function readSigned(source, path, limit) {
 }
 
 /**
- * Check that an account's balances are counted in a bundle whose manifest is `checked` (2 to 6).
+ * Check that an account's balances are counted in a bundle whose manifest is `checked` (2 to 7).
  *
  * `request` has `packageData` (bytes, untrusted), `accountId` and `balances` (decimals by asset code)
  * as the customer typed them, `declaration` (of declaration.js), and `now`, the device's clock in Unix
@@ -61,12 +63,13 @@ export async function checkInclusion(core, source, checked, request, told = {}) 
   onStep("package");
   const body = await checkPackage(core, checked, request.packageData, accountId); // 2
   onStep("leaves");
-  const pages = await checkLeaves(core, source, checked, body, onPage); // 3
+  const { pages, areProved } = await checkLeaves(core, source, checked, body, onPage); // 3
   onStep("balances");
   const amounts = compareBalances(checked, body, typed); // 4
   const { data, unread } = request.declaration; // 5
   const declared = unread ? { unread } : { loans: checkDeclaration(data) };
-  if (checked.manifest.time > BigInt(request.now) + DAY_SECONDS) { // 6
+  if (!areProved) throw new CannotCheck(RECORD_PATH, "not there", "check.not-proved"); // 6
+  if (checked.manifest.time > BigInt(request.now) + DAY_SECONDS) { // 7
     throw new CannotCheck("manifest", "dated ahead of the clock", "check.future");
   }
   return { amounts, pages, declared };

@@ -1,7 +1,7 @@
 // The C core, compiled to WebAssembly: bytes in, bytes or a code out (native/include/assay.h has the
-// contracts). Everything is allocated for one call and freed after it, but for the tables.
+// contracts). Everything is allocated for one call and freed after it, but for the fixed points.
 
-import { concat, uint } from "./bytes.js";
+import { concat } from "./bytes.js";
 
 const OK = 0;
 const REJECTIONS = new Map([
@@ -11,20 +11,33 @@ const REJECTIONS = new Map([
   [12, "argument.bad-scalar"],
   [13, "argument.rejected"],
   [14, "page.infinite-sum"],
+  [15, "inclusion.wrong-identity"],
+  [16, "opening.bad-point"],
+  [17, "opening.bad-scalar"],
+  [18, "inclusion.wrong-amount"],
 ]);
+// The structs of the core: the bytes of each field, in order. An address has 4, and a field stands at a
+// multiple of its own size.
+const STRUCTS = {
+  assay_tree: { context: 32, asset: 4, asset_length: 4, capacity: 4, page_size: 4 },
+  assay_checked_page: { tree: 4, page: 4, argument: 4, level: 4, index: 4 },
+  assay_checked_opening: { identity: 4, path: 4, opening: 4, amount: 8, page: 4, leaf: 4 },
+};
+const WEIGHT_BYTES = 32;
+// A browser gives no more random bytes than these at once.
+const MOST_RANDOM_BYTES = 65_536;
 const ALIGNMENT = 64;
 
-/** A page was refused; `code` is the row of spec/errors.md, `index` a page's place. */
+/** A page or an opening was refused; `code` is the row of spec/errors.md. */
 export class CoreRejected extends Error {
-  constructor(code, index) {
+  constructor(code) {
     super(code);
     this.code = code;
-    this.index = index;
   }
 }
 
 export class Core {
-  /** Instantiate a compiled module and build the tables of fixed points. */
+  /** Instantiate a compiled module and compute the fixed points. */
   static async load(module) {
     // The C library asks for its environment; there is none, and nothing else is granted.
     const memory = () => new DataView(instance.exports.memory.buffer);
@@ -49,11 +62,11 @@ export class Core {
     this.held = [];
     this.c._initialize();
     this.expect(this.c.assay_init());
-    const memory = this.allocate(this.c.assay_tables_size());
+    const memory = this.allocate(this.c.assay_bases_size());
     this.held = [];
-    this.tables = this.call(() => {
-      const scratch = this.allocate(this.c.assay_tables_scratch_size());
-      return this.c.assay_tables_build(memory, scratch);
+    this.bases = this.call(() => {
+      const scratch = this.allocate(this.c.assay_bases_scratch_size());
+      return this.c.assay_bases_build(memory, scratch);
     });
   }
 
@@ -74,24 +87,6 @@ export class Core {
     });
   }
 
-  transcriptBegin() {
-    return this.call(() => {
-      const state = this.allocate(32);
-      this.c.assay_transcript_begin(state);
-      return this.get(state, 32);
-    });
-  }
-
-  /** The state of a transcript after `data` was absorbed under a label; both are bytes. */
-  transcriptAbsorb(state, label, data) {
-    return this.call(() => {
-      const kept = this.put(state);
-      const at = [this.put(label), label.length, this.put(data), data.length];
-      this.expect(this.c.assay_transcript_absorb(kept, ...at));
-      return this.get(kept, 32);
-    });
-  }
-
   pointIsValid(point) {
     return this.call(() => {
       const scratch = this.allocate(this.c.assay_points_scratch_size(1));
@@ -99,49 +94,51 @@ export class Core {
     });
   }
 
-  /** Com(value, blinding), value below 2^64. */
-  commit(value, blinding) {
-    return this.call(() => {
-      const point = this.allocate(33);
-      const scratch = this.allocate(this.c.assay_commit_scratch_size(1));
-      const word = this.put(uint(value, 8).reverse());
-      const at = [this.put(blinding), 1, this.tables, scratch];
-      this.expect(this.c.assay_commit_var(point, this.allocate(4), word, 1, ...at));
-      return this.get(point, 33);
-    });
-  }
-
-  /** The bytes of a page of a level. */
-  pageLength(level, count) {
-    return this.c.assay_page_length(level, count);
-  }
-
   /**
-   * Check one page by itself; returns its id and sum, in one piece of 65 bytes. Throws CoreRejected.
-   * `place` has assetState, level, levels, index, capacity, pageSize, count.
+   * Check pages by themselves, and then openings of their leaves, all at once; returns each page's id and
+   * sum, in one piece of 65 bytes. Throws CoreRejected.
+   *
+   * A page has `tree` (of statement.js), `level`, `index`, `page` and `argument`, which is null where the
+   * entries alone are to be checked. An opening has `page`, the number of its page among these, `leaf`,
+   * its own number in it, `amount`, `identity`, `path` and `opening`.
    */
-  verifyPage(place, page) {
+  check(pages, openings = []) {
     return this.call(() => {
-      const [id, sum, bad] = [this.allocate(32), this.allocate(33), this.allocate(4)];
-      // struct assay_page_place: 32 bytes, two u8, then u32s at multiples of 4.
-      const at = this.put(concat(place.assetState, new Uint8Array(16)));
-      this.view().setUint8(at + 32, place.level);
-      this.view().setUint8(at + 33, place.levels);
-      this.view().setUint32(at + 36, place.index, true);
-      this.view().setUint32(at + 40, place.capacity, true);
-      this.view().setUint32(at + 44, place.pageSize, true);
-      const scratch = this.allocate(this.c.assay_pages_verify_scratch_size(place.pageSize));
-      const status = this.c.assay_pages_verify_var(
-        id, sum, bad, at, this.put(page), 1, place.count, this.seed(), this.tables, scratch,
+      const trees = new Map(pages.map(({ tree }) => [tree, null]));
+      for (const tree of trees.keys()) trees.set(tree, this.putTree(tree));
+      const checked = this.putStructs("assay_checked_page", pages.map((item) => ({
+        ...item,
+        tree: trees.get(item.tree),
+        page: this.put(item.page),
+        argument: item.argument === null ? 0 : this.put(item.argument),
+      })));
+      const opened = this.putStructs("assay_checked_opening", openings.map((item) => ({
+        ...item, identity: this.put(item.identity), path: this.put(item.path), opening: this.put(item.opening),
+      })));
+      const [n, count] = [pages.length, openings.length];
+      const [ids, sums, bad] = [this.allocate(32 * n), this.allocate(33 * n), this.allocate(4)];
+      const scratch = this.allocate(this.c.assay_check_scratch_size(checked, n, count));
+      const weights = this.weights(this.c.assay_check_weights(checked, n, count));
+      const status = this.c.assay_check_var(
+        ids, sums, bad, checked, n, opened, count, weights, this.bases, scratch,
       );
-      this.expect(status, place.index);
-      return concat(this.get(id, 32), this.get(sum, 33));
+      this.expect(status);
+      return pages.map((_, at) => concat(this.get(ids + 32 * at, 32), this.get(sums + 33 * at, 33)));
     });
   }
 
-  /** 32 bytes of the browser's random source, drawn when everything that they weigh is at hand. */
-  seed() {
-    return this.put(crypto.getRandomValues(new Uint8Array(32)));
+  putTree({ context, asset, capacity, pageSize }) {
+    const fields = { asset: this.put(asset), asset_length: asset.length, capacity, page_size: pageSize };
+    return this.putStructs("assay_tree", [{ context, ...fields }]);
+  }
+
+  /** The weights of so many equations, drawn when everything that they weigh is in memory. */
+  weights(count) {
+    const drawn = new Uint8Array(WEIGHT_BYTES * count);
+    for (let at = 0; at < drawn.length; at += MOST_RANDOM_BYTES) {
+      crypto.getRandomValues(drawn.subarray(at, at + MOST_RANDOM_BYTES));
+    }
+    return this.put(drawn);
   }
 
   /** Run `body`, and free whatever it allocated. */
@@ -166,6 +163,30 @@ export class Core {
     return address;
   }
 
+  /** Structs of a kind, one behind the other; a field is a number, a BigInt or bytes. */
+  putStructs(kind, records) {
+    const fields = Object.entries(STRUCTS[kind]);
+    const places = new Map();
+    let size = 0;
+    for (const [name, bytes] of fields) {
+      const at = Math.ceil(size / bytes) * bytes;
+      places.set(name, at);
+      size = at + bytes;
+    }
+    const address = this.allocate(size * records.length);
+    const view = this.view();
+    records.forEach((record, number) => {
+      for (const [name, bytes] of fields) {
+        const at = (address >>> 0) + number * size + places.get(name);
+        const value = record[name];
+        if (value instanceof Uint8Array) new Uint8Array(view.buffer, at, bytes).set(value);
+        else if (bytes === 8) view.setBigUint64(at, value, true);
+        else view.setUint32(at, value, true);
+      }
+    });
+    return address;
+  }
+
   get(address, length) {
     return new Uint8Array(this.c.memory.buffer, address >>> 0, length).slice();
   }
@@ -174,8 +195,8 @@ export class Core {
     return new DataView(this.c.memory.buffer);
   }
 
-  expect(status, index) {
-    if (REJECTIONS.has(status)) throw new CoreRejected(REJECTIONS.get(status), index);
+  expect(status) {
+    if (REJECTIONS.has(status)) throw new CoreRejected(REJECTIONS.get(status));
     if (status !== OK) throw new Error(`the core refuses its input: ${status}`);
   }
 }

@@ -5,7 +5,7 @@ import { isName } from "./account.js";
 import { compareText, concat, equal, isAscending, lengthPrefixed } from "./bytes.js";
 import { Rejected } from "./errors.js";
 import { isSigned, publicKeyText } from "./keys.js";
-import { CAPACITIES, MAX_MANIFEST_BYTES, TreeShape } from "./params.js";
+import { CAPACITIES, MAX_LEAVES, MAX_MANIFEST_BYTES, TreeShape } from "./params.js";
 import { MANIFEST, read } from "./records.js";
 import { manifestDigest, snapshotContext } from "./statement.js";
 import { UnitTable } from "./table.js";
@@ -14,7 +14,7 @@ const CODE = /^[A-Z0-9]{1,16}$/;
 const CHAIN_NAME = /^[a-z0-9-]{1,32}$/;
 const SNAPSHOT_ID = /^[a-z0-9-]{1,64}$/;
 const ID_TYPES = ["email", "phone", "opaque"];
-const PAGE_SIZES = [16n, 256n, 1024n];
+const PAGE_SIZES = [16n, 256n, 4096n];
 const MAX_TIME = 2n ** 40n;
 const MAX_HEIGHT = 2n ** 63n - 1n;
 const MAX_LEDGER_DECIMALS = 30n;
@@ -35,20 +35,20 @@ export async function checkManifest(core, data, signature, key, table = new Unit
     throw fault("bad-signature", "manifest", { namedKey: namedKey(data) });
   }
   const manifest = read(MANIFEST, data, fault);
-  // 6 - 14
+  // 6 - 13
   checkHead(manifest, key);
   checkChains(manifest);
   await checkRotation(core, manifest);
-  // 15
+  // 14
   if (!manifest.assets.every((asset) => CODE.test(asset.code))) throw fault("bad-code");
   if (!isAscending(manifest.assets.map((asset) => asset.code), compareText)) throw fault("bad-code");
-  // 17 - 26
+  // 16 - 26
   const used = new Set();
   const setAside = new Set();
   for (const asset of manifest.assets) {
     checkUnits(manifest, asset, table, used);
     if (!asset.units.every((unit) => table.has(asset.code, unit))) setAside.add(asset.code);
-    checkTreeAndRatio(core, manifest, asset);
+    checkTreeAndRatio(core, asset);
   }
   const context = snapshotContext(core, manifest);
   return { manifest, digest: manifestDigest(core, data), context, setAside };
@@ -65,7 +65,7 @@ function namedKey(data) {
   }
 }
 
-/** Numbers 6 to 12. */
+/** Numbers 6 to 11. */
 function checkHead(manifest, key) {
   if (manifest.protocol_version !== 1n || manifest.argument_version !== 1n) {
     throw fault("unsupported-version");
@@ -75,10 +75,9 @@ function checkHead(manifest, key) {
   if (!SNAPSHOT_ID.test(manifest.snapshot_id)) throw fault("bad-snapshot-id");
   if (manifest.time < 1n || manifest.time > MAX_TIME) throw fault("bad-time");
   if (!ID_TYPES.includes(manifest.account_id_type)) throw fault("bad-account-id-type");
-  if (!PAGE_SIZES.includes(manifest.page_size)) throw fault("bad-page-size");
 }
 
-/** Number 13. */
+/** Number 12. */
 function checkChains({ chains, time }) {
   if (!chains.every(({ name, height }) => CHAIN_NAME.test(name) && height <= MAX_HEIGHT)) {
     throw fault("bad-chain");
@@ -88,7 +87,7 @@ function checkChains({ chains, time }) {
   if (!isAscending(chains.map((chain) => chain.name), compareText)) throw fault("bad-chain");
 }
 
-/** Number 14. */
+/** Number 13. */
 async function checkRotation(core, manifest) {
   for (const rotation of manifest.rotation) {
     const [older, newer] = [rotation.old_key, manifest.public_key];
@@ -100,7 +99,7 @@ async function checkRotation(core, manifest) {
   }
 }
 
-/** Numbers 17 to 21; adds the asset's (chain, contract) pairs to `used`. */
+/** Numbers 16 to 20; adds the asset's (chain, contract) pairs to `used`. */
 function checkUnits(manifest, asset, table, used) {
   const where = `manifest, ${asset.code}`;
   const pairs = asset.units.map((unit) => [unit.chain, unit.contract]);
@@ -118,12 +117,13 @@ function checkUnits(manifest, asset, table, used) {
   names.forEach((name) => used.add(name));
 }
 
-/** Numbers 22 to 26. */
-function checkTreeAndRatio(core, manifest, asset) {
+/** Numbers 21 to 26. */
+function checkTreeAndRatio(core, asset) {
   const where = `manifest, ${asset.code}`;
   const { num, den } = asset.ratio;
-  if (!CAPACITIES.has(asset.capacity)) throw fault("bad-capacity", where);
-  const shape = new TreeShape(Number(asset.capacity), Number(manifest.page_size));
+  if (!PAGE_SIZES.includes(asset.page_size)) throw fault("bad-page-size", where);
+  const shape = new TreeShape(Number(asset.capacity), Number(asset.page_size));
+  if (!CAPACITIES.has(asset.capacity) || shape.leaves > MAX_LEAVES) throw fault("bad-capacity", where);
   if (asset.levels !== BigInt(shape.levels)) throw fault("bad-levels", where);
   const inRange = [num, den].every((term) => 1n <= term && term <= MAX_RATIO_TERM);
   if (!inRange || gcd(num, den) !== 1n) throw fault("bad-ratio", where);

@@ -42,9 +42,9 @@ export const MANIFEST = record({
       decimals: int,
       evidence: bin32,
       levels: int,
+      page_size: int,
       ratio: record({ den: int, num: int }),
       root: bin32,
-      solvency: bin(),
       sum: point,
       units: list(record({ chain: text(), contract: text(), decimals: int }), 1, 64),
     }),
@@ -54,7 +54,6 @@ export const MANIFEST = record({
   chains: list(record({ hash: bin32, height: int, name: text() }), 0, 256),
   declaration: bin32,
   exchange: text(),
-  page_size: int,
   previous: bin32,
   protocol_version: int,
   public_key: bin32,
@@ -74,13 +73,16 @@ export const DECLARATION = list(
   4096,
 );
 
-export const PACKAGE = record({ body: bin(), signature });
+export const PACKAGE = record({ body: bin(), log: bin(0, 0), signature });
 
 export const PACKAGE_BODY = record({
   account_id: text(),
   account_key: bin32,
   assets: list(
-    record({ code: text(), parts: list(record({ amount: int, leaf: int, part: int })) }),
+    record({
+      code: text(),
+      parts: list(record({ amount: int, leaf: int, opening: bin(), part: int, path: bin() })),
+    }),
   ),
   manifest: bin32,
   version: int,

@@ -8,12 +8,14 @@ import { decimalText, localTime, plain, visible } from "./texts.js";
 // Nothing that the exchange signed was found false: something is absent, is of another key, account or
 // date, or is of a version beyond this page's.
 const NOT_FALSE = new Set([
-  "check.no-bundle", "check.future",
-  "bundle.missing-file", "manifest.too-large", "manifest.bad-signature", "manifest.unsupported-version",
+  "check.no-bundle", "check.not-proved", "check.future",
+  "bundle.missing-file", "bundle.wrong-argument",
+  "manifest.too-large", "manifest.bad-signature", "manifest.unsupported-version",
   "package.too-large", "package.bad-signature", "package.unsupported-version", "package.wrong-manifest",
   "package.wrong-account", "check.unreadable",
 ]);
-// Of a page no signature is checked but that of the root above it: a fault in it may be its server's.
+// Of a page no signature is checked but that of the root above it, of an argument none: a fault in one may
+// be its server's.
 const OF_PAGES = /^(page|argument)\./;
 const MALFORMED_PACKAGE = new Set(["package.not-canonical", "package.bad-fields"]);
 // The customer's own figures are half of these.
@@ -67,7 +69,7 @@ function asideOf(rows, texts, line) {
 /** What an outcome about balances does not say. */
 function limitsOf({ assets, idType }, texts, line) {
   const codes = listText(texts, assets.map(({ code }) => code));
-  const limits = [line("notListed", { codes }), line("notChecked")];
+  const limits = [line("keepPackage"), line("notListed", { codes }), line("notChecked")];
   return idType === "opaque" ? [...limits, line("opaqueWarning")] : limits;
 }
 

@@ -10,9 +10,10 @@ import { Core } from "./core.js";
 import { fetchDeclaration } from "./declaration.js";
 import { CannotCheck, Misuse, Rejected } from "./errors.js";
 import { findInFolder } from "./history.js";
+import { isThere, shapeOf } from "./inclusion.js";
 import { parsePublicKey } from "./keys.js";
 import { readExchangeList } from "./list.js";
-import { TreeShape, levelPath } from "./params.js";
+import { RECORD_PATH, argumentsPath, pagesPath } from "./params.js";
 import { BlobSource, HostSource } from "./source.js";
 
 let core = null;
@@ -86,23 +87,29 @@ async function check({ bundle, digest, key, packageData, accountId, balances, ev
 
 const sourceOf = ({ url, files }) => (files ? new BlobSource(files) : new HostSource(url));
 
-/** All pages of a bundle, so that its host does not learn which of them matter. */
+/**
+ * All pages of a bundle and their arguments, so that its host does not learn which of them matter. Of the
+ * record of arguments only whether it is there is kept.
+ */
 async function downloadAll(source, { manifest }, onStep) {
   onStep("download");
   const blobs = new Map();
-  const sizes = [];
+  const files = new Map();
   for (const asset of manifest.assets) {
-    const shape = new TreeShape(Number(asset.capacity), Number(manifest.page_size));
+    const shape = shapeOf(asset);
     for (let level = 0; level < shape.levels; level += 1) {
-      sizes.push([levelPath(asset.code, level), shape.fileBytes(core, level)]);
+      files.set(pagesPath(asset.code, level), shape.pagesFileBytes(level));
+      const path = argumentsPath(asset.code, level);
+      if (await isThere(source, path)) files.set(path, shape.argumentsFileBytes(level));
     }
   }
-  const total = sizes.reduce((sum, [, size]) => sum + size, 0);
+  const total = [...files.values()].reduce((sum, size) => sum + size, 0);
   let bytes = 0;
-  for (const [path, size] of sizes) {
+  for (const [path, size] of files) {
     blobs.set(path, new Blob([await source.read(path, size)]));
     self.postMessage({ kind: "bytes", bytes: (bytes += size), total });
   }
+  if (await isThere(source, RECORD_PATH)) blobs.set(RECORD_PATH, new Blob());
   return new BlobSource(blobs);
 }
 

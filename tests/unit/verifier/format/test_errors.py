@@ -11,7 +11,7 @@ from verifier.texts import explain
 ERRORS = Path(__file__).parents[4] / "spec" / "errors.md"
 FAMILIES = (
     "argument|attestation|bundle|chain|check|declaration|evidence|hidden|inclusion|manifest"
-    "|package|page|proof|web"
+    "|opening|package|page|proof|record|web"
 )
 
 
@@ -36,11 +36,13 @@ def test_every_code_has_words_of_its_own():
 
 # Before its signature is checked, what was fetched is nobody's, and another copy may be right.
 UNSIGNED = {
-    "bundle.missing-file", "bundle.unexpected-file", "declaration.too-large",
+    "bundle.missing-file", "bundle.unexpected-file", "bundle.wrong-argument",
+    "declaration.too-large",
     "declaration.wrong-digest", "evidence.too-large", "evidence.wrong-digest",
     "manifest.bad-signature", "manifest.too-large", "package.bad-signature", "package.too-large",
     "package.not-canonical", "package.bad-fields", "page.bad-file-length", "page.bad-header",
-    "page.wrong-root-id", "web.other-page",
+    "page.wrong-root-id", "record.bad-signature", "record.too-large", "record.wrong-manifest",
+    "web.other-page",
 }  # fmt: skip
 # Bytes under the manifest's signature or digest: every copy has the same.
 SIGNED = {

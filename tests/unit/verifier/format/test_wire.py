@@ -145,9 +145,9 @@ ASSET = wire.Asset(
     decimals=8,
     evidence=bytes(32),
     levels=1,
+    page_size=16,
     ratio=wire.Ratio(1, 1),
     root=bytes(32),
-    solvency=b"argument",
     sum=bytes(33),
     units=(UNIT,),
 )
@@ -158,7 +158,6 @@ MANIFEST = wire.Manifest(
     chains=(wire.Chain(bytes(32), 0, "bitcoin"),),
     declaration=bytes(32),
     exchange="An exchange",
-    page_size=16,
     previous=bytes(32),
     protocol_version=1,
     public_key=bytes(32),
@@ -180,11 +179,17 @@ EVIDENCE = wire.Evidence(
 BODY = wire.PackageBody(
     account_id="a@b",
     account_key=bytes(32),
-    assets=(wire.PackageAsset("BTC", (wire.Part(1, 2, 0),)),),
+    assets=(wire.PackageAsset("BTC", (wire.Part(1, 2, b"opening", 0, b"path"),)),),
     manifest=bytes(32),
     version=1,
 )
-RECORDS = [MANIFEST, EVIDENCE, BODY, wire.Package(b"body", bytes(64))]
+RECORD = wire.ArgumentRecord(
+    argument_version=1,
+    assets=(wire.AssetArguments("BTC", (bytes(32),), bytes(32)),),
+    manifest=bytes(32),
+    version=1,
+)
+RECORDS = [MANIFEST, RECORD, EVIDENCE, BODY, wire.Package(b"body", b"", bytes(64))]
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: type(record).__name__)
@@ -244,7 +249,10 @@ def test_a_field_missing_unknown_or_of_another_type_is_refused(record):
         replace(EVIDENCE, rows=(wire.Row("a", bytes(31), "bitcoin", ""),)),
         replace(EVIDENCE, signatures=(wire.OwnershipSignature("a", "b", "c", ""),)),
         replace(EVIDENCE, signatures=(wire.OwnershipSignature("a", "b", "c", "x" * (2**17 + 1)),)),
-        wire.Package(b"", bytes(63)),
+        replace(RECORD, assets=(wire.AssetArguments("BTC", (bytes(31),), bytes(32)),)),
+        replace(RECORD, assets=(wire.AssetArguments("BTC", (), bytes(33)),)),
+        wire.Package(b"", b"", bytes(63)),
+        wire.Package(b"", b"a", bytes(64)),
     ],
 )
 def test_sizes_are_limited(record):

@@ -201,34 +201,26 @@ def test_ended_submissions_are_bounded(store: Store, monkeypatch: pytest.MonkeyP
     assert [item.url for item in store.submissions(99)] == ["5", "4", "3"]
 
 
-def complaint(number: int, package: bytes | None = None, manifest: int = 1) -> Complaint:
-    return Complaint(number.to_bytes(32), manifest.to_bytes(32), "code", "place", number, package)
+def complaint(number: int, manifest: int = 1) -> Complaint:
+    return Complaint(number.to_bytes(32), manifest.to_bytes(32), "code", "place", number)
 
 
-def test_a_first_poster_takes_no_choice_from_a_later_one(store: Store) -> None:
+def test_a_complaint_is_kept_once(store: Store) -> None:
     store.add_snapshot(audited())
     assert store.add_complaint(KEY, complaint(1))
+    assert store.add_complaint(KEY, replace(complaint(1), time=2))
     assert store.complaint(complaint(1).digest) == complaint(1)
-    assert store.add_complaint(KEY, complaint(1, b"package"))
-    assert store.complaint(complaint(1).digest) == complaint(1, b"package")
-    assert store.add_complaint(KEY, complaint(1))  # nobody takes it back
-    assert store.complaint(complaint(1).digest) == complaint(1, b"package")
 
 
 def test_complaints_are_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_COMPLAINTS", 4)
-    monkeypatch.setattr(module, "MAX_PACKAGES", 2)
     store.add_snapshot(audited())
-    kept = [store.add_complaint(KEY, complaint(number, b"p")) for number in range(1, 7)]
+    kept = [store.add_complaint(KEY, complaint(number)) for number in range(1, 7)]
     assert kept == [True] * 4 + [False] * 2
-    assert store.add_complaint(KEY, complaint(3, b"p"))  # one that is kept already
+    assert store.add_complaint(KEY, complaint(3))  # one that is kept already
     found = store.complaints([KEY], 3)[audited().digest]
     assert found.total == 4
-    assert [(digest[-1], shown) for digest, _, shown in found.newest] == [
-        (4, False),
-        (3, False),
-        (2, True),
-    ]
+    assert [digest[-1] for digest, _ in found.newest] == [4, 3, 2]
     assert store.complaints([OTHER], 3) == {}
 
 
