@@ -69,6 +69,10 @@ class ProverError(Exception):
     """The operator's input, or the state of a folder, does not allow what was asked."""
 
 
+class Damaged(ProverError):
+    """Files that the prover wrote are not as it wrote them, or of different runs."""
+
+
 class InputError(ProverError):
     """A file of the operator's is refused: ``where`` names file and place, ``words`` the rule."""
 

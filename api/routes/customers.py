@@ -26,6 +26,7 @@ from api.service import serving
 from api.settings import CustomerSettings
 from api.snapshots import states as snapshots
 from api.snapshots.packages import Packages
+from verifier.format.params import OPENING_BYTES
 from verifier.format.wire import Package, PackageBody, read_record
 
 MSGPACK: Final = "application/vnd.msgpack"
@@ -58,7 +59,9 @@ class PartJson(BaseModel):
 
     amount: Annotated[str, Field(pattern="^[1-9][0-9]{0,19}$")]
     leaf: int
+    opening: Annotated[str, Field(pattern=f"^[0-9a-f]{{{2 * OPENING_BYTES}}}$")]
     part: int
+    path: Annotated[str, Field(pattern="^(?:[0-9a-f]{64}){4,6}$")]
 
 
 class PackageAssetJson(BaseModel):
@@ -82,6 +85,7 @@ class PackageJson(BaseModel):
     """An inclusion package: the fields of its msgpack form, binary as hex (docs/service.md)."""
 
     body: PackageBodyJson
+    log: Annotated[str, Field(pattern="^$")]
     signature: Hex64
 
     @classmethod
@@ -97,7 +101,13 @@ class PackageJson(BaseModel):
                     PackageAssetJson(
                         code=asset.code,
                         parts=[
-                            PartJson(amount=str(part.amount), leaf=part.leaf, part=part.part)
+                            PartJson(
+                                amount=str(part.amount),
+                                leaf=part.leaf,
+                                opening=part.opening.hex(),
+                                part=part.part,
+                                path=part.path.hex(),
+                            )
                             for part in asset.parts
                         ],
                     )
@@ -106,6 +116,7 @@ class PackageJson(BaseModel):
                 manifest=body.manifest.hex(),
                 version=body.version,
             ),
+            log=package.log.hex(),
             signature=package.signature.hex(),
         )
 

@@ -27,11 +27,12 @@ from api.snapshots.states import ID_PATTERN
 from prover.publish.targets import CHANGING, IMMUTABLE
 from verifier.format.params import ASSET_CODE, SNAPSHOT_ID
 
+_LEVEL: Final = "(?:0|[1-9][0-9]?)"
 _PATH: Final = re.compile(
     rf"snapshots/{SNAPSHOT_ID.pattern}/(?:"
-    r"manifest\.msgpack|manifest\.sig|declaration\.msgpack"
+    r"manifest\.msgpack|manifest\.sig|declaration\.msgpack|arguments\.msgpack|arguments\.sig"
     rf"|evidence/{ASSET_CODE.pattern}\.msgpack"
-    rf"|pages/{ASSET_CODE.pattern}/(?:0|[1-9][0-9]?))",
+    rf"|pages/{ASSET_CODE.pattern}/{_LEVEL}|arguments/{ASSET_CODE.pattern}/(?:{_LEVEL}|solvency))",
     re.ASCII,
 )
 # One range; a request for several, or in another unit, is answered with the whole file.

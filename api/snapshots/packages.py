@@ -1,4 +1,9 @@
-"""Packages of published snapshots, made on demand from mapped files."""
+"""Packages of published snapshots, made on demand from mapped files, once, and kept.
+
+Whoever asks a thousand times for one package has the same bytes again: the opening secret is used
+once for each leaf, where somebody may hold a watch. What is kept is served only if it is signed for
+the very account and manifest; else it is made again.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Final
 
 from api.database.gate import Gate
@@ -46,11 +52,18 @@ class Packages:
         Raises:
             Unknown: there is no such published snapshot, or no such account in it.
             Retired: the snapshot is retired.
-            Unreadable: its private files cannot be read.
+            Unreadable: its private files cannot be read, or are damaged.
         """
         try:
             packager = self._packager(snapshot)
-            return packager.package(packager.index_of(account))
+            index = packager.index_of(account)
+            path = SnapshotFolder(self._folder / snapshot).packages / packager.name(index)
+            kept = _read(path)
+            if packager.has_made(kept, index):
+                return kept
+            made = packager.package(index)
+            _keep(path, made)
+            return made
         except NoSuchAccount:
             raise Unknown from None
         except (ProverError, OSError) as error:
@@ -86,3 +99,19 @@ class Packages:
     def _open(self, folder: Path) -> Packager:
         made_with = read_frozen(SnapshotFolder(folder).record).public_key
         return Packager(folder, self._keys.get(made_with))
+
+
+def _read(path: Path) -> bytes:
+    """Return what is kept, or nothing."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
+def _keep(path: Path, package: bytes) -> None:
+    """Keep a package; one that a crash tears is not served, so that none waits for the disk."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with NamedTemporaryFile(dir=path.parent, delete=False) as file:  # of mode 0600
+        file.write(package)
+    Path(file.name).replace(path)

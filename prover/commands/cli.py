@@ -40,14 +40,14 @@ from prover.snapshot.make import (
     ownership_messages,
     read_config,
 )
-from prover.snapshot.packages import INDEX, Packager, write_packages
+from prover.snapshot.packages import Packager
 from verifier.checks.declaration import pledged_addresses
 from verifier.collector import collect_seldom
 from verifier.errors import Rejected
 from verifier.format import wire
 from verifier.format.account import escape
 from verifier.format.levels import Level
-from verifier.format.params import TreeShape, evidence_path
+from verifier.format.params import evidence_path
 from verifier.texts import MOST_LISTED, explain, listed
 
 COULD_NOT_RUN, REJECTED = 1, 3
@@ -222,10 +222,7 @@ def _proved(snapshot: Snapshot, manifest: wire.Manifest, seconds: float) -> dict
             )
         ],
         "declaration": {"loans": len(loans), "pledged": len(pledged_addresses(loans))},
-        "leaves": {
-            asset.code: TreeShape(asset.capacity, manifest.page_size).leaves
-            for asset in manifest.assets
-        },
+        "leaves": {asset.code: asset.shape.leaves for asset in manifest.assets},
         "made": snapshot.made,
         "manifest_digest": snapshot.manifest_digest.hex(),
         "seconds": round(seconds, 3),
@@ -345,20 +342,42 @@ def package(
 @app.command()
 def packages(
     folder: Folder,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR2")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE.parquet|FILE.sqlite")],
     signing_key: SigningKey = None,
     jobs: Jobs = ALL_CORES,
     as_json: Json = False,
 ) -> None:
-    """Make the packages of all accounts, under names that hold no id, and an index of them."""
+    """Make the packages of all accounts, in one file, or go on with it where an earlier run was
+    interrupted."""
+    from prover.snapshot.all_packages import write_packages
+
     with shown_progress() as progress:
         progress.stage("packages", None)
         count = write_packages(folder, out, signing_key, jobs, progress.advance)
     _print(
         as_json,
-        {"folder": str(out), "index": str(out / INDEX), "packages": count},
-        f"{count} packages in {out}\n"
-        f"index     {out / INDEX}: whose each is; keep it to yourself, as the packages",
+        {"file": str(out), "packages": count},
+        f"{count} packages, each beside its account, in {out}: keep it to yourself",
+    )
+
+
+@app.command()
+def check(folder: Folder, jobs: Jobs = ALL_CORES, as_json: Json = False) -> None:
+    """Check that a finished snapshot's private files still make its pages, and so packages."""
+    from prover.snapshot.check import check_snapshot
+
+    with shown_progress() as progress:
+        checked = check_snapshot(folder, jobs, progress)
+    _print(
+        as_json,
+        {
+            "leaves": checked.leaves,
+            "manifest_digest": checked.manifest.hex(),
+            "snapshot_id": checked.snapshot_id,
+        },
+        f"snapshot {checked.snapshot_id}: its private files make its pages, of "
+        f"{checked.leaves:,} leaves, and C_L of every asset\n"
+        f"manifest  {checked.manifest.hex()}",
     )
 
 

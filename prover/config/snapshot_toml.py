@@ -31,13 +31,12 @@ from verifier.format.account import AccountError, IdType, canonical_name
 from verifier.format.chains import CHAINS, FIAT, HeaderForm
 from verifier.format.params import (
     ASSET_CODE,
-    CAPACITIES,
     DAY_SECONDS,
     ID_BYTES,
     MAX_ASSETS,
     MAX_HEIGHT,
+    MAX_LEAVES,
     MAX_MANIFEST_BYTES,
-    MAX_PACKAGE_BYTES,
     MAX_RATIO_TERM,
     MAX_UNIT_DECIMALS,
     MAX_UNITS,
@@ -53,18 +52,12 @@ from verifier.stateproof.header import Header
 from verifier.stateproof.state import check_header
 from verifier.stateproof.tokens import MAX_SLOT, TokenSlot, token_slots
 
-DEFAULT_PAGE_SIZE = 1024
 MAX_PARTS = 64
-
-# What a package has at most (spec/wire.md 6): in all, for each asset, and for each part.
-_PACKAGE_BYTES = 512
-_PACKAGE_ASSET_BYTES = 33
-_PACKAGE_PART_BYTES = 33
 
 # What a manifest has at most (spec/wire.md 3): in all, for each asset, and for each unit besides
 # the names of its chain and contract.
 _MANIFEST_BYTES = 4096
-_MANIFEST_ASSET_BYTES = 2048
+_MANIFEST_ASSET_BYTES = 256
 _MANIFEST_UNIT_BYTES = 32
 
 _KEYS = (
@@ -119,7 +112,7 @@ DEFAULT_SPLIT = SplitPolicy(1, 3)
 class AssetConfig:
     """One asset; units as in the manifest.
 
-    capacity: in pages, None where it is left to `prover.liabilities.capacity`; proofs: files of
+    capacity: in leaves, None where it is left to `prover.liabilities.shape`; proofs: files of
     state proofs of what it holds on EVM chains; slots: of tokens that the verifier's table lacks;
     coins: files of the coins that its bitcoin addresses hold; attestations: files that third
     parties signed.
@@ -150,6 +143,7 @@ class HiddenConfig:
 class SnapshotConfig:
     """A snapshot; ``time`` in Unix seconds; assets ascending by code, chains by name.
 
+    page_size: None where it is left to `prover.liabilities.shape`;
     previous_manifest: None for the first snapshot; old_signing_key: only where the key changes;
     abandoned: ids of snapshots that were signed and never given to anybody;
     headers: of the blocks whose chains prove no state, which tell their time;
@@ -161,7 +155,7 @@ class SnapshotConfig:
     snapshot_id: str
     time: int
     account_id_type: IdType
-    page_size: int
+    page_size: int | None
     signing_key: Path
     master_key: Path
     previous_manifest: Path | None
@@ -199,8 +193,8 @@ def parse_config(
     id_type = _ID_TYPES.get(table.take("account_id_type", str))
     if id_type is None:
         raise table.error("account_id_type", f"must be one of {', '.join(_ID_TYPES)}")
-    page_size = table.take_or("page_size", int, DEFAULT_PAGE_SIZE)
-    if page_size not in PAGE_SIZES:
+    page_size = table.take("page_size", int) if table.has("page_size") else None
+    if page_size is not None and page_size not in PAGE_SIZES:
         raise table.error("page_size", f"must be one of {', '.join(map(str, PAGE_SIZES))}")
     with table.table("keys", ("signing", "master")) as keys:
         signing_key, master_key = keys.take_path("signing"), keys.take_path("master")
@@ -409,11 +403,6 @@ def _read_assets(table: Table, beside: Mapping[str, Table]) -> tuple[AssetConfig
     table.each("assets", _ASSET_KEYS, read)
     if not 1 <= len(assets) <= MAX_ASSETS:
         raise table.error("assets", f"a snapshot has 1 to {MAX_ASSETS:,} assets")
-    parts = sum(asset.split.most for asset in assets.values())
-    size = _PACKAGE_BYTES + _PACKAGE_ASSET_BYTES * len(assets) + _PACKAGE_PART_BYTES * parts
-    if size > MAX_PACKAGE_BYTES:
-        words = f"a package of {len(assets):,} assets, split like this, may have {size:,} bytes"
-        raise table.error("assets", f"{words}: 2^20 at most", remedy="lower split.most")
     size = most_manifest_bytes(assets.values())
     if size > MAX_MANIFEST_BYTES:
         words = f"a manifest of {len(assets):,} assets with these units may have {size:,} bytes"
@@ -513,11 +502,8 @@ def _capacity(table: Table) -> int | None:
     capacity = table.take("capacity", object)
     if capacity == "auto":
         return None
-    if type(capacity) is not int or capacity not in CAPACITIES:
-        raise table.error(
-            "capacity",
-            'must be "auto", 1, 2, 3, or 4, 5, 6, 7 times a power of two, up to 2^20',
-        )
+    if type(capacity) is not int or not 1 <= capacity <= MAX_LEAVES:
+        raise table.error("capacity", 'must be "auto", or a number of leaves up to 2^30')
     return capacity
 
 

@@ -4,8 +4,8 @@ What a crash, a kill or a second publisher can leave behind, step by step:
 
 1. `manifest.sig` first, and only if there is none: it claims the snapshot id, so bundles of two
    manifests never mix. Nobody takes a folder without manifest for a bundle.
-2. The other files, each compared after it was written. A run that goes on keeps what is there and
-   the same, and replaces what is not.
+2. The other files, the record of arguments behind the arguments, each compared after it was
+   written. A run that goes on keeps what is there and the same, and replaces what is not.
 3. `manifest.msgpack`: now it is a bundle, whole.
 4. `history.json`, in place of the one that was read: now it is found. A snapshot that does not
    follow the last one in it gets no entry, whoever was faster.
@@ -15,6 +15,7 @@ Nothing that an index names is ever changed.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,7 @@ from verifier.bundle.history import (
 from verifier.bundle.open import read_signed_manifest
 from verifier.bundle.source import FolderSource
 from verifier.checks.manifest import CheckedManifest, check_manifest, check_previous
+from verifier.checks.record import check_record, wrong_argument
 from verifier.errors import CannotCheck, Rejected
 from verifier.format import wire
 from verifier.format.params import (
@@ -43,10 +45,15 @@ from verifier.format.params import (
     MAX_DECLARATION_BYTES,
     MAX_EVIDENCE_BYTES,
     MAX_MANIFEST_BYTES,
+    MAX_RECORD_BYTES,
+    RECORD_PATH,
+    RECORD_SIGNATURE_PATH,
     SIGNATURE_BYTES,
     SIGNATURE_PATH,
+    arguments_path,
     evidence_path,
-    level_path,
+    pages_path,
+    solvency_path,
 )
 from verifier.format.statement import declaration_digest, evidence_digest
 
@@ -94,7 +101,8 @@ def publish(bundle: Path, target: str, progress: Progress | None = None) -> Publ
     """Publish a bundle; go on with it, if an earlier run was interrupted.
 
     ``target`` is ``file:///PATH`` or ``s3://BUCKET[/PREFIX]``. The bundle is not audited, only
-    looked over: signature, files, their lengths, the digests of declaration and evidence.
+    looked over: signatures, files, their lengths, the digests of declaration, evidence and
+    arguments.
 
     Raises:
         ProverError: the bundle is incomplete; another manifest is published for this snapshot; it
@@ -182,19 +190,39 @@ def _check_files(source: FolderSource, checked: CheckedManifest) -> dict[str, in
         if declaration_digest(declaration) != checked.manifest.declaration:
             raise ValueError(f"{DECLARATION_PATH} is not the declaration that the manifest names")
         sizes[DECLARATION_PATH] = len(declaration)
-    for asset in checked.manifest.assets:
-        path, shape = evidence_path(asset.code), checked.shape(asset)
+    record = source.read(RECORD_PATH, MAX_RECORD_BYTES)
+    signature = source.read(RECORD_SIGNATURE_PATH, SIGNATURE_BYTES)
+    arguments = check_record(checked, record, signature)
+    for asset, digests in zip(checked.manifest.assets, arguments, strict=True):
+        path = evidence_path(asset.code)
         evidence = source.read(path, MAX_EVIDENCE_BYTES)
         if evidence_digest(evidence) != asset.evidence:
             raise ValueError(f"{path} is not the evidence that the manifest names")
         sizes[path] = len(evidence)
-        for level in range(shape.levels):
-            path = level_path(asset.code, level)
+        for level in range(asset.levels):
+            path = pages_path(asset.code, level)
             sizes[path] = source.size(path)
-            if sizes[path] != shape.file_bytes(level):
+            if sizes[path] != asset.shape.pages_file_bytes(level):
                 raise ValueError(f"{path} has another length than the manifest implies")
+        named = [
+            *((arguments_path(asset.code, at), digest) for at, digest in enumerate(digests.levels)),
+            (solvency_path(asset.code), digests.solvency),
+        ]
+        for path, digest in named:
+            sizes[path] = source.size(path)
+            if _digest(source, path, sizes[path]) != digest:
+                raise wrong_argument(path)
+    sizes[RECORD_SIGNATURE_PATH] = len(signature)
+    sizes[RECORD_PATH] = len(record)
     source.check_listing([MANIFEST_PATH, SIGNATURE_PATH, *sizes])
     return sizes
+
+
+def _digest(source: FolderSource, path: str, size: int) -> bytes:
+    digest = hashlib.sha256()
+    for offset in range(0, size, CHUNK_BYTES):
+        digest.update(source.read_range(path, offset, min(CHUNK_BYTES, size - offset)))
+    return digest.digest()
 
 
 def _read_index(target: Target) -> tuple[History | None, Stored | None]:

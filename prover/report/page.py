@@ -25,7 +25,7 @@ from verifier.bundle.source import FolderSource
 from verifier.checks.evidence import ledger_units
 from verifier.format.chains import CHAINS, FIAT
 from verifier.format.keys import public_key_text
-from verifier.format.params import MAX_EVIDENCE_BYTES, TreeShape, evidence_path
+from verifier.format.params import MAX_EVIDENCE_BYTES, evidence_path
 from verifier.format.times import utc_text
 from verifier.format.wire import Asset, Evidence, read_record
 from verifier.nodes.open import NODE_CHAINS
@@ -163,7 +163,6 @@ def _render(bundle: Path, checked: verifier.Report, key: str, *, is_key_given: b
             asset,
             read_record(Evidence, source.read(evidence_path(asset.code), MAX_EVIDENCE_BYTES)),
             found,
-            manifest.page_size,
             is_set_aside=asset.code in aside,
         )
         for asset, found in zip(manifest.assets, checked.assets, strict=True)
@@ -242,7 +241,6 @@ def _facts(
     asset: Asset,
     evidence: Evidence,
     found: verifier.AssetReport,
-    page_size: int,
     *,
     is_set_aside: bool,
 ) -> AssetFacts:
@@ -283,7 +281,7 @@ def _facts(
         is_part=asset.ratio.num < asset.ratio.den,
         addresses=len({(row.chain, row.address) for row in evidence.rows}),
         chains=_listed(sorted({unit.chain for unit in asset.units})),
-        slots=f"{TreeShape(asset.capacity, page_size).leaves:,}",
+        slots=f"{asset.shape.leaves:,}",
         is_set_aside=is_set_aside,
         known=found.level,
         shares=shares,

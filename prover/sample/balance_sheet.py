@@ -318,7 +318,6 @@ exchange = "{EXCHANGE}"
 snapshot_id = "{SNAPSHOT_ID}"
 time = {TIME}
 account_id_type = "email"
-page_size = 16
 
 [keys]
 signing = "keys/signing.pem"

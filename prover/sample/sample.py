@@ -112,12 +112,13 @@ def make_sample(
     seed: int,
     *,
     insolvent: bool = False,
-    page_size: int = 1024,
+    page_size: int | None = None,
     ledger_format: Literal["csv", "parquet"] = "csv",
 ) -> Sample:
     """Write a sample exchange into the folder ``out``: ``snapshot.toml`` and all that it names.
 
-    With ``insolvent``, the assets of the first code fall one ledger unit short.
+    With ``insolvent``, the assets of the first code fall one ledger unit short. ``page_size`` is
+    left to the prover where it is None.
 
     Raises:
         ProverError: ``out`` holds something, or a code or number is out of range.
@@ -145,7 +146,7 @@ def _write(
     seed: int,
     *,
     insolvent: bool,
-    page_size: int,
+    page_size: int | None,
     form: Literal["csv", "parquet"],
 ) -> Sample:
     signing = Ed25519PrivateKey.from_private_bytes(made_key(seed, "signing"))
@@ -324,7 +325,7 @@ def made_block(chain: str, seed: int) -> str:
     return f'hash = "{parse_block_header(header).hash.hex()}"\nheader = "{header.hex()}"'
 
 
-def _toml(codes: Sequence[str], seed: int, page_size: int, ledger_format: str) -> str:
+def _toml(codes: Sequence[str], seed: int, page_size: int | None, ledger_format: str) -> str:
     chains = sorted({_unit(code).chain for code in codes})
     blocks = "\n".join(
         f"""
@@ -351,8 +352,7 @@ exchange = "{EXCHANGE}"
 snapshot_id = "{SNAPSHOT_ID}"
 time = {TIME}
 account_id_type = "email"
-page_size = {page_size}
-
+{"" if page_size is None else f"page_size = {page_size}" + chr(10)}
 [keys]
 signing = "keys/signing.pem"
 master = "keys/master.key"

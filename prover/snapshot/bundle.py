@@ -1,15 +1,19 @@
-"""What makes pages and evidence a bundle: the solvency arguments, and the signed manifest.
+"""What makes pages, arguments and evidence a bundle: the solvency arguments, the signed manifest,
+and the signed record of all arguments.
 
 The manifest's digest stands in the log beside the signing key before a signature exists. Before
-that, manifest, files, evidence and arguments are checked as a verifier does, since what is signed
-for a snapshot id cannot be taken back.
+that, manifest, files, evidence and solvency are checked as a verifier does, since what is signed
+for a snapshot id cannot be taken back. The arguments of pages were checked before they were
+written, by who made them.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -21,7 +25,7 @@ from prover.config.snapshot_toml import AssetConfig, SnapshotConfig
 from prover.config.units import any_ratio_policy
 from prover.errors import ProverError
 from prover.files.keys import Signed, SigningLog
-from prover.liabilities.pages import Root
+from prover.liabilities.tree import Root
 from prover.snapshot.record import Frozen
 from verifier.bundle.source import FolderSource
 from verifier.checks.declaration import check_declaration, check_pledged
@@ -29,6 +33,7 @@ from verifier.checks.evidence import Seen, check_evidence
 from verifier.checks.holdings import CheckedEvidence
 from verifier.checks.manifest import CheckedManifest, check_manifest, check_unsigned
 from verifier.checks.policy import Policy
+from verifier.checks.record import check_record
 from verifier.checks.solvency import check_solvency_argument
 from verifier.errors import Rejected
 from verifier.format import wire
@@ -40,27 +45,34 @@ from verifier.format.params import (
     ID_BYTES,
     MANIFEST_PATH,
     PROTOCOL_VERSION,
+    RECORD_PATH,
+    RECORD_SIGNATURE_PATH,
+    RECORD_VERSION,
     SIGNATURE_PATH,
     SOLVENCY_BITS,
     TreeShape,
+    arguments_path,
     bundle_paths,
     evidence_path,
+    solvency_path,
 )
 from verifier.format.statement import (
     context,
     declaration_digest,
     evidence_digest,
+    manifest_digest,
     solvency_commitments,
     solvency_state,
 )
+from verifier.ordered import in_order
 
 
 @dataclass(frozen=True, slots=True)
 class ProvenAsset:
-    """Both sides of one asset: its tree (capacity in pages); evidence, with hidden sets opened."""
+    """Both sides of one asset: its tree; its evidence, with hidden sets opened."""
 
     asset: AssetConfig
-    capacity: int
+    shape: TreeShape
     root: Root
     built: Built
     opened: Opened
@@ -74,9 +86,10 @@ def write_bundle(
     argument_secret: bytes,
     balances: Sequence[ProvenAsset],
     accepted: set[bytes],
+    jobs: int,
 ) -> bytes:
-    """Write all of a bundle but its pages into ``folder``, and let everyone read what is in it;
-    return the manifest's digest.
+    """Write all of a bundle but its pages and their arguments into ``folder``, and let everyone
+    read what is in it; return the manifest's digest.
 
     ``balances`` are ascending by code; ``argument_secret`` is the key of all nonces; ``accepted``
     are the marks of signatures that this run has checked.
@@ -93,19 +106,20 @@ def write_bundle(
     declaration = wire.write_record(config.declaration.loans) if config.declaration.loans else b""
     if declaration:
         (folder / DECLARATION_PATH).write_bytes(declaration)
+    assets = tuple(_statement(entry, files) for entry in balances)
+    arguments = {}
+    for entry, asset in zip(balances, assets, strict=True):
+        arguments[asset.code] = _prove_solvency(
+            entry, asset, snapshot, argument_secret, frozen.salt
+        )
+        (folder / solvency_path(asset.code)).write_bytes(arguments[asset.code])
     manifest = wire.Manifest(
         account_id_type=config.account_id_type,
         argument_version=ARGUMENT_VERSION,
-        assets=tuple(
-            _prove_solvency(
-                entry, _statement(entry, config, files), snapshot, argument_secret, frozen.salt
-            )
-            for entry in balances
-        ),
+        assets=assets,
         chains=config.chains,
         declaration=declaration_digest(declaration) if declaration else bytes(ID_BYTES),
         exchange=config.exchange,
-        page_size=config.page_size,
         previous=frozen.previous,
         protocol_version=PROTOCOL_VERSION,
         public_key=frozen.public_key,
@@ -114,11 +128,16 @@ def write_bundle(
         time=config.time,
     )
     data = wire.write_record(manifest)
+    record = _record(folder, manifest, manifest_digest(data), jobs)
+    argued = wire.write_record(record)
     paths = _paths(manifest)
     try:
         checked = check_unsigned(data, frozen.public_key, _policy(config))
         _check_files(folder, paths)
-        evidence = _check_assets(checked, files, _policy(config), accepted)
+        evidence = _check_evidence(checked, files, _policy(config), accepted)
+        for asset, found, digests in zip(assets, evidence, record.assets, strict=True):
+            argument = arguments[asset.code]
+            check_solvency_argument(checked, asset, found, argument, digests.solvency)
         if declaration:
             check_pledged(check_declaration(checked, declaration), evidence)
         signing_now = Signed(config.snapshot_id, checked.digest, manifest.previous)
@@ -129,10 +148,17 @@ def write_bundle(
             log.record(signing_now, config.abandoned)
         signature = sign(signing, "manifest-signature", data)
         check_manifest(data, signature, frozen.public_key, _policy(config))
+        argued_signature = sign(signing, "argument-record", argued)
+        check_record(checked, argued, argued_signature)
     except Rejected as error:
         raise ProverError(f"a verifier would reject this bundle: {error}") from None
-    (folder / MANIFEST_PATH).write_bytes(data)
-    (folder / SIGNATURE_PATH).write_bytes(signature)
+    for path, content in (
+        (RECORD_PATH, argued),
+        (RECORD_SIGNATURE_PATH, argued_signature),
+        (MANIFEST_PATH, data),
+        (SIGNATURE_PATH, signature),
+    ):
+        (folder / path).write_bytes(content)
     _open_to_readers(folder, paths)
     return checked.digest
 
@@ -142,18 +168,18 @@ def signing_keys(config: SnapshotConfig) -> tuple[Path, ...]:
     return tuple(key for key in (config.signing_key, config.old_signing_key) if key is not None)
 
 
-def _statement(entry: ProvenAsset, config: SnapshotConfig, files: dict[str, bytes]) -> wire.Asset:
-    """Return an asset's entry of the manifest, still without its argument."""
+def _statement(entry: ProvenAsset, files: dict[str, bytes]) -> wire.Asset:
+    """Return an asset's entry of the manifest."""
     asset = entry.asset
     return wire.Asset(
-        capacity=entry.capacity,
+        capacity=entry.shape.capacity,
         code=asset.code,
         decimals=asset.decimals,
         evidence=evidence_digest(files[asset.code]),
-        levels=TreeShape(entry.capacity, config.page_size).levels,
+        levels=entry.shape.levels,
+        page_size=entry.shape.page_size,
         ratio=asset.ratio,
         root=entry.root.id,
-        solvency=b"",
         sum=entry.root.sum,
         units=asset.units,
     )
@@ -161,15 +187,15 @@ def _statement(entry: ProvenAsset, config: SnapshotConfig, files: dict[str, byte
 
 def _prove_solvency(
     entry: ProvenAsset, statement: wire.Asset, context: bytes, secret: bytes, salt: bytes
-) -> wire.Asset:
-    """Return the statement with the argument that assets times den cover liabilities times num."""
+) -> bytes:
+    """Return the argument that assets times den cover liabilities times num."""
     ratio, root = statement.ratio, entry.root
     total = evidence_total(entry.asset, entry.built.evidence)
     hidden = [listed.commitment for listed in entry.built.evidence.hidden]
     assets, difference = solvency_commitments(total, ratio, root.sum, hidden)
     surplus = ratio.den * (total + entry.opened.units) - ratio.num * root.value
     blinding = ratio.den * entry.opened.blinding - ratio.num * int.from_bytes(root.blinding)
-    argument = native.range_prove(
+    return native.range_prove(
         solvency_state(context, statement, assets, root.sum),
         SOLVENCY_BITS,
         surplus.to_bytes(SOLVENCY_BITS // 8),
@@ -178,12 +204,42 @@ def _prove_solvency(
         secret,
         salt,
     )
-    return replace(statement, solvency=argument)
+
+
+def _record(folder: Path, manifest: wire.Manifest, digest: bytes, jobs: int) -> wire.ArgumentRecord:
+    """Return the record of the files of arguments that stand in ``folder``."""
+
+    def digest_of(path: str) -> bytes:
+        with (folder / path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+
+    paths = [
+        path
+        for asset in manifest.assets
+        for path in (
+            *(arguments_path(asset.code, level) for level in range(asset.levels)),
+            solvency_path(asset.code),
+        )
+    ]
+    digests = in_order(digest_of, paths, jobs)
+    return wire.ArgumentRecord(
+        argument_version=ARGUMENT_VERSION,
+        assets=tuple(
+            wire.AssetArguments(
+                code=asset.code,
+                levels=tuple(islice(digests, asset.levels)),
+                solvency=next(digests),
+            )
+            for asset in manifest.assets
+        ),
+        manifest=digest,
+        version=RECORD_VERSION,
+    )
 
 
 def _paths(manifest: wire.Manifest) -> list[str]:
     """Return the paths of a bundle's files."""
-    paths = [MANIFEST_PATH, SIGNATURE_PATH]
+    paths = [MANIFEST_PATH, SIGNATURE_PATH, RECORD_PATH, RECORD_SIGNATURE_PATH]
     paths += [DECLARATION_PATH] if manifest.has_declaration else []
     for asset in manifest.assets:
         paths += bundle_paths(asset.code, asset.levels)
@@ -215,20 +271,19 @@ def _open_to_readers(folder: Path, paths: Sequence[str]) -> None:
             parent.chmod(0o755)
 
 
-def _check_assets(
+def _check_evidence(
     checked: CheckedManifest, files: dict[str, bytes], policy: Policy, accepted: set[bytes]
 ) -> list[CheckedEvidence]:
-    """Check evidence and solvency argument of every asset; return what its evidence comes to.
+    """Check the evidence of every asset; return what it comes to.
 
     Raises:
         Rejected: the first fault.
     """
-    seen, found = Seen(signed=accepted), []
-    for asset in checked.manifest.assets:
-        evidence = check_evidence(checked, asset, files[asset.code], seen, policy)
-        check_solvency_argument(checked, asset, evidence)
-        found.append(evidence)
-    return found
+    seen = Seen(signed=accepted)
+    return [
+        check_evidence(checked, asset, files[asset.code], seen, policy)
+        for asset in checked.manifest.assets
+    ]
 
 
 def _policy(config: SnapshotConfig) -> Policy:

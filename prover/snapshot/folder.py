@@ -1,6 +1,6 @@
 """Where everything of one snapshot is: the names in its folder.
 
-What lies deeper (saved ledgers, trees, openings) is named by the module that writes it.
+What lies deeper (saved ledgers, columns of parts and leaves) is named by the module that writes it.
 """
 
 from __future__ import annotations
@@ -8,10 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from prover.liabilities.tree import TreeFiles
+
 
 @dataclass(frozen=True, slots=True)
 class SnapshotFolder:
-    """The folder of a snapshot: what is published, and what nobody else may see."""
+    """The folder of a snapshot: what is published, and what nobody else may see.
+
+    Who makes packages needs of the private files `record`, `ledger`, `account_keys`, `parts`,
+    `opening_secret` and the leaves of `trees`; it may have no other, above all not the sums.
+    """
 
     path: Path
 
@@ -24,6 +30,11 @@ class SnapshotFolder:
     def unfinished(self) -> Path:
         """The bundle while it is made."""
         return self.path / "public.partial"
+
+    @property
+    def unfinished_pages(self) -> Path:
+        """The pages of the bundle while it is made."""
+        return self.unfinished / "pages"
 
     @property
     def private(self) -> Path:
@@ -66,14 +77,33 @@ class SnapshotFolder:
         return self.private / "keys"
 
     @property
-    def openings(self) -> Path:
-        """The openings of all leaves."""
-        return self.private / "openings"
+    def opening_secret(self) -> Path:
+        """The secret that openings are made with, 32 bytes."""
+        return self.private / "opening-secret"
 
-    def records(self, code: str) -> Path:
-        """Return where what each proved page of an asset came to is."""
-        return self.private / "records" / code
+    @property
+    def parts(self) -> Path:
+        """The parts of all balances, and their leaves (`prover.liabilities.parts`)."""
+        return self.private / "parts"
 
-    def unfinished_pages(self, code: str) -> Path:
-        """Return where the pages of an asset are while the bundle is made."""
-        return self.unfinished / "pages" / code
+    @property
+    def trees(self) -> Path:
+        """The private side of all pages, whole once it is there (`prover.liabilities.tree`)."""
+        return self.private / "trees"
+
+    @property
+    def packages(self) -> Path:
+        """Packages that were made for customers who asked, and are kept."""
+        return self.private / "packages"
+
+    def tree(self, code: str, public: Path, trees: Path | None = None) -> TreeFiles:
+        """Return where an asset's tree is, of a bundle that is at ``public``; ``trees`` is where
+        its private side is made.
+        """
+        private = trees or self.trees
+        return TreeFiles(
+            pages=public / "pages" / code,
+            arguments=public / "arguments" / code,
+            leaves=private / "leaves" / code,
+            sums=private / "sums" / code,
+        )

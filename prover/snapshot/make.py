@@ -11,38 +11,38 @@ run ends in the same bytes:
    says by then is compared, if anybody wants to know. ``private/summary.json`` is written before.
 4. ``private/evidence``, with the openings of hidden sets: the same.
 5. Whether assets suffice is computed from 2-4 each time. If not, there is no public folder.
-6. ``private/keys``, ``private/openings``: renamed into place whole; functions of 2 and 3. The
-   openings of one asset are written while the pages of another are proved; neither reads the other.
-7. ``public.partial/pages/CODE``, ``private/records/CODE``: grow in chunks; see
-   `prover.liabilities.pages`. Nonces are derived, so a page proved twice is the same page.
-8. ``public.partial``: the rest of the bundle is written each time. The manifest's digest is in the
-   log beside the signing key before the signature exists; a second run finds its own line there.
-9. The rename to ``public``, after everything in it was synced. From then on a run only says so.
+6. ``private/keys``, ``private/opening-secret``, ``private/parts``: renamed into place whole;
+   functions of 2 and 3. The leaves of one asset are placed while the pages of another are made;
+   neither reads the other.
+7. ``public.partial/pages``, and the private side of all pages, ``private/trees``: renamed into
+   place whole, after the pages were synced. Before that, a run makes all of them anew, for it is
+   the cheap part; after it, they are what is proved. No argument was needed so far.
+8. ``public.partial/arguments/CODE``: grow in chunks; see `prover.liabilities.tree`. Nonces are
+   derived, so a page proved twice has the same argument.
+9. ``public.partial``: the rest of the bundle is written each time, the record of all arguments
+   among it. The manifest's digest is in the log beside the signing key before the signature exists;
+   a second run finds its own line there.
+10. The rename to ``public``, after everything in it was synced. From then on a run only says so.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from itertools import groupby
 from pathlib import Path
 
-import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from prover.assets.evidence import Built, evidence_total
 from prover.assets.hidden import Opened
 from prover.clock import check_time
-from prover.config.snapshot_toml import AssetConfig, SnapshotConfig, parse_config
+from prover.config.snapshot_toml import SnapshotConfig, parse_config
 from prover.errors import AssetsShort, ProverError
 from prover.files.keys import SigningLog, read_master_key, read_signing_key
 from prover.files.storage import (
     discard_folder,
-    fresh_file,
-    fresh_folder,
     locked,
     naming,
     rename_folder,
@@ -50,29 +50,19 @@ from prover.files.storage import (
 from prover.ledger import Ledger, LedgerSource, ledger_codes, load_ledger
 from prover.ledger.summary import Previous, load_summary
 from prover.liabilities.derivation import derive, snapshot_key
-from prover.liabilities.leaves import (
-    Accounts,
-    Leaves,
-    Openings,
-    load_openings,
-    map_column,
-    write_account_keys,
-    write_openings,
-)
-from prover.liabilities.pages import CHUNK_PAGES, Advance, Root, TreeSecrets, prove_tree
 from prover.progress import Progress, Silent
 from prover.snapshot.bundle import ProvenAsset, signing_keys, write_bundle
 from prover.snapshot.folder import SnapshotFolder
 from prover.snapshot.inputs import Inputs, Witness
 from prover.snapshot.record import Frozen, freeze
+from prover.snapshot.trees import Work, argue_trees, commit_trees, parameters, write_secrets
 from verifier.format import wire
 from verifier.format.chains import FIAT
 from verifier.format.keys import public_key_text
-from verifier.format.params import MANIFEST_PATH, SNAPSHOT_ID, TreeShape
-from verifier.format.statement import context, manifest_digest, page_state
-from verifier.ordered import in_order
+from verifier.format.params import MANIFEST_PATH, SNAPSHOT_ID
+from verifier.format.statement import context, manifest_digest
 from verifier.ownership import ownership_message
-from verifier.texts import MOST_LISTED, listed
+from verifier.texts import listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +73,6 @@ class Snapshot:
     snapshot_id: str
     manifest_digest: bytes
     made: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """What the steps after the second work from; ``context`` has 32 bytes."""
-
-    config: SnapshotConfig
-    frozen: Frozen
-    context: bytes
-    folder: SnapshotFolder
-    jobs: int
-    progress: Progress
 
 
 def read_config(file: Path, frozen: Path | None = None) -> SnapshotConfig:
@@ -194,7 +172,7 @@ def make_snapshot(
         with locked(folder.lock, f"{out}: another run is at work here"):
             # 2
             frozen = _begin(folder, config, signing, master)
-            work = _Work(
+            work = Work(
                 config,
                 frozen,
                 context(frozen.public_key, config.exchange, config.snapshot_id, config.time),
@@ -214,22 +192,32 @@ def make_snapshot(
             evidence, openings = inputs.freeze_evidence()
             # 5
             _check_coverage(config, ledger, evidence, openings)
-            # 6, 7
+            # 6
             key = snapshot_key(
-                master, config.snapshot_id, digest_of_ledger, _parameters(work), frozen.salt
+                master, config.snapshot_id, digest_of_ledger, parameters(work), frozen.salt
             )
-            secret = derive(key, "argument-secret")
-            work.progress.stage("deriving keys and openings", None)
-            accounts = _write_account_keys(work, ledger, key)
-            balances = [
-                ProvenAsset(asset, shape.capacity, root, evidence[asset.code], openings[asset.code])
-                for asset, shape, root in _prove_liabilities(work, ledger, accounts, key, secret)
-            ]
+            work.progress.stage("deriving keys and leaves", None)
+            accounts = write_secrets(work, ledger, key)
+            # 7
+            trees = commit_trees(work, ledger, accounts, key)
             # 8
-            digest = write_bundle(
-                folder.unfinished, config, frozen, signing, secret, balances, inputs.accepted
-            )
+            secret = derive(key, "argument-secret")
+            argue_trees(work, trees, secret)
             # 9
+            balances = [
+                ProvenAsset(
+                    tree.asset,
+                    tree.shape,
+                    tree.root,
+                    evidence[tree.asset.code],
+                    openings[tree.asset.code],
+                )
+                for tree in trees
+            ]
+            digest = write_bundle(
+                folder.unfinished, config, frozen, signing, secret, balances, inputs.accepted, jobs
+            )
+            # 10
             rename_folder(folder.unfinished, folder.bundle)
     return Snapshot(folder.bundle, config.snapshot_id, digest, made=True)
 
@@ -293,7 +281,7 @@ def _begin(
     return frozen
 
 
-def _inputs(work: _Work, previous: Previous, witness: Witness | None) -> Inputs:
+def _inputs(work: Work, previous: Previous, witness: Witness | None) -> Inputs:
     return Inputs(
         config=work.config,
         public_key=work.frozen.public_key,
@@ -329,143 +317,6 @@ def _check_coverage(
             f"the assets fall short: {listed(short)}; no bundle was written. "
             "Once there is more evidence, begin anew in another folder"
         )
-
-
-def _parameters(work: _Work) -> bytes:
-    """Encode every input that changes a leaf's value, count or order; capacity 0 is "auto".
-
-    Of the snapshot before it is the capacity, which "auto" does not fall below.
-    """
-    config, frozen = work.config, work.frozen
-    return wire.encode(
-        {
-            "account_id_type": config.account_id_type,
-            "assets": [
-                {
-                    "capacity": asset.capacity or 0,
-                    "code": asset.code,
-                    "decimals": asset.decimals,
-                    "least": asset.split.least,
-                    "most": asset.split.most,
-                    "previous_capacity": frozen.previous_pages(asset.code, config.page_size),
-                    "units": [[unit.chain, unit.contract, unit.decimals] for unit in asset.units],
-                }
-                for asset in config.assets
-            ],
-            "exchange": config.exchange,
-            "page_size": config.page_size,
-            "public_key": frozen.public_key,
-            "time": config.time,
-        }
-    )
-
-
-def _write_account_keys(work: _Work, ledger: Ledger, key: bytes) -> Accounts:
-    """Return the accounts with their keys, which are written if they are not there."""
-    path = work.folder.account_keys
-    if not path.exists():
-        with fresh_file(path) as file:
-            write_account_keys(file, key, ledger.ids, ledger.offsets, work.jobs)
-    return Accounts(ledger.ids, ledger.offsets, map_column(path, np.uint8).reshape(-1, 32))
-
-
-def _prove_liabilities(
-    work: _Work, ledger: Ledger, accounts: Accounts, key: bytes, secret: bytes
-) -> Iterator[tuple[AssetConfig, TreeShape, Root]]:
-    """Write openings and pages of all assets; yield the shape of each tree, and its root.
-
-    Openings are written ahead, while the pages of the assets before are proved. Of many assets a
-    small one is one thread's work, and several are proved at a time.
-    """
-    config, progress = work.config, work.progress
-
-    def prove(
-        job: tuple[AssetConfig, Openings], jobs: int = 1, advance: Advance = lambda _: None
-    ) -> tuple[AssetConfig, TreeShape, Root]:
-        asset, openings = job
-        padding_key = derive(key, "padding", asset.code.encode())
-        holders = ledger.balances[asset.code].holders
-        leaves = Leaves(accounts, holders, openings, asset.code, work.context, padding_key)
-        return asset, *_prove_pages(work, asset, ledger, leaves, secret, jobs, advance)
-
-    with closing(_openings(work, ledger, accounts, key)) as written:
-        ready = zip(config.assets, written, strict=True)
-        if len(config.assets) <= MOST_LISTED:
-            for asset, openings in ready:
-                progress.stage(f"proving {asset.code}", _entries(_shape(work, openings)))
-                yield prove((asset, openings), work.jobs, progress.advance)
-            return
-        progress.stage("proving assets", len(config.assets))
-        for are_small, assets in groupby(ready, partial(_is_small, config.page_size)):
-            apart = (prove(job, work.jobs) for job in assets)
-            for proven in in_order(prove, assets, work.jobs) if are_small else apart:
-                progress.advance(1)
-                yield proven
-
-
-def _is_small(page_size: int, job: tuple[AssetConfig, Openings]) -> bool:
-    """Tell whether the leaves of an asset are one chunk."""
-    return len(job[1].positions) <= CHUNK_PAGES * page_size
-
-
-def _openings(
-    work: _Work, ledger: Ledger, accounts: Accounts, key: bytes
-) -> Generator[Openings, None, None]:
-    """Yield the openings of each asset; write them, ahead of their use, if they are not there.
-
-    They stand under their name before the last of them is used.
-    """
-    config, folder = work.config, work.folder.openings
-    if folder.exists():
-        yield from load_openings(folder)
-        return
-
-    def write(asset: AssetConfig) -> Openings:
-        balances, page_size = ledger.balances[asset.code], config.page_size
-        before = work.frozen.previous_pages(asset.code, page_size)
-        return write_openings(
-            unfinished, asset, accounts, balances, key, page_size, work.jobs, before
-        )
-
-    with fresh_folder(folder) as unfinished, closing(in_order(write, config.assets, 1)) as written:
-        for _ in config.assets[:-1]:
-            yield next(written)
-        last = next(written)
-    yield last
-
-
-def _prove_pages(
-    work: _Work,
-    asset: AssetConfig,
-    ledger: Ledger,
-    leaves: Leaves,
-    secret: bytes,
-    jobs: int,
-    advance: Advance,
-) -> tuple[TreeShape, Root]:
-    """Write the pages of one asset."""
-    code, shape = asset.code, _shape(work, leaves.openings)
-    public, records = work.folder.unfinished_pages(code), work.folder.records(code)
-    for made in (public, records):
-        made.mkdir(parents=True, exist_ok=True)
-    state = page_state(work.context, code, asset.decimals, asset.units)
-    tree = TreeSecrets(state, secret, work.frozen.salt, shape)
-    root = prove_tree(tree, leaves, public, records, jobs, advance)
-    if root.value != ledger.totals[code]:
-        raise ProverError(
-            f"{work.folder.openings}: damaged: the parts of {code} do not add up to the ledger"
-        )
-    return shape, root
-
-
-def _shape(work: _Work, openings: Openings) -> TreeShape:
-    page_size = work.config.page_size
-    return TreeShape(len(openings.positions) // page_size, page_size)
-
-
-def _entries(shape: TreeShape) -> int:
-    """Return how many entries the pages of all levels have."""
-    return sum(shape.entries(level) for level in range(shape.levels))
 
 
 @contextmanager

@@ -1,70 +1,119 @@
-"""Inclusion packages: what one customer needs to find and open their own leaves.
+"""Inclusion packages: what one customer needs to find their own leaves and to see what they hold.
 
-They are made by index from the openings, which are mapped, not read: one package costs the same for
-ten accounts and for ten million. A package holds its account's key, so it is for that customer
-alone; the names of many in one folder are made by a keyed hash and tell nothing. The index beside
-them, which says whose each is, is as private as they are.
+They are made by index from files that are mapped, not read: one package costs the same for ten
+accounts and for ten million. Amounts and places come from what was written with the pages, and
+nothing is opened that is not the account's by its identity, or is not what the page commits to: an
+opening that does not hold would show what strangers have. Of the private files those alone are read
+that `prover.snapshot.folder` names for this: no sum of a page, and no key but of openings.
+
+A package holds its account's key, so it is for that customer alone.
 """
 
 from __future__ import annotations
 
-import csv
-import os
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from functools import partial
-from multiprocessing import get_context
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from prover.errors import ProverError
+import native
+from prover.errors import Damaged, ProverError
+from prover.files.columns import Bytes, map_column
 from prover.files.keys import public_bytes, read_signing_key
-from prover.files.storage import PARTIAL, locked, naming, sync_file
-from prover.ledger import find_account, load_ledger
+from prover.ledger import Ledger, find_account, load_ledger
+from prover.ledger.ledger import Balances
 from prover.liabilities.derivation import derive
-from prover.liabilities.leaves import Openings, load_openings, map_column
+from prover.liabilities.parts import Parts, load_parts
+from prover.liabilities.tree import LeafFiles, TreeFiles, map_pages
 from prover.snapshot.folder import SnapshotFolder
 from prover.snapshot.record import read_frozen
 from verifier.format import wire
 from verifier.format.account import AccountError, canonical_account_id
-from verifier.format.keys import sign
-from verifier.format.params import ID_BYTES, MANIFEST_PATH, PACKAGE_VERSION
-from verifier.format.statement import manifest_digest
-
-BATCH = 256  # accounts a process takes at a time
-INDEX = "index.csv"
-INDEX_COLUMNS = ("account", "file")
+from verifier.format.keys import is_signed, sign
+from verifier.format.params import (
+    ID_BYTES,
+    MANIFEST_PATH,
+    OPENING_BYTES,
+    PACKAGE_VERSION,
+    VECTOR_SLOTS,
+)
+from verifier.format.statement import leaf_identity, manifest_context, manifest_digest, tree_of
 
 
 class NoSuchAccount(ProverError):
     """A snapshot holds no account of an id."""
 
 
+def read_manifest(folder: SnapshotFolder) -> tuple[bytes, wire.Manifest]:
+    """Return digest and content of a finished snapshot's manifest.
+
+    Raises:
+        ProverError: there is none, or it is damaged.
+    """
+    path = folder.bundle / MANIFEST_PATH
+    if not path.is_file():
+        raise ProverError(f"{folder.path}: no finished snapshot")
+    data = path.read_bytes()
+    try:
+        return manifest_digest(data), wire.read_record(wire.Manifest, data)
+    except (wire.NotCanonical, wire.BadFields):
+        raise Damaged(f"{path}: damaged") from None
+
+
+def load_assets(
+    folder: SnapshotFolder, manifest: wire.Manifest, ledger: Ledger
+) -> Iterator[tuple[wire.Asset, native.Tree, Parts]]:
+    """Yield each asset of a manifest, its tree, and the parts in the private files.
+
+    Raises:
+        Damaged: these are not of the manifest.
+    """
+    parts, context = list(load_parts(folder.parts)), manifest_context(manifest)
+    codes, shapes = [asset.code for asset in ledger.assets], [entry.shape for entry in parts]
+    if (codes, shapes) != (
+        [asset.code for asset in manifest.assets],
+        [asset.shape for asset in manifest.assets],
+    ):
+        raise Damaged(f"{folder.private}: damaged, or of another snapshot than {folder.bundle}")
+    for asset, entry in zip(manifest.assets, parts, strict=True):
+        yield asset, tree_of(context, asset, asset.shape), entry
+
+
 class Packager:
     """Makes packages of one finished snapshot.
 
+    manifest: its digest, 32 bytes.
+
     Raises:
         ProverError: the snapshot is not finished, or the signing key is another than its own.
+        Damaged: its private files are not of its manifest.
     """
 
     def __init__(self, snapshot: Path, signing_key: Path | None = None) -> None:
         folder = SnapshotFolder(snapshot)
-        manifest = folder.bundle / MANIFEST_PATH
-        if not manifest.is_file():
-            raise ProverError(f"{snapshot}: no finished snapshot")
+        self.manifest, manifest = read_manifest(folder)
         frozen = read_frozen(folder.record)
         self._signing = read_signing_key(signing_key or Path(frozen.signing_key))
-        if public_bytes(self._signing) != frozen.public_key:
+        self._public_key = frozen.public_key
+        if public_bytes(self._signing) != self._public_key:
             raise ProverError("the signing key is another than the snapshot's")
-        self._manifest = manifest_digest(manifest.read_bytes())
         self._ledger = load_ledger(folder.ledger)
         self._keys = map_column(folder.account_keys, np.uint8).reshape(-1, ID_BYTES)
-        self._openings = list(
-            zip(self._ledger.balances.items(), load_openings(folder.openings), strict=True)
-        )
+        secret = folder.opening_secret.read_bytes()
+        self._assets = [
+            _Asset(
+                tree,
+                asset.code,
+                self._ledger.balances[asset.code],
+                parts,
+                folder.tree(asset.code, folder.bundle),
+                secret,
+                frozen.salt,
+            )
+            for asset, tree, parts in load_assets(folder, manifest, self._ledger)
+        ]
 
     def __len__(self) -> int:
         """Return the number of accounts."""
@@ -84,24 +133,48 @@ class Packager:
             raise NoSuchAccount("no such account in the snapshot")
         return index
 
-    def package(self, index: int) -> bytes:
-        """Return the signed package of the account at an index."""
+    def package(self, index: int, *, bulk: bool = False) -> bytes:
+        """Return the signed package of the account at an index.
+
+        With ``bulk`` it is made by code whose time depends on secrets: for making all, off line.
+
+        Raises:
+            Damaged: the private files are damaged, or of another run than the pages.
+        """
+        account, key = self.account(index), self._key(index)
         body = wire.write_record(
             wire.PackageBody(
-                account_id=self.account(index),
-                account_key=self._key(index),
+                account_id=account,
+                account_key=key,
                 assets=tuple(
-                    wire.PackageAsset(code, _parts(openings, balances.place(index)))
-                    for (code, balances), openings in self._openings
+                    wire.PackageAsset(asset.code, asset.parts(index, account, key, bulk=bulk))
+                    for asset in self._assets
                 ),
-                manifest=self._manifest,
+                manifest=self.manifest,
                 version=PACKAGE_VERSION,
             )
         )
-        return wire.write_record(wire.Package(body, sign(self._signing, "package-signature", body)))
+        signature = sign(self._signing, "package-signature", body)
+        return wire.write_record(wire.Package(body, b"", signature))
+
+    def has_made(self, data: bytes, index: int) -> bool:
+        """Tell whether bytes are a package that was made for the account at an index."""
+        try:
+            package = wire.read_record(wire.Package, data)
+            if not is_signed(
+                self._public_key, "package-signature", package.body, package.signature
+            ):
+                return False
+            body = wire.read_record(wire.PackageBody, package.body)
+        except (wire.NotCanonical, wire.BadFields):
+            return False
+        return (body.account_id, body.manifest) == (self.account(index), self.manifest)
 
     def name(self, index: int) -> Path:
-        """Return the path of an account's package among all, in one of 256 x 16 folders."""
+        """Return the path of an account's package among all, in one of 256 x 16 folders.
+
+        It tells nothing, being made by a keyed hash.
+        """
         name = derive(self._key(index), "shard").hex()
         return Path(name[:2], name[2], f"{name}.package")
 
@@ -113,97 +186,106 @@ class Packager:
         return bytes(self._keys[index])
 
 
-def write_packages(
-    snapshot: Path,
-    out: Path,
-    signing_key: Path | None,
-    jobs: int,
-    report: Callable[[int], None],
-) -> int:
-    """Write the packages of all accounts under ``out``, by ``jobs`` processes; return how many.
+class _Asset:
+    """One asset of a snapshot; what is large of it is mapped once a package needs it.
 
-    ``out/index.csv`` has a row for each account: its canonical id, and its file below ``out``.
-    ``report`` is called with the number of packages written since its last call.
-
-    Raises:
-        ProverError: see `Packager`; or ``out`` exists, or another run writes it.
+    ``secret`` is the opening secret.
     """
-    count = len(Packager(snapshot, signing_key))
-    unfinished = out.with_name(out.name + PARTIAL)
-    if out.exists():
-        raise ProverError(f"{out} exists already; nothing is overwritten")
-    with naming(out), ExitStack() as held:
-        unfinished.mkdir(mode=0o700, parents=True, exist_ok=True)
-        held.enter_context(locked(unfinished, f"{unfinished}: another run is at work here"))
-        _empty(unfinished)  # what an interrupted run left
-        batches = [(start, min(start + BATCH, count)) for start in range(0, count, BATCH)]
-        with (
-            _create_index(unfinished / INDEX) as index,
-            get_context("spawn").Pool(jobs, _start, (snapshot, signing_key)) as pool,
-        ):
-            for rows in pool.imap(partial(_write_batch, unfinished), batches):
-                index.writerows(rows)
-                report(len(rows))
-        # One flush of the whole system, where one for each of millions of files would take hours.
-        os.sync()
-        unfinished.rename(out)
-        sync_file(out.parent)
-    return count
 
+    def __init__(
+        self,
+        tree: native.Tree,
+        code: str,
+        balances: Balances,
+        parts: Parts,
+        files: TreeFiles,
+        secret: bytes,
+        salt: bytes,
+    ) -> None:
+        self.code = code
+        self._tree = tree
+        self._balances = balances
+        self._parts = parts
+        self._files = files
+        self._secret = secret
+        self._salt = salt
 
-def _empty(folder: Path) -> None:
-    for path in folder.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+    @cached_property
+    def _leaves(self) -> LeafFiles:
+        return LeafFiles.load(self._files.leaves, self._parts.shape.leaves)
 
+    @cached_property
+    def _pages(self) -> Bytes:
+        return map_pages(self._files, self._parts.shape, 0)
 
-@contextmanager
-def _create_index(path: Path) -> Iterator[Any]:
-    """Give a CSV writer for a new file of mode 0600, behind its header."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(INDEX_COLUMNS)
-        yield writer
+    def parts(self, index: int, account: str, key: bytes, *, bulk: bool) -> tuple[wire.Part, ...]:
+        """Return the parts of the account at an index, opened; ``account`` is its id.
 
+        Raises:
+            Damaged: files are not of each other.
+        """
+        holder = self._balances.place(index)
+        if holder is None:
+            return ()
+        start, stop = map(int, self._parts.first[holder : holder + 2])
+        places = self._parts.positions[start:stop].tolist()
+        self._check_own(places, account, key)
+        amounts = [int(self._leaves.amounts[place]) for place in places]
+        if sum(amounts) != int(self._balances.units[holder]):
+            raise self._damaged()
+        opened = self._open(places, bulk=bulk)
+        return tuple(
+            wire.Part(amount, place, opening, part, path)
+            for part, (amount, place, (opening, path)) in enumerate(
+                zip(amounts, places, opened, strict=True)
+            )
+        )
 
-_packager: Packager  # of a worker process
+    def _check_own(self, places: list[int], account: str, key: bytes) -> None:
+        """Check that what stands at the places are the parts of the account, and no others'."""
+        context = self._tree.context
+        for part, place in enumerate(places):
+            own = leaf_identity(context, self.code, account, key, part)
+            if place >= len(self._leaves.identities) or own != bytes(
+                self._leaves.identities[place]
+            ):
+                raise self._damaged()
 
+    def _open(self, places: list[int], *, bulk: bool) -> list[tuple[bytes, bytes]]:
+        """Return opening and path of each leaf."""
+        size, page_bytes = self._tree.page_size, self._parts.shape.page_bytes(0, 0)
+        path_bytes = self._parts.shape.path_bytes
+        of_page = defaultdict(list)
+        for part, place in enumerate(places):
+            of_page[place // size].append(part)
+        opened = [(b"", b"")] * len(places)
+        for page, parts in of_page.items():
+            mine = slice(size * page, size * (page + 1))
+            vectors = slice(mine.start // VECTOR_SLOTS, mine.stop // VECTOR_SLOTS)
+            numbers = np.array([places[part] % size for part in parts], np.uint32)
+            try:
+                openings, paths = native.openings_make(
+                    self._tree,
+                    page,
+                    self._pages[page_bytes * page : page_bytes * (page + 1)].data,
+                    self._leaves.amounts[mine].data,
+                    self._leaves.identities[mine].data,
+                    self._leaves.blindings[vectors].data,
+                    numbers.data,
+                    self._secret,
+                    self._salt,
+                    bulk=bulk,
+                )
+            except native.Damaged:
+                raise self._damaged() from None
+            for at, part in enumerate(parts):
+                opened[part] = (
+                    openings[OPENING_BYTES * at : OPENING_BYTES * (at + 1)],
+                    paths[path_bytes * at : path_bytes * (at + 1)],
+                )
+        return opened
 
-def _start(snapshot: Path, signing_key: Path | None) -> None:
-    global _packager
-    os.umask(0o077)
-    _packager = Packager(snapshot, signing_key)
-
-
-def _write_batch(folder: Path, batch: tuple[int, int]) -> list[tuple[str, str]]:
-    """Write some packages; return the rows of the index."""
-    rows = []
-    for index in range(*batch):
-        name = _packager.name(index)
-        rows.append((_packager.account(index), str(name)))
-        path = folder / name
-        try:
-            _create(path, _packager.package(index))
-        except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _create(path, _packager.package(index))
-    return rows
-
-
-def _create(path: Path, data: bytes) -> None:
-    with path.open("xb") as file:
-        file.write(data)
-
-
-def _parts(openings: Openings, holder: int | None) -> tuple[wire.Part, ...]:
-    if holder is None:
-        return ()
-    start, stop = map(int, openings.first[holder : holder + 2])
-    amounts, leaves = openings.amounts[start:stop], openings.positions[start:stop]
-    return tuple(
-        wire.Part(amount, leaf, part)
-        for part, (amount, leaf) in enumerate(zip(amounts.tolist(), leaves.tolist(), strict=True))
-    )
+    def _damaged(self) -> Damaged:
+        return Damaged(
+            f"{self._files.leaves}: damaged, or of another run than the pages; no package is made"
+        )

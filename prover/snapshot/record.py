@@ -24,7 +24,13 @@ from prover.files.storage import fresh_file
 from verifier.checks.manifest import rotation_body
 from verifier.format import wire
 from verifier.format.keys import is_signed, sign
-from verifier.format.params import CAPACITIES, ID_BYTES, MAX_MANIFEST_BYTES, PAGE_SIZES
+from verifier.format.params import (
+    CAPACITIES,
+    ID_BYTES,
+    MAX_LEAVES,
+    MAX_MANIFEST_BYTES,
+    PAGE_SIZES,
+)
 from verifier.format.statement import manifest_digest
 from verifier.format.times import utc_text
 
@@ -58,11 +64,11 @@ class Frozen:
     toml: wire.Bin32
     version: str
 
-    def previous_pages(self, code: str, page_size: int) -> int:
-        """Return how many pages hold what an asset had room for before; 0 if it is new."""
+    def previous_leaves(self, code: str) -> int:
+        """Return how many leaves an asset had room for before; 0 if it is new."""
         at = bisect_left(self.before, code, key=attrgetter("code"))
         is_there = at < len(self.before) and self.before[at].code == code
-        return -(-self.before[at].leaves // page_size) if is_there else 0
+        return self.before[at].leaves if is_there else 0
 
 
 def read_frozen(path: Path) -> Frozen:
@@ -148,9 +154,7 @@ def predecessor(
     data, manifest = _read_previous(path)
     _check_before(path, manifest, config)
     digest = manifest_digest(data)
-    before = tuple(
-        Room(asset.code, asset.capacity * manifest.page_size) for asset in manifest.assets
-    )
+    before = tuple(Room(asset.code, asset.shape.leaves) for asset in manifest.assets)
     return digest, before, _rotation(config, signing, manifest, digest)
 
 
@@ -176,9 +180,10 @@ def _check_before(path: Path, manifest: wire.Manifest, config: SnapshotConfig) -
         )
     if manifest.exchange != config.exchange:
         raise ProverError(f"{path}: of another exchange")
-    capacities = {asset.capacity for asset in manifest.assets}
-    if manifest.page_size not in PAGE_SIZES or not capacities <= CAPACITIES:
-        raise ProverError(f"{path}: no verifier would take its page size or capacities")
+    for asset in manifest.assets:
+        is_known = asset.page_size in PAGE_SIZES and asset.capacity in CAPACITIES
+        if not is_known or asset.shape.leaves > MAX_LEAVES:
+            raise ProverError(f"{path}: no verifier would take the page size or capacity of assets")
 
 
 def _rotation(

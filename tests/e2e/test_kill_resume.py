@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from prover.errors import Damaged
 from prover.sample.sample import PROFILES
 from prover.snapshot.make import make_snapshot
 from tests.support.exchange_files import files, public_key, sample
@@ -134,42 +135,82 @@ def test_killed_before_anything_is_fixed(tmp_path: Path, undisturbed: tuple[Path
         assert files(again / "public") == files(out / "public"), f"seed {seed}, run {run}"
 
 
-def torn_page(private: Path, partial: Path) -> None:
-    with (partial / "pages" / "ETH" / "0").open("r+b") as file:
+def torn_argument(partial: Path) -> None:
+    with (partial / "arguments" / "ETH" / "0").open("r+b") as file:
         file.seek(100)
         file.write(b"\0" * 50)
 
 
-def torn_record(private: Path, partial: Path) -> None:
-    with (private / "records" / "ETH" / "0").open("r+b") as file:
-        file.seek(80)
-        file.write(b"\0" * 20)
+def short_arguments(partial: Path) -> None:
+    os.truncate(partial / "arguments" / "ETH" / "0", 1000)
 
 
-def short_pages(private: Path, partial: Path) -> None:
-    os.truncate(partial / "pages" / "ETH" / "0", 1000)
+def no_arguments(partial: Path) -> None:
+    (partial / "arguments" / "ETH" / "0").unlink()
 
 
-def no_record(private: Path, partial: Path) -> None:
-    (private / "records" / "ETH" / "0").unlink()
-
-
-def stray_pages(private: Path, partial: Path) -> None:
-    with (partial / "pages" / "USDT" / "1").open("ab") as file:
+def stray_arguments(partial: Path) -> None:
+    with (partial / "arguments" / "USDT" / "1").open("ab") as file:
         file.write(b"left over")
 
 
-@pytest.mark.parametrize("damage", [torn_page, torn_record, short_pages, no_record, stray_pages])
+def torn_evidence(partial: Path) -> None:
+    (partial / "evidence" / "ETH.msgpack").write_bytes(b"half")
+
+
+def torn_record(partial: Path) -> None:
+    (partial / "arguments.msgpack").write_bytes(b"half")
+    (partial / "arguments.sig").unlink()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [torn_argument, short_arguments, no_arguments, stray_arguments, torn_evidence, torn_record],
+)
 def test_what_a_power_cut_tore_is_made_again(
     exchange: Path,
     undisturbed: tuple[Path, float],
     tmp_path: Path,
-    damage: Callable[[Path, Path], None],
+    damage: Callable[[Path], None],
 ) -> None:
     finished, _ = undisturbed
     out = tmp_path / "out"
     shutil.copytree(finished, out)
     (out / "public").rename(out / "public.partial")
-    damage(out / "private", out / "public.partial")
+    damage(out / "public.partial")
     make_snapshot(exchange, out)
     assert files(out / "public") == files(finished / "public")
+
+
+def test_pages_without_their_private_side_are_made_again(
+    exchange: Path, undisturbed: tuple[Path, float], tmp_path: Path
+) -> None:
+    """As a power cut leaves them before the private side has its name: anything may be in them."""
+    finished, _ = undisturbed
+    out = tmp_path / "out"
+    shutil.copytree(finished, out)
+    (out / "public").rename(out / "public.partial")
+    trees = out / "private" / "trees"
+    trees.rename(trees.with_name("trees.partial"))
+    for path in (out / "public.partial" / "pages").rglob("*"):
+        if path.is_file():
+            path.write_bytes(b"torn" * 5000)
+    shutil.rmtree(out / "private" / "trees.partial" / "sums" / "ETH")
+    make_snapshot(exchange, out)
+    assert files(out / "public") == files(finished / "public")
+    assert files(out / "private") == files(finished / "private")
+
+
+def test_pages_that_are_not_their_private_side_s_are_not_proved(
+    exchange: Path, undisturbed: tuple[Path, float], tmp_path: Path
+) -> None:
+    finished, _ = undisturbed
+    out = tmp_path / "out"
+    shutil.copytree(finished, out)
+    (out / "public").rename(out / "public.partial")
+    shutil.rmtree(out / "public.partial" / "arguments")
+    amounts = out / "private" / "trees" / "leaves" / "ETH" / "amounts"
+    amounts.write_bytes(bytes([amounts.read_bytes()[0] ^ 1]) + amounts.read_bytes()[1:])
+    with pytest.raises(Damaged, match="damaged, or not of the pages"):
+        make_snapshot(exchange, out)
+    assert not (out / "public").exists()

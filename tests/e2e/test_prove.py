@@ -16,9 +16,11 @@ import verifier
 from prover.errors import ProverError
 from prover.files.storage import locked
 from prover.ledger import load_ledger
-from prover.liabilities.leaves import load_openings
+from prover.liabilities.parts import load_parts
+from prover.liabilities.tree import LeafFiles
 from prover.snapshot import record as frozen
 from prover.snapshot.make import make_snapshot
+from prover.snapshot.packages import Packager
 from tests.support.exchange_files import (
     LONG,
     Assay,
@@ -30,7 +32,6 @@ from tests.support.exchange_files import (
     sample,
 )
 from verifier.format.levels import Level
-from verifier.format.statement import leaf_blinding
 from verifier.verify import audit
 
 
@@ -47,8 +48,8 @@ def test_the_whole_way(tmp_path: Path, assay: Assay) -> None:
     assert (code, err) == (0, "")
     assert out.startswith("60 accounts, ")
     config = exchange / "snapshot.toml"
-    edit(config, "page_size = 1024", "page_size = 16")
-    edit(config, 'capacity = "auto"', "capacity = 20")
+    edit(config, 'account_id_type = "email"', 'account_id_type = "email"\npage_size = 16')
+    edit(config, 'capacity = "auto"', "capacity = 1280")
     edit(config, 'decimals = 8\nratio = "1/1"', 'decimals = 8\nratio = "100/101"')
 
     code, out, err = assay("prove", config, "--out", tmp_path / "one", "--json")
@@ -60,7 +61,8 @@ def test_the_whole_way(tmp_path: Path, assay: Assay) -> None:
     assert report.digest.hex() == result["manifest_digest"]
     ratios = [(asset.ratio.num, asset.ratio.den) for asset in report.manifest.assets]
     assert ratios == [(100, 101), (100, 101), (1, 1)]
-    assert [(asset.capacity, asset.levels) for asset in report.manifest.assets] == [(20, 3)] * 3
+    shapes = [(asset.page_size, asset.capacity, asset.levels) for asset in report.manifest.assets]
+    assert shapes == [(16, 80, 3)] * 3
 
     holdings = balances(exchange / "ledger.csv")
     for account, held in list(holdings.items())[:5]:
@@ -154,10 +156,10 @@ def test_a_ratio_is_held_to_the_unit(tmp_path: Path, assay: Assay) -> None:
 
 def test_a_capacity_that_is_too_small_is_refused(tmp_path: Path, assay: Assay) -> None:
     config = sample(tmp_path / "exchange", accounts=60)
-    edit(config, 'capacity = "auto"', "capacity = 2")
+    edit(config, 'capacity = "auto"', "capacity = 32")
     code, out, err = assay("prove", config, "--out", tmp_path / "one")
     assert (code, out) == (1, "")
-    assert "asset ETH: capacity 2 is too small: " in err
+    assert "asset ETH: capacity 32 is too small: " in err
     assert not (tmp_path / "one" / "public").exists()
 
 
@@ -220,7 +222,7 @@ def test_frozen_sources_are_never_read_again(tmp_path: Path) -> None:
         (tmp_path / "exchange" / name).unlink()
     bundle = files(tmp_path / "one" / "public")
     shutil.rmtree(tmp_path / "one" / "public")
-    for name in ("keys", "openings", "records"):
+    for name in ("keys", "opening-secret", "parts", "trees"):
         path = tmp_path / "one" / "private" / name
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     make_snapshot(config, tmp_path / "one")
@@ -304,30 +306,71 @@ def test_private_is_private_and_public_holds_no_secret(tmp_path: Path) -> None:
     secrets.append(bytes.fromhex((tmp_path / "exchange" / "keys" / "master.key").read_text()))
     ledger = load_ledger(private / "ledger")
     secrets += [ledger.account_id(index) for index in range(len(ledger))]
-    for asset, openings in zip(ledger.assets, load_openings(private / "openings"), strict=True):
-        secrets += [int(amount).to_bytes(8) for amount in openings.amounts if amount > 2**16]
+    secrets.append((private / "opening-secret").read_bytes())
+    for asset, parts in zip(ledger.assets, load_parts(private / "parts"), strict=True):
+        leaves = LeafFiles.load(private / "trees" / "leaves" / asset.code, parts.shape.leaves)
+        secrets += [int(amount).to_bytes(8) for amount in parts.amounts if amount > 2**16]
+        secrets += map(bytes, (*leaves.identities, *leaves.blindings))
         secrets.append(ledger.totals[asset.code].to_bytes(8))
-        records = (private / "records" / asset.code / "0").read_bytes()
-        secrets.append(records[73:105])
+        sums = (private / "trees" / "sums" / asset.code / "0").read_bytes()
+        secrets.append(sums[8:40])
     assert len(secrets) > 100
     for secret in secrets:
         assert secret not in published
 
 
-def test_equal_balances_have_different_leaves(tmp_path: Path) -> None:
-    config = own_exchange(tmp_path / "exchange", LONG, {"ETH": 10}, decimals={"ETH": 0})
+def test_equal_balances_have_different_identities_and_vectors(tmp_path: Path) -> None:
+    config = own_exchange(tmp_path / "exchange", LONG, {"ETH": 34}, decimals={"ETH": 0})
     edit(config, "most = 3", "most = 1")
-    (tmp_path / "exchange" / "ledger.csv").write_text("id,code,amount\nann,ETH,5\nbob,ETH,5\n")
+    rows = "".join(f"{number},ETH,1\n" for number in range(32))
+    (tmp_path / "exchange" / "ledger.csv").write_text(f"id,code,amount\n{rows}")
     bundle = make_snapshot(config, tmp_path / "one").bundle
-    [openings] = load_openings(tmp_path / "one" / "private" / "openings")
-    page = (bundle / "pages" / "ETH" / "0").read_bytes()
-    leaves = [page[15 + 33 * int(at) : 48 + 33 * int(at)] for at in openings.positions[:2]]
-    assert openings.amounts.tolist() == [5, 5]
-    assert leaves[0] != leaves[1]
-    keys = (tmp_path / "one" / "private" / "keys").read_bytes()
-    assert leaf_blinding(bytes(32), "ETH", "ann", keys[:32], 0) != leaf_blinding(
-        bytes(32), "ETH", "bob", keys[:32], 0
+    leaves = LeafFiles.load(tmp_path / "one" / "private" / "trees" / "leaves" / "ETH", 32)
+    assert leaves.amounts.tolist() == [1] * 32
+    assert len(set(map(bytes, leaves.identities))) == 32
+    pages = (bundle / "pages" / "ETH" / "0").read_bytes()
+    one, two = pages[15:113], pages[113 + 15 :]
+    for at in (slice(0, 32), slice(32, 65), slice(65, 98)):  # node, sum, vector
+        assert one[at] != two[at]
+
+
+def test_the_page_size_is_chosen_for_each_asset(tmp_path: Path) -> None:
+    held = {"BTC": 20_000, "ETH": 300, "USDT": 9}
+    config = own_exchange(
+        tmp_path / "exchange", LONG, held, decimals={"BTC": 0, "ETH": 0, "USDT": 0}
     )
+    edit(config, "page_size = 16\n", "")
+    counts = {"BTC": 20_000, "ETH": 200, "USDT": 9}
+    rows = "".join(
+        f"{number},{code},1\n" for code, count in counts.items() for number in range(count)
+    )
+    (tmp_path / "exchange" / "ledger.csv").write_text(f"id,code,amount\n{rows}")
+    bundle = make_snapshot(config, tmp_path / "one", jobs=2).bundle
+    manifest = audit(bundle, public_key(config)).manifest
+    shapes = [(asset.page_size, asset.capacity) for asset in manifest.assets]
+    assert shapes == [(4096, 8), (256, 1), (16, 1)]
+    packager = Packager(tmp_path / "one")
+    for account in ("0", "150", "19999"):
+        verifier.check_inclusion(
+            packager.package(packager.index_of(account)),
+            bundle,
+            public_key(config),
+            account,
+            {code: "1" for code, count in counts.items() if int(account) < count},
+        )
+
+
+def test_a_package_that_no_reader_takes_is_refused_before_the_first_page(
+    tmp_path: Path, assay: Assay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = sample(tmp_path / "exchange")
+    monkeypatch.setattr("prover.snapshot.sizes.MAX_PACKAGE_BYTES", 4000)
+    code, out, err = assay("prove", config, "--out", tmp_path / "one")
+    assert (code, out) == (1, "")
+    assert "the largest package has 6 parts, too many for the 4,000 bytes" in err
+    assert "a split of at most 2 parts a balance would fit" in err
+    assert not (tmp_path / "one" / "public.partial").exists()
+    assert not (tmp_path / "exchange" / "keys" / "signing.pem.log").exists()
 
 
 MAY_BE_EMPTY = LONG + '[ledger.expect]\nallow_empty = ["ETH"]\n'

@@ -181,21 +181,25 @@ def test_what_is_abandoned_is_named_by_ids(tmp_path: Path, first: Path, ids: str
         make_snapshot(config, tmp_path / "out")
 
 
-@pytest.mark.parametrize(("page_size", "capacity"), [(7, 1), (16, 2**63), (16, 0), (16, 9)])
+@pytest.mark.parametrize(
+    ("page_size", "capacity"), [(7, 1), (16, 2**63), (16, 0), (16, 9), (4096, 2**20)]
+)
 def test_a_predecessor_that_no_verifier_takes_is_refused(
     tmp_path: Path, first: Path, page_size: int, capacity: int
 ) -> None:
     """Its capacities are carried on, so they must be such."""
     path = first / "manifest.msgpack"
     manifest = read_record(Manifest, path.read_bytes())
-    assets = tuple(replace(asset, capacity=capacity) for asset in manifest.assets)
-    manifest = replace(manifest, assets=assets, page_size=page_size)
+    assets = tuple(
+        replace(asset, capacity=capacity, page_size=page_size) for asset in manifest.assets
+    )
+    manifest = replace(manifest, assets=assets)
     data = write_record(manifest)
     key = read_signing_key(tmp_path / "one" / "signing.pem")
     path.write_bytes(data)
     path.with_suffix(".sig").write_bytes(sign(key, "manifest-signature", data))
     config = following(tmp_path, "two", SECOND, manifest_of(first), tmp_path / "one")
-    with pytest.raises(ProverError, match="no verifier would take its page size or capacities"):
+    with pytest.raises(ProverError, match="no verifier would take the page size or capacity"):
         make_snapshot(config, tmp_path / "out")
 
 
@@ -209,7 +213,7 @@ def capacity_of(bundle: Path, key: bytes) -> tuple[int, int]:
     """Return the capacity in pages, and the leaves of a page."""
     manifest = verifier.audit(bundle, key).manifest
     (asset,) = manifest.assets
-    return asset.capacity, manifest.page_size
+    return asset.capacity, asset.page_size
 
 
 def series(
@@ -245,7 +249,7 @@ def test_a_capacity_that_is_left_to_be_chosen_does_not_fall(tmp_path: Path) -> N
     three = series(tmp_path, "three", two, 129)
     assert capacity_of(three, key) == (16, 16)
     # To shrink, say so.
-    four = series(tmp_path, "four", three, 10, ("decimals = 0", "decimals = 0\ncapacity = 1"))
+    four = series(tmp_path, "four", three, 10, ("decimals = 0", "decimals = 0\ncapacity = 10"))
     assert capacity_of(four, key) == (1, 16)
 
 
@@ -260,7 +264,7 @@ def test_a_larger_page_size_keeps_the_room(tmp_path: Path) -> None:
 
 
 def test_a_declared_capacity_is_kept_by_those_that_follow(tmp_path: Path) -> None:
-    one = series(tmp_path, "one", None, 10, ("decimals = 0", "decimals = 0\ncapacity = 5"))
+    one = series(tmp_path, "one", None, 10, ("decimals = 0", "decimals = 0\ncapacity = 70"))
     key = public_key(tmp_path / "one" / "snapshot.toml")
     two = series(tmp_path, "two", one, 10)
     assert capacity_of(two, key) == (5, 16)

@@ -75,7 +75,7 @@ def test_a_disk_that_takes_no_more_is_named(tmp_path: Path) -> None:
         assert done.stderr.endswith(": File too large\n")
     assert run("prove", config, "--out", out).returncode == 0
     for arguments in (
-        ("packages", out, "--out", tmp_path / "all", "--jobs", 1),
+        ("packages", out, "--out", tmp_path / "all.parquet", "--jobs", 1),
         ("package", out, account, "--out", tmp_path / "p"),
         ("report", out / "public", "--html", tmp_path / "r.html"),
         ("publish", out, f"file://{tmp_path}/more"),

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from prover.liabilities import leaves, pages
+from prover.liabilities import parts, tree
 from prover.sample.sample import make_sample
 from prover.snapshot.make import make_snapshot
 from tests.support.exchange_files import files
 
 # SHA-256 over the path, length and bytes of every file, of a sample and a salt that never change.
-EXPECTED = "7410fad508f8c921b5801f8ac26da5eeeb30e12018ee5bbcccc128a552d413c7"
+EXPECTED = "135f838321244dfd15436a2349af0efaf00c3e9bf084ea5b9f8107b25e473491"
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def digest_of(folder: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    ("jobs", "piece", "band_chunks", "chunk"), [(1, 1 << 16, 1 << 10, 64), (2, 100, 1, 5)]
+    ("jobs", "piece", "band", "chunk"), [(1, 1 << 16, 1 << 22, 1 << 16), (2, 100, 160, 80)]
 )
 def test_a_bundle_is_the_same_bytes_for_ever(
     config: Path,
@@ -39,13 +39,13 @@ def test_a_bundle_is_the_same_bytes_for_ever(
     monkeypatch: pytest.MonkeyPatch,
     jobs: int,
     piece: int,
-    band_chunks: int,
+    band: int,
     chunk: int,
 ) -> None:
     monkeypatch.setattr(secrets, "token_bytes", bytes)
-    monkeypatch.setattr(leaves, "PIECE", piece)
-    monkeypatch.setattr(pages, "CHUNK_PAGES", chunk)
-    monkeypatch.setattr(pages, "BAND_ENTRIES", band_chunks * chunk * 16)
+    monkeypatch.setattr(parts, "PIECE", piece)
+    monkeypatch.setattr(tree, "CHUNK_ENTRIES", chunk)
+    monkeypatch.setattr(tree, "BAND_LEAVES", band)
     (config.parent / "keys" / "signing.pem.log").unlink(missing_ok=True)
     bundle = make_snapshot(config, tmp_path / "out", jobs).bundle
     assert digest_of(bundle) == EXPECTED

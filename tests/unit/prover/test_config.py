@@ -73,6 +73,8 @@ def parse(old: str = "", new: str = "") -> SnapshotConfig:
 def test_everything_is_read() -> None:
     config = parse()
     assert config.time == 1_795_219_200
+    assert config.page_size == 256
+    assert parse("page_size = 256\n").page_size is None
     assert config.signing_key == Path("/snapshots/keys/signing.pem")
     assert config.master_key == Path("/keys/master.key")
     assert config.previous_manifest is None
@@ -223,8 +225,13 @@ def test_a_unit_of_ones_own_is_given_whole() -> None:
         ('"11/10"', '"4294967296/1"', r"assets\[1\].ratio: must be"),
         ('"11/10"', '"0/1"', r"assets\[1\].ratio: must be"),
         ('"11/10"', '"1.1"', r"assets\[1\].ratio: must be"),
-        ("capacity = 20", "capacity = true", r'assets\[1\].capacity: must be "auto", 1, 2'),
-        ("capacity = 20", "capacity = 9", r"assets\[1\].capacity: must be"),
+        (
+            "capacity = 20",
+            "capacity = true",
+            r'assets\[1\].capacity: must be "auto", or a number of leaves',
+        ),
+        ("capacity = 20", "capacity = 0", r"assets\[1\].capacity: must be"),
+        ("capacity = 20", f"capacity = {2**30 + 1}", r"assets\[1\].capacity: must be"),
         ("capacity = 20", 'capacity = "20"', r"assets\[1\].capacity: must be"),
         ("most = 3", "most = 0", r"assets\[1\].split.most: must hold"),
         ("most = 3", "most = 3, x = 1", r"assets\[1\].split.x: unknown key"),

@@ -13,19 +13,11 @@ import numpy as np
 import pytest
 
 from prover.config.snapshot_toml import AssetConfig, SplitPolicy
-from prover.errors import ProverError
 from prover.ledger import Balances
-from prover.liabilities import leaves
-from prover.liabilities.capacity import choose_capacity
-from prover.liabilities.leaves import (
-    Accounts,
-    Leaves,
-    load_openings,
-    write_account_keys,
-    write_openings,
-)
-from verifier.format.params import CAPACITIES, GROUP_ORDER
-from verifier.format.statement import leaf_blinding
+from prover.liabilities import parts
+from prover.liabilities.leaves import Accounts, Leaves, write_account_keys
+from prover.liabilities.parts import load_parts, write_positions, write_split
+from verifier.format.params import TreeShape
 from verifier.format.wire import Ratio
 
 SNAPSHOT_KEY, CONTEXT = b"\x05" * 32, b"\x06" * 32
@@ -86,13 +78,23 @@ def accounts_of(folder: Path, ids: list[str]) -> Accounts:
     return Accounts(text, offsets, keys)
 
 
+def leaf_identity(name: str, key: bytes, part: int) -> bytes:
+    def tagged(purpose: str, data: bytes) -> bytes:
+        tag = hashlib.sha256(f"assay/v1/{purpose}".encode()).digest()
+        return hashlib.sha256(tag + tag + data).digest()
+
+    fields = (CONTEXT, b"BTC", name.encode())
+    leaf = tagged("leaf", b"".join(len(field).to_bytes(4) + field for field in fields))
+    return tagged("identity", key + leaf + part.to_bytes(4))
+
+
 @pytest.mark.parametrize(
     "policy", [SplitPolicy(1, 1), SplitPolicy(1, 3), SplitPolicy(5, 5), SplitPolicy(2, 40)]
 )
 def test_leaves_are_those_of_the_spec(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, policy: SplitPolicy
 ) -> None:
-    monkeypatch.setattr(leaves, "PIECE", 16)
+    monkeypatch.setattr(parts, "PIECE", 16)
     seed = random.randrange(2**32)
     rng = random.Random(seed)
     ids = sorted({f"ü{rng.randrange(10**6)}" for _ in range(60)})
@@ -104,11 +106,15 @@ def test_leaves_are_those_of_the_spec(
     asset = AssetConfig("BTC", 8, Ratio(1, 1), None, policy, ())
     other = AssetConfig("ADA", 6, Ratio(1, 1), None, policy, ())
     held = balances_of(balances)
-    folder = tmp_path / "openings"
+    folder = tmp_path / "parts"
     folder.mkdir()
-    before = write_openings(folder, other, accounts, held, SNAPSHOT_KEY, 16, jobs=2)
-    openings = write_openings(folder, asset, accounts, held, SNAPSHOT_KEY, 16, jobs=2)
-    for written, loaded in zip((before, openings), load_openings(folder), strict=True):
+    splits = [write_split(folder, each, accounts.keys, held, 16, 2) for each in (other, asset)]
+    before, made = (
+        write_positions(folder, code, split, SNAPSHOT_KEY)
+        for code, split in zip(("ADA", "BTC"), splits, strict=True)
+    )
+    for written, loaded in zip((before, made), load_parts(folder), strict=True):
+        assert written.shape == loaded.shape
         for name in ("first", "amounts", "positions"):
             assert getattr(written, name).tolist() == getattr(loaded, name).tolist()
     expected = [
@@ -116,94 +122,46 @@ def test_leaves_are_those_of_the_spec(
         for name, key, balance in zip(ids, account_keys, balances, strict=True)
         for number, amount in enumerate(parts_of(key, "BTC", balance, policy))
     ]
-    assert openings.amounts.tolist() == [amount for *_, amount in expected], f"seed {seed}"
+    assert made.amounts.tolist() == [amount for *_, amount in expected], f"seed {seed}"
     holders = [ids[at] for at in held.holders]
     starts = np.searchsorted([name for name, *_ in expected], [*holders, "\U0010ffff"])
-    assert openings.first.tolist() == starts.tolist()
+    assert made.first.tolist() == starts.tolist()
 
     # The order: ascending by the t-th number of the stream, then t.
-    capacity = len(openings.positions)
-    assert capacity // 16 == next(
-        1 << power for power in range(21) if 16 << power >= max(1, len(expected))
-    )
+    room = len(made.positions)
+    assert room == made.shape.leaves
     stream = numbers(mac(SNAPSHOT_KEY, "shuffle", b"BTC"))
-    order = sorted((next(stream), leaf) for leaf in range(capacity))
-    assert openings.positions[[leaf for _, leaf in order]].tolist() == list(range(capacity))
+    order = sorted((next(stream), leaf) for leaf in range(room))
+    assert made.positions[[leaf for _, leaf in order]].tolist() == list(range(room))
 
-    padding = mac(SNAPSHOT_KEY, "padding", b"BTC")
-    made = Leaves(accounts, held.holders, openings, "BTC", CONTEXT, padding)
+    padding = mac(SNAPSHOT_KEY, "identity-padding", b"BTC")
+    leaves = Leaves(accounts, held.holders, made, "BTC", CONTEXT)
     # The same leaves, whole or in bands.
-    amounts, blindings = made.band(0, capacity, 2)
-    cut = rng.randrange(capacity + 1)
-    bands = [made.band(0, cut, 1), made.band(cut, capacity, 2)]
+    amounts, identities = leaves.band(0, room, padding, 2)
+    cut = rng.randrange(room + 1)
+    bands = [leaves.band(0, cut, padding, 1), leaves.band(cut, room, padding, 2)]
     assert np.concatenate([values for values, _ in bands]).tolist() == amounts.tolist()
-    assert np.concatenate([rows for _, rows in bands]).tolist() == blindings.tolist()
-    for leaf, position in enumerate(openings.positions.tolist()):
+    assert np.concatenate([rows for _, rows in bands]).tolist() == identities.tolist()
+    for leaf, position in enumerate(made.positions.tolist()):
         if leaf < len(expected):
             name, key, number, amount = expected[leaf]
-            blinding = leaf_blinding(CONTEXT, "BTC", name, key, number)
+            identity = leaf_identity(name, key, number)
         else:
-            amount = 0
-            number = int.from_bytes(block(padding, leaf - len(expected)))
-            blinding = (number % GROUP_ORDER).to_bytes(32)
+            amount, identity = 0, block(padding, leaf - len(expected))
         assert int(amounts[position]) == amount
-        assert blindings[position].tobytes() == blinding
+        assert identities[position].tobytes() == identity
 
 
 def test_an_empty_ledger_is_one_page_of_padding(tmp_path: Path) -> None:
     accounts = accounts_of(tmp_path, [])
     asset = AssetConfig("BTC", 8, Ratio(1, 1), None, SplitPolicy(1, 3), ())
     held = balances_of([])
-    folder = tmp_path / "openings"
+    folder = tmp_path / "parts"
     folder.mkdir()
-    openings = write_openings(folder, asset, accounts, held, SNAPSHOT_KEY, 16, jobs=1)
-    leaves = Leaves(accounts, held.holders, openings, "BTC", CONTEXT, b"\x07" * 32)
-    amounts, blindings = leaves.band(0, 16, 1)
+    split = write_split(folder, asset, accounts.keys, held, None, 1)
+    made = write_positions(folder, "BTC", split, SNAPSHOT_KEY)
+    assert made.shape == TreeShape(1, 16)
+    leaves = Leaves(accounts, held.holders, made, "BTC", CONTEXT)
+    amounts, identities = leaves.band(0, 16, b"\x07" * 32, 1)
     assert amounts.tolist() == [0] * 16
-    assert len({row.tobytes() for row in blindings}) == 16
-
-
-@pytest.mark.parametrize(
-    ("count", "pages"), [(0, 1), (1, 1), (16, 1), (17, 2), (48, 4), (112, 8), (113, 8), (129, 16)]
-)
-def test_the_least_power_of_two_that_fits_is_taken(count: int, pages: int) -> None:
-    assert choose_capacity("BTC", count, 16, None) == pages
-    assert choose_capacity("BTC", count, 16, 2**20) == 2**20
-
-
-@pytest.mark.parametrize(
-    ("count", "previous", "pages"),
-    [
-        (16, 0, 1),
-        (16, 8, 8),  # fewer than before
-        (128, 8, 8),
-        (129, 8, 16),  # more than before
-        (16, 5, 5),  # what was once declared
-        (81, 5, 8),
-        (16, 7, 7),
-        (16, 9, 10),  # another page size may make a number of pages that is no capacity
-        (16, 2**20, 2**20),
-    ],
-)
-def test_it_does_not_fall_below_the_snapshot_before(count: int, previous: int, pages: int) -> None:
-    assert choose_capacity("BTC", count, 16, None, previous) == pages
-    # What is declared holds, so that this is how to shrink.
-    assert choose_capacity("BTC", count, 16, 14, previous) == 14
-
-
-def test_what_it_tells_and_costs() -> None:
-    """An upper bound that is less than twice what is needed."""
-    for needed in (*range(1, 3000), 2**19, 2**19 + 1, 2**20):
-        chosen = choose_capacity("BTC", needed * 16, 16, None)
-        assert chosen in CAPACITIES
-        assert needed <= chosen < 2 * needed
-        assert chosen & (chosen - 1) == 0
-
-
-def test_a_capacity_that_does_not_fit_is_named() -> None:
-    with pytest.raises(ProverError, match=r"asset BTC: capacity 7 is too small: 9 pages .*10$"):
-        choose_capacity("BTC", 129, 16, 7)
-    with pytest.raises(ProverError, match="asset BTC: needs 1048577 pages of 16"):
-        choose_capacity("BTC", 2**24 + 1, 16, None)
-    with pytest.raises(ProverError, match="asset BTC: needs 2097152 pages of 16"):
-        choose_capacity("BTC", 1, 16, None, 2**21)
+    assert len({row.tobytes() for row in identities}) == 16

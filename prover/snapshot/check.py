@@ -1,0 +1,61 @@
+"""Whether a finished snapshot's private files are those that its pages were made of.
+
+As long as they are, packages can be made. Everything is computed anew from the private folder, and
+compared with the bundle; what is secret to who makes packages is not read, but for the sums.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import native
+from prover.errors import Damaged
+from prover.files.columns import map_column
+from prover.ledger import load_ledger
+from prover.liabilities.check import check_tree
+from prover.liabilities.leaves import Accounts, Leaves
+from prover.liabilities.tree import entries_of
+from prover.progress import Progress, Silent
+from prover.snapshot.folder import SnapshotFolder
+from prover.snapshot.packages import load_assets, read_manifest
+from verifier.format.params import ID_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A snapshot whose private files are its own; manifest: its digest."""
+
+    snapshot_id: str
+    manifest: bytes
+    leaves: int
+
+
+def check_snapshot(snapshot: Path, jobs: int = 1, progress: Progress | None = None) -> Checked:
+    """Check that all pages of a finished snapshot, their identities and C_L, are those that its
+    private files make.
+
+    Raises:
+        ProverError: the snapshot is not finished.
+        Damaged: files are; the message names the first page that differs.
+    """
+    folder, shown = SnapshotFolder(snapshot), progress or Silent()
+    digest, manifest = read_manifest(folder)
+    ledger = load_ledger(folder.ledger)
+    keys = map_column(folder.account_keys, np.uint8).reshape(-1, ID_BYTES)
+    accounts = Accounts(ledger.ids, ledger.offsets, keys)
+    for asset, tree, parts in load_assets(folder, manifest, ledger):
+        holders = ledger.balances[asset.code].holders
+        leaves = Leaves(accounts, holders, parts, asset.code, tree.context)
+        shown.stage(f"checking {asset.code}", entries_of(parts.shape))
+        root = check_tree(tree, leaves, folder.tree(asset.code, folder.bundle), jobs, shown.advance)
+        opens = native.commit(np.array([root.value], np.uint64).data, root.blinding) == root.sum
+        stated = (asset.root, asset.sum, ledger.totals[asset.code])
+        if not opens or stated != (root.id, root.sum, root.value):
+            raise Damaged(
+                f"{asset.code}: the private files make another root or sum than the manifest states"
+            )
+    leaves_in_all = sum(asset.shape.leaves for asset in manifest.assets)
+    return Checked(manifest.snapshot_id, digest, leaves_in_all)

@@ -1,0 +1,275 @@
+"""Trees in their files: the same bytes however the work is cut, what is believed of an interrupted
+run, and what is found of files that are not of each other.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import native
+from prover.config.snapshot_toml import AssetConfig, SplitPolicy
+from prover.errors import Damaged
+from prover.ledger import Balances
+from prover.liabilities import tree as trees
+from prover.liabilities.check import check_tree
+from prover.liabilities.leaves import Accounts, Leaves, write_account_keys
+from prover.liabilities.parts import write_positions, write_split
+from prover.liabilities.tree import TreeFiles, argue_tree, commit_tree, entries_of, read_root
+from tests.support.exchange_files import files
+from verifier.format.params import PAGE_HEADER_BYTES, TreeShape
+from verifier.format.statement import tree_of
+from verifier.format.wire import Ratio
+
+KEY, CONTEXT, ENTRIES, ARGUMENT, SALT = (bytes([n]) * 32 for n in range(1, 6))
+PADDING = b"\x09" * 32
+ASSET = AssetConfig("BTC", 8, Ratio(1, 1), 80 * 16, SplitPolicy(1, 3), ())
+SHAPE = TreeShape(80, 16)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A tree of 80, 2 and 1 pages in a folder, whose files are those of ``files``."""
+
+    folder: Path
+    tree: native.Tree
+    leaves: Leaves
+    total: int
+
+    @property
+    def files(self) -> TreeFiles:
+        return TreeFiles(*(self.folder / name for name in ("pages", "arguments", "leaves", "sums")))
+
+    def copied(self, folder: Path) -> Made:
+        shutil.copytree(self.folder, folder)
+        return Made(folder, self.tree, self.leaves, self.total)
+
+    def commit(self, jobs: int = 1) -> None:
+        commit_tree(
+            self.tree, self.leaves, PADDING, ENTRIES, SALT, self.files, jobs, lambda _: None
+        )
+
+    def argue(self, jobs: int = 1) -> int:
+        """Argue; return how many entries that was told to be."""
+        told: list[int] = []
+        argue_tree(self.tree, ARGUMENT, SALT, self.files, jobs, told.append)
+        return sum(told)
+
+    def check(self, jobs: int = 1) -> trees.Root:
+        return check_tree(self.tree, self.leaves, self.files, jobs, lambda _: None)
+
+
+@pytest.fixture(scope="module")
+def unmade(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    folder = tmp_path_factory.mktemp("tree")
+    ids = [f"customer{at:03}".encode() for at in range(300)]
+    offsets = np.cumsum([0, *map(len, ids)]).astype(np.uint64)
+    text = np.frombuffer(b"".join(ids), np.uint8)
+    with (folder / "keys").open("wb") as file:
+        write_account_keys(file, KEY, text, offsets, 1)
+    keys = np.fromfile(folder / "keys", np.uint8).reshape(-1, 32)
+    units = np.arange(1, 301, dtype=np.uint64) * np.uint64(10**9 + 7)
+    balances = Balances(np.arange(300, dtype=np.uint32), units)
+    split = write_split(folder, ASSET, keys, balances, 16, 1)
+    parts = write_positions(folder, "BTC", split, KEY)
+    assert parts.shape == SHAPE
+    leaves = Leaves(Accounts(text, offsets, keys), balances.holders, parts, "BTC", CONTEXT)
+    return Made(folder / "made", tree_of(CONTEXT, ASSET, SHAPE), leaves, int(units.sum()))
+
+
+@pytest.fixture(scope="module")
+def made(unmade: Made) -> Made:
+    unmade.commit()
+    assert unmade.argue() == entries_of(SHAPE)
+    return unmade
+
+
+def test_a_verifier_takes_every_page_and_every_link(made: Made) -> None:
+    links = b""
+    for level in range(3):
+        pages = (made.files.pages / str(level)).read_bytes()
+        arguments = (made.files.arguments / str(level)).read_bytes()
+        assert len(pages) == SHAPE.pages_file_bytes(level)
+        assert len(arguments) == SHAPE.arguments_file_bytes(level)
+        ids, sums = native.pages_check(made.tree, level, 0, pages, arguments)
+        if level > 0:
+            size = SHAPE.page_bytes(level, 0)
+            entries = [
+                pages[at + PAGE_HEADER_BYTES : at + size] for at in range(0, len(pages), size)
+            ]
+            assert b"".join(entries) == links
+        links = b"".join(
+            ids[32 * at : 32 * (at + 1)] + sums[33 * at : 33 * (at + 1)]
+            for at in range(SHAPE.pages(level))
+        )
+    root = read_root(made.tree, made.files)
+    assert root.id + root.sum == links
+    assert root.value == made.total
+    assert native.commit(np.array([root.value], np.uint64).data, root.blinding) == root.sum
+
+
+@pytest.mark.parametrize(
+    ("jobs", "chunk", "band"), [(2, 1 << 16, 1 << 22), (1, 16, 16), (3, 80, 160), (2, 100, 112)]
+)
+def test_the_bytes_do_not_show_how_the_work_was_cut(
+    made: Made,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    jobs: int,
+    chunk: int,
+    band: int,
+) -> None:
+    monkeypatch.setattr(trees, "CHUNK_ENTRIES", chunk)
+    monkeypatch.setattr(trees, "BAND_LEAVES", band)
+    again = Made(tmp_path / "again", made.tree, made.leaves, made.total)
+    again.commit(jobs)
+    assert again.argue(jobs) == entries_of(SHAPE)
+    assert files(again.folder) == files(made.folder)
+    assert again.check(jobs) == read_root(made.tree, made.files)
+
+
+def torn(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // 2)
+        file.write(b"\0" * 50)
+
+
+def short(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size // 2 + 7)
+
+
+def longer(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"left over")
+
+
+def emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def gone(path: Path) -> None:
+    path.unlink()
+
+
+@pytest.mark.parametrize("damage", [torn, short, longer, emptied, gone])
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_what_an_interrupted_run_left_of_arguments_is_gone_on_with(
+    made: Made,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    damage: Callable[[Path], None],
+    level: int,
+) -> None:
+    monkeypatch.setattr(trees, "CHUNK_ENTRIES", 80)
+    argued: list[tuple[int, int]] = []
+    argue = native.pages_argue
+
+    def spied(tree: native.Tree, level: int, first: int, *rest: object) -> bytes:
+        argued.append((level, first))
+        return argue(tree, level, first, *rest)  # type: ignore[arg-type]
+
+    again = made.copied(tmp_path / "again")
+    damage(again.files.arguments / str(level))
+    monkeypatch.setattr(native, "pages_argue", spied)
+    assert again.argue(2) == entries_of(SHAPE)
+    assert files(again.folder) == files(made.folder)
+    # What is true is not made again.
+    pages = {0: 5, 1: 1, 2: 1}[level]
+    half = SHAPE.arguments_file_bytes(level) // 2 // SHAPE.argument_bytes(level, 0)
+    first = {torn: half, short: half, longer: SHAPE.pages(level)}.get(damage, 0)
+    begun = range(first - first % pages, SHAPE.pages(level), pages)
+    assert sorted(argued) == [(level, first) for first in begun]
+
+
+def change(path: Path, at: int) -> None:
+    with path.open("r+b") as file:
+        file.seek(at)
+        byte = file.read(1)[0]
+        file.seek(at)
+        file.write(bytes([byte ^ 1]))
+
+
+# A file, a place in it, level and number of the first page that this concerns.
+DAMAGES = [
+    ("leaves/amounts", 8 * (16 * 40 + 3), 0, 40),
+    ("leaves/blindings", 32 * 79 + 31, 0, 79),
+    ("pages/0", 113 * 33 + 60, 0, 33),
+    ("pages/0", 113 * 33, 0, 33),
+    ("sums/0", 40 * 7 + 20, 0, 7),
+    ("sums/0", 40 * 7, 0, 7),
+    ("pages/1", 15 + 65 * 64 + 15 + 40, 1, 1),
+    ("sums/1", 40, 1, 1),
+    ("pages/2", 20, 2, 0),
+    ("sums/2", 35, 2, 0),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "at", "level", "page"), [*DAMAGES, ("leaves/identities", 32 * 99, 0, 6)]
+)
+def test_the_first_page_that_differs_is_named(
+    made: Made, tmp_path: Path, name: str, at: int, level: int, page: int
+) -> None:
+    other = made.copied(tmp_path / "other")
+    change(other.folder / name, at)
+    with pytest.raises(Damaged, match=f"^BTC, level {level}, page {page}: "):
+        other.check(2)
+
+
+def test_a_part_that_stands_elsewhere_is_found(made: Made) -> None:
+    parts = made.leaves.parts
+    positions = parts.positions.copy()
+    positions[[5, 6]] = positions[[6, 5]]
+    moved = type(parts)(parts.first, parts.amounts, positions, parts.shape)
+    accounts, holders = made.leaves.accounts, made.leaves.holders
+    leaves = Leaves(accounts, holders, moved, "BTC", CONTEXT)
+    first = int(min(positions[[5, 6]])) // 16
+    with pytest.raises(Damaged, match=f"^BTC, level 0, page {first}: "):
+        check_tree(made.tree, leaves, made.files, 1, lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("name", "at"), [(name, at) for name, at, *_ in DAMAGES if name not in ("sums/2", "pages/2")]
+)
+def test_no_argument_is_written_over_files_that_are_not_of_each_other(
+    made: Made, tmp_path: Path, name: str, at: int
+) -> None:
+    other = made.copied(tmp_path / "other")
+    shutil.rmtree(other.files.arguments)
+    change(other.folder / name, at)
+    with pytest.raises(Damaged, match="damaged, or not of the pages"):
+        other.argue()
+
+
+@pytest.mark.parametrize(
+    "name", ["leaves/amounts", "leaves/identities", "leaves/blindings", "pages/0"]
+)
+def test_files_of_another_length_are_damaged(made: Made, tmp_path: Path, name: str) -> None:
+    other = made.copied(tmp_path / "other")
+    with (other.folder / name).open("ab") as file:
+        file.write(bytes(32))
+    shutil.rmtree(other.files.arguments)
+    for act in (other.argue, other.check):
+        with pytest.raises(Damaged, match=name.split("/")[0]):
+            act()
+
+
+@pytest.mark.parametrize(("name", "level"), [("leaves/blindings", 0), ("sums/0", 0), ("sums/1", 1)])
+def test_a_blinding_factor_that_is_no_scalar_is_damage(
+    made: Made, tmp_path: Path, name: str, level: int
+) -> None:
+    other = made.copied(tmp_path / "other")
+    shutil.rmtree(other.files.arguments)
+    with (other.folder / name).open("r+b") as file:
+        file.seek(8 if "sums" in name else 0)
+        file.write(b"\xff" * 32)
+    with pytest.raises(Damaged, match=f"^BTC, level {level}, page 0: "):
+        other.check()
+    with pytest.raises(Damaged, match="damaged, or not of the pages"):
+        other.argue()
