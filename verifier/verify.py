@@ -221,7 +221,7 @@ def _check_all_evidence(
 
 
 def _ask(
-    plan: _Plan,
+    plan: Plan,
     checked: CheckedManifest,
     evidence: list[CheckedEvidence],
     nodes: Nodes | None,
