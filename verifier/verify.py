@@ -17,7 +17,7 @@ from verifier.checks.policy import Policy
 from verifier.checks.record import check_record
 from verifier.checks.solvency import check_solvency_argument
 from verifier.checks.tree import audit_tree
-from verifier.errors import Misuse
+from verifier.errors import CannotCheck, Misuse
 from verifier.format.levels import Level, weakest
 from verifier.format.params import (
     DECLARATION_PATH,
