@@ -264,8 +264,8 @@ def package() -> Picture:
         24,
         316,
         [
-            "each computes the identity from the id that they typed. Another id gives another hash, "
-            "and its path",
+            "each computes the identity from the id that they typed. Another id gives another "
+            "hash, and its path",
             "leads elsewhere. And an envelope opens, at your slot, to one amount alone.",
         ],
     )
