@@ -15,7 +15,7 @@ from prover.snapshot.package_file import package_file
 from prover.snapshot.packages import Packager
 from verifier.ordered import in_order
 
-BATCH = 256  # accounts a process takes at a time
+BATCH = 2048  # accounts a process takes at a time
 APPENDED_BYTES = 1 << 25  # of packages that are written and synced at a time
 
 
@@ -83,4 +83,4 @@ def _start(snapshot: Path, signing_key: Path | None) -> None:
 
 
 def _make(start: int, stop: int) -> list[bytes]:
-    return [_packager.package(index, bulk=True) for index in range(start, stop)]
+    return _packager.packages(start, stop)

@@ -395,7 +395,8 @@ def test_an_opening_is_made_by_the_code_whose_time_tells_nothing(
     monkeypatch.setattr(native, "openings_make", spied)
     package = Packager(snapshot / "one").package(0)
     assert not any(asked)
-    assert Packager(snapshot / "one").package(0, bulk=True) == package
+    assert Packager(snapshot / "one").packages(0, 1) == [package]
+    assert asked[-1]
 
 
 def test_unknown_and_malformed_accounts(snapshot: Path, tmp_path: Path, assay: Assay) -> None:

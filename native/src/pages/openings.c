@@ -56,13 +56,13 @@ static size_t block_size(size_t n)
 
 size_t assay_openings_make_scratch_size(size_t n)
 {
-    const workspace w;
     const size_t block = block_size(n), check = check_scratch_size(2 * block),
                  most = kernel()->scratch_size(256);
-    return ARENA_SIZE(block * sizeof *w.leaf) + ARENA_SIZE(block * sizeof *w.points) +
-           ARENA_SIZE(block * sizeof *w.openings) + ARENA_SIZE(block * sizeof *w.vector) +
-           ARENA_SIZE(block * sizeof *w.slots) + ARENA_SIZE(block * sizeof *w.blindings) +
-           ARENA_SIZE(block * sizeof *w.sums) + (check > most ? check : most);
+    return ARENA_SIZE(block * sizeof(leaf_state)) + 2 * ARENA_SIZE(block * sizeof(affine)) +
+           ARENA_SIZE(block * sizeof(assay_checked_opening)) +
+           ARENA_SIZE(W_COUNT * block * sizeof(uint64_t)) +
+           ARENA_SIZE(W_COUNT * block * sizeof(words)) + ARENA_SIZE(block * sizeof(words)) +
+           (check > most ? check : most);
 }
 
 static workspace lay_out(size_t n, void *scratch)
