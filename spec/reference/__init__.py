@@ -1,9 +1,10 @@
 """The reference verifier: a second opinion on a bundle, written from the pages beside it alone.
 
 It imports nothing of this project's packages, and prefers being read to being fast. Read in this
-order: `group`, `transcript`, `argument` (the mathematics); `wire`, `account`, `units`, `manifest`
-(what was signed); `tree`, `evidence` with `ownership`, `bip322`, `script`, `address`, `ecdsa`,
-`ethereum`, `attested` (what it says); `audit`, `inclusion` (the plans of checks).
+order: `group`, `transcript`, `argument`, `leaves` (the mathematics); `wire`, `account`, `units`,
+`manifest`, `record` (what was signed); `tree`, `evidence` with `ownership`, `bip322`, `script`,
+`address`, `ecdsa`, `ethereum`, `attested` (what it says); `audit`, `inclusion` (the plans of
+checks).
 `python -m spec.reference --help` runs it.
 """
 

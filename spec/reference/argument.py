@@ -1,4 +1,4 @@
-"""The argument (transcript.md 4): every committed value is below 2^b, in zero knowledge.
+"""The argument of sums and of solvency (transcript.md 4): every committed value is below 2^b.
 
 Points that the prover does not send (K_j, Δ, T) are kept as linear combinations of those it sent,
 so that each equation of 4.4 is one sum of multiples. The names are those of transcript.md.
@@ -87,8 +87,29 @@ def lagrange(x: int) -> list[int]:
     return basis
 
 
+def powers_of_two(coordinates: Sequence[int]) -> int:
+    """Π (1 + x_t·(2^(2^t) - 1)), which is 2^k where the coordinates are the bits of k."""
+    product = 1
+    for t, x in enumerate(coordinates):
+        product = product * (1 + x * ((1 << (1 << t)) - 1)) % N
+    return product
+
+
 def scale(factor: int, combination: Combination) -> Combination:
     return [(factor * scalar % N, point) for scalar, point in combination]
+
+
+def all_infinite(equations: Sequence[Combination]) -> bool:
+    """Whether all sums are infinity, seen as one sum under weights drawn now (4.4, batches).
+
+    All bytes are fixed by now. Many points stand in several equations: their multiples are added
+    before the costly sum.
+    """
+    merged: dict[Point, int] = {}
+    for equation in equations:
+        for scalar, point in scale(secrets.randbits(256), equation):
+            merged[point] = merged.get(point, 0) + scalar
+    return multi_multiply((scalar, point) for point, scalar in merged.items()) is None
 
 
 def parse(length: int, count: int, argument: bytes, where: str) -> tuple[list[Point], list[int]]:
@@ -139,9 +160,7 @@ def equations(
 
     # Step 3.
     e_star = eq(tau, x)
-    w_star = eq(sigma, x[log_b:])
-    for t in range(log_b):
-        w_star = w_star * (1 + x[t] * ((1 << (1 << t)) - 1)) % N
+    w_star = eq(sigma, x[log_b:]) * powers_of_two(x[:log_b]) % N
     Delta: Combination = [*K, (-e_star, Y2), (e_star - kappa * w_star, Y)]
 
     # Step 4.
@@ -186,11 +205,6 @@ def verify_argument(
     if separately:
         accepted = all(multi_multiply(equation) is None for equation in four)
     else:
-        # Many points stand in two equations: their multiples are added before the costly sum.
-        merged: dict[Point, int] = {}
-        for equation in four:
-            for scalar, point in scale(secrets.randbits(256), equation):
-                merged[point] = merged.get(point, 0) + scalar
-        accepted = multi_multiply((scalar, point) for point, scalar in merged.items()) is None
+        accepted = all_infinite(four)
     if not accepted:
         raise Rejected("argument.rejected", where, "an equation does not hold")

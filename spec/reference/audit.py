@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
-from spec.reference import declaration, evidence, tree
+from spec.reference import declaration, evidence, record, tree
 from spec.reference.ethereum import Slot, Token, all_slots
 from spec.reference.evidence import LEVELS
-from spec.reference.group import Point
 from spec.reference.keys import sound
 from spec.reference.manifest import (
+    FAN,
     Asset,
     Manifest,
     Policy,
@@ -58,8 +58,11 @@ def audit(
     slots: dict[Token, Slot] | None = None,
     attesters: Collection[bytes] = (),
     now: int | None = None,
+    trees: bool = True,
 ) -> Audit:
     """Check everything in a bundle folder; returning means that it is accepted.
+
+    Without `trees` it checks solvency alone: no page is read, and C_L is the manifest's.
 
     `public_key` is the exchange's, 32 bytes; `ratio` the least (num, den) that is enough; `units`
     are known besides the verifier's own, and `slots` of tokens likewise, by (chain, contract),
@@ -72,7 +75,11 @@ def audit(
     if not all(map(sound, attesters)):
         raise ValueError("an attester's key has 32 bytes, and is somebody's")
     manifest = load(bundle, Policy(public_key, ratio, frozenset(units), previous))
-    check_files(bundle, manifest)
+    if trees:
+        check_nothing_else(bundle, manifest)
+    for name in data_files(manifest, trees):
+        require(is_file(bundle / name), "bundle.missing-file", name, "no such regular file")
+    arguments = record.check(bundle, manifest)
     loans = declaration.check(bundle, manifest)
     seen, slots = evidence.Seen(), all_slots(slots or {})
     held = [
@@ -81,9 +88,11 @@ def audit(
     rows = [row[:2] for found in held for row in found.rows]
     declaration.check_pledged(loans, rows)
     for asset, found in zip(manifest.assets, held, strict=True):
-        tree.check_solvency(manifest, asset, found.commitment)
-    for asset in manifest.assets:
-        check_tree(bundle, manifest, asset)
+        name, length = tree.solvency_name(asset), tree.SOLVENCY.length
+        record.check_file(bundle, name, length, arguments[asset.code].solvency)
+        tree.check_solvency(manifest, asset, found.commitment, (bundle / name).read_bytes())
+    for asset in manifest.assets if trees else ():
+        check_tree(bundle, manifest, asset, arguments[asset.code].levels)
     levels = {asset.code: found.level for asset, found in zip(manifest.assets, held, strict=True)}
     check_clock(manifest, now)
     times = {chain: time for found in held for chain, time in found.times.items()}
@@ -96,18 +105,22 @@ def audit(
     return Audit(manifest, levels, times, loans, pledged)
 
 
-def check_files(bundle: Path, manifest: Manifest) -> None:
-    """errors.md 2, numbers 1 and 2: the folder holds the bundle's files and nothing else."""
+def data_files(manifest: Manifest, trees: bool = True) -> list[str]:
+    """The files of the bundle but for the manifest, in the order of errors.md 2, number 2."""
     declared = [declaration.NAME] if manifest.declaration != bytes(32) else []
-    data = declared + [
-        name
-        for asset in manifest.assets
-        for name in (
-            f"evidence/{asset.code}.msgpack",
-            *(f"pages/{asset.code}/{level}" for level in range(asset.levels)),
-        )
-    ]
-    files = {bundle / name for name in ("manifest.msgpack", "manifest.sig", *data)}
+    data = [*declared, record.NAME, record.SIGNATURE]
+    for asset in manifest.assets:
+        levels = range(asset.levels if trees else 0)
+        data.append(f"evidence/{asset.code}.msgpack")
+        data += [tree.page_name(asset, level) for level in levels]
+        data += [tree.argument_name(asset, level) for level in levels]
+        data.append(tree.solvency_name(asset))
+    return data
+
+
+def check_nothing_else(bundle: Path, manifest: Manifest) -> None:
+    """errors.md 2, number 1: the folder holds nothing but the bundle's files."""
+    files = {bundle / name for name in ("manifest.msgpack", "manifest.sig", *data_files(manifest))}
     folders = {folder for file in files for folder in file.parents}
     for path in sorted(_walk(bundle)):
         mode = path.lstat().st_mode
@@ -116,8 +129,6 @@ def check_files(bundle: Path, manifest: Manifest) -> None:
             expected = path in folders and any(path.iterdir())
         where = str(path.relative_to(bundle))
         require(expected, "bundle.unexpected-file", where, "not a file of the bundle")
-    for name in data:
-        require(is_file(bundle / name), "bundle.missing-file", name, "no such regular file")
 
 
 def _walk(folder: Path) -> Iterable[Path]:
@@ -128,24 +139,27 @@ def _walk(folder: Path) -> Iterable[Path]:
             yield from _walk(path)
 
 
-def check_tree(bundle: Path, manifest: Manifest, asset: Asset) -> None:
-    """errors.md 3 for one asset: every page of every level, every link, and the root."""
-    geometry = tree.geometry(manifest, asset)
-    below: list[tuple[bytes, Point]] = []  # (id, sum) of each page of the level below
+def check_tree(bundle: Path, manifest: Manifest, asset: Asset, digests: list[bytes]) -> None:
+    """errors.md 3 for one asset: every page of every level, every link, and the root.
+
+    `digests` are those of the levels' files of arguments.
+    """
+    geometry = tree.geometry(asset)
+    below: list[tree.Page] = []
     for level in range(geometry.levels):
-        name = f"pages/{asset.code}/{level}"
-        path = bundle / name
-        right = path.stat().st_size == geometry.file_length(level)
+        name = tree.page_name(asset, level)
+        right = (bundle / name).stat().st_size == geometry.page_file(level)
         require(right, "page.bad-file-length", name)
-        here: list[tuple[bytes, Point]] = []
-        with path.open("rb") as file:
-            for index in range(geometry.pages(level)):
-                data = file.read(geometry.length(level, index))
-                page = tree.check_page(manifest, asset, level, index, data)
-                children = below[index * geometry.page_size :]
-                for slot in range(len(page.children)):
-                    where = f"{name}, page {index}, entry {slot}"
-                    tree.check_child(page, slot, *children[slot], where)
-                here.append((page.id, page.sum))
+        length = geometry.argument_file(level)
+        record.check_file(bundle, tree.argument_name(asset, level), length, digests[level])
+        here = []
+        for index in range(geometry.pages(level)):
+            data = tree.read(bundle, asset, level, index)
+            argument = tree.read_argument(bundle, asset, level, index)
+            page = tree.check_page(manifest, asset, level, index, data, argument)
+            for slot in range(len(page.children)):
+                where = f"{name}, page {index}, entry {slot}"
+                tree.check_child(page, slot, below[index * FAN + slot], where)
+            here.append(page)
         below = here
-    tree.check_root(asset, *below[0])
+    tree.check_root(asset, below[0])

@@ -8,10 +8,11 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
-from spec.reference import account, declaration, tree, wire
-from spec.reference.group import N, Point
+from spec.reference import account, declaration, leaves, record, tree, wire
+from spec.reference.errors import NotCheckedError
 from spec.reference.keys import signed
 from spec.reference.manifest import (
+    FAN,
     Asset,
     Manifest,
     Policy,
@@ -21,14 +22,20 @@ from spec.reference.manifest import (
     load,
     require,
 )
-from spec.reference.transcript import commit, lp, tagged_hash, u32
+from spec.reference.transcript import lp, tagged_hash, u32
 from spec.reference.units import Unit
 
-MAX_BYTES = 1 << 20
+MAX_BYTES = 1 << 23
 WHERE = "package"
-_PART = {"amount": wire.integer, "leaf": wire.integer, "part": wire.integer}
+_PART = {
+    "amount": wire.integer,
+    "leaf": wire.integer,
+    "opening": wire.binary(),
+    "part": wire.integer,
+    "path": wire.binary(),
+}
 _ASSET = {"code": wire.text(), "parts": wire.array(wire.record(_PART))}
-_OUTER = wire.record({"body": wire.binary(), "signature": wire.binary(64)})
+_OUTER = wire.record({"body": wire.binary(), "log": wire.binary(0), "signature": wire.binary(64)})
 _BODY = wire.record(
     {
         "account_id": wire.text(),
@@ -75,12 +82,22 @@ def check_inclusion(
     manifest = load(bundle, Policy(public_key, ratio, frozenset(units), previous))
     body = open_package(package, manifest, account_id)
     for asset, listed in zip(manifest.assets, body["assets"], strict=True):
-        _check_parts(manifest, asset, listed["parts"])
-    for asset, listed in zip(manifest.assets, body["assets"], strict=True):
-        if listed["parts"]:
-            _check_paths(bundle, manifest, asset, listed["parts"], body)
+        _check_parts(asset, listed["parts"])
+    held = [
+        (asset, listed["parts"])
+        for asset, listed in zip(manifest.assets, body["assets"], strict=True)
+        if listed["parts"]
+    ]
+    proved = _is_proved(bundle, [asset for asset, _ in held])
+    for asset, _ in held:
+        _check_files(bundle, asset, proved)
+    for asset, parts in held:
+        for part in parts:
+            _check_part(bundle, manifest, asset, part, body, proved)
     counted, not_compared = _compare(manifest, body, typed)
     loans = declaration.look(bundle, manifest)
+    if not proved:
+        raise NotCheckedError("check.not-proved", "the arguments are not there yet")
     check_clock(manifest, now)
     return Inclusion(counted, not_compared, manifest.set_aside, loans)
 
@@ -112,58 +129,81 @@ def open_package(package: bytes, manifest: Manifest, account_id: str) -> Any:
     return body
 
 
-def _check_parts(manifest: Manifest, asset: Asset, parts: list[dict[str, int]]) -> None:
+def _check_parts(asset: Asset, parts: list[dict[str, Any]]) -> None:
     """errors.md 4, number 10."""
-    leaves = tree.geometry(manifest, asset).leaves
+    shape = leaves.Shape(asset.page_size)
+    capacity = tree.geometry(asset).leaves
     seen: set[int] = set()
     for number, part in enumerate(parts):
         where = f"{WHERE}, {asset.code} part {number}"
         require(part["part"] == number, "package.bad-parts", where)
         require(part["amount"] >= 1, "package.bad-amount", where)
-        require(part["leaf"] < leaves, "package.bad-leaf", where)
+        require(part["leaf"] < capacity, "package.bad-leaf", where)
         require(part["leaf"] not in seen, "package.duplicate-leaf", where)
+        require(len(part["path"]) == 32 * shape.height, "package.bad-path", where)
+        right = len(part["opening"]) == leaves.OPENING_LENGTH
+        require(right, "opening.bad-length", where)
         seen.add(part["leaf"])
 
 
-def _check_paths(
-    bundle: Path, manifest: Manifest, asset: Asset, parts: list[dict[str, int]], body: Any
-) -> None:
-    """errors.md 4, numbers 11 and 12."""
-    geometry = tree.geometry(manifest, asset)
+def _is_proved(bundle: Path, assets: list[Asset]) -> bool:
+    """Whether the arguments are there, or should be, as the record is."""
+    names = [tree.argument_name(asset, level) for asset in assets for level in range(asset.levels)]
+    return is_file(bundle / record.NAME) or all(is_file(bundle / name) for name in names)
+
+
+def _check_files(bundle: Path, asset: Asset, proved: bool) -> None:
+    """errors.md 4, number 11."""
+    geometry = tree.geometry(asset)
     for level in range(geometry.levels):
-        name = f"pages/{asset.code}/{level}"
-        require(is_file(bundle / name), "bundle.missing-file", name, "no such regular file")
-        right = (bundle / name).stat().st_size == geometry.file_length(level)
-        require(right, "page.bad-file-length", name)
+        name = tree.page_name(asset, level)
+        _check_length(bundle, name, geometry.page_file(level), "page.bad-file-length")
+        if proved:
+            name = tree.argument_name(asset, level)
+            _check_length(bundle, name, geometry.argument_file(level), "bundle.wrong-argument")
+
+
+def _check_length(bundle: Path, name: str, length: int, code: str) -> None:
+    require(is_file(bundle / name), "bundle.missing-file", name, "no such regular file")
+    require((bundle / name).stat().st_size == length, code, name, f"not {length} bytes")
+
+
+def _check_part(
+    bundle: Path, manifest: Manifest, asset: Asset, part: Any, body: Any, proved: bool
+) -> None:
+    """errors.md 4, number 12, for one part."""
+    number, leaf = divmod(part["leaf"], asset.page_size)
+    first = child = _check_page(bundle, manifest, asset, 0, number, proved)
+    index = number
+    for level in range(1, asset.levels):
+        index, slot = divmod(index, FAN)
+        page = _check_page(bundle, manifest, asset, level, index, proved)
+        where = f"{tree.page_name(asset, level)}, page {index}, entry {slot}"
+        tree.check_child(page, slot, child, where)
+        child = page
+    tree.check_root(asset, child)
+    where = f"{asset.code}, part {part['part']}"
     subject = lp(manifest.context) + lp(asset.code) + lp(body["account_id"])
-    leaf_hash = tagged_hash("leaf", subject)
-    for part in parts:
-        secret = tagged_hash("blinding", body["account_key"] + leaf_hash + u32(part["part"]))
-        opening = commit(part["amount"], int.from_bytes(secret, "big") % N)
-        child: tree.Page | None = None
-        leaf: Point | None = None
-        slot = index = part["leaf"]
-        for level in range(geometry.levels):
-            index, slot = divmod(index, geometry.page_size)
-            where = f"pages/{asset.code}/{level}, page {index}, entry {slot}"
-            page = _read_page(bundle, manifest, asset, level, index)
-            if child is None:
-                leaf = page.commitments[slot]
-            else:
-                tree.check_child(page, slot, child.id, child.sum, where)
-            child = page
-        if child is not None:
-            tree.check_root(asset, child.id, child.sum)
-        where = f"{asset.code}, part {part['part']}"
-        require(leaf == opening, "inclusion.wrong-opening", where)
+    key = body["account_key"] + tagged_hash("leaf", subject)
+    identity = tagged_hash("identity", key + u32(part["part"]))
+    siblings = [part["path"][at : at + 32] for at in range(0, len(part["path"]), 32)]
+    node, reached = leaves.climb(leaf, identity, siblings)
+    if first.entries is None:
+        raise TypeError("a page of level 0 has entries")
+    right = first.entries.nodes[node] == reached
+    require(right, "inclusion.wrong-identity", where)
+    state = tree.start_page(manifest, asset, "opening", 0, number).state
+    amount, opening = part["amount"], part["opening"]
+    U_b = first.entries.U[leaf // leaves.SLOTS]
+    leaves.verify_opening(state, first.id, leaf, amount, identity, U_b, opening, where=where)
 
 
-def _read_page(bundle: Path, manifest: Manifest, asset: Asset, level: int, index: int) -> tree.Page:
-    geometry = tree.geometry(manifest, asset)
-    with (bundle / f"pages/{asset.code}/{level}").open("rb") as file:
-        file.seek(index * geometry.length(level, 0))
-        data = file.read(geometry.length(level, index))
-    return tree.check_page(manifest, asset, level, index, data)
+def _check_page(
+    bundle: Path, manifest: Manifest, asset: Asset, level: int, index: int, proved: bool
+) -> tree.Page:
+    data = tree.read(bundle, asset, level, index)
+    argument = tree.read_argument(bundle, asset, level, index) if proved else None
+    return tree.check_page(manifest, asset, level, index, data, argument)
 
 
 def _compare(

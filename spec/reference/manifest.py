@@ -16,10 +16,13 @@ from spec.reference import account, group, units, wire
 from spec.reference.errors import NotCheckedError, Rejected
 from spec.reference.group import Point
 from spec.reference.keys import signed, sound
+from spec.reference.leaves import PAGE_SIZES
 from spec.reference.transcript import lp, tagged_hash, u32, u64
 
 MAX_BYTES = 1 << 24
 WHERE = "manifest.msgpack"
+MAX_LEAVES = 1 << 30
+FAN = 64  # children of a page above level 0
 CAPACITIES = frozenset(
     [1, 2, 3] + [n << k for k in range(19) for n in (4, 5, 6, 7) if n << k <= 1 << 20]
 )
@@ -31,9 +34,9 @@ _ASSET = {
     "decimals": wire.integer,
     "evidence": wire.binary(32),
     "levels": wire.integer,
+    "page_size": wire.integer,
     "ratio": wire.record({"den": wire.integer, "num": wire.integer}),
     "root": wire.binary(32),
-    "solvency": wire.binary(),
     "sum": wire.binary(33),
     "units": wire.array(wire.record(_UNIT), 1, 64),
 }
@@ -51,7 +54,6 @@ _MANIFEST = wire.record(
         "chains": wire.array(wire.record(_CHAIN), 0, 256),
         "declaration": wire.binary(32),
         "exchange": wire.text(),
-        "page_size": wire.integer,
         "previous": wire.binary(32),
         "protocol_version": wire.integer,
         "public_key": wire.binary(32),
@@ -69,13 +71,13 @@ class Asset:
     code: str
     decimals: int
     units: dict[tuple[str, str], int]  # (chain, contract) -> chain decimals
+    page_size: int
     capacity: int
     levels: int
     num: int
     den: int
     evidence: bytes
     root: bytes
-    solvency: bytes
     sum: Point
 
     @property
@@ -97,7 +99,6 @@ class Manifest:
     snapshot_id: str
     time: int
     account_id_type: str
-    page_size: int
     declaration: bytes  # its digest, or zeros: nothing is declared
     chains: dict[str, bytes]  # name -> block hash
     heights: dict[str, int]
@@ -165,10 +166,10 @@ def require(condition: bool, code: str, where: str = WHERE, message: str = "") -
         raise Rejected(code, where, message or code.partition(".")[2].replace("-", " "))
 
 
-def levels_of(leaves: int, page_size: int) -> int:
-    """The least L ≥ 1 with ⌈leaves / page_size^L⌉ = 1."""
+def levels_of(capacity: int) -> int:
+    """The least L with one page at level L - 1, each level having ⌈capacity / 64^level⌉."""
     levels = 1
-    while page_size**levels < leaves:
+    while FAN ** (levels - 1) < capacity:
         levels += 1
     return levels
 
@@ -181,7 +182,7 @@ def load(bundle: Path, policy: Policy) -> Manifest:
         if not is_file(bundle / name):
             raise NotCheckedError("check.no-bundle", f"{name}: no such regular file")
     data = read_limited(bundle / WHERE, MAX_BYTES, "manifest.too-large", WHERE)
-    signature = _signature(bundle)
+    signature = read_signature(bundle / "manifest.sig")
     good = signed(policy.public_key, "manifest-signature", data, signature)
     require(good, "manifest.bad-signature", "manifest.sig", "no signature of the given key")
     fields = decode_fields(data, _MANIFEST, "manifest", WHERE)
@@ -196,7 +197,6 @@ def load(bundle: Path, policy: Policy) -> Manifest:
         snapshot_id=fields["snapshot_id"],
         time=fields["time"],
         account_id_type=fields["account_id_type"],
-        page_size=fields["page_size"],
         declaration=fields["declaration"],
         chains={chain["name"]: chain["hash"] for chain in fields["chains"]},
         heights={chain["name"]: chain["height"] for chain in fields["chains"]},
@@ -215,14 +215,14 @@ def check_clock(manifest: Manifest, now: int | None) -> None:
         raise NotCheckedError("check.future", "the snapshot is dated ahead of this clock")
 
 
-def _signature(folder: Path) -> bytes:
-    """manifest.sig, cut at 65 bytes: more than 64 are no signature, however many they are."""
-    with (folder / "manifest.sig").open("rb") as file:
+def read_signature(path: Path) -> bytes:
+    """A signature's file, cut at 65 bytes: more than 64 are none, however many they are."""
+    with path.open("rb") as file:
         return file.read(65)
 
 
 def _check_head(fields: dict[str, Any], policy: Policy) -> None:
-    """errors.md 1, numbers 6 to 13."""
+    """errors.md 1, numbers 6 to 12."""
     versions = fields["protocol_version"], fields["argument_version"]
     require(versions == (1, 1), "manifest.unsupported-version")
     require(fields["public_key"] == policy.public_key, "manifest.key-mismatch")
@@ -231,7 +231,6 @@ def _check_head(fields: dict[str, Any], policy: Policy) -> None:
     require(snapshot_id is not None, "manifest.bad-snapshot-id")
     require(1 <= fields["time"] <= 1 << 40, "manifest.bad-time")
     require(fields["account_id_type"] in account.ID_TYPES, "manifest.bad-account-id-type")
-    require(fields["page_size"] in (16, 256, 1024), "manifest.bad-page-size")
     for chain in fields["chains"]:
         name = re.fullmatch("[a-z0-9-]{1,32}", chain["name"])
         require(name is not None and chain["height"] < 1 << 63, "manifest.bad-chain")
@@ -249,7 +248,7 @@ def _is_canonical_name(name: str) -> bool:
 
 
 def _check_rotation(fields: dict[str, Any]) -> None:
-    """errors.md 1, number 14."""
+    """errors.md 1, number 13."""
     for rotation in fields["rotation"]:
         old, new = rotation["old_key"], fields["public_key"]
         body = lp(old) + lp(new) + lp(fields["exchange"]) + fields["previous"]
@@ -263,7 +262,7 @@ def _check_rotation(fields: dict[str, Any]) -> None:
 
 
 def _check_assets(fields: dict[str, Any], policy: Policy) -> tuple[Asset, ...]:
-    """errors.md 1, numbers 15 to 26."""
+    """errors.md 1, numbers 14 to 26."""
     for asset in fields["assets"]:
         code = re.fullmatch("[A-Z0-9]{1,16}", asset["code"])
         require(code is not None, "manifest.bad-code")
@@ -276,7 +275,7 @@ def _check_assets(fields: dict[str, Any], policy: Policy) -> tuple[Asset, ...]:
         where = f"{WHERE}, asset {asset['code']}"
         _check_units(asset, chains, used, known, where)
         used.update((unit["chain"], unit["contract"]) for unit in asset["units"])
-        checked.append(_check_asset(asset, fields["page_size"], policy, where))
+        checked.append(_check_asset(asset, policy, where))
     return tuple(checked)
 
 
@@ -287,7 +286,7 @@ def _check_units(
     known: units.Known,
     where: str,
 ) -> None:
-    """errors.md 1, numbers 17 to 21."""
+    """errors.md 1, numbers 16 to 20."""
 
     def every(code: str, good: Callable[[dict[str, Any]], bool]) -> None:
         for unit in asset["units"]:
@@ -303,11 +302,14 @@ def _check_units(
     every("manifest.unit-reused", lambda unit: (unit["chain"], unit["contract"]) not in used)
 
 
-def _check_asset(asset: dict[str, Any], page_size: int, policy: Policy, where: str) -> Asset:
-    """errors.md 1, numbers 22 to 26."""
-    capacity, num, den = asset["capacity"], asset["ratio"]["num"], asset["ratio"]["den"]
-    require(capacity in CAPACITIES, "manifest.bad-capacity", where)
-    levels = levels_of(capacity * page_size, page_size)
+def _check_asset(asset: dict[str, Any], policy: Policy, where: str) -> Asset:
+    """errors.md 1, numbers 21 to 26."""
+    page_size, capacity = asset["page_size"], asset["capacity"]
+    num, den = asset["ratio"]["num"], asset["ratio"]["den"]
+    require(page_size in PAGE_SIZES, "manifest.bad-page-size", where)
+    fits = capacity in CAPACITIES and capacity * page_size <= MAX_LEAVES
+    require(fits, "manifest.bad-capacity", where)
+    levels = levels_of(capacity)
     require(asset["levels"] == levels, "manifest.bad-levels", where)
     coprime = 1 <= num < 1 << 32 and 1 <= den < 1 << 32 and gcd(num, den) == 1
     require(coprime, "manifest.bad-ratio", where)
@@ -321,13 +323,13 @@ def _check_asset(asset: dict[str, Any], page_size: int, policy: Policy, where: s
         code=asset["code"],
         decimals=asset["decimals"],
         units={(unit["chain"], unit["contract"]): unit["decimals"] for unit in asset["units"]},
+        page_size=page_size,
         capacity=capacity,
         levels=levels,
         num=num,
         den=den,
         evidence=asset["evidence"],
         root=asset["root"],
-        solvency=asset["solvency"],
         sum=total,
     )
 
@@ -339,7 +341,7 @@ def _check_previous(manifest: Manifest, fields: dict[str, Any], folder: Path) ->
         data = file.read(MAX_BYTES + 1)
     if not 1 <= len(data) <= MAX_BYTES:
         raise NotCheckedError("check.unreadable", f"{where}: of no manifest's size")
-    signature = _signature(folder)
+    signature = read_signature(folder / "manifest.sig")
     if not any(signed(key, "manifest-signature", data, signature) for key in manifest.own_keys):
         raise NotCheckedError("check.unreadable", f"{where}: not signed by the exchange")
     try:

@@ -10,10 +10,11 @@ import { NotCanonical, decode } from "./msgpack.js";
 import { TreeShape } from "./params.js";
 import { parsePublicKey } from "./keys.js";
 import { readSigned } from "./list.js";
-import { leafBlinding, snapshotContext } from "./statement.js";
+import { leafIdentity, snapshotContext } from "./statement.js";
 import { outcomeOf, reportOf } from "./verdict.js";
 
 const BAD_LENGTH = 10;
+const RANGE_WEIGHTS = 4;
 const bytesOf = async (name) => new Uint8Array(await (await fetch(name)).arrayBuffer());
 const strings = await (await fetch("strings.json")).json();
 
@@ -24,6 +25,23 @@ class WiderCore extends Core {
       const point = this.allocate(33);
       this.c.assay_generator_var(point, this.put(name), name.length, index);
       return this.get(point, 33);
+    });
+  }
+
+  transcriptBegin() {
+    return this.call(() => {
+      const state = this.allocate(32);
+      this.c.assay_transcript_begin(state);
+      return this.get(state, 32);
+    });
+  }
+
+  transcriptAbsorb(state, label, data) {
+    return this.call(() => {
+      const kept = this.put(state);
+      const at = [this.put(label), label.length, this.put(data), data.length];
+      this.expect(this.c.assay_transcript_absorb(kept, ...at));
+      return this.get(kept, 32);
     });
   }
 
@@ -42,7 +60,7 @@ class WiderCore extends Core {
       const scratch = this.allocate(this.c.assay_range_verify_scratch_size(m, bits));
       const status = this.c.assay_range_verify_var(
         this.put(state), this.put(commitments), m, bits, this.put(argument), argument.length,
-        this.seed(), this.tables, scratch,
+        this.weights(RANGE_WEIGHTS), this.bases, scratch,
       );
       if (status === BAD_LENGTH) throw new CoreRejected("argument.bad-length");
       this.expect(status);
@@ -138,8 +156,7 @@ const kinds = {
     const context = snapshotContext(core, { ...given, public_key: fromHex(given.public_key) });
     const leaves = given.leaves.map((leaf) => {
       const key = fromHex(leaf.account_key);
-      const blinding = leafBlinding(core, context, leaf.asset, leaf.account_id, key, leaf.part);
-      return [toHex(blinding), toHex(core.commit(BigInt(leaf.amount), blinding))];
+      return toHex(leafIdentity(core, context, leaf.asset, leaf.account_id, key, leaf.part));
     });
     return { context: toHex(context), leaves };
   },
@@ -148,7 +165,8 @@ const kinds = {
     const levels = Array.from({ length: shape.levels }, (_, level) => level);
     return {
       pages: levels.map((level) => shape.pages(level)),
-      bytes: levels.map((level) => shape.fileBytes(core, level)),
+      page_bytes: levels.map((level) => shape.pagesFileBytes(level)),
+      argument_bytes: levels.map((level) => shape.argumentsFileBytes(level)),
     };
   },
   accounts: (cases) => cases.map(([text, type]) => orNull(() => canonicalAccountId(text, type))),

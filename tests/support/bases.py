@@ -32,9 +32,9 @@ Files = Mapping[str, bytes]
 
 # Holds nothing and owes nothing: C_A is infinite and C_L is blinding alone.
 NOTHING = replace(TETHER, holdings=())
-# Holds exactly what it owes, and the blinding factors cancel: den·C_A - num·C_L is infinite.
+# Holds exactly what it owes, and C_L has no blinding: den·C_A - num·C_L is infinite.
 EXACT = replace(
-    ETH, holdings=(("account", "", 3 * 3_500_000_000 * 10**9),), ratio=(3, 2), blinding_sum=0
+    ETH, holdings=(("account", "", 3 * 3_500_000_000 * 10**9),), ratio=(3, 2), blindings=((0, 0),)
 )
 EXTRA = replace(ETH, holdings=(("account", "", 7 * 10**18), ("other account", "", 1)))
 ALL_HOLDERS = replace(
@@ -123,7 +123,8 @@ def base_files(name: str) -> Files:
 
 BASES: dict[str, Callable[[], Sample]] = {
     "honest": sample,
-    "three-levels": lambda: sample([replace(BTC, capacity=20)]),
+    "eighty-pages": lambda: sample([replace(BTC, capacity=80)]),
+    "pages-of-256": lambda: sample([replace(BTC, capacity=1, page_size=256)]),
     "nothing": lambda: sample([NOTHING], {"carol@example.com": {}}),
     "exact": lambda: sample([EXACT]),
     "all-holders": lambda: sample([ALL_HOLDERS, EXTRA]),
@@ -188,8 +189,10 @@ def manifest_of(files: Files) -> Fields:
 
 
 def resigned(data: bytes, of: str = "honest") -> Files:
-    """A base bundle under other bytes of its manifest, signed."""
-    return dict(base_files(of)) | base(of).forger.seal(data)
+    """A base bundle under other bytes of its manifest, signed, and a record that names these."""
+    forger = base(of).forger
+    files = dict(base_files(of)) | forger.seal(data)
+    return files | forger.record(files)
 
 
 def edited(edit: Callable[[Fields], None], of: str = "honest") -> Files:

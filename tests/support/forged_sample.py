@@ -20,8 +20,7 @@ from prover.assets.signing import (
     sign_eip191,
     sign_tip191,
 )
-from tests.support.forge import N, Opening
-from tests.support.forger import Asset, Fields, Forger, Lies
+from tests.support.forger import Asset, Fields, Forger, Leaf, Lies
 
 USDT = "0xdAC17F958D2ee523a2206206994597C13D831ec7"
 
@@ -71,7 +70,7 @@ def signed(kind: str, message: str) -> Signed:
 class Spec:
     """One asset: its units, what is held (kind of holder, contract, base units), its tree.
 
-    blinding_sum: the padding is chosen so that all blinding factors sum to this.
+    blindings: (index, blinding factor) of the sums of some pages of level 0.
     """
 
     code: str
@@ -80,7 +79,8 @@ class Spec:
     holdings: tuple[tuple[str, str, int], ...]
     capacity: int = 1
     ratio: tuple[int, int] = (1, 1)
-    blinding_sum: int | None = None
+    page_size: int = 16
+    blindings: tuple[tuple[int, int], ...] = ()
 
 
 BTC = Spec(
@@ -115,9 +115,9 @@ def account_key(account: str) -> bytes:
     return sha256(b"account key of " + account.encode()).digest()
 
 
-def padding(code: str, index: int) -> int:
-    """Blinding factor of a zero leaf."""
-    return int.from_bytes(sha256(b"padding %s %d" % (code.encode(), index)).digest(), "big") % N
+def padding(code: str, index: int) -> Leaf:
+    """A leaf of amount 0."""
+    return Leaf(0, sha256(b"padding %s %d" % (code.encode(), index)).digest())
 
 
 def sample(
@@ -139,21 +139,17 @@ def _asset(
     parts: dict[str, dict[str, list[tuple[int, int]]]],
     customers: Balances,
 ) -> Asset:
-    places = range(spec.capacity * forger.page_size)
+    places = range(spec.capacity * spec.page_size)
     order = sorted(
         places, key=lambda place: sha256(b"%s %d" % (spec.code.encode(), place)).digest()
     )
-    leaves: list[Opening] = [(0, padding(spec.code, place)) for place in places]
+    leaves = [padding(spec.code, place) for place in places]
     for account, balances in customers.items():
         for number, amount in enumerate(balances.get(spec.code, ())):
             place = order.pop()
-            blinding = forger.leaf_blinding(account_key(account), account, spec.code, number)
-            leaves[place] = (amount, blinding)
+            identity = forger.identity(account_key(account), account, spec.code, number)
+            leaves[place] = Leaf(amount, identity)
             parts[account].setdefault(spec.code, []).append((place, amount))
-    if spec.blinding_sum is not None:
-        last = order[0]
-        rest = sum(r for place, (_, r) in enumerate(leaves) if place != last)
-        leaves[last] = (0, (spec.blinding_sum - rest) % N)
     return Asset(
         spec.code,
         spec.decimals,
@@ -161,7 +157,9 @@ def _asset(
         leaves,
         *disclosed(forger, spec.holdings),
         spec.capacity,
+        spec.page_size,
         spec.ratio,
+        dict(spec.blindings),
     )
 
 

@@ -6,7 +6,7 @@ Invariants: with no lies, what comes out is accepted; every output is a function
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,13 +14,13 @@ import msgpack
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from spec.reference.keys import text as key_text
+from tests.support import leaves_forge
 from tests.support.forge import (
     HONEST,
     Argument,
     Bend,
     N,
     Opening,
-    Transcript,
     commit,
     lp,
     prove,
@@ -28,6 +28,7 @@ from tests.support.forge import (
     u,
 )
 from tests.support.hidden_forge import HiddenKeys
+from tests.support.leaves_forge import Keys, LeavesPage, Opened, Place, absorbed
 
 Fields = dict[str, Any]
 """A map to be encoded, before anybody knows whether it is well-formed."""
@@ -60,9 +61,10 @@ def public_key(seed: bytes) -> bytes:
 
 @dataclass
 class Page:
-    """One page, in parts.
+    """One page and its argument, in parts.
 
-    `opening` is that of its sum, as the honest parent would hold it; `error` its argument's.
+    `opening` is that of its sum, as the honest parent would hold it; `error` its argument's;
+    `leaves` what the maker of a page of leaves knows of it.
     """
 
     level: int
@@ -74,10 +76,12 @@ class Page:
     magic: bytes = b"ASPG"
     version: int = 1
     error: int = 0
+    leaves: LeavesPage | None = None
 
     def encode(self) -> bytes:
+        """Header and entries."""
         header = self.magic + u(self.version, 2) + u(self.level, 1)
-        return header + u(self.index, 4) + u(self.count, 4) + self.entries + self.argument
+        return header + u(self.index, 4) + u(self.count, 4) + self.entries
 
     @property
     def id(self) -> bytes:
@@ -88,11 +92,15 @@ class Page:
         return commit(*self.opening)
 
 
-def page_counts(capacity: int, size: int) -> list[int]:
+FAN = 64
+"""Children of a page above level 0."""
+
+
+def page_counts(capacity: int) -> list[int]:
     """Number of pages of each level, from level 0 to the root."""
     counts = [capacity]
     while counts[-1] > 1:
-        counts.append(-(-counts[-1] // size))
+        counts.append(-(-counts[-1] // FAN))
     return counts
 
 
@@ -146,11 +154,20 @@ class Elsewhere:
         return self.chain, self.contract, public_key(self.seed), self.reference
 
 
+@dataclass(frozen=True)
+class Leaf:
+    """An amount and an identity."""
+
+    amount: int
+    identity: bytes
+
+
 @dataclass
 class Asset:
     """One asset of a bundle to be forged.
 
-    leaves: (amount, blinding) in tree order, exactly capacity·page size of them.
+    leaves: in tree order, exactly capacity·page size of them.
+    blindings: of the sums of some pages of level 0, by index; the others have those of the spec.
     rows: evidence rows as (chain, contract, address, amount).
     signatures: (chain, address, format, text).
     """
@@ -158,11 +175,13 @@ class Asset:
     code: str
     decimals: int
     units: list[tuple[str, str, int]]
-    leaves: list[Opening]
+    leaves: list[Leaf]
     rows: list[tuple[str, str, str, int]]
     signatures: list[tuple[str, str, str, str]]
     capacity: int = 1
+    page_size: int = 16
     ratio: tuple[int, int] = (1, 1)
+    blindings: dict[int, int] = field(default_factory=dict)
     hidden: list[HiddenKeys] = field(default_factory=list)
     elsewhere: list[Elsewhere] = field(default_factory=list)
 
@@ -202,16 +221,18 @@ class Lies:
     """What a forged bundle does wrong: hooks, each called at its step on the honest product.
 
     page: (code, page) -> page, before the page's id enters its parent.
-    argument: (code, kind, level, index) -> bend of that argument.
+    leaves: (code, index) -> bend of that page of leaves.
+    argument: (code, kind, level, index) -> bend of that argument of the kinds sums and solvency.
     statement: (code, kind, items) -> the transcript items 1-4 that the prover absorbs instead.
     child: (code, level, index, id, opening) -> id and opening that the parent writes and proves
         for a child, `opening` being that of the child's sum.
     root: (code, id, opening) -> what the manifest says of the root, and solvency is proved for.
     solvency: (code, value) -> value that the solvency argument is made for.
-    evidence, manifest: edit the map in place before it is encoded (and signed).
+    evidence, manifest, record: edit the map in place before it is encoded (and signed).
     """
 
     page: Callable[[str, Page], Page] = lambda code, page: page
+    leaves: Callable[[str, int], leaves_forge.Bend] = lambda code, index: leaves_forge.HONEST
     argument: Callable[[str, str, int, int], Bend] = lambda code, kind, level, index: HONEST
     statement: Callable[[str, str, list[tuple[str, bytes]]], list[tuple[str, bytes]]] = (
         lambda code, kind, items: items
@@ -226,14 +247,7 @@ class Lies:
     solvency: Callable[[str, int], int] = lambda code, value: value
     evidence: Callable[[str, Fields], None] = lambda code, fields: None
     manifest: Callable[[Fields], None] = lambda fields: None
-
-
-def absorb_all(items: Sequence[tuple[str, bytes]], omit: frozenset[str]) -> bytes:
-    """The transcript state after the given items."""
-    transcript = Transcript(omit=omit)
-    for label, data in items:
-        transcript.absorb(label, data)
-    return transcript.state
+    record: Callable[[Fields], None] = lambda fields: None
 
 
 @dataclass
@@ -241,7 +255,6 @@ class Forger:
     """An exchange: builds bundles and packages, honest but for its lies."""
 
     assets: list[Asset]
-    page_size: int = 16
     exchange: str = "Forged Exchange"
     snapshot_id: str = "2026-01-01"
     time: int = 1767225600
@@ -255,8 +268,9 @@ class Forger:
     previous: bytes = bytes(32)
     rotation: list[Fields] = field(default_factory=list)
     signing_seed: bytes = bytes(31) + b"\x07"
-    secret: bytes = b"forger"
-    salt: bytes = bytes(32)
+    keys: Keys = field(
+        default_factory=lambda: Keys(b"forger entries", b"forger", b"forger openings")
+    )
     lies: Lies = field(default_factory=Lies)
     trees: dict[str, list[list[Page]]] = field(default_factory=dict)  # made before, by code
 
@@ -281,83 +295,81 @@ class Forger:
         lines = ["assay/v1/ownership", key, self.exchange, self.snapshot_id, chain, block.hex()]
         return "\n".join(lines)
 
-    def leaf_blinding(self, account_key: bytes, account_id: str, code: str, part: int) -> int:
-        """Blinding factor of a customer's leaf: protocol.md 2.2."""
+    def identity(self, account_key: bytes, account_id: str, code: str, part: int) -> bytes:
+        """Identity of a customer's leaf: protocol.md 2.2."""
         leaf = tagged("leaf", lp(self.context) + lp(code.encode()) + lp(account_id.encode()))
-        return int.from_bytes(tagged("blinding", account_key + leaf + u(part, 4)), "big") % N
+        return tagged("identity", account_key + leaf + u(part, 4))
+
+    def place(self, asset: Asset, level: int = 0, index: int = 0) -> Place:
+        """Where a page of an asset stands."""
+        levels = len(page_counts(asset.capacity))
+        names = self.context, asset.code, asset.decimals, asset.units_digest()
+        return Place(*names, level, levels, index, asset.capacity, asset.page_size)
 
     def items(self, asset: Asset, kind: str, statement: bytes) -> list[tuple[str, bytes]]:
-        """Transcript items 1-4."""
-        first = u(1, 2) + u(1, 2) + lp(b"secp256k1") + lp(b"assay/v1/generator")
-        return [
-            ("argument", first + lp(kind.encode())),
-            ("context", self.context),
-            ("asset", lp(asset.code.encode()) + u(asset.decimals, 1) + asset.units_digest()),
-            ("statement", statement),
-        ]
+        """Transcript items 1-4 of a statement that is none of a page's."""
+        return [*self.place(asset).items(kind)[:3], ("statement", statement)]
 
     def tree(self, asset: Asset) -> list[list[Page]]:
         """All pages, level by level, the lies applied where they belong."""
-        counts = page_counts(asset.capacity, self.page_size)
-        openings = list(asset.leaves)
-        children: list[Page] = []
         levels: list[list[Page]] = []
-        for level, number in enumerate(counts):
+        for level, number in enumerate(page_counts(asset.capacity)):
+            below = levels[-1] if level else []
             pages = []
             for index in range(number):
-                cut = slice(index * self.page_size, (index + 1) * self.page_size)
-                pages.append(
-                    self.page(asset, level, len(counts), index, openings[cut], children[cut])
+                children = below[index * FAN : (index + 1) * FAN]
+                made = (
+                    self.sums(asset, level, index, children) if level else self.leaves(asset, index)
                 )
-            openings = [page.opening for page in pages]
-            children = pages
+                pages.append(self.lies.page(asset.code, made))
             levels.append(pages)
         return levels
 
-    def page(
-        self,
-        asset: Asset,
-        level: int,
-        levels: int,
-        index: int,
-        openings: Sequence[Opening],
-        children: Sequence[Page],
-    ) -> Page:
-        """One page over the given openings (and child pages, above level 0)."""
-        ids = [b""] * len(openings)
-        if level:
-            stated = [
-                self.lies.child(asset.code, level - 1, child.index, child.id, child.opening)
-                for child in children
-            ]
-            ids, openings = [page_id for page_id, _ in stated], [opening for _, opening in stated]
-        entries = b"".join(
-            page_id + commit(*opening) for page_id, opening in zip(ids, openings, strict=True)
+    def leaves(self, asset: Asset, index: int) -> Page:
+        """One page of level 0."""
+        size, place = asset.page_size, self.place(asset, index=index)
+        leaves = asset.leaves[index * size : (index + 1) * size]
+        bend = self.lies.leaves(asset.code, index)
+        items = self.lies.statement(asset.code, "leaves", place.items("leaves"))
+        made = leaves_forge.prove_leaves(
+            (place.state("entries"), absorbed(items, bend.reader.omit)),
+            [leaf.amount for leaf in leaves],
+            [leaf.identity for leaf in leaves],
+            self.keys,
+            asset.blindings.get(index),
+            bend,
         )
-        statement = u(level, 1) + u(levels, 1) + u(index, 4) + u(asset.capacity, 4)
-        statement += u(self.page_size, 4)
-        bend = self.lies.argument(asset.code, "page", level, index)
-        argument = self.argue(asset, "page", statement, entries, openings, 64, bend)
+        return Page(0, index, size, made.entries, made.argument, made.opening, leaves=made)
+
+    def sums(self, asset: Asset, level: int, index: int, children: Sequence[Page]) -> Page:
+        """One page above level 0, over its child pages."""
+        stated = [
+            self.lies.child(asset.code, level - 1, child.index, child.id, child.opening)
+            for child in children
+        ]
+        openings = [opening for _, opening in stated]
+        entries = b"".join(page_id + commit(*opening) for page_id, opening in stated)
+        bend = self.lies.argument(asset.code, "sums", level, index)
+        items = self.place(asset, level, index).items("sums")
+        argument = self.argue(asset, "sums", items, entries, openings, 64, bend)
         opening = (sum(v for v, _ in openings), sum(r for _, r in openings) % N)
-        page = Page(
-            level, index, len(openings), entries, argument.encode(), opening, error=argument.error
-        )
-        return self.lies.page(asset.code, page)
+        encoded, error = argument.encode(), argument.error
+        return Page(level, index, len(children), entries, encoded, opening, error=error)
 
     def argue(
         self,
         asset: Asset,
         kind: str,
-        statement: bytes,
+        items: list[tuple[str, bytes]],
         entries: bytes | None,
         openings: Sequence[Opening],
         b: int,
         bend: Bend,
     ) -> Argument:
-        """The argument for openings under a statement. `entries` is item 6; None for solvency."""
-        items = self.lies.statement(asset.code, kind, self.items(asset, kind, statement))
-        state = absorb_all(items, bend.omit)
-        return prove(state, b, openings, entries, self.secret, self.salt, bend)
+        """The argument for openings under items 1-4. `entries` is item 6; None for solvency."""
+        state = absorbed(self.lies.statement(asset.code, kind, items), bend.omit)
+        keys = self.keys
+        return prove(state, b, openings, entries, keys.argument, keys.salt, bend)
 
     def evidence(self, asset: Asset) -> Fields:
         """The evidence file as a map, lies applied."""
@@ -389,8 +401,7 @@ class Forger:
 
         def state(statement: bytes) -> bytes:
             items = self.items(asset, "assets", statement)
-            items = self.lies.statement(asset.code, "assets", items)
-            return absorb_all(items, frozenset())
+            return absorbed(self.lies.statement(asset.code, "assets", items))
 
         return keys.fields(block, asset.scale(keys.chain, keys.contract), state)
 
@@ -402,9 +413,13 @@ class Forger:
             levels = self.trees.get(asset.code) or self.tree(asset)
             for level, pages in enumerate(levels):
                 files[f"pages/{asset.code}/{level}"] = b"".join(page.encode() for page in pages)
+                arguments = b"".join(page.argument for page in pages)
+                files[f"arguments/{asset.code}/{level}"] = arguments
             evidence = pack(self.evidence(asset))
             files[f"evidence/{asset.code}.msgpack"] = evidence
-            listed.append(self.manifest_asset(asset, levels, evidence))
+            entry, argument = self.manifest_asset(asset, levels, evidence)
+            files[f"arguments/{asset.code}/solvency"] = argument
+            listed.append(entry)
         fields: Fields = {
             "account_id_type": self.account_id_type,
             "argument_version": 1,
@@ -412,7 +427,6 @@ class Forger:
             "chains": [{"hash": h, "height": at, "name": name} for name, at, h in self.chains],
             "exchange": self.exchange,
             "declaration": bytes(32),
-            "page_size": self.page_size,
             "previous": self.previous,
             "protocol_version": 1,
             "public_key": self.public_key,
@@ -422,15 +436,46 @@ class Forger:
         }
         self.lies.manifest(fields)
         files.update(self.seal(pack(fields)))
-        return files
+        return files | self.record(files)
 
     def seal(self, manifest: bytes) -> dict[str, bytes]:
         """Manifest bytes, whatever they are, and their signature."""
         signature = sign(self.signing_seed, "manifest-signature", manifest)
         return {"manifest.msgpack": manifest, "manifest.sig": signature}
 
-    def manifest_asset(self, asset: Asset, levels: list[list[Page]], evidence: bytes) -> Fields:
-        """The asset's entry in the manifest, with its solvency argument."""
+    def record(self, files: Mapping[str, bytes]) -> dict[str, bytes]:
+        """The record of the arguments in a bundle's files, and its signature."""
+
+        def digest(asset: Asset, name: object) -> bytes:
+            return hashlib.sha256(files[f"arguments/{asset.code}/{name}"]).digest()
+
+        fields: Fields = {
+            "argument_version": 1,
+            "assets": [
+                {
+                    "code": asset.code,
+                    "levels": [
+                        digest(asset, level) for level in range(len(page_counts(asset.capacity)))
+                    ],
+                    "solvency": digest(asset, "solvency"),
+                }
+                for asset in self.assets
+            ],
+            "manifest": tagged("manifest", files["manifest.msgpack"]),
+            "version": 1,
+        }
+        self.lies.record(fields)
+        return self.seal_record(pack(fields))
+
+    def seal_record(self, record: bytes) -> dict[str, bytes]:
+        """A record's bytes, whatever they are, and their signature."""
+        signature = sign(self.signing_seed, "argument-record", record)
+        return {"arguments.msgpack": record, "arguments.sig": signature}
+
+    def manifest_asset(
+        self, asset: Asset, levels: list[list[Page]], evidence: bytes
+    ) -> tuple[Fields, bytes]:
+        """The asset's entry in the manifest, and its solvency argument."""
         num, den = asset.ratio
         root, opening = self.lies.root(asset.code, levels[-1][0].id, levels[-1][0].opening)
         (liabilities, blinding), root_sum = opening, commit(*opening)
@@ -442,22 +487,24 @@ class Forger:
         value = self.lies.solvency(asset.code, (den * total - num * liabilities) % N)
         bend = self.lies.argument(asset.code, "solvency", 0, 0)
         difference = (value, (den * hidden_blinding - num * blinding) % N)
-        argument = self.argue(asset, "solvency", statement, None, [difference], 128, bend)
-        return {
+        items = self.items(asset, "solvency", statement)
+        argument = self.argue(asset, "solvency", items, None, [difference], 128, bend)
+        entry = {
             "capacity": asset.capacity,
             "code": asset.code,
             "decimals": asset.decimals,
             "evidence": digest,
             "levels": len(levels),
+            "page_size": asset.page_size,
             "ratio": {"den": den, "num": num},
             "root": root,
-            "solvency": argument.encode(),
             "sum": root_sum,
             "units": [
                 {"chain": chain, "contract": contract, "decimals": decimals}
                 for chain, contract, decimals in asset.units
             ],
         }
+        return entry, argument.encode()
 
     def package(
         self,
@@ -472,13 +519,7 @@ class Forger:
             "account_id": account_id,
             "account_key": account_key,
             "assets": [
-                {
-                    "code": asset.code,
-                    "parts": [
-                        {"amount": amount, "leaf": leaf, "part": number}
-                        for number, (leaf, amount) in enumerate(parts.get(asset.code, []))
-                    ],
-                }
+                {"code": asset.code, "parts": self.parts(asset, parts.get(asset.code, []))}
                 for asset in self.assets
             ],
             "manifest": tagged("manifest", manifest),
@@ -487,7 +528,38 @@ class Forger:
         edit(body)
         return self.seal_package(pack(body))
 
+    def parts(self, asset: Asset, placed: Sequence[tuple[int, int]]) -> list[Fields]:
+        """The parts of a package."""
+        pages = (self.trees.get(asset.code) or self.tree(asset))[0] if placed else []
+        listed: list[Fields] = []
+        for number, (leaf, amount) in enumerate(placed):
+            index, at = divmod(leaf, asset.page_size)
+            opened = self.opened(asset, pages[index], at, amount)
+            path = leaves_forge.path_of(known(pages[index]).identities, at)
+            listed.append(
+                {
+                    "amount": amount,
+                    "leaf": leaf,
+                    "opening": leaves_forge.open_leaf(opened, self.keys),
+                    "part": number,
+                    "path": b"".join(path),
+                }
+            )
+        return listed
+
+    def opened(self, asset: Asset, page: Page, leaf: int, amount: int | None = None) -> Opened:
+        """What an opening of a page's leaf is made for."""
+        state = self.place(asset, index=page.index).state("opening")
+        return leaves_forge.page_opening(state, known(page), page.id, leaf, amount)
+
     def seal_package(self, body: bytes) -> bytes:
         """A package around any body, signed."""
         signature = sign(self.signing_seed, "package-signature", body)
-        return pack({"body": body, "signature": signature})
+        return pack({"body": body, "log": b"", "signature": signature})
+
+
+def known(page: Page) -> LeavesPage:
+    """What the maker of a page of leaves knows of it."""
+    if page.leaves is None:
+        raise TypeError("not a page of leaves")
+    return page.leaves

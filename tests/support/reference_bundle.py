@@ -1,6 +1,7 @@
 """A prover of transcript.md 4.5 and a maker of small bundles, for the tests of spec/reference.
 
-Slow and plain; written on the reference's own group, and on msgpack.
+Slow and plain; written on the reference's own group, and on msgpack. Pages of leaves are those of
+`leaves_forge`.
 """
 
 from __future__ import annotations
@@ -28,7 +29,18 @@ from spec.reference.transcript import (
     u32,
     u64,
 )
+from tests.support.forger import page_counts
+from tests.support.leaves_forge import (
+    Keys,
+    LeavesPage,
+    Place,
+    open_leaf,
+    page_opening,
+    path_of,
+    prove_leaves,
+)
 
+KEYS = Keys()
 NOTHING: dict[str, Any] = {
     "attestations": [], "code": "ETH", "coins": [], "hidden": [], "proofs": [], "rows": [],
     "signatures": [], "validators": [], "version": 1,
@@ -159,23 +171,34 @@ class Snapshot:
         self.block = bytes(range(32))
         names = lp(self.public_key) + lp("Exchange Ä") + lp(self.snapshot_id)
         self.context = tagged_hash("context", names + lp(u64(self.time)))
-        self.openings: list[tuple[int, int]] = []
+        self.amounts: list[int] = []
+        self.identities: list[bytes] = []
+        self.pages: list[LeavesPage] = []
         self.places: dict[str, list[dict[str, int]]] = {}
         self.keys: dict[str, bytes] = {}
 
     def sign(self, purpose: str, body: bytes) -> bytes:
         return self.signer.sign(tag(purpose) + sha256(body).digest())
 
+    @property
+    def units_digest(self) -> bytes:
+        units = b"".join(
+            lp(u["chain"]) + lp(u["contract"]) + bytes([u["decimals"]]) for u in self.units
+        )
+        return tagged_hash("units", u32(len(self.units)) + units)
+
+    def place(self, level: int, index: int) -> Place:
+        """Where a page stands."""
+        asset = self.context, self.code, self.decimals, self.units_digest
+        return Place(*asset, level, len(page_counts(self.capacity)), index, self.capacity, 16)
+
     def start(self, kind: str) -> Transcript:
         transcript = Transcript()
         versions = u16(1) + u16(1) + lp("secp256k1") + lp("assay/v1/generator")
         transcript.absorb("argument", versions + lp(kind))
         transcript.absorb("context", self.context)
-        units = b"".join(
-            lp(u["chain"]) + lp(u["contract"]) + bytes([u["decimals"]]) for u in self.units
-        )
-        digest = tagged_hash("units", u32(len(self.units)) + units)
-        transcript.absorb("asset", lp(self.code) + bytes([self.decimals]) + digest)
+        described = lp(self.code) + bytes([self.decimals]) + self.units_digest
+        transcript.absorb("asset", described)
         return transcript
 
     def leaves(self, accounts: dict[str, list[int]]) -> None:
@@ -183,51 +206,57 @@ class Snapshot:
         count = 16 * self.capacity
         free = list(range(count))
         self.rng.shuffle(free)
-        self.openings = [(0, self.rng.randrange(N)) for _ in range(count)]
+        self.amounts = [0] * count
+        self.identities = [self.rng.randbytes(32) for _ in range(count)]
         for account, amounts in accounts.items():
             self.keys[account] = key = self.rng.randbytes(32)
             leaf_hash = tagged_hash("leaf", lp(self.context) + lp(self.code) + lp(account))
             self.places[account] = []
             for part, amount in enumerate(amounts):
                 leaf = free.pop()
-                r = tagged_hash("blinding", key + leaf_hash + u32(part))
-                self.openings[leaf] = (amount, int.from_bytes(r, "big") % N)
+                self.amounts[leaf] = amount
+                self.identities[leaf] = tagged_hash("identity", key + leaf_hash + u32(part))
                 self.places[account].append({"amount": amount, "leaf": leaf, "part": part})
 
-    def page(
+    def inner(
         self, level: int, index: int, entries: list[bytes], openings: list[tuple[int, int]]
-    ) -> bytes:
-        transcript = self.start("page")
-        levels = 1 if self.capacity == 1 else 2
-        statement = bytes([level, levels]) + u32(index) + u32(self.capacity) + u32(16)
-        transcript.absorb("statement", statement)
+    ) -> tuple[bytes, bytes]:
+        """A page above level 0, and its argument."""
+        transcript = Transcript(self.place(level, index).state("sums"))
         transcript.absorb("shape", Shape(len(entries), 64).encode())
         transcript.absorb("entries", b"".join(entries))
         values, blindings = zip(*openings, strict=True)
         argument = prove(transcript.state, 64, list(values), list(blindings), self.rng)
-        header = b"ASPG" + u16(1) + bytes([level]) + u32(index) + u32(len(entries))
-        return header + b"".join(entries) + argument
+        return header(level, index, len(entries)) + b"".join(entries), argument
+
+    def write(self, level: int, pages: list[bytes], arguments: list[bytes]) -> None:
+        for folder, parts in (("pages", pages), ("arguments", arguments)):
+            path = self.folder / folder / self.code / str(level)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"".join(parts))
 
     def tree(self) -> None:
-        """Write the page files; keep the root's id, sum and opening."""
-        folder = self.folder / "pages" / self.code
-        folder.mkdir(parents=True)
-        openings, level = self.openings, 0
-        entries = [encode(commit(*opening)) for opening in openings]
-        while True:
-            pages, sums, above = [], [], []
-            for index, at in enumerate(range(0, len(entries), 16)):
-                mine = openings[at : at + 16]
-                page = self.page(level, index, entries[at : at + 16], mine)
-                opening = (sum(v for v, _ in mine), sum(r for _, r in mine) % N)
-                pages.append(page)
-                sums.append(opening)
-                above.append(sha256(page).digest() + encode(commit(*opening)))
-            (folder / str(level)).write_bytes(b"".join(pages))
-            if len(pages) == 1:
-                self.root, self.sum, self.liabilities = above[0][:32], above[0][32:], sums[0]
-                return
-            openings, entries, level = sums, above, level + 1
+        """Write pages and arguments, of at most two levels; keep the root's id, sum and opening."""
+        self.pages = []
+        for index in range(self.capacity):
+            cut = slice(16 * index, 16 * index + 16)
+            place = self.place(0, index)
+            states = place.state("entries"), place.state("leaves")
+            self.pages.append(prove_leaves(states, self.amounts[cut], self.identities[cut], KEYS))
+        self.openings = [page.opening for page in self.pages]
+        written = [header(0, at, 16) + page.entries for at, page in enumerate(self.pages)]
+        self.ids = [sha256(page).digest() for page in written]
+        self.write(0, written, [page.argument for page in self.pages])
+        (self.root, *_), (self.liabilities, *_) = self.ids, self.openings
+        if self.capacity > 1:
+            named = zip(self.ids, self.openings, strict=True)
+            entries = [child + encode(commit(*opening)) for child, opening in named]
+            page, argument = self.inner(1, 0, entries, self.openings)
+            self.write(1, [page], [argument])
+            self.root = sha256(page).digest()
+            total, blinding = map(sum, zip(*self.openings, strict=True))
+            self.liabilities = total, blinding % N
+        self.sum = encode(commit(*self.liabilities))
 
     def finish(self, rows: list[Any], signatures: list[Any], **changes: Any) -> None:
         """Evidence, solvency argument, manifest. `changes` replace fields of the manifest."""
@@ -245,15 +274,16 @@ class Snapshot:
         value = den * held - num * self.liabilities[0]
         blinding = -num * self.liabilities[1] % N
         solvency = prove(transcript.state, 128, [value], [blinding], self.rng)
+        (self.folder / "arguments" / self.code / "solvency").write_bytes(solvency)
         asset = {
             "capacity": self.capacity,
             "code": self.code,
             "decimals": self.decimals,
             "evidence": digest,
-            "levels": 1 if self.capacity == 1 else 2,
+            "levels": len(page_counts(self.capacity)),
+            "page_size": 16,
             "ratio": self.ratio,
             "root": self.root,
-            "solvency": solvency,
             "sum": self.sum,
             "units": self.units,
         }
@@ -264,7 +294,6 @@ class Snapshot:
             "chains": [{"hash": self.block, "height": 7, "name": "ethereum"}],
             "exchange": "Exchange Ä",
             "declaration": bytes(32),
-            "page_size": 16,
             "previous": self.previous,
             "protocol_version": 1,
             "public_key": self.public_key,
@@ -275,24 +304,63 @@ class Snapshot:
         self.publish(**changes)
 
     def publish(self, **changes: Any) -> None:
-        """Sign and write the manifest with some fields replaced."""
+        """Sign and write the manifest with some fields replaced, and the record of arguments."""
         data = pack(self.manifest | changes)
         self.digest = tagged_hash("manifest", data)
         (self.folder / "manifest.msgpack").write_bytes(data)
         signature = self.sign("manifest-signature", data)
         (self.folder / "manifest.sig").write_bytes(signature)
+        self.record()
+
+    def record(self, **changes: Any) -> None:
+        """Sign and write the record of the arguments that are there, with fields replaced."""
+        folder = self.folder / "arguments" / self.code
+        levels = [str(level) for level in range(len(page_counts(self.capacity)))]
+        digests = {
+            name: sha256((folder / name).read_bytes()).digest() for name in (*levels, "solvency")
+        }
+        asset = {
+            "code": self.code,
+            "levels": [digests[level] for level in levels],
+            "solvency": digests["solvency"],
+        }
+        fields = {
+            "argument_version": 1, "assets": [asset], "manifest": self.digest, "version": 1,
+        }  # fmt: skip
+        data = pack(fields | changes)
+        (self.folder / "arguments.msgpack").write_bytes(data)
+        (self.folder / "arguments.sig").write_bytes(self.sign("argument-record", data))
 
     def asset(self, **changes: Any) -> list[dict[str, Any]]:
         """The manifest's assets with some fields replaced."""
         return [self.manifest["assets"][0] | changes]
 
+    def parts(self, account: str) -> list[dict[str, Any]]:
+        """The parts of an account, as its package has them."""
+        listed: list[dict[str, Any]] = []
+        for place in self.places[account]:
+            index, leaf = divmod(place["leaf"], 16)
+            page, state = self.pages[index], self.place(0, index).state("opening")
+            opened = page_opening(state, page, self.ids[index], leaf)
+            path = b"".join(path_of(page.identities, leaf))
+            listed.append({**place, "opening": open_leaf(opened, KEYS), "path": path})
+        return listed
+
     def package(self, account: str, **changes: Any) -> bytes:
         body = {
             "account_id": account,
             "account_key": self.keys[account],
-            "assets": [{"code": self.code, "parts": self.places[account]}],
+            "assets": [{"code": self.code, "parts": self.parts(account)}],
             "manifest": self.digest,
             "version": 1,
         }
-        data = pack(body | changes)
-        return pack({"body": data, "signature": self.sign("package-signature", data)})
+        return self.seal(pack(body | changes))
+
+    def seal(self, body: bytes) -> bytes:
+        """A package around any body."""
+        signature = self.sign("package-signature", body)
+        return pack({"body": body, "log": b"", "signature": signature})
+
+
+def header(level: int, index: int, count: int) -> bytes:
+    return b"ASPG" + u16(1) + bytes([level]) + u32(index) + u32(count)

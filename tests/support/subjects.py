@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from spec.reference.argument import Shape, verify_argument
 from spec.reference.ethereum import Slot
 from spec.reference.group import decode
 from spec.reference.hidden import verify_hidden
+from spec.reference.leaves import read_entries, verify_leaves, verify_opening
 from spec.reference.transcript import Transcript
 from tests.support.vector import Vector, bundle_files, load, patched
 
@@ -107,6 +107,19 @@ def argument_of(vector: Vector) -> tuple[bytes, int, list[bytes], bytes]:
     )
 
 
+def fields_of(vector: Vector) -> dict[str, Any]:
+    """The content of a vector of a page or an opening, its base and replacements resolved."""
+    content: dict[str, Any] = dict(vector.content)
+    if "base" in content:
+        content = dict(load(content["base"]).content) | {
+            key: value for key, value in content.items() if key not in ("base", "replace")
+        }
+        for name, change in vector.content["replace"].items():
+            content[name] = patched(bytes.fromhex(content[name]), change).hex()
+    texts = "state", "entries", "argument", "page_id", "identity", "vector", "opening"
+    return content | {name: bytes.fromhex(content[name]) for name in texts if name in content}
+
+
 def hidden_of(vector: Vector) -> dict[str, bytes]:
     """The fields of an argument over hidden keys."""
     content: dict[str, Any] = dict(vector.content)
@@ -127,7 +140,6 @@ def native_hidden(vector: Vector) -> None:
         fields["amounts"],
         fields["commitment"],
         fields["argument"],
-        os.urandom(32),
     )
 
 
@@ -142,12 +154,29 @@ def reference_hidden(vector: Vector) -> None:
     verify_hidden(fields["state"], keys, amounts, commitment, fields["argument"])
 
 
+def reference_page(vector: Vector) -> None:
+    fields = fields_of(vector)
+    try:
+        entries = read_entries(fields["page_size"], fields["entries"])
+    except ValueError as error:
+        raise reference.Rejected("page.bad-point", "", str(error)) from None
+    state, data, argument = fields["state"], fields["entries"], fields["argument"]
+    verify_leaves(state, fields["page_size"], data, entries, argument)
+
+
+def reference_opening(vector: Vector) -> None:
+    fields = fields_of(vector)
+    names = "state", "page_id", "leaf", "amount", "identity", "vector", "opening"
+    state, page_id, leaf, amount, identity, point, opening = (fields[name] for name in names)
+    verify_opening(state, page_id, leaf, int(amount), identity, decode(point), opening)
+
+
 def verifier_run(vector: Vector) -> Outcome:
     """What `verifier`, or for an argument `native`, finds."""
     try:
         if vector.kind == "argument":
             state, b, commitments, argument = argument_of(vector)
-            native.range_verify(state, b, b"".join(commitments), argument, os.urandom(32))
+            native.range_verify(state, b, b"".join(commitments), argument)
             return Outcome(None)
         if vector.kind == "hidden":
             native_hidden(vector)
@@ -174,7 +203,7 @@ def policy_of(vector: Vector) -> verifier.Policy:
     )
 
 
-def solvency_code(vector: Vector) -> str | None:
+def verifier_solvency(vector: Vector) -> str | None:
     """What `verifier` finds of a bundle when it looks at no page."""
     policy = policy_of(vector)
     with on_disk(vector) as (bundle, previous):
@@ -188,6 +217,15 @@ def solvency_code(vector: Vector) -> str | None:
             )
         except (verifier.Rejected, verifier.CannotCheck) as fault:
             return fault.code.value
+    return None
+
+
+def reference_solvency(vector: Vector) -> str | None:
+    """What spec/reference finds of a bundle when it looks at no page."""
+    try:
+        reference_bundle(vector, trees=False)
+    except (reference.Rejected, reference.NotCheckedError) as fault:
+        return fault.code
     return None
 
 
@@ -242,6 +280,12 @@ def reference_run(vector: Vector) -> Outcome:
         if vector.kind == "hidden":
             reference_hidden(vector)
             return Outcome(None)
+        if vector.kind == "page":
+            reference_page(vector)
+            return Outcome(None)
+        if vector.kind == "opening":
+            reference_opening(vector)
+            return Outcome(None)
         return reference_bundle(vector)
     except reference.Rejected as fault:
         return Outcome(fault.code, fault.where)
@@ -249,7 +293,7 @@ def reference_run(vector: Vector) -> Outcome:
         return Outcome(failure.code)
 
 
-def reference_bundle(vector: Vector) -> Outcome:
+def reference_bundle(vector: Vector, trees: bool = True) -> Outcome:
     content = vector.content
     asked = content.get("policy", {})
     with on_disk(vector) as (bundle, previous):
@@ -263,7 +307,9 @@ def reference_bundle(vector: Vector) -> Outcome:
         if "package" not in content:
             slots = {(chain, token): Slot(at) for chain, token, at in asked.get("slots", ())}
             attesters = [bytes.fromhex(key) for _, key in asked.get("attesters", ())]
-            audited = reference.audit(bundle, key, slots=slots, attesters=attesters, **policy)
+            audited = reference.audit(
+                bundle, key, slots=slots, attesters=attesters, trees=trees, **policy
+            )
             return Outcome(
                 None,
                 levels=audited.levels,
@@ -296,3 +342,4 @@ def _exponent(amount: Decimal) -> int:
 
 
 SUBJECTS = {"verifier": verifier_run, "reference": reference_run}
+SOLVENCY = {"verifier": verifier_solvency, "reference": reference_solvency}

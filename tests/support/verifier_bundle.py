@@ -11,6 +11,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from coincurve import PrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -22,19 +23,23 @@ from verifier.format.keys import public_key_text, sign
 from verifier.format.params import (
     DECLARATION_PATH,
     GROUP_ORDER,
+    RECORD_PATH,
+    RECORD_SIGNATURE_PATH,
     TreeShape,
+    arguments_path,
     evidence_path,
-    level_path,
+    pages_path,
+    solvency_path,
 )
 from verifier.format.statement import (
     declaration_digest,
     evidence_digest,
-    leaf_blinding,
+    leaf_identity,
     manifest_context,
     manifest_digest,
-    page_state,
     solvency_commitments,
     solvency_state,
+    tree_of,
 )
 from verifier.ownership import ownership_message
 from verifier.ownership.families.evm import account_of, account_text, eip191_digest
@@ -52,6 +57,14 @@ LEDGER: Ledger = {
     "bob@example.com": {"BTC": [100_000_000], "ETH": []},
     "carol@example.com": {"BTC": [], "ETH": []},
 }
+
+
+class Denominated(NamedTuple):
+    """What a tree says of its asset."""
+
+    code: str
+    decimals: int
+    units: tuple[wire.Unit, ...]
 
 
 @dataclass
@@ -74,6 +87,7 @@ class Bundle:
         self.key_text = public_key_text(self.key)
         self.keys = {account: self.rng.randbytes(32) for account in self.ledger}
         self.parts: dict[str, dict[str, tuple[wire.Part, ...]]] = {}
+        self.witnesses: dict[str, tuple[Any, ...]] = {}  # by the path of their arguments
         self.manifest = replace(
             wire.Manifest(
                 account_id_type=self.id_type,
@@ -82,7 +96,6 @@ class Bundle:
                 chains=tuple(wire.Chain(BLOCKS[name], 7, name) for name in sorted(BLOCKS)),
                 declaration=bytes(32),
                 exchange="An Exchange",
-                page_size=self.page_size,
                 previous=bytes(32),
                 protocol_version=1,
                 public_key=self.key,
@@ -98,13 +111,49 @@ class Bundle:
         self.publish(replace(self.manifest, assets=assets))
 
     def publish(self, manifest: wire.Manifest) -> None:
-        """Sign and write a manifest."""
+        """Sign and write a manifest, and the record of its arguments."""
         self.manifest = manifest
         data = wire.write_record(manifest)
         self.digest = manifest_digest(data)
         (self.folder / "manifest.msgpack").write_bytes(data)
         signature = sign(self.signer, "manifest-signature", data)
         (self.folder / "manifest.sig").write_bytes(signature)
+        self.record()
+
+    def record(self, **changes: object) -> None:
+        """Sign and write the record of the files of arguments as they are, with fields replaced."""
+        digests = tuple(
+            wire.AssetArguments(
+                asset.code,
+                tuple(
+                    self._digest(arguments_path(asset.code, level))
+                    for level in range(asset.shape.levels)
+                ),
+                self._digest(solvency_path(asset.code)),
+            )
+            for asset in self.manifest.assets
+        )
+        record = wire.ArgumentRecord(1, digests, self.digest, 1)
+        self.seal_record(wire.write_record(replace(record, **changes)))  # type: ignore[arg-type]
+
+    def seal_record(self, data: bytes) -> None:
+        """Sign and write a record, whatever it holds."""
+        (self.folder / RECORD_PATH).write_bytes(data)
+        signature = sign(self.signer, "argument-record", data)
+        (self.folder / RECORD_SIGNATURE_PATH).write_bytes(signature)
+
+    def argue(self, salt: bytes) -> None:
+        """Argue for the pages again, and publish that."""
+        self._argue(salt)
+        self.record()
+
+    def _argue(self, salt: bytes) -> None:
+        for path, witness in self.witnesses.items():
+            (self.folder / path).write_bytes(native.pages_argue(*witness, SECRET, salt))
+
+    def _digest(self, path: str) -> bytes:
+        file = self.folder / path
+        return native.sha256(file.read_bytes()) if file.exists() else bytes(32)
 
     def change_asset(self, at: int, **changes: object) -> None:
         """Publish with fields of one asset replaced."""
@@ -141,7 +190,8 @@ class Bundle:
         """Sign a package: of an account, or with the body given."""
         record = self.body(body) if isinstance(body, str) else body
         data = record if isinstance(record, bytes) else wire.write_record(record)
-        return wire.write_record(wire.Package(data, sign(self.signer, "package-signature", data)))
+        signature = sign(self.signer, "package-signature", data)
+        return wire.write_record(wire.Package(data, b"", signature))
 
     def message(self, chain: str) -> str:
         """Return what the owner of an address on ``chain`` signs."""
@@ -192,9 +242,9 @@ class Bundle:
             decimals=DECIMALS[code],
             evidence=evidence_digest(evidence),
             levels=TreeShape(self.capacities[code], self.page_size).levels,
+            page_size=self.page_size,
             ratio=wire.Ratio(1, 1),
             root=root,
-            solvency=b"",
             sum=commitment,
             units=(UNITS[code],),
         )
@@ -212,48 +262,82 @@ class Bundle:
             SECRET,
             SALT,
         )
-        return replace(asset, solvency=argument)
+        (self.folder / solvency_path(code)).write_bytes(argument)
+        return asset
 
-    def _leaves(self, code: str, count: int) -> tuple[array[int], bytes]:
+    def _leaves(self, code: str, count: int) -> tuple[array[int], list[bytes]]:
         """Place every part on a leaf, drawn at random; pad with zeros."""
         order = iter(self.rng.sample(range(count), count))
         values = array("Q", bytes(8 * count))
-        blindings = [self.rng.randrange(GROUP_ORDER).to_bytes(32) for _ in range(count)]
+        identities = [self.rng.randbytes(32) for _ in range(count)]
         self.parts[code] = {}
         for account, balances in self.ledger.items():
             parts = [
-                wire.Part(amount, next(order), number)
+                wire.Part(amount, next(order), b"", number, b"")
                 for number, amount in enumerate(balances[code])
             ]
             for part in parts:
                 values[part.leaf] = part.amount
-                blindings[part.leaf] = leaf_blinding(
+                identities[part.leaf] = leaf_identity(
                     self.context, code, account, self.keys[account], part.part
                 )
             self.parts[code][account] = tuple(parts)
-        return values, b"".join(blindings)
+        return values, identities
 
     def _tree(self, code: str) -> tuple[bytes, int, int, bytes]:
-        """Write the pages; return root id, total, its blinding factor and its commitment."""
+        """Write pages and arguments; return root id, total, its blinding factor, its commitment."""
         shape = TreeShape(self.capacities[code], self.page_size)
-        state = page_state(self.context, code, DECIMALS[code], (UNITS[code],))
+        tree = tree_of(self.context, Denominated(code, DECIMALS[code], (UNITS[code],)), shape)
         (self.folder / "pages" / code).mkdir(parents=True)
-        values, blindings = self._leaves(code, shape.leaves)
-        ids = sums = b""
+        (self.folder / "arguments" / code).mkdir(parents=True)
+        values, identities = self._leaves(code, shape.leaves)
+        made = native.leaves_commit(tree, 0, values, b"".join(identities), SECRET, SALT)
+        self._open_leaves(code, tree, made, values, b"".join(identities))
+        vectors, sums = made.vector_blindings, made.sum_blindings
         for level in range(shape.levels):
-            pages, ids, sums, totals, blindings = native.pages_prove(
-                state,
-                level,
-                shape.levels,
-                0,
-                shape.capacity,
-                shape.page_size,
-                values,
-                blindings,
-                ids,
+            if level:
+                children, vectors, sums = made, made.sum_blindings, b""
+                values = array("Q", memoryview(children.sum_values).cast("Q")[::2].tolist())
+                made = native.sums_commit(
+                    tree, level, 0, children.ids, children.sums, values, vectors
+                )
+            (self.folder / pages_path(code, level)).write_bytes(made.pages)
+            self.witnesses[arguments_path(code, level)] = (
+                *(tree, level, 0, made.pages),
+                *(values, vectors, sums),
+            )
+        self._argue(SALT)
+        total, _ = memoryview(made.sum_values).cast("Q")
+        return bytes(made.ids), total, int.from_bytes(made.sum_blindings), bytes(made.sums)
+
+    def _open_leaves(
+        self,
+        code: str,
+        tree: native.Tree,
+        made: native.Committed,
+        values: array[int],
+        identities: bytes,
+    ) -> None:
+        """Give every part its opening and its path."""
+
+        def opened(part: wire.Part) -> wire.Part:
+            page, leaf = divmod(part.leaf, tree.page_size)
+
+            def of_page(column: Any, each: int) -> Any:
+                return column[each * page : each * (page + 1)]
+
+            opening, path = native.openings_make(
+                tree,
+                page,
+                of_page(made.pages, tree.page_length(0)),
+                of_page(values, tree.page_size),
+                of_page(identities, 32 * tree.page_size),
+                of_page(made.vector_blindings, 32 * tree.vectors),
+                array("I", [leaf]),
                 SECRET,
                 SALT,
             )
-            (self.folder / level_path(code, level)).write_bytes(pages)
-            values = array("Q", bytes(totals))
-        return bytes(ids), values[0], int.from_bytes(blindings), bytes(sums)
+            return replace(part, opening=opening, path=path)
+
+        for account, parts in self.parts[code].items():
+            self.parts[code][account] = tuple(map(opened, parts))

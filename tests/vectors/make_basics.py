@@ -1,23 +1,27 @@
-"""Vectors of the parts: generators, transcript, leaves, account ids, shapes of trees."""
+"""Vectors of the parts: generators, transcript, identities, account ids, shapes of trees."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from hashlib import sha256
 from typing import Any
 
 from embit import bech32
 
 import native
 from spec.reference.keys import text as key_text
-from tests.support.forge import Shape, Transcript, commit, q
+from tests.support.forge import Shape, Transcript, q
 from tests.support.forged_sample import ALICE, BOB, account_key
-from tests.support.forger import Forger, page_counts
+from tests.support.forger import FAN, Forger, page_counts
+from tests.support.leaves_forge import Shape as LeavesShape
+from tests.support.leaves_forge import nodes_of, path_of, w
 from tests.support.vector import Vector, make
 
 
 def generators() -> Iterator[Vector]:
     points = [{"name": "B", "index": 0, "point": bytes(native.generator(b"B", 0))}]
-    points += [{"name": "Q", "index": j, "point": q(j)} for j in (0, 1, 2, 3, 31, 255)]
+    points += [{"name": "Q", "index": j, "point": q(j)} for j in (0, 1, 2, 3, 31, 255, 511)]
+    points += [{"name": "W", "index": t, "point": w(t)} for t in range(16)]
     yield make(
         "generators/generators",
         "The blinding generator and some of the vector generators, compressed.",
@@ -46,33 +50,29 @@ def transcripts() -> Iterator[Vector]:
     )
 
 
-def leaves() -> Iterator[Vector]:
+def identities() -> Iterator[Vector]:
     forger = Forger([])
     cases = [
-        (ALICE, "BTC", 0, 1),
-        (ALICE, "BTC", 1, 1),
-        (ALICE, "ETH", 0, 1),
-        (BOB, "BTC", 0, 1),
-        ("+4915112345678", "USDT", 7, 2**64 - 1),
-        ("名前", "A", 2**32 - 1, 2**63),
+        (ALICE, "BTC", 0),
+        (ALICE, "BTC", 1),
+        (ALICE, "ETH", 0),
+        (BOB, "BTC", 0),
+        ("+4915112345678", "USDT", 7),
+        ("名前", "A", 2**32 - 1),
     ]
-    made = []
-    for account, code, part, amount in cases:
-        blinding = forger.leaf_blinding(account_key(account), account, code, part)
-        made.append(
-            {
-                "account_id": account,
-                "account_key": account_key(account),
-                "asset": code,
-                "part": part,
-                "amount": str(amount),
-                "blinding": blinding.to_bytes(32, "big"),
-                "commitment": commit(amount, blinding),
-            }
-        )
+    made = [
+        {
+            "account_id": account,
+            "account_key": account_key(account),
+            "asset": code,
+            "part": part,
+            "identity": forger.identity(account_key(account), account, code, part),
+        }
+        for account, code, part in cases
+    ]
     yield make(
-        "commitment/leaves",
-        "Context, blinding factors and commitments of leaves.",
+        "identity/leaves",
+        "Context and identities of leaves.",
         "accepted",
         None,
         public_key=forger.public_key,
@@ -81,6 +81,32 @@ def leaves() -> Iterator[Vector]:
         time=forger.time,
         context=forger.context,
         leaves=made,
+    )
+
+
+def paths() -> Iterator[Vector]:
+    cases = []
+    for size, leaves in ((16, (0, 5, 15)), (256, (0, 5, 69, 255))):
+        listed = [sha256(b"identity %d" % index).digest() for index in range(size)]
+        nodes = nodes_of(listed)
+        for leaf in leaves:
+            path = path_of(listed, leaf)
+            cases.append(
+                {
+                    "page_size": size,
+                    "leaf": leaf,
+                    "identity": listed[leaf],
+                    "path": path,
+                    "node": leaf >> len(path),
+                    "nodes": nodes,
+                }
+            )
+    yield make(
+        "identity/paths",
+        "Paths of leaves, and the nodes of their pages: the path ends at the one numbered `node`.",
+        "accepted",
+        None,
+        cases=cases,
     )
 
 
@@ -181,7 +207,7 @@ NAMES: list[tuple[str, str | None]] = [
 def account_ids() -> Iterator[Vector]:
     cases = [{"type": kind, "text": text, "canonical": form} for kind, text, form in ACCOUNT_IDS]
     yield make(
-        "commitment/account-ids",
+        "identity/account-ids",
         "Texts and their canonical form, null where there is none.",
         "account ids",
         None,
@@ -191,7 +217,7 @@ def account_ids() -> Iterator[Vector]:
 
 def names() -> Iterator[Vector]:
     yield make(
-        "commitment/names",
+        "identity/names",
         "Texts and their canonical form as the name of an exchange, null where there is none.",
         "names",
         None,
@@ -232,7 +258,7 @@ def public_keys() -> Iterator[Vector]:
         for number in WEAK_Y:
             typed.append((key_text((number | sign << 255).to_bytes(32, "little")), None))
     yield make(
-        "commitment/public-keys",
+        "identity/public-keys",
         "Texts and the key of each, null where it is none, is mistyped, or is nobody's key.",
         "keys",
         None,
@@ -243,44 +269,59 @@ def public_keys() -> Iterator[Vector]:
 def shapes() -> Iterator[Vector]:
     capacities = [1, 2, 3] + [n << k for k in range(19) for n in (4, 5, 6, 7) if n << k <= 2**20]
     cases = []
-    for size in (16, 256, 1024):
+    for size in (16, 256, 4096):
         for capacity in capacities:
-            counts = page_counts(capacity, size)
-            below = [capacity * size, *counts[:-1]]
-            lengths = [
-                file_length(level, *pair, size)
-                for level, pair in enumerate(zip(counts, below, strict=True))
-            ]
+            if capacity * size > 2**30:
+                continue
+            counts = page_counts(capacity)
+            pages, arguments = [], []
+            for level, count in enumerate(counts):
+                entries = counts[level - 1] if level else 0
+                pages.append(level_length(level, count, entries, size, page_length))
+                arguments.append(level_length(level, count, entries, size, argument_length))
             cases.append(
-                {"page_size": size, "capacity": capacity, "pages": counts, "bytes": lengths}
+                {
+                    "page_size": size,
+                    "capacity": capacity,
+                    "pages": counts,
+                    "page_bytes": pages,
+                    "argument_bytes": arguments,
+                }
             )
     yield make(
         "tree/shapes",
-        "Every capacity and page size: of each level the number of pages and the file's length.",
+        "Every capacity and page size: the pages of each level, and the lengths of its two files.",
         "accepted",
         None,
         cases=cases,
     )
 
 
-def file_length(level: int, pages: int, entries: int, size: int) -> int:
-    """Length of a level's file of so many pages and entries."""
+def level_length(
+    level: int, pages: int, entries: int, size: int, length: Callable[[int, int], int]
+) -> int:
+    """Length of a level's file of so many pages and, above level 0, entries."""
+    if level == 0:
+        return pages * length(0, size)
+    return (pages - 1) * length(level, FAN) + length(level, entries - (pages - 1) * FAN)
 
-    def page(count: int) -> int:
-        return 15 + count * (65 if level else 33) + range_length(count, 64)
 
-    return (pages - 1) * page(size) + page(entries - (pages - 1) * size)
+def page_length(level: int, count: int) -> int:
+    return 15 + (65 * count if level else LeavesShape(count).entries_length)
 
 
-def range_length(m: int, b: int) -> int:
-    shape = Shape(m, b)
+def argument_length(level: int, count: int) -> int:
+    if level == 0:
+        return LeavesShape(count).length
+    shape = Shape(count, 64)
     return 33 * (shape.rows + 3 * shape.nu + 6) + 32 * (shape.columns + 4)
 
 
 def vectors() -> Iterator[Vector]:
     yield from generators()
     yield from transcripts()
-    yield from leaves()
+    yield from identities()
+    yield from paths()
     yield from account_ids()
     yield from names()
     yield from public_keys()

@@ -74,6 +74,13 @@ def accepted() -> Iterator[Vector]:
         "carol", "Nothing to include.", nobody, owner=CAROL, balances={"BTC": "0", "ETH": "0.0"}
     )
     yield good(
+        "pages-of-256",
+        "Parts in a page of 256 leaves.",
+        {"BTC": "175000001"},
+        of="pages-of-256",
+        balances={"BTC": "1.75000001"},
+    )
+    yield good(
         "typed-variant",
         "The id typed in capitals, with spaces.",
         alice,
@@ -109,10 +116,10 @@ def accepted() -> Iterator[Vector]:
         left_out=("BTC",),
     )
     yield good(
-        "three-levels",
+        "eighty-pages",
         "A path of three pages.",
         {"BTC": "175000001"},
-        of="three-levels",
+        of="eighty-pages",
         balances={"BTC": "1.75000001"},
     )
     for name, description, typed, left_out in (
@@ -154,6 +161,9 @@ def accepted() -> Iterator[Vector]:
     spoilt = dict(honest) | {
         "pages/BTC/0": cut(honest["pages/BTC/0"], other * page, b"XXXX"),
         "pages/ETH/0": honest["pages/USDT/0"],
+        "arguments/ETH/0": b"",
+        "arguments/BTC/solvency": b"",
+        "arguments.msgpack": b"",
         "evidence/BTC.msgpack": b"",
         "README": b"hi",
     }
@@ -197,7 +207,8 @@ def opened() -> Fields:
     """The outer map of Alice's package."""
     sealed = base("honest")
     body = body_of(ALICE)
-    return {"body": body, "signature": sign(sealed.forger.signing_seed, "package-signature", body)}
+    signature = sign(sealed.forger.signing_seed, "package-signature", body)
+    return {"body": body, "log": b"", "signature": signature}
 
 
 def body_of(owner: str) -> bytes:
@@ -228,9 +239,10 @@ def malformed() -> Iterator[Vector]:
         data=good.replace(b"\xa4body\xc5", b"\xa4body\xc6\x00\x00"),
     )
     swapped = (
-        b"\x82"
+        b"\x83"
         + pack({"signature": opened()["signature"]})[1:]
         + pack({"body": opened()["body"]})[1:]
+        + pack({"log": b""})[1:]
     )
     yield shown("unsorted", "The outer keys are swapped.", source, code, data=swapped)
     for name, description, raw in raw_faults(body_of(ALICE), "version", b"\x01"):
@@ -250,6 +262,10 @@ def malformed() -> Iterator[Vector]:
         code,
         data=outer(lambda f: f.update(note="x")),
     )
+    yield shown(
+        "log", "A log of one byte.", source, code, data=outer(lambda f: f.update(log=b"\x00"))
+    )
+    yield shown("no-log", "No log.", source, code, data=outer(lambda f: f.pop("log")))
     yield shown(
         "text-body", "The body is a text.", source, code, data=outer(lambda f: f.update(body="x"))
     )
@@ -271,6 +287,8 @@ def malformed() -> Iterator[Vector]:
             lambda f: parts_of(f)[0].update(blinding=bytes(32)),
         ),
         ("part-missing-field", "A part has no number.", lambda f: parts_of(f)[0].pop("part")),
+        ("text-path", "A path is a text.", lambda f: parts_of(f)[0].update(path="x")),
+        ("no-opening", "A part has no opening.", lambda f: parts_of(f)[0].pop("opening")),
         ("map-parts", "The parts are a map.", lambda f: f["assets"][0].update(parts={})),
     ]
     for name, description, edit in cases:
@@ -407,12 +425,39 @@ def parts() -> Iterator[Vector]:
     ]
     for code, name, description, edit in cases:
         yield shown(f"{code}-{name}", description, source, f"package.{code}", edit=edit)
+    for name, description, change in (
+        ("empty", "No {}.", lambda data: b""),
+        ("short", "A byte of {} is missing.", lambda data: data[:-1]),
+        ("long", "{} has a byte too many.", lambda data: data + b"\x00"),
+        ("less", "The last 32 bytes of {} are missing.", lambda data: data[:-32]),
+        ("more", "{} has 32 bytes more.", lambda data: data + data[-32:]),
+    ):
+        for field, code in (("path", "package.bad-path"), ("opening", "opening.bad-length")):
+
+            def edit(
+                fields: Fields, field: str = field, change: Callable[[bytes], bytes] = change
+            ) -> None:
+                part = parts_of(fields)[1]
+                part[field] = change(part[field])
+
+            text = description.format(f"the {field}" if name != "empty" else field)
+            text = text[0].upper() + text[1:]
+            yield shown(f"{field}-{name}", text, source, code, edit=edit)
+    yield shown(
+        "path-before-opening",
+        "Path and opening have a byte too few: the path is named.",
+        "order of checks",
+        "package.bad-path",
+        edit=lambda f: parts_of(f)[0].update(path=bytes(127), opening=bytes(544)),
+    )
     yield shown(
         "bad-amount-unused-asset",
         "A part of amount 0 in an asset that the customer does not hold.",
         source,
         "package.bad-amount",
-        edit=lambda f: parts_of(f, "USDT").append({"amount": 0, "leaf": 0, "part": 0}),
+        edit=lambda f: parts_of(f, "USDT").append(
+            {"amount": 0, "leaf": 0, "opening": bytes(545), "part": 0, "path": bytes(128)}
+        ),
     )
 
 

@@ -36,7 +36,8 @@ FIRST_SEED = base("honest").forger.signing_seed
 def bases() -> Iterator[Vector]:
     for name, description in (
         ("honest", "Three assets: a tree of two levels and two of one."),
-        ("three-levels", "A tree of three levels: 20 pages, 2 pages, the root."),
+        ("eighty-pages", "A tree of three levels: 80 pages, of 64 and 16 children, the root."),
+        ("pages-of-256", "A page of 256 leaves."),
         ("nothing", "No assets at all against no liabilities: C_A is infinite."),
         (
             "exact",
@@ -555,7 +556,8 @@ def malformed() -> Iterator[Vector]:
             "manifest.not-canonical",
             resigned(data),
         )
-    first, second = b"\xa8exchange\xafForged Exchange", b"\xa9page_size\x10"
+    first = b"\xabdeclaration\xc4\x20" + bytes(32)
+    second = b"\xa8exchange\xafForged Exchange"
     yield derived(
         "manifest-raw-unsorted",
         "Two keys are swapped.",
@@ -594,7 +596,8 @@ def malformed() -> Iterator[Vector]:
         ("long-sum", "A sum is uncompressed.", "assets.0.sum", bytes(65)),
         ("short-root", "A root's id is truncated to 8 bytes.", "assets.0.root", bytes(8)),
         ("short-evidence", "An evidence digest has 31 bytes.", "assets.0.evidence", bytes(31)),
-        ("text-argument", "A solvency argument is a text.", "assets.0.solvency", "x"),
+        ("text-page-size", "A page size is a text.", "assets.0.page_size", "16"),
+        ("argument", "An asset has its argument.", "assets.0.argument", b"x"),
         ("extra-asset-field", "An asset states its total.", "assets.0.total", 5),
         ("array-ratio", "A ratio is an array.", "assets.0.ratio", [1, 1]),
     ):
@@ -659,9 +662,6 @@ def heads() -> Iterator[Vector]:
         ("bad-time", "late", "Time 2^40 + 1.", "time", 2**40 + 1),
         ("bad-account-id-type", "other", "Account ids of type uuid.", "account_id_type", "uuid"),
         ("bad-account-id-type", "case", "Account ids of type Email.", "account_id_type", "Email"),
-        ("bad-page-size", "other", "Pages of 32.", "page_size", 32),
-        ("bad-page-size", "zero", "Pages of 0.", "page_size", 0),
-        ("bad-page-size", "large", "Pages of 2048.", "page_size", 2048),
         ("bad-chain", "order", "The chains are not in order.", "chains", unsorted),
         ("bad-chain", "twice", "A chain twice.", "chains", [first, *reversed(unsorted)]),
         ("bad-chain", "name", "A capital in a chain's name.", "chains.0.name", "Bitcoin"),
@@ -716,6 +716,10 @@ def assets() -> Iterator[Vector]:
             "chains",
             honest["chains"][:1],
         ),
+        ("bad-page-size", "other", "Pages of 32.", "assets.0.page_size", 32),
+        ("bad-page-size", "zero", "Pages of 0.", "assets.0.page_size", 0),
+        ("bad-page-size", "between", "Pages of 1024.", "assets.1.page_size", 1024),
+        ("bad-page-size", "large", "Pages of 8192.", "assets.0.page_size", 8192),
         ("bad-levels", "more", "A level too many.", "assets.0.levels", 3),
         ("bad-levels", "less", "A level missing.", "assets.0.levels", 1),
         ("bad-levels", "zero", "No levels.", "assets.1.levels", 0),
@@ -756,6 +760,12 @@ def assets() -> Iterator[Vector]:
     cases += [
         ("bad-capacity", str(number), f"A capacity of {number}.", "assets.0.capacity", number)
         for number in (0, 9, 15, 17, 2**20 + 1, 2**20 + 2**18, 2**21)
+    ]
+    leaves = asset_of(honest, "BTC") | {"page_size": 4096, "capacity": 2**19, "levels": 5}
+    first = asset_of(honest, "BTC") | {"page_size": 32, "capacity": 9}
+    cases += [
+        ("bad-capacity", "leaves", "A capacity of 2^31 leaves.", "assets.0", leaves),
+        ("bad-page-size", "first", "Another capacity too, which comes later.", "assets.0", first),
     ]
     cases += [
         ("bad-sum", name, f"C_L is {text}.", "assets.0.sum", bad)

@@ -80,6 +80,7 @@ class Field:
 FAMILIES = {
     **dict.fromkeys(("asset", "chain", "rotation"), "manifest"),
     "packagebody": "package",
+    **dict.fromkeys(("argumentrecord", "recordasset"), "record"),
     **dict.fromkeys(
         ("evidencev2", "row", "ownershipsignature", "longsignature", "coin", "stateproof"),
         "evidence",
@@ -110,7 +111,7 @@ def assets(count: int) -> Made:
     if count == 1:
         return Made(base_files("exact"), of="exact")
     fields = manifest_of(base_files("honest"))
-    entry = fields["assets"][0] | {"solvency": b""}
+    entry = fields["assets"][0]
     fields["assets"] = []
     return Made(resigned(repeated(fields, "assets", entry, count)))
 
@@ -296,6 +297,11 @@ def package_signature(length: int) -> Made:
     return packaged(pack(fields | {"signature": bytes(length)}))
 
 
+def package_log(length: int) -> Made:
+    package = base("honest").package(base_files("honest")["manifest.msgpack"], ALICE)
+    return packaged(pack(msgpack.unpackb(package) | {"log": bytes(length)}))
+
+
 def packaged(package: bytes) -> Made:
     content = {"package": package, "account": ALICE, "balances": ALL_OF_ALICE}
     return Made(base_files("honest"), content=content)
@@ -320,6 +326,21 @@ def pledges(count: int) -> Made:
     one = msgpack.Packer().pack_array_header(1)
     pieces = data.pieces if isinstance(data, Repeated) else [(data, 1)]
     return Made(declared(Repeated.of((one, 1), *pieces)))
+
+
+# --- records of arguments
+
+
+def of_record(edit: Callable[[Fields, int], Any]) -> Callable[[int], Made]:
+    """The honest record, edited before it is signed."""
+
+    def made(length: int) -> Made:
+        fields = msgpack.unpackb(base_files("honest")["arguments.msgpack"])
+        edit(fields, length)
+        files = dict(base_files("honest"))
+        return Made(files | base("honest").forger.seal_record(pack(fields)))
+
+    return made
 
 
 # --- all of them
@@ -482,6 +503,20 @@ FIELDS = (
         "declaration.unknown-address",
         "declaration.unknown-address",
     ),
+    Field("argumentrecord-manifest", 32, 32, of_record(lambda f, n: f.update(manifest=bytes(n)))),
+    Field(
+        "recordasset-levels-item",
+        32,
+        32,
+        of_record(lambda f, n: f["assets"][0]["levels"].__setitem__(0, bytes(n))),
+    ),
+    Field(
+        "recordasset-solvency",
+        32,
+        32,
+        of_record(lambda f, n: f["assets"][0].update(solvency=bytes(n))),
+    ),
+    Field("package-log", 0, 0, package_log),
     Field("package-signature", 64, 64, package_signature),
     Field("packagebody-account_key", 32, 32, of_body("account_key")),
     Field("packagebody-manifest", 32, 32, of_body("manifest")),

@@ -6,29 +6,23 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from tests.support.bases import (
-    asset_of,
-    base_files,
-    derived,
-    edited,
-    forged,
-    manifest_of,
-    setter,
-)
+from tests.support.bases import base, base_files, derived, forged
 from tests.support.forge import INFINITY, Bend, N, commit, lp, u
 from tests.support.forged_sample import ETH, Spec, sample
-from tests.support.forger import Fields, Lies
+from tests.support.forger import Lies
+from tests.support.leaves_forge import bent as bent_stages
+from tests.support.leaves_forge import omitting
 from tests.support.vector import Vector
-from tests.vectors.make_trees import Edit, bent
+from tests.vectors.make_trees import Edit, bent, bent_leaves
 
-PLACES = {"page": ("ETH", 0, 0), "solvency": ("ETH",)}
+PLACES = {"leaves": ("ETH", 0, 0), "sums": ("BTC", 1, 0), "solvency": ("ETH",)}
 ITEMS: dict[str, tuple[str, Edit]] = {
     "version": ("argument", lambda data: u(2, 2) + data[2:]),
     "argument-version": ("argument", lambda data: data[:2] + u(2, 2) + data[4:]),
     "group": ("argument", lambda data: data.replace(b"secp256k1", b"secp256r1")),
     "generator-tag": ("argument", lambda data: data.replace(b"v1/gen", b"v0/gen")),
     "code": ("asset", lambda data: lp(b"ETC") + data[7:]),
-    "decimals": ("asset", lambda data: data[:7] + b"\x08" + data[8:]),
+    "decimals": ("asset", lambda data: data[:7] + b"\x07" + data[8:]),
     "units": ("asset", lambda data: data[:8] + bytes(32)),
 }
 
@@ -45,10 +39,11 @@ def identities() -> dict[str, dict[str, Any]]:
 
 def replays() -> Iterator[Vector]:
     """Arguments made for another statement; whatever else is in the bundle fits."""
-    fields: dict[str, list[tuple[str, str, Edit]]] = {"page": [], "solvency": []}
+    fields: dict[str, list[tuple[str, str, Edit]]] = {kind: [] for kind in PLACES}
+    other = {"leaves": "sums", "sums": "leaves", "solvency": "sums"}
     for kind, listed in fields.items():
         listed += [(name, label, edit) for name, (label, edit) in ITEMS.items()]
-        listed.append(("kind", "argument", of_kind("solvency" if kind == "page" else "page")))
+        listed.append(("kind", "argument", of_kind(other[kind])))
         for name, identity in identities().items():
             listed.append((name, "context", constant(sample([], {}, **identity).forger.context)))
     spans = {
@@ -58,7 +53,8 @@ def replays() -> Iterator[Vector]:
         "capacity": (6, 10),
         "page-size": (10, 14),
     }
-    fields["page"] += [(name, "statement", moved(*span)) for name, span in spans.items()]
+    for kind in ("leaves", "sums"):
+        fields[kind] += [(name, "statement", moved(*span)) for name, span in spans.items()]
     spans = {"num": (0, 4), "den": (4, 8), "root": (8, 40), "evidence": (40, 72)}
     fields["solvency"] += [(name, "statement", moved(*span)) for name, span in spans.items()]
     fields["solvency"] += [
@@ -101,7 +97,7 @@ def restated(
     kind: str, label: str, edit: Edit
 ) -> Callable[[str, str, list[tuple[str, bytes]]], list[tuple[str, bytes]]]:
     def statement(code: str, of: str, items: list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
-        if (code, of) != ("ETH", kind):
+        if (code, of) != (PLACES[kind][0], kind):
             return items
         return [(name, edit(data) if name == label else data) for name, data in items]
 
@@ -119,16 +115,26 @@ def omissions() -> Iterator[Vector]:
         "round",
         "announcements",
     )
-    for kind, listed in (("page", (*labels, "entries")), ("solvency", labels)):
-        for label in listed:
+    for kind, place in PLACES.items():
+        for label in labels if kind == "solvency" else (*labels, "entries"):
+            lies = bent(("ETH", 0, 0), Bend(omit=frozenset({label})), kind)
+            if kind == "sums":
+                lies = bent(("BTC", 1, 0), Bend(omit=frozenset({label})), kind)
+            if kind == "leaves":
+                lies = bent_leaves("ETH", 0, bent_stages({}, omitting(*left_out(label))))
             yield derived(
                 f"omits-{kind}-{label}",
                 f"The prover of a {kind} argument left {label!r} out of the transcript.",
                 "transcript items left out",
                 "argument.rejected",
-                forged(bent(("ETH", 0, 0), Bend(omit=frozenset({label})), kind)),
-                place=PLACES[kind],
+                forged(lies),
+                place=place,
             )
+
+
+def left_out(label: str) -> list[str]:
+    """Of the rounds each is named by itself."""
+    return [f"round {number}" for number in range(1, 11)] if label == "round" else [label]
 
 
 def solvency() -> Iterator[Vector]:
@@ -188,57 +194,59 @@ def solvency() -> Iterator[Vector]:
     )
     ratio = replace(ETH, ratio=(1001, 1000), holdings=(("account", "", 7_006_999_999 * 10**9),))
     yield insolvent("ratio", "Assets cover liabilities, and fall short of the ratio.", spec=ratio)
-    good, other = (solvency_of(code) for code in ("BTC", "ETH"))
-
-    def exchange_arguments(fields: Fields) -> None:
-        setter("assets.0.solvency", other)(fields)
-        setter("assets.1.solvency", good)(fields)
-
+    good, other = (base_files("honest")[f"arguments/{code}/solvency"] for code in ("BTC", "ETH"))
     yield derived(
         "solvency-swapped",
-        "The solvency arguments of two assets are swapped.",
+        "The solvency arguments of two assets are swapped, and the record says so.",
         "replays",
         "argument.rejected",
-        edited(exchange_arguments),
+        recorded({"arguments/BTC/solvency": other, "arguments/ETH/solvency": good}),
         place=("BTC",),
     )
     for name, description, code, data in (
-        ("empty", "No solvency argument.", "bad-length", b""),
-        ("short", "A solvency argument lacks a byte.", "bad-length", good[:-1]),
-        ("long", "A solvency argument has a byte too many.", "bad-length", good + b"\x00"),
-        ("narrow", "A solvency argument for 64 bits.", "bad-length", bytes(1440)),
+        ("empty", "No solvency argument.", "bundle.wrong-argument", b""),
+        ("short", "A solvency argument lacks a byte.", "bundle.wrong-argument", good[:-1]),
+        (
+            "long",
+            "A solvency argument has a byte too many.",
+            "bundle.wrong-argument",
+            good + b"\x00",
+        ),
+        ("narrow", "A solvency argument for 64 bits.", "bundle.wrong-argument", bytes(1440)),
         (
             "point",
             "A solvency argument's first point is infinity.",
-            "bad-point",
+            "argument.bad-point",
             INFINITY + good[33:],
         ),
         (
             "scalar",
             "A solvency argument's last scalar is n.",
-            "bad-scalar",
+            "argument.bad-scalar",
             good[:-32] + N.to_bytes(32, "big"),
         ),
         (
             "flipped",
             "A bit of a solvency argument is flipped.",
-            "rejected",
+            "argument.rejected",
             good[:-1] + bytes([good[-1] ^ 1]),
         ),
     ):
+        content: dict[str, Any] = {"place": ("BTC",)} if code.startswith("argument.") else {}
         yield derived(
             f"solvency-{name}",
             description,
             "malformed arguments",
-            f"argument.{code}",
-            edited(setter("assets.0.solvency", data)),
-            place=("BTC",),
+            code,
+            recorded({"arguments/BTC/solvency": data}),
+            **content,
         )
 
 
-def solvency_of(code: str) -> bytes:
-    argument: bytes = asset_of(manifest_of(base_files("honest")), code)["solvency"]
-    return argument
+def recorded(changed: dict[str, bytes]) -> dict[str, bytes]:
+    """The honest bundle with other files of arguments, which its record names."""
+    files = dict(base_files("honest")) | changed
+    return files | base("honest").forger.record(files)
 
 
 def vectors() -> Iterator[Vector]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from tests.support import leaves_forge
 from tests.support.bases import (
     Files,
     base,
@@ -16,11 +17,13 @@ from tests.support.bases import (
     derived,
     forged,
 )
-from tests.support.forge import HONEST, INFINITY, Bend, N, Opening, Shape, u
-from tests.support.forged_sample import BTC, ETH, TETHER, Sample, Spec, padding, sample
-from tests.support.forger import Lies, Page
+from tests.support.forge import HONEST, INFINITY, Bend, N, Opening, combine, u
+from tests.support.forged_sample import BTC, ETH, TETHER, Sample, Spec, sample
+from tests.support.forger import Leaf, Lies, Page
+from tests.support.leaves_forge import Prover, Reader, Shape
 from tests.support.vector import Vector
 from tests.vectors.make_arguments import point_faults
+from tests.vectors.make_leaves import MOVED, own_digits, sum_low
 
 Edit = Callable[[bytes], bytes]
 Restate = Callable[[bytes, Opening], tuple[bytes, Opening]]
@@ -37,8 +40,8 @@ def at(place: Place, change: Callable[[Page], Page]) -> Lies:
     return Lies(page=page)
 
 
-def bent(place: Place, bend: Bend, kind: str = "page") -> Lies:
-    """Bend one argument."""
+def bent(place: Place, bend: Bend, kind: str = "sums") -> Lies:
+    """Bend one argument that is not over leaves."""
 
     def argument(code: str, of: str, level: int, index: int) -> Bend:
         return bend if (of, code, level, index) == (kind, *place) else HONEST
@@ -46,13 +49,22 @@ def bent(place: Place, bend: Bend, kind: str = "page") -> Lies:
     return Lies(argument=argument)
 
 
-def swapped_leaf(spec: Spec, changed: dict[int, Opening]) -> Sample:
-    """A sample rich enough for any leaf, with some leaves of an asset replaced."""
+def bent_leaves(code: str, index: int, bend: leaves_forge.Bend) -> Lies:
+    """Bend one page of leaves."""
+
+    def leaves(of: str, at: int) -> leaves_forge.Bend:
+        return bend if (of, at) == (code, index) else leaves_forge.HONEST
+
+    return Lies(leaves=leaves)
+
+
+def changed_leaf(spec: Spec, changed: dict[int, int]) -> Sample:
+    """A sample rich enough for any leaf, with the amounts of some leaves of an asset replaced."""
     rich = replace(BTC, holdings=(("p2wpkh", "", 2**70),))
     made = sample([rich, ETH, TETHER])
     asset = next(asset for asset in made.forger.assets if asset.code == spec.code)
-    for place, opening in changed.items():
-        asset.leaves[place] = opening
+    for place, amount in changed.items():
+        asset.leaves[place] = Leaf(amount, asset.leaves[place].identity)
     return made
 
 
@@ -84,6 +96,12 @@ def files_of_pages() -> Iterator[Vector]:
     yield changed("unexpected-hidden", "A hidden file.", unexpected, {"pages/.keep": b""})
     yield changed("unexpected-level", "A level too many.", unexpected, {"pages/BTC/2": b"x"})
     yield changed(
+        "unexpected-argument",
+        "Arguments of a level too many.",
+        unexpected,
+        {"arguments/BTC/2": b"x"},
+    )
+    yield changed(
         "unexpected-asset",
         "Evidence of an asset that is not in the manifest.",
         unexpected,
@@ -113,6 +131,15 @@ def files_of_pages() -> Iterator[Vector]:
     )
     yield changed("missing-level", "The root's level is missing.", missing, {"pages/BTC/1": None})
     yield changed("missing-leaves", "The leaves are missing.", missing, {"pages/USDT/0": None})
+    for name, path in (
+        ("record", "arguments.msgpack"),
+        ("record-signature", "arguments.sig"),
+        ("arguments", "arguments/BTC/0"),
+        ("root-argument", "arguments/BTC/1"),
+        ("solvency", "arguments/ETH/solvency"),
+    ):
+        text = f"{name.replace('-', ' ').capitalize()}: the file is missing."
+        yield changed(f"missing-{name}", text, missing, {path: None})
     yield changed("length-empty", "A level is empty.", length, {"pages/BTC/0": b""})
     yield changed(
         "length-short", "A level lacks its last byte.", length, {"pages/BTC/0": level0[:-1]}
@@ -152,8 +179,9 @@ def files_of_pages() -> Iterator[Vector]:
         place=("ETH", 0, 0),
     )
     for name, description, offset in (
-        ("entry", "A commitment's sign is flipped.", page + 15),
-        ("argument", "A bit of a page's argument is flipped.", 2 * page - 1),
+        ("node", "A bit of a node is flipped.", page + 15),
+        ("sum", "The sign of a page's sum is flipped.", page + 47),
+        ("vector", "The sign of a vector is flipped.", page + 80),
     ):
         yield changed(
             f"page-flipped-{name}",
@@ -206,12 +234,22 @@ def encodings() -> Iterator[Vector]:
     for name, text, bad in point_faults():
         yield derived(
             f"page-point-{name}",
-            f"A leaf is {text}.",
+            f"A vector is {text}.",
             "encodings",
             "page.bad-point",
             forged(at(("BTC", 0, 2), entry(bad))),
             place=("BTC", 0, 2),
         )
+    yield derived(
+        "page-point-sum",
+        "A page's sum is infinity.",
+        "encodings",
+        "page.bad-point",
+        forged(
+            at(("BTC", 0, 2), lambda page: replace(page, entries=cut(page.entries, 32, INFINITY)))
+        ),
+        place=("BTC", 0, 2),
+    )
     yield derived(
         "page-point-root",
         "A sum in the root is infinity.",
@@ -220,8 +258,8 @@ def encodings() -> Iterator[Vector]:
         forged(at(("BTC", 1, 0), entry(INFINITY))),
         place=("BTC", 1, 0),
     )
-    shape = Shape(16, 64)
-    points = shape.rows + 3 * shape.nu + 6
+    shape = Shape(16)
+    points = shape.points
     for name, offset in (("first", 0), ("last", 33 * (points - 1))):
         _, text, bad = point_faults()[1]
         yield derived(
@@ -232,7 +270,7 @@ def encodings() -> Iterator[Vector]:
             forged(at(("BTC", 0, 1), point(offset, bad))),
             place=("BTC", 0, 1),
         )
-    for name, offset in (("first", 33 * points), ("last", 33 * points + 32 * (shape.columns + 3))):
+    for name, offset in (("first", 33 * points), ("last", 33 * points + 32 * (shape.columns + 20))):
         yield derived(
             f"page-argument-scalar-{name}",
             f"The {name} scalar of an argument is n.",
@@ -245,45 +283,36 @@ def encodings() -> Iterator[Vector]:
 
 def false_leaves() -> Iterator[Vector]:
     source = "values out of range"
-    page1 = 16 + 3
-    half = (N + 1) // 2
-    for name, description, values in (
-        ("negative", "A leaf of n - 5.", [N - 5]),
-        ("minus-one", "A leaf of n - 1.", [N - 1]),
-        ("large", "A leaf of 2^64.", [2**64]),
-        ("halves", "Two leaves of (n + 1) / 2, which sum to 1.", [half, half]),
+    for name, description, code, digits, value in (
+        ("negative", "A leaf of -5, as one digit.", "BTC", [-5], None),
+        ("minus-one", "A leaf of -1 with the bits of 2^64 - 1.", "BTC", [1] * 64, -1),
+        ("large", "A leaf of 2^64 with its low bits.", "BTC", [], 2**64),
+        ("offset", "A customer's debt of 1 ETH lowers the total.", "ETH", [-(10**9)], None),
     ):
-        made = swapped_leaf(BTC, {page1 + k: (value, 99) for k, value in enumerate(values)})
+        index = 1 if code == "BTC" else 0
+        bend = leaves_forge.bent({"witness": own_digits(3, digits, value=value)})
+        made = changed_leaf(BTC, {})
+        made.forger.lies = bent_leaves(code, index, bend)
         yield derived(
             f"leaf-{name}",
             description,
             source,
             "argument.rejected",
             made.forger.bundle(),
-            place=("BTC", 0, 1),
+            place=(code, 0, index),
         )
-    for residual in (1, 2, 3):
-        made = swapped_leaf(BTC, {page1: (2**64, 99)})
-        made.forger.lies = bent(("BTC", 0, 1), Bend(residual=residual))
+    for equation, stages in MOVED.items():
+        bend = leaves_forge.bent({"witness": sum_low} | stages)
+        index, files = solvable(bend)
         yield derived(
-            f"leaf-large-equation-{residual}",
-            f"A leaf of 2^64; equation {residual} alone is false.",
+            f"page-sum-low-equation-{equation}",
+            f"A page's sum is one less than its leaves; equation {equation} alone is false.",
             "the residual moved into each equation",
             "argument.rejected",
-            made.forger.bundle(),
-            place=("BTC", 0, 1),
+            files,
+            place=("BTC", 0, index),
         )
-    # A debt in one asset against a credit in another: each asset stands alone.
-    made = swapped_leaf(ETH, {2: (N - 10**9, 99)})
-    yield derived(
-        "leaf-offset",
-        "A customer's debt of 1 ETH lowers the total.",
-        source,
-        "argument.rejected",
-        made.forger.bundle(),
-        place=("ETH", 0, 0),
-    )
-    made = swapped_leaf(BTC, {16 + k: (2**63, padding("BTC", 16 + k)) for k in (1, 2)})
+    made = changed_leaf(BTC, {16 + k: 2**63 for k in (1, 2)})
     for residual in (1, 2, 3, 4):
         made.forger.lies = bent(("BTC", 1, 0), Bend(residual=residual))
         yield derived(
@@ -294,21 +323,26 @@ def false_leaves() -> Iterator[Vector]:
             made.forger.bundle(),
             place=("BTC", 1, 0),
         )
-    places = range(16)
-    blindings = [padding("ETH", place) for place in places]
-    blindings[15] = -sum(blindings[:15]) % N
-    made = swapped_leaf(ETH, {place: (0, blindings[place]) for place in places})
-    made.forger.lies = Lies(
-        root=lambda code, page_id, opening: (page_id, opening if code != "ETH" else (0, 5))
-    )
+    opposite = replace(ETH, capacity=2, blindings=((0, 5), (1, N - 5)))
+    lies = Lies(root=lambda code, page_id, opening: (page_id, (0, 5)))
     yield derived(
         "infinite-sum",
-        "Leaves that sum to infinity.",
+        "Two pages whose sums add up to infinity.",
         "encodings",
         "page.infinite-sum",
-        made.forger.bundle(),
-        place=("ETH", 0, 0),
+        forged(lies, [opposite], {}),
+        place=("ETH", 1, 0),
     )
+
+
+def solvable(bend: leaves_forge.Bend) -> tuple[int, Files]:
+    """The first page of BTC for which the square root is there that a bend needs."""
+    for index in range(3):
+        try:
+            return index, forged(bent_leaves("BTC", index, bend))
+        except ValueError:
+            continue
+    raise ValueError("no square root")
 
 
 def batches() -> Iterator[Vector]:
@@ -316,8 +350,9 @@ def batches() -> Iterator[Vector]:
 
     def nudge(index: int, by: int) -> Callable[[Page], Page]:
         def change(page: Page) -> Page:
-            last = int.from_bytes(page.argument[-32:], "big")
-            return replace(page, argument=page.argument[:-32] + u((last + by) % N, 32))
+            old = int.from_bytes(page.argument[-64:-32], "big")
+            moved = page.argument[:-64] + u((old + by) % N, 32) + page.argument[-32:]
+            return replace(page, argument=moved)
 
         return change
 
@@ -348,12 +383,24 @@ def batches() -> Iterator[Vector]:
 
 
 def cancelling() -> Files:
-    """Page 0 of BTC has a leaf of 2^64 + 5; the equations of pages 0 and 1, added, hold."""
-    made = swapped_leaf(BTC, {3: (2**64 + 5, 99)})
-    forger = made.forger
-    btc = next(asset for asset in forger.assets if asset.code == "BTC")
-    error = forger.tree(btc)[0][0].error
-    forger.lies = bent(("BTC", 0, 1), Bend(y_shift=-error % N))
+    """Page 0 of BTC has a sum too low; the equations of pages 0 and 1, added, hold."""
+    forger = sample().forger
+    low = leaves_forge.bent({"witness": sum_low})
+    forger.lies = bent_leaves("BTC", 0, low)
+    asset = forger.assets[0]
+    page = forger.tree(asset)[0][0]
+    state = forger.place(asset, index=0).state("leaves")
+    error = Reader(16).residuals(state, page.entries, page.argument)[4]
+
+    def take_up(it: Prover) -> None:
+        it.announcements[3] = combine([(1, it.announcements[3]), (-1, error)])
+
+    bends = {0: low, 1: leaves_forge.bent({"announced": take_up})}
+    forger.lies = Lies(
+        leaves=lambda code, index: (
+            bends.get(index, leaves_forge.HONEST) if code == "BTC" else leaves_forge.HONEST
+        )
+    )
     return forger.bundle()
 
 

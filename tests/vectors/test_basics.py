@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from array import array
 from itertools import pairwise
 from typing import cast
 
@@ -13,6 +12,8 @@ import native
 from spec.reference import account as reference_account
 from spec.reference import group, transcript
 from spec.reference import keys as reference_keys
+from spec.reference.leaves import Shape, climb
+from spec.reference.manifest import levels_of
 from spec.reference.tree import Geometry
 from tests.support.vector import load
 from tests.vectors import code_points
@@ -25,8 +26,7 @@ from verifier.format.account import (
     refused_points,
 )
 from verifier.format.keys import parse_public_key, public_key_text
-from verifier.format.params import TreeShape
-from verifier.format.statement import context, leaf_blinding
+from verifier.format.statement import context
 
 
 def test_generators() -> None:
@@ -55,26 +55,30 @@ def test_transcript_steps() -> None:
         assert ours.state.hex() == resumed.state.hex() == theirs.state.hex() == step["state"]
 
 
-def test_leaves() -> None:
-    content = load("commitment/leaves").content
+def test_identities() -> None:
+    content = load("identity/leaves").content
     identity = content["exchange"], content["snapshot_id"], content["time"]
     bound = context(bytes.fromhex(content["public_key"]), *identity)
     assert bound.hex() == content["context"]
+    lp, u32, tagged = transcript.lp, transcript.u32, transcript.tagged_hash
     for leaf in content["leaves"]:
-        key, asset, part = bytes.fromhex(leaf["account_key"]), leaf["asset"], leaf["part"]
-        blinding = leaf_blinding(bound, asset, leaf["account_id"], key, part)
-        assert blinding.hex() == leaf["blinding"]
-        amount = int(leaf["amount"])
-        assert bytes(native.commit(array("Q", [amount]), blinding)).hex() == leaf["commitment"]
-        lp = transcript.lp
-        subject = lp(bound) + lp(asset) + lp(leaf["account_id"])
-        leaf_hash = transcript.tagged_hash("leaf", subject)
-        secret = transcript.tagged_hash("blinding", key + leaf_hash + transcript.u32(part))
-        point = transcript.commit(amount, int.from_bytes(secret, "big") % group.N)
-        assert group.encode(point).hex() == leaf["commitment"]
+        subject = lp(bound) + lp(leaf["asset"]) + lp(leaf["account_id"])
+        key = bytes.fromhex(leaf["account_key"]) + tagged("leaf", subject)
+        assert tagged("identity", key + u32(leaf["part"])).hex() == leaf["identity"]
 
 
-@pytest.mark.parametrize("case", load("commitment/account-ids").content["cases"])
+def test_paths() -> None:
+    for case in load("identity/paths").content["cases"]:
+        siblings = [bytes.fromhex(sibling) for sibling in case["path"]]
+        node, reached = climb(case["leaf"], bytes.fromhex(case["identity"]), siblings)
+        assert node == case["node"]
+        assert reached.hex() == case["nodes"][node]
+        shape = Shape(case["page_size"])
+        assert len(siblings) == shape.height
+        assert len(case["nodes"]) == shape.nodes
+
+
+@pytest.mark.parametrize("case", load("identity/account-ids").content["cases"])
 def test_account_ids(case: dict[str, str | None]) -> None:
     kind, text, form = cast(IdType, case["type"]), case["text"], case["canonical"]
     assert text is not None
@@ -89,7 +93,7 @@ def test_account_ids(case: dict[str, str | None]) -> None:
         assert canonical_account_id(form, kind) == form
 
 
-@pytest.mark.parametrize("case", load("commitment/names").content["cases"])
+@pytest.mark.parametrize("case", load("identity/names").content["cases"])
 def test_names(case: dict[str, str | None]) -> None:
     text, form = case["text"], case["canonical"]
     assert text is not None
@@ -101,7 +105,7 @@ def test_names(case: dict[str, str | None]) -> None:
             assert canonical(text) == canonical(form) == form
 
 
-@pytest.mark.parametrize("case", load("commitment/public-keys").content["cases"])
+@pytest.mark.parametrize("case", load("identity/public-keys").content["cases"])
 def test_public_keys(case: dict[str, str | None]) -> None:
     text, key = case["text"], case["key"]
     assert text is not None
@@ -136,10 +140,8 @@ def test_every_reader_has_the_table() -> None:
 
 def test_shapes_of_trees() -> None:
     for case in load("tree/shapes").content["cases"]:
-        size, capacity, levels = case["page_size"], case["capacity"], len(case["pages"])
-        shape, geometry = TreeShape(capacity, size), Geometry(size, capacity, levels)
-        assert shape.levels == levels
-        assert [shape.pages(level) for level in range(levels)] == case["pages"]
-        assert [geometry.pages(level) for level in range(levels)] == case["pages"]
-        assert [shape.file_bytes(level) for level in range(levels)] == case["bytes"]
-        assert [geometry.file_length(level) for level in range(levels)] == case["bytes"]
+        levels = range(levels_of(case["capacity"]))
+        geometry = Geometry(case["page_size"], case["capacity"], len(levels))
+        assert [geometry.pages(level) for level in levels] == case["pages"]
+        assert [geometry.page_file(level) for level in levels] == case["page_bytes"]
+        assert [geometry.argument_file(level) for level in levels] == case["argument_bytes"]

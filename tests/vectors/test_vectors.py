@@ -10,56 +10,86 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import pytest
 
-from tests.support.subjects import SUBJECTS, solvency_code
+from tests.support.subjects import SOLVENCY as SOLVENCY_ALONE
+from tests.support.subjects import SUBJECTS
 from tests.support.vector import FOLDER, Vector, load, names
 from tests.vectors.generate import vectors
 from tests.vectors.make_sizes import FIELDS, LARGE
 from verifier.format import wire
 
-KINDS = ("argument", "bundle", "hidden", "inclusion", "size")
-CHECKED = [name for name in names() if name.split("/")[0] in KINDS and name not in LARGE]
+# The kinds of vectors, and who reads them.
+KINDS = {
+    "argument": SUBJECTS,
+    "bundle": SUBJECTS,
+    "hidden": SUBJECTS,
+    "inclusion": SUBJECTS,
+    "opening": ("reference",),
+    "page": ("reference",),
+    "size": SUBJECTS,
+}
+CHECKED = [
+    (name, subject)
+    for name in names()
+    if name not in LARGE
+    for subject in KINDS.get(name.split("/")[0], ())
+]
 # How each verifier names a place.
 PAGES = {"verifier": "{}, level {}, page {}", "reference": "pages/{}/{}, page {}"}
 HIDDEN = {"verifier": "{}, hidden set {}", "reference": "evidence/{}.msgpack, hidden set {}"}
-SOLVENCY = {"verifier": "{}, solvency", "reference": "manifest.msgpack, solvency of {}"}
+SOLVENCY = {"verifier": "{}, solvency", "reference": "arguments/{}/solvency"}
 
 
-@pytest.mark.parametrize("name", CHECKED)
-def test_both_name_the_code(name: str) -> None:
+@pytest.mark.parametrize(("name", "subject"), CHECKED)
+def test_a_reader_names_the_code(name: str, subject: str) -> None:
     vector = load(name)
-    for subject, run in SUBJECTS.items():
-        found = run(vector)
-        assert found.code == vector.code, f"{subject}: {vector.content['description']}"
-        if "place" in vector.content:
-            place = vector.content["place"]
-            template = {1: SOLVENCY, 2: HIDDEN, 3: PAGES}[len(place)]
-            # The reference names an entry of a page, where one is at fault.
-            assert found.where.split(", entry")[0] == template[subject].format(*place)
-        assert list(found.set_aside) == vector.content.get("set_aside", []), subject
-        if "levels" in vector.content:
-            assert dict(found.levels) == vector.content["levels"], subject
-        if "times" in vector.content:
-            assert dict(found.times) == vector.content["times"], subject
-        if vector.kind != "size":
-            assert found.loans == vector.content.get("loans", []), subject
-            assert dict(found.pledged) == vector.content.get("pledged", {}), subject
-        if "counted" in vector.content:
-            assert dict(found.counted) == vector.content["counted"], subject
-            assert list(found.not_compared) == vector.content["not_compared"], subject
+    found = SUBJECTS[subject](vector)
+    assert found.code == vector.code, vector.content["description"]
+    if "place" in vector.content:
+        place = vector.content["place"]
+        template = {1: SOLVENCY, 2: HIDDEN, 3: PAGES}[len(place)]
+        # The reference names an entry of a page, where one is at fault.
+        assert found.where.split(", entry")[0] == template[subject].format(*place)
+    assert list(found.set_aside) == vector.content.get("set_aside", [])
+    if "levels" in vector.content:
+        assert dict(found.levels) == vector.content["levels"]
+    if "times" in vector.content:
+        assert dict(found.times) == vector.content["times"]
+    if vector.kind != "size":
+        assert found.loans == vector.content.get("loans", [])
+        assert dict(found.pledged) == vector.content.get("pledged", {})
+    if "counted" in vector.content:
+        assert dict(found.counted) == vector.content["counted"]
+        assert list(found.not_compared) == vector.content["not_compared"]
 
 
+@pytest.mark.parametrize("subject", SOLVENCY_ALONE)
 @pytest.mark.parametrize("name", [name for name in names() if name.startswith("bundle/")])
-def test_solvency_alone_looks_at_no_page(name: str) -> None:
+def test_solvency_alone_looks_at_no_page(name: str, subject: str) -> None:
     """Its code is that of the audit where the fault is before the trees; else it accepts."""
     vector = load(name)
-    gone = {path for path, change in vector.content.get("replace", {}).items() if change is None}
+    changed = vector.content.get("replace", {})
+    gone = min((path for path, change in changed.items() if change is None), default="")
     before_trees = (vector.code or "").startswith(
-        ("manifest.", "declaration.", "evidence.", "attestation.", "hidden.", "proof.", "check.")
-    ) or (
-        len(vector.content.get("place", ())) in (1, 2)
-        or (vector.code == "bundle.missing-file" and not min(gone, default="").startswith("pages/"))
+        (
+            "manifest.",
+            "record.",
+            "declaration.",
+            "evidence.",
+            "attestation.",
+            "hidden.",
+            "proof.",
+            "check.",
+        )
     )
-    assert solvency_code(vector) == (vector.code if before_trees else None)
+    before_trees |= len(vector.content.get("place", ())) in (1, 2)
+    before_trees |= vector.code == "bundle.missing-file" and not of_a_tree(gone)
+    before_trees |= vector.code == "bundle.wrong-argument" and not any(map(of_a_tree, changed))
+    assert SOLVENCY_ALONE[subject](vector) == (vector.code if before_trees else None)
+
+
+def of_a_tree(path: str) -> bool:
+    """Whether a file is of the pages or their arguments."""
+    return path.startswith("pages/") or re.fullmatch("arguments/[A-Z0-9]+/[0-9]+", path) is not None
 
 
 def codes_of_the_spec() -> set[str]:

@@ -9,7 +9,6 @@ spec/transcript.md 6, spec/errors.md 2, numbers 15 and 18.
 from __future__ import annotations
 
 import heapq
-import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 import native
@@ -128,9 +127,8 @@ def check_argument(
     listed = holding.listed
     state = hidden_state(context, asset, block, listed, holding.amounts)
     keys = native.points_decode(listed.keys)
-    seed = os.urandom(32)
     try:
-        native.hidden_verify(state, keys, holding.amounts, listed.commitment, listed.argument, seed)
+        native.hidden_verify(state, keys, holding.amounts, listed.commitment, listed.argument)
     except native.Rejected as error:
         message = "it is not proved that known keys hold what is committed to"
         raise Rejected(Code(error.code), where, message) from None

@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import native
 from verifier.bundle.source import Source
@@ -36,6 +37,9 @@ from verifier.format.params import (
 from verifier.format.statement import tree_of
 from verifier.format.wire import Asset
 from verifier.ordered import in_order
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 # A chunk is one batched multi-scalar multiplication: cheaper a page, the longer it is.
 MAX_CHUNK_PAGES = 132
@@ -122,10 +126,10 @@ _OF_ARGUMENTS = frozenset(
 )
 
 
-def entry_link(page: bytes | memoryview, slot: int) -> bytes:
+def entry_link(page: Buffer, slot: int) -> bytes:
     """Return the link, id ‖ sum, in one entry of a page above level 0."""
     start = PAGE_HEADER_BYTES + slot * ENTRY_BYTES
-    return bytes(page[start : start + ENTRY_BYTES])
+    return bytes(memoryview(page)[start : start + ENTRY_BYTES])
 
 
 def links_of(ids: bytes, sums: bytes) -> list[bytes]:

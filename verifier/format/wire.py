@@ -158,7 +158,7 @@ class ArgumentRecord:
     """``arguments.msgpack``: the arguments of one manifest, named by its digest."""
 
     argument_version: int
-    assets: Annotated[tuple[AssetArguments, ...], Size(1, MAX_ASSETS)]
+    assets: tuple[AssetArguments, ...]
     manifest: Bin32
     version: int
 

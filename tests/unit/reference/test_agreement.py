@@ -126,7 +126,7 @@ def test_bent_packages(snapshot: Snapshot, seed: int) -> None:
     good = {
         "account_id": ALICE,
         "account_key": snapshot.keys[ALICE],
-        "assets": [{"code": "ETH", "parts": snapshot.places[ALICE]}],
+        "assets": [{"code": "ETH", "parts": snapshot.parts(ALICE)}],
         "manifest": snapshot.digest,
         "version": 1,
     }

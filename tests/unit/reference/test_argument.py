@@ -130,7 +130,7 @@ def test_tables_of_eq_and_the_lagrange_basis() -> None:
 
 def test_lengths_that_the_text_names() -> None:
     assert Shape(1, 64).length == 1440
-    assert Shape(1024, 64).length == 18550
+    assert (Shape(1, 128).length, Shape(64, 64).length) == (1795, 5674)
     assert (Shape(3, 64).mu, Shape(1, 64).mu) == (2, 0)
 
 

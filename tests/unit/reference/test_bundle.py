@@ -27,7 +27,6 @@ from spec.reference import (
     check_inclusion,
 )
 from spec.reference.address import eip55, keccak256
-from spec.reference.argument import Shape
 from spec.reference.group import N, V, encode, multi_multiply
 from spec.reference.keys import text as key_text
 from spec.reference.transcript import commit, lp, tag
@@ -38,8 +37,9 @@ ADDRESS = eip55(keccak256(WALLET.public_key.format(compressed=False)[1:])[12:])
 ALICE, BOB = "alice@example.org", "bob@example.org"
 GWEI = 10**9
 TYPED = {"ETH": "3.000000001"}
-PAGE = 15 + 33 * 16 + Shape(16, 64).length
-ROOT = 15 + 65 * 2 + Shape(2, 64).length
+PAGE = 113
+ROOT = 15 + 65 * 2
+LEAVES = 3973  # of an argument over 16 leaves
 
 
 def signature(snapshot: Snapshot) -> dict[str, str]:
@@ -213,7 +213,6 @@ def test_manifest_bytes(snapshot: Snapshot) -> None:
         ({"time": 0}, "bad-time"),
         ({"time": (1 << 40) + 1}, "bad-time"),
         ({"account_id_type": "name"}, "bad-account-id-type"),
-        ({"page_size": 32}, "bad-page-size"),
         ({"chains": [{"hash": bytes(32), "height": 1 << 63, "name": "ethereum"}]}, "bad-chain"),
         ({"chains": [{"hash": bytes(32), "height": 1, "name": "Ethereum"}]}, "bad-chain"),
         ({"chains": [{"hash": bytes(32), "height": 1, "name": "ethereum"}] * 2}, "bad-chain"),
@@ -242,6 +241,8 @@ FOREIGN = "0x" + "0" * 40
         ({"units": [UNIT | {"contract": FOREIGN}]}, "wrong-unit"),
         ({"code": "BTC"}, "wrong-unit"),
         ({"code": "XYZ"}, "wrong-unit"),
+        ({"page_size": 32}, "bad-page-size"),
+        ({"page_size": 4096, "capacity": 2**19}, "bad-capacity"),
         ({"capacity": 0}, "bad-capacity"),
         ({"capacity": 9}, "bad-capacity"),
         ({"levels": 1}, "bad-levels"),
@@ -442,39 +443,82 @@ def test_evidence_on_a_chain_that_is_not_known(snapshot: Snapshot) -> None:
 
 
 def test_solvency_arguments(snapshot: Snapshot) -> None:
-    good = snapshot.manifest["assets"][0]["solvency"]
+    path = snapshot.folder / "arguments" / "ETH" / "solvency"
+    good = path.read_bytes()
     for solvency, code in (
-        (good + b"\x00", "bad-length"),
-        (bytes(33) + good[33:], "bad-point"),
-        (good[:-32] + b"\xff" * 32, "bad-scalar"),
-        (good[:-1] + bytes([good[-1] ^ 1]), "rejected"),
+        (good + b"\x00", "bundle.wrong-argument"),
+        (bytes(33) + good[33:], "argument.bad-point"),
+        (good[:-32] + b"\xff" * 32, "argument.bad-scalar"),
+        (good[:-1] + bytes([good[-1] ^ 1]), "argument.rejected"),
     ):
-        snapshot.publish(assets=snapshot.asset(solvency=solvency))
-        assert audit_code(snapshot) == f"argument.{code}"
+        path.write_bytes(solvency)
+        assert audit_code(snapshot) == "bundle.wrong-argument"
+        assert audit_code(snapshot, trees=False) == "bundle.wrong-argument"
+        snapshot.record()
+        assert audit_code(snapshot) == code
+        assert audit_code(snapshot, trees=False) == code
+
+
+def test_records(snapshot: Snapshot) -> None:
+    for changes, code in (
+        ({"version": 2}, "unsupported-version"),
+        ({"argument_version": 0}, "unsupported-version"),
+        ({"manifest": bytes(32)}, "wrong-manifest"),
+        ({"assets": []}, "wrong-assets"),
+        ({"note": ""}, "bad-fields"),
+    ):
+        snapshot.record(**changes)
+        assert audit_code(snapshot) == f"record.{code}"
+        inclusion(snapshot)
+    snapshot.record()
+    (snapshot.folder / "arguments.sig").write_bytes(bytes(64))
+    assert audit_code(snapshot) == "record.bad-signature"
+
+
+def test_arguments_that_come_later(snapshot: Snapshot) -> None:
+    folder = snapshot.folder
+    (folder / "arguments.msgpack").rename(folder.parent / "record")
+    inclusion(snapshot)
+    (folder / "arguments" / "ETH" / "1").rename(folder.parent / "1")
+    with pytest.raises(NotCheckedError, match=r"check\.not-proved"):
+        inclusion(snapshot)
+    assert inclusion_code(snapshot, balances={"ETH": "4"}) == "inclusion.balance-short"
+    assert audit_code(snapshot) == "bundle.missing-file"
+    (folder.parent / "record").rename(folder / "arguments.msgpack")
+    assert inclusion_code(snapshot) == "bundle.missing-file"
+    (folder.parent / "1").rename(folder / "arguments" / "ETH" / "1")
+    audit(folder, snapshot.public_key)
 
 
 @pytest.mark.parametrize(
-    ("level", "at", "data", "code"),
+    ("path", "at", "data", "code"),
     [
-        ("0", 2 * PAGE, b"\x00", "page.bad-file-length"),
-        ("1", ROOT, b"\x00", "page.bad-file-length"),
-        ("0", 0, b"X", "page.bad-header"),
-        ("0", PAGE + 10, b"\x00", "page.bad-header"),
-        ("0", 15, b"\x00", "page.bad-point"),
-        ("0", 15 + 33 * 16, b"\x00", "argument.bad-point"),
-        ("0", 2 * PAGE - 32, b"\xff" * 32, "argument.bad-scalar"),
-        ("0", 2 * PAGE - 1, None, "argument.rejected"),
-        ("1", 15, None, "argument.rejected"),
+        ("pages/ETH/0", 2 * PAGE, b"\x00", "page.bad-file-length"),
+        ("pages/ETH/1", ROOT, b"\x00", "page.bad-file-length"),
+        ("pages/ETH/0", 0, b"X", "page.bad-header"),
+        ("pages/ETH/0", PAGE + 10, b"\x00", "page.bad-header"),
+        ("pages/ETH/0", 15, None, "argument.rejected"),
+        ("pages/ETH/0", 15 + 32, b"\x00", "page.bad-point"),
+        ("pages/ETH/0", PAGE - 33, b"\x00", "page.bad-point"),
+        ("pages/ETH/1", 15, None, "argument.rejected"),
+        ("arguments/ETH/0", 0, b"\x00", "argument.bad-point"),
+        ("arguments/ETH/0", 2 * LEAVES - 32, b"\xff" * 32, "argument.bad-scalar"),
+        ("arguments/ETH/0", 2 * LEAVES - 1, None, "argument.rejected"),
+        ("arguments/ETH/0", 2 * LEAVES, b"\x00", "bundle.wrong-argument"),
     ],
 )
-def test_pages(snapshot: Snapshot, level: str, at: int, data: Any, code: str) -> None:
-    path = snapshot.folder / "pages" / "ETH" / level
-    patch(path, at, data or bytes([path.read_bytes()[at] ^ 1]))
+def test_pages(snapshot: Snapshot, path: str, at: int, data: Any, code: str) -> None:
+    file = snapshot.folder / path
+    patch(file, at, data or bytes([file.read_bytes()[at] ^ 1]))
+    if path.startswith("arguments/"):
+        assert audit_code(snapshot) == "bundle.wrong-argument"
+        snapshot.record()
     assert audit_code(snapshot) == code
     # Bob's leaf is in one page: the light check sees a fault of that page, and of no other.
     index, _ = divmod(snapshot.places[BOB][0]["leaf"], 16)
-    seen = level == "1" or "file-length" in code or (PAGE * index <= at < PAGE * (index + 1))
-    if seen:
+    size = PAGE if path.startswith("pages/") else LEAVES
+    whole = "file-length" in code or code == "bundle.wrong-argument"
+    if path.endswith("1") or whole or size * index <= at < size * (index + 1):
         assert inclusion_code(snapshot, snapshot.package(BOB), BOB, {}) == code
     else:
         inclusion(snapshot, snapshot.package(BOB), BOB, {})
@@ -483,11 +527,9 @@ def test_pages(snapshot: Snapshot, level: str, at: int, data: Any, code: str) ->
 def remake_root(snapshot: Snapshot, content: bytes, bend: Any) -> None:
     """A root page over the bent entries of another, honestly proved, and a manifest for it."""
     entries = [content[15:80], content[80:145]]
-    pages = [snapshot.openings[:16], snapshot.openings[16:]]
-    openings = [(sum(v for v, _ in page), sum(r for _, r in page) % N) for page in pages]
-    entries, openings = bend(entries, openings)
-    page = snapshot.page(1, 0, entries, openings)
-    (snapshot.folder / "pages" / "ETH" / "1").write_bytes(page)
+    entries, openings = bend(entries, snapshot.openings)
+    page, argument = snapshot.inner(1, 0, entries, openings)
+    snapshot.write(1, [page], [argument])
     snapshot.root = sha256(page).digest()
     snapshot.liabilities = (sum(v for v, _ in openings), sum(r for _, r in openings))
     snapshot.sum = encode(commit(*snapshot.liabilities))
@@ -526,27 +568,27 @@ def test_the_root(snapshot: Snapshot) -> None:
     snapshot.sum, snapshot.liabilities = real_sum, liabilities
 
 
-def test_an_infinite_sum(tmp_path: Path) -> None:
-    snapshot = Snapshot(tmp_path, capacity=1)
-    snapshot.leaves({ALICE: []})
-    blinding = sum(r for _, r in snapshot.openings[1:])
-    snapshot.openings[0] = (0, -blinding % N)
-    snapshot.tree()
-    assert snapshot.sum == bytes(33)
-    snapshot.sum, snapshot.liabilities = encode(multi_multiply([(1, V)])), (1, 0)
-    snapshot.finish([row(10**19)], [signature(snapshot)])
+def test_an_infinite_sum(snapshot: Snapshot) -> None:
+    root = (snapshot.folder / "pages" / "ETH" / "1").read_bytes()
+    nothing = [(0, 5), (0, N - 5)]
+    points = [encode(commit(*opening)) for opening in nothing]
+    entries = [root[15:47] + points[0], root[80:112] + points[1]]
+    page, argument = snapshot.inner(1, 0, entries, nothing)
+    snapshot.write(1, [page], [argument])
+    snapshot.record()
     assert audit_code(snapshot) == "page.infinite-sum"
 
 
 def test_package_bytes(snapshot: Snapshot) -> None:
     good = snapshot.package(ALICE)
-    body = pack({"body": b"\x80x", "signature": snapshot.sign("package-signature", b"\x80x")})
+    body = snapshot.seal(b"\x80x")
     for package, code in (
         (b"", "too-large"),
-        (bytes((1 << 20) + 1), "too-large"),
+        (bytes((1 << 23) + 1), "too-large"),
         (good + b"\x00", "not-canonical"),
         (pack({"body": b""}), "bad-fields"),
-        (pack({"body": b"", "signature": bytes(64)}), "bad-signature"),
+        (pack({"body": b"", "log": b"x", "signature": bytes(64)}), "bad-fields"),
+        (pack({"body": b"", "log": b"", "signature": bytes(64)}), "bad-signature"),
         (body, "not-canonical"),
         (snapshot.package(ALICE, extra=1), "bad-fields"),
         (snapshot.package(ALICE, account_key=bytes(31)), "bad-fields"),
@@ -569,23 +611,27 @@ def test_package_bytes(snapshot: Snapshot) -> None:
         (2, {"part": 3}, "package.bad-parts"),
         (1, {"amount": 0}, "package.bad-amount"),
         (1, {"leaf": 32}, "package.bad-leaf"),
-        (1, {"amount": 1}, "inclusion.wrong-opening"),
+        (1, {"path": bytes(96)}, "package.bad-path"),
+        (1, {"opening": bytes(544)}, "opening.bad-length"),
+        (1, {"path": bytes(128)}, "inclusion.wrong-identity"),
+        (1, {"opening": bytes(545)}, "opening.bad-point"),
+        (1, {"amount": 1}, "inclusion.wrong-amount"),
     ],
 )
 def test_parts(snapshot: Snapshot, part: int, changes: dict[str, Any], code: str) -> None:
-    parts = [dict(item) for item in snapshot.places[ALICE]]
+    parts = snapshot.parts(ALICE)
     parts[part] |= changes
     package = snapshot.package(ALICE, assets=[{"code": "ETH", "parts": parts}])
     assert inclusion_code(snapshot, package) == code
 
 
 def test_leaves_of_parts(snapshot: Snapshot) -> None:
-    parts = [dict(item) for item in snapshot.places[ALICE]]
+    parts = snapshot.parts(ALICE)
     parts[1]["leaf"] = parts[0]["leaf"]
     package = snapshot.package(ALICE, assets=[{"code": "ETH", "parts": parts}])
     assert inclusion_code(snapshot, package) == "package.duplicate-leaf"
     package = snapshot.package(ALICE, account_key=snapshot.keys[BOB])
-    assert inclusion_code(snapshot, package) == "inclusion.wrong-opening"
+    assert inclusion_code(snapshot, package) == "inclusion.wrong-identity"
     package = snapshot.package(ALICE, assets=[{"code": "ETH", "parts": []}])
     assert inclusion_code(snapshot, package) == "inclusion.balance-short"
 

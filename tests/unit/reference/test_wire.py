@@ -296,5 +296,5 @@ def test_capacities_and_levels() -> None:
         while capacity % 2 == 0 and capacity > 7:
             capacity //= 2
         assert capacity <= 7
-    assert [levels_of(n * 16, 16) for n in (1, 2, 16, 20, 256)] == [1, 2, 2, 3, 3]
-    assert levels_of((1 << 20) * 1024, 1024) == 3
+    assert [levels_of(n) for n in (1, 2, 64, 80, 4096, 5120)] == [1, 2, 2, 3, 3, 4]
+    assert levels_of(1 << 20) == 5

@@ -92,18 +92,18 @@ const sourceOf = ({ url, files }) => (files ? new BlobSource(files) : new HostSo
 async function downloadAll(source, { manifest }, onStep) {
   onStep("download");
   const blobs = new Map();
-  const sizes = [];
+  const files = new Map();
   for (const asset of manifest.assets) {
     const shape = shapeOf(asset);
     for (let level = 0; level < shape.levels; level += 1) {
-      sizes.push([pagesPath(asset.code, level), shape.pagesFileBytes(level)]);
+      files.set(pagesPath(asset.code, level), shape.pagesFileBytes(level));
       const path = argumentsPath(asset.code, level);
-      if (await isThere(source, path)) sizes.push([path, shape.argumentsFileBytes(level)]);
+      if (await isThere(source, path)) files.set(path, shape.argumentsFileBytes(level));
     }
   }
-  const total = sizes.reduce((sum, [, size]) => sum + size, 0);
+  const total = [...files.values()].reduce((sum, size) => sum + size, 0);
   let bytes = 0;
-  for (const [path, size] of sizes) {
+  for (const [path, size] of files) {
     blobs.set(path, new Blob([await source.read(path, size)]));
     self.postMessage({ kind: "bytes", bytes: (bytes += size), total });
   }

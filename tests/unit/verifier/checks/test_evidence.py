@@ -12,6 +12,7 @@ from tests.support.verifier_bundle import UNITS, Bundle, Ledger
 from verifier import Level, Policy, Rejected, check_solvency
 from verifier.checks.evidence import ledger_units
 from verifier.format import wire
+from verifier.format.params import solvency_path
 from verifier.format.statement import evidence_digest
 
 
@@ -39,7 +40,7 @@ def test_the_bundle_is_accepted(bundle):
     ]
     assert report.level is Level.CLAIMED
     assert [check.figures.get("rows") for check in report.checks] == [
-        None, None, 2, 2, None, None,
+        None, None, None, 2, 2, None, None,
     ]  # fmt: skip
 
 
@@ -267,7 +268,6 @@ def test_more_assets_than_owed_are_fine_and_so_are_none_against_nothing(tmp_path
 def test_the_argument_is_bound_to_its_statement(bundle):
     first, second = bundle.manifest.assets
     changes: list[dict[str, object]] = [
-        {"solvency": second.solvency},
         {"ratio": wire.Ratio(den=1, num=2)},
         {"root": bytes(32)},
         {"sum": second.sum},
@@ -279,14 +279,23 @@ def test_the_argument_is_bound_to_its_statement(bundle):
         assert fault(bundle) == "argument.rejected BTC, solvency"
 
 
+def argue(bundle: Bundle, code: str, argument: bytes) -> None:
+    (bundle.folder / solvency_path(code)).write_bytes(argument)
+    bundle.record()
+
+
+def test_the_argument_is_its_own_asset_s(bundle):
+    argue(bundle, "BTC", (bundle.folder / solvency_path("ETH")).read_bytes())
+    assert fault(bundle) == "argument.rejected BTC, solvency"
+
+
 def test_the_form_of_the_argument(bundle):
-    argument = bundle.manifest.assets[0].solvency
+    argument = (bundle.folder / solvency_path("BTC")).read_bytes()
     scalar = (0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141).to_bytes(32)
+    for changed in (argument[:-1], argument + b"\0", b"", argument * 100):
+        argue(bundle, "BTC", changed)
+        assert fault(bundle) == "bundle.wrong-argument arguments/BTC/solvency"
     for code, changed in (
-        ("bad-length", argument[:-1]),
-        ("bad-length", argument + b"\0"),
-        ("bad-length", b""),
-        ("bad-length", argument * 100),
         ("bad-point", b"\x04" + argument[1:]),
         ("bad-point", bytes(33) + argument[33:]),
         ("bad-scalar", argument[:-32] + scalar),
@@ -294,5 +303,5 @@ def test_the_form_of_the_argument(bundle):
         ("rejected", argument[:-32] + bytes(32)),
         ("rejected", argument[33:66] + argument[:33] + argument[66:]),
     ):
-        bundle.change_asset(0, solvency=changed)
+        argue(bundle, "BTC", changed)
         assert fault(bundle) == f"argument.{code} BTC, solvency"

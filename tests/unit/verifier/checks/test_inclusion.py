@@ -8,12 +8,19 @@ from decimal import Decimal
 import pytest
 
 from tests.support.verifier_bundle import Bundle
-from verifier import Misuse, NotCompared, Rejected, check_inclusion
+from verifier import CannotCheck, Misuse, NotCompared, Rejected, check_inclusion
 from verifier.bundle.source import FolderSource
 from verifier.checks import inclusion
 from verifier.checks.inclusion import Amount, TypedBalance
 from verifier.format import wire
-from verifier.format.params import TreeShape, level_path
+from verifier.format.params import (
+    MAX_PACKAGE_BYTES,
+    RECORD_PATH,
+    RECORD_SIGNATURE_PATH,
+    TreeShape,
+    arguments_path,
+    pages_path,
+)
 
 ALICE, BOB, CAROL = "alice@example.com", "bob@example.com", "carol@example.com"
 ALL = {"BTC": "1.5", "ETH": "3.2"}
@@ -157,11 +164,13 @@ def with_parts(bundle: Bundle, at: int, *parts: wire.Part) -> bytes:
 def test_faults_of_a_package(bundle):
     good, body = bundle.package(ALICE), bundle.body(ALICE)
     assert fault(bundle, b"") == "package.too-large package"
-    assert fault(bundle, bytes(2**20 + 1)) == "package.too-large package"
-    assert fault(bundle, bytes(2**20)) == "package.not-canonical package"
+    assert fault(bundle, bytes(MAX_PACKAGE_BYTES + 1)) == "package.too-large package"
+    assert fault(bundle, bytes(MAX_PACKAGE_BYTES)) == "package.not-canonical package"
     assert fault(bundle, good + b"\0") == "package.not-canonical package"
     assert fault(bundle, b"\x80") == "package.bad-fields package"
     assert fault(bundle, good[:-1] + bytes([good[-1] ^ 1])) == "package.bad-signature package"
+    logged = replace(wire.read_record(wire.Package, good), log=b"a")
+    assert fault(bundle, wire.write_record(logged)) == "package.bad-fields package"
     assert fault(bundle, bundle.package(b"\xc0")) == "package.not-canonical package"
     assert fault(bundle, bundle.package(b"\x80")) == "package.bad-fields package"
     for code, changes in [
@@ -190,33 +199,75 @@ def test_faults_of_parts(bundle):
         ("bad-amount BTC, part 0", (replace(first, amount=0),)),
         ("bad-leaf BTC, part 1", (first, replace(second, leaf=32))),
         ("bad-leaf BTC, part 0", (replace(first, leaf=2**64 - 1),)),
-        ("duplicate-leaf BTC, part 1", (first, replace(second, leaf=first.leaf))),
+        ("duplicate-leaf BTC, part 1", (first, replace(second, leaf=first.leaf, path=b""))),
+        ("bad-path BTC, part 0", (replace(first, path=first.path[:-32], opening=b""),)),
+        ("bad-path BTC, part 0", (replace(first, path=first.path + bytes(32)),)),
+        ("bad-path BTC, part 0", (replace(first, path=first.path[:-1]),)),
     ]:
         code, where = code.split(" ", 1)
         package = with_parts(bundle, 0, *parts)
         assert fault(bundle, package) == f"package.{code} package, {where}"
+    for opening in (b"", first.opening[:-1], first.opening + b"\0"):
+        package = with_parts(bundle, 0, replace(first, opening=opening))
+        assert fault(bundle, package) == "opening.bad-length package, BTC, part 0"
 
 
-def test_a_leaf_opens_for_one_account_part_and_amount(bundle):
+def test_a_leaf_is_one_account_s_part_and_amount(bundle):
     first, second = bundle.parts["BTC"][ALICE]
-    wrong = "inclusion.wrong-opening BTC, part 0"
+    amount = "inclusion.wrong-amount BTC, part 0"
+    identity = "inclusion.wrong-identity BTC, part 0"
     free = next(n for n in range(32) if n not in (first.leaf, second.leaf))
-    for part in (
-        replace(first, amount=first.amount + 1),
-        replace(first, amount=first.amount - 1),
-        replace(first, leaf=free),
-        replace(second, part=0),
+    for part, wrong in (
+        (replace(first, amount=first.amount + 1), amount),
+        (replace(first, amount=first.amount - 1), amount),
+        (replace(first, opening=second.opening), amount),
+        (replace(first, leaf=free), identity),
+        (replace(first, leaf=first.leaf ^ 16), identity),
+        (replace(first, path=second.path), identity),
+        (replace(first, path=bytes([first.path[0] ^ 1]) + first.path[1:]), identity),
+        (replace(second, part=0), identity),
     ):
         assert fault(bundle, with_parts(bundle, 0, part)) == wrong
     swapped = (replace(first, leaf=second.leaf), replace(second, leaf=first.leaf))
-    assert fault(bundle, with_parts(bundle, 0, *swapped)) == wrong
+    assert fault(bundle, with_parts(bundle, 0, *swapped)) == identity
+
+
+@pytest.mark.parametrize("size", [16, 256, 4096])
+def test_an_opening_is_checked_whole(tmp_path, size):
+    """A byte of each of its parts: R, the fifteen responses of the others, and B's."""
+    bundle = Bundle(tmp_path / "bundle", page_size=size)
+    check(bundle)
+    first, second = bundle.parts["BTC"][ALICE]
+    order = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+    cases = [(0, b"\x04", "opening.bad-point"), (513, order.to_bytes(32), "opening.bad-scalar")]
+    cases += [
+        (at, bytes([first.opening[at] ^ 1]), "inclusion.wrong-amount")
+        for at in (0, *(33 + 32 * number + 31 for number in range(16)))
+    ]
+    for at, data, code in cases:
+        opening = first.opening[:at] + data + first.opening[at + len(data) :]
+        package = with_parts(bundle, 0, replace(first, opening=opening), second)
+        assert fault(bundle, package) == f"{code} BTC, part 0"
+
+
+def test_two_openings_cannot_mend_each_other(bundle):
+    """What one has too much the other has too little: their weights are not known before."""
+    first, second = bundle.parts["BTC"][ALICE]
+
+    def bent(part: wire.Part, by: int) -> wire.Part:
+        last = int.from_bytes(part.opening[-32:]) + by
+        return replace(part, opening=part.opening[:-32] + last.to_bytes(32))
+
+    for number, parts in ((0, (bent(first, 1), bent(second, -1))), (1, (first, bent(second, 1)))):
+        package = with_parts(bundle, 0, *parts)
+        assert fault(bundle, package) == f"inclusion.wrong-amount BTC, part {number}"
 
 
 def test_two_customers_cannot_be_shown_one_leaf(bundle):
     """Both hold exactly one bitcoin in their first part; only one of them owns the leaf."""
     (leaf,) = bundle.parts["BTC"][BOB]
     assert leaf.amount == bundle.parts["BTC"][ALICE][0].amount
-    wrong = "inclusion.wrong-opening BTC, part 0"
+    wrong = "inclusion.wrong-identity BTC, part 0"
     shown = with_parts(bundle, 0, leaf)
     assert fault(bundle, shown, balances={"BTC": "1"}) == wrong
     # With the other's key as well: the id that is typed still makes the difference.
@@ -224,37 +275,66 @@ def test_two_customers_cannot_be_shown_one_leaf(bundle):
     assert fault(bundle, bundle.package(body), balances={"BTC": "1"}) == wrong
 
 
+def test_many_parts_are_checked_in_batches(tmp_path, monkeypatch):
+    ledger = {ALICE: {"BTC": list(range(1, 41)), "ETH": []}}
+    bundle = Bundle(tmp_path / "bundle", ledger=ledger, capacities={"BTC": 80, "ETH": 1})
+    balances = {"BTC": "0.0000082"}
+    figures = {}
+    for size in (1, 7, 40, 256):
+        monkeypatch.setattr(inclusion, "_BATCH_PARTS", size)
+        report = check(bundle, balances=balances)
+        assert counted(report)["BTC"] == "0.0000082"
+        steps = {step.name: step.figures for step in report.checks}
+        figures[size] = steps["leaves and their paths to the signed roots"]["pages"]
+        parts = list(bundle.parts["BTC"][ALICE])
+        for number in (39, 22, 21):
+            parts[number] = replace(parts[number], amount=parts[number].amount + 1)
+            package = with_parts(bundle, 0, *parts)
+            wrong = f"inclusion.wrong-amount BTC, part {number}"
+            assert fault(bundle, package, balances=balances) == wrong
+    assert figures[1] == 40 * 3 > figures[40] == figures[256]
+
+
 def test_a_package_of_another_snapshot_is_refused(bundle, tmp_path):
     later = Bundle(tmp_path / "later", head={"snapshot_id": "2024-q2"})
     assert fault(bundle, later.package(ALICE)) == "package.wrong-manifest package"
 
 
+SHAPE = TreeShape(80, 16)
+
+
 @pytest.fixture
 def tampered(tmp_path):
     """A bundle of three levels whose files a test may change."""
-    return Bundle(tmp_path / "bundle", capacities={"BTC": 20, "ETH": 1})
+    return Bundle(tmp_path / "bundle", capacities={"BTC": 80, "ETH": 1})
 
 
 def path_of(bundle: Bundle, number: int) -> list[int]:
-    """The pages above one of Alice's parts, and those of no part of hers."""
-    leaf = bundle.parts["BTC"][ALICE][number].leaf
-    return [leaf // 16 ** (level + 1) for level in range(3)]
+    """The pages above one of Alice's parts."""
+    page = bundle.parts["BTC"][ALICE][number].leaf // 16
+    return [page // 64**level for level in range(3)]
 
 
 def flip(bundle: Bundle, level: int, index: int, at: int) -> None:
-    path = bundle.folder / level_path("BTC", level)
-    data = bytearray(path.read_bytes())
-    data[index * TreeShape(20, 16).page_bytes(level, 0) + at] ^= 1
-    path.write_bytes(data)
+    """Change a bit of a page; of its argument, from its end, if `at` is negative."""
+    path, length = pages_path("BTC", level), SHAPE.page_bytes(level, 0)
+    if at < 0:
+        path, length = arguments_path("BTC", level), SHAPE.argument_bytes(level, 0)
+        at += SHAPE.argument_bytes(level, index)
+    data = bytearray((bundle.folder / path).read_bytes())
+    data[index * length + at] ^= 1
+    (bundle.folder / path).write_bytes(data)
 
 
 def test_only_pages_on_the_paths_are_read(tampered):
     used = {(level, path_of(tampered, n)[level]) for n in (0, 1) for level in range(3)}
     for level in range(3):
-        for index in range(TreeShape(20, 16).pages(level)):
+        for index in range(SHAPE.pages(level)):
             if (level, index) not in used:
                 flip(tampered, level, index, 0)
-    (tampered.folder / "evidence" / "BTC.msgpack").unlink()
+                flip(tampered, level, index, -1)
+    for path in ("evidence/BTC.msgpack", "arguments/BTC/solvency", RECORD_PATH):
+        (tampered.folder / path).unlink()
     report = check(tampered)
     figures = {step.name: step.figures for step in report.checks}
     assert figures["leaves and their paths to the signed roots"]["pages"] == len(used) + 1
@@ -263,36 +343,112 @@ def test_only_pages_on_the_paths_are_read(tampered):
 @pytest.mark.parametrize("level", [0, 1, 2])
 def test_a_page_on_the_path_is_checked_whole(tampered, level):
     index = path_of(tampered, 0)[level]
-    flip(tampered, level, index, 0)
-    assert fault(tampered) == f"page.bad-header BTC, level {level}, page {index}"
-    flip(tampered, level, index, 0)
-    flip(tampered, level, index, TreeShape(20, 16).page_bytes(level, index) - 1)
-    assert fault(tampered) == f"argument.rejected BTC, level {level}, page {index}"
+    place = f"BTC, level {level}, page {index}"
+    for at, code in [(0, "page.bad-header"), (15, "argument.rejected"), (-1, "argument.rejected")]:
+        flip(tampered, level, index, at)
+        assert fault(tampered) == f"{code} {place}"
+        flip(tampered, level, index, at)
+    check(tampered)
+
+
+def test_of_a_part_the_lowest_page_comes_first_and_its_opening_last(tampered):
+    first, second = tampered.parts["BTC"][ALICE]
+    package = with_parts(tampered, 0, replace(first, amount=1), second)
+    flip(tampered, 2, 0, -1)
+    assert fault(tampered, package) == "argument.rejected BTC, level 2, page 0"
+    index = path_of(tampered, 0)[1]
+    flip(tampered, 1, index, 0)
+    assert fault(tampered, package) == f"page.bad-header BTC, level 1, page {index}"
+
+
+def test_the_opening_of_a_part_comes_before_the_pages_of_the_next(tampered):
+    first, second = tampered.parts["BTC"][ALICE]
+    assert path_of(tampered, 0)[0] != path_of(tampered, 1)[0]
+    package = with_parts(tampered, 0, replace(first, amount=1), second)
+    flip(tampered, 0, path_of(tampered, 1)[0], 0)
+    assert fault(tampered, package) == "inclusion.wrong-amount BTC, part 0"
 
 
 def test_files_of_all_assets_come_before_pages(tampered):
     flip(tampered, 0, path_of(tampered, 0)[0], 0)
-    (tampered.folder / level_path("ETH", 0)).write_bytes(b"")
+    (tampered.folder / arguments_path("ETH", 0)).write_bytes(b"")
+    assert fault(tampered) == "bundle.wrong-argument arguments/ETH/0"
+    (tampered.folder / arguments_path("ETH", 0)).unlink()
+    assert fault(tampered) == "bundle.missing-file arguments/ETH/0"
+    (tampered.folder / pages_path("ETH", 0)).write_bytes(b"")
     assert fault(tampered) == "page.bad-file-length ETH, level 0"
-    (tampered.folder / level_path("ETH", 0)).unlink()
+    (tampered.folder / pages_path("ETH", 0)).unlink()
     assert fault(tampered) == "bundle.missing-file pages/ETH/0"
-    (tampered.folder / level_path("BTC", 2)).unlink()
+    (tampered.folder / pages_path("BTC", 2)).unlink()
     assert fault(tampered) == "bundle.missing-file pages/BTC/2"
+    (tampered.folder / arguments_path("BTC", 1)).unlink()
+    assert fault(tampered) == "bundle.missing-file arguments/BTC/1"
     # Bob holds no ether: its pages are nothing to him.
     package = tampered.package(BOB)
-    assert fault(tampered, package, BOB, {"BTC": "1"}) == "bundle.missing-file pages/BTC/2"
+    assert fault(tampered, package, BOB, {"BTC": "1"}) == "bundle.missing-file arguments/BTC/1"
+
+
+def unproved(bundle: Bundle, *paths: str) -> None:
+    """Take files of arguments away, and the record of them."""
+    for path in (*paths, RECORD_PATH, RECORD_SIGNATURE_PATH):
+        (bundle.folder / path).unlink()
+
+
+def test_without_arguments_and_record_nothing_is_proved(tampered):
+    unproved(tampered, arguments_path("BTC", 1))
+    with pytest.raises(CannotCheck) as raised:
+        check(tampered)
+    assert raised.value.code == "check.not-proved"
+    # Who has no part needs no argument.
+    check(tampered, tampered.package(CAROL), CAROL, {"BTC": "0"})
+
+
+def test_without_arguments_all_else_is_checked(tampered):
+    """Also those that are there are not looked at: they may be of an upload that goes on."""
+    unproved(tampered, arguments_path("BTC", 0))
+    (tampered.folder / arguments_path("ETH", 0)).write_bytes(b"")
+    flip(tampered, 2, 0, -1)
+    with pytest.raises(CannotCheck, match=r"^check\.not-proved: "):
+        check(tampered)
+    assert fault(tampered, balances={"BTC": "2"}) == "inclusion.balance-short BTC"
+    first, second = tampered.parts["BTC"][ALICE]
+    package = with_parts(tampered, 0, replace(first, amount=1), second)
+    assert fault(tampered, package) == "inclusion.wrong-amount BTC, part 0"
+    flip(tampered, 0, path_of(tampered, 0)[0], 15)
+    index = path_of(tampered, 0)[1]
+    assert fault(tampered) == f"page.wrong-child-id BTC, level 1, page {index}"
+    flip(tampered, 0, path_of(tampered, 0)[0], 15)
+    flip(tampered, 1, index, 0)
+    assert fault(tampered) == f"page.bad-header BTC, level 1, page {index}"
+    (tampered.folder / pages_path("BTC", 1)).unlink()
+    assert fault(tampered) == "bundle.missing-file pages/BTC/1"
+
+
+def test_not_proved_comes_before_what_is_not_compared_and_the_clock(tampered):
+    unproved(tampered, arguments_path("BTC", 0))
+    with pytest.raises(CannotCheck, match=r"^check\.not-proved: "):
+        check(tampered, balances={"BTC": "1"}, now=0)
 
 
 def test_links_of_the_path_are_checked(tampered, tmp_path):
-    other = Bundle(tmp_path / "other", capacities={"BTC": 20, "ETH": 1}, assets_held={"BTC": 10**9},
+    other = Bundle(tmp_path / "other", capacities={"BTC": 80, "ETH": 1}, assets_held={"BTC": 10**9},
                    ledger={ALICE: tampered.ledger[ALICE]})  # fmt: skip
     assert other.context == tampered.context
     above = path_of(tampered, 0)[1]
     # Sound pages of the same snapshot's other tree, in place of the ones that were signed.
-    (tampered.folder / level_path("BTC", 1)).write_bytes(
-        (other.folder / level_path("BTC", 1)).read_bytes()
-    )
+    for path in (pages_path("BTC", 1), arguments_path("BTC", 1)):
+        (tampered.folder / path).write_bytes((other.folder / path).read_bytes())
     assert fault(tampered) == f"page.wrong-child-id BTC, level 1, page {above}"
+
+
+def test_a_leaf_page_of_somebody_else_s_says_nothing_of_the_exchange(tmp_path):
+    """A mirror can make a sound page in which the customer has no leaf, but none that is signed."""
+    bundle = Bundle(tmp_path / "bundle", capacities={"BTC": 1, "ETH": 1})
+    other = Bundle(tmp_path / "other", capacities={"BTC": 1, "ETH": 1}, seed=1,
+                   ledger={BOB: {"BTC": [5], "ETH": []}})  # fmt: skip
+    for path in (pages_path("BTC", 0), arguments_path("BTC", 0)):
+        (bundle.folder / path).write_bytes((other.folder / path).read_bytes())
+    assert fault(bundle) == "page.wrong-root-id BTC, level 0, page 0"
 
 
 def test_the_root_is_the_manifests(tmp_path):
@@ -307,20 +463,18 @@ def test_the_root_is_the_manifests(tmp_path):
         assert fault(bundle) == f"page.{code} ETH, level 0, page 0"
 
 
-def test_a_source_that_changes_between_reads_shows_nothing_unchecked(tampered, monkeypatch):
-    """A page that is read once more is checked once more."""
-    monkeypatch.setattr(inclusion, "_CACHED_PAGES", 0)
-    reads: list[int] = []
-    honest = FolderSource.read_range
+def test_a_source_that_cannot_be_read_hides_no_fault_before(tampered, monkeypatch):
+    """Part 0 is false, and the page of part 1 cannot be read."""
+    first, second = tampered.parts["BTC"][ALICE]
+    package = with_parts(tampered, 0, replace(first, amount=1), second)
+    honest, far = FolderSource.read_range, path_of(tampered, 1)[0] * SHAPE.page_bytes(0, 0)
 
-    def lying(self: FolderSource, path: str, offset: int, length: int) -> bytes:
-        data = honest(self, path, offset, length)
-        if path.endswith("/2"):
-            reads.append(offset)
-            if len(reads) == 2:
-                return data[:-1] + bytes([data[-1] ^ 1])
-        return data
+    def failing(self: FolderSource, path: str, offset: int, length: int) -> bytes:
+        if (path, offset) == (pages_path("BTC", 0), far):
+            raise CannotCheck("check.unreadable", "no answer")  # type: ignore[arg-type]
+        return honest(self, path, offset, length)
 
-    monkeypatch.setattr(FolderSource, "read_range", lying)
-    assert fault(tampered) == "argument.rejected BTC, level 2, page 0"
-    assert len(reads) == 2
+    monkeypatch.setattr(FolderSource, "read_range", failing)
+    assert fault(tampered, package) == "inclusion.wrong-amount BTC, part 0"
+    with pytest.raises(CannotCheck, match="no answer"):
+        check(tampered)

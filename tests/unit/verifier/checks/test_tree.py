@@ -11,12 +11,14 @@ import pytest
 
 from tests.support.verifier_bundle import Bundle
 from verifier import Misuse, Rejected, audit
+from verifier.bundle.source import FolderSource
 from verifier.checks import tree
-from verifier.format.params import TreeShape, level_path
+from verifier.format.params import TreeShape, arguments_path, pages_path
 
-# Two levels and a root: 20 pages of 16 leaves, 2 pages above (16 and 4 children), the root.
-CAPACITY = 20
+# Two levels and a root: 80 pages of 16 leaves, 2 pages above (64 and 16 children), the root.
+CAPACITY = 80
 SHAPE = TreeShape(CAPACITY, 16)
+ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 
 @pytest.fixture(scope="module")
@@ -38,28 +40,40 @@ def chunk(request, monkeypatch):
 
 
 class Change:
-    """Changes to page files, undone at the end; `fault` is what the audit then says."""
+    """Changes to files, undone at the end; `fault` is what the audit then says."""
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
         self.kept: dict[Path, bytes] = {}
 
-    def write(self, level: int, data: bytes, code: str = "BTC") -> None:
-        path = self.bundle.folder / level_path(code, level)
-        self.kept.setdefault(path, path.read_bytes())
-        path.write_bytes(data)
+    def write(self, path: str, data: bytes) -> None:
+        file = self.bundle.folder / path
+        self.kept.setdefault(file, file.read_bytes())
+        file.write_bytes(data)
 
-    def page(self, level: int, index: int) -> bytes:
-        start = index * SHAPE.page_bytes(level, 0)
-        path = self.bundle.folder / level_path("BTC", level)
-        return path.read_bytes()[start : start + SHAPE.page_bytes(level, index)]
+    def change(self, path: str, at: int, data: bytes | None = None) -> None:
+        """Put bytes in place of others, or flip a bit."""
+        changed = bytearray((self.bundle.folder / path).read_bytes())
+        data = bytes([changed[at] ^ 1]) if data is None else data
+        changed[at : at + len(data)] = data
+        self.write(path, bytes(changed))
 
-    def flip(self, level: int, index: int, at: int, value: int | None = None) -> None:
-        path = self.bundle.folder / level_path("BTC", level)
-        data = bytearray(path.read_bytes())
-        at += index * SHAPE.page_bytes(level, 0)
-        data[at] = data[at] ^ 1 if value is None else value
-        self.write(level, bytes(data))
+    def page(self, level: int, index: int, at: int, data: bytes | None = None) -> None:
+        length = SHAPE.page_bytes(level, 0)
+        self.change(pages_path("BTC", level), index * length + at, data)
+
+    def argument(self, level: int, index: int, at: int, data: bytes | None = None) -> None:
+        """Change an argument; at: from its end if negative."""
+        at += SHAPE.argument_bytes(level, index) if at < 0 else 0
+        length = SHAPE.argument_bytes(level, 0)
+        self.change(arguments_path("BTC", level), index * length + at, data)
+
+    def sign(self) -> None:
+        """Sign for the arguments as they are."""
+        for name in ("arguments.msgpack", "arguments.sig"):
+            file = self.bundle.folder / name
+            self.kept.setdefault(file, file.read_bytes())
+        self.bundle.record()
 
     def fault(self, jobs: int = 1) -> str:
         with pytest.raises(Rejected) as raised:
@@ -84,9 +98,9 @@ def test_the_audit_passes_and_counts(honest, jobs, chunk):
         progress=lambda done, total: seen.append((done, total)),
     )
     figures = {check.name: dict(check.figures) for check in report.checks}
-    assert figures["tree of BTC"] == {"leaves": 320, "pages": 23}
+    assert figures["tree of BTC"] == {"leaves": 1280, "pages": 83}
     assert figures["tree of ETH"] == {"leaves": 16, "pages": 1}
-    total = 320 + 20 + 2 + 16
+    total = 1280 + 80 + 2 + 16
     assert seen[-1] == (total, total)
     assert [done for done, _ in seen] == sorted({done for done, _ in seen})
 
@@ -103,43 +117,107 @@ def test_no_jobs_is_misuse(honest, jobs):
         audit(honest.folder, honest.key, jobs=jobs)
 
 
+BAD_POINT = b"\x04"
+NODE, C, U = 15, 15 + 32, 15 + 32 + 33  # in a page of 16 leaves
+
+
 @pytest.mark.parametrize(
-    ("level", "index", "at", "value", "code"),
+    ("level", "index", "at", "data", "code"),
     [
         (0, 7, 0, None, "page.bad-header"),  # magic
         (0, 7, 5, None, "page.bad-header"),  # version
         (0, 7, 6, None, "page.bad-header"),  # level
         (0, 7, 10, None, "page.bad-header"),  # index
         (0, 7, 14, None, "page.bad-header"),  # count
-        (0, 7, 15, 4, "page.bad-point"),
-        (0, 7, 15 + 15 * 33, 0, "page.bad-point"),
-        (0, 7, 15 + 16 * 33, 4, "argument.bad-point"),
-        (1, 1, 15 + 32, 4, "page.bad-point"),
+        (0, 7, C, BAD_POINT, "page.bad-point"),
+        (0, 7, U, b"\0", "page.bad-point"),
+        (0, 79, U, b"\0", "page.bad-point"),
+        (1, 1, 15 + 32, BAD_POINT, "page.bad-point"),
         (1, 1, 14, None, "page.bad-header"),
-        (2, 0, 15 + 2 * 65, 0, "argument.bad-point"),
-        (0, 19, SHAPE.page_bytes(0, 0) - 1, None, "argument.rejected"),
+        (2, 0, 15 + 65 + 32, b"\0", "page.bad-point"),
     ],
 )
-def test_a_changed_byte_is_named(change, jobs, chunk, level, index, at, value, code):
-    change.flip(level, index, at, value)
+def test_a_changed_byte_of_a_page_is_named(change, jobs, chunk, level, index, at, data, code):
+    change.page(level, index, at, data)
     where = f"BTC, level {level}, page {index}"
     assert change.fault(jobs) == f"{code} {where}"
 
 
-def test_a_scalar_of_the_group_order_is_named(change, jobs):
-    data = bytearray(change.page(0, 3))
-    order = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
-    for at, byte in enumerate(order.to_bytes(32)):
-        change.flip(0, 3, len(data) - 32 + at, byte)
-    assert change.fault(jobs) == "argument.bad-scalar BTC, level 0, page 3"
+@pytest.mark.parametrize(
+    ("level", "index", "at", "data", "code"),
+    [
+        (0, 7, 0, BAD_POINT, "argument.bad-point"),
+        (0, 79, -1, None, "argument.rejected"),
+        (0, 3, -32, ORDER.to_bytes(32), "argument.bad-scalar"),
+        (1, 1, 0, b"\0", "argument.bad-point"),
+        (1, 0, -1, None, "argument.rejected"),
+        (2, 0, -32, ORDER.to_bytes(32), "argument.bad-scalar"),
+    ],
+)
+def test_an_argument_convicts_only_whoever_signed_for_it(
+    change, jobs, chunk, level, index, at, data, code
+):
+    change.argument(level, index, at, data)
+    assert change.fault(jobs) == f"bundle.wrong-argument arguments/BTC/{level}"
+    change.sign()
+    assert change.fault(jobs) == f"{code} BTC, level {level}, page {index}"
 
 
-def test_of_many_bad_pages_the_first_is_named(change, jobs, chunk):
-    for index in (17, 11, 5):
-        change.flip(0, index, SHAPE.page_bytes(0, 0) - 1)
+@pytest.mark.parametrize("at", [NODE, NODE + 31])
+def test_a_page_that_was_changed_convicts_nobody_by_its_argument(change, jobs, chunk, at):
+    """Its argument is the signed one, and does not fit it any more."""
+    change.page(0, 70, at)
+    assert change.fault(jobs) == "page.wrong-child-id BTC, level 1, page 1"
+
+
+def test_a_point_of_another_page_convicts_nobody_by_the_argument(change, jobs, chunk):
+    data = (change.bundle.folder / pages_path("BTC", 0)).read_bytes()
+    change.page(0, 0, C, data[SHAPE.page_bytes(0, 0) :][C : C + 66])
+    assert change.fault(jobs) == "page.wrong-child-id BTC, level 1, page 0"
+
+
+def test_of_many_bad_arguments_the_first_is_named(change, jobs, chunk):
+    for index in (71, 11, 5):
+        change.argument(0, index, -1)
+    change.argument(1, 0, -1)
+    change.sign()
     assert change.fault(jobs) == "argument.rejected BTC, level 0, page 5"
-    change.flip(1, 0, 0)
-    assert change.fault(jobs) == "argument.rejected BTC, level 0, page 5"
+
+
+def test_pages_come_before_arguments(change, jobs, chunk):
+    change.argument(0, 5, -1)
+    change.sign()
+    change.page(0, 60, 0)
+    assert change.fault(jobs) == "page.bad-header BTC, level 0, page 60"
+    change.page(0, 60, 0)
+    change.page(2, 0, 0)
+    assert change.fault(jobs) == "page.bad-header BTC, level 2, page 0"
+
+
+def test_a_file_of_arguments_comes_before_the_pages_of_its_level(change, jobs, chunk):
+    change.page(0, 3, 0)
+    change.argument(0, 79, -1)
+    assert change.fault(jobs) == "bundle.wrong-argument arguments/BTC/0"
+    change.argument(0, 79, -1)
+    change.argument(1, 0, -1)
+    assert change.fault(jobs) == "page.bad-header BTC, level 0, page 3"
+
+
+def test_arguments_are_read_once_to_their_end(change, jobs, chunk, monkeypatch):
+    change.page(0, 0, 0)
+    reads: list[tuple[int, int]] = []
+    honest = FolderSource.read_range
+
+    def noting(self: FolderSource, path: str, offset: int, length: int) -> bytes:
+        if path == arguments_path("BTC", 0):
+            reads.append((offset, length))
+        return honest(self, path, offset, length)
+
+    monkeypatch.setattr(FolderSource, "read_range", noting)
+    assert change.fault(jobs) == "page.bad-header BTC, level 0, page 0"
+    ends = [offset + length for offset, length in reads]
+    assert [offset for offset, _ in reads] == [0, *ends[:-1]]
+    assert ends[-1] == SHAPE.arguments_file_bytes(0)
 
 
 def test_a_link_fault_comes_before_a_fault_of_a_later_page(change, honest, tmp_path, jobs, chunk):
@@ -148,60 +226,89 @@ def test_a_link_fault_comes_before_a_fault_of_a_later_page(change, honest, tmp_p
         account: {code: [*parts] for code, parts in balances.items()}
         for account, balances in list(honest.ledger.items())[::-1]
     })  # fmt: skip
-    change.write(0, (other.folder / level_path("BTC", 0)).read_bytes())
+    for path in (pages_path("BTC", 0), arguments_path("BTC", 0)):
+        change.write(path, (other.folder / path).read_bytes())
+    change.sign()
     assert change.fault(jobs) == "page.wrong-child-id BTC, level 1, page 0"
-    change.flip(1, 1, 0)
+    change.page(1, 1, 0)
     assert change.fault(jobs) == "page.wrong-child-id BTC, level 1, page 0"
-    change.flip(1, 0, 0)
+    change.page(1, 0, 0)
     assert change.fault(jobs) == "page.bad-header BTC, level 1, page 0"
 
 
+def test_another_sum_of_a_child_is_named(change, jobs, chunk):
+    """Its id is right: of two siblings the sums are exchanged."""
+    data = (change.bundle.folder / pages_path("BTC", 1)).read_bytes()
+    first, second = (data[15 + 65 * at + 32 : 15 + 65 * (at + 1)] for at in (8, 9))
+    change.page(1, 0, 15 + 65 * 8 + 32, second)
+    change.page(1, 0, 15 + 65 * 9 + 32, first)
+    assert change.fault(jobs) == "page.wrong-child-sum BTC, level 1, page 0"
+
+
 def test_swapped_pages_are_named_by_their_index(change, jobs):
-    path = change.bundle.folder / level_path("BTC", 0)
     length = SHAPE.page_bytes(0, 0)
-    pages = [path.read_bytes()[at : at + length] for at in range(0, 20 * length, length)]
+    data = (change.bundle.folder / pages_path("BTC", 0)).read_bytes()
+    pages = [data[at : at + length] for at in range(0, CAPACITY * length, length)]
     pages[2], pages[3] = pages[3], pages[2]
-    change.write(0, b"".join(pages))
+    change.write(pages_path("BTC", 0), b"".join(pages))
     assert change.fault(jobs) == "page.bad-header BTC, level 0, page 2"
 
 
 @pytest.mark.parametrize("level", [0, 1, 2])
 def test_the_length_of_a_file_is_computed(change, level, jobs):
-    data = (change.bundle.folder / level_path("BTC", level)).read_bytes()
-    for changed in (data + b"\0", data[:-1], b"", data * 2, data[: -SHAPE.page_bytes(level, 0)]):
-        change.write(level, changed)
-        assert change.fault(jobs) == f"page.bad-file-length BTC, level {level}"
+    for path, length, fault in (
+        (
+            pages_path("BTC", level),
+            SHAPE.page_bytes(level, 0),
+            f"page.bad-file-length BTC, level {level}",
+        ),
+        (
+            arguments_path("BTC", level),
+            SHAPE.argument_bytes(level, 0),
+            f"bundle.wrong-argument arguments/BTC/{level}",
+        ),
+    ):
+        data = (change.bundle.folder / path).read_bytes()
+        for changed in (data + b"\0", data[:-1], b"", data * 2, data[:-length]):
+            change.write(path, changed)
+            assert change.fault(jobs) == fault
+        change.write(path, data)
 
 
 def test_a_level_is_checked_before_the_length_of_the_next(change, jobs):
-    change.write(1, b"")
-    change.flip(0, 19, 0)
-    assert change.fault(jobs) == "page.bad-header BTC, level 0, page 19"
+    change.write(pages_path("BTC", 1), b"")
+    change.page(0, 79, 0)
+    assert change.fault(jobs) == "page.bad-header BTC, level 0, page 79"
 
 
 def test_the_root_is_the_manifests(tmp_path):
     bundle = Bundle(tmp_path / "bundle")
     ledger = {"dave@example.com": {"BTC": [1], "ETH": [5]}}
     other = Bundle(tmp_path / "other", ledger=ledger)
-    path = level_path("ETH", 0)
-    (bundle.folder / path).write_bytes((other.folder / path).read_bytes())
+    for path in (pages_path("ETH", 0), arguments_path("ETH", 0)):
+        (bundle.folder / path).write_bytes((other.folder / path).read_bytes())
+    bundle.record()
     with pytest.raises(Rejected) as raised:
         audit(bundle.folder, bundle.key)
     assert (raised.value.code, raised.value.where) == ("page.wrong-root-id", "ETH, level 0, page 0")
 
 
-def test_a_page_of_another_snapshot_or_asset_is_rejected(tmp_path):
-    bundle = Bundle(tmp_path / "bundle", capacities={"BTC": 1, "ETH": 1})
-    path = bundle.folder / level_path("BTC", 0)
+def test_an_argument_of_another_snapshot_or_asset_is_rejected(tmp_path):
+    capacities = {"BTC": 1, "ETH": 1}
+    bundle = Bundle(tmp_path / "bundle", capacities=capacities)
+    path = bundle.folder / arguments_path("BTC", 0)
     honest = path.read_bytes()
-    later = Bundle(
-        tmp_path / "later", capacities={"BTC": 1, "ETH": 1}, head={"snapshot_id": "2024-q2"}
-    )
-    for replay in (bundle.folder / level_path("ETH", 0), later.folder / level_path("BTC", 0)):
+    later = Bundle(tmp_path / "later", capacities=capacities, head={"snapshot_id": "2024-q2"})
+    for replay in (
+        bundle.folder / arguments_path("ETH", 0),
+        later.folder / arguments_path("BTC", 0),
+    ):
         path.write_bytes(replay.read_bytes())
+        bundle.record()
         with pytest.raises(Rejected, match=r"argument\.rejected: BTC, level 0, page 0"):
             audit(bundle.folder, bundle.key)
     path.write_bytes(honest)
+    bundle.record()
     audit(bundle.folder, bundle.key)
 
 
@@ -226,5 +333,5 @@ def test_a_random_byte_changed_is_never_accepted(change):
 
 
 def test_page_ids_are_plain_sha256(honest):
-    page = (honest.folder / level_path("ETH", 0)).read_bytes()
+    page = (honest.folder / pages_path("ETH", 0)).read_bytes()
     assert hashlib.sha256(page).digest() == honest.manifest.assets[1].root

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from verifier.format.params import CAPACITIES, FAN, PAGE_SIZES, TreeShape, bundle_paths
+import native
+from verifier.format.params import (
+    CAPACITIES,
+    FAN,
+    PAGE_SIZES,
+    SOLVENCY_BITS,
+    SOLVENCY_BYTES,
+    TreeShape,
+    bundle_paths,
+)
 
 
 def test_capacities_are_the_closed_set():
@@ -56,6 +65,21 @@ def test_lengths_are_those_of_the_specification(size, page, argument, path, ligh
     assert shape.page_bytes(1, 63) == shape.page_bytes(2, 0) == 4_175
     assert shape.argument_bytes(1, 63) == shape.argument_bytes(2, 0) == 5_674
     assert page + argument + 2 * (4_175 + 5_674) == light
+
+
+@pytest.mark.parametrize("size", PAGE_SIZES)
+@pytest.mark.parametrize("capacity", [1, 2, 3, 64, 80, 112, 5120, 2**18])
+def test_the_core_has_the_same_shape(capacity, size):
+    shape, tree = TreeShape(capacity, size), native.Tree(bytes(32), b"", capacity, size)
+    assert shape.levels == tree.levels
+    assert shape.path_bytes == tree.path_length
+    for level in range(shape.levels):
+        assert shape.pages(level) == tree.page_count(level)
+        for index in {0, shape.pages(level) // 2, shape.pages(level) - 1}:
+            assert shape.count(level, index) == tree.entry_count(level, index)
+            assert shape.page_bytes(level, index) == tree.page_length(level, index)
+            assert shape.argument_bytes(level, index) == tree.argument_length(level, index)
+    assert native.range_length(1, SOLVENCY_BITS) == SOLVENCY_BYTES
 
 
 def test_a_file_is_as_long_as_its_pages():

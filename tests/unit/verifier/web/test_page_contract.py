@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from native._core import ffi
-from native.range import CODES
+from native.errors import CODES
 
 CORE = (Path(__file__).parents[4] / "verifier" / "web" / "src" / "core.js").read_text("utf-8")
-# Field of the struct by what the script stores there; names of the script differ in two.
-PLACE = {"level": "level", "levels": "levels", "index": "first_index", "pageSize": "page_size"}
+STRUCTS = re.findall(r"^  (assay_\w+): \{ (.*) \},$", CORE, re.M)
 
 
 def test_the_page_has_the_core_s_codes() -> None:
@@ -21,15 +22,30 @@ def test_the_page_has_the_core_s_codes() -> None:
     }
 
 
-def test_the_page_lays_out_a_place_as_the_core_does() -> None:
-    kind = ffi.typeof("assay_page_place")
-    stores = re.findall(r"setUint(8|32)\(at \+ (\d+), place\.(\w+)", CORE)
-    fields = {PLACE.get(name, name): (int(bits) // 8, int(at)) for bits, at, name in stores}
-    assert fields == {
-        name: (ffi.sizeof(field.type.cname), field.offset)
-        for name, field in kind.fields
-        if name != "asset_state"
-    }
-    assert ffi.offsetof("assay_page_place", "asset_state") == 0
-    (padding,) = re.findall(r"put\(concat\(place\.assetState, new Uint8Array\((\d+)\)", CORE)
-    assert ffi.sizeof("assay_page_place") == 32 + int(padding)
+def test_every_struct_of_the_page_is_looked_at() -> None:
+    assert [name for name, _ in STRUCTS] == [
+        "assay_tree",
+        "assay_checked_page",
+        "assay_checked_opening",
+    ]
+
+
+@pytest.mark.parametrize(("name", "fields"), STRUCTS)
+def test_the_page_lays_out_a_struct_as_a_machine_of_32_bits_does(name: str, fields: str) -> None:
+    laid = {field: int(size) for field, size in re.findall(r"(\w+): (\d+)", fields)}
+
+    def size(kind: ffi.CType) -> int:
+        is_word = kind.kind == "pointer" or kind.cname == "size_t"
+        return 4 if is_word else ffi.sizeof(kind)
+
+    declared = ffi.typeof(name).fields
+    assert declared is not None
+    assert list(laid.items()) == [(field, size(place.type)) for field, place in declared]
+    # Each field stands at a multiple of its own size, which C has of scalars, and here of arrays.
+    assert all(at == 0 or place.type.kind != "array" for at, (_, place) in enumerate(declared))
+    # Those that stand behind one another are as long as the greatest scalar wants.
+    end = 0
+    for length in laid.values():
+        end = -(-end // length) * length + length
+    greatest = max(length for length in laid.values() if length <= 8)
+    assert end % greatest == 0

@@ -1,0 +1,330 @@
+"""Openings of leaves: the model's bytes, both ways of making them, and all that is refused."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass, replace
+from functools import cache
+from random import Random
+
+import pytest
+
+import native
+from tests.support import oracle
+from tests.support.leaves_oracle import LeavesProver, path
+from tests.support.leaves_statements import (
+    ARGUMENT,
+    ENTRIES,
+    KINDS,
+    MODEL,
+    SALT,
+    amounts_of,
+    identities_of,
+    prove,
+    tree_of,
+)
+from tests.support.oracle import N
+
+SECRET = b"o" * 32
+INDEX = 3
+OPENING = 545
+
+
+@dataclass(frozen=True)
+class Case:
+    """A page, what it is made of, and its argument."""
+
+    tree: native.Tree
+    amounts: list[int]
+    identities: list[bytes]
+    made: native.Committed
+    argument: bytes
+
+    def inputs(self, leaves: list[int]) -> dict[str, object]:
+        return {
+            "tree": self.tree,
+            "index": INDEX,
+            "page": self.made.pages,
+            "amounts": array("Q", self.amounts),
+            "identities": b"".join(self.identities),
+            "vector_blindings": self.made.vector_blindings,
+            "leaves": array("I", leaves),
+            "secret": SECRET,
+            "salt": SALT,
+        }
+
+    def page(self, argument: bool = True) -> native.PageToCheck:
+        proved = self.argument if argument else None
+        return native.PageToCheck(self.tree, 0, INDEX, self.made.pages, proved)
+
+    def opening(self, leaf: int) -> native.OpeningToCheck:
+        opening, siblings = native.openings_make(**self.inputs([leaf]))
+        return native.OpeningToCheck(
+            0, leaf, self.amounts[leaf], self.identities[leaf], siblings, opening
+        )
+
+
+@cache
+def case(size: int, kind: str = "skewed") -> Case:
+    model = replace(MODEL, page_size=size)
+    amounts, identities = amounts_of(kind, size), identities_of(size)
+    made, argument = prove(model, INDEX, amounts, identities)
+    return Case(tree_of(model), amounts, identities, made, argument)
+
+
+@pytest.mark.parametrize("bulk", [False, True])
+@pytest.mark.parametrize("size", [16, 256])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_bytes_are_the_models(size: int, kind: str, bulk: bool) -> None:
+    model, page = replace(MODEL, page_size=size), case(size, kind)
+    prover = LeavesProver(model, INDEX, page.amounts, page.identities, (ENTRIES, ARGUMENT), SALT)
+    leaves = [0, 15, 5, size - 1, 5]
+    openings, paths = native.openings_make(**page.inputs(leaves), bulk=bulk)
+    assert openings == b"".join(prover.open(i, page.identities[i], SECRET) for i in leaves)
+    assert paths == b"".join(path(page.identities, model.height, i) for i in leaves)
+
+
+@pytest.mark.parametrize("size", [16, 256, 4096])
+def test_both_ways_make_the_same_bytes(size: int) -> None:
+    page, random = case(size), Random(size)
+    leaves = [random.randrange(size) for _ in range(150)]
+    one = native.openings_make(**page.inputs(leaves))
+    assert one == native.openings_make(**page.inputs(leaves), bulk=True)
+    width = page.tree.path_length
+    opened = [
+        native.OpeningToCheck(
+            0,
+            leaf,
+            page.amounts[leaf],
+            page.identities[leaf],
+            one[1][width * k : width * (k + 1)],
+            one[0][OPENING * k : OPENING * (k + 1)],
+        )
+        for k, leaf in enumerate(leaves)
+    ]
+    for proved in (True, False):
+        found = native.check([page.page(proved)], opened)
+        assert found == (page.made.ids, page.made.sums)
+
+
+def test_no_opening_is_made_of_no_leaf() -> None:
+    page = case(16)
+    assert native.openings_make(**page.inputs([])) == (b"", b"")
+    for leaves in ([16], [0, 2**31]):
+        with pytest.raises(ValueError, match="out of range"):
+            native.openings_make(**page.inputs(leaves))
+    with pytest.raises(ValueError, match="has no page"):
+        native.openings_make(**{**page.inputs([0]), "index": 70})
+
+
+@pytest.mark.parametrize("bulk", [False, True])
+@pytest.mark.parametrize(
+    ("name", "at"),
+    [
+        ("page", 3),  # the header
+        ("page", 8),  # the page's number
+        ("page", 15 + 32 + 3),  # the node of leaf 70
+        ("page", 15 + 32 * 4 + 33 * 5 + 4),  # its vector
+        ("amounts", 8 * 70),
+        ("amounts", 8 * 65),  # a mate's
+        ("identities", 32 * 70),
+        ("identities", 32 * 127),  # of the same node
+        ("vector_blindings", 32 * 4 + 31),
+        ("vector_blindings", 32 * 4),  # 2^248 more: not below the order
+    ],
+)
+def test_nothing_is_made_of_damaged_files(name: str, at: int, bulk: bool) -> None:
+    given = case(256).inputs([10, 70])
+    data = bytearray(memoryview(given[name]).cast("B"))  # type: ignore[arg-type]
+    if (name, at) == ("vector_blindings", 32 * 4):
+        data[at : at + 32] = b"\xff" * 32
+    data[at] ^= 1
+    given[name] = data
+    with pytest.raises(native.Damaged) as caught:
+        native.openings_make(**given, bulk=bulk)
+    assert caught.value.index == (0 if name == "page" and at < 15 else 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "at"), [("page", 15 + 32 * 4 + 33), ("amounts", 0), ("identities", 0)]
+)
+def test_only_what_an_opening_needs_is_read(name: str, at: int) -> None:
+    """A page that is damaged elsewhere has another id; files that are, do not matter."""
+    page = case(256)
+    given = page.inputs([200])
+    honest = native.openings_make(**given)
+    data = bytearray(memoryview(given[name]).cast("B"))  # type: ignore[arg-type]
+    data[at] ^= 1
+    given[name] = data
+    assert (native.openings_make(**given) == honest) == (name != "page")
+
+
+@pytest.mark.parametrize(
+    "name", ["page", "amounts", "identities", "vector_blindings", "secret", "salt"]
+)
+@pytest.mark.parametrize("change", [-1, 1])
+def test_wrong_lengths_are_misuse(name: str, change: int) -> None:
+    given = case(16).inputs([1])
+    data = bytes(given[name])  # type: ignore[call-overload]
+    given[name] = data[:-1] if change < 0 else data + b"\0"
+    with pytest.raises(ValueError, match="bytes instead of"):
+        native.openings_make(**given)
+
+
+def test_every_secret_matters() -> None:
+    page = case(16)
+    honest = page.opening(5).opening
+    for change in ({"secret": bytes(32)}, {"salt": bytes(32)}):
+        made, _ = native.openings_make(**{**page.inputs([5]), **change})
+        assert made[:33] != honest[:33]
+        assert all(made[at : at + 32] != honest[at : at + 32] for at in range(33, OPENING, 32))
+
+
+def test_masks_are_full_scalars() -> None:
+    """The highest bits of z are uniform over many openings; those of short masks are not."""
+    page = case(256)
+    openings, _ = native.openings_make(**page.inputs(list(range(256))), bulk=True)
+    for z in range(16):
+        tops = [openings[OPENING * i + 33 + 32 * z] for i in range(256)]
+        assert len({top >> 4 for top in tops}) == 16
+        assert 64 < sum(top >= 128 for top in tops) < 192
+
+
+# --- what is refused ---
+
+
+def fault(opening: native.OpeningToCheck, page: native.PageToCheck | None = None) -> str:
+    with pytest.raises(native.OpeningRejected) as caught:
+        native.check([case(256).page() if page is None else page], [opening])
+    assert caught.value.index == 0
+    return caught.value.code
+
+
+LEAF = 70
+
+
+def honest() -> native.OpeningToCheck:
+    return case(256).opening(LEAF)
+
+
+def put(data: bytes, at: int, change: bytes) -> bytes:
+    return data[:at] + change + data[at + len(change) :]
+
+
+@pytest.mark.parametrize("change", [1, -1, 2**63])
+def test_another_amount(change: int) -> None:
+    opening = honest()
+    amount = (opening.amount + change) % 2**64
+    assert fault(replace(opening, amount=amount)) == "inclusion.wrong-amount"
+
+
+@pytest.mark.parametrize("index", range(16))
+def test_every_scalar_counts(index: int) -> None:
+    opening, at = honest(), 33 + 32 * index
+    z = int.from_bytes(opening.opening[at : at + 32], "big")
+    for bad in (N, 2**256 - 1):
+        bent = put(opening.opening, at, oracle.u(32, bad))
+        assert fault(replace(opening, opening=bent)) == "opening.bad-scalar"
+    for other in ((z + 1) % N, 0, N - z):
+        bent = put(opening.opening, at, oracle.u(32, other))
+        assert fault(replace(opening, opening=bent)) == "inclusion.wrong-amount"
+
+
+def test_the_point_counts() -> None:
+    opening = honest()
+    for bad in (bytes(33), b"\x04" + opening.opening[1:33], b"\x02" + oracle.u(32, 5)):
+        bent = put(opening.opening, 0, bad)
+        assert fault(replace(opening, opening=bent)) == "opening.bad-point"
+    for other in (bytes([opening.opening[0] ^ 1]), oracle.encode(oracle.V)):
+        bent = put(opening.opening, 0, other)
+        assert fault(replace(opening, opening=bent)) == "inclusion.wrong-amount"
+
+
+def test_the_path_counts() -> None:
+    opening = honest()
+    for at in range(0, 32 * 6, 32):
+        bent = put(opening.path, at, bytes([opening.path[at] ^ 1]))
+        assert fault(replace(opening, path=bent)) == "inclusion.wrong-identity"
+    assert fault(replace(opening, identity=bytes(32))) == "inclusion.wrong-identity"
+
+
+def test_one_leaf_does_not_serve_two_customers() -> None:
+    """Leaf 5's identity and path lead to node 0 alone, and never to that of leaf 69."""
+    page = case(256)
+    fifth = page.opening(5)
+    assert fault(replace(fifth, leaf=69)) == "inclusion.wrong-identity"
+    assert fault(replace(page.opening(69), identity=fifth.identity, path=fifth.path)) == (
+        "inclusion.wrong-identity"
+    )
+
+
+@pytest.mark.parametrize("leaf", [5 + 256, 5 + 2**31])
+def test_a_leaf_that_no_page_has(leaf: int) -> None:
+    with pytest.raises(ValueError, match="out of range"):
+        native.check([case(256).page()], [replace(case(256).opening(5), leaf=leaf)])
+
+
+def test_the_first_fault_of_an_opening_is_named() -> None:
+    opening = honest()
+    bent = replace(opening, amount=1)
+    codes = ["inclusion.wrong-amount"]
+    bent = replace(bent, opening=put(bent.opening, 33, b"\xff" * 32))
+    codes.append("opening.bad-scalar")
+    assert fault(bent) == codes[-1]
+    bent = replace(bent, opening=put(bent.opening, 0, bytes(33)))
+    assert fault(bent) == "opening.bad-point"
+    assert fault(replace(bent, path=bytes(32 * 6))) == "inclusion.wrong-identity"
+
+
+def test_an_opening_under_another_statement() -> None:
+    page, opening = case(256), honest()
+    for change in ({"context": bytes(32)}, {"asset": b"other"}, {"capacity": 71}):
+        tree = tree_of(replace(MODEL, page_size=256, **change))  # type: ignore[arg-type]
+        other = native.PageToCheck(tree, 0, INDEX, page.made.pages, None)
+        assert fault(opening, other) == "inclusion.wrong-amount"
+    made = prove(replace(MODEL, page_size=256), INDEX + 1, page.amounts, page.identities)[0]
+    other = native.PageToCheck(page.tree, 0, INDEX + 1, made.pages, None)
+    assert fault(opening, other) == "inclusion.wrong-amount"
+
+
+def test_openings_are_not_bent_against_each_other() -> None:
+    """B more in one and B less in another: under equal weights the sum would be unchanged."""
+    page = case(256)
+    openings = [page.opening(leaf) for leaf in (LEAF, LEAF + 1, 200)]
+
+    def bend(opening: native.OpeningToCheck, change: int) -> native.OpeningToCheck:
+        z = (int.from_bytes(opening.opening[-32:], "big") + change) % N
+        return replace(opening, opening=opening.opening[:-32] + oracle.u(32, z))
+
+    bent = [openings[0], bend(openings[1], 1), bend(openings[2], -1)]
+    with pytest.raises(native.OpeningRejected) as caught:
+        native.check([page.page()], bent)
+    assert (caught.value.index, caught.value.code) == (1, "inclusion.wrong-amount")
+
+
+def test_pages_come_before_openings() -> None:
+    page, small = case(256), case(16)
+    pages = [small.page(), page.page()]
+    openings = [
+        replace(page.opening(LEAF), page=1),
+        replace(small.opening(3), page=0),
+    ]
+    ids, sums = native.check(pages, openings)
+    assert ids == small.made.ids + page.made.ids
+    assert sums == small.made.sums + page.made.sums
+    bad = replace(openings[0], amount=1)
+    with pytest.raises(native.OpeningRejected) as caught:
+        native.check(pages, [openings[1], bad])
+    assert (caught.value.index, caught.value.code) == (1, "inclusion.wrong-amount")
+    spoiled = replace(pages[1], argument=page.argument[:-32] + bytes(32))
+    with pytest.raises(native.PageRejected) as rejected:
+        native.check([pages[0], spoiled], [bad])
+    assert (rejected.value.index, rejected.value.code) == (1, "argument.rejected")
+    with pytest.raises(ValueError, match="no page 2"):
+        native.check(pages, [replace(bad, page=2)])
+    with pytest.raises(ValueError, match="opening: 544 bytes"):
+        native.check(pages, [replace(bad, opening=bad.opening[1:])])
+
+
+def test_nothing_to_check() -> None:
+    assert native.check([]) == (b"", b"")
