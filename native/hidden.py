@@ -15,7 +15,6 @@ from native import buffers
 from native._core import ffi, lib
 from native.errors import CODES, NativeError, Rejected, require
 
-
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 

@@ -53,8 +53,14 @@ int assay_test_msm(uint8_t *r, const uint8_t *scalars, const uint8_t *points, si
 void assay_test_commit_rows(uint8_t *r, const uint8_t *rows, size_t row_bytes,
                             const uint8_t *blindings, size_t n, const assay_tables *tables,
                             void *scratch);
+void assay_test_commit_vectors(uint8_t *r, const uint64_t *amounts, const uint8_t *blindings,
+                               size_t n, const assay_tables *tables, void *scratch);
 void assay_test_combine(uint8_t *r, const uint8_t *scalars, size_t n, size_t count,
                         const assay_tables *tables, void *scratch);
+void assay_test_combine_vectors(uint8_t *r, const uint8_t *scalars, size_t count,
+                                const assay_tables *tables, void *scratch);
+void assay_test_vector_multiple(uint8_t *r, const uint8_t *scalars, int full,
+                                const assay_bases *bases);
 /* Lanes of the AVX-512 IFMA kernel: r, a, b, c are 5 limbs of 8 lanes each, lane by lane within a
  * limb.  -1 without that kernel. */
 int assay_test_lanes(uint64_t *r, uint32_t operation, const uint64_t *a, const uint64_t *b,

@@ -19,7 +19,7 @@ from tests.support.statements import (
 )
 
 SHAPES = [(1, 64), (2, 64), (3, 64), (4, 64), (16, 64), (1, 128), (3, 128)]
-SIZES = [1, 2, 3, 5, 15, 16, 17, 1023, 1024]
+SIZES = [1, 2, 3, 5, 15, 16, 17, 63, 64]
 
 
 @pytest.mark.parametrize(("m", "b"), SHAPES)
@@ -53,7 +53,7 @@ def test_own_proofs_are_accepted(kind: str, m: int) -> None:
     verify(64, commitments, prove(statement, commitments))
 
 
-@pytest.mark.parametrize("m", [2, 5, 511, 512])
+@pytest.mark.parametrize("m", [2, 5, 63, 64])
 def test_wide_values_are_accepted(m: int) -> None:
     statement = witness("skewed", m, 128)
     commitments = native.commit(statement.value_bytes, statement.blinding_bytes, 128)
@@ -85,7 +85,8 @@ def test_all_commitments_equal() -> None:
 
 def test_lengths() -> None:
     assert native.range_length(1, 64) == 1440
-    assert native.range_length(1024, 64) == 18550
+    assert native.range_length(64, 64) == 5674
+    assert native.range_length(1, 128) == 1795
     for m, b in SHAPES:
         assert (
             native.range_length(m, b)
@@ -96,7 +97,7 @@ def test_lengths() -> None:
 
 @pytest.mark.parametrize(
     ("m", "b"),
-    [(0, 64), (1025, 64), (513, 128), (0, 128), (1, 0), (1, 63), (1, 256), (-1, 64), (2**40, 64)],
+    [(0, 64), (65, 64), (65, 128), (0, 128), (1, 0), (1, 63), (1, 256), (-1, 64), (2**40, 64)],
 )
 def test_shapes_out_of_range(m: int, b: int) -> None:
     with pytest.raises(ValueError, match="no argument has"):

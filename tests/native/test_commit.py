@@ -1,4 +1,4 @@
-"""Fixed-base sums: commitments, rows of bits, linear combinations of the Q."""
+"""Fixed-base sums: commitments, rows of bits, vectors of amounts, linear combinations."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import pytest
 
 import native
 from native._core import ffi, lib
-from native.buffers import scratch, tables
+from native.buffers import bases, scratch, tables
 from tests.support.core import points_sum
 from tests.support.group_reference import INFINITY, G, N, Point, add, encode, multiply, skewed
 
-Q_COUNT = 256
+Q_COUNT = 512
 
 
 def lift(encoded: bytes) -> Point:
@@ -121,7 +121,7 @@ def selected(row: bytes) -> list[int]:
     return [j for j in range(8 * len(row)) if row[j // 8] >> j % 8 & 1]
 
 
-@pytest.mark.parametrize("row_bytes", [1, 2, 4, 8, 16, 32])
+@pytest.mark.parametrize("row_bytes", [1, 2, 4, 8, 16, 32, 64])
 @pytest.mark.parametrize("count", [1, 8, 9, 30])
 def test_rows_of_bits(row_bytes: int, count: int) -> None:
     random = Random(row_bytes * count)
@@ -138,11 +138,11 @@ def test_rows_of_bits(row_bytes: int, count: int) -> None:
 
 
 def test_each_bit_selects_its_generator() -> None:
-    rows = [(1 << j).to_bytes(32, "little") for j in range(Q_COUNT)]
+    rows = [(1 << j).to_bytes(64, "little") for j in range(Q_COUNT)]
     assert commit_rows(rows, None) == [native.generator(b"Q", j) for j in range(Q_COUNT)]
 
 
-@pytest.mark.parametrize("count", [1, 2, 7, 8, 9, 64, 255, 256])
+@pytest.mark.parametrize("count", [1, 2, 7, 8, 9, 64, 255, 256, 512])
 def test_linear_combinations(count: int) -> None:
     random = Random(count)
     for scalars in ([skewed(random) % N for _ in range(count)], [0] * count, [N - 1] * count):
@@ -152,3 +152,68 @@ def test_linear_combinations(count: int) -> None:
         work = scratch(lib.assay_test_scratch_size(count))
         lib.assay_test_combine(r, encoded, count, 1, tables(), work)
         assert bytes(ffi.buffer(r)) == native.msm(encoded, points)
+
+
+SLOTS = [native.generator(b"W", t) for t in range(16)]
+
+
+def vector_sum(values: list[int], blinding: int) -> bytes:
+    encoded = b"".join((v % N).to_bytes(32) for v in (*values, blinding))
+    return native.msm(encoded, b"".join((*SLOTS, native.generator(b"B", 0))))
+
+
+def test_the_generators_of_slots() -> None:
+    """W_t is an x of the specified hash, and no other generator."""
+    known = {native.generator(name, t) for name in (b"B", b"Q") for t in range(16)}
+    assert len({*SLOTS, *known}) == 48
+
+
+@pytest.mark.parametrize("count", [1, 8, 9, 40])
+def test_vectors_of_amounts(count: int) -> None:
+    random = Random(count)
+    edges = [0, 0, 1, 2**13, 2**63, 2**64 - 1]
+    vectors = [
+        [random.choice([*edges, random.getrandbits(64)]) for _ in range(16)] for _ in range(count)
+    ]
+    vectors[0] = [0] * 16
+    blindings = [random.choice([0, 1, N - 1, skewed(random) % N]) for _ in range(count)]
+    flat = [v for vector in vectors for v in vector]
+    work = scratch(lib.assay_test_scratch_size(count))
+    for given in (blindings, None):
+        r = ffi.new("uint8_t[]", 33 * count)
+        encoded = ffi.NULL if given is None else b"".join(s.to_bytes(32) for s in given)
+        lib.assay_test_commit_vectors(r, flat, encoded, count, tables(), work)
+        used = given or [0] * count
+        expected = [vector_sum(v, s) for v, s in zip(vectors, used, strict=True)]
+        assert split(bytes(ffi.buffer(r))) == expected
+
+
+@pytest.mark.parametrize("count", [1, 9])
+def test_linear_combinations_of_slots(count: int) -> None:
+    random = Random(count)
+    for choices in ([], [0], [N - 1]):
+        vectors = [
+            [random.choice(choices) if choices else skewed(random) % N for _ in range(16)]
+            for _ in range(count)
+        ]
+        encoded = b"".join(s.to_bytes(32) for vector in vectors for s in vector)
+        r = ffi.new("uint8_t[]", 33 * count)
+        work = scratch(lib.assay_test_scratch_size(max(256, 16 * count)))
+        lib.assay_test_combine_vectors(r, encoded, count, tables(), work)
+        assert split(bytes(ffi.buffer(r))) == [vector_sum(vector, 0) for vector in vectors]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_sums_in_constant_time(seed: int) -> None:
+    random = Random(seed)
+    scalars = [skewed(random) % N for _ in range(17)]
+    if seed == 0:
+        scalars = [0] * 16 + [1]
+    if seed == 1:
+        scalars = [N - 1] * 17
+    for full in (True, False):
+        values = [s if full else s % 2**64 for s in scalars[:16]]
+        encoded = b"".join(s.to_bytes(32) for s in (*values, scalars[16]))
+        r = ffi.new("uint8_t[33]")
+        lib.assay_test_vector_multiple(r, encoded, full, bases())
+        assert bytes(ffi.buffer(r)) == vector_sum(values, scalars[16])

@@ -1,4 +1,4 @@
-"""Keys, splits, blinding factors and streams against hashlib, hmac and plain integers."""
+"""Keys, splits, identities and streams against hashlib, hmac and plain integers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import native
-from tests.support.oracle import N, lp, tagged, u
+from tests.support.oracle import lp, tagged, u
 
 KEY = bytes(range(32))
 NAMES = ["a@b", "", "ü@ö.example", "x" * 128, "a@b", "名" * 40, "y" * 300]
@@ -90,7 +90,7 @@ def band(length: int) -> tuple[array[int], bytearray]:
 
 
 def test_padding() -> None:
-    expected = [u(32, int.from_bytes(block(KEY, i)) % N) for i in range(3, 40)]
+    expected = [block(KEY, i) for i in range(3, 40)]
     positions = array("I", Random(2).sample(range(37), 37))
     for begin, end in ((0, 37), (5, 20), (30, 50)):
         made = bytearray(b"?" * 32 * (end - begin))
@@ -190,9 +190,8 @@ def test_leaves() -> None:
     for key, name, count in zip(keys, NAMES, counts, strict=True):
         leaf = tagged("leaf", lp(context) + lp(code) + lp(name.encode()))
         for part in range(count):
-            r = int.from_bytes(tagged("blinding", key + leaf + u(4, part))) % N
             position, amount = next(part_of)
-            expected[position] = (amount, u(32, r))
+            expected[position] = (amount, tagged("identity", key + leaf + u(4, part)))
     account_keys = b"".join(keys)
     for before in (b"", b"abc"):
         ids, offsets = columns(NAMES, before)
@@ -206,7 +205,7 @@ def test_leaves() -> None:
             nothing = (0, b"?" * 32)
             wanted = [expected.get(position, nothing) for position in range(begin, end)]
             assert values.tolist() == [amount for amount, _ in wanted]
-            assert made == b"".join(r for _, r in wanted)
+            assert made == b"".join(identity for _, identity in wanted)
 
 
 def test_wrong_lengths_are_misuse() -> None:
@@ -237,9 +236,9 @@ def test_wrong_lengths_are_misuse() -> None:
         arguments[index] = wrong
         with pytest.raises(ValueError, match=name):
             native.place_leaves(*band(1), 0, *arguments)
-    with pytest.raises(ValueError, match="blindings"):
+    with pytest.raises(ValueError, match="identities"):
         native.place_leaves(band(1)[0], bytearray(31), 0, *right, b"X")
-    with pytest.raises(ValueError, match="blindings"):
+    with pytest.raises(ValueError, match="identities"):
         native.place_padding(bytearray(31), 0, one, KEY, 0)
     with pytest.raises(ValueError, match="key"):
         native.order(KEY + b"\0", 1)

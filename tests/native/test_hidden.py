@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from random import Random
 
 import pytest
@@ -48,9 +47,7 @@ def state_of(what: Statement, commitment: Point) -> bytes:
 def core_code(what: Statement, commitment: Point, argument: bytes, state: bytes) -> str | None:
     """Return the core's verdict: a code, or None."""
     try:
-        native.hidden_verify(
-            state, decoded(what), amounts_of(what), encode(commitment), argument, os.urandom(32)
-        )
+        native.hidden_verify(state, decoded(what), amounts_of(what), encode(commitment), argument)
     except native.Rejected as error:
         return error.code
     return None
@@ -117,12 +114,12 @@ def test_blocks_of_keys_are_joined(k: int) -> None:
     assert total == sum(int.from_bytes(amounts[16 * i : 16 * i + 16]) for i in marked)
     commitment = native.commit(u(16, total), u(32, BLINDING), 128)
     argument = native.hidden_prove(FRESH, keys, amounts, owned, u(32, BLINDING), FRESH)
-    native.hidden_verify(FRESH, keys, amounts, commitment, argument, os.urandom(32))
+    native.hidden_verify(FRESH, keys, amounts, commitment, argument)
     for at in (-1, -32 * 6, -32 * k, 40, 33 * 30):
         changed = bytearray(argument)
         changed[at] ^= 1
         with pytest.raises(native.Rejected):
-            native.hidden_verify(FRESH, keys, amounts, commitment, changed, os.urandom(32))
+            native.hidden_verify(FRESH, keys, amounts, commitment, changed)
 
 
 @pytest.mark.parametrize("k", [1, 5])
@@ -204,6 +201,16 @@ def test_a_key_that_is_not_owned_is_refused() -> None:
     assert failing(stolen, Lie(bits=[1, 1, 1, 1], total=what.total)) == [5]
     wrong = Statement(what.keys, what.amounts, [*what.secrets[:3], what.secrets[3] + 1])
     assert failing(wrong, Lie(total=what.total)) == [5]
+
+
+def test_a_false_argument_leaves_nothing() -> None:
+    """A private key that is another's: the prover finds it by its own check."""
+    what = statement(4, share=1.0)
+    state = state_of(what, commit(what.total, BLINDING))
+    assert core_argument(what, state)
+    wrong = Statement(what.keys, what.amounts, [*what.secrets[:3], what.secrets[3] + 1])
+    with pytest.raises(native.Damaged):
+        core_argument(wrong, state)
 
 
 @pytest.mark.parametrize("exponent", [0, 1])

@@ -10,6 +10,7 @@ import hashlib
 import os
 from array import array
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from random import Random
 from typing import Protocol
 
@@ -20,6 +21,14 @@ from native._core import ffi, lib
 from native.buffers import scratch, tables
 from tests.support.core import points_sum
 from tests.support.group_reference import INFINITY, N, encoded_multiple, skewed
+from tests.support.leaves_statements import (
+    KINDS,
+    MODEL,
+    amounts_of,
+    identities_of,
+    prove,
+    tree_of,
+)
 
 KERNEL = native.kernel_name()
 
@@ -82,7 +91,7 @@ def commit_rows(rows: bytes, row_bytes: int, blindings: bytes | None, count: int
 
 
 @pytest.mark.parametrize("count", [1, 9, 256, 1100])
-@pytest.mark.parametrize("row_bytes", [1, 3, 32])
+@pytest.mark.parametrize("row_bytes", [1, 2, 3, 4, 8, 9, 16, 32, 64])
 def test_rows(count: int, row_bytes: int, both: Compare) -> None:
     random = Random(count + row_bytes)
     blindings = scalars(special(random, count))
@@ -100,7 +109,7 @@ def combine_all(encoded: bytes, n: int, count: int) -> bytes:
     return bytes(ffi.buffer(r))
 
 
-@pytest.mark.parametrize("count", [1, 8, 31, 256])
+@pytest.mark.parametrize("count", [1, 8, 31, 256, 512])
 def test_combinations(count: int, both: Compare) -> None:
     random = Random(count)
 
@@ -225,11 +234,72 @@ def test_the_first_bad_encoding_is_named(count: int, both: Compare) -> None:
             both(verdict, points)
 
 
-@pytest.mark.parametrize("count", [1, 3, 16, 100, 1024, 1500])
-@pytest.mark.parametrize("most", [0, 1, 2**40, 2**53])
-def test_pages(count: int, most: int, both: Compare) -> None:
+@pytest.mark.parametrize("size", [16, 256, 4096])
+@pytest.mark.parametrize("kind", KINDS)
+def test_pages_of_leaves(size: int, kind: str, both: Compare) -> None:
+    model, count = replace(MODEL, page_size=size), 3
+    amounts, identities = amounts_of(kind, size * count), identities_of(size * count)
+    both(prove, model, 0, amounts, identities)
+    made, argument = prove(model, 0, amounts, identities)
+    both(native.pages_check, tree_of(model), 0, 0, made.pages, argument)
+
+
+@pytest.mark.parametrize("count", [1, 3, 16, 64, 100])
+@pytest.mark.parametrize("most", [0, 1, 2**40, 2**58])
+def test_pages_of_sums(count: int, most: int, both: Compare) -> None:
     random = Random(count + most)
+    tree = native.Tree(bytes(32), b"", count, 16)
     values = array("Q", [random.randint(0, most) for _ in range(count)])
     blindings = scalars([random.randrange(N) for _ in range(count)])
-    state, secret, salt = (random.randbytes(32) for _ in range(3))
-    both(native.pages_prove, state, 0, 2, 0, 4, 1024, values, blindings, b"", secret, salt)
+    if count > 1:
+        sums = native.commit(values, blindings)
+        given = (bytes(32 * count), sums, values, blindings)
+        both(native.sums_commit, tree, 1, 0, *given)
+        pages = native.sums_commit(tree, 1, 0, *given).pages
+        keys = (random.randbytes(32), random.randbytes(32))
+        both(native.pages_argue, tree, 1, 0, pages, values, blindings, b"", *keys)
+    secret, salt, states = random.randbytes(32), random.randbytes(32), bytes(32)
+    wide = [random.randint(0, most) << random.randrange(64) for _ in range(min(count, 64))]
+    encoded = b"".join(v.to_bytes(16) for v in wide)
+    points = native.commit(encoded, blindings[: 32 * len(wide)], 128)
+    proved = (states, 128, encoded, blindings[: 32 * len(wide)], points, secret, salt)
+    both(native.range_prove, *proved)
+
+
+@pytest.mark.parametrize("count", [1, 8, 9, 130, 300, 2100])
+def test_vectors(count: int, both: Compare) -> None:
+    random = Random(count)
+    blindings = scalars(special(random, count))
+    for amounts in (
+        [random.getrandbits(64) for _ in range(16 * count)],
+        [random.choice([0, 0, 1, 2**64 - 1]) for _ in range(16 * count)],
+        [0] * 16 * count,
+    ):
+        for k in (blindings, scalars([0] * count), None):
+            both(commit_vectors, amounts, k)
+
+
+def commit_vectors(amounts: list[int], blindings: bytes | None) -> bytes:
+    count = len(amounts) // 16
+    r = ffi.new("uint8_t[]", 33 * count)
+    work = scratch(lib.assay_test_scratch_size(max(count, 256)))
+    k = ffi.NULL if blindings is None else blindings
+    lib.assay_test_commit_vectors(r, amounts, k, count, tables(), work)
+    return bytes(ffi.buffer(r))
+
+
+def combine_vectors(encoded: bytes) -> bytes:
+    count = len(encoded) // (32 * 16)
+    r = ffi.new("uint8_t[]", 33 * count)
+    work = scratch(lib.assay_test_scratch_size(max(256, 16 * count)))
+    lib.assay_test_combine_vectors(r, encoded, count, tables(), work)
+    return bytes(ffi.buffer(r))
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 9, 65, 130])
+def test_combinations_of_vectors(count: int, both: Compare) -> None:
+    random = Random(count)
+    full = [random.randrange(N) for _ in range(16 * count)]
+    low = [*full[:-16], *([random.getrandbits(64)] + [0] * 15)]
+    for values in (full, low, [0] * 16 * count, [1] * 16 * count, special(random, 16 * count)):
+        both(combine_vectors, scalars(values))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from array import array
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -32,6 +34,7 @@ from tests.support.leaves_statements import (
     tree_of,
 )
 from tests.support.oracle import N
+
 
 @pytest.mark.parametrize("size", [16, 256])
 @pytest.mark.parametrize("kind", KINDS)
@@ -94,7 +97,13 @@ def test_lengths(size: int) -> None:
 
 @pytest.mark.parametrize(
     ("capacity", "counts"),
-    [(1, [1]), (2, [2, 1]), (64, [64, 1]), (65, [65, 2, 1]), (1 << 20, [1 << 20, 16384, 256, 4, 1])],
+    [
+        (1, [1]),
+        (2, [2, 1]),
+        (64, [64, 1]),
+        (65, [65, 2, 1]),
+        (1 << 20, [1 << 20, 16384, 256, 4, 1]),
+    ],
 )
 def test_trees(capacity: int, counts: list[int]) -> None:
     tree = native.Tree(b"c" * 32, b"", capacity, 16)
@@ -198,8 +207,8 @@ def test_every_byte_of_a_page_counts() -> None:
         {"capacity": 4097},
     ],
 )
-def test_another_statement(change: dict[str, object]) -> None:
-    other = tree_of(replace(MODEL, **change))  # type: ignore[arg-type]
+def test_another_statement(change: dict[str, Any]) -> None:
+    other = tree_of(replace(MODEL, **change))
     assert fault(*first_page(), tree=other) == (2, "argument.rejected")
 
 
@@ -247,14 +256,14 @@ FAULTS = {
 }
 
 
-def spoil(faults: dict[int, object]) -> Spoiled:
+def spoil(faults: dict[int, Callable[[bytes, bytes], Spoiled]]) -> Spoiled:
     made, argument, *_ = honest()
     pages, arguments = [], []
     for i in range(5):
         page = made.pages[LENGTH * i : LENGTH * (i + 1)]
         proved = argument[ARGUMENT_LENGTH * i : ARGUMENT_LENGTH * (i + 1)]
         if i in faults:
-            page, proved = faults[i](page, proved)  # type: ignore[operator]
+            page, proved = faults[i](page, proved)
         pages.append(page)
         arguments.append(proved)
     return b"".join(pages), b"".join(arguments)
@@ -293,7 +302,7 @@ def test_faults_of_two_pages_do_not_cancel() -> None:
 # --- what a prover may get wrong ---
 
 
-def inputs() -> dict[str, object]:
+def inputs() -> dict[str, Any]:
     made, _, amounts, _ = honest()
     return {
         "tree": TREE,
@@ -322,7 +331,7 @@ def inputs() -> dict[str, object]:
 )
 def test_a_page_that_is_not_made_of_what_is_given(name: str, at: int) -> None:
     given = inputs()
-    data = bytearray(memoryview(given[name]).cast("B"))  # type: ignore[arg-type]
+    data = bytearray(memoryview(given[name]).cast("B"))
     data[at] ^= 1
     given[name] = data
     which = {"pages": at // LENGTH, "values": at // 128}.get(name, at // 32)
@@ -363,7 +372,7 @@ def test_whether_pages_are_made_of_what_is_given() -> None:
 @pytest.mark.parametrize("change", [-1, 1])
 def test_wrong_lengths_are_misuse(name: str, change: int) -> None:
     given = inputs()
-    data = bytes(given[name])  # type: ignore[call-overload]
+    data = bytes(given[name])
     given[name] = data[:-1] if change < 0 else data + b"\0"
     with pytest.raises(ValueError, match="bytes instead of"):
         native.pages_argue(**given)
@@ -378,7 +387,7 @@ def test_pages_of_wrong_lengths_are_misuse() -> None:
         (page, argument + b"\0"),
         (b"", b""),
     ):
-        with pytest.raises(ValueError, match="instead of|no page|has no"):
+        with pytest.raises(ValueError, match=r"instead of|no page|has no"):
             native.pages_check(TREE, 0, 2, pages, arguments)
     with pytest.raises(ValueError, match="has no"):
         native.pages_check(TREE, 0, 70, page, argument)
@@ -419,8 +428,9 @@ def test_nodes_and_paths(size: int) -> None:
         found = native.identity_path(joined[: 32 * size], size, leaf)
         assert found == path(identities[:size], height, leaf)
         assert native.path_node(identities[leaf], leaf, found) == nodes[leaf >> height]
-        assert native.path_node(identities[leaf], leaf + (1 << height), found) == (
-            nodes[leaf >> height]
+        assert (
+            native.path_node(identities[leaf], leaf + (1 << height), found)
+            == (nodes[leaf >> height])
         )
     for wrong in (-1, size):
         with pytest.raises(ValueError, match="has no leaf"):

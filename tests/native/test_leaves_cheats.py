@@ -50,9 +50,7 @@ def expect(page: bytes, argument: bytes, equations: set[int]) -> None:
 def digit(prover: LeavesProver, index: int, value: int) -> None:
     """Put a digit that is no bit, and all amounts, vectors and the sum as it says."""
     prover.digits[index] = mpz(value) % N
-    prover.amounts = [
-        sum(prover.digits[64 * i + k] << k for k in range(64)) % N for i in range(16)
-    ]
+    prover.amounts = [sum(prover.digits[64 * i + k] << k for k in range(64)) % N for i in range(16)]
     prover.vectors = [prover.amounts]
     prover.total = sum(prover.amounts) % N
 

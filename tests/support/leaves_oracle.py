@@ -281,11 +281,12 @@ class LeavesProver:
 
     def rounds(self) -> None:
         """Run the sum-check."""
-        shape = self.shape
         powers = [mpz(2) ** k for k in range(64)]
         e_table = eq_table(self.tau)
         w_table = [
-            (self.kappa * s + self.omega) * power % N for s in eq_table(self.sigma) for power in powers
+            (self.kappa * s + self.omega) * power % N
+            for s in eq_table(self.sigma)
+            for power in powers
         ]
         d_table = list(self.digits)
         self.claim = (self.kappa * inner(self.low, self.y) + self.omega * self.total) % N
@@ -318,9 +319,7 @@ class LeavesProver:
         )
         right, left = eq_table(self.x[: shape.c]), eq_table(self.x[shape.c :])
         self.d_square = self.d_star**2 % N
-        self.z = [
-            inner(left, self.digits[j :: shape.columns]) for j in range(shape.columns)
-        ]
+        self.z = [inner(left, self.digits[j :: shape.columns]) for j in range(shape.columns)]
         self.bend("final", self)
         big_y = oracle.commit(self.d_star, self.rho_y)
         d_mask = inner(self.z_masks, right)
@@ -408,7 +407,8 @@ class LeavesVerifier:
         )
         cut = 33 * shape.point_count
         points = [
-            oracle.decode(self.argument[i : i + 33], "argument.bad-point") for i in range(0, cut, 33)
+            oracle.decode(self.argument[i : i + 33], "argument.bad-point")
+            for i in range(0, cut, 33)
         ]
         scalars = [
             int.from_bytes(self.argument[i : i + 32], "big")

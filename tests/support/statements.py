@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -79,7 +78,7 @@ def prove(statement: Witness, commitments: bytes | None = None) -> bytes:
 
 def verify(b: int, commitments: bytes, argument: bytes, state: bytes = STATE) -> None:
     """Check an argument with the core."""
-    native.range_verify(state, b, commitments, argument, os.urandom(32))
+    native.range_verify(state, b, commitments, argument)
 
 
 def after_shape(m: int, b: int, state: bytes = STATE) -> oracle.Transcript:

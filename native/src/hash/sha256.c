@@ -59,6 +59,13 @@ void sha256_blocks_portable(uint32_t state[8], const uint8_t *data, size_t block
     }
 }
 
+void sha256_pair_portable(uint32_t first[8], const uint8_t *first_data, uint32_t second[8],
+                          const uint8_t *second_data, size_t blocks)
+{
+    sha256_blocks_portable(first, first_data, blocks);
+    sha256_blocks_portable(second, second_data, blocks);
+}
+
 void sha256_begin(sha256_context *c)
 {
     memcpy(c->state, INITIAL, sizeof INITIAL);

@@ -46,9 +46,16 @@ void clear_secret(void *data, size_t length);
 
 /* state absorbs `blocks` blocks of 64 bytes. */
 typedef void sha256_blocks_function(uint32_t state[8], const uint8_t *data, size_t blocks);
+
+/* The same of two states and as many blocks for each: one waits while the other works. */
+typedef void sha256_pair_function(uint32_t first[8], const uint8_t *first_data, uint32_t second[8],
+                                  const uint8_t *second_data, size_t blocks);
+
 sha256_blocks_function sha256_blocks_portable;
+sha256_pair_function sha256_pair_portable;
 #ifdef __x86_64__
-sha256_blocks_function sha256_blocks_shani; /* needs the SHA, SSSE3 and SSE4.1 instructions */
+sha256_blocks_function sha256_blocks_shani; /* these need the SHA, SSSE3 and SSE4.1 instructions */
+sha256_pair_function sha256_pair_shani;
 #endif
 extern const uint32_t SHA256_ROUND_CONSTANTS[64];
 

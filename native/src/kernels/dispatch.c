@@ -38,6 +38,7 @@ static int has_avx512ifma(void)
 
 static _Atomic(const assay_kernel *) chosen_kernel = &KERNEL_PORTABLE;
 static _Atomic(sha256_blocks_function *) chosen_sha256_blocks = sha256_blocks_portable;
+static _Atomic(sha256_pair_function *) chosen_sha256_pair = sha256_pair_portable;
 
 const assay_kernel *kernel(void)
 {
@@ -47,6 +48,11 @@ const assay_kernel *kernel(void)
 sha256_blocks_function *sha256_blocks(void)
 {
     return atomic_load_explicit(&chosen_sha256_blocks, memory_order_acquire);
+}
+
+sha256_pair_function *sha256_pair(void)
+{
+    return atomic_load_explicit(&chosen_sha256_pair, memory_order_acquire);
 }
 
 int assay_init(void)
@@ -62,8 +68,10 @@ int assay_init(void)
     if (found == NULL) return ASSAY_BAD_KERNEL;
     atomic_store_explicit(&chosen_kernel, found, memory_order_release);
 #ifdef __x86_64__
-    if (has_sha_instructions())
+    if (has_sha_instructions()) {
         atomic_store_explicit(&chosen_sha256_blocks, sha256_blocks_shani, memory_order_release);
+        atomic_store_explicit(&chosen_sha256_pair, sha256_pair_shani, memory_order_release);
+    }
 #endif
     return ASSAY_OK;
 }

@@ -99,6 +99,7 @@ extern const assay_kernel KERNEL_AVX512IFMA;
 /* The chosen kernel and SHA-256; assay_init() has succeeded. */
 const assay_kernel *kernel(void);
 sha256_blocks_function *sha256_blocks(void);
+sha256_pair_function *sha256_pair(void);
 
 /* Takes the next `size` bytes of a scratch, aligned to 64 bytes; ARENA_SIZE(size) of them in its
  * size. */

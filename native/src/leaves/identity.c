@@ -11,11 +11,18 @@ void identity_node_begin(sha256_context *tagged)
     sha256_begin_tag(tagged, TAG, sizeof TAG - 1);
 }
 
-/* One block of data, and one that is the same for all: the end of a message of 128 bytes. */
+/* A node is the hash of one block of data, and one that is the same for all: the end of a message
+ * of 128 bytes. */
+static const uint8_t END[64] = {[0] = 0x80, [62] = 0x04};
+
+static void write_digest(uint8_t digest[32], const uint32_t state[8])
+{
+    for (int i = 0; i < 8; i++) put_u32(digest + 4 * i, state[i]);
+}
+
 void identity_node(uint8_t node[32], const sha256_context *tagged, const uint8_t *left,
                    const uint8_t *right)
 {
-    static const uint8_t END[64] = {[0] = 0x80, [62] = 0x04};
     uint32_t state[8];
     uint8_t block[64];
     memcpy(block, left, 32);
@@ -23,7 +30,19 @@ void identity_node(uint8_t node[32], const sha256_context *tagged, const uint8_t
     memcpy(state, tagged->state, sizeof state);
     sha256_blocks()(state, block, 1);
     sha256_blocks()(state, END, 1);
-    for (int i = 0; i < 8; i++) put_u32(node + 4 * i, state[i]);
+    write_digest(node, state);
+}
+
+/* Two nodes over four children side by side, which they may overwrite. */
+static void node_pair(uint8_t *nodes, const sha256_context *tagged, const uint8_t *children)
+{
+    uint32_t first[8], second[8];
+    memcpy(first, tagged->state, sizeof first);
+    memcpy(second, tagged->state, sizeof second);
+    sha256_pair()(first, children, second, children + 64, 1);
+    sha256_pair()(first, END, second, END, 1);
+    write_digest(nodes, first);
+    write_digest(nodes + 32, second);
 }
 
 void identity_climb(uint8_t node[32], const sha256_context *tagged, const uint8_t *identity,
@@ -46,10 +65,9 @@ static void top_node(uint8_t node[32], const sha256_context *tagged, const uint8
         memcpy(node, identities, 32);
         return;
     }
-    for (size_t n = (size_t)1 << (height - 1); n > 0; n /= 2, below = row)
-        for (size_t k = 0; k < n; k++)
-            identity_node(row + 32 * k, tagged, below + 64 * k, below + 64 * k + 32);
-    memcpy(node, row, 32);
+    for (size_t n = (size_t)1 << (height - 1); n > 1; n /= 2, below = row)
+        for (size_t k = 0; k < n; k += 2) node_pair(row + 32 * k, tagged, below + 64 * k);
+    identity_node(node, tagged, below, below + 32);
 }
 
 void identity_nodes(uint8_t *nodes, const sha256_context *tagged, const uint8_t *identities,

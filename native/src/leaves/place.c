@@ -68,7 +68,10 @@ static void pad(uint8_t *block, size_t blocks, size_t held, uint64_t length)
 /* Hashes the last blocks; the digests go to their places. */
 static void end_batch(band *b)
 {
-    for (size_t k = 0; k < b->count; k++) sha256_blocks()(b->state[k], b->block[k], 1);
+    size_t done = 0;
+    for (; done + 1 < b->count; done += 2)
+        sha256_pair()(b->state[done], b->block[done], b->state[done + 1], b->block[done + 1], 1);
+    if (done < b->count) sha256_blocks()(b->state[done], b->block[done], 1);
     for (size_t k = 0; k < b->count; k++) {
         uint8_t *place = b->identities + 32 * place_of(b, k);
         for (size_t i = 0; i < 8; i++) put_u32(place + 4 * i, b->state[k][i]);

@@ -1,8 +1,8 @@
 /*
  * Proving pages: their arguments, over entries that are there; spec/transcript.md 4.5.
  *
- * Pages of one shape go in groups, so that their commitments share inversions.  Every group is
- * checked by the verifier's rules before the next begins.
+ * Pages of one shape go in groups, so that their commitments share inversions.  Then all are
+ * checked by the verifier's rules.
  */
 #include "pages/check.h"
 #include "range/prove.h"
@@ -11,8 +11,11 @@
 
 /* Rows of a group, and pages at most: more rows share an inversion, fewer pages stay in the cache.
  */
-#define GROUP_ROWS 2048
+#define GROUP_ROWS 4096
 #define GROUP_MAX 16
+
+/* Points that are checked together. */
+#define CHECK_POINTS 65536
 
 /* The arguments of a call. */
 typedef struct {
@@ -29,7 +32,7 @@ typedef struct {
     page_layout layout; /* of the page at hand */
     uint32_t index;
     size_t count, value, blinding; /* its first value and blinding factor */
-    const uint8_t *pages, *sum_blindings, *weights;
+    const uint8_t *pages, *sum_blindings;
     uint8_t *arguments;
     /* Scratch. */
     range_prover *provers;
@@ -60,16 +63,24 @@ static size_t proving_size(const range_shape *s)
            range_prove_scratch_size(s, n);
 }
 
+/* Pages that are checked together, and the scratch that it takes. */
+static size_t check_size(const page_layout *l)
+{
+    return CHECK_POINTS / check_points(l);
+}
+
+static size_t checking_size(const page_layout *l)
+{
+    const size_t n = check_size(l);
+    return ARENA_SIZE(n * sizeof(assay_checked_page)) + ARENA_SIZE(32 * n) + ARENA_SIZE(33 * n) +
+           check_scratch_size(n * check_points(l));
+}
+
 size_t assay_pages_argue_scratch_size(const assay_tree *tree, uint32_t level)
 {
-    static const uint8_t SOME;
     page_layout l;
-    assay_checked_page pages[GROUP_MAX];
     if (!page_layout_init(&l, tree, level, 0)) return 0;
-    const size_t n = group_size(&l.shape);
-    for (size_t i = 0; i < n; i++)
-        pages[i] = (assay_checked_page){.tree = tree, .argument = &SOME, .level = level};
-    const size_t proving = proving_size(&l.shape), checking = assay_check_scratch_size(pages, n, 0);
+    const size_t proving = proving_size(&l.shape), checking = checking_size(&l);
     return proving > checking ? proving : checking;
 }
 
@@ -128,21 +139,6 @@ static bool prepare_page(const job *j, group *g, size_t i)
     return true;
 }
 
-/* Whether the verifier accepts the group. */
-static bool check_group(const job *j, const group *g, size_t *bad, void *scratch)
-{
-    assay_checked_page pages[GROUP_MAX];
-    uint8_t ids[32 * GROUP_MAX], sums[33 * GROUP_MAX];
-    for (size_t i = 0; i < g->count; i++)
-        pages[i] = (assay_checked_page){.tree = j->tree,
-                                        .page = g->pages + g->layout.length * i,
-                                        .argument = g->arguments + g->layout.argument * i,
-                                        .level = g->layout.level,
-                                        .index = g->index + (uint32_t)i};
-    return assay_check_var(ids, sums, bad, pages, g->count, NULL, 0, g->weights, &j->tables->bases,
-                           scratch) == ASSAY_OK;
-}
-
 static int prove_group(const job *j, group *g, size_t *bad, void *scratch)
 {
     lay_out(g, scratch);
@@ -150,9 +146,65 @@ static int prove_group(const job *j, group *g, size_t *bad, void *scratch)
         *bad = i;
         if (!prepare_page(j, g, i)) return ASSAY_DAMAGED;
     }
-    if (!range_prove(g->provers, g->count, &g->layout.shape, j->tables, g->rest))
-        return ASSAY_INFINITE_POINT;
-    return check_group(j, g, bad, scratch) ? ASSAY_OK : ASSAY_DAMAGED;
+    return range_prove(g->provers, g->count, &g->layout.shape, j->tables, g->rest)
+               ? ASSAY_OK
+               : ASSAY_INFINITE_POINT;
+}
+
+static int prove_all(const job *j, uint8_t *arguments, size_t *bad, uint32_t level, uint32_t first,
+                     size_t n, void *scratch)
+{
+    group g = {.index = first,
+               .pages = j->witness->pages,
+               .sum_blindings = j->witness->sum_blindings,
+               .arguments = arguments};
+    int status = ASSAY_OK;
+    for (size_t done = 0; status == ASSAY_OK && done < n; done += g.count) {
+        page_layout other;
+        page_layout_init(&g.layout, j->tree, level, g.index);
+        const size_t most = group_size(&g.layout.shape), left = n - done;
+        g.count = left < most ? left : most;
+        /* The last page of a level may be shorter, and then stands alone. */
+        page_layout_init(&other, j->tree, level, g.index + (uint32_t)g.count - 1);
+        if (other.shape.m != g.layout.shape.m && g.count > 1) g.count--;
+        status = prove_group(j, &g, bad, scratch);
+        *bad += done;
+        g.index += (uint32_t)g.count;
+        g.value += g.count * g.layout.shape.m;
+        g.blinding += g.count * opening_count(&g.layout.shape);
+        g.pages += g.count * g.layout.length;
+        g.sum_blindings += level == 0 ? 32 * g.count : 0;
+        g.arguments += g.count * g.layout.argument;
+    }
+    return status;
+}
+
+/* Whether the verifier accepts n pages, all but the last of the first one's layout; *bad is the
+ * first that it does not. */
+static bool check_all(const job *j, const uint8_t *arguments, size_t *bad, uint32_t level,
+                      uint32_t first, size_t n, void *scratch)
+{
+    page_layout l;
+    uint8_t *next = scratch;
+    page_layout_init(&l, j->tree, level, first);
+    const size_t most = check_size(&l);
+    assay_checked_page *pages = arena_take(&next, most * sizeof *pages);
+    uint8_t *ids = arena_take(&next, 32 * most), *sums = arena_take(&next, 33 * most);
+    for (size_t done = 0; done < n; done += most) {
+        const size_t count = n - done < most ? n - done : most;
+        for (size_t i = 0; i < count; i++)
+            pages[i] = (assay_checked_page){.tree = j->tree,
+                                            .page = j->witness->pages + l.length * (done + i),
+                                            .argument = arguments + l.argument * (done + i),
+                                            .level = level,
+                                            .index = first + (uint32_t)(done + i)};
+        const uint8_t *weights = j->weights + 32 * range_equations(&l.shape) * done;
+        const int status = assay_check_var(ids, sums, bad, pages, count, NULL, 0, weights,
+                                           &j->tables->bases, next);
+        *bad += done;
+        if (status != ASSAY_OK) return false;
+    }
+    return true;
 }
 
 int assay_pages_argue_var(uint8_t *arguments, size_t *bad, const assay_tree *tree, uint32_t level,
@@ -167,38 +219,14 @@ int assay_pages_argue_var(uint8_t *arguments, size_t *bad, const assay_tree *tre
              .salt = salt,
              .weights = weights,
              .tables = fixed_base};
-    group g = {.index = first,
-               .pages = witness->pages,
-               .sum_blindings = witness->sum_blindings,
-               .weights = weights,
-               .arguments = arguments};
-    int status = ASSAY_OK;
     tree_transcript(&j.begun, tree, level == 0 ? KIND_LEAVES : KIND_SUMS);
-    for (size_t done = 0; status == ASSAY_OK && done < n; done += g.count) {
-        page_layout other;
-        page_layout_init(&g.layout, tree, level, g.index);
-        const size_t most = group_size(&g.layout.shape), left = n - done;
-        g.count = left < most ? left : most;
-        /* The last page of a level may be shorter, and then stands alone. */
-        page_layout_init(&other, tree, level, g.index + (uint32_t)g.count - 1);
-        if (other.shape.m != g.layout.shape.m && g.count > 1) g.count--;
-        status = prove_group(&j, &g, bad, scratch);
-        *bad += done;
-        g.index += (uint32_t)g.count;
-        g.value += g.count * g.layout.shape.m;
-        g.blinding += g.count * opening_count(&g.layout.shape);
-        g.pages += g.count * g.layout.length;
-        g.sum_blindings += level == 0 ? 32 * g.count : 0;
-        g.weights += g.count * 32 * range_equations(&g.layout.shape);
-        g.arguments += g.count * g.layout.argument;
-    }
-    if (status != ASSAY_OK) {
-        g.index = first;
-        for (size_t i = 0; i < n; i++) {
-            const size_t length = assay_argument_length(tree, level, first + (uint32_t)i);
-            clear_secret(arguments, length);
-            arguments += length;
-        }
+    int status = prove_all(&j, arguments, bad, level, first, n, scratch);
+    if (status == ASSAY_OK && !check_all(&j, arguments, bad, level, first, n, scratch))
+        status = ASSAY_DAMAGED;
+    for (size_t i = 0; status != ASSAY_OK && i < n; i++) {
+        const size_t length = assay_argument_length(tree, level, first + (uint32_t)i);
+        clear_secret(arguments, length);
+        arguments += length;
     }
     clear_secret(scratch, assay_pages_argue_scratch_size(tree, level));
     return status;

@@ -33,12 +33,16 @@ typedef struct {
     void *kernel;
 } job;
 
-/* Commitments and points of a page; zero for a place that is none. */
+size_t check_points(const page_layout *l)
+{
+    return range_commitments(&l->shape) + range_points(&l->shape);
+}
+
+/* Zero for a place that is none. */
 static size_t page_points(const assay_checked_page *p)
 {
     page_layout l;
-    if (!page_layout_init(&l, p->tree, p->level, p->index)) return 0;
-    return range_commitments(&l.shape) + range_points(&l.shape);
+    return page_layout_init(&l, p->tree, p->level, p->index) ? check_points(&l) : 0;
 }
 
 #define OPENING_POINTS 2
@@ -74,14 +78,19 @@ static size_t batch_room(const assay_checked_page *pages, size_t n, size_t openi
     return all < most ? all : most;
 }
 
-size_t assay_check_scratch_size(const assay_checked_page *pages, size_t n, size_t openings)
+size_t check_scratch_size(size_t points)
 {
-    const size_t terms = batch_room(pages, n, openings) + RANGE_FIXED_TERMS,
-                 few = kernel()->scratch_size(terms), sum = kernel()->sum_scratch_size(PAGE_FAN),
+    const size_t terms = points + RANGE_FIXED_TERMS, few = kernel()->scratch_size(terms),
+                 sum = kernel()->sum_scratch_size(PAGE_FAN),
                  msm = kernel()->msm_scratch_size(terms, 256);
     const size_t most = few > sum ? few : sum;
     return ARENA_SIZE(sizeof(job)) + ARENA_SIZE(terms * sizeof(affine)) +
            ARENA_SIZE(terms * sizeof(words)) + (most > msm ? most : msm);
+}
+
+size_t assay_check_scratch_size(const assay_checked_page *pages, size_t n, size_t openings)
+{
+    return check_scratch_size(batch_room(pages, n, openings));
 }
 
 static void begin_batch(job *j)

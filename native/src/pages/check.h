@@ -4,6 +4,11 @@
 
 #include "pages/page.h"
 
+/* Commitments and points of a page with its argument; scratch of a check of so many, of all its
+ * pages together. */
+size_t check_points(const page_layout *l);
+size_t check_scratch_size(size_t points);
+
 /* assay_check_var, for openings alone: the pages, which hold, have these ids. */
 int check_openings(const uint8_t *ids, size_t *bad, const assay_checked_page *pages, size_t n,
                    const assay_checked_opening *openings, size_t count, const uint8_t *weights,

@@ -142,11 +142,12 @@ static bool begin_rounds(range_prover *p, const range_shape *s, scalar *memory)
 {
     const range_challenges *c = &p->challenges;
     if (!sumcheck_begin(&p->sumcheck, s, c, p->values, memory)) return false;
-    if (s->vectors > 0)
+    if (s->vectors > 0) {
         scalar_from_words(&p->claim_blinding, &p->sum_opening);
-    else
+        scalar_mul(&p->claim_blinding, &p->claim_blinding, &c->omega);
+    } else {
         sumcheck_select(&p->claim_blinding, &p->sumcheck, p->openings);
-    scalar_mul(&p->claim_blinding, &p->claim_blinding, s->vectors > 0 ? &c->omega : &c->kappa);
+    }
     p->basis_product = SCALAR_ONE;
     return true;
 }

@@ -47,10 +47,11 @@ static void factor_table(scalar *out, const linear *factor, unsigned n)
 }
 
 /* The tables of the coordinates from the highest down to t >= lowest, each from the one before by a
- * new lowest coordinate. */
-static void rest_tables(scalar *rest, const linear *factor, const range_shape *s, unsigned lowest)
+ * new lowest coordinate, the first from `start`. */
+static void rest_tables(scalar *rest, const scalar *start, const linear *factor,
+                        const range_shape *s, unsigned lowest)
 {
-    rest[1] = SCALAR_ONE;
+    rest[1] = *start;
     for (unsigned t = s->nu; t-- > lowest;) {
         const size_t size = (size_t)1 << (s->nu - 1 - t);
         kernel()->expand(&rest[2 * size], &rest[size], &factor[t].at0, &factor[t].at1, size);
@@ -63,10 +64,7 @@ static void word_weights(sumcheck *c)
     const range_shape *s = c->shape;
     const size_t n = value_count(s);
     scalar *w = c->w_word + n;
-    for (size_t i = 0; i < n; i++) {
-        scalar_mul(&w[i], &c->kappa, &c->w_rest[n + i]);
-        scalar_add(&w[i], &w[i], &c->omega);
-    }
+    for (size_t i = 0; i < n; i++) scalar_add(&w[i], &c->w_rest[n + i], &c->omega);
     for (unsigned t = s->log_b; t-- > WORD_BITS;)
         kernel()->expand(c->w_word + 2 * n, w, &c->w_factor[t].at0, &c->w_factor[t].at1, n);
 }
@@ -110,23 +108,20 @@ static void gather_patterns(scalar *pattern, scalar bytes[2][256], const linear 
     }
 }
 
-/* Inverses of the factors at 1 and of κ, by one inversion; false when one is zero. */
+/* Inverses of the factors at 1, by one inversion; false when one is zero. */
 static bool invert_factors(sumcheck *c, unsigned nu)
 {
-    scalar *inverse[2 * ARGUMENT_NU_MAX + 1], prefix[2 * ARGUMENT_NU_MAX + 1], all = SCALAR_ONE;
-    c->kappa_inverse = c->kappa;
-    for (unsigned i = 0; i <= 2 * nu; i++) {
+    scalar *inverse[2 * ARGUMENT_NU_MAX], prefix[2 * ARGUMENT_NU_MAX], all = SCALAR_ONE;
+    for (unsigned i = 0; i < 2 * nu; i++) {
         const unsigned t = i / 2;
-        inverse[i] = i == 2 * nu  ? &c->kappa_inverse
-                     : i % 2 == 0 ? &c->e_inverse[t]
-                                  : &c->w_inverse[t];
-        if (i < 2 * nu) *inverse[i] = i % 2 == 0 ? c->e_factor[t].at1 : c->w_factor[t].at1;
+        inverse[i] = i % 2 == 0 ? &c->e_inverse[t] : &c->w_inverse[t];
+        *inverse[i] = i % 2 == 0 ? c->e_factor[t].at1 : c->w_factor[t].at1;
         prefix[i] = all;
         scalar_mul(&all, &all, inverse[i]);
     }
     if (scalar_is_zero(&all)) return false;
     scalar_inverse_var(&all, &all);
-    for (unsigned i = 2 * nu + 1; i-- > 0;) {
+    for (unsigned i = 2 * nu; i-- > 0;) {
         const scalar factor = *inverse[i];
         scalar_mul(inverse[i], &all, &prefix[i]);
         scalar_mul(&all, &all, &factor);
@@ -143,15 +138,14 @@ bool sumcheck_begin(sumcheck *c, const range_shape *s, const range_challenges *c
     c->w_rest = c->e_rest + 2 * range_value_words(s);
     c->w_word = c->w_rest + 2 * value_count(s);
     c->dense = c->w_word + 2 * range_value_words(s);
-    c->kappa = challenges->kappa;
     c->omega = challenges->omega;
     for (unsigned t = 0; t < s->nu; t++) {
         range_eq_factor(&c->e_factor[t], challenges, t);
         range_weight_factor(&c->w_factor[t], challenges, s, t);
     }
     if (!invert_factors(c, s->nu)) return false;
-    rest_tables(c->e_rest, c->e_factor, s, WORD_BITS);
-    rest_tables(c->w_rest, c->w_factor, s, s->log_b);
+    rest_tables(c->e_rest, &SCALAR_ONE, c->e_factor, s, WORD_BITS);
+    rest_tables(c->w_rest, &challenges->kappa, c->w_factor, s, s->log_b);
     word_weights(c);
     gather_bytes(c->e_byte, c, c->e_factor, c->e_rest + range_value_words(s));
     gather_bytes(c->w_byte, c, c->w_factor, c->w_word + range_value_words(s));
@@ -338,7 +332,7 @@ static void bind_dense(sumcheck *c, unsigned j, const scalar *x)
     kernel()->fold_pairs(c->dense, c->dense, x, dense_count(c->shape, j + 1));
 }
 
-/* The coordinates of pow are bound: l = κ·(the next l) + ω·s. */
+/* The coordinates of pow are bound: l = (the next l) + ω·s. */
 static void split_weight(sumcheck *c)
 {
     scalar t;
@@ -346,10 +340,8 @@ static void split_weight(sumcheck *c)
     for (size_t i = 0; i < value_count(c->shape); i++)
         scalar_add(&c->s.claim, &c->s.claim, &c->dense[i]);
     scalar_mul(&t, &c->omega, &c->s.claim);
-    scalar_sub(&t, &c->l.claim, &t);
-    scalar_mul(&c->l.claim, &t, &c->kappa_inverse);
+    scalar_sub(&c->l.claim, &c->l.claim, &t);
     scalar_mul(&c->s_bound, &c->w_bound, &c->omega);
-    scalar_mul(&c->w_bound, &c->w_bound, &c->kappa);
 }
 
 void sumcheck_bind(sumcheck *c, unsigned j, const scalar *x)
@@ -373,5 +365,6 @@ void sumcheck_bind(sumcheck *c, unsigned j, const scalar *x)
 
 void sumcheck_weight(scalar *w_star, const sumcheck *c)
 {
-    scalar_add(w_star, &c->w_bound, &c->s_bound);
+    scalar_mul(w_star, &c->w_bound, &c->w_rest[1]); /* κ */
+    scalar_add(w_star, w_star, &c->s_bound);
 }

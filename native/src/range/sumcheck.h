@@ -12,8 +12,8 @@
  * E, W and Z being the factors of the bound coordinates, e(t) and w(t) those of the round's own, e'
  * and w' those of the rest.  In the rounds of pow, w is pow's factor, Z = 0, and w' ends in
  * κ·eq(σ,i)
- * + ω, which is no product.  In those after, w is a factor of eq(σ, ·), W = κ·pow(x), and Z =
- * ω·pow(x).  h is quadratic, l and s are linear in t.
+ * + ω, which is no product.  In those after, w is a factor of eq(σ, ·), w' ends in κ, W = pow(x),
+ * and Z = ω·pow(x).  h is quadratic, l and s are linear in t.
  *
  * The first three rounds stay inside the bytes of the values.  There d takes one of 4, 16 or 256
  * forms, by a pattern of 2, 4 or 8 bits; the weights of all y with one pattern are added up first.
@@ -39,7 +39,7 @@ typedef struct {
     const uint64_t *values; /* N/64 little-endian words, zero where absent */
     linear e_factor[ARGUMENT_NU_MAX], w_factor[ARGUMENT_NU_MAX];
     scalar e_inverse[ARGUMENT_NU_MAX], w_inverse[ARGUMENT_NU_MAX]; /* of the factors at 1 */
-    scalar kappa, omega, kappa_inverse;
+    scalar omega;
     scalar e_bound, w_bound, s_bound; /* E, W, Z */
     scalar h0, h1, h2, h_claim;       /* this round's h(0), h(1), leading coefficient */
     sumcheck_form l, s;
@@ -50,7 +50,7 @@ typedef struct {
                          rounds */
     scalar
         *e_rest; /* at 2^k: the 2^k products of factors of the k highest coordinates, k <= ν - 6 */
-    scalar *w_rest; /* the same of eq(σ, ·), k <= μ */
+    scalar *w_rest; /* the same of eq(σ, ·), k <= μ, times κ */
     scalar *w_word; /* what w' ends in: at 2^k, for every value and for every word */
     scalar *dense;  /* d, N/16 elements after round 4 */
 } sumcheck;
@@ -70,7 +70,7 @@ void sumcheck_bind(sumcheck *c, unsigned j, const scalar *x);
 /* w*, all coordinates being bound. */
 void sumcheck_weight(scalar *w_star, const sumcheck *c);
 
-/* sum = Σ eq(σ, i)·a[i], i < m. */
+/* sum = κ·Σ eq(σ, i)·a[i], i < m. */
 void sumcheck_select(scalar *sum, const sumcheck *c, const words *a);
 
 #endif

@@ -262,6 +262,38 @@ void assay_test_commit_rows(uint8_t *r, const uint8_t *rows, size_t row_bytes,
     kernel()->compress(r, 33, sums, n);
 }
 
+void assay_test_commit_vectors(uint8_t *r, const uint64_t *amounts, const uint8_t *blindings,
+                               size_t n, const assay_tables *t, void *scratch)
+{
+    uint8_t *next = scratch;
+    affine *sums = arena_take(&next, 2 * n * sizeof(affine));
+    words *k = arena_take(&next, n * sizeof(words));
+    if (blindings != NULL) read_words(k, blindings, n);
+    kernel()->commit_vectors(sums, amounts, blindings == NULL ? NULL : k, n, t, next);
+    kernel()->compress(r, 33, sums, n);
+}
+
+void assay_test_combine_vectors(uint8_t *r, const uint8_t *scalars, size_t count,
+                                const assay_tables *t, void *scratch)
+{
+    uint8_t *next = scratch;
+    words *k = arena_take(&next, W_COUNT * count * sizeof(words));
+    affine *sums = arena_take(&next, count * sizeof(affine));
+    read_words(k, scalars, W_COUNT * count);
+    kernel()->combine_vectors(sums, k, count, t, next);
+    kernel()->compress(r, 33, sums, count);
+}
+
+void assay_test_vector_multiple(uint8_t *r, const uint8_t *scalars, int full,
+                                const assay_bases *fixed_base)
+{
+    words k[VECTOR_SLOTS + 1];
+    affine sum;
+    read_words(k, scalars, VECTOR_SLOTS + 1);
+    vector_multiple(&sum, k, full, &fixed_base->multiples);
+    affine_compress(r, &sum);
+}
+
 void assay_test_combine(uint8_t *r, const uint8_t *scalars, size_t n, size_t count,
                         const assay_tables *t, void *scratch)
 {

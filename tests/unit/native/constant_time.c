@@ -17,6 +17,7 @@
 #include <string.h>
 
 #define KEYS 5
+#define LEAVES 16
 
 static void fail(const char *what)
 {
@@ -107,7 +108,9 @@ static void check_hidden_keys(void)
 {
     uint8_t text[64 * KEYS], secrets[32 * KEYS], public[33 * KEYS], amounts[16 * KEYS] = {0},
                                                                                  total[16];
-    uint8_t blinding[32], fresh[32], commitment[33], state[32] = {1}, seed[32] = {2};
+    uint8_t blinding[32], fresh[32], commitment[33], state[32] = {1};
+    const uint8_t weights[32 * ASSAY_HIDDEN_WEIGHTS] = {
+        [31] = 1, [63] = 2, [95] = 3, [127] = 4, [159] = 5};
     size_t bad;
     for (size_t i = 0; i < KEYS; i++) {
         char label[2] = {(char)('0' + i), 0};
@@ -139,7 +142,7 @@ static void check_hidden_keys(void)
     assay_generators_var(generators, 0, KEYS, take(assay_generators_scratch_size()));
     const assay_hidden_keys listed = {
         .keys = keys, .amounts = amounts, .generators = generators, .k = KEYS};
-    if (assay_hidden_prove(argument, state, &listed, secrets, blinding, fresh, tables,
+    if (assay_hidden_prove(argument, state, &listed, secrets, blinding, fresh, weights, tables,
                            take(assay_hidden_prove_scratch_size(KEYS))) != ASSAY_OK)
         fail("proving");
 
@@ -150,10 +153,58 @@ static void check_hidden_keys(void)
     if (assay_commit_var(commitment, &bad, value, 1, blinding, 1, tables,
                          take(assay_commit_scratch_size(1))) != ASSAY_OK)
         fail("the commitment");
-    if (assay_hidden_verify_var(state, &listed, commitment, argument, assay_hidden_length(KEYS),
-                                seed, tables,
-                                take(assay_hidden_verify_scratch_size(KEYS))) != ASSAY_OK)
+    if (assay_hidden_verify_var(
+            state, &listed, commitment, argument, assay_hidden_length(KEYS), weights,
+            assay_bases_build(take(assay_bases_size()), take(assay_bases_scratch_size())),
+            take(assay_hidden_verify_scratch_size(KEYS))) != ASSAY_OK)
         fail("verifying");
+}
+
+/* Openings, as they are made behind a door: of a page that is committed to first. */
+static void check_openings_made(void)
+{
+    const uint8_t asset[1] = {0}, entries[32] = {0};
+    const assay_tree tree = {
+        .asset = asset, .asset_length = sizeof asset, .capacity = 1, .page_size = LEAVES};
+    uint8_t identities[32 * LEAVES], secret[32], salt[32], id[32], sum[33], r[32], rho[32];
+    uint8_t page[113], openings[2 * ASSAY_OPENING_LENGTH], paths[2 * 32 * 4], weights[2 * 32];
+    uint64_t amounts[LEAVES], total[2];
+    const uint32_t leaves[2] = {3, 15};
+    size_t bad;
+    assay_committed made = {.pages = page,
+                            .ids = id,
+                            .sums = sum,
+                            .sum_blindings = r,
+                            .vector_blindings = rho,
+                            .sum_values = total};
+    memset(weights, 7, sizeof weights);
+    for (size_t i = 0; i < LEAVES; i++) {
+        uint8_t drawn[32];
+        const char label[2] = {(char)('A' + i), 0};
+        secret_bytes(identities + 32 * i, label); /* public: known to mates */
+        secret_bytes(drawn, label);
+        memcpy(&amounts[i], drawn, 8);
+    }
+    secret_bytes(secret, "secret");
+    secret_bytes(salt, "salt");
+    declassify(identities, sizeof identities);
+    declassify(amounts, sizeof amounts);
+    if (assay_page_length(&tree, 0, 0) != sizeof page) fail("the page's length");
+    const assay_tables *tables =
+        assay_tables_build(take(assay_tables_size()), take(assay_tables_scratch_size()));
+    if (assay_leaves_commit_var(&made, &tree, 0, 1, amounts, identities, entries, entries, tables,
+                                take(assay_leaves_commit_scratch_size(LEAVES))) != ASSAY_OK)
+        fail("committing");
+    declassify(page, sizeof page);
+    classify(amounts, sizeof amounts);
+    classify(rho, sizeof rho);
+    const assay_opened_page opened = {
+        .page = page, .identities = identities, .blindings = rho, .amounts = amounts, .index = 0};
+    const assay_bases *bases =
+        assay_bases_build(take(assay_bases_size()), take(assay_bases_scratch_size()));
+    if (assay_openings_make(openings, paths, &bad, &tree, &opened, leaves, 2, secret, salt, weights,
+                            bases, take(assay_openings_make_scratch_size())) != ASSAY_OK)
+        fail("opening");
 }
 
 /* Variable-time code, which must be found. */
@@ -177,6 +228,7 @@ static const struct {
     {"scalars", check_scalars},
     {"base-multiple", check_base_multiple},
     {"hidden-keys", check_hidden_keys},
+    {"openings", check_openings_made},
     {"leak", check_leak},
 };
 

@@ -1,11 +1,12 @@
 /*
- * Combinations of the Q generators, Σ_j z_j·Q_j, for eight vectors z at a time.
+ * Combinations of generators, Σ_j z_j·Q_j or Σ_t z_t·W_t, for eight vectors z at a time.
  *
- * Plane k of a vector is the row of bits k of its scalars.  The planes are summed as rows are; then
- * Σ_k 2^k·plane_k by Horner's rule from the top, a vector z a lane, in Jacobian coordinates.  The
- * formulas of addition know neither infinity nor equal or opposite points; meeting the latter, they
- * leave Z = 0, and so do all that follow: such a vector, or one with an infinite plane, is done
- * again exactly.
+ * Over the Q, plane k of a vector is the row of bits k of its scalars; over the W, whose tables
+ * take 64 bits of each, it is the words k.  The planes are summed as rows are; then Σ_k
+ * 2^k·plane_k, or Σ_k 2^(64k)·plane_k, by Horner's rule from the top, a vector z a lane, in
+ * Jacobian coordinates.  The formulas of addition know neither infinity nor equal or opposite
+ * points; meeting the latter, they leave Z = 0, and so do all that follow: such a vector, or one
+ * with an infinite plane, is done again exactly.
  */
 #include "kernels/avx512ifma/kernel.h"
 #include "kernels/avx512ifma/scalar.h"
@@ -13,6 +14,7 @@
 #include <string.h>
 
 #define PLANES 256
+#define WORD_PLANES 4
 
 typedef struct {
     lanes x, y, z; /* reduced: x and y tight, z a factor */
@@ -20,7 +22,7 @@ typedef struct {
 
 /* What the combination takes: the planes of eight vectors and their sums. */
 typedef struct {
-    uint8_t row[LANES * PLANES * Q_COUNT / 8];
+    _Alignas(64) uint8_t row[LANES * PLANES * Q_COUNT / 8];
     affine sum[LANES * PLANES];
 } workspace;
 
@@ -99,24 +101,29 @@ static inline void add_lanes(jacobian_lanes *a, const point_lanes *b)
     a->z = lanes_mul(&a->z, &h);
 }
 
+/* What a vector's planes are: how many, and how many bits each of them is above the one before. */
+typedef struct {
+    size_t count, bits;
+} plane_form;
+
 /* Plane k of every vector; a lane without a vector has the first one's. */
-static point_lanes load_plane(const affine *sums, size_t k, size_t count)
+static point_lanes load_plane(const affine *sums, plane_form f, size_t k, size_t count)
 {
     const affine *from[LANES];
     point_lanes r;
-    for (size_t i = 0; i < LANES; i++) from[i] = sums + PLANES * (i < count ? i : 0) + k;
+    for (size_t i = 0; i < LANES; i++) from[i] = sums + f.count * (i < count ? i : 0) + k;
     lanes_load_affine(&r, from);
     return r;
 }
 
 /* The sums of `count` <= 8 vectors' planes, all finite; false when the formulas do not hold. */
-static bool join_planes(affine *out, const affine *sums, size_t count)
+static bool join_planes(affine *out, const affine *sums, plane_form f, size_t count)
 {
-    point_lanes p = load_plane(sums, PLANES - 1, count);
+    point_lanes p = load_plane(sums, f, f.count - 1, count);
     jacobian_lanes sum = {p.x, p.y, lanes_small(1)};
-    for (size_t k = PLANES - 1; k-- > 0;) {
-        p = load_plane(sums, k, count);
-        double_lanes(&sum);
+    for (size_t k = f.count - 1; k-- > 0;) {
+        p = load_plane(sums, f, k, count);
+        for (size_t i = 0; i < f.bits; i++) double_lanes(&sum);
         add_lanes(&sum, &p);
     }
     if (!lanes_invert_var(&sum.z)) return false;
@@ -127,11 +134,11 @@ static bool join_planes(affine *out, const affine *sums, size_t count)
     return true;
 }
 
-static void join_planes_exactly(affine *out, const affine *sums)
+static void join_planes_exactly(affine *out, const affine *sums, plane_form f)
 {
     jacobian sum = JACOBIAN_INFINITY;
-    for (size_t k = PLANES; k-- > 0;) {
-        jacobian_double_var(&sum, &sum);
+    for (size_t k = f.count; k-- > 0;) {
+        for (size_t i = 0; i < f.bits; i++) jacobian_double_var(&sum, &sum);
         jacobian_add_affine_var(&sum, &sum, &sums[k]);
     }
     affine_from_jacobian_var(out, &sum);
@@ -144,25 +151,49 @@ static bool all_finite(const affine *points, size_t n)
     return finite;
 }
 
+/* All planes of `count` <= 8 vectors are in the workspace. */
+static void join(affine *out, const affine *sums, plane_form f, size_t count)
+{
+    if (all_finite(sums, f.count * count) && join_planes(out, sums, f, count)) return;
+    for (size_t i = 0; i < count; i++) join_planes_exactly(&out[i], sums + f.count * i, f);
+}
+
 void avx512ifma_combine(affine *out, const words *z, size_t n, size_t count, const tables *t,
                         void *scratch)
 {
     REQUIRE(n <= Q_COUNT && (uintptr_t)scratch % 64 == 0);
+    const plane_form form = {PLANES, 1};
     uint8_t *next = scratch;
     workspace *w = arena_take(&next, sizeof *w);
     const size_t row_bytes = (n + 7) / 8;
     for (size_t first = 0; first < count; first += LANES) {
-        const size_t used = count - first < LANES ? count - first : LANES, planes = PLANES * used;
+        const size_t used = count - first < LANES ? count - first : LANES;
         for (size_t i = 0; i < used; i++)
             write_planes(w->row + PLANES * row_bytes * i, z + n * (first + i), n);
-        avx512ifma_commit_rows(w->sum, w->row, row_bytes, NULL, planes, t, next);
-        if (all_finite(w->sum, planes) && join_planes(out + first, w->sum, used)) continue;
-        for (size_t i = 0; i < used; i++) join_planes_exactly(&out[first + i], w->sum + PLANES * i);
+        avx512ifma_commit_rows(w->sum, w->row, row_bytes, NULL, PLANES * used, t, next);
+        join(out + first, w->sum, form, used);
     }
 }
+
+/* Vectors that combine_vectors takes together. */
+#define VECTOR_BLOCK 64
 
 void avx512ifma_combine_vectors(affine *out, const words *z, size_t count, const tables *t,
                                 void *scratch)
 {
-    KERNEL_PORTABLE.combine_vectors(out, z, count, t, scratch);
+    const plane_form form = {WORD_PLANES, 64};
+    uint8_t *next = scratch;
+    workspace *w = arena_take(&next, sizeof *w);
+    uint64_t *row = (uint64_t *)(void *)w->row;
+    for (size_t first = 0; first < count; first += VECTOR_BLOCK) {
+        const size_t block = count - first < VECTOR_BLOCK ? count - first : VECTOR_BLOCK;
+        for (size_t i = 0; i < WORD_PLANES * block; i++)
+            for (size_t k = 0; k < W_COUNT; k++)
+                row[W_COUNT * i + k] =
+                    z[W_COUNT * (first + i / WORD_PLANES) + k].word[i % WORD_PLANES];
+        avx512ifma_commit_vectors(w->sum, row, NULL, WORD_PLANES * block, t, next);
+        for (size_t i = 0; i < block; i += LANES)
+            join(out + first + i, w->sum + WORD_PLANES * i, form,
+                 block - i < LANES ? block - i : LANES);
+    }
 }

@@ -42,14 +42,14 @@ typedef struct {
 /* Those words of n items that the windows read; the last vector is filled up with the last item. */
 static void read_numbers(number_columns *c, const table_summand *s, size_t n)
 {
-    const size_t whole = s->length / 8, items = (n + LANES - 1) / LANES * LANES,
+    const size_t items = (n + LANES - 1) / LANES * LANES,
                  count = WINDOW_BITS * (s->count - 1) / 64 + 2;
     for (size_t i = 0; i < n; i++) {
         const uint8_t *number = s->numbers + s->length * i;
         uint64_t word[NUMBER_WORDS] = {0};
-        if (whole == 4)
+        if (s->length == 32)
             memcpy(word, number, 32);
-        else if (whole == 1)
+        else if (s->length == 8)
             memcpy(word, number, 8);
         else
             memcpy(word, number, s->length);

@@ -1,8 +1,8 @@
-/* Decoding points, sixteen at a time: two vectors, one's latency under the other's.  Encoding them,
- * eight at a time. */
+/* Decoding points, twenty-four at a time: three vectors, one's latency under the others'.  Encoding
+ * them, eight at a time. */
 #include "kernels/avx512ifma/kernel.h"
 
-#define PAIR 2
+#define TRIPLE 3
 
 /* Eight encodings: x, whether y is odd; the lanes whose first byte or x is refused. */
 static __mmask8 read_encodings(lanes *x, __mmask8 *odd, const uint8_t *const bytes[LANES])
@@ -30,27 +30,30 @@ static __mmask8 read_encodings(lanes *x, __mmask8 *odd, const uint8_t *const byt
     return refused | high;
 }
 
-static void square_times(lanes r[PAIR], const lanes a[PAIR], int n)
+static void square_times(lanes r[TRIPLE], const lanes a[TRIPLE], int n)
 {
-    lanes s = a[0], t = a[1];
+    lanes s = a[0], t = a[1], u = a[2];
     for (; n > 0; n--) {
         s = lanes_sqr(&s);
         t = lanes_sqr(&t);
+        u = lanes_sqr(&u);
     }
     r[0] = s;
     r[1] = t;
+    r[2] = u;
 }
 
-static void multiply(lanes r[PAIR], const lanes a[PAIR], const lanes b[PAIR])
+static void multiply(lanes r[TRIPLE], const lanes a[TRIPLE], const lanes b[TRIPLE])
 {
     r[0] = lanes_mul(&a[0], &b[0]);
     r[1] = lanes_mul(&a[1], &b[1]);
+    r[2] = lanes_mul(&a[2], &b[2]);
 }
 
 /* a^((p+1)/4) by the chain of field_sqrt. */
-static void raise_to_root(lanes r[PAIR], const lanes a[PAIR])
+static void raise_to_root(lanes r[TRIPLE], const lanes a[TRIPLE])
 {
-    lanes x2[PAIR], x3[PAIR], x22[PAIR], x44[PAIR], x88[PAIR], t[PAIR], u[PAIR];
+    lanes x2[TRIPLE], x3[TRIPLE], x22[TRIPLE], x44[TRIPLE], x88[TRIPLE], t[TRIPLE], u[TRIPLE];
     square_times(t, a, 1);
     multiply(x2, t, a);
     square_times(t, x2, 1);
@@ -80,19 +83,19 @@ static void raise_to_root(lanes r[PAIR], const lanes a[PAIR])
     square_times(r, t, 2);
 }
 
-/* The lanes of the pair that are no points, 16 bits. */
-static unsigned decode_pair(point_lanes out[PAIR], const uint8_t *const bytes[PAIR * LANES])
+/* The lanes that are no points, 24 bits. */
+static unsigned decode_triple(point_lanes out[TRIPLE], const uint8_t *const bytes[TRIPLE * LANES])
 {
-    lanes x[PAIR], square[PAIR], root[PAIR];
-    __mmask8 refused[PAIR], odd[PAIR];
+    lanes x[TRIPLE], square[TRIPLE], root[TRIPLE];
+    __mmask8 refused[TRIPLE], odd[TRIPLE];
     const lanes seven = lanes_small(7);
-    for (int k = 0; k < PAIR; k++) {
+    for (int k = 0; k < TRIPLE; k++) {
         refused[k] = read_encodings(&x[k], &odd[k], bytes + LANES * k);
         const lanes xx = lanes_sqr(&x[k]);
         square[k] = lanes_clear(lanes_mul_add(&xx, &x[k], &seven));
     }
     raise_to_root(root, square);
-    for (int k = 0; k < PAIR; k++) {
+    for (int k = 0; k < TRIPLE; k++) {
         const lanes minus = lanes_negated(&square[k], 1);
         const lanes error = lanes_clear(lanes_sqr_add(&root[k], &minus));
         refused[k] |= (__mmask8)~lanes_zero(&error);
@@ -104,30 +107,32 @@ static unsigned decode_pair(point_lanes out[PAIR], const uint8_t *const bytes[PA
         other = lanes_normalise(&other);
         out[k] = (point_lanes){x[k], lanes_select(&y, &other, flip)};
     }
-    return (unsigned)refused[0] | (unsigned)refused[1] << LANES;
+    return (unsigned)refused[0] | (unsigned)refused[1] << LANES | (unsigned)refused[2] << 2 * LANES;
 }
 
-/* Up to sixteen; those of them that are refused. */
+/* Up to twenty-four; those of them that are refused. */
 static unsigned decode_block(affine *out, const uint8_t *bytes, size_t block)
 {
-    const uint8_t *source[PAIR * LANES];
-    point_lanes point[PAIR];
-    for (size_t i = 0; i < PAIR * LANES; i++) source[i] = bytes + 33 * (i < block ? i : 0);
-    const unsigned refused = decode_pair(point, source);
-    lanes_store_affine(out, &point[0], block < LANES ? block : LANES);
-    if (block > LANES) lanes_store_affine(out + LANES, &point[1], block - LANES);
+    const uint8_t *source[TRIPLE * LANES];
+    point_lanes point[TRIPLE];
+    for (size_t i = 0; i < TRIPLE * LANES; i++) source[i] = bytes + 33 * (i < block ? i : 0);
+    const unsigned refused = decode_triple(point, source);
+    for (size_t k = 0; LANES * k < block; k++) {
+        const size_t left = block - LANES * k;
+        lanes_store_affine(out + LANES * k, &point[k], left < LANES ? left : LANES);
+    }
     return refused & ((1u << block) - 1);
 }
 
 static size_t block_at(size_t done, size_t n)
 {
-    return n - done < PAIR * LANES ? n - done : PAIR * LANES;
+    return n - done < TRIPLE * LANES ? n - done : TRIPLE * LANES;
 }
 
 size_t avx512ifma_decompress(affine *out, const uint8_t *bytes, size_t n, void *scratch)
 {
     (void)scratch;
-    for (size_t done = 0; done < n; done += PAIR * LANES) {
+    for (size_t done = 0; done < n; done += TRIPLE * LANES) {
         const unsigned refused = decode_block(out + done, bytes + 33 * done, block_at(done, n));
         if (refused != 0) return done + (size_t)__builtin_ctz(refused);
     }
@@ -137,7 +142,7 @@ size_t avx512ifma_decompress(affine *out, const uint8_t *bytes, size_t n, void *
 void avx512ifma_decompress_each(affine *out, const uint8_t *bytes, size_t n, void *scratch)
 {
     (void)scratch;
-    for (size_t done = 0; done < n; done += PAIR * LANES) {
+    for (size_t done = 0; done < n; done += TRIPLE * LANES) {
         unsigned refused = decode_block(out + done, bytes + 33 * done, block_at(done, n));
         for (; refused != 0; refused &= refused - 1)
             out[done + (size_t)__builtin_ctz(refused)] = AFFINE_INFINITY;
