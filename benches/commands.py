@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 import verifier
-from prover.liabilities.leaves import load_openings
+from prover.liabilities.parts import load_parts
 from prover.snapshot.folder import SnapshotFolder
 from prover.snapshot.packages import Packager
 from verifier.format.wire import Package, PackageBody, read_record
@@ -110,11 +110,10 @@ class Counts:
 
 
 def count(proof: Path, key: str) -> Counts:
-    """Counts the leaves of a finished snapshot from its bundle, the parts from its openings."""
+    """Counts the leaves of a finished snapshot from its bundle, the parts from its private files."""
     manifest = verifier.check_solvency(SnapshotFolder(proof).bundle, key).manifest
-    openings = load_openings(SnapshotFolder(proof).openings)
-    parts = sum(len(opening.amounts) for opening in openings)
-    leaves = sum(asset.capacity for asset in manifest.assets) * manifest.page_size
+    parts = sum(len(each.amounts) for each in load_parts(SnapshotFolder(proof).parts))
+    leaves = sum(asset.shape.leaves for asset in manifest.assets)
     return Counts(parts, leaves - parts)
 
 

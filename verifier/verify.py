@@ -33,7 +33,7 @@ from verifier.format.params import (
     evidence_path,
     solvency_path,
 )
-from verifier.format.wire import AssetArguments, Loan, Manifest
+from verifier.format.wire import Loan, Manifest, RecordAsset
 from verifier.nodes.balances import BalanceTable
 from verifier.nodes.nodes import Nodes
 from verifier.plan import OnCheck, Plan, check_clock, check_loans, check_signed_manifest
@@ -177,9 +177,7 @@ def _declaration_paths(manifest: Manifest) -> list[str]:
     return [DECLARATION_PATH] if manifest.has_declaration else []
 
 
-def _check_record(
-    plan: Plan, source: Source, checked: CheckedManifest
-) -> tuple[AssetArguments, ...]:
+def _check_record(plan: Plan, source: Source, checked: CheckedManifest) -> tuple[RecordAsset, ...]:
     """Return the digests of the files of arguments of each asset, in the manifest's order."""
     with plan.step("record of arguments and its signature") as figures:
         data = source.read(RECORD_PATH, MAX_RECORD_BYTES)
@@ -266,7 +264,7 @@ def _check_all_solvency(
     plan: Plan,
     source: Source,
     checked: CheckedManifest,
-    record: Sequence[AssetArguments],
+    record: Sequence[RecordAsset],
     evidence: Sequence[CheckedEvidence],
 ) -> None:
     assets = checked.manifest.assets
@@ -340,7 +338,7 @@ def _audit_all_trees(
     plan: Plan,
     source: Source,
     checked: CheckedManifest,
-    record: Sequence[AssetArguments],
+    record: Sequence[RecordAsset],
     jobs: int,
     progress: Progress | None,
 ) -> None:

@@ -88,7 +88,7 @@ class LeafFiles:
         )
         counts = (len(files.amounts), len(files.identities), VECTOR_SLOTS * len(files.blindings))
         if counts != (leaves, leaves, leaves):
-            raise Damaged(f"{folder}: not the files of {leaves:,} leaves")
+            raise Damaged(f"{folder}: damaged: not the files of {leaves:,} leaves")
         return files
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing, contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 
+from prover.errors import ProverError
 from prover.snapshot.package_file import package_file
 from prover.snapshot.packages import Packager
 from verifier.ordered import in_order
 
-BATCH = 256  # accounts a process takes at a time
+BATCH = 2048  # accounts a process takes at a time
 APPENDED_BYTES = 1 << 25  # of packages that are written and synced at a time
 
 
@@ -41,9 +45,7 @@ def write_packages(
         accounts: list[str] = []
         packages: list[bytes] = []
         held = 0
-        with get_context("spawn").Pool(jobs, _start, (snapshot, signing_key)) as pool:
-            # The threads wait for a process each, and so no more is made ahead than is written.
-            made = in_order(lambda batch: pool.apply(_make, batch), batches, jobs)
+        with _made(snapshot, signing_key, batches, jobs) as made:
             for batch, packed in zip(batches, made, strict=True):
                 accounts += map(packager.account, range(*batch))
                 packages += packed
@@ -55,14 +57,30 @@ def write_packages(
     return count
 
 
+@contextmanager
+def _made(
+    snapshot: Path, signing_key: Path | None, batches: Sequence[tuple[int, int]], jobs: int
+) -> Iterator[Iterator[list[bytes]]]:
+    """Give the packages of one batch after the other, made by processes."""
+    start = (snapshot, signing_key)
+    try:
+        with ProcessPoolExecutor(jobs, get_context("spawn"), _start, start) as processes:
+            # Threads wait for a process each, so that no more is made ahead than is written.
+            waited = in_order(lambda batch: processes.submit(_make, *batch).result(), batches, jobs)
+            with closing(waited) as made:
+                yield made
+    except BrokenProcessPool:
+        raise ProverError("a process that made packages was killed") from None
+
+
 _packager: Packager  # of a worker process
 
 
 def _start(snapshot: Path, signing_key: Path | None) -> None:
     global _packager
-    os.umask(0o077)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process ends the others
     _packager = Packager(snapshot, signing_key)
 
 
 def _make(start: int, stop: int) -> list[bytes]:
-    return [_packager.package(index, bulk=True) for index in range(start, stop)]
+    return _packager.packages(start, stop)

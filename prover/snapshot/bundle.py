@@ -225,7 +225,7 @@ def _record(folder: Path, manifest: wire.Manifest, digest: bytes, jobs: int) -> 
     return wire.ArgumentRecord(
         argument_version=ARGUMENT_VERSION,
         assets=tuple(
-            wire.AssetArguments(
+            wire.RecordAsset(
                 code=asset.code,
                 levels=tuple(islice(digests, asset.levels)),
                 solvency=next(digests),

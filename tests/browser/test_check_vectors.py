@@ -9,12 +9,13 @@ import base64
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import msgpack
 import pytest
 from playwright.sync_api import Browser, Page
 
@@ -26,7 +27,7 @@ from tests.support.forger import Fields
 from tests.support.subjects import CLOCK, argument_of, public_key, write_files
 from tests.support.vector import FOLDER, Vector, bundle_files, load, names
 from verifier.format.keys import public_key_text
-from verifier.format.params import OPENING_BYTES, TreeShape
+from verifier.format.params import FAN, OPENING_BYTES, TreeShape
 from verifier.format.wire import Value, encode
 from verifier.web.build import EXPORTS, WEB, compile_core, module_source, page_strings
 
@@ -267,19 +268,28 @@ def customers_of(vector: Vector) -> list[dict[str, Any]]:
         for account in exchange.parts
     ]
     match vector.content.get("place"):
-        case [code, 0, page]:
+        case [code, level, page]:
             (asset,) = (asset for asset in exchange.forger.assets if asset.code == code)
-            claim = leaf_on(code, page * asset.page_size, asset.page_size)
+            leaf = page * FAN**level * asset.page_size
+            claim = leaf_on(code, leaf, asset.page_size, codes_of(manifest))
             found.append(customer(ALICE, exchange.package(manifest, ALICE, claim), balances))
     return found
 
 
-def leaf_on(code: str, leaf: int, page_size: int) -> Callable[[Fields], None]:
-    """The edit of a package that says that a balance of an asset is one leaf."""
+def codes_of(manifest: bytes) -> set[str]:
+    """The codes of the assets of a manifest."""
+    return {asset["code"] for asset in msgpack.unpackb(manifest)["assets"]}
+
+
+def leaf_on(
+    code: str, leaf: int, page_size: int, codes: Container[str]
+) -> Callable[[Fields], None]:
+    """The edit of a package, of assets of some codes, that makes one balance one leaf."""
     path = bytes(TreeShape(1, page_size).path_bytes)
     part = {"amount": 1, "leaf": leaf, "opening": bytes(OPENING_BYTES), "part": 0, "path": path}
 
     def edit(fields: Fields) -> None:
+        fields["assets"] = [entry for entry in fields["assets"] if entry["code"] in codes]
         for entry in fields["assets"]:
             if entry["code"] == code:
                 entry["parts"] = [part]

@@ -1,22 +1,30 @@
-"""Inclusion packages: one by index, all under names that tell nothing."""
+"""Inclusion packages: one by index, all in a file, and files that are not of each other."""
 
 from __future__ import annotations
 
-import csv
-import io
 import shutil
+import sqlite3
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from pyarrow import parquet
 
+import native
 import verifier
-from prover.errors import ProverError
+from prover.errors import Damaged, ProverError
 from prover.files.storage import locked
+from prover.snapshot import all_packages
+from prover.snapshot.all_packages import write_packages
 from prover.snapshot.make import make_snapshot
-from prover.snapshot.packages import Packager, write_packages
+from prover.snapshot.package_file import package_file
+from prover.snapshot.packages import Packager
 from tests.support.exchange_files import Assay, balances, files, public_key, sample
 from verifier.format.wire import Package, PackageBody, read_record
+
+KINDS = ("parquet", "sqlite")
 
 
 @pytest.fixture
@@ -33,37 +41,34 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def read_packages(file: Path) -> list[tuple[str, bytes]]:
+    """Return the rows of a file of packages, as any reader of such files has them."""
+    if file.suffix == ".parquet":
+        table = parquet.read_table(file)
+        assert table.column_names == ["account", "package"]
+        return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+    with sqlite3.connect(file) as connection:
+        return connection.execute("SELECT account, package FROM packages").fetchall()
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_all_packages_are_those_made_one_by_one(
-    snapshot: Path, tmp_path: Path, assay: Assay
+    snapshot: Path, tmp_path: Path, assay: Assay, kind: str
 ) -> None:
-    code, out, err = assay("packages", snapshot / "one", "--out", tmp_path / "all", "--jobs", 2)
+    out = tmp_path / f"all.{kind}"
+    code, said, err = assay("packages", snapshot / "one", "--out", out, "--jobs", 2)
     assert (code, err) == (0, "")
-    assert out.startswith(f"300 packages in {tmp_path / 'all'}\n")
-    assert str(tmp_path / "all" / "index.csv") in out
+    assert said.startswith(f"300 packages, each beside its account, in {out}")
+    assert [path.name for path in tmp_path.iterdir()] == [out.name]
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
     holdings = balances(snapshot / "ledger.csv")
     packager = Packager(snapshot / "one")
-    made = {
-        str(packager.name(index)): packager.package(index)
-        for index in map(packager.index_of, holdings)
-    }
-    written = files(tmp_path / "all")
-    index = list(csv.DictReader(io.StringIO(written.pop("index.csv").decode(), newline="")))
-    assert written == made
-    assert {row["account"]: row["file"] for row in index} == {
-        account: str(packager.name(packager.index_of(account))) for account in holdings
-    }
-    assert [row["account"] for row in index] == sorted(holdings)
-    assert all(name.endswith(".package") for name in made)
-    assert len(made) == len(holdings) == 300
-    for path in tmp_path.joinpath("all").rglob("*"):
-        mode = stat.S_IMODE(path.stat().st_mode)
-        assert mode == (0o700 if path.is_dir() else 0o600)
-        depth = len(path.relative_to(tmp_path / "all").parts)
-        assert not path.is_file() or depth == (1 if path.name == "index.csv" else 3)
-    for name, package in made.items():
+    rows = read_packages(out)
+    assert [account for account, _ in rows] == sorted(holdings)
+    for account, package in rows:
+        assert packager.package(packager.index_of(account)) == package
         body = read_record(PackageBody, read_record(Package, package).body)
-        account = body.account_id
-        assert account not in name
+        assert body.account_id == account
         if account in list(holdings)[::30]:
             verifier.check_inclusion(
                 package,
@@ -72,6 +77,121 @@ def test_all_packages_are_those_made_one_by_one(
                 account,
                 holdings[account],
             )
+    # Of this snapshot it is there already; nothing is made again.
+    before = files(tmp_path)
+    assert assay("packages", snapshot / "one", "--out", out)[:2] == (0, said)
+    assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_interrupted_run_is_gone_on_with(
+    snapshot: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(all_packages, "BATCH", 20)
+    monkeypatch.setattr(all_packages, "APPENDED_BYTES", 1)
+    whole, out = tmp_path / f"whole.{kind}", tmp_path / f"all.{kind}"
+    assert write_packages(snapshot / "one", whole, None, 1, lambda _: None) == 300
+    told: list[int] = []
+
+    def until(limit: int) -> Callable[[int], None]:
+        def report(count: int) -> None:
+            told.append(count)
+            if sum(told) >= limit:
+                raise KeyboardInterrupt
+
+        return report
+
+    for limit in (100, 120, 240):
+        told.clear()
+        with pytest.raises(KeyboardInterrupt):
+            write_packages(snapshot / "one", out, None, 2, until(limit))
+        assert not out.exists()
+    told.clear()
+    assert write_packages(snapshot / "one", out, None, 2, told.append) == 300
+    assert told[0] >= 220  # what was there
+    assert sum(told) == 300
+    assert read_packages(out) == read_packages(whole)
+    assert {path.name for path in tmp_path.iterdir()} == {whole.name, out.name}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_a_file_of_another_manifest_is_not_gone_on_with(
+    snapshot: Path, tmp_path: Path, assay: Assay, kind: str, is_whole: bool
+) -> None:
+    out = tmp_path / f"all.{kind}"
+    with package_file(out, bytes(32), 1 if is_whole else 2) as file:
+        assert file is not None
+        file.append(["ann"], [b"package"])
+    before = files(tmp_path)
+    code, _, err = assay("packages", snapshot / "one", "--out", out)
+    assert code == 1
+    expected = "nothing is overwritten" if is_whole else "not of this snapshot's packages"
+    assert expected in err
+    assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_of_others_is_overwritten(
+    snapshot: Path, tmp_path: Path, assay: Assay, kind: str
+) -> None:
+    out = tmp_path / f"all.{kind}"
+    for content in (b"mine", b"", b"SQLite format 3\0" + bytes(84), b"PAR1PAR1"):
+        out.write_bytes(content)
+        code, _, err = assay("packages", snapshot / "one", "--out", out)
+        assert (code, "nothing is overwritten" in err) == (1, True)
+        assert files(tmp_path) == {out.name: content}
+    account = next(iter(balances(snapshot / "ledger.csv")))
+    (tmp_path / "p").write_text("mine")
+    assert assay("package", snapshot / "one", account, "--out", tmp_path / "p")[0] == 1
+    assert (tmp_path / "p").read_text() == "mine"
+
+
+def test_a_name_says_which_kind_of_file_it_is(snapshot: Path, tmp_path: Path, assay: Assay) -> None:
+    code, _, err = assay("packages", snapshot / "one", "--out", tmp_path / "all")
+    assert (code, "must end in .parquet or .sqlite" in err) == (1, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "held"), [("parquet", "all.parquet.parts"), ("sqlite", "all.sqlite.partial")]
+)
+def test_two_runs_at_once_are_refused(
+    snapshot: Path, tmp_path: Path, assay: Assay, kind: str, held: str
+) -> None:
+    if kind == "parquet":
+        (tmp_path / held).mkdir()
+    with locked(tmp_path / held, "held"):
+        code, _, err = assay("packages", snapshot / "one", "--out", tmp_path / f"all.{kind}")
+    assert (code, "another run is at work" in err) == (1, True)
+
+
+def append(out: Path, accounts: list[str], packages: list[bytes]) -> None:
+    with package_file(out, bytes(32), 100) as file:
+        assert file is not None
+        file.append(accounts, packages)
+
+
+def test_a_full_disk_leaves_whole_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite's own limit on the length of its file: it says what a full disk makes it say."""
+    out = tmp_path / "all.sqlite"
+    append(out, ["ann"], [b"a" * 1000])
+    limited = sqlite3.connect
+
+    def connect(path: Path) -> sqlite3.Connection:
+        connection = limited(path)
+        connection.execute("PRAGMA max_page_count = 8")
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", connect)
+    with pytest.raises(ProverError, match=r"all\.sqlite\.partial: database or disk is full"):
+        append(out, ["bob", "cid"], [b"b" * 5000, b"c" * 50_000])
+    monkeypatch.undo()
+    with package_file(out, bytes(32), 2) as file:
+        assert file is not None
+        assert file.done == 1
+        file.append(["bob"], [b"b" * 5000])
+    assert read_packages(out) == [("ann", b"a" * 1000), ("bob", b"b" * 5000)]
 
 
 def test_a_package_serves_one_account(snapshot: Path) -> None:
@@ -88,6 +208,197 @@ def test_a_package_serves_one_account(snapshot: Path) -> None:
     assert refused.value.code == "package.wrong-account"
 
 
+def test_what_was_made_is_known_again(snapshot: Path) -> None:
+    packager = Packager(snapshot / "one")
+    package = packager.package(3)
+    assert packager.has_made(package, 3)
+    assert not packager.has_made(package, 4)
+    for other in (b"", package[:-1], package[:-1] + bytes([package[-1] ^ 1]), b"\x80"):
+        assert not packager.has_made(other, 3)
+
+
+def test_packages_need_no_secret_but_the_openings(snapshot: Path, tmp_path: Path) -> None:
+    """Where nothing else of the private folder is, the very packages are made."""
+    expected = [Packager(snapshot / "one").package(index) for index in range(300)]
+    shutil.copytree(snapshot / "one", tmp_path / "one")
+    private = tmp_path / "one" / "private"
+    for path in (private / "evidence", private / "trees" / "sums"):
+        shutil.rmtree(path)
+    for name in ("parts/amounts", "summary.json", "lock"):
+        (private / name).write_bytes(b"")
+    packager = Packager(tmp_path / "one")
+    assert [packager.package(index) for index in range(300)] == expected
+
+
+def change(path: Path, at: int, mask: int = 1) -> None:
+    with path.open("r+b") as file:
+        file.seek(at)
+        byte = file.read(1)[0]
+        file.seek(at)
+        file.write(bytes([byte ^ mask]))
+
+
+def of_another_run(private: Path, other: Path) -> None:
+    shutil.rmtree(private / "trees")
+    shutil.copytree(other / "trees", private / "trees")
+
+
+def with_other_parts(private: Path, other: Path) -> None:
+    shutil.rmtree(private / "parts")
+    shutil.copytree(other / "parts", private / "parts")
+
+
+def with_other_keys(private: Path, other: Path) -> None:
+    shutil.copy(other / "keys", private / "keys")
+
+
+def with_two_positions_swapped(private: Path, _: Path) -> None:
+    positions = np.fromfile(private / "parts" / "positions", np.uint32)
+    positions[[0, 1]] = positions[[1, 0]]
+    positions.tofile(private / "parts" / "positions")
+
+
+def with_a_position_beyond(private: Path, _: Path) -> None:
+    change(private / "parts" / "positions", 3, 0x80)
+
+
+def with_a_part_less(private: Path, _: Path) -> None:
+    first = np.fromfile(private / "parts" / "first", np.uint64)
+    first[1] -= np.uint64(1)
+    first.tofile(private / "parts" / "first")
+
+
+def with_every_amount_changed(private: Path, _: Path) -> None:
+    for path in (private / "trees" / "leaves").glob("*/amounts"):
+        (np.fromfile(path, np.uint64) + np.uint64(1)).tofile(path)
+
+
+def with_amounts_moved(private: Path, _: Path) -> None:
+    """The sum of nobody's parts changes, but the neighbours' amounts in every vector do."""
+    for path in (private / "trees" / "leaves").glob("*/amounts"):
+        amounts = np.fromfile(path, np.uint64)
+        amounts[amounts == 0] = 1
+        amounts.tofile(path)
+
+
+def with_every_identity_changed(private: Path, _: Path) -> None:
+    for path in (private / "trees" / "leaves").glob("*/identities"):
+        (np.fromfile(path, np.uint8) ^ 1).tofile(path)
+
+
+def with_every_blinding_changed(private: Path, _: Path) -> None:
+    for path in (private / "trees" / "leaves").glob("*/blindings"):
+        (np.fromfile(path, np.uint8) ^ 1).tofile(path)
+
+
+def cut_short(private: Path, _: Path) -> None:
+    for path in (private / "trees" / "leaves").glob("*/amounts"):
+        path.write_bytes(path.read_bytes()[:-8])
+
+
+DAMAGES = [
+    of_another_run,
+    with_other_parts,
+    with_other_keys,
+    with_two_positions_swapped,
+    with_a_position_beyond,
+    with_a_part_less,
+    with_every_amount_changed,
+    with_amounts_moved,
+    with_every_identity_changed,
+    with_every_blinding_changed,
+    cut_short,
+]
+
+
+@pytest.fixture(scope="module")
+def other_private(snapshot: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the private folder of another run over the same ledger, with another salt."""
+    folder = tmp_path_factory.mktemp("other")
+    shutil.copytree(snapshot, folder, dirs_exist_ok=True)
+    (folder / "keys" / "signing.pem.log").unlink()
+    make_snapshot(folder / "snapshot.toml", folder / "two")
+    return folder / "two" / "private"
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_files_that_are_not_of_each_other_open_nothing(
+    snapshot: Path,
+    other_private: Path,
+    tmp_path: Path,
+    assay: Assay,
+    damage: Callable[[Path, Path], None],
+) -> None:
+    shutil.copytree(snapshot / "one", tmp_path / "one")
+    damage(tmp_path / "one" / "private", other_private)
+    held = balances(snapshot / "ledger.csv")
+    with pytest.raises(Damaged):
+        Packager(tmp_path / "one").package(0)
+    account = sorted(held)[0]
+    code, out, err = assay("package", tmp_path / "one", account, "--out", tmp_path / "p")
+    assert (code, out, "damaged" in err) == (1, "", True)
+    assert account not in err
+    assert not (tmp_path / "p").exists()
+    for kind in KINDS:
+        out_file = tmp_path / f"all.{kind}"
+        with pytest.raises(ProverError, match="damaged"):
+            write_packages(tmp_path / "one", out_file, None, 1, lambda _: None)
+        assert not out_file.exists()
+    code, out, err = assay("check", tmp_path / "one")
+    assert (code, out) == (1, "")
+    assert "damaged" in err or "ETH, level 0, page " in err
+
+
+def test_a_page_of_another_snapshot_opens_nothing(
+    snapshot: Path, other_private: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(snapshot / "one", tmp_path / "one")
+    shutil.rmtree(tmp_path / "one" / "public")
+    shutil.copytree(other_private.parent / "public", tmp_path / "one" / "public")
+    with pytest.raises(Damaged):
+        Packager(tmp_path / "one").package(0)
+
+
+def test_a_checked_snapshot_says_so(snapshot: Path, assay: Assay) -> None:
+    code, out, err = assay("check", snapshot / "one", "--jobs", 2)
+    assert (code, err) == (0, "")
+    assert out.startswith("snapshot 2026-11-21: its private files make its pages, of ")
+
+
+def test_the_first_page_that_differs_is_named(snapshot: Path, tmp_path: Path, assay: Assay) -> None:
+    shutil.copytree(snapshot / "one", tmp_path / "one")
+    change(tmp_path / "one" / "private" / "trees" / "leaves" / "USDT" / "blindings", 32 * 9 + 5)
+    code, _, err = assay("check", tmp_path / "one")
+    assert (code, "USDT, level 0, page 9: another page than" in err) == (1, True)
+    # The others' packages are made all the same.
+    packager = Packager(tmp_path / "one")
+    made = 0
+    for index in range(300):
+        try:
+            packager.package(index)
+            made += 1
+        except Damaged:
+            pass
+    assert 280 <= made < 300
+
+
+def test_an_opening_is_made_by_the_code_whose_time_tells_nothing(
+    snapshot: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+    make = native.openings_make
+
+    def spied(*arguments: object, bulk: bool) -> tuple[bytes, bytes]:
+        asked.append(bulk)
+        return make(*arguments, bulk=bulk)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(native, "openings_make", spied)
+    package = Packager(snapshot / "one").package(0)
+    assert not any(asked)
+    assert Packager(snapshot / "one").packages(0, 1) == [package]
+    assert asked[-1]
+
+
 def test_unknown_and_malformed_accounts(snapshot: Path, tmp_path: Path, assay: Assay) -> None:
     for account, message in (
         ("nobody@example.com", "no such account"),
@@ -100,36 +411,13 @@ def test_unknown_and_malformed_accounts(snapshot: Path, tmp_path: Path, assay: A
     assert not (tmp_path / "p").exists()
 
 
-def test_nothing_is_overwritten(snapshot: Path, tmp_path: Path, assay: Assay) -> None:
-    account = next(iter(balances(snapshot / "ledger.csv")))
-    (tmp_path / "p").write_text("mine")
-    (tmp_path / "all").mkdir()
-    assert assay("package", snapshot / "one", account, "--out", tmp_path / "p")[0] == 1
-    assert assay("packages", snapshot / "one", "--out", tmp_path / "all")[0] == 1
-    assert files(tmp_path) == {"p": b"mine"}
-
-
-def test_what_an_interrupted_run_left_is_in_nobody_s_way(
-    snapshot: Path, tmp_path: Path, assay: Assay
-) -> None:
-    left = tmp_path / "all.partial"
-    (left / "aa").mkdir(parents=True)
-    (left / "index.csv").write_text("half")
-    (left / "aa" / "old.package").write_bytes(b"half")
-    with locked(left, "held"):
-        code, _, said = assay("packages", snapshot / "one", "--out", tmp_path / "all")
-        assert (code, "another run is at work" in said) == (1, True)
-    assert assay("packages", snapshot / "one", "--out", tmp_path / "all")[0] == 0
-    assert not left.exists()
-    assert not (tmp_path / "all" / "aa" / "old.package").exists()
-
-
 def test_a_folder_without_snapshot_is_refused(tmp_path: Path, assay: Assay) -> None:
-    code, _, err = assay("package", tmp_path, "a@b", "--out", tmp_path / "p")
-    assert code == 1
-    assert "no finished snapshot" in err
+    for command in (("package", tmp_path, "a@b", "--out", tmp_path / "p"), ("check", tmp_path)):
+        code, _, err = assay(*command)
+        assert code == 1
+        assert "no finished snapshot" in err
     with pytest.raises(ProverError, match="no finished snapshot"):
-        write_packages(tmp_path, tmp_path / "all", None, 1, print)
+        write_packages(tmp_path, tmp_path / "all.sqlite", None, 1, print)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -123,7 +123,7 @@ class Bundle:
     def record(self, **changes: object) -> None:
         """Sign and write the record of the files of arguments as they are, with fields replaced."""
         digests = tuple(
-            wire.AssetArguments(
+            wire.RecordAsset(
                 asset.code,
                 tuple(
                     self._digest(arguments_path(asset.code, level))

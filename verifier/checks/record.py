@@ -10,12 +10,12 @@ from verifier.checks.manifest import CheckedManifest
 from verifier.errors import Code, Rejected
 from verifier.format.keys import is_signed
 from verifier.format.params import ARGUMENT_VERSION, MAX_RECORD_BYTES, RECORD_VERSION
-from verifier.format.wire import ArgumentRecord, AssetArguments
+from verifier.format.wire import ArgumentRecord, RecordAsset
 
 
 def check_record(
     checked: CheckedManifest, data: bytes, signature: bytes
-) -> tuple[AssetArguments, ...]:
+) -> tuple[RecordAsset, ...]:
     """Check an untrusted record; return the digests of every asset of the manifest, in its order.
 
     Raises:

@@ -145,7 +145,7 @@ class Manifest:
 
 
 @dataclass(frozen=True, slots=True)
-class AssetArguments:
+class RecordAsset:
     """The SHA-256 of an asset's files of arguments: one a level, from 0, and of its solvency."""
 
     code: str
@@ -158,7 +158,7 @@ class ArgumentRecord:
     """``arguments.msgpack``: the arguments of one manifest, named by its digest."""
 
     argument_version: int
-    assets: tuple[AssetArguments, ...]
+    assets: tuple[RecordAsset, ...]
     manifest: Bin32
     version: int
 

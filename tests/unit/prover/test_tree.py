@@ -182,7 +182,8 @@ def test_what_an_interrupted_run_left_of_arguments_is_gone_on_with(
     # What is true is not made again.
     pages = {0: 5, 1: 1, 2: 1}[level]
     half = SHAPE.arguments_file_bytes(level) // 2 // SHAPE.argument_bytes(level, 0)
-    first = {torn: half, short: half, longer: SHAPE.pages(level)}.get(damage, 0)
+    kept: dict[Callable[[Path], None], int] = {torn: half, short: half, longer: SHAPE.pages(level)}
+    first = kept.get(damage, 0)
     begun = range(first - first % pages, SHAPE.pages(level), pages)
     assert sorted(argued) == [(level, first) for first in begun]
 

@@ -185,7 +185,7 @@ BODY = wire.PackageBody(
 )
 RECORD = wire.ArgumentRecord(
     argument_version=1,
-    assets=(wire.AssetArguments("BTC", (bytes(32),), bytes(32)),),
+    assets=(wire.RecordAsset("BTC", (bytes(32),), bytes(32)),),
     manifest=bytes(32),
     version=1,
 )
@@ -249,8 +249,8 @@ def test_a_field_missing_unknown_or_of_another_type_is_refused(record):
         replace(EVIDENCE, rows=(wire.Row("a", bytes(31), "bitcoin", ""),)),
         replace(EVIDENCE, signatures=(wire.OwnershipSignature("a", "b", "c", ""),)),
         replace(EVIDENCE, signatures=(wire.OwnershipSignature("a", "b", "c", "x" * (2**17 + 1)),)),
-        replace(RECORD, assets=(wire.AssetArguments("BTC", (bytes(31),), bytes(32)),)),
-        replace(RECORD, assets=(wire.AssetArguments("BTC", (), bytes(33)),)),
+        replace(RECORD, assets=(wire.RecordAsset("BTC", (bytes(31),), bytes(32)),)),
+        replace(RECORD, assets=(wire.RecordAsset("BTC", (), bytes(33)),)),
         wire.Package(b"", b"", bytes(63)),
         wire.Package(b"", b"a", bytes(64)),
     ],
