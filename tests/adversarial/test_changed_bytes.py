@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from random import Random
 from typing import Any
@@ -20,49 +20,78 @@ import native
 import verifier
 from tests.support.forge import tagged
 from tests.support.forged_sample import ALICE, ETH, sample
-from tests.support.forger import Fields, pack, sign
+from tests.support.forger import Fields, Forger, pack
 from verifier.checks.evidence import Seen, check_evidence
 from verifier.checks.inclusion import check_package
 from verifier.checks.manifest import CheckedManifest, check_manifest
 from verifier.checks.policy import Policy
+from verifier.checks.record import check_record, wrong_argument
 from verifier.checks.solvency import check_solvency_argument
 from verifier.checks.tree import Tree
 from verifier.errors import Code
 from verifier.format.params import DECLARATION_PATH
 
-SIGNING_SEED = bytes(31) + b"\x07"
-PAGE_BYTES = native.page_length(0, 16)
+FILES = {
+    "manifest": "manifest.msgpack",
+    "signature": "manifest.sig",
+    "record": "arguments.msgpack",
+    "record_signature": "arguments.sig",
+    "evidence": "evidence/ETH.msgpack",
+    "solvency": "arguments/ETH/solvency",
+    "page": "pages/ETH/0",
+    "argument": "arguments/ETH/0",
+}
 
 
 @dataclass(frozen=True)
 class Bundle:
     """A bundle of one asset with one page, and the package of one customer, in memory."""
 
+    forger: Forger
+    package: bytes
     manifest: bytes
     signature: bytes
+    record: bytes
+    record_signature: bytes
     evidence: bytes
+    solvency: bytes
     page: bytes
-    package: bytes
-    key: bytes
+    argument: bytes
 
-    def seal(self, manifest: bytes) -> bytes:
-        return sign(SIGNING_SEED, "manifest-signature", manifest)
-
-    def check(self, manifest: bytes, signature: bytes, evidence: bytes, page: bytes) -> None:
-        """The audit of a bundle of these files."""
-        checked = check_manifest(manifest, signature, self.key, Policy())
+    def check(self, **changed: bytes) -> None:
+        """The audit of the bundle with some files changed."""
+        made = replace(self, **changed)  # type: ignore[arg-type]
+        key = self.forger.public_key
+        checked = check_manifest(made.manifest, made.signature, key, Policy())
         if checked.manifest.has_declaration:
             raise verifier.Rejected(Code.BUNDLE_MISSING_FILE, DECLARATION_PATH, "as the audit says")
-        for asset in checked.manifest.assets:
-            found = check_evidence(checked, asset, evidence, Seen())
-            check_solvency_argument(checked, asset, found)
+        record = check_record(checked, made.record, made.record_signature)
+        for asset, arguments in zip(checked.manifest.assets, record, strict=True):
+            found = check_evidence(checked, asset, made.evidence, Seen())
+            digest = arguments.solvency
+            check_solvency_argument(checked, asset, found, made.solvency, digest)
             tree = Tree.of(checked, asset)
-            if len(page) != tree.shape.file_bytes(0):
+            if len(made.page) != tree.shape.pages_file_bytes(0):
                 raise verifier.Rejected(Code.PAGE_BAD_FILE_LENGTH, asset.code, "as the audit says")
-            tree.check_root(asset, tree.check_pages(0, 0, 1, page))
+            if native.sha256(made.argument) != arguments.levels[0]:
+                raise wrong_argument(asset.code)
+            tree.check_root(made.links(tree))
 
-    def check_resigned(self, manifest: bytes) -> None:
-        self.check(manifest, self.seal(manifest), self.evidence, self.page)
+    def links(self, tree: Tree) -> bytes:
+        """Id and sum of the page, which is proved."""
+        try:
+            page_id, total = native.pages_check(tree.core, 0, 0, self.page, self.argument)
+        except native.PageRejected as error:
+            raise tree.page_fault(0, error.index, error) from None
+        return page_id + total
+
+    def check_resigned(self, manifest: bytes, **changed: bytes) -> None:
+        """The audit where the exchange signs the manifest and the record of it."""
+        made = replace(self, **changed)  # type: ignore[arg-type]
+        files = {path: getattr(made, name) for name, path in FILES.items()}
+        files |= self.forger.seal(manifest)
+        files |= self.forger.record(files)
+        self.check(**{name: files[path] for name, path in FILES.items()})
 
 
 @cache
@@ -70,19 +99,14 @@ def bundle() -> Bundle:
     made = sample([ETH], chains=[("ethereum", 24_000_000, bytes(range(32)))])
     files = made.forger.bundle()
     package = made.package(files["manifest.msgpack"], ALICE)
-    return Bundle(
-        files["manifest.msgpack"],
-        files["manifest.sig"],
-        files["evidence/ETH.msgpack"],
-        files["pages/ETH/0"],
-        package,
-        made.forger.public_key,
-    )
+    named = {name: files[path] for name, path in FILES.items()}
+    return Bundle(made.forger, package, **named)
 
 
 @cache
 def checked_manifest() -> CheckedManifest:
-    return check_manifest(bundle().manifest, bundle().signature, bundle().key, Policy())
+    made = bundle()
+    return check_manifest(made.manifest, made.signature, made.forger.public_key, Policy())
 
 
 def flipped(data: bytes, offset: int, bits: int) -> bytes:
@@ -91,28 +115,49 @@ def flipped(data: bytes, offset: int, bits: int) -> bytes:
 
 def test_the_bundle_is_accepted_unchanged() -> None:
     made = bundle()
-    made.check(made.manifest, made.signature, made.evidence, made.page)
+    made.check()
+    made.check_resigned(made.manifest)
     check_package(checked_manifest(), made.package, ALICE)
 
 
-def test_every_byte_of_manifest_signature_and_evidence(rng: Random) -> None:
-    made = bundle()
-    for name in ("manifest", "signature", "evidence"):
-        data: bytes = getattr(made, name)
-        files = {key: getattr(made, key) for key in ("manifest", "signature", "evidence", "page")}
-        expected = "evidence.wrong-digest" if name == "evidence" else "manifest.bad-signature"
-        for offset in range(len(data)):
-            changed = files | {name: flipped(data, offset, rng.randrange(1, 256))}
-            with pytest.raises(verifier.Rejected, match=f"^{expected}"):
-                made.check(**changed)
+EXPECTED = {
+    "manifest": "manifest.bad-signature",
+    "signature": "manifest.bad-signature",
+    "record": "record.bad-signature",
+    "record_signature": "record.bad-signature",
+    "evidence": "evidence.wrong-digest",
+    "solvency": "bundle.wrong-argument",
+    "argument": "bundle.wrong-argument",
+}
 
 
-def test_every_byte_of_a_page(rng: Random) -> None:
+@pytest.mark.parametrize("name", EXPECTED)
+def test_every_byte_of_what_is_signed(name: str, rng: Random) -> None:
     made = bundle()
-    tree = Tree.of(checked_manifest(), checked_manifest().manifest.assets[0])
-    for offset in range(PAGE_BYTES):
-        with pytest.raises(verifier.Rejected):
-            tree.check_pages(0, 0, 1, flipped(made.page, offset, rng.randrange(1, 256)))
+    data: bytes = getattr(made, name)
+    for offset in range(len(data)):
+        with pytest.raises(verifier.Rejected, match=f"^{EXPECTED[name]}"):
+            made.check(**{name: flipped(data, offset, rng.randrange(1, 256))})
+
+
+@pytest.mark.parametrize("name", ["page", "argument", "solvency"])
+def test_every_byte_of_a_page_and_of_arguments_that_are_signed_for(name: str, rng: Random) -> None:
+    """A page that its exchange changed: its id is another one, and its argument speaks of it."""
+    made = bundle()
+    data: bytes = getattr(made, name)
+    for offset in range(len(data)):
+        changed = {name: flipped(data, offset, rng.randrange(1, 256))}
+        with pytest.raises(verifier.Rejected, match=r"^(page|argument)\."):
+            made.check_resigned(made.manifest, **changed)
+
+
+def test_every_byte_of_a_record_that_is_signed_again(rng: Random) -> None:
+    made = bundle()
+    for offset in range(len(made.record)):
+        record = flipped(made.record, offset, rng.randrange(1, 256))
+        signature = made.forger.seal_record(record)["arguments.sig"]
+        with pytest.raises(verifier.Rejected, match=r"^(record|bundle)\."):
+            made.check(record=record, record_signature=signature)
 
 
 def test_every_byte_of_a_package(rng: Random) -> None:
@@ -150,9 +195,8 @@ def test_every_byte_of_evidence_that_is_digested_again(rng: Random) -> None:
     for offset in range(len(made.evidence)):
         evidence = flipped(made.evidence, offset, rng.randrange(1, 256))
         fields["assets"][0]["evidence"] = tagged("evidence", evidence)
-        manifest = pack(fields)
         with pytest.raises(verifier.Rejected, match=r"^(evidence|argument)\."):
-            made.check(manifest, made.seal(manifest), evidence, made.page)
+            made.check_resigned(pack(fields), evidence=evidence)
 
 
 def mangled(data: bytes, rng: Random) -> bytes:
@@ -174,25 +218,28 @@ def mangled(data: bytes, rng: Random) -> bytes:
 def test_mangled_files(rng: Random) -> None:
     made = bundle()
     fields = msgpack.unpackb(made.manifest)
-    tree = Tree.of(checked_manifest(), checked_manifest().manifest.assets[0])
     for _ in range(300):
-        manifest = mangled(made.manifest, rng)
-        evidence = mangled(made.evidence, rng)
-        page = mangled(made.page, rng)
         with suppress(verifier.Rejected):  # a verdict; a change of `previous` alone is accepted
-            made.check_resigned(manifest)
+            made.check_resigned(mangled(made.manifest, rng))
+        evidence = mangled(made.evidence, rng)
         fields["assets"][0]["evidence"] = tagged("evidence", evidence)
-        named = pack(fields)
         if evidence != made.evidence:
             with pytest.raises(verifier.Rejected):
-                made.check(named, made.seal(named), evidence, made.page)
-        if len(page) == len(made.page) and page != made.page:
+                made.check_resigned(pack(fields), evidence=evidence)
+        record = mangled(made.record, rng)
+        if record != made.record:
+            signature = made.forger.seal_record(record)["arguments.sig"]
             with pytest.raises(verifier.Rejected):
-                tree.check_pages(0, 0, 1, page)
+                made.check(record=record, record_signature=signature)
+        for name in ("page", "argument", "solvency"):
+            data: bytes = getattr(made, name)
+            changed = mangled(data, rng)
+            if len(changed) == len(data) != 0 and changed != data:
+                with pytest.raises(verifier.Rejected):
+                    made.check_resigned(made.manifest, **{name: changed})
         body = mangled(msgpack.unpackb(made.package)["body"], rng)
-        signed = pack({"body": body, "signature": sign(SIGNING_SEED, "package-signature", body)})
-        with suppress(verifier.Rejected):  # likewise, of a leaf's index alone
-            check_package(checked_manifest(), signed, ALICE)
+        with suppress(verifier.Rejected):  # likewise, of a leaf's number or an opening alone
+            check_package(checked_manifest(), made.forger.seal_package(body), ALICE)
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -260,9 +307,19 @@ def test_every_field_of_evidence(rng: Random) -> None:
         for value in variants(value_at(fields, path), rng):
             evidence = altered(fields, path, value)
             outer["assets"][0]["evidence"] = tagged("evidence", evidence)
-            manifest = pack(outer)
             with pytest.raises(verifier.Rejected, match=r"^(evidence|argument)\."):
-                made.check(manifest, made.seal(manifest), evidence, made.page)
+                made.check_resigned(pack(outer), evidence=evidence)
+
+
+def test_every_field_of_a_record(rng: Random) -> None:
+    made = bundle()
+    fields = msgpack.unpackb(made.record)
+    for path in places(fields):
+        for value in variants(value_at(fields, path), rng):
+            record = altered(fields, path, value)
+            signature = made.forger.seal_record(record)["arguments.sig"]
+            with pytest.raises(verifier.Rejected, match=r"^(record\.|bundle\.wrong-argument)"):
+                made.check(record=record, record_signature=signature)
 
 
 def test_every_field_of_a_package(rng: Random) -> None:
@@ -271,15 +328,12 @@ def test_every_field_of_a_package(rng: Random) -> None:
     fields = msgpack.unpackb(msgpack.unpackb(made.package)["body"])
     later = {
         ("account_key",),
-        ("assets", 0, "parts", 0, "amount"),
-        ("assets", 0, "parts", 0, "leaf"),
+        *(("assets", 0, "parts", 0, name) for name in ("amount", "leaf", "opening", "path")),
     }
     emptied = {("assets", 0, "parts")}
     for path in places(fields):
         for value in variants(value_at(fields, path), rng):
-            body = altered(fields, path, value)
-            signature = sign(SIGNING_SEED, "package-signature", body)
-            package = pack({"body": body, "signature": signature})
+            package = made.forger.seal_package(altered(fields, path, value))
             try:
                 check_package(checked_manifest(), package, ALICE)
             except verifier.Rejected:

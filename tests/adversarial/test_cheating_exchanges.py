@@ -18,11 +18,8 @@ import pytest
 
 import native
 import verifier
-from spec.reference.argument import Shape as ReferenceShape
-from spec.reference.argument import equations
-from spec.reference.group import decode, multi_multiply
-from spec.reference.transcript import Transcript as ReferenceTranscript
-from tests.support.forge import HONEST, Bend, N, Opening, Shape, u
+from tests.support import leaves_forge
+from tests.support.forge import INFINITY, N, Opening, combine
 from tests.support.forged_sample import (
     ALICE,
     BOB,
@@ -33,8 +30,11 @@ from tests.support.forged_sample import (
     sample,
     signed,
 )
-from tests.support.forger import Asset, Fields, Lies, absorb_all
+from tests.support.forger import Asset, Fields, Leaf, Lies, Page
+from tests.support.leaves_forge import Prover, Reader, bent
 from tests.support.subjects import write_files
+from tests.vectors.make_leaves import MOVED, sum_low
+from tests.vectors.make_trees import bent_leaves
 from verifier.checks.holdings import CheckedEvidence
 
 Files = dict[str, bytes]
@@ -84,18 +84,18 @@ def test_one_leaf_cannot_be_shown_to_two_customers(identity: Identity, tmp_path:
     made = sample([ETH], customers, **identity)
     files = made.forger.bundle()
     assert audit(made, files, tmp_path / "bundle") is None
-    leaf = made.parts[ALICE]["ETH"][0][0]
+    shown = made.forger.parts(asset_of(made, "ETH"), made.parts[ALICE]["ETH"])
 
     def told(**changed: object) -> str | None:
         def edit(fields: Fields) -> None:
-            fields["assets"][0]["parts"] = [{"amount": 3_500_000_000, "leaf": leaf, "part": 0}]
+            fields["assets"][0]["parts"] = shown
             fields.update(changed)
 
         package = made.package(files["manifest.msgpack"], BOB, edit)
         return inclusion(made, files, tmp_path / "bundle", BOB, package, ETH="3.5")
 
-    assert told() == "inclusion.wrong-opening"
-    assert told(account_key=account_key(ALICE)) == "inclusion.wrong-opening"
+    assert told() == "inclusion.wrong-identity"
+    assert told(account_key=account_key(ALICE)) == "inclusion.wrong-identity"
     assert told(account_id=ALICE) == "package.wrong-account"
     assert told(account_id=ALICE, account_key=account_key(ALICE)) == "package.wrong-account"
 
@@ -108,11 +108,12 @@ def test_an_omitted_customer_notices(identity: Identity, tmp_path: Path) -> None
     for leaf in range(16):
 
         def edit(fields: Fields, leaf: int = leaf) -> None:
-            fields["assets"][0]["parts"] = [{"amount": 5, "leaf": leaf, "part": 0}]
+            shown = made.forger.parts(asset_of(made, "ETH"), [(leaf, 5)])
+            fields["assets"][0]["parts"] = shown
 
         package = made.package(files["manifest.msgpack"], BOB, edit)
         found = inclusion(made, files, tmp_path / "bundle", BOB, package, ETH="0.000000005")
-        assert found == "inclusion.wrong-opening"
+        assert found == "inclusion.wrong-identity"
     empty = made.package(files["manifest.msgpack"], BOB)
     found = inclusion(made, files, tmp_path / "bundle", BOB, empty, ETH="0.000000005")
     assert found == "inclusion.balance-short"
@@ -129,7 +130,7 @@ def test_a_smaller_balance_is_noticed(identity: Identity, tmp_path: Path) -> Non
     honest = made.package(files["manifest.msgpack"], ALICE)
     lying = made.package(files["manifest.msgpack"], ALICE, raised)
     found = [inclusion(made, files, tmp_path / "b", ALICE, p, ETH="3.5") for p in (honest, lying)]
-    assert found == ["inclusion.balance-short", "inclusion.wrong-opening"]
+    assert found == ["inclusion.balance-short", "inclusion.wrong-amount"]
 
 
 def test_two_manifests_for_one_snapshot(identity: Identity, tmp_path: Path) -> None:
@@ -149,7 +150,7 @@ def test_two_manifests_for_one_snapshot(identity: Identity, tmp_path: Path) -> N
 
 
 def test_a_package_of_another_snapshot(identity: Identity, tmp_path: Path) -> None:
-    """Even with the digest and signature of this one: the blinding factor binds the context."""
+    """Even with the digest and signature of this one: the identity binds the context."""
     old = sample([ETH], **identity)
     new = sample([ETH], **(identity | {"snapshot_id": "next"}))
     files = new.forger.bundle()
@@ -161,7 +162,28 @@ def test_a_package_of_another_snapshot(identity: Identity, tmp_path: Path) -> No
     assert audit(new, files, tmp_path / "b") is None
     package = new.package(files["manifest.msgpack"], ALICE)
     found = inclusion(new, files, tmp_path / "b", ALICE, package, ETH="3.5")
-    assert found == "inclusion.wrong-opening"
+    assert found == "inclusion.wrong-identity"
+
+
+def test_an_amount_is_opened_for_nobody_else(identity: Identity, tmp_path: Path) -> None:
+    """The parts of two customers with equal amounts: openings and paths exchanged, one or both."""
+    made = sample([ETH], {ALICE: {"ETH": [7]}, BOB: {"ETH": [7]}}, **identity)
+    files = made.forger.bundle()
+    shown = made.forger.parts(asset_of(made, "ETH"), made.parts[BOB]["ETH"])[0]
+    for fields_of_bob, expected in (
+        (("opening",), "inclusion.wrong-amount"),
+        (("path",), "inclusion.wrong-identity"),
+        (("leaf", "path"), "inclusion.wrong-identity"),
+        (("leaf", "opening", "path"), "inclusion.wrong-identity"),
+    ):
+
+        def edit(fields: Fields, names: Sequence[str] = fields_of_bob) -> None:
+            part = fields["assets"][0]["parts"][0]
+            part.update({name: shown[name] for name in names})
+
+        package = made.package(files["manifest.msgpack"], ALICE, edit)
+        found = inclusion(made, files, tmp_path / "b", ALICE, package, ETH="0.000000007")
+        assert found == expected
 
 
 # --- liabilities
@@ -190,19 +212,39 @@ def test_a_childs_sum_cannot_be_moved(identity: Identity, rng: Random, tmp_path:
 
 def test_negative_balances(identity: Identity, rng: Random, tmp_path: Path) -> None:
     """A dummy customer who owes: the total is smaller, the digits are chosen at will."""
-    for digits in (None, (1,) * 1024, (0,) * 1024):
-        lies = Lies(argument=lambda code, kind, level, index: HONEST)
-        if digits is not None:
-            bend = Bend(digits=digits, residual=rng.randrange(1, 5))
-            lies.argument = lambda code, kind, level, index, bend=bend: (  # type: ignore[misc]
-                bend if kind == "page" else HONEST
-            )
-        made = sample([ETH], lies=lies, **identity)
+    for digit in (None, 1, 0):
+        moved = MOVED[rng.randrange(2, 5)]
+
+        def choose(it: Prover, digit: int | None = digit) -> None:
+            if digit is not None:
+                it.digits = [digit] * len(it.digits)
+
+        bend = bent({"witness": choose} | (moved if digit is not None else {}))
+        made = sample([ETH], lies=bent_leaves("ETH", 0, bend), **identity)
         leaves = asset_of(made, "ETH").leaves
-        zero = next(place for place, (value, _) in enumerate(leaves) if value == 0)
-        leaves[zero] = (N - rng.randrange(1, 7_000_000_000), rng.randrange(N))
+        zero = next(place for place, leaf in enumerate(leaves) if leaf.amount == 0)
+        leaves[zero] = Leaf(-rng.randrange(1, 7_000_000_000), leaves[zero].identity)
         found = audit(made, made.forger.bundle(), tmp_path / "b")
         assert found == ("argument.rejected", "ETH, level 0, page 0")
+
+
+def test_a_debt_beside_a_customer(identity: Identity, rng: Random, tmp_path: Path) -> None:
+    """A debt in the slot next to Alice's: her opening holds, the page's argument does not."""
+    made = sample([ETH], **identity)
+    leaves = asset_of(made, "ETH").leaves
+    slot = next(place for place, leaf in enumerate(leaves) if leaf.amount == 0)
+    leaves[slot] = Leaf(-rng.randrange(1, 10**15), leaves[slot].identity)
+    files = made.forger.bundle()
+    package = made.package(files["manifest.msgpack"], ALICE)
+    typed = {"ETH": "3.5"}
+    found = inclusion(made, files, tmp_path / "b", ALICE, package, **typed)
+    assert found == "argument.rejected"
+    bare = {path: data for path, data in files.items() if not path.startswith("arguments")}
+    key = made.forger.public_key
+    with pytest.raises(verifier.CannotCheck, match=r"^check\.not-proved"):
+        verifier.check_inclusion(
+            package, write_files(tmp_path / "bare", bare), key, ALICE, typed, only=True
+        )
 
 
 def test_a_debt_in_one_asset_does_not_cover_another(identity: Identity, tmp_path: Path) -> None:
@@ -303,69 +345,73 @@ def test_what_is_false_is_rejected_whatever_a_node_is_silent_about(
 # --- batches
 
 
-def cancelling(made: Sample) -> Asset:
-    """Make page 0 of BTC false and page 1 take up its error: added, all equations hold."""
-    asset = asset_of(made, "BTC")
-    asset.leaves[3] = (2**64 + 5, 99)
-    error = made.forger.tree(asset)[0][0].error
-    bend = Bend(y_shift=-error % N)
-    made.forger.lies = Lies(
-        argument=lambda code, kind, level, index: bend if (level, index) == (0, 1) else HONEST
-    )
-    return asset
+def cancelling(made: Sample) -> tuple[Asset, list[bytes]]:
+    """Make page 0 of BTC false and page 1 take up its error: added, all equations hold.
+
+    Return what each of the two pages' equations come to.
+    """
+    forger, asset = made.forger, asset_of(made, "BTC")
+    low = bent({"witness": sum_low})
+    forger.lies = bent_leaves("BTC", 0, low)
+    (error,) = residuals(made, asset, 0)
+
+    def take_up(it: Prover) -> None:
+        it.announcements[3] = combine([(1, it.announcements[3]), (-1, error)])
+
+    bends = {0: low, 1: bent({"announced": take_up})}
+    forger.lies = Lies(leaves=lambda code, index: bends.get(index, leaves_forge.HONEST))
+    return asset, residuals(made, asset, 0) + residuals(made, asset, 1)
 
 
-def page_state(made: Sample, asset: Asset) -> bytes:
-    """The transcript after item 3."""
-    return absorb_all(made.forger.items(asset, "page", b"")[:3], frozenset())
+def residuals(made: Sample, asset: Asset, index: int) -> list[bytes]:
+    """What the equations of a page come to that do not hold."""
+    page = made.forger.tree(asset)[0][index]
+    state = made.forger.place(asset, index=index).state("leaves")
+    found = Reader(asset.page_size).residuals(state, page.entries, page.argument)
+    return [point for point in found.values() if point != INFINITY]
 
 
 def test_errors_that_cancel_between_pages(identity: Identity) -> None:
     """The forgery is real: it passes where the equations of two pages are added without weights."""
     made = sample([BTC], **identity)
-    asset = cancelling(made)
-    pages = made.forger.tree(asset)[0]
-    terms = []
-    for page in pages[:2]:
-        statement = u(0, 1) + u(2, 1) + u(page.index, 4) + u(3, 4) + u(16, 4)
-        state = absorb_all(made.forger.items(asset, "page", statement), frozenset())
-        transcript = ReferenceTranscript(state)
-        transcript.absorb("shape", Shape(16, 64).encode())
-        transcript.absorb("entries", page.entries)
-        points = [decode(page.entries[at : at + 33]) for at in range(0, 33 * 16, 33)]
-        for equation in equations(
-            transcript.state, ReferenceShape(16, 64), points, page.argument, ""
-        ):
-            terms += equation
-    assert multi_multiply(terms) is None
+    asset, wrong = cancelling(made)
+    assert len(wrong) == 2
+    assert combine([(1, point) for point in wrong]) == INFINITY
+    pages = made.forger.tree(asset)[0][:2]
     data = b"".join(page.encode() for page in pages)
-    for seed in (bytes(32), b"\xff" * 32, *(os.urandom(32) for _ in range(8))):
+    arguments = b"".join(page.argument for page in pages)
+    for _ in range(10):
         with pytest.raises(native.PageRejected) as refused:
-            native.pages_verify(page_state(made, asset), 0, 2, 0, 3, 16, 16, data, seed)
+            native.pages_check(made.forger.place(asset).core(), 0, 0, data, arguments)
         assert (refused.value.index, refused.value.code) == (0, "argument.rejected")
 
 
 def test_the_first_bad_page_is_named(identity: Identity, rng: Random, tmp_path: Path) -> None:
-    """Whatever the faults, however many the threads."""
-    faults: dict[str, Callable[[bytes], bytes]] = {
-        "page.bad-header": lambda page: b"XXXX" + page[4:],
-        "page.bad-point": lambda page: page[:15] + bytes(33) + page[48:],
-        "argument.bad-point": lambda page: page[: 15 + 33 * 16] + bytes(33) + page[48 + 33 * 16 :],
-        "argument.bad-scalar": lambda page: page[:-32] + b"\xff" * 32,
-        "argument.rejected": lambda page: page[:-1] + bytes([page[-1] ^ 1]),
+    """Whatever the faults, however many the threads; the exchange signed all of them."""
+    faults: dict[str, Callable[[bytes, bytes], tuple[bytes, bytes]]] = {
+        "page.bad-header": lambda page, argument: (b"XXXX" + page[4:], argument),
+        "page.bad-point": lambda page, argument: (page[:47] + bytes(33) + page[80:], argument),
+        "argument.bad-point": lambda page, argument: (page, bytes(33) + argument[33:]),
+        "argument.bad-scalar": lambda page, argument: (page, argument[:-32] + b"\xff" * 32),
+        "argument.rejected": lambda page, argument: (
+            page,
+            argument[:-1] + bytes([argument[-1] ^ 1]),
+        ),
     }
-    made = sample([replace(BTC, capacity=20)], **identity)
-    files = made.forger.bundle()
-    level0 = files["pages/BTC/0"]
-    length = native.page_length(0, 16)
-    pages = [level0[at : at + length] for at in range(0, len(level0), length)]
     for round_number in range(6):
         bad = {at: rng.choice(list(faults)) for at in rng.sample(range(20), rng.randrange(1, 6))}
-        changed = [faults[bad[at]](page) if at in bad else page for at, page in enumerate(pages)]
-        first = min(bad)
+
+        def change(code: str, page: Page, bad: dict[int, str] = bad) -> Page:
+            if page.level == 0 and page.index in bad:
+                data, argument = faults[bad[page.index]](page.encode(), page.argument)
+                return replace(page, magic=data[:4], entries=data[15:], argument=argument)
+            return page
+
+        made = sample([replace(BTC, capacity=20)], lies=Lies(page=change), **identity)
+        files, first = made.forger.bundle(), min(bad)
         for jobs in (1, 3):
             folder = tmp_path / f"{round_number}-{jobs}"
-            found = audit(made, files | {"pages/BTC/0": b"".join(changed)}, folder, jobs)
+            found = audit(made, files, folder, jobs)
             assert found == (bad[first], f"BTC, level 0, page {first}")
 
 
@@ -373,22 +419,23 @@ def test_a_batch_of_one_bad_page_in_many(identity: Identity, rng: Random) -> Non
     """At any place of a batch of any size, and honest ones around it."""
     made = sample([replace(BTC, capacity=20)], **identity)
     asset = asset_of(made, "BTC")
-    state = page_state(made, asset)
-    values = array("Q", [v for v, _ in asset.leaves])
-    blindings = b"".join(u(r, 32) for _, r in asset.leaves)
-    secret = rng.randbytes(32)
-    data = native.pages_prove(state, 0, 3, 0, 20, 16, values, blindings, b"", secret, bytes(32))[0]
-    length = native.page_length(0, 16)
+    tree = made.forger.place(asset).core()
+    amounts = array("Q", [leaf.amount for leaf in asset.leaves])
+    identities = b"".join(leaf.identity for leaf in asset.leaves)
+    leaves = native.leaves_commit(tree, 0, amounts, identities, rng.randbytes(32), bytes(32))
+    blindings = leaves.vector_blindings, leaves.sum_blindings
+    argued = native.pages_argue(
+        tree, 0, 0, leaves.pages, amounts, *blindings, rng.randbytes(32), bytes(32)
+    )
+    length, argument_length = tree.page_length(0), tree.argument_length(0)
     for _ in range(20):
         first = rng.randrange(20)
         count = rng.randrange(1, 21 - first)
-        batch = bytearray(data[first * length : (first + count) * length])
-        native.pages_verify(state, 0, 3, first, 20, 16, 16, bytes(batch), os.urandom(32))
+        pages = leaves.pages[first * length : (first + count) * length]
+        batch = bytearray(argued[first * argument_length : (first + count) * argument_length])
+        native.pages_check(tree, 0, first, pages, batch)
         at = rng.randrange(count)
-        batch[(at + 1) * length - 1] ^= 1 << rng.randrange(8)
+        batch[(at + 1) * argument_length - 1] ^= 1 << rng.randrange(8)
         with pytest.raises(native.PageRejected) as refused:
-            native.pages_verify(state, 0, 3, first, 20, 16, 16, bytes(batch), os.urandom(32))
+            native.pages_check(tree, 0, first, pages, batch)
         assert (refused.value.index, refused.value.code) == (first + at, "argument.rejected")
-        for place in ((0, 3, first + 1, 20, 16), (0, 2, first, 20, 16), (0, 3, first, 24, 16)):
-            with pytest.raises(native.PageRejected):
-                native.pages_verify(state, *place, 16, bytes(batch), os.urandom(32))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from array import array
 from decimal import Decimal
 from pathlib import Path
@@ -13,8 +12,10 @@ import pytest
 import native
 import spec.reference as reference
 import verifier
-from tests.support.forge import INFINITY, N, Opening, Transcript, commit, prove, u
+from tests.support.forge import INFINITY, N, Opening, commit, prove, u
 from tests.support.forged_sample import BTC, SPECS, Sample, sample
+from tests.support.forger import known
+from tests.support.leaves_forge import Keys, open_leaf, path_of
 from tests.support.subjects import write_files
 
 
@@ -41,47 +42,71 @@ def test_arguments_are_the_same_bytes(m: int, b: int, rng: Random) -> None:
     commitments = b"".join(commit(*opening) for opening in opened)
     made = native.range_prove(state, b, *columns(opened, b), commitments, secret, salt)
     assert made == prove(state, b, opened, secret=secret, salt=salt).encode()
-    native.range_verify(state, b, commitments, made, os.urandom(32))
+    native.range_verify(state, b, commitments, made)
 
 
 def test_an_argument_over_infinity_is_the_same_bytes(rng: Random) -> None:
     state, secret, salt = (rng.randbytes(32) for _ in range(3))
     made = native.range_prove(state, 128, bytes(16), bytes(32), INFINITY, secret, salt)
     assert made == prove(state, 128, [(0, 0)], secret=secret, salt=salt).encode()
-    native.range_verify(state, 128, INFINITY, made, os.urandom(32))
-
-
-def asset_state(made: Sample, code: str) -> bytes:
-    """The transcript after item 3."""
-    asset = next(asset for asset in made.forger.assets if asset.code == code)
-    transcript = Transcript()
-    for label, data in made.forger.items(asset, "page", b"")[:3]:
-        transcript.absorb(label, data)
-    return transcript.state
+    native.range_verify(state, 128, INFINITY, made)
 
 
 def test_pages_are_the_same_bytes(rng: Random) -> None:
-    """All pages of a tree of two levels, and what they sum to."""
-    secret, salt = rng.randbytes(32), rng.randbytes(32)
-    made = sample([BTC], exchange=f"Exchange {rng.getrandbits(64)}", secret=secret, salt=salt)
-    asset = made.forger.assets[0]
-    state = asset_state(made, "BTC")
-    opened, ids = asset.leaves, b""
-    for level, pages in enumerate(made.forger.tree(asset)):
-        values = array("Q", [v for v, _ in opened])
-        blindings = b"".join(u(r, 32) for _, r in opened)
-        place = (level, 2, 0, asset.capacity, 16)
-        result = native.pages_prove(state, *place, values, blindings, ids, secret, salt)
-        assert result[0] == b"".join(page.encode() for page in pages)
-        ids, sums = result[1], result[2]
-        assert ids == b"".join(page.id for page in pages)
-        assert sums == b"".join(page.sum for page in pages)
-        opened = [page.opening for page in pages]
-        assert list(array("Q", result[3])) == [value for value, _ in opened]
-        assert result[4] == b"".join(u(r, 32) for _, r in opened)
-        count_last = (48 - 1) % 16 + 1 if level == 0 else 3
-        checked = native.pages_verify(state, *place, count_last, result[0], os.urandom(32))
-        assert checked == (ids, sums)
+    """All pages and arguments of a tree of two levels, what they sum to, and openings of leaves."""
+    keys = Keys(*(rng.randbytes(32) for _ in range(4)))
+    made = sample([BTC], exchange=f"Exchange {rng.getrandbits(64)}", keys=keys)
+    forger, asset = made.forger, made.forger.assets[0]
+    tree, levels = forger.place(asset).core(), forger.tree(asset)
+    amounts = array("Q", [leaf.amount for leaf in asset.leaves])
+    identities = b"".join(leaf.identity for leaf in asset.leaves)
+    leaves = native.leaves_commit(tree, 0, amounts, identities, keys.entries, keys.salt)
+    openings = [page.opening for page in levels[0]]
+    values = array("Q", [value for value, _ in openings])
+    blindings = b"".join(u(r, 32) for _, r in openings)
+    children = leaves.ids, leaves.sums, values, blindings
+    sums = native.sums_commit(tree, 1, 0, *children)
+    witnesses = [
+        (leaves.pages, amounts, leaves.vector_blindings, leaves.sum_blindings),
+        (sums.pages, values, blindings, b""),
+    ]
+    for level, (committed, witness) in enumerate(zip((leaves, sums), witnesses, strict=True)):
+        pages = levels[level]
+        assert committed.pages == b"".join(page.encode() for page in pages)
+        assert committed.ids == b"".join(page.id for page in pages)
+        assert committed.sums == b"".join(page.sum for page in pages)
+        assert committed.sum_blindings == b"".join(u(page.opening[1], 32) for page in pages)
+        arguments = native.pages_argue(tree, level, 0, *witness, keys.argument, keys.salt)
+        assert arguments == b"".join(page.argument for page in pages)
+        checked = native.pages_check(tree, level, 0, committed.pages, arguments)
+        assert checked == (committed.ids, committed.sums)
+    assert_openings(made, leaves, amounts, identities)
+
+
+def assert_openings(
+    made: Sample, leaves: native.Committed, amounts: array[int], identities: bytes
+) -> None:
+    """Both ways of making openings of the leaves of page 1 give the forger's bytes."""
+    forger, asset = made.forger, made.forger.assets[0]
+    page = forger.tree(asset)[0][1]
+    numbers = [0, 7, 15]
+    expected = b"".join(open_leaf(forger.opened(asset, page, at), forger.keys) for at in numbers)
+    for bulk in (False, True):
+        openings, paths = native.openings_make(
+            forger.place(asset).core(),
+            1,
+            page.encode(),
+            amounts[16:32],
+            identities[512:1024],
+            leaves.vector_blindings[32:64],
+            array("I", numbers),
+            forger.keys.opening,
+            forger.keys.salt,
+            bulk=bulk,
+        )
+        assert openings == expected
+        siblings = [path_of(known(page).identities, at) for at in numbers]
+        assert paths == b"".join(b"".join(path) for path in siblings)
 
 
 def test_an_honest_exchange_is_accepted(rng: Random, tmp_path: Path) -> None:
