@@ -29,7 +29,6 @@ FOLDER = machine.ROOT / "build" / "base"
 SIDE = Path(__file__).with_name("side.py")
 ACCOUNTS, QUICK_ACCOUNTS = 1_000_000, 20_000
 ROUNDS = 3
-PAGE_SIZE = 4096
 
 Figures = dict[str, Any]
 
@@ -108,8 +107,7 @@ def measured(accounts: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory(prefix="assay-bench-") as name:
         folder = Path(name)
         base = commands(FOLDER, folder / "base", accounts)
-        pages = [leaves // PAGE_SIZE for leaves in base["capacities"]]
-        now = commands(machine.ROOT, folder / "now", accounts, pages)
+        now = commands(machine.ROOT, folder / "now", accounts, base["capacities"])
         if now["capacities"] != base["capacities"]:
             raise RuntimeError("the sides have not the same leaves")
         print(f"{'':24} {accounts:,} accounts, {base['leaves']:,} leaves on either side")

@@ -4,7 +4,8 @@
     PYTHONPATH=CHECKOUT CHECKOUT/.venv/bin/python -P side.py commands FOLDER ACCOUNTS [CAPACITY ...]
 
 `benches` is that checkout's own, which may be an older one; of it `kernels.page_rates` and
-`commands` are called. With capacities, one an asset in pages of 4,096, the snapshot has those.
+`commands` are called. With capacities, the leaves of each asset's tree, the snapshot has those, in
+pages of 4,096.
 """
 
 from __future__ import annotations
@@ -76,14 +77,14 @@ def command_figures(folder: Path, accounts: int, capacities: list[int]) -> Figur
 
 
 def with_capacities(config: str, capacities: list[int]) -> str:
-    """The settings with a capacity for each asset, in pages of 4,096."""
+    """The settings with a capacity in leaves for each asset, and pages of 4,096."""
     given = iter(capacities)
     config = re.sub(r'capacity = "auto"', lambda _: f"capacity = {next(given)}", config)
     return config.replace("\n[keys]", "page_size = 4096\n\n[keys]", 1)
 
 
 def capacities_of(bundle: Path) -> list[int]:
-    """Leaves of each asset's tree, as the manifest has them."""
+    """Leaves of each asset's tree, by the manifest."""
     fields = msgpack.unpackb((bundle / "manifest.msgpack").read_bytes())
     return [
         asset["capacity"] * (asset.get("page_size") or fields["page_size"])
