@@ -16,8 +16,6 @@
  * memory. */
 #define BATCH_POINTS 176128
 
-#define OPENING_POINTS 2 /* R, U_b */
-
 /* Openings whose points are decoded together. */
 #define DECODED 64
 
@@ -187,9 +185,8 @@ static int add_page(job *j, size_t i, const uint8_t *weight_bytes)
     return ASSAY_OK;
 }
 
-void opening_transcript(transcript *t, const assay_tree *tree, const page_layout *l,
-                        const uint8_t *page_id, uint32_t leaf, uint64_t amount,
-                        const uint8_t *identity)
+void opening_absorb(transcript *t, const uint8_t *page_id, uint32_t leaf, uint64_t amount,
+                    const uint8_t *identity)
 {
     uint8_t data[32 + 4 + 8 + 32];
     memcpy(data, page_id, 32);
@@ -197,7 +194,6 @@ void opening_transcript(transcript *t, const assay_tree *tree, const page_layout
     put_u32(data + 36, (uint32_t)(amount >> 32));
     put_u32(data + 40, (uint32_t)amount);
     memcpy(data + 44, identity, 32);
-    page_statement(t, tree, l);
     transcript_absorb(t, LABEL_OPENING, data, sizeof data);
     clear_secret(data, sizeof data);
 }
@@ -213,15 +209,14 @@ static bool identity_found(const assay_checked_page *p, const assay_checked_open
     return memcmp(node, p->page + PAGE_HEADER + 32 * (size_t)(o->leaf >> height), 32) == 0;
 }
 
-/* α·( Σ_{s≠t} z_s·W_s + c·v·W_t + z_B·B - R - c·U_b ); false when a z is not below n. */
-static bool opening_coefficients(words out[OPENING_POINTS], range_fixed *fixed, const uint8_t *z,
-                                 uint32_t slot, uint64_t amount, const scalar *c,
-                                 const scalar *weight)
+/* α·( Σ_{s≠t} z_s·W_s + c·v·W_t + z_B·B - R - c·U_b ). */
+bool opening_coefficients(words out[OPENING_POINTS], range_fixed *fixed, const uint8_t *responses,
+                          uint32_t slot, uint64_t amount, const scalar *c, const scalar *weight)
 {
     words response[W_COUNT], opened;
     scalar t;
     for (size_t k = 0; k < W_COUNT; k++)
-        if (!words_from_bytes(&response[k], z + 32 * k)) return false;
+        if (!words_from_bytes(&response[k], responses + 32 * k)) return false;
     scalar_from_u64(&t, amount);
     scalar_mul(&t, &t, c);
     scalar_to_words(&opened, &t);
@@ -280,8 +275,8 @@ static int add_opening(job *j, size_t i, const uint8_t *weight_bytes)
     scalar c, weight;
     meet_tree(j, p->tree);
     transcript t = j->opening;
-    opening_transcript(&t, p->tree, &l, j->ids + 32 * (size_t)o->page, o->leaf, o->amount,
-                       o->identity);
+    page_statement(&t, p->tree, &l);
+    opening_absorb(&t, j->ids + 32 * (size_t)o->page, o->leaf, o->amount, o->identity);
     transcript_absorb(&t, LABEL_ANNOUNCEMENT, o->opening, 33);
     transcript_challenge(&c, &t, LABEL_C);
     range_weights(&weight, weight_bytes, 1);

@@ -185,8 +185,9 @@ static void draw_masks(const job *j, leaf_state *state, uint32_t leaf)
     scalar mask;
     uint64_t drawn = 0;
     state->transcript = j->begun;
-    opening_transcript(&state->transcript, j->tree, &j->layout, j->id, leaf, amounts[slot],
-                       j->page->identities + 32 * (size_t)leaf);
+    page_statement(&state->transcript, j->tree, &j->layout);
+    opening_absorb(&state->transcript, j->id, leaf, amounts[slot],
+                   j->page->identities + 32 * (size_t)leaf);
     sha256_begin_tag(&c, TAG, sizeof TAG - 1);
     for (size_t t = 0; t < W_COUNT; t++)
         if (t != slot) update_u64(&c, amounts[t]);
