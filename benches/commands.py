@@ -123,7 +123,7 @@ class Counts:
 
 
 def count(proof: Path, key: str) -> Counts:
-    """Counts the leaves of a finished snapshot in its bundle, the parts in its private files."""
+    """Counts the leaves of a finished snapshot from its bundle, the parts from private files."""
     manifest = verifier.check_solvency(SnapshotFolder(proof).bundle, key).manifest
     parts = sum(len(each.amounts) for each in load_parts(SnapshotFolder(proof).parts))
     leaves = sum(asset.shape.leaves for asset in manifest.assets)
