@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -292,20 +293,15 @@ def test_a_customer_s_package(opened: Opener, stage: Stage) -> None:
     assert tab.inner_text("h1") == "The package holds"
     tab.click("text=Back")
     tab.set_input_files("#package", stage.failing)
-    tab.check("input[name=publish]")
     tab.click("text=Check it")
     assert tab.inner_text("h1") == "The package fails"
-    assert "inclusion.wrong-opening" in tab.inner_text("main")
+    assert "inclusion.wrong-amount" in tab.inner_text("main")
     tab.click("text=Back")
     assert tab.get_by_text("customer’s package fails").is_visible()
-    tab.click("a:has-text('inclusion.wrong-opening')")
+    tab.click("a:has-text('inclusion.wrong-amount')")
     assert "alice" not in tab.content()
-    tab.click("button")  # nothing happens before the box is ticked
-    assert "/package" not in tab.url
-    tab.check("input[name=understood]")
-    with tab.expect_download() as download:
-        tab.click("button")
-    assert download.value.path().read_bytes() == stage.failing.read_bytes()
+    assert sha256(stage.failing.read_bytes()).hexdigest() in tab.content()
+    assert tab.locator("button").count() == 0
 
 
 def test_the_keyboard_is_enough(opened: Opener) -> None:

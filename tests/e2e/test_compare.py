@@ -105,7 +105,7 @@ def test_a_chain_proves_nothing(run: Run, tmp_path: Path) -> None:
 def test_what_is_malformed_in_other_ways_is_evidence_all_the_same(run: Run, tmp_path: Path) -> None:
     """A liar must not be able to spoil the evidence by a unit that nobody knows."""
     a = write_files(tmp_path / "a", base_files("honest"))
-    b = another("b", tmp_path, page_size=7, exchange="\u202e", time=2**63, snapshot_id="")
+    b = another("b", tmp_path, protocol_version=7, exchange="\u202e", time=2**63, snapshot_id="")
     assert run(a, b)[0] == 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from tests.support.verifier_bundle import Bundle
 from verifier.errors import Misuse
 from verifier.format.keys import is_signed, public_key_text
 from verifier.format.levels import Level
+from verifier.format.params import MAX_PACKAGE_BYTES
 from verifier.host.settings import read_settings
 
 SOME_KEY = public_key_text(b"\x11" * 32)
@@ -179,7 +181,7 @@ def test_a_submission_is_audited_and_a_damaged_copy_frames_nobody(
     bundle = bundle_at(root / "honest")
     damaged = bundle_at(root / "damaged", head={"snapshot_id": "other"})
     pages = root / "damaged" / "pages" / "BTC" / "0"
-    pages.write_bytes(pages.read_bytes()[:-1] + b"\x00")
+    pages.write_bytes(b"\x00" + pages.read_bytes()[1:])
     host = start()
     for name in ("damaged", "honest"):
         body, headers = form(bundle=f"{url}/{name}", key=public_key_text(bundle.key))
@@ -191,7 +193,7 @@ def test_a_submission_is_audited_and_a_damaged_copy_frames_nobody(
     assert [item["digest"] for item in found["proofs"]] == [bundle.digest.hex()]
     assert damaged.digest.hex() not in json.dumps(found)
     states = {item["bundle"]: item["state"] for item in found["submissions"]}
-    assert states == {f"{url}/damaged": "argument.rejected", f"{url}/honest": "accepted"}
+    assert states == {f"{url}/damaged": "page.bad-header", f"{url}/honest": "accepted"}
     assert host.history() == []
 
 
@@ -217,8 +219,8 @@ def test_packages(start: Callable[..., Host], served: tuple[Path, str]) -> None:
     """One that holds, one that fails, one of nobody, one too large."""
     root, bundle, host = watched(start, served)
 
-    def hand_in(package: bytes, query: str = "") -> tuple[int, dict[str, str]]:
-        status, answer = host.ask("POST", f"/complaints{query}", package)
+    def hand_in(package: bytes) -> tuple[int, dict[str, str]]:
+        status, answer = host.ask("POST", "/complaints", package)
         return status, json.loads(answer)
 
     assert hand_in(bundle.package("alice@example.com")) == (200, {"outcome": "holds"})
@@ -227,26 +229,22 @@ def test_packages(start: Callable[..., Host], served: tuple[Path, str]) -> None:
     asset = replace(body.assets[0], parts=(part, *body.assets[0].parts[1:]))
     false = bundle.package(replace(body, assets=(asset, *body.assets[1:])))
     status, answer = hand_in(false)
-    assert (status, answer["code"]) == (201, "inclusion.wrong-opening")
+    assert (status, answer["code"]) == (201, "inclusion.wrong-amount")
+    assert answer["digest"] == hashlib.sha256(false).hexdigest()
     page = host.ask("GET", f"/complaints/{answer['digest']}")[1]
-    assert b"keeps the package itself private" in page
+    assert b"does not keep the package" in page
     assert b"alice" not in page
-    consent, headers = form(understood="yes")
-    path = f"/complaints/{answer['digest']}/package"
-    assert host.ask("POST", path, consent, headers)[0] == 404
+    assert hand_in(false)[0] == 201
 
     newer = bundle.package(replace(body, assets=(asset, *body.assets[1:]), version=2))
-    status, answer = hand_in(newer, "?publish=yes")
+    status, answer = hand_in(newer)
     assert status == 503
     assert "older than what it read" in answer["reason"]
-    part = replace(part, amount=2)
-    asset = replace(asset, parts=(part, *asset.parts[1:]))
-    shown = bundle.package(replace(body, assets=(asset, *body.assets[1:])))
-    status, answer = hand_in(shown, "?publish=yes")
-    assert (status, answer["code"]) == (201, "inclusion.wrong-opening")
-    path = f"/complaints/{answer['digest']}/package"
-    assert host.ask("POST", path)[0] == 404
-    assert host.ask("POST", path, consent, headers) == (200, shown)
+    part = body.assets[0].parts[0]
+    parts = (replace(part, path=part.path[::-1]), *body.assets[0].parts[1:])
+    bent = replace(body.assets[0], parts=parts)
+    status, answer = hand_in(bundle.package(replace(body, assets=(bent, *body.assets[1:]))))
+    assert (status, answer["code"]) == (201, "inclusion.wrong-identity")
 
     def upload(package: bytes) -> tuple[int, bytes]:
         head = b'--x\r\nContent-Disposition: form-data; name="package"; filename="p"\r\n\r\n'
@@ -256,13 +254,33 @@ def test_packages(start: Callable[..., Host], served: tuple[Path, str]) -> None:
     assert b"The package holds" in upload(bundle.package("bob@example.com"))[1]
     status, page = upload(false)
     assert status == 201
-    assert b"inclusion.wrong-opening" in page
+    assert b"inclusion.wrong-amount" in page
     assert upload(b"")[0] == 400
 
     other = bundle_at(root / "two", seed=2).package("alice@example.com")
     for refused in (b"", b"\x80", other, false[:-1]):
         assert hand_in(refused)[0] == 400
-    assert host.ask("POST", "/complaints", bytes(2**20 + 10_000))[0] == 413
+    assert host.ask("POST", "/complaints", bytes(MAX_PACKAGE_BYTES + 10_000))[0] == 413
+
+
+def test_no_file_of_the_host_has_a_failing_package(
+    start: Callable[..., Host], served: tuple[Path, str], tmp_path: Path
+) -> None:
+    """Whoever agrees: an opening that does not hold can tell of others."""
+    _, bundle, host = watched(start, served)
+    body = bundle.body("alice@example.com")
+    part = replace(body.assets[0].parts[0], amount=1)
+    asset = replace(body.assets[0], parts=(part, *body.assets[0].parts[1:]))
+    false = bundle.package(replace(body, assets=(asset, *body.assets[1:])))
+    status, answer = host.ask("POST", "/complaints?publish=yes", false)
+    assert status == 201
+    digest = json.loads(answer)["digest"]
+    consent, headers = form(understood="yes")
+    assert host.ask("POST", f"/complaints/{digest}/package", consent, headers)[0] == 404
+    kept = [path.read_bytes() for path in tmp_path.rglob("host.sqlite*")]
+    assert kept
+    assert any(bytes.fromhex(digest) in data for data in kept)
+    assert not any(part.opening[:64] in data or b"alice@" in data for data in kept)
 
 
 def test_a_damaged_copy_is_no_complaint(

@@ -29,7 +29,6 @@ from verifier.bundle.unit_lists import UnitList
 from verifier.checks.manifest import rotation_body
 from verifier.errors import CannotCheck, Misuse, Rejected
 from verifier.format.keys import is_signed, sign
-from verifier.format.params import TreeShape
 from verifier.format.units import KnownUnit
 from verifier.format.wire import Loan, Rotation, Unit, write_record
 from verifier.host import jobs, processes
@@ -233,7 +232,7 @@ def test_memory_is_bounded(place: Place, run: Processes) -> None:
     (place.bundle.folder / "evidence" / "BTC.msgpack").write_bytes(bytes(48 * 2**20))
     job = place.audit()
     with pytest.raises(CannotCheck, match="more memory than this host gives"):
-        run(job, Limits(seconds=120, memory=2**25))
+        run(job, Limits(seconds=120, memory=2**26))
     assert run(job, AMPLE).code == "evidence.wrong-digest"
 
 
@@ -288,19 +287,29 @@ def test_an_answer_without_end_is_cut_off() -> None:
 
 
 def pages_bytes(bundle: Bundle) -> int:
-    shapes = [TreeShape(asset.capacity, bundle.page_size) for asset in bundle.manifest.assets]
-    return sum(shape.file_bytes(level) for shape in shapes for level in range(shape.levels))
+    """Of all pages and their arguments."""
+    shapes = [asset.shape for asset in bundle.manifest.assets]
+    return sum(
+        shape.pages_file_bytes(level) + shape.arguments_file_bytes(level)
+        for shape in shapes
+        for level in range(shape.levels)
+    )
+
+
+def all_bytes(bundle: Bundle) -> int:
+    """Of all files but the manifest and its signature, which were read before."""
+    files = [path for path in bundle.folder.rglob("*") if path.is_file()]
+    return sum(path.stat().st_size for path in files if not path.name.startswith("manifest."))
 
 
 def test_bytes_are_bounded_whatever_they_are_of(place: Place) -> None:
-    pages = pages_bytes(place.bundle)
-    evidence = sum(file.stat().st_size for file in (place.bundle.folder / "evidence").iterdir())
+    pages, every = pages_bytes(place.bundle), all_bytes(place.bundle)
     with pytest.raises(CannotCheck, match="more than this host reads"):
         HERE(place.audit(pages - 1), AMPLE)
     assert place.asked == []
     with pytest.raises(CannotCheck, match="more bytes than this host reads"):
-        HERE(place.audit(pages + evidence - 1), AMPLE)
-    assert HERE(place.audit(pages + evidence), AMPLE).code == ""
+        HERE(place.audit(every - 1), AMPLE)
+    assert HERE(place.audit(every), AMPLE).code == ""
 
 
 def test_evidence_is_not_read_beyond_the_budget(place: Place) -> None:
@@ -330,7 +339,7 @@ def test_what_a_stranger_handed_in_before_its_date_is_audited_once_it_has_come(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [place.bundle.manifest.time - 3 * 86_400]
-    monkeypatch.setattr("verifier.verify.time", SimpleNamespace(time=lambda: clock[0]))
+    monkeypatch.setattr("verifier.plan.time", SimpleNamespace(time=lambda: clock[0]))
     settings = Settings("A", tmp_path, tmp_path, (), loopback=True)
     with closing(Store(tmp_path / "host.sqlite")) as store:
         auditor = Auditor(settings, Ed25519PrivateKey.generate(), store, HERE, lambda: clock[0])
@@ -359,9 +368,40 @@ def test_a_page_that_is_damaged_at_the_exchange_s_own_place_counts(
     place: Place, auditor: Auditor
 ) -> None:
     pages = place.bundle.folder / "pages" / "BTC" / "0"
-    pages.write_bytes(pages.read_bytes()[:-1] + b"\x00")
-    with pytest.raises(Rejected, match=r"argument\.rejected"):
+    pages.write_bytes(b"\x00" + pages.read_bytes()[1:])
+    with pytest.raises(Rejected, match=r"page\.bad-header"):
         auditor.look(place.url, [place.bundle.key], own=False)
+    found = auditor.look(place.url, [place.bundle.key], own=True)
+    assert (found.code, found.own) == ("page.bad-header", True)
+
+
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("arguments/BTC/0", "bundle.wrong-argument"),
+        ("arguments/BTC/solvency", "bundle.wrong-argument"),
+        ("arguments.msgpack", "record.bad-signature"),
+        ("arguments.sig", "record.bad-signature"),
+    ],
+)
+def test_what_nobody_signed_convicts_nobody_even_at_the_exchange_s_own_place(
+    place: Place, auditor: Auditor, path: str, code: str, *, own: bool
+) -> None:
+    file = place.bundle.folder / path
+    honest = file.read_bytes()
+    file.write_bytes(honest[:-1] + bytes([honest[-1] ^ 1]))
+    with pytest.raises(Rejected, match=code.replace(".", r"\.")):
+        auditor.look(place.url, [place.bundle.key], own=own)
+    file.write_bytes(honest)
+    assert auditor.look(place.url, [place.bundle.key], own=own).code == ""
+
+
+def test_an_argument_that_the_exchange_signed_for_counts(place: Place, auditor: Auditor) -> None:
+    file = place.bundle.folder / "arguments" / "BTC" / "0"
+    honest = file.read_bytes()
+    file.write_bytes(honest[:-1] + bytes([honest[-1] ^ 1]))
+    place.bundle.record()
     found = auditor.look(place.url, [place.bundle.key], own=True)
     assert (found.code, found.own) == ("argument.rejected", True)
 
@@ -374,9 +414,9 @@ def test_the_exchange_s_own_place_is_audited_after_a_copy(
     key = [place.bundle.key]
     assert not auditor.look(copy, key, own=False).own
     pages = place.bundle.folder / "pages" / "BTC" / "0"
-    pages.write_bytes(pages.read_bytes()[:-1] + b"\x00")
+    pages.write_bytes(b"\x00" + pages.read_bytes()[1:])
     found = auditor.look(place.url, key, own=True)
-    assert (found.code, found.own, found.url) == ("argument.rejected", True, place.url)
+    assert (found.code, found.own, found.url) == ("page.bad-header", True, place.url)
     assert auditor.look(copy, key, own=False) == found
 
 
@@ -389,9 +429,9 @@ def test_a_copy_of_what_is_known_is_a_place_if_it_is_whole(
     for name in ("good", "bad"):
         shutil.copytree(place.root / "one", place.root / name)
     pages = place.root / "bad" / "pages" / "BTC" / "0"
-    pages.write_bytes(pages.read_bytes()[:-1] + b"\x00")
+    pages.write_bytes(b"\x00" + pages.read_bytes()[1:])
     assert auditor.look(good, key, own=False) == own
-    with pytest.raises(Rejected, match=r"argument\.rejected"):
+    with pytest.raises(Rejected, match=r"page\.bad-header"):
         auditor.look(bad, key, own=False)
     store = Store(tmp_path / "host.sqlite")
     assert store.places(own.digest) == [place.url, good]
@@ -421,7 +461,7 @@ def test_what_is_handed_in_has_a_small_budget(place: Place, tmp_path: Path, run:
 def test_a_package_is_checked_in_the_bytes_that_led_to_the_root(place: Place) -> None:
     """A place that damages a page once it was read cannot make a package fail."""
     pages = place.bundle.folder / "pages" / "BTC" / "0"
-    damaged = pages.read_bytes()[:-1] + b"\x00"
+    damaged = b"\x00" + pages.read_bytes()[1:]
     last = "pages/ETH/0"  # of this file the size first, and at the very end the page
 
     def size_was_asked() -> None:

@@ -1,0 +1,141 @@
+"""What the page says of a proof whose arguments are absent or damaged, over a real host."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.conftest import Opener, Site, ask
+from tests.support.verifier_bundle import Bundle
+
+ACCOUNT = "alice@example.com"
+BALANCES = {"BTC": "1.5", "ETH": "3.2"}
+COUNTED = "Your balance is counted"
+UNCHECKED = "This could not be checked"
+Asked = Callable[[], Page]
+
+
+@pytest.fixture
+def bundle(published: Site, request: pytest.FixtureRequest) -> Bundle:
+    return Bundle(published.root / re.sub(r"\W", "-", request.node.name))
+
+
+@pytest.fixture
+def asked(opened: Opener, published: Site, bundle: Bundle, tmp_path: Path) -> Asked:
+    def open_() -> Page:
+        package = tmp_path / "inclusion.package"
+        package.write_bytes(bundle.package(ACCOUNT))
+        tab = opened()
+        tab.set_input_files("#package", str(package))
+        tab.fill("#key", bundle.key_text)
+        tab.fill("#bundle", f"{published.url}/{bundle.folder.name}")
+        tab.click("#open")
+        return tab
+
+    return open_
+
+
+def code_of(tab: Page) -> str:
+    tab.click("#expert summary")
+    return tab.locator("#expert-list dt:has-text('Code') + dd").inner_text()
+
+
+def without_arguments(bundle: Bundle) -> None:
+    """As between the manifest and the arguments, of which one file is there already."""
+    for name in ("arguments.msgpack", "arguments.sig", "arguments/BTC/1", "arguments/ETH/0"):
+        (bundle.folder / name).unlink()
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_without_arguments_nobody_is_called_included(
+    asked: Asked, bundle: Bundle, *, everything: bool
+) -> None:
+    without_arguments(bundle)
+    tab = asked()
+    if everything:
+        tab.check("#everything")
+    assert ask(tab, ACCOUNT, BALANCES) == UNCHECKED
+    assert tab.locator("#verdict").get_attribute("class") == "warn"
+    said = tab.inner_text("#verdict-text")
+    assert "nothing is proved of your balance" in said
+    assert "Keep this file" in said
+    assert "counted" not in said
+    assert code_of(tab) == "check.not-proved"
+    bundle.argue(bytes(32))
+    assert ask(tab, ACCOUNT, BALANCES) == COUNTED
+
+
+def test_a_balance_that_is_short_is_told_without_arguments(asked: Asked, bundle: Bundle) -> None:
+    without_arguments(bundle)
+    title = ask(asked(), ACCOUNT, {"BTC": "2", "ETH": "3.2"})
+    assert title == "Less is counted than you typed"
+
+
+@pytest.mark.parametrize("everything", [False, True])
+@pytest.mark.parametrize(
+    ("spoil", "code"),
+    [
+        (lambda data: data[:-1] + bytes([data[-1] ^ 1]), "argument.rejected"),
+        (lambda data: b"\x04" + data[1:], "argument.bad-point"),
+        (lambda data: data[:-1], "bundle.wrong-argument"),
+        (lambda data: data + b"\0", "bundle.wrong-argument"),
+        (None, "bundle.missing-file"),
+    ],
+)
+def test_a_spoiled_argument_convicts_nobody(
+    asked: Asked,
+    bundle: Bundle,
+    spoil: Callable[[bytes], bytes] | None,
+    code: str,
+    *,
+    everything: bool,
+) -> None:
+    file = bundle.folder / "arguments" / "ETH" / "0"
+    if spoil is None:
+        file.unlink()
+    else:
+        file.write_bytes(spoil(file.read_bytes()))
+    tab = asked()
+    if everything:
+        tab.check("#everything")
+    assert ask(tab, ACCOUNT, BALANCES) == UNCHECKED
+    assert tab.locator("#verdict").get_attribute("class") == "warn"
+    assert code_of(tab) == code
+
+
+def test_an_opening_that_does_not_hold_is_kept_and_not_published(
+    asked: Asked, bundle: Bundle
+) -> None:
+    first, *rest = bundle.parts["BTC"][ACCOUNT]
+    bent = first.opening[:-1] + bytes([first.opening[-1] ^ 1])
+    bundle.parts["BTC"][ACCOUNT] = (replace(first, opening=bent), *rest)
+    tab = asked()
+    assert ask(tab, ACCOUNT, BALANCES) == "The check failed"
+    said = tab.inner_text("#verdict-text")
+    assert "Keep this file" in said
+    assert "Do not publish the file itself" in said
+    assert code_of(tab) == "inclusion.wrong-amount"
+
+
+def test_who_is_counted_is_told_to_keep_the_file(asked: Asked) -> None:
+    tab = asked()
+    assert ask(tab, ACCOUNT, BALANCES) == COUNTED
+    assert "Keep your inclusion file: nobody but the exchange can make it again." in tab.inner_text(
+        "#verdict-text"
+    )
+
+
+def test_only_arguments_of_its_own_pages_are_fetched(asked: Asked, bundle: Bundle) -> None:
+    tab = asked()
+    ranges: list[tuple[str, str | None]] = []
+    tab.on("request", lambda request: ranges.append((request.url, request.headers.get("range"))))
+    assert ask(tab, ACCOUNT, BALANCES) == COUNTED
+    asked_for = [(url, part) for url, part in ranges if "/arguments" in url]
+    assert asked_for
+    assert all(part is not None for _, part in asked_for)
+    assert not any("solvency" in url or "arguments." in url for url, _ in asked_for)
