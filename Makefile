@@ -39,6 +39,7 @@ help:
 	@echo "make bench-rows   a million rows of evidence, proved and audited"
 	@echo "make bench-large  whole commands at up to ten million leaves"
 	@echo "make profile      where the time of a proof goes; needs Linux's perf"
+	@echo "make bench-base   Assay beside its earlier format of pages, on the same leaves"
 	@echo "make bench-peers  Assay beside what one would pick instead; needs cargo"
 	@echo "make web          the customer's page, into build/web, and its digest"
 	@echo "make docs         the documents as a site, into build/docs"
@@ -76,6 +77,9 @@ bench: setup
 bench-peers: $(UV_STAMP)
 	@$(SYNC) --group peers
 	$(BIN)/python -m benches.peers
+
+bench-base: setup
+	$(BIN)/python -m benches.base $(BENCH_ARGS)
 
 bench-api: setup
 	$(BIN)/python -m benches.api $(BENCH_ARGS)
