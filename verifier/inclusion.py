@@ -34,7 +34,7 @@ from verifier.report import InclusionReport, NotCompared, UnknownUnit, account_w
 
 def check_inclusion(
     package: bytes,
-    bundle: str | Path,
+    bundle: str | Path | Source,
     exchange_key: str | bytes,
     account_id: str,
     balances: Mapping[str, str | Decimal],
