@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 import native
+import spec.reference as reference
 import verifier
 from tests.support import leaves_forge
 from tests.support.forge import INFINITY, N, Opening, combine
@@ -413,6 +414,25 @@ def test_the_first_bad_page_is_named(identity: Identity, rng: Random, tmp_path: 
             folder = tmp_path / f"{round_number}-{jobs}"
             found = audit(made, files, folder, jobs)
             assert found == (bad[first], f"BTC, level 0, page {first}")
+
+
+def test_both_readers_name_the_same_of_two_bad_pages(identity: Identity, tmp_path: Path) -> None:
+    """An argument that fails, and entries of a later page that do not decode."""
+
+    def change(code: str, page: Page) -> Page:
+        if (page.level, page.index) == (0, 0):
+            return replace(page, argument=page.argument[:-1] + bytes([page.argument[-1] ^ 1]))
+        if (page.level, page.index) == (0, 2):
+            return replace(page, entries=page.entries[:32] + bytes(33) + page.entries[65:])
+        return page
+
+    made = sample([BTC], lies=Lies(page=change), **identity)
+    files = made.forger.bundle()
+    found = audit(made, files, tmp_path / "b")
+    with pytest.raises(reference.Rejected) as refused:
+        reference.audit(tmp_path / "b", made.forger.public_key)
+    assert found is not None
+    assert found[0] == refused.value.code == "argument.rejected"
 
 
 def test_a_batch_of_one_bad_page_in_many(identity: Identity, rng: Random) -> None:
