@@ -108,7 +108,7 @@ def measured(plan: Plan) -> dict[str, float]:
             for suffix, proving in (("", idle()), ("_while_proving", prove_on(sample.config))):
                 with proving:
                     load = loaded(port, pages, plan.seconds)
-                    keep(f"api_page_reads_per_s{suffix}", load.rate, "pages of 51 kB")
+                    keep(f"api_page_reads_per_s{suffix}", load.rate, "pages")
                     load = loaded(port, packages, plan.seconds)
                     keep(f"api_packages_per_s{suffix}", load.rate, "packages")
                     for name, part in (("p50", 0.5), ("p99", 0.99)):

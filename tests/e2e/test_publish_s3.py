@@ -26,8 +26,8 @@ from prover.publish.publish import Published, publish
 from prover.publish.targets import CHUNK_BYTES, BucketTarget
 from tests.support.exchange_files import files
 from tests.support.verifier_bundle import Bundle
+from verifier import audit, check_inclusion
 from verifier.bundle.history import read_history
-from verifier.verify import audit, check_inclusion
 
 BIN = Path(sys.executable).parent
 TARGET = "s3://proofs/solvency"

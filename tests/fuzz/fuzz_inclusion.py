@@ -1,4 +1,4 @@
-"""The light check end to end: any signed body and any pages end in a verdict of the list.
+"""The light check end to end: any signed body, pages and arguments end in a verdict of the list.
 
 A package may only be accepted with the amounts that the honest one has: whatever else the exchange
 signs, the leaves in the tree are what they are.
@@ -28,7 +28,8 @@ FOLDER = TemporaryDirectory()
 BUNDLE = write_files(Path(FOLDER.name) / "bundle", FILES)
 BODY = msgpack.unpackb(MADE.package(FILES["manifest.msgpack"], ALICE))["body"]
 TRUE = {code: [amount for _, amount in parts] for code, parts in MADE.parts[ALICE].items()}
-PATHS = [path for path in sorted(FILES) if path.startswith("pages/")]
+BYTES = ["opening", "path"]
+PATHS = [path for path in sorted(FILES) if path.startswith(("pages/", "arguments/"))]
 
 
 def body_of(source: atheris.FuzzedDataProvider) -> bytes:
@@ -43,12 +44,19 @@ def body_of(source: atheris.FuzzedDataProvider) -> bytes:
                 {
                     "amount": source.ConsumeIntInRange(0, 2**64 - 1),
                     "leaf": source.ConsumeIntInRange(0, 63),
+                    "opening": source.ConsumeBytes(545).ljust(545, b"\0"),
                     "part": len(asset["parts"]),
+                    "path": source.ConsumeBytes(128).ljust(128, b"\0"),
                 }
             )
         if asset["parts"] and source.ConsumeBool():
             part = source.PickValueInList(asset["parts"])
             part[source.PickValueInList(["amount", "leaf", "part"])] = source.ConsumeInt(4) % 2**32
+        if asset["parts"] and source.ConsumeBool():
+            part, name = source.PickValueInList(asset["parts"]), source.PickValueInList(BYTES)
+            at = source.ConsumeIntInRange(0, len(part[name]) - 1)
+            bent = part[name][at] ^ source.ConsumeIntInRange(0, 255)
+            part[name] = part[name][:at] + bytes([bent]) + part[name][at + 1 :]
         if source.ConsumeBool():
             asset["parts"] = asset["parts"][: source.ConsumeIntInRange(0, 3)]
     return pack(fields)

@@ -1,12 +1,11 @@
-"""Pages: nothing but the honest bytes is accepted, and no bytes crash the core.
+"""Pages and arguments: nothing but the honest bytes is accepted, and no bytes crash the core.
 
-An input is a list of edits of honest pages, so that headers, points and arguments are nearly right;
-or, one time in eight, raw pages.
+An input is a list of edits of honest pages and arguments, so that headers, points and scalars are
+nearly right; or, one time in eight, raw bytes.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -18,10 +17,13 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import native
 from tests.fuzz.corpus import run
 from tests.support.bases import base, base_files
-from tests.support.forge import Transcript
 
 FORGER = base("honest").forger
-LEVELS = [base_files("honest")[f"pages/BTC/{level}"] for level in range(2)]
+TREE = FORGER.place(FORGER.assets[0]).core()
+LEVELS = [
+    tuple(base_files("honest")[f"{kind}/BTC/{level}"] for kind in ("pages", "arguments"))
+    for level in range(2)
+]
 CODES = {
     "page.bad-header",
     "page.bad-point",
@@ -32,20 +34,9 @@ CODES = {
 }
 
 
-def asset_state() -> bytes:
-    """The transcript after item 3."""
-    transcript = Transcript()
-    for label, data in FORGER.items(FORGER.assets[0], "page", b"")[:3]:
-        transcript.absorb(label, data)
-    return transcript.state
-
-
-STATE = asset_state()
-
-
-def edited(source: atheris.FuzzedDataProvider, pages: bytes) -> bytes:
-    """Honest pages with up to four runs of bytes overwritten, or copied from elsewhere in them."""
-    data = bytearray(pages)
+def edited(source: atheris.FuzzedDataProvider, honest: bytes) -> bytes:
+    """Honest bytes with up to four runs of bytes overwritten, or copied from elsewhere in them."""
+    data = bytearray(honest)
     for _ in range(source.ConsumeIntInRange(1, 4)):
         at = source.ConsumeIntInRange(0, len(data) - 1)
         if source.ConsumeBool():
@@ -60,21 +51,23 @@ def edited(source: atheris.FuzzedDataProvider, pages: bytes) -> bytes:
 
 def target(data: bytes) -> None:
     source = atheris.FuzzedDataProvider(data)
-    level = source.ConsumeIntInRange(0, 1)
-    raw = source.ConsumeIntInRange(0, 7) == 0
-    last = 16 if level == 0 else 3
-    pages = source.ConsumeBytes(20000) if raw else edited(source, LEVELS[level])
+    level, part = source.ConsumeIntInRange(0, 1), source.ConsumeIntInRange(0, 1)
+    given = list(LEVELS[level])
+    if source.ConsumeIntInRange(0, 7) == 0:
+        given[part] = source.ConsumeBytes(20000)
+    else:
+        given[part] = edited(source, given[part])
     try:
-        native.pages_verify(STATE, level, 2, 0, 3, 16, last, pages, os.urandom(32))
+        native.pages_check(TREE, level, 0, *given)
     except native.PageRejected as fault:
         if fault.code not in CODES or not 0 <= fault.index < 3:
             raise AssertionError("an unknown code or page") from fault
     except ValueError:
-        if len(pages) == len(LEVELS[level]):
+        if len(given[part]) == len(LEVELS[level][part]):
             raise
     else:
-        if pages != LEVELS[level]:
-            raise AssertionError("changed pages were accepted")
+        if given[part] != LEVELS[level][part]:
+            raise AssertionError("changed bytes were accepted")
 
 
 if __name__ == "__main__":

@@ -8,8 +8,9 @@ from __future__ import annotations
 import random
 from array import array
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -87,7 +88,9 @@ class Bundle:
         self.key_text = public_key_text(self.key)
         self.keys = {account: self.rng.randbytes(32) for account in self.ledger}
         self.parts: dict[str, dict[str, tuple[wire.Part, ...]]] = {}
-        self.witnesses: dict[str, tuple[Any, ...]] = {}  # by the path of their arguments
+        self.arguing: dict[
+            str, Callable[[bytes, bytes], bytes]
+        ] = {}  # by the path of their arguments
         self.manifest = replace(
             wire.Manifest(
                 account_id_type=self.id_type,
@@ -148,8 +151,8 @@ class Bundle:
         self.record()
 
     def _argue(self, salt: bytes) -> None:
-        for path, witness in self.witnesses.items():
-            (self.folder / path).write_bytes(native.pages_argue(*witness, SECRET, salt))
+        for path, argue in self.arguing.items():
+            (self.folder / path).write_bytes(argue(SECRET, salt))
 
     def _digest(self, path: str) -> bytes:
         file = self.folder / path
@@ -302,9 +305,8 @@ class Bundle:
                     tree, level, 0, children.ids, children.sums, values, vectors
                 )
             (self.folder / pages_path(code, level)).write_bytes(made.pages)
-            self.witnesses[arguments_path(code, level)] = (
-                *(tree, level, 0, made.pages),
-                *(values, vectors, sums),
+            self.arguing[arguments_path(code, level)] = partial(
+                native.pages_argue, tree, level, 0, made.pages, values, vectors, sums
             )
         self._argue(SALT)
         total, _ = memoryview(made.sum_values).cast("Q")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -80,7 +81,7 @@ def test_faults_of_a_record_come_in_order(bundle):
     first, second = honest.assets
     short = replace(first, levels=first.levels[:1])
     long = replace(first, levels=(*first.levels, bytes(32)))
-    for code, changes in [
+    faulty: list[tuple[str, dict[str, Any]]] = [
         ("unsupported-version", {"version": 2, "manifest": bytes(32)}),
         ("unsupported-version", {"argument_version": 0}),
         ("wrong-manifest", {"manifest": bytes(32), "assets": (first,)}),
@@ -91,7 +92,8 @@ def test_faults_of_a_record_come_in_order(bundle):
         ("wrong-assets", {"assets": (replace(first, code="BTD"), second)}),
         ("wrong-assets", {"assets": (short, second)}),
         ("wrong-assets", {"assets": (long, second)}),
-    ]:
+    ]
+    for code, changes in faulty:
         bundle.record(**changes)
         assert faults(bundle) == f"record.{code} record"
 
