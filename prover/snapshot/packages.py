@@ -20,7 +20,7 @@ import numpy as np
 
 import native
 from prover.errors import Damaged, ProverError
-from prover.files.columns import U32, U64, Bytes, map_column
+from prover.files.columns import U32, U64, Bytes, map_rows
 from prover.files.keys import public_bytes, read_signing_key
 from prover.ledger import Ledger, find_account, load_ledger
 from prover.ledger.ledger import Balances
@@ -101,7 +101,7 @@ class Packager:
         if public_bytes(self._signing) != self._public_key:
             raise ProverError("the signing key is another than the snapshot's")
         self._ledger = load_ledger(folder.ledger)
-        keys = map_column(folder.account_keys, np.uint8).reshape(-1, ID_BYTES)
+        keys = map_rows(folder.account_keys, len(self._ledger))
         self._accounts = Accounts(self._ledger.ids, self._ledger.offsets, keys)
         secret = folder.opening_secret.read_bytes()
         self._assets = [
