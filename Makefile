@@ -5,11 +5,12 @@
 #   PYTEST_ARGS=...   more arguments for pytest (make test, make sanitize)
 #   BENCH_ARGS=...    arguments for the benchmarks
 #   FUZZ_SECONDS=...  how long each fuzzer runs
+#   FUZZ_ARGS=...     arguments for make fuzz-format: --seed, --first, --cases
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ethereum test bench bench-api bench-page bench-rows bench-large bench-peers profile web docs lint lint-javascript format sanitize fuzz vectors clean
+.PHONY: help setup demo ethereum test bench bench-api bench-page bench-rows bench-large bench-peers bench-base profile web docs lint lint-javascript format sanitize fuzz fuzz-format vectors clean
 
 ifndef PYTHON
 PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do "$$p" -c 'import \
@@ -38,6 +39,7 @@ help:
 	@echo "make bench-rows   a million rows of evidence, proved and audited"
 	@echo "make bench-large  whole commands at up to ten million leaves"
 	@echo "make profile      where the time of a proof goes; needs Linux's perf"
+	@echo "make bench-base   Assay beside its earlier format of pages, on the same leaves"
 	@echo "make bench-peers  Assay beside what one would pick instead; needs cargo"
 	@echo "make web          the customer's page, into build/web, and its digest"
 	@echo "make docs         the documents as a site, into build/docs"
@@ -45,6 +47,7 @@ help:
 	@echo "make format       rewrite the sources as the formatters want them"
 	@echo "make sanitize     the tests that touch C, under AddressSanitizer and UBSan"
 	@echo "make fuzz         every fuzzer for FUZZ_SECONDS, and how the time of every parser grows"
+	@echo "make fuzz-format  10^5 mutated bundles and packages through verifier and page; needs Node"
 	@echo "make vectors      write spec/vectors anew"
 	@echo "make clean        remove all that was built or installed here"
 
@@ -74,6 +77,9 @@ bench: setup
 bench-peers: $(UV_STAMP)
 	@$(SYNC) --group peers
 	$(BIN)/python -m benches.peers
+
+bench-base: setup
+	$(BIN)/python -m benches.base $(BENCH_ARGS)
 
 bench-api: setup
 	$(BIN)/python -m benches.api $(BENCH_ARGS)
@@ -115,7 +121,7 @@ lint: setup
 JAVASCRIPT = tests/javascript
 lint-javascript:
 	@$(JAVASCRIPT)/install
-	$(JAVASCRIPT)/node_modules/.bin/eslint --config $(JAVASCRIPT)/eslint.config.js verifier/web/src tests/browser
+	$(JAVASCRIPT)/node_modules/.bin/eslint --config $(JAVASCRIPT)/eslint.config.js verifier/web/src tests/browser tests/fuzz
 	$(JAVASCRIPT)/node_modules/.bin/tsc --project $(JAVASCRIPT)
 
 format: setup
@@ -146,6 +152,9 @@ fuzz: setup
 		$(BIN)/python "$$script" -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=build/fuzz/; \
 	done
 	$(BIN)/python tests/fuzz/growth.py
+
+fuzz-format: setup
+	$(BIN)/python -m tests.fuzz.page_format $(FUZZ_ARGS)
 
 vectors: setup
 	$(BIN)/python -m tests.vectors.generate

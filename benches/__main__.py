@@ -10,7 +10,8 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from benches import commands, hidden, kernels, machine, many, signatures
+from benches import commands, hidden, kernels, machine, many, side, signatures
+from prover.snapshot.packages import Packager
 
 ACCOUNTS, QUICK_ACCOUNTS = 1_000_000, 50_000
 HIDDEN_KEYS = (100_000, 1_000_000)
@@ -39,8 +40,13 @@ def measure(accounts: int) -> dict[str, float]:
     keep("msm_ns_per_point", kernels.msm_ns_per_point(), "ns a point, 2^17 points")
     keep("decompress_ns", kernels.decompress_ns(), "ns a point")
     proving, auditing = kernels.page_rates()
-    keep("prove_leaves_per_s", proving, "leaves/s, one thread: derive, commit, argue, hash")
+    keep("prove_leaves_per_s", proving, "leaves/s, one thread: derive, commit, argue, check")
     keep("audit_leaves_per_s", auditing, "leaves/s, one thread")
+    keep("commit_leaves_per_s", kernels.commit_rate(), "leaves/s, one thread: without arguments")
+    alone, bulk = kernels.opening_microseconds()
+    keep("opening_us", alone, "µs an opening behind the door, one thread", 1)
+    keep("opening_bulk_us", bulk, "µs an opening in bulk, one thread", 1)
+    keep("three_parts_ms", kernels.three_parts_ms(), "ms, three pages of leaves and openings", 2)
     rows = SIGNATURES if accounts == ACCOUNTS else QUICK_SIGNATURES
     for form in signatures.FORMATS:
         taken = signatures.microseconds(form, rows)
@@ -68,6 +74,15 @@ def measure(accounts: int) -> dict[str, float]:
         package, check = commands.customer_ms(exchange)
         keep("package_ms", package, "ms, library call", 2)
         keep("light_check_ms", check, "ms, three parts, library call", 1)
+        account = commands.three_part_customers(exchange, Packager(exchange.proof), 1)[0]
+        keep("part_bytes", commands.part_bytes(exchange, account), "bytes read for a part")
+        package, inclusion = side.cold(exchange, account)
+        keep("package_cold_s", package, "s, assay package", 2)
+        keep("inclusion_cold_s", inclusion, "s, assay-verify inclusion", 2)
+        made, size = commands.all_packages(exchange)
+        keep("packages_s", made.seconds, "s, assay packages with two jobs", 1)
+        keep("packages_peak_mb", made.peak_mb, "MB, peak of the process tree")
+        keep("packages_bytes", size, "bytes of all packages")
     units = {"ms": "ms an asset beyond one", "mb": "MB, peak of the proof"}
     sizes = (many.ASSETS, many.ACCOUNTS) if accounts == ACCOUNTS else (100, 10_000)
     for name, value in many.many_assets(*sizes).items():

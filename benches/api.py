@@ -47,7 +47,7 @@ from prover.publish.publish import publish
 from prover.sample.sample import SNAPSHOT_ID, make_sample
 from prover.snapshot.folder import SnapshotFolder
 from prover.snapshot.packages import Packager
-from verifier.format.params import MANIFEST_PATH, TreeShape, level_path
+from verifier.format.params import MANIFEST_PATH, pages_path
 from verifier.format.wire import Manifest, read_record
 
 ASSETS = ("BTC", "ETH", "USDT")
@@ -108,7 +108,7 @@ def measured(plan: Plan) -> dict[str, float]:
             for suffix, proving in (("", idle()), ("_while_proving", prove_on(sample.config))):
                 with proving:
                     load = loaded(port, pages, plan.seconds)
-                    keep(f"api_page_reads_per_s{suffix}", load.rate, "pages of 51 kB")
+                    keep(f"api_page_reads_per_s{suffix}", load.rate, "pages")
                     load = loaded(port, packages, plan.seconds)
                     keep(f"api_packages_per_s{suffix}", load.rate, "packages")
                     for name, part in (("p50", 0.5), ("p99", 0.99)):
@@ -216,9 +216,8 @@ def page_reads(published: Path, port: int) -> list[Exchange]:
     manifest = read_record(Manifest, (bundle / MANIFEST_PATH).read_bytes())
     found = []
     for asset in manifest.assets:
-        shape = TreeShape(asset.capacity, manifest.page_size)
-        path = level_path(asset.code, 0)
-        data, size = (bundle / path).read_bytes(), shape.page_bytes(0, 0)
+        path = pages_path(asset.code, 0)
+        data, size = (bundle / path).read_bytes(), asset.shape.page_bytes(0, 0)
         for start in range(0, len(data) - size + 1, size):
             head = f"Range: bytes={start}-{start + size - 1}"
             request = _request(f"/snapshots/{SNAPSHOT_ID}/{path}", port, head)

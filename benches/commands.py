@@ -16,9 +16,10 @@ from pathlib import Path
 import psutil
 
 import verifier
-from prover.liabilities.leaves import load_openings
+from prover.liabilities.parts import load_parts
 from prover.snapshot.folder import SnapshotFolder
 from prover.snapshot.packages import Packager
+from verifier.format.params import FAN
 from verifier.format.wire import Package, PackageBody, read_record
 
 BIN = Path(sys.executable).parent
@@ -86,14 +87,26 @@ class Exchange:
         return (self.folder / "exchange" / "exchange.pub").read_text().strip()
 
 
-def prove(folder: Path, accounts: int) -> tuple[Exchange, Run]:
-    """Generates an exchange of `accounts` accounts in three assets and proves it with two jobs."""
+def make_exchange(folder: Path, accounts: int) -> Exchange:
+    """Generates an exchange of `accounts` accounts in three assets."""
     exchange = Exchange(folder, accounts)
-    made = folder / "exchange"
-    sample = ["sample", "--accounts", str(accounts), "--assets", "BTC,ETH,USDT", "--out", str(made)]
+    made = str(folder / "exchange")
+    sample = ["sample", "--accounts", str(accounts), "--assets", "BTC,ETH,USDT", "--out", made]
     measure([str(BIN / "assay"), *sample])
-    proof = ["prove", str(made / "snapshot.toml"), "--out", str(exchange.proof), "--jobs", "2"]
-    return exchange, measure([str(BIN / "assay"), *proof])
+    return exchange
+
+
+def prove(folder: Path, accounts: int) -> tuple[Exchange, Run]:
+    """The same, proved with two jobs."""
+    exchange = make_exchange(folder, accounts)
+    return exchange, prove_again(exchange)
+
+
+def prove_again(exchange: Exchange) -> Run:
+    """Proves an exchange that was made, with two jobs."""
+    config = str(exchange.folder / "exchange" / "snapshot.toml")
+    proof = ["prove", config, "--out", str(exchange.proof), "--jobs", "2"]
+    return measure([str(BIN / "assay"), *proof])
 
 
 @dataclass(frozen=True)
@@ -110,11 +123,10 @@ class Counts:
 
 
 def count(proof: Path, key: str) -> Counts:
-    """Counts the leaves of a finished snapshot from its bundle, the parts from its openings."""
+    """Counts the leaves of a finished snapshot from its bundle, the parts from private files."""
     manifest = verifier.check_solvency(SnapshotFolder(proof).bundle, key).manifest
-    openings = load_openings(SnapshotFolder(proof).openings)
-    parts = sum(len(opening.amounts) for opening in openings)
-    leaves = sum(asset.capacity for asset in manifest.assets) * manifest.page_size
+    parts = sum(len(each.amounts) for each in load_parts(SnapshotFolder(proof).parts))
+    leaves = sum(asset.shape.leaves for asset in manifest.assets)
     return Counts(parts, leaves - parts)
 
 
@@ -150,6 +162,31 @@ def customer_ms(
         )
         checking.append(1e3 * (clock() - start))
     return statistics.median(making), statistics.median(checking)
+
+
+def part_bytes(exchange: Exchange, account: str) -> float:
+    """Bytes that a light check reads for a part: its share of the package, pages, arguments."""
+    packager = Packager(exchange.proof)
+    package = packager.package(packager.index_of(account))
+    body = read_record(PackageBody, read_record(Package, package).body)
+    manifest = verifier.check_solvency(exchange.bundle, exchange.key).manifest
+    read = len(package)
+    for asset, entry in zip(manifest.assets, body.assets, strict=True):
+        shape = asset.shape
+        for part in entry.parts:
+            index = part.leaf // shape.page_size
+            for level in range(shape.levels):
+                read += shape.page_bytes(level, index) + shape.argument_bytes(level, index)
+                index //= FAN
+    return read / part_count(package)
+
+
+def all_packages(exchange: Exchange) -> tuple[Run, int]:
+    """All packages in one file, with two jobs; the run, and the file's bytes."""
+    file = exchange.folder / "packages.parquet"
+    arguments = ["packages", str(exchange.proof), "--out", str(file), "--jobs", "2"]
+    run = measure([str(BIN / "assay"), *arguments])
+    return run, file.stat().st_size
 
 
 def three_part_customers(exchange: Exchange, packager: Packager, wanted: int) -> list[str]:

@@ -10,11 +10,13 @@ import statistics
 import time
 from array import array
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import native
 from native._core import ffi, lib
 
-PAGE_SIZE = 1024
+PAGE_SIZE = 4096
+SECRET, SALT = bytes(range(32)), bytes(32)
 
 
 def median_seconds(run: Callable[[], object], repeats: int) -> float:
@@ -77,35 +79,122 @@ def decoding_seconds(points: bytes) -> float:
     return median_seconds(check, 3)
 
 
-def page_rates(pages: int = 64) -> tuple[float, float]:
-    """Leaves a second to prove and to audit pages of 1024.
+@dataclass(frozen=True)
+class Pages:
+    """Pages of leaves in memory, and all that proves them and opens their leaves."""
 
-    To prove is to derive the blinding factors, put the leaves in their order, commit, argue, hash
-    and encode.
+    tree: native.Tree
+    made: native.Committed
+    amounts: array[int]
+    identities: bytes
+    arguments: bytes
+
+    def page(self, index: int) -> native.PageToCheck:
+        """A page and its argument."""
+        return native.PageToCheck(
+            self.tree,
+            0,
+            index,
+            _of(self.made.pages, self.tree.page_length(0), index),
+            _of(self.arguments, self.tree.argument_length(0), index),
+        )
+
+    def open(self, index: int, leaves: array[int], *, bulk: bool) -> tuple[bytes, bytes]:
+        """Openings of leaves of a page, and their paths."""
+        size = self.tree.page_size
+        return native.openings_make(
+            self.tree,
+            index,
+            _of(self.made.pages, self.tree.page_length(0), index),
+            self.amounts[size * index : size * (index + 1)],
+            _of(self.identities, 32 * size, index),
+            _of(self.made.vector_blindings, 32 * self.tree.vectors, index),
+            leaves,
+            SECRET,
+            SALT,
+            bulk=bulk,
+        )
+
+
+def _of(column: bytes, each: int, index: int) -> bytes:
+    return column[each * index : each * (index + 1)]
+
+
+def tree_of(pages: int) -> native.Tree:
+    """A tree of so many pages of 4,096."""
+    asset = b"\0\0\0\3BTC\x08" + random_bytes("units", 32)
+    return native.Tree(random_bytes("context", 32), asset, pages, PAGE_SIZE)
+
+
+def commit_pages(tree: native.Tree, derive: Derive) -> tuple[native.Committed, array[int], bytes]:
+    """All leaves in their order, and the pages that commit to them."""
+    leaves = tree.capacity * PAGE_SIZE
+    amounts, identities = array("Q", bytes(8 * leaves)), bytearray(32 * leaves)
+    derive(amounts, identities)
+    made = native.leaves_commit(tree, 0, amounts, identities, SECRET, SALT)
+    return made, amounts, bytes(identities)
+
+
+def prove_pages(tree: native.Tree, derive: Derive) -> Pages:
+    """The same, with their arguments."""
+    made, amounts, identities = commit_pages(tree, derive)
+    blindings = made.vector_blindings, made.sum_blindings
+    arguments = native.pages_argue(tree, 0, 0, made.pages, amounts, *blindings, SECRET, SALT)
+    return Pages(tree, made, amounts, identities, arguments)
+
+
+def page_rates(pages: int = 16) -> tuple[float, float]:
+    """Leaves a second to prove and to audit pages of 4,096.
+
+    To prove is to derive the identities, put the leaves in their order, commit, argue, hash and
+    encode, and to check the arguments.
     """
-    leaves = pages * PAGE_SIZE
-    state = hashlib.sha256(b"asset state").digest()
-    secret, salt = random_bytes("secret", 32), random_bytes("salt", 32)
+    tree, leaves = tree_of(pages), pages * PAGE_SIZE
     derive = parts_of_accounts(leaves)
-
-    def prove() -> bytes:
-        values, blindings = array("Q", bytes(8 * leaves)), bytearray(32 * leaves)
-        derive(values, blindings)
-        return native.pages_prove(
-            state, 0, 2, 0, pages, PAGE_SIZE, values, blindings, b"", secret, salt
-        )[0]
-
-    proved = prove()
-    seed = random_bytes("seed", 32)
-    proving = median_seconds(prove, 5)
+    proved = prove_pages(tree, derive)
+    proving = median_seconds(lambda: prove_pages(tree, derive), 5)
     auditing = median_seconds(
-        lambda: native.pages_verify(state, 0, 2, 0, pages, PAGE_SIZE, PAGE_SIZE, proved, seed),
-        5,
+        lambda: native.pages_check(tree, 0, 0, proved.made.pages, proved.arguments), 5
     )
     return leaves / proving, leaves / auditing
 
 
-def parts_of_accounts(leaves: int) -> Callable[[array[int], bytearray], None]:
+def commit_rate(pages: int = 16) -> float:
+    """Leaves a second to commit to alone: `page_rates` without the arguments."""
+    tree, leaves = tree_of(pages), pages * PAGE_SIZE
+    derive = parts_of_accounts(leaves)
+    return leaves / median_seconds(lambda: commit_pages(tree, derive), 5)
+
+
+def opening_microseconds() -> tuple[float, float]:
+    """Microseconds of one opening: alone, in time that tells nothing, and one of 256 in bulk."""
+    made = prove_pages(tree_of(1), parts_of_accounts(PAGE_SIZE))
+    one, many = array("I", [77]), array("I", range(0, PAGE_SIZE, 16))
+    alone = median_seconds(lambda: made.open(0, one, bulk=False), 15)
+    bulk = median_seconds(lambda: made.open(0, many, bulk=True), 5)
+    return 1e6 * alone, 1e6 * bulk / len(many)
+
+
+def three_parts_ms() -> float:
+    """Milliseconds to check three leaves of three pages of 4,096 with openings, as one batch."""
+    made = prove_pages(tree_of(3), parts_of_accounts(3 * PAGE_SIZE))
+    pages = [made.page(index) for index in range(3)]
+    openings = []
+    for index in range(3):
+        leaf = 1000 * index + 5
+        opening, path = made.open(index, array("I", [leaf]), bulk=False)
+        at = PAGE_SIZE * index + leaf
+        identity = _of(made.identities, 32, at)
+        openings.append(
+            native.OpeningToCheck(index, leaf, made.amounts[at], identity, path, opening)
+        )
+    return 1e3 * median_seconds(lambda: native.check(pages, openings), 15)
+
+
+Derive = Callable[["array[int]", bytearray], None]
+
+
+def parts_of_accounts(leaves: int) -> Derive:
     """Places the leaves of accounts with two parts each, whose ids have 24 bytes."""
     accounts = leaves // 2
     ids, offsets = random_bytes("ids", 24 * accounts), array("Q", range(0, 24 * accounts + 1, 24))
@@ -116,9 +205,9 @@ def parts_of_accounts(leaves: int) -> Callable[[array[int], bytearray], None]:
     )
     holders, context = array("I", range(accounts)), random_bytes("context", 32)
 
-    def place(values: array[int], blindings: bytearray) -> None:
+    def place(values: array[int], identities: bytearray) -> None:
         native.place_leaves(
-            *(values, blindings, 0, positions, amounts, first, holders),
+            *(values, identities, 0, positions, amounts, first, holders),
             *(keys, ids, offsets, context, b"BTC"),
         )
 

@@ -5,7 +5,7 @@ headless, on the same cores. Each customer has three parts and a browser context
 nothing is cached or compiled before, and fills in both forms at once, so the first button waits for
 tables that are built while a person types. Times are from the press of a button to its answer: the
 first shows what the proof is of, the second checks. What is transferred besides pages of the trees
-is the page itself, manifest and index.
+and their arguments is the page itself, manifest and index.
 
     python -m benches.page [--quick]
 
@@ -14,6 +14,7 @@ is the page itself, manifest and index.
 
 from __future__ import annotations
 
+import re
 import shutil
 import statistics
 import tempfile
@@ -31,6 +32,7 @@ from verifier.web.build import build_page
 ACCOUNTS, QUICK_ACCOUNTS = 225_000, 2_000
 CUSTOMERS = 7
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+WITHIN = re.compile("/(pages|arguments)/")
 SETTINGS = 'folder = "."\npage = "check.html"\n[server]\nworker = false\n'
 
 
@@ -109,7 +111,7 @@ def check(
     checked = press(tab, "#check", "#verdict")
     if (title := tab.inner_text("#verdict-title")) != "Your balance is counted":
         raise RuntimeError(title)
-    sizes = [request.sizes() for request in sent if "/pages/" not in request.url]
+    sizes = [request.sizes() for request in sent if not WITHIN.search(request.url)]
     context.close()
     transferred = sum(size["responseBodySize"] + size["responseHeadersSize"] for size in sizes)
     return opened, checked, transferred

@@ -280,7 +280,7 @@ def openings_make(
         buffers.items(salt, 32, "salt"),
         os.urandom(32 * count),
         buffers.tables() if bulk else buffers.bases(),
-        buffers.scratch(lib.assay_openings_make_scratch_size()),
+        buffers.scratch(lib.assay_openings_make_scratch_size(count)),
     )
     require(status, bad[0])
     return bytes(openings), bytes(paths)

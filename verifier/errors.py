@@ -163,13 +163,18 @@ class Code(StrEnum):
 
 
 class Rejected(Exception):
-    """What was checked is false or malformed: ``code`` says how, ``where`` in which part of it."""
+    """What was checked is false or malformed: ``code`` says how, ``where`` in which part of it.
+
+    ``is_of_other_version`` tells of malformed fields that they are of a record which names another
+    version, of which this verifier does not know the fields.
+    """
 
     def __init__(self, code: Code, where: str, message: str) -> None:
         super().__init__(f"{code}: {where}: {message}")
         self.code = code
         self.where = where
         self.message = message
+        self.is_of_other_version = False
 
 
 class CannotCheck(Exception):

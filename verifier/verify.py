@@ -17,7 +17,7 @@ from verifier.checks.policy import Policy
 from verifier.checks.record import check_record
 from verifier.checks.solvency import check_solvency_argument
 from verifier.checks.tree import audit_tree
-from verifier.errors import Misuse
+from verifier.errors import CannotCheck, Misuse
 from verifier.format.levels import Level, weakest
 from verifier.format.params import (
     DECLARATION_PATH,
@@ -84,10 +84,12 @@ def audit(
         checked = check_signed_manifest(plan, source, exchange_key, policy, previous)  # 1, 2
         _check_files(plan, source, checked)  # 3
         record = _check_record(plan, source, checked)  # 4
-        loans, evidence = _check_holdings(plan, source, checked, policy, nodes, jobs)  # 5 to 7
-        evidence = _look_up(plan, checked, evidence, balances)  # 7
+        loans, evidence = _check_holdings(plan, source, checked, policy, jobs)  # 5, 6
+        evidence, unanswered = _ask(plan, checked, evidence, nodes, balances)  # 7
         _check_all_solvency(plan, source, checked, record, evidence)  # 8
         _audit_all_trees(plan, source, checked, record, jobs, progress)  # 9
+    if unanswered is not None:
+        raise unanswered
     check_clock(checked.manifest, now)  # 15
     return _report(plan, checked, evidence, loans, policy, nodes, has_trees=True)  # 10
 
@@ -115,9 +117,11 @@ def check_solvency(
             paths += [evidence_path(asset.code), solvency_path(asset.code)]
         source.check_present(_declaration_paths(checked.manifest) + paths)  # 3
         record = _check_record(plan, source, checked)  # 4
-        loans, evidence = _check_holdings(plan, source, checked, policy, nodes)  # 5 to 7
-        evidence = _look_up(plan, checked, evidence, balances)  # 7
+        loans, evidence = _check_holdings(plan, source, checked, policy)  # 5, 6
+        evidence, unanswered = _ask(plan, checked, evidence, nodes, balances)  # 7
         _check_all_solvency(plan, source, checked, record, evidence)  # 8
+    if unanswered is not None:
+        raise unanswered
     check_clock(checked.manifest, now)  # 15
     return _report(plan, checked, evidence, loans, policy, nodes, has_trees=False)  # 10
 
@@ -139,8 +143,8 @@ def read_rows(
         checked = check_signed_manifest(plan, source, exchange_key, policy, previous)  # 1, 2
         paths = [evidence_path(asset.code) for asset in checked.manifest.assets]
         source.check_present(_declaration_paths(checked.manifest) + paths)  # 3
-        _, evidence = _check_holdings(plan, source, checked, policy, nodes)  # 5 to 7
-        return checked, evidence
+        _, evidence = _check_holdings(plan, source, checked, policy)  # 5, 6
+        return checked, _confirm(plan, checked, evidence, nodes)  # 7
 
 
 def _check_holdings(
@@ -148,16 +152,15 @@ def _check_holdings(
     source: Source,
     checked: CheckedManifest,
     policy: Policy | None,
-    nodes: Nodes | None,
     jobs: int = 1,
 ) -> tuple[tuple[Loan, ...], list[CheckedEvidence]]:
-    """Check what the exchange says it has: 5 to 7, but for the reader's own table.
+    """Check what the exchange says it has: 5 and 6.
 
     Returns the declared loans, and what the evidence of each asset comes to.
     """
     loans = check_loans(plan, source, checked)  # 5
     evidence = _check_all_evidence(plan, source, checked, loans, policy, jobs)  # 6
-    return loans, _confirm(plan, checked, evidence, nodes)  # 7
+    return loans, evidence
 
 
 def _check_files(plan: Plan, source: Source, checked: CheckedManifest) -> None:
@@ -213,6 +216,24 @@ def _check_all_evidence(
         with plan.step("pledged addresses"):
             check_pledged(loans, found)
     return found
+
+
+def _ask(
+    plan: Plan,
+    checked: CheckedManifest,
+    evidence: list[CheckedEvidence],
+    nodes: Nodes | None,
+    balances: BalanceTable | None,
+) -> tuple[list[CheckedEvidence], CannotCheck | None]:
+    """Ask the reader's nodes, and then their table; return the evidence with its levels raised.
+
+    Where one of them does not answer there is no verdict but a rejection: the error is returned,
+    to be raised when nothing else was found to be false.
+    """
+    try:
+        return _look_up(plan, checked, _confirm(plan, checked, evidence, nodes), balances), None
+    except CannotCheck as error:
+        return evidence, error
 
 
 def _confirm(

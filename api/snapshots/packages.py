@@ -57,12 +57,12 @@ class Packages:
         try:
             packager = self._packager(snapshot)
             index = packager.index_of(account)
-            path = SnapshotFolder(self._folder / snapshot).packages / packager.name(index)
-            kept = _read(path)
+            folder, name = SnapshotFolder(self._folder / snapshot).packages, packager.name(index)
+            kept = _read(folder / name)
             if packager.has_made(kept, index):
                 return kept
             made = packager.package(index)
-            _keep(path, made)
+            _keep(folder, name, made)
             return made
         except NoSuchAccount:
             raise Unknown from None
@@ -109,9 +109,14 @@ def _read(path: Path) -> bytes:
         return b""
 
 
-def _keep(path: Path, package: bytes) -> None:
-    """Keep a package; one that a crash tears is not served, so that none waits for the disk."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with NamedTemporaryFile(dir=path.parent, delete=False) as file:  # of mode 0600
+def _keep(folder: Path, name: Path, package: bytes) -> None:
+    """Keep a package; one that a crash tears is not served, so that none waits for the disk.
+
+    Raises:
+        OSError: it cannot be written; or ``folder`` has no parent any more, for all was erased.
+    """
+    for parent in (folder, *(folder / parent for parent in reversed(name.parents))):
+        parent.mkdir(mode=0o700, exist_ok=True)
+    with NamedTemporaryFile(dir=(folder / name).parent, delete=False) as file:  # of mode 0600
         file.write(package)
-    Path(file.name).replace(path)
+    Path(file.name).replace(folder / name)

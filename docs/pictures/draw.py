@@ -106,56 +106,67 @@ def parts() -> Picture:
 def commitments() -> Picture:
     """Step 3."""
     it = Picture(
-        220,
-        "Each amount is sealed, and sealed amounts can be added",
-        "An amount and a random number make a sealed envelope that nobody can open or "
-        "change. Adding "
-        "two envelopes gives an envelope with the sum of the amounts.",
+        234,
+        "Amounts are sealed, sixteen in one, and sealed sums can be added",
+        "Sixteen amounts and a random number make one sealed envelope that nobody can open or "
+        "change. A sum and a random number make another. Adding two sealed sums gives an envelope "
+        "with the sum of both.",
     )
-    it.box(24, 34, 96, 46, "private", "5", "amount")
-    it.box(24, 92, 96, 46, "private", "r", "random")
-    it.arrow((120, 57), (146, 57), (146, 76), (170, 76))
-    it.arrow((120, 115), (146, 115), (146, 96), (170, 96))
-    it.box(170, 60, 116, 52, "public", "[ 5 ]", "commitment")
+    for number, text in enumerate(("5", "0", "2", "1", "…", "0")):
+        it.cell(24 + number * 30, 44, 26, "private", text)
+    it.text(24, 34, "sixteen amounts", size=13, soft=True)
+    it.box(24, 90, 96, 46, "private", "r", "random")
+    it.arrow((200, 57), (222, 57), (222, 82), (246, 82))
+    it.arrow((120, 113), (222, 113), (222, 98), (246, 98))
+    it.box(246, 64, 116, 52, "public", "U", "commitment")
     it.paragraph(
-        24, 172, ["hides 5 perfectly; the exchange cannot", "open it as anything but 5"], size=13
+        24,
+        164,
+        [
+            "hides all sixteen perfectly; the exchange",
+            "can change none, and move none from",
+            "its slot to another",
+        ],
+        size=13,
     )
-    it.raw('<path d="M322 30V190" class="line" stroke-dasharray="3 4"/>')
-    it.box(356, 60, 96, 52, "public", "[ 5 ]")
-    it.text(472, 92, "+", size=20, middle=True)
-    it.box(492, 60, 96, 52, "public", "[ 2 ]")
-    it.text(608, 92, "=", size=20, middle=True)
-    it.box(628, 60, 108, 52, "public", "[ 7 ]")
-    it.text(356, 152, "(5·V + r·B) + (2·V + s·B) = 7·V + (r + s)·B", size=14, code=True)
-    it.text(356, 182, "adding needs no secret: any reader can do it", size=13, soft=True)
+    it.raw('<path d="M386 30V214" class="line" stroke-dasharray="3 4"/>')
+    it.text(410, 34, "sealed sums of two pages", size=13, soft=True)
+    it.box(410, 64, 86, 52, "public", "[ 5 ]")
+    it.text(513, 96, "+", size=20, middle=True)
+    it.box(530, 64, 86, 52, "public", "[ 2 ]")
+    it.text(633, 96, "=", size=20, middle=True)
+    it.box(650, 64, 86, 52, "public", "[ 7 ]")
+    it.text(410, 156, "(5·V + r·B) + (2·V + s·B)", size=14, code=True)
+    it.text(410, 176, "= 7·V + (r + s)·B", size=14, code=True)
+    it.text(410, 206, "adding needs no secret: any reader can do it", size=13, soft=True)
     return it
 
 
 def tree() -> Picture:
     """Step 4."""
     it = Picture(
-        338,
+        350,
         "Pages, and the tree of their sums",
-        "The list of commitments is cut into pages. A page of the level above holds, for each page "
-        "below it, its hash and the sum of its commitments. The one page at the top is the "
-        "root; its "
-        "hash and sum stand in the signed manifest.",
+        "The list of leaves is cut into pages. A page has a tree of hashes over whose leaves they "
+        "are, a sealed sum, and sealed amounts, sixteen in one. A page of the level above holds, "
+        "for each page below it, its hash and its sealed sum. The one page at the top is the root; "
+        "its hash and sum stand in the signed manifest. Each page has an argument beside it.",
     )
     it.text(24, 282, "level 0", bold=True)
     it.text(24, 158, "level 1", bold=True)
     it.text(24, 52, "manifest", bold=True)
     for page in range(4):
         left = 118 + page * 158
-        it.box(left, 246, 146, 58, "public", "", size=12)
+        it.box(left, 246, 146, 72, "public", "", size=12)
+        it.box(left + 8, 254, 62, 26, "plain", "hashes", size=12)
+        it.box(left + 76, 254, 62, 26, "plain", "sum [ ]", size=12)
         for number in range(4):
-            it.cell(left + 8 + number * 33, 254, 30, "plain", "[ ]")
-        it.text(left + 73, 299, "+ argument", size=12, soft=True, middle=True)
-        centre = 118 + page * 158 + 73
+            it.cell(left + 8 + number * 33, 286, 26, "plain", "U" if number < 3 else "…")
+        centre = left + 73
         it.box(left + 4, 126, 138, 44, "plain", f"hash of page {page}", "sum [ ]", size=14)
         it.arrow((centre, 246), (centre, 172))
     it.raw('<rect x="110" y="114" width="636" height="68" rx="9" class="line"/>')
-    it.text(24, 178, "root page,", size=12, soft=True)
-    it.text(24, 194, "+ argument", size=12, soft=True)
+    it.text(24, 178, "root page", size=12, soft=True)
     it.box(
         258, 24, 340, 46, "public", "hash of the root, sum of everything", "signed by the exchange"
     )
@@ -163,8 +174,8 @@ def tree() -> Picture:
     it.text(444, 98, "C_L: all that is owed", size=13, soft=True)
     it.text(
         118,
-        330,
-        "Every sum and every hash can be computed again from what is below.",
+        340,
+        "Each page of both levels has an argument, in a file beside it (step 5).",
         size=13,
         soft=True,
     )
@@ -175,11 +186,10 @@ def ranges() -> Picture:
     """Step 5."""
     it = Picture(
         262,
-        "Every amount is proved to be no less than zero",
+        "Every amount is proved to be no less than zero, and every sum to be theirs",
         "Sealed amounts are numbers on a circle, so minus five would look like a huge number and "
-        "would lower the sum. An argument on each page shows that every amount lies between "
-        "zero and "
-        "two to the sixty-fourth.",
+        "would lower the sum. An argument for each page shows that every amount lies between "
+        "zero and two to the sixty-fourth, and that all of them add up to the page's sum.",
     )
     it.text(
         24, 42, "Why: without it, an invented customer with −5 would lower what is owed.", bold=True
@@ -194,51 +204,69 @@ def ranges() -> Picture:
     it.text(660, 76, "−5", size=14, bad=True, middle=True)
     it.text(700, 124, "n", size=14, middle=True)
     it.text(420, 124, "numbers go round: n is 0 again", size=13, soft=True, middle=True)
-    it.box(24, 158, 250, 76, "public", "1,024 sealed amounts", "one page")
-    it.text(293, 202, "+", size=20, middle=True)
-    it.box(312, 158, 220, 76, "public", "one argument", "18,550 bytes, for all of them")
-    it.arrow((532, 196), (574, 196))
-    it.box(574, 158, 162, 76, "own", "each is in range", "what each is, stays", "sealed")
+    it.box(24, 158, 236, 76, "public", "4,096 sealed amounts", "sixteen in one; one page")
+    it.text(280, 202, "+", size=20, middle=True)
+    it.box(300, 158, 220, 76, "public", "one argument", "35,965 bytes, for all of them")
+    it.arrow((520, 196), (562, 196))
+    it.box(562, 158, 174, 76, "own", "each is in range,", "the sum is theirs;", "all stays sealed")
     return it
 
 
 def package() -> Picture:
     """Step 6."""
     it = Picture(
-        280,
-        "A leaf is bound to the account that it is for",
-        "The customer types their account id. With the key in their package it gives the "
-        "random number "
-        "of their leaf. With the amount from the package it gives the commitment, which "
-        "must stand on "
-        "the published page. From the page a path of hashes and sums leads to the signed root.",
+        372,
+        "A leaf is bound to the account that it is for, and its amount is shown to it alone",
+        "The customer types their account id. With the key in their package it gives the identity "
+        "of their leaf, a hash. A path of hashes from the package must lead to the one node on the "
+        "published page that is its place. An opening from the package shows the amount in the "
+        "sealed sixteen, and nothing of the others. From the page a path of hashes and sums leads "
+        "to the signed root.",
     )
-    it.box(24, 30, 190, 52, "own", "you type your id", "ada@mail.example")
-    it.box(24, 112, 190, 70, "own", "your package", "account key; amount 5;", "leaf number 2,051")
-    it.box(272, 30, 150, 52, "plain", "r = hash of", "key, id, asset, part")
-    it.arrow((214, 56), (272, 56))
-    it.arrow((214, 130), (243, 130), (243, 68), (272, 68))
-    it.box(272, 124, 150, 52, "own", "5·V + r·B", "computed by you")
-    it.arrow((347, 82), (347, 124))
-    it.arrow((214, 156), (272, 156))
-    it.text(452, 156, "=", size=22, middle=True)
-    it.text(452, 180, "?", size=15, middle=True)
-    it.box(482, 124, 254, 70, "public", "", size=12)
-    it.text(609, 186, "page 2 of level 0", size=12, soft=True, middle=True)
+    it.box(24, 30, 176, 52, "own", "you type your id", "ada@mail.example")
+    it.box(
+        24,
+        112,
+        176,
+        128,
+        "own",
+        "your package",
+        "account key",
+        "amount 5; leaf 8,230",
+        "path: six hashes",
+        "opening: 545 bytes",
+    )
+    it.box(250, 30, 168, 52, "own", "identity = hash of", "key, id, asset, part")
+    it.arrow((200, 56), (250, 56))
+    it.arrow((200, 144), (225, 144), (225, 68), (250, 68))
+    it.box(250, 116, 168, 46, "own", "path leads to it", "whose leaf it is", size=14)
+    it.box(250, 194, 168, 46, "own", "opening holds", "slot 6 holds 5", size=14)
+    it.arrow((334, 82), (334, 116))
+    it.arrow((200, 176), (237, 176), (237, 139), (250, 139))
+    it.arrow((200, 217), (250, 217))
+    it.box(474, 112, 262, 148, "public", "", size=12)
+    it.box(486, 124, 238, 30, "plain", "", size=12)
     for number in range(7):
-        kind = "own" if number == 3 else "plain"
-        it.cell(492 + number * 34, 132, 30, kind, "[ ]")
-    it.box(482, 30, 254, 52, "public", "root, in the signed manifest", "hash and sum", size=14)
-    it.arrow((609, 124), (609, 84))
-    it.text(472, 108, "hash and sum match", size=12, soft=True)
-    it.text(24, 226, "Two customers cannot be shown one leaf:", bold=True)
+        kind = "own" if number == 0 else "plain"
+        it.cell(490 + number * 33, 126, 26, kind, "#")
+    it.arrow((418, 139), (488, 139))
+    it.text(605, 174, "hashes of whose leaves they are", size=12, soft=True, middle=True)
+    for number in range(7):
+        kind = "own" if number == 2 else "plain"
+        it.cell(490 + number * 33, 204, 26, kind, "U")
+    it.arrow((418, 217), (450, 217), (450, 190), (569, 190), (569, 202))
+    it.text(605, 250, "page 2 of level 0: sealed amounts", size=12, soft=True, middle=True)
+    it.box(474, 30, 262, 52, "public", "root, in the signed manifest", "hash and sum", size=14)
+    it.arrow((605, 112), (605, 84))
+    it.text(466, 102, "hash and sum match", size=12, soft=True)
+    it.text(24, 292, "Two customers cannot be shown one leaf:", bold=True)
     it.paragraph(
         24,
-        250,
+        316,
         [
-            "each computes r from the id that they typed. Another id gives another r, and "
-            "so another",
-            "commitment. Nobody can make one commitment that opens for both.",
+            "each computes the identity from the id that they typed. Another id gives another "
+            "hash, and its path",
+            "leads elsewhere. And an envelope opens, at your slot, to one amount alone.",
         ],
     )
     return it
@@ -392,11 +420,10 @@ def readers() -> Picture:
     it = Picture(
         290,
         "What each reader checks",
-        "Three copies of a bundle. An audit checks manifest, evidence, solvency and every "
-        "page. The check "
-        "of solvency leaves the pages out. A customer checks the manifest, their package, "
-        "and the pages on "
-        "the paths of their own leaves.",
+        "Three copies of a bundle. An audit checks manifest, evidence, solvency, and every page "
+        "with its argument. The check of solvency leaves the pages out. A customer checks the "
+        "manifest, their package, and the pages on the paths of their own leaves, with their "
+        "arguments.",
         legend=False,
     )
     columns = [
@@ -421,6 +448,7 @@ def readers() -> Picture:
     it.text(44, 275, "checked", size=13, soft=True)
     it.cell(124, 264, 13, "faint")
     it.text(144, 275, "not read", size=13, soft=True)
+    it.text(224, 275, "each page with its argument", size=13, soft=True)
     return it
 
 

@@ -317,7 +317,7 @@ typedef struct {
  * Weights: one an opening.  ASSAY_DAMAGED: what is said of leaf *bad of the n is not what the page
  * is made of; then, and on every other failure, nothing is left.  The first is constant-time in all
  * that is private, for one leaf or a few; the second for many. */
-size_t assay_openings_make_scratch_size(void);
+size_t assay_openings_make_scratch_size(size_t n);
 int assay_openings_make(uint8_t *openings, uint8_t *paths, size_t *bad, const assay_tree *tree,
                         const assay_opened_page *page, const uint32_t *leaves, size_t n,
                         const uint8_t *secret, const uint8_t *salt, const uint8_t *weights,

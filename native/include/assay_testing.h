@@ -61,6 +61,16 @@ void assay_test_combine_vectors(uint8_t *r, const uint8_t *scalars, size_t count
                                 const assay_tables *tables, void *scratch);
 void assay_test_vector_multiple(uint8_t *r, const uint8_t *scalars, int full,
                                 const assay_bases *bases);
+/* The argument of a page of m leaves, and an opening, over any state of the transcript after item
+ * 4: a status of assay.h.  Of the right lengths.  scratch: assay_check_scratch_size of such a page.
+ */
+int assay_test_leaves_verify(const uint8_t *state, size_t m, const uint8_t *entries,
+                             const uint8_t *argument, const uint8_t *weights,
+                             const assay_bases *bases, void *scratch);
+int assay_test_opening_verify(const uint8_t *state, const uint8_t *page_id, uint32_t leaf,
+                              uint64_t amount, const uint8_t *identity, const uint8_t *vector,
+                              const uint8_t *opening, const uint8_t *weight,
+                              const assay_bases *bases, void *scratch);
 /* Lanes of the AVX-512 IFMA kernel: r, a, b, c are 5 limbs of 8 lanes each, lane by lane within a
  * limb.  -1 without that kernel. */
 int assay_test_lanes(uint64_t *r, uint32_t operation, const uint64_t *a, const uint64_t *b,

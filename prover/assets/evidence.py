@@ -286,9 +286,10 @@ def _checked_signatures(
     done = 0
     with closing(in_order(check, parts, jobs)) as outcomes:
         for row, outcome in zip(all_rows, chained.from_iterable(outcomes), strict=True):
-            with refusals.part():
-                if isinstance(outcome, ProverError):
+            if isinstance(outcome, ProverError):
+                with refusals.part():
                     raise outcome
+            else:
                 signatures[row.owner] = outcome
             done += 1
             progress(done)
@@ -471,22 +472,26 @@ def _row(where: str, cells: Mapping[str, Any]) -> _Row:
         raise InputError(f"{where}, column amount", Code.BAD_AMOUNT, words)
     if int(digits) >= _AMOUNT_LIMIT:
         raise InputError(f"{where}, column amount", Code.BAD_AMOUNT, "not below 2^256")
-    return _spelt(_Row(where=where, amount=int(digits), **texts))
+    return _Row(where=where, amount=int(digits), **_spelt(where, **texts))
 
 
-def _spelt(row: _Row) -> _Row:
-    """Return a row in the spelling of evidence."""
-    chain = chain_name(row.chain)
+def _spelt(where: str, *, chain: str, contract: str, address: str, **texts: str) -> dict[str, str]:
+    """Return the texts of a row in the spelling of evidence."""
+    chain = chain_name(chain)
     try:
-        contract = contract_text(chain, row.contract)
+        contract = contract_text(chain, contract)
     except ValueError as error:
-        raise row.error("contract", Code.OTHER_UNIT, str(error)) from None
+        raise InputError(f"{where}, column contract", Code.OTHER_UNIT, str(error)) from None
     try:
-        address = address_text(chain, row.address)
+        address = address_text(chain, address)
     except ValueError as error:
-        raise row.error("address", Code.BAD_ADDRESS, str(error)) from None
-    form = format_name(chain, row.format, row.signature)
-    signature = signature_text(chain, form, row.signature)
-    return replace(
-        row, chain=chain, contract=contract, address=address, format=form, signature=signature
-    )
+        raise InputError(f"{where}, column address", Code.BAD_ADDRESS, str(error)) from None
+    form = format_name(chain, texts["format"], texts["signature"])
+    return {
+        "asset": texts["asset"],
+        "chain": chain,
+        "contract": contract,
+        "address": address,
+        "format": form,
+        "signature": signature_text(chain, form, texts["signature"]),
+    }

@@ -9,7 +9,7 @@ import csv
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from prover.errors import Code, InputError, ProverError
 from verifier.bundle.json_text import no_duplicates
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from _csv import Reader as CsvReader
 
 _MOST_BRACKETS = 100
+_LONGEST_LINE = 1 << 20
 
 _Row = TypeVar("_Row", str, list[str])
 
@@ -34,11 +35,24 @@ def read_list(
     read = _read_json_lines if file.suffix == ".jsonl" else _read_csv
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
-            yield from read(file, lines, columns, frozenset(required))
+            yield from read(file, _bounded(file, lines), columns, frozenset(required))
     except UnicodeDecodeError:
         raise InputError(str(file), Code.MALFORMED_LIST, "not UTF-8", "save it as UTF-8") from None
     except OSError as error:
         raise ProverError(f"{file}: {error.strerror}") from None
+
+
+def _bounded(file: Path, lines: TextIO) -> Iterator[str]:
+    """Yield lines, as far as each is one: what has no end is not read into memory.
+
+    Raises:
+        InputError: one is longer than any row.
+    """
+    for number, line in enumerate(iter(lambda: lines.readline(_LONGEST_LINE + 1), ""), 1):
+        if len(line) > _LONGEST_LINE:
+            words = f"a line of more than {_LONGEST_LINE:,} characters"
+            raise InputError(f"{file}: line {number}", Code.MALFORMED_LIST, words)
+        yield line
 
 
 def _read_csv(

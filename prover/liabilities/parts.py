@@ -24,6 +24,7 @@ import numpy as np
 
 import native
 from prover.config.snapshot_toml import AssetConfig
+from prover.errors import Damaged
 from prover.files.columns import U32, U64, Bytes, map_column, map_end
 from prover.ledger.ledger import Balances
 from prover.liabilities.derivation import derive
@@ -56,11 +57,20 @@ class Parts:
 
 def load_parts(folder: Path) -> Iterator[Parts]:
     """Map what `write_split` and `write_positions` wrote, asset by asset, in the order of the
-    calls, read-only."""
+    calls, read-only.
+
+    Raises:
+        Damaged: a file has another length than the sizes say.
+    """
     first = map_column(folder / "first", np.uint64)
     amounts = map_column(folder / "amounts", np.uint64)
     positions = map_column(folder / "positions", np.uint32)
-    sizes = np.fromfile(folder / "sizes", np.uint64).reshape(-1, 4)
+    found = np.fromfile(folder / "sizes", np.uint64)
+    sizes = found[: len(found) // 4 * 4].reshape(-1, 4)
+    leaves = int((sizes[:, 2] * sizes[:, 3]).sum())
+    lengths = (int(sizes[:, 0].sum()), int(sizes[:, 1].sum()), leaves)
+    if (len(first), len(amounts), len(positions)) != lengths:
+        raise Damaged(f"{folder}: damaged: its files are not of each other")
     a = b = c = 0
     for bounds, parts, capacity, page_size in sizes.tolist():
         shape = TreeShape(capacity, page_size)

@@ -13,7 +13,7 @@ import numpy as np
 
 import native
 from prover.errors import Damaged
-from prover.files.columns import map_column
+from prover.files.columns import map_rows
 from prover.ledger import load_ledger
 from prover.liabilities.check import check_tree
 from prover.liabilities.leaves import Accounts, Leaves
@@ -21,7 +21,6 @@ from prover.liabilities.tree import entries_of
 from prover.progress import Progress, Silent
 from prover.snapshot.folder import SnapshotFolder
 from prover.snapshot.packages import load_assets, read_manifest
-from verifier.format.params import ID_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ def check_snapshot(snapshot: Path, jobs: int = 1, progress: Progress | None = No
     folder, shown = SnapshotFolder(snapshot), progress or Silent()
     digest, manifest = read_manifest(folder)
     ledger = load_ledger(folder.ledger)
-    keys = map_column(folder.account_keys, np.uint8).reshape(-1, ID_BYTES)
+    keys = map_rows(folder.account_keys, len(ledger))
     accounts = Accounts(ledger.ids, ledger.offsets, keys)
     for asset, tree, parts in load_assets(folder, manifest, ledger):
         holders = ledger.balances[asset.code].holders

@@ -11,20 +11,21 @@ A package holds its account's key, so it is for that customer alone.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
 import native
 from prover.errors import Damaged, ProverError
-from prover.files.columns import Bytes, map_column
+from prover.files.columns import U32, U64, Bytes, map_rows
 from prover.files.keys import public_bytes, read_signing_key
 from prover.ledger import Ledger, find_account, load_ledger
 from prover.ledger.ledger import Balances
 from prover.liabilities.derivation import derive
+from prover.liabilities.leaves import Accounts
 from prover.liabilities.parts import Parts, load_parts
 from prover.liabilities.tree import LeafFiles, TreeFiles, map_pages
 from prover.snapshot.folder import SnapshotFolder
@@ -39,7 +40,7 @@ from verifier.format.params import (
     PACKAGE_VERSION,
     VECTOR_SLOTS,
 )
-from verifier.format.statement import leaf_identity, manifest_context, manifest_digest, tree_of
+from verifier.format.statement import manifest_context, manifest_digest, tree_of
 
 
 class NoSuchAccount(ProverError):
@@ -100,7 +101,8 @@ class Packager:
         if public_bytes(self._signing) != self._public_key:
             raise ProverError("the signing key is another than the snapshot's")
         self._ledger = load_ledger(folder.ledger)
-        self._keys = map_column(folder.account_keys, np.uint8).reshape(-1, ID_BYTES)
+        keys = map_rows(folder.account_keys, len(self._ledger))
+        self._accounts = Accounts(self._ledger.ids, self._ledger.offsets, keys)
         secret = folder.opening_secret.read_bytes()
         self._assets = [
             _Asset(
@@ -133,29 +135,48 @@ class Packager:
             raise NoSuchAccount("no such account in the snapshot")
         return index
 
-    def package(self, index: int, *, bulk: bool = False) -> bytes:
+    def package(self, index: int) -> bytes:
         """Return the signed package of the account at an index.
 
-        With ``bulk`` it is made by code whose time depends on secrets: for making all, off line.
+        It is made in time, and with memory accesses, that tell nothing of what others hold.
 
         Raises:
             Damaged: the private files are damaged, or of another run than the pages.
         """
-        account, key = self.account(index), self._key(index)
-        body = wire.write_record(
-            wire.PackageBody(
-                account_id=account,
-                account_key=key,
-                assets=tuple(
-                    wire.PackageAsset(asset.code, asset.parts(index, account, key, bulk=bulk))
-                    for asset in self._assets
-                ),
-                manifest=self.manifest,
-                version=PACKAGE_VERSION,
+        [package] = self._packages(index, index + 1, bulk=False)
+        return package
+
+    def packages(self, start: int, stop: int) -> list[bytes]:
+        """Return the packages of the accounts from ``start`` to ``stop - 1``, for making all, off
+        line: time and memory accesses depend on secrets.
+
+        Raises:
+            Damaged: the private files are damaged, or of another run than the pages.
+        """
+        return self._packages(start, stop, bulk=True)
+
+    def _packages(self, start: int, stop: int, *, bulk: bool) -> list[bytes]:
+        parts = [asset.parts(self._accounts, start, stop, bulk=bulk) for asset in self._assets]
+        return [
+            self._signed(
+                wire.PackageBody(
+                    account_id=self.account(index),
+                    account_key=self._key(index),
+                    assets=tuple(
+                        wire.PackageAsset(asset.code, of_each[at])
+                        for asset, of_each in zip(self._assets, parts, strict=True)
+                    ),
+                    manifest=self.manifest,
+                    version=PACKAGE_VERSION,
+                )
             )
-        )
-        signature = sign(self._signing, "package-signature", body)
-        return wire.write_record(wire.Package(body, b"", signature))
+            for at, index in enumerate(range(start, stop))
+        ]
+
+    def _signed(self, body: wire.PackageBody) -> bytes:
+        data = wire.write_record(body)
+        signature = sign(self._signing, "package-signature", data)
+        return wire.write_record(wire.Package(data, b"", signature))
 
     def has_made(self, data: bytes, index: int) -> bool:
         """Tell whether bytes are a package that was made for the account at an index."""
@@ -183,7 +204,7 @@ class Packager:
         return self._ledger.account_id(index).decode()
 
     def _key(self, index: int) -> bytes:
-        return bytes(self._keys[index])
+        return bytes(self._accounts.keys[index])
 
 
 class _Asset:
@@ -218,72 +239,102 @@ class _Asset:
     def _pages(self) -> Bytes:
         return map_pages(self._files, self._parts.shape, 0)
 
-    def parts(self, index: int, account: str, key: bytes, *, bulk: bool) -> tuple[wire.Part, ...]:
-        """Return the parts of the account at an index, opened; ``account`` is its id.
+    def parts(
+        self, accounts: Accounts, start: int, stop: int, *, bulk: bool
+    ) -> list[tuple[wire.Part, ...]]:
+        """Return the parts of each account from ``start`` to ``stop - 1``, opened.
 
         Raises:
             Damaged: files are not of each other.
         """
-        holder = self._balances.place(index)
-        if holder is None:
-            return ()
-        start, stop = map(int, self._parts.first[holder : holder + 2])
-        places = self._parts.positions[start:stop].tolist()
-        self._check_own(places, account, key)
-        amounts = [int(self._leaves.amounts[place]) for place in places]
-        if sum(amounts) != int(self._balances.units[holder]):
+        # Numbers of another type would have all holders converted.
+        low, high = np.searchsorted(self._balances.holders, np.array([start, stop], np.uint32))
+        holders, first = self._balances.holders[low:high], self._parts.first[low : high + 1]
+        places = self._parts.positions[int(first[0]) : int(first[-1])]
+        self._check_own(accounts, holders, first, places)
+        amounts = self._leaves.amounts[places]
+        ends = first - first[0]
+        sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(amounts)])[ends]
+        if not np.array_equal(np.diff(sums), self._balances.units[low:high]):
             raise self._damaged()
         opened = self._open(places, bulk=bulk)
-        return tuple(
-            wire.Part(amount, place, opening, part, path)
-            for part, (amount, place, (opening, path)) in enumerate(
-                zip(amounts, places, opened, strict=True)
-            )
-        )
-
-    def _check_own(self, places: list[int], account: str, key: bytes) -> None:
-        """Check that what stands at the places are the parts of the account, and no others'."""
-        context = self._tree.context
-        for part, place in enumerate(places):
-            own = leaf_identity(context, self.code, account, key, part)
-            if place >= len(self._leaves.identities) or own != bytes(
-                self._leaves.identities[place]
-            ):
-                raise self._damaged()
-
-    def _open(self, places: list[int], *, bulk: bool) -> list[tuple[bytes, bytes]]:
-        """Return opening and path of each leaf."""
-        size, page_bytes = self._tree.page_size, self._parts.shape.page_bytes(0, 0)
-        path_bytes = self._parts.shape.path_bytes
-        of_page = defaultdict(list)
-        for part, place in enumerate(places):
-            of_page[place // size].append(part)
-        opened = [(b"", b"")] * len(places)
-        for page, parts in of_page.items():
-            mine = slice(size * page, size * (page + 1))
-            vectors = slice(mine.start // VECTOR_SLOTS, mine.stop // VECTOR_SLOTS)
-            numbers = np.array([places[part] % size for part in parts], np.uint32)
-            try:
-                openings, paths = native.openings_make(
-                    self._tree,
-                    page,
-                    self._pages[page_bytes * page : page_bytes * (page + 1)].data,
-                    self._leaves.amounts[mine].data,
-                    self._leaves.identities[mine].data,
-                    self._leaves.blindings[vectors].data,
-                    numbers.data,
-                    self._secret,
-                    self._salt,
-                    bulk=bulk,
+        parts: list[tuple[wire.Part, ...]] = [()] * (stop - start)
+        for holder, begin, end in zip(
+            holders.tolist(), ends[:-1].tolist(), ends[1:].tolist(), strict=True
+        ):
+            parts[holder - start] = tuple(
+                wire.Part(
+                    int(amounts[at]), int(places[at]), opened[at][0], at - begin, opened[at][1]
                 )
-            except native.Damaged:
-                raise self._damaged() from None
+                for at in range(begin, end)
+            )
+        return parts
+
+    def _check_own(self, accounts: Accounts, holders: U32, first: U64, places: U32) -> None:
+        """Check that what stands at the places are the parts of the accounts, and no others'.
+
+        Raises:
+            Damaged: it is not.
+        """
+        if (places >= len(self._leaves.identities)).any():
+            raise self._damaged()
+        own = np.empty((len(places), ID_BYTES), np.uint8)
+        try:
+            native.place_leaves(
+                np.empty(len(places), np.uint64).data,
+                own.data,
+                0,
+                np.arange(len(places), dtype=np.uint32).data,
+                self._leaves.amounts[places].data,
+                first.data,
+                holders.data,
+                accounts.keys.data,
+                accounts.ids.data,
+                accounts.offsets.data,
+                self._tree.context,
+                self.code.encode(),
+            )
+        except ValueError:
+            raise self._damaged() from None
+        if not np.array_equal(own, self._leaves.identities[places]):
+            raise self._damaged()
+
+    def _open(self, places: U32, *, bulk: bool) -> list[tuple[bytes, bytes]]:
+        """Return opening and path of each leaf, those of a page made together."""
+        size, path_bytes = self._tree.page_size, self._parts.shape.path_bytes
+        order = np.argsort(places, kind="stable").tolist()
+        opened = [(b"", b"")] * len(order)
+        for page, of_page in groupby(order, lambda at: int(places[at]) // size):
+            parts = list(of_page)
+            numbers = places[parts] - np.uint32(size * page)
+            openings, paths = self._open_page(page, numbers, bulk=bulk)
             for at, part in enumerate(parts):
                 opened[part] = (
                     openings[OPENING_BYTES * at : OPENING_BYTES * (at + 1)],
                     paths[path_bytes * at : path_bytes * (at + 1)],
                 )
         return opened
+
+    def _open_page(self, page: int, numbers: U32, *, bulk: bool) -> tuple[bytes, bytes]:
+        """Return openings and paths of leaves of a page, by their numbers in it."""
+        size, page_bytes = self._tree.page_size, self._parts.shape.page_bytes(0, 0)
+        mine = slice(size * page, size * (page + 1))
+        vectors = slice(mine.start // VECTOR_SLOTS, mine.stop // VECTOR_SLOTS)
+        try:
+            return native.openings_make(
+                self._tree,
+                page,
+                self._pages[page_bytes * page : page_bytes * (page + 1)].data,
+                self._leaves.amounts[mine].data,
+                self._leaves.identities[mine].data,
+                self._leaves.blindings[vectors].data,
+                numbers.data,
+                self._secret,
+                self._salt,
+                bulk=bulk,
+            )
+        except native.Damaged:
+            raise self._damaged() from None
 
     def _damaged(self) -> Damaged:
         return Damaged(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import cache
 from random import Random
 from typing import Any
@@ -15,145 +16,166 @@ from typing import Any
 import msgpack
 import pytest
 
+import native
 import verifier
 from tests.support.forge import tagged
-from tests.support.forged_sample import ALICE, ETH, Sample, sample
+from tests.support.forged_sample import ALICE, ETH, sample
 from tests.support.forger import Fields, Forger, pack
-from tests.support.memory_source import MemorySource
+from verifier.checks.evidence import Seen, check_evidence
+from verifier.checks.inclusion import check_package
+from verifier.checks.manifest import CheckedManifest, check_manifest
+from verifier.checks.policy import Policy
+from verifier.checks.record import check_record, wrong_argument
+from verifier.checks.solvency import check_solvency_argument
+from verifier.checks.tree import Tree
+from verifier.errors import Code
+from verifier.format.params import DECLARATION_PATH
 
-MANIFEST, RECORD, EVIDENCE = "manifest.msgpack", "arguments.msgpack", "evidence/ETH.msgpack"
-PAGES, ARGUMENTS, SOLVENCY = "pages/ETH/0", "arguments/ETH/0", "arguments/ETH/solvency"
+FILES = {
+    "manifest": "manifest.msgpack",
+    "signature": "manifest.sig",
+    "record": "arguments.msgpack",
+    "record_signature": "arguments.sig",
+    "evidence": "evidence/ETH.msgpack",
+    "solvency": "arguments/ETH/solvency",
+    "page": "pages/ETH/0",
+    "argument": "arguments/ETH/0",
+}
 
-Files = dict[str, bytes]
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle of one asset with one page, and the package of one customer, in memory."""
+
+    forger: Forger
+    package: bytes
+    manifest: bytes
+    signature: bytes
+    record: bytes
+    record_signature: bytes
+    evidence: bytes
+    solvency: bytes
+    page: bytes
+    argument: bytes
+
+    def check(self, **changed: bytes) -> None:
+        """The audit of the bundle with some files changed."""
+        made = replace(self, **changed)  # type: ignore[arg-type]
+        key = self.forger.public_key
+        checked = check_manifest(made.manifest, made.signature, key, Policy())
+        if checked.manifest.has_declaration:
+            raise verifier.Rejected(Code.BUNDLE_MISSING_FILE, DECLARATION_PATH, "as the audit says")
+        record = check_record(checked, made.record, made.record_signature)
+        for asset, arguments in zip(checked.manifest.assets, record, strict=True):
+            found = check_evidence(checked, asset, made.evidence, Seen())
+            digest = arguments.solvency
+            check_solvency_argument(checked, asset, found, made.solvency, digest)
+            tree = Tree.of(checked, asset)
+            if len(made.page) != tree.shape.pages_file_bytes(0):
+                raise verifier.Rejected(Code.PAGE_BAD_FILE_LENGTH, asset.code, "as the audit says")
+            if native.sha256(made.argument) != arguments.levels[0]:
+                raise wrong_argument(asset.code)
+            tree.check_root(made.links(tree))
+
+    def links(self, tree: Tree) -> bytes:
+        """Id and sum of the page, which is proved."""
+        try:
+            page_id, total = native.pages_check(tree.core, 0, 0, self.page, self.argument)
+        except native.PageRejected as error:
+            raise tree.page_fault(0, error.index, error) from None
+        return page_id + total
+
+    def check_resigned(self, manifest: bytes, **changed: bytes) -> None:
+        """The audit where the exchange signs the manifest and the record of it."""
+        made = replace(self, **changed)  # type: ignore[arg-type]
+        files = {path: getattr(made, name) for name, path in FILES.items()}
+        files |= self.forger.seal(manifest)
+        files |= self.forger.record(files)
+        self.check(**{name: files[path] for name, path in FILES.items()})
 
 
 @cache
-def made() -> Sample:
-    """An exchange of one asset with one page, and of one customer."""
-    return sample([ETH], chains=[("ethereum", 24_000_000, bytes(range(32)))])
-
-
-def forger() -> Forger:
-    return made().forger
-
-
-@cache
-def honest() -> Files:
-    return forger().bundle()
+def bundle() -> Bundle:
+    made = sample([ETH], chains=[("ethereum", 24_000_000, bytes(range(32)))])
+    files = made.forger.bundle()
+    package = made.package(files["manifest.msgpack"], ALICE)
+    named = {name: files[path] for name, path in FILES.items()}
+    return Bundle(made.forger, package, **named)
 
 
 @cache
-def package() -> bytes:
-    return made().package(honest()[MANIFEST], ALICE)
-
-
-def audit(files: Files) -> None:
-    verifier.audit(MemorySource(files), forger().public_key)
-
-
-def include(data: bytes, files: Files | None = None) -> None:
-    """The light check of the one customer."""
-    source = MemorySource(honest() if files is None else files)
-    verifier.check_inclusion(data, source, forger().public_key, ALICE, {"ETH": "3.5"})
-
-
-def recorded(files: Files) -> Files:
-    """The files with a record of their arguments."""
-    return files | forger().record(files)
-
-
-def resigned(manifest: bytes, **files: bytes) -> Files:
-    """The bundle with another manifest, signed, and a record of its own."""
-    return recorded(honest() | files | forger().seal(manifest))
-
-
-def with_evidence(evidence: bytes) -> Files:
-    """The bundle with other evidence, which its manifest names."""
-    fields = msgpack.unpackb(honest()[MANIFEST])
-    fields["assets"][0]["evidence"] = tagged("evidence", evidence)
-    return resigned(pack(fields), **{EVIDENCE: evidence})
+def checked_manifest() -> CheckedManifest:
+    made = bundle()
+    return check_manifest(made.manifest, made.signature, made.forger.public_key, Policy())
 
 
 def flipped(data: bytes, offset: int, bits: int) -> bytes:
     return data[:offset] + bytes([data[offset] ^ bits]) + data[offset + 1 :]
 
 
-def flips(data: bytes, rng: Random) -> Iterator[bytes]:
-    """The data with each of its bytes changed."""
-    for offset in range(len(data)):
-        yield flipped(data, offset, rng.randrange(1, 256))
-
-
 def test_the_bundle_is_accepted_unchanged() -> None:
-    audit(honest())
-    audit(resigned(honest()[MANIFEST]))
-    include(package())
+    made = bundle()
+    made.check()
+    made.check_resigned(made.manifest)
+    check_package(checked_manifest(), made.package, ALICE)
 
 
-@pytest.mark.parametrize(
-    ("path", "codes"),
-    [
-        (MANIFEST, r"manifest\.bad-signature"),
-        ("manifest.sig", r"manifest\.bad-signature"),
-        (RECORD, r"record\.bad-signature"),
-        ("arguments.sig", r"record\.bad-signature"),
-        (EVIDENCE, r"evidence\.wrong-digest"),
-        (SOLVENCY, r"bundle\.wrong-argument"),
-        (PAGES, r"page\.(bad-header|bad-point|wrong-root-id)"),
-    ],
-)
-def test_every_byte_of_a_file(path: str, codes: str, rng: Random) -> None:
-    """Nothing that was changed on its way is called an argument that fails."""
-    for changed in flips(honest()[path], rng):
-        with pytest.raises(verifier.Rejected, match=rf"^{codes}: "):
-            audit(honest() | {path: changed})
+EXPECTED = {
+    "manifest": "manifest.bad-signature",
+    "signature": "manifest.bad-signature",
+    "record": "record.bad-signature",
+    "record_signature": "record.bad-signature",
+    "evidence": "evidence.wrong-digest",
+    "solvency": "bundle.wrong-argument",
+    "argument": "bundle.wrong-argument",
+}
 
 
-def test_bytes_of_arguments(rng: Random) -> None:
-    data = honest()[ARGUMENTS]
-    for offset in rng.sample(range(len(data)), 200):
-        files = honest() | {ARGUMENTS: flipped(data, offset, rng.randrange(1, 256))}
-        with pytest.raises(verifier.Rejected, match=r"^bundle\.wrong-argument: "):
-            audit(files)
-        with pytest.raises(verifier.Rejected, match=r"^argument\."):
-            audit(recorded(files))
-        with pytest.raises(verifier.Rejected, match=r"^argument\."):
-            include(package(), files)
+@pytest.mark.parametrize("name", EXPECTED)
+def test_every_byte_of_what_is_signed(name: str, rng: Random) -> None:
+    made = bundle()
+    data: bytes = getattr(made, name)
+    for offset in range(len(data)):
+        with pytest.raises(verifier.Rejected, match=f"^{EXPECTED[name]}"):
+            made.check(**{name: flipped(data, offset, rng.randrange(1, 256))})
 
 
-def test_every_byte_of_a_solvency_argument_that_is_signed_for(rng: Random) -> None:
-    for changed in flips(honest()[SOLVENCY], rng):
-        with pytest.raises(verifier.Rejected, match=r"^argument\..*: ETH, solvency: "):
-            audit(recorded(honest() | {SOLVENCY: changed}))
+@pytest.mark.parametrize("name", ["page", "argument", "solvency"])
+def test_every_byte_of_a_page_and_of_arguments_that_are_signed_for(name: str, rng: Random) -> None:
+    """A page that its exchange changed: its id is another one, and its argument speaks of it."""
+    made = bundle()
+    data: bytes = getattr(made, name)
+    for offset in range(len(data)):
+        changed = {name: flipped(data, offset, rng.randrange(1, 256))}
+        with pytest.raises(verifier.Rejected, match=r"^(page|argument)\."):
+            made.check_resigned(made.manifest, **changed)
 
 
 def test_every_byte_of_a_record_that_is_signed_again(rng: Random) -> None:
-    for changed in flips(honest()[RECORD], rng):
-        with pytest.raises(verifier.Rejected, match=r"^(record\.|bundle\.wrong-argument)"):
-            audit(honest() | forger().seal_record(changed))
+    made = bundle()
+    for offset in range(len(made.record)):
+        record = flipped(made.record, offset, rng.randrange(1, 256))
+        signature = made.forger.seal_record(record)["arguments.sig"]
+        with pytest.raises(verifier.Rejected, match=r"^(record|bundle)\."):
+            made.check(record=record, record_signature=signature)
 
 
 def test_every_byte_of_a_package(rng: Random) -> None:
-    for changed in flips(package(), rng):
+    for offset in range(len(bundle().package)):
+        changed = flipped(bundle().package, offset, rng.randrange(1, 256))
         with pytest.raises(verifier.Rejected, match=r"^package\."):
-            include(changed)
-
-
-def test_every_byte_of_a_package_that_is_signed_again(rng: Random) -> None:
-    for changed in flips(msgpack.unpackb(package())["body"], rng):
-        with pytest.raises(verifier.Rejected, match=r"^(package|opening|inclusion)\."):
-            include(forger().seal_package(changed))
+            check_package(checked_manifest(), changed, ALICE)
 
 
 def test_every_byte_of_a_manifest_that_is_signed_again(rng: Random) -> None:
     """Only what a lone bundle cannot contradict may change: the past, and its block's height."""
-    manifest = honest()[MANIFEST]
-    free = set(span(manifest, b"\xa8previous\xc4\x20", 32))
-    free |= set(span(manifest, b"\xa6height\xce", 4))
+    made = bundle()
+    free = set(span(made.manifest, b"\xa8previous\xc4\x20", 32))
+    free |= set(span(made.manifest, b"\xa6height\xce", 4))
     accepted = []
-    for offset, changed in enumerate(flips(manifest, rng)):
+    for offset in range(len(made.manifest)):
         try:
-            audit(resigned(changed))
+            made.check_resigned(flipped(made.manifest, offset, rng.randrange(1, 256)))
         except verifier.Rejected:
             continue
         accepted.append(offset)
@@ -168,9 +190,13 @@ def span(data: bytes, before: bytes, length: int) -> range:
 
 def test_every_byte_of_evidence_that_is_digested_again(rng: Random) -> None:
     """The solvency argument names the evidence, so no other evidence fits it."""
-    for changed in flips(honest()[EVIDENCE], rng):
+    made = bundle()
+    fields = msgpack.unpackb(made.manifest)
+    for offset in range(len(made.evidence)):
+        evidence = flipped(made.evidence, offset, rng.randrange(1, 256))
+        fields["assets"][0]["evidence"] = tagged("evidence", evidence)
         with pytest.raises(verifier.Rejected, match=r"^(evidence|argument)\."):
-            audit(with_evidence(changed))
+            made.check_resigned(pack(fields), evidence=evidence)
 
 
 def mangled(data: bytes, rng: Random) -> bytes:
@@ -190,26 +216,30 @@ def mangled(data: bytes, rng: Random) -> bytes:
 
 
 def test_mangled_files(rng: Random) -> None:
+    made = bundle()
+    fields = msgpack.unpackb(made.manifest)
     for _ in range(300):
         with suppress(verifier.Rejected):  # a verdict; a change of `previous` alone is accepted
-            audit(resigned(mangled(honest()[MANIFEST], rng)))
-        evidence = mangled(honest()[EVIDENCE], rng)
-        if evidence != honest()[EVIDENCE]:
+            made.check_resigned(mangled(made.manifest, rng))
+        evidence = mangled(made.evidence, rng)
+        fields["assets"][0]["evidence"] = tagged("evidence", evidence)
+        if evidence != made.evidence:
             with pytest.raises(verifier.Rejected):
-                audit(with_evidence(evidence))
-        for path in (PAGES, ARGUMENTS, SOLVENCY):
-            changed = mangled(honest()[path], rng)
-            if changed != honest()[path]:
+                made.check_resigned(pack(fields), evidence=evidence)
+        record = mangled(made.record, rng)
+        if record != made.record:
+            signature = made.forger.seal_record(record)["arguments.sig"]
+            with pytest.raises(verifier.Rejected):
+                made.check(record=record, record_signature=signature)
+        for name in ("page", "argument", "solvency"):
+            data: bytes = getattr(made, name)
+            changed = mangled(data, rng)
+            if len(changed) == len(data) != 0 and changed != data:
                 with pytest.raises(verifier.Rejected):
-                    audit(recorded(honest() | {path: changed}))
-        record = mangled(honest()[RECORD], rng)
-        if record != honest()[RECORD]:
-            with pytest.raises(verifier.Rejected, match=r"^(record|bundle)\."):
-                audit(honest() | forger().seal_record(record))
-        body = mangled(msgpack.unpackb(package())["body"], rng)
-        if forger().seal_package(body) != package():
-            with pytest.raises(verifier.Rejected):
-                include(forger().seal_package(body))
+                    made.check_resigned(made.manifest, **{name: changed})
+        body = mangled(msgpack.unpackb(made.package)["body"], rng)
+        with suppress(verifier.Rejected):  # likewise, of a leaf's number or an opening alone
+            check_package(checked_manifest(), made.forger.seal_package(body), ALICE)
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -258,37 +288,54 @@ def value_at(fields: Any, path: tuple[Any, ...]) -> Any:
 
 def test_every_field_of_a_manifest(rng: Random) -> None:
     """One false field, signed: refused, but for what a lone bundle cannot contradict."""
-    fields = msgpack.unpackb(honest()[MANIFEST])
+    made = bundle()
+    fields = msgpack.unpackb(made.manifest)
     free: set[tuple[Any, ...]] = {("previous",), ("chains", 0, "height")}
     for path in places(fields):
         for value in variants(value_at(fields, path), rng):
             try:
-                audit(resigned(altered(fields, path, value)))
+                made.check_resigned(altered(fields, path, value))
             except verifier.Rejected:
                 continue
             assert path in free, (path, value)
 
 
-def test_every_field_of_a_record(rng: Random) -> None:
-    fields = msgpack.unpackb(honest()[RECORD])
-    for path in places(fields):
-        for value in variants(value_at(fields, path), rng):
-            with pytest.raises(verifier.Rejected, match=r"^(record|bundle)\."):
-                audit(honest() | forger().seal_record(altered(fields, path, value)))
-
-
 def test_every_field_of_evidence(rng: Random) -> None:
-    fields = msgpack.unpackb(honest()[EVIDENCE])
+    made = bundle()
+    fields, outer = msgpack.unpackb(made.evidence), msgpack.unpackb(made.manifest)
     for path in places(fields):
         for value in variants(value_at(fields, path), rng):
+            evidence = altered(fields, path, value)
+            outer["assets"][0]["evidence"] = tagged("evidence", evidence)
             with pytest.raises(verifier.Rejected, match=r"^(evidence|argument)\."):
-                audit(with_evidence(altered(fields, path, value)))
+                made.check_resigned(pack(outer), evidence=evidence)
+
+
+def test_every_field_of_a_record(rng: Random) -> None:
+    made = bundle()
+    fields = msgpack.unpackb(made.record)
+    for path in places(fields):
+        for value in variants(value_at(fields, path), rng):
+            record = altered(fields, path, value)
+            signature = made.forger.seal_record(record)["arguments.sig"]
+            with pytest.raises(verifier.Rejected, match=r"^(record\.|bundle\.wrong-argument)"):
+                made.check(record=record, record_signature=signature)
 
 
 def test_every_field_of_a_package(rng: Random) -> None:
-    """One false field, signed: refused, if not by the package's rules then at the leaf."""
-    fields = msgpack.unpackb(msgpack.unpackb(package())["body"])
+    """A field whose false value passes the package's own checks is refused at the leaf."""
+    made = bundle()
+    fields = msgpack.unpackb(msgpack.unpackb(made.package)["body"])
+    later = {
+        ("account_key",),
+        *(("assets", 0, "parts", 0, name) for name in ("amount", "leaf", "opening", "path")),
+    }
+    emptied = {("assets", 0, "parts")}
     for path in places(fields):
         for value in variants(value_at(fields, path), rng):
-            with pytest.raises(verifier.Rejected, match=r"^(package|opening|inclusion)\."):
-                include(forger().seal_package(altered(fields, path, value)))
+            package = made.forger.seal_package(altered(fields, path, value))
+            try:
+                check_package(checked_manifest(), package, ALICE)
+            except verifier.Rejected:
+                continue
+            assert path in later | emptied, (path, value)

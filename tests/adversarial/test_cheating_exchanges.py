@@ -7,6 +7,7 @@ frozen ones are in spec/vectors.
 from __future__ import annotations
 
 import os
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +17,10 @@ from typing import Any
 import pytest
 
 import native
+import spec.reference as reference
 import verifier
-from tests.support.forge import N, Opening
+from tests.support import leaves_forge
+from tests.support.forge import INFINITY, N, Opening, combine
 from tests.support.forged_sample import (
     ALICE,
     BOB,
@@ -28,13 +31,12 @@ from tests.support.forged_sample import (
     sample,
     signed,
 )
-from tests.support.forger import Asset, Fields, Lies
-from tests.support.leaves_forge import Prover, bent
+from tests.support.forger import Asset, Fields, Leaf, Lies, Page
+from tests.support.leaves_forge import Prover, Reader, bent
 from tests.support.subjects import write_files
-from tests.support.verifier_bundle import Denominated
-from verifier.format import wire
-from verifier.format.params import TreeShape
-from verifier.format.statement import tree_of
+from tests.vectors.make_leaves import MOVED, sum_low
+from tests.vectors.make_trees import bent_leaves
+from verifier.checks.holdings import CheckedEvidence
 
 Files = dict[str, bytes]
 Identity = dict[str, Any]
@@ -107,7 +109,8 @@ def test_an_omitted_customer_notices(identity: Identity, tmp_path: Path) -> None
     for leaf in range(16):
 
         def edit(fields: Fields, leaf: int = leaf) -> None:
-            fields["assets"][0]["parts"] = made.forger.parts(asset_of(made, "ETH"), [(leaf, 5)])
+            shown = made.forger.parts(asset_of(made, "ETH"), [(leaf, 5)])
+            fields["assets"][0]["parts"] = shown
 
         package = made.package(files["manifest.msgpack"], BOB, edit)
         found = inclusion(made, files, tmp_path / "bundle", BOB, package, ETH="0.000000005")
@@ -163,6 +166,27 @@ def test_a_package_of_another_snapshot(identity: Identity, tmp_path: Path) -> No
     assert found == "inclusion.wrong-identity"
 
 
+def test_an_amount_is_opened_for_nobody_else(identity: Identity, tmp_path: Path) -> None:
+    """The parts of two customers with equal amounts: openings and paths exchanged, one or both."""
+    made = sample([ETH], {ALICE: {"ETH": [7]}, BOB: {"ETH": [7]}}, **identity)
+    files = made.forger.bundle()
+    shown = made.forger.parts(asset_of(made, "ETH"), made.parts[BOB]["ETH"])[0]
+    for fields_of_bob, expected in (
+        (("opening",), "inclusion.wrong-amount"),
+        (("path",), "inclusion.wrong-identity"),
+        (("leaf", "path"), "inclusion.wrong-identity"),
+        (("leaf", "opening", "path"), "inclusion.wrong-identity"),
+    ):
+
+        def edit(fields: Fields, names: Sequence[str] = fields_of_bob) -> None:
+            part = fields["assets"][0]["parts"][0]
+            part.update({name: shown[name] for name in names})
+
+        package = made.package(files["manifest.msgpack"], ALICE, edit)
+        found = inclusion(made, files, tmp_path / "b", ALICE, package, ETH="0.000000007")
+        assert found == expected
+
+
 # --- liabilities
 
 
@@ -189,36 +213,39 @@ def test_a_childs_sum_cannot_be_moved(identity: Identity, rng: Random, tmp_path:
 
 def test_negative_balances(identity: Identity, rng: Random, tmp_path: Path) -> None:
     """A dummy customer who owes: the total is smaller, the digits are chosen at will."""
-    for digit in (None, 0, 1):
+    for digit in (None, 1, 0):
+        moved = MOVED[rng.randrange(2, 5)]
 
-        def witness(prover: Prover, digit: int | None = digit) -> None:
+        def choose(it: Prover, digit: int | None = digit) -> None:
             if digit is not None:
-                prover.digits = [digit] * len(prover.digits)
+                it.digits = [digit] * len(it.digits)
 
-        lies = Lies(leaves=lambda code, index, witness=witness: bent({"witness": witness}))  # type: ignore[misc]
-        made = sample([ETH], lies=lies, **identity)
+        bend = bent({"witness": choose} | (moved if digit is not None else {}))
+        made = sample([ETH], lies=bent_leaves("ETH", 0, bend), **identity)
         leaves = asset_of(made, "ETH").leaves
         zero = next(place for place, leaf in enumerate(leaves) if leaf.amount == 0)
-        leaves[zero] = replace(leaves[zero], amount=-rng.randrange(1, 7_000_000_000))
+        leaves[zero] = Leaf(-rng.randrange(1, 7_000_000_000), leaves[zero].identity)
         found = audit(made, made.forger.bundle(), tmp_path / "b")
         assert found == ("argument.rejected", "ETH, level 0, page 0")
 
 
-def test_a_debt_beside_a_customer_opens_and_is_not_proved(
-    identity: Identity, tmp_path: Path
-) -> None:
-    """Alice's own opening holds, with -10^15 in a slot beside her: the argument alone tells."""
-    made = sample([ETH], {ALICE: {"ETH": [3_500_000_000]}}, **identity)
+def test_a_debt_beside_a_customer(identity: Identity, rng: Random, tmp_path: Path) -> None:
+    """A debt in the slot next to Alice's: her opening holds, the page's argument does not."""
+    made = sample([ETH], **identity)
     leaves = asset_of(made, "ETH").leaves
-    zero = next(place for place, leaf in enumerate(leaves) if leaf.amount == 0)
-    leaves[zero] = replace(leaves[zero], amount=-(10**15))
+    slot = next(place for place, leaf in enumerate(leaves) if leaf.amount == 0)
+    leaves[slot] = Leaf(-rng.randrange(1, 10**15), leaves[slot].identity)
     files = made.forger.bundle()
     package = made.package(files["manifest.msgpack"], ALICE)
-    found = inclusion(made, files, tmp_path / "a", ALICE, package, ETH="3.5")
+    typed = {"ETH": "3.5"}
+    found = inclusion(made, files, tmp_path / "b", ALICE, package, **typed)
     assert found == "argument.rejected"
-    kept = {path: data for path, data in files.items() if not path.startswith("arguments")}
+    bare = {path: data for path, data in files.items() if not path.startswith("arguments")}
+    key = made.forger.public_key
     with pytest.raises(verifier.CannotCheck, match=r"^check\.not-proved"):
-        inclusion(made, kept, tmp_path / "b", ALICE, package, ETH="3.5")
+        verifier.check_inclusion(
+            package, write_files(tmp_path / "bare", bare), key, ALICE, typed, only=True
+        )
 
 
 def test_a_debt_in_one_asset_does_not_cover_another(identity: Identity, tmp_path: Path) -> None:
@@ -297,94 +324,138 @@ def test_coins_cannot_be_added_after_the_proof(identity: Identity, tmp_path: Pat
     ]
 
 
+def test_what_is_false_is_rejected_whatever_a_node_is_silent_about(
+    identity: Identity, tmp_path: Path
+) -> None:
+    class Silent:
+        """A node that does not answer."""
+
+        def confirm(self, *_: object) -> list[CheckedEvidence]:
+            raise verifier.CannotCheck(verifier.Code.CHECK_UNREADABLE, "no answer")
+
+    insolvent = replace(ETH, holdings=(("account", "", 10**18),))
+    lies = Lies(solvency=lambda code, value: 0)
+    for spec, error in ((insolvent, verifier.Rejected), (ETH, verifier.CannotCheck)):
+        made = sample([spec], lies=lies if spec is insolvent else None, **identity)
+        bundle = write_files(tmp_path / error.__name__, made.forger.bundle())
+        for check in (verifier.audit, verifier.check_solvency):
+            with pytest.raises(error):
+                check(bundle, made.forger.public_key, nodes={"ethereum": Silent()})
+
+
 # --- batches
 
 
+def cancelling(made: Sample) -> tuple[Asset, list[bytes]]:
+    """Make page 0 of BTC false and page 1 take up its error: added, all equations hold.
+
+    Return what each of the two pages' equations come to.
+    """
+    forger, asset = made.forger, asset_of(made, "BTC")
+    low = bent({"witness": sum_low})
+    forger.lies = bent_leaves("BTC", 0, low)
+    (error,) = residuals(made, asset, 0)
+
+    def take_up(it: Prover) -> None:
+        it.announcements[3] = combine([(1, it.announcements[3]), (-1, error)])
+
+    bends = {0: low, 1: bent({"announced": take_up})}
+    forger.lies = Lies(leaves=lambda code, index: bends.get(index, leaves_forge.HONEST))
+    return asset, residuals(made, asset, 0) + residuals(made, asset, 1)
+
+
+def residuals(made: Sample, asset: Asset, index: int) -> list[bytes]:
+    """What the equations of a page come to that do not hold."""
+    page = made.forger.tree(asset)[0][index]
+    state = made.forger.place(asset, index=index).state("leaves")
+    found = Reader(asset.page_size).residuals(state, page.entries, page.argument)
+    return [point for point in found.values() if point != INFINITY]
+
+
+def test_errors_that_cancel_between_pages(identity: Identity) -> None:
+    """The forgery is real: it passes where the equations of two pages are added without weights."""
+    made = sample([BTC], **identity)
+    asset, wrong = cancelling(made)
+    assert len(wrong) == 2
+    assert combine([(1, point) for point in wrong]) == INFINITY
+    pages = made.forger.tree(asset)[0][:2]
+    data = b"".join(page.encode() for page in pages)
+    arguments = b"".join(page.argument for page in pages)
+    for _ in range(10):
+        with pytest.raises(native.PageRejected) as refused:
+            native.pages_check(made.forger.place(asset).core(), 0, 0, data, arguments)
+        assert (refused.value.index, refused.value.code) == (0, "argument.rejected")
+
+
 def test_the_first_bad_page_is_named(identity: Identity, rng: Random, tmp_path: Path) -> None:
-    """Whatever the faults, however many the threads: of pages before arguments, signed for."""
-    of_pages: dict[str, Callable[[bytes], bytes]] = {
-        "page.bad-header": lambda page: b"XXXX" + page[4:],
-        "page.bad-point": lambda page: page[:47] + bytes(33) + page[80:],
+    """Whatever the faults, however many the threads; the exchange signed all of them."""
+    faults: dict[str, Callable[[bytes, bytes], tuple[bytes, bytes]]] = {
+        "page.bad-header": lambda page, argument: (b"XXXX" + page[4:], argument),
+        "page.bad-point": lambda page, argument: (page[:47] + bytes(33) + page[80:], argument),
+        "argument.bad-point": lambda page, argument: (page, bytes(33) + argument[33:]),
+        "argument.bad-scalar": lambda page, argument: (page, argument[:-32] + b"\xff" * 32),
+        "argument.rejected": lambda page, argument: (
+            page,
+            argument[:-1] + bytes([argument[-1] ^ 1]),
+        ),
     }
-    of_arguments: dict[str, Callable[[bytes], bytes]] = {
-        "argument.bad-point": lambda argument: bytes(33) + argument[33:],
-        "argument.bad-scalar": lambda argument: argument[:-32] + b"\xff" * 32,
-        "argument.rejected": lambda argument: argument[:-1] + bytes([argument[-1] ^ 1]),
-    }
-    made = sample([replace(BTC, capacity=20)], **identity)
-    files, shape = made.forger.bundle(), TreeShape(20, 16)
-    lengths = {"pages": shape.page_bytes(0, 0), "arguments": shape.argument_bytes(0, 0)}
-
-    def spoiled(kind: str, faults: dict[str, Callable[[bytes], bytes]]) -> tuple[Files, int, str]:
-        path, length = f"{kind}/BTC/0", lengths[kind]
-        parts = [files[path][at : at + length] for at in range(0, len(files[path]), length)]
-        bad = {at: rng.choice(list(faults)) for at in rng.sample(range(20), rng.randrange(1, 6))}
-        changed = [faults[bad[at]](part) if at in bad else part for at, part in enumerate(parts)]
-        return {path: b"".join(changed)}, min(bad), bad[min(bad)]
-
     for round_number in range(6):
-        arguments, first_argument, argument_code = spoiled("arguments", of_arguments)
-        pages, first_page, page_code = spoiled("pages", of_pages)
+        bad = {at: rng.choice(list(faults)) for at in rng.sample(range(20), rng.randrange(1, 6))}
+
+        def change(code: str, page: Page, bad: dict[int, str] = bad) -> Page:
+            if page.level == 0 and page.index in bad:
+                data, argument = faults[bad[page.index]](page.encode(), page.argument)
+                return replace(page, magic=data[:4], entries=data[15:], argument=argument)
+            return page
+
+        made = sample([replace(BTC, capacity=20)], lies=Lies(page=change), **identity)
+        files, first = made.forger.bundle(), min(bad)
         for jobs in (1, 3):
             folder = tmp_path / f"{round_number}-{jobs}"
-            changed = files | arguments
-            changed |= made.forger.record(changed)
-            expected = argument_code, f"BTC, level 0, page {first_argument}"
-            assert audit(made, changed, folder, jobs) == expected
-            expected = page_code, f"BTC, level 0, page {first_page}"
-            assert audit(made, changed | pages, folder, jobs) == expected
+            found = audit(made, files, folder, jobs)
+            assert found == (bad[first], f"BTC, level 0, page {first}")
 
 
-def test_a_batch_of_one_bad_argument_in_many(identity: Identity, rng: Random) -> None:
+def test_both_readers_name_the_same_of_two_bad_pages(identity: Identity, tmp_path: Path) -> None:
+    """An argument that fails, and entries of a later page that do not decode."""
+
+    def change(code: str, page: Page) -> Page:
+        if (page.level, page.index) == (0, 0):
+            return replace(page, argument=page.argument[:-1] + bytes([page.argument[-1] ^ 1]))
+        if (page.level, page.index) == (0, 2):
+            return replace(page, entries=page.entries[:32] + bytes(33) + page.entries[65:])
+        return page
+
+    made = sample([BTC], lies=Lies(page=change), **identity)
+    files = made.forger.bundle()
+    found = audit(made, files, tmp_path / "b")
+    with pytest.raises(reference.Rejected) as refused:
+        reference.audit(tmp_path / "b", made.forger.public_key)
+    assert found is not None
+    assert found[0] == refused.value.code == "argument.rejected"
+
+
+def test_a_batch_of_one_bad_page_in_many(identity: Identity, rng: Random) -> None:
     """At any place of a batch of any size, and honest ones around it."""
     made = sample([replace(BTC, capacity=20)], **identity)
-    files, shape = made.forger.bundle(), TreeShape(20, 16)
-    units = tuple(wire.Unit(*unit) for unit in asset_of(made, "BTC").units)
-    denominated = Denominated("BTC", 8, units)
-    tree = tree_of(made.forger.context, denominated, shape)
-    pages, arguments = files["pages/BTC/0"], files["arguments/BTC/0"]
-    page_length, length = shape.page_bytes(0, 0), shape.argument_bytes(0, 0)
+    asset = asset_of(made, "BTC")
+    tree = made.forger.place(asset).core()
+    amounts = array("Q", [leaf.amount for leaf in asset.leaves])
+    identities = b"".join(leaf.identity for leaf in asset.leaves)
+    leaves = native.leaves_commit(tree, 0, amounts, identities, rng.randbytes(32), bytes(32))
+    blindings = leaves.vector_blindings, leaves.sum_blindings
+    argued = native.pages_argue(
+        tree, 0, 0, leaves.pages, amounts, *blindings, rng.randbytes(32), bytes(32)
+    )
+    length, argument_length = tree.page_length(0), tree.argument_length(0)
     for _ in range(20):
         first = rng.randrange(20)
         count = rng.randrange(1, 21 - first)
-        batch = pages[first * page_length : (first + count) * page_length]
-        argued = bytearray(arguments[first * length : (first + count) * length])
-        native.pages_check(tree, 0, first, batch, bytes(argued))
+        pages = leaves.pages[first * length : (first + count) * length]
+        batch = bytearray(argued[first * argument_length : (first + count) * argument_length])
+        native.pages_check(tree, 0, first, pages, batch)
         at = rng.randrange(count)
-        argued[(at + 1) * length - 1] ^= 1 << rng.randrange(8)
+        batch[(at + 1) * argument_length - 1] ^= 1 << rng.randrange(8)
         with pytest.raises(native.PageRejected) as refused:
-            native.pages_check(tree, 0, first, batch, bytes(argued))
+            native.pages_check(tree, 0, first, pages, batch)
         assert (refused.value.index, refused.value.code) == (first + at, "argument.rejected")
-        for capacity, place in ((24, first), (20, first + 1 if first + count < 20 else first - 1)):
-            if place < 0:
-                continue
-            other = tree_of(made.forger.context, denominated, TreeShape(capacity, 16))
-            with pytest.raises(native.PageRejected):
-                native.pages_check(other, 0, place, batch, bytes(argued))
-
-
-def test_errors_that_cancel_between_arguments(identity: Identity, rng: Random) -> None:
-    """Two scalars moved against each other: added without weights, all equations hold."""
-    made = sample([BTC], **identity)
-    files, shape = made.forger.bundle(), TreeShape(3, 16)
-    units = tuple(wire.Unit(*unit) for unit in asset_of(made, "BTC").units)
-    tree = tree_of(made.forger.context, Denominated("BTC", 8, units), shape)
-    length, order = shape.argument_bytes(0, 0), N
-    arguments = bytearray(files["arguments/BTC/0"])
-
-    def moved(page: int, by: int) -> None:
-        """Move u_U, the last scalar: equation (5) of the page is off by that times B."""
-        end = (page + 1) * length
-        value = int.from_bytes(arguments[end - 32 : end])
-        arguments[end - 32 : end] = ((value + by) % order).to_bytes(32)
-
-    by = rng.randrange(1, order)
-    moved(0, by)
-    moved(1, -by)
-    for _ in range(8):
-        with pytest.raises(native.PageRejected) as refused:
-            native.pages_check(tree, 0, 0, files["pages/BTC/0"], bytes(arguments))
-        assert (refused.value.index, refused.value.code) == (0, "argument.rejected")
-    moved(0, -by)
-    moved(1, by)
-    native.pages_check(tree, 0, 0, files["pages/BTC/0"], bytes(arguments))

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from array import array
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import pytest
 
@@ -15,13 +13,10 @@ import native
 import spec.reference as reference
 import verifier
 from tests.support.forge import INFINITY, N, Opening, commit, prove, u
-from tests.support.forged_sample import ALICE, BTC, SPECS, sample
-from tests.support.leaves_forge import Keys
+from tests.support.forged_sample import BTC, SPECS, Sample, sample
+from tests.support.forger import known
+from tests.support.leaves_forge import Keys, open_leaf, path_of
 from tests.support.subjects import write_files
-from tests.support.verifier_bundle import Denominated
-from verifier.format import wire
-from verifier.format.params import PAGE_SIZES, TreeShape
-from verifier.format.statement import tree_of
 
 
 def openings(rng: Random, m: int, b: int) -> list[Opening]:
@@ -57,56 +52,61 @@ def test_an_argument_over_infinity_is_the_same_bytes(rng: Random) -> None:
     native.range_verify(state, 128, INFINITY, made)
 
 
-@pytest.mark.parametrize("size", PAGE_SIZES[:2])
-def test_pages_arguments_and_openings_are_the_same_bytes(size: int, rng: Random) -> None:
-    """All pages of a tree of two levels, what they sum to, and the packages' parts."""
-    secrets = [rng.randbytes(32) for _ in range(4)]
-    keys, salt = Keys(*secrets), secrets[3]
-    spec = replace(BTC, page_size=size)
-    made = sample([spec], exchange=f"Exchange {rng.getrandbits(64)}", keys=keys)
-    asset, shape = made.forger.assets[0], TreeShape(spec.capacity, size)
-    units = tuple(wire.Unit(*unit) for unit in asset.units)
-    tree = tree_of(made.forger.context, Denominated(asset.code, asset.decimals, units), shape)
+def test_pages_are_the_same_bytes(rng: Random) -> None:
+    """All pages and arguments of a tree of two levels, what they sum to, and openings of leaves."""
+    keys = Keys(*(rng.randbytes(32) for _ in range(4)))
+    made = sample([BTC], exchange=f"Exchange {rng.getrandbits(64)}", keys=keys)
+    forger, asset = made.forger, made.forger.assets[0]
+    tree, levels = forger.place(asset).core(), forger.tree(asset)
     amounts = array("Q", [leaf.amount for leaf in asset.leaves])
     identities = b"".join(leaf.identity for leaf in asset.leaves)
-    leaves, root = made.forger.tree(asset)
-    low = native.leaves_commit(tree, 0, amounts, identities, keys.entries, salt)
-    sums = array("Q", memoryview(low.sum_values).cast("Q")[::2].tolist())
-    top = native.sums_commit(tree, 1, 0, low.ids, low.sums, sums, low.sum_blindings)
-    blindings = low.vector_blindings, low.sum_blindings
-    arguments = (
-        native.pages_argue(tree, 0, 0, low.pages, amounts, *blindings, keys.argument, salt),
-        native.pages_argue(
-            tree, 1, 0, top.pages, sums, low.sum_blindings, b"", keys.argument, salt
-        ),
-    )
-    for level, pages, committed in ((0, leaves, low), (1, root, top)):
+    leaves = native.leaves_commit(tree, 0, amounts, identities, keys.entries, keys.salt)
+    openings = [page.opening for page in levels[0]]
+    values = array("Q", [value for value, _ in openings])
+    blindings = b"".join(u(r, 32) for _, r in openings)
+    children = leaves.ids, leaves.sums, values, blindings
+    sums = native.sums_commit(tree, 1, 0, *children)
+    witnesses = [
+        (leaves.pages, amounts, leaves.vector_blindings, leaves.sum_blindings),
+        (sums.pages, values, blindings, b""),
+    ]
+    for level, (committed, witness) in enumerate(zip((leaves, sums), witnesses, strict=True)):
+        pages = levels[level]
         assert committed.pages == b"".join(page.encode() for page in pages)
         assert committed.ids == b"".join(page.id for page in pages)
         assert committed.sums == b"".join(page.sum for page in pages)
         assert committed.sum_blindings == b"".join(u(page.opening[1], 32) for page in pages)
-        assert arguments[level] == b"".join(page.argument for page in pages)
-        checked = native.pages_check(tree, level, 0, committed.pages, arguments[level])
+        arguments = native.pages_argue(tree, level, 0, *witness, keys.argument, keys.salt)
+        assert arguments == b"".join(page.argument for page in pages)
+        checked = native.pages_check(tree, level, 0, committed.pages, arguments)
         assert checked == (committed.ids, committed.sums)
-    for place, amount in made.parts[ALICE]["BTC"]:
-        index, leaf = divmod(place, size)
-        part = made.forger.parts(asset, [(place, amount)])[0]
+    assert_openings(made, leaves, amounts, identities)
 
-        def of_page(column: Any, each: int, index: int = index) -> Any:
-            return column[each * index : each * (index + 1)]
 
-        opened = native.openings_make(
-            tree,
-            index,
-            of_page(low.pages, shape.page_bytes(0, 0)),
-            of_page(amounts, size),
-            of_page(identities, 32 * size),
-            of_page(low.vector_blindings, 2 * size),
-            array("I", [leaf]),
-            keys.opening,
-            salt,
+def assert_openings(
+    made: Sample, leaves: native.Committed, amounts: array[int], identities: bytes
+) -> None:
+    """Both ways of making openings of the leaves of page 1 give the forger's bytes."""
+    forger, asset = made.forger, made.forger.assets[0]
+    page = forger.tree(asset)[0][1]
+    numbers = [0, 7, 15]
+    expected = b"".join(open_leaf(forger.opened(asset, page, at), forger.keys) for at in numbers)
+    for bulk in (False, True):
+        openings, paths = native.openings_make(
+            forger.place(asset).core(),
+            1,
+            page.encode(),
+            amounts[16:32],
+            identities[512:1024],
+            leaves.vector_blindings[32:64],
+            array("I", numbers),
+            forger.keys.opening,
+            forger.keys.salt,
+            bulk=bulk,
         )
-        assert opened == (part["opening"], part["path"])
+        assert openings == expected
+        siblings = [path_of(known(page).identities, at) for at in numbers]
+        assert paths == b"".join(b"".join(path) for path in siblings)
 
 
 def test_an_honest_exchange_is_accepted(rng: Random, tmp_path: Path) -> None:

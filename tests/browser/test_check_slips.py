@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from playwright.sync_api import Browser, Page
 
 from tests.browser.conftest import Exchange, Opener, Site, ask, fill_in, verdict
 from tests.support.forged_sample import ALICE, BTC, ETH, TETHER, Sample, Spec, sample
 from tests.support.subjects import write_files
-from verifier.format.keys import public_key_text
+from verifier.format.keys import parse_public_key, public_key_text, sign
+from verifier.format.wire import encode
 
 COULD_NOT = "This could not be checked"
 
@@ -662,6 +664,163 @@ def test_an_answer_to_what_was_changed_since_is_not_shown(open_: Page, exchange:
     open_.wait_for_function("!document.getElementById('check').disabled")
     assert open_.is_hidden("#verdict")
     assert open_.is_hidden("#question")
+
+
+def test_another_proof_at_the_address_is_no_verdict(tab: Page, published: Site) -> None:
+    """What the customer had at one moment is not compared with what is said of another."""
+    made = sample([replace(BTC, capacity=1)], {ALICE: {"BTC": [150_000_000]}})
+    shown(tab, published, made, {"BTC": "1.5"})
+    assert verdict(tab) == "Your balance is counted"
+    earlier = sample([replace(BTC, capacity=1)], {ALICE: {"BTC": [150_000_000]}}, snapshot_id="old")
+    assert earlier.forger.public_key == made.forger.public_key
+    files = earlier.forger.bundle()
+    tab.set_input_files("#package", str(published.root / "made.package"))
+    tab.click("#open")
+    tab.wait_for_selector("#verdict", state="hidden")
+    tab.wait_for_selector("#question:not([hidden])")
+    write_files(published.root / "made", files)
+    assert ask(tab, ALICE, {"BTC": "1.5"}) == COULD_NOT
+    assert "another proof than the one that was read" in (tab.text_content("#expert-list") or "")
+
+
+@pytest.mark.parametrize("field", ["account", "balance-BTC", "everything"])
+def test_a_verdict_is_of_what_stands_in_the_form(
+    open_: Page, exchange: Exchange, field: str
+) -> None:
+    assert ask(open_, exchange.account, exchange.balances) == "Your balance is counted"
+    if field == "everything":
+        open_.check(f"#{field}")
+    else:
+        open_.fill(f"#{field}", "99")
+    assert open_.is_hidden("#verdict")
+
+
+@pytest.mark.parametrize("fragment", ["#bundle=https://127.0.0.1/x", "#package=!!!!"])
+def test_a_link_takes_the_verdict_before_it(open_: Page, exchange: Exchange, fragment: str) -> None:
+    assert ask(open_, exchange.account, exchange.balances) == "Your balance is counted"
+    open_.evaluate("fragment => { location.hash = fragment; }", fragment)
+    open_.wait_for_selector("#verdict", state="hidden")
+    assert open_.is_hidden("#question")
+    if "package" in fragment:
+        open_.click("#open")
+        assert open_.inner_text("#package-name").startswith("Choose your inclusion file")
+
+
+def test_a_link_takes_the_place_of_a_folder(tab: Page, exchange: Exchange, published: Site) -> None:
+    tab.set_input_files("#folder", str(exchange.bundle))
+    fragment = f"#bundle={published.url}/nothing"
+    tab.evaluate("fragment => { location.hash = fragment; }", fragment)
+    tab.wait_for_function(
+        "url => document.getElementById('bundle').value === url", arg=fragment[8:]
+    )
+    tab.set_input_files("#package", str(exchange.package))
+    tab.fill("#key", exchange.key)
+    tab.click("#open")
+    assert verdict(tab) == COULD_NOT
+
+
+def test_a_file_that_cannot_be_read_says_so(open_: Page, exchange: Exchange) -> None:
+    """As a folder that is dropped, or a file that is gone; the one before it is not used."""
+    assert ask(open_, exchange.account, exchange.balances) == "Your balance is counted"
+    open_.evaluate(
+        """() => {
+            const lost = new DOMException("", "NotReadableError");
+            const gone = { arrayBuffer: () => Promise.reject(lost) };
+            const event = new Event("drop", { cancelable: true });
+            const files = [{ name: "gone", size: 1, slice: () => gone }];
+            Object.defineProperty(event, "dataTransfer", { value: { files } });
+            document.getElementById("drop").dispatchEvent(event);
+        }"""
+    )
+    open_.wait_for_selector("#package-name.error")
+    assert "no file that can be read" in open_.inner_text("#package-name")
+    assert open_.is_hidden("#verdict")
+    open_.set_input_files("#package", str(exchange.package))
+    open_.click("#open")
+    open_.wait_for_selector("#question:not([hidden])")
+
+
+def test_a_file_of_the_same_name_is_read_again(
+    tab: Page, exchange: Exchange, published: Site, tmp_path: Path
+) -> None:
+    file = tmp_path / "my.package"
+    file.write_bytes(b"x")
+    with tab.expect_file_chooser() as chooser:
+        tab.click("#package")
+    chooser.value.set_files(str(file))
+    tab.wait_for_function(
+        "document.getElementById('package-name').textContent.includes('my.package')"
+    )
+    file.write_bytes(exchange.package.read_bytes())
+    with tab.expect_file_chooser() as chooser:
+        tab.click("#package")
+    assert tab.input_value("#package") == ""
+    chooser.value.set_files(str(file))
+    tab.fill("#key", exchange.key)
+    tab.fill("#bundle", f"{published.url}/proof")
+    tab.click("#open")
+    assert ask(tab, exchange.account, exchange.balances) == "Your balance is counted"
+
+
+def listed(tab: Page, folder: Path, **fields: Any) -> None:
+    """The page with an auditor's list that is signed well."""
+    auditor = Ed25519PrivateKey.generate()
+    nothing: dict[str, Any] = {
+        "attesters": [],
+        "exchanges": [],
+        "policy": "",
+        "time": 0,
+        "units": [],
+        "version": 1,
+    }
+    data = encode(nothing | fields)
+    (folder / "exchanges.msgpack").write_bytes(data)
+    (folder / "exchanges.sig").write_bytes(sign(auditor, "exchange-list", data))
+    tab.click("text=Choose from an auditor")
+    tab.set_input_files("#list-file", [str(path) for path in folder.iterdir()])
+    tab.fill("#list-key", public_key_text(auditor.public_key().public_bytes_raw()))
+    tab.dispatch_event("#list-key", "change")
+
+
+def test_another_choice_of_a_list_brings_its_own_address(
+    tab: Page, exchange: Exchange, tmp_path: Path
+) -> None:
+    key = parse_public_key(exchange.key)
+    places = {"First": "https://one.example/", "Second": "https://two.example/", "Third": ""}
+    entries = [{"bundle": url, "name": name, "public_key": key} for name, url in places.items()]
+    listed(tab, tmp_path, exchanges=entries)
+    tab.wait_for_selector("#list-choice:not([disabled])")
+    for name in ("First", "Second", "Third"):
+        tab.select_option("#list-choice", label=name)
+        assert tab.input_value("#bundle") == places[name]
+    tab.fill("#bundle", "https://mine.example/")
+    tab.select_option("#list-choice", label="First")
+    assert tab.input_value("#bundle") == "https://mine.example/"
+    tab.fill("#list-key", "")
+    tab.dispatch_event("#list-key", "change")
+    tab.wait_for_selector("#list-choice[disabled]")
+
+
+@pytest.mark.parametrize(
+    "contracts",
+    [
+        ["0xdac17f958d2ee523a2206206994597c13d831ec7"],
+        ["0x" + "ab" * 20, "0x" + "aB" * 20],
+        ["two words"],
+        ["\u202eabc"],
+    ],
+    ids=["known", "both", "space", "turned"],
+)
+def test_a_list_that_writes_a_contract_in_two_ways_is_refused(
+    tab: Page, tmp_path: Path, contracts: list[str]
+) -> None:
+    units = [
+        {"chain": "ethereum", "code": "USDX", "contract": text, "decimals": 6, "kind": "named"}
+        for text in sorted(contracts)
+    ]
+    listed(tab, tmp_path, units=units)
+    tab.wait_for_selector("#list-error:not([hidden])")
+    assert tab.is_disabled("#list-choice")
 
 
 # --- names, dates

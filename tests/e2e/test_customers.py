@@ -6,6 +6,8 @@ import base64
 import hashlib
 import hmac
 import json
+import shutil
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +17,12 @@ import pytest
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+import native
 import verifier
 from api.database.engine import migrate, open_database
 from api.database.gate import Gate
 from api.database.tables import snapshots as table
-from api.errors import Retired
+from api.errors import Retired, Unreadable
 from api.settings import SQLITE_FILE
 from api.snapshots import states as snapshots
 from api.snapshots.packages import Packages
@@ -141,7 +144,13 @@ def test_the_json_form_is_the_same_package(exchange: Exchange) -> None:
                 wire.PackageAsset(
                     asset["code"],
                     tuple(
-                        wire.Part(int(part["amount"]), part["leaf"], part["part"])
+                        wire.Part(
+                            int(part["amount"]),
+                            part["leaf"],
+                            bytes.fromhex(part["opening"]),
+                            part["part"],
+                            bytes.fromhex(part["path"]),
+                        )
                         for part in asset["parts"]
                     ),
                 )
@@ -150,9 +159,89 @@ def test_the_json_form_is_the_same_package(exchange: Exchange) -> None:
             manifest=bytes.fromhex(body["manifest"]),
             version=body["version"],
         )
-        signature = bytes.fromhex(found["signature"])
-        packed = wire.write_record(wire.Package(wire.write_record(again), signature))
+        log, signature = bytes.fromhex(found["log"]), bytes.fromhex(found["signature"])
+        packed = wire.write_record(wire.Package(wire.write_record(again), log, signature))
         assert packed == exchange.package(account)
+
+
+@pytest.fixture
+def published(tmp_path: Path, exchange: Exchange) -> Iterator[tuple[Packages, Path]]:
+    """Give packages of a copy of snapshot ``one``, which is published, and its folder."""
+    add_snapshots(tmp_path, {"one": State.PUBLISHED})
+    folder = tmp_path / "snapshots" / "one"
+    shutil.copytree(exchange.service.folder / "snapshots" / "one", folder)
+    shutil.rmtree(folder / "private" / "packages", ignore_errors=True)
+    engine = open_database(f"sqlite:///{tmp_path / SQLITE_FILE}")
+    yield Packages(Gate(engine, 30), folder.parent, ()), folder
+    engine.dispose()
+
+
+def test_a_package_is_made_once_and_kept(
+    exchange: Exchange,
+    published: tuple[Packages, Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    packages, folder = published
+    account, made = exchange.accounts[3], []
+    make = native.openings_make
+
+    def spied(*arguments: Any, bulk: bool) -> tuple[bytes, bytes]:
+        assert not bulk
+        made.append(arguments[1])
+        return make(*arguments, bulk=bulk)
+
+    monkeypatch.setattr(native, "openings_make", spied)
+    own = packages.package("one", account)
+    assert own == exchange.package(account)
+    assert made
+    made.clear()
+    [kept] = [path for path in (folder / "private" / "packages").rglob("*") if path.is_file()]
+    assert kept.read_bytes() == own
+    assert account.encode() not in str(kept).encode()
+    for path in (kept, *kept.parents[:3]):
+        assert stat.S_IMODE(path.stat().st_mode) == (0o600 if path == kept else 0o700)
+    assert packages.package("one", account) == own
+    assert not made
+    # What is kept is served only if it is this account's, of this snapshot.
+    other = packages.package("one", exchange.accounts[4])
+    for wrong in (b"", own[:-1], own[:-1] + bytes([own[-1] ^ 1]), other):
+        made.clear()
+        kept.write_bytes(wrong)
+        assert packages.package("one", account) == own
+        assert made
+        assert kept.read_bytes() == own
+
+
+def test_damaged_files_send_nothing(
+    exchange: Exchange, published: tuple[Packages, Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    packages, folder = published
+    for path in (folder / "private" / "trees" / "leaves").glob("*/blindings"):
+        path.write_bytes(bytes(byte ^ 1 for byte in path.read_bytes()))
+    for account in exchange.accounts[:5]:
+        with pytest.raises(Unreadable):
+            packages.package("one", account)
+        assert "damaged" in caplog.text
+        assert account not in caplog.text
+    assert not (folder / "private" / "packages").exists()
+
+
+def test_nothing_comes_back_of_what_is_erased(
+    exchange: Exchange, published: tuple[Packages, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A package that is under way as its snapshot is retired is kept nowhere."""
+    packages, folder = published
+    make = Packager.package
+
+    def then_erased(self: Packager, index: int) -> bytes:
+        package = make(self, index)
+        shutil.rmtree(folder)
+        return package
+
+    monkeypatch.setattr(Packager, "package", then_erased)
+    with pytest.raises(Unreadable):
+        packages.package("one", exchange.accounts[0])
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jinja2 import Environment, PackageLoader
 
 from tests.support.auditing_host import InPlace, bundle_at, serving
+from tests.support.forged_sample import BTC, ETH, sample
+from tests.support.forger import Lies
+from tests.support.subjects import write_files
 from tests.support.verifier_bundle import DECIMALS, UNITS, Bundle
 from verifier import audit
 from verifier.bundle.unit_lists import UnitList
@@ -569,6 +572,42 @@ def test_a_manifest_and_a_package_with_fields_of_another_version_are_no_fault(
             with pytest.raises(error, match="older than what it read"):
                 auditor.look(place.url, [bundle.key], own=True)
             assert store.snapshots([bundle.key]) == []  # of which nothing can be told
+
+
+def test_evidence_with_fields_of_another_version_is_no_fault(place: Place) -> None:
+    for version, code in ((2, ""), (1, "evidence.bad-fields")):
+
+        def evidence(asset: str, fields: dict[str, Any], version: int = version) -> None:
+            if asset == "ETH":
+                fields |= {"version": version, "zone": "x"}
+
+        made = sample([BTC, ETH], lies=Lies(evidence=evidence)).forger
+        files = made.bundle()
+        shutil.rmtree(place.root / "one")
+        write_files(place.root / "one", files)
+        job = AuditBundle(
+            manifest=files["manifest.msgpack"],
+            most_bytes=10**9,
+            public_key=made.public_key,
+            signature=files["manifest.sig"],
+            threads=1,
+            url=place.url,
+        )
+        if code:
+            assert HERE(job, AMPLE).code == code
+        else:
+            with pytest.raises(CannotCheck, match="older than what it read"):
+                HERE(job, AMPLE)
+
+
+def test_a_manifest_of_any_size_that_the_format_allows_is_read(place: Place) -> None:
+    data = bytes(2**24)
+    (place.root / "one" / "manifest.msgpack").write_bytes(data)
+    signature = sign(place.bundle.signer, "manifest-signature", data)
+    (place.root / "one" / "manifest.sig").write_bytes(signature)
+    with closing(Processes(loopback=True)) as run:
+        found = run(ReadManifest(place.url), AMPLE)
+    assert (found.data, found.signature) == (data, signature)
 
 
 def test_a_unit_of_the_auditors_own_list_is_known(

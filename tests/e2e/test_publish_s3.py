@@ -26,9 +26,8 @@ from prover.publish.publish import Published, publish
 from prover.publish.targets import CHUNK_BYTES, BucketTarget
 from tests.support.exchange_files import files
 from tests.support.verifier_bundle import Bundle
+from verifier import audit, check_inclusion
 from verifier.bundle.history import read_history
-from verifier.inclusion import check_inclusion
-from verifier.verify import audit
 
 BIN = Path(sys.executable).parent
 TARGET = "s3://proofs/solvency"

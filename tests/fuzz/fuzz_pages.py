@@ -1,6 +1,6 @@
-"""Pages: nothing but the honest bytes is accepted, and no bytes crash the core.
+"""Pages and arguments: nothing but the honest bytes is accepted, and no bytes crash the core.
 
-An input is a list of edits of honest pages and arguments, so that headers, points and arguments are
+An input is a list of edits of honest pages and arguments, so that headers, points and scalars are
 nearly right; or, one time in eight, raw bytes.
 """
 
@@ -17,22 +17,12 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import native
 from tests.fuzz.corpus import run
 from tests.support.bases import base, base_files
-from tests.support.verifier_bundle import Denominated
-from verifier.format.params import TreeShape
-from verifier.format.statement import tree_of
-from verifier.format.wire import Unit
 
 FORGER = base("honest").forger
-ASSET = FORGER.assets[0]
-FILES = base_files("honest")
-LEVELS = [(FILES[f"pages/BTC/{level}"], FILES[f"arguments/BTC/{level}"]) for level in range(2)]
-TREE = tree_of(
-    FORGER.context,
-    Denominated(ASSET.code, ASSET.decimals, tuple(Unit(*unit) for unit in ASSET.units)),
-    TreeShape(ASSET.capacity, ASSET.page_size),
-)
-HONEST = [
-    native.pages_check(TREE, level, 0, pages, None) for level, (pages, _) in enumerate(LEVELS)
+TREE = FORGER.place(FORGER.assets[0]).core()
+LEVELS = [
+    tuple(base_files("honest")[f"{kind}/BTC/{level}"] for kind in ("pages", "arguments"))
+    for level in range(2)
 ]
 CODES = {
     "page.bad-header",
@@ -61,30 +51,22 @@ def edited(source: atheris.FuzzedDataProvider, honest: bytes) -> bytes:
 
 def target(data: bytes) -> None:
     source = atheris.FuzzedDataProvider(data)
-    level = source.ConsumeIntInRange(0, 1)
-    raw = source.ConsumeIntInRange(0, 7) == 0
-    honest = LEVELS[level]
-    pages, arguments = (
-        source.ConsumeBytes(20000)
-        if raw
-        else edited(source, part)
-        if source.ConsumeBool()
-        else part
-        for part in honest
-    )
-    alone = source.ConsumeBool()
+    level, part = source.ConsumeIntInRange(0, 1), source.ConsumeIntInRange(0, 1)
+    given = list(LEVELS[level])
+    if source.ConsumeIntInRange(0, 7) == 0:
+        given[part] = source.ConsumeBytes(20000)
+    else:
+        given[part] = edited(source, given[part])
     try:
-        found = native.pages_check(TREE, level, 0, pages, None if alone else arguments)
+        native.pages_check(TREE, level, 0, *given)
     except native.PageRejected as fault:
         if fault.code not in CODES or not 0 <= fault.index < 3:
             raise AssertionError("an unknown code or page") from fault
     except ValueError:
-        if [len(pages), len(arguments)] == [len(part) for part in honest]:
+        if len(given[part]) == len(LEVELS[level][part]):
             raise
     else:
-        if alone and (found == HONEST[level]) != (pages == honest[0]):
-            raise AssertionError("other bytes have the same ids")
-        if not alone and (pages, arguments) != honest:
+        if given[part] != LEVELS[level][part]:
             raise AssertionError("changed bytes were accepted")
 
 

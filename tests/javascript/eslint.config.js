@@ -7,7 +7,7 @@ export default [
   { ignores: ["**/node_modules/**", "build/**"] },
   js.configs.recommended,
   {
-    files: ["verifier/web/src/*.js", "tests/browser/*.js"],
+    files: ["verifier/web/src/*.js", "tests/browser/*.js", "tests/fuzz/*.js"],
     languageOptions: {
       ecmaVersion: 2022,
       globals: { ...globals.browser, ...globals.worker, ...globals.node },

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import native
-from tests.support import oracle
+from tests.support import core, oracle
 from tests.support.leaves_oracle import LeavesProver, path
 from tests.support.leaves_statements import (
     ARGUMENT,
@@ -337,3 +337,17 @@ def test_pages_come_before_openings() -> None:
 
 def test_nothing_to_check() -> None:
     assert native.check([]) == (b"", b"")
+
+
+def test_over_a_state_as_vectors_have_it() -> None:
+    """What the vectors are checked with is the same code under a state of their own."""
+    page, opening = case(16), case(16).opening(5)
+    entries = page.made.pages[15:]
+    leaves, opened = (MODEL.begin(kind, 0, INDEX).state for kind in ("leaves", "opening"))
+    core.leaves_verify(leaves, 16, entries, page.argument)
+    with pytest.raises(native.Rejected):
+        core.leaves_verify(opened, 16, entries, page.argument)
+    given = (page.made.ids, 5, opening.amount, bytes(opening.identity), entries[-33:])
+    core.opening_verify(opened, *given, bytes(opening.opening))
+    with pytest.raises(native.Rejected):
+        core.opening_verify(leaves, *given, bytes(opening.opening))

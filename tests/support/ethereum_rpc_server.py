@@ -6,11 +6,12 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from email.message import Message
+from http import HTTPStatus
 from typing import Any
 
 from tests.support.loopback import posting
 
-Answer = Mapping[str, Any]
+Answer = Mapping[str, Any] | bytes
 
 
 def serve(
@@ -18,12 +19,15 @@ def serve(
 ) -> AbstractContextManager[str]:
     """Serve what ``answer`` makes of a method and its parameters; give the URL.
 
-    An answer has ``result`` or ``error``, as JSON-RPC has it.
+    An answer has ``result`` or ``error``, as JSON-RPC has it; bytes are what a gateway says when
+    it has waited for long enough.
     """
 
     def answered(path: str, body: bytes, _: Message) -> tuple[int, bytes]:
         asked = json.loads(body)
         said = answer(asked["method"], asked["params"])
+        if isinstance(said, bytes):
+            return HTTPStatus.GATEWAY_TIMEOUT, said
         return status, json.dumps({"jsonrpc": "2.0", "id": asked["id"], **said}).encode()
 
     return posting(answered)

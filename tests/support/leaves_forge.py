@@ -123,6 +123,11 @@ class Place:
     def state(self, kind: str, omit: frozenset[str] = frozenset()) -> bytes:
         return absorbed(self.items(kind), omit)
 
+    def core(self) -> native.Tree:
+        """The tree that it is in, for the core."""
+        asset = self.items("leaves")[2][1]
+        return native.Tree(self.context, asset, self.capacity, self.page_size)
+
 
 def absorbed(items: Sequence[tuple[str, bytes]], omit: frozenset[str] = frozenset()) -> bytes:
     """The transcript's state after the given items."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 from random import Random
 
 import native
@@ -19,14 +20,14 @@ def tree_of(model: TreeModel) -> native.Tree:
 
 def amounts_of(kind: str, count: int) -> list[int]:
     random = Random(f"{kind} {count}")
-    draw = {
+    draws: dict[str, Callable[[], int]] = {
         "random": lambda: random.getrandbits(64),
         "zeros": lambda: 0,
         "ones": lambda: 2**64 - 1,
         "skewed": lambda: random.getrandbits(random.randrange(64) + 1),
         "one": lambda: int(random.randrange(count) == 0),
-    }[kind]
-    return [draw() for _ in range(count)]
+    }
+    return [draws[kind]() for _ in range(count)]
 
 
 def identities_of(count: int, seed: int = 0) -> list[bytes]:

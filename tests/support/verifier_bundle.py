@@ -88,7 +88,9 @@ class Bundle:
         self.key_text = public_key_text(self.key)
         self.keys = {account: self.rng.randbytes(32) for account in self.ledger}
         self.parts: dict[str, dict[str, tuple[wire.Part, ...]]] = {}
-        self.arguing: dict[str, Callable[[bytes], bytes]] = {}  # by path, given a salt
+        self.arguing: dict[
+            str, Callable[[bytes, bytes], bytes]
+        ] = {}  # by the path of their arguments
         self.manifest = replace(
             wire.Manifest(
                 account_id_type=self.id_type,
@@ -150,7 +152,7 @@ class Bundle:
 
     def _argue(self, salt: bytes) -> None:
         for path, argue in self.arguing.items():
-            (self.folder / path).write_bytes(argue(salt))
+            (self.folder / path).write_bytes(argue(SECRET, salt))
 
     def _digest(self, path: str) -> bytes:
         file = self.folder / path
@@ -304,7 +306,7 @@ class Bundle:
                 )
             (self.folder / pages_path(code, level)).write_bytes(made.pages)
             self.arguing[arguments_path(code, level)] = partial(
-                native.pages_argue, tree, level, 0, made.pages, values, vectors, sums, SECRET
+                native.pages_argue, tree, level, 0, made.pages, values, vectors, sums
             )
         self._argue(SALT)
         total, _ = memoryview(made.sum_values).cast("Q")

@@ -6,7 +6,14 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from verifier.errors import Code, Rejected
-from verifier.format.wire import BadFields, NotCanonical, Size, read_record, read_records
+from verifier.format.wire import (
+    BadFields,
+    NotCanonical,
+    Size,
+    names_other_version,
+    read_record,
+    read_records,
+)
 
 Record = TypeVar("Record")
 
@@ -17,7 +24,11 @@ def read(kind: type[Record], data: bytes, family: str, where: str) -> Record:
     Raises:
         Rejected: ``FAMILY.not-canonical`` or ``FAMILY.bad-fields``.
     """
-    return _read(lambda: read_record(kind, data), family, where)
+    try:
+        return _read(lambda: read_record(kind, data), family, where)
+    except Rejected as error:
+        error.is_of_other_version = error.code.endswith("bad-fields") and names_other_version(data)
+        raise
 
 
 def read_all(

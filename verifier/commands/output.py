@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 # What keeps a verdict from being the best, at each level, of the assets that are known no better.
 _VERDICTS = {
-    Level.UNVERIFIED: "contract wallets of {} were not asked whether they signed",
+    Level.UNVERIFIED: "nobody checked that owners of {} signed: contract wallets, unknown chains",
     Level.CLAIMED: "amounts of {} rest on the exchange's word",
     Level.HEADER: "amounts of {} are proved under a block that no node of yours confirmed",
     Level.ATTESTED: "amounts of {} rest on third parties whom you named",
@@ -46,7 +46,7 @@ _NO_AUTHORITY = "authority not checked: {}, where an account's own key may have 
 _SET_ASIDE = "not vouched for: {}, of which this verifier does not know what it stands for"
 
 _LEVELS = {
-    Level.UNVERIFIED: "contract wallets are said to have signed; nobody asked them",
+    Level.UNVERIFIED: "contract wallets, or keys of an unknown chain, are said to have signed",
     Level.CLAIMED: "the exchange's word, and a signature for every address",
     Level.HEADER: "proved under the block that the exchange names",
     Level.ATTESTED: "attested by third parties whom you named",

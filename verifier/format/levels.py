@@ -9,7 +9,8 @@ from enum import StrEnum
 class Level(StrEnum):
     """How an amount is known; the members stand weakest first.
 
-    UNVERIFIED: a contract wallet is said to have signed, and nobody asked it. CLAIMED: the
+    UNVERIFIED: a contract wallet is said to have signed, and nobody asked it; or the message is of
+    a chain that the reader does not know. CLAIMED: the
     exchange's word. HEADER: proved under the block that the manifest names. ATTESTED: signed for by
     a third party whom the reader named. LISTED: the reader's own table has as much. CHAIN:
     confirmed by the reader's own node.

@@ -350,6 +350,29 @@ def read_record(kind: type[Record], data: bytes) -> Record:
     return record
 
 
+def names_other_version(data: bytes) -> bool:
+    """Tell whether untrusted canonical msgpack of one map names a version but 1.
+
+    It may be of a form to come, so nothing is made of what else it holds.
+    """
+    cursor, last = _Cursor(data), None
+    try:
+        found, count = cursor.head()
+        if found != "map":
+            return False
+        cursor.enter(2 * count, 1)
+        for _ in range(count):
+            last, at = cursor.key(last), cursor.at
+            kind, number = cursor.head()
+            if last in _VERSIONS and kind == "int" and number != 1:
+                return True
+            cursor.at = at
+            cursor.skip(1)
+    except NotCanonical:
+        return False
+    return False
+
+
 def read_records(kind: type[Record], data: bytes, size: Size) -> tuple[Record, ...]:
     """Read untrusted canonical msgpack of one array of maps, each as ``kind``; ``size`` in maps.
 
@@ -504,6 +527,7 @@ class _Cursor:
 
 
 _SHORT_TEXT, _SHORT_TEXTS = 32, 64
+_VERSIONS = ("argument_version", "protocol_version", "version")
 _Reader = Callable[[_Cursor, int], Any]
 
 
@@ -597,12 +621,17 @@ def _sort(value: Value) -> Value:
 
 
 def _plain(value: Any) -> Value:
-    if isinstance(value, int | str | bytes):
-        return value
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
     kind: type = type(value)
+    if kind in _PLAIN:
+        return cast(Value, value)
+    if kind is tuple:
+        return [_plain(item) for item in value]
+    if isinstance(value, int | str | bytes):  # of a kind of its own
+        return value
     return {name: _plain(getattr(value, name)) for name in _sorted_names(kind)}
+
+
+_PLAIN = frozenset({int, str, bytes})
 
 
 @cache

@@ -20,6 +20,7 @@ ATTESTATION_VERSION = 1
 LIST_VERSION = 1
 MAX_LIST_BYTES = 2**22
 MAX_LIST_UNITS = 16_384
+MAX_LISTED = 4096  # exchanges; attesters
 
 # What an audit comes to, whatever the bundle.
 CHECKED = (
@@ -142,6 +143,13 @@ def sign_exchange_list(
         version=LIST_VERSION,
     )
     data = write_record(listed)
-    if len(named) > MAX_LIST_UNITS or len(data) > MAX_LIST_BYTES:
-        raise Misuse(f"readers take {MAX_LIST_UNITS:,} units, and a list of {MAX_LIST_BYTES} bytes")
+    if (
+        max(len(exchanges), len(attesters)) > MAX_LISTED
+        or len(named) > MAX_LIST_UNITS
+        or len(data) > MAX_LIST_BYTES
+    ):
+        raise Misuse(
+            f"readers take {MAX_LISTED:,} exchanges and as many attesters, "
+            f"{MAX_LIST_UNITS:,} units, and a list of {MAX_LIST_BYTES} bytes"
+        )
     return data, sign(key, "exchange-list", data)

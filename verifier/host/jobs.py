@@ -14,8 +14,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar, cast
 
-import msgpack
-
 from verifier.bundle.history import (
     HISTORY_PATH,
     MAX_HISTORY_BYTES,
@@ -79,8 +77,6 @@ _NEWS = frozenset(
         Code.RECORD_UNSUPPORTED_VERSION,
     }
 )
-_NEW_FIELDS = frozenset({Code.MANIFEST_BAD_FIELDS, Code.PACKAGE_BAD_FIELDS})
-_VERSIONS = ("protocol_version", "argument_version", "version")
 
 Answer = TypeVar("Answer")
 _Answer = TypeVar("_Answer", covariant=True)
@@ -313,7 +309,7 @@ class AuditBundle(Job[Finding]):
         try:
             checked = check_manifest(self.manifest, self.signature, self.public_key, policy)
         except Rejected as error:
-            _check_known(error, self.manifest)
+            _check_known(error)
             return _found(self.manifest, fault=error)
         _check_size(checked, self.most_bytes)
         known = {MANIFEST_PATH: self.manifest, SIGNATURE_PATH: self.signature}
@@ -321,7 +317,7 @@ class AuditBundle(Job[Finding]):
         try:
             report = audit(source, self.public_key, policy=policy, jobs=self.threads)
         except Rejected as error:
-            _check_known(error, self.manifest)
+            _check_known(error)
             self._check_unchanged(door)
             return _found(self.manifest, fault=error)
         except CannotCheck as error:
@@ -362,7 +358,7 @@ class CheckPackage(Job[Verdict]):
             body = check_package(checked, self.package, self._account_id(checked))
             self._check_leaves(door, checked, body)
         except Rejected as error:
-            _check_known(error, self.package)
+            _check_known(error)
             return Verdict(error.code, escape(error.where))
         return Verdict("", "")
 
@@ -525,25 +521,14 @@ def _declared(report: Report) -> Declared:
     )
 
 
-def _check_known(error: Rejected, data: bytes) -> None:
+def _check_known(error: Rejected) -> None:
     """Check that a fault of signed bytes is one, and not of what this host is too old for.
 
     Raises:
         CannotCheck: it is.
     """
-    if error.code in _NEWS or (error.code in _NEW_FIELDS and _is_of_another_version(data)):
+    if error.code in _NEWS or error.is_of_other_version:
         raise _unreadable(f"this host is older than what it read: {error}") from None
-
-
-def _is_of_another_version(data: bytes) -> bool:
-    """Tell whether the map of a record, or of the body in a package, names a version but 1."""
-    try:
-        found = msgpack.unpackb(data)
-        if isinstance(body := found.get("body"), bytes):
-            found = msgpack.unpackb(body)
-        return any(isinstance(found.get(name), int) and found[name] != 1 for name in _VERSIONS)
-    except (AttributeError, ValueError, msgpack.UnpackException):  # no maps
-        return False
 
 
 def _readable(data: bytes) -> Manifest | None:

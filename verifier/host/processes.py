@@ -27,14 +27,15 @@ from typing import get_type_hints
 
 from verifier.collector import collect_seldom
 from verifier.errors import CannotCheck, Code, Misuse, Rejected
+from verifier.format.params import MAX_MANIFEST_BYTES
 from verifier.format.wire import read_record, write_record
 from verifier.host.door import HostDoor, LoopbackDoor, PublicDoor
 from verifier.host.jobs import KINDS, Answer, Job, Limits, Stopped
 
 LOG = logging.getLogger("assay.host")
 
-# Above that of an index of 1 MiB, and of a manifest with its signature.
-MAX_ANSWER_BYTES = 4 * 2**20
+# Above that of a manifest with its signature, which is the largest.
+MAX_ANSWER_BYTES = MAX_MANIFEST_BYTES + 2**16
 
 _PIECE = 1 << 16
 

@@ -319,8 +319,14 @@ class Store:
         return count
 
     def unaudited(self, public_key: bytes) -> int:
-        """Return how many manifests of a key are kept that could not be audited."""
-        query = "SELECT count(*) FROM snapshot WHERE public_key = ? AND code = ?"
+        """Return how many manifests of a key are kept that could not be audited.
+
+        One that is larger than a MiB counts for as many as it has MiB, and one more.
+        """
+        query = (
+            f"SELECT coalesce(sum(1 + length(manifest) / {2**20}), 0) FROM snapshot "
+            "WHERE public_key = ? AND code = ?"
+        )
         count: int = self._all(query, public_key, str(Code.CHECK_UNREADABLE))[0][0]
         return count
 

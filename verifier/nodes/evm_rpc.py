@@ -58,6 +58,12 @@ _BESIDE_HEADER = frozenset(
 )
 
 _DATA = re.compile(r"0x(?:[0-9a-fA-F]{2})*")
+_REVERTED = re.compile(
+    "(error: )?(vm exception while processing transaction: revert"
+    "|transaction reverted|execution reverted)",
+    re.IGNORECASE,
+)
+_REASON = re.compile(r"0x(?:[0-9a-f]{2})+")
 _QUANTITY = re.compile(r"0x(?:0|[1-9a-f][0-9a-f]{0,63})")
 
 
@@ -267,11 +273,14 @@ def balance_call(account: bytes) -> bytes:
 def _is_revert(error: NodeError) -> bool:
     """Tell whether an error says that a call was carried out and reverted: the contract's own no.
 
-    Its number differs by client (3, -32000, -32015, -32603), so what counts is a message or data
-    that says so, or the bytes that a contract reverts with. Running out of gas returns no bytes.
+    Its number differs by client (3, -32000, -32015, -32603), so what counts is how the message
+    begins. Other errors speak of reverting, too, and have data. Nethermind and what came of Parity
+    say of every failure that the machine met one, and have what a contract reverts with beside it.
     """
     if error.number in _NOT_CARRIED_OUT:
         return False
-    if "revert" in f"{error.said} {error.data}".lower():
+    if _REVERTED.match(error.said):
         return True
-    return len(error.data) > len("0x") and _DATA.fullmatch(error.data) is not None
+    data = error.data.lower()
+    is_machines = error.said.lower().startswith("vm execution error")
+    return is_machines and (data.startswith("reverted") or _REASON.fullmatch(data) is not None)

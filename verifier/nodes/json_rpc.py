@@ -98,7 +98,8 @@ class JsonRpc:
             NodeError: the node answers with an error.
             AnswerTooLong: the answer has more than ``limit`` bytes.
             TooSlow: there is no answer in time.
-            CannotCheck: there is no answer, or it is not one of JSON-RPC.
+            CannotTell: the answer is not one of JSON-RPC, as that of a gateway which gives up.
+            CannotCheck: there is no answer.
         """
         number, body = self._question(method, parameters)
         status, answer = self._ask(method, body, limit)
@@ -165,11 +166,11 @@ class JsonRpc:
 
     def _result(self, method: str, number: int, status: int, answer: Any) -> Any:
         if not isinstance(answer, dict) or answer.get("id") != number:
-            raise self._unreadable(f"{method}: no answer of JSON-RPC, with HTTP status {status}")
+            raise self._no_result(f"{method}: no answer of JSON-RPC, with HTTP status {status}")
         if answer.get("error") is not None:
             raise self._node_error(method, answer["error"])
         if status != HTTPStatus.OK or "result" not in answer:
-            raise self._unreadable(f"{method}: no result, with HTTP status {status}")
+            raise self._no_result(f"{method}: no result, with HTTP status {status}")
         return answer["result"]
 
     def malformed(self, method: str) -> CannotCheck:
@@ -216,6 +217,9 @@ class JsonRpc:
         text = f"{method}: the node answers: {said or 'an error'}"[:300]
         known = number if type(number) is int else 0
         return NodeError(f"{self._place}: {text}", known, said, data)
+
+    def _no_result(self, message: str) -> CannotTell:
+        return CannotTell(Code.CHECK_UNREADABLE, f"{self._place}: {message}")
 
     def _unreadable(self, message: str) -> CannotCheck:
         return CannotCheck(Code.CHECK_UNREADABLE, f"{self._place}: {message}")

@@ -2,7 +2,7 @@
 
 What a contract takes to answer is up to whoever made it. So a slow one is not asked again, and
 says nothing of how others answer; and contracts that may be the exchange's own have a time
-together.
+together, however swift each of them is.
 """
 
 from __future__ import annotations
@@ -15,15 +15,14 @@ from typing import Final
 from verifier.errors import Code
 from verifier.nodes.json_rpc import TooSlow
 
-SWIFT_SECONDS: Final = 1.0
 APART_SECONDS: Final = 300.0
 
 
 class Patience:
     """Lets a kind of question that was once too slow not be asked again.
 
-    Those ``apart`` are of contracts that may be the exchange's own. All that they take beyond
-    SWIFT_SECONDS each comes to APART_SECONDS at most, and one answer.
+    Those ``apart`` are of contracts that may be the exchange's own. All that they take comes to
+    APART_SECONDS at most, and one answer.
     """
 
     def __init__(self) -> None:
@@ -50,4 +49,4 @@ class Patience:
             raise
         finally:
             if apart:
-                self._taken += max(0.0, monotonic() - start - SWIFT_SECONDS)
+                self._taken += monotonic() - start

@@ -4,10 +4,12 @@ The tip rule for a token: what is there at the tip, less what came since the blo
 since more. Logs tell what came and left. That holds for a token only whose balances grow by logged
 transfers alone, so it serves those that were read for it; others are known where the tip is the
 block. The tip moves while balances are asked for, so it is read before and after: what came is
-counted up to the later one, what left up to the earlier. So the result is never too much.
+counted up to the later one, what left up to the earlier. So the result is never too much, as far as
+the node has all logs.
 
 A node whose index of logs has holes tells of no logs there, and would make the result too much. So
-the token must have logs at both ends of every range of blocks that is asked for.
+the token must have logs at both ends of every range of blocks that is asked for. A hole inside a
+range is not seen.
 Source: spec/protocol.md, section 3.4.
 """
 

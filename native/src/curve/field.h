@@ -10,6 +10,7 @@
 #ifndef ASSAY_FIELD_H
 #define ASSAY_FIELD_H
 
+#include "curve/count.h"
 #include "curve/uint128.h"
 
 #include <stdbool.h>

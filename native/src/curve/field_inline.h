@@ -43,6 +43,7 @@ static inline void field_reduce(field *r, const uint64_t t[8])
 static inline void field_mul(field *r, const field *a, const field *b)
 {
     uint64_t t[8];
+    COUNT_MULTIPLICATIONS(1);
     multiply_words(t, a->limb, b->limb);
     field_reduce(r, t);
 }
@@ -50,6 +51,7 @@ static inline void field_mul(field *r, const field *a, const field *b)
 /* The mixed products, doubled, and the squares. */
 static inline void field_sqr(field *r, const field *a)
 {
+    COUNT_MULTIPLICATIONS(1);
     const uint64_t a0 = a->limb[0], a1 = a->limb[1], a2 = a->limb[2], a3 = a->limb[3];
     const uint128 p1 = (uint128)a0 * a1, p2 = (uint128)a0 * a2, p3 = (uint128)a0 * a3,
                   q3 = (uint128)a1 * a2, p4 = (uint128)a1 * a3, p5 = (uint128)a2 * a3;

@@ -33,7 +33,7 @@ void identity_node(uint8_t node[32], const sha256_context *tagged, const uint8_t
     write_digest(node, state);
 }
 
-/* Two nodes over four children side by side, which they may overwrite. */
+/* Two nodes over four children side by side. */
 static void node_pair(uint8_t *nodes, const sha256_context *tagged, const uint8_t *children)
 {
     uint32_t first[8], second[8];
@@ -55,34 +55,36 @@ void identity_climb(uint8_t node[32], const sha256_context *tagged, const uint8_
     }
 }
 
-/* The top of the tree over 2^height identities. */
-static void top_node(uint8_t node[32], const sha256_context *tagged, const uint8_t *identities,
-                     unsigned height)
+void identity_rows(uint8_t rows[IDENTITY_ROWS], const sha256_context *tagged,
+                   const uint8_t *identities, unsigned height)
 {
-    uint8_t row[32 << (PATH_HEIGHT - 1)];
-    const uint8_t *below = identities;
-    if (height == 0) {
-        memcpy(node, identities, 32);
-        return;
+    memcpy(rows, identities, (size_t)32 << height);
+    for (size_t n = (size_t)1 << height; n > 1; n /= 2) {
+        uint8_t *above = rows + 32 * n;
+        for (size_t k = 0; k + 1 < n / 2; k += 2) node_pair(above + 32 * k, tagged, rows + 64 * k);
+        if (n == 2) identity_node(above, tagged, rows, rows + 32);
+        rows = above;
     }
-    for (size_t n = (size_t)1 << (height - 1); n > 1; n /= 2, below = row)
-        for (size_t k = 0; k < n; k += 2) node_pair(row + 32 * k, tagged, below + 64 * k);
-    identity_node(node, tagged, below, below + 32);
+}
+
+const uint8_t *identity_siblings(uint8_t *path, const uint8_t rows[IDENTITY_ROWS], uint32_t i,
+                                 unsigned height)
+{
+    i &= ((uint32_t)1 << height) - 1;
+    for (unsigned t = 0; t < height; t++, i >>= 1) {
+        memcpy(path + 32 * t, rows + 32 * (size_t)(i ^ 1), 32);
+        rows += (size_t)32 << (height - t);
+    }
+    return rows;
 }
 
 void identity_nodes(uint8_t *nodes, const sha256_context *tagged, const uint8_t *identities,
                     size_t m, unsigned height)
 {
-    for (size_t i = 0; i << height < m; i++)
-        top_node(nodes + 32 * i, tagged, identities + (32 * i << height), height);
-}
-
-void identity_path(uint8_t *path, const sha256_context *tagged, const uint8_t *identities,
-                   uint32_t i, unsigned height)
-{
-    for (unsigned t = 0; t < height; t++) {
-        const size_t sibling = ((size_t)(i >> t) ^ 1) << t;
-        top_node(path + 32 * t, tagged, identities + 32 * sibling, t);
+    uint8_t rows[IDENTITY_ROWS];
+    for (size_t i = 0; i << height < m; i++) {
+        identity_rows(rows, tagged, identities + (32 * i << height), height);
+        memcpy(nodes + 32 * i, rows + ((size_t)64 << height) - 64, 32);
     }
 }
 
@@ -114,8 +116,11 @@ int assay_identity_path(uint8_t *path, const uint8_t *identities, uint32_t page_
     sha256_context tagged;
     range_shape s;
     if (!range_shape_leaves(&s, page_size) || leaf >= page_size) return ASSAY_BAD_COUNT;
+    const unsigned height = path_height(page_size);
+    uint8_t rows[IDENTITY_ROWS];
     identity_node_begin(&tagged);
-    identity_path(path, &tagged, identities, leaf, path_height(page_size));
+    identity_rows(rows, &tagged, identities + (32 * (size_t)(leaf >> height) << height), height);
+    identity_siblings(path, rows, leaf, height);
     return ASSAY_OK;
 }
 

@@ -16,6 +16,9 @@
  * memory. */
 #define BATCH_POINTS 176128
 
+/* Openings whose points are decoded together. */
+#define DECODED 64
+
 typedef struct {
     const assay_checked_page *pages;
     const assay_checked_opening *openings;
@@ -30,6 +33,10 @@ typedef struct {
     words *scalars;
     size_t terms;
     range_fixed fixed;
+    /* R and U_b of the openings from number decoded_from on. */
+    size_t decoded_from, decoded;
+    affine opened[OPENING_POINTS * DECODED];
+    uint8_t encoded[33 * OPENING_POINTS * DECODED];
     void *kernel;
 } job;
 
@@ -44,8 +51,6 @@ static size_t page_points(const assay_checked_page *p)
     page_layout l;
     return page_layout_init(&l, p->tree, p->level, p->index) ? check_points(&l) : 0;
 }
-
-#define OPENING_POINTS 2
 
 static size_t member_points(const job *j, size_t i)
 {
@@ -80,7 +85,8 @@ static size_t batch_room(const assay_checked_page *pages, size_t n, size_t openi
 
 size_t check_scratch_size(size_t points)
 {
-    const size_t terms = points + RANGE_FIXED_TERMS, few = kernel()->scratch_size(terms),
+    const size_t terms = points + RANGE_FIXED_TERMS,
+                 few = kernel()->scratch_size(terms + OPENING_POINTS * DECODED),
                  sum = kernel()->sum_scratch_size(PAGE_FAN),
                  msm = kernel()->msm_scratch_size(terms, 256);
     const size_t most = few > sum ? few : sum;
@@ -179,9 +185,8 @@ static int add_page(job *j, size_t i, const uint8_t *weight_bytes)
     return ASSAY_OK;
 }
 
-void opening_transcript(transcript *t, const assay_tree *tree, const page_layout *l,
-                        const uint8_t *page_id, uint32_t leaf, uint64_t amount,
-                        const uint8_t *identity)
+void opening_absorb(transcript *t, const uint8_t *page_id, uint32_t leaf, uint64_t amount,
+                    const uint8_t *identity)
 {
     uint8_t data[32 + 4 + 8 + 32];
     memcpy(data, page_id, 32);
@@ -189,7 +194,6 @@ void opening_transcript(transcript *t, const assay_tree *tree, const page_layout
     put_u32(data + 36, (uint32_t)(amount >> 32));
     put_u32(data + 40, (uint32_t)amount);
     memcpy(data + 44, identity, 32);
-    page_statement(t, tree, l);
     transcript_absorb(t, LABEL_OPENING, data, sizeof data);
     clear_secret(data, sizeof data);
 }
@@ -205,15 +209,14 @@ static bool identity_found(const assay_checked_page *p, const assay_checked_open
     return memcmp(node, p->page + PAGE_HEADER + 32 * (size_t)(o->leaf >> height), 32) == 0;
 }
 
-/* α·( Σ_{s≠t} z_s·W_s + c·v·W_t + z_B·B - R - c·U_b ); false when a z is not below n. */
-static bool opening_coefficients(words out[OPENING_POINTS], range_fixed *fixed, const uint8_t *z,
-                                 uint32_t slot, uint64_t amount, const scalar *c,
-                                 const scalar *weight)
+/* α·( Σ_{s≠t} z_s·W_s + c·v·W_t + z_B·B - R - c·U_b ). */
+bool opening_coefficients(words out[OPENING_POINTS], range_fixed *fixed, const uint8_t *responses,
+                          uint32_t slot, uint64_t amount, const scalar *c, const scalar *weight)
 {
     words response[W_COUNT], opened;
     scalar t;
     for (size_t k = 0; k < W_COUNT; k++)
-        if (!words_from_bytes(&response[k], z + 32 * k)) return false;
+        if (!words_from_bytes(&response[k], responses + 32 * k)) return false;
     scalar_from_u64(&t, amount);
     scalar_mul(&t, &t, c);
     scalar_to_words(&opened, &t);
@@ -229,25 +232,51 @@ static bool opening_coefficients(words out[OPENING_POINTS], range_fixed *fixed, 
     return true;
 }
 
+/* The layout of an opening's page; false when there is no such leaf. */
+static bool opened_layout(page_layout *l, const job *j, size_t i)
+{
+    const assay_checked_opening *o = &j->openings[i];
+    if (o->page >= j->n) return false;
+    const assay_checked_page *p = &j->pages[o->page];
+    return p->level == 0 && page_layout_init(l, p->tree, 0, p->index) &&
+           o->leaf < p->tree->page_size;
+}
+
+/* Decodes the points of openings i, i + 1, …; what is none is infinity. */
+static void decode_openings(job *j, size_t i)
+{
+    size_t n = 0;
+    for (; n < DECODED && i + n < j->count; n++) {
+        const assay_checked_opening *o = &j->openings[i + n];
+        uint8_t *bytes = j->encoded + 33 * OPENING_POINTS * n;
+        page_layout l;
+        if (!opened_layout(&l, j, i + n)) break;
+        memcpy(bytes, o->opening, 33);
+        memcpy(bytes + 33, j->pages[o->page].page + vector_offset(&l, o->leaf), 33);
+    }
+    kernel()->decompress_each(j->opened, j->encoded, OPENING_POINTS * n, j->kernel);
+    j->decoded_from = i;
+    j->decoded = n;
+}
+
 static int add_opening(job *j, size_t i, const uint8_t *weight_bytes)
 {
     const assay_checked_opening *o = &j->openings[i];
     page_layout l;
-    if (o->page >= j->n) return ASSAY_BAD_COUNT;
+    if (!opened_layout(&l, j, i)) return ASSAY_BAD_COUNT;
     const assay_checked_page *p = &j->pages[o->page];
-    if (p->level != 0 || o->leaf >= p->tree->page_size ||
-        !page_layout_init(&l, p->tree, 0, p->index))
-        return ASSAY_BAD_COUNT;
     if (!identity_found(p, o)) return ASSAY_WRONG_IDENTITY;
+    if (i < j->decoded_from || i - j->decoded_from >= j->decoded) decode_openings(j, i);
     affine *points = j->points + j->terms;
-    if (!affine_decompress(&points[0], o->opening)) return ASSAY_BAD_OPENING_POINT;
-    if (!affine_decompress(&points[1], p->page + vector_offset(&l, o->leaf)))
-        return ASSAY_BAD_ENTRY;
+    memcpy(points, j->opened + OPENING_POINTS * (i - j->decoded_from),
+           OPENING_POINTS * sizeof *points);
+    if (affine_is_infinity(&points[0])) return ASSAY_BAD_OPENING_POINT;
+    if (affine_is_infinity(&points[1])) return ASSAY_BAD_ENTRY;
     scalar c, weight;
     meet_tree(j, p->tree);
     transcript t = j->opening;
-    opening_transcript(&t, p->tree, &l, j->ids + 32 * (size_t)o->page, o->leaf, o->amount,
-                       o->identity);
+    page_statement(&t, p->tree, &l);
+    opening_absorb(&t, j->ids + 32 * (size_t)o->page, o->leaf, o->amount, o->identity);
     transcript_absorb(&t, LABEL_ANNOUNCEMENT, o->opening, 33);
     transcript_challenge(&c, &t, LABEL_C);
     range_weights(&weight, weight_bytes, 1);
@@ -321,6 +350,7 @@ static job *begin(size_t *room, const assay_checked_page *pages, size_t n,
     j->count = count;
     j->bases = fixed_base;
     j->tree = NULL;
+    j->decoded_from = j->decoded = 0;
     j->points = arena_take(&next, (*room + RANGE_FIXED_TERMS) * sizeof *j->points);
     j->scalars = arena_take(&next, (*room + RANGE_FIXED_TERMS) * sizeof *j->scalars);
     j->kernel = next;

@@ -14,10 +14,16 @@ int check_openings(const uint8_t *ids, size_t *bad, const assay_checked_page *pa
                    const assay_checked_opening *openings, size_t count, const uint8_t *weights,
                    const bases *fixed_base, void *scratch);
 
-/* The transcript of the opening of leaf i, from item 3 up to the announcement. */
-void opening_transcript(transcript *t, const assay_tree *tree, const page_layout *l,
-                        const uint8_t *page_id, uint32_t leaf, uint64_t amount,
-                        const uint8_t *identity);
+#define OPENING_POINTS 2 /* R, U_b */
+
+/* Item `opening` of a transcript after item 4. */
+void opening_absorb(transcript *t, const uint8_t *page_id, uint32_t leaf, uint64_t amount,
+                    const uint8_t *identity);
+
+/* The equation of an opening's responses under a weight, c its challenge: shares of W_t and B, and
+ * the coefficients of its points.  False, and nothing done, when a response is not below n. */
+bool opening_coefficients(words out[OPENING_POINTS], range_fixed *fixed, const uint8_t *responses,
+                          uint32_t slot, uint64_t amount, const scalar *c, const scalar *weight);
 
 /* Where U_b of leaf i stands in a page. */
 static inline size_t vector_offset(const page_layout *l, uint32_t leaf)

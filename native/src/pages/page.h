@@ -62,11 +62,17 @@ void identity_node(uint8_t node[32], const sha256_context *tagged, const uint8_t
 void identity_climb(uint8_t node[32], const sha256_context *tagged, const uint8_t *identity,
                     uint32_t i, const uint8_t *path, unsigned height);
 
-/* The nodes of a height over m identities; a path from one of them to its node. */
+/* The nodes of a height over m identities. */
 void identity_nodes(uint8_t *nodes, const sha256_context *tagged, const uint8_t *identities,
                     size_t m, unsigned height);
-void identity_path(uint8_t *path, const sha256_context *tagged, const uint8_t *identities,
-                   uint32_t i, unsigned height);
+
+/* All rows of the tree over 2^height identities, themselves first; then the path of leaf i by its
+ * low bits, and where the node is that it leads to. */
+#define IDENTITY_ROWS (32 * ((2 << PATH_HEIGHT) - 1))
+void identity_rows(uint8_t rows[IDENTITY_ROWS], const sha256_context *tagged,
+                   const uint8_t *identities, unsigned height);
+const uint8_t *identity_siblings(uint8_t *path, const uint8_t rows[IDENTITY_ROWS], uint32_t i,
+                                 unsigned height);
 
 /* H_witness of a page of leaves: nodes ‖ v_0 ‖ … */
 void leaves_witness(uint8_t hash[32], const uint8_t *nodes, size_t count, const uint64_t *amounts,

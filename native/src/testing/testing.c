@@ -1,7 +1,9 @@
 /* What the tests see of the inside: assay_test_* of assay.h, used by nothing else. */
 #include "assay_testing.h"
+#include "hash/tags.h"
 #include "kernels/kernel.h"
 #include "kernels/msm.h"
+#include "pages/check.h"
 #ifdef ASSAY_AVX512IFMA
 #include "kernels/avx512ifma/testing.h"
 #endif
@@ -303,6 +305,74 @@ void assay_test_combine(uint8_t *r, const uint8_t *scalars, size_t n, size_t cou
     read_words(k, scalars, n * count);
     kernel()->combine(sums, k, n, count, t, next);
     kernel()->compress(r, 33, sums, count);
+}
+
+/* Whether the terms and those of the generators add up to infinity. */
+static int sum_vanishes(words *scalars, affine *points, size_t n, const range_fixed *fixed,
+                        const bases *b, void *scratch)
+{
+    affine sum;
+    n += range_fixed_terms(scalars + n, points + n, fixed, b);
+    kernel()->msm(&sum, scalars, points, n, 256, scratch);
+    return affine_is_infinity(&sum);
+}
+
+int assay_test_leaves_verify(const uint8_t *state, size_t m, const uint8_t *entries,
+                             const uint8_t *argument, const uint8_t *weight_bytes,
+                             const assay_bases *fixed_base, void *scratch)
+{
+    range_shape s;
+    if (!range_shape_leaves(&s, m)) return ASSAY_BAD_COUNT;
+    const size_t nodes = m >> path_height((uint32_t)m), given = range_commitments(&s),
+                 own = range_points(&s), n = given + own;
+    uint8_t *next = scratch;
+    affine *points = arena_take(&next, (n + RANGE_FIXED_TERMS) * sizeof *points);
+    words *scalars = arena_take(&next, (n + RANGE_FIXED_TERMS) * sizeof *scalars);
+    if (kernel()->decompress(points, entries + 32 * nodes, given, next) != given)
+        return ASSAY_BAD_ENTRY;
+    if (kernel()->decompress(points + given, argument, own, next) != own)
+        return ASSAY_BAD_ARGUMENT_POINT;
+    if (!range_scalars_valid(&s, argument)) return ASSAY_BAD_ARGUMENT_SCALAR;
+    transcript t;
+    range_challenges c;
+    range_fixed fixed;
+    scalar weights[ARGUMENT_EQUATIONS_MAX];
+    transcript_begin(&t);
+    memcpy(t.state, state, 32);
+    range_absorb_shape(&t, &s);
+    transcript_absorb(&t, LABEL_ENTRIES, entries, 32 * nodes + 33 * given);
+    range_replay(&c, &t, &s, argument);
+    range_weights(weights, weight_bytes, range_equations(&s));
+    memset(&fixed, 0, sizeof fixed);
+    range_coefficients(scalars, &fixed, &s, &c, argument, weights);
+    return sum_vanishes(scalars, points, n, &fixed, fixed_base, next) ? ASSAY_OK : ASSAY_REJECTED;
+}
+
+int assay_test_opening_verify(const uint8_t *state, const uint8_t *page_id, uint32_t leaf,
+                              uint64_t amount, const uint8_t *identity, const uint8_t *vector,
+                              const uint8_t *opening, const uint8_t *weight_bytes,
+                              const assay_bases *fixed_base, void *scratch)
+{
+    uint8_t *next = scratch;
+    affine *points = arena_take(&next, (OPENING_POINTS + RANGE_FIXED_TERMS) * sizeof *points);
+    words *scalars = arena_take(&next, (OPENING_POINTS + RANGE_FIXED_TERMS) * sizeof *scalars);
+    transcript t;
+    range_fixed fixed;
+    scalar c, weight;
+    if (!affine_decompress(&points[0], opening)) return ASSAY_BAD_OPENING_POINT;
+    if (!affine_decompress(&points[1], vector)) return ASSAY_BAD_POINT;
+    transcript_begin(&t);
+    memcpy(t.state, state, 32);
+    opening_absorb(&t, page_id, leaf, amount, identity);
+    transcript_absorb(&t, LABEL_ANNOUNCEMENT, opening, 33);
+    transcript_challenge(&c, &t, LABEL_C);
+    range_weights(&weight, weight_bytes, 1);
+    memset(&fixed, 0, sizeof fixed);
+    if (!opening_coefficients(scalars, &fixed, opening + 33, leaf % W_COUNT, amount, &c, &weight))
+        return ASSAY_BAD_OPENING_SCALAR;
+    return sum_vanishes(scalars, points, OPENING_POINTS, &fixed, fixed_base, next)
+               ? ASSAY_OK
+               : ASSAY_WRONG_AMOUNT;
 }
 
 int assay_test_lanes(uint64_t *r, uint32_t operation, const uint64_t *a, const uint64_t *b,

@@ -203,7 +203,7 @@ static void check_openings_made(void)
     const assay_bases *bases =
         assay_bases_build(take(assay_bases_size()), take(assay_bases_scratch_size()));
     if (assay_openings_make(openings, paths, &bad, &tree, &opened, leaves, 2, secret, salt, weights,
-                            bases, take(assay_openings_make_scratch_size())) != ASSAY_OK)
+                            bases, take(assay_openings_make_scratch_size(2))) != ASSAY_OK)
         fail("opening");
 }
 

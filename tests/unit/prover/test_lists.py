@@ -1,4 +1,4 @@
-"""Blank lines of the lists that operators keep: at the end they are no rows."""
+"""Lines of the lists that operators keep: blank ones at the end are no rows, all have an end."""
 
 from __future__ import annotations
 
@@ -55,3 +55,10 @@ def test_a_row_of_empty_cells_is_a_row(tmp_path: Path) -> None:
     (tmp_path / "l.csv").write_text("a,b\n1,2\n,,\n")
     with pytest.raises(InputError, match="row 3: 3 columns instead of 2"):
         rows(tmp_path / "l.csv")
+
+
+@pytest.mark.parametrize("name", ["l.csv", "l.jsonl"])
+def test_a_line_without_an_end_is_not_read_into_memory(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).symlink_to("/dev/zero")
+    with pytest.raises(InputError, match="line 1: a line of more than 1,048,576 characters"):
+        rows(tmp_path / name)

@@ -9,9 +9,11 @@ import { isSigned, isSoundKey, parsePublicKey, publicKeyText } from "./keys.js";
 import { MAX_LIST_BYTES } from "./params.js";
 import { EXCHANGE_LIST, read } from "./records.js";
 import { UnitTable } from "./table.js";
+import { KNOWN_UNITS } from "./units.js";
 
 const CODE = /^[A-Z0-9]{1,16}$/;
 const CHAIN_NAME = /^[a-z0-9-]{1,32}$/;
+const CONTRACT = /^[!-~]*$/;
 const KINDS = ["native", "issuer", "bridged", "named"];
 const MAX_UNIT_DECIMALS = 36n;
 
@@ -48,8 +50,14 @@ export function readSigned(data) {
 function checkUnits(units) {
   const table = new UnitTable();
   const isNamed = ({ chain, code, kind }) => CHAIN_NAME.test(chain) && CODE.test(code) && KINDS.includes(kind);
-  const isGood = (unit) => isNamed(unit) && unit.decimals <= MAX_UNIT_DECIMALS;
+  const isGood = (unit) => isNamed(unit) && CONTRACT.test(unit.contract) && unit.decimals <= MAX_UNIT_DECIMALS;
+  const place = ({ chain, contract }) => JSON.stringify([chain, contract.toLowerCase()]);
   const order = (a, b) => compareText(a.chain, b.chain) || compareText(a.contract, b.contract);
   if (!units.every(isGood) || !isAscending(units, order)) throw new Misuse("list", "bad-unit");
+  // A contract has one text, which only its chain's rules tell. Whatever these are, none is written in two ways.
+  const written = new Map(KNOWN_UNITS.map(([, chain, contract]) => [place({ chain, contract }), contract]));
+  const isWrittenSo = (unit) => (written.get(place(unit)) ?? unit.contract) === unit.contract;
+  const isOnce = new Set(units.map(place)).size === units.length;
+  if (!isOnce || !units.every(isWrittenSo)) throw new Misuse("list", "bad-unit");
   if (units.some((unit) => table.contradicts(unit.code, unit))) throw new Misuse("list", "wrong-unit");
 }

@@ -19,6 +19,7 @@ const MAX_TIME = 2n ** 40n;
 const MAX_HEIGHT = 2n ** 63n - 1n;
 const MAX_LEDGER_DECIMALS = 30n;
 const MAX_UNIT_DECIMALS = 36n;
+const MAX_HINT_BYTES = 2 ** 20;
 const MAX_RATIO_TERM = 2n ** 32n - 1n;
 
 const fault = (code, where = "manifest", facts = {}) => new Rejected(`manifest.${code}`, where, facts);
@@ -55,6 +56,7 @@ export async function checkManifest(core, data, signature, key, table = new Unit
 
 /** The key's text that unsigned bytes name as their own: a hint for a person, and null if none. */
 function namedKey(data) {
+  if (data.length > MAX_HINT_BYTES) return null; // it takes a hundred times as much memory
   try {
     return publicKeyText(read(MANIFEST, data, fault).public_key);
   } catch (error) {

@@ -15,7 +15,8 @@ const say = (key, values) => plain({ text: STRINGS[key], values });
 
 // `turn` counts what made an earlier answer stale: an answer of another turn is not shown.
 const state = {
-  packageData: null, reading: null, listing: null, listed: [], files: null, bundle: null, key: null, units: [], turn: 0,
+  packageData: null, reading: null, listing: null, listed: [], files: null, bundle: null, key: null, units: [],
+  digest: null, suggested: "", turn: 0,
 };
 
 // --- the worker
@@ -64,10 +65,21 @@ function showPackage(text, isGood) {
   $("package-name").classList.toggle("error", !isGood);
 }
 
+function losePackage(text, isGood) {
+  $("package").value = "";
+  state.packageData = null;
+  showPackage(text, isGood);
+  forget();
+}
+
 async function readPackage(file) {
   if (!file) return;
-  const bytes = new Uint8Array(await file.slice(0, MAX_PACKAGE_BYTES + 1).arrayBuffer());
-  takePackage(bytes, say("packageChosen", { name: file.name, size: sizeText(file.size) }));
+  try {
+    const bytes = new Uint8Array(await file.slice(0, MAX_PACKAGE_BYTES + 1).arrayBuffer());
+    takePackage(bytes, say("packageChosen", { name: file.name, size: sizeText(file.size) }));
+  } catch { // a folder, or a file that is not there any more
+    losePackage(say("packageUnreadable"), false);
+  }
 }
 
 const takePackageFile = (file) => { state.reading = readPackage(file); };
@@ -81,16 +93,28 @@ for (const kind of ["dragover", "dragleave", "drop"]) {
   });
 }
 
+// A browser tells of no change where a file of the same name is chosen again.
+for (const id of ["package", "folder", "list-file"]) {
+  $(id).addEventListener("click", () => {
+    $(id).value = "";
+    $(id).dispatchEvent(new Event("change"));
+  });
+}
+
 /** A link may carry the package and the bundle's address, in the fragment alone; never the key. */
 function takeFragment() {
   const given = new URLSearchParams(location.hash.slice(1));
-  if (given.has("bundle")) $("bundle").value = given.get("bundle");
+  if (given.has("bundle")) {
+    $("bundle").value = given.get("bundle");
+    leaveFolder();
+    forget();
+  }
   if (!given.has("package")) return;
   try {
     const text = atob(given.get("package").replace(/-/g, "+").replace(/_/g, "/"));
     takePackage(Uint8Array.from(text, (character) => character.charCodeAt(0)), say("packageFromLink"));
   } catch {
-    showPackage(say("packageNone"), true);
+    losePackage(say("packageNone"), true);
   }
 }
 
@@ -102,13 +126,26 @@ $("folder").addEventListener("change", (event) => {
 });
 
 // Of folder and address the one that was given last.
-$("bundle").addEventListener("input", () => {
+function leaveFolder() {
   $("folder").value = "";
   state.files = null;
-});
+}
+
+$("bundle").addEventListener("input", leaveFolder);
 
 async function readList() {
+  try {
+    await takeList();
+  } catch { // a file that is not there any more
+    show("list-error", say("listUnreadable"));
+  }
+}
+
+async function takeList() {
   state.listed = [];
+  $("list-choice").replaceChildren();
+  $("list-choice").disabled = true;
+  show("list-error", null);
   const files = Array.from($("list-file").files);
   const find = (end) => files.find((file) => file.name.endsWith(end) && file.size <= MAX_LIST_BYTES);
   const [data, signature] = [find(".msgpack"), find(".sig")];
@@ -135,7 +172,8 @@ for (const id of ["list-file", "list-key"]) $(id).addEventListener("change", () 
 $("list-choice").addEventListener("change", (event) => {
   const { key, bundle } = JSON.parse(event.target.value);
   $("key").value = key;
-  if (bundle && !$("bundle").value) $("bundle").value = bundle;
+  // What the customer typed stays; what an earlier choice filled in does not.
+  if ($("bundle").value === state.suggested) $("bundle").value = state.suggested = bundle;
 });
 
 /** What is below a form rests on it: a change of the form, or its next answer, takes it away. */
@@ -166,6 +204,7 @@ $("setup").addEventListener("submit", async (event) => {
   const { bundle, packageData, units } = state;
   await run("open", { bundle, key: state.key, packageData, units }, (answer) => {
     state.bundle = answer.bundle;
+    state.digest = answer.snapshot.digest;
     askQuestion(answer.snapshot);
   });
 });
@@ -193,6 +232,10 @@ function askQuestion(snapshot) {
   $("question-title").focus();
 }
 
+$("question").addEventListener("input", () => {
+  state.turn += 1;
+  $("verdict").hidden = true;
+});
 $("question").addEventListener("submit", async (event) => {
   event.preventDefault();
   $("verdict").hidden = true;
@@ -203,10 +246,10 @@ $("question").addEventListener("submit", async (event) => {
   for (const input of balanceInputs()) input.setAttribute("aria-invalid", String(input.id === id));
   if (!named) return $("account").focus();
   if (problem) return $(id).focus();
-  const { bundle, key, packageData, units } = state;
+  const { bundle, digest, key, packageData, units } = state;
   const now = Math.floor(Date.now() / 1000);
   const request = { accountId: account, balances, everything: $("everything").checked, now };
-  await run("check", { bundle, key, packageData, units, ...request }, showOutcome);
+  await run("check", { bundle, digest, key, packageData, units, ...request }, showOutcome);
 });
 
 const balanceInputs = () => [...$("balances").querySelectorAll("input"), $("other-code"), $("other-amount")];

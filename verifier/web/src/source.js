@@ -86,7 +86,12 @@ export class BlobSource {
   }
 
   async bytes(path, start, end) {
-    return new Uint8Array(await this.blob(path).slice(start, end).arrayBuffer());
+    const blob = this.blob(path);
+    try {
+      return new Uint8Array(await blob.slice(start, end).arrayBuffer());
+    } catch {
+      throw new CannotCheck(path, "the file changed, or cannot be read");
+    }
   }
 
   blob(path) {

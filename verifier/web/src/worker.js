@@ -61,9 +61,10 @@ async function list({ data, signature, key }) {
 
 /**
  * `packageData`: bytes; `balances`: decimals by asset code, as typed; `everything`: download all pages
- * first; `now`: the device's clock, in Unix seconds; `units`: those of an auditor's list, if there is one.
+ * first; `now`: the device's clock, in Unix seconds; `units`: those of an auditor's list, if there is one;
+ * `digest`: that of the manifest which the customer was asked about.
  */
-async function check({ bundle, key, packageData, accountId, balances, everything, now, units }) {
+async function check({ bundle, digest, key, packageData, accountId, balances, everything, now, units }) {
   const onStep = (name) => self.postMessage({ kind: "step", name });
   let pages = 0;
   const onPage = () => self.postMessage({ kind: "pages", pages: (pages += 1) });
@@ -71,6 +72,7 @@ async function check({ bundle, key, packageData, accountId, balances, everything
   let source = sourceOf(bundle);
   const checked = await openBundle(core, source, parsePublicKey(key), units);
   const snapshot = describeSnapshot(checked);
+  if (snapshot.digest !== digest) throw new CannotCheck("manifest", "another proof than the one that was read");
   try {
     onStep("declaration");
     const declaration = await fetchDeclaration(core, source, checked);

@@ -15,7 +15,6 @@
 #include "kernels/avx512ifma/field.h"
 #include "kernels/tables.h"
 
-#define LANES 8
 #define BATCH_VECTORS 256
 #define CHAINS 2
 

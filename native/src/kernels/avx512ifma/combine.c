@@ -15,6 +15,7 @@
 
 #define PLANES 256
 #define WORD_PLANES 4
+#define GROUPS 2 /* of eight vectors that are joined together */
 
 typedef struct {
     lanes x, y, z; /* reduced: x and y tight, z a factor */
@@ -116,21 +117,41 @@ static point_lanes load_plane(const affine *sums, plane_form f, size_t k, size_t
     return r;
 }
 
-/* The sums of `count` <= 8 vectors' planes, all finite; false when the formulas do not hold. */
+/* Horner's rule for `groups` <= GROUPS vectors of lanes: one waits while the other works. */
+static void sum_planes(jacobian_lanes sum[GROUPS], const affine *sums, plane_form f, size_t count,
+                       size_t groups)
+{
+    point_lanes p[GROUPS];
+    for (size_t k = f.count; k-- > 0;) {
+        for (size_t g = 0; g < groups; g++)
+            p[g] = load_plane(sums + f.count * LANES * g, f, k, count - LANES * g);
+        if (k + 1 == f.count) {
+            for (size_t g = 0; g < groups; g++)
+                sum[g] = (jacobian_lanes){p[g].x, p[g].y, lanes_small(1)};
+            continue;
+        }
+        for (size_t i = 0; i < f.bits; i++)
+            for (size_t g = 0; g < groups; g++) double_lanes(&sum[g]);
+        for (size_t g = 0; g < groups; g++) add_lanes(&sum[g], &p[g]);
+    }
+}
+
+/* The sums of `count` <= 8·GROUPS vectors' planes, all finite; false when the formulas do not hold.
+ */
 static bool join_planes(affine *out, const affine *sums, plane_form f, size_t count)
 {
-    point_lanes p = load_plane(sums, f, f.count - 1, count);
-    jacobian_lanes sum = {p.x, p.y, lanes_small(1)};
-    for (size_t k = f.count - 1; k-- > 0;) {
-        p = load_plane(sums, f, k, count);
-        for (size_t i = 0; i < f.bits; i++) double_lanes(&sum);
-        add_lanes(&sum, &p);
+    jacobian_lanes sum[GROUPS];
+    const size_t groups = (count + LANES - 1) / LANES;
+    sum_planes(sum, sums, f, count, groups);
+    for (size_t g = 0; g < groups; g++) {
+        point_lanes p;
+        if (!lanes_invert_var(&sum[g].z)) return false;
+        const lanes square = lanes_sqr(&sum[g].z), cube = lanes_mul(&square, &sum[g].z);
+        const size_t left = count - LANES * g;
+        p.x = lanes_clear(lanes_mul(&sum[g].x, &square));
+        p.y = lanes_clear(lanes_mul(&sum[g].y, &cube));
+        lanes_store_affine(out + LANES * g, &p, left < LANES ? left : LANES);
     }
-    if (!lanes_invert_var(&sum.z)) return false;
-    const lanes square = lanes_sqr(&sum.z), cube = lanes_mul(&square, &sum.z);
-    p.x = lanes_clear(lanes_mul(&sum.x, &square));
-    p.y = lanes_clear(lanes_mul(&sum.y, &cube));
-    lanes_store_affine(out, &p, count);
     return true;
 }
 
@@ -151,7 +172,7 @@ static bool all_finite(const affine *points, size_t n)
     return finite;
 }
 
-/* All planes of `count` <= 8 vectors are in the workspace. */
+/* All planes of `count` <= 8·GROUPS vectors are in the workspace. */
 static void join(affine *out, const affine *sums, plane_form f, size_t count)
 {
     if (all_finite(sums, f.count * count) && join_planes(out, sums, f, count)) return;
@@ -176,11 +197,13 @@ void avx512ifma_combine(affine *out, const words *z, size_t n, size_t count, con
 }
 
 /* Vectors that combine_vectors takes together. */
-#define VECTOR_BLOCK 64
+#define VECTOR_BLOCK 256
 
 void avx512ifma_combine_vectors(affine *out, const words *z, size_t count, const tables *t,
                                 void *scratch)
 {
+    _Static_assert(WORD_PLANES * VECTOR_BLOCK * VECTOR_BYTES <= sizeof((workspace *)0)->row,
+                   "room");
     const plane_form form = {WORD_PLANES, 64};
     uint8_t *next = scratch;
     workspace *w = arena_take(&next, sizeof *w);
@@ -192,8 +215,8 @@ void avx512ifma_combine_vectors(affine *out, const words *z, size_t count, const
                 row[W_COUNT * i + k] =
                     z[W_COUNT * (first + i / WORD_PLANES) + k].word[i % WORD_PLANES];
         avx512ifma_commit_vectors(w->sum, row, NULL, WORD_PLANES * block, t, next);
-        for (size_t i = 0; i < block; i += LANES)
+        for (size_t i = 0; i < block; i += GROUPS * LANES)
             join(out + first + i, w->sum + WORD_PLANES * i, form,
-                 block - i < LANES ? block - i : LANES);
+                 block - i < GROUPS * LANES ? block - i : GROUPS * LANES);
     }
 }

@@ -21,6 +21,8 @@
 
 #include <immintrin.h>
 
+#define LANES 8
+
 #define FIELD_MASK 0xFFFFFFFFFFFFFu    /* 52 bits */
 #define FIELD_MASK_TOP 0xFFFFFFFFFFFFu /* 48 bits */
 #define FIELD_P0 0xFFFFEFFFFFC2Fu      /* limb 0 of p; limbs 1-3 are FIELD_MASK */
@@ -195,6 +197,7 @@ static inline lanes lanes_reduce(__m512i c0, __m512i c1, __m512i c2, __m512i c3,
 /* A factor, reduced but for its high bits: a·b + c, for loose c. */
 static inline lanes lanes_mul_add(const lanes *a, const lanes *b, const lanes *c)
 {
+    COUNT_MULTIPLICATIONS(LANES);
     lanes_check_factor(a);
     lanes_check_factor(b);
     const __m512i a0 = a->limb0, a1 = a->limb1, a2 = a->limb2, a3 = a->limb3, a4 = a->limb4;
@@ -220,6 +223,7 @@ static inline lanes lanes_mul_add(const lanes *a, const lanes *b, const lanes *c
  */
 static inline lanes lanes_sqr_add(const lanes *a, const lanes *c)
 {
+    COUNT_MULTIPLICATIONS(LANES);
     lanes_check_factor(a);
     const __m512i a0 = a->limb0, a1 = a->limb1, a2 = a->limb2, a3 = a->limb3, a4 = a->limb4;
     const __m512i zero = _mm512_setzero_si512();

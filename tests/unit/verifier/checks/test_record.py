@@ -81,7 +81,7 @@ def test_faults_of_a_record_come_in_order(bundle):
     first, second = honest.assets
     short = replace(first, levels=first.levels[:1])
     long = replace(first, levels=(*first.levels, bytes(32)))
-    cases: list[tuple[str, dict[str, Any]]] = [
+    faulty: list[tuple[str, dict[str, Any]]] = [
         ("unsupported-version", {"version": 2, "manifest": bytes(32)}),
         ("unsupported-version", {"argument_version": 0}),
         ("wrong-manifest", {"manifest": bytes(32), "assets": (first,)}),
@@ -93,7 +93,7 @@ def test_faults_of_a_record_come_in_order(bundle):
         ("wrong-assets", {"assets": (short, second)}),
         ("wrong-assets", {"assets": (long, second)}),
     ]
-    for code, changes in cases:
+    for code, changes in faulty:
         bundle.record(**changes)
         assert faults(bundle) == f"record.{code} record"
 

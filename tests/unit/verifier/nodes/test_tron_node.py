@@ -504,7 +504,6 @@ def done(**fields: Any) -> Callable[[Any], Any]:
         (LOGS, logged(topics=[TRANSFER, topic(STRANGER), topic(HOLDER)])),
         (LOGS, logged(topics=[TRANSFER, topic(HOLDER), topic(b"\x41" + HOLDER)])),
         (LOGS, logged(topics=[TRANSFER, *[topic(HOLDER)] * 3])),
-        (LOGS, lambda answer: b"[" * 2**16),
     ],
 )
 def test_an_answer_of_another_form_is_no_verdict(
@@ -514,6 +513,13 @@ def test_an_answer_of_another_form_is_no_verdict(
     with pytest.raises(CannotCheck) as raised:
         ask(token, moved, lambda at, answer: change(answer) if at == asked else answer)
     assert raised.value.code is Code.CHECK_UNREADABLE
+
+
+@pytest.mark.parametrize("said", [b"<html>", b"[" * 2**16])
+def test_what_is_no_answer_to_the_logs_leaves_a_row_as_it_was(token: Rows, said: bytes) -> None:
+    row = ask(token, later(AMOUNT, OUT, IN), lambda at, answer: said if at == LOGS else answer)
+    assert row.known is Level.CLAIMED
+    assert "no answer of JSON-RPC" in row.undecided
 
 
 @pytest.mark.parametrize(
