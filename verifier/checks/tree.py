@@ -28,8 +28,9 @@ from verifier.format.params import ENTRY_BYTES, FAN, PAGE_HEADER_BYTES, TreeShap
 from verifier.format.wire import Asset
 from verifier.ordered import in_order
 
-# A chunk is one batched multi-scalar multiplication: cheaper a page, the longer it is.
-MAX_CHUNK_PAGES = 132
+# A chunk is one batched multi-scalar multiplication: cheaper a page the longer it is, and beyond this
+# no more.
+CHUNK_BYTES = 6 * 2**20
 IN_FLIGHT_BYTES = 64 * 2**20
 
 Progress = Callable[[int], None]
@@ -183,5 +184,5 @@ def _first_unlinked(tree: Tree, level: int, chunk: _Chunk, below: bytes) -> int 
 def _chunk_pages(shape: TreeShape, level: int, jobs: int) -> int:
     """Return how many pages make a chunk: all threads busy, and the memory in flight bounded."""
     each = shape.page_bytes(level, 0) + shape.argument_bytes(level, 0)
-    affordable = IN_FLIGHT_BYTES // ((jobs + 1) * each)
-    return max(1, min(MAX_CHUNK_PAGES, affordable, -(-shape.pages(level) // jobs)))
+    affordable = min(CHUNK_BYTES, IN_FLIGHT_BYTES // (jobs + 1)) // each
+    return max(1, min(affordable, -(-shape.pages(level) // jobs)))

@@ -35,7 +35,8 @@ def jobs(request):
 
 @pytest.fixture(params=[1, 3, 64])
 def chunk(request, monkeypatch):
-    monkeypatch.setattr(tree, "MAX_CHUNK_PAGES", request.param)
+    each = SHAPE.page_bytes(0, 0) + SHAPE.argument_bytes(0, 0)
+    monkeypatch.setattr(tree, "CHUNK_BYTES", request.param * each)
     return request.param
 
 
