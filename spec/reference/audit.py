@@ -145,6 +145,9 @@ def check_tree(bundle: Path, manifest: Manifest, asset: Asset, digests: list[byt
     `digests` are those of the levels' files of arguments.
     """
     geometry = tree.geometry(asset)
+    places = [
+        (level, at) for level in range(geometry.levels) for at in range(geometry.pages(level))
+    ]
     below: list[tree.Page] = []
     for level in range(geometry.levels):
         name = tree.page_name(asset, level)
@@ -155,11 +158,14 @@ def check_tree(bundle: Path, manifest: Manifest, asset: Asset, digests: list[byt
         here = []
         for index in range(geometry.pages(level)):
             data = tree.read(bundle, asset, level, index)
-            argument = tree.read_argument(bundle, asset, level, index)
-            page = tree.check_page(manifest, asset, level, index, data, argument)
+            page = tree.check_page(manifest, asset, level, index, data, None)
             for slot in range(len(page.children)):
                 where = f"{name}, page {index}, entry {slot}"
                 tree.check_child(page, slot, below[index * FAN + slot], where)
             here.append(page)
         below = here
     tree.check_root(asset, below[0])
+    for level, index in places:
+        data = tree.read(bundle, asset, level, index)
+        argument = tree.read_argument(bundle, asset, level, index)
+        tree.check_page(manifest, asset, level, index, data, argument)
