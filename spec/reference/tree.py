@@ -132,9 +132,9 @@ def read_argument(bundle: Path, asset: Asset, level: int, index: int) -> bytes:
 def check_page(
     manifest: Manifest, asset: Asset, level: int, index: int, data: bytes, argument: bytes | None
 ) -> Page:
-    """One page by itself: errors.md 3, numbers 3 to 5, and with an argument 8.
+    """One page by itself: errors.md 3, numbers 3 to 5 and 8, the argument before an infinite sum.
 
-    `data` and `argument` have their computed lengths; None is an argument that is not there yet.
+    `data` and `argument` have their computed lengths; without one the page alone is looked at.
     """
     where = f"{page_name(asset, level)}, page {index}"
     count = geometry(asset).count(level, index)
