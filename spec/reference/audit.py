@@ -140,12 +140,13 @@ def _walk(folder: Path) -> Iterable[Path]:
 
 
 def check_tree(bundle: Path, manifest: Manifest, asset: Asset, digests: list[bytes]) -> None:
-    """errors.md 3 for one asset: every page of every level, every link, and the root.
+    """errors.md 3 for one asset: every page of every level, every link, the root, the arguments.
 
     `digests` are those of the levels' files of arguments.
     """
     geometry = tree.geometry(asset)
     below: list[tree.Page] = []
+    held: list[tuple[int, int, bytes, bytes]] = []
     for level in range(geometry.levels):
         name = tree.page_name(asset, level)
         right = (bundle / name).stat().st_size == geometry.page_file(level)
@@ -156,10 +157,13 @@ def check_tree(bundle: Path, manifest: Manifest, asset: Asset, digests: list[byt
         for index in range(geometry.pages(level)):
             data = tree.read(bundle, asset, level, index)
             argument = tree.read_argument(bundle, asset, level, index)
-            page = tree.check_page(manifest, asset, level, index, data, argument)
+            held.append((level, index, data, argument))
+            page = tree.check_page(manifest, asset, level, index, data, None)
             for slot in range(len(page.children)):
                 where = f"{name}, page {index}, entry {slot}"
                 tree.check_child(page, slot, below[index * FAN + slot], where)
             here.append(page)
         below = here
     tree.check_root(asset, below[0])
+    for level, index, data, argument in held:
+        tree.check_page(manifest, asset, level, index, data, argument)

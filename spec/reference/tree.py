@@ -132,9 +132,9 @@ def read_argument(bundle: Path, asset: Asset, level: int, index: int) -> bytes:
 def check_page(
     manifest: Manifest, asset: Asset, level: int, index: int, data: bytes, argument: bytes | None
 ) -> Page:
-    """One page by itself: errors.md 3, numbers 3 to 6.
+    """One page by itself: errors.md 3, numbers 3 to 5 and 8, the argument before an infinite sum.
 
-    `data` and `argument` have their computed lengths; None is an argument that is not there yet.
+    `data` and `argument` have their computed lengths; without one the page alone is looked at.
     """
     where = f"{page_name(asset, level)}, page {index}"
     count = geometry(asset).count(level, index)
@@ -180,7 +180,7 @@ def _check_leaves(
 
 
 def check_child(parent: Page, slot: int, child: Page, where: str) -> None:
-    """errors.md 3, number 7, for one entry."""
+    """errors.md 3, number 6, for one entry."""
     child_id, child_sum = parent.children[slot]
     require(child_id == child.id, "page.wrong-child-id", where)
     require(child_sum == child.sum, "page.wrong-child-sum", where)

@@ -72,14 +72,15 @@ def files_of_arguments() -> Iterator[Vector]:
         text,
         arguments_ETH_solvency=cut(solvency, 9, bytes([solvency[9] ^ 1])),
     )
-    files = dict(honest) | {"arguments/BTC/0": flipped}
+    last = len(level0) - 1
+    files = dict(honest) | {"arguments/BTC/0": cut(level0, last, bytes([level0[last] ^ 1]))}
     yield derived(
         "arguments-false",
-        "A bit of an argument is flipped, and the record names the file.",
+        "A bit of a scalar is flipped, and the record names the file.",
         "files of arguments",
-        "argument.bad-point",
+        "argument.rejected",
         files | base("honest").forger.record(files),
-        place=("BTC", 0, 1),
+        place=("BTC", 0, 2),
     )
     files = dict(honest) | {"arguments/BTC/0": exchanged(level0)}
     yield derived(

@@ -174,9 +174,8 @@ def files_of_pages() -> Iterator[Vector]:
     yield changed(
         "page-of-another-asset",
         "The pages of another asset.",
-        "argument.rejected",
+        "page.wrong-root-id",
         {"pages/ETH/0": honest["pages/USDT/0"]},
-        place=("ETH", 0, 0),
     )
     for name, description, offset in (
         ("node", "A bit of a node is flipped.", page + 15),
@@ -185,10 +184,10 @@ def files_of_pages() -> Iterator[Vector]:
     ):
         yield changed(
             f"page-flipped-{name}",
-            description,
-            "argument.rejected",
+            f"{description} Its argument does not fit it either, and convicts nobody.",
+            "page.wrong-child-id",
             {"pages/BTC/0": cut(level0, offset, bytes([level0[offset] ^ 1]))},
-            place=("BTC", 0, 1),
+            place=("BTC", 1, 0),
         )
 
 
