@@ -11,6 +11,8 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from prover.errors import Damaged
+
 Item = TypeVar("Item", bound=np.generic)
 
 U16 = npt.NDArray[np.uint16]
@@ -22,6 +24,18 @@ Bytes = npt.NDArray[np.uint8]
 def map_column(path: Path, kind: type[Item] | np.dtype[Item]) -> npt.NDArray[Item]:
     """Map a file of whole items into memory, read-only; an empty file is no items."""
     return map_end(path, kind, path.stat().st_size // np.dtype(kind).itemsize)
+
+
+def map_rows(path: Path, count: int, size: int = 32) -> Bytes:
+    """Map a file of ``count`` rows of so many bytes, read-only.
+
+    Raises:
+        Damaged: it has another length.
+    """
+    column = map_column(path, np.uint8)
+    if len(column) != count * size:
+        raise Damaged(f"{path}: damaged: not {count:,} times {size} bytes")
+    return column.reshape(count, size)
 
 
 def map_end(path: Path, kind: type[Item] | np.dtype[Item], items: int) -> npt.NDArray[Item]:

@@ -53,7 +53,7 @@ def check_tree(
                 np.flatnonzero(pages != map_pages(files, shape, level))
                 // shape.page_bytes(level, 0)
             ),
-            *np.flatnonzero(opened != files.opened_sums(level)),
+            *np.flatnonzero(opened != files.opened_sums(shape, level)),
         ]
         if differing:
             raise _differs(leaves.code, level, min(differing))
@@ -67,7 +67,7 @@ def _check_leaves(
     """Check the pages of level 0; return their ids and sums, and what the sums open to."""
     shape = leaves.parts.shape
     own, pages = LeafFiles.load(files.leaves, shape.leaves), map_pages(files, shape, 0)
-    opened = files.opened_sums(0)
+    opened = files.opened_sums(shape, 0)
     values, blindings = columns_of(opened)
 
     def check(chunk: Chunk) -> tuple[int | None, bytes, bytes]:

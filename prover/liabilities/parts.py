@@ -25,7 +25,8 @@ import numpy as np
 
 import native
 from prover.config.snapshot_toml import AssetConfig
-from prover.files.columns import U16, U32, U64, Bytes, map_column, map_end
+from prover.errors import Damaged
+from prover.files.columns import U16, U32, U64, Bytes, map_column, map_end, map_rows
 from prover.ledger.ledger import Balances
 from prover.liabilities.derivation import derive
 from prover.liabilities.shape import choose_shape
@@ -57,11 +58,20 @@ class Parts:
 
 def load_parts(folder: Path) -> Iterator[Parts]:
     """Map what `write_split` and `write_positions` wrote, asset by asset, in the order of the
-    calls, read-only."""
+    calls, read-only.
+
+    Raises:
+        Damaged: a file has another length than the sizes say.
+    """
     first = map_column(folder / "first", np.uint64)
     amounts = map_column(folder / "amounts", np.uint64)
     positions = map_column(folder / "positions", np.uint32)
-    sizes = np.fromfile(folder / "sizes", np.uint64).reshape(-1, 4)
+    found = np.fromfile(folder / "sizes", np.uint64)
+    sizes = found[: len(found) // 4 * 4].reshape(-1, 4)
+    leaves = int((sizes[:, 2] * sizes[:, 3]).sum())
+    lengths = (int(sizes[:, 0].sum()), int(sizes[:, 1].sum()), leaves)
+    if (len(first), len(amounts), len(positions)) != lengths:
+        raise Damaged(f"{folder}: damaged: its files are not of each other")
     a = b = c = 0
     for bounds, parts, capacity, page_size in sizes.tolist():
         shape = TreeShape(capacity, page_size)
@@ -76,15 +86,24 @@ def load_parts(folder: Path) -> Iterator[Parts]:
 
 def write_held(folder: Path, accounts: int, holders: Iterable[U32]) -> None:
     """Write in how many assets each account has parts; ``holders`` are those of each asset."""
+    (folder / "held").write_bytes(count_held(accounts, holders).data)
+
+
+def count_held(accounts: int, holders: Iterable[U32]) -> U16:
+    """Return in how many assets each account has parts; ``holders`` are those of each asset."""
     held = np.zeros(accounts, np.uint16)
     for own in holders:
         held[own] += np.uint16(1)
-    (folder / "held").write_bytes(held.data)
+    return held
 
 
-def load_held(folder: Path) -> U16:
-    """Map what `write_held` wrote."""
-    return map_column(folder / "held", np.uint16)
+def load_held(folder: Path, accounts: int) -> U16:
+    """Map what `write_held` wrote.
+
+    Raises:
+        Damaged: it is not of so many accounts.
+    """
+    return map_rows(folder / "held", accounts, 2).view(np.uint16).reshape(-1)
 
 
 def pieces(count: int) -> list[tuple[int, int]]:

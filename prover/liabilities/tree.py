@@ -26,7 +26,7 @@ import numpy.typing as npt
 
 import native
 from prover.errors import Damaged
-from prover.files.columns import U64, Bytes, map_column
+from prover.files.columns import U64, Bytes, map_column, map_rows
 from prover.liabilities.leaves import Leaves
 from verifier.format.params import FAN, ID_BYTES, POINT_BYTES, VECTOR_SLOTS, TreeShape
 from verifier.ordered import in_order
@@ -57,9 +57,14 @@ class TreeFiles:
     leaves: Path
     sums: Path
 
-    def opened_sums(self, level: int) -> OpenedSums:
-        """Map what the sums of a level's pages open to."""
-        return map_column(self.sums / str(level), OPENED_SUM)
+    def opened_sums(self, shape: TreeShape, level: int) -> OpenedSums:
+        """Map what the sums of a level's pages open to.
+
+        Raises:
+            Damaged: the file has another length.
+        """
+        rows = map_rows(self.sums / str(level), shape.pages(level), OPENED_SUM.itemsize)
+        return rows.view(OPENED_SUM).reshape(-1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +86,11 @@ class LeafFiles:
             Damaged: they are not of that many.
             OSError: one is missing.
         """
-        files = cls(
-            map_column(folder / "amounts", np.uint64),
-            map_column(folder / "identities", np.uint8).reshape(-1, ID_BYTES),
-            map_column(folder / "blindings", np.uint8).reshape(-1, ID_BYTES),
+        return cls(
+            map_rows(folder / "amounts", leaves, 8).view(np.uint64).reshape(-1),
+            map_rows(folder / "identities", leaves),
+            map_rows(folder / "blindings", leaves // VECTOR_SLOTS),
         )
-        counts = (len(files.amounts), len(files.identities), VECTOR_SLOTS * len(files.blindings))
-        if counts != (leaves, leaves, leaves):
-            raise Damaged(f"{folder}: damaged: not the files of {leaves:,} leaves")
-        return files
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +187,7 @@ def commit_tree(
                 advance(done)
                 left -= done
         if level + 1 < shape.levels:
-            below = files.opened_sums(level)
+            below = files.opened_sums(shape, level)
             made = commit_sums(tree, level + 1, b"".join(ids), b"".join(sums), below, jobs)
 
 
@@ -285,7 +286,7 @@ def read_root(tree: native.Tree, files: TreeFiles) -> Root:
     level = tree.levels - 1
     page = (files.pages / str(level)).read_bytes()
     id, sum = native.pages_check(tree, level, 0, page, None)
-    (opened,) = files.opened_sums(level)
+    (opened,) = files.opened_sums(shape_of(tree), level)
     return Root(id, sum, int(opened["value"]), opened["blinding"].tobytes())
 
 
@@ -322,9 +323,9 @@ def _argue_level(
     if level == 0:
         leaves = LeafFiles.load(files.leaves, shape.leaves)
         values, blindings, slots = leaves.amounts, leaves.blindings, VECTOR_SLOTS
-        own = columns_of(files.opened_sums(0))[1]
+        own = columns_of(files.opened_sums(shape, 0))[1]
     else:
-        (values, blindings), slots = columns_of(files.opened_sums(level - 1)), 1
+        (values, blindings), slots = columns_of(files.opened_sums(shape, level - 1)), 1
         own = np.empty((0, ID_BYTES), np.uint8)
 
     def argue(chunk: Chunk) -> tuple[Chunk, bytes]:
@@ -360,7 +361,7 @@ def map_pages(files: TreeFiles, shape: TreeShape, level: int) -> Bytes:
     path = files.pages / str(level)
     pages = map_column(path, np.uint8)
     if len(pages) != shape.pages_file_bytes(level):
-        raise Damaged(f"{path}: damaged: it has another length")
+        raise Damaged(f"{path}: damaged: not {shape.pages_file_bytes(level):,} bytes")
     return pages
 
 

@@ -15,7 +15,7 @@ from prover.snapshot.package_file import package_file
 from prover.snapshot.packages import Packager
 from verifier.ordered import in_order
 
-BATCH = 2048  # accounts a process takes at a time
+BATCH = 8192  # accounts a process takes at a time; openings of one page are made together
 APPENDED_BYTES = 1 << 25  # of packages that are written and synced at a time
 
 
@@ -41,7 +41,8 @@ def write_packages(
         report(done)
         if file is None or done == count:
             return count
-        batches = [(at, min(at + BATCH, count)) for at in range(done, count, BATCH)]
+        size = min(BATCH, -(-(count - done) // jobs))
+        batches = [(at, min(at + size, count)) for at in range(done, count, size)]
         accounts: list[str] = []
         packages: list[bytes] = []
         held = 0

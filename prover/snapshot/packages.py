@@ -22,7 +22,7 @@ import numpy as np
 
 import native
 from prover.errors import Damaged, ProverError
-from prover.files.columns import U32, U64, Bytes, map_column
+from prover.files.columns import U32, U64, Bytes, map_rows
 from prover.files.keys import public_bytes, read_signing_key
 from prover.ledger import Ledger, find_account, load_ledger
 from prover.ledger.ledger import Balances
@@ -111,12 +111,10 @@ class Packager:
         if public_bytes(self._signing) != self._public_key:
             raise ProverError("the signing key is another than the snapshot's")
         self._ledger = load_ledger(folder.ledger)
-        keys = map_column(folder.account_keys, np.uint8).reshape(-1, ID_BYTES)
+        keys = map_rows(folder.account_keys, len(self._ledger))
         self._accounts = Accounts(self._ledger.ids, self._ledger.offsets, keys)
-        self._held = load_held(folder.parts)
-        if not len(self._held) == len(keys) == len(self._ledger):
-            raise Damaged(f"{folder.private}: damaged: not the files of one ledger")
-        secret = _read_opening_secret(folder.opening_secret)
+        self._held = load_held(folder.parts, len(self._ledger))
+        secret = read_opening_secret(folder.opening_secret)
         self._assets = [
             _Asset(
                 tree,
@@ -241,7 +239,7 @@ def _whole(folder: SnapshotFolder) -> Iterator[None]:
         raise Damaged(f"{folder.private}: damaged: files are not what was written") from None
 
 
-def _read_opening_secret(path: Path) -> bytes:
+def read_opening_secret(path: Path) -> bytes:
     """Return the opening secret, behind which its SHA-256 stands.
 
     Raises:

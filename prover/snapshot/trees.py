@@ -12,12 +12,10 @@ from hashlib import sha256
 from itertools import groupby
 from typing import Protocol, TypeVar
 
-import numpy as np
-
 import native
 from prover.config.snapshot_toml import AssetConfig, SnapshotConfig
 from prover.errors import Damaged
-from prover.files.columns import map_column
+from prover.files.columns import map_rows
 from prover.files.storage import discard_folder, fresh_file, fresh_folder, sync_tree
 from prover.ledger import Ledger
 from prover.liabilities.derivation import derive
@@ -101,7 +99,7 @@ def write_secrets(work: Work, ledger: Ledger, key: bytes) -> Accounts:
         with fresh_file(work.folder.opening_secret) as file:
             secret = derive(key, "opening-secret")
             file.write(secret + sha256(secret).digest())
-    return Accounts(ledger.ids, ledger.offsets, map_column(path, np.uint8).reshape(-1, 32))
+    return Accounts(ledger.ids, ledger.offsets, map_rows(path, len(ledger)))
 
 
 def _parts(

@@ -224,7 +224,7 @@ def test_packages_need_no_secret_but_the_openings(snapshot: Path, tmp_path: Path
     private = tmp_path / "one" / "private"
     for path in (private / "evidence", private / "trees" / "sums"):
         shutil.rmtree(path)
-    for name in ("parts/amounts", "summary.json", "lock"):
+    for name in ("summary.json", "lock"):
         (private / name).write_bytes(b"")
     packager = Packager(tmp_path / "one")
     assert [packager.package(index) for index in range(300)] == expected
@@ -296,7 +296,28 @@ def cut_short(private: Path, _: Path) -> None:
         path.write_bytes(path.read_bytes()[:-8])
 
 
+def cut_amid_an_item(private: Path, _: Path) -> None:
+    for path in (private / "trees" / "leaves").glob("*/identities"):
+        path.write_bytes(path.read_bytes()[:-5])
+
+
+def with_keys_cut(private: Path, _: Path) -> None:
+    (private / "keys").write_bytes((private / "keys").read_bytes()[:-7])
+
+
+def with_parts_cut(private: Path, _: Path) -> None:
+    (private / "parts" / "positions").write_bytes(b"")
+
+
+def with_sizes_cut(private: Path, _: Path) -> None:
+    (private / "parts" / "sizes").write_bytes((private / "parts" / "sizes").read_bytes()[:-3])
+
+
 DAMAGES = [
+    cut_amid_an_item,
+    with_keys_cut,
+    with_parts_cut,
+    with_sizes_cut,
     of_another_run,
     with_other_parts,
     with_other_keys,

@@ -249,12 +249,16 @@ def test_no_argument_is_written_over_files_that_are_not_of_each_other(
 
 
 @pytest.mark.parametrize(
-    "name", ["leaves/amounts", "leaves/identities", "leaves/blindings", "pages/0"]
+    "name",
+    ["leaves/amounts", "leaves/identities", "leaves/blindings", "pages/0", "sums/0", "sums/1"],
 )
-def test_files_of_another_length_are_damaged(made: Made, tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("extra", [3, 40])
+def test_files_of_another_length_are_damaged(
+    made: Made, tmp_path: Path, name: str, extra: int
+) -> None:
     other = made.copied(tmp_path / "other")
     with (other.folder / name).open("ab") as file:
-        file.write(bytes(32))
+        file.write(bytes(extra))
     shutil.rmtree(other.files.arguments)
     for act in (other.argue, other.check):
         with pytest.raises(Damaged, match=name.split("/")[0]):
