@@ -11,7 +11,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Final
 
 from verifier.errors import Code
@@ -64,6 +64,6 @@ def _holdings() -> dict[str, HoldingWords]:
 
 
 def _table(name: str) -> dict[str, dict[str, str]]:
-    text = resources.files("verifier").joinpath(name).read_text("utf-8")
+    text = Path(__file__).with_name(name).read_text("utf-8")
     table: dict[str, dict[str, str]] = json.loads(text)
     return table

@@ -24,10 +24,10 @@ from tests.support.forger import Fields, Forger, pack
 from verifier.checks.evidence import Seen, check_evidence
 from verifier.checks.inclusion import check_package
 from verifier.checks.manifest import CheckedManifest, check_manifest
+from verifier.checks.pages import Tree
 from verifier.checks.policy import Policy
 from verifier.checks.record import check_record, wrong_argument
 from verifier.checks.solvency import check_solvency_argument
-from verifier.checks.tree import Tree
 from verifier.errors import Code
 from verifier.format.params import DECLARATION_PATH
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import shutil
 import signal
@@ -36,7 +37,7 @@ from verifier.format.units import KnownUnit
 from verifier.format.wire import Loan, Rotation, Unit, write_record
 from verifier.host import jobs, processes
 from verifier.host.attestation import NO_DAY, NO_NODE, SET_ASIDE
-from verifier.host.audits import Auditor
+from verifier.host.audits import RETRY_SECONDS, Auditor
 from verifier.host.door import LoopbackDoor
 from verifier.host.jobs import (
     AuditBundle,
@@ -47,7 +48,7 @@ from verifier.host.jobs import (
     Stopped,
     _declared,
 )
-from verifier.host.pages import snapshot_facts
+from verifier.host.pages import Views, snapshot_facts
 from verifier.host.processes import Processes
 from verifier.host.settings import Settings
 from verifier.host.store import Store
@@ -407,6 +408,46 @@ def test_an_argument_that_the_exchange_signed_for_counts(place: Place, auditor: 
     place.bundle.record()
     found = auditor.look(place.url, [place.bundle.key], own=True)
     assert (found.code, found.own) == ("argument.rejected", True)
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_record_that_names_a_false_argument_is_kept_beside_one_that_holds(
+    place: Place, tmp_path: Path, *, own: bool
+) -> None:
+    """At the exchange's own place, or in a copy: it is signed, whoever serves it."""
+    key, store = [place.bundle.key], Store(tmp_path / "host.sqlite")
+    settings = Settings("A", tmp_path, tmp_path, (), loopback=True)
+    clock = [time.time()]
+    auditor = Auditor(settings, Ed25519PrivateKey.generate(), store, HERE, lambda: clock[0])
+    file = place.bundle.folder / "arguments" / "ETH" / "solvency"
+    honest = file.read_bytes()
+    if not own:
+        assert auditor.look(place.url, key, own=True).code == ""
+    file.write_bytes(honest[:-1] + bytes([honest[-1] ^ 1]))
+    place.bundle.record()
+    false = (place.bundle.folder / "arguments.msgpack").read_bytes()
+    signature = (place.bundle.folder / "arguments.sig").read_bytes()
+    if own:
+        assert auditor.look(place.url, key, own=True).code == "argument.rejected"
+    else:
+        shutil.copytree(place.root / "one", place.root / "copy")
+        with pytest.raises(Rejected, match=r"^argument\.rejected: ETH, solvency"):
+            auditor.look(place.url.replace("/one", "/copy"), key, own=False)
+    file.write_bytes(honest)
+    place.bundle.record()
+    clock[0] += 2 * RETRY_SECONDS
+    assert auditor.look(place.url, key, own=True).code == ""
+    digest = hashlib.sha256(false).digest()
+    shown = (digest, "argument.rejected", "ETH, solvency")
+    assert store.records(key) == {place.bundle.digest: [shown]}
+    kept = store.record(digest)
+    assert kept is not None
+    assert (kept.data, kept.signature) == (false, signature)
+    (view,) = Views(settings, store, 0).exchange(place.bundle.key, 1, 0).snapshots
+    assert view["failed_records"] == [
+        {"digest": digest.hex(), "code": "argument.rejected", "place": "ETH, solvency"}
+    ]
+    store.close()
 
 
 def test_the_exchange_s_own_place_is_audited_after_a_copy(

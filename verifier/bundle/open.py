@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path, PurePosixPath
 
-from verifier.bundle.http_source import HttpSource
 from verifier.bundle.source import FolderSource, Source
 from verifier.errors import CannotCheck, Code, Rejected
 from verifier.format.params import (
@@ -26,6 +25,8 @@ def open_bundle(bundle: str | Path | Source) -> Source:
     if not isinstance(bundle, str | Path):
         return bundle
     if isinstance(bundle, str) and bundle.startswith(("http://", "https://")):
+        from verifier.bundle.http_source import HttpSource  # a folder needs nothing of HTTP
+
         return HttpSource(bundle)
     return FolderSource(Path(bundle))
 

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from verifier.checks import records
-from verifier.checks.holdings import CheckedEvidence
 from verifier.checks.manifest import CheckedManifest
 from verifier.errors import Code, Rejected
 from verifier.format.account import is_name
 from verifier.format.params import ASSET_CODE, MAX_DECLARATION_BYTES, MAX_TEXT_BYTES
 from verifier.format.statement import declaration_digest
 from verifier.format.wire import DECLARED_LOANS, Loan, is_ascending
+
+if TYPE_CHECKING:
+    from verifier.checks.holdings import CheckedEvidence
 
 AMOUNT = re.compile(r"(?!0\Z)(0|[1-9][0-9]*)(\.[0-9]*[1-9])?")
 

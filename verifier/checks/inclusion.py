@@ -17,7 +17,7 @@ import native
 from verifier.bundle.source import Source
 from verifier.checks import records
 from verifier.checks.manifest import CheckedManifest
-from verifier.checks.tree import Tree, entry_link, links_of
+from verifier.checks.pages import Tree, entry_link, links_of
 from verifier.errors import CannotCheck, Code, Misuse, Rejected
 from verifier.format.keys import is_signed
 from verifier.format.params import (

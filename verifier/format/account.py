@@ -29,7 +29,7 @@ import json
 import re
 import sys
 from bisect import bisect_left
-from importlib import resources
+from pathlib import Path
 from typing import Any, Final, Literal
 
 # Of the interpreters, 3.12 alone carries the tables of Unicode 15.0.
@@ -58,7 +58,7 @@ MAX_ACCOUNT_ID_BYTES: Final = 128
 MAX_NAME_BYTES: Final = 64
 
 _TABLE: Final[dict[str, Any]] = json.loads(
-    resources.files("verifier.format").joinpath("code_points.json").read_text("ascii")
+    Path(__file__).with_name("code_points.json").read_text("ascii")
 )
 
 if unicodedata.unidata_version != _TABLE["unicode"]:

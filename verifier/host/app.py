@@ -176,6 +176,7 @@ class _Host:
             Route("/exchanges/{key}", self.exchange),
             Route("/attestations/{digest}.{kind}", self.attestation),
             Route("/manifests/{digest}.{kind}", self.manifest),
+            Route("/records/{digest}.{kind}", self.record),
             Route("/submissions", self.submissions),
             Route("/submissions", self.submit, methods=["POST"]),
             Route("/submissions.json", self.submissions_json),
@@ -281,6 +282,13 @@ class _Host:
         if found is None:
             raise Refused(404, "There is no such manifest.")
         return file_answer(request, (found.manifest, found.signature), UNCHANGING)
+
+    async def record(self, request: Request) -> Response:
+        """A record of arguments of which one fails, or its signature."""
+        found = await run_in_threadpool(self._store.record, digest(request))
+        if found is None:
+            raise Refused(404, "There is no such record.")
+        return file_answer(request, (found.data, found.signature), UNCHANGING)
 
     async def complaint(self, request: Request) -> Response:
         """That a package fails: its digest and the code."""

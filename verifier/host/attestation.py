@@ -26,10 +26,11 @@ MAX_LISTED = 4096  # exchanges; attesters
 CHECKED = (
     "manifest and its signature",
     "files",
+    "record of arguments and its signature",
     "declaration of loans and pledges",
     "evidence: ownership signatures and proofs",
     "solvency argument of every asset",
-    "every page of every tree",
+    "every page of every tree, with its argument",
 )
 NOT_CHECKED = (
     "that the ledger is complete: customers check that",

@@ -18,6 +18,7 @@ The numbers are those of `Auditor`:
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -59,7 +60,7 @@ from verifier.host.jobs import (
     named_units,
 )
 from verifier.host.settings import Settings
-from verifier.host.store import Audited, Store
+from verifier.host.store import Audited, FailedRecord, Store
 
 LOG = logging.getLogger("assay.host")
 RETRY_SECONDS = 3600
@@ -218,10 +219,27 @@ class Auditor:
         else:
             limits = Limits(settings.submission_seconds, SUBMISSION_MEMORY, STRANGERS_NICE)
         finding = self._run(job, limits)
+        self._keep_record(manifest_digest(signed.data), public_key, finding)
         is_nobodys = finding.code in _NOBODYS
         if is_nobodys or (finding.code and not own and not _is_told_by_manifest(finding)):
             raise Rejected(Code(finding.code), finding.place, finding.message)
         return finding
+
+    def _keep_record(self, manifest: bytes, public_key: bytes, finding: Finding) -> None:
+        """Keep a record that names an argument which fails, of a manifest that is kept.
+
+        It is signed, and its arguments are of the pages that the manifest names, whoever serves
+        them. Another record of the manifest may hold and be served in its place.
+        """
+        if self._store.snapshot(manifest) is None:
+            return
+        now = int(self._now())
+        for record in finding.record:
+            digest = hashlib.sha256(record.data).digest()
+            found = FailedRecord(
+                digest, manifest, finding.code, finding.place, now, record.data, record.signature
+            )
+            self._store.add_record(public_key, found)
 
     def _outcome(
         self, url: str, signed: SignedManifest, public_key: bytes, finding: Finding, *, own: bool

@@ -32,6 +32,8 @@ from verifier.format.params import (
     ID_BYTES,
     MANIFEST_PATH,
     MAX_PACKAGE_BYTES,
+    RECORD_PATH,
+    RECORD_SIGNATURE_PATH,
     SIGNATURE_BYTES,
     SIGNATURE_PATH,
 )
@@ -213,6 +215,14 @@ class AttestedLines:
 
 
 @dataclass(frozen=True, slots=True)
+class SignedRecord:
+    """A record of arguments and its signature, which holds."""
+
+    data: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """What an audit came to: code, place and words of the first fault, empty if it accepted.
 
@@ -224,6 +234,7 @@ class Finding:
     what it declares, where it accepted, and else nothing. ``attested`` are the first of the
     ``attested_total`` holdings that third parties sign for. ``authority_unchecked`` are the chains
     on which an account's own key may have lost its power, of assets that are not set aside.
+    ``record`` is that of arguments, where one of these fails.
     """
 
     assets: tuple[AttestedAsset, ...]
@@ -239,6 +250,7 @@ class Finding:
     old_keys: tuple[bytes, ...]
     place: str
     previous: Bin32
+    record: tuple[SignedRecord, ...]
     set_aside: tuple[str, ...]
     snapshot_id: str
     time: int
@@ -319,7 +331,7 @@ class AuditBundle(Job[Finding]):
         except Rejected as error:
             _check_known(error)
             self._check_unchanged(door)
-            return _found(self.manifest, fault=error)
+            return _found(self.manifest, fault=error, record=_record_of(error, source))
         except CannotCheck as error:
             if error.code is not Code.CHECK_FUTURE:
                 raise
@@ -414,6 +426,7 @@ class _Metered(HttpSource):
         super().__init__(url, door=door)
         self._left = most_bytes
         self._known = known or {}
+        self.record: dict[str, bytes] = {}  # of arguments, and its signature, once read
 
     def read(self, path: str, limit: int) -> bytes:
         """See `Source`."""
@@ -421,6 +434,8 @@ class _Metered(HttpSource):
             return self._known[path][: limit + 1]
         data = super().read(path, min(limit, self._left))
         self._spend(len(data))
+        if path in (RECORD_PATH, RECORD_SIGNATURE_PATH):
+            self.record[path] = data
         return data
 
     def read_range(self, path: str, offset: int, length: int) -> bytes:
@@ -445,8 +460,18 @@ def _check_size(checked: CheckedManifest, most_bytes: int) -> None:
         raise _unreadable(f"pages and arguments have {total} bytes, more than this host reads")
 
 
+def _record_of(error: Rejected, source: _Metered) -> tuple[SignedRecord, ...]:
+    """Return the record that names an argument which fails; those of hidden sets have none."""
+    if not error.code.startswith("argument.") or "hidden set" in error.where:
+        return ()
+    return (SignedRecord(source.record[RECORD_PATH], source.record[RECORD_SIGNATURE_PATH]),)
+
+
 def _found(
-    data: bytes, report: Report | None = None, fault: Rejected | CannotCheck | None = None
+    data: bytes,
+    report: Report | None = None,
+    fault: Rejected | CannotCheck | None = None,
+    record: tuple[SignedRecord, ...] = (),
 ) -> Finding:
     """Return what was found of a manifest, given as its bytes."""
     manifest = _readable(data)
@@ -469,6 +494,7 @@ def _found(
             old_keys=(),
             place=place,
             previous=bytes(ID_BYTES),
+            record=(),
             set_aside=(),
             snapshot_id="",
             time=0,
@@ -499,6 +525,7 @@ def _found(
         ),
         place=place,
         previous=manifest.previous,
+        record=record,
         set_aside=report.set_aside if report else (),
         snapshot_id=manifest.snapshot_id,
         time=manifest.time,

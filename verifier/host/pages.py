@@ -101,6 +101,7 @@ class _History:
     ahead: list[Outcome]
     lasting: list[Alarm]
     complaints: dict[bytes, Complaints]
+    records: dict[bytes, list[tuple[bytes, str, str]]]
 
 
 class Views:
@@ -217,6 +218,7 @@ class Views:
             alarms=_bounded(found),
             snapshots=[
                 snapshot_facts(item, history.complaints.get(item.digest), now)
+                | {"failed_records": _records(history.records.get(item.digest, ()))}
                 | {"look": _look(item, alarming, now) if entry else "plain"}
                 for item in shown
             ],
@@ -254,6 +256,7 @@ def _read_history(store: Store, key: bytes, keys: list[bytes], version: int) -> 
         ahead=[item for item in history if is_ahead(item, item.seen)],
         lasting=lasting_alarms(history, store.listed(key)),
         complaints=store.complaints(keys, _COMPLAINTS),
+        records=store.records(keys),
     )
 
 
@@ -333,6 +336,11 @@ def snapshot_facts(item: Outcome, complaints: Complaints | None, now: int) -> di
         "complaints": [{"digest": digest.hex(), "code": code} for digest, code in newest],
         "complaints_total": complaints.total if complaints else 0,
     }
+
+
+def _records(found: Iterable[tuple[bytes, str, str]]) -> list[dict[str, str]]:
+    """Return the facts of a snapshot's records of arguments that fail, as text."""
+    return [{"digest": digest.hex(), "code": code, "place": place} for digest, code, place in found]
 
 
 def _look(item: Outcome, alarming: set[bytes], now: int) -> str:

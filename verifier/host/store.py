@@ -75,13 +75,18 @@ DELETE FROM snapshot WHERE code IN ('manifest.unknown-unit', 'manifest.unsupport
     # An opening that does not hold can tell of strangers: no package is kept.
     """
 ALTER TABLE complaint DROP COLUMN package;
+CREATE TABLE record (
+    digest BLOB PRIMARY KEY, manifest BLOB NOT NULL, code TEXT NOT NULL, place TEXT NOT NULL,
+    time INTEGER NOT NULL, data BLOB NOT NULL, signature BLOB NOT NULL
+) STRICT;
+CREATE INDEX record_of_manifest ON record (manifest, time);
 """,
 )
 
 # Of places of one manifest, the exchange's own and others each, the newest so many are kept.
 MAX_PLACES = 4
-# Of failing packages for one manifest so many are remembered.
-MAX_COMPLAINTS = 1000
+# Of failing packages for one manifest so many are remembered, and so many records of arguments.
+MAX_COMPLAINTS, MAX_RECORDS = 1000, 10
 # What was handed in waits to be read, if it is under the key of a watched exchange, then to be
 # audited. So many may wait in each queue, and of one sender in both.
 EVIDENCE, AUDITS = "evidence", "audit"
@@ -199,6 +204,22 @@ class Complaint:
     code: str
     place: str
     time: int
+
+
+@dataclass(frozen=True)
+class FailedRecord:
+    """A record of arguments that the exchange signed, and that names one which fails.
+
+    ``digest`` is the SHA-256 of its ``data``; code and place are those of the argument.
+    """
+
+    digest: bytes
+    manifest: bytes
+    code: str
+    place: str
+    time: int
+    data: bytes
+    signature: bytes
 
 
 @dataclass(frozen=True)
@@ -357,6 +378,7 @@ class Store:
         for digest, public_key in self._all(query, *watched, most):
             with self._changing(public_key) as database:
                 database.execute("DELETE FROM complaint WHERE manifest = ?", (digest,))
+                database.execute("DELETE FROM record WHERE manifest = ?", (digest,))
                 database.execute("DELETE FROM place WHERE digest = ?", (digest,))
                 database.execute("DELETE FROM snapshot WHERE digest = ?", (digest,))
 
@@ -494,6 +516,33 @@ class Store:
                     (found.digest, found.manifest, found.code, found.place, found.time),
                 )
         return True
+
+    def add_record(self, public_key: bytes, found: FailedRecord) -> None:
+        """Keep a failing record of a manifest of a key, whatever another record comes to later."""
+        query = "SELECT count(*) FROM record WHERE manifest = ?"
+        with self._lock:
+            if self._all(query, found.manifest)[0][0] >= MAX_RECORDS or self.record(found.digest):
+                return
+            with self._changing(public_key) as database:
+                values = tuple(vars(found).values())
+                database.execute("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+
+    def record(self, digest: bytes) -> FailedRecord | None:
+        """Return a failing record by its digest."""
+        rows = self._all("SELECT * FROM record WHERE digest = ?", digest)
+        return FailedRecord(*rows[0]) if rows else None
+
+    def records(self, keys: Sequence[bytes]) -> dict[bytes, list[tuple[bytes, str, str]]]:
+        """Return, of each manifest of some keys, digest, code and place of its failing records."""
+        query = (
+            "SELECT r.manifest, r.digest, r.code, r.place FROM record r "
+            "JOIN snapshot s ON s.digest = r.manifest "
+            f"WHERE s.public_key IN ({_marks(keys)}) ORDER BY r.time, r.digest"
+        )
+        found: dict[bytes, list[tuple[bytes, str, str]]] = {}
+        for manifest, digest, code, place in self._all(query, *keys):
+            found.setdefault(manifest, []).append((digest, code, place))
+        return found
 
     def complaint(self, digest: bytes) -> Complaint | None:
         """Return a failing package by its digest."""

@@ -13,7 +13,7 @@ import pytest
 
 from verifier.errors import Code
 from verifier.host import store as module
-from verifier.host.store import AUDITS, EVIDENCE, Audited, Complaint, Store
+from verifier.host.store import AUDITS, EVIDENCE, Audited, Complaint, FailedRecord, Store
 
 KEY, OTHER, STRANGER = b"k" * 32, b"o" * 32, b"s" * 32
 
@@ -224,6 +224,26 @@ def test_complaints_are_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -
     assert store.complaints([OTHER], 3) == {}
 
 
+def failed(number: int, manifest: int = 1) -> FailedRecord:
+    digests = number.to_bytes(32), manifest.to_bytes(32)
+    return FailedRecord(*digests, "code", "place", number, b"record", b"signature")
+
+
+def test_records_that_fail_are_kept_once_and_bounded(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_RECORDS", 2)
+    store.add_snapshot(audited())
+    for number in (1, 1, 2, 3):
+        store.add_record(KEY, failed(number))
+    store.add_record(KEY, failed(4, manifest=2))  # of a manifest that is not known
+    assert store.record(failed(1).digest) == failed(1)
+    assert store.record(failed(3).digest) is None
+    listed = [(failed(number).digest, "code", "place") for number in (1, 2)]
+    assert store.records([KEY]) == {audited().digest: listed}
+    assert store.records([OTHER]) == {}
+
+
 def test_what_strangers_handed_in_is_forgotten_the_oldest_first(store: Store) -> None:
     store.add_snapshot(audited(1, seen=1))
     store.add_snapshot(audited(2, seen=1, own=False))  # of a watched exchange
@@ -231,12 +251,14 @@ def test_what_strangers_handed_in_is_forgotten_the_oldest_first(store: Store) ->
     for number in range(4, 9):
         store.add_snapshot(audited(number, public_key=STRANGER, own=False, seen=number))
         store.add_complaint(STRANGER, complaint(number, manifest=number))
+        store.add_record(STRANGER, failed(number, manifest=number))
     store.forget_strangers([KEY], 2)
     assert {item.snapshot_id for item in store.snapshots([KEY, OTHER, STRANGER])} == {
         *("s-1", "s-2", "s-3"),
         *("s-7", "s-8"),
     }
     assert [store.complaint(complaint(number).digest) is None for number in (6, 7)] == [True, False]
+    assert [store.record(failed(number).digest) is None for number in (6, 7)] == [True, False]
     assert (store.places(audited(6).digest), store.places(audited(7).digest)) == ([], ["http://a"])
     assert [item.snapshot_id for item in store.strangers([KEY], 2)] == ["s-8", "s-7"]
 

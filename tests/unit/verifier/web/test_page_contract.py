@@ -37,7 +37,7 @@ def test_the_page_lays_out_a_struct_as_a_machine_of_32_bits_does(name: str, fiel
 
     def size(kind: Any) -> int:
         is_word = kind.kind == "pointer" or kind.cname == "size_t"
-        return 4 if is_word else ffi.sizeof(kind)
+        return 4 if is_word else int(ffi.sizeof(kind))
 
     declared = ffi.typeof(name).fields
     assert declared is not None

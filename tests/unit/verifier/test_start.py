@@ -1,0 +1,55 @@
+"""What a command loads: what it needs. And what the package offers is there."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import verifier
+
+HELP = """
+import contextlib
+from verifier.commands.cli import main
+with contextlib.suppress(SystemExit):
+    main(["--help"])
+"""
+INCLUSION = """
+import verifier.commands.cli, verifier.commands.output, verifier.inclusion
+import verifier.bundle.history, verifier.bundle.key_file, verifier.bundle.unit_lists
+"""
+
+
+def loaded(program: str) -> set[str]:
+    """The modules that a program has loaded at its end."""
+    code = f"{program}\nimport sys\nprint('\\n' + ' '.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize(
+    ("program", "unneeded"),
+    [
+        (HELP, {"native", "cryptography", "msgpack", "verifier.verify", "verifier.format.wire"}),
+        (
+            INCLUSION,
+            {
+                *("concurrent.futures", "http.client", "ssl"),
+                *("verifier.checks.evidence", "verifier.checks.tree", "verifier.nodes"),
+                *("verifier.ownership.bip322", "verifier.stateproof.trie", "verifier.verify"),
+            },
+        ),
+    ],
+    ids=["help", "inclusion"],
+)
+def test_a_command_loads_nothing_of_another(program: str, unneeded: set[str]) -> None:
+    assert not unneeded & loaded(program)
+
+
+def test_every_name_of_the_package_is_there() -> None:
+    for name in verifier.__all__:
+        assert getattr(verifier, name).__name__ == name or name == "Nodes"
+    assert set(verifier._PLACES) == set(verifier.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = verifier.nothing
