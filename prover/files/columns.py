@@ -15,6 +15,7 @@ from prover.errors import Damaged
 
 Item = TypeVar("Item", bound=np.generic)
 
+U16 = npt.NDArray[np.uint16]
 U32 = npt.NDArray[np.uint32]
 U64 = npt.NDArray[np.uint64]
 Bytes = npt.NDArray[np.uint8]

@@ -8,7 +8,8 @@ other:
 - ``positions``: u32, one a leaf of the tree: first the leaf index of every part, then those of the
   padding leaves that fill the tree;
 - ``sizes``: u64, how many items of the first two an asset has, and capacity and page size of its
-  tree.
+  tree;
+- ``held``: u16, one an account: in how many assets it has parts.
 
 They are a function of ledger, parameters, keys and salt alone (``spec/protocol.md`` 2.4): pieces
 and threads cannot be seen in them.
@@ -16,7 +17,7 @@ and threads cannot be seen in them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +26,7 @@ import numpy as np
 import native
 from prover.config.snapshot_toml import AssetConfig
 from prover.errors import Damaged
-from prover.files.columns import U32, U64, Bytes, map_column, map_end
+from prover.files.columns import U16, U32, U64, Bytes, map_column, map_end, map_rows
 from prover.ledger.ledger import Balances
 from prover.liabilities.derivation import derive
 from prover.liabilities.shape import choose_shape
@@ -81,6 +82,28 @@ def load_parts(folder: Path) -> Iterator[Parts]:
             shape,
         )
         a, b, c = a + bounds, b + parts, c + shape.leaves
+
+
+def write_held(folder: Path, accounts: int, holders: Iterable[U32]) -> None:
+    """Write in how many assets each account has parts; ``holders`` are those of each asset."""
+    (folder / "held").write_bytes(count_held(accounts, holders).data)
+
+
+def count_held(accounts: int, holders: Iterable[U32]) -> U16:
+    """Return in how many assets each account has parts; ``holders`` are those of each asset."""
+    held = np.zeros(accounts, np.uint16)
+    for own in holders:
+        held[own] += np.uint16(1)
+    return held
+
+
+def load_held(folder: Path, accounts: int) -> U16:
+    """Map what `write_held` wrote.
+
+    Raises:
+        Damaged: it is not of so many accounts.
+    """
+    return map_rows(folder / "held", accounts, 2).view(np.uint16).reshape(-1)
 
 
 def pieces(count: int) -> list[tuple[int, int]]:

@@ -1,7 +1,7 @@
 """Whether a finished snapshot's private files are those that its pages were made of.
 
 As long as they are, packages can be made. Everything is computed anew from the private folder, and
-compared with the bundle; what is secret to who makes packages is not read, but for the sums.
+compared with the bundle; no secret is needed, though that of openings is looked at.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from prover.files.columns import map_rows
 from prover.ledger import load_ledger
 from prover.liabilities.check import check_tree
 from prover.liabilities.leaves import Accounts, Leaves
+from prover.liabilities.parts import count_held, load_held
 from prover.liabilities.tree import entries_of
 from prover.progress import Progress, Silent
 from prover.snapshot.folder import SnapshotFolder
-from prover.snapshot.packages import load_assets, read_manifest
+from prover.snapshot.packages import load_assets, read_manifest, read_opening_secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +44,16 @@ def check_snapshot(snapshot: Path, jobs: int = 1, progress: Progress | None = No
     folder, shown = SnapshotFolder(snapshot), progress or Silent()
     digest, manifest = read_manifest(folder)
     ledger = load_ledger(folder.ledger)
+    read_opening_secret(folder.opening_secret)
+    holders = [ledger.balances[asset.code].holders for asset in ledger.assets]
+    held = count_held(len(ledger), holders)
+    if not np.array_equal(held, load_held(folder.parts, len(ledger))):
+        raise Damaged(f"{folder.private}: damaged: the ledger's holders are not those of the parts")
     keys = map_rows(folder.account_keys, len(ledger))
     accounts = Accounts(ledger.ids, ledger.offsets, keys)
     for asset, tree, parts in load_assets(folder, manifest, ledger):
-        holders = ledger.balances[asset.code].holders
-        leaves = Leaves(accounts, holders, parts, asset.code, tree.context)
+        own = ledger.balances[asset.code].holders
+        leaves = Leaves(accounts, own, parts, asset.code, tree.context)
         shown.stage(f"checking {asset.code}", entries_of(parts.shape))
         root = check_tree(tree, leaves, folder.tree(asset.code, folder.bundle), jobs, shown.advance)
         opens = native.commit(np.array([root.value], np.uint64).data, root.blinding) == root.sum

@@ -116,8 +116,12 @@ def _sqlite(out: Path, manifest: bytes) -> Iterator[_Sqlite]:
 
 def _of_sqlite(path: Path) -> bytes | None:
     """Return the manifest whose packages a file holds, None if it is no such file."""
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-        return _manifest_in(connection)
+    try:
+        uri = f"{path.absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True)) as connection:
+            return _manifest_in(connection)
+    except sqlite3.Error:  # a folder, or not to be opened
+        return None
 
 
 def _manifest_in(connection: sqlite3.Connection) -> bytes | None:

@@ -12,7 +12,9 @@ A package holds its account's key, so it is for that customer alone.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
+from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
 
@@ -26,7 +28,7 @@ from prover.ledger import Ledger, find_account, load_ledger
 from prover.ledger.ledger import Balances
 from prover.liabilities.derivation import derive
 from prover.liabilities.leaves import Accounts
-from prover.liabilities.parts import Parts, load_parts
+from prover.liabilities.parts import Parts, load_held, load_parts
 from prover.liabilities.tree import LeafFiles, TreeFiles, map_pages
 from prover.snapshot.folder import SnapshotFolder
 from prover.snapshot.record import read_frozen
@@ -34,10 +36,13 @@ from verifier.format import wire
 from verifier.format.account import AccountError, canonical_account_id
 from verifier.format.keys import is_signed, sign
 from verifier.format.params import (
+    ENTRY_BYTES,
+    FAN,
     ID_BYTES,
     MANIFEST_PATH,
     OPENING_BYTES,
     PACKAGE_VERSION,
+    PAGE_HEADER_BYTES,
     VECTOR_SLOTS,
 )
 from verifier.format.statement import manifest_context, manifest_digest, tree_of
@@ -94,6 +99,11 @@ class Packager:
 
     def __init__(self, snapshot: Path, signing_key: Path | None = None) -> None:
         folder = SnapshotFolder(snapshot)
+        with _whole(folder):
+            self._load(folder, signing_key)
+
+    def _load(self, folder: SnapshotFolder, signing_key: Path | None) -> None:
+        self._folder = folder
         self.manifest, manifest = read_manifest(folder)
         frozen = read_frozen(folder.record)
         self._signing = read_signing_key(signing_key or Path(frozen.signing_key))
@@ -103,11 +113,12 @@ class Packager:
         self._ledger = load_ledger(folder.ledger)
         keys = map_rows(folder.account_keys, len(self._ledger))
         self._accounts = Accounts(self._ledger.ids, self._ledger.offsets, keys)
-        secret = folder.opening_secret.read_bytes()
+        self._held = load_held(folder.parts, len(self._ledger))
+        secret = read_opening_secret(folder.opening_secret)
         self._assets = [
             _Asset(
                 tree,
-                asset.code,
+                asset,
                 self._ledger.balances[asset.code],
                 parts,
                 folder.tree(asset.code, folder.bundle),
@@ -156,7 +167,15 @@ class Packager:
         return self._packages(start, stop, bulk=True)
 
     def _packages(self, start: int, stop: int, *, bulk: bool) -> list[bytes]:
+        with _whole(self._folder):
+            return self._made(start, stop, bulk=bulk)
+
+    def _made(self, start: int, stop: int, *, bulk: bool) -> list[bytes]:
         parts = [asset.parts(self._accounts, start, stop, bulk=bulk) for asset in self._assets]
+        # What the ledger's columns do not tell of any more nothing else would miss.
+        found = [sum(map(bool, of_account)) for of_account in zip(*parts, strict=True)]
+        if found != self._held[start:stop].tolist():
+            raise Damaged(f"{self._folder.private}: damaged: balances are not all there")
         return [
             self._signed(
                 wire.PackageBody(
@@ -207,6 +226,32 @@ class Packager:
         return bytes(self._accounts.keys[index])
 
 
+@contextmanager
+def _whole(folder: SnapshotFolder) -> Iterator[None]:
+    """Say of files which are not what was written that they are damaged.
+
+    Raises:
+        Damaged: one has too few items, or text that is none.
+    """
+    try:
+        yield
+    except (IndexError, ValueError):
+        raise Damaged(f"{folder.private}: damaged: files are not what was written") from None
+
+
+def read_opening_secret(path: Path) -> bytes:
+    """Return the opening secret, behind which its SHA-256 stands.
+
+    Raises:
+        Damaged: it is another.
+    """
+    data = path.read_bytes()
+    secret, digest = data[:ID_BYTES], data[ID_BYTES:]
+    if sha256(secret).digest() != digest:
+        raise Damaged(f"{path}: damaged")
+    return secret
+
+
 class _Asset:
     """One asset of a snapshot; what is large of it is mapped once a package needs it.
 
@@ -216,15 +261,17 @@ class _Asset:
     def __init__(
         self,
         tree: native.Tree,
-        code: str,
+        asset: wire.Asset,
         balances: Balances,
         parts: Parts,
         files: TreeFiles,
         secret: bytes,
         salt: bytes,
     ) -> None:
-        self.code = code
+        self.code = asset.code
         self._tree = tree
+        self._root = asset.root
+        self._led: dict[tuple[int, int], bytes] = {}
         self._balances = balances
         self._parts = parts
         self._files = files
@@ -236,8 +283,9 @@ class _Asset:
         return LeafFiles.load(self._files.leaves, self._parts.shape.leaves)
 
     @cached_property
-    def _pages(self) -> Bytes:
-        return map_pages(self._files, self._parts.shape, 0)
+    def _pages(self) -> tuple[Bytes, ...]:
+        shape = self._parts.shape
+        return tuple(map_pages(self._files, shape, level) for level in range(shape.levels))
 
     def parts(
         self, accounts: Accounts, start: int, stop: int, *, bulk: bool
@@ -317,14 +365,15 @@ class _Asset:
 
     def _open_page(self, page: int, numbers: U32, *, bulk: bool) -> tuple[bytes, bytes]:
         """Return openings and paths of leaves of a page, by their numbers in it."""
-        size, page_bytes = self._tree.page_size, self._parts.shape.page_bytes(0, 0)
+        size = self._tree.page_size
+        data = self._page(0, page)
         mine = slice(size * page, size * (page + 1))
         vectors = slice(mine.start // VECTOR_SLOTS, mine.stop // VECTOR_SLOTS)
         try:
             return native.openings_make(
                 self._tree,
                 page,
-                self._pages[page_bytes * page : page_bytes * (page + 1)].data,
+                data,
                 self._leaves.amounts[mine].data,
                 self._leaves.identities[mine].data,
                 self._leaves.blindings[vectors].data,
@@ -335,6 +384,29 @@ class _Asset:
             )
         except native.Damaged:
             raise self._damaged() from None
+
+    def _page(self, level: int, index: int) -> bytes:
+        """Return a page that leads to the signed root: an opening on another would convict its
+        exchange. Those above level 0 are kept.
+
+        Raises:
+            Damaged: it does not.
+        """
+        if (level, index) in self._led:
+            return self._led[level, index]
+        shape = self._parts.shape
+        start = shape.page_bytes(level, 0) * index
+        data = bytes(self._pages[level][start : start + shape.page_bytes(level, index)])
+        expected = self._root
+        if level + 1 < shape.levels:
+            parent, slot = divmod(index, FAN)
+            entry = PAGE_HEADER_BYTES + ENTRY_BYTES * slot
+            expected = self._page(level + 1, parent)[entry : entry + ID_BYTES]
+        if sha256(data).digest() != expected:
+            raise self._damaged()
+        if level > 0:
+            self._led[level, index] = data
+        return data
 
     def _damaged(self) -> Damaged:
         return Damaged(

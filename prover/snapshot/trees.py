@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import groupby
 from typing import Protocol, TypeVar
 
@@ -19,7 +20,13 @@ from prover.files.storage import discard_folder, fresh_file, fresh_folder, sync_
 from prover.ledger import Ledger
 from prover.liabilities.derivation import derive
 from prover.liabilities.leaves import Accounts, Leaves, write_account_keys
-from prover.liabilities.parts import Parts, load_parts, write_positions, write_split
+from prover.liabilities.parts import (
+    Parts,
+    load_parts,
+    write_held,
+    write_positions,
+    write_split,
+)
 from prover.liabilities.tree import (
     CHUNK_ENTRIES,
     Advance,
@@ -90,7 +97,8 @@ def write_secrets(work: Work, ledger: Ledger, key: bytes) -> Accounts:
             write_account_keys(file, key, ledger.ids, ledger.offsets, work.jobs)
     if not work.folder.opening_secret.exists():
         with fresh_file(work.folder.opening_secret) as file:
-            file.write(derive(key, "opening-secret"))
+            secret = derive(key, "opening-secret")
+            file.write(secret + sha256(secret).digest())
     return Accounts(ledger.ids, ledger.offsets, map_rows(path, len(ledger)))
 
 
@@ -126,6 +134,9 @@ def _parts(
                 for asset, split in zip(config.assets, splits, strict=True)
             ],
         )
+
+        holders = (ledger.balances[asset.code].holders for asset in config.assets)
+        write_held(unfinished, len(ledger), holders)
 
         def place(at: int) -> Parts:
             return write_positions(unfinished, config.assets[at].code, splits[at], key)

@@ -679,8 +679,16 @@ def test_a_contract_wallet_that_gives_no_answer(
     ("error", "ends", "said"),
     [
         ({"code": -32000, "message": "execution reverted"}, verifier.Rejected, r"bad-ownership"),
-        ({"code": -32015, "message": "VM", "data": "Reverted 0x"}, verifier.Rejected, "ownership"),
-        ({"code": -32603, "message": "reverted"}, verifier.Rejected, r"chain\.bad-ownership"),
+        (
+            {"code": -32015, "message": "VM execution error.", "data": "Reverted 0x"},
+            verifier.Rejected,
+            "ownership",
+        ),
+        (
+            {"code": -32603, "message": "Error: Transaction reverted without a reason string"},
+            verifier.Rejected,
+            r"chain\.bad-ownership",
+        ),
         ({"code": -32005, "message": "rate limited"}, verifier.TooWeak, "not known as claimed"),
         ({"code": -32000, "message": "out of gas"}, verifier.TooWeak, "not known as claimed"),
     ],

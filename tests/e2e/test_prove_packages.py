@@ -21,7 +21,7 @@ from prover.snapshot.all_packages import write_packages
 from prover.snapshot.make import make_snapshot
 from prover.snapshot.package_file import package_file
 from prover.snapshot.packages import Packager
-from tests.support.exchange_files import Assay, balances, files, public_key, sample
+from tests.support.exchange_files import Assay, balances, files, outside, public_key, sample
 from verifier.format.wire import Package, PackageBody, read_record
 
 KINDS = ("parquet", "sqlite")
@@ -457,3 +457,63 @@ def test_the_signing_key_may_have_moved(tmp_path: Path, assay: Assay) -> None:
     assert code == 1
     assert "another than the snapshot's" in err
     assert assay(*ask, "--signing-key", moved)[0] == 0
+
+
+def refused(snapshot: Path, tmp_path: Path, damage: Callable[[Path], None]) -> bool:
+    """Whether no account gets another package than it had, after damage to a copy."""
+    expected = [Packager(snapshot / "one").package(index) for index in range(40)]
+    shutil.copytree(snapshot / "one", tmp_path / "damaged")
+    damage(tmp_path / "damaged")
+    failed = 0
+    for index, package in enumerate(expected):
+        try:
+            assert Packager(tmp_path / "damaged").package(index) == package
+        except Damaged:
+            failed += 1
+    return failed > 0
+
+
+def test_no_opening_is_made_on_a_page_that_is_not_the_signed_one(
+    snapshot: Path, tmp_path: Path
+) -> None:
+    """It would hold on no other page, and so convict the exchange that signed it."""
+
+    def damage(folder: Path) -> None:
+        for path in (folder / "public" / "pages").glob("*/0"):
+            change(path, 15 + 7)
+
+    assert refused(snapshot, tmp_path, damage)
+
+
+@pytest.mark.parametrize("column", ["holders.bin", "balances.bin"])
+def test_a_ledger_that_lost_balances_makes_no_package_without_them(
+    snapshot: Path, tmp_path: Path, column: str
+) -> None:
+    def damage(folder: Path) -> None:
+        paths = list((folder / "private" / "ledger").rglob(f"*{column}"))
+        assert paths
+        for path in paths:
+            path.write_bytes(bytes(path.stat().st_size))
+
+    assert refused(snapshot, tmp_path, damage)
+
+
+@pytest.mark.parametrize(
+    ("name", "cut"),
+    [("opening-secret", False), ("keys", True), ("parts/sizes", True), ("parts/first", True)],
+)
+def test_files_that_lost_something_are_called_damaged(
+    snapshot: Path, tmp_path: Path, name: str, *, cut: bool
+) -> None:
+    def damage(folder: Path) -> None:
+        path = folder / "private" / name
+        data = path.read_bytes()
+        path.write_bytes(data[:16] if cut else bytes([data[0] ^ 1]) + data[1:])
+
+    assert refused(snapshot, tmp_path, damage)
+
+
+def test_a_folder_in_the_place_of_the_file_is_refused(snapshot: Path, tmp_path: Path) -> None:
+    (tmp_path / "all.sqlite").mkdir()
+    code, _, err = outside("packages", snapshot / "one", "--out", tmp_path / "all.sqlite")
+    assert (code, "exists already" in err) == (1, True)
