@@ -13,7 +13,7 @@ import select
 import sqlite3
 import time
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +27,7 @@ from alembic.util.exc import CommandError
 from dbos import DBOS
 
 from prover.errors import ProverError
+from prover.files.storage import locked
 
 # Held by whoever migrates a PostgreSQL database: "assay" in ASCII.
 _MIGRATION_LOCK: Final = 0x6173736179
@@ -84,13 +85,16 @@ def migrate(engine: sa.Engine) -> None:
         ProverError: the database cannot be reached, or is of a later version.
     """
     try:
-        with engine.begin() as connection:
+        with ExitStack() as held:
             if engine.dialect.name == "sqlite":
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-            else:
-                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
-            command.upgrade(migrations(connection), "head")
-        DBOS.migrate(engine.url.render_as_string(hide_password=False))
+                held.enter_context(_in_turn(Path(str(engine.url.database))))
+            with engine.begin() as connection:
+                if engine.dialect.name == "sqlite":
+                    connection.exec_driver_sql("BEGIN IMMEDIATE")
+                else:
+                    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+                command.upgrade(migrations(connection), "head")
+            DBOS.migrate(engine.url.render_as_string(hide_password=False))
     except CommandError:
         raise ProverError("the database is of a later version of the service") from None
     except sa.exc.DBAPIError as error:
@@ -130,6 +134,29 @@ def is_full(error: Exception) -> bool:
     if isinstance(cause, sqlite3.Error):
         return getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
     return isinstance(cause, psycopg.Error) and cause.sqlstate == _DISK_FULL
+
+
+@contextmanager
+def _in_turn(database: Path) -> Iterator[None]:
+    """Hold the lock of those who migrate a file of SQLite, once the others have done.
+
+    SQLite has no patience with two that switch one file to its log for writing at once.
+
+    Raises:
+        ProverError: others hold it for too long.
+    """
+    file = database.with_name(f"{database.name}.migration")
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    with ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(locked(file, "another process migrates the database"))
+                break
+            except ProverError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+        yield
 
 
 def _open_sqlite(url: sa.URL, seconds: float) -> sa.Engine:

@@ -75,9 +75,9 @@ def test_migrations_end_in_the_tables(database: str) -> None:
 
 
 def test_processes_that_start_at_once_migrate_in_turn(database: str) -> None:
-    engines = [open_database(database) for _ in range(4)]
+    engines = [open_database(database) for _ in range(8)]
     found = all_at_once([partial(migrate, engine) for engine in engines])
-    assert found == [None] * 4
+    assert found == [None] * 8
     add(engines[0], "one")
     for engine in engines:
         engine.dispose()
