@@ -388,7 +388,10 @@ def test_errors_that_cancel_between_pages(identity: Identity) -> None:
 
 
 def test_the_first_bad_page_is_named(identity: Identity, rng: Random, tmp_path: Path) -> None:
-    """Whatever the faults, however many the threads; the exchange signed all of them."""
+    """Whatever the faults, however many the threads; the exchange signed all of them.
+
+    An argument that fails is named only once the pages led to the root (spec/errors.md, 3).
+    """
     faults: dict[str, Callable[[bytes, bytes], tuple[bytes, bytes]]] = {
         "page.bad-header": lambda page, argument: (b"XXXX" + page[4:], argument),
         "page.bad-point": lambda page, argument: (page[:47] + bytes(33) + page[80:], argument),
@@ -409,7 +412,8 @@ def test_the_first_bad_page_is_named(identity: Identity, rng: Random, tmp_path: 
             return page
 
         made = sample([replace(BTC, capacity=20)], lies=Lies(page=change), **identity)
-        files, first = made.forger.bundle(), min(bad)
+        files = made.forger.bundle()
+        first = min(bad, key=lambda at: (bad[at].startswith("argument"), at))
         for jobs in (1, 3):
             folder = tmp_path / f"{round_number}-{jobs}"
             found = audit(made, files, folder, jobs)
@@ -417,7 +421,7 @@ def test_the_first_bad_page_is_named(identity: Identity, rng: Random, tmp_path: 
 
 
 def test_both_readers_name_the_same_of_two_bad_pages(identity: Identity, tmp_path: Path) -> None:
-    """An argument that fails, and entries of a later page that do not decode."""
+    """An argument that fails, and entries of a later page that do not decode, which come first."""
 
     def change(code: str, page: Page) -> Page:
         if (page.level, page.index) == (0, 0):
@@ -432,7 +436,7 @@ def test_both_readers_name_the_same_of_two_bad_pages(identity: Identity, tmp_pat
     with pytest.raises(reference.Rejected) as refused:
         reference.audit(tmp_path / "b", made.forger.public_key)
     assert found is not None
-    assert found[0] == refused.value.code == "argument.rejected"
+    assert found[0] == refused.value.code == "page.bad-point"
 
 
 def test_a_batch_of_one_bad_page_in_many(identity: Identity, rng: Random) -> None:

@@ -28,8 +28,7 @@ from verifier.format.params import ENTRY_BYTES, FAN, PAGE_HEADER_BYTES, TreeShap
 from verifier.format.wire import Asset
 from verifier.ordered import in_order
 
-# A chunk is one batched multi-scalar multiplication: cheaper a page the longer it is, and beyond this
-# no more.
+# A chunk is one batched multi-scalar multiplication: cheaper a page the longer it is, until here.
 CHUNK_BYTES = 6 * 2**20
 IN_FLIGHT_BYTES = 64 * 2**20
 
