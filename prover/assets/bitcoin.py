@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from native import FoundCoin, NativeError
 from prover.assets.lists import refuse_existing, write_evidence_rows
-from prover.config.snapshot_toml import AssetConfig
 from prover.errors import Code, InputError, ProverError
 from prover.files.lists import csv_rows
 from verifier.format import wire
@@ -31,8 +31,11 @@ from verifier.nodes.bitcoin_rpc import (
     steady,
 )
 from verifier.nodes.json_rpc import TIMEOUT_SECONDS, CannotTell
-from verifier.nodes.utxo_snapshot import UtxoSnapshot
-from verifier.ownership import Address
+
+if TYPE_CHECKING:
+    from prover.config.snapshot_toml import AssetConfig
+    from verifier.nodes.utxo_snapshot import UtxoSnapshot
+    from verifier.ownership import Address
 
 COINS_SUFFIX = ".coins.csv"
 COIN_COLUMNS = ["address", "txid", "index", "amount"]

@@ -14,7 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import chain as chained
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prover.assets.attested import attested_total
 from prover.assets.bitcoin import read_coins
@@ -28,7 +28,6 @@ from prover.assets.spelling import (
     format_name,
     signature_text,
 )
-from prover.config.snapshot_toml import AssetConfig
 from prover.errors import Code, InputError, ProverError, Refusals
 from prover.files.lists import read_list
 from verifier.checks.evidence import ledger_units, signature_mark
@@ -46,6 +45,9 @@ from verifier.ownership import (
     signed_chain,
 )
 from verifier.ownership.contract import CONTRACT_FORMAT, contract_signature
+
+if TYPE_CHECKING:
+    from prover.config.snapshot_toml import AssetConfig
 
 _REQUIRED = frozenset({"asset", "chain", "address", "amount"})
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prover.assets.lists import refuse_existing, write_evidence_rows
-from prover.config.snapshot_toml import AssetConfig
 from prover.errors import ProverError
 from prover.files.storage import fresh_file
 from verifier.checks.hidden import check_proven, set_name
@@ -32,6 +31,9 @@ from verifier.stateproof.state import (
     check_header,
 )
 from verifier.stateproof.tokens import TokenSlot, token_slots
+
+if TYPE_CHECKING:
+    from prover.config.snapshot_toml import AssetConfig
 
 PROOF_SUFFIX = ".proof"
 

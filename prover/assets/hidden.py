@@ -9,12 +9,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import native
 from prover.assets.evidence import evidence_total
-from prover.config.announcement import Announcement
-from prover.config.snapshot_toml import AssetConfig, HiddenConfig
 from prover.errors import ProverError
 from verifier.checks.hidden import (
     AMOUNT_BYTES,
@@ -30,8 +28,12 @@ from verifier.format.params import (
     GROUP_ORDER,
     MAX_EVIDENCE_BYTES,
 )
-from verifier.format.statement import Denomination
 from verifier.ownership import parse_address
+
+if TYPE_CHECKING:
+    from prover.config.announcement import Announcement
+    from prover.config.snapshot_toml import AssetConfig, HiddenConfig
+    from verifier.format.statement import Denomination
 
 Record = TypeVar("Record")
 

@@ -2,7 +2,7 @@
 
 Exit codes: 0 done, 1 could not run, 2 usage, 3 the assets do not cover the liabilities, or a
 bundle is rejected. Bad input ends in one line that names file, row, column and rule, never in a
-traceback.
+traceback. What a command needs is imported by it, so that one does not wait for what another loads.
 """
 
 from __future__ import annotations
@@ -11,44 +11,20 @@ import json
 import os
 import sys
 import time
-from fractions import Fraction
-from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from prover.assets.evidence import contract_wallets
-from prover.assets.messages import LINE_BREAKS, device_warnings, digest_of
-from prover.assets.wallets import menus, shared_signature
-from prover.commands import hidden as cli_hidden
-from prover.commands import imports as cli_import
-from prover.commands import ledger as cli_ledger
-from prover.commands.evidence import evidence
-from prover.commands.ledger import NOT_COVERED, Shown
 from prover.commands.progress import shown_progress
-from prover.config.announcement import announce
-from prover.config.declaration import signed_loans
-from prover.config.units import read_manifest, unit_warning, unknown_units
 from prover.errors import AssetsShort, ProverError
-from prover.files.keys import make_keys, public_bytes, read_signing_key
-from prover.files.storage import create_private
-from prover.snapshot.folder import SnapshotFolder
-from prover.snapshot.make import (
-    Snapshot,
-    make_snapshot,
-    ownership_messages,
-    read_config,
-)
-from prover.snapshot.packages import Packager
-from verifier.checks.declaration import pledged_addresses
+from prover.imports.formats import ListFormat
 from verifier.collector import collect_seldom
 from verifier.errors import Rejected
-from verifier.format import wire
 from verifier.format.account import escape
-from verifier.format.levels import Level
-from verifier.format.params import evidence_path
-from verifier.texts import MOST_LISTED, explain, listed
+
+if TYPE_CHECKING:
+    pass
 
 COULD_NOT_RUN, REJECTED = 1, 3
 
@@ -58,11 +34,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Make a zero-knowledge proof of solvency from a ledger and signed addresses.",
 )
-
-app.add_typer(cli_ledger.app)
-app.add_typer(cli_hidden.app)
-app.add_typer(cli_import.app)
-app.command(no_args_is_help=True)(evidence)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Cores to use; all by default.")]
@@ -85,6 +56,8 @@ def main() -> None:
     except AssetsShort as error:
         _fail(error, REJECTED)
     except Rejected as error:
+        from verifier.texts import explain
+
         words = explain(error.code)
         _fail(f"{error}\n{words.finding} {words.advice}", REJECTED)
     except ProverError as error:
@@ -105,6 +78,8 @@ def _escaped(text: str) -> str:
 
 def _print_version(asked: bool) -> None:
     if asked:
+        from importlib.metadata import version
+
         print(f"assay {version('assay')}")
         raise typer.Exit
 
@@ -126,6 +101,8 @@ def keygen(
     out: Annotated[Path, typer.Option("--out", metavar="DIR")], as_json: Json = False
 ) -> None:
     """Make the exchange's signing key and master key. Never overwrites a key."""
+    from prover.files.keys import make_keys
+
     text = make_keys(out)
     _print(as_json, {"public_key": text, "folder": str(out)}, f"public key  {text}")
 
@@ -144,10 +121,17 @@ def challenge(
     as_json: Json = False,
 ) -> None:
     """Print, for each chain, the message to sign with every address, and where wallets do it."""
+    from prover.assets.messages import LINE_BREAKS, device_warnings, digest_of
+    from prover.assets.wallets import menus, shared_signature
+    from prover.config.announcement import announce
+    from prover.files.keys import public_bytes, read_signing_key
+    from prover.snapshot.make import ownership_messages, read_config
+    from verifier.format.wire import write_record
+
     snapshot = read_config(config)
     key = public_bytes(read_signing_key(snapshot.signing_key))
     if announcement is not None:
-        announcement.write_bytes(wire.write_record(announce(snapshot, key)))
+        announcement.write_bytes(write_record(announce(snapshot, key)))
     messages = ownership_messages(snapshot, key)
     blocks = [
         "\n".join(
@@ -173,6 +157,14 @@ def challenge(
 
 
 @app.command()
+def ledger(config: Config, jobs: Jobs = ALL_CORES, as_json: Json = False) -> None:
+    """Read the ledger and print what it holds: rows, accounts, totals. Signs and keeps nothing."""
+    from prover.commands.ledger import show_ledger
+
+    show_ledger(config, jobs, as_json=as_json)
+
+
+@app.command()
 def prove(
     config: Config,
     out: Annotated[Path, typer.Option("--out", metavar="DIR")],
@@ -188,6 +180,12 @@ def prove(
     allow_future: Annotated[bool, typer.Option("--allow-future", hidden=True)] = False,
 ) -> None:
     """Make the bundle DIR/public, or go on with it where an earlier run was interrupted."""
+    from prover.commands.ledger import Shown
+    from prover.commands.prove import proved, told
+    from prover.config.units import read_manifest
+    from prover.snapshot.folder import SnapshotFolder
+    from prover.snapshot.make import make_snapshot
+
     started = time.monotonic()
     is_shown = not as_json and sys.stdout.isatty() if summary is None else summary
     shown = Shown(is_printed=is_shown and not as_json)
@@ -199,93 +197,105 @@ def prove(
             _print(as_json, {"ledger": shown.ledger}, "")
         raise
     manifest = read_manifest(snapshot.bundle)
-    result = _proved(snapshot, manifest, time.monotonic() - started)
+    result = proved(snapshot, manifest, time.monotonic() - started)
     result["changes"] = list(shown.changes)
     result["skipped"] = [] if shown.ledger is None else sorted(shown.ledger["skipped"])
     if is_shown:
         result["ledger"] = shown.ledger
-    _print(as_json, result, _told(result, manifest, SnapshotFolder(out)))
+    _print(as_json, result, told(result, manifest, SnapshotFolder(out)))
 
 
-def _proved(snapshot: Snapshot, manifest: wire.Manifest, seconds: float) -> dict[str, Any]:
-    """Return what is known of a bundle, none of it secret."""
-    files = [file for file in snapshot.bundle.rglob("*") if file.is_file()]
-    loans = signed_loans(snapshot.bundle, manifest)
-    return {
-        "bundle": str(snapshot.bundle),
-        "bundle_bytes": sum(file.stat().st_size for file in files),
-        "contract_wallets": [
-            {"asset": asset.code, "chain": chain, "address": address}
-            for asset in manifest.assets
-            for chain, address in contract_wallets(
-                (snapshot.bundle / evidence_path(asset.code)).read_bytes()
-            )
-        ],
-        "declaration": {"loans": len(loans), "pledged": len(pledged_addresses(loans))},
-        "leaves": {asset.code: asset.shape.leaves for asset in manifest.assets},
-        "made": snapshot.made,
-        "manifest_digest": snapshot.manifest_digest.hex(),
-        "seconds": round(seconds, 3),
-        "snapshot_id": snapshot.snapshot_id,
-        "unknown_units": unknown_units(manifest),
-    }
+@app.command(no_args_is_help=True)
+def evidence(
+    chain: Annotated[str, typer.Argument(metavar="CHAIN", show_default=False)],
+    block: Annotated[int, typer.Option(metavar="N", min=1, help="The block's height.")],
+    addresses: Annotated[Path, typer.Option(metavar="FILE", help="One address a line.")],
+    out: Annotated[Path, typer.Option(metavar="FILE.csv", help="The rows; the proof beside it.")],
+    rpc: Annotated[
+        str | None, typer.Option(metavar="URL", help="A node of the chain that tells of the block.")
+    ] = None,
+    token: Annotated[
+        str | None, typer.Option(metavar="CONTRACT", help="A token; otherwise the chain's coin.")
+    ] = None,
+    slot: Annotated[
+        str | None, typer.Option(metavar="S", help="Where an unknown token keeps balances.")
+    ] = None,
+    cookie: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The .cookie file of bitcoin's node.")
+    ] = None,
+    snapshot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="What bitcoin's dumptxoutset wrote.")
+    ] = None,
+    asset: Annotated[
+        str | None, typer.Option(metavar="CODE", help="The asset's code, if it is not known.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Ask a chain what addresses held after a block, with the proof where there is one."""
+    from prover.commands.evidence import Asked, collect_evidence
+
+    asked = Asked(chain, block, addresses, out, rpc, token, slot, cookie, snapshot, asset)
+    collect_evidence(asked, as_json=as_json)
 
 
-def _told(result: dict[str, Any], manifest: wire.Manifest, folder: SnapshotFolder) -> str:
-    """Return the result of `prove` as lines for people."""
-    if result["made"]:
-        done = f"is proven, in {result['seconds']:.1f} s"
-    elif result["changes"]:
-        done = f"was proven before, and is left as it is: {', '.join(result['changes'])}"
-    else:
-        done = "was proven before; nothing changed"
-    lines = [f"snapshot {result['snapshot_id']} {done}"]
-    lines += [
-        f"  {a.code:8} {result['leaves'][a.code]:>13,} leaves, padding among them; "
-        f"assets cover at least {a.ratio.num}/{a.ratio.den} of what is owed"
-        for a in manifest.assets[:MOST_LISTED]
-    ]
-    if others := manifest.assets[MOST_LISTED:]:
-        least = min(others, key=lambda a: Fraction(a.ratio.num, a.ratio.den)).ratio
-        leaves = sum(result["leaves"][a.code] for a in others)
-        lines.append(f"  {len(others):,} more  {leaves:,} leaves; at least {least.num}/{least.den}")
-    lines.append(_declared(result["declaration"]))
-    size = result["bundle_bytes"] / 1e6
-    lines.append(f"bundle    {result['bundle']}, {size:.1f} MB: publish it unchanged")
-    lines.append(
-        f"private   {folder.private}: opens every balance; keep it, and keep it to yourself"
-    )
-    if result["skipped"] and "ledger" not in result:
-        lines.append(f"skipped   {listed(result['skipped'])}: {NOT_COVERED}")
-    if "ledger" not in result:
-        lines.append(f"figures   {folder.summary}: what the ledger holds")
-    lines.append(f"manifest  {result['manifest_digest']}")
-    return "\n".join(lines) + _contract_warning(result) + _warning(result)
+@app.command("hide-keys")
+def hide(
+    announcement: Annotated[Path, typer.Argument(metavar="ANNOUNCEMENT", show_default=False)],
+    listed: Annotated[Path, typer.Argument(metavar="LIST", show_default=False)],
+    private_keys: Annotated[Path, typer.Argument(metavar="PRIVATE_KEYS", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The set, to publish.")],
+    opening: Annotated[
+        Path, typer.Option(metavar="FILE", help="What it opens to, to keep private.")
+    ],
+    asset: Annotated[str, typer.Option(metavar="CODE")],
+    chain: Annotated[str, typer.Option(metavar="NAME")],
+    scripts: Annotated[
+        str, typer.Option(metavar="TYPES", help="As p2pkh,p2wpkh; on ethereum: account.")
+    ],
+    contract: Annotated[str, typer.Option(metavar="ADDRESS", help="Of a token.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Prove, once and offline, which sum the keys of PRIVATE_KEYS hold among all keys of LIST.
 
+    ANNOUNCEMENT is from `assay challenge --announcement`. LIST has the columns public_key (66 hex
+    digits) and amount (base units, over all the types of script). PRIVATE_KEYS has 64 hex digits a
+    line.
+    """
+    from prover.hidden.make import SetUnit, hide_keys
 
-def _declared(declaration: dict[str, int]) -> str:
-    if not declaration["loans"]:
-        return "declared  nothing: readers are told that no loan is declared"
-    loans, pledged = declaration["loans"], declaration["pledged"]
-    return f"declared  loans {loans:,}, pledged addresses {pledged:,}: readers are shown them"
-
-
-def _contract_warning(result: dict[str, Any]) -> str:
-    """Return a line on rows that readers without a node do not accept, if there are any."""
-    wallets = [" ".join(entry.values()) for entry in result["contract_wallets"]]
-    if not wallets:
-        return ""
-    return (
-        f"\nwarning   only a node can ask the contract wallets of {listed(wallets)} whether they "
-        "signed: readers give --node, or else come to no verdict, unless they add: "
-        f"--require {Level.UNVERIFIED}"
+    unit = SetUnit(asset, chain, contract, tuple(scripts.split(",")))
+    made = hide_keys(announcement, listed, private_keys, unit, out, opening)
+    _print(
+        as_json,
+        {"keys": made.keys, "opening": str(opening), "set": str(out)},
+        f"{made.exchange}, snapshot {made.snapshot_id}, {chain} block {made.block.height} "
+        f"{made.block.hash.hex()}\n"
+        f"set       {out}: your keys hide among {made.keys}; goes into the bundle\n"
+        f"opening   {opening}: says how much is yours; keep it, and keep it to yourself",
     )
 
 
-def _warning(result: dict[str, Any]) -> str:
-    """Return a last line on units that readers have to be told of, if there are any."""
-    units = result["unknown_units"]
-    return f"\nwarning   {unit_warning(units)}" if units else ""
+@app.command("import")
+def import_(
+    form: Annotated[ListFormat, typer.Argument(metavar="FORMAT", help="okx or bitmex.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False)],
+    snapshot: Annotated[
+        Path | None,
+        typer.Option(metavar="SNAPSHOT.toml", help="What its messages must name, to count."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write what counts, as evidence.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say of each row of a list of reserves what verified, what not, and what could not be checked.
+
+    Exit code 3 if a row failed, or the list contradicts a total of its own.
+    """
+    from prover.commands.imports import import_list
+
+    if not import_list(form, file, snapshot, out, as_json=as_json):
+        raise typer.Exit(REJECTED)
 
 
 @app.command()
@@ -297,10 +307,14 @@ def publish(
     as_json: Json = False,
 ) -> None:
     """Publish a finished snapshot's bundle, or go on with it where an earlier run was cut off."""
+    from prover.commands.prove import warning
+    from prover.config.units import read_manifest, unknown_units
     from prover.publish.publish import publish as publish_bundle
+    from prover.snapshot.folder import SnapshotFolder
 
+    bundle = SnapshotFolder(folder).bundle
     with shown_progress() as progress:
-        done = publish_bundle(SnapshotFolder(folder).bundle, target, progress)
+        done = publish_bundle(bundle, target, progress)
     result = {
         "bytes": done.size,
         "files": done.files,
@@ -310,14 +324,14 @@ def publish(
         "snapshot_id": done.snapshot_id,
         "target": done.target,
     }
-    result["unknown_units"] = unknown_units(read_manifest(SnapshotFolder(folder).bundle))
+    result["unknown_units"] = unknown_units(read_manifest(bundle))
     said = "is published" if done.new else "was published before; everything is there"
     _print(
         as_json,
         result,
         f"snapshot {done.snapshot_id} {said}\n"
         f"bundle    {done.target}/{done.path}, {done.size / 1e6:.1f} MB\n"
-        f"manifest  {done.manifest_digest.hex()}" + _warning(result),
+        f"manifest  {done.manifest_digest.hex()}" + warning(result),
     )
 
 
@@ -330,6 +344,9 @@ def package(
     as_json: Json = False,
 ) -> None:
     """Make the inclusion package of one account of a finished snapshot."""
+    from prover.files.storage import create_private
+    from prover.snapshot.packages import Packager
+
     packager = Packager(folder, signing_key)
     data = packager.package(packager.index_of(account))
     try:
@@ -446,11 +463,13 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Write one self-contained page that explains a bundle and how to check it."""
+    from prover.commands.prove import warning
+    from prover.config.units import read_manifest, unknown_units
     from prover.report.page import write_report
 
     write_report(bundle, html, exchange_key, token_slot or ())
     result = {"report": str(html), "unknown_units": unknown_units(read_manifest(bundle))}
-    _print(as_json, result, str(html) + _warning(result))
+    _print(as_json, result, str(html) + warning(result))
 
 
 def _print(as_json: bool, result: dict[str, Any], text: str) -> None:

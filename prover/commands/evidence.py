@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
@@ -31,48 +31,41 @@ from verifier.ownership import OwnershipError, check_contract
 from verifier.stateproof.tokens import MAX_SLOT, TokenSlot, token_slots
 
 
-def evidence(
-    chain: Annotated[str, typer.Argument(metavar="CHAIN", show_default=False)],
-    block: Annotated[int, typer.Option(metavar="N", min=1, help="The block's height.")],
-    addresses: Annotated[Path, typer.Option(metavar="FILE", help="One address a line.")],
-    out: Annotated[Path, typer.Option(metavar="FILE.csv", help="The rows; the proof beside it.")],
-    rpc: Annotated[
-        str | None, typer.Option(metavar="URL", help="A node of the chain that tells of the block.")
-    ] = None,
-    token: Annotated[
-        str | None, typer.Option(metavar="CONTRACT", help="A token; otherwise the chain's coin.")
-    ] = None,
-    slot: Annotated[
-        str | None, typer.Option(metavar="S", help="Where an unknown token keeps balances.")
-    ] = None,
-    cookie: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The .cookie file of bitcoin's node.")
-    ] = None,
-    snapshot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="What bitcoin's dumptxoutset wrote.")
-    ] = None,
-    asset: Annotated[
-        str | None, typer.Option(metavar="CODE", help="The asset's code, if it is not known.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-) -> None:
-    """Ask a chain what addresses held after a block, with the proof where there is one."""
+@dataclass(frozen=True)
+class Asked:
+    """What the command line asks for, as `assay evidence --help` explains it."""
+
+    chain: str
+    block: int
+    addresses: Path
+    out: Path
+    rpc: str | None
+    token: str | None
+    slot: str | None
+    cookie: Path | None
+    snapshot: Path | None
+    asset: str | None
+
+
+def collect_evidence(asked: Asked, *, as_json: bool) -> None:
+    """Ask a chain what addresses held after a block; write the rows, and the proof beside them."""
+    chain, block, out, rpc = asked.chain, asked.block, asked.out, asked.rpc
     if chain not in NODE_CHAINS:
         words = f"no node is asked there; chains are {', '.join(NODE_CHAINS)}"
         raise typer.BadParameter(words, param_hint="CHAIN")
     family = CHAINS[chain].family
-    _refuse_others(chain, family, {"token": token, "slot": slot, "cookie": cookie}, snapshot)
-    contract = token or ""
-    slots = _slots(chain, contract, slot)
-    code = asset or _known_code(chain, contract)
+    _refuse_others(asked, family)
+    contract = asked.token or ""
+    slots = _slots(chain, contract, asked.slot)
+    code = asked.asset or _known_code(chain, contract)
     if not ASSET_CODE.fullmatch(code):
         raise typer.BadParameter("a code is 1 to 16 of A-Z, 0-9", param_hint="--asset")
     if family is Family.BITCOIN:
-        _bitcoin(rpc, cookie, snapshot, block, addresses, out, code, as_json=as_json)
+        _bitcoin(asked, code, as_json=as_json)
         return
     if rpc is None:
         raise typer.BadParameter("a node's URL is needed", param_hint="--rpc")
-    listed = read_addresses(addresses, chain)
+    listed = read_addresses(asked.addresses, chain)
     try:
         with shown_progress() as progress:
             progress.stage("asking the node", len(listed))
@@ -83,56 +76,45 @@ def evidence(
     except (CannotCheck, Misuse) as error:
         raise ProverError(str(error)) from None
     proof = write_collected(found, code, contract, out)
-    typer.echo(_json(found, out, proof) if as_json else _text(found, out, proof))
+    print(_json(found, out, proof) if as_json else _text(found, out, proof))
 
 
-def _refuse_others(
-    chain: str, family: Family, given: Mapping[str, object], snapshot: Path | None
-) -> None:
+def _refuse_others(asked: Asked, family: Family) -> None:
     """Refuse the options that mean nothing for a chain."""
     fitting = {
         Family.BITCOIN: {"cookie", "snapshot"},
         Family.TRON: {"token"},
     }.get(family, {"token", "slot"})
-    for name, value in {**given, "snapshot": snapshot}.items():
-        if value is not None and name not in fitting:
-            raise typer.BadParameter(f"not for {chain}", param_hint=f"--{name}")
+    for name in ("token", "slot", "cookie", "snapshot"):
+        if getattr(asked, name) is not None and name not in fitting:
+            raise typer.BadParameter(f"not for {asked.chain}", param_hint=f"--{name}")
 
 
-def _bitcoin(
-    rpc: str | None,
-    cookie: Path | None,
-    snapshot: Path | None,
-    block: int,
-    addresses: Path,
-    out: Path,
-    asset: str,
-    *,
-    as_json: bool,
-) -> None:
+def _bitcoin(asked: Asked, code: str, *, as_json: bool) -> None:
     """Collect the coins that addresses have on Bitcoin after a block."""
-    listed = read_addresses(addresses, BITCOIN)
+    rpc, block, out, cookie = asked.rpc, asked.block, asked.out, asked.cookie
+    listed = read_addresses(asked.addresses, BITCOIN)
     try:
-        if snapshot is not None and rpc is None:
+        if asked.snapshot is not None and rpc is None:
             with shown_progress() as bar:
-                file = UtxoSnapshot(snapshot)
+                file = UtxoSnapshot(asked.snapshot)
                 bar.stage("reading the snapshot", file.coins)
                 found = collect_from_snapshot(file, block, listed, bar.reach)
-        elif rpc is not None and snapshot is None:
+        elif rpc is not None and asked.snapshot is None:
             credentials = None if cookie is None else cookie.read_text("utf-8", "replace").strip()
             found = collect_by_rpc(rpc, credentials, block, listed)
         else:
             raise typer.BadParameter("give one of the two", param_hint="--rpc, --snapshot")
     except (CannotCheck, Misuse) as error:
         raise ProverError(str(error)) from None
-    beside = write_coins(found, asset, out)
+    beside = write_coins(found, code, out)
     if found.youngest is not None and found.youngest < block:
-        typer.echo(
+        print(
             f"assay: warning: the youngest coin of the snapshot is of height {found.youngest}, "
             f"below {block}: make sure that block {block} has the hash {found.block_hash.hex()}",
-            err=True,
+            file=sys.stderr,
         )
-    typer.echo(_coins_json(found, out, beside) if as_json else _coins_text(found, out, beside))
+    print(_coins_json(found, out, beside) if as_json else _coins_text(found, out, beside))
 
 
 def _coins_json(found: CollectedCoins, rows: Path, coins: Path) -> str:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from prover.assets.lists import write_evidence_rows
 from prover.files.keys import public_bytes, read_signing_key
+from prover.imports.formats import ListFormat
 from prover.imports.rows import (
     Challenge,
     Challenges,
@@ -23,48 +21,22 @@ from prover.imports.rows import (
 )
 from prover.snapshot.make import ownership_messages, read_config
 
-SOME_FAILED = 3
 
-app = typer.Typer()
-
-
-class Format(StrEnum):
-    """The lists that can be read."""
-
-    BITMEX = "bitmex"
-    OKX = "okx"
-
-
-@app.command("import")
 def import_list(
-    form: Annotated[Format, typer.Argument(metavar="FORMAT", help="okx or bitmex.")],
-    file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False)],
-    snapshot: Annotated[
-        Path | None,
-        typer.Option(metavar="SNAPSHOT.toml", help="What its messages must name, to count."),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write what counts, as evidence.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-) -> None:
-    """Say of each row of a list of reserves what verified, what not, and what could not be checked.
-
-    Exit code 3 if a row failed, or the list contradicts a total of its own.
-    """
-    from prover.imports.bitmex import import_bitmex  # YAML, which no other command needs
+    form: ListFormat, file: Path, snapshot: Path | None, out: Path | None, *, as_json: bool
+) -> bool:
+    """Print what is known of each row of a list; write what counts; tell whether none failed."""
+    from prover.imports.bitmex import import_bitmex  # YAML, which only its lists need
     from prover.imports.okx import import_okx
 
     challenges = {} if snapshot is None else _challenges(snapshot)
-    imported = import_okx(file, challenges) if form is Format.OKX else import_bitmex(file)
+    imported = import_okx(file, challenges) if form is ListFormat.OKX else import_bitmex(file)
     counting = [row for row in imported.rows if row.verdict.status is Status.COUNTS]
     if out is not None:
         write_evidence_rows(out, map(_evidence_row, counting))
-    typer.echo(_json(imported) if as_json else "\n".join(_text(imported)))
-    if any(row.verdict.status is Status.FAILED for row in imported.rows) or any(
-        item.is_contradicted for item in imported.stated
-    ):
-        raise typer.Exit(SOME_FAILED)
+    print(_json(imported) if as_json else "\n".join(_text(imported)))
+    has_failed = any(row.verdict.status is Status.FAILED for row in imported.rows)
+    return not has_failed and not any(item.is_contradicted for item in imported.stated)
 
 
 def _challenges(snapshot: Path) -> Challenges:

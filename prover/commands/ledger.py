@@ -6,15 +6,12 @@ Of all commands these two alone print figures of the ledger, and on standard out
 from __future__ import annotations
 
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from prover.commands.progress import shown_progress
 from prover.files.storage import naming
@@ -26,22 +23,13 @@ from prover.snapshot.make import previous_summary, read_config
 from verifier.format.units import coins_text
 from verifier.texts import MOST_LISTED, listed
 
-app = typer.Typer()
-
 NOT_COVERED = "owed, and the proof does not cover customers of these"
 
 _DECIMALS = 18
 
 
-@app.command()
-def ledger(
-    config: Annotated[Path, typer.Argument(metavar="SNAPSHOT.toml", show_default=False)],
-    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Cores to use; all by default.")] = len(
-        os.sched_getaffinity(0)
-    ),
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-) -> None:
-    """Read the ledger and print what it holds: rows, accounts, totals. Signs and keeps nothing."""
+def show_ledger(config: Path, jobs: int, *, as_json: bool) -> None:
+    """Read the ledger of a snapshot to come, and print what it holds; sign and keep nothing."""
     snapshot = read_config(config)
     folder = Path(tempfile.gettempdir())
     with shown_progress() as progress, naming(folder):

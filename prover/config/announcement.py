@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from prover.config.snapshot_toml import SnapshotConfig
 from prover.errors import ProverError
 from verifier.format import wire
 from verifier.format.params import MAX_MANIFEST_BYTES
 from verifier.format.statement import context
+
+if TYPE_CHECKING:
+    from prover.config.snapshot_toml import SnapshotConfig
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,12 @@ from prover.config.asset_list import ledger_assets, listed_assets
 from prover.config.declaration import DECLARATION, Declaration, read_declaration
 from prover.errors import Code, InputError
 from prover.files.toml_table import Table
-from prover.ledger import ledger_codes
+from prover.ledger.asset import MAX_DECIMALS, LedgerAsset
 from prover.ledger.expect import Expect
+from prover.ledger.gather import ledger_codes
 from prover.ledger.settings import KEYS as LEDGER_KEYS
 from prover.ledger.settings import read_settings
-from prover.ledger.source import MAX_DECIMALS, LedgerAsset, LedgerSource
+from prover.ledger.source import LedgerSource
 from verifier.checks.policy import has_slot
 from verifier.errors import Code as VerdictCode
 from verifier.errors import Misuse, Rejected

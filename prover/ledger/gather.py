@@ -39,6 +39,7 @@ from prover.ledger.amounts import (
     settle,
     total,
 )
+from prover.ledger.asset import LedgerAsset
 from prover.ledger.csv_source import read_csv
 from prover.ledger.duplicates import find_duplicates, refuse_duplicates
 from prover.ledger.errors import Fault, Faults, Kind, LedgerError, Marks
@@ -47,14 +48,7 @@ from prover.ledger.ledger import AssetTally, Balances, Ledger, Tally
 from prover.ledger.parquet_source import read_parquet
 from prover.ledger.ranks import rank_ids
 from prover.ledger.readers import Batch, Batches, Layout, Rows, quoted
-from prover.ledger.source import (
-    CsvSource,
-    LedgerAsset,
-    LedgerSource,
-    ParquetSource,
-    SqlSource,
-    WideColumns,
-)
+from prover.ledger.source import CsvSource, LedgerSource, ParquetSource, SqlSource, WideColumns
 from prover.ledger.spool import SortedSpool, Spool, TextSpool
 from verifier.format.account import IdType
 from verifier.format.params import ASSET_CODE

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from prover.ledger.source import LedgerAsset
+from prover.ledger.asset import LedgerAsset
 from verifier.format.account import IdType
 from verifier.format.statement import length_prefixed
 from verifier.format.tags import tag

@@ -19,8 +19,9 @@ import pyarrow as pa
 
 from prover.errors import Code
 from prover.ledger.amounts import Notation
+from prover.ledger.asset import LedgerAsset
 from prover.ledger.errors import Fault, Faults, LedgerError
-from prover.ledger.source import Columns, LedgerAsset, LongColumns, Reading
+from prover.ledger.source import Columns, LongColumns, Reading
 
 Rows = npt.NDArray[np.int64]
 

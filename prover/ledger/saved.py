@@ -20,9 +20,9 @@ import numpy.typing as npt
 
 from prover.errors import Code
 from prover.files.storage import fresh_folder
+from prover.ledger.asset import LedgerAsset
 from prover.ledger.errors import Fault, LedgerError
 from prover.ledger.ledger import AssetTally, Balances, Ledger, Tally
-from prover.ledger.source import LedgerAsset
 
 FORMAT: Final = "assay/frozen-ledger/1"
 

@@ -9,33 +9,14 @@ from pathlib import Path
 from typing import Final
 
 from prover.ledger.amounts import MAX_SCALE, Notation
-from verifier.format.params import ASSET_CODE
+from prover.ledger.asset import LedgerAsset
 
-MAX_DECIMALS: Final = 18
 MAX_SOURCE_DECIMALS: Final = MAX_SCALE
 URL_FORMS: Final = (
     "write postgresql+psycopg://USER@HOST/DATABASE, with the password in PGPASSWORD or in "
     "~/.pgpass, or sqlite:////PATH; from another database export CSV or Parquet"
 )
 DELIMITERS: Final = (",", ";", "\t", "|")
-
-
-@dataclass(frozen=True, order=True)
-class LedgerAsset:
-    """An asset of the snapshot: a balance of 1 is 10^decimals ledger units.
-
-    With more than 18 decimals, not even a total of 10 would stay below 2^63 ledger units.
-    """
-
-    code: str
-    decimals: int
-
-    def __post_init__(self) -> None:
-        """Refuse a code or a number of decimals that no ledger can have."""
-        if not ASSET_CODE.fullmatch(self.code):
-            raise ValueError("an asset code is 1 to 16 of A-Z and 0-9")
-        if not 0 <= self.decimals <= MAX_DECIMALS:
-            raise ValueError(f"ledger decimals are 0 to {MAX_DECIMALS}")
 
 
 @dataclass(frozen=True, kw_only=True)

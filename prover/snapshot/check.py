@@ -14,7 +14,7 @@ import numpy as np
 import native
 from prover.errors import Damaged
 from prover.files.columns import map_rows
-from prover.ledger import load_ledger
+from prover.ledger.saved import load_ledger
 from prover.liabilities.check import check_tree
 from prover.liabilities.leaves import Accounts, Leaves
 from prover.liabilities.parts import count_held, load_held

@@ -21,16 +21,12 @@ from prover.config.snapshot_toml import SnapshotConfig
 from prover.errors import ProverError
 from prover.files.keys import public_bytes, read_signing_key
 from prover.files.storage import fresh_folder
-from prover.ledger import (
-    Ledger,
-    LedgerAsset,
-    SqlSource,
-    ledger_digest,
-    load_ledger,
-    read_ledger,
-    save_ledger,
-)
+from prover.ledger.asset import LedgerAsset
 from prover.ledger.expect import check_expected
+from prover.ledger.gather import read_ledger
+from prover.ledger.ledger import Ledger, ledger_digest
+from prover.ledger.saved import load_ledger, save_ledger
+from prover.ledger.source import SqlSource
 from prover.ledger.summary import Previous, Summary, save_summary, summarise
 from prover.progress import Progress
 from verifier.format import wire

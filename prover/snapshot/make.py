@@ -47,7 +47,10 @@ from prover.files.storage import (
     naming,
     rename_folder,
 )
-from prover.ledger import Ledger, LedgerSource, ledger_codes, load_ledger
+from prover.ledger.gather import ledger_codes
+from prover.ledger.ledger import Ledger
+from prover.ledger.saved import load_ledger
+from prover.ledger.source import LedgerSource
 from prover.ledger.summary import Previous, load_summary
 from prover.liabilities.derivation import derive, snapshot_key
 from prover.progress import Progress, Silent

@@ -24,8 +24,8 @@ import native
 from prover.errors import Damaged, ProverError
 from prover.files.columns import U32, U64, Bytes, map_rows
 from prover.files.keys import public_bytes, read_signing_key
-from prover.ledger import Ledger, find_account, load_ledger
-from prover.ledger.ledger import Balances
+from prover.ledger.ledger import Balances, Ledger, find_account
+from prover.ledger.saved import load_ledger
 from prover.liabilities.derivation import derive
 from prover.liabilities.leaves import Accounts
 from prover.liabilities.parts import Parts, load_held, load_parts

@@ -10,14 +10,13 @@ from __future__ import annotations
 import secrets
 from bisect import bisect_left
 from dataclasses import dataclass
-from importlib.metadata import version
 from operator import attrgetter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import native
-from prover.config.snapshot_toml import SnapshotConfig
 from prover.errors import ProverError
 from prover.files.keys import public_bytes, read_signing_key
 from prover.files.storage import fresh_file
@@ -33,6 +32,9 @@ from verifier.format.params import (
 )
 from verifier.format.statement import manifest_digest
 from verifier.format.times import utc_text
+
+if TYPE_CHECKING:
+    from prover.config.snapshot_toml import SnapshotConfig
 
 SALT_BYTES = 32
 
@@ -102,6 +104,8 @@ def freeze(
         ProverError: the record is of another TOML, key or version, or the previous manifest is not
             a fit predecessor.
     """
+    from importlib.metadata import version  # what only reads a record does not wait for it
+
     now = (
         native.sha256(config.stated),
         public_bytes(signing),

@@ -17,7 +17,7 @@ from prover.config.snapshot_toml import AssetConfig, SnapshotConfig
 from prover.errors import Damaged
 from prover.files.columns import map_rows
 from prover.files.storage import discard_folder, fresh_file, fresh_folder, sync_tree
-from prover.ledger import Ledger
+from prover.ledger.ledger import Ledger
 from prover.liabilities.derivation import derive
 from prover.liabilities.leaves import Accounts, Leaves, write_account_keys
 from prover.liabilities.parts import (

@@ -15,7 +15,7 @@ import pytest
 import verifier
 from prover.errors import ProverError
 from prover.files.storage import locked
-from prover.ledger import load_ledger
+from prover.ledger.saved import load_ledger
 from prover.liabilities.parts import load_parts
 from prover.liabilities.tree import LeafFiles
 from prover.snapshot import record as frozen

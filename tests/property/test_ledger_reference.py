@@ -17,21 +17,14 @@ import pyarrow as pa
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from prover.ledger import (
-    CsvSource,
-    LedgerAsset,
-    LedgerError,
-    LongColumns,
-    csv_source,
-    parquet_source,
-    ranks,
-    read_ledger,
-    spool,
-)
+from prover.ledger import csv_source, parquet_source, ranks, spool
 from prover.ledger.amounts import TAIL_WORDS, Notation, parse_column, settle
-from prover.ledger.errors import Faults, Marks
+from prover.ledger.asset import LedgerAsset
+from prover.ledger.errors import Faults, LedgerError, Marks
+from prover.ledger.gather import read_ledger
 from prover.ledger.identifiers import canonical_column
 from prover.ledger.readers import Layout
+from prover.ledger.source import CsvSource, LongColumns
 from prover.ledger.text import Text
 from tests.support.ledger_tables import Table, write_csv, write_parquet
 from verifier.format.account import AccountError, IdType, canonical_account_id

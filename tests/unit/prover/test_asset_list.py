@@ -17,15 +17,12 @@ from prover.config.snapshot_toml import (
     parse_config,
 )
 from prover.errors import ProverError
-from prover.ledger import (
-    CsvSource,
-    Ledger,
-    LedgerAsset,
-    LedgerError,
-    LongColumns,
-    csv_source,
-    read_ledger,
-)
+from prover.ledger import csv_source
+from prover.ledger.asset import LedgerAsset
+from prover.ledger.errors import LedgerError
+from prover.ledger.gather import read_ledger
+from prover.ledger.ledger import Ledger
+from prover.ledger.source import CsvSource, LongColumns
 from verifier.format.account import MAX_NAME_BYTES, IdType
 from verifier.format.chains import CHAINS
 from verifier.format.params import (

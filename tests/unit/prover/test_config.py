@@ -9,8 +9,8 @@ import pytest
 
 from prover.config.snapshot_toml import SnapshotConfig, SplitPolicy, parse_config
 from prover.errors import ProverError
-from prover.ledger import CsvSource, LongColumns, SqlSource, WideColumns
 from prover.ledger.expect import Bounds, Expect
+from prover.ledger.source import CsvSource, LongColumns, SqlSource, WideColumns
 from verifier.format.wire import Chain, Ratio, Unit
 
 USDT = "0xdAC17F958D2ee523a2206206994597C13D831ec7"

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from prover.config.snapshot_toml import AssetConfig, SplitPolicy
-from prover.ledger import Balances
+from prover.ledger.ledger import Balances
 from prover.liabilities import parts
 from prover.liabilities.leaves import Accounts, Leaves, write_account_keys
 from prover.liabilities.parts import load_parts, write_positions, write_split

@@ -15,7 +15,7 @@ import pytest
 import native
 from prover.config.snapshot_toml import AssetConfig, SplitPolicy
 from prover.errors import Damaged
-from prover.ledger import Balances
+from prover.ledger.ledger import Balances
 from prover.liabilities import tree as trees
 from prover.liabilities.check import check_tree
 from prover.liabilities.leaves import Accounts, Leaves, write_account_keys

@@ -14,17 +14,12 @@ import pytest
 
 from prover.config.snapshot_toml import parse_config
 from prover.errors import ProverError
-from prover.ledger import (
-    CsvSource,
-    Ledger,
-    LedgerAsset,
-    LedgerError,
-    LedgerSource,
-    LongColumns,
-    WideColumns,
-    read_ledger,
-)
 from prover.ledger.amounts import TAIL_WORDS, Amounts, Notation, net, parse
+from prover.ledger.asset import LedgerAsset
+from prover.ledger.errors import LedgerError
+from prover.ledger.gather import read_ledger
+from prover.ledger.ledger import Ledger
+from prover.ledger.source import CsvSource, LedgerSource, LongColumns, WideColumns
 from tests.support.ledger_tables import KINDS, Table, writer
 from tests.unit.prover.test_config import FILE, GOOD
 

@@ -10,22 +10,20 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from prover.ledger import (
+from prover.ledger import csv_source, parquet_source, sql_source
+from prover.ledger.asset import LedgerAsset
+from prover.ledger.errors import LedgerError
+from prover.ledger.gather import read_ledger
+from prover.ledger.ledger import Ledger
+from prover.ledger.source import (
+    Columns,
     CsvSource,
-    Ledger,
-    LedgerAsset,
-    LedgerError,
     LedgerSource,
     LongColumns,
     ParquetSource,
     SqlSource,
     WideColumns,
-    csv_source,
-    parquet_source,
-    read_ledger,
-    sql_source,
 )
-from prover.ledger.source import Columns
 from tests.support.ledger_tables import (
     KINDS,
     Table,

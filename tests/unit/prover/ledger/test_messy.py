@@ -13,21 +13,20 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from prover.ledger import (
+from prover.ledger import csv_source, gather
+from prover.ledger.asset import LedgerAsset
+from prover.ledger.errors import LedgerError
+from prover.ledger.gather import read_ledger
+from prover.ledger.ledger import Ledger
+from prover.ledger.source import (
+    Columns,
     CsvSource,
-    Ledger,
-    LedgerAsset,
-    LedgerError,
     LedgerSource,
     LongColumns,
     ParquetSource,
     SqlSource,
     WideColumns,
-    csv_source,
-    gather,
-    read_ledger,
 )
-from prover.ledger.source import Columns
 from tests.support.ledger_tables import KINDS, Table, Writer, writer
 
 ASSETS = (LedgerAsset("BTC", 8), LedgerAsset("ETH", 6))

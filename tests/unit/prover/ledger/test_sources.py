@@ -19,28 +19,21 @@ import pyarrow.parquet
 import pytest
 
 from prover.errors import ProverError
-from prover.ledger import (
+from prover.ledger import csv_source, parquet_source, ranks, spool, sql_source
+from prover.ledger import saved as frozen
+from prover.ledger.asset import LedgerAsset
+from prover.ledger.errors import LedgerError
+from prover.ledger.gather import read_ledger
+from prover.ledger.ledger import Ledger, find_account, ledger_digest
+from prover.ledger.saved import load_ledger, save_ledger
+from prover.ledger.source import (
     CsvSource,
-    Ledger,
-    LedgerAsset,
-    LedgerError,
     LedgerSource,
     LongColumns,
     ParquetSource,
     SqlSource,
     WideColumns,
-    csv_source,
-    find_account,
-    ledger_digest,
-    load_ledger,
-    parquet_source,
-    ranks,
-    read_ledger,
-    save_ledger,
-    spool,
-    sql_source,
 )
-from prover.ledger import saved as frozen
 from tests.support.ledger_tables import KINDS, Table, connect, write_plain_csv, writer
 from verifier.format.account import IdType
 
