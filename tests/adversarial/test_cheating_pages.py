@@ -140,22 +140,27 @@ class Prey:
             index=rng.randrange(3),
             page_size=page_size,
         )
-        self.keys = Keys(*(rng.randbytes(32) for _ in range(4)))
+        self.rng = rng
+        self.keys = self.drawn()
         self.values = [rng.getrandbits(rng.randrange(8, 65)) for _ in range(page_size)]
         self.identities = [rng.randbytes(32) for _ in range(page_size)]
+
+    def drawn(self) -> Keys:
+        return Keys(*(self.rng.randbytes(32) for _ in range(4)))
 
     def page(self, stages: Mapping[str, Stage] | None = None, reader: Weak = STRICT) -> LeavesPage:
         """The page of a prover who believes to have that reader.
 
-        Where a stage needs a square root that is not there, another last amount is tried.
+        Where a stage needs a square root that is not there, other keys are tried.
         """
         states = self.place.state("entries"), self.place.state("leaves", reader.omit)
         bend = bent(stages or {}, replace(reader, without=frozenset()))
-        while True:
+        for _ in range(64):
             try:
                 return prove_leaves(states, self.values, self.identities, self.keys, None, bend)
             except ValueError:
-                self.values[-1] = (self.values[-1] + 1) % 2**63
+                self.keys = self.drawn()
+        raise AssertionError("no keys have the square root")
 
     def refused(self, stages: Mapping[str, Stage], reader: Weak = STRICT) -> None:
         """Require that the page is refused; and, if the reader is weaker, that it accepts it."""
@@ -344,7 +349,7 @@ def test_a_page_of_another_run(rng: Random) -> None:
     """Entries of one run under the argument of another, whose amounts are the same."""
     prey = Prey(rng)
     made = prey.page()
-    prey.keys = Keys(*(rng.randbytes(32) for _ in range(4)))
+    prey.keys = prey.drawn()
     other = prey.page()
     assert codes(prey.place, replace(made, argument=other.argument)) == {REJECTED}
 
