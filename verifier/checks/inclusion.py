@@ -9,7 +9,7 @@ Sources: spec/protocol.md 2.2, 2.3 and 5, spec/errors.md section 4.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -179,11 +179,11 @@ def check_leaves(source: Source, checked: CheckedManifest, body: PackageBody) ->
             if are_proved:
                 tree.check_arguments_length(source, level)
     # 12
+    paths = _Paths(source, are_proved, checked.context, body)
+    leaves = [_Leaf(tree, part) for tree, entry in held for part in entry.parts]
     pages = 0
-    for tree, entry in held:
-        paths = _Paths(source, tree, are_proved, checked.context, body)
-        for first in range(0, len(entry.parts), _BATCH_PARTS):
-            pages += paths.check(entry.parts[first : first + _BATCH_PARTS])
+    for first in range(0, len(leaves), _BATCH_PARTS):
+        pages += paths.check(leaves[first : first + _BATCH_PARTS])
     return CheckedLeaves(pages, are_proved)
 
 
@@ -236,95 +236,117 @@ def compare_balances(
     return amounts
 
 
-class _Paths:
-    """The paths of an asset's leaves. Of a batch of them every page is read once."""
+@dataclass(frozen=True)
+class _Leaf:
+    """The leaf of one part, in its asset's tree."""
 
-    def __init__(
-        self, source: Source, tree: Tree, are_proved: bool, context: bytes, body: PackageBody
-    ) -> None:
+    tree: Tree
+    part: Part
+
+    @property
+    def page(self) -> _Place:
+        """Where its page is."""
+        return _Place(self.tree, 0, self.part.leaf // self.tree.shape.page_size)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a page is."""
+
+    tree: Tree
+    level: int
+    index: int
+
+    @property
+    def parents(self) -> Iterator[tuple[_Place, int]]:
+        """The pages above it up to the root, each with the number of the entry on the way."""
+        index = self.index
+        for level in range(self.level + 1, self.tree.shape.levels):
+            index, slot = divmod(index, FAN)
+            yield _Place(self.tree, level, index), slot
+
+
+class _Paths:
+    """The paths of leaves. Of a batch of them every page is read once."""
+
+    def __init__(self, source: Source, are_proved: bool, context: bytes, body: PackageBody) -> None:
         self._source = source
-        self._tree = tree
         self._are_proved = are_proved
         self._context = context
         self._body = body
-        self._pages: dict[tuple[int, int], native.PageToCheck] = {}
+        self._pages: dict[_Place, native.PageToCheck] = {}
 
-    def check(self, parts: Sequence[Part]) -> int:
-        """Check a batch of parts; return the number of their pages."""
+    def check(self, leaves: Sequence[_Leaf]) -> int:
+        """Check a batch of leaves; return the number of their pages."""
         self._pages.clear()
         try:
-            self._check_together(parts)
+            self._check_together(leaves)
         except (Rejected, CannotCheck, native.Rejected):
-            for part in parts:
-                self._check_alone(part)
+            for leaf in leaves:
+                self._check_alone(leaf)
         return len(self._pages)
 
-    def _check_together(self, parts: Sequence[Part]) -> None:
-        for part in parts:
-            index = part.leaf // self._tree.shape.page_size
-            for level in range(self._tree.shape.levels):
-                self._page(level, index)
-                index //= FAN
-        places = {key: at for at, key in enumerate(self._pages)}
-        openings = [self._opening(part, places[self._leaf_page(part)]) for part in parts]
+    def _check_together(self, leaves: Sequence[_Leaf]) -> None:
+        for leaf in leaves:
+            self._page(leaf.page)
+            for parent, _ in leaf.page.parents:
+                self._page(parent)
+        numbers = {place: at for at, place in enumerate(self._pages)}
+        openings = [self._opening(leaf, numbers[leaf.page]) for leaf in leaves]
         links = links_of(*native.check(list(self._pages.values()), openings))
-        for part in parts:
-            self._check_path(part, lambda level, index: links[places[level, index]])
+        for leaf in leaves:
+            self._check_path(leaf, lambda place: links[numbers[place]])
 
-    def _check_alone(self, part: Part) -> None:
-        """Check one part in the order of number 12.
+    def _check_alone(self, leaf: _Leaf) -> None:
+        """Check one leaf in the order of number 12.
 
         Until its path has led to the signed root, a page may be anybody's who serves the files, so
         identity and opening come last.
         """
-        self._check_path(part, self._check_page)
+        self._check_path(leaf, self._check_page)
         try:
-            native.check([self._page(*self._leaf_page(part))], [self._opening(part, 0)])
+            native.check([self._page(leaf.page)], [self._opening(leaf, 0)])
         except native.OpeningRejected as error:
-            code, where = Code(error.code), f"{self._tree.asset.code}, part {part.part}"
+            code, where = Code(error.code), f"{leaf.tree.asset.code}, part {leaf.part.part}"
             raise Rejected(code, where, _MESSAGES[code]) from None
 
-    def _check_path(self, part: Part, link_of: Callable[[int, int], bytes]) -> None:
+    def _check_path(self, leaf: _Leaf, link_of: Callable[[_Place], bytes]) -> None:
         """Check that every page above a leaf names the one below, and the manifest the root.
 
         ``link_of`` gives the recomputed link of a page, or rejects it.
         """
-        level, index = self._leaf_page(part)
-        below = link_of(level, index)
-        for level in range(1, self._tree.shape.levels):
-            index, slot = divmod(index, FAN)
-            link = link_of(level, index)
-            stated = entry_link(self._page(level, index).page, slot)
-            self._tree.check_link(level, index, stated, below)
+        below = link_of(leaf.page)
+        for parent, slot in leaf.page.parents:
+            link = link_of(parent)
+            stated = entry_link(self._page(parent).page, slot)
+            leaf.tree.check_link(parent.level, parent.index, stated, below)
             below = link
-        self._tree.check_root(below)
+        leaf.tree.check_root(below)
 
-    def _check_page(self, level: int, index: int) -> bytes:
+    def _check_page(self, place: _Place) -> bytes:
         try:
-            return links_of(*native.check([self._page(level, index)]))[0]
+            return links_of(*native.check([self._page(place)]))[0]
         except native.PageRejected as error:
-            raise self._tree.page_fault(level, index, error) from None
+            raise place.tree.page_fault(place.level, place.index, error) from None
 
-    def _leaf_page(self, part: Part) -> tuple[int, int]:
-        return 0, part.leaf // self._tree.shape.page_size
+    def _page(self, place: _Place) -> native.PageToCheck:
+        if place not in self._pages:
+            tree, level, index = place.tree, place.level, place.index
+            page = tree.read_pages(self._source, level, index, 1)
+            argument = (
+                tree.read_arguments(self._source, level, index, 1) if self._are_proved else None
+            )
+            self._pages[place] = native.PageToCheck(tree.core, level, index, page, argument)
+        return self._pages[place]
 
-    def _page(self, level: int, index: int) -> native.PageToCheck:
-        key = level, index
-        if key not in self._pages:
-            tree, source = self._tree, self._source
-            page = tree.read_pages(source, level, index, 1)
-            argument = tree.read_arguments(source, level, index, 1) if self._are_proved else None
-            self._pages[key] = native.PageToCheck(tree.core, level, index, page, argument)
-        return self._pages[key]
-
-    def _opening(self, part: Part, page: int) -> native.OpeningToCheck:
-        code, body = self._tree.asset.code, self._body
+    def _opening(self, leaf: _Leaf, page: int) -> native.OpeningToCheck:
+        tree, part, body = leaf.tree, leaf.part, self._body
         return native.OpeningToCheck(
             page=page,
-            leaf=part.leaf % self._tree.shape.page_size,
+            leaf=part.leaf % tree.shape.page_size,
             amount=part.amount,
             identity=leaf_identity(
-                self._context, code, body.account_id, body.account_key, part.part
+                self._context, tree.asset.code, body.account_id, body.account_key, part.part
             ),
             path=part.path,
             opening=part.opening,
