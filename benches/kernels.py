@@ -102,7 +102,7 @@ class Pages:
     def open(self, index: int, leaves: array[int], *, bulk: bool) -> tuple[bytes, bytes]:
         """Openings of leaves of a page, and their paths."""
         size = self.tree.page_size
-        return native.openings_make(
+        page = native.PageToOpen(
             self.tree,
             index,
             _of(self.made.pages, self.tree.page_length(0), index),
@@ -110,10 +110,8 @@ class Pages:
             _of(self.identities, 32 * size, index),
             _of(self.made.vector_blindings, 32 * self.tree.vectors, index),
             leaves,
-            SECRET,
-            SALT,
-            bulk=bulk,
         )
+        return native.openings_make([page], SECRET, SALT, bulk=bulk)
 
 
 def _of(column: bytes, each: int, index: int) -> bytes:

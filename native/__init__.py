@@ -27,6 +27,7 @@ from native.hidden import (
 )
 from native.pages import (
     Committed,
+    PageToOpen,
     leaves_commit,
     leaves_open,
     openings_make,
@@ -46,6 +47,7 @@ __all__ = [
     "OpeningToCheck",
     "PageRejected",
     "PageToCheck",
+    "PageToOpen",
     "Points",
     "Rejected",
     "Transcript",

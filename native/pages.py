@@ -8,6 +8,7 @@ interpreter lock; the time of all but `openings_make` depends on the data.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -232,49 +233,51 @@ def leaves_open(
     return None
 
 
-def openings_make(
-    tree: Tree,
-    index: int,
-    page: Buffer,
-    amounts: Buffer,
-    identities: Buffer,
-    vector_blindings: Buffer,
-    leaves: Buffer,
-    secret: Buffer,
-    salt: Buffer,
-    *,
-    bulk: bool = False,
-) -> tuple[bytes, bytes]:
-    """Return the openings of some leaves of a page, 545 bytes each, and their paths.
+@dataclass(frozen=True)
+class PageToOpen:
+    """Leaves of a page to open: ``leaves`` are u32 numbers in the page.
 
     The page and the private files beside it are all of page ``index``, though only what the
-    openings need is read; ``leaves`` are u32 numbers in the page; ``secret`` is the opening secret.
-    Unless ``bulk``, time and memory accesses do not depend on amounts, blinding factors or masks,
-    and no tables are built.
+    openings need is read: amounts u64, identities of 32 bytes, blinding factors of its vectors.
+    """
+
+    tree: Tree
+    index: int
+    page: Buffer
+    amounts: Buffer
+    identities: Buffer
+    vector_blindings: Buffer
+    leaves: Buffer
+
+
+def openings_make(
+    pages: Sequence[PageToOpen], secret: Buffer, salt: Buffer, *, bulk: bool = False
+) -> tuple[bytes, bytes]:
+    """Return the openings of leaves, 545 bytes each, and their paths, page by page.
+
+    ``secret`` is the opening secret. Unless ``bulk``, time and memory accesses do not depend on
+    amounts, blinding factors or masks, and no tables are built.
 
     Raises:
-        Damaged: the page is not made of what was given, or an opening does not hold.
-        ValueError: a length is wrong, or the page or a leaf is not there.
+        Damaged: with the leaf's number among all: its page is not made of what was given, or the
+            opening does not hold.
+        ValueError: a length is wrong, or a page or a leaf is not there.
     """
-    length, _, m = tree.lengths(0, index, 1)
-    count = buffers.byte_length(leaves) // 4
-    openings, paths = bytearray(OPENING * count), bytearray(tree.path_length * count)
+    kept: list[Any] = []
+    listed: Any = ffi.new("assay_opened_page[]", len(pages))
+    for number, page in enumerate(pages):
+        _fill_opened(listed[number], page, kept)
+    count = sum(at.count for at in listed)
+    openings = bytearray(OPENING * count)
+    paths = bytearray(lib.assay_paths_length(listed, len(pages)))
     bad = ffi.new("size_t *")
     make = lib.assay_openings_make_var if bulk else lib.assay_openings_make
     status = make(
         buffers.out(openings),
         buffers.out(paths),
         bad,
-        tree.core,
-        buffers.record(
-            "assay_opened_page",
-            page=buffers.items(page, length, "page"),
-            identities=buffers.items(identities, IDENTITY * m, "identities"),
-            blindings=buffers.items(vector_blindings, SCALAR * m // VECTOR, "vector_blindings"),
-            amounts=buffers.items(amounts, m, "amounts", "uint64_t"),
-            index=index,
-        ),
-        buffers.items(leaves, count, "leaves", "uint32_t"),
+        listed,
+        len(pages),
         count,
         buffers.items(secret, 32, "secret"),
         buffers.items(salt, 32, "salt"),
@@ -284,3 +287,19 @@ def openings_make(
     )
     require(status, bad[0])
     return bytes(openings), bytes(paths)
+
+
+def _fill_opened(at: Any, page: PageToOpen, kept: list[Any]) -> None:
+    length, _, m = page.tree.lengths(0, page.index, 1)
+    at.count, at.index = buffers.byte_length(page.leaves) // 4, page.index
+    pointers = {
+        "tree": page.tree.core,
+        "page": buffers.items(page.page, length, "page"),
+        "amounts": buffers.items(page.amounts, m, "amounts", "uint64_t"),
+        "identities": buffers.items(page.identities, IDENTITY * m, "identities"),
+        "blindings": buffers.items(page.vector_blindings, SCALAR * m // VECTOR, "vector_blindings"),
+        "leaves": buffers.items(page.leaves, at.count, "leaves", "uint32_t"),
+    }
+    for name, pointer in pointers.items():
+        setattr(at, name, pointer)
+    kept.append(pointers)

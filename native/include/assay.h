@@ -305,25 +305,31 @@ int assay_check_var(uint8_t *ids, uint8_t *sums, size_t *bad, const assay_checke
                     size_t n, const assay_checked_opening *openings, size_t count,
                     const uint8_t *weights, const assay_bases *bases, void *scratch);
 
-/* A page of leaves of which openings are made, and the private files beside it: m amounts and
- * identities, the blinding factors of its vectors.  Only what the openings need is read. */
+/* A page of leaves of which openings are made, those of `count` leaves, and the private files
+ * beside it: m amounts and identities, the blinding factors of its vectors.  Only what the openings
+ * need is read. */
 typedef struct {
+    const assay_tree *tree;
     const uint8_t *page, *identities, *blindings;
     const uint64_t *amounts;
+    const uint32_t *leaves;
+    size_t count;
     uint32_t index;
 } assay_opened_page;
 
-/* Make the openings of n leaves of a page, and their paths; `secret` is the opening secret.
- * Weights: one an opening.  ASSAY_DAMAGED: what is said of leaf *bad of the n is not what the page
- * is made of; then, and on every other failure, nothing is left.  The first is constant-time in all
- * that is private, for one leaf or a few; the second for many. */
+/* Make the openings of n leaves, which are those of all pages, and their paths, in the order of
+ * pages and leaves; `secret` is the opening secret.  Weights: one an opening.  ASSAY_DAMAGED: what
+ * is said of leaf *bad of the n is not what its page is made of; then, and on every other failure,
+ * nothing is left.  The first is constant-time in all that is private, for one leaf or a few; the
+ * second for many.  Paths have assay_paths_length() bytes. */
+size_t assay_paths_length(const assay_opened_page *pages, size_t count);
 size_t assay_openings_make_scratch_size(size_t n);
-int assay_openings_make(uint8_t *openings, uint8_t *paths, size_t *bad, const assay_tree *tree,
-                        const assay_opened_page *page, const uint32_t *leaves, size_t n,
+int assay_openings_make(uint8_t *openings, uint8_t *paths, size_t *bad,
+                        const assay_opened_page *pages, size_t count, size_t n,
                         const uint8_t *secret, const uint8_t *salt, const uint8_t *weights,
                         const assay_bases *bases, void *scratch);
-int assay_openings_make_var(uint8_t *openings, uint8_t *paths, size_t *bad, const assay_tree *tree,
-                            const assay_opened_page *page, const uint32_t *leaves, size_t n,
+int assay_openings_make_var(uint8_t *openings, uint8_t *paths, size_t *bad,
+                            const assay_opened_page *pages, size_t count, size_t n,
                             const uint8_t *secret, const uint8_t *salt, const uint8_t *weights,
                             const assay_tables *tables, void *scratch);
 

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
-from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -114,7 +114,8 @@ class Packager:
         keys = map_rows(folder.account_keys, len(self._ledger))
         self._accounts = Accounts(self._ledger.ids, self._ledger.offsets, keys)
         self._held = load_held(folder.parts, len(self._ledger))
-        secret = read_opening_secret(folder.opening_secret)
+        self._opening_secret = read_opening_secret(folder.opening_secret)
+        self._salt = frozen.salt
         self._assets = [
             _Asset(
                 tree,
@@ -122,8 +123,6 @@ class Packager:
                 self._ledger.balances[asset.code],
                 parts,
                 folder.tree(asset.code, folder.bundle),
-                secret,
-                frozen.salt,
             )
             for asset, tree, parts in load_assets(folder, manifest, self._ledger)
         ]
@@ -171,26 +170,54 @@ class Packager:
             return self._made(start, stop, bulk=bulk)
 
     def _made(self, start: int, stop: int, *, bulk: bool) -> list[bytes]:
-        parts = [asset.parts(self._accounts, start, stop, bulk=bulk) for asset in self._assets]
+        found = [asset.find(self._accounts, start, stop) for asset in self._assets]
         # What the ledger's columns do not tell of any more nothing else would miss.
-        found = [sum(map(bool, of_account)) for of_account in zip(*parts, strict=True)]
-        if found != self._held[start:stop].tolist():
+        held = np.zeros(stop - start, np.uint16)
+        for of_asset in found:
+            held += of_asset.counts > 0
+        if not np.array_equal(held, self._held[start:stop]):
             raise Damaged(f"{self._folder.private}: damaged: balances are not all there")
+        parts = self._opened(found, bulk=bulk)
         return [
             self._signed(
                 wire.PackageBody(
-                    account_id=self.account(index),
-                    account_key=self._key(index),
+                    account_id=self.account(start + at),
+                    account_key=self._key(start + at),
                     assets=tuple(
-                        wire.PackageAsset(asset.code, of_each[at])
-                        for asset, of_each in zip(self._assets, parts, strict=True)
+                        wire.PackageAsset(asset.code, of_asset[at])
+                        for asset, of_asset in zip(self._assets, parts, strict=True)
                     ),
                     manifest=self.manifest,
                     version=PACKAGE_VERSION,
                 )
             )
-            for at, index in enumerate(range(start, stop))
+            for at in range(stop - start)
         ]
+
+    def _opened(self, found: list[_Found], *, bulk: bool) -> list[list[tuple[wire.Part, ...]]]:
+        """Return of each asset the parts of each account; all are opened together."""
+        orders = [np.argsort(of_asset.places, kind="stable") for of_asset in found]
+        pages = [
+            page
+            for asset, of_asset, order in zip(self._assets, found, orders, strict=True)
+            for page in asset.pages(of_asset.places[order])
+        ]
+        try:
+            openings, paths = native.openings_make(
+                pages, self._opening_secret, self._salt, bulk=bulk
+            )
+        except native.Damaged as error:
+            ends = np.cumsum([len(order) for order in orders])
+            raise self._assets[int(np.searchsorted(ends, error.index, "right"))].damaged() from None
+        parts, opening, path = [], 0, 0
+        for asset, of_asset, order in zip(self._assets, found, orders, strict=True):
+            each = asset.path_bytes
+            opened = [(b"", b"")] * len(order)
+            for at in order.tolist():
+                opened[at] = openings[opening : opening + OPENING_BYTES], paths[path : path + each]
+                opening, path = opening + OPENING_BYTES, path + each
+            parts.append(of_asset.parts(opened))
+        return parts
 
     def _signed(self, body: wire.PackageBody) -> bytes:
         data = wire.write_record(body)
@@ -252,11 +279,34 @@ def read_opening_secret(path: Path) -> bytes:
     return secret
 
 
-class _Asset:
-    """One asset of a snapshot; what is large of it is mapped once a package needs it.
+@dataclass(frozen=True)
+class _Found:
+    """The leaves that accounts have in an asset's tree, account by account.
 
-    ``secret`` is the opening secret.
+    counts: of each account; amounts, places: of each leaf.
     """
+
+    counts: U64
+    amounts: U64
+    places: U32
+
+    def parts(self, opened: list[tuple[bytes, bytes]]) -> list[tuple[wire.Part, ...]]:
+        """Return the parts of each account, given opening and path of each leaf."""
+        amounts, places, end = self.amounts.tolist(), self.places.tolist(), 0
+        parts: list[tuple[wire.Part, ...]] = []
+        for count in self.counts.tolist():
+            begin, end = end, end + count
+            parts.append(
+                tuple(
+                    wire.Part(amounts[at], places[at], opened[at][0], at - begin, opened[at][1])
+                    for at in range(begin, end)
+                )
+            )
+        return parts
+
+
+class _Asset:
+    """One asset of a snapshot; what is large of it is mapped once a package needs it."""
 
     def __init__(
         self,
@@ -265,18 +315,15 @@ class _Asset:
         balances: Balances,
         parts: Parts,
         files: TreeFiles,
-        secret: bytes,
-        salt: bytes,
     ) -> None:
         self.code = asset.code
+        self.path_bytes = parts.shape.path_bytes
         self._tree = tree
         self._root = asset.root
         self._led: dict[tuple[int, int], bytes] = {}
         self._balances = balances
         self._parts = parts
         self._files = files
-        self._secret = secret
-        self._salt = salt
 
     @cached_property
     def _leaves(self) -> LeafFiles:
@@ -287,16 +334,17 @@ class _Asset:
         shape = self._parts.shape
         return tuple(map_pages(self._files, shape, level) for level in range(shape.levels))
 
-    def parts(
-        self, accounts: Accounts, start: int, stop: int, *, bulk: bool
-    ) -> list[tuple[wire.Part, ...]]:
-        """Return the parts of each account from ``start`` to ``stop - 1``, opened.
+    def find(self, accounts: Accounts, start: int, stop: int) -> _Found:
+        """Return the leaves of the accounts from ``start`` to ``stop - 1``.
 
         Raises:
             Damaged: files are not of each other.
         """
         # Numbers of another type would have all holders converted.
         low, high = np.searchsorted(self._balances.holders, np.array([start, stop], np.uint32))
+        counts = np.zeros(stop - start, np.uint64)
+        if low == high:
+            return _Found(counts, np.zeros(0, np.uint64), np.zeros(0, np.uint32))
         holders, first = self._balances.holders[low:high], self._parts.first[low : high + 1]
         places = self._parts.positions[int(first[0]) : int(first[-1])]
         self._check_own(accounts, holders, first, places)
@@ -304,19 +352,31 @@ class _Asset:
         ends = first - first[0]
         sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(amounts)])[ends]
         if not np.array_equal(np.diff(sums), self._balances.units[low:high]):
-            raise self._damaged()
-        opened = self._open(places, bulk=bulk)
-        parts: list[tuple[wire.Part, ...]] = [()] * (stop - start)
-        for holder, begin, end in zip(
-            holders.tolist(), ends[:-1].tolist(), ends[1:].tolist(), strict=True
-        ):
-            parts[holder - start] = tuple(
-                wire.Part(
-                    int(amounts[at]), int(places[at]), opened[at][0], at - begin, opened[at][1]
-                )
-                for at in range(begin, end)
+            raise self.damaged()
+        counts[holders - np.uint32(start)] = np.diff(ends)
+        return _Found(counts, amounts, places)
+
+    def pages(self, places: U32) -> Iterator[native.PageToOpen]:
+        """Yield the pages of leaves at ascending places, with their numbers in each.
+
+        Raises:
+            Damaged: one does not lead to the root.
+        """
+        size = self._tree.page_size
+        page_of, number = np.divmod(places, np.uint32(size))
+        pages, begins = np.unique(page_of, return_index=True)
+        for page, numbers in zip(pages.tolist(), np.split(number, begins)[1:], strict=True):
+            mine = slice(size * page, size * (page + 1))
+            vectors = slice(mine.start // VECTOR_SLOTS, mine.stop // VECTOR_SLOTS)
+            yield native.PageToOpen(
+                self._tree,
+                page,
+                self._page(0, page),
+                self._leaves.amounts[mine].data,
+                self._leaves.identities[mine].data,
+                self._leaves.blindings[vectors].data,
+                numbers.data,
             )
-        return parts
 
     def _check_own(self, accounts: Accounts, holders: U32, first: U64, places: U32) -> None:
         """Check that what stands at the places are the parts of the accounts, and no others'.
@@ -325,7 +385,7 @@ class _Asset:
             Damaged: it is not.
         """
         if (places >= len(self._leaves.identities)).any():
-            raise self._damaged()
+            raise self.damaged()
         own = np.empty((len(places), ID_BYTES), np.uint8)
         try:
             native.place_leaves(
@@ -343,47 +403,9 @@ class _Asset:
                 self.code.encode(),
             )
         except ValueError:
-            raise self._damaged() from None
+            raise self.damaged() from None
         if not np.array_equal(own, self._leaves.identities[places]):
-            raise self._damaged()
-
-    def _open(self, places: U32, *, bulk: bool) -> list[tuple[bytes, bytes]]:
-        """Return opening and path of each leaf, those of a page made together."""
-        size, path_bytes = self._tree.page_size, self._parts.shape.path_bytes
-        order = np.argsort(places, kind="stable").tolist()
-        opened = [(b"", b"")] * len(order)
-        for page, of_page in groupby(order, lambda at: int(places[at]) // size):
-            parts = list(of_page)
-            numbers = places[parts] - np.uint32(size * page)
-            openings, paths = self._open_page(page, numbers, bulk=bulk)
-            for at, part in enumerate(parts):
-                opened[part] = (
-                    openings[OPENING_BYTES * at : OPENING_BYTES * (at + 1)],
-                    paths[path_bytes * at : path_bytes * (at + 1)],
-                )
-        return opened
-
-    def _open_page(self, page: int, numbers: U32, *, bulk: bool) -> tuple[bytes, bytes]:
-        """Return openings and paths of leaves of a page, by their numbers in it."""
-        size = self._tree.page_size
-        data = self._page(0, page)
-        mine = slice(size * page, size * (page + 1))
-        vectors = slice(mine.start // VECTOR_SLOTS, mine.stop // VECTOR_SLOTS)
-        try:
-            return native.openings_make(
-                self._tree,
-                page,
-                data,
-                self._leaves.amounts[mine].data,
-                self._leaves.identities[mine].data,
-                self._leaves.blindings[vectors].data,
-                numbers.data,
-                self._secret,
-                self._salt,
-                bulk=bulk,
-            )
-        except native.Damaged:
-            raise self._damaged() from None
+            raise self.damaged()
 
     def _page(self, level: int, index: int) -> bytes:
         """Return a page that leads to the signed root: an opening on another would convict its
@@ -403,12 +425,13 @@ class _Asset:
             entry = PAGE_HEADER_BYTES + ENTRY_BYTES * slot
             expected = self._page(level + 1, parent)[entry : entry + ID_BYTES]
         if sha256(data).digest() != expected:
-            raise self._damaged()
+            raise self.damaged()
         if level > 0:
             self._led[level, index] = data
         return data
 
-    def _damaged(self) -> Damaged:
+    def damaged(self) -> Damaged:
+        """Return the error of files that are not of each other."""
         return Damaged(
             f"{self._files.leaves}: damaged, or of another run than the pages; no package is made"
         )

@@ -472,7 +472,9 @@ def test_the_core_opens_nothing_that_the_page_does_not_hold(rng: Random) -> None
     rho = b"".join(r.to_bytes(32, "big") for r in shown.made.rho)
     identities = b"".join(shown.made.identities)
     leaves = array("I", [shown.leaf])
-    given = place.core(), place.index, shown.page.encode(), values, identities, rho, leaves
+    given = native.PageToOpen(
+        place.core(), place.index, shown.page.encode(), values, identities, rho, leaves
+    )
     for bulk in (False, True):
         with pytest.raises(native.Damaged):
-            native.openings_make(*given, keys.opening, keys.salt, bulk=bulk)
+            native.openings_make([given], keys.opening, keys.salt, bulk=bulk)

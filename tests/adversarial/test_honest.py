@@ -91,19 +91,18 @@ def assert_openings(
     page = forger.tree(asset)[0][1]
     numbers = [0, 7, 15]
     expected = b"".join(open_leaf(forger.opened(asset, page, at), forger.keys) for at in numbers)
+    opened = native.PageToOpen(
+        forger.place(asset).core(),
+        1,
+        page.encode(),
+        amounts[16:32],
+        identities[512:1024],
+        leaves.vector_blindings[32:64],
+        array("I", numbers),
+    )
     for bulk in (False, True):
-        openings, paths = native.openings_make(
-            forger.place(asset).core(),
-            1,
-            page.encode(),
-            amounts[16:32],
-            identities[512:1024],
-            leaves.vector_blindings[32:64],
-            array("I", numbers),
-            forger.keys.opening,
-            forger.keys.salt,
-            bulk=bulk,
-        )
+        secrets = forger.keys.opening, forger.keys.salt
+        openings, paths = native.openings_make([opened], *secrets, bulk=bulk)
         assert openings == expected
         siblings = [path_of(known(page).identities, at) for at in numbers]
         assert paths == b"".join(b"".join(path) for path in siblings)

@@ -187,7 +187,7 @@ def test_a_package_is_made_once_and_kept(
 
     def spied(*arguments: Any, bulk: bool) -> tuple[bytes, bytes]:
         assert not bulk
-        made.append(arguments[1])
+        made.append(arguments[0])
         return make(*arguments, bulk=bulk)
 
     monkeypatch.setattr(native, "openings_make", spied)

@@ -53,8 +53,6 @@ class Case:
             "identities": b"".join(self.identities),
             "vector_blindings": self.made.vector_blindings,
             "leaves": array("I", leaves),
-            "secret": SECRET,
-            "salt": SALT,
         }
 
     def page(self, argument: bool = True) -> native.PageToCheck:
@@ -62,10 +60,17 @@ class Case:
         return native.PageToCheck(self.tree, 0, INDEX, self.made.pages, proved)
 
     def opening(self, leaf: int) -> native.OpeningToCheck:
-        opening, siblings = native.openings_make(**self.inputs([leaf]))
+        opening, siblings = opened(self.inputs([leaf]))
         return native.OpeningToCheck(
             0, leaf, self.amounts[leaf], self.identities[leaf], siblings, opening
         )
+
+
+def opened(
+    *pages: dict[str, Any], bulk: bool = False, secret: bytes = SECRET, salt: bytes = SALT
+) -> tuple[bytes, bytes]:
+    given = [native.PageToOpen(**page) for page in pages]
+    return native.openings_make(given, secret, salt, bulk=bulk)
 
 
 @cache
@@ -83,7 +88,7 @@ def test_the_bytes_are_the_models(size: int, kind: str, bulk: bool) -> None:
     model, page = replace(MODEL, page_size=size), case(size, kind)
     prover = LeavesProver(model, INDEX, page.amounts, page.identities, (ENTRIES, ARGUMENT), SALT)
     leaves = [0, 15, 5, size - 1, 5]
-    openings, paths = native.openings_make(**page.inputs(leaves), bulk=bulk)
+    openings, paths = opened(page.inputs(leaves), bulk=bulk)
     assert openings == b"".join(prover.open(i, page.identities[i], SECRET) for i in leaves)
     assert paths == b"".join(path(page.identities, model.height, i) for i in leaves)
 
@@ -92,10 +97,10 @@ def test_the_bytes_are_the_models(size: int, kind: str, bulk: bool) -> None:
 def test_both_ways_make_the_same_bytes(size: int) -> None:
     page, random = case(size), Random(size)
     leaves = [random.randrange(size) for _ in range(150)]
-    one = native.openings_make(**page.inputs(leaves))
-    assert one == native.openings_make(**page.inputs(leaves), bulk=True)
+    one = opened(page.inputs(leaves))
+    assert one == opened(page.inputs(leaves), bulk=True)
     width = page.tree.path_length
-    opened = [
+    openings = [
         native.OpeningToCheck(
             0,
             leaf,
@@ -107,18 +112,18 @@ def test_both_ways_make_the_same_bytes(size: int) -> None:
         for k, leaf in enumerate(leaves)
     ]
     for proved in (True, False):
-        found = native.check([page.page(proved)], opened)
+        found = native.check([page.page(proved)], openings)
         assert found == (page.made.ids, page.made.sums)
 
 
 def test_no_opening_is_made_of_no_leaf() -> None:
     page = case(16)
-    assert native.openings_make(**page.inputs([])) == (b"", b"")
+    assert opened(page.inputs([])) == (b"", b"")
     for leaves in ([16], [0, 2**31]):
         with pytest.raises(ValueError, match="out of range"):
-            native.openings_make(**page.inputs(leaves))
+            opened(page.inputs(leaves))
     with pytest.raises(ValueError, match="has no page"):
-        native.openings_make(**{**page.inputs([0]), "index": 70})
+        opened({**page.inputs([0]), "index": 70})
 
 
 @pytest.mark.parametrize("bulk", [False, True])
@@ -145,7 +150,7 @@ def test_nothing_is_made_of_damaged_files(name: str, at: int, bulk: bool) -> Non
     data[at] ^= 1
     given[name] = data
     with pytest.raises(native.Damaged) as caught:
-        native.openings_make(**given, bulk=bulk)
+        opened(given, bulk=bulk)
     assert caught.value.index == (0 if name == "page" and at < 15 else 1)
 
 
@@ -156,30 +161,63 @@ def test_only_what_an_opening_needs_is_read(name: str, at: int) -> None:
     """A page that is damaged elsewhere has another id; files that are, do not matter."""
     page = case(256)
     given = page.inputs([200])
-    honest = native.openings_make(**given)
+    honest = opened(given)
     data = bytearray(memoryview(given[name]).cast("B"))
     data[at] ^= 1
     given[name] = data
-    assert (native.openings_make(**given) == honest) == (name != "page")
+    assert (opened(given) == honest) == (name != "page")
 
 
-@pytest.mark.parametrize(
-    "name", ["page", "amounts", "identities", "vector_blindings", "secret", "salt"]
-)
+@pytest.mark.parametrize("name", ["page", "amounts", "identities", "vector_blindings"])
 @pytest.mark.parametrize("change", [-1, 1])
 def test_wrong_lengths_are_misuse(name: str, change: int) -> None:
     given = case(16).inputs([1])
     data = bytes(given[name])
     given[name] = data[:-1] if change < 0 else data + b"\0"
     with pytest.raises(ValueError, match="bytes instead of"):
-        native.openings_make(**given)
+        opened(given)
+
+
+def test_secrets_of_wrong_lengths_are_misuse() -> None:
+    for data in (bytes(31), bytes(33)):
+        with pytest.raises(ValueError, match=r"secret: 3[13] bytes instead of 32"):
+            opened(case(16).inputs([1]), secret=data)
+        with pytest.raises(ValueError, match=r"salt: 3[13] bytes instead of 32"):
+            opened(case(16).inputs([1]), salt=data)
+
+
+@pytest.mark.parametrize("bulk", [False, True])
+def test_leaves_of_many_pages_are_opened_together(bulk: bool) -> None:
+    """Pages of trees of three sizes, one of them twice, some without a leaf; three blocks."""
+    random = Random(1)
+    counts = [(16, 3), (256, 0), (256, 300), (4096, 1), (16, 0), (256, 257), (4096, 60), (16, 0)]
+    pages = [
+        case(size).inputs([random.randrange(size) for _ in range(count)]) for size, count in counts
+    ]
+    made = opened(*pages, bulk=bulk)
+    each = [opened(page, bulk=True) for page in pages]
+    assert made == (b"".join(one for one, _ in each), b"".join(one for _, one in each))
+    vectors = [leaf // 16 for leaf in pages[5]["leaves"]]
+    data = bytearray(pages[5]["page"])
+    data[15 + 32 * 4 + 33 * (1 + vectors[7]) + 4] ^= 1
+    pages[5]["page"] = data
+    with pytest.raises(native.Damaged) as caught:
+        opened(*pages, bulk=bulk)
+    first = next(
+        at
+        for at, leaf in enumerate(pages[5]["leaves"])
+        if leaf // 16 == pages[5]["leaves"][7] // 16
+    )
+    assert caught.value.index == 3 + 300 + 1 + first
 
 
 def test_every_secret_matters() -> None:
     page = case(16)
     honest = bytes(page.opening(5).opening)
-    for change in ({"secret": bytes(32)}, {"salt": bytes(32)}):
-        made, _ = native.openings_make(**{**page.inputs([5]), **change})
+    for made, _ in (
+        opened(page.inputs([5]), secret=bytes(32)),
+        opened(page.inputs([5]), salt=bytes(32)),
+    ):
         assert made[:33] != honest[:33]
         assert all(made[at : at + 32] != honest[at : at + 32] for at in range(33, OPENING, 32))
 
@@ -187,7 +225,7 @@ def test_every_secret_matters() -> None:
 def test_masks_are_full_scalars() -> None:
     """The highest bits of z are uniform over many openings; those of short masks are not."""
     page = case(256)
-    openings, _ = native.openings_make(**page.inputs(list(range(256))), bulk=True)
+    openings, _ = opened(page.inputs(list(range(256))), bulk=True)
     for z in range(16):
         tops = [openings[OPENING * i + 33 + 32 * z] for i in range(256)]
         assert len({top >> 4 for top in tops}) == 16

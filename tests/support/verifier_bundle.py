@@ -328,7 +328,7 @@ class Bundle:
             def of_page(column: Any, each: int) -> Any:
                 return column[each * page : each * (page + 1)]
 
-            opening, path = native.openings_make(
+            opened = native.PageToOpen(
                 tree,
                 page,
                 of_page(made.pages, tree.page_length(0)),
@@ -336,9 +336,8 @@ class Bundle:
                 of_page(identities, 32 * tree.page_size),
                 of_page(made.vector_blindings, 32 * tree.vectors),
                 array("I", [leaf]),
-                SECRET,
-                SALT,
             )
+            opening, path = native.openings_make([opened], SECRET, SALT)
             return replace(part, opening=opening, path=path)
 
         for account, parts in self.parts[code].items():

@@ -15,39 +15,50 @@
 #define BLOCK 256
 #define FACTORS (W_COUNT + 1) /* of W_0 … W_15 and B */
 
-/* What is the same for all openings of a call. */
+/* A page of a block's leaves. */
 typedef struct {
-    const assay_tree *tree;
-    const assay_opened_page *page;
-    const uint8_t *secret, *salt;
-    const bases *bases;
-    const tables *tables; /* NULL: constant time */
+    const assay_opened_page *given;
     page_layout layout;
-    uint8_t id[32];
-    transcript begun; /* after item 3 */
-    sha256_context node;
-    uint32_t subtree; /* that `rows` are of: the number of its node */
-    uint8_t rows[IDENTITY_ROWS];
-} job;
+    transcript statement; /* after item 4 */
+} opened_page;
 
 /* One leaf. */
 typedef struct {
     words amounts[FACTORS]; /* the vector's, and ρ_b */
     words factors[FACTORS]; /* the masks, zero in the opened slot */
     transcript transcript;  /* before the announcement */
+    uint32_t page;          /* its page's number in the block */
+    uint32_t leaf;
 } leaf_state;
 
-/* A block of leaves, each array with one item a leaf. */
+/* A block of leaves and of their pages: arrays with one item a leaf, and no more pages than leaves.
+ */
 typedef struct {
     leaf_state *leaf;
     affine *points;
     assay_checked_opening *openings;
+    opened_page *pages;
+    assay_checked_page *checked;
+    uint8_t (*ids)[32];
     /* For sums by tables. */
     uint64_t (*vector)[W_COUNT];
     words (*slots)[W_COUNT], *blindings;
     affine *sums;
     void *kernel;
 } workspace;
+
+/* What is the same for all openings of a call, and how far it has come. */
+typedef struct {
+    const assay_opened_page *pages;
+    size_t count;
+    const uint8_t *secret, *salt;
+    const bases *bases;
+    const tables *tables; /* NULL: constant time */
+    workspace w;
+    sha256_context node;
+    size_t page, leaf;       /* the next leaf, and its page */
+    uint8_t *opening, *path; /* where they go */
+} job;
 
 static size_t block_size(size_t n)
 {
@@ -60,6 +71,8 @@ size_t assay_openings_make_scratch_size(size_t n)
                  most = kernel()->scratch_size(256);
     return ARENA_SIZE(block * sizeof(leaf_state)) + 2 * ARENA_SIZE(block * sizeof(affine)) +
            ARENA_SIZE(block * sizeof(assay_checked_opening)) +
+           ARENA_SIZE(block * sizeof(opened_page)) +
+           ARENA_SIZE(block * sizeof(assay_checked_page)) + ARENA_SIZE(32 * block) +
            ARENA_SIZE(W_COUNT * block * sizeof(uint64_t)) +
            ARENA_SIZE(W_COUNT * block * sizeof(words)) + ARENA_SIZE(block * sizeof(words)) +
            (check > most ? check : most);
@@ -73,6 +86,9 @@ static workspace lay_out(size_t n, void *scratch)
     w.leaf = arena_take(&next, block * sizeof *w.leaf);
     w.points = arena_take(&next, block * sizeof *w.points);
     w.openings = arena_take(&next, block * sizeof *w.openings);
+    w.pages = arena_take(&next, block * sizeof *w.pages);
+    w.checked = arena_take(&next, block * sizeof *w.checked);
+    w.ids = arena_take(&next, block * sizeof *w.ids);
     w.vector = arena_take(&next, block * sizeof *w.vector);
     w.slots = arena_take(&next, block * sizeof *w.slots);
     w.blindings = arena_take(&next, block * sizeof *w.blindings);
@@ -81,29 +97,78 @@ static workspace lay_out(size_t n, void *scratch)
     return w;
 }
 
-static unsigned height_of(const job *j)
+static size_t path_bytes(const assay_opened_page *page)
 {
-    return path_height(j->tree->page_size);
+    return 32 * (size_t)path_height(page->tree->page_size);
 }
 
-/* The path of a leaf; whether it leads to the page's node. */
-static bool write_path(job *j, uint8_t *path, uint32_t leaf)
+size_t assay_paths_length(const assay_opened_page *pages, size_t count)
 {
-    const unsigned height = height_of(j);
-    const uint32_t number = leaf >> height;
-    if (number != j->subtree) {
-        const uint8_t *identities = j->page->identities + (32 * (size_t)number << height);
-        identity_rows(j->rows, &j->node, identities, height);
-        j->subtree = number;
+    size_t length = 0;
+    for (size_t i = 0; i < count; i++) length += pages[i].count * path_bytes(&pages[i]);
+    return length;
+}
+
+/* Page `number` of the block: its id, and where what it says stands. */
+static int begin_page(const job *j, uint32_t number, const assay_opened_page *given)
+{
+    opened_page *page = &j->w.pages[number];
+    uint8_t header[PAGE_HEADER];
+    if (!page_layout_init(&page->layout, given->tree, 0, given->index)) return ASSAY_BAD_COUNT;
+    page_header(header, &page->layout);
+    if (memcmp(header, given->page, sizeof header) != 0) return ASSAY_DAMAGED;
+    page->given = given;
+    sha256(j->w.ids[number], given->page, page->layout.length);
+    tree_transcript(&page->statement, given->tree, KIND_OPENING);
+    page_statement(&page->statement, given->tree, &page->layout);
+    j->w.checked[number] =
+        (assay_checked_page){.tree = given->tree, .page = given->page, .index = given->index};
+    return ASSAY_OK;
+}
+
+/* The identity nodes that the paths of one page's leaves are cut from. */
+typedef struct {
+    uint8_t rows[IDENTITY_ROWS];
+    uint32_t page, number;
+} subtree;
+
+/* The path of a leaf; whether it leads to the page's node. */
+static bool write_path(const job *j, subtree *s, uint8_t *path, const leaf_state *state)
+{
+    const assay_opened_page *given = j->w.pages[state->page].given;
+    const unsigned height = path_height(given->tree->page_size);
+    const uint32_t number = state->leaf >> height;
+    if (state->page != s->page || number != s->number) {
+        const uint8_t *identities = given->identities + (32 * (size_t)number << height);
+        identity_rows(s->rows, &j->node, identities, height);
+        s->page = state->page;
+        s->number = number;
     }
-    const uint8_t *node = identity_siblings(path, j->rows, leaf, height);
-    return memcmp(node, j->page->page + PAGE_HEADER + 32 * (size_t)number, 32) == 0;
+    const uint8_t *node = identity_siblings(path, s->rows, state->leaf, height);
+    return memcmp(node, given->page + PAGE_HEADER + 32 * (size_t)number, 32) == 0;
+}
+
+static size_t vector_of(const leaf_state *state)
+{
+    return state->leaf / W_COUNT;
+}
+
+static const uint64_t *amounts_of(const job *j, const leaf_state *state)
+{
+    return j->w.pages[state->page].given->amounts + W_COUNT * vector_of(state);
+}
+
+/* Whether a leaf's vector is that of the leaf before. */
+static bool is_shared(const leaf_state *leaf, size_t i)
+{
+    return i > 0 && leaf[i].page == leaf[i - 1].page &&
+           vector_of(&leaf[i]) == vector_of(&leaf[i - 1]);
 }
 
 /* out[i] = Σ_t v_t·W_t + ρ·B for the vectors of n leaves; neighbours may share one. */
-static void commit_vectors(const job *j, const workspace *w, affine *out, const uint32_t *leaves,
-                           size_t n)
+static void commit_vectors(const job *j, affine *out, size_t n)
 {
+    const workspace *w = &j->w;
     size_t made = 0;
     if (j->tables == NULL) {
         for (size_t i = 0; i < n; i++)
@@ -112,22 +177,23 @@ static void commit_vectors(const job *j, const workspace *w, affine *out, const 
     }
     for (size_t i = 0; i < n; i++) {
         const words *amounts = w->leaf[i].amounts;
-        if (i > 0 && leaves[i] / W_COUNT == leaves[i - 1] / W_COUNT) continue;
+        if (is_shared(w->leaf, i)) continue;
         for (size_t t = 0; t < W_COUNT; t++) w->vector[made][t] = amounts[t].word[0];
         w->blindings[made++] = amounts[W_COUNT];
     }
     kernel()->commit_vectors(w->sums, w->vector[0], w->blindings, made, j->tables, w->kernel);
     made = 0;
     for (size_t i = 0; i < n; i++) {
-        if (i > 0 && leaves[i] / W_COUNT != leaves[i - 1] / W_COUNT) made++;
+        if (i > 0 && !is_shared(w->leaf, i)) made++;
         out[i] = w->sums[made];
     }
 }
 
 /* out[i] = Σ_t mask_t·W_t + mask_B·B of n leaves. */
-static void commit_masks(const job *j, const workspace *w, affine *out, size_t n)
+static void commit_masks(const job *j, affine *out, size_t n)
 {
     static const uint64_t ZEROS[BLOCK];
+    const workspace *w = &j->w;
     jacobian sum[BLOCK];
     if (j->tables == NULL) {
         for (size_t i = 0; i < n; i++)
@@ -147,51 +213,54 @@ static void commit_masks(const job *j, const workspace *w, affine *out, size_t n
     affine_from_jacobian_batch_var(out, sum, n);
 }
 
-/* Whether the vectors of n leaves are the page's; *bad is the first that is not. */
-static bool vectors_match(const job *j, const workspace *w, size_t *bad, const uint32_t *leaves,
-                          size_t n)
+/* Whether the vectors of n leaves are the pages'; *bad is the first that is not. */
+static bool vectors_match(const job *j, size_t *bad, size_t n)
 {
+    const workspace *w = &j->w;
     for (size_t i = 0; i < n; i++) {
-        const size_t vector = leaves[i] / W_COUNT;
-        const uint64_t *given = j->page->amounts + W_COUNT * vector;
-        words *amounts = w->leaf[i].amounts;
-        for (size_t t = 0; t < W_COUNT; t++) amounts[t] = (words){{given[t], 0, 0, 0}};
-        const bool below = words_from_bytes(&amounts[W_COUNT], j->page->blindings + 32 * vector);
+        leaf_state *state = &w->leaf[i];
+        const uint64_t *given = amounts_of(j, state);
+        for (size_t t = 0; t < W_COUNT; t++) state->amounts[t] = (words){{given[t], 0, 0, 0}};
+        const uint8_t *blindings = w->pages[state->page].given->blindings;
+        const bool below =
+            words_from_bytes(&state->amounts[W_COUNT], blindings + 32 * vector_of(state));
         declassify(&below, sizeof below); /* known from the status */
         *bad = i;
         if (!below) return false;
     }
-    commit_vectors(j, w, w->points, leaves, n);
+    commit_vectors(j, w->points, n);
     declassify(w->points, n * sizeof *w->points); /* the page's, or nothing is made */
     for (size_t i = 0; i < n; i++) {
+        const opened_page *page = &w->pages[w->leaf[i].page];
         uint8_t bytes[33];
         affine_compress(bytes, &w->points[i]);
         *bad = i;
-        if (memcmp(bytes, j->page->page + vector_offset(&j->layout, leaves[i]), 33) != 0)
+        if (memcmp(bytes, page->given->page + vector_offset(&page->layout, w->leaf[i].leaf), 33) !=
+            0)
             return false;
     }
     return true;
 }
 
 /* The masks of a leaf: of the slots but its own, ascending, then of B. */
-static void draw_masks(const job *j, leaf_state *state, uint32_t leaf)
+static void draw_masks(const job *j, leaf_state *state)
 {
     static const char TAG[] = TAG_WITNESS;
-    const size_t vector = leaf / W_COUNT, slot = leaf % W_COUNT;
-    const uint64_t *amounts = j->page->amounts + W_COUNT * vector;
+    const assay_opened_page *given = j->w.pages[state->page].given;
+    const size_t slot = state->leaf % W_COUNT;
+    const uint64_t *amounts = amounts_of(j, state);
     uint8_t witness[32];
     sha256_context c;
     stream nonces;
     scalar mask;
     uint64_t drawn = 0;
-    state->transcript = j->begun;
-    page_statement(&state->transcript, j->tree, &j->layout);
-    opening_absorb(&state->transcript, j->id, leaf, amounts[slot],
-                   j->page->identities + 32 * (size_t)leaf);
+    state->transcript = j->w.pages[state->page].statement;
+    opening_absorb(&state->transcript, j->w.ids[state->page], state->leaf, amounts[slot],
+                   given->identities + 32 * (size_t)state->leaf);
     sha256_begin_tag(&c, TAG, sizeof TAG - 1);
     for (size_t t = 0; t < W_COUNT; t++)
         if (t != slot) update_u64(&c, amounts[t]);
-    sha256_update(&c, j->page->blindings + 32 * vector, 32);
+    sha256_update(&c, given->blindings + 32 * vector_of(state), 32);
     sha256_end(witness, &c);
     nonces_begin(&nonces, j->secret, TAG_OPENING_NONCE, NO_ARGUMENT_VERSION,
                  state->transcript.state, witness, j->salt);
@@ -208,7 +277,7 @@ static void draw_masks(const job *j, leaf_state *state, uint32_t leaf)
 }
 
 /* R ‖ z. */
-static void respond(leaf_state *state, const affine *announcement, uint8_t *out, uint32_t leaf)
+static void respond(leaf_state *state, const affine *announcement, uint8_t *out)
 {
     scalar c;
     words z[2]; /* mask, c·value */
@@ -217,7 +286,7 @@ static void respond(leaf_state *state, const affine *announcement, uint8_t *out,
     transcript_challenge(&c, &state->transcript, LABEL_C);
     out += 33;
     for (size_t t = 0; t < FACTORS; t++) {
-        if (t == leaf % W_COUNT) continue;
+        if (t == state->leaf % W_COUNT) continue;
         words sum;
         z[0] = state->factors[t];
         scalar_mul_words(&z[1], &c, &state->amounts[t]);
@@ -228,88 +297,106 @@ static void respond(leaf_state *state, const affine *announcement, uint8_t *out,
     clear_secret(z, sizeof z);
 }
 
-/* n <= BLOCK leaves. */
-static int make_block(job *j, uint8_t *openings, uint8_t *paths, size_t *bad,
-                      const uint32_t *leaves, size_t n, const uint8_t *weights, const workspace *w)
+/* The next n <= BLOCK leaves, with their pages and paths; *bad is the first that has no path to its
+ * page. */
+static int begin_block(job *j, size_t *bad, size_t n)
 {
-    const size_t path_bytes = 32 * (size_t)height_of(j);
+    subtree s = {.page = UINT32_MAX};
+    uint32_t number = UINT32_MAX; /* of the page in the block */
     for (size_t i = 0; i < n; i++) {
+        leaf_state *state = &j->w.leaf[i];
+        while (j->leaf == j->pages[j->page].count) {
+            j->page++;
+            j->leaf = 0;
+        }
+        const assay_opened_page *given = &j->pages[j->page];
         *bad = i;
-        if (leaves[i] >= j->tree->page_size) return ASSAY_BAD_COUNT;
-        if (!write_path(j, paths + path_bytes * i, leaves[i])) return ASSAY_DAMAGED;
+        if (i == 0 || j->leaf == 0) {
+            const int status = begin_page(j, ++number, given);
+            if (status != ASSAY_OK) return status;
+        }
+        state->page = number;
+        state->leaf = given->leaves[j->leaf++];
+        if (state->leaf >= given->tree->page_size) return ASSAY_BAD_COUNT;
+        if (!write_path(j, &s, j->path, state)) return ASSAY_DAMAGED;
+        j->w.openings[i] =
+            (assay_checked_opening){.identity = given->identities + 32 * (size_t)state->leaf,
+                                    .path = j->path,
+                                    .opening = j->opening + OPENING_LENGTH * i,
+                                    .amount = given->amounts[state->leaf],
+                                    .page = number,
+                                    .leaf = state->leaf};
+        j->path += path_bytes(given);
     }
-    if (!vectors_match(j, w, bad, leaves, n)) return ASSAY_DAMAGED;
-    for (size_t i = 0; i < n; i++) draw_masks(j, &w->leaf[i], leaves[i]);
-    commit_masks(j, w, w->points, n);
+    return ASSAY_OK;
+}
+
+/* n <= BLOCK leaves. */
+static int make_block(job *j, size_t *bad, size_t n, const uint8_t *weights)
+{
+    const workspace *w = &j->w;
+    const int status = begin_block(j, bad, n);
+    if (status != ASSAY_OK) return status;
+    if (!vectors_match(j, bad, n)) return ASSAY_DAMAGED;
+    for (size_t i = 0; i < n; i++) draw_masks(j, &w->leaf[i]);
+    commit_masks(j, w->points, n);
     declassify(w->points, n * sizeof *w->points); /* R is given out */
     for (size_t i = 0; i < n; i++) {
-        uint8_t *made = openings + OPENING_LENGTH * i;
+        uint8_t *made = j->opening + OPENING_LENGTH * i;
+        *bad = i;
         if (affine_is_infinity(&w->points[i])) return ASSAY_INFINITE_POINT;
-        respond(&w->leaf[i], &w->points[i], made, leaves[i]);
-        w->openings[i] =
-            (assay_checked_opening){.identity = j->page->identities + 32 * (size_t)leaves[i],
-                                    .path = paths + path_bytes * i,
-                                    .opening = made,
-                                    .amount = j->page->amounts[leaves[i]],
-                                    .leaf = leaves[i]};
+        respond(&w->leaf[i], &w->points[i], made);
         declassify(made, OPENING_LENGTH); /* uniform, but for what the package says */
         declassify(&w->openings[i].amount, sizeof(uint64_t)); /* it meets a random weight */
     }
-    const assay_checked_page page = {
-        .tree = j->tree, .page = j->page->page, .index = j->page->index};
-    return check_openings(j->id, bad, &page, 1, w->openings, n, weights, j->bases, w->kernel) ==
-                   ASSAY_OK
+    j->opening += OPENING_LENGTH * n;
+    return check_openings(w->ids[0], bad, w->checked, w->leaf[n - 1].page + 1, w->openings, n,
+                          weights, j->bases, w->kernel) == ASSAY_OK
                ? ASSAY_OK
                : ASSAY_DAMAGED;
 }
 
-static int make(job *j, uint8_t *openings, uint8_t *paths, size_t *bad, const uint32_t *leaves,
-                size_t n, const uint8_t *weights, void *scratch)
+static int make(job *j, uint8_t *openings, uint8_t *paths, size_t *bad, size_t n,
+                const uint8_t *weights, void *scratch)
 {
-    uint8_t header[PAGE_HEADER];
+    int status = ASSAY_OK;
     *bad = 0;
-    if (!page_layout_init(&j->layout, j->tree, 0, j->page->index)) return ASSAY_BAD_COUNT;
-    const workspace w = lay_out(n, scratch);
-    const size_t path_bytes = 32 * (size_t)height_of(j);
-    page_header(header, &j->layout);
-    int status = memcmp(header, j->page->page, sizeof header) == 0 ? ASSAY_OK : ASSAY_DAMAGED;
-    sha256(j->id, j->page->page, j->layout.length);
-    tree_transcript(&j->begun, j->tree, KIND_OPENING);
+    j->w = lay_out(n, scratch);
+    j->page = j->leaf = 0;
+    j->opening = openings;
+    j->path = paths;
     identity_node_begin(&j->node);
-    j->subtree = UINT32_MAX;
     for (size_t done = 0; status == ASSAY_OK && done < n; done += BLOCK) {
-        const size_t block = block_size(n - done);
-        status = make_block(j, openings + OPENING_LENGTH * done, paths + path_bytes * done, bad,
-                            leaves + done, block, weights + 32 * done, &w);
+        status = make_block(j, bad, block_size(n - done), weights + 32 * done);
         *bad += done;
     }
     if (status != ASSAY_OK) {
         clear_secret(openings, OPENING_LENGTH * n);
-        clear_secret(paths, path_bytes * n);
+        clear_secret(paths, assay_paths_length(j->pages, j->count));
     }
     clear_secret(scratch, assay_openings_make_scratch_size(n));
     return status;
 }
 
-int assay_openings_make(uint8_t *openings, uint8_t *paths, size_t *bad, const assay_tree *tree,
-                        const assay_opened_page *page, const uint32_t *leaves, size_t n,
+int assay_openings_make(uint8_t *openings, uint8_t *paths, size_t *bad,
+                        const assay_opened_page *pages, size_t count, size_t n,
                         const uint8_t *secret, const uint8_t *salt, const uint8_t *weights,
                         const assay_bases *fixed_base, void *scratch)
 {
-    job j = {.tree = tree, .page = page, .secret = secret, .salt = salt, .bases = fixed_base};
-    return make(&j, openings, paths, bad, leaves, n, weights, scratch);
+    job j = {.pages = pages, .count = count, .secret = secret, .salt = salt, .bases = fixed_base};
+    return make(&j, openings, paths, bad, n, weights, scratch);
 }
 
-int assay_openings_make_var(uint8_t *openings, uint8_t *paths, size_t *bad, const assay_tree *tree,
-                            const assay_opened_page *page, const uint32_t *leaves, size_t n,
+int assay_openings_make_var(uint8_t *openings, uint8_t *paths, size_t *bad,
+                            const assay_opened_page *pages, size_t count, size_t n,
                             const uint8_t *secret, const uint8_t *salt, const uint8_t *weights,
                             const assay_tables *fixed_base, void *scratch)
 {
-    job j = {.tree = tree,
-             .page = page,
+    job j = {.pages = pages,
+             .count = count,
              .secret = secret,
              .salt = salt,
              .bases = &fixed_base->bases,
              .tables = fixed_base};
-    return make(&j, openings, paths, bad, leaves, n, weights, scratch);
+    return make(&j, openings, paths, bad, n, weights, scratch);
 }

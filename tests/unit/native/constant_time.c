@@ -198,12 +198,18 @@ static void check_openings_made(void)
     declassify(page, sizeof page);
     classify(amounts, sizeof amounts);
     classify(rho, sizeof rho);
-    const assay_opened_page opened = {
-        .page = page, .identities = identities, .blindings = rho, .amounts = amounts, .index = 0};
+    const assay_opened_page opened = {.tree = &tree,
+                                      .page = page,
+                                      .identities = identities,
+                                      .blindings = rho,
+                                      .amounts = amounts,
+                                      .leaves = leaves,
+                                      .count = 2,
+                                      .index = 0};
     const assay_bases *bases =
         assay_bases_build(take(assay_bases_size()), take(assay_bases_scratch_size()));
-    if (assay_openings_make(openings, paths, &bad, &tree, &opened, leaves, 2, secret, salt, weights,
-                            bases, take(assay_openings_make_scratch_size(2))) != ASSAY_OK)
+    if (assay_openings_make(openings, paths, &bad, &opened, 1, 2, secret, salt, weights, bases,
+                            take(assay_openings_make_scratch_size(2))) != ASSAY_OK)
         fail("opening");
 }
 

@@ -179,14 +179,17 @@ int main(void)
     for (uint32_t i = 0; i < LIGHT; i++) {
         const uint32_t leaf = 1000 * i + 5;
         const size_t at = SIZE * i + leaf;
-        const assay_opened_page page = {.page = pages[i].page,
+        const assay_opened_page page = {.tree = &tree,
+                                        .leaves = &leaf,
+                                        .count = 1,
+                                        .page = pages[i].page,
                                         .identities = identities + 32 * SIZE * i,
                                         .blindings = made.vector_blindings + 32 * SIZE / 16 * i,
                                         .amounts = amounts + SIZE * i,
                                         .index = i};
         uint8_t *opening = openings + ASSAY_OPENING_LENGTH * i, *path = paths + 32 * HEIGHT * i;
-        require(assay_openings_make(opening, path, &bad, &tree, &page, &leaf, 1, secret, secret,
-                                    weights, bases, take(assay_openings_make_scratch_size(1))),
+        require(assay_openings_make(opening, path, &bad, &page, 1, 1, secret, secret, weights,
+                                    bases, take(assay_openings_make_scratch_size(1))),
                 "opening");
         opened[i] = (assay_checked_opening){.identity = identities + 32 * at,
                                             .path = path,
