@@ -119,6 +119,39 @@ static void show(const char *name, size_t bytes, const char *after)
            name, assay_multiplications, decoded, encoded, blocks_hashed, bytes, after);
 }
 
+/* The leaves of PAGES pages from keys and ids on: half of them of an account with one part each,
+ * the others padding. */
+static void derive(const uint8_t *amounts, const uint8_t *key)
+{
+    enum { LEAVES = PAGES * SIZE, ACCOUNTS = LEAVES / 2, ID = 20 };
+    uint8_t *ids = drawn("ids", ID * ACCOUNTS), *keys = take(32 * ACCOUNTS),
+            *identities = take(32 * LEAVES);
+    uint64_t *starts = take(8 * (ACCOUNTS + 1)), *first = take(8 * (ACCOUNTS + 1)),
+             *values = take(8 * LEAVES);
+    uint32_t *positions = take(4 * LEAVES), *numbers = take(4 * ACCOUNTS);
+    for (uint32_t i = 0; i <= ACCOUNTS; i++) {
+        starts[i] = (uint64_t)ID * i;
+        first[i] = i;
+        if (i < ACCOUNTS) numbers[i] = i;
+    }
+    const assay_band band = {.values = values, .identities = identities, .length = LEAVES};
+    const assay_accounts accounts = {
+        .keys = keys, .ids = ids, .offsets = starts, .ids_length = ID * ACCOUNTS, .n = ACCOUNTS};
+    const assay_placed_parts parts = {.positions = positions,
+                                      .accounts = numbers,
+                                      .amounts = (const uint64_t *)(const void *)amounts,
+                                      .first = first,
+                                      .count = ACCOUNTS,
+                                      .holders = ACCOUNTS};
+    begin();
+    require(assay_account_keys(keys, key, ids, ID * ACCOUNTS, starts, ACCOUNTS), "keys");
+    assay_order(positions, key, LEAVES, take(assay_order_scratch_size(LEAVES)));
+    require(assay_place_leaves(&band, &parts, &accounts, key, (const uint8_t *)"BTC", 3),
+            "placing");
+    assay_place_padding(identities, 0, LEAVES, positions + ACCOUNTS, key, 0, LEAVES - ACCOUNTS);
+    show("derive", 32 * LEAVES, ",");
+}
+
 int main(void)
 {
     require(assay_init(), "no such kernel");
@@ -145,6 +178,7 @@ int main(void)
                             .sum_values = take(16 * PAGES)};
 
     printf("{");
+    derive((const uint8_t *)amounts, secret);
     begin();
     require(assay_leaves_commit_var(&made, &tree, 0, PAGES, amounts, identities, secret, secret,
                                     tables, take(assay_leaves_commit_scratch_size(SIZE))),
