@@ -4,9 +4,10 @@
 
 An exchange has three assets and an account for every four leaves; its ledger is one Parquet
 file. `assay prove` and `assay-verify audit` run as commands of their own; a peak is resident memory
-summed over the process tree. The same commands on a single account are the start: libraries are
-loaded, tables built. All sizes land in benches/results/large-KERNEL.json, ten million leaves also
-in latest.json (latest-portable.json for the portable kernel), and docs/cost-per-leaf.svg is drawn.
+summed over the process tree. A package is a library call, the median over accounts at random. The
+same commands on a single account are the start: libraries are loaded, tables built. All sizes land
+in benches/results/large-KERNEL.json, ten million leaves also in latest.json (latest-portable.json
+for the portable kernel), and docs/cost-per-leaf.svg is drawn.
 
 A hundred million leaves, `--leaves 100000000`, take 12 GB in the temporary folder.
 """
@@ -23,7 +24,7 @@ import matplotlib as mpl
 
 import native
 from benches import machine
-from benches.commands import BIN, Run, bundle_bytes, count, measure
+from benches.commands import BIN, Run, bundle_bytes, count, measure, package_ms
 from prover.sample.sample import make_sample
 from prover.snapshot.folder import SnapshotFolder
 
@@ -88,6 +89,7 @@ def measure_size(accounts: int, jobs: int) -> Figures:
             "leaves": counts.leaves,
             "padding": counts.padding,
             "bundle_bytes": bundle_bytes(SnapshotFolder(proof).bundle),
+            "package_ms": round(package_ms(proof), 2),
         }
     for command, run in zip(COMMANDS, runs, strict=True):
         figures[f"{command}_s"] = round(run.seconds, 2)
@@ -112,8 +114,8 @@ def print_head(start: Figures) -> None:
     for command in COMMANDS:
         print(f"{command:10} {start[f'{command}_s']:.2f} s to start: the same on a single account")
     columns = ("accounts", "parts", "padding", "command", "s", "cores busy", "peak MB", "ns a leaf")
-    print("\n" + _line(*columns, "without the start"))
-    print(_line("--:", "--:", "--:", "---", *["--:"] * 5))
+    print("\n" + _line(*columns, "without the start", "ms a package"))
+    print(_line("--:", "--:", "--:", "---", *["--:"] * 6))
 
 
 def print_row(figures: Figures, start: Figures) -> None:
@@ -127,6 +129,7 @@ def print_row(figures: Figures, start: Figures) -> None:
             f"{figures[f'{command}_cpu_s'] / seconds:.2f}",
             *(f"{figures[f'{command}_{name}']:,}" for name in ("peak_mb", "ns_per_leaf")),
             f"{marginal_ns(figures, start, command):,.0f}",
+            f"{figures['package_ms']:.2f}" if command == "prove" else "",
         )
         print(line, flush=True)
 
