@@ -57,15 +57,38 @@ void complete_double(projective *r, const projective *a)
     field_mul(&r->z, &eight, &yz);
 }
 
-/* r = a^(p - 2): the exponent is public. */
+/* *power = power^(2^n)·factor. */
+static void raise(field *power, unsigned n, const field *factor)
+{
+    for (unsigned i = 0; i < n; i++) field_sqr(power, power);
+    field_mul(power, power, factor);
+}
+
+/* r = a^(p - 2): the exponent, which is public, has runs of 223, 22, 1, 2 and 1 ones. */
 static void invert(field *r, const field *a)
 {
-    static const uint64_t exponent[4] = {0xFFFFFFFEFFFFFC2D, UINT64_MAX, UINT64_MAX, UINT64_MAX};
-    field power = FIELD_ONE;
-    for (int bit = 256; bit-- > 0;) {
-        field_sqr(&power, &power);
-        if (exponent[bit / 64] >> (bit % 64) & 1) field_mul(&power, &power, a);
-    }
+    field one = *a, two = one, power, twenty_two;
+    raise(&two, 1, &one); /* a^(2^2 - 1), a run of two ones */
+    power = two;
+    raise(&power, 1, &one); /* 3 ones */
+    const field three = power;
+    raise(&power, 3, &three); /* 6 */
+    raise(&power, 3, &three); /* 9 */
+    raise(&power, 2, &two);   /* 11 */
+    const field eleven = power;
+    raise(&power, 11, &eleven);
+    twenty_two = power;
+    raise(&power, 22, &twenty_two); /* 44 */
+    const field forty_four = power;
+    raise(&power, 44, &forty_four); /* 88 */
+    const field eighty_eight = power;
+    raise(&power, 88, &eighty_eight); /* 176 */
+    raise(&power, 44, &forty_four);   /* 220 */
+    raise(&power, 3, &three);         /* 223 */
+    raise(&power, 23, &twenty_two);
+    raise(&power, 5, &one);
+    raise(&power, 3, &two);
+    raise(&power, 2, &one);
     *r = power;
 }
 

@@ -21,35 +21,42 @@ static void add_lift(jacobian *sum, const affine *half, size_t windows)
 void vector_multiples_build(vector_multiples *m, const affine w[VECTOR_SLOTS], const affine *b)
 {
     jacobian shorter = JACOBIAN_INFINITY, longer = JACOBIAN_INFINITY;
-    for (size_t t = 0; t <= VECTOR_SLOTS; t++) {
-        affine half;
-        jacobian power;
-        half_of_point_var(&half, t < VECTOR_SLOTS ? &w[t] : b);
+    affine half;
+    jacobian power;
+    for (size_t t = 0; t < VECTOR_SLOTS; t++) {
+        half_of_point_var(&half, &w[t]);
         jacobian_from_affine(&power, &half);
         multiple_entries_var(m->entry[t], &power);
-        add_lift(&shorter, &half, t < VECTOR_SLOTS ? SHORT_WINDOWS : MULTIPLE_WINDOWS);
+        add_lift(&shorter, &half, SHORT_WINDOWS);
         add_lift(&longer, &half, MULTIPLE_WINDOWS);
     }
+    half_of_point_var(&half, b);
+    jacobian_from_affine(&power, &half);
+    for (size_t i = 0; i < MULTIPLE_WINDOWS; i++) multiple_entries_var(m->base[i], &power);
+    add_lift(&shorter, &half, MULTIPLE_WINDOWS);
+    add_lift(&longer, &half, MULTIPLE_WINDOWS);
     affine_from_jacobian_var(&m->lift_short, &shorter);
     affine_from_jacobian_var(&m->lift_long, &longer);
 }
 
-void vector_multiple(affine *out, const words k[VECTOR_SLOTS + 1], bool full,
+void vector_multiple(projective *out, const words k[VECTOR_SLOTS + 1], bool full,
                      const vector_multiples *m)
 {
     const affine *lift = full ? &m->lift_long : &m->lift_short;
     projective sum = {FIELD_ZERO, FIELD_ONE, FIELD_ZERO};
     affine entry;
-    for (size_t window = MULTIPLE_WINDOWS; window-- > 0;) {
+    for (size_t window = full ? MULTIPLE_WINDOWS : SHORT_WINDOWS; window-- > 0;) {
         for (size_t i = 0; i < MULTIPLE_BITS; i++) complete_double(&sum, &sum);
-        const size_t first = full || window < SHORT_WINDOWS ? 0 : VECTOR_SLOTS;
-        for (size_t t = first; t <= VECTOR_SLOTS; t++) {
+        for (size_t t = 0; t < VECTOR_SLOTS; t++) {
             multiple_select(&entry, m->entry[t], &k[t], window);
             complete_add(&sum, &sum, &entry);
         }
     }
-    complete_add(&sum, &sum, lift);
-    complete_to_affine(out, &sum, 1);
+    for (size_t window = 0; window < MULTIPLE_WINDOWS; window++) {
+        multiple_select(&entry, m->base[window], &k[VECTOR_SLOTS], window);
+        complete_add(&sum, &sum, &entry);
+    }
+    complete_add(out, &sum, lift);
     clear_secret(&sum, sizeof sum);
     clear_secret(&entry, sizeof entry);
 }

@@ -1,6 +1,6 @@
 /*
- * Σ_t k_t·W_t + r·B for secret k_t and r, by one small table a generator and shared doublings:
- * complete.h has the method.
+ * Σ_t k_t·W_t + r·B for secret k_t and r: one small table for each W_t with shared doublings, one
+ * for every digit of r. complete.h has the method.
  */
 #ifndef ASSAY_VECTOR_MULTIPLE_H
 #define ASSAY_VECTOR_MULTIPLE_H
@@ -10,7 +10,8 @@
 #define VECTOR_SLOTS 16 /* values of a vector */
 
 typedef struct {
-    affine entry[VECTOR_SLOTS + 1][MULTIPLE_ENTRIES]; /* (2j + 1)·H, of the W and then of B */
+    affine entry[VECTOR_SLOTS][MULTIPLE_ENTRIES];    /* (2j + 1)·H, of the W */
+    affine base[MULTIPLE_WINDOWS][MULTIPLE_ENTRIES]; /* (2j + 1)·2^(5i)·H, of B */
     affine lift_short, lift_long; /* what lifts amounts below 2^64, or scalars, and a scalar of B */
 } vector_multiples;
 
@@ -18,7 +19,7 @@ void vector_multiples_build(vector_multiples *m, const affine w[VECTOR_SLOTS], c
 
 /* k: VECTOR_SLOTS numbers below 2^65, or below 2^256 if `full`, and r.  The sum is not infinite but
  * by a chance of 2^-256. */
-void vector_multiple(affine *out, const words k[VECTOR_SLOTS + 1], bool full,
+void vector_multiple(projective *out, const words k[VECTOR_SLOTS + 1], bool full,
                      const vector_multiples *m);
 
 #endif

@@ -165,14 +165,27 @@ static bool is_shared(const leaf_state *leaf, size_t i)
            vector_of(&leaf[i]) == vector_of(&leaf[i - 1]);
 }
 
+/* out[i] = Σ_t k_t·W_t + k_B·B of n leaves in constant time, k being their masks or their amounts.
+ */
+static void multiply_vectors(const job *j, affine *out, size_t n, bool masks)
+{
+    projective sums[BLOCK];
+    for (size_t i = 0; i < n; i++) {
+        const leaf_state *state = &j->w.leaf[i];
+        vector_multiple(&sums[i], masks ? state->factors : state->amounts, masks,
+                        &j->bases->multiples);
+    }
+    complete_to_affine(out, sums, n);
+    clear_secret(sums, n * sizeof *sums);
+}
+
 /* out[i] = Σ_t v_t·W_t + ρ·B for the vectors of n leaves; neighbours may share one. */
 static void commit_vectors(const job *j, affine *out, size_t n)
 {
     const workspace *w = &j->w;
     size_t made = 0;
     if (j->tables == NULL) {
-        for (size_t i = 0; i < n; i++)
-            vector_multiple(&out[i], w->leaf[i].amounts, false, &j->bases->multiples);
+        multiply_vectors(j, out, n, false);
         return;
     }
     for (size_t i = 0; i < n; i++) {
@@ -196,8 +209,7 @@ static void commit_masks(const job *j, affine *out, size_t n)
     const workspace *w = &j->w;
     jacobian sum[BLOCK];
     if (j->tables == NULL) {
-        for (size_t i = 0; i < n; i++)
-            vector_multiple(&out[i], w->leaf[i].factors, true, &j->bases->multiples);
+        multiply_vectors(j, out, n, true);
         return;
     }
     for (size_t i = 0; i < n; i++) {
