@@ -209,7 +209,8 @@ def test_another_version_is_refused(
 ) -> None:
     config = sample(tmp_path / "exchange")
     make_snapshot(config, tmp_path / "one")
-    monkeypatch.setattr(frozen, "version", lambda name: metadata.version(name) + "+changed")
+    changed = metadata.version("assay") + "+changed"
+    monkeypatch.setattr(metadata, "version", lambda _: changed)
     code, _, err = assay("prove", config, "--out", tmp_path / "one")
     assert code == 1
     assert "begun with another prover's version" in err

@@ -318,7 +318,7 @@ class _Paths:
         below = link_of(leaf.page)
         for parent, slot in leaf.page.parents:
             link = link_of(parent)
-            stated = entry_link(self._page(parent).page, slot)
+            stated = entry_link(memoryview(self._page(parent).page), slot)
             leaf.tree.check_link(parent.level, parent.index, stated, below)
             below = link
         leaf.tree.check_root(below)

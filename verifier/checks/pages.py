@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import native
 from verifier.bundle.source import Source
@@ -25,9 +24,6 @@ from verifier.format.params import (
 )
 from verifier.format.statement import tree_of
 from verifier.format.wire import Asset
-
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +99,7 @@ _MESSAGES = {
 }
 
 
-def entry_link(page: Buffer, slot: int) -> bytes:
+def entry_link(page: bytes | memoryview, slot: int) -> bytes:
     """Return the link, id ‖ sum, in one entry of a page above level 0."""
     start = PAGE_HEADER_BYTES + slot * ENTRY_BYTES
     return bytes(memoryview(page)[start : start + ENTRY_BYTES])

@@ -133,7 +133,7 @@ def test_bent_packages(snapshot: Snapshot, seed: int) -> None:
     seen: Counter[str | None] = Counter()
     for trial in range(100):
         body = pack(bent(good, rng) if rng.random() < 0.8 else good)
-        outer = {"body": body, "signature": snapshot.sign("package-signature", body)}
+        outer = {"body": body, "log": b"", "signature": snapshot.sign("package-signature", body)}
         package = pack(bent(outer, rng) if rng.random() < 0.1 else outer)
         typed = rng.choice([{"ETH": "1"}, {"ETH": "3.0000000011"}, {"BTC": "0"}, {"BTC": "1"}])
         arguments = package, snapshot.folder, snapshot.public_key, ALICE, typed
