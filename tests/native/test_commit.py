@@ -8,8 +8,9 @@ from random import Random
 import pytest
 
 import native
+from native import buffers
 from native._core import ffi, lib
-from native.buffers import bases, scratch, tables
+from native.buffers import bases, tables
 from tests.support.core import points_sum
 from tests.support.group_reference import INFINITY, G, N, Point, add, encode, multiply, skewed
 
@@ -112,7 +113,7 @@ def commit_rows(rows: list[bytes], blindings: list[int] | None) -> list[bytes]:
     count, row_bytes = len(rows), len(rows[0])
     r = ffi.new("uint8_t[]", 33 * count)
     encoded = ffi.NULL if blindings is None else b"".join(s.to_bytes(32) for s in blindings)
-    work = scratch(lib.assay_test_scratch_size(count))
+    work = buffers.scratch(lib.assay_test_scratch_size(count))
     lib.assay_test_commit_rows(r, b"".join(rows), row_bytes, encoded, count, tables(), work)
     return split(bytes(ffi.buffer(r)))
 
@@ -149,7 +150,7 @@ def test_linear_combinations(count: int) -> None:
         encoded = b"".join(s.to_bytes(32) for s in scalars)
         points = b"".join(native.generator(b"Q", j) for j in range(count))
         r = ffi.new("uint8_t[33]")
-        work = scratch(lib.assay_test_scratch_size(count))
+        work = buffers.scratch(lib.assay_test_scratch_size(count))
         lib.assay_test_combine(r, encoded, count, 1, tables(), work)
         assert bytes(ffi.buffer(r)) == native.msm(encoded, points)
 
@@ -178,7 +179,7 @@ def test_vectors_of_amounts(count: int) -> None:
     vectors[0] = [0] * 16
     blindings = [random.choice([0, 1, N - 1, skewed(random) % N]) for _ in range(count)]
     flat = [v for vector in vectors for v in vector]
-    work = scratch(lib.assay_test_scratch_size(count))
+    work = buffers.scratch(lib.assay_test_scratch_size(count))
     for given in (blindings, None):
         r = ffi.new("uint8_t[]", 33 * count)
         encoded = ffi.NULL if given is None else b"".join(s.to_bytes(32) for s in given)
@@ -198,7 +199,7 @@ def test_linear_combinations_of_slots(count: int) -> None:
         ]
         encoded = b"".join(s.to_bytes(32) for vector in vectors for s in vector)
         r = ffi.new("uint8_t[]", 33 * count)
-        work = scratch(lib.assay_test_scratch_size(max(256, 16 * count)))
+        work = buffers.scratch(lib.assay_test_scratch_size(max(256, 16 * count)))
         lib.assay_test_combine_vectors(r, encoded, count, tables(), work)
         assert split(bytes(ffi.buffer(r))) == [vector_sum(vector, 0) for vector in vectors]
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import native
+from native import buffers
 from native._core import ffi, lib
-from native.buffers import scratch
 from tests.support.core import points_sum
 from tests.support.group_reference import (
     INFINITY,
@@ -41,7 +41,7 @@ def jacobian(operation: str, a: bytes, z_a: int, b: bytes = INFINITY) -> bytes:
 
 def batch_add(a: list[bytes], b: list[bytes]) -> list[bytes]:
     r = ffi.new("uint8_t[]", 33 * len(a))
-    work = scratch(lib.assay_test_scratch_size(len(a)))
+    work = buffers.scratch(lib.assay_test_scratch_size(len(a)))
     status = lib.assay_test_batch_add(r, b"".join(a), b"".join(b), len(a), work)
     assert status == lib.ASSAY_OK
     sums = bytes(ffi.buffer(r))

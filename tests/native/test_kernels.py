@@ -17,8 +17,9 @@ from typing import Protocol
 import pytest
 
 import native
+from native import buffers
 from native._core import ffi, lib
-from native.buffers import scratch, tables
+from native.buffers import tables
 from tests.support.core import points_sum
 from tests.support.group_reference import INFINITY, N, encoded_multiple, skewed
 from tests.support.leaves_statements import (
@@ -84,7 +85,7 @@ def test_commitments(count: int, width: int, both: Compare) -> None:
 
 def commit_rows(rows: bytes, row_bytes: int, blindings: bytes | None, count: int) -> bytes:
     r = ffi.new("uint8_t[]", 33 * count)
-    work = scratch(lib.assay_test_scratch_size(max(count, 256)))
+    work = buffers.scratch(lib.assay_test_scratch_size(max(count, 256)))
     k = ffi.NULL if blindings is None else blindings
     lib.assay_test_commit_rows(r, rows, row_bytes, k, count, tables(), work)
     return bytes(ffi.buffer(r))
@@ -104,7 +105,7 @@ def test_rows(count: int, row_bytes: int, both: Compare) -> None:
 
 def combine_all(encoded: bytes, n: int, count: int) -> bytes:
     r = ffi.new("uint8_t[]", 33 * count)
-    work = scratch(lib.assay_test_scratch_size(max(256, n * count)))
+    work = buffers.scratch(lib.assay_test_scratch_size(max(256, n * count)))
     lib.assay_test_combine(r, encoded, n, count, tables(), work)
     return bytes(ffi.buffer(r))
 
@@ -137,7 +138,7 @@ def test_many_combinations(count: int, both: Compare) -> None:
 
 def msm(values: list[int], points: list[bytes]) -> bytes:
     r, n = ffi.new("uint8_t[33]"), len(points)
-    work = scratch(lib.assay_test_scratch_size(n))
+    work = buffers.scratch(lib.assay_test_scratch_size(n))
     encoded = b"".join(v.to_bytes(32) for v in values)
     assert lib.assay_test_msm(r, encoded, b"".join(points), n, 256, work) == lib.ASSAY_OK
     return bytes(ffi.buffer(r))
@@ -201,7 +202,7 @@ def test_sums(count: int, both: Compare) -> None:
     ]
 
     def total(points: list[bytes]) -> bytes:
-        r, work = ffi.new("uint8_t[33]"), scratch(lib.assay_test_scratch_size(count))
+        r, work = ffi.new("uint8_t[33]"), buffers.scratch(lib.assay_test_scratch_size(count))
         assert lib.assay_test_points_sum(r, b"".join(points), count, work) == lib.ASSAY_OK
         return bytes(ffi.buffer(r))
 
@@ -282,7 +283,7 @@ def test_vectors(count: int, both: Compare) -> None:
 def commit_vectors(amounts: list[int], blindings: bytes | None) -> bytes:
     count = len(amounts) // 16
     r = ffi.new("uint8_t[]", 33 * count)
-    work = scratch(lib.assay_test_scratch_size(max(count, 256)))
+    work = buffers.scratch(lib.assay_test_scratch_size(max(count, 256)))
     k = ffi.NULL if blindings is None else blindings
     lib.assay_test_commit_vectors(r, amounts, k, count, tables(), work)
     return bytes(ffi.buffer(r))
@@ -291,7 +292,7 @@ def commit_vectors(amounts: list[int], blindings: bytes | None) -> bytes:
 def combine_vectors(encoded: bytes) -> bytes:
     count = len(encoded) // (32 * 16)
     r = ffi.new("uint8_t[]", 33 * count)
-    work = scratch(lib.assay_test_scratch_size(max(256, 16 * count)))
+    work = buffers.scratch(lib.assay_test_scratch_size(max(256, 16 * count)))
     lib.assay_test_combine_vectors(r, encoded, count, tables(), work)
     return bytes(ffi.buffer(r))
 

@@ -8,8 +8,8 @@ from random import Random
 import pytest
 
 import native
+from native import buffers
 from native._core import ffi, lib
-from native.buffers import scratch
 from tests.support.group_reference import INFINITY, G, N, encode, encoded_multiple, multiply, skewed
 
 # Around the change of method (16), and of window.
@@ -19,7 +19,7 @@ COUNTS = [0, 1, 2, 3, 15, 16, 17, 18, 40, 64, 100, 257, 1334, 5000]
 def raw_msm(scalars: list[int], points: list[bytes], bits: int) -> bytes:
     """The core's sum over any integers below 2^bits, infinity allowed among the points."""
     r = ffi.new("uint8_t[33]")
-    work = scratch(lib.assay_test_scratch_size(len(points)))
+    work = buffers.scratch(lib.assay_test_scratch_size(len(points)))
     encoded = b"".join(s.to_bytes(32) for s in scalars)
     status = lib.assay_test_msm(r, encoded, b"".join(points), len(points), bits, work)
     assert status == lib.ASSAY_OK

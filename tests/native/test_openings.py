@@ -191,6 +191,7 @@ def test_leaves_of_many_pages_are_opened_together(bulk: bool) -> None:
     """Pages of trees of three sizes, one of them twice, some without a leaf; three blocks."""
     random = Random(1)
     counts = [(16, 3), (256, 0), (256, 300), (4096, 1), (16, 0), (256, 257), (4096, 60), (16, 0)]
+    counts += 250 * [(4096, 1)]
     pages = [
         case(size).inputs([random.randrange(size) for _ in range(count)]) for size, count in counts
     ]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 
 import native
+from native import buffers
 from native._core import ffi, lib
-from native.buffers import bases, scratch
+from native.buffers import bases
 from native.errors import CODES
 
 OPENING_BYTES = 545
@@ -15,7 +16,7 @@ OPENING_BYTES = 545
 def points_sum(points: bytes) -> bytes:
     """Return the sum of points of 33 bytes each; zeros are infinity."""
     count = len(points) // 33
-    r, work = ffi.new("uint8_t[33]"), scratch(lib.assay_test_scratch_size(count))
+    r, work = ffi.new("uint8_t[33]"), buffers.scratch(lib.assay_test_scratch_size(count))
     assert lib.assay_test_points_sum(r, points, count, work) == lib.ASSAY_OK
     return bytes(ffi.buffer(r))
 
@@ -63,7 +64,7 @@ def opening_verify(
 
 def _work(tree: native.Tree) -> object:
     page = ffi.new("assay_checked_page *", {"tree": tree.core})
-    return scratch(lib.assay_check_scratch_size(page, 1, 0))
+    return buffers.scratch(lib.assay_check_scratch_size(page, 1, 0))
 
 
 def _require(status: int) -> None:

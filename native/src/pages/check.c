@@ -71,7 +71,7 @@ size_t assay_check_weights(const assay_checked_page *pages, size_t n, size_t ope
     return weights;
 }
 
-/* Terms that a batch has room for beside those of the generators. */
+/* Terms of the largest batch beside those of the generators. */
 static size_t batch_room(const assay_checked_page *pages, size_t n, size_t openings)
 {
     size_t all = OPENING_POINTS * openings, most = BATCH_POINTS;
@@ -337,13 +337,13 @@ static int check_members(size_t *bad, job *j, size_t first, size_t room, const u
     return fault;
 }
 
-static job *begin(size_t *room, const assay_checked_page *pages, size_t n,
+/* `room`: terms that a batch has room for beside those of the generators. */
+static job *begin(size_t room, const assay_checked_page *pages, size_t n,
                   const assay_checked_opening *openings, size_t count, const bases *fixed_base,
                   void *scratch)
 {
     uint8_t *next = scratch;
     job *j = arena_take(&next, sizeof *j);
-    *room = batch_room(pages, n, count);
     j->pages = pages;
     j->n = n;
     j->openings = openings;
@@ -351,8 +351,8 @@ static job *begin(size_t *room, const assay_checked_page *pages, size_t n,
     j->bases = fixed_base;
     j->tree = NULL;
     j->decoded_from = j->decoded = 0;
-    j->points = arena_take(&next, (*room + RANGE_FIXED_TERMS) * sizeof *j->points);
-    j->scalars = arena_take(&next, (*room + RANGE_FIXED_TERMS) * sizeof *j->scalars);
+    j->points = arena_take(&next, (room + RANGE_FIXED_TERMS) * sizeof *j->points);
+    j->scalars = arena_take(&next, (room + RANGE_FIXED_TERMS) * sizeof *j->scalars);
     j->kernel = next;
     return j;
 }
@@ -361,8 +361,8 @@ int assay_check_var(uint8_t *ids, uint8_t *sums, size_t *bad, const assay_checke
                     size_t n, const assay_checked_opening *openings, size_t count,
                     const uint8_t *weights, const assay_bases *fixed_base, void *scratch)
 {
-    size_t room;
-    job *j = begin(&room, pages, n, openings, count, fixed_base, scratch);
+    const size_t room = batch_room(pages, n, count);
+    job *j = begin(room, pages, n, openings, count, fixed_base, scratch);
     j->ids = ids;
     j->sums = sums;
     return check_members(bad, j, 0, room, weights);
@@ -372,8 +372,8 @@ int check_openings(const uint8_t *ids, size_t *bad, const assay_checked_page *pa
                    const assay_checked_opening *openings, size_t count, const uint8_t *weights,
                    const bases *fixed_base, void *scratch)
 {
-    size_t room;
-    job *j = begin(&room, pages, n, openings, count, fixed_base, scratch);
+    const size_t room = OPENING_POINTS * count; /* no page is a member of the batch */
+    job *j = begin(room, pages, n, openings, count, fixed_base, scratch);
     j->ids = (uint8_t *)ids;
     const int status = check_members(bad, j, n, room, weights);
     *bad -= n;
