@@ -372,10 +372,10 @@ class _Asset:
                 self._tree,
                 page,
                 self._page(0, page),
-                self._leaves.amounts[mine].data,
-                self._leaves.identities[mine].data,
-                self._leaves.blindings[vectors].data,
-                numbers.data,
+                self._leaves.amounts[mine],
+                self._leaves.identities[mine],
+                self._leaves.blindings[vectors],
+                numbers,
             )
 
     def _check_own(self, accounts: Accounts, holders: U32, first: U64, places: U32) -> None:
