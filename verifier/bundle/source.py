@@ -11,7 +11,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +20,7 @@ from typing import Protocol
 from verifier.errors import CannotCheck, Code, Rejected
 
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO})
+_KEPT_FILES = 32
 _OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -63,10 +65,14 @@ def read_file(path: str, limit: int, what: str) -> bytes:
 
 
 class FolderSource:
-    """A bundle as a folder. The folder itself may be reached through a link; nothing in it may."""
+    """A bundle as a folder. The folder itself may be reached through a link; nothing in it may.
+
+    The files met first stay open: a light check reads a page here and a page there of a few.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._name = str(folder)
+        self._files: dict[str, int] = {}
         try:
             self._root = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except (OSError, ValueError) as error:
@@ -75,6 +81,8 @@ class FolderSource:
     def close(self) -> None:
         """Let go of what is held open."""
         os.close(self._root)
+        while self._files:
+            os.close(self._files.popitem()[1])
 
     def read(self, path: str, limit: int) -> bytes:
         """See `Source`."""
@@ -82,11 +90,8 @@ class FolderSource:
 
     def size(self, path: str) -> int:
         """See `Source`."""
-        descriptor = self._open(path)
-        try:
+        with self._opened(path) as descriptor:
             return os.fstat(descriptor).st_size
-        finally:
-            os.close(descriptor)
 
     def read_range(self, path: str, offset: int, length: int) -> bytes:
         """See `Source`."""
@@ -149,6 +154,22 @@ class FolderSource:
             descriptor = below
         return descriptor
 
+    @contextmanager
+    def _opened(self, path: str) -> Iterator[int]:
+        """Give the descriptor of a file: one that is kept, which no thread closes, or its own."""
+        kept = self._files.get(path)
+        if kept is None:
+            descriptor = self._open(path)
+            if len(self._files) < _KEPT_FILES:
+                kept = self._files.setdefault(path, descriptor)
+            if kept != descriptor:
+                try:
+                    yield descriptor
+                finally:
+                    os.close(descriptor)
+                return
+        yield kept
+
     def _open(self, path: str) -> int:
         *parents, name = path.split("/")
         try:
@@ -168,20 +189,18 @@ class FolderSource:
         return descriptor
 
     def _pread(self, path: str, offset: int, length: int) -> bytes:
-        descriptor = self._open(path)
-        try:
-            # A limit is no reason to take its memory: the file may be a few bytes long.
-            length = min(length, max(0, os.fstat(descriptor).st_size - offset))
-            with os.fdopen(descriptor, "rb", buffering=0, closefd=False) as file:
-                file.seek(offset)
-                chunks = bytearray()
-                while len(chunks) < length and (chunk := file.read(length - len(chunks))):
-                    chunks += chunk
-            return bytes(chunks)
-        except OSError as error:
-            raise _unreadable(path, error) from None
-        finally:
-            os.close(descriptor)
+        with self._opened(path) as descriptor:
+            try:
+                # A limit is no reason to take its memory: the file may be a few bytes long.
+                length = min(length, max(0, os.fstat(descriptor).st_size - offset))
+                data = os.pread(descriptor, length, offset)
+                while len(data) < length and (
+                    chunk := os.pread(descriptor, length - len(data), offset + len(data))
+                ):
+                    data += chunk
+                return data
+            except OSError as error:
+                raise _unreadable(path, error) from None
 
 
 def _is_expected(entry: os.DirEntry[str], names: dict[str, bool]) -> bool:
