@@ -51,6 +51,8 @@ ALL_CORES = len(os.sched_getaffinity(0))
 def main() -> None:
     """Run the command line."""
     collect_seldom()
+    # Else numpy's linear algebra, which nothing here asks for, starts a thread for every core.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         app()
     except AssetsShort as error:
