@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -365,6 +366,8 @@ class _Asset:
         size = self._tree.page_size
         page_of, number = np.divmod(places, np.uint32(size))
         pages, begins = np.unique(page_of, return_index=True)
+        leaves: Any = self._leaves  # arrays are buffers, which their types do not tell
+        numbers: Any
         for page, numbers in zip(pages.tolist(), np.split(number, begins)[1:], strict=True):
             mine = slice(size * page, size * (page + 1))
             vectors = slice(mine.start // VECTOR_SLOTS, mine.stop // VECTOR_SLOTS)
@@ -372,9 +375,9 @@ class _Asset:
                 self._tree,
                 page,
                 self._page(0, page),
-                self._leaves.amounts[mine],
-                self._leaves.identities[mine],
-                self._leaves.blindings[vectors],
+                leaves.amounts[mine],
+                leaves.identities[mine],
+                leaves.blindings[vectors],
                 numbers,
             )
 
