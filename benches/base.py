@@ -1,7 +1,7 @@
 """`make bench-base`: this checkout beside an earlier format of pages, on the same leaves.
 
 The commit is built from the clone's own history, by its own lock, in build/base. Both sides are
-measured in turn in one run: kernels on 65,536 leaves, each side's least of three; commands on an
+measured in turn in one run: kernels on 262,144 leaves, each side's least of three; commands on an
 exchange of 1,000,000 accounts, whose trees have as many leaves on either side. A further row shows
 the capacities and page sizes that a prover chooses now by itself.
 

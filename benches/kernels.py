@@ -141,7 +141,7 @@ def prove_pages(tree: native.Tree, derive: Derive) -> Pages:
     return Pages(tree, made, amounts, identities, arguments)
 
 
-def page_rates(pages: int = 16) -> tuple[float, float]:
+def page_rates(pages: int = 64) -> tuple[float, float]:
     """Leaves a second to prove and to audit pages of 4,096.
 
     To prove is to derive the identities, put the leaves in their order, commit, argue, hash and
@@ -157,7 +157,7 @@ def page_rates(pages: int = 16) -> tuple[float, float]:
     return leaves / proving, leaves / auditing
 
 
-def commit_rate(pages: int = 16) -> float:
+def commit_rate(pages: int = 64) -> float:
     """Leaves a second to commit to alone: `page_rates` without the arguments."""
     tree, leaves = tree_of(pages), pages * PAGE_SIZE
     derive = parts_of_accounts(leaves)

@@ -59,8 +59,7 @@ void assay_test_combine(uint8_t *r, const uint8_t *scalars, size_t n, size_t cou
                         const assay_tables *tables, void *scratch);
 void assay_test_combine_vectors(uint8_t *r, const uint8_t *scalars, size_t count,
                                 const assay_tables *tables, void *scratch);
-void assay_test_vector_multiple(uint8_t *r, const uint8_t *scalars, int full,
-                                const assay_bases *bases);
+void assay_test_vector_multiple(uint8_t *r, const uint8_t *scalars, const assay_bases *bases);
 /* The argument of a page of m leaves, and an opening, over any state of the transcript after item
  * 4: a status of assay.h.  Of the right lengths.  scratch: assay_check_scratch_size of such a page.
  */

@@ -12,14 +12,12 @@
 typedef struct {
     affine entry[VECTOR_SLOTS][MULTIPLE_ENTRIES];    /* (2j + 1)·H, of the W */
     affine base[MULTIPLE_WINDOWS][MULTIPLE_ENTRIES]; /* (2j + 1)·2^(5i)·H, of B */
-    affine lift_short, lift_long; /* what lifts amounts below 2^64, or scalars, and a scalar of B */
+    affine lift; /* (2^(5·MULTIPLE_WINDOWS) - 1)·H, of all together */
 } vector_multiples;
 
 void vector_multiples_build(vector_multiples *m, const affine w[VECTOR_SLOTS], const affine *b);
 
-/* k: VECTOR_SLOTS numbers below 2^65, or below 2^256 if `full`, and r.  The sum is not infinite but
- * by a chance of 2^-256. */
-void vector_multiple(projective *out, const words k[VECTOR_SLOTS + 1], bool full,
-                     const vector_multiples *m);
+/* k: those of the W, and then r.  The sum is not infinite but by a chance of 2^-256. */
+void vector_multiple(projective *out, const words k[VECTOR_SLOTS + 1], const vector_multiples *m);
 
 #endif

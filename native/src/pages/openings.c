@@ -2,8 +2,8 @@
  * Making openings, spec/transcript.md 5: for a few leaves in time and with memory accesses that do
  * not depend on amounts, blinding factors or masks, or for many by tables.
  *
- * Before, every vector is committed to again and compared with the page, and every path climbed;
- * after, the openings are checked as a verifier does.  What fails leaves nothing.
+ * Every path is climbed, and every opening checked as a verifier does: its equation holds only if
+ * the amounts and the blinding factor are those of the page's vector.  What fails leaves nothing.
  */
 #include "hash/secret.h"
 #include "hash/tags.h"
@@ -41,7 +41,6 @@ typedef struct {
     assay_checked_page *checked;
     uint8_t (*ids)[32];
     /* For sums by tables. */
-    uint64_t (*vector)[W_COUNT];
     words (*slots)[W_COUNT], *blindings;
     affine *sums;
     void *kernel;
@@ -73,7 +72,6 @@ size_t assay_openings_make_scratch_size(size_t n)
            ARENA_SIZE(block * sizeof(assay_checked_opening)) +
            ARENA_SIZE(block * sizeof(opened_page)) +
            ARENA_SIZE(block * sizeof(assay_checked_page)) + ARENA_SIZE(32 * block) +
-           ARENA_SIZE(W_COUNT * block * sizeof(uint64_t)) +
            ARENA_SIZE(W_COUNT * block * sizeof(words)) + ARENA_SIZE(block * sizeof(words)) +
            (check > most ? check : most);
 }
@@ -89,7 +87,6 @@ static workspace lay_out(size_t n, void *scratch)
     w.pages = arena_take(&next, block * sizeof *w.pages);
     w.checked = arena_take(&next, block * sizeof *w.checked);
     w.ids = arena_take(&next, block * sizeof *w.ids);
-    w.vector = arena_take(&next, block * sizeof *w.vector);
     w.slots = arena_take(&next, block * sizeof *w.slots);
     w.blindings = arena_take(&next, block * sizeof *w.blindings);
     w.sums = arena_take(&next, block * sizeof *w.sums);
@@ -158,58 +155,24 @@ static const uint64_t *amounts_of(const job *j, const leaf_state *state)
     return j->w.pages[state->page].given->amounts + W_COUNT * vector_of(state);
 }
 
-/* Whether a leaf's vector is that of the leaf before. */
-static bool is_shared(const leaf_state *leaf, size_t i)
-{
-    return i > 0 && leaf[i].page == leaf[i - 1].page &&
-           vector_of(&leaf[i]) == vector_of(&leaf[i - 1]);
-}
-
-/* out[i] = Σ_t k_t·W_t + k_B·B of n leaves in constant time, k being their masks or their amounts.
- */
-static void multiply_vectors(const job *j, affine *out, size_t n, bool masks)
+/* out[i] = Σ_t mask_t·W_t + mask_B·B of n leaves, in constant time. */
+static void multiply_masks(const job *j, affine *out, size_t n)
 {
     projective sums[BLOCK];
-    for (size_t i = 0; i < n; i++) {
-        const leaf_state *state = &j->w.leaf[i];
-        vector_multiple(&sums[i], masks ? state->factors : state->amounts, masks,
-                        &j->bases->multiples);
-    }
+    for (size_t i = 0; i < n; i++)
+        vector_multiple(&sums[i], j->w.leaf[i].factors, &j->bases->multiples);
     complete_to_affine(out, sums, n);
     clear_secret(sums, n * sizeof *sums);
 }
 
-/* out[i] = Σ_t v_t·W_t + ρ·B for the vectors of n leaves; neighbours may share one. */
-static void commit_vectors(const job *j, affine *out, size_t n)
-{
-    const workspace *w = &j->w;
-    size_t made = 0;
-    if (j->tables == NULL) {
-        multiply_vectors(j, out, n, false);
-        return;
-    }
-    for (size_t i = 0; i < n; i++) {
-        const words *amounts = w->leaf[i].amounts;
-        if (is_shared(w->leaf, i)) continue;
-        for (size_t t = 0; t < W_COUNT; t++) w->vector[made][t] = amounts[t].word[0];
-        w->blindings[made++] = amounts[W_COUNT];
-    }
-    kernel()->commit_vectors(w->sums, w->vector[0], w->blindings, made, j->tables, w->kernel);
-    made = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (i > 0 && !is_shared(w->leaf, i)) made++;
-        out[i] = w->sums[made];
-    }
-}
-
-/* out[i] = Σ_t mask_t·W_t + mask_B·B of n leaves. */
+/* The same, in constant time or by tables. */
 static void commit_masks(const job *j, affine *out, size_t n)
 {
     static const uint64_t ZEROS[BLOCK];
     const workspace *w = &j->w;
     jacobian sum[BLOCK];
     if (j->tables == NULL) {
-        multiply_vectors(j, out, n, true);
+        multiply_masks(j, out, n);
         return;
     }
     for (size_t i = 0; i < n; i++) {
@@ -225,33 +188,16 @@ static void commit_masks(const job *j, affine *out, size_t n)
     affine_from_jacobian_batch_var(out, sum, n);
 }
 
-/* Whether the vectors of n leaves are the pages'; *bad is the first that is not. */
-static bool vectors_match(const job *j, size_t *bad, size_t n)
+/* The amounts and ρ_b of a leaf's vector; whether ρ_b is below the group order. */
+static bool read_vector(const job *j, leaf_state *state)
 {
-    const workspace *w = &j->w;
-    for (size_t i = 0; i < n; i++) {
-        leaf_state *state = &w->leaf[i];
-        const uint64_t *given = amounts_of(j, state);
-        for (size_t t = 0; t < W_COUNT; t++) state->amounts[t] = (words){{given[t], 0, 0, 0}};
-        const uint8_t *blindings = w->pages[state->page].given->blindings;
-        const bool below =
-            words_from_bytes(&state->amounts[W_COUNT], blindings + 32 * vector_of(state));
-        declassify(&below, sizeof below); /* known from the status */
-        *bad = i;
-        if (!below) return false;
-    }
-    commit_vectors(j, w->points, n);
-    declassify(w->points, n * sizeof *w->points); /* the page's, or nothing is made */
-    for (size_t i = 0; i < n; i++) {
-        const opened_page *page = &w->pages[w->leaf[i].page];
-        uint8_t bytes[33];
-        affine_compress(bytes, &w->points[i]);
-        *bad = i;
-        if (memcmp(bytes, page->given->page + vector_offset(&page->layout, w->leaf[i].leaf), 33) !=
-            0)
-            return false;
-    }
-    return true;
+    const uint64_t *given = amounts_of(j, state);
+    const uint8_t *blindings = j->w.pages[state->page].given->blindings;
+    for (size_t t = 0; t < W_COUNT; t++) state->amounts[t] = (words){{given[t], 0, 0, 0}};
+    const bool below =
+        words_from_bytes(&state->amounts[W_COUNT], blindings + 32 * vector_of(state));
+    declassify(&below, sizeof below); /* known from the status */
+    return below;
 }
 
 /* The masks of a leaf: of the slots but its own, ascending, then of B. */
@@ -309,8 +255,8 @@ static void respond(leaf_state *state, const affine *announcement, uint8_t *out)
     clear_secret(z, sizeof z);
 }
 
-/* The next n <= BLOCK leaves, with their pages and paths; *bad is the first that has no path to its
- * page. */
+/* The next n <= BLOCK leaves, with their pages, paths and vectors; *bad is the first that has no
+ * path to its page, or a blinding factor that is none. */
 static int begin_block(job *j, size_t *bad, size_t n)
 {
     subtree s = {.page = UINT32_MAX};
@@ -330,7 +276,7 @@ static int begin_block(job *j, size_t *bad, size_t n)
         state->page = number;
         state->leaf = given->leaves[j->leaf++];
         if (state->leaf >= given->tree->page_size) return ASSAY_BAD_COUNT;
-        if (!write_path(j, &s, j->path, state)) return ASSAY_DAMAGED;
+        if (!write_path(j, &s, j->path, state) || !read_vector(j, state)) return ASSAY_DAMAGED;
         j->w.openings[i] =
             (assay_checked_opening){.identity = given->identities + 32 * (size_t)state->leaf,
                                     .path = j->path,
@@ -349,7 +295,6 @@ static int make_block(job *j, size_t *bad, size_t n, const uint8_t *weights)
     const workspace *w = &j->w;
     const int status = begin_block(j, bad, n);
     if (status != ASSAY_OK) return status;
-    if (!vectors_match(j, bad, n)) return ASSAY_DAMAGED;
     for (size_t i = 0; i < n; i++) draw_masks(j, &w->leaf[i]);
     commit_masks(j, w->points, n);
     declassify(w->points, n * sizeof *w->points); /* R is given out */

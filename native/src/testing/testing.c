@@ -286,14 +286,13 @@ void assay_test_combine_vectors(uint8_t *r, const uint8_t *scalars, size_t count
     kernel()->compress(r, 33, sums, count);
 }
 
-void assay_test_vector_multiple(uint8_t *r, const uint8_t *scalars, int full,
-                                const assay_bases *fixed_base)
+void assay_test_vector_multiple(uint8_t *r, const uint8_t *scalars, const assay_bases *fixed_base)
 {
     words k[VECTOR_SLOTS + 1];
     projective product;
     affine sum;
     read_words(k, scalars, VECTOR_SLOTS + 1);
-    vector_multiple(&product, k, full, &fixed_base->multiples);
+    vector_multiple(&product, k, &fixed_base->multiples);
     complete_to_affine(&sum, &product, 1);
     affine_compress(r, &sum);
 }
