@@ -7,6 +7,7 @@ were checked. The page holds its pictures inline, loads nothing, and is a functi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -156,17 +157,17 @@ def _policy(token_slots: Sequence[str]) -> verifier.Policy:
 
 def _render(bundle: Path, checked: verifier.Report, key: str, *, is_key_given: bool) -> str:
     manifest = checked.manifest
-    source = FolderSource(bundle)
     aside = frozenset(checked.set_aside)
-    assets = [
-        _facts(
-            asset,
-            read_record(Evidence, source.read(evidence_path(asset.code), MAX_EVIDENCE_BYTES)),
-            found,
-            is_set_aside=asset.code in aside,
-        )
-        for asset, found in zip(manifest.assets, checked.assets, strict=True)
-    ]
+    with closing(FolderSource(bundle)) as source:
+        assets = [
+            _facts(
+                asset,
+                read_record(Evidence, source.read(evidence_path(asset.code), MAX_EVIDENCE_BYTES)),
+                found,
+                is_set_aside=asset.code in aside,
+            )
+            for asset, found in zip(manifest.assets, checked.assets, strict=True)
+        ]
     levels = {rest.level for facts in assets for rest in facts.rests}
     levels |= {facts.known for facts in assets}
     environment = jinja2.Environment(

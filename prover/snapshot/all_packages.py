@@ -74,14 +74,19 @@ def _made(
         raise ProverError("a process that made packages was killed") from None
 
 
-_packager: Packager  # of a worker process
+_packager: Packager | ProverError  # of a worker process
 
 
 def _start(snapshot: Path, signing_key: Path | None) -> None:
     global _packager
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process ends the others
-    _packager = Packager(snapshot, signing_key)
+    try:
+        _packager = Packager(snapshot, signing_key)
+    except ProverError as error:
+        _packager = error
 
 
 def _make(start: int, stop: int) -> list[bytes]:
+    if isinstance(_packager, ProverError):
+        raise _packager
     return _packager.packages(start, stop)

@@ -21,7 +21,7 @@ from prover.liabilities.parts import count_held, load_held
 from prover.liabilities.tree import entries_of
 from prover.progress import Progress, Silent
 from prover.snapshot.folder import SnapshotFolder
-from prover.snapshot.packages import load_assets, read_manifest, read_opening_secret
+from prover.snapshot.packages import load_assets, read_finished, read_opening_secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +42,9 @@ def check_snapshot(snapshot: Path, jobs: int = 1, progress: Progress | None = No
         Damaged: files are; the message names the first page that differs.
     """
     folder, shown = SnapshotFolder(snapshot), progress or Silent()
-    digest, manifest = read_manifest(folder)
+    digest, manifest, frozen = read_finished(folder)
     ledger = load_ledger(folder.ledger)
-    read_opening_secret(folder.opening_secret)
+    read_opening_secret(folder.opening_secret, frozen.salt)
     holders = [ledger.balances[asset.code].holders for asset in ledger.assets]
     held = count_held(len(ledger), holders)
     if not np.array_equal(held, load_held(folder.parts, len(ledger))):

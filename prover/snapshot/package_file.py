@@ -52,6 +52,11 @@ def package_file(out: Path, manifest: bytes, accounts: int) -> Iterator[PackageF
     if out.exists():
         if kind.manifest_of(out) != manifest:
             raise ProverError(f"{out} exists already; nothing is overwritten")
+        # A run that was killed at its very end left its parts beside the whole file.
+        parts = _parts_of(out)
+        if parts.is_dir():
+            with _held(parts):
+                shutil.rmtree(parts)
         yield None
         return
     with naming(out), kind.open(out, manifest) as file:
@@ -172,9 +177,13 @@ class _Parquet:
         return parquet.ParquetWriter(file, self._schema, compression="none", use_dictionary=False)
 
 
+def _parts_of(out: Path) -> Path:
+    return out.with_name(out.name + ".parts")
+
+
 @contextmanager
 def _parquet(out: Path, manifest: bytes) -> Iterator[_Parquet]:
-    folder = out.with_name(out.name + ".parts")
+    folder = _parts_of(out)
     folder.mkdir(mode=0o700, exist_ok=True)
     with _held(folder):
         yield _Parquet(folder, manifest, out)

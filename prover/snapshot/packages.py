@@ -32,7 +32,7 @@ from prover.liabilities.leaves import Accounts
 from prover.liabilities.parts import Parts, load_held, load_parts
 from prover.liabilities.tree import LeafFiles, TreeFiles, map_pages
 from prover.snapshot.folder import SnapshotFolder
-from prover.snapshot.record import read_frozen
+from prover.snapshot.record import Frozen, read_frozen
 from verifier.format import wire
 from verifier.format.account import AccountError, canonical_account_id
 from verifier.format.keys import is_signed, sign
@@ -44,6 +44,7 @@ from verifier.format.params import (
     OPENING_BYTES,
     PACKAGE_VERSION,
     PAGE_HEADER_BYTES,
+    SIGNATURE_PATH,
     VECTOR_SLOTS,
 )
 from verifier.format.statement import manifest_context, manifest_digest, tree_of
@@ -53,20 +54,27 @@ class NoSuchAccount(ProverError):
     """A snapshot holds no account of an id."""
 
 
-def read_manifest(folder: SnapshotFolder) -> tuple[bytes, wire.Manifest]:
-    """Return digest and content of a finished snapshot's manifest.
+def read_finished(folder: SnapshotFolder) -> tuple[bytes, wire.Manifest, Frozen]:
+    """Return digest and content of a finished snapshot's manifest, and the snapshot's record.
 
     Raises:
-        ProverError: there is none, or it is damaged.
+        ProverError: there is none.
+        Damaged: the manifest is not what was signed, or the record is another snapshot's.
     """
-    path = folder.bundle / MANIFEST_PATH
-    if not path.is_file():
+    path, signature_path = folder.bundle / MANIFEST_PATH, folder.bundle / SIGNATURE_PATH
+    if not (path.is_file() and signature_path.is_file()):
         raise ProverError(f"{folder.path}: no finished snapshot")
-    data = path.read_bytes()
+    data, signature = path.read_bytes(), signature_path.read_bytes()
     try:
-        return manifest_digest(data), wire.read_record(wire.Manifest, data)
+        manifest = wire.read_record(wire.Manifest, data)
     except (wire.NotCanonical, wire.BadFields):
         raise Damaged(f"{path}: damaged") from None
+    if not is_signed(manifest.public_key, "manifest-signature", data, signature):
+        raise Damaged(f"{path}: damaged, or {SIGNATURE_PATH} beside it")
+    frozen = read_frozen(folder.record)
+    if frozen.public_key != manifest.public_key:
+        raise Damaged(f"{folder.record}: of another exchange's snapshot")
+    return manifest_digest(data), manifest, frozen
 
 
 def load_assets(
@@ -105,8 +113,7 @@ class Packager:
 
     def _load(self, folder: SnapshotFolder, signing_key: Path | None) -> None:
         self._folder = folder
-        self.manifest, manifest = read_manifest(folder)
-        frozen = read_frozen(folder.record)
+        self.manifest, manifest, frozen = read_finished(folder)
         self._signing = read_signing_key(signing_key or Path(frozen.signing_key))
         self._public_key = frozen.public_key
         if public_bytes(self._signing) != self._public_key:
@@ -115,7 +122,7 @@ class Packager:
         keys = map_rows(folder.account_keys, len(self._ledger))
         self._accounts = Accounts(self._ledger.ids, self._ledger.offsets, keys)
         self._held = load_held(folder.parts, len(self._ledger))
-        self._opening_secret = read_opening_secret(folder.opening_secret)
+        self._opening_secret = read_opening_secret(folder.opening_secret, frozen.salt)
         self._salt = frozen.salt
         self._assets = [
             _Asset(
@@ -267,16 +274,16 @@ def _whole(folder: SnapshotFolder) -> Iterator[None]:
         raise Damaged(f"{folder.private}: damaged: files are not what was written") from None
 
 
-def read_opening_secret(path: Path) -> bytes:
-    """Return the opening secret, behind which its SHA-256 stands.
+def read_opening_secret(path: Path, salt: bytes) -> bytes:
+    """Return the opening secret, behind which the SHA-256 of it and of the snapshot's salt stands.
 
     Raises:
-        Damaged: it is another.
+        Damaged: it, or the salt, is another.
     """
     data = path.read_bytes()
     secret, digest = data[:ID_BYTES], data[ID_BYTES:]
-    if sha256(secret).digest() != digest:
-        raise Damaged(f"{path}: damaged")
+    if sha256(secret + salt).digest() != digest:
+        raise Damaged(f"{path}: damaged, or of another snapshot")
     return secret
 
 

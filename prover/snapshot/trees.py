@@ -98,7 +98,7 @@ def write_secrets(work: Work, ledger: Ledger, key: bytes) -> Accounts:
     if not work.folder.opening_secret.exists():
         with fresh_file(work.folder.opening_secret) as file:
             secret = derive(key, "opening-secret")
-            file.write(secret + sha256(secret).digest())
+            file.write(secret + sha256(secret + work.frozen.salt).digest())
     return Accounts(ledger.ids, ledger.offsets, map_rows(path, len(ledger)))
 
 

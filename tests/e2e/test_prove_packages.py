@@ -16,13 +16,15 @@ import native
 import verifier
 from prover.errors import Damaged, ProverError
 from prover.files.storage import locked
+from prover.sample.sample import make_sample
 from prover.snapshot import all_packages
 from prover.snapshot.all_packages import write_packages
+from prover.snapshot.check import check_snapshot
 from prover.snapshot.make import make_snapshot
 from prover.snapshot.package_file import package_file
 from prover.snapshot.packages import Packager
 from tests.support.exchange_files import Assay, balances, files, outside, public_key, sample
-from verifier.format.wire import Package, PackageBody, read_record
+from verifier.format.wire import Manifest, Package, PackageBody, read_record
 
 KINDS = ("parquet", "sqlite")
 
@@ -511,6 +513,50 @@ def test_files_that_lost_something_are_called_damaged(
         path.write_bytes(data[:16] if cut else bytes([data[0] ^ 1]) + data[1:])
 
     assert refused(snapshot, tmp_path, damage)
+
+
+def test_a_manifest_that_nobody_signed_makes_no_package(snapshot: Path, tmp_path: Path) -> None:
+    """One changed byte, even of what no package says, would give all of them another snapshot."""
+
+    def damage(folder: Path) -> None:
+        path = folder / "public" / "manifest.msgpack"
+        data = bytearray(path.read_bytes())
+        manifest = read_record(Manifest, bytes(data))
+        data[data.index(manifest.assets[0].evidence)] ^= 1
+        path.write_bytes(data)
+
+    assert refused(snapshot, tmp_path, damage)
+    with pytest.raises(Damaged):
+        check_snapshot(tmp_path / "damaged")
+
+
+@pytest.mark.parametrize("name", ["snapshot.msgpack", "opening-secret"])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_files_of_another_snapshot_make_no_package(
+    snapshot: Path, tmp_path: Path, seed: int, name: str
+) -> None:
+    """Of the same exchange's or of another's, whose signing key is another."""
+    other = make_sample(tmp_path / "other", 300, ("ETH", "USDT"), seed=seed)
+    make_snapshot(other.config, tmp_path / "other" / "one")
+
+    def damage(folder: Path) -> None:
+        shutil.copy(tmp_path / "other" / "one" / "private" / name, folder / "private" / name)
+
+    assert refused(snapshot, tmp_path, damage)
+    with pytest.raises(Damaged):
+        check_snapshot(tmp_path / "damaged")
+
+
+def test_a_run_that_was_killed_at_its_very_end_leaves_nothing(
+    snapshot: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "all.parquet"
+    write_packages(snapshot / "one", out, None, 1, lambda _: None)
+    left = tmp_path / "all.parquet.parts"
+    left.mkdir()
+    shutil.copy(out, left / "0000000000.parquet")
+    assert write_packages(snapshot / "one", out, None, 1, lambda _: None) == 300
+    assert [path.name for path in tmp_path.iterdir()] == ["all.parquet"]
 
 
 def test_a_folder_in_the_place_of_the_file_is_refused(snapshot: Path, tmp_path: Path) -> None:
