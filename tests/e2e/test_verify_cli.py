@@ -479,7 +479,7 @@ def test_a_reader_that_goes_away_is_no_crash(bundle):
 def large(tmp_path_factory):
     return Bundle(
         tmp_path_factory.mktemp("large") / "bundle",
-        capacities={"BTC": 1024, "ETH": 1},  # seconds are left at the first word
+        capacities={"BTC": 256, "ETH": 1},
         page_size=4096,
     )
 
