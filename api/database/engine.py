@@ -13,7 +13,7 @@ import select
 import sqlite3
 import time
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +26,7 @@ from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from dbos import DBOS
 
+from api.database.lock import beside
 from prover.errors import ProverError
 from prover.files.storage import locked
 
@@ -85,9 +86,7 @@ def migrate(engine: sa.Engine) -> None:
         ProverError: the database cannot be reached, or is of a later version.
     """
     try:
-        with ExitStack() as held:
-            if engine.dialect.name == "sqlite":
-                held.enter_context(_in_turn(Path(str(engine.url.database))))
+        with _in_turn(engine):
             with engine.begin() as connection:
                 if engine.dialect.name == "sqlite":
                     connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -99,6 +98,17 @@ def migrate(engine: sa.Engine) -> None:
         raise ProverError("the database is of a later version of the service") from None
     except sa.exc.DBAPIError as error:
         raise ProverError(f"the database cannot be used: {type(error.orig).__name__}") from None
+
+
+def _in_turn(engine: sa.Engine) -> AbstractContextManager[None]:
+    """Let processes migrate one file of SQLite one after the other, from the first connection on.
+
+    SQLite has no patience with two that switch a file to its log for writing at once.
+    """
+    if engine.dialect.name != "sqlite":
+        return nullcontext()
+    refusal = "another process migrates the database"
+    return locked(beside(engine, "migration"), refusal, PATIENCE_SECONDS)
 
 
 def check_version(connection: sa.Connection) -> None:
@@ -134,29 +144,6 @@ def is_full(error: Exception) -> bool:
     if isinstance(cause, sqlite3.Error):
         return getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
     return isinstance(cause, psycopg.Error) and cause.sqlstate == _DISK_FULL
-
-
-@contextmanager
-def _in_turn(database: Path) -> Iterator[None]:
-    """Hold the lock of those who migrate a file of SQLite, once the others have done.
-
-    SQLite has no patience with two that switch one file to its log for writing at once.
-
-    Raises:
-        ProverError: others hold it for too long.
-    """
-    file = database.with_name(f"{database.name}.migration")
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    with ExitStack() as held:
-        while True:
-            try:
-                held.enter_context(locked(file, "another process migrates the database"))
-                break
-            except ProverError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.05)
-        yield
 
 
 def _open_sqlite(url: sa.URL, seconds: float) -> sa.Engine:

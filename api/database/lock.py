@@ -27,7 +27,14 @@ _KEEPALIVES: Final = {
     "tcp_keepalives_count": "3",
 }
 
+_WORKER: Final = "worker"
 _HELD: Final = "a worker is at work on this database"
+
+
+def beside(engine: sa.Engine, name: str) -> Path:
+    """Return a file beside a database of SQLite, one for whatever links lead to it."""
+    database = Path(str(engine.url.database)).resolve()
+    return database.with_name(f"{database.name}.{name}")
 
 
 def hold_lock(engine: sa.Engine, held: ExitStack) -> Callable[[], object]:
@@ -38,7 +45,7 @@ def hold_lock(engine: sa.Engine, held: ExitStack) -> Callable[[], object]:
         sqlalchemy.exc.DBAPIError: the database cannot be used.
     """
     if engine.dialect.name == "sqlite":
-        held.enter_context(locked(_file(engine), _HELD))
+        held.enter_context(locked(beside(engine, _WORKER), _HELD))
         return lambda: None
     session = held.enter_context(engine.connect()).execution_options(isolation_level="AUTOCOMMIT")
     if not session.scalar(sa.select(sa.func.pg_try_advisory_lock(_KEY))):
@@ -52,18 +59,13 @@ def hold_lock(engine: sa.Engine, held: ExitStack) -> Callable[[], object]:
 def is_held(connection: sa.Connection) -> bool:
     """Tell whether a worker holds the lock."""
     if connection.dialect.name == "sqlite":
-        return _is_locked(_file(connection.engine))
+        return _is_locked(beside(connection.engine, _WORKER))
     query = sa.text(
         "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database "
         "WHERE datname = current_database() AND locktype = 'advisory' AND granted "
         "AND classid = :classid AND objid = :objid AND objsubid = :objsubid"
     )
     return bool(connection.scalar(query, _KEY_HALVES))
-
-
-def _file(engine: sa.Engine) -> Path:
-    database = Path(str(engine.url.database)).resolve()  # one file, whatever link leads there
-    return database.with_name(f"{database.name}.worker")
 
 
 def _is_locked(file: Path) -> bool:

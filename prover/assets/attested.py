@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 from prover.errors import Code, InputError, Refusals
 from verifier.checks.attested import Attestations, Stated, check_alone, net_units, place
+from verifier.checks.holdings import AttestedHolding
 from verifier.errors import Rejected
 from verifier.format import wire
 from verifier.format.params import MAX_ATTESTATIONS
+from verifier.format.statement import Denomination
 
 if TYPE_CHECKING:
     from prover.config.snapshot_toml import AssetConfig
-    from verifier.checks.holdings import AttestedHolding
-    from verifier.format.statement import Denomination
 
 _MAX_FILE_BYTES = 1 << 14
 _REMEDY = "get it anew from whoever signed it, by assay-verify attest-holding"

@@ -31,11 +31,11 @@ from verifier.nodes.bitcoin_rpc import (
     steady,
 )
 from verifier.nodes.json_rpc import TIMEOUT_SECONDS, CannotTell
+from verifier.nodes.utxo_snapshot import UtxoSnapshot
+from verifier.ownership import Address
 
 if TYPE_CHECKING:
     from prover.config.snapshot_toml import AssetConfig
-    from verifier.nodes.utxo_snapshot import UtxoSnapshot
-    from verifier.ownership import Address
 
 COINS_SUFFIX = ".coins.csv"
 COIN_COLUMNS = ["address", "txid", "index", "amount"]

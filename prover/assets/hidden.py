@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import native
 from prover.assets.evidence import evidence_total
+from prover.config.announcement import Announcement
 from prover.errors import ProverError
 from verifier.checks.hidden import (
     AMOUNT_BYTES,
@@ -28,12 +29,11 @@ from verifier.format.params import (
     GROUP_ORDER,
     MAX_EVIDENCE_BYTES,
 )
+from verifier.format.statement import Denomination
 from verifier.ownership import parse_address
 
 if TYPE_CHECKING:
-    from prover.config.announcement import Announcement
     from prover.config.snapshot_toml import AssetConfig, HiddenConfig
-    from verifier.format.statement import Denomination
 
 Record = TypeVar("Record")
 

@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -22,9 +22,6 @@ from prover.imports.formats import ListFormat
 from verifier.collector import collect_seldom
 from verifier.errors import Rejected
 from verifier.format.account import escape
-
-if TYPE_CHECKING:
-    pass
 
 COULD_NOT_RUN, REJECTED = 1, 3
 

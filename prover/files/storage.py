@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -126,20 +127,25 @@ def discard_folder(folder: Path) -> None:
 
 
 @contextmanager
-def locked(path: Path, refusal: str) -> Iterator[None]:
+def locked(path: Path, refusal: str, seconds: float = 0) -> Iterator[None]:
     """Hold an exclusive lock on a folder, or on a file, made if need be.
 
     The kernel drops it when a process dies.
 
     Raises:
-        ProverError: ``refusal``, if another process holds it.
+        ProverError: ``refusal``, if another process still holds it after ``seconds``.
     """
     handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT, 0o600)
+    deadline = time.monotonic() + seconds
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ProverError(refusal) from None
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise ProverError(refusal) from None
+                time.sleep(0.05)
         yield
     finally:
         os.close(handle)

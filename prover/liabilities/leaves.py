@@ -7,16 +7,14 @@ pieces, bands and threads cannot be seen in them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
 import native
+from prover.files.columns import U32, U64, Bytes
 from prover.liabilities.parts import Parts, pieces
 from verifier.ordered import in_order
-
-if TYPE_CHECKING:
-    from prover.files.columns import U32, U64, Bytes
 
 
 @dataclass(frozen=True, slots=True)

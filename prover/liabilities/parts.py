@@ -27,6 +27,7 @@ import numpy as np
 import native
 from prover.errors import Damaged
 from prover.files.columns import U16, U32, U64, Bytes, map_column, map_end, map_rows
+from prover.ledger.ledger import Balances
 from prover.liabilities.derivation import derive
 from prover.liabilities.shape import choose_shape
 from verifier.format.params import TreeShape
@@ -34,7 +35,6 @@ from verifier.ordered import in_order
 
 if TYPE_CHECKING:
     from prover.config.snapshot_toml import AssetConfig
-    from prover.ledger.ledger import Balances
 
 # Accounts or leaves that one native call handles: a few MB of buffers.
 PIECE = 1 << 16

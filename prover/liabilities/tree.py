@@ -20,7 +20,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -28,11 +27,9 @@ import numpy.typing as npt
 import native
 from prover.errors import Damaged
 from prover.files.columns import U64, Bytes, map_column, map_rows
+from prover.liabilities.leaves import Leaves
 from verifier.format.params import FAN, ID_BYTES, POINT_BYTES, VECTOR_SLOTS, TreeShape
 from verifier.ordered import in_order
-
-if TYPE_CHECKING:
-    from prover.liabilities.leaves import Leaves
 
 # Entries that one native call handles: whole pages of any size.
 CHUNK_ENTRIES = 1 << 16

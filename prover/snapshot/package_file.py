@@ -52,11 +52,7 @@ def package_file(out: Path, manifest: bytes, accounts: int) -> Iterator[PackageF
     if out.exists():
         if kind.manifest_of(out) != manifest:
             raise ProverError(f"{out} exists already; nothing is overwritten")
-        # A run that was killed at its very end left its parts beside the whole file.
-        parts = _parts_of(out)
-        if parts.is_dir():
-            with _held(parts):
-                shutil.rmtree(parts)
+        kind.discard_parts(out)
         yield None
         return
     with naming(out), kind.open(out, manifest) as file:
@@ -181,6 +177,14 @@ def _parts_of(out: Path) -> Path:
     return out.with_name(out.name + ".parts")
 
 
+def _discard_parts(out: Path) -> None:
+    """Discard the parts of a whole file, which a run left that was killed at its very end."""
+    parts = _parts_of(out)
+    if parts.is_dir():
+        with _held(parts):
+            shutil.rmtree(parts)
+
+
 @contextmanager
 def _parquet(out: Path, manifest: bytes) -> Iterator[_Parquet]:
     folder = _parts_of(out)
@@ -199,10 +203,15 @@ def _of_parquet(path: Path) -> bytes | None:
 
 
 class _Kind(NamedTuple):
-    """A kind of file: how it is begun, or gone on with, and whose packages a whole one holds."""
+    """A kind of file: how it is begun, or gone on with; whose packages a whole one holds; and how
+    what it was made of is discarded."""
 
     open: Callable[[Path, bytes], AbstractContextManager[PackageFile]]
     manifest_of: Callable[[Path], bytes | None]
+    discard_parts: Callable[[Path], None]
 
 
-_KINDS = {".parquet": _Kind(_parquet, _of_parquet), ".sqlite": _Kind(_sqlite, _of_sqlite)}
+_KINDS = {
+    ".parquet": _Kind(_parquet, _of_parquet, _discard_parts),
+    ".sqlite": _Kind(_sqlite, _of_sqlite, lambda _: None),  # it is made of itself
+}

@@ -27,24 +27,22 @@ from prover.files.columns import U32, U64, Bytes, map_rows
 from prover.files.keys import public_bytes, read_signing_key
 from prover.ledger.ledger import Balances, Ledger, find_account
 from prover.ledger.saved import load_ledger
-from prover.liabilities.derivation import derive
+from prover.liabilities.derivation import derive, sealed
 from prover.liabilities.leaves import Accounts
 from prover.liabilities.parts import Parts, load_held, load_parts
 from prover.liabilities.tree import LeafFiles, TreeFiles, map_pages
 from prover.snapshot.folder import SnapshotFolder
-from prover.snapshot.record import Frozen, read_frozen
+from prover.snapshot.record import Frozen, read_frozen, read_signed_manifest
+from verifier.checks.pages import entry_link
 from verifier.format import wire
 from verifier.format.account import AccountError, canonical_account_id
 from verifier.format.keys import is_signed, sign
 from verifier.format.params import (
-    ENTRY_BYTES,
     FAN,
     ID_BYTES,
     MANIFEST_PATH,
     OPENING_BYTES,
     PACKAGE_VERSION,
-    PAGE_HEADER_BYTES,
-    SIGNATURE_PATH,
     VECTOR_SLOTS,
 )
 from verifier.format.statement import manifest_context, manifest_digest, tree_of
@@ -61,16 +59,13 @@ def read_finished(folder: SnapshotFolder) -> tuple[bytes, wire.Manifest, Frozen]
         ProverError: there is none.
         Damaged: the manifest is not what was signed, or the record is another snapshot's.
     """
-    path, signature_path = folder.bundle / MANIFEST_PATH, folder.bundle / SIGNATURE_PATH
-    if not (path.is_file() and signature_path.is_file()):
+    path = folder.bundle / MANIFEST_PATH
+    if not path.is_file():
         raise ProverError(f"{folder.path}: no finished snapshot")
-    data, signature = path.read_bytes(), signature_path.read_bytes()
     try:
-        manifest = wire.read_record(wire.Manifest, data)
-    except (wire.NotCanonical, wire.BadFields):
-        raise Damaged(f"{path}: damaged") from None
-    if not is_signed(manifest.public_key, "manifest-signature", data, signature):
-        raise Damaged(f"{path}: damaged, or {SIGNATURE_PATH} beside it")
+        data, manifest = read_signed_manifest(path)
+    except ProverError as error:
+        raise Damaged(f"damaged: {error}") from None
     frozen = read_frozen(folder.record)
     if frozen.public_key != manifest.public_key:
         raise Damaged(f"{folder.record}: of another exchange's snapshot")
@@ -275,14 +270,14 @@ def _whole(folder: SnapshotFolder) -> Iterator[None]:
 
 
 def read_opening_secret(path: Path, salt: bytes) -> bytes:
-    """Return the opening secret, behind which the SHA-256 of it and of the snapshot's salt stands.
+    """Return the opening secret, of which `sealed` made a file.
 
     Raises:
         Damaged: it, or the salt, is another.
     """
     data = path.read_bytes()
-    secret, digest = data[:ID_BYTES], data[ID_BYTES:]
-    if sha256(secret + salt).digest() != digest:
+    secret = data[:ID_BYTES]
+    if data != sealed(secret, salt):
         raise Damaged(f"{path}: damaged, or of another snapshot")
     return secret
 
@@ -432,8 +427,7 @@ class _Asset:
         expected = self._root
         if level + 1 < shape.levels:
             parent, slot = divmod(index, FAN)
-            entry = PAGE_HEADER_BYTES + ENTRY_BYTES * slot
-            expected = self._page(level + 1, parent)[entry : entry + ID_BYTES]
+            expected = entry_link(self._page(level + 1, parent), slot)[:ID_BYTES]
         if sha256(data).digest() != expected:
             raise self.damaged()
         if level > 0:

@@ -155,14 +155,20 @@ def predecessor(
     path = config.previous_manifest
     if path is None:
         return bytes(ID_BYTES), (), ()
-    data, manifest = _read_previous(path)
+    data, manifest = read_signed_manifest(path)
     _check_before(path, manifest, config)
     digest = manifest_digest(data)
     before = tuple(Room(asset.code, asset.shape.leaves) for asset in manifest.assets)
     return digest, before, _rotation(config, signing, manifest, digest)
 
 
-def _read_previous(path: Path) -> tuple[bytes, wire.Manifest]:
+def read_signed_manifest(path: Path) -> tuple[bytes, wire.Manifest]:
+    """Read a manifest that its own key signed, in the file ``.sig`` beside it; nothing else of it
+    is checked.
+
+    Raises:
+        ProverError: one of the two cannot be read, or the manifest is none, or not what was signed.
+    """
     try:
         data, signature = path.read_bytes(), path.with_suffix(".sig").read_bytes()
         manifest = wire.read_record(wire.Manifest, data[: MAX_MANIFEST_BYTES + 1])

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass
-from hashlib import sha256
 from itertools import groupby
 from typing import Protocol, TypeVar
 
@@ -18,7 +17,7 @@ from prover.errors import Damaged
 from prover.files.columns import map_rows
 from prover.files.storage import discard_folder, fresh_file, fresh_folder, sync_tree
 from prover.ledger.ledger import Ledger
-from prover.liabilities.derivation import derive
+from prover.liabilities.derivation import derive, sealed
 from prover.liabilities.leaves import Accounts, Leaves, write_account_keys
 from prover.liabilities.parts import (
     Parts,
@@ -97,8 +96,7 @@ def write_secrets(work: Work, ledger: Ledger, key: bytes) -> Accounts:
             write_account_keys(file, key, ledger.ids, ledger.offsets, work.jobs)
     if not work.folder.opening_secret.exists():
         with fresh_file(work.folder.opening_secret) as file:
-            secret = derive(key, "opening-secret")
-            file.write(secret + sha256(secret + work.frozen.salt).digest())
+            file.write(sealed(derive(key, "opening-secret"), work.frozen.salt))
     return Accounts(ledger.ids, ledger.offsets, map_rows(path, len(ledger)))
 
 
