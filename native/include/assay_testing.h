@@ -75,6 +75,8 @@ int assay_test_opening_verify(const uint8_t *state, const uint8_t *page_id, uint
 int assay_test_lanes(uint64_t *r, uint32_t operation, const uint64_t *a, const uint64_t *b,
                      const uint64_t *c);
 int assay_test_sha256_blocks(uint32_t *state, const uint8_t *data, size_t blocks, int chosen);
+/* The chosen kernel's; states of 8 words each. */
+void assay_test_absorb(uint32_t *states, const uint8_t *data, size_t stride, size_t n);
 
 /* cffi: end */
 

@@ -56,6 +56,21 @@ def test_both_block_functions(chosen: int) -> None:
             pytest.skip("cpu feature: no SHA instructions")
 
 
+@pytest.mark.parametrize("spread", [0, 64, 65, 128], ids="stride {}".format)
+def test_many_states_absorb_a_block_each(spread: int) -> None:
+    """Numbers of states around those that are hashed side by side; each begins with its own."""
+    for n in [*range(36), 47, 48, 49, 63, 64, 65, 96, 128]:
+        data = Random(n).randbytes(spread * (n - 1) + 64 if n else 0)
+        words = array("I", Random(-n).randbytes(32 * n))
+        states, expected = ffi.new("uint32_t[]", [*words, 7]), []
+        for i in range(n):
+            state = ffi.new("uint32_t[8]", list(words[8 * i : 8 * i + 8]))
+            lib.assay_test_sha256_blocks(state, data[spread * i :][:64], 1, 0)
+            expected += list(state)
+        lib.assay_test_absorb(states, ffi.from_buffer(data), spread, n)
+        assert list(states) == [*expected, 7]
+
+
 def tagged(tag: bytes, data: bytes) -> bytes:
     return hashlib.sha256(hashlib.sha256(tag).digest() * 2 + data).digest()
 

@@ -19,6 +19,9 @@ const uint32_t SHA256_ROUND_CONSTANTS[64] = {
     0x748F82EE, 0x78A5636F, 0x84C87814, 0x8CC70208, 0x90BEFFFA, 0xA4506CEB, 0xBEF9A3F7, 0xC67178F2,
 };
 
+/* Messages that are hashed side by side. */
+#define BATCH 32
+
 static uint32_t rotate(uint32_t x, int n)
 {
     return x >> n | x << (32 - n);
@@ -89,21 +92,56 @@ void sha256_update(sha256_context *c, const void *data, size_t length)
     if (length % 64 > 0) memcpy(c->buffer, bytes + length / 64 * 64, length % 64);
 }
 
-void sha256_end(uint8_t digest[32], sha256_context *c)
+/* What is held, padded; returns its number of blocks. */
+static size_t last_blocks(uint8_t blocks[128], const sha256_context *c)
 {
     const uint64_t bits = c->length * 8;
-    size_t held = c->length % 64;
-    c->buffer[held++] = 0x80;
-    if (held > 56) {
-        memset(c->buffer + held, 0, 64 - held);
-        sha256_blocks()(c->state, c->buffer, 1);
-        held = 0;
+    const size_t held = c->length % 64, n = held < 56 ? 1 : 2;
+    memcpy(blocks, c->buffer, 64);
+    blocks[held] = 0x80;
+    memset(blocks + held + 1, 0, 64 * n - 8 - (held + 1));
+    put_u32(blocks + 64 * n - 8, (uint32_t)(bits >> 32));
+    put_u32(blocks + 64 * n - 4, (uint32_t)bits);
+    return n;
+}
+
+static void write_digest(uint8_t digest[32], const uint32_t state[8])
+{
+    for (int i = 0; i < 8; i++) put_u32(digest + 4 * i, state[i]);
+}
+
+void sha256_end(uint8_t digest[32], sha256_context *c)
+{
+    uint8_t blocks[128];
+    sha256_blocks()(c->state, blocks, last_blocks(blocks, c));
+    write_digest(digest, c->state);
+    clear_secret(blocks, sizeof blocks);
+}
+
+/* n <= BATCH.  Those with as many blocks left absorb each of these together. */
+static void end_batch(uint8_t (*digest)[32], const sha256_context *c, size_t n)
+{
+    uint32_t state[BATCH][8];
+    uint8_t blocks[BATCH][128];
+    size_t count[BATCH], end;
+    for (size_t i = 0; i < n; i++) {
+        memcpy(state[i], c[i].state, sizeof state[i]);
+        count[i] = last_blocks(blocks[i], &c[i]);
     }
-    memset(c->buffer + held, 0, 56 - held);
-    put_u32(c->buffer + 56, (uint32_t)(bits >> 32));
-    put_u32(c->buffer + 60, (uint32_t)bits);
-    sha256_blocks()(c->state, c->buffer, 1);
-    for (int i = 0; i < 8; i++) put_u32(digest + 4 * i, c->state[i]);
+    for (size_t i = 0; i < n; i = end) {
+        for (end = i + 1; end < n && count[end] == count[i];) end++;
+        for (size_t k = 0; k < count[i]; k++)
+            kernel()->absorb(state + i, blocks[i] + 64 * k, sizeof blocks[i], end - i);
+    }
+    for (size_t i = 0; i < n; i++) write_digest(digest[i], state[i]);
+    clear_secret(blocks, sizeof blocks);
+    clear_secret(state, sizeof state);
+}
+
+void sha256_end_each(uint8_t (*digest)[32], sha256_context *c, size_t n)
+{
+    for (size_t i = 0; i < n; i += BATCH)
+        end_batch(digest + i, c + i, n - i < BATCH ? n - i : BATCH);
 }
 
 void sha256(uint8_t digest[32], const void *data, size_t length)
@@ -123,20 +161,31 @@ void sha256_begin_tag(sha256_context *c, const char *tag, size_t tag_length)
     sha256_update(c, digest, 32);
 }
 
+/* What the two hashes of a key of at most 64 bytes begin with. */
+static void pad_key(uint8_t inner[64], uint8_t outer[64], const uint8_t *key, size_t length)
+{
+    memset(inner, 0, 64);
+    if (length > 0) memcpy(inner, key, length);
+    for (int i = 0; i < 64; i++) outer[i] = inner[i] ^ 0x5C;
+    for (int i = 0; i < 64; i++) inner[i] ^= 0x36;
+}
+
 void hmac_key_init(hmac_key *k, const void *key, size_t length)
 {
-    uint8_t block[64] = {0};
-    if (length > 64)
-        sha256(block, key, length);
-    else if (length > 0)
-        memcpy(block, key, length);
-    for (int i = 0; i < 64; i++) block[i] ^= 0x36;
+    uint8_t inner[64], outer[64], digest[32];
+    if (length > 64) {
+        sha256(digest, key, length);
+        pad_key(inner, outer, digest, 32);
+    } else {
+        pad_key(inner, outer, key, length);
+    }
     sha256_begin(&k->inner);
-    sha256_update(&k->inner, block, 64);
-    for (int i = 0; i < 64; i++) block[i] ^= 0x36 ^ 0x5C;
     sha256_begin(&k->outer);
-    sha256_update(&k->outer, block, 64);
-    clear_secret(block, sizeof block);
+    sha256_pair()(k->inner.state, inner, k->outer.state, outer, 1);
+    k->inner.length = k->outer.length = 64;
+    clear_secret(inner, sizeof inner);
+    clear_secret(outer, sizeof outer);
+    clear_secret(digest, sizeof digest);
 }
 
 void hmac_end(uint8_t digest[32], const hmac_key *k, sha256_context *c)
@@ -152,6 +201,40 @@ void hmac(uint8_t digest[32], const hmac_key *k, const void *data, size_t length
     sha256_context c = k->inner;
     sha256_update(&c, data, length);
     hmac_end(digest, k, &c);
+}
+
+void hmac_key_init_each(hmac_key *k, const uint8_t (*key)[32], size_t n)
+{
+    uint32_t state[2 * BATCH][8];
+    uint8_t block[2 * BATCH][64];
+    for (size_t done = 0; done < n; done += BATCH) {
+        const size_t count = n - done < BATCH ? n - done : BATCH;
+        for (size_t i = 0; i < count; i++) {
+            memcpy(state[2 * i], INITIAL, sizeof INITIAL);
+            memcpy(state[2 * i + 1], INITIAL, sizeof INITIAL);
+            pad_key(block[2 * i], block[2 * i + 1], key[done + i], 32);
+        }
+        kernel()->absorb(state, block[0], sizeof block[0], 2 * count);
+        for (size_t i = 0; i < count; i++) {
+            hmac_key *own = &k[done + i];
+            memcpy(own->inner.state, state[2 * i], sizeof state[0]);
+            memcpy(own->outer.state, state[2 * i + 1], sizeof state[0]);
+            own->inner.length = own->outer.length = 64;
+        }
+    }
+    clear_secret(state, sizeof state);
+    clear_secret(block, sizeof block);
+}
+
+void hmac_end_each(uint8_t (*digest)[32], const hmac_key *k, size_t keys, sha256_context *c,
+                   size_t n)
+{
+    sha256_end_each(digest, c, n);
+    for (size_t i = 0; i < n; i++) {
+        c[i] = k[i % keys].outer;
+        sha256_update(&c[i], digest[i], 32);
+    }
+    sha256_end_each(digest, c, n);
 }
 
 void clear_secret(void *data, size_t length)

@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 typedef struct {
     uint32_t state[8];
@@ -19,6 +20,8 @@ typedef struct {
 void sha256_begin(sha256_context *c);
 void sha256_update(sha256_context *c, const void *data, size_t length);
 void sha256_end(uint8_t digest[32], sha256_context *c); /* c is then spent */
+/* n of them, side by side. */
+void sha256_end_each(uint8_t (*digest)[32], sha256_context *c, size_t n);
 void sha256(uint8_t digest[32], const void *data, size_t length);
 
 /* H_tag begun: as if SHA-256(tag) twice were hashed.  64 bytes in: copy it instead of repeating it.
@@ -35,10 +38,19 @@ void hmac(uint8_t digest[32], const hmac_key *k, const void *data, size_t length
 /* Streaming: begin a copy of k->inner, sha256_update it, and end with this. */
 void hmac_end(uint8_t digest[32], const hmac_key *k, sha256_context *c);
 
+/* n keys of 32 bytes, side by side. */
+void hmac_key_init_each(hmac_key *k, const uint8_t (*key)[32], size_t n);
+/* n messages, each under its own key, or all under the one key that there is. */
+void hmac_end_each(uint8_t (*digest)[32], const hmac_key *k, size_t keys, sha256_context *c,
+                   size_t n);
+
 /* An integer as four big-endian bytes, as hashed data has it. */
 static inline void put_u32(uint8_t bytes[4], uint32_t a)
 {
-    for (int i = 0; i < 4; i++) bytes[i] = (uint8_t)(a >> (24 - 8 * i));
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    a = __builtin_bswap32(a); /* bytes by shifts become vectors of bytes, which are slow */
+#endif
+    memcpy(bytes, &a, 4);
 }
 
 /* Writes zeros that the compiler may not drop. */

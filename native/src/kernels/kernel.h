@@ -61,6 +61,9 @@ typedef struct {
     /* The encodings of n points, `stride` bytes apart; infinity gives 33 zero bytes. */
     void (*compress)(uint8_t *bytes, size_t stride, const affine *a, size_t n);
 
+    /* SHA-256: state[i] absorbs the block of 64 bytes at data + stride·i, i < n. */
+    void (*absorb)(uint32_t (*state)[8], const uint8_t *data, size_t stride, size_t n);
+
     /* The sum-check's loops, sumcheck.h.  sums = Σ e[k]·(a² - a), Σ e[k]·(b - a)², Σ w[k]·a, Σ a
      * over k < n, where a and b are pairs[2·stride·k] and the next. */
     void (*sum_pairs)(scalar sums[4], const scalar *pairs, size_t stride, const scalar *e,

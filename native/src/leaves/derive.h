@@ -15,9 +15,12 @@ typedef struct {
 
 void stream_begin(stream *s, const uint8_t key[32]);
 void stream_block(uint8_t block[32], const stream *s, uint64_t i);
+/* Blocks first, first + 1, …, side by side. */
+void stream_blocks(uint8_t (*blocks)[32], const stream *s, uint64_t first, size_t n);
 
-/* The k-th scalar: blocks 2k and 2k + 1, reduced mod n. */
+/* The k-th scalar: blocks 2k and 2k + 1, reduced mod n; and n of them. */
 void stream_scalar(scalar *r, const stream *s, uint64_t k);
+void stream_scalars(scalar *r, const stream *s, uint64_t k, size_t n);
 
 /* Absorb a big-endian integer; lp(data). */
 void update_u32(sha256_context *c, uint32_t a);

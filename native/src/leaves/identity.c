@@ -1,9 +1,16 @@
 /* Identities of leaves and the trees over them; spec/protocol.md 2.2. */
 #include "hash/tags.h"
+#include "kernels/kernel.h"
 #include "leaves/derive.h"
 #include "pages/page.h"
 
 #include <string.h>
+
+/* Nodes that are hashed side by side. */
+#define BATCH 64
+
+/* Subtrees whose rows are made together, so that the highest fills the hash's lanes too. */
+#define SUBTREES 16
 
 void identity_node_begin(sha256_context *tagged)
 {
@@ -33,16 +40,18 @@ void identity_node(uint8_t node[32], const sha256_context *tagged, const uint8_t
     write_digest(node, state);
 }
 
-/* Two nodes over four children side by side. */
-static void node_pair(uint8_t *nodes, const sha256_context *tagged, const uint8_t *children)
+/* n nodes over 2n children; they may stand in the children's place. */
+static void write_row(uint8_t *nodes, const sha256_context *tagged, const uint8_t *children,
+                      size_t n)
 {
-    uint32_t first[8], second[8];
-    memcpy(first, tagged->state, sizeof first);
-    memcpy(second, tagged->state, sizeof second);
-    sha256_pair()(first, children, second, children + 64, 1);
-    sha256_pair()(first, END, second, END, 1);
-    write_digest(nodes, first);
-    write_digest(nodes + 32, second);
+    uint32_t state[BATCH][8];
+    for (size_t done = 0; done < n; done += BATCH) {
+        const size_t count = n - done < BATCH ? n - done : BATCH;
+        for (size_t k = 0; k < count; k++) memcpy(state[k], tagged->state, sizeof state[k]);
+        kernel()->absorb(state, children + 64 * done, 64, count);
+        kernel()->absorb(state, END, 0, count);
+        for (size_t k = 0; k < count; k++) write_digest(nodes + 32 * (done + k), state[k]);
+    }
 }
 
 void identity_climb(uint8_t node[32], const sha256_context *tagged, const uint8_t *identity,
@@ -60,10 +69,8 @@ void identity_rows(uint8_t rows[IDENTITY_ROWS], const sha256_context *tagged,
 {
     memcpy(rows, identities, (size_t)32 << height);
     for (size_t n = (size_t)1 << height; n > 1; n /= 2) {
-        uint8_t *above = rows + 32 * n;
-        for (size_t k = 0; k + 1 < n / 2; k += 2) node_pair(above + 32 * k, tagged, rows + 64 * k);
-        if (n == 2) identity_node(above, tagged, rows, rows + 32);
-        rows = above;
+        write_row(rows + 32 * n, tagged, rows, n / 2);
+        rows += 32 * n;
     }
 }
 
@@ -81,10 +88,14 @@ const uint8_t *identity_siblings(uint8_t *path, const uint8_t rows[IDENTITY_ROWS
 void identity_nodes(uint8_t *nodes, const sha256_context *tagged, const uint8_t *identities,
                     size_t m, unsigned height)
 {
-    uint8_t rows[IDENTITY_ROWS];
-    for (size_t i = 0; i << height < m; i++) {
-        identity_rows(rows, tagged, identities + (32 * i << height), height);
-        memcpy(nodes + 32 * i, rows + ((size_t)64 << height) - 64, 32);
+    uint8_t row[32 * (SUBTREES << PATH_HEIGHT) / 2];
+    REQUIRE(height <= PATH_HEIGHT);
+    for (size_t i = 0; i << height < m; i += SUBTREES) {
+        const size_t left = (m >> height) - i, count = left < SUBTREES ? left : SUBTREES;
+        const uint8_t *below = identities + (32 * i << height);
+        for (size_t n = count << height; n > count; n /= 2, below = row)
+            write_row(row, tagged, below, n / 2);
+        memcpy(nodes + 32 * i, row, 32 * count);
     }
 }
 

@@ -18,25 +18,22 @@
 #define BUCKETS (1 << BUCKET_BITS)
 #define DIGIT_BITS 8
 #define DIGITS (1 << DIGIT_BITS)
+#define KEYS 128 /* made at a time, four a block of the stream */
 
 typedef struct {
     uint64_t key;
     uint32_t leaf;
 } entry;
 
-/* Sort keys 4i .. 4i + 3. */
-static void block_keys(uint64_t keys[4], const stream *s, uint64_t i)
+/* Sort keys KEYS·i, KEYS·i + 1, … */
+static void make_keys(uint64_t keys[KEYS], const stream *s, uint64_t i)
 {
-    uint8_t block[32];
-    stream_block(block, s, i);
-    for (size_t k = 0; k < 4; k++) {
-        uint64_t key;
-        memcpy(&key, block + 8 * k, 8);
+    uint8_t block[KEYS / 4][32];
+    stream_blocks(block, s, KEYS / 4 * i, KEYS / 4);
+    memcpy(keys, block, sizeof block);
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-        key = __builtin_bswap64(key);
+    for (size_t k = 0; k < KEYS; k++) keys[k] = __builtin_bswap64(keys[k]);
 #endif
-        keys[k] = key;
-    }
 }
 
 static size_t bucket_of(uint64_t key)
@@ -89,18 +86,18 @@ void assay_order(uint32_t *positions, const uint8_t *key, size_t n, void *scratc
     size_t *end = arena_take(&next, (BUCKETS + 1) * sizeof *end); /* of the bucket before */
     entry *entries = arena_take(&next, n * sizeof *entries), *beside = (entry *)next;
     stream s;
-    uint64_t keys[4];
+    uint64_t keys[KEYS];
     stream_begin(&s, key);
     memset(end, 0, (BUCKETS + 1) * sizeof *end);
     for (size_t t = 0; t < n; t++) {
-        if (t % 4 == 0) block_keys(keys, &s, t / 4);
-        end[bucket_of(keys[t % 4]) + 1]++;
+        if (t % KEYS == 0) make_keys(keys, &s, t / KEYS);
+        end[bucket_of(keys[t % KEYS]) + 1]++;
     }
     for (size_t b = 0; b < BUCKETS; b++) end[b + 1] += end[b];
     /* Filling bucket b moves end[b] from its beginning to its end. */
     for (size_t t = 0; t < n; t++) {
-        if (t % 4 == 0) block_keys(keys, &s, t / 4);
-        entries[end[bucket_of(keys[t % 4])]++] = (entry){keys[t % 4], (uint32_t)t};
+        if (t % KEYS == 0) make_keys(keys, &s, t / KEYS);
+        entries[end[bucket_of(keys[t % KEYS])]++] = (entry){keys[t % KEYS], (uint32_t)t};
     }
     for (size_t b = 0, begin = 0; b < BUCKETS; begin = end[b++])
         sort_bucket(entries + begin, beside, room_beside(n), end[b] - begin);

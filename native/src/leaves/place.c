@@ -65,27 +65,10 @@ static void pad(uint8_t *block, size_t blocks, size_t held, uint64_t length)
     put_u32(block + 64 * blocks - 4, (uint32_t)(length << 3));
 }
 
-/* State d of n absorbs blocks[d] blocks of data[d], or one if `blocks` is NULL: two beside each
- * other where neighbours have as many. */
-static void absorb_each(uint32_t (*state)[8], const uint8_t *data, size_t stride,
-                        const uint8_t *blocks, size_t n)
-{
-    for (size_t d = 0; d < n; d++, data += stride) {
-        const size_t own = blocks == NULL ? 1 : blocks[d];
-        if (d + 1 < n && (blocks == NULL || blocks[d + 1] == own)) {
-            sha256_pair()(state[d], data, state[d + 1], data + stride, own);
-            d++;
-            data += stride;
-        } else {
-            sha256_blocks()(state[d], data, own);
-        }
-    }
-}
-
 /* Hashes the last blocks; the digests go to their places. */
 static void end_batch(band *b)
 {
-    absorb_each(b->state, b->block[0], sizeof b->block[0], NULL, b->count);
+    kernel()->absorb(b->state, b->block[0], sizeof b->block[0], b->count);
     for (size_t k = 0; k < b->count; k++) {
         uint8_t *place = b->identities + 32 * place_of(b, k);
         for (size_t i = 0; i < 8; i++) put_u32(place + 4 * i, b->state[k][i]);
@@ -175,16 +158,28 @@ static void lay_out_owner(owners *o, size_t d, const accounts *a)
     pad(tail, o->tail_blocks[d], all, a->leaf.length + 4 + id_length);
 }
 
+/* Neighbours whose tails have as many blocks are hashed beside each other. */
+static void absorb_tails(owners *o)
+{
+    size_t end;
+    for (size_t d = 0; d < o->count; d = end) {
+        const size_t blocks = o->tail_blocks[d];
+        for (end = d + 1; end < o->count && o->tail_blocks[end] == blocks;) end++;
+        for (size_t k = 0; k < blocks; k++)
+            kernel()->absorb(o->state + d, o->tail[d] + 64 * k, sizeof o->tail[d], end - d);
+    }
+}
+
 static void hash_owners(owners *o, const accounts *a)
 {
     for (size_t d = 0; d < o->count; d++) lay_out_owner(o, d, a);
-    absorb_each(o->state, o->tail[0], sizeof o->tail[0], o->tail_blocks, o->count);
+    absorb_tails(o);
     for (size_t d = 0; d < o->count; d++) {
         if (o->tail_blocks[d] > 0)
             for (size_t i = 0; i < 8; i++) put_u32(o->block[d] + 32 + 4 * i, o->state[d][i]);
         memcpy(o->state[d], a->identity.state, sizeof o->state[d]);
     }
-    absorb_each(o->state, o->block[0], sizeof o->block[0], NULL, o->count);
+    kernel()->absorb(o->state, o->block[0], sizeof o->block[0], o->count);
 }
 
 static bool holders_valid(const uint32_t *holders, size_t n, const assay_accounts *a)

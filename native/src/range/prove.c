@@ -98,23 +98,23 @@ static void begin_nonces(stream *nonces, const range_prover *p, const range_shap
 static void draw_blindings(range_prover *p, const range_shape *s)
 {
     stream nonces;
-    uint64_t k = 0;
     begin_nonces(&nonces, p, s);
-    for (size_t a = 0; a < s->rows; a++) stream_scalar(&p->row_blinding[a], &nonces, k++);
-    for (size_t j = 0; j < s->nu; j++)
-        for (size_t i = 0; i < 3; i++) stream_scalar(&p->round_blinding[j][i], &nonces, k++);
-    opening_draw_blindings(&p->opening, &nonces, k);
+    stream_scalars(p->row_blinding, &nonces, 0, s->rows);
+    stream_scalars(p->round_blinding[0], &nonces, s->rows, 3 * s->nu);
+    opening_draw_blindings(&p->opening, &nonces, s->rows + 3 * s->nu);
     clear_secret(&nonces, sizeof nonces);
 }
 
 static void draw_masks(range_prover *p, const range_shape *s)
 {
     stream nonces;
-    uint64_t k = 0;
+    uint64_t k = s->columns;
     begin_nonces(&nonces, p, s);
-    for (size_t j = 0; j < s->columns; j++) stream_scalar(&p->mask[j], &nonces, k++);
-    if (s->vectors > 0)
-        for (size_t t = 0; t < W_COUNT; t++) stream_scalar(&p->slot_mask[t], &nonces, k++);
+    stream_scalars(p->mask, &nonces, 0, s->columns);
+    if (s->vectors > 0) {
+        stream_scalars(p->slot_mask, &nonces, k, W_COUNT);
+        k += W_COUNT;
+    }
     k = opening_draw_masks(&p->opening, &nonces, k);
     if (s->vectors > 0) stream_scalar(&p->vector_mask, &nonces, k);
     clear_secret(&nonces, sizeof nonces);

@@ -82,15 +82,15 @@ static void gather_bytes(scalar bytes[2][256], sumcheck *c, const linear *factor
 
 /* The weight of every pattern: of bytes for round 3, then for rounds 2 and 1 by the halves of the
  * round after. */
-static void gather_patterns(scalar *pattern, scalar bytes[2][256], const linear *factor)
+static void gather_patterns(scalar *pattern, scalar bytes[2][256], const linear *factor,
+                            scalar products[2 * 256])
 {
     scalar *out = pattern + PATTERNS_AT[BYTE_ROUNDS];
-    for (unsigned i = 0; i < 256; i++) {
-        scalar high;
-        scalar_mul(&out[i], &bytes[0][i], &factor[BYTE_ROUNDS].at0);
-        scalar_mul(&high, &bytes[1][i], &factor[BYTE_ROUNDS].at1);
-        scalar_add(&out[i], &out[i], &high);
-    }
+    const linear *own = &factor[BYTE_ROUNDS];
+    kernel()->expand(products, bytes[0], &own->at0, &own->at1, 256);
+    for (unsigned i = 0; i < 256; i++) out[i] = products[2 * i];
+    kernel()->expand(products, bytes[1], &own->at0, &own->at1, 256);
+    for (unsigned i = 0; i < 256; i++) scalar_add(&out[i], &out[i], &products[2 * i + 1]);
     for (unsigned r = BYTE_ROUNDS; r > 1; r--) {
         const scalar *from = pattern + PATTERNS_AT[r];
         const size_t half = (size_t)1 << (1u << (r - 1)); /* patterns of half the bits */
@@ -149,8 +149,8 @@ bool sumcheck_begin(sumcheck *c, const range_shape *s, const range_challenges *c
     word_weights(c);
     gather_bytes(c->e_byte, c, c->e_factor, c->e_rest + range_value_words(s));
     gather_bytes(c->w_byte, c, c->w_factor, c->w_word + range_value_words(s));
-    gather_patterns(c->e_pattern, c->e_byte, c->e_factor);
-    gather_patterns(c->w_pattern, c->w_byte, c->w_factor);
+    gather_patterns(c->e_pattern, c->e_byte, c->e_factor, (scalar *)(void *)c->bucket);
+    gather_patterns(c->w_pattern, c->w_byte, c->w_factor, (scalar *)(void *)c->bucket);
     c->e_bound = c->w_bound = SCALAR_ONE;
     c->s_bound = SCALAR_ZERO;
     c->s.at0 = c->s.at1 = SCALAR_ZERO;
@@ -189,20 +189,14 @@ static void sum_patterns(sumcheck *c, unsigned j)
 static void sum_byte_pairs(sumcheck *c)
 {
     const size_t n = range_value_words(c->shape);
-    scalar position[4], t;
-    scalar_sum h0 = {{0}}, h1 = {{0}}, l0 = {{0}}, l1 = {{0}};
-    for (unsigned i = 0; i < 256; i++) {
-        scalar_sqr(&t, &c->form[i]);
-        scalar_sub(&t, &t, &c->form[i]);
-        scalar_sum_mul(&h0, &c->e_byte[0][i], &t);
-        scalar_sum_mul(&h1, &c->e_byte[1][i], &t);
-        scalar_sum_mul(&l0, &c->w_byte[0][i], &c->form[i]);
-        scalar_sum_mul(&l1, &c->w_byte[1][i], &c->form[i]);
-    }
-    scalar_sum_reduce(&c->h0, &h0);
-    scalar_sum_reduce(&c->h1, &h1);
-    scalar_sum_reduce(&c->l.at0, &l0);
-    scalar_sum_reduce(&c->l.at1, &l1);
+    scalar position[4], sums[4], t, *pair = (scalar *)(void *)c->bucket;
+    for (unsigned i = 0; i < 256; i++) pair[2 * i] = pair[2 * i + 1] = c->form[i];
+    kernel()->sum_pairs(sums, pair, 1, c->e_byte[0], c->w_byte[0], 256);
+    c->h0 = sums[0];
+    c->l.at0 = sums[2];
+    kernel()->sum_pairs(sums, pair, 1, c->e_byte[1], c->w_byte[1], 256);
+    c->h1 = sums[0];
+    c->l.at1 = sums[2];
     factor_table(position, c->e_factor + BYTE_ROUNDS + 1, WORD_BITS - BYTE_ROUNDS - 1);
     c->h2 = SCALAR_ZERO;
     for (unsigned q = 0; q < 4; q++) {
@@ -316,14 +310,12 @@ static void bind_forms(sumcheck *c, unsigned j, const scalar *x)
 /* The first dense vector: a byte's form times 1 - x or x, by its place in its pair. */
 static void bind_byte_pairs(sumcheck *c, const scalar *x)
 {
-    scalar *high = (scalar *)(void *)c->bucket;
-    for (unsigned i = 0; i < 256; i++) {
-        scalar_mul(&high[i], &c->form[i], x);
-        scalar_sub(&c->form[i], &c->form[i], &high[i]);
-    }
+    scalar *at = (scalar *)(void *)c->bucket, low;
+    scalar_sub(&low, &SCALAR_ONE, x);
+    kernel()->expand(at, c->form, &low, x, 256);
     for (size_t i = 0; i < dense_count(c->shape, PAIR_ROUND + 1); i++) {
         const uint64_t pair = c->values[i / 4] >> (16 * (i % 4));
-        scalar_add(&c->dense[i], &c->form[pair & 255], &high[pair >> 8 & 255]);
+        scalar_add(&c->dense[i], &at[2 * (pair & 255)], &at[2 * (pair >> 8 & 255) + 1]);
     }
 }
 

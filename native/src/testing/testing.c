@@ -391,3 +391,8 @@ int assay_test_sha256_blocks(uint32_t *state, const uint8_t *data, size_t blocks
     (chosen ? sha256_blocks() : sha256_blocks_portable)(state, data, blocks);
     return sha256_blocks() != sha256_blocks_portable;
 }
+
+void assay_test_absorb(uint32_t *states, const uint8_t *data, size_t stride, size_t n)
+{
+    kernel()->absorb((uint32_t(*)[8])(void *)states, data, stride, n);
+}

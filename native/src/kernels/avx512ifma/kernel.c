@@ -20,6 +20,7 @@ const assay_kernel KERNEL_AVX512IFMA = {
     .decompress = avx512ifma_decompress,
     .decompress_each = avx512ifma_decompress_each,
     .compress = avx512ifma_compress,
+    .absorb = avx512ifma_absorb,
     .sum_pairs = avx512ifma_sum_pairs,
     .sum_byte_pairs = avx512ifma_sum_byte_pairs,
     .inner = avx512ifma_inner,

@@ -31,6 +31,8 @@ size_t avx512ifma_decompress(affine *out, const uint8_t *bytes, size_t n, void *
 void avx512ifma_decompress_each(affine *out, const uint8_t *bytes, size_t n, void *scratch);
 void avx512ifma_compress(uint8_t *bytes, size_t stride, const affine *a, size_t n);
 
+void avx512ifma_absorb(uint32_t (*state)[8], const uint8_t *data, size_t stride, size_t n);
+
 void avx512ifma_sum_pairs(scalar sums[4], const scalar *pairs, size_t stride, const scalar *e,
                           const scalar *w, size_t n);
 void avx512ifma_sum_byte_pairs(scalar *sum, const scalar *form, const uint64_t *values,
