@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from native._core import ffi, lib
+from native.buffers import begin_tables
 from native.checks import OpeningToCheck, PageToCheck, check, pages_check
 from native.derivation import account_keys, order, place_leaves, place_padding, split, stream
 from native.errors import Damaged, NativeError, OpeningRejected, PageRejected, Rejected
@@ -54,6 +55,7 @@ __all__ = [
     "Tree",
     "UtxoScanner",
     "account_keys",
+    "begin_tables",
     "check",
     "commit",
     "generator",

@@ -120,6 +120,11 @@ def tables() -> Any:
     )
 
 
+def begin_tables() -> None:
+    """Begin to build the tables, beside other work of who will need them."""
+    threading.Thread(target=tables).start()
+
+
 def _built(kept: list[Any], size: Any, scratch_size: Any, build: Any) -> Any:
     with _lock:
         if not kept:

@@ -136,7 +136,7 @@ def write_split(
 
     def split_piece(piece: tuple[int, int]) -> bytes:
         start, stop = piece
-        keys = account_keys[balances.holders[start:stop]]
+        keys = account_keys.take(balances.holders[start:stop], axis=0)
         units = balances.units[start:stop]
         made, amounts = native.split(
             keys.data, units.data, code, asset.split.least, asset.split.most

@@ -32,7 +32,7 @@ from verifier.format.params import FAN, ID_BYTES, POINT_BYTES, VECTOR_SLOTS, Tre
 from verifier.ordered import in_order
 
 # Entries that one native call handles: whole pages of any size.
-CHUNK_ENTRIES = 1 << 16
+CHUNK_ENTRIES = 1 << 17
 
 # Leaves made at a time, 40 bytes each: whole chunks. Memory holds three bands: two whose last and
 # first chunks are committed to, and one that is being made.

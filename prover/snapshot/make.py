@@ -16,9 +16,11 @@ run ends in the same bytes:
    neither reads the other.
 7. ``public.partial/pages``, and the private side of all pages, ``private/trees``: renamed into
    place whole, after the pages were synced. Before that, a run makes all of them anew, for it is
-   the cheap part; after it, they are what is proved. No argument was needed so far.
+   the cheap part; after it, they are what is proved. No argument is needed for it.
 8. ``public.partial/arguments/CODE``: grow in chunks; see `prover.liabilities.tree`. Nonces are
-   derived, so a page proved twice has the same argument.
+   derived, so a page proved twice has the same argument. Of a few assets one is proved while the
+   next is committed to, so arguments may stand here before the pages are synced; a run that begins
+   7 anew makes the same pages, and believes of these arguments what a verifier accepts.
 9. ``public.partial``: the rest of the bundle is written each time, the record of all arguments
    among it. The manifest's digest is in the log beside the signing key before the signature exists;
    a second run finds its own line there.
@@ -35,6 +37,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+import native
 from prover.assets.evidence import Built, evidence_total
 from prover.assets.hidden import Opened
 from prover.clock import check_time
@@ -58,7 +61,7 @@ from prover.snapshot.bundle import ProvenAsset, signing_keys, write_bundle
 from prover.snapshot.folder import SnapshotFolder
 from prover.snapshot.inputs import Inputs, Witness
 from prover.snapshot.record import Frozen, freeze
-from prover.snapshot.trees import Work, argue_trees, commit_trees, parameters, write_secrets
+from prover.snapshot.trees import Work, make_trees, parameters, write_secrets
 from verifier.format import wire
 from verifier.format.chains import FIAT
 from verifier.format.keys import public_key_text
@@ -168,6 +171,7 @@ def make_snapshot(
     if not allow_future:
         check_time(config.time, f"{file}: time")
     signing, master = read_signing_key(config.signing_key), read_master_key(config.master_key)
+    native.begin_tables()
     out.mkdir(parents=True, exist_ok=True)
     with _private_by_default(), naming(out):
         folder.private.mkdir(exist_ok=True)
@@ -201,11 +205,9 @@ def make_snapshot(
             )
             work.progress.stage("deriving keys and leaves", None)
             accounts = write_secrets(work, ledger, key)
-            # 7
-            trees = commit_trees(work, ledger, accounts, key)
-            # 8
+            # 7, 8
             secret = derive(key, "argument-secret")
-            argue_trees(work, trees, secret)
+            trees = make_trees(work, ledger, accounts, key, secret)
             # 9
             balances = [
                 ProvenAsset(

@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
+from threading import Event, Lock
 from typing import Protocol, TypeVar
 
 import native
@@ -156,30 +159,51 @@ class Tree:
     root: Root
 
 
-def commit_trees(work: Work, ledger: Ledger, accounts: Accounts, key: bytes) -> list[Tree]:
-    """Make the pages of all assets, and their private side, where they are not there.
+def make_trees(
+    work: Work, ledger: Ledger, accounts: Accounts, key: bytes, secret: bytes
+) -> list[Tree]:
+    """Make and prove the pages of all assets, with their private side, where they are not there.
+
+    ``secret`` is the argument secret.
 
     Raises:
         Damaged: the parts of an asset do not add up to what the ledger owes.
     """
-    folder = work.folder
+    folder, proved = work.folder, frozenset[str]()
     if not (folder.trees.exists() and folder.unfinished_pages.exists()):
-        _make_pages(work, ledger, accounts, key)
-    trees = []
-    for asset, parts in zip(work.config.assets, load_parts(folder.parts), strict=True):
-        tree = tree_of(work.context, asset, parts.shape)
-        root = read_root(tree, folder.tree(asset.code, folder.unfinished))
-        if root.value != ledger.totals[asset.code]:
-            raise Damaged(
-                f"{folder.parts}: damaged: the parts of {asset.code} do not add up to the ledger"
-            )
-        trees.append(Tree(asset, tree, parts.shape, root))
+        proved = _make_pages(work, ledger, accounts, key, secret)
+    trees = [
+        _tree(work, ledger, asset, parts, folder.trees)
+        for asset, parts in zip(work.config.assets, load_parts(folder.parts), strict=True)
+    ]
+    left = ((tree.asset, tree) for tree in trees if tree.asset.code not in proved)
+    _each_asset(work, "proving", left, _prover(work, secret, folder.trees))
     return trees
 
 
-def _make_pages(work: Work, ledger: Ledger, accounts: Accounts, key: bytes) -> None:
-    folder, secret = work.folder, derive(key, "entries-secret")
+def _tree(work: Work, ledger: Ledger, asset: AssetConfig, parts: Parts, trees: Path) -> Tree:
+    """Read the root of an asset's tree, whose private side is in ``trees``."""
+    folder = work.folder
+    tree = tree_of(work.context, asset, parts.shape)
+    root = read_root(tree, folder.tree(asset.code, folder.unfinished, trees))
+    if root.value != ledger.totals[asset.code]:
+        raise Damaged(
+            f"{folder.parts}: damaged: the parts of {asset.code} do not add up to the ledger"
+        )
+    return Tree(asset, tree, parts.shape, root)
+
+
+def _make_pages(
+    work: Work, ledger: Ledger, accounts: Accounts, key: bytes, secret: bytes
+) -> frozenset[str]:
+    """Make the pages of all assets; return the codes of those that are proved, too.
+
+    Of a few assets one is proved while the next is committed to: either has moments when it needs
+    no more than one thread.
+    """
+    folder, entries_secret = work.folder, derive(key, "entries-secret")
     discard_folder(folder.trees)
+    proved: list[str] = []
     with (
         fresh_folder(folder.trees) as unfinished,
         closing(_parts(work, ledger, accounts, key)) as all_parts,
@@ -193,7 +217,7 @@ def _make_pages(work: Work, ledger: Ledger, accounts: Accounts, key: bytes) -> N
                 tree_of(work.context, asset, parts.shape),
                 Leaves(accounts, holders, parts, code, work.context),
                 derive(key, "identity-padding", code.encode()),
-                secret,
+                entries_secret,
                 work.frozen.salt,
                 folder.tree(code, folder.unfinished, unfinished),
                 jobs,
@@ -201,19 +225,65 @@ def _make_pages(work: Work, ledger: Ledger, accounts: Accounts, key: bytes) -> N
             )
 
         assets = zip(work.config.assets, all_parts, strict=True)
-        _each_asset(work, "committing to", assets, commit)
+        if len(work.config.assets) > MOST_LISTED:
+            _each_asset(work, "committing to", assets, commit)
+        else:
+            before: Tree | None = None
+            prove = _prover(work, secret, unfinished)
+            for asset, parts in assets:
+                with _proving_beside(work, prove, before, asset.code, parts.shape) as advance:
+                    commit((asset, parts), work.jobs, advance)
+                proved += [before.asset.code] if before else []
+                before = _tree(work, ledger, asset, parts, unfinished)
         sync_tree(folder.unfinished_pages)
+    return frozenset(proved)
 
 
-def argue_trees(work: Work, trees: list[Tree], secret: bytes) -> None:
-    """Prove the pages of all assets."""
+def _prover(work: Work, secret: bytes, trees: Path) -> Act[Tree]:
+    """Return what proves the pages of an asset, whose private side is in ``trees``."""
 
-    def argue(job: tuple[AssetConfig, Tree], jobs: int, advance: Advance) -> None:
+    def prove(job: tuple[AssetConfig, Tree], jobs: int, advance: Advance) -> None:
         asset, tree = job
-        files = work.folder.tree(asset.code, work.folder.unfinished)
+        files = work.folder.tree(asset.code, work.folder.unfinished, trees)
         argue_tree(tree.tree, secret, work.frozen.salt, files, jobs, advance)
 
-    _each_asset(work, "proving", ((tree.asset, tree) for tree in trees), argue)
+    return prove
+
+
+class _Stopped(Exception):
+    """The work beside this has failed, or was interrupted."""
+
+
+@contextmanager
+def _proving_beside(
+    work: Work, prove: Act[Tree], before: Tree | None, code: str, shape: TreeShape
+) -> Iterator[Advance]:
+    """Prove the asset before, if there is one, while the body commits to another.
+
+    Gives what the body tells of its progress. If the body raises, the proving stops soon.
+    """
+    if before is None:
+        work.progress.stage(f"committing to {code}", entries_of(shape))
+        yield work.progress.advance
+        return
+    name = f"proving {before.asset.code}, committing to {code}"
+    work.progress.stage(name, entries_of(shape) + entries_of(before.shape))
+    telling, stop = Lock(), Event()
+
+    def advance(done: int) -> None:
+        if stop.is_set():
+            raise _Stopped
+        with telling:
+            work.progress.advance(done)
+
+    with ThreadPoolExecutor(1) as beside:
+        proving = beside.submit(prove, (before.asset, before), work.jobs, advance)
+        try:
+            yield advance
+            proving.result()
+        except BaseException:
+            stop.set()
+            raise
 
 
 class _Shaped(Protocol):
@@ -224,12 +294,15 @@ class _Shaped(Protocol):
 
 Subject = TypeVar("Subject", bound=_Shaped)
 
+# Works on an asset, by so many jobs, and tells of the entries that are done.
+Act = Callable[[tuple[AssetConfig, Subject], int, Advance], None]
+
 
 def _each_asset(
     work: Work,
     verb: str,
     assets: Iterable[tuple[AssetConfig, Subject]],
-    act: Callable[[tuple[AssetConfig, Subject], int, Advance], None],
+    act: Act[Subject],
 ) -> None:
     """Act on every asset, by so many jobs, which tell of the entries that they have done.
 

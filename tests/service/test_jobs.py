@@ -35,8 +35,7 @@ STAGES = (
     "checking ownership signatures",
     "deriving keys and leaves",
     "committing to ETH",
-    "committing to USDT",
-    "proving ETH",
+    "proving ETH, committing to USDT",
     "proving USDT",
     "settle proven",
     "begin publishing",
@@ -46,7 +45,13 @@ STAGES = (
     "settle retired",
 )
 
-FEW = ("proving ETH", "settle proven", "begin publishing", "publish", "begin retiring")
+FEW = (
+    "proving ETH, committing to USDT",
+    "settle proven",
+    "begin publishing",
+    "publish",
+    "begin retiring",
+)
 
 RUNS = int(os.environ.get("KILL_RUNS", "4"))
 
@@ -178,8 +183,8 @@ def test_cancelled_and_resumed(
         folder = begun(service, exchange, undisturbed)
         assert service.operations.cancel("one").state is State.CANCELLED
         service.operations.resume("one")
-        worker = service.worker(hold_at="after proving ETH")
-        service.await_stage("proving ETH")
+        worker = service.worker(hold_at="after proving ETH, committing to USDT")
+        service.await_stage("proving ETH, committing to USDT")
         assert service.operations.cancel("one").state is State.CANCELLING
         service.release()
         assert service.rest().state is State.CANCELLED
@@ -198,7 +203,7 @@ def test_cancelled_while_no_worker_is_there(tmp_path: Path) -> None:
     with Service(tmp_path / "service", f"sqlite:///{tmp_path / 'database'}") as service:
         service.draft(exchange, "two")
         service.operations.start("two")
-        worker = service.worker(die_at="after proving ETH")
+        worker = service.worker(die_at="after proving ETH, committing to USDT")
         worker.join(PATIENCE)
         assert service.operations.cancel("two").state is State.CANCELLING
         with service.working():
@@ -212,9 +217,11 @@ def test_one_worker_works_and_the_other_stands_by(
         folder = begun(service, exchange, undisturbed)
         seen = [tmp_path / name for name in ("first", "second")]
         first = service.worker(
-            hold_at="after proving ETH", die_at="before proving USDT", seen=seen[0]
+            hold_at="after proving ETH, committing to USDT",
+            die_at="before proving USDT",
+            seen=seen[0],
         )
-        service.await_stage("proving ETH")
+        service.await_stage("proving ETH, committing to USDT")
         second = service.worker(seen=seen[1])
         service.release()
         assert service.rest().state is State.PROVEN
