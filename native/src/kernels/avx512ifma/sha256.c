@@ -40,8 +40,8 @@ static inline void transpose_quarters(__m512i r[4])
 /* word[i]: the i-th big-endian word of sixteen blocks. */
 static inline void load_blocks(__m512i word[16], const uint8_t *const block[STREAMS])
 {
-    const __m512i swap = _mm512_broadcast_i32x4(
-        _mm_set_epi64x(0x0C0D0E0F08090A0B, 0x0405060700010203));
+    const __m512i swap =
+        _mm512_broadcast_i32x4(_mm_set_epi64x(0x0C0D0E0F08090A0B, 0x0405060700010203));
     for (size_t i = 0; i < STREAMS; i += 4) {
         for (size_t k = i; k < i + 4; k++) word[k] = _mm512_shuffle_epi8(load(block[k]), swap);
         transpose_quarters(word + i);
