@@ -31,8 +31,9 @@ from prover.liabilities.leaves import Leaves
 from verifier.format.params import FAN, ID_BYTES, POINT_BYTES, VECTOR_SLOTS, TreeShape
 from verifier.ordered import in_order
 
-# Entries that one native call handles: whole pages of any size.
-CHUNK_ENTRIES = 1 << 17
+# Entries that one native call handles: whole pages of any size. More share more of each check, but
+# leave the cache, and keep threads waiting at the end of an asset.
+CHUNK_ENTRIES = 1 << 15
 
 # Leaves made at a time, 40 bytes each: whole chunks. Memory holds three bands: two whose last and
 # first chunks are committed to, and one that is being made.

@@ -9,6 +9,8 @@
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "rows of bits are read from words as bytes");
 
+_Static_assert(sizeof(words) * ARGUMENT_SIDE_MAX <= BUCKET_BYTES, "a bucket holds a side's words");
+
 /* What a batch of commitments is gathered in. */
 typedef struct {
     words *values, *blindings;
@@ -179,6 +181,14 @@ static bool prove_round(range_prover *provers, size_t count, unsigned j, const t
     return true;
 }
 
+/* Σ_j a_j·b_j of secret b, j < n, by the kernel; the prover's bucket is left full of them. */
+static void inner(scalar *r, range_prover *p, const scalar *a, const scalar *b, size_t n)
+{
+    words *plain = (words *)(void *)p->sumcheck.bucket;
+    for (size_t j = 0; j < n; j++) scalar_to_words(&plain[j], &b[j]);
+    kernel()->inner(r, a, 1, plain, n);
+}
+
 /* -a·f̄, what Δ̄ of leaves commits to: f̄ = Σ eq(σ_lo,t)·w̄_t, a = κ·Π ℓ_1(x). */
 static void masked_selection(scalar *r, range_prover *p)
 {
@@ -199,7 +209,7 @@ static void prepare_openings(range_prover *p, const range_shape *s, words *value
         scalar_to_words(&blindings[ARGUMENT_OPENINGS], &p->vector_mask); /* Ū's ū·B */
     }
     range_eq_table(p->side, &SCALAR_ONE, p->challenges.x, s->column_bits);
-    scalar_inner(&masked, p->mask, p->side, s->columns);
+    inner(&masked, p, p->side, p->mask, s->columns);
     opening_commitments(values, blindings, &p->opening, &p->sumcheck.dense[0], &masked, &delta);
     clear_secret(&masked, sizeof masked);
     clear_secret(&delta, sizeof delta);
@@ -248,7 +258,7 @@ static void respond(range_prover *p, const range_shape *s)
                         p->sumcheck.bucket);
     for (size_t j = 0; j < s->columns; j++, p->next += 32)
         opening_response(p->next, &p->challenges.e, &p->mask[j], &p->z[j]);
-    scalar_inner(&row_blinding, p->side, p->row_blinding, s->rows);
+    inner(&row_blinding, p, p->side, p->row_blinding, s->rows);
     if (s->vectors > 0) respond_slots(p, s);
     opening_respond(p->next, &p->opening, &p->challenges.e, &of);
     p->next += 32 * OPENING_RESPONSES;
