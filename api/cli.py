@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from prover.__main__ import needs_extra
+from collections.abc import Sequence
+
+from api import commands
+from prover.commands import cli
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
-    with needs_extra("prover"):
-        from api import commands
-        from prover.commands import cli
-    cli.app.add_typer(commands.app)
-    with needs_extra("api"):
-        cli.main()
+    cli.main(argv, commands.add)
 
 
 if __name__ == "__main__":

@@ -2,44 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from api.scope import Scope
+from prover.commands.options import Commands, values, whole_number
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-app = typer.Typer()
-token = typer.Typer(help="Operators' tokens.", no_args_is_help=True)
-app.add_typer(token, name="token")
-service = typer.Typer(help="The service's own folder and database.", no_args_is_help=True)
-app.add_typer(service, name="service")
 
-SettingsFile = Annotated[
-    Path | None,
-    typer.Option("--settings", metavar="FILE", help="The settings; by default $ASSAY_SETTINGS."),
-]
-
-
-@app.command()
 def serve(
-    settings: SettingsFile = None,
-    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 picks one.")] = None,
-    worker: Annotated[
-        bool | None,
-        typer.Option(
-            " /--no-worker",
-            help="Keep no worker: `assay worker` runs elsewhere.",
-            show_default=False,
-        ),
-    ] = None,
+    settings: Path | None, host: str | None, port: int | None, *, worker: bool | None
 ) -> None:
     """Run the service until interrupted."""
     from api.server import serve as run
@@ -51,8 +30,7 @@ def serve(
     run(found.model_copy(update={"server": server}))
 
 
-@app.command()
-def worker(settings: SettingsFile = None) -> None:
+def worker(settings: Path | None) -> None:
     """Prove, publish and erase snapshots as operators ask for it, until interrupted."""
     from api.log import configure_logging
     from api.settings import read_settings
@@ -63,24 +41,17 @@ def worker(settings: SettingsFile = None) -> None:
     work(found)
 
 
-@token.command("create")
-def create_token(
-    name: Annotated[str, typer.Argument(help="Whose it is, for lists and logs.")],
-    scopes: Annotated[list[Scope], typer.Option("--scope", help="What it allows; repeatable.")],
-    days: Annotated[int, typer.Option(min=1, max=3650, help="How long it is valid.")] = 90,
-    settings: SettingsFile = None,
-) -> None:
+def create_token(name: str, scopes: Sequence[str], days: int, settings: Path | None) -> None:
     """Make a token and print it, this once: only its digest is kept."""
     from api.callers import tokens
 
     with _connection(settings) as connection:
-        made, secret = tokens.create(connection, name, scopes, days * 24 * 3600)
-    typer.echo(f"token {made}, valid for {days} days; it is not shown again:", err=True)
-    typer.echo(secret)
+        made, secret = tokens.create(connection, name, list(map(Scope, scopes)), days * 24 * 3600)
+    print(f"token {made}, valid for {days} days; it is not shown again:", file=sys.stderr)
+    print(secret)
 
 
-@token.command("list")
-def list_tokens(settings: SettingsFile = None) -> None:
+def list_tokens(settings: Path | None) -> None:
     """List tokens: id, state, until when, scopes, name."""
     from api.callers import tokens
 
@@ -90,14 +61,10 @@ def list_tokens(settings: SettingsFile = None) -> None:
     for each in found:
         until = datetime.fromtimestamp(each.expires, UTC).date()
         scopes = ",".join(sorted(each.scopes))
-        typer.echo(f"{each.id}  {each.state(now.timestamp()):7}  {until}  {scopes}  {each.name}")
+        print(f"{each.id}  {each.state(now.timestamp()):7}  {until}  {scopes}  {each.name}")
 
 
-@token.command("revoke")
-def revoke_token(
-    identity: Annotated[str, typer.Argument(metavar="ID", help="As `list` has it.")],
-    settings: SettingsFile = None,
-) -> None:
+def revoke_token(identity: str, settings: Path | None) -> None:
     """Make a token invalid from now on."""
     from api.callers import tokens
 
@@ -105,8 +72,7 @@ def revoke_token(
         tokens.revoke(connection, identity)
 
 
-@service.command("adopt")
-def adopt(settings: SettingsFile = None) -> None:
+def adopt(settings: Path | None) -> None:
     """Let the database serve the folder of the settings from now on, and no other one.
 
     For a folder that was moved, restored, or takes the place of another: end first whatever serves
@@ -121,9 +87,9 @@ def adopt(settings: SettingsFile = None) -> None:
     with migrated(found.database_url) as engine, ExitStack() as held:
         hold_lock(engine, held)
         before, missing = instance.adopt(engine, found.snapshots)
-    typer.echo(f"the database serves {found.snapshots.resolve()}; before: {before or 'nothing'}")
+    print(f"the database serves {found.snapshots.resolve()}; before: {before or 'nothing'}")
     if missing:
-        typer.echo(f"not retired, and without a folder here: {', '.join(missing)}")
+        print(f"not retired, and without a folder here: {', '.join(missing)}")
 
 
 @contextmanager
@@ -134,3 +100,52 @@ def _connection(settings: Path | None) -> Iterator[Connection]:
 
     with migrated(read_settings(settings).database_url) as engine, engine.begin() as connection:
         yield connection
+
+
+def add(commands: Commands) -> None:
+    """Add the service's commands to others."""
+    serving = commands.command("serve", serve)
+    _add_settings(serving)
+    serving.add_argument("--host", help="address to listen on")
+    serving.add_argument("--port", type=whole_number(0, 65535), help="port; 0 picks one")
+    serving.add_argument(
+        "--no-worker",
+        dest="worker",
+        action="store_false",
+        default=None,
+        help="keep no worker: `assay worker` runs elsewhere",
+    )
+    _add_settings(commands.command("worker", worker))
+
+    token = commands.group("token", "Operators' tokens.")
+    made = token.command("create", create_token)
+    made.add_argument("name", metavar="NAME", help="whose it is, for lists and logs")
+    made.add_argument(
+        "--scope",
+        dest="scopes",
+        action="append",
+        required=True,
+        choices=values(Scope),
+        help="what it allows; repeatable",
+    )
+    made.add_argument(
+        "--days",
+        type=whole_number(1, 3650),
+        default=90,
+        metavar="N",
+        help="how long it is valid (90)",
+    )
+    _add_settings(made)
+    _add_settings(token.command("list", list_tokens))
+    revoked = token.command("revoke", revoke_token)
+    revoked.add_argument("identity", metavar="ID", help="as `list` has it")
+    _add_settings(revoked)
+
+    service = commands.group("service", "The service's own folder and database.")
+    _add_settings(service.command("adopt", adopt))
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--settings", type=Path, metavar="FILE", help="the settings; by default $ASSAY_SETTINGS"
+    )

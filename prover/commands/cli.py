@@ -1,57 +1,56 @@
 """The command line ``assay``: results on standard output, everything else on standard error.
 
 Exit codes: 0 done, 1 could not run, 2 usage, 3 the assets do not cover the liabilities, or a
-bundle is rejected. Bad input ends in one line that names file, row, column and rule, never in a
-traceback. What a command needs is imported by it, so that one does not wait for what another loads.
+bundle is rejected, 130 interrupted. Bad input ends in one line that names file, row, column and
+rule, never in a traceback. What a command needs is imported by it, so that one does not wait for
+what another loads.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any, NoReturn
 
-import typer
-
+from prover.commands.options import (
+    USAGE,
+    Commands,
+    Usage,
+    needs_extra,
+    values,
+    whole_number,
+)
 from prover.commands.progress import shown_progress
 from prover.errors import AssetsShort, ProverError
 from prover.imports.formats import ListFormat
 from verifier.collector import collect_seldom
+from verifier.commands.version import Version
 from verifier.errors import Rejected
 from verifier.format.account import escape
 
-COULD_NOT_RUN, REJECTED = 1, 3
-
-app = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    help="Make a zero-knowledge proof of solvency from a ledger and signed addresses.",
-)
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Cores to use; all by default.")]
-Config = Annotated[Path, typer.Argument(metavar="SNAPSHOT.toml", show_default=False)]
-Folder = Annotated[Path, typer.Argument(metavar="DIR", show_default=False)]
-
-SigningKey = Annotated[
-    Path | None,
-    typer.Option("--signing-key", metavar="FILE", help="Where it is now, if it was moved."),
-]
-
-ALL_CORES = len(os.sched_getaffinity(0))
+COULD_NOT_RUN, REJECTED, INTERRUPTED = 1, 3, 130
 
 
-def main() -> None:
-    """Run the command line."""
+def main(argv: Sequence[str] | None = None, more: Callable[[Commands], None] | None = None) -> None:
+    """Run the command line; ``more`` adds commands to the prover's. It ends in `SystemExit`."""
     collect_seldom()
     # Else numpy's linear algebra, which nothing here asks for, starts a thread for every core.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    arguments = vars(_parser(more).parse_args(argv))
+    run = arguments.pop("run")
     try:
-        app()
+        # An extra has the name of the package that needs it.
+        with needs_extra(run.__module__.partition(".")[0]):
+            code = run(**arguments)
+        if sys.stdout is not None:  # it is closed
+            sys.stdout.flush()
+    except Usage as error:
+        _fail(error, USAGE)
     except AssetsShort as error:
         _fail(error, REJECTED)
     except Rejected as error:
@@ -61,11 +60,18 @@ def main() -> None:
         _fail(f"{error}\n{words.finding} {words.advice}", REJECTED)
     except ProverError as error:
         _fail(error, COULD_NOT_RUN)
+    except BrokenPipeError:
+        # Nobody reads what is printed; Python would complain when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(COULD_NOT_RUN)
     except OSError as error:
         _fail(f"{error.filename}: {error.strerror}" if error.filename else error, COULD_NOT_RUN)
+    except KeyboardInterrupt:
+        _fail("interrupted", INTERRUPTED)
+    sys.exit(code)
 
 
-def _fail(error: object, code: int) -> None:
+def _fail(error: object, code: int) -> NoReturn:
     print(f"assay: {_escaped(str(error))}", file=sys.stderr)
     sys.exit(code)
 
@@ -75,30 +81,7 @@ def _escaped(text: str) -> str:
     return "\n".join(map(escape, text.split("\n")))
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
-        from importlib.metadata import version
-
-        print(f"assay {version('assay')}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    asked: Annotated[
-        bool,
-        typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version and end."
-        ),
-    ] = False,
-) -> None:
-    pass
-
-
-@app.command()
-def keygen(
-    out: Annotated[Path, typer.Option("--out", metavar="DIR")], as_json: Json = False
-) -> None:
+def keygen(out: Path, *, as_json: bool) -> None:
     """Make the exchange's signing key and master key. Never overwrites a key."""
     from prover.files.keys import make_keys
 
@@ -106,19 +89,7 @@ def keygen(
     _print(as_json, {"public_key": text, "folder": str(out)}, f"public key  {text}")
 
 
-@app.command()
-def challenge(
-    config: Config,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="DIR", help="Write the exact bytes to DIR/CHAIN.txt."),
-    ] = None,
-    announcement: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Write what `assay hide-keys` needs of the snapshot."),
-    ] = None,
-    as_json: Json = False,
-) -> None:
+def challenge(config: Path, out: Path | None, announcement: Path | None, *, as_json: bool) -> None:
     """Print, for each chain, the message to sign with every address, and where wallets do it."""
     from prover.assets.messages import LINE_BREAKS, device_warnings, digest_of
     from prover.assets.wallets import menus, shared_signature
@@ -155,28 +126,21 @@ def challenge(
     _print(as_json, messages, "\n".join(blocks))
 
 
-@app.command()
-def ledger(config: Config, jobs: Jobs = ALL_CORES, as_json: Json = False) -> None:
+def ledger(config: Path, jobs: int, *, as_json: bool) -> None:
     """Read the ledger and print what it holds: rows, accounts, totals. Signs and keeps nothing."""
     from prover.commands.ledger import show_ledger
 
     show_ledger(config, jobs, as_json=as_json)
 
 
-@app.command()
 def prove(
-    config: Config,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR")],
-    jobs: Jobs = ALL_CORES,
-    summary: Annotated[
-        bool | None,
-        typer.Option(
-            help="Print what the ledger holds, totals too; by default on a terminal alone.",
-            show_default=False,
-        ),
-    ] = None,
-    as_json: Json = False,
-    allow_future: Annotated[bool, typer.Option("--allow-future", hidden=True)] = False,
+    config: Path,
+    out: Path,
+    jobs: int,
+    *,
+    summary: bool | None,
+    as_json: bool,
+    allow_future: bool,
 ) -> None:
     """Make the bundle DIR/public, or go on with it where an earlier run was interrupted."""
     from prover.commands.ledger import Shown
@@ -204,55 +168,25 @@ def prove(
     _print(as_json, result, told(result, manifest, SnapshotFolder(out)))
 
 
-@app.command(no_args_is_help=True)
-def evidence(
-    chain: Annotated[str, typer.Argument(metavar="CHAIN", show_default=False)],
-    block: Annotated[int, typer.Option(metavar="N", min=1, help="The block's height.")],
-    addresses: Annotated[Path, typer.Option(metavar="FILE", help="One address a line.")],
-    out: Annotated[Path, typer.Option(metavar="FILE.csv", help="The rows; the proof beside it.")],
-    rpc: Annotated[
-        str | None, typer.Option(metavar="URL", help="A node of the chain that tells of the block.")
-    ] = None,
-    token: Annotated[
-        str | None, typer.Option(metavar="CONTRACT", help="A token; otherwise the chain's coin.")
-    ] = None,
-    slot: Annotated[
-        str | None, typer.Option(metavar="S", help="Where an unknown token keeps balances.")
-    ] = None,
-    cookie: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The .cookie file of bitcoin's node.")
-    ] = None,
-    snapshot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="What bitcoin's dumptxoutset wrote.")
-    ] = None,
-    asset: Annotated[
-        str | None, typer.Option(metavar="CODE", help="The asset's code, if it is not known.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
+def evidence(*, as_json: bool, **asked: Any) -> None:
     """Ask a chain what addresses held after a block, with the proof where there is one."""
     from prover.commands.evidence import Asked, collect_evidence
 
-    asked = Asked(chain, block, addresses, out, rpc, token, slot, cookie, snapshot, asset)
-    collect_evidence(asked, as_json=as_json)
+    collect_evidence(Asked(**asked), as_json=as_json)
 
 
-@app.command("hide-keys")
 def hide(
-    announcement: Annotated[Path, typer.Argument(metavar="ANNOUNCEMENT", show_default=False)],
-    listed: Annotated[Path, typer.Argument(metavar="LIST", show_default=False)],
-    private_keys: Annotated[Path, typer.Argument(metavar="PRIVATE_KEYS", show_default=False)],
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The set, to publish.")],
-    opening: Annotated[
-        Path, typer.Option(metavar="FILE", help="What it opens to, to keep private.")
-    ],
-    asset: Annotated[str, typer.Option(metavar="CODE")],
-    chain: Annotated[str, typer.Option(metavar="NAME")],
-    scripts: Annotated[
-        str, typer.Option(metavar="TYPES", help="As p2pkh,p2wpkh; on ethereum: account.")
-    ],
-    contract: Annotated[str, typer.Option(metavar="ADDRESS", help="Of a token.")] = "",
-    as_json: Json = False,
+    announcement: Path,
+    listed: Path,
+    private_keys: Path,
+    out: Path,
+    opening: Path,
+    asset: str,
+    chain: str,
+    scripts: str,
+    contract: str,
+    *,
+    as_json: bool,
 ) -> None:
     """Prove, once and offline, which sum the keys of PRIVATE_KEYS hold among all keys of LIST.
 
@@ -274,37 +208,20 @@ def hide(
     )
 
 
-@app.command("import")
 def import_(
-    form: Annotated[ListFormat, typer.Argument(metavar="FORMAT", help="okx or bitmex.")],
-    file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False)],
-    snapshot: Annotated[
-        Path | None,
-        typer.Option(metavar="SNAPSHOT.toml", help="What its messages must name, to count."),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write what counts, as evidence.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
+    form: str, file: Path, snapshot: Path | None, out: Path | None, *, as_json: bool
+) -> int:
     """Say of each row of a list of reserves what verified, what not, and what could not be checked.
 
     Exit code 3 if a row failed, or the list contradicts a total of its own.
     """
     from prover.commands.imports import import_list
 
-    if not import_list(form, file, snapshot, out, as_json=as_json):
-        raise typer.Exit(REJECTED)
+    counts = import_list(ListFormat(form), file, snapshot, out, as_json=as_json)
+    return 0 if counts else REJECTED
 
 
-@app.command()
-def publish(
-    folder: Folder,
-    target: Annotated[
-        str, typer.Argument(metavar="file:///PATH|s3://BUCKET[/PREFIX]", show_default=False)
-    ],
-    as_json: Json = False,
-) -> None:
+def publish(folder: Path, target: str, *, as_json: bool) -> None:
     """Publish a finished snapshot's bundle, or go on with it where an earlier run was cut off."""
     from prover.commands.prove import warning
     from prover.config.units import read_manifest, unknown_units
@@ -334,13 +251,8 @@ def publish(
     )
 
 
-@app.command()
 def package(
-    folder: Folder,
-    account: Annotated[str, typer.Argument(metavar="ACCOUNT", show_default=False)],
-    out: Annotated[Path, typer.Option("--out", metavar="FILE")],
-    signing_key: SigningKey = None,
-    as_json: Json = False,
+    folder: Path, account: str, out: Path, signing_key: Path | None, *, as_json: bool
 ) -> None:
     """Make the inclusion package of one account of a finished snapshot."""
     from prover.files.storage import create_private
@@ -355,13 +267,8 @@ def package(
     _print(as_json, {"package": str(out), "bytes": len(data)}, str(out))
 
 
-@app.command()
 def packages(
-    folder: Folder,
-    out: Annotated[Path, typer.Option("--out", metavar="FILE.parquet|FILE.sqlite")],
-    signing_key: SigningKey = None,
-    jobs: Jobs = ALL_CORES,
-    as_json: Json = False,
+    folder: Path, out: Path, signing_key: Path | None, jobs: int, *, as_json: bool
 ) -> None:
     """Make the packages of all accounts, in one file, or go on with it where an earlier run was
     interrupted."""
@@ -377,8 +284,7 @@ def packages(
     )
 
 
-@app.command()
-def check(folder: Folder, jobs: Jobs = ALL_CORES, as_json: Json = False) -> None:
+def check(folder: Path, jobs: int, *, as_json: bool) -> None:
     """Check that a finished snapshot's private files still make its pages, and so packages."""
     from prover.snapshot.check import check_snapshot
 
@@ -397,26 +303,15 @@ def check(folder: Folder, jobs: Jobs = ALL_CORES, as_json: Json = False) -> None
     )
 
 
-@app.command()
 def sample(
-    out: Annotated[Path, typer.Option("--out", metavar="DIR")],
-    accounts: Annotated[int, typer.Option("--accounts", metavar="N", min=1)] = 1000,
-    assets: Annotated[
-        str | None, typer.Option("--assets", metavar="CODE,…", help="What it holds (BTC,ETH).")
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", metavar="S", min=0)] = 1,
-    balance_sheet: Annotated[
-        bool,
-        typer.Option(
-            "--balance-sheet",
-            help="Hold 200 assets on ten chains, with a custodian and a bank; and make what a "
-            "reader of the proof has.",
-        ),
-    ] = False,
-    insolvent: Annotated[
-        bool, typer.Option("--insolvent", help="Let the first asset fall one unit short.")
-    ] = False,
-    as_json: Json = False,
+    out: Path,
+    accounts: int,
+    assets: str | None,
+    seed: int,
+    *,
+    balance_sheet: bool,
+    insolvent: bool,
+    as_json: bool,
 ) -> None:
     """Make a sample exchange: ledger, throw-away keys, signed evidence, snapshot.toml."""
     from prover.sample.balance_sheet import make_balance_sheet
@@ -424,7 +319,7 @@ def sample(
 
     if balance_sheet:
         if assets is not None or insolvent:
-            raise typer.BadParameter("goes with neither --assets nor --insolvent")
+            raise Usage("--balance-sheet goes with neither --assets nor --insolvent")
         made = make_balance_sheet(out, seed, accounts=accounts)
     else:
         codes = (assets or "BTC,ETH").split(",")
@@ -447,26 +342,20 @@ def sample(
     )
 
 
-@app.command()
 def report(
-    bundle: Annotated[Path, typer.Argument(metavar="DIR/public", show_default=False)],
-    html: Annotated[Path, typer.Option("--html", metavar="FILE")],
-    exchange_key: Annotated[
-        str | None,
-        typer.Option("--exchange-key", metavar="KEY", help="Its public key, or a file with it."),
-    ] = None,
-    token_slot: Annotated[
-        list[str] | None,
-        typer.Option(metavar="[CHAIN:]CONTRACT=SLOT", help="Where a token keeps balances."),
-    ] = None,
-    as_json: Json = False,
+    bundle: Path,
+    html: Path,
+    exchange_key: str | None,
+    token_slot: Sequence[str],
+    *,
+    as_json: bool,
 ) -> None:
     """Write one self-contained page that explains a bundle and how to check it."""
     from prover.commands.prove import warning
     from prover.config.units import read_manifest, unknown_units
     from prover.report.page import write_report
 
-    write_report(bundle, html, exchange_key, token_slot or ())
+    write_report(bundle, html, exchange_key, token_slot)
     result = {"report": str(html), "unknown_units": unknown_units(read_manifest(bundle))}
     _print(as_json, result, str(html) + warning(result))
 
@@ -475,5 +364,209 @@ def _print(as_json: bool, result: dict[str, Any], text: str) -> None:
     print(json.dumps(result, sort_keys=True) if as_json else _escaped(text))
 
 
-if __name__ == "__main__":
-    main()
+def _parser(more: Callable[[Commands], None] | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="assay",
+        description="Make a zero-knowledge proof of solvency from a ledger and signed addresses.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--version",
+        action=Version,
+        nargs=0,
+        default=argparse.SUPPRESS,
+        help="print the version and exit",
+    )
+    commands = Commands(parser)
+
+    made = commands.command("keygen", keygen)
+    _add_out(made, "DIR", "the folder for the keys")
+    _add_json(made)
+
+    asked = commands.command("challenge", challenge)
+    _add_config(asked)
+    asked.add_argument(
+        "--out", type=Path, metavar="DIR", help="write the exact bytes to DIR/CHAIN.txt"
+    )
+    asked.add_argument(
+        "--announcement",
+        type=Path,
+        metavar="FILE",
+        help="write what `assay hide-keys` needs of the snapshot",
+    )
+    _add_json(asked)
+
+    read = commands.command("ledger", ledger)
+    _add_config(read)
+    _add_jobs(read)
+    _add_json(read)
+
+    proof = commands.command("prove", prove)
+    _add_config(proof)
+    _add_out(proof, "DIR", "the folder for the snapshot")
+    _add_jobs(proof)
+    proof.add_argument(
+        "--summary",
+        action=argparse.BooleanOptionalAction,
+        help="print what the ledger holds, totals too; by default on a terminal alone",
+    )
+    _add_json(proof)
+    proof.add_argument("--allow-future", action="store_true", help=argparse.SUPPRESS)
+
+    _add_evidence(commands.command("evidence", evidence))
+    _add_hide(commands.command("hide-keys", hide))
+
+    listed = commands.command("import", import_)
+    listed.add_argument("form", choices=values(ListFormat), metavar="FORMAT", help="okx or bitmex")
+    listed.add_argument("file", type=Path, metavar="FILE", help="the list")
+    listed.add_argument(
+        "--snapshot",
+        type=Path,
+        metavar="SNAPSHOT.toml",
+        help="what its messages must name, to count",
+    )
+    listed.add_argument("--out", type=Path, metavar="FILE", help="write what counts, as evidence")
+    _add_json(listed)
+
+    published = commands.command("publish", publish)
+    _add_folder(published)
+    published.add_argument("target", metavar="file:///PATH|s3://BUCKET[/PREFIX]", help="where to")
+    _add_json(published)
+
+    one = commands.command("package", package)
+    _add_folder(one)
+    one.add_argument("account", metavar="ACCOUNT", help="its id")
+    _add_out(one, "FILE", "the package")
+    _add_signing_key(one)
+    _add_json(one)
+
+    every = commands.command("packages", packages)
+    _add_folder(every)
+    _add_out(every, "FILE.parquet|FILE.sqlite", "the packages")
+    _add_signing_key(every)
+    _add_jobs(every)
+    _add_json(every)
+
+    checked = commands.command("check", check)
+    _add_folder(checked)
+    _add_jobs(checked)
+    _add_json(checked)
+
+    _add_sample(commands.command("sample", sample))
+
+    page = commands.command("report", report)
+    page.add_argument("bundle", type=Path, metavar="DIR/public", help="the bundle")
+    page.add_argument("--html", type=Path, required=True, metavar="FILE", help="the page")
+    page.add_argument("--exchange-key", metavar="KEY", help="its public key, or a file with it")
+    page.add_argument(
+        "--token-slot",
+        action="append",
+        default=[],
+        metavar="[CHAIN:]CONTRACT=SLOT",
+        help="where a token keeps balances",
+    )
+    _add_json(page)
+
+    if more is not None:
+        more(commands)
+    return parser
+
+
+def _add_evidence(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("chain", metavar="CHAIN", help="the chain's name")
+    parser.add_argument(
+        "--block", type=whole_number(1), required=True, metavar="N", help="the block's height"
+    )
+    parser.add_argument(
+        "--addresses", type=Path, required=True, metavar="FILE", help="one address a line"
+    )
+    _add_out(parser, "FILE.csv", "the rows; the proof beside it")
+    parser.add_argument("--rpc", metavar="URL", help="a node of the chain that tells of the block")
+    parser.add_argument("--token", metavar="CONTRACT", help="a token; otherwise the chain's coin")
+    parser.add_argument("--slot", metavar="S", help="where an unknown token keeps balances")
+    parser.add_argument(
+        "--cookie", type=Path, metavar="FILE", help="the .cookie file of bitcoin's node"
+    )
+    parser.add_argument(
+        "--snapshot", type=Path, metavar="FILE", help="what bitcoin's dumptxoutset wrote"
+    )
+    parser.add_argument("--asset", metavar="CODE", help="the asset's code, if it is not known")
+    _add_json(parser)
+
+
+def _add_hide(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("announcement", type=Path, metavar="ANNOUNCEMENT")
+    parser.add_argument("listed", type=Path, metavar="LIST")
+    parser.add_argument("private_keys", type=Path, metavar="PRIVATE_KEYS")
+    _add_out(parser, "FILE", "the set, to publish")
+    parser.add_argument(
+        "--opening",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="what it opens to, to keep private",
+    )
+    parser.add_argument("--asset", required=True, metavar="CODE", help="the asset's code")
+    parser.add_argument("--chain", required=True, metavar="NAME", help="the chain")
+    parser.add_argument(
+        "--scripts", required=True, metavar="TYPES", help="as p2pkh,p2wpkh; on ethereum: account"
+    )
+    parser.add_argument("--contract", default="", metavar="ADDRESS", help="of a token")
+    _add_json(parser)
+
+
+def _add_sample(parser: argparse.ArgumentParser) -> None:
+    _add_out(parser, "DIR", "the folder for it")
+    parser.add_argument(
+        "--accounts",
+        type=whole_number(1),
+        default=1000,
+        metavar="N",
+        help="how many accounts (1000)",
+    )
+    parser.add_argument("--assets", metavar="CODE,…", help="what it holds (BTC,ETH)")
+    parser.add_argument(
+        "--seed", type=whole_number(0), default=1, metavar="S", help="makes another one (1)"
+    )
+    parser.add_argument(
+        "--balance-sheet",
+        action="store_true",
+        help="hold 200 assets on ten chains, with a custodian and a bank; and make what a reader "
+        "of the proof has",
+    )
+    parser.add_argument(
+        "--insolvent", action="store_true", help="let the first asset fall one unit short"
+    )
+    _add_json(parser)
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", type=Path, metavar="SNAPSHOT.toml", help="the settings")
+
+
+def _add_folder(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, metavar="DIR", help="the folder of a snapshot")
+
+
+def _add_out(parser: argparse.ArgumentParser, metavar: str, text: str) -> None:
+    parser.add_argument("--out", type=Path, required=True, metavar=metavar, help=text)
+
+
+def _add_signing_key(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--signing-key", type=Path, metavar="FILE", help="where it is now, if it was moved"
+    )
+
+
+def _add_jobs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--jobs",
+        type=whole_number(1),
+        default=len(os.sched_getaffinity(0)),
+        metavar="N",
+        help="cores to use (all)",
+    )
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", dest="as_json", action="store_true", help="print one JSON object")

@@ -7,8 +7,6 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import typer
-
 from prover.assets.bitcoin import (
     CollectedCoins,
     collect_by_rpc,
@@ -17,6 +15,7 @@ from prover.assets.bitcoin import (
 )
 from prover.assets.evm import Collected, collect, read_addresses, write_collected
 from prover.assets.tron import collect_tron
+from prover.commands.options import Usage
 from prover.commands.progress import shown_progress
 from prover.errors import ProverError
 from verifier.checks.policy import has_slot
@@ -52,19 +51,19 @@ def collect_evidence(asked: Asked, *, as_json: bool) -> None:
     chain, block, out, rpc = asked.chain, asked.block, asked.out, asked.rpc
     if chain not in NODE_CHAINS:
         words = f"no node is asked there; chains are {', '.join(NODE_CHAINS)}"
-        raise typer.BadParameter(words, param_hint="CHAIN")
+        raise Usage(f"CHAIN: {words}")
     family = CHAINS[chain].family
     _refuse_others(asked, family)
     contract = asked.token or ""
     slots = _slots(chain, contract, asked.slot)
     code = asked.asset or _known_code(chain, contract)
     if not ASSET_CODE.fullmatch(code):
-        raise typer.BadParameter("a code is 1 to 16 of A-Z, 0-9", param_hint="--asset")
+        raise Usage("--asset: a code is 1 to 16 of A-Z, 0-9")
     if family is Family.BITCOIN:
         _bitcoin(asked, code, as_json=as_json)
         return
     if rpc is None:
-        raise typer.BadParameter("a node's URL is needed", param_hint="--rpc")
+        raise Usage("--rpc: a node's URL is needed")
     listed = read_addresses(asked.addresses, chain)
     try:
         with shown_progress() as progress:
@@ -87,7 +86,7 @@ def _refuse_others(asked: Asked, family: Family) -> None:
     }.get(family, {"token", "slot"})
     for name in ("token", "slot", "cookie", "snapshot"):
         if getattr(asked, name) is not None and name not in fitting:
-            raise typer.BadParameter(f"not for {asked.chain}", param_hint=f"--{name}")
+            raise Usage(f"--{name}: not for {asked.chain}")
 
 
 def _bitcoin(asked: Asked, code: str, *, as_json: bool) -> None:
@@ -104,7 +103,7 @@ def _bitcoin(asked: Asked, code: str, *, as_json: bool) -> None:
             credentials = None if cookie is None else cookie.read_text("utf-8", "replace").strip()
             found = collect_by_rpc(rpc, credentials, block, listed)
         else:
-            raise typer.BadParameter("give one of the two", param_hint="--rpc, --snapshot")
+            raise Usage("--rpc, --snapshot: give one of the two")
     except (CannotCheck, Misuse) as error:
         raise ProverError(str(error)) from None
     beside = write_coins(found, code, out)
@@ -158,25 +157,25 @@ def _slots(chain: str, contract: str, slot: str | None) -> dict[str, TokenSlot]:
     try:
         check_contract(chain, contract)
     except OwnershipError as error:
-        raise typer.BadParameter(error.message, param_hint="--token") from None
+        raise Usage(f"--token: {error.message}") from None
     if slot is None:
         return token_slots(chain)
     if not has_slot(chain, contract):
         words = f"no header of {chain} proves what a token holds, or no --token is given"
-        raise typer.BadParameter(words, param_hint="--slot")
+        raise Usage(f"--slot: {words}")
     if not (slot.isascii() and slot.isdigit() and len(slot) <= 78 and int(slot) <= MAX_SLOT):
-        raise typer.BadParameter("a slot is a number below 2^256", param_hint="--slot")
+        raise Usage("--slot: a slot is a number below 2^256")
     try:
         return token_slots(chain, [TokenSlot(chain, contract, int(slot))])
     except Misuse as error:
-        raise typer.BadParameter(str(error), param_hint="--slot") from None
+        raise Usage(f"--slot: {error}") from None
 
 
 def _known_code(chain: str, contract: str) -> str:
     for unit in known_units():
         if (unit.chain, unit.contract) == (chain, contract):
             return unit.code
-    raise typer.BadParameter("the code is not known: name it", param_hint="--asset")
+    raise Usage("--asset: the code is not known: name it")
 
 
 def _json(found: Collected, rows: Path, proof: Path | None) -> str:

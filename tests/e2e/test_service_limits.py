@@ -30,7 +30,7 @@ from api.app import create_app
 from api.http.limits import allow_body
 from api.log import JsonLines
 from api.settings import Settings
-from prover.__main__ import needs_extra
+from prover.commands.options import needs_extra
 from tests.e2e.test_service_door import check_problem
 from tests.support.service import Server, listening
 from tests.support.service_http import until

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -161,13 +162,19 @@ class Assay:
         return code or 0, out, err
 
 
-def outside(*words: object) -> tuple[int, str, str]:
-    """Run ``assay`` as `Assay` does, where no test is running yet."""
+class Done(NamedTuple):
+    """What a command came to: its exit code, standard output and standard error."""
+
+    code: int
+    out: str
+    err: str
+
+
+def outside(*words: object) -> Done:
+    """Run ``assay`` as `Assay` does, where a test needs none of pytest's fixtures for it."""
     out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-        patch.setattr("sys.argv", ["assay", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            main()
+    with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
+        main([str(word) for word in words])
     code = ended.value.code
     assert code is None or isinstance(code, int)
-    return code or 0, out.getvalue(), err.getvalue()
+    return Done(code or 0, out.getvalue(), err.getvalue())

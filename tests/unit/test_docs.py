@@ -6,18 +6,15 @@ import contextlib
 import io
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.main import get_command
 
-from api import commands
+from api.cli import main as make
 from api.http.problems import ServiceCode
 from docs.pictures.draw import HERE, PICTURES
-from prover.commands import cli
 from prover.errors import Code as InputCode
 from verifier.commands.cli import main as verify
 from verifier.errors import Code
@@ -84,28 +81,16 @@ COMMAND = re.compile(
     r"(?:^|[`$(&|] ?|ExecStart=)(assay(?:-verify)?) ((?:[^`\n#;&|]|\\\n)+)", re.MULTILINE
 )
 OPTION = re.compile(r"(?<!\S)--[a-z][a-z-]+")
+PROGRAMS: dict[str, Callable[[list[str]], object]] = {"assay": make, "assay-verify": verify}
 
 
 @cache
-def prover_options() -> dict[str, set[str]]:
-    """The options of each command of `assay`, by its words."""
-
-    def below(command: Any, name: str) -> Iterator[tuple[str, set[str]]]:
-        yield name or str(command.name), {at for each in command.params for at in each.opts}
-        for word, found in getattr(command, "commands", {}).items():
-            yield from below(found, f"{name} {word}".strip())
-
-    apps = (get_command(app) for app in (cli.app, commands.app))
-    return {name: found for app in apps for name, found in below(app, "")}
-
-
-@cache
-def verifier_options(command: str) -> set[str]:
-    """The options of a command of `assay-verify`."""
+def options(program: str, *command: str) -> set[str]:
+    """The options that a command tells of; none if there is no such command."""
     said = io.StringIO()
     with contextlib.redirect_stdout(said), pytest.raises(SystemExit):
-        verify([command, "--help"])
-    return set(OPTION.findall(said.getvalue().replace("[", " ")))
+        PROGRAMS[program]([*command, "--help"])
+    return set(OPTION.findall(re.sub(r"[\[,]", " ", said.getvalue())))
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -115,12 +100,8 @@ def test_commands_have_the_options_that_pages_give_them(page: str) -> None:
         given = set(OPTION.findall(" ".join(words)))
         if words[0].startswith("-"):
             continue
-        if program == "assay-verify":
-            known = verifier_options(words[0])
-        else:
-            names = [" ".join(words[:length]) for length in (2, 1)]
-            known = next(prover_options()[name] for name in names if name in prover_options())
-        assert given <= known | {"--help"}, f"{program} {rest}"
+        known = options(program, *words[:2]) or options(program, words[0])
+        assert given <= known, f"{program} {rest}"
 
 
 @pytest.mark.parametrize("page", PAGES)

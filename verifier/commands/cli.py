@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from verifier.collector import collect_seldom
 from verifier.commands.options import TEXTS
+from verifier.commands.version import Version
 from verifier.errors import CannotCheck, Misuse, Rejected
 from verifier.format.levels import Level
 from verifier.format.params import ASSET_CODE, CHAIN_NAME, MAX_PACKAGE_BYTES
@@ -278,23 +279,13 @@ class _Progress:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
-class _Version(argparse.Action):
-    """Prints the version, which takes longer to find than the parser to make."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from importlib.metadata import version
-
-        print(f"assay-verify {version('assay')}")
-        parser.exit()
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="assay-verify",
         description="Check an exchange's proof of solvency.",
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    parser.add_argument("--version", action=Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name: str, run: Callable[..., None], text: str) -> argparse.ArgumentParser:

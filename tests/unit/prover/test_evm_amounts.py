@@ -9,10 +9,8 @@ from typing import Any
 import pytest
 import rlp
 from eth_hash.auto import keccak
-from typer.testing import CliRunner
 
 from prover.assets.evm import collect
-from prover.commands.cli import app
 from prover.config.snapshot_toml import parse_config
 from prover.errors import InputError
 from tests.support.ethereum_rpc_server import Answer, serve
@@ -25,6 +23,7 @@ from tests.support.ethereum_state import (
     number,
     told_fields,
 )
+from tests.support.exchange_files import outside
 from tests.unit.prover.test_config import FILE, GOOD
 from verifier.errors import CannotCheck
 from verifier.format.chains import CHAINS, HeaderForm
@@ -90,8 +89,8 @@ def test_the_header_of_avalanche_goes_into_the_evidence(tmp_path: Path) -> None:
     words += ["--addresses", str(tmp_path / "addresses")]
     with serve(node("avalanche", header, nodes)) as url:
         words += ["--rpc", url]
-        said = CliRunner().invoke(app, [*words, "--out", str(tmp_path / "a.csv")]).stdout
-        told = CliRunner().invoke(app, [*words, "--out", str(tmp_path / "b.csv"), "--json"]).stdout
+        said = outside(*words, "--out", str(tmp_path / "a.csv")).out
+        told = outside(*words, "--out", str(tmp_path / "b.csv"), "--json").out
     assert json.loads(told)["header"] == header.hex()
     block = said[said.index("[chains.avalanche]") :]
     text = GOOD.replace("[chains.bitcoin]", block + "[chains.bitcoin]")

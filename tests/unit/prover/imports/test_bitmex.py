@@ -11,19 +11,16 @@ from pathlib import Path
 import pytest
 import yaml
 from coincurve import PublicKey
-from typer.testing import CliRunner
 
-from prover.commands.cli import app
 from prover.errors import ProverError
 from prover.imports.bitmex import import_bitmex
 from prover.imports.rows import Row, Status
 from tests.support import import_lists as lists
+from tests.support.exchange_files import outside
 from verifier.ownership import parse_address
 
 # isort: split
 from embit.bip32 import HDKey
-
-runner = CliRunner()
 
 COMPRESSED = lists.vanity_script(4)
 LEGACY = lists.vanity_script(5, compressed=False)
@@ -79,14 +76,14 @@ def test_ownership_is_implied_and_never_counts(tmp_path: Path) -> None:
     assert "nothing signed; 3 keys of the list are in its 3-of-4 script" in rows[0].verdict.reason
     lines = TEXT.splitlines()
     assert [lines[row.line - 1][2:] for row in rows] == [f"addr: {row.address}" for row in rows]
-    done = runner.invoke(app, ["import", "bitmex", str(tmp_path / "list.yaml"), "--json"])
-    assert done.exit_code == 0
-    found = json.loads(done.stdout)
+    done = outside("import", "bitmex", str(tmp_path / "list.yaml"), "--json")
+    assert done.code == 0
+    found = json.loads(done.out)
     assert found["stated"] == [{"name": "BTC", "amount": "53"}]
     assert found["totals"][0]["amounts"] == {"implied": "36", "unchecked": "17"}
     out = tmp_path / "evidence.csv"
     arguments = ["import", "bitmex", str(tmp_path / "list.yaml"), "--out", str(out)]
-    assert runner.invoke(app, arguments).exit_code == 0
+    assert outside(*arguments).code == 0
     assert len(out.read_text().splitlines()) == 1
 
 
@@ -111,9 +108,9 @@ def test_coins_at_custodians_are_rows_that_nobody_can_check(tmp_path: Path) -> N
     assert {row.verdict.reason for row in rows[5:]} == {
         "at a custodian; nothing here shows whose it is"
     }
-    done = runner.invoke(app, ["import", "bitmex", str(tmp_path / "list.yaml")])
-    assert done.exit_code == 0
-    assert "the list states BTC 1153\n" in done.stdout
+    done = outside("import", "bitmex", str(tmp_path / "list.yaml"))
+    assert done.code == 0
+    assert "the list states BTC 1153\n" in done.out
     # An address that counts among the exchange's own does not count once more.
     own = dict(GOOD["address"][0])  # type: ignore[index]
     rows = read(tmp_path, held_by_others(own, total=58))
@@ -136,23 +133,23 @@ def test_a_total_that_its_rows_contradict(
     tmp_path: Path, change: dict[str, object], stated: str, said: str
 ) -> None:
     (tmp_path / "list.yaml").write_text(yaml.safe_dump(GOOD | change))
-    done = runner.invoke(app, ["import", "bitmex", str(tmp_path / "list.yaml")])
-    (found,) = (each for each in done.stdout.splitlines() if each.startswith("the list states"))
+    done = outside("import", "bitmex", str(tmp_path / "list.yaml"))
+    (found,) = (each for each in done.out.splitlines() if each.startswith("the list states"))
     assert found.startswith(f"the list states BTC {stated}{said}")
     is_false = "add up to" in said
-    assert done.exit_code == (3 if is_false else 0)
-    done = runner.invoke(app, ["import", "bitmex", str(tmp_path / "list.yaml"), "--json"])
+    assert done.code == (3 if is_false else 0)
+    done = outside("import", "bitmex", str(tmp_path / "list.yaml"), "--json")
     rows = said.rpartition(" ")[2]
     contradiction = {"name": "BTC", "stated": stated, "rows": rows}
-    assert json.loads(done.stdout)["contradictions"] == [contradiction] * is_false
+    assert json.loads(done.out)["contradictions"] == [contradiction] * is_false
 
 
 def test_a_total_of_rows_without_balances_is_not_compared(tmp_path: Path) -> None:
     plain = {"addr": WPKH, "addr_type": "wpkh", "script": DESCRIPTOR}
     (tmp_path / "list.yaml").write_text(yaml.safe_dump(GOOD | {"address": [plain]}))
-    done = runner.invoke(app, ["import", "bitmex", str(tmp_path / "list.yaml")])
-    assert done.exit_code == 0
-    assert "the list states BTC 53; not compared" in done.stdout
+    done = outside("import", "bitmex", str(tmp_path / "list.yaml"))
+    assert done.code == 0
+    assert "the list states BTC 53; not compared" in done.out
 
 
 def test_keys_and_sections_of_no_known_name_are_told(tmp_path: Path) -> None:
@@ -162,15 +159,15 @@ def test_keys_and_sections_of_no_known_name_are_told(tmp_path: Path) -> None:
         GOOD | {"address": addresses, "claim": claim, "total": 5, "lightning": [{"balance": "9"}]}
     )
     (tmp_path / "list.yaml").write_text(text)
-    done = runner.invoke(app, ["import", "bitmex", str(tmp_path / "list.yaml"), "--json"])
-    assert done.exit_code == 0
-    assert json.loads(done.stdout)["unread"] == [
+    done = outside("import", "bitmex", str(tmp_path / "list.yaml"), "--json")
+    assert done.code == 0
+    assert json.loads(done.out)["unread"] == [
         "key lightning",
         "key of the claim timelock",
         "key of an address note",
     ]
-    done = runner.invoke(app, ["import", "bitmex", str(tmp_path / "list.yaml")])
-    assert "not read, for it is not known here: key lightning\n" in done.stdout
+    done = outside("import", "bitmex", str(tmp_path / "list.yaml"))
+    assert "not read, for it is not known here: key lightning\n" in done.out
 
 
 TWO_OF_FOUR = lists.multisig(2, [1, 2, 3, 4])
@@ -212,7 +209,7 @@ def test_rows_that_fail(
     assert rows[number].verdict.status is Status.FAILED
     assert reason in rows[number].verdict.reason
     assert statuses(rows).count(Status.FAILED) == 1
-    assert runner.invoke(app, ["import", "bitmex", str(tmp_path / "list.yaml")]).exit_code == 3
+    assert outside("import", "bitmex", str(tmp_path / "list.yaml")).code == 3
 
 
 def test_a_known_key_is_its_own_negative(tmp_path: Path) -> None:

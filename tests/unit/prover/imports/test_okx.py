@@ -12,10 +12,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from prover.assets.signing import sign_tip191
-from prover.commands.cli import app
 from prover.errors import ProverError
 from prover.imports import names
 from prover.imports.okx import import_okx
@@ -23,14 +21,13 @@ from prover.imports.rows import Challenge, Challenges, Row, Status
 from prover.imports.signatures import okx_digest
 from prover.sample.sample import HEIGHTS, make_sample
 from tests.support import import_lists as lists
+from tests.support.exchange_files import outside
 from tests.support.import_lists import COLUMNS, STATIC, TOTALS, account, line, okx_signature
 from verifier.format.chains import CHAINS, Family
 from verifier.format.units import known_units
 from verifier.ownership import check_ownership, parse_address
 from verifier.ownership.families.evm import account_text
 from verifier.ownership.families.tron import tron_text
-
-runner = CliRunner()
 
 
 def tron_signature(digest: bytes) -> str:
@@ -120,8 +117,8 @@ def test_accounts_on_other_networks(tmp_path: Path, network: str) -> None:
 def test_a_sample_exchange_signed_for_this_snapshot_counts(tmp_path: Path) -> None:
     """Its evidence, put into OKX's layout and imported, is the same evidence."""
     made = make_sample(tmp_path / "exchange", 10, ["BTC", "ETH", "USDT"], 3)
-    done = runner.invoke(app, ["challenge", str(made.config), "--json"])
-    messages = json.loads(done.stdout)
+    done = outside("challenge", str(made.config), "--json")
+    messages = json.loads(done.out)
     decimals = {(unit.code, unit.chain): unit.decimals for unit in known_units()}
     coins = {"BTC": "BTC", "ETH": "ETH", "USDT": "USDT-ERC20"}
     with (tmp_path / "exchange" / "evidence.csv").open(newline="") as file:
@@ -139,20 +136,18 @@ def test_a_sample_exchange_signed_for_this_snapshot_counts(tmp_path: Path) -> No
     (tmp_path / "list.csv").write_text(text, newline="")
     arguments = ["import", "okx", str(tmp_path / "list.csv"), "--snapshot", str(made.config)]
     out = ["--out", str(tmp_path / "imported.csv")]
-    done = runner.invoke(app, [*arguments, *out])
-    assert done.exit_code == 0, done.output
-    assert f"{len(evidence)} of {len(evidence)} rows count" in done.stdout
+    done = outside(*arguments, *out)
+    assert done.code == 0, done.err
+    assert f"{len(evidence)} of {len(evidence)} rows count" in done.out
     with (tmp_path / "imported.csv").open(newline="") as file:
         assert list(csv.DictReader(file)) == evidence
-    again = runner.invoke(app, [*arguments, *out])
-    assert isinstance(again.exception, ProverError)
-    assert "nothing is overwritten" in str(again.exception)
+    again = outside(*arguments, *out)
+    assert again.code == 1
+    assert "nothing is overwritten" in again.err
 
     (tmp_path / "other.csv").write_text(text.replace(str(HEIGHTS["bitcoin"]), "870001"), newline="")
-    done = runner.invoke(
-        app, [*arguments[:2], str(tmp_path / "other.csv"), *arguments[3:], "--json"]
-    )
-    found = [row for row in json.loads(done.stdout)["rows"] if row["network"] == "bitcoin"]
+    done = outside(*arguments[:2], str(tmp_path / "other.csv"), *arguments[3:], "--json")
+    found = [row for row in json.loads(done.out)["rows"] if row["network"] == "bitcoin"]
     assert {row["status"] for row in found} == {"stale"}
     assert "it is of block 870001, the snapshot of block 870000" in found[0]["reason"]
 
@@ -466,8 +461,8 @@ def test_of_other_kinds_both_owners_sign(tmp_path: Path, kind: str, two: str) ->
 
 def run(folder: Path, text: str, *more: str) -> tuple[int, str]:
     (folder / "list.csv").write_text(text, newline="")
-    done = runner.invoke(app, ["import", "okx", str(folder / "list.csv"), *more])
-    return done.exit_code, done.stdout
+    done = outside("import", "okx", str(folder / "list.csv"), *more)
+    return done.code, done.out
 
 
 def test_columns_of_no_known_name_are_told(tmp_path: Path) -> None:
@@ -576,13 +571,13 @@ def test_unreadable_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_command(tmp_path: Path) -> None:
     text = COLUMNS + "\n" + ethereum() + ethereum(address=account(5), message="\x1b[31m\n\u202e")
     (tmp_path / "list.csv").write_text(text, newline="")
-    done = runner.invoke(app, ["import", "okx", str(tmp_path / "list.csv")])
-    assert done.exit_code == 3
-    assert "0 of 2 rows count" in done.stdout
-    assert "ETH on ethereum: failed 1 row, 500000000000000000 base units" in done.stdout
-    done = runner.invoke(app, ["import", "okx", str(tmp_path / "list.csv"), "--json"])
-    assert done.exit_code == 3
-    found = json.loads(done.stdout)
+    done = outside("import", "okx", str(tmp_path / "list.csv"))
+    assert done.code == 3
+    assert "0 of 2 rows count" in done.out
+    assert "ETH on ethereum: failed 1 row, 500000000000000000 base units" in done.out
+    done = outside("import", "okx", str(tmp_path / "list.csv"), "--json")
+    assert done.code == 3
+    found = json.loads(done.out)
     assert [row["status"] for row in found["rows"]] == ["stale", "failed"]
     assert found["totals"] == [
         {
@@ -593,16 +588,16 @@ def test_command(tmp_path: Path) -> None:
         }
     ]
     (tmp_path / "list.csv").write_text(COLUMNS + "\n" + ethereum(), newline="")
-    assert runner.invoke(app, ["import", "okx", str(tmp_path / "list.csv")]).exit_code == 0
+    assert outside("import", "okx", str(tmp_path / "list.csv")).code == 0
 
 
 def test_text_of_a_file_does_not_act_on_the_terminal(tmp_path: Path) -> None:
     message = "\x1b[31m\n\u202e"
     row = ethereum(message=message, one=okx_signature(4, message), coin="\x07ETH")
     (tmp_path / "list.csv").write_text(COLUMNS + "\n" + row, newline="")
-    done = runner.invoke(app, ["import", "okx", str(tmp_path / "list.csv")])
-    assert "\\x1b[31m\\n\\u202e" in done.stdout
-    assert all(text.isprintable() for text in done.stdout.split("\n"))
+    done = outside("import", "okx", str(tmp_path / "list.csv"))
+    assert "\\x1b[31m\\n\\u202e" in done.out
+    assert all(text.isprintable() for text in done.out.split("\n"))
 
 
 def test_table_of_names() -> None:
