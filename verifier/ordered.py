@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain, islice
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -34,6 +36,8 @@ def in_order(
     if len(begun) < 2:
         yield from map(function, begun)
         return
+    from concurrent.futures import ThreadPoolExecutor  # one item waits for none of it
+
     with ThreadPoolExecutor(max_workers=jobs) as threads:
         waiting: deque[Future[Result]] = deque()
         iterator = chain(begun, iterator)

@@ -11,7 +11,6 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -35,6 +34,8 @@ def sync_file(path: Path) -> None:
 
 def sync_tree(folder: Path) -> None:
     """Flush every file of a folder, and every folder; the order does not matter to who waits."""
+    from concurrent.futures import ThreadPoolExecutor  # a package waits for none of it
+
     paths = [Path(parent, name) for parent, _, names in os.walk(folder) for name in (*names, "")]
     # Each flush waits for the disk, which writes what many wait for at once.
     with ThreadPoolExecutor(_FLUSHES) as threads:

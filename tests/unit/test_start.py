@@ -1,4 +1,4 @@
-"""What a command loads: what it needs. And what the package offers is there."""
+"""What a command loads: what it needs. And what the verifier offers is there."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ import verifier
 
 HELP = """
 import contextlib
-from verifier.commands.cli import main
+from {}.cli import main
 with contextlib.suppress(SystemExit):
     main(["--help"])
+"""
+PACKAGE = """
+import api.cli, prover.files.storage, prover.snapshot.packages
 """
 INCLUSION = """
 import verifier.commands.cli, verifier.commands.output, verifier.inclusion
@@ -31,7 +34,16 @@ def loaded(program: str) -> set[str]:
 @pytest.mark.parametrize(
     ("program", "unneeded"),
     [
-        (HELP, {"native", "cryptography", "msgpack", "verifier.verify", "verifier.format.wire"}),
+        (HELP.format("verifier.commands"), {"native", "cryptography", "msgpack"}),
+        (HELP.format("api"), {"native", "cryptography", "msgpack", "numpy", "rich", "sqlalchemy"}),
+        (
+            PACKAGE,
+            {
+                *("concurrent.futures", "http.client", "ssl"),
+                *("pyarrow", "pydantic", "rich", "sqlalchemy"),
+                *("prover.config.snapshot_toml", "prover.ledger.gather", "verifier.verify"),
+            },
+        ),
         (
             INCLUSION,
             {
@@ -41,7 +53,7 @@ def loaded(program: str) -> set[str]:
             },
         ),
     ],
-    ids=["help", "inclusion"],
+    ids=["help of assay-verify", "help of assay", "package", "inclusion"],
 )
 def test_a_command_loads_nothing_of_another(program: str, unneeded: set[str]) -> None:
     assert not unneeded & loaded(program)
