@@ -16,6 +16,7 @@ from verifier.checks.attested import Attestations, Stated, check_alone, net_unit
 from verifier.checks.holdings import AttestedHolding
 from verifier.errors import Rejected
 from verifier.format import wire
+from verifier.format.evidence_records import Evidence, HoldingAttestation, HoldingBody
 from verifier.format.params import MAX_ATTESTATIONS
 from verifier.format.statement import Denomination
 
@@ -28,7 +29,7 @@ _REMEDY = "get it anew from whoever signed it, by assay-verify attest-holding"
 
 def read_attestations(
     assets: Iterable[AssetConfig], stated: Stated, replaced: Collection[bytes] = ()
-) -> dict[str, tuple[wire.HoldingAttestation, ...]]:
+) -> dict[str, tuple[HoldingAttestation, ...]]:
     """Return the attestations of every asset, in the order of its evidence.
 
     ``replaced`` are the keys that the exchange's takes the place of.
@@ -39,9 +40,9 @@ def read_attestations(
     """
     refusals = Refusals()
     checks = Attestations(stated, {}, set(), replaced)
-    found: dict[str, tuple[wire.HoldingAttestation, ...]] = {}
+    found: dict[str, tuple[HoldingAttestation, ...]] = {}
     for asset in assets:
-        held: list[tuple[AttestedHolding, wire.HoldingAttestation]] = []
+        held: list[tuple[AttestedHolding, HoldingAttestation]] = []
         for path in asset.attestations:
             with refusals.part():
                 entry = _read(path)
@@ -65,7 +66,7 @@ def check_attestation(
     _check(asset, Attestations(stated, {}, set(), replaced), path, _read(path))
 
 
-def check_beside(asset: Denomination, evidence: wire.Evidence) -> None:
+def check_beside(asset: Denomination, evidence: Evidence) -> None:
     """Check that no report counts what else there is of an asset.
 
     Raises:
@@ -80,12 +81,12 @@ def check_beside(asset: Denomination, evidence: wire.Evidence) -> None:
         raise InputError(where, Code.CONTRADICTION, error.message, remedy) from None
 
 
-def attested_bodies(evidence: wire.Evidence) -> list[wire.HoldingBody]:
+def attested_bodies(evidence: Evidence) -> list[HoldingBody]:
     """Return what third parties sign for in evidence of one's own."""
-    return [wire.read_record(wire.HoldingBody, entry.body) for entry in evidence.attestations]
+    return [wire.read_record(HoldingBody, entry.body) for entry in evidence.attestations]
 
 
-def attested_total(asset: Denomination, evidence: wire.Evidence) -> int:
+def attested_total(asset: Denomination, evidence: Evidence) -> int:
     """Return what the attested holdings of an asset count for, in ledger units."""
     units = {(unit.chain, unit.contract): unit for unit in asset.units}
     return sum(
@@ -94,20 +95,20 @@ def attested_total(asset: Denomination, evidence: wire.Evidence) -> int:
     )
 
 
-def _read(path: Path) -> wire.HoldingAttestation:
+def _read(path: Path) -> HoldingAttestation:
     try:
         with path.open("rb") as file:
             data = file.read(_MAX_FILE_BYTES)
     except OSError as error:
         raise InputError(str(path), Code.UNREADABLE, str(error.strerror)) from None
     try:
-        return wire.read_record(wire.HoldingAttestation, data)
+        return wire.read_record(HoldingAttestation, data)
     except ValueError:
         raise InputError(str(path), Code.BAD_ATTESTATION, "not an attestation", _REMEDY) from None
 
 
 def _check(
-    asset: AssetConfig, checks: Attestations, path: Path, entry: wire.HoldingAttestation
+    asset: AssetConfig, checks: Attestations, path: Path, entry: HoldingAttestation
 ) -> AttestedHolding:
     believed = replace(checks, attesters={entry.key: "its attester"})
     try:

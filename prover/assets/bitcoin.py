@@ -18,7 +18,7 @@ from native import FoundCoin, NativeError
 from prover.assets.lists import refuse_existing, write_evidence_rows
 from prover.errors import Code, InputError, ProverError
 from prover.files.lists import csv_rows
-from verifier.format import wire
+from verifier.format.evidence_records import Coin
 from verifier.format.params import MAX_COIN_INDEX
 from verifier.nodes.bitcoin_evidence import CHAIN
 from verifier.nodes.bitcoin_rpc import (
@@ -59,7 +59,7 @@ class CollectedCoins:
     header: bytes | None
     height: int
     tip: int
-    coins: tuple[wire.Coin, ...]
+    coins: tuple[Coin, ...]
     empty: int
     youngest: int | None
 
@@ -95,7 +95,7 @@ def collect_by_rpc(
             raise ProverError(f"the node has got to block {reached}, not to {height}")
         block_hash = rpc.block_hash(height)
         texts = {address.owner: address.text for address in addresses}
-        coins: list[wire.Coin] = []
+        coins: list[Coin] = []
         for _, told in rpc.scans([*texts]):
             if isinstance(told, CannotTell):
                 raise told
@@ -110,7 +110,7 @@ def collect_by_rpc(
             ]
             _look_up(rpc, tip, found)
             coins += [
-                wire.Coin(texts[output.script], output.amount, output.index, output.txid)
+                Coin(texts[output.script], output.amount, output.index, output.txid)
                 for output in found
             ]
             if len(coins) > MAX_COINS:
@@ -150,10 +150,10 @@ def collect_from_snapshot(
         CannotCheck: unreadable or malformed.
         ProverError: a coin is younger than the block.
     """
-    coins: list[wire.Coin] = []
+    coins: list[Coin] = []
 
     def found(coin: FoundCoin) -> None:
-        coins.append(wire.Coin(addresses[coin.script].text, coin.amount, coin.index, coin.txid))
+        coins.append(Coin(addresses[coin.script].text, coin.amount, coin.index, coin.txid))
 
     scripts = [address.owner for address in addresses]
     try:
@@ -190,13 +190,13 @@ def write_coins(found: CollectedCoins, asset: str, out: Path) -> Path:
     return beside
 
 
-def read_coins(asset: AssetConfig, amounts: Mapping[str, int]) -> tuple[wire.Coin, ...]:
+def read_coins(asset: AssetConfig, amounts: Mapping[str, int]) -> tuple[Coin, ...]:
     """Read the coins that an asset names, and check them against its rows' amounts by address.
 
     Raises:
         ProverError: unreadable, malformed, twice the same, or not what the rows add up to.
     """
-    found: dict[tuple[bytes, int], wire.Coin] = {}
+    found: dict[tuple[bytes, int], Coin] = {}
     for file in asset.coins:
         for where, coin in read_coin_rows(file):
             if found.setdefault((coin.txid, coin.index), coin) is not coin:
@@ -214,7 +214,7 @@ def read_coins(asset: AssetConfig, amounts: Mapping[str, int]) -> tuple[wire.Coi
     return coins
 
 
-def read_coin_rows(file: Path) -> Iterator[tuple[str, wire.Coin]]:
+def read_coin_rows(file: Path) -> Iterator[tuple[str, Coin]]:
     """Yield the coins of a file, each with the place of its row.
 
     Raises:
@@ -235,7 +235,7 @@ def read_coin_rows(file: Path) -> Iterator[tuple[str, wire.Coin]]:
         raise ProverError(f"{file}: {error.strerror}") from None
 
 
-def _coin(where: str, address: str, txid: str, index: str, amount: str) -> wire.Coin:
+def _coin(where: str, address: str, txid: str, index: str, amount: str) -> Coin:
     if not _TXID.fullmatch(txid):
         words = "not 64 lower-case hex digits"
         raise InputError(f"{where}, column txid", Code.BAD_CELL, words)
@@ -244,7 +244,7 @@ def _coin(where: str, address: str, txid: str, index: str, amount: str) -> wire.
     if not _NUMBER.fullmatch(amount) or int(amount) >= 1 << 64:
         words = "not a whole number of satoshi"
         raise InputError(f"{where}, column amount", Code.BAD_AMOUNT, words)
-    return wire.Coin(address, int(amount), int(index), bytes.fromhex(txid))
+    return Coin(address, int(amount), int(index), bytes.fromhex(txid))
 
 
 def _collected(
@@ -252,7 +252,7 @@ def _collected(
     header: bytes | None,
     height: int,
     tip: int,
-    coins: Iterable[wire.Coin],
+    coins: Iterable[Coin],
     addresses: Sequence[Address],
     *,
     youngest: int | None = None,
@@ -262,11 +262,11 @@ def _collected(
     return CollectedCoins(block_hash, header, height, tip, ordered, empty, youngest)
 
 
-def _order(coin: wire.Coin) -> tuple[str, bytes, int]:
+def _order(coin: Coin) -> tuple[str, bytes, int]:
     return coin.address, coin.txid, coin.index
 
 
-def _sums(coins: Iterable[wire.Coin]) -> dict[str, int]:
+def _sums(coins: Iterable[Coin]) -> dict[str, int]:
     sums: dict[str, int] = {}
     for coin in coins:
         sums[coin.address] = sums.get(coin.address, 0) + coin.amount

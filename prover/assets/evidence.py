@@ -34,6 +34,15 @@ from verifier.checks.evidence import ledger_units, signature_mark
 from verifier.checks.reserves import BIP127, Reserves
 from verifier.format import wire
 from verifier.format.chains import CHAINS, Family
+from verifier.format.evidence_records import (
+    Coin,
+    Evidence,
+    HiddenSet,
+    HoldingAttestation,
+    OwnershipSignature,
+    Row,
+    StateProof,
+)
 from verifier.format.params import ASSETS_LIMIT, EVIDENCE_VERSION, MAX_EVIDENCE_BYTES
 from verifier.ordered import in_order
 from verifier.ownership import (
@@ -66,19 +75,19 @@ _AMOUNT_DIGITS = 78
 class Backing:
     """What an asset's evidence has beside addresses, signatures and proofs (``spec/wire.md`` 4)."""
 
-    coins: tuple[wire.Coin, ...] = ()
-    hidden: tuple[wire.HiddenSet, ...] = ()
-    attestations: tuple[wire.HoldingAttestation, ...] = ()
+    coins: tuple[Coin, ...] = ()
+    hidden: tuple[HiddenSet, ...] = ()
+    attestations: tuple[HoldingAttestation, ...] = ()
 
 
 class Built(NamedTuple):
     """An asset's evidence, and the file that it is."""
 
-    evidence: wire.Evidence
+    evidence: Evidence
     file: bytes
 
 
-Signatures = Mapping[tuple[str, str], wire.OwnershipSignature]
+Signatures = Mapping[tuple[str, str], OwnershipSignature]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +109,9 @@ class _Row:
         return self.chain, self.address
 
     @property
-    def entry(self) -> wire.OwnershipSignature:
+    def entry(self) -> OwnershipSignature:
         """Its signature, as evidence has it."""
-        return wire.OwnershipSignature(self.address, self.chain, self.format, self.signature)
+        return OwnershipSignature(self.address, self.chain, self.format, self.signature)
 
     def error(self, column: str, code: Code, words: str, remedy: str = "") -> InputError:
         """Return the error that a column of this row breaks the rule that ``words`` tell."""
@@ -116,7 +125,7 @@ def build_evidence(
     progress: Callable[[int], None],
     backing: Mapping[str, Backing] | None = None,
     blocks: Sequence[wire.Chain] = (),
-    headers: Sequence[wire.StateProof] = (),
+    headers: Sequence[StateProof] = (),
     accepted: set[bytes] | None = None,
     jobs: int = 1,
 ) -> dict[str, Built]:
@@ -183,7 +192,7 @@ def contract_wallets(file: bytes) -> list[tuple[str, str]]:
     """
     if CONTRACT_FORMAT.encode() not in file:
         return []  # unread: it may have a million rows
-    evidence = wire.read_record(wire.Evidence, file)
+    evidence = wire.read_record(Evidence, file)
     signed = evidence.signatures
     return sorted(
         (entry.chain, entry.address) for entry in signed if entry.format == CONTRACT_FORMAT
@@ -262,7 +271,7 @@ def _address(row: _Row) -> Address:
 def _checked_signatures(
     rows: Sequence[_Row],
     addresses: Mapping[tuple[str, str], Address],
-    coins: Sequence[wire.Coin],
+    coins: Sequence[Coin],
     messages: Mapping[str, str],
     progress: Callable[[int], None],
     jobs: int,
@@ -278,9 +287,9 @@ def _checked_signatures(
                 raise row.error("signature", Code.NO_SIGNATURE, words)
     refusals.settle()
     reserves = Reserves([signed[owner].entry for owner in sorted(signed)], coins, addresses)
-    signatures: dict[tuple[str, str], wire.OwnershipSignature] = {}
+    signatures: dict[tuple[str, str], OwnershipSignature] = {}
 
-    def check(some: Sequence[_Row]) -> list[wire.OwnershipSignature | ProverError]:
+    def check(some: Sequence[_Row]) -> list[OwnershipSignature | ProverError]:
         return [_outcome(row, addresses[row.owner], reserves, messages) for row in some]
 
     all_rows = list(signed.values())
@@ -302,7 +311,7 @@ def _checked_signatures(
 
 def _outcome(
     row: _Row, address: Address, reserves: Reserves, messages: Mapping[str, str]
-) -> wire.OwnershipSignature | ProverError:
+) -> OwnershipSignature | ProverError:
     """Return what `_check_signature` returns or raises."""
     try:
         return _check_signature(row, address, reserves, messages)
@@ -311,7 +320,7 @@ def _outcome(
 
 
 def _marks(
-    signatures: Iterable[wire.OwnershipSignature], messages: Mapping[str, str]
+    signatures: Iterable[OwnershipSignature], messages: Mapping[str, str]
 ) -> Iterator[bytes]:
     """Yield the marks of signatures that were checked."""
     for entry in signatures:
@@ -319,7 +328,7 @@ def _marks(
 
 
 def _sign_elsewhere(
-    rows: Sequence[_Row], signatures: dict[tuple[str, str], wire.OwnershipSignature]
+    rows: Sequence[_Row], signatures: dict[tuple[str, str], OwnershipSignature]
 ) -> None:
     """Give accounts without a signature on their EVM chain the one that they have on another."""
     unsigned = [row for row in rows if row.owner not in signatures]
@@ -332,7 +341,7 @@ def _sign_elsewhere(
     for row in unsigned:
         other, text = made[row.address]
         form = "eip191" if other == row.chain else ELSEWHERE + other
-        signatures[row.owner] = wire.OwnershipSignature(row.address, row.chain, form, text)
+        signatures[row.owner] = OwnershipSignature(row.address, row.chain, form, text)
 
 
 def _signing_rows(rows: Sequence[_Row], refusals: Refusals) -> dict[tuple[str, str], _Row]:
@@ -350,7 +359,7 @@ def _signing_rows(rows: Sequence[_Row], refusals: Refusals) -> dict[tuple[str, s
 
 def _check_signature(
     row: _Row, address: Address, reserves: Reserves, messages: Mapping[str, str]
-) -> wire.OwnershipSignature:
+) -> OwnershipSignature:
     """Check what can be known of a row's signature without a node; return it as evidence has it.
 
     One of an account that is over the message of another EVM chain is given the name of that chain.
@@ -408,7 +417,7 @@ def _is_account(chain: str, format: str) -> bool:
     return _is_evm(chain) and format != CONTRACT_FORMAT
 
 
-def evidence_total(asset: AssetConfig, evidence: wire.Evidence) -> int:
+def evidence_total(asset: AssetConfig, evidence: Evidence) -> int:
     """Return what the rows and attested holdings of an asset count for, in ledger units."""
     units = {(unit.chain, unit.contract): unit for unit in asset.units}
     disclosed = sum(
@@ -423,19 +432,19 @@ def _encode(
     signatures: Signatures,
     backing: Backing,
     blocks: Sequence[wire.Chain],
-    headers: Sequence[wire.StateProof],
+    headers: Sequence[StateProof],
 ) -> Built:
     """Encode the evidence file of one asset (``spec/wire.md`` 4)."""
     ordered = sorted(rows, key=lambda row: (row.chain, row.contract, row.address))
     listed = tuple(
-        wire.Row(row.address, row.amount.to_bytes(32), row.chain, row.contract) for row in ordered
+        Row(row.address, row.amount.to_bytes(32), row.chain, row.contract) for row in ordered
     )
     signed = tuple(signatures[owner] for owner in sorted({row.owner for row in rows}))
     counted = {row.chain for row in listed} | {keys.chain for keys in backing.hidden}
     shown = [header for header in headers if header.chain in counted]
     proven = needed_proofs(asset, listed, backing.hidden, blocks)
     proofs = tuple(sorted((*shown, *proven), key=lambda proof: proof.chain))
-    evidence = wire.Evidence(
+    evidence = Evidence(
         attestations=backing.attestations,
         code=asset.code,
         coins=backing.coins,

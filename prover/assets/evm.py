@@ -18,6 +18,7 @@ from verifier.checks.hidden import check_proven, set_name
 from verifier.errors import CannotCheck, Code, Rejected
 from verifier.format import wire
 from verifier.format.chains import CHAINS, HeaderForm
+from verifier.format.evidence_records import HiddenSet, Row, StateProof
 from verifier.format.params import MAX_EVIDENCE_BYTES
 from verifier.nodes.evm_rpc import EvmRpc
 from verifier.nodes.json_rpc import CannotTell, TooSlow
@@ -49,7 +50,7 @@ class Collected:
     block: wire.Chain
     amounts: Mapping[str, int]
     empty: int
-    proof: wire.StateProof | None = None
+    proof: StateProof | None = None
     header: bytes | None = None
 
 
@@ -161,12 +162,12 @@ def _proved(
         told[address.text], state = node.balance(header, address.owner, contract, slots)
         nodes.update(state.trie.used)
         progress(1)
-    proof = wire.StateProof(block.name, encoded, tuple(sorted(nodes)))
+    proof = StateProof(block.name, encoded, tuple(sorted(nodes)))
     return collected(block, told, proof)
 
 
 def collected(
-    block: wire.Chain, told: Mapping[str, int], proof: wire.StateProof | None = None
+    block: wire.Chain, told: Mapping[str, int], proof: StateProof | None = None
 ) -> Collected:
     """Return what was told of addresses, without those that hold nothing."""
     amounts = {address: amount for address, amount in told.items() if amount}
@@ -195,7 +196,7 @@ def write_collected(found: Collected, asset: str, contract: str, out: Path) -> P
     return proof
 
 
-def read_proof(file: Path) -> wire.StateProof:
+def read_proof(file: Path) -> StateProof:
     """Read a file of proofs.
 
     Raises:
@@ -205,12 +206,12 @@ def read_proof(file: Path) -> wire.StateProof:
     try:
         if len(data) > MAX_EVIDENCE_BYTES:
             raise ValueError
-        return wire.read_record(wire.StateProof, data)
+        return wire.read_record(StateProof, data)
     except ValueError:
         raise ProverError(f"{file}: not a file of proofs") from None
 
 
-def check_proof(where: str, proof: wire.StateProof, blocks: Sequence[wire.Chain]) -> Header:
+def check_proof(where: str, proof: StateProof, blocks: Sequence[wire.Chain]) -> Header:
     """Return the header of a proof of state, which is that of one of the ``blocks``.
 
     Raises:
@@ -227,17 +228,17 @@ def check_proof(where: str, proof: wire.StateProof, blocks: Sequence[wire.Chain]
 
 def needed_proofs(
     asset: AssetConfig,
-    rows: Sequence[wire.Row],
-    hidden: Sequence[wire.HiddenSet],
+    rows: Sequence[Row],
+    hidden: Sequence[HiddenSet],
     blocks: Sequence[wire.Chain],
-) -> tuple[wire.StateProof, ...]:
+) -> tuple[StateProof, ...]:
     """Return what the asset's files hold that proves its rows and keys, by chain, nothing else.
 
     Raises:
         ProverError: a file is of another block than that of ``blocks``, or something is not proved.
     """
     headers: dict[str, Header] = {}
-    proofs: dict[str, list[wire.StateProof]] = {}
+    proofs: dict[str, list[StateProof]] = {}
     for file in asset.proofs:
         proof = read_proof(file)
         headers[proof.chain] = check_proof(str(file), proof, blocks)
@@ -249,11 +250,11 @@ def needed_proofs(
 
 def _needed(
     asset: AssetConfig,
-    rows: Sequence[wire.Row],
-    hidden: Sequence[wire.HiddenSet],
+    rows: Sequence[Row],
+    hidden: Sequence[HiddenSet],
     header: Header,
-    proofs: Sequence[wire.StateProof],
-) -> wire.StateProof:
+    proofs: Sequence[StateProof],
+) -> StateProof:
     """Return one chain's proof, of no more than what is needed."""
     chain = proofs[0].chain
     nodes = {node for proof in proofs for node in proof.nodes}
@@ -270,4 +271,4 @@ def _needed(
         raise ProverError(f"{error.where}: {error.message}") from None
     except UnknownSlot as error:
         raise ProverError(f"asset {asset.code}: {error} (slot, beside the unit)") from None
-    return wire.StateProof(chain, proofs[0].header, tuple(state.trie.used))
+    return StateProof(chain, proofs[0].header, tuple(state.trie.used))

@@ -24,6 +24,7 @@ from verifier.checks.hidden import (
 )
 from verifier.errors import Rejected
 from verifier.format import wire
+from verifier.format.evidence_records import Evidence, HiddenSet
 from verifier.format.params import (
     ASSETS_LIMIT,
     GROUP_ORDER,
@@ -78,7 +79,7 @@ def _as_the_verifier() -> Iterator[None]:
 
 
 def _check(
-    stated: Announcement, asset: Denomination, sets: Sequence[wire.HiddenSet], owners: Owners
+    stated: Announcement, asset: Denomination, sets: Sequence[HiddenSet], owners: Owners
 ) -> int:
     """Check sets as a verifier does; return the ledger units of all keys listed."""
     with _as_the_verifier():
@@ -91,13 +92,13 @@ def _check(
 
 def load_hidden(
     files: Sequence[HiddenConfig], assets: Sequence[AssetConfig]
-) -> tuple[dict[str, tuple[wire.HiddenSet, ...]], dict[str, Opened]]:
+) -> tuple[dict[str, tuple[HiddenSet, ...]], dict[str, Opened]]:
     """Read all sets and their openings; return those of each asset that has some, by its code.
 
     Raises:
         ProverError: unreadable, malformed, not of each other, or one that no list can be.
     """
-    sets: dict[str, tuple[wire.HiddenSet, ...]] = {}
+    sets: dict[str, tuple[HiddenSet, ...]] = {}
     openings: dict[str, Opened] = {}
     for entry in files:
         listed, opening = _load(entry)
@@ -110,7 +111,7 @@ def load_hidden(
     return sets, openings
 
 
-def check_hidden(stated: Announcement, asset: AssetConfig, evidence: wire.Evidence) -> None:
+def check_hidden(stated: Announcement, asset: AssetConfig, evidence: Evidence) -> None:
     """Check the hidden sets in an asset's evidence.
 
     Raises:
@@ -127,7 +128,7 @@ def check_hidden(stated: Announcement, asset: AssetConfig, evidence: wire.Eviden
         raise ProverError(f"asset {asset.code}: the evidence adds up to 2^96 ledger units or more")
 
 
-def check_made(stated: Announcement, asset: Denomination, made: wire.HiddenSet) -> None:
+def check_made(stated: Announcement, asset: Denomination, made: HiddenSet) -> None:
     """Check a set that was just made, as a verifier does.
 
     Raises:
@@ -145,13 +146,13 @@ def check_set(path: Path, stated: Announcement, asset: AssetConfig) -> None:
     _check(stated, asset, (read_set(path),), ())
 
 
-def read_set(path: Path) -> wire.HiddenSet:
+def read_set(path: Path) -> HiddenSet:
     """Read a file of a set of hidden keys, as it stands.
 
     Raises:
         ProverError: unreadable or malformed.
     """
-    return _read_record(wire.HiddenSet, path, "set of hidden keys")
+    return _read_record(HiddenSet, path, "set of hidden keys")
 
 
 def read_opening(path: Path) -> Opening:
@@ -163,7 +164,7 @@ def read_opening(path: Path) -> Opening:
     return _read_record(Opening, path, "opening")
 
 
-def _load(entry: HiddenConfig) -> tuple[wire.HiddenSet, Opening]:
+def _load(entry: HiddenConfig) -> tuple[HiddenSet, Opening]:
     listed, opening = read_set(entry.set_file), read_opening(entry.opening)
     if (
         len(opening.value) != AMOUNT_BYTES

@@ -30,6 +30,7 @@ from verifier.errors import Code as VerdictCode
 from verifier.errors import Misuse, Rejected
 from verifier.format.account import AccountError, IdType, canonical_name
 from verifier.format.chains import CHAINS, FIAT, HeaderForm
+from verifier.format.evidence_records import StateProof
 from verifier.format.params import (
     ASSET_CODE,
     DAY_SECONDS,
@@ -46,7 +47,7 @@ from verifier.format.params import (
 )
 from verifier.format.times import utc_text
 from verifier.format.units import KnownUnit, UnitTable, known_unit
-from verifier.format.wire import Chain, Ratio, StateProof, Unit
+from verifier.format.wire import Chain, Ratio, Unit
 from verifier.ownership.unit_form import contract_fault
 from verifier.stateproof.bitcoin_header import BlockHeader, check_block_header
 from verifier.stateproof.header import Header

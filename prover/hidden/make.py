@@ -23,6 +23,7 @@ from prover.files.storage import create_private
 from prover.hidden.private_keys import KEY_BYTES, read_private_keys
 from verifier.checks.hidden import AMOUNT_BYTES, SCRIPT_TYPES, ledger_amounts
 from verifier.format import wire
+from verifier.format.evidence_records import HiddenSet
 from verifier.format.params import GROUP_ORDER, MAX_HIDDEN_KEYS, POINT_BYTES
 from verifier.format.statement import Denomination, hidden_state
 
@@ -78,7 +79,7 @@ def hide_keys(
     if not unit.scripts or not set(unit.scripts) <= set(types):
         raise ProverError(f"keys of {unit.chain} can have: {', '.join(types) or 'nothing'}")
     keys, amounts = _read_list(listed)
-    draft = wire.HiddenSet(
+    draft = HiddenSet(
         amounts=amounts,
         argument=b"",
         chain=unit.chain,
@@ -98,10 +99,10 @@ def hide_keys(
 def _prove(
     stated: Announcement,
     asset: Denomination,
-    draft: wire.HiddenSet,
+    draft: HiddenSet,
     units: bytes,
     private_keys: Path,
-) -> tuple[wire.HiddenSet, Opening]:
+) -> tuple[HiddenSet, Opening]:
     """Return the set with its argument, which was checked, and the opening."""
     blinding = (secrets.randbelow(GROUP_ORDER - 1) + 1).to_bytes(KEY_BYTES)
     points = native.points_decode(draft.keys)

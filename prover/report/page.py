@@ -25,10 +25,11 @@ from verifier.bundle.key_file import read_public_key
 from verifier.bundle.source import FolderSource
 from verifier.checks.evidence import ledger_units
 from verifier.format.chains import CHAINS, FIAT
+from verifier.format.evidence_records import Evidence
 from verifier.format.keys import public_key_text
 from verifier.format.params import MAX_EVIDENCE_BYTES, evidence_path
 from verifier.format.times import utc_text
-from verifier.format.wire import Asset, Evidence, read_record
+from verifier.format.wire import Asset, read_record
 from verifier.nodes.open import NODE_CHAINS
 from verifier.texts import MOST_LISTED
 

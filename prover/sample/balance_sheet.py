@@ -33,11 +33,12 @@ from prover.sample.sample import (
 )
 from prover.snapshot.make import ownership_messages, read_config
 from verifier.format.chains import CHAINS, FIAT, Family
+from verifier.format.evidence_records import HoldingAttestation, HoldingBody
 from verifier.format.holding import ATTESTATION_PURPOSE, HOLDING_VERSION, HoldingKind
 from verifier.format.keys import public_key_text, sign
 from verifier.format.times import utc_seconds
 from verifier.format.units import KnownUnit, entries, known_units
-from verifier.format.wire import HoldingAttestation, HoldingBody, write_record
+from verifier.format.wire import write_record
 from verifier.nodes.balances import COLUMNS
 from verifier.ownership.families.evm import account_text
 

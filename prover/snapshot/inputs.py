@@ -30,6 +30,7 @@ from prover.ledger.source import SqlSource
 from prover.ledger.summary import Previous, Summary, save_summary, summarise
 from prover.progress import Progress
 from verifier.format import wire
+from verifier.format.evidence_records import Evidence
 from verifier.format.params import MAX_ALL_EVIDENCE_BYTES
 
 OPENED = ".openings"  # what hidden sets open to, beside the evidence
@@ -124,10 +125,7 @@ class Inputs:
         codes = [asset.code for asset in self.config.assets]
         files = {code: (folder / code).read_bytes() for code in codes}
         return (
-            {
-                code: Built(wire.read_record(wire.Evidence, file), file)
-                for code, file in files.items()
-            },
+            {code: Built(wire.read_record(Evidence, file), file) for code, file in files.items()},
             {
                 code: wire.read_record(Opened, (folder / f"{code}{OPENED}").read_bytes())
                 for code in codes

@@ -13,9 +13,10 @@ from prover.files.keys import make_keys, public_bytes, read_signing_key
 from tests.support.exchange_files import LONG, Assay, edit, own_exchange, public_key
 from tests.support.reference_bundle import pack
 from verifier.commands.cli import main
+from verifier.format.evidence_records import HoldingAttestation
 from verifier.format.holding import ATTESTATION_PURPOSE
 from verifier.format.keys import public_key_text, sign
-from verifier.format.wire import HoldingAttestation, read_record, write_record
+from verifier.format.wire import read_record, write_record
 
 Verify = Callable[..., tuple[int, str, str]]
 

@@ -21,6 +21,7 @@ from tests.support.bitcoin_rpc_server import Core, serve
 from tests.support.bitcoin_snapshot import MAIN, REGTEST
 from tests.support.bitcoin_spend import reserves, text_of
 from verifier.format import wire
+from verifier.format.evidence_records import Evidence
 from verifier.nodes import bitcoin_rpc
 
 SATOSHI = sum(sum(amounts) for _, amounts, _ in HELD)
@@ -342,7 +343,7 @@ def test_from_coins_to_solvent(
     assert f"height = {exchange.height}\n" in capsys.readouterr().out
     proof = tmp_path / "proof"
     assert run(monkeypatch, "prove", config, "--out", proof) == 0
-    evidence = wire.read_record(wire.Evidence, (proof / "public/evidence/BTC.msgpack").read_bytes())
+    evidence = wire.read_record(Evidence, (proof / "public/evidence/BTC.msgpack").read_bytes())
     assert len(evidence.coins) == sum(len(amounts) for _, amounts, _ in HELD)
     capsys.readouterr()
     audit = ["audit", str(proof / "public"), "--exchange-key", str(tmp_path / "exchange.pub")]

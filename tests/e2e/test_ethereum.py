@@ -35,7 +35,9 @@ from tests.support.exchange_files import LONG, Assay, files, outside, public_key
 from verifier import EvmNode, Level, Policy, TokenSlot
 from verifier.commands import cli
 from verifier.format.chains import HeaderForm
+from verifier.format.evidence_records import Evidence
 from verifier.format.keys import public_key_text
+from verifier.format.wire import read_record
 from verifier.nodes.evm_rpc import EvmRpc
 from verifier.ownership.families.evm import account_text
 from verifier.stateproof.header import parse_header
@@ -298,9 +300,7 @@ def test_the_report_needs_the_slot_too(
 
 def test_the_evidence_holds_what_its_rows_need_alone(chain: Chain, proven: Proven) -> None:
     found = {
-        code: verifier.format.wire.read_record(
-            verifier.format.wire.Evidence, (proven.bundle / f"evidence/{code}.msgpack").read_bytes()
-        )
+        code: read_record(Evidence, (proven.bundle / f"evidence/{code}.msgpack").read_bytes())
         for code in ("ETH", "TST")
     }
     for evidence in found.values():

@@ -30,8 +30,9 @@ from tests.support.ethereum_node import (
 from tests.support.exchange_files import LONG, outside, public_key
 from verifier import EvmNode, Level, Policy, TokenSlot
 from verifier.commands import cli
+from verifier.format.evidence_records import Evidence
 from verifier.format.keys import public_key_text
-from verifier.format.wire import Evidence, read_record
+from verifier.format.wire import read_record
 from verifier.nodes.balances import COLUMNS
 from verifier.ownership.families.evm import account_text
 

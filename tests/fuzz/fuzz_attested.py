@@ -22,7 +22,7 @@ from tests.support.forger import attested, pack, public_key
 from tests.support.subjects import write_files
 from verifier.checks.attested import Attestations
 from verifier.checks.manifest import check_manifest
-from verifier.format.wire import Evidence, HoldingAttestation
+from verifier.format.evidence_records import Evidence, HoldingAttestation
 
 FORGER = base("attested").forger
 FILES = base_files("attested")

@@ -15,6 +15,7 @@ from verifier.checks.hidden import check_argument, check_sets
 from verifier.checks.holdings import HiddenHolding
 from verifier.errors import Rejected
 from verifier.format import wire
+from verifier.format.evidence_records import Evidence, HiddenSet
 from verifier.format.statement import manifest_context
 
 FILES = bundle_files("bundle/hidden")
@@ -23,12 +24,11 @@ CONTEXT = manifest_context(MANIFEST)
 BLOCKS = {chain.name: chain for chain in MANIFEST.chains}
 ASSETS = {asset.code: asset for asset in MANIFEST.assets if asset.code in ("BTC", "ETH")}
 SETS = {
-    code: wire.read_record(wire.Evidence, FILES[f"evidence/{code}.msgpack"]).hidden
-    for code in ASSETS
+    code: wire.read_record(Evidence, FILES[f"evidence/{code}.msgpack"]).hidden for code in ASSETS
 }
 
 
-def in_ledger_units(listed: wire.HiddenSet, holding: HiddenHolding) -> wire.HiddenSet:
+def in_ledger_units(listed: HiddenSet, holding: HiddenHolding) -> HiddenSet:
     """What is proved of a set: its amounts rounded down; what is below that may be any."""
     return replace(listed, amounts=holding.amounts)
 
@@ -43,7 +43,7 @@ TRUE = {
 
 def target(data: bytes) -> None:
     try:
-        listed = wire.read_record(wire.HiddenSet, data)
+        listed = wire.read_record(HiddenSet, data)
     except (wire.NotCanonical, wire.BadFields):
         return
     for code, asset in ASSETS.items():

@@ -26,6 +26,7 @@ from prover.hidden.make import _read_list
 from tests.fuzz.corpus import run
 from tests.support.ethereum_state import header
 from verifier.format import wire
+from verifier.format.evidence_records import HoldingAttestation, StateProof
 
 FOLDER = Path(tempfile.mkdtemp())
 FILE, LINES = FOLDER / "list.csv", FOLDER / "list.jsonl"
@@ -85,8 +86,8 @@ if __name__ == "__main__":
         (3, "0x4242424242424242424242424242424242424242\n"),
         (4, "1BoatSLRHtKNngkdXEeobR76b53LETtpyT\n"),
     ]
-    proof = wire.write_record(wire.StateProof("ethereum", header(bytes(32), 7), (b"\x80",)))
+    proof = wire.write_record(StateProof("ethereum", header(bytes(32), 7), (b"\x80",)))
     opening = wire.write_record(Opening(bytes(32), bytes(33), bytes(16)))
-    signed = wire.write_record(wire.HoldingAttestation(b"\x80", bytes(32), bytes(64)))
+    signed = wire.write_record(HoldingAttestation(b"\x80", bytes(32), bytes(64)))
     files = [bytes([choice]) + text.encode() for choice, text in texts]
     run(target, [*files, b"\x05" + proof, b"\x06" + opening, b"\x07" + signed], 4096)

@@ -50,6 +50,7 @@ from verifier.checks.inclusion import TypedBalance
 from verifier.format import wire
 from verifier.format.account import AccountError, canonical_account_id, canonical_name
 from verifier.format.chains import HeaderForm
+from verifier.format.evidence_records import Coin, Evidence, OwnershipSignature, Row
 from verifier.format.keys import parse_public_key
 from verifier.format.params import MAX_DECLARATION_BYTES
 from verifier.nodes.balances import COLUMNS
@@ -144,7 +145,7 @@ def count_of(count: int, lead: int) -> bytes:
 
 def evidence_of(name: str, item: bytes) -> Make:
     """An evidence file with one long list."""
-    empty = wire.write_record(wire.Evidence((), "BTC", (), (), (), (), (), (), 1))
+    empty = wire.write_record(Evidence((), "BTC", (), (), (), (), (), (), 1))
     key = bytes([0xA0 + len(name)]) + name.encode()
     return lambda size: empty.replace(key + b"\x90", key + array(item)(size - len(empty)))
 
@@ -156,9 +157,9 @@ def of_pledges(size: int) -> bytes:
     return count_of(count, 0xDC) + loan * count
 
 
-ROW = wire.write_record(wire.Row("bc1q", bytes(32), "bitcoin", ""))
-COIN = wire.write_record(wire.Coin("bc1q", 1, 2, bytes(32)))
-SIGNATURE = wire.write_record(wire.OwnershipSignature("bc1q", "bitcoin", "bip322", "x" * 100))
+ROW = wire.write_record(Row("bc1q", bytes(32), "bitcoin", ""))
+COIN = wire.write_record(Coin("bc1q", 1, 2, bytes(32)))
+SIGNATURE = wire.write_record(OwnershipSignature("bc1q", "bitcoin", "bip322", "x" * 100))
 MSGPACK = {
     "empty arrays": array(b"\x90"),
     "empty maps": array(b"\x80"),
@@ -172,7 +173,7 @@ MSGPACK = {
 
 
 def msgpack_cases() -> Iterator[Case]:
-    kinds = {"manifest": (wire.Manifest, 1 << 20), "evidence": (wire.Evidence, 1 << 27)}
+    kinds = {"manifest": (wire.Manifest, 1 << 20), "evidence": (Evidence, 1 << 27)}
     for name, (kind, limit) in kinds.items():
         for what, make in MSGPACK.items():
             yield Case(f"{name}, {what}", limit, make, partial(wire.read_record, kind))
@@ -182,7 +183,7 @@ def msgpack_cases() -> Iterator[Case]:
     yield Case("declaration of pledges", MAX_DECLARATION_BYTES, of_pledges, loans)
     for name, item in (("rows", ROW), ("coins", COIN), ("signatures", SIGNATURE)):
         make = evidence_of(name, item)
-        yield Case(f"evidence of {name}", 1 << 27, make, partial(wire.read_record, wire.Evidence))
+        yield Case(f"evidence of {name}", 1 << 27, make, partial(wire.read_record, Evidence))
     for what, make in MSGPACK.items():
         yield Case(f"reference msgpack, {what}", 1 << 22, make, reference_wire.decode)
 

@@ -33,6 +33,7 @@ from tests.support.ethereum_state import header
 from tests.support.exchange_files import edit
 from tests.support.served_exchange import LATER, LIST, TIME, Exchange, make_exchange
 from verifier.format import wire
+from verifier.format.evidence_records import StateProof
 
 
 @pytest.fixture
@@ -125,7 +126,7 @@ def test_a_proof_of_another_block_is_refused_at_the_upload(
 ) -> None:
     edit(exchange.source, 'code = "ETH"\n', 'code = "ETH"\nproofs = ["eth.proof"]\n')
     folder = service.draft(exchange)
-    proof = wire.write_record(wire.StateProof("ethereum", header(bytes(32), 7), ()))
+    proof = wire.write_record(StateProof("ethereum", header(bytes(32), 7), ()))
     detail = refusal(service, folder, proof, "eth.proof")
     assert detail == "eth.proof, proof of ethereum: not the header of the manifest's block"
 

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 import native
 from tests.support.ownership_forge import address_of, p2pkh
 from verifier.format import wire
+from verifier.format.evidence_records import Evidence, OwnershipSignature, Row
 from verifier.format.keys import public_key_text, sign
 from verifier.format.params import (
     DECLARATION_PATH,
@@ -164,7 +165,7 @@ class Bundle:
         assets[at] = replace(assets[at], **changes)  # type: ignore[arg-type]
         self.publish(replace(self.manifest, assets=tuple(assets)))
 
-    def change_evidence(self, at: int, evidence: wire.Evidence | bytes) -> None:
+    def change_evidence(self, at: int, evidence: Evidence | bytes) -> None:
         """Publish with the evidence of one asset replaced, and the argument left as it is."""
         data = evidence if isinstance(evidence, bytes) else wire.write_record(evidence)
         (self.folder / evidence_path(self.manifest.assets[at].code)).write_bytes(data)
@@ -203,9 +204,7 @@ class Bundle:
             self.key_text, manifest.exchange, manifest.snapshot_id, chain, BLOCKS[chain]
         )
 
-    def owned(
-        self, code: str, secret: int, amount: int
-    ) -> tuple[wire.Row, wire.OwnershipSignature]:
+    def owned(self, code: str, secret: int, amount: int) -> tuple[Row, OwnershipSignature]:
         """Return a row of ``amount`` chain base units and its signature, under a throw-away key."""
         unit, key = UNITS[code], PrivateKey.from_int(secret)
         message = self.message(unit.chain)
@@ -218,21 +217,21 @@ class Bundle:
             raw = key.sign_recoverable(eip191_digest(message), hasher=None)
             kind, text = "eip191", "0x" + (raw[:64] + bytes([27 + raw[64]])).hex()
         return (
-            wire.Row(address, amount.to_bytes(32), unit.chain, unit.contract),
-            wire.OwnershipSignature(address, unit.chain, kind, text),
+            Row(address, amount.to_bytes(32), unit.chain, unit.contract),
+            OwnershipSignature(address, unit.chain, kind, text),
         )
 
     def total(self, code: str) -> int:
         """Return all customers' balances in ledger units."""
         return sum(sum(balances[code]) for balances in self.ledger.values())
 
-    def _evidence(self, code: str) -> wire.Evidence:
+    def _evidence(self, code: str) -> Evidence:
         held = self.assets_held.get(code, self.total(code))
         scale = 10 ** (UNITS[code].decimals - DECIMALS[code])
         pairs = [self.owned(code, 101, (held - held // 3) * scale)]
         pairs.append(self.owned(code, 102, held // 3 * scale))
         rows, signatures = zip(*sorted(pairs, key=lambda pair: pair[0].address), strict=True)
-        return wire.Evidence((), code, (), (), (), rows, signatures, (), 1)
+        return Evidence((), code, (), (), (), rows, signatures, (), 1)
 
     def _asset(self, code: str) -> wire.Asset:
         evidence = wire.write_record(self.evidence[code])

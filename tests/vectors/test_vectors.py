@@ -15,7 +15,7 @@ from tests.support.subjects import SUBJECTS
 from tests.support.vector import FOLDER, Vector, load, names
 from tests.vectors.generate import vectors
 from tests.vectors.make_sizes import FIELDS, LARGE
-from verifier.format import wire
+from verifier.format import evidence_records, wire
 
 # The kinds of vectors, and who reads them.
 KINDS = {
@@ -118,8 +118,10 @@ def test_every_declared_size_has_vectors_at_its_ends() -> None:
     """Of the records of manifest, evidence and package, as the verifier declares them."""
     found = [
         size
-        for kind in vars(wire).values()
+        for module in (wire, evidence_records)
+        for kind in vars(module).values()
         if isinstance(kind, type) and is_dataclass(kind) and kind is not wire.Size
+        if kind.__module__ == module.__name__
         for field, hint in get_type_hints(kind, include_extras=True).items()
         for size in sizes(f"{kind.__name__.lower()}-{field}", hint)
     ]

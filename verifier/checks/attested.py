@@ -16,11 +16,12 @@ from verifier.checks import records
 from verifier.checks.holdings import AttestedHolding
 from verifier.errors import Code, Rejected
 from verifier.format.account import is_name
+from verifier.format.evidence_records import Evidence, HoldingAttestation, HoldingBody
 from verifier.format.holding import ATTESTATION_PURPOSE, HOLDING_VERSION, HoldingKind
 from verifier.format.keys import is_signed
 from verifier.format.params import DAY_SECONDS, MAX_TEXT_BYTES
 from verifier.format.statement import Denomination
-from verifier.format.wire import Evidence, HoldingAttestation, HoldingBody, Unit, is_ascending
+from verifier.format.wire import Unit, is_ascending
 
 
 class Stated(Protocol):

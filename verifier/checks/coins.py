@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from verifier.errors import Code, Rejected
+from verifier.format.evidence_records import Coin, Row
 from verifier.format.params import MAX_COIN_INDEX
-from verifier.format.wire import Coin, Row
 
 
 def check_coins(

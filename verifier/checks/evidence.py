@@ -24,6 +24,13 @@ from verifier.checks.policy import Policy
 from verifier.checks.reserves import BIP127, Reserves
 from verifier.errors import Code, Rejected
 from verifier.format.chains import CHAINS, HeaderForm
+from verifier.format.evidence_records import (
+    Evidence,
+    HiddenSet,
+    OwnershipSignature,
+    Row,
+    StateProof,
+)
 from verifier.format.keys import public_key_text
 from verifier.format.levels import Level
 from verifier.format.params import (
@@ -35,11 +42,6 @@ from verifier.format.params import (
 from verifier.format.statement import evidence_digest, length_prefixed
 from verifier.format.wire import (
     Asset,
-    Evidence,
-    HiddenSet,
-    OwnershipSignature,
-    Row,
-    StateProof,
     Unit,
     is_ascending,
 )

@@ -16,11 +16,12 @@ from verifier.checks.holdings import HiddenHolding
 from verifier.errors import Code, Rejected
 from verifier.format.bitcoin_hashes import hash160
 from verifier.format.chains import CHAINS
+from verifier.format.evidence_records import HiddenSet
 from verifier.format.keccak import keccak256
 from verifier.format.levels import Level
 from verifier.format.params import POINT_BYTES
 from verifier.format.statement import Denomination, hidden_state
-from verifier.format.wire import Chain, HiddenSet, is_ascending
+from verifier.format.wire import Chain, is_ascending
 from verifier.stateproof.state import WorldState, proven_balance
 
 AMOUNT_BYTES = 16

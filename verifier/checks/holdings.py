@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from verifier.format.evidence_records import Coin, HiddenSet, HoldingBody, OwnershipSignature, Row
 from verifier.format.levels import Level, weakest
 from verifier.format.params import POINT_BYTES
 from verifier.format.times import utc_text
 from verifier.format.units import coins_text
-from verifier.format.wire import Coin, HiddenSet, HoldingBody, OwnershipSignature, Row
 from verifier.ownership import Address
 from verifier.texts import holding_words
 

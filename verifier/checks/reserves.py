@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from verifier.format.wire import Coin, OwnershipSignature
+from verifier.format.evidence_records import Coin, OwnershipSignature
 from verifier.ownership import Address, OwnershipError, bad_signature
 
 BIP127 = "bip127"

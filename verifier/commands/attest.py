@@ -25,6 +25,7 @@ from verifier.commands.output import holding_object
 from verifier.errors import Code, Misuse, Rejected
 from verifier.format.account import AccountError, canonical_name
 from verifier.format.chains import CHAINS
+from verifier.format.evidence_records import HoldingAttestation, HoldingBody
 from verifier.format.holding import ATTESTATION_PURPOSE, HOLDING_VERSION
 from verifier.format.keys import KEY_PREFIX, is_signed, public_key_text, sign
 from verifier.format.params import (
@@ -36,8 +37,6 @@ from verifier.format.params import (
 )
 from verifier.format.times import RFC3339, utc_seconds
 from verifier.format.wire import (
-    HoldingAttestation,
-    HoldingBody,
     Unit,
     write_record,
 )

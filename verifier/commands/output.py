@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from verifier.checks.holdings import AssetReport
     from verifier.checks.inclusion import Amount
     from verifier.compare import Comparison
-    from verifier.format.wire import HoldingBody, Loan
+    from verifier.format.evidence_records import HoldingBody
+    from verifier.format.wire import Loan
 
 # What keeps a verdict from being the best, at each level, of the assets that are known no better.
 _VERDICTS = {

@@ -7,7 +7,7 @@ with its length, so that no two statements share their bytes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import native
 from verifier.format.params import (
@@ -19,7 +19,10 @@ from verifier.format.params import (
     TreeShape,
 )
 from verifier.format.tags import ARGUMENT, ASSET, CONTEXT, STATEMENT, tag
-from verifier.format.wire import Asset, Chain, HiddenSet, Manifest, Ratio, Unit
+from verifier.format.wire import Asset, Chain, Manifest, Ratio, Unit
+
+if TYPE_CHECKING:
+    from verifier.format.evidence_records import HiddenSet
 
 
 class Denomination(Protocol):

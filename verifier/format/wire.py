@@ -5,7 +5,7 @@ map only with exactly the declared fields, each of its type and within its `Size
 object but those that are declared, so that memory is bounded by the records that the bytes hold,
 whatever else they hold; they never nest deeper than `MAX_DEPTH`, and take no memory for a length
 that the bytes do not hold. Field names are the wire's; the meaning of the values is
-checked elsewhere.
+checked elsewhere. The records of evidence are in `verifier.format.evidence_records`.
 """
 
 from __future__ import annotations
@@ -20,9 +20,7 @@ import msgpack
 from verifier.format.params import (
     ID_BYTES,
     MAX_ASSETS,
-    MAX_ATTESTATIONS,
     MAX_CHAINS,
-    MAX_HIDDEN_KEYS,
     MAX_PLEDGED,
     MAX_TEXT_BYTES,
     MAX_UNITS,
@@ -57,8 +55,6 @@ class Size:
 Bin32 = Annotated[bytes, Size(ID_BYTES, ID_BYTES)]
 Point = Annotated[bytes, Size(POINT_BYTES, POINT_BYTES)]
 SignatureBytes = Annotated[bytes, Size(SIGNATURE_BYTES, SIGNATURE_BYTES)]
-TrieNode = Annotated[bytes, Size(1, 4096)]
-BlockHeader = Annotated[bytes, Size(1, 8192)]
 Text = Annotated[str, Size(1, MAX_TEXT_BYTES)]
 
 
@@ -164,109 +160,6 @@ class ArgumentRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """A disclosed address; ``amount`` is a 32-byte big-endian number of chain base units."""
-
-    address: Annotated[str, Size(1, 128)]
-    amount: Bin32
-    chain: str
-    contract: str
-
-
-@dataclass(frozen=True, slots=True)
-class OwnershipSignature:
-    """The ownership signature of one (chain, address); a text may be a whole transaction."""
-
-    address: str
-    chain: str
-    format: str
-    text: Annotated[str, Size(1, 2**17)]
-
-
-@dataclass(frozen=True, slots=True)
-class Coin:
-    """An unspent Bitcoin output; ``amount`` in satoshi, ``txid`` in the order that is displayed."""
-
-    address: Annotated[str, Size(1, 128)]
-    amount: int
-    index: int
-    txid: Bin32
-
-
-@dataclass(frozen=True, slots=True)
-class StateProof:
-    """A block's header, in RLP, and nodes of the tries under it."""
-
-    chain: str
-    header: BlockHeader
-    nodes: Annotated[tuple[TrieNode, ...], Size(0, 2**20)]
-
-
-@dataclass(frozen=True, slots=True)
-class HiddenSet:
-    """Public keys of which the exchange owns some: ``keys`` has 33 bytes each, ``amounts`` 16.
-
-    ``amounts`` are big-endian numbers of chain base units, what each key holds in all ``scripts``.
-    """
-
-    amounts: bytes
-    argument: bytes
-    chain: str
-    commitment: Point
-    contract: str
-    keys: Annotated[bytes, Size(POINT_BYTES, POINT_BYTES * MAX_HIDDEN_KEYS)]
-    scripts: Annotated[tuple[str, ...], Size(1, 8)]
-
-
-@dataclass(frozen=True, slots=True)
-class HoldingBody:
-    """What a third party signs of one holding; ``amount`` and ``encumbered`` in base units.
-
-    ``document`` is the SHA-256 of the report or statement; ``time`` and ``not_after`` in Unix
-    seconds. Both amounts are 32-byte big-endian numbers.
-    """
-
-    amount: Bin32
-    attester: Text
-    chain: str
-    contract: str
-    document: Bin32
-    encumbered: Bin32
-    exchange_key: Bin32
-    holder: Text
-    kind: str
-    not_after: int
-    reference: Text
-    snapshot_id: str
-    time: int
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
-class HoldingAttestation:
-    """A `HoldingBody`, in canonical msgpack, and the signature of the attester's key over it."""
-
-    body: Annotated[bytes, Size(1, 4096)]
-    key: Bin32
-    signature: SignatureBytes
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """``evidence/CODE.msgpack``; ``validators`` are a form to come, and so there are none."""
-
-    attestations: Annotated[tuple[HoldingAttestation, ...], Size(0, MAX_ATTESTATIONS)]
-    code: str
-    coins: Annotated[tuple[Coin, ...], Size(0, 2**20)]
-    hidden: Annotated[tuple[HiddenSet, ...], Size(0, 16)]
-    proofs: Annotated[tuple[StateProof, ...], Size(0, 64)]
-    rows: Annotated[tuple[Row, ...], Size(0, 2**20)]
-    signatures: tuple[OwnershipSignature, ...]
-    validators: Annotated[tuple[bytes, ...], Size(0, 0)]
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
 class Pledge:
     """An address of the evidence that secures a loan."""
 
@@ -340,7 +233,7 @@ def write_record(record: object) -> bytes:
 
 
 def read_record(kind: type[Record], data: bytes) -> Record:
-    """Read untrusted canonical msgpack of one map as ``kind``, a dataclass of this module.
+    """Read untrusted canonical msgpack of one map as ``kind``, a record declared so.
 
     Raises:
         NotCanonical: it is anything else than canonical msgpack, trailing bytes included.

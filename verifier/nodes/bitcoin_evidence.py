@@ -14,9 +14,10 @@ from verifier.checks.hidden import key_owners, scripts_a_key, set_name
 from verifier.checks.holdings import CheckedEvidence, HiddenHolding, Holding
 from verifier.checks.manifest import CheckedManifest
 from verifier.errors import CannotCheck, Code, Rejected
+from verifier.format.evidence_records import HiddenSet
 from verifier.format.levels import Level
 from verifier.format.params import POINT_BYTES
-from verifier.format.wire import Chain, HiddenSet
+from verifier.format.wire import Chain
 
 CHAIN = "bitcoin"
 

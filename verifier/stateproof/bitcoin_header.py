@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from verifier.errors import Code, Rejected
 from verifier.format.bitcoin_hashes import double_sha256
-from verifier.format.wire import Chain, StateProof
+from verifier.format.evidence_records import StateProof
+from verifier.format.wire import Chain
 
 HEADER_BYTES = 80
 

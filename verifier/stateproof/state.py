@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from verifier.errors import Code, Rejected
 from verifier.format.chains import CHAINS
-from verifier.format.wire import Chain, Row, StateProof
+from verifier.format.evidence_records import Row, StateProof
+from verifier.format.wire import Chain
 from verifier.stateproof.header import Header, parse_header
 from verifier.stateproof.rlp import BadRlp, decode_list, decode_string, integer
 from verifier.stateproof.tokens import TokenSlot, storage_key

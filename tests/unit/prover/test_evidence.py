@@ -17,7 +17,8 @@ from prover.assets.messages import device_warnings
 from prover.assets.signing import sign_bip137_p2pkh, sign_bip322_simple_p2wpkh, sign_eip191
 from prover.config.snapshot_toml import AssetConfig, SplitPolicy
 from prover.errors import ProverError
-from verifier.format.wire import Evidence, Ratio, Unit, read_record, write_record
+from verifier.format.evidence_records import Evidence
+from verifier.format.wire import Ratio, Unit, read_record, write_record
 
 USDT_CONTRACT = "0xdAC17F958D2ee523a2206206994597C13D831ec7"
 MESSAGES = {"bitcoin": "message assay/v1\nfor bitcoin", "ethereum": "assay/v1\nfor ethereum"}

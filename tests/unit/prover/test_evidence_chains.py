@@ -15,7 +15,8 @@ from prover.assets.signing import sign_eip191, sign_tip191
 from prover.config.snapshot_toml import AssetConfig, SplitPolicy
 from prover.errors import ProverError
 from verifier.format.chains import CHAINS, Family
-from verifier.format.wire import Evidence, OwnershipSignature, Ratio, Unit, read_record
+from verifier.format.evidence_records import Evidence, OwnershipSignature
+from verifier.format.wire import Ratio, Unit, read_record
 from verifier.ownership import check_ownership, parse_address, signed_chain
 
 USDT = {

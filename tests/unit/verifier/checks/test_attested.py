@@ -22,9 +22,10 @@ from verifier import Attester, KnownUnit, Level, Misuse, Policy, Rejected, TooWe
 from verifier.checks.attested import Attestations
 from verifier.commands.output import JsonOutput, TextOutput, verdict
 from verifier.errors import Code
+from verifier.format.evidence_records import HoldingAttestation, HoldingBody
 from verifier.format.holding import ATTESTATION_PURPOSE, HoldingKind
 from verifier.format.keys import is_signed, sign
-from verifier.format.wire import HoldingAttestation, HoldingBody, Loan, Pledge, Unit, read_record
+from verifier.format.wire import Loan, Pledge, Unit, read_record
 from verifier.texts import holding_words
 
 EUR = KnownUnit("EUR", "fiat", "EUR", 2)

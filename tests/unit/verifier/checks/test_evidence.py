@@ -12,6 +12,7 @@ from tests.support.verifier_bundle import UNITS, Bundle, Ledger
 from verifier import Level, Policy, Rejected, check_solvency
 from verifier.checks.evidence import ledger_units
 from verifier.format import wire
+from verifier.format.evidence_records import Evidence, OwnershipSignature, Row
 from verifier.format.params import solvency_path
 from verifier.format.statement import evidence_digest
 
@@ -27,7 +28,7 @@ def fault(bundle: Bundle, policy: Policy | None = None) -> str:
     return f"{raised.value.code} {raised.value.where}"
 
 
-def evidence_fault(bundle: Bundle, evidence: wire.Evidence | bytes, at: int = 0) -> str:
+def evidence_fault(bundle: Bundle, evidence: Evidence | bytes, at: int = 0) -> str:
     bundle.change_evidence(at, evidence)
     return fault(bundle)
 
@@ -96,7 +97,7 @@ def test_form(bundle):
     assert evidence_fault(bundle, twice) == "evidence.duplicate-address BTC, row 1"
 
 
-def one_row(bundle: Bundle, **changes: str) -> wire.Evidence:
+def one_row(bundle: Bundle, **changes: str) -> Evidence:
     """The evidence of BTC with its second row changed."""
     evidence = bundle.evidence["BTC"]
     rows = sorted(
@@ -179,9 +180,9 @@ def test_every_address_has_one_signature(bundle):
 def test_a_fault_of_a_signature_names_it(bundle):
     evidence = bundle.evidence["BTC"]
 
-    def changed(**changes: str) -> wire.Evidence:
-        last: wire.OwnershipSignature = replace(evidence.signatures[1], **changes)
-        changed: wire.Evidence = replace(evidence, signatures=(evidence.signatures[0], last))
+    def changed(**changes: str) -> Evidence:
+        last: OwnershipSignature = replace(evidence.signatures[1], **changes)
+        changed: Evidence = replace(evidence, signatures=(evidence.signatures[0], last))
         return changed
 
     where = "BTC, signature 1"
@@ -207,8 +208,8 @@ def test_a_signature_for_another_snapshot_or_block_is_bad(bundle):
 
 def test_an_address_of_no_template_is_a_fault_of_its_signature(bundle):
     address = program_address(2, bytes(32))
-    row = wire.Row(address, bytes(32), "bitcoin", "")
-    signature = wire.OwnershipSignature(address, "bitcoin", "bip322", "x")
+    row = Row(address, bytes(32), "bitcoin", "")
+    signature = OwnershipSignature(address, "bitcoin", "bip322", "x")
     rows = (*bundle.evidence["BTC"].rows, row)
     changed = replace(bundle.evidence["BTC"], rows=rows)
     assert evidence_fault(bundle, changed) == "evidence.unmatched-signature BTC, evidence"
@@ -231,7 +232,7 @@ def test_a_total_of_2_to_the_96_is_too_large(bundle):
 def test_amounts_are_rounded_down_row_by_row():
     unit = wire.Unit("ethereum", "", 18)
     for amount, units in ((10**9 - 1, 0), (10**9, 1), (2 * 10**9 - 1, 1), (2**256 - 1, None)):
-        row = wire.Row("", amount.to_bytes(32), "ethereum", "")
+        row = Row("", amount.to_bytes(32), "ethereum", "")
         assert ledger_units(row, unit, 9) == (amount // 10**9 if units is None else units)
         assert ledger_units(row, unit, 18) == amount
 

@@ -20,6 +20,7 @@ from verifier.checks.hidden import SCRIPT_TYPES, key_owners, ledger_amounts, scr
 from verifier.checks.holdings import CheckedEvidence, HiddenHolding
 from verifier.checks.manifest import CheckedManifest
 from verifier.format import wire
+from verifier.format.evidence_records import HiddenSet
 from verifier.format.levels import Level
 from verifier.nodes.bitcoin_snapshot import SnapshotNode
 from verifier.nodes.utxo_snapshot import UtxoSnapshot
@@ -103,7 +104,7 @@ class Chain:
         path = self.folder / "utxo.dat"
         path.write_bytes(snapshot(self.block, coins, MAIN))
         stated = b"".join(amount.to_bytes(16) for amount in amounts)
-        listed = wire.HiddenSet(stated, b"", "bitcoin", b"", "", b"".join(self.keys), ALL)
+        listed = HiddenSet(stated, b"", "bitcoin", b"", "", b"".join(self.keys), ALL)
         holding = HiddenHolding(listed, stated, sum(amounts), Level.CLAIMED)
         evidence = CheckedEvidence((), (), (holding,), 0)
         (found,) = SnapshotNode(UtxoSnapshot(path)).confirm(self.checked, [evidence])

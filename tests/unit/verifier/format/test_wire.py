@@ -15,6 +15,15 @@ from hypothesis import strategies as st
 
 from spec.reference import wire as reference_wire
 from verifier.format import wire
+from verifier.format.evidence_records import (
+    Coin,
+    Evidence,
+    HiddenSet,
+    HoldingAttestation,
+    OwnershipSignature,
+    Row,
+    StateProof,
+)
 from verifier.format.wire import (
     BadFields,
     NotCanonical,
@@ -165,14 +174,14 @@ MANIFEST = wire.Manifest(
     snapshot_id="first",
     time=1,
 )
-EVIDENCE = wire.Evidence(
-    attestations=(wire.HoldingAttestation(b"body", bytes(32), bytes(64)),),
+EVIDENCE = Evidence(
+    attestations=(HoldingAttestation(b"body", bytes(32), bytes(64)),),
     code="BTC",
-    coins=(wire.Coin("address", 1, 2, bytes(32)),),
-    hidden=(wire.HiddenSet(b"", b"", "bitcoin", bytes(33), "", bytes(33), ("p2tr",)),),
-    proofs=(wire.StateProof("ethereum", b"header", (b"node",)),),
-    rows=(wire.Row("address", bytes(32), "bitcoin", ""),),
-    signatures=(wire.OwnershipSignature("address", "bitcoin", "bip322", "text"),),
+    coins=(Coin("address", 1, 2, bytes(32)),),
+    hidden=(HiddenSet(b"", b"", "bitcoin", bytes(33), "", bytes(33), ("p2tr",)),),
+    proofs=(StateProof("ethereum", b"header", (b"node",)),),
+    rows=(Row("address", bytes(32), "bitcoin", ""),),
+    signatures=(OwnershipSignature("address", "bitcoin", "bip322", "text"),),
     validators=(),
     version=1,
 )
@@ -243,12 +252,12 @@ def test_a_field_missing_unknown_or_of_another_type_is_refused(record):
         replace(MANIFEST, assets=(replace(ASSET, sum=bytes(32)),)),
         replace(MANIFEST, assets=(replace(ASSET, units=()),)),
         replace(MANIFEST, assets=(replace(ASSET, units=(UNIT,) * 65),)),
-        replace(EVIDENCE, rows=(wire.Row("", bytes(32), "bitcoin", ""),)),
-        replace(EVIDENCE, rows=(wire.Row("a" * 129, bytes(32), "bitcoin", ""),)),
-        replace(EVIDENCE, rows=(wire.Row("\u20bf" * 43, bytes(32), "bitcoin", ""),)),
-        replace(EVIDENCE, rows=(wire.Row("a", bytes(31), "bitcoin", ""),)),
-        replace(EVIDENCE, signatures=(wire.OwnershipSignature("a", "b", "c", ""),)),
-        replace(EVIDENCE, signatures=(wire.OwnershipSignature("a", "b", "c", "x" * (2**17 + 1)),)),
+        replace(EVIDENCE, rows=(Row("", bytes(32), "bitcoin", ""),)),
+        replace(EVIDENCE, rows=(Row("a" * 129, bytes(32), "bitcoin", ""),)),
+        replace(EVIDENCE, rows=(Row("\u20bf" * 43, bytes(32), "bitcoin", ""),)),
+        replace(EVIDENCE, rows=(Row("a", bytes(31), "bitcoin", ""),)),
+        replace(EVIDENCE, signatures=(OwnershipSignature("a", "b", "c", ""),)),
+        replace(EVIDENCE, signatures=(OwnershipSignature("a", "b", "c", "x" * (2**17 + 1)),)),
         replace(RECORD, assets=(wire.RecordAsset("BTC", (bytes(31),), bytes(32)),)),
         replace(RECORD, assets=(wire.RecordAsset("BTC", (), bytes(33)),)),
         wire.Package(b"", b"", bytes(63)),
@@ -262,7 +271,7 @@ def test_sizes_are_limited(record):
 
 def test_values_are_limited_in_number_before_they_are_read():
     many = b"\xdd" + (2**24 + 1).to_bytes(4) + bytes(2**24 + 1)
-    for read in (check_canonical, partial(read_record, wire.Evidence)):
+    for read in (check_canonical, partial(read_record, Evidence)):
         with pytest.raises(NotCanonical, match="more than 16777216 values"):
             read(many)
     with pytest.raises(reference_wire.NotCanonicalError):
@@ -302,7 +311,7 @@ def test_objects_are_bounded_as_bytes_are(item, place):
     tracemalloc.start()
     try:
         with pytest.raises(BadFields):
-            read_record(wire.Evidence, raw)
+            read_record(Evidence, raw)
         assert tracemalloc.get_traced_memory()[1] < 2**17
     finally:
         tracemalloc.stop()
@@ -320,7 +329,7 @@ def test_what_is_not_canonical_is_that_before_its_fields_are_looked_at(data):
     except NotCanonical:
         expected = NotCanonical
     with pytest.raises(expected):
-        read_record(wire.Evidence, bytes(raw))
+        read_record(Evidence, bytes(raw))
 
 
 def test_a_message_names_the_field_and_holds_no_value():

@@ -17,7 +17,7 @@ from tests.support.bitcoin_snapshot import REGTEST, Unspent
 from tests.support.bitcoin_spend import Wallet, wallet
 from verifier import BitcoinNode, CannotCheck, Level, Rejected
 from verifier.checks.holdings import HiddenHolding
-from verifier.format import wire
+from verifier.format.evidence_records import HiddenSet
 from verifier.nodes import bitcoin_node, bitcoin_rpc
 from verifier.nodes.bitcoin_snapshot import SnapshotNode
 from verifier.nodes.nodes import Node
@@ -77,7 +77,7 @@ class Hidden:
         """Let a node confirm the set, beside the exchange's rows; return the sets' levels."""
         held = self.exchange.held(block=self.block, height=self.height)
         stated = b"".join(amount.to_bytes(16, "big") for amount in amounts)
-        listed = wire.HiddenSet(stated, b"", "bitcoin", b"", "", b"".join(KEYS), TYPES)
+        listed = HiddenSet(stated, b"", "bitcoin", b"", "", b"".join(KEYS), TYPES)
         holding = HiddenHolding(listed, stated, sum(amounts), Level.CLAIMED)
         evidence = [replace(held.evidence[0], hidden=(holding,) * sets)]
         (found,) = node.confirm(held.checked, evidence)
