@@ -1,8 +1,12 @@
-"""What the verifier's user decides beyond the exchange's key: ratio, further units, levels."""
+"""What the verifier's user decides beyond the exchange's key: ratio, further units, levels.
+
+The rules of contracts and slots are imported where there is one: most users name none.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from verifier.errors import Misuse
 from verifier.format.account import AccountError, canonical_name
@@ -12,8 +16,9 @@ from verifier.format.levels import Level
 from verifier.format.params import ID_BYTES, MAX_RATIO_TERM
 from verifier.format.units import KnownUnit, UnitTable
 from verifier.format.wire import Bin32
-from verifier.ownership.unit_form import contract_fault, unit_fault
-from verifier.stateproof.tokens import MAX_SLOT, TokenSlot, token_slots
+
+if TYPE_CHECKING:
+    from verifier.stateproof.tokens import TokenSlot
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +55,13 @@ class Policy:
         if not all(1 <= term <= MAX_RATIO_TERM for term in self.ratio):
             raise Misuse("a ratio is two integers from 1 to 2^32 - 1")
         for unit in self.units:
-            if fault := unit_fault(unit):
-                raise Misuse(f"malformed unit {unit.code}={unit.chain}:{unit.contract}: {fault}")
+            check_unit(unit)
         try:
             self.unit_table()
         except ValueError as error:
             raise Misuse(f"units: {error}") from None
         for entry in self.slots:
-            if not has_slot(entry.chain, entry.contract) or not 0 <= entry.slot <= MAX_SLOT:
-                raise Misuse(f"malformed slot {entry.chain}:{entry.contract}={entry.slot}")
+            check_slot(entry)
             self.token_slots(entry.chain)
         for attester in self.attesters:
             check_attester(attester)
@@ -71,11 +74,37 @@ class Policy:
 
     def token_slots(self, chain: str) -> dict[str, TokenSlot]:
         """Return the slot of every contract of a chain that has one."""
+        from verifier.stateproof.tokens import token_slots
+
         return token_slots(chain, self.slots)
 
     def attester_names(self) -> dict[bytes, str]:
         """Return the name of every attester's key."""
         return {attester.public_key: attester.name for attester in self.attesters}
+
+
+def check_unit(unit: KnownUnit) -> None:
+    """Check that a unit can be.
+
+    Raises:
+        Misuse: it cannot.
+    """
+    from verifier.ownership.unit_form import unit_fault
+
+    if fault := unit_fault(unit):
+        raise Misuse(f"malformed unit {unit.code}={unit.chain}:{unit.contract}: {fault}")
+
+
+def check_slot(entry: TokenSlot) -> None:
+    """Check that there can be such a token with such a slot.
+
+    Raises:
+        Misuse: there cannot.
+    """
+    from verifier.stateproof.tokens import MAX_SLOT
+
+    if not has_slot(entry.chain, entry.contract) or not 0 <= entry.slot <= MAX_SLOT:
+        raise Misuse(f"malformed slot {entry.chain}:{entry.contract}={entry.slot}")
 
 
 def check_attester(attester: Attester) -> None:
@@ -96,5 +125,7 @@ def check_attester(attester: Attester) -> None:
 
 def has_slot(chain: str, contract: str) -> bool:
     """Tell whether there can be such a token, on a chain whose headers prove what it holds."""
+    from verifier.ownership.unit_form import contract_fault
+
     has_state = chain in CHAINS and CHAINS[chain].proves_state
     return has_state and bool(contract) and not contract_fault(chain, contract)

@@ -24,6 +24,7 @@ from verifier.format.levels import Level
 from verifier.format.params import ASSET_CODE, CHAIN_NAME, MAX_PACKAGE_BYTES
 
 if TYPE_CHECKING:
+    from verifier.bundle.unit_lists import UnitList
     from verifier.checks.policy import Policy
     from verifier.commands.output import Output
     from verifier.format.units import KnownUnit
@@ -222,11 +223,9 @@ def _serve(arguments: argparse.Namespace, out: Output) -> None:
 
 
 def _show_units(arguments: argparse.Namespace, out: Output) -> None:
-    from verifier.bundle.unit_lists import read_units
     from verifier.format.units import Entry, Kind, entries
 
-    lists = [read_units(path) for path in arguments.units]
-    out.warn([found.warning for found in lists if found.warning])
+    lists = _unit_lists(arguments, out)
     shown = [entry for entry in entries() if entry.unit.code == arguments.code]
     known = {entry.unit for entry in shown if entry.kind is not Kind.UNCONFIRMED}
     shown += [
@@ -477,11 +476,9 @@ def _add_units(command: argparse.ArgumentParser) -> None:
 
 def _policy(arguments: argparse.Namespace, out: Output) -> Policy:
     from verifier.bundle.key_file import read_public_key
-    from verifier.bundle.unit_lists import read_units
     from verifier.checks.policy import Attester, Policy
 
-    lists = [read_units(path) for path in arguments.units]
-    out.warn([found.warning for found in lists if found.warning])
+    lists = _unit_lists(arguments, out)
     return Policy(
         ratio=arguments.ratio,
         units=(*arguments.unit, *(unit for found in lists for unit in found.units)),
@@ -492,6 +489,16 @@ def _policy(arguments: argparse.Namespace, out: Output) -> Policy:
             Attester(name, read_public_key(key)) for name, key in getattr(arguments, "attester", ())
         ),
     )
+
+
+def _unit_lists(arguments: argparse.Namespace, out: Output) -> list[UnitList]:
+    if not arguments.units:
+        return []
+    from verifier.bundle.unit_lists import read_units
+
+    lists = [read_units(path) for path in arguments.units]
+    out.warn([found.warning for found in lists if found.warning])
+    return lists
 
 
 def _nodes(arguments: argparse.Namespace, policy: Policy) -> Nodes:
