@@ -1,43 +1,47 @@
 """The C core and its one binding.
 
 Buffers in are bytes, bytearray, memoryview or C-contiguous arrays; results are bytes. All functions
-release the interpreter lock while the core works.
+release the interpreter lock while the core works. A name is imported when it is first asked for:
+who checks loads nothing that proves.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from native._core import ffi, lib
-from native.buffers import begin_tables
-from native.checks import OpeningToCheck, PageToCheck, check, pages_check
-from native.derivation import account_keys, order, place_leaves, place_padding, split, stream
-from native.errors import Damaged, NativeError, OpeningRejected, PageRejected, Rejected
-from native.group import commit, generator, msm, point_is_valid
-from native.hashing import Transcript, sha256, tagged_hash
-from native.hidden import (
-    Points,
-    hidden_length,
-    hidden_prove,
-    hidden_total,
-    hidden_verify,
-    points_coordinates,
-    points_decode,
-    public_keys,
-    secrets_read,
-)
-from native.pages import (
-    Committed,
-    PageToOpen,
-    leaves_commit,
-    leaves_open,
-    openings_make,
-    pages_argue,
-    sums_commit,
-)
-from native.range import range_length, range_prove, range_verify
-from native.tree import Tree, identity, identity_nodes, identity_path, path_node
-from native.utxo import FoundCoin, UtxoScanner
+
+if TYPE_CHECKING:
+    from native.buffers import begin_tables
+    from native.checks import OpeningToCheck, PageToCheck, check, pages_check
+    from native.derivation import account_keys, order, place_leaves, place_padding, split, stream
+    from native.errors import Damaged, NativeError, OpeningRejected, PageRejected, Rejected
+    from native.group import commit, generator, msm, point_is_valid
+    from native.hashing import Transcript, sha256, tagged_hash
+    from native.hidden import (
+        Points,
+        hidden_length,
+        hidden_prove,
+        hidden_total,
+        hidden_verify,
+        points_coordinates,
+        points_decode,
+        public_keys,
+        secrets_read,
+    )
+    from native.pages import (
+        Committed,
+        PageToOpen,
+        leaves_commit,
+        leaves_open,
+        openings_make,
+        pages_argue,
+        sums_commit,
+    )
+    from native.range import range_length, range_prove, range_verify
+    from native.tree import Tree, identity, identity_nodes, identity_path, path_node
+    from native.utxo import FoundCoin, UtxoScanner
 
 __all__ = [
     "Committed",
@@ -93,6 +97,58 @@ __all__ = [
     "version",
 ]
 
+_PLACES = {
+    "Committed": "pages",
+    "Damaged": "errors",
+    "FoundCoin": "utxo",
+    "NativeError": "errors",
+    "OpeningRejected": "errors",
+    "OpeningToCheck": "checks",
+    "PageRejected": "errors",
+    "PageToCheck": "checks",
+    "PageToOpen": "pages",
+    "Points": "hidden",
+    "Rejected": "errors",
+    "Transcript": "hashing",
+    "Tree": "tree",
+    "UtxoScanner": "utxo",
+    "account_keys": "derivation",
+    "begin_tables": "buffers",
+    "check": "checks",
+    "commit": "group",
+    "generator": "group",
+    "hidden_length": "hidden",
+    "hidden_prove": "hidden",
+    "hidden_total": "hidden",
+    "hidden_verify": "hidden",
+    "identity": "tree",
+    "identity_nodes": "tree",
+    "identity_path": "tree",
+    "leaves_commit": "pages",
+    "leaves_open": "pages",
+    "msm": "group",
+    "openings_make": "pages",
+    "order": "derivation",
+    "pages_argue": "pages",
+    "pages_check": "checks",
+    "path_node": "tree",
+    "place_leaves": "derivation",
+    "place_padding": "derivation",
+    "point_is_valid": "group",
+    "points_coordinates": "hidden",
+    "points_decode": "hidden",
+    "public_keys": "hidden",
+    "range_length": "range",
+    "range_prove": "range",
+    "range_verify": "range",
+    "secrets_read": "hidden",
+    "sha256": "hashing",
+    "split": "derivation",
+    "stream": "derivation",
+    "sums_commit": "pages",
+    "tagged_hash": "hashing",
+}
+
 if lib.assay_init() != lib.ASSAY_OK:
     raise RuntimeError("ASSAY_KERNEL names no kernel of this machine")
 
@@ -110,3 +166,11 @@ def version() -> str:
 def kernel_name() -> str:
     """Return the name of the kernel in use; the environment variable ASSAY_KERNEL chooses it."""
     return _text(lib.assay_kernel_name())
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+    globals()[name] = found
+    return found

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 from native import buffers
 from native._core import ffi, lib
 from native.errors import CODES, OpeningRejected, PageRejected, require
-from native.pages import OPENING, POINT
-from native.tree import IDENTITY, Tree
+from native.tree import IDENTITY, OPENING, POINT, Tree
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

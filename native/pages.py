@@ -15,14 +15,12 @@ from typing import TYPE_CHECKING, Any
 from native import buffers
 from native._core import ffi, lib
 from native.errors import require
-from native.tree import IDENTITY, VECTOR, Tree
+from native.tree import IDENTITY, OPENING, POINT, VECTOR, Tree
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-POINT = 33
 SCALAR = 32
-OPENING = 545
 LEAVES_WEIGHTS = 5
 SUMS_WEIGHTS = 4
 

@@ -19,6 +19,8 @@ PATH_HEIGHT = 6
 FAN = 64
 VECTOR = 16
 IDENTITY = 32
+POINT = 33
+OPENING = 545
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing
-from decimal import Decimal
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from verifier.bundle.open import open_bundle
 from verifier.bundle.source import Source
@@ -30,6 +29,9 @@ from verifier.plan import (
     says_nothing,
 )
 from verifier.report import InclusionReport, NotCompared, UnknownUnit, account_warnings
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 
 def check_inclusion(

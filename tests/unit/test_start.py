@@ -20,7 +20,7 @@ import api.cli, prover.files.storage, prover.snapshot.packages
 """
 INCLUSION = """
 import verifier.commands.cli, verifier.commands.output, verifier.inclusion
-import verifier.bundle.history, verifier.bundle.key_file, verifier.bundle.unit_lists
+import verifier.bundle.history, verifier.bundle.key_file, verifier.checks.policy
 """
 
 
@@ -41,15 +41,18 @@ def loaded(program: str) -> set[str]:
             {
                 *("concurrent.futures", "http.client", "ssl"),
                 *("pyarrow", "pydantic", "rich", "sqlalchemy"),
+                *("native.hidden", "native.utxo", "verifier.format.evidence_records"),
                 *("prover.config.snapshot_toml", "prover.ledger.gather", "verifier.verify"),
             },
         ),
         (
             INCLUSION,
             {
-                *("concurrent.futures", "http.client", "ssl"),
+                *("concurrent.futures", "decimal", "http.client", "ssl"),
+                *("native.hidden", "native.pages", "native.utxo"),
                 *("verifier.checks.evidence", "verifier.checks.tree", "verifier.nodes"),
-                *("verifier.ownership.bip322", "verifier.stateproof.trie", "verifier.verify"),
+                *("verifier.format.evidence_records", "verifier.ownership", "verifier.stateproof"),
+                *("verifier.bundle.unit_lists", "verifier.verify"),
             },
         ),
     ],

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import native
 from verifier.bundle.source import Source
@@ -40,6 +40,9 @@ from verifier.format.wire import (
     Part,
 )
 
+if TYPE_CHECKING:
+    from decimal import Decimal
+
 # Parts checked in one batch; with the pages above them they take 25 MB at most.
 _BATCH_PARTS = 256
 
@@ -61,7 +64,7 @@ class TypedBalance:
         Raises:
             Misuse: it is anything else.
         """
-        if isinstance(typed, Decimal):
+        if not isinstance(typed, str):
             # Before it is written out: an exponent may stand for any number of digits.
             if not typed.is_finite() or not -80 <= typed.adjusted() <= 80:
                 raise Misuse("a balance is not finite, or out of range")
