@@ -288,7 +288,7 @@ def openings_make(
 
 
 def _fill_opened(at: Any, page: PageToOpen, kept: list[Any]) -> None:
-    length, _, m = page.tree.lengths(0, page.index, 1)
+    length, m = page.tree.page_length(0, page.index), page.tree.page_size
     at.count, at.index = buffers.byte_length(page.leaves) // 4, page.index
     pointers = {
         "tree": page.tree.core,
