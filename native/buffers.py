@@ -121,7 +121,7 @@ def tables() -> Any:
 
 
 def begin_tables() -> None:
-    """Begin to build the tables, beside other work of who will need them."""
+    """Build the tables beside what the caller does before it needs them."""
     threading.Thread(target=tables).start()
 
 

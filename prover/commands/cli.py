@@ -143,6 +143,9 @@ def prove(
     allow_future: bool,
 ) -> None:
     """Make the bundle DIR/public, or go on with it where an earlier run was interrupted."""
+    import native
+
+    native.begin_tables()  # beside the imports
     from prover.commands.ledger import Shown
     from prover.commands.prove import proved, told
     from prover.config.units import read_manifest

@@ -37,7 +37,6 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-import native
 from prover.assets.evidence import Built, evidence_total
 from prover.assets.hidden import Opened
 from prover.clock import check_time
@@ -171,7 +170,6 @@ def make_snapshot(
     if not allow_future:
         check_time(config.time, f"{file}: time")
     signing, master = read_signing_key(config.signing_key), read_master_key(config.master_key)
-    native.begin_tables()
     out.mkdir(parents=True, exist_ok=True)
     with _private_by_default(), naming(out):
         folder.private.mkdir(exist_ok=True)
