@@ -28,7 +28,7 @@ BIN := .venv/bin
 FUZZ_SECONDS ?= 15
 SANITIZED := tests/native tests/adversarial tests/vectors tests/unit/verifier/nodes/test_bitcoin_snapshot.py
 PAGES = $(shell git ls-files '*.md')
-C_FILES = $(shell git ls-files 'native/*.c' 'native/*.h' 'tests/*.c')
+C_FILES = $(shell git ls-files 'native/*.c' 'native/*.h' 'tests/*.c' 'tests/*.h')
 
 help:
 	@echo "make demo         the main job on a generated exchange, the audit, one customer's check"

@@ -19,7 +19,7 @@ import pytest
 import native
 from native import buffers
 from native._core import ffi, lib
-from native.buffers import tables
+from native.buffers import bases, tables
 from tests.support.core import points_sum
 from tests.support.group_reference import INFINITY, N, encoded_multiple, skewed
 from tests.support.leaves_statements import (
@@ -278,6 +278,32 @@ def test_vectors(count: int, both: Compare) -> None:
     ):
         for k in (blindings, scalars([0] * count), None):
             both(commit_vectors, amounts, k)
+
+
+def vector_multiple(factors: list[int]) -> bytes:
+    r = ffi.new("uint8_t[33]")
+    lib.assay_test_vector_multiple(r, b"".join(k.to_bytes(32) for k in factors), bases())
+    return bytes(ffi.buffer(r))
+
+
+FACTORS = [0, 1, 2, 2**5, N - 1, N, N + 1, 2**255 - 1, 2**255, 2**256 - 2**251, 2**256 - 1]
+
+
+@pytest.mark.parametrize("factor", FACTORS)
+def test_one_factor_in_constant_time(factor: int, both: Compare) -> None:
+    """Of all bases, and of each alone; a sum may be infinite, which nobody's masks make it."""
+    both(vector_multiple, [factor] * 17)
+    for t in range(17):
+        both(vector_multiple, [0] * t + [factor] + [0] * (16 - t))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_factors_in_constant_time(seed: int, both: Compare) -> None:
+    random = Random(seed)
+    given = [[random.getrandbits(256) for _ in range(17)] for _ in range(1000)]
+    for _ in range(100):
+        given.append([random.choice([*FACTORS, skewed(random)]) for _ in range(17)])
+    both(lambda: [vector_multiple(factors) for factors in given])
 
 
 def commit_vectors(amounts: list[int], blindings: bytes | None) -> bytes:

@@ -12,6 +12,11 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "native" / "src"
 INCLUDES = [f"-I{ROOT / 'native' / 'include'}", f"-I{SOURCES}"]
 AVX512IFMA = [f"-mavx512{part}" for part in ("f", "bw", "dq", "vl", "ifma")]
+# In place of the compiler's header, for valgrind: the vectors of these two files in plain C.
+EMULATED = [f"-I{ROOT / 'tests' / 'unit' / 'native' / 'emulated'}"]
+CONSTANT_TIME = [
+    SOURCES / "kernels" / "avx512ifma" / f"{s}.c" for s in ("complete", "vector_multiple")
+]
 IS_X86 = platform.machine() in {"x86_64", "AMD64"}
 
 
@@ -32,20 +37,29 @@ def build(
     *,
     link: Sequence[str] = (),
     lanes: bool = False,
+    emulated: bool = False,
 ) -> Path:
-    """Build a program with the portable kernel, or with the one of AVX-512 IFMA beside it."""
+    """Build a program with the portable kernel, or with the one of AVX-512 IFMA beside it.
+
+    Emulated: what of that kernel works in constant time is there too, for any processor, and the
+    program can call it.
+    """
     left_out = {"testing"} if lanes else {"testing", "avx512ifma"}
     sources = [
         path
         for path in SOURCES.rglob("*.c")
         if path.parent.name not in left_out and path.stem != "testing"
     ]
+    sources += CONSTANT_TIME if emulated else []
     common = ["-std=gnu11", "-O3", "-g", "-fPIC", *flags, *INCLUDES]
     common += ["-DASSAY_AVX512IFMA"] if lanes else []
 
+    in_lanes = [*CONSTANT_TIME, program] if emulated else []
+
     def compiled(source: Path) -> str:
         made = str(folder / f"{source.parent.name}-{source.stem}.o")
-        command = [compiler, *common, *flags_of(source), "-c", str(source), "-o", made]
+        own = EMULATED if source in in_lanes else flags_of(source)
+        command = [compiler, *common, *own, "-c", str(source), "-o", made]
         subprocess.run(command, check=True)
         return made
 

@@ -2,10 +2,10 @@
  * The function table: what a second kernel replaces.  Chosen once, by assay_init() in dispatch.c;
  * nothing else of the core has mutable global state.
  *
- * All functions are variable-time and exact (group.h).  `scratch` is memory aligned to 64 bytes, of
- * the size that the kernel's matching *_scratch_size gives for the same n or a larger one: no size
- * decreases with n.  It holds nothing between calls.  Outputs are affine, infinity possible.  A
- * kernel's outputs are those of every other kernel.
+ * All functions but vector_multiple are variable-time, and all are exact (group.h).  `scratch` is
+ * memory aligned to 64 bytes, of the size that the kernel's matching *_scratch_size gives for the
+ * same n or a larger one: no size decreases with n.  It holds nothing between calls.  Outputs are
+ * affine, infinity possible.  A kernel's outputs are those of every other kernel.
  */
 #ifndef ASSAY_KERNEL_H
 #define ASSAY_KERNEL_H
@@ -44,6 +44,9 @@ typedef struct {
     /* out[i] = Σ_t z[W_COUNT·i + t]·W_t, i < count.  Scratch: scratch_size(256). */
     void (*combine_vectors)(affine *out, const words *z, size_t count, const tables *t,
                             void *scratch);
+
+    /* vector_multiple.h; in constant time. */
+    void (*vector_multiple)(projective *out, const words *k, const vector_multiples *m);
 
     /* msm.h. */
     size_t (*msm_scratch_size)(size_t n, unsigned bits);

@@ -267,6 +267,7 @@ const assay_kernel KERNEL_PORTABLE = {
     .commit_vectors = portable_commit_vectors,
     .combine = portable_combine,
     .combine_vectors = portable_combine_vectors,
+    .vector_multiple = vector_multiple,
     .msm_scratch_size = msm_scratch_size,
     .msm = msm_var,
     .sum_scratch_size = points_sum_scratch_size,

@@ -160,7 +160,7 @@ static void multiply_masks(const job *j, affine *out, size_t n)
 {
     projective sums[BLOCK];
     for (size_t i = 0; i < n; i++)
-        vector_multiple(&sums[i], j->w.leaf[i].factors, &j->bases->multiples);
+        kernel()->vector_multiple(&sums[i], j->w.leaf[i].factors, &j->bases->multiples);
     complete_to_affine(out, sums, n);
     clear_secret(sums, n * sizeof *sums);
 }

@@ -292,7 +292,7 @@ void assay_test_vector_multiple(uint8_t *r, const uint8_t *scalars, const assay_
     projective product;
     affine sum;
     read_words(k, scalars, VECTOR_SLOTS + 1);
-    vector_multiple(&product, k, &fixed_base->multiples);
+    kernel()->vector_multiple(&product, k, &fixed_base->multiples);
     complete_to_affine(&sum, &product, 1);
     affine_compress(r, &sum);
 }

@@ -13,6 +13,7 @@ const assay_kernel KERNEL_AVX512IFMA = {
     .commit_vectors = avx512ifma_commit_vectors,
     .combine = avx512ifma_combine,
     .combine_vectors = avx512ifma_combine_vectors,
+    .vector_multiple = avx512ifma_vector_multiple,
     .msm_scratch_size = avx512ifma_msm_scratch_size,
     .msm = avx512ifma_msm,
     .sum_scratch_size = avx512ifma_sum_scratch_size,

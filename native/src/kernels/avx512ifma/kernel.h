@@ -20,6 +20,9 @@ void avx512ifma_combine_vectors(affine *out, const words *z, size_t count, const
 /* Scratch of commit, commit_rows and commit_vectors alone. */
 size_t avx512ifma_sums_size(void);
 
+void avx512ifma_vector_multiple(projective *out, const words k[VECTOR_SLOTS + 1],
+                                const vector_multiples *m);
+
 size_t avx512ifma_msm_scratch_size(size_t n, unsigned bits);
 void avx512ifma_msm(affine *out, const words *scalars, const affine *points, size_t n,
                     unsigned bits, void *scratch);
