@@ -45,7 +45,7 @@ typedef struct {
     void (*combine_vectors)(affine *out, const words *z, size_t count, const tables *t,
                             void *scratch);
 
-    /* vector_multiple.h; in constant time. */
+    /* vector_multiple.h, in constant time; any coordinates of the sum. */
     void (*vector_multiple)(projective *out, const words *k, const vector_multiples *m);
 
     /* msm.h. */

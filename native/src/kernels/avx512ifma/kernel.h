@@ -27,6 +27,11 @@ size_t avx512ifma_msm_scratch_size(size_t n, unsigned bits);
 void avx512ifma_msm(affine *out, const words *scalars, const affine *points, size_t n,
                     unsigned bits, void *scratch);
 
+/* The same, for a few points. */
+size_t avx512ifma_straus_scratch_size(size_t n, unsigned bits);
+void avx512ifma_straus(affine *out, const words *scalars, const affine *points, size_t n,
+                       unsigned bits, void *scratch);
+
 size_t avx512ifma_sum_scratch_size(size_t n);
 void avx512ifma_sum(affine *out, const affine *points, size_t n, void *scratch);
 

@@ -19,7 +19,8 @@
 
 #include <string.h>
 
-#define FEW_POINTS 64 /* below this the portable kernel does better */
+#define FEW_POINTS 128 /* up to this Straus's way is faster */
+#define BUCKET_BITS 32 /* below this the portable kernel is */
 #define NEGATIVE 0x80000000u
 #define EXTRA 0x80000000u
 #define PART_MAX 1023
@@ -102,11 +103,6 @@ static void make_plan(msm_plan *plan, size_t n, unsigned bits)
     }
 }
 
-static bool has_few(size_t n, unsigned bits)
-{
-    return n < FEW_POINTS || bits < 32;
-}
-
 static size_t larger(size_t a, size_t b)
 {
     return a > b ? a : b;
@@ -156,8 +152,10 @@ static size_t lay_out(sums *s, size_t n, uint8_t *scratch)
 size_t avx512ifma_msm_scratch_size(size_t n, unsigned bits)
 {
     static uint8_t origin[1];
-    const size_t exact = msm_scratch_size(n, bits);
-    return has_few(n, bits) ? exact : larger(exact, lay_out(NULL, n, origin));
+    const size_t straus = avx512ifma_straus_scratch_size(n < FEW_POINTS ? n : FEW_POINTS, bits);
+    if (n <= FEW_POINTS) return straus;
+    const size_t exact = larger(straus, msm_scratch_size(n, bits));
+    return bits < BUCKET_BITS ? exact : larger(exact, lay_out(NULL, n, origin));
 }
 
 /* r = a - b, words; the lanes that borrow.  r = a + b. */
@@ -488,7 +486,11 @@ static bool pippenger(affine *out, sums *s, const words *scalars)
 void avx512ifma_msm(affine *out, const words *scalars, const affine *points, size_t n,
                     unsigned bits, void *scratch)
 {
-    if (!has_few(n, bits)) {
+    if (n <= FEW_POINTS) {
+        avx512ifma_straus(out, scalars, points, n, bits, scratch);
+        return;
+    }
+    if (bits >= BUCKET_BITS) {
         sums s = {.points = (const packed *)(const void *)points, .n = n};
         make_plan(&s.shared.plan, n, bits);
         lay_out(&s, n, scratch);
