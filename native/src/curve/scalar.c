@@ -186,7 +186,10 @@ void scalar_to_bytes(uint8_t bytes[32], const scalar *a)
 
 void words_to_bytes(uint8_t bytes[32], const words *a)
 {
-    for (int i = 0; i < 32; i++) bytes[i] = (uint8_t)(a->word[3 - i / 8] >> (56 - 8 * (i % 8)));
+    for (int i = 0; i < 4; i++) {
+        const uint64_t word = a->word[3 - i];
+        for (int k = 0; k < 8; k++) bytes[8 * i + k] = (uint8_t)(word >> (56 - 8 * k));
+    }
 }
 
 void words_sum(words *r, const words *a, size_t count)

@@ -83,15 +83,24 @@ static size_t batch_room(const assay_checked_page *pages, size_t n, size_t openi
     return all < most ? all : most;
 }
 
-size_t check_scratch_size(size_t points)
+static size_t scratch_size(size_t terms)
 {
-    const size_t terms = points + RANGE_FIXED_TERMS,
-                 few = kernel()->scratch_size(terms + OPENING_POINTS * DECODED),
+    const size_t few = kernel()->scratch_size(terms + OPENING_POINTS * DECODED),
                  sum = kernel()->sum_scratch_size(PAGE_FAN),
                  msm = kernel()->msm_scratch_size(terms, 256);
     const size_t most = few > sum ? few : sum;
     return ARENA_SIZE(sizeof(job)) + ARENA_SIZE(terms * sizeof(affine)) +
            ARENA_SIZE(terms * sizeof(words)) + (most > msm ? most : msm);
+}
+
+size_t check_scratch_size(size_t points)
+{
+    return scratch_size(points + RANGE_FIXED_TERMS);
+}
+
+size_t check_openings_scratch_size(size_t count)
+{
+    return scratch_size(OPENING_POINTS * count + OPENING_FIXED_TERMS);
 }
 
 size_t assay_check_scratch_size(const assay_checked_page *pages, size_t n, size_t openings)
@@ -337,8 +346,8 @@ static int check_members(size_t *bad, job *j, size_t first, size_t room, const u
     return fault;
 }
 
-/* `room`: terms that a batch has room for beside those of the generators. */
-static job *begin(size_t room, const assay_checked_page *pages, size_t n,
+/* `terms` of a batch, those of the generators included. */
+static job *begin(size_t terms, const assay_checked_page *pages, size_t n,
                   const assay_checked_opening *openings, size_t count, const bases *fixed_base,
                   void *scratch)
 {
@@ -351,8 +360,8 @@ static job *begin(size_t room, const assay_checked_page *pages, size_t n,
     j->bases = fixed_base;
     j->tree = NULL;
     j->decoded_from = j->decoded = 0;
-    j->points = arena_take(&next, (room + RANGE_FIXED_TERMS) * sizeof *j->points);
-    j->scalars = arena_take(&next, (room + RANGE_FIXED_TERMS) * sizeof *j->scalars);
+    j->points = arena_take(&next, terms * sizeof *j->points);
+    j->scalars = arena_take(&next, terms * sizeof *j->scalars);
     j->kernel = next;
     return j;
 }
@@ -362,7 +371,7 @@ int assay_check_var(uint8_t *ids, uint8_t *sums, size_t *bad, const assay_checke
                     const uint8_t *weights, const assay_bases *fixed_base, void *scratch)
 {
     const size_t room = batch_room(pages, n, count);
-    job *j = begin(room, pages, n, openings, count, fixed_base, scratch);
+    job *j = begin(room + RANGE_FIXED_TERMS, pages, n, openings, count, fixed_base, scratch);
     j->ids = ids;
     j->sums = sums;
     return check_members(bad, j, 0, room, weights);
@@ -373,7 +382,7 @@ int check_openings(const uint8_t *ids, size_t *bad, const assay_checked_page *pa
                    const bases *fixed_base, void *scratch)
 {
     const size_t room = OPENING_POINTS * count; /* no page is a member of the batch */
-    job *j = begin(room, pages, n, openings, count, fixed_base, scratch);
+    job *j = begin(room + OPENING_FIXED_TERMS, pages, n, openings, count, fixed_base, scratch);
     j->ids = (uint8_t *)ids;
     const int status = check_members(bad, j, n, room, weights);
     *bad -= n;

@@ -10,11 +10,13 @@ size_t check_points(const page_layout *l);
 size_t check_scratch_size(size_t points);
 
 /* assay_check_var, for openings alone: the pages, which hold, have these ids. */
+size_t check_openings_scratch_size(size_t count);
 int check_openings(const uint8_t *ids, size_t *bad, const assay_checked_page *pages, size_t n,
                    const assay_checked_opening *openings, size_t count, const uint8_t *weights,
                    const bases *fixed_base, void *scratch);
 
-#define OPENING_POINTS 2 /* R, U_b */
+#define OPENING_POINTS 2                  /* R, U_b */
+#define OPENING_FIXED_TERMS (2 + W_COUNT) /* what range_fixed_terms gives without columns */
 
 /* Item `opening` of a transcript after item 4. */
 void opening_absorb(transcript *t, const uint8_t *page_id, uint32_t leaf, uint64_t amount,

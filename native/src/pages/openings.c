@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define BLOCK 256
+#define TABLES_ROOM 256       /* what combine_vectors and a block's commitments take */
 #define FACTORS (W_COUNT + 1) /* of W_0 … W_15 and B */
 
 /* A page of a block's leaves. */
@@ -66,8 +67,8 @@ static size_t block_size(size_t n)
 
 size_t assay_openings_make_scratch_size(size_t n)
 {
-    const size_t block = block_size(n), check = check_scratch_size(2 * block),
-                 most = kernel()->scratch_size(256);
+    const size_t block = block_size(n), check = check_openings_scratch_size(block),
+                 most = kernel()->scratch_size(TABLES_ROOM);
     return ARENA_SIZE(block * sizeof(leaf_state)) + 2 * ARENA_SIZE(block * sizeof(affine)) +
            ARENA_SIZE(block * sizeof(assay_checked_opening)) +
            ARENA_SIZE(block * sizeof(opened_page)) +
@@ -313,6 +314,15 @@ static int make_block(job *j, size_t *bad, size_t n, const uint8_t *weights)
                : ASSAY_DAMAGED;
 }
 
+/* Of the kernel's share, the most of it, what met secrets: tables do.  A check does not, if the
+ * openings hold that it is of. */
+static void clear_scratch(const job *j, int status, size_t n, void *scratch)
+{
+    const size_t own = (size_t)((uint8_t *)j->w.kernel - (uint8_t *)scratch),
+                 met = j->tables == NULL ? 0 : kernel()->scratch_size(TABLES_ROOM);
+    clear_secret(scratch, status == ASSAY_OK ? own + met : assay_openings_make_scratch_size(n));
+}
+
 static int make(job *j, uint8_t *openings, uint8_t *paths, size_t *bad, size_t n,
                 const uint8_t *weights, void *scratch)
 {
@@ -331,7 +341,7 @@ static int make(job *j, uint8_t *openings, uint8_t *paths, size_t *bad, size_t n
         clear_secret(openings, OPENING_LENGTH * n);
         clear_secret(paths, assay_paths_length(j->pages, j->count));
     }
-    clear_secret(scratch, assay_openings_make_scratch_size(n));
+    clear_scratch(j, status, n, scratch);
     return status;
 }
 
