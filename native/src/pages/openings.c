@@ -187,6 +187,7 @@ static void commit_masks(const job *j, affine *out, size_t n)
         jacobian_add_affine_var(&sum[i], &sum[i], &w->sums[i]);
     }
     affine_from_jacobian_batch_var(out, sum, n);
+    clear_secret(sum, n * sizeof *sum);
 }
 
 /* The amounts and ρ_b of a leaf's vector; whether ρ_b is below the group order. */
