@@ -32,10 +32,22 @@ def map_rows(path: Path, count: int, size: int = 32) -> Bytes:
     Raises:
         Damaged: it has another length.
     """
-    column = map_column(path, np.uint8)
-    if len(column) != count * size:
-        raise Damaged(f"{path}: damaged: not {count:,} times {size} bytes")
-    return column.reshape(count, size)
+    return _map_whole(path, np.dtype(np.uint8), count, size).reshape(count, size)
+
+
+def map_items(path: Path, kind: type[Item], count: int) -> npt.NDArray[Item]:
+    """Map a file of ``count`` items, read-only.
+
+    Raises:
+        Damaged: it has another length.
+    """
+    return _map_whole(path, np.dtype(kind), count, 1)
+
+
+def _map_whole(path: Path, kind: np.dtype[Item], count: int, size: int) -> npt.NDArray[Item]:
+    if path.stat().st_size != count * size * kind.itemsize:
+        raise Damaged(f"{path}: damaged: not {count:,} times {size * kind.itemsize} bytes")
+    return map_end(path, kind, count * size)
 
 
 def map_end(path: Path, kind: type[Item] | np.dtype[Item], items: int) -> npt.NDArray[Item]:

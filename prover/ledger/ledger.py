@@ -110,13 +110,11 @@ class Ledger:
         return self.ids[int(self.offsets[index]) : int(self.offsets[index + 1])].tobytes()
 
 
-def find_account(ledger: Ledger, canonical_id: str) -> int | None:
-    """Return the index of an account, by binary search, or None if there is none."""
-    wanted = canonical_id.encode()
-    index = bisect_left(range(len(ledger)), wanted, key=ledger.account_id)
-    if index < len(ledger) and ledger.account_id(index) == wanted:
-        return index
-    return None
+def count_below(ledger: Ledger, canonical_id: str) -> int:
+    """Return how many accounts stand before an id, by binary search, which ends having read the
+    accounts on both sides.
+    """
+    return bisect_left(range(len(ledger)), canonical_id.encode(), key=ledger.account_id)
 
 
 def ledger_digest(ledger: Ledger) -> bytes:

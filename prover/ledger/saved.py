@@ -28,11 +28,11 @@ FORMAT: Final = "assay/frozen-ledger/1"
 
 _REMEDY: Final = "restore it from a backup, or begin anew in another folder"
 
+HEAD: Final = "ledger.json"
 _IDS: Final = "ids.bin"
 _OFFSETS: Final = "ids.off"
 _HOLDERS: Final = "holders.bin"
 _BALANCES: Final = "balances.bin"
-_REST: Final = "ledger.json"
 
 
 def save_ledger(ledger: Ledger, folder: Path) -> None:
@@ -69,7 +69,7 @@ def save_ledger(ledger: Ledger, folder: Path) -> None:
         _write(
             partial / _BALANCES, (each.units.astype("<u8", copy=False).data for each in balances)
         )
-        _write(partial / _REST, [json.dumps(rest, indent=1).encode()])
+        _write(partial / HEAD, [json.dumps(rest, indent=1).encode()])
 
 
 def _write(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
@@ -84,7 +84,7 @@ def load_ledger(folder: Path) -> Ledger:
     Raises:
         LedgerError: a file is missing, or not as long as it has to be.
     """
-    path = folder / _REST
+    path = folder / HEAD
     try:
         rest = json.loads(path.read_bytes())
         if rest["format"] != FORMAT:

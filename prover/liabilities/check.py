@@ -1,4 +1,6 @@
-"""Whether a tree's public pages are those that its private files make; no secret is needed."""
+"""Whether a tree's public pages are those that its private files make, and these those that
+balances make; no secret is needed.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ import numpy as np
 import native
 from prover.errors import Damaged
 from prover.files.columns import Bytes
+from prover.ledger.ledger import Balances
 from prover.liabilities.leaves import Leaves
+from prover.liabilities.parts import Parts, pieces
 from prover.liabilities.tree import (
     BAND_LEAVES,
     Advance,
@@ -26,6 +30,21 @@ from prover.liabilities.tree import (
 )
 from verifier.format.params import VECTOR_SLOTS
 from verifier.ordered import in_order
+
+
+def is_split(balances: Balances, parts: Parts) -> bool:
+    """Whether every holder has parts, one holder's behind the other's, and they add up to the
+    balance of each.
+    """
+    first, amounts = parts.first, parts.amounts
+    if (first[0], first[-1]) != (0, len(amounts)) or (first[1:] <= first[:-1]).any():
+        return False
+    for start, stop in pieces(len(balances)):
+        begin, end = int(first[start]), int(first[stop])
+        sums = np.add.reduceat(amounts[begin:end], (first[start:stop] - first[start]).view(np.intp))
+        if not np.array_equal(sums, balances.units[start:stop]):
+            return False
+    return True
 
 
 def check_tree(

@@ -7,7 +7,6 @@ system, so a proof that is resumed is the same bytes.
 from __future__ import annotations
 
 import hmac
-from hashlib import sha256
 
 from verifier.format.statement import length_prefixed
 from verifier.format.tags import tag
@@ -20,12 +19,6 @@ def derive(key: bytes, purpose: str, *fields: bytes) -> bytes:
     """
     message = b"".join(map(length_prefixed, (tag(purpose), *fields)))
     return hmac.digest(key, message, "sha256")
-
-
-def sealed(secret: bytes, salt: bytes) -> bytes:
-    """Return what a file of a secret holds: the secret, and the SHA-256 of it and of the salt that
-    it is used with, so that none of another run is taken for it."""
-    return secret + sha256(secret + salt).digest()
 
 
 def snapshot_key(

@@ -8,8 +8,7 @@ other:
 - ``positions``: u32, one a leaf of the tree: first the leaf index of every part, then those of the
   padding leaves that fill the tree;
 - ``sizes``: u64, how many items of the first two an asset has, and capacity and page size of its
-  tree;
-- ``held``: u16, one an account: in how many assets it has parts.
+  tree.
 
 They are a function of ledger, parameters, keys and salt alone (``spec/protocol.md`` 2.4): pieces
 and threads cannot be seen in them.
@@ -17,7 +16,7 @@ and threads cannot be seen in them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +25,7 @@ import numpy as np
 
 import native
 from prover.errors import Damaged
-from prover.files.columns import U16, U32, U64, Bytes, map_column, map_end, map_rows
+from prover.files.columns import U32, U64, Bytes, map_end, map_items
 from prover.ledger.ledger import Balances
 from prover.liabilities.derivation import derive
 from prover.liabilities.shape import choose_shape
@@ -38,6 +37,8 @@ if TYPE_CHECKING:
 
 # Accounts or leaves that one native call handles: a few MB of buffers.
 PIECE = 1 << 16
+
+SIZES = "sizes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +67,14 @@ def load_parts(folder: Path) -> Iterator[Parts]:
     Raises:
         Damaged: a file has another length than the sizes say.
     """
-    first = map_column(folder / "first", np.uint64)
-    amounts = map_column(folder / "amounts", np.uint64)
-    positions = map_column(folder / "positions", np.uint32)
-    found = np.fromfile(folder / "sizes", np.uint64)
-    sizes = found[: len(found) // 4 * 4].reshape(-1, 4)
+    data = (folder / SIZES).read_bytes()
+    if len(data) % (4 * 8):
+        raise Damaged(f"{folder / SIZES}: damaged: not 32 bytes an asset")
+    sizes = np.frombuffer(data, np.uint64).reshape(-1, 4)
+    first = map_items(folder / "first", np.uint64, int(sizes[:, 0].sum()))
+    amounts = map_items(folder / "amounts", np.uint64, int(sizes[:, 1].sum()))
     leaves = int((sizes[:, 2] * sizes[:, 3]).sum())
-    lengths = (int(sizes[:, 0].sum()), int(sizes[:, 1].sum()), leaves)
-    if (len(first), len(amounts), len(positions)) != lengths:
-        raise Damaged(f"{folder}: damaged: its files are not of each other")
+    positions = map_items(folder / "positions", np.uint32, leaves)
     a = b = c = 0
     for bounds, parts, capacity, page_size in sizes.tolist():
         shape = TreeShape(capacity, page_size)
@@ -85,28 +85,6 @@ def load_parts(folder: Path) -> Iterator[Parts]:
             shape,
         )
         a, b, c = a + bounds, b + parts, c + shape.leaves
-
-
-def write_held(folder: Path, accounts: int, holders: Iterable[U32]) -> None:
-    """Write in how many assets each account has parts; ``holders`` are those of each asset."""
-    (folder / "held").write_bytes(count_held(accounts, holders).data)
-
-
-def count_held(accounts: int, holders: Iterable[U32]) -> U16:
-    """Return in how many assets each account has parts; ``holders`` are those of each asset."""
-    held = np.zeros(accounts, np.uint16)
-    for own in holders:
-        held[own] += np.uint16(1)
-    return held
-
-
-def load_held(folder: Path, accounts: int) -> U16:
-    """Map what `write_held` wrote.
-
-    Raises:
-        Damaged: it is not of so many accounts.
-    """
-    return map_rows(folder / "held", accounts, 2).view(np.uint16).reshape(-1)
 
 
 def pieces(count: int) -> list[tuple[int, int]]:
@@ -151,7 +129,7 @@ def write_split(
     parts = int(first[-1])
     shape = choose_shape(asset.code, parts, page_size, asset.capacity, previous)
     sizes = np.array([len(first), parts, shape.capacity, shape.page_size], np.uint64)
-    for name, items in (("first", first), ("sizes", sizes)):
+    for name, items in (("first", first), (SIZES, sizes)):
         with (folder / name).open("ab") as file:
             file.write(items.data)
     return Split(

@@ -1,7 +1,7 @@
 """Whether a finished snapshot's private files are those that its pages were made of.
 
 As long as they are, packages can be made. Everything is computed anew from the private folder, and
-compared with the bundle; no secret is needed, though that of openings is looked at.
+compared with the bundle and the seal; no secret is needed, though that of openings is looked at.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ import numpy as np
 import native
 from prover.errors import Damaged
 from prover.files.columns import map_rows
+from prover.ledger.ledger import ledger_digest
 from prover.ledger.saved import load_ledger
-from prover.liabilities.check import check_tree
+from prover.liabilities.blocks import Blocks
+from prover.liabilities.check import check_tree, is_split
 from prover.liabilities.leaves import Accounts, Leaves
-from prover.liabilities.parts import count_held, load_held
 from prover.liabilities.tree import entries_of
 from prover.progress import Progress, Silent
 from prover.snapshot.folder import SnapshotFolder
-from prover.snapshot.packages import load_assets, read_finished, read_opening_secret
+from prover.snapshot.packages import load_assets, read_finished
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,25 +36,25 @@ class Checked:
 
 def check_snapshot(snapshot: Path, jobs: int = 1, progress: Progress | None = None) -> Checked:
     """Check that all pages of a finished snapshot, their identities and C_L, are those that its
-    private files make.
+    private files make, and that these are what was sealed.
 
     Raises:
         ProverError: the snapshot is not finished.
-        Damaged: files are; the message names the first page that differs.
+        Damaged: files are; the message names the file, or the first page that differs.
     """
     folder, shown = SnapshotFolder(snapshot), progress or Silent()
-    digest, manifest, frozen = read_finished(folder)
+    manifest, seal = read_finished(folder)
     ledger = load_ledger(folder.ledger)
-    read_opening_secret(folder.opening_secret, frozen.salt)
-    holders = [ledger.balances[asset.code].holders for asset in ledger.assets]
-    held = count_held(len(ledger), holders)
-    if not np.array_equal(held, load_held(folder.parts, len(ledger))):
-        raise Damaged(f"{folder.private}: damaged: the ledger's holders are not those of the parts")
     keys = map_rows(folder.account_keys, len(ledger))
     accounts = Accounts(ledger.ids, ledger.offsets, keys)
-    for asset, tree, parts in load_assets(folder, manifest, ledger):
-        own = ledger.balances[asset.code].holders
-        leaves = Leaves(accounts, own, parts, asset.code, tree.context)
+    Blocks.load(folder.parts, accounts).held_by(0, len(ledger))
+    if ledger_digest(ledger) != seal.ledger:
+        raise Damaged(f"{folder.ledger}: damaged: holders or balances are not what was written")
+    for asset, tree, parts in load_assets(folder, manifest):
+        own = ledger.balances[asset.code]
+        if not is_split(own, parts):
+            raise Damaged(f"{folder.parts}: damaged: not what makes up balances of {asset.code}")
+        leaves = Leaves(accounts, own.holders, parts, asset.code, tree.context)
         shown.stage(f"checking {asset.code}", entries_of(parts.shape))
         root = check_tree(tree, leaves, folder.tree(asset.code, folder.bundle), jobs, shown.advance)
         opens = native.commit(np.array([root.value], np.uint64).data, root.blinding) == root.sum
@@ -63,4 +64,4 @@ def check_snapshot(snapshot: Path, jobs: int = 1, progress: Progress | None = No
                 f"{asset.code}: the private files make another root or sum than the manifest states"
             )
     leaves_in_all = sum(asset.shape.leaves for asset in manifest.assets)
-    return Checked(manifest.snapshot_id, digest, leaves_in_all)
+    return Checked(manifest.snapshot_id, seal.manifest, leaves_in_all)

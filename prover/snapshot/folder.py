@@ -16,7 +16,8 @@ class SnapshotFolder:
     """The folder of a snapshot: what is published, and what nobody else may see.
 
     Who makes packages needs of the private files `record`, `ledger`, `account_keys`, `parts`,
-    `opening_secret` and the leaves of `trees`; it may have no other, above all not the sums.
+    `opening_secret`, `seal` and the leaves of `trees`; it may have no other, above all not the
+    sums.
     """
 
     path: Path
@@ -90,6 +91,11 @@ class SnapshotFolder:
     def trees(self) -> Path:
         """The private side of all pages, whole once it is there (`prover.liabilities.tree`)."""
         return self.private / "trees"
+
+    @property
+    def seal(self) -> Path:
+        """Of which manifest the files of this folder are (`prover.snapshot.seal`)."""
+        return self.private / "seal"
 
     @property
     def packages(self) -> Path:

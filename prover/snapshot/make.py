@@ -24,7 +24,8 @@ run ends in the same bytes:
 9. ``public.partial``: the rest of the bundle is written each time, the record of all arguments
    among it. The manifest's digest is in the log beside the signing key before the signature exists;
    a second run finds its own line there.
-10. The rename to ``public``, after everything in it was synced. From then on a run only says so.
+10. ``private/seal``, which binds 2, 3 and 6 to that manifest, is written each time. Then
+   the rename to ``public``, after everything in it was synced. From then on a run only says so.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ from prover.snapshot.bundle import ProvenAsset, signing_keys, write_bundle
 from prover.snapshot.folder import SnapshotFolder
 from prover.snapshot.inputs import Inputs, Witness
 from prover.snapshot.record import Frozen, freeze
+from prover.snapshot.seal import write_seal
 from prover.snapshot.trees import Work, make_trees, parameters, write_secrets
 from verifier.format import wire
 from verifier.format.chains import FIAT
@@ -221,6 +223,7 @@ def make_snapshot(
                 folder.unfinished, config, frozen, signing, secret, balances, inputs.accepted, jobs
             )
             # 10
+            write_seal(folder, digest, digest_of_ledger)
             rename_folder(folder.unfinished, folder.bundle)
     return Snapshot(folder.bundle, config.snapshot_id, digest, made=True)
 

@@ -3,8 +3,10 @@
 They are made by index from files that are mapped, not read: one package costs the same for ten
 accounts and for ten million. Amounts and places come from what was written with the pages, and
 nothing is opened that is not the account's by its identity, or is not what the page commits to: an
-opening that does not hold would show what strangers have. Of the private files those alone are read
-that `prover.snapshot.folder` names for this: no sum of a page, and no key but of openings.
+opening that does not hold would show what strangers have. How many parts there are to open is known
+from digests that are sealed for the signed manifest (`prover.snapshot.seal`), so that a package
+never says less than the pages do. Of the private files those alone are read that
+`prover.snapshot.folder` names for this: no sum of a page, and no key but of openings.
 
 A package holds its account's key, so it is for that customer alone.
 """
@@ -25,14 +27,16 @@ import native
 from prover.errors import Damaged, ProverError
 from prover.files.columns import U32, U64, Bytes, map_rows
 from prover.files.keys import public_bytes, read_signing_key
-from prover.ledger.ledger import Balances, Ledger, find_account
+from prover.ledger.ledger import Balances, count_below
 from prover.ledger.saved import load_ledger
-from prover.liabilities.derivation import derive, sealed
+from prover.liabilities.blocks import Blocks
+from prover.liabilities.derivation import derive
 from prover.liabilities.leaves import Accounts
-from prover.liabilities.parts import Parts, load_held, load_parts
+from prover.liabilities.parts import Parts, load_parts
 from prover.liabilities.tree import LeafFiles, TreeFiles, map_pages
 from prover.snapshot.folder import SnapshotFolder
-from prover.snapshot.record import Frozen, read_frozen, read_signed_manifest
+from prover.snapshot.record import read_frozen, read_signed_manifest
+from prover.snapshot.seal import Seal, read_seal
 from verifier.checks.pages import entry_link
 from verifier.format import wire
 from verifier.format.account import AccountError, canonical_account_id
@@ -52,12 +56,12 @@ class NoSuchAccount(ProverError):
     """A snapshot holds no account of an id."""
 
 
-def read_finished(folder: SnapshotFolder) -> tuple[bytes, wire.Manifest, Frozen]:
-    """Return digest and content of a finished snapshot's manifest, and the snapshot's record.
+def read_finished(folder: SnapshotFolder) -> tuple[wire.Manifest, Seal]:
+    """Return a finished snapshot's manifest, and the seal of the private files that are its own.
 
     Raises:
         ProverError: there is none.
-        Damaged: the manifest is not what was signed, or the record is another snapshot's.
+        Damaged: the manifest is not what was signed, or private files are not what was sealed.
     """
     path = folder.bundle / MANIFEST_PATH
     if not path.is_file():
@@ -66,29 +70,20 @@ def read_finished(folder: SnapshotFolder) -> tuple[bytes, wire.Manifest, Frozen]
         data, manifest = read_signed_manifest(path)
     except ProverError as error:
         raise Damaged(f"damaged: {error}") from None
-    frozen = read_frozen(folder.record)
-    if frozen.public_key != manifest.public_key:
-        raise Damaged(f"{folder.record}: of another exchange's snapshot")
-    return manifest_digest(data), manifest, frozen
+    return manifest, read_seal(folder, manifest_digest(data))
 
 
 def load_assets(
-    folder: SnapshotFolder, manifest: wire.Manifest, ledger: Ledger
+    folder: SnapshotFolder, manifest: wire.Manifest
 ) -> Iterator[tuple[wire.Asset, native.Tree, Parts]]:
     """Yield each asset of a manifest, its tree, and the parts in the private files.
 
     Raises:
-        Damaged: these are not of the manifest.
+        Damaged: a file of these has another length than it had.
     """
-    parts, context = list(load_parts(folder.parts)), manifest_context(manifest)
-    codes, shapes = [asset.code for asset in ledger.assets], [entry.shape for entry in parts]
-    if (codes, shapes) != (
-        [asset.code for asset in manifest.assets],
-        [asset.shape for asset in manifest.assets],
-    ):
-        raise Damaged(f"{folder.private}: damaged, or of another snapshot than {folder.bundle}")
-    for asset, entry in zip(manifest.assets, parts, strict=True):
-        yield asset, tree_of(context, asset, asset.shape), entry
+    context = manifest_context(manifest)
+    for asset, parts in zip(manifest.assets, load_parts(folder.parts), strict=True):
+        yield asset, tree_of(context, asset, asset.shape), parts
 
 
 class Packager:
@@ -108,7 +103,9 @@ class Packager:
 
     def _load(self, folder: SnapshotFolder, signing_key: Path | None) -> None:
         self._folder = folder
-        self.manifest, manifest, frozen = read_finished(folder)
+        manifest, seal = read_finished(folder)
+        self.manifest = seal.manifest
+        frozen = read_frozen(folder.record)
         self._signing = read_signing_key(signing_key or Path(frozen.signing_key))
         self._public_key = frozen.public_key
         if public_bytes(self._signing) != self._public_key:
@@ -116,8 +113,8 @@ class Packager:
         self._ledger = load_ledger(folder.ledger)
         keys = map_rows(folder.account_keys, len(self._ledger))
         self._accounts = Accounts(self._ledger.ids, self._ledger.offsets, keys)
-        self._held = load_held(folder.parts, len(self._ledger))
-        self._opening_secret = read_opening_secret(folder.opening_secret, frozen.salt)
+        self._blocks = Blocks.load(folder.parts, self._accounts)
+        self._opening_secret = folder.opening_secret.read_bytes()
         self._salt = frozen.salt
         self._assets = [
             _Asset(
@@ -127,7 +124,7 @@ class Packager:
                 parts,
                 folder.tree(asset.code, folder.bundle),
             )
-            for asset, tree, parts in load_assets(folder, manifest, self._ledger)
+            for asset, tree, parts in load_assets(folder, manifest)
         ]
 
     def __len__(self) -> int:
@@ -139,12 +136,16 @@ class Packager:
 
         Raises:
             NoSuchAccount: there is none.
+            Damaged: the private files are.
         """
         try:
-            index = find_account(self._ledger, canonical_account_id(account, self._ledger.id_type))
+            wanted = canonical_account_id(account, self._ledger.id_type)
         except AccountError as error:
             raise NoSuchAccount(f"not an account id: {error}") from None
-        if index is None:
+        index = count_below(self._ledger, wanted)
+        # Where the accounts on both sides are what was written, nothing has misled the search.
+        self._blocks.held_by(max(index - 1, 0), min(index + 1, len(self)))
+        if index == len(self) or self.account(index) != wanted:
             raise NoSuchAccount("no such account in the snapshot")
         return index
 
@@ -173,13 +174,10 @@ class Packager:
             return self._made(start, stop, bulk=bulk)
 
     def _made(self, start: int, stop: int, *, bulk: bool) -> list[bytes]:
+        held = self._blocks.held_by(start, stop)
         found = [asset.find(self._accounts, start, stop) for asset in self._assets]
-        # What the ledger's columns do not tell of any more nothing else would miss.
-        held = np.zeros(stop - start, np.uint16)
-        for of_asset in found:
-            held += of_asset.counts > 0
-        if not np.array_equal(held, self._held[start:stop]):
-            raise Damaged(f"{self._folder.private}: damaged: balances are not all there")
+        if not np.array_equal(sum(of_asset.counts for of_asset in found), held):
+            raise Damaged(f"{self._folder.private}: damaged: parts of balances are not all there")
         parts = self._opened(found, bulk=bulk)
         return [
             self._signed(
@@ -267,19 +265,6 @@ def _whole(folder: SnapshotFolder) -> Iterator[None]:
         yield
     except (IndexError, ValueError):
         raise Damaged(f"{folder.private}: damaged: files are not what was written") from None
-
-
-def read_opening_secret(path: Path, salt: bytes) -> bytes:
-    """Return the opening secret, of which `sealed` made a file.
-
-    Raises:
-        Damaged: it, or the salt, is another.
-    """
-    data = path.read_bytes()
-    secret = data[:ID_BYTES]
-    if data != sealed(secret, salt):
-        raise Damaged(f"{path}: damaged, or of another snapshot")
-    return secret
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,12 @@ from prover.errors import Damaged
 from prover.files.columns import map_rows
 from prover.files.storage import discard_folder, fresh_file, fresh_folder, sync_tree
 from prover.ledger.ledger import Ledger
-from prover.liabilities.derivation import derive, sealed
+from prover.liabilities.blocks import count_held, write_blocks
+from prover.liabilities.derivation import derive
 from prover.liabilities.leaves import Accounts, Leaves, write_account_keys
 from prover.liabilities.parts import (
     Parts,
     load_parts,
-    write_held,
     write_positions,
     write_split,
 )
@@ -99,7 +99,7 @@ def write_secrets(work: Work, ledger: Ledger, key: bytes) -> Accounts:
             write_account_keys(file, key, ledger.ids, ledger.offsets, work.jobs)
     if not work.folder.opening_secret.exists():
         with fresh_file(work.folder.opening_secret) as file:
-            file.write(sealed(derive(key, "opening-secret"), work.frozen.salt))
+            file.write(derive(key, "opening-secret"))
     return Accounts(ledger.ids, ledger.offsets, map_rows(path, len(ledger)))
 
 
@@ -128,16 +128,12 @@ def _parts(
             )
             for asset in config.assets
         ]
-        check_packages(
-            len(ledger),
-            [
-                (ledger.balances[asset.code].holders, split.first, split.shape)
-                for asset, split in zip(config.assets, splits, strict=True)
-            ],
-        )
-
-        holders = (ledger.balances[asset.code].holders for asset in config.assets)
-        write_held(unfinished, len(ledger), holders)
+        holders = [ledger.balances[asset.code].holders for asset in config.assets]
+        firsts = [split.first for split in splits]
+        shapes = [split.shape for split in splits]
+        check_packages(len(ledger), list(zip(holders, firsts, shapes, strict=True)))
+        held = count_held(len(ledger), zip(holders, firsts, strict=True))
+        write_blocks(unfinished, accounts, held, work.jobs)
 
         def place(at: int) -> Parts:
             return write_positions(unfinished, config.assets[at].code, splits[at], key)

@@ -24,7 +24,7 @@ from prover.ledger import saved as frozen
 from prover.ledger.asset import LedgerAsset
 from prover.ledger.errors import LedgerError
 from prover.ledger.gather import read_ledger
-from prover.ledger.ledger import Ledger, find_account, ledger_digest
+from prover.ledger.ledger import Ledger, count_below, ledger_digest
 from prover.ledger.saved import load_ledger, save_ledger
 from prover.ledger.source import (
     CsvSource,
@@ -260,7 +260,7 @@ def test_no_rows(tmp_path: Path, postgresql_url: str) -> None:
         ledger = read(source, tmp_path)
         assert contents(ledger) == {}
         assert ledger_digest(ledger) == plain_digest("opaque", ASSETS, {})
-        assert find_account(ledger, "alice") is None
+        assert count_below(ledger, "alice") == 0
         save_ledger(ledger, tmp_path / kind)
         assert ledger_digest(load_ledger(tmp_path / kind)) == ledger_digest(ledger)
 
@@ -455,13 +455,14 @@ def ledger(tmp_path: Path) -> Ledger:
     return read(writer("csv", tmp_path, "")(Table.of("id b e u", rows), WIDE), tmp_path, "email")
 
 
-def test_find_account(ledger: Ledger, tmp_path: Path) -> None:
+def test_accounts_are_found_by_how_many_stand_below(ledger: Ledger, tmp_path: Path) -> None:
     save_ledger(ledger, tmp_path / "frozen")
     for one in (ledger, load_ledger(tmp_path / "frozen")):
         for index, name in enumerate(contents(ledger)):
-            assert find_account(one, name) == index
+            assert count_below(one, name) == index
         for name in ("", "user", "user0@", "user0@xx", "user499@y", "zzz", "\u00e9", "User1@x"):
-            assert find_account(one, name) is None
+            below = [other for other in contents(ledger) if other.encode() < name.encode()]
+            assert count_below(one, name) == len(below)
 
 
 def test_frozen_ledger(ledger: Ledger, tmp_path: Path) -> None:
