@@ -257,8 +257,8 @@ def openings_make(
     amounts, blinding factors or masks, and no tables are built.
 
     Raises:
-        Damaged: with the leaf's number among all: its page is not made of what was given, or the
-            opening does not hold.
+        Damaged: with a leaf's number among all, not always the first such one: its page is not made
+            of what was given, or the opening does not hold.
         ValueError: a length is wrong, or a page or a leaf is not there.
     """
     kept: list[Any] = []
