@@ -16,6 +16,8 @@ import native
 import verifier
 from prover.errors import Damaged, ProverError
 from prover.files.storage import locked
+from prover.ledger.saved import load_ledger
+from prover.liabilities.parts import load_parts
 from prover.sample.sample import make_sample
 from prover.snapshot import all_packages
 from prover.snapshot.all_packages import write_packages
@@ -276,11 +278,16 @@ def with_every_amount_changed(private: Path, _: Path) -> None:
 
 
 def with_amounts_moved(private: Path, _: Path) -> None:
-    """The sum of nobody's parts changes, but the neighbours' amounts in every vector do."""
-    for path in (private / "trees" / "leaves").glob("*/amounts"):
+    """The first account's stay, but those of all neighbours in its vectors change."""
+    ledger = load_ledger(private / "ledger")
+    for asset, parts in zip(ledger.assets, load_parts(private / "parts"), strict=True):
+        path = private / "trees" / "leaves" / asset.code / "amounts"
         amounts = np.fromfile(path, np.uint64)
-        amounts[amounts == 0] = 1
-        amounts.tofile(path)
+        changed = amounts + np.uint64(1)
+        if ledger.balances[asset.code].holders[0] == 0:
+            own = parts.positions[: int(parts.first[1])]
+            changed[own] = amounts[own]
+        changed.tofile(path)
 
 
 def with_every_identity_changed(private: Path, _: Path) -> None:
@@ -390,9 +397,12 @@ def test_a_checked_snapshot_says_so(snapshot: Path, assay: Assay) -> None:
 
 def test_the_first_page_that_differs_is_named(snapshot: Path, tmp_path: Path, assay: Assay) -> None:
     shutil.copytree(snapshot / "one", tmp_path / "one")
-    change(tmp_path / "one" / "private" / "trees" / "leaves" / "USDT" / "blindings", 32 * 9 + 5)
+    private = tmp_path / "one" / "private"
+    _, parts = load_parts(private / "parts")
+    page = int(parts.positions[0]) // 16
+    change(private / "trees" / "leaves" / "USDT" / "blindings", 32 * page + 5)
     code, _, err = assay("check", tmp_path / "one")
-    assert (code, "USDT, level 0, page 9: another page than" in err) == (1, True)
+    assert (code, f"USDT, level 0, page {page}: another page than" in err) == (1, True)
     # The others' packages are made all the same.
     packager = Packager(tmp_path / "one")
     made = 0
@@ -481,8 +491,12 @@ def test_no_opening_is_made_on_a_page_that_is_not_the_signed_one(
     """It would hold on no other page, and so convict the exchange that signed it."""
 
     def damage(folder: Path) -> None:
-        for path in (folder / "public" / "pages").glob("*/0"):
-            change(path, 15 + 7)
+        manifest = read_record(Manifest, (folder / "public" / "manifest.msgpack").read_bytes())
+        for asset in manifest.assets:
+            at, shape = 0, asset.shape
+            for page in range(shape.leaves // shape.page_size):
+                change(folder / "public" / "pages" / asset.code / "0", at + 15 + 7)
+                at += shape.page_bytes(0, page)
 
     assert refused(snapshot, tmp_path, damage)
 
