@@ -1,38 +1,90 @@
 """The packages of all accounts in one private file: a table of account and package, by account.
 
-While it is made, ``OUT.partial`` or the folder ``OUT.parts`` stands beside it, which says whose
-manifest's packages it holds and has whole rows alone, whatever happens; a later run goes on with it
-only if the manifest is its own. Once all rows are there, and synced, the file gets its name.
+Until all are there, their parts stand beside it, in a file that is named after the manifest, as
+nobody else's file is. A part is what was appended at a time, behind a digest that binds it to the
+manifest and to its place. What a later run goes on with ends at the first part that is torn,
+damaged, or another's; the rest is made anew. Parts are copied into the file, and checked once more,
+before it gets its name: whole, durably, and only if nothing else has it.
 """
 
 from __future__ import annotations
 
-import shutil
+import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Protocol
+from struct import Struct
+from typing import BinaryIO, NamedTuple
 
 import pyarrow as pa
 from pyarrow import parquet
 
-from prover.errors import ProverError
-from prover.files.storage import PARTIAL, fresh_file, locked, naming, sync_file
+from prover.errors import Damaged, ProverError
+from prover.files.storage import PARTIAL, locked, naming, sync_file
+
+_ROWS = pa.schema([("account", pa.string()), ("package", pa.binary())])
+_HEAD = Struct("<32sQ")  # of a part: its digest, and the number of bytes that follow
 
 
-class PackageFile(Protocol):
-    """A file that rows are appended to."""
+class PackageFile:
+    """A file that rows are appended to.
 
-    @property
-    def done(self) -> int:
-        """How many rows are there, durably."""
+    done: how many rows are there, durably.
+    """
+
+    def __init__(self, parts: BinaryIO, manifest: bytes) -> None:
+        self._parts = parts
+        self._manifest = manifest
+        self.done = end = 0
+        for rows in self._whole():
+            self.done += rows.num_rows
+            end = parts.tell()
+        parts.truncate(end)
+        parts.seek(end)
 
     def append(self, accounts: Sequence[str], packages: Sequence[bytes]) -> None:
         """Append rows, durably: all of them, or none."""
+        rows = pa.table([accounts, packages], schema=_ROWS).to_batches()[0].serialize()
+        self._parts.write(_HEAD.pack(self._digest(self.done, rows), rows.size))
+        self._parts.write(rows)
+        self._parts.flush()
+        os.fsync(self._parts.fileno())
+        self.done += len(accounts)
 
-    def finish(self) -> None:
-        """Let the file have its name; nothing is appended any more."""
+    def rows(self) -> Iterator[pa.RecordBatch]:
+        """Yield all rows, in order.
+
+        Raises:
+            Damaged: they are not what was appended.
+        """
+        found = 0
+        for rows in self._whole():
+            found += rows.num_rows
+            yield rows
+        if found != self.done:
+            raise Damaged(f"{self._parts.name}: damaged while it was written; run again")
+
+    def _whole(self) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of part after part, up to one that is not as it was appended here."""
+        size, first = os.fstat(self._parts.fileno()).st_size, 0
+        self._parts.seek(0)
+        while len(head := self._parts.read(_HEAD.size)) == _HEAD.size:
+            digest, length = _HEAD.unpack(head)
+            if length > size - self._parts.tell():
+                return
+            data = self._parts.read(length)
+            if self._digest(first, data) != digest:
+                return
+            rows = pa.ipc.read_record_batch(pa.py_buffer(data), _ROWS)
+            first += rows.num_rows
+            yield rows
+
+    def _digest(self, first: int, rows: bytes | pa.Buffer) -> bytes:
+        digest = sha256(self._manifest + first.to_bytes(8, "little"))
+        digest.update(rows)
+        return digest.digest()
 
 
 @contextmanager
@@ -42,155 +94,101 @@ def package_file(out: Path, manifest: bytes, accounts: int) -> Iterator[PackageF
     With all rows in it, it is ``out`` on leaving.
 
     Raises:
-        ProverError: the name ends in neither ``.parquet`` nor ``.sqlite``; ``out``, or what an
-            interrupted run left, is no file of this manifest; another run writes it; it cannot be
-            written.
+        ProverError: the name ends in neither ``.parquet`` nor ``.sqlite``; ``out`` is something
+            else already; another run writes it; it cannot be written.
     """
     if out.suffix not in _KINDS:
         raise ProverError(f"{out}: its name must end in {' or '.join(_KINDS)}")
     kind = _KINDS[out.suffix]
-    if out.exists():
-        if kind.manifest_of(out) != manifest:
-            raise ProverError(f"{out} exists already; nothing is overwritten")
-        kind.discard_parts(out)
+    parts = _beside(out, manifest, ".parts")
+    if _stands(out):
+        if not out.is_file() or kind.manifest_of(out) != manifest:
+            raise _taken(out)
+        parts.unlink(missing_ok=True)  # of a run that was killed at its very end
         yield None
         return
-    with naming(out), kind.open(out, manifest) as file:
-        yield file
-        if file.done == accounts:
-            file.finish()
+    with naming(parts), locked(parts, f"{parts}: another run is at work here"):
+        with parts.open("r+b") as data:
+            sync_file(parts.parent)
+            file = PackageFile(data, manifest)
+            yield file
+            if file.done < accounts:
+                return
+            _finish(out, manifest, kind, file)
+        parts.unlink()
 
 
-def _held(path: Path) -> AbstractContextManager[None]:
-    return locked(path, f"{path}: another run is at work here")
-
-
-def _check_manifest(found: bytes | None, manifest: bytes, path: Path) -> None:
-    if found != manifest:
-        raise ProverError(f"{path}: not of this snapshot's packages; delete it to begin anew")
-
-
-class _Sqlite:
-    """A database of two tables, ``packages`` and ``snapshot``; to append is a transaction."""
-
-    def __init__(self, connection: sqlite3.Connection, path: Path, out: Path) -> None:
-        self._connection = connection
-        self._path = path
-        self._out = out
-
-    @property
-    def done(self) -> int:
-        (done,) = self._connection.execute("SELECT max(rowid) FROM packages").fetchone()
-        return done or 0
-
-    def append(self, accounts: Sequence[str], packages: Sequence[bytes]) -> None:
-        with self._connection:
-            self._connection.executemany(
-                "INSERT INTO packages (account, package) VALUES (?, ?)",
-                zip(accounts, packages, strict=True),
-            )
-
-    def finish(self) -> None:
-        self._connection.close()
-        self._path.rename(self._out)
-        sync_file(self._out.parent)
-
-
-@contextmanager
-def _sqlite(out: Path, manifest: bytes) -> Iterator[_Sqlite]:
-    path = out.with_name(out.name + PARTIAL)
+def _finish(out: Path, manifest: bytes, kind: _Kind, file: PackageFile) -> None:
+    partial = _beside(out, manifest, PARTIAL)
+    partial.unlink(missing_ok=True)
+    os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     try:
-        with _held(path), closing(sqlite3.connect(path)) as connection:
-            if path.stat().st_size == 0:
-                with connection:
-                    connection.execute("BEGIN")
-                    connection.execute("CREATE TABLE snapshot (manifest BLOB NOT NULL)")
-                    connection.execute(
-                        "CREATE TABLE packages (account TEXT PRIMARY KEY, package BLOB NOT NULL)"
-                    )
-                    connection.execute("INSERT INTO snapshot VALUES (?)", (manifest,))
-            _check_manifest(_manifest_in(connection), manifest, path)
-            yield _Sqlite(connection, path, out)
+        kind.write(partial, manifest, file.rows())
+        sync_file(partial)
+        if _stands(out):
+            raise _taken(out)
+        partial.rename(out)
+        sync_file(out.parent)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _beside(out: Path, manifest: bytes, suffix: str) -> Path:
+    return out.with_name(f"{out.name}.{manifest.hex()[:16]}{suffix}")
+
+
+def _stands(out: Path) -> bool:
+    return out.is_symlink() or out.exists()
+
+
+def _taken(out: Path) -> ProverError:
+    return ProverError(f"{out} exists already; nothing is overwritten")
+
+
+def _write_sqlite(path: Path, manifest: bytes, parts: Iterable[pa.RecordBatch]) -> None:
+    try:
+        with closing(sqlite3.connect(path)) as connection, connection:
+            # Whatever interrupts this, the file is written anew.
+            connection.execute("PRAGMA journal_mode = OFF")
+            connection.execute("PRAGMA synchronous = OFF")
+            connection.execute("CREATE TABLE snapshot (manifest BLOB NOT NULL)")
+            connection.execute("INSERT INTO snapshot VALUES (?)", (manifest,))
+            connection.execute(
+                "CREATE TABLE packages (account TEXT PRIMARY KEY, package BLOB NOT NULL)"
+            )
+            for rows in parts:
+                connection.executemany(
+                    "INSERT INTO packages (account, package) VALUES (?, ?)",
+                    zip(*(column.to_pylist() for column in rows.columns), strict=True),
+                )
     except sqlite3.Error as error:
         raise ProverError(f"{path}: {error}") from None
 
 
 def _of_sqlite(path: Path) -> bytes | None:
     """Return the manifest whose packages a file holds, None if it is no such file."""
+    # As what never changes, or SQLite would write beside it.
+    uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
     try:
-        uri = f"{path.absolute().as_uri()}?mode=ro"
         with closing(sqlite3.connect(uri, uri=True)) as connection:
-            return _manifest_in(connection)
-    except sqlite3.Error:  # a folder, or not to be opened
+            row = connection.execute("SELECT manifest FROM snapshot").fetchone()
+    except sqlite3.Error:
         return None
-
-
-def _manifest_in(connection: sqlite3.Connection) -> bytes | None:
-    try:
-        (manifest,) = connection.execute("SELECT manifest FROM snapshot").fetchone()
-    except (sqlite3.DatabaseError, TypeError):
-        return None
-    return bytes(manifest)
+    return row[0] if row and isinstance(row[0], bytes) else None
 
 
 _MANIFEST = b"assay.manifest"
 
 
-class _Parquet:
-    """A folder of files, one for what is appended at a time, by the number of its first row.
-
-    No such file can be gone on with: so the last step copies them into one.
-    """
-
-    def __init__(self, folder: Path, manifest: bytes, out: Path) -> None:
-        self._folder = folder
-        self._out = out
-        self._schema = pa.schema(
-            [("account", pa.string()), ("package", pa.binary())],
-            metadata={_MANIFEST: manifest.hex()},
-        )
-        self.done = 0
-        while (part := self._part(self.done)).exists():
-            _check_manifest(_of_parquet(part), manifest, folder)
-            self.done += parquet.read_metadata(part).num_rows
-
-    def _part(self, first: int) -> Path:
-        return self._folder / f"{first:010}.parquet"
-
-    def append(self, accounts: Sequence[str], packages: Sequence[bytes]) -> None:
-        with fresh_file(self._part(self.done)) as file, self._writer(file) as writer:
-            writer.write_table(pa.table([accounts, packages], schema=self._schema))
-        self.done += len(accounts)
-
-    def finish(self) -> None:
-        with fresh_file(self._out) as file, self._writer(file) as writer:
-            for part in sorted(self._folder.glob("*.parquet")):
-                writer.write_table(parquet.read_table(part))
-        shutil.rmtree(self._folder)
-
-    def _writer(self, file: BinaryIO) -> parquet.ParquetWriter:
-        # Neither column repeats itself, and an opening looks random.
-        return parquet.ParquetWriter(file, self._schema, compression="none", use_dictionary=False)
-
-
-def _parts_of(out: Path) -> Path:
-    return out.with_name(out.name + ".parts")
-
-
-def _discard_parts(out: Path) -> None:
-    """Discard the parts of a whole file, which a run left that was killed at its very end."""
-    parts = _parts_of(out)
-    if parts.is_dir():
-        with _held(parts):
-            shutil.rmtree(parts)
-
-
-@contextmanager
-def _parquet(out: Path, manifest: bytes) -> Iterator[_Parquet]:
-    folder = _parts_of(out)
-    folder.mkdir(mode=0o700, exist_ok=True)
-    with _held(folder):
-        yield _Parquet(folder, manifest, out)
+def _write_parquet(path: Path, manifest: bytes, parts: Iterable[pa.RecordBatch]) -> None:
+    schema = _ROWS.with_metadata({_MANIFEST: manifest.hex()})
+    # Neither column repeats itself, and an opening looks random.
+    with (
+        path.open("wb") as file,
+        parquet.ParquetWriter(file, schema, compression="none", use_dictionary=False) as writer,
+    ):
+        for rows in parts:
+            writer.write_batch(rows)
 
 
 def _of_parquet(path: Path) -> bytes | None:
@@ -198,20 +196,18 @@ def _of_parquet(path: Path) -> bytes | None:
     try:
         found = parquet.read_metadata(path).metadata or {}
         return bytes.fromhex(found.get(_MANIFEST, b"").decode())
-    except (pa.ArrowInvalid, ValueError):
+    except (pa.ArrowException, OSError, ValueError):
         return None
 
 
 class _Kind(NamedTuple):
-    """A kind of file: how it is begun, or gone on with; whose packages a whole one holds; and how
-    what it was made of is discarded."""
+    """A kind of file: how all rows are written into an empty one, and whose packages one holds."""
 
-    open: Callable[[Path, bytes], AbstractContextManager[PackageFile]]
+    write: Callable[[Path, bytes, Iterable[pa.RecordBatch]], None]
     manifest_of: Callable[[Path], bytes | None]
-    discard_parts: Callable[[Path], None]
 
 
 _KINDS = {
-    ".parquet": _Kind(_parquet, _of_parquet, _discard_parts),
-    ".sqlite": _Kind(_sqlite, _of_sqlite, lambda _: None),  # it is made of itself
+    ".parquet": _Kind(_write_parquet, _of_parquet),
+    ".sqlite": _Kind(_write_sqlite, _of_sqlite),
 }

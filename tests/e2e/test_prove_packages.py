@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import stat
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
 import native
 import verifier
 from prover.errors import Damaged, ProverError
-from prover.files.storage import locked
 from prover.ledger.saved import load_ledger
 from prover.liabilities.parts import load_parts
 from prover.sample.sample import make_sample
@@ -25,7 +27,7 @@ from prover.snapshot.check import check_snapshot
 from prover.snapshot.make import make_snapshot
 from prover.snapshot.package_file import package_file
 from prover.snapshot.packages import Packager
-from tests.support.exchange_files import Assay, balances, files, outside, public_key, sample
+from tests.support.exchange_files import Assay, balances, files, public_key, sample
 from verifier.format.wire import Manifest, Package, PackageBody, read_record
 
 KINDS = ("parquet", "sqlite")
@@ -119,20 +121,26 @@ def test_an_interrupted_run_is_gone_on_with(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("is_whole", [True, False])
-def test_a_file_of_another_manifest_is_not_gone_on_with(
-    snapshot: Path, tmp_path: Path, assay: Assay, kind: str, is_whole: bool
+def test_nothing_of_another_snapshot_is_touched(
+    snapshot: Path, tmp_path: Path, assay: Assay, kind: str
 ) -> None:
     out = tmp_path / f"all.{kind}"
-    with package_file(out, bytes(32), 1 if is_whole else 2) as file:
-        assert file is not None
-        file.append(["ann"], [b"package"])
-    before = files(tmp_path)
+
+    def append(account: str) -> dict[str, bytes]:
+        with package_file(out, bytes(32), 2) as file:
+            assert file is not None
+            file.append([account], [b"package"])
+        return files(tmp_path)
+
+    interrupted = append("ann")
+    assert assay("packages", snapshot / "one", "--out", out)[0] == 0
+    assert files(tmp_path) == {**interrupted, out.name: out.read_bytes()}
+    out.unlink()
+    whole = append("bob")
+    assert list(whole) == [out.name]
     code, _, err = assay("packages", snapshot / "one", "--out", out)
-    assert code == 1
-    expected = "nothing is overwritten" if is_whole else "not of this snapshot's packages"
-    assert expected in err
-    assert files(tmp_path) == before
+    assert (code, "nothing is overwritten" in err) == (1, True)
+    assert files(tmp_path) == whole
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -140,62 +148,73 @@ def test_nothing_of_others_is_overwritten(
     snapshot: Path, tmp_path: Path, assay: Assay, kind: str
 ) -> None:
     out = tmp_path / f"all.{kind}"
+
+    def found() -> list[tuple[Path, int, int, int]]:
+        return [
+            (path, (status := path.lstat()).st_ino, status.st_mode, status.st_mtime_ns)
+            for path in sorted(tmp_path.rglob("*"))
+        ]
+
+    def refused() -> bool:
+        before = found()
+        code, _, err = assay("packages", snapshot / "one", "--out", out)
+        assert (code, err) == (1, f"assay: {out} exists already; nothing is overwritten\n")
+        return found() == before
+
     for content in (b"mine", b"", b"SQLite format 3\0" + bytes(84), b"PAR1PAR1"):
         out.write_bytes(content)
-        code, _, err = assay("packages", snapshot / "one", "--out", out)
-        assert (code, "nothing is overwritten" in err) == (1, True)
-        assert files(tmp_path) == {out.name: content}
+        assert refused()
+        assert out.read_bytes() == content
+    for value in (None, -5, 7, 10**13, 0.5, "text", b"", b"mine"):
+        out.unlink()
+        with closing(sqlite3.connect(out)) as connection, connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("CREATE TABLE snapshot (manifest)")
+            connection.execute("INSERT INTO snapshot VALUES (?)", (value,))
+        assert refused()
+    out.unlink()
+    out.symlink_to("nowhere")
+    assert refused()
+    out.unlink()
+    os.mkfifo(out)
+    assert refused()
+    out.unlink()
+    (out / "mine").mkdir(parents=True)
+    assert refused()
+
+
+def test_no_package_is_overwritten(snapshot: Path, tmp_path: Path, assay: Assay) -> None:
     account = next(iter(balances(snapshot / "ledger.csv")))
     (tmp_path / "p").write_text("mine")
     assert assay("package", snapshot / "one", account, "--out", tmp_path / "p")[0] == 1
     assert (tmp_path / "p").read_text() == "mine"
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_stands_beside_the_file_is_left_alone(
+    snapshot: Path, tmp_path: Path, kind: str
+) -> None:
+    """Under whichever name that says nothing of the manifest."""
+    out = tmp_path / f"all.{kind}"
+    own = tmp_path / "own"
+    own.mkdir()
+    parquet.write_table(pa.table({"account": ["ann"], "package": [b"mine"]}), own / "a.parquet")
+    shutil.copytree(own, tmp_path / f"{out.name}.parts")
+    (tmp_path / f"{out.name}.partial").write_bytes(b"")
+    (tmp_path / f"{out.name}-journal").write_bytes(b"mine")
+    (tmp_path / f"{out.name}.partial-journal").symlink_to(own)
+    before = files(tmp_path)
+    for _ in range(2):
+        assert write_packages(snapshot / "one", out, None, 1, lambda _: None) == 300
+        assert files(tmp_path) == {**before, out.name: out.read_bytes()}
+    assert (tmp_path / f"{out.name}.partial-journal").is_symlink()
+    assert len(read_packages(out)) == 300
+
+
 def test_a_name_says_which_kind_of_file_it_is(snapshot: Path, tmp_path: Path, assay: Assay) -> None:
     code, _, err = assay("packages", snapshot / "one", "--out", tmp_path / "all")
     assert (code, "must end in .parquet or .sqlite" in err) == (1, True)
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("kind", "held"), [("parquet", "all.parquet.parts"), ("sqlite", "all.sqlite.partial")]
-)
-def test_two_runs_at_once_are_refused(
-    snapshot: Path, tmp_path: Path, assay: Assay, kind: str, held: str
-) -> None:
-    if kind == "parquet":
-        (tmp_path / held).mkdir()
-    with locked(tmp_path / held, "held"):
-        code, _, err = assay("packages", snapshot / "one", "--out", tmp_path / f"all.{kind}")
-    assert (code, "another run is at work" in err) == (1, True)
-
-
-def append(out: Path, accounts: list[str], packages: list[bytes]) -> None:
-    with package_file(out, bytes(32), 100) as file:
-        assert file is not None
-        file.append(accounts, packages)
-
-
-def test_a_full_disk_leaves_whole_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SQLite's own limit on the length of its file: it says what a full disk makes it say."""
-    out = tmp_path / "all.sqlite"
-    append(out, ["ann"], [b"a" * 1000])
-    limited = sqlite3.connect
-
-    def connect(path: Path) -> sqlite3.Connection:
-        connection = limited(path)
-        connection.execute("PRAGMA max_page_count = 8")
-        return connection
-
-    monkeypatch.setattr(sqlite3, "connect", connect)
-    with pytest.raises(ProverError, match=r"all\.sqlite\.partial: database or disk is full"):
-        append(out, ["bob", "cid"], [b"b" * 5000, b"c" * 50_000])
-    monkeypatch.undo()
-    with package_file(out, bytes(32), 2) as file:
-        assert file is not None
-        assert file.done == 1
-        file.append(["bob"], [b"b" * 5000])
-    assert read_packages(out) == [("ann", b"a" * 1000), ("bob", b"b" * 5000)]
 
 
 def test_a_package_serves_one_account(snapshot: Path) -> None:
@@ -559,21 +578,3 @@ def test_files_of_another_snapshot_make_no_package(
     assert refused(snapshot, tmp_path, damage)
     with pytest.raises(Damaged):
         check_snapshot(tmp_path / "damaged")
-
-
-def test_a_run_that_was_killed_at_its_very_end_leaves_nothing(
-    snapshot: Path, tmp_path: Path
-) -> None:
-    out = tmp_path / "all.parquet"
-    write_packages(snapshot / "one", out, None, 1, lambda _: None)
-    left = tmp_path / "all.parquet.parts"
-    left.mkdir()
-    shutil.copy(out, left / "0000000000.parquet")
-    assert write_packages(snapshot / "one", out, None, 1, lambda _: None) == 300
-    assert [path.name for path in tmp_path.iterdir()] == ["all.parquet"]
-
-
-def test_a_folder_in_the_place_of_the_file_is_refused(snapshot: Path, tmp_path: Path) -> None:
-    (tmp_path / "all.sqlite").mkdir()
-    code, _, err = outside("packages", snapshot / "one", "--out", tmp_path / "all.sqlite")
-    assert (code, "exists already" in err) == (1, True)
