@@ -275,9 +275,10 @@ def packages(
 ) -> None:
     """Make the packages of all accounts, in one file, or go on with it where an earlier run was
     interrupted."""
+    from prover.commands.signals import ended_by_signals
     from prover.snapshot.all_packages import write_packages
 
-    with shown_progress() as progress:
+    with ended_by_signals(), shown_progress() as progress:
         progress.stage("packages", None)
         count = write_packages(folder, out, signing_key, jobs, progress.advance)
     _print(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from typing import NoReturn
 
 from prover.errors import ProverError
 from prover.snapshot.package_file import package_file
@@ -80,10 +83,19 @@ _packager: Packager | ProverError  # of a worker process
 def _start(snapshot: Path, signing_key: Path | None) -> None:
     global _packager
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process ends the others
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         _packager = Packager(snapshot, signing_key)
     except ProverError as error:
         _packager = error
+
+
+def _end_with_parent() -> NoReturn:
+    """End this process once the first one is gone, which was killed if it did not end this."""
+    # Not PR_SET_PDEATHSIG: to the kernel the parent is the thread that started this.
+    if (parent := parent_process()) is not None:
+        parent.join()
+    os._exit(1)
 
 
 def _make(start: int, stop: int) -> list[bytes]:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sqlite3
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
@@ -578,3 +582,51 @@ def test_files_of_another_snapshot_make_no_package(
     assert refused(snapshot, tmp_path, damage)
     with pytest.raises(Damaged):
         check_snapshot(tmp_path / "damaged")
+
+
+# The command, which says which processes it has, and waits, once packages are made.
+COMMAND = """
+import psutil, signal, time
+from contextlib import contextmanager
+from prover.commands import cli
+from prover.progress import Silent
+class Waiting(Silent):
+    def advance(self, done):
+        if done:
+            print(*(child.pid for child in psutil.Process().children()), flush=True)
+            time.sleep(600)
+@contextmanager
+def shown_progress():
+    yield Waiting()
+cli.shown_progress = shown_progress
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # who runs the tests may ignore it
+cli.main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
+def test_no_process_outlives_the_command(
+    snapshot: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    """They have the signing key, and the secret of openings."""
+    out = tmp_path / "all.parquet"
+    words = ["packages", str(snapshot / "one"), "--out", str(out), "--jobs", "2"]
+    with subprocess.Popen(
+        [sys.executable, "-c", COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as command:
+        assert command.stdout is not None
+        assert command.stderr is not None
+        children = [psutil.Process(int(word)) for word in command.stdout.readline().split()]
+        assert len(children) >= 2
+        command.send_signal(number)
+        _, alive = psutil.wait_procs(children, timeout=60)
+        for process in alive:
+            process.kill()
+        if alive:
+            command.kill()
+        assert alive == []
+        said = command.stderr.read()
+    if number != signal.SIGKILL:  # after which Python's tracker of resources may say something
+        assert (command.returncode, said) == (128 + number, b"")
+    assert write_packages(snapshot / "one", out, None, 1, lambda _: None) == 300
+    assert [path.name for path in tmp_path.iterdir()] == [out.name]
