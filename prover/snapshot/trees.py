@@ -133,15 +133,19 @@ def _parts(
         shapes = [split.shape for split in splits]
         check_packages(len(ledger), list(zip(holders, firsts, shapes, strict=True)))
         held = count_held(len(ledger), zip(holders, firsts, strict=True))
-        write_blocks(unfinished, accounts, held, work.jobs)
 
         def place(at: int) -> Parts:
             return write_positions(unfinished, config.assets[at].code, splits[at], key)
 
-        with closing(in_order(place, range(len(splits)), 1)) as placed:
+        with (
+            ThreadPoolExecutor(1) as beside,
+            closing(in_order(place, range(len(splits)), 1)) as placed,
+        ):
+            blocks = beside.submit(write_blocks, unfinished, accounts, held, 1)
             for _ in splits[:-1]:
                 yield next(placed)
             last = next(placed)
+            blocks.result()
     yield last
 
 
@@ -225,7 +229,14 @@ def _make_pages(
             _each_asset(work, "committing to", assets, commit)
         else:
             before: Tree | None = None
-            prove = _prover(work, secret, unfinished)
+
+            def prove(job: tuple[AssetConfig, Tree], jobs: int, advance: Advance) -> None:
+                # What waits for the disk here leaves the cores to the next asset.
+                made = folder.tree(job[0].code, folder.unfinished, unfinished)
+                for part in (made.pages, made.leaves, made.sums):
+                    sync_tree(part)
+                _prover(work, secret, unfinished)(job, jobs, advance)
+
             for asset, parts in assets:
                 with _proving_beside(work, prove, before, asset.code, parts.shape) as advance:
                     commit((asset, parts), work.jobs, advance)
