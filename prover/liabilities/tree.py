@@ -31,9 +31,12 @@ from prover.liabilities.leaves import Leaves
 from verifier.format.params import FAN, ID_BYTES, POINT_BYTES, VECTOR_SLOTS, TreeShape
 from verifier.ordered import in_order
 
-# Entries that one native call handles: whole pages of any size. More share more of each check, but
-# leave the cache, and keep threads waiting at the end of an asset.
+# Entries that one native call handles: whole pages of any size. More leave the cache, and keep
+# threads waiting at the end of an asset.
 CHUNK_ENTRIES = 1 << 15
+
+# Chunks that are proved in one call: of more pages together the check costs less.
+ARGUED_CHUNKS = 4
 
 # Leaves made at a time, 40 bytes each: whole chunks. Memory holds three bands: two whose last and
 # first chunks are committed to, and one that is being made.
@@ -135,10 +138,10 @@ def _chunk_pages(page_size: int) -> int:
     return max(1, CHUNK_ENTRIES // page_size)
 
 
-def page_chunks(shape: TreeShape, level: int) -> list[Chunk]:
-    """Cut the pages of a level into chunks."""
+def page_chunks(shape: TreeShape, level: int, times: int = 1) -> list[Chunk]:
+    """Cut the pages of a level into chunks, ``times`` as large as they are elsewhere."""
     size = shape.page_size if level == 0 else FAN
-    pages, entries, step = shape.pages(level), shape.entries(level), _chunk_pages(size)
+    pages, entries, step = shape.pages(level), shape.entries(level), times * _chunk_pages(size)
     return [
         Chunk(first, stop, first * size, min(stop * size, entries))
         for first in range(0, pages, step)
@@ -320,7 +323,7 @@ def _argue_level(
 ) -> None:
     """Finish the file of one level's arguments."""
     shape, path = shape_of(tree), files.arguments / str(level)
-    pages, chunks = map_pages(files, shape, level), page_chunks(shape, level)
+    pages, chunks = map_pages(files, shape, level), page_chunks(shape, level, ARGUED_CHUNKS)
     if level == 0:
         leaves = LeafFiles.load(files.leaves, shape.leaves)
         values, blindings, slots = leaves.amounts, leaves.blindings, VECTOR_SLOTS

@@ -167,6 +167,7 @@ def test_what_an_interrupted_run_left_of_arguments_is_gone_on_with(
     level: int,
 ) -> None:
     monkeypatch.setattr(trees, "CHUNK_ENTRIES", 80)
+    monkeypatch.setattr(trees, "ARGUED_CHUNKS", 1)
     argued: list[tuple[int, int]] = []
     argue = native.pages_argue
 
