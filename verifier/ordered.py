@@ -1,21 +1,81 @@
-"""Work in threads whose results are wanted in order, a bounded number of them in flight.
+"""Work whose results are wanted in order, a bounded number of them in flight.
 
-The native calls release the interpreter lock, so threads spread over the cores and share the
-columns they read.
+An `Engine` is where tasks run: in the threads of one process, or on several machines. The native
+calls release the interpreter lock, so threads spread over the cores and share the columns they
+read.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Collection, Generator, Iterable
 from itertools import chain, islice
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+ResultOf = TypeVar("ResultOf", covariant=True)
+
+
+class Pending(Protocol[ResultOf]):
+    """Work that was handed over."""
+
+    def result(self) -> ResultOf:
+        """Wait for its result, or raise what it raised."""
+
+
+class Engine(Protocol):
+    """Where tasks run.
+
+    A task is a function of a number. It may run anywhere, twice, at two places at once or again
+    after a crash, and comes to the same; so what it reads and writes is files, and what it returns
+    is small.
+    """
+
+    @property
+    def jobs(self) -> int:
+        """How many tasks run at once."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether tasks run in this process, where a result may be large."""
+
+    def run(
+        self, stage: str, task: Callable[[int], Result], numbers: Iterable[int]
+    ) -> Generator[Result, None, None]:
+        """Yield what a task returns for each number in turn, or raise what it raises.
+
+        ``stage`` is what the tasks are called. Several callers may share an engine; no task may
+        wait for another. Once the generator is closed no task of this process is at work for it.
+        """
+
+
+class Threads:
+    """An `Engine`: so many threads of this process, the same ones to the end."""
+
+    is_local = True
+
+    def __init__(self, jobs: int) -> None:
+        from concurrent.futures import ThreadPoolExecutor  # an item alone waits for none of it
+
+        self.jobs = jobs
+        self._pool = ThreadPoolExecutor(jobs)
+
+    def run(
+        self, stage: str, task: Callable[[int], Result], numbers: Iterable[int]
+    ) -> Generator[Result, None, None]:
+        """See `Engine`."""
+        del stage
+        return take_in_order(
+            lambda number: self._pool.submit(task, number), numbers, self.jobs + 1, _end
+        )
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self._pool.shutdown(cancel_futures=True)
 
 
 def in_order(
@@ -36,31 +96,53 @@ def in_order(
     if len(begun) < 2:
         yield from map(function, begun)
         return
-    from concurrent.futures import ThreadPoolExecutor  # one item waits for none of it
+    from concurrent.futures import ThreadPoolExecutor  # an item alone waits for none of it
 
+    items = chain(begun, iterator)
+    del begun, iterator  # or they would hold the first items to the end
     with ThreadPoolExecutor(max_workers=jobs) as threads:
-        waiting: deque[Future[Result]] = deque()
-        iterator = chain(begun, iterator)
-        begun = []
-        # Of the errors only a fault is kept: a kept StopIteration would hold this frame, and so
-        # the columns that the function reads, until the next collection of cycles.
-        fault: Exception | None = None
-        going_on = True
-        try:
-            while going_on:
-                try:
-                    waiting.append(threads.submit(function, next(iterator)))
-                except StopIteration:
-                    going_on = False
-                except Exception as error:
-                    going_on, fault = False, error
-                else:
-                    if len(waiting) > jobs:
-                        yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
-        if fault is not None:
-            raise fault
+        yield from take_in_order(lambda item: threads.submit(function, item), items, jobs + 1, _end)
+
+
+def take_in_order(
+    submit: Callable[[Item], Pending[Result]],
+    items: Iterable[Item],
+    ahead: int,
+    end: Callable[[Collection[Any]], None],
+) -> Generator[Result, None, None]:
+    """Hand items over, at most ``ahead`` at a time, and yield the results in turn.
+
+    ``end`` is given what was handed over and nobody will ask for any more.
+    """
+    waiting: deque[Pending[Result]] = deque()
+    iterator = iter(items)
+    # Of the errors only a fault is kept: a kept StopIteration would hold this frame, and so the
+    # columns that the function reads, until the next collection of cycles.
+    fault: Exception | None = None
+    going_on = True
+    try:
+        while going_on:
+            try:
+                waiting.append(submit(next(iterator)))
+            except StopIteration:
+                going_on = False
+            except Exception as error:
+                going_on, fault = False, error
+            else:
+                if len(waiting) >= ahead:
+                    yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        end(waiting)
+    if fault is not None:
+        raise fault
+
+
+def _end(waiting: Collection[Future[Any]]) -> None:
+    """Wait for what has begun: it reads what the caller lets go of, or writes files."""
+    from concurrent.futures import wait
+
+    for future in waiting:
+        future.cancel()
+    wait(waiting)
