@@ -34,6 +34,10 @@ TAIL_WORDS: Final = 3
 WORD_DIGITS: Final = 10
 WORD: Final = 10**WORD_DIGITS
 
+MAX_TERMS: Final = 1 << 30
+"""So many tail words may be added up before they are carried: each is below 10^10 < 2^33.3, so that
+neither their sum nor what is carried into it reaches 2^64."""
+
 # Units of at most 19 digits do not overflow 64 bits.
 _FAST_DIGITS: Final = 19
 
@@ -230,17 +234,21 @@ def net(balances: Amounts, debts: Amounts) -> Amounts:
     return Amounts(whole, rows[kept], words[kept].astype(np.uint64))
 
 
-def settle(balances: U64, tails: U64) -> None:
-    """Add the sums of each account's tail words (3, n) to its balance (n), in place, and round up.
-
-    A word is below 10^10 < 2^33.3: with at most 2^30 rows no sum, nor its carry, reaches 2^64.
+def carry(balances: U64, tails: U64) -> None:
+    """Move what is whole in the sums of each account's tail words (3, n) to its balance (n), in
+    place. The sums are of `MAX_TERMS` words or fewer, and become one word each.
     """
-    carry = np.zeros_like(balances)
-    rest = np.zeros(len(balances), dtype=np.bool_)
+    more = np.zeros_like(balances)
     for word in reversed(tails):
-        carry, digits = np.divmod(word + carry, np.uint64(WORD))
-        rest |= digits != 0
-    balances += carry + rest
+        word += more
+        np.divmod(word, np.uint64(WORD), out=(more, word))
+    balances += more
+
+
+def settle(balances: U64, tails: U64) -> None:
+    """Carry the sums of each account's tail words (3, n) into its balance (n), and round it up."""
+    carry(balances, tails)
+    balances += tails.any(axis=0)
 
 
 def total(units: U64) -> int:

@@ -39,11 +39,11 @@ def find_duplicates(
         return []
     spellings: dict[int, dict[bytes | None, int]] = {}
     text_of: dict[int, bytes] = dict(zip(changed.tolist(), texts.to_pylist(), strict=True))
-    rows = first_rows.whole()
-    for entry in np.flatnonzero(np.isin(ranks, accounts)).tolist():
+    entries = np.flatnonzero(np.isin(ranks, accounts))
+    for entry, row in zip(entries.tolist(), first_rows.chosen(entries).tolist(), strict=True):
         seen = spellings.setdefault(int(ranks[entry]), {})
         # Entries are in row order, so the first one of a spelling has its first row.
-        seen.setdefault(text_of.get(entry), int(rows[entry]))
+        seen.setdefault(text_of.get(entry), row)
     firsts = (sorted(seen.values()) for seen in spellings.values())
     return sorted((second, first) for first, second, *_ in firsts)
 

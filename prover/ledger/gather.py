@@ -31,9 +31,11 @@ import pyarrow.compute as pc
 from prover.errors import Code
 from prover.ledger.amounts import (
     LIMIT,
+    MAX_TERMS,
     TAIL_WORDS,
     Amounts,
     Notation,
+    carry,
     net,
     parse_cells,
     settle,
@@ -54,8 +56,12 @@ from verifier.format.account import IdType
 from verifier.format.params import ASSET_CODE
 from verifier.ordered import in_order
 
-MAX_ROWS: Final = 1 << 30
-"""More rows are refused: the sums in `prover.ledger.amounts` are exact up to here."""
+MAX_ROWS: Final = 1 << 34
+"""More rows are refused, before what tails carry brings a balance below 2^63 to 2^64."""
+
+MAX_ENTRIES: Final = (1 << 32) - 1
+"""More entries are refused: each row of the spools names one in four bytes. So many take some
+150 GB of memory to sort, and a source in the order of its accounts has one an account."""
 
 Indices = npt.NDArray[np.int32]
 
@@ -245,7 +251,7 @@ class _Gathering:
         self._of_names = np.array([index for _, index in _names(layout, assets)], np.int32)
         self._known = 0
         self._ids = TextSpool(spool("u1"), spool("<u4"))
-        self._first_rows = spool("<u4")
+        self._first_rows = spool("<i8")
         self._changed = spool("<u4")
         self._sources = TextSpool(spool("u1"), spool("<u4"))
         self._balances = SortedSpool(spool(_ROW), len(assets))
@@ -255,12 +261,12 @@ class _Gathering:
         """Add the next rows to the totals and write them to the spools, or keep their faults.
 
         Raises:
-            LedgerError: too many rows, or a total that is too large before the first fault.
+            LedgerError: too many rows or entries, or a total that is too large before the first
+                fault.
         """
         self.rows += parsed.read
         if self.rows > MAX_ROWS:
-            fault = Fault.of(Code.TOO_LARGE, detail=f"more than {MAX_ROWS} rows")
-            raise LedgerError(self._file, fault)
+            self._refuse_length(f"more than {MAX_ROWS:,} rows", "add up the rows of an account")
         _count(self._ignored, parsed.assets.ignored)
         _count(self._unknown, parsed.assets.unknown)
         self._skipped.update(parsed.assets.skipped)
@@ -274,6 +280,10 @@ class _Gathering:
             else:  # the rows before it are sound one by one, but their total may be too large
                 self._add_totals(self.parse(parsed.batch.where(parsed.batch.rows < first)))
         self._faults.merge(parsed.faults)
+
+    def _refuse_length(self, detail: str, remedy: str) -> None:
+        fault = Fault.of(Code.TOO_LARGE, detail=detail, remedy=f"{remedy} in the export")
+        raise LedgerError(self._file, fault)
 
     def with_earlier(self, error: LedgerError) -> LedgerError:
         """Return an error of the source that tells first of what was found before it."""
@@ -386,6 +396,9 @@ class _Gathering:
             raise faults.error(self._file)
 
     def _store(self, parsed: _Parsed) -> None:
+        if len(self._ids) + len(parsed.sources) > MAX_ENTRIES:
+            detail = f"more than {MAX_ENTRIES:,} ids, each counted once in a block that is read"
+            self._refuse_length(detail, "sort by account")
         entries = parsed.entries + np.int64(len(self._ids))
         first = np.empty(len(parsed.sources), dtype=np.int64)
         first[parsed.entries[::-1]] = np.arange(len(entries))[::-1]
@@ -465,17 +478,20 @@ class _Sums:
             accounts = self._ranks[piece["entry"]]
             self._named[accounts] = True
             np.add.at(self._units, accounts, piece["units"].copy())
-        named = np.flatnonzero(self._named)
-        units = self._units[named]
-        has_tails = False
+        terms = 0
         for piece in tails:
-            has_tails = True
             if not self._words.size:
                 self._words = np.zeros((TAIL_WORDS, len(self._units)), np.uint64)
+            if terms + len(piece) > MAX_TERMS:
+                carry(self._units, self._words)
+                terms = 1
+            terms += len(piece)
             accounts = self._ranks[piece["entry"]]
             for word, digits in zip(self._words, piece["words"].T, strict=True):
                 np.add.at(word, accounts, digits.copy())
-        if has_tails:
+        named = np.flatnonzero(self._named)
+        units = self._units[named]
+        if terms:
             settle(units, self._words[:, named])
             self._words[:, named] = 0
         self._units[named] = 0

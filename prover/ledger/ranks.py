@@ -22,8 +22,8 @@ Bytes = npt.NDArray[np.uint8]
 U64 = npt.NDArray[np.uint64]
 Ranks = npt.NDArray[np.uint32]
 
-# Ids in a bucket, more or less, and how many of them are drawn to choose the splitters. 2^30 ids
-# make fewer than 2^16 buckets.
+# Ids in a bucket, more or less, and how many of them are drawn to choose the splitters. Fewer than
+# 2^32 ids make 2^16 buckets at most.
 BUCKET: Final = 1 << 16
 _DRAWN: Final = 16
 
@@ -38,7 +38,7 @@ class _Sorted:
 
 
 def rank_ids(ids: Any, jobs: int) -> tuple[Bytes, U64, Ranks]:
-    """Sort n < 2^30 ids, a ``pyarrow.LargeBinaryArray`` without nulls.
+    """Sort n < 2^32 ids, a ``pyarrow.LargeBinaryArray`` without nulls.
 
     Returns the distinct ids, one behind the other; their offsets (accounts + 1); and the rank of
     each of the n among them.

@@ -66,6 +66,11 @@ class Spool:
         self._file.seek(0)
         return np.fromfile(self._file, dtype=self._dtype, count=self._items)
 
+    def chosen(self, indices: npt.NDArray[np.int64]) -> Array:
+        """Read a few items back, without those between them; there are some items."""
+        self._file.flush()
+        return np.array(np.memmap(self._file, self._dtype, "r", shape=len(self))[indices])
+
     def _read(self, start: int, stop: int) -> Array:
         size = self._dtype.itemsize
         data = os.pread(self._file.fileno(), (stop - start) * size, start * size)
