@@ -31,6 +31,7 @@ class Code(StrEnum):
     NOT_A_NUMBER = "not-a-number"
     NOT_EXACT = "not-exact"
     NOT_WHOLE = "not-whole"
+    OTHER_COLUMNS = "other-columns"
     TOO_LARGE = "too-large"
     TOO_LONG_ID = "too-long-id"
     TRUNCATED = "truncated"

@@ -6,6 +6,7 @@ Two customers may stand behind them, so the operator is shown the rows and decid
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from prover.errors import LISTED, Code
-from prover.ledger.errors import Fault, LedgerError
+from prover.ledger.errors import Fault, LedgerError, place_of
 from prover.ledger.spool import Spool, TextSpool
 
 Entries = npt.NDArray[np.uint32]
@@ -48,16 +49,21 @@ def find_duplicates(
     return sorted((second, first) for first, second, *_ in firsts)
 
 
-def refuse_duplicates(file: str, column: str, pairs: Sequence[tuple[int, int]]) -> None:
+def refuse_duplicates(files: Sequence[str], column: str, pairs: Sequence[tuple[int, int]]) -> None:
     """Refuse accounts with several source texts, which `find_duplicates` found.
 
     Raises:
         LedgerError: listing the rows of the first ten.
     """
-    listed = "; ".join(f"row {second} as row {first}" for second, first in pairs[:LISTED])
+
+    def told(number: int) -> str:
+        file, row = place_of(number, files)
+        return f"row {row} of {Path(file).name}" if len(files) > 1 else f"row {row}"
+
+    listed = "; ".join(f"{told(second)} as {told(first)}" for second, first in pairs[:LISTED])
     detail = f"{len(pairs)} written in several ways and not to be merged: {listed}"
-    fault = Fault.of(Code.DUPLICATE_ID, row=pairs[0][0], column=column, detail=detail)
-    raise LedgerError(file, fault)
+    file, row = place_of(pairs[0][0], files)
+    raise LedgerError(file, Fault.of(Code.DUPLICATE_ID, row=row, column=column, detail=detail))
 
 
 def _differing(ranks: Entries, changed: Entries, texts: Any) -> Entries:

@@ -5,14 +5,18 @@ Of the content only names of columns and codes of assets are repeated; never an 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
+from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from prover.errors import LISTED, Code, ProverError
+
+_FILE_ROWS: Final = 1 << 36
 
 
 class Words(NamedTuple):
@@ -52,6 +56,9 @@ WORDS: Final[Mapping[Code, Words]] = {
     Code.NOT_WHOLE: Words(
         'not whole, though amounts = "units"', 'set ledger.amounts = "coins", or export units'
     ),
+    Code.OTHER_COLUMNS: Words(
+        "not the columns of the first part", "export all parts in one run, into an empty folder"
+    ),
     Code.TOO_LARGE: Words("2^63 ledger units or more", "give the asset fewer decimals"),
     Code.TOO_LONG_ID: Words("an id of more than 128 bytes", "export a shorter id"),
     Code.TRUNCATED: Words("cut off", "export the whole file anew"),
@@ -67,6 +74,27 @@ WORDS: Final[Mapping[Code, Words]] = {
     Code.UNREADABLE: Words("cannot be read", "see that it is there, whole, and may be read"),
     Code.WRONG_FORMAT: Words("of another format", "export CSV or Parquet, not compressed"),
 }
+
+
+class Place(NamedTuple):
+    """A row of a file."""
+
+    file: str
+    row: int
+
+
+def base_of(index: int) -> int:
+    """Return what to add to a row of one of a source's files, to number the rows of all of them.
+
+    Numbers ascend from file to file; in the first, and so in a single one, they are the rows.
+    """
+    return index * _FILE_ROWS
+
+
+def place_of(number: int, files: Sequence[str]) -> Place:
+    """Return which row has a number, by the names of a source's files."""
+    index, row = divmod(number, _FILE_ROWS)
+    return Place(files[index], row)
 
 
 @dataclass(frozen=True)
@@ -85,11 +113,16 @@ Marks = dict[Kind, list[int]]
 
 @dataclass(frozen=True)
 class Fault:
-    """All faults of one kind: the first ten rows, ascending, and how many there are."""
+    """All faults of one kind: the first ten rows, in order, and how many there are.
+
+    ``files`` has the file of each of these rows, or the one that is wrong as a whole. A reader
+    leaves them to the `LedgerError`.
+    """
 
     kind: Kind
     rows: Sequence[int] = ()
     count: int = 0
+    files: Sequence[str] = ()
 
     @classmethod
     def of(
@@ -105,22 +138,32 @@ class Fault:
         kind = Kind(rule, column, detail, remedy)
         return cls(kind) if row is None else cls(kind, (row,), 1)
 
-    def line(self, file: str) -> str:
+    def within(self, file: str) -> Fault:
+        """Return it as one of a file, unless it says of which it is."""
+        return self if self.files else replace(self, files=(file,) * max(1, len(self.rows)))
+
+    def line(self) -> str:
         """Say in one line what is wrong, where, and what helps."""
         kind, words = self.kind, WORDS[self.kind.rule]
-        place = [file, *(f"row {row}" for row in self.rows[:1])]
+        place = [self.files[0], *(f"row {row}" for row in self.rows[:1])]
         if kind.column is not None:
             place.append(f"column {kind.column}")
         said = f"{', '.join(place)}: {kind.rule} ({kind.detail or words.found})"
         said += f"; {kind.remedy or words.remedy}"
         if self.count > 1:
-            others = ", ".join(map(str, self.rows)) + (", ..." if self.count > LISTED else "")
+            others = "; ".join(self._listed()) + (", ..." if self.count > LISTED else "")
             said += f"; {self.count:,} rows: {others}"
         return said
 
+    def _listed(self) -> Iterator[str]:
+        """Yield the rows of each file, those of the first without its name."""
+        for file, places in groupby(map(Place, self.files, self.rows), lambda place: place.file):
+            rows = ", ".join(str(place.row) for place in places)
+            yield rows if file == self.files[0] else f"in {Path(file).name} {rows}"
+
 
 class Faults:
-    """The faults of a source, by kind."""
+    """The faults of rows of a source, by kind; rows have their numbers (`base_of`)."""
 
     def __init__(self) -> None:
         self._rows: dict[Kind, list[int]] = {}
@@ -149,34 +192,48 @@ class Faults:
             self._rows[kind] = kept
             self._counts[kind] = self._counts.get(kind, 0) + others._counts[kind]
 
+    def moved(self, base: int) -> Faults:
+        """Return the faults of rows whose numbers are greater by ``base``."""
+        others = Faults()
+        others._rows = {kind: [row + base for row in rows] for kind, rows in self._rows.items()}
+        others._counts = dict(self._counts)
+        return others
+
     def describe(self, rule: Code, detail: str) -> None:
         """Say in particular what the faults of a rule are, of which nothing was said yet."""
         for kind in [kind for kind in self._rows if kind.rule is rule and not kind.detail]:
             told = replace(kind, detail=detail)
             self._rows[told], self._counts[told] = self._rows.pop(kind), self._counts.pop(kind)
 
-    def error(self, file: str, *later: Fault) -> LedgerError:
+    def error(self, files: Sequence[str], *later: Fault) -> LedgerError:
         """Return the error that tells of all, the first row's first, and of ``later`` ones."""
-        found = [Fault(kind, rows, self._counts[kind]) for kind, rows in self._rows.items()]
-        return LedgerError(file, *sorted(found, key=lambda fault: fault.rows[0]), *later)
+        found = []
+        for kind, numbers in sorted(self._rows.items(), key=lambda item: item[1][0]):
+            places = [place_of(number, files) for number in numbers]
+            rows, names = [place.row for place in places], [place.file for place in places]
+            found.append(Fault(kind, rows, self._counts[kind], names))
+        return LedgerError(files[0], *found, *later)
 
 
 class LedgerError(ProverError):
     """A ledger source that is refused, for one kind of fault or for several.
 
-    ``file`` is the path, or the database URL without its password. ``row`` is 1-based: in a CSV
-    file the header is row 1 and a row may span lines; in Parquet and SQL the first row is row 1.
-    ``row`` and ``column`` are None where the rule is not about one. They, ``rule`` and ``detail``
-    are those of the first of ``faults``, which are in the order of their first rows.
+    ``file`` is the path, of a part if it is about one, or the database URL without its password.
+    ``row`` is 1-based, in its own file: in CSV the header is row 1 and a row may span lines; in
+    Parquet and SQL the first row is row 1. ``row`` and ``column`` are None where the rule is not
+    about one. All of them, ``rule`` and ``detail`` are those of the first of ``faults``, which are
+    in the order of their first rows.
     """
 
     def __init__(self, file: str, *faults: Fault) -> None:
-        lines = [fault.line(file) for fault in faults[:LISTED]]
+        """Take faults; those that name no file are of ``file``."""
+        faults = tuple(fault.within(file) for fault in faults)
+        lines = [fault.line() for fault in faults[:LISTED]]
         if len(faults) > LISTED:
             lines.append(f"and {len(faults) - LISTED} more kinds of fault")
         super().__init__("\n".join(lines))
         first = faults[0]
-        self.file = file
+        self.file = first.files[0]
         self.faults = faults
         self.row = first.rows[0] if first.rows else None
         self.column = first.kind.column

@@ -5,7 +5,8 @@ both go to spools: what stays in memory is one batch. An *entry* is a distinct s
 batch; rows refer to their entry. In the end all entries are sorted by canonical bytes, equal ones
 become one account, and the rows of an asset are added up through the ranks of their entries.
 Assets whose balances are written in one notation are parsed together, so that many cost no more
-than few, and share one spool, so that they need no more open files.
+than few, and share one spool, so that they need no more open files. Rows are numbered through all
+part files of a source (`prover.ledger.errors.base_of`).
 
 Faults: the first in row order is told first, whatever the size of the batches; within a row the id,
 then the asset, then the balances. After it the source is read on for all others, and nothing is
@@ -48,16 +49,25 @@ from prover.ledger.errors import Fault, Faults, Kind, LedgerError, Marks
 from prover.ledger.identifiers import Canonical, canonical_column
 from prover.ledger.ledger import AssetTally, Balances, Ledger, Tally
 from prover.ledger.parquet_source import read_parquet
+from prover.ledger.parts import parts_of, read_parts
 from prover.ledger.ranks import rank_ids
 from prover.ledger.readers import Batch, Batches, Layout, Rows, quoted
-from prover.ledger.source import CsvSource, LedgerSource, ParquetSource, SqlSource, WideColumns
+from prover.ledger.source import (
+    CsvSource,
+    FileSource,
+    LedgerSource,
+    ParquetSource,
+    SqlSource,
+    WideColumns,
+)
 from prover.ledger.spool import SortedSpool, Spool, TextSpool
 from verifier.format.account import IdType
 from verifier.format.params import ASSET_CODE
 from verifier.ordered import in_order
 
 MAX_ROWS: Final = 1 << 34
-"""More rows are refused, before what tails carry brings a balance below 2^63 to 2^64."""
+"""More rows are refused, before their numbers reach those of another file, or what tails carry
+brings a balance below 2^63 to 2^64."""
 
 MAX_ENTRIES: Final = (1 << 32) - 1
 """More entries are refused: each row of the spools names one in four bytes. So many take some
@@ -102,9 +112,9 @@ def read_ledger(
     codes = [asset.code for asset in ordered]
     if not codes or len(set(codes)) != len(codes):
         raise ValueError("a ledger has one asset or more, each code once")
-    file, layout, batches = _open(source, ordered, jobs)
+    files, layout, batches = _open(source, ordered, jobs)
     with ExitStack() as stack:
-        gathering = _Gathering(file, layout, ordered, id_type, work_dir, stack)
+        gathering = _Gathering(source.name, files, layout, ordered, id_type, work_dir, stack)
         stack.enter_context(closing(batches))
         try:
             for parsed in in_order(gathering.parse, batches, jobs):
@@ -126,7 +136,7 @@ def ledger_codes(source: LedgerSource) -> frozenset[str]:
     columns = source.columns
     if isinstance(columns, WideColumns):
         return frozenset(columns.assets)
-    if not isinstance(source, SqlSource) and source.path.exists() and not source.path.is_file():
+    if isinstance(source, FileSource) and source.is_pipe:
         fault = Fault.of(Code.UNREADABLE, detail=_ONCE, remedy=_NAME_ASSETS)
         raise LedgerError(source.name, fault)
     found: set[str] = set()
@@ -145,15 +155,21 @@ def ledger_codes(source: LedgerSource) -> frozenset[str]:
 
 def _open(
     source: LedgerSource, assets: Sequence[LedgerAsset], jobs: int
-) -> tuple[str, Layout, Batches]:
+) -> tuple[Sequence[str], Layout, Batches]:
+    """Return what the files of a source are called, its layout, and its rows."""
     layout = Layout.of(source.name, source.columns, assets)
-    if isinstance(source, CsvSource):
-        return source.name, layout, read_csv(source, layout, jobs)
-    if isinstance(source, ParquetSource):
-        return source.name, layout, read_parquet(source, layout, jobs)
-    from prover.ledger.sql_source import read_sql  # a fifth of a second that few need
+    if isinstance(source, SqlSource):
+        from prover.ledger.sql_source import read_sql  # a fifth of a second that few need
 
-    return source.name, layout, read_sql(source, layout)
+        return [source.name], layout, read_sql(source, layout)
+
+    def read(part: CsvSource | ParquetSource) -> Batches:
+        if isinstance(part, CsvSource):
+            return read_csv(part, layout, jobs)
+        return read_parquet(part, layout, jobs)
+
+    parts = parts_of(source)
+    return [part.name for part in parts], layout, read_parts(source, parts, read)
 
 
 @dataclass(frozen=True)
@@ -226,7 +242,8 @@ class _Gathering:
 
     def __init__(
         self,
-        file: str,
+        name: str,
+        files: Sequence[str],
         layout: Layout,
         assets: Sequence[LedgerAsset],
         id_type: IdType,
@@ -237,7 +254,8 @@ class _Gathering:
             return stack.enter_context(Spool(work_dir, dtype))
 
         self.rows = 0
-        self._file = file
+        self._name = name
+        self._files = files
         self._layout = layout
         self._assets = tuple(assets)
         self._id_type = id_type
@@ -283,12 +301,12 @@ class _Gathering:
 
     def _refuse_length(self, detail: str, remedy: str) -> None:
         fault = Fault.of(Code.TOO_LARGE, detail=detail, remedy=f"{remedy} in the export")
-        raise LedgerError(self._file, fault)
+        raise LedgerError(self._name, fault)
 
     def with_earlier(self, error: LedgerError) -> LedgerError:
         """Return an error of the source that tells first of what was found before it."""
         self._describe_unknown()
-        return self._faults.error(self._file, *error.faults) if self._faults else error
+        return self._faults.error(self._files, *error.faults) if self._faults else error
 
     def parse(self, batch: Batch) -> _Parsed:
         """Return a batch with its ids and balances, and its faults; any thread may."""
@@ -393,7 +411,7 @@ class _Gathering:
         if marks:
             faults = Faults()
             faults.add(marks, parsed.batch.rows)
-            raise faults.error(self._file)
+            raise faults.error(self._files)
 
     def _store(self, parsed: _Parsed) -> None:
         if len(self._ids) + len(parsed.sources) > MAX_ENTRIES:
@@ -430,11 +448,11 @@ class _Gathering:
         """
         if self._faults:
             self._describe_unknown()
-            raise self._faults.error(self._file)
+            raise self._faults.error(self._files)
         ids, offsets, ranks = rank_ids(self._ids.whole(), jobs)
         merged = find_duplicates(ranks, self._first_rows, self._changed.whole(), self._sources)
         if merged and not merge_duplicates:
-            refuse_duplicates(self._file, self._layout.account, merged)
+            refuse_duplicates(self._files, self._layout.account, merged)
         balances, totals, tallies = {}, {}, {}
         sums = _Sums(ranks, len(offsets) - 1)
         for index, asset in enumerate(self._assets):
@@ -443,7 +461,7 @@ class _Gathering:
             tallies[asset.code] = AssetTally(self._balances.count(index), named)
             if totals[asset.code] >= LIMIT:
                 detail = f"the total of {asset.code}, rounded up, reaches 2^63 ledger units"
-                raise LedgerError(self._file, Fault.of(Code.TOO_LARGE, detail=detail))
+                raise LedgerError(self._name, Fault.of(Code.TOO_LARGE, detail=detail))
         tally = Tally(
             rows=self.rows,
             merged=len(merged),

@@ -79,14 +79,17 @@ def _cells(columns: list[str], block: Any) -> dict[str, Any]:
 
 
 def _check_types(name: str, columns: Layout, schema: Any) -> None:
-    faults = []
+    faults, types = [], []
     for column in columns.names:
         kind = schema.field(column).type
-        rule = _broken_rule(columns, column, kind.value_type if _is_dictionary(kind) else kind)
+        inner = kind.value_type if _is_dictionary(kind) else kind
+        rule = _broken_rule(columns, column, inner)
+        types.append(str(inner))
         if rule is not None:
             faults.append(Fault.of(rule, column=column, detail=f"of type {kind}"))
     if faults:
         raise LedgerError(name, *faults)
+    columns.check_types(name, types)
 
 
 def _broken_rule(columns: Layout, column: str, kind: Any) -> Code | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -49,8 +49,9 @@ def quoted(names: Sequence[str]) -> str:
 class Layout:
     """The columns to read: one balance column if there is an asset column, else one an asset.
 
-    ``debts`` has a name, or None, for each of ``balances``; ``notations`` are by asset; ``unread``
-    are the other columns of the source, once `check` has seen them.
+    ``debts`` has a name, or None, for each of ``balances``; ``notations`` are by asset. ``present``
+    are all columns of the source, and ``types`` those of the ones that are read, once they were
+    checked in its first file.
     """
 
     account: str
@@ -59,7 +60,8 @@ class Layout:
     debts: tuple[str | None, ...]
     notations: tuple[Notation, ...]
     reading: Reading
-    unread: list[str] = field(default_factory=list)
+    present: list[str] = field(default_factory=list)
+    types: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, file: str, columns: Columns, assets: Sequence[LedgerAsset]) -> Layout:
@@ -100,8 +102,15 @@ class Layout:
         """The names of the columns that hold balances and debts."""
         return [*self.balances, *(name for name in self.debts if name is not None)]
 
+    @property
+    def unread(self) -> list[str]:
+        """The columns of the source that are not read."""
+        read = set(self.names)
+        return [name for name in self.present if name not in read]
+
     def check(self, file: str, present: Sequence[str]) -> None:
-        """Require every column to be there once, and every other one of a wide layout ignored.
+        """Require every column to be there once, every other one of a wide layout to be ignored,
+        and all of them to be those of the source's first file.
 
         Raises:
             LedgerError: naming all that are not.
@@ -116,7 +125,10 @@ class Layout:
         ]
         if faults:
             raise LedgerError(file, *faults)
-        self.unread[:] = [name for name in present if name not in set(self.names)]
+        if self.present and list(present) != self.present:
+            detail = f"not the columns of the first part: {_difference(self.present, present)}"
+            raise LedgerError(file, Fault.of(Code.OTHER_COLUMNS, detail=detail))
+        self.present[:] = present
         reading = self.reading
         left = [
             name
@@ -126,6 +138,32 @@ class Layout:
         if self.asset is None and left:
             detail = f"columns that nothing reads: {_unread(left)}"
             raise LedgerError(file, Fault.of(Code.UNREAD_COLUMN, detail=detail))
+
+    def check_types(self, file: str, types: Sequence[str]) -> None:
+        """Require the columns that are read to have the types that the first file has.
+
+        Raises:
+            LedgerError: naming all that have not.
+        """
+        faults = [
+            Fault.of(
+                Code.OTHER_COLUMNS, column=name, detail=f"of type {kind}; in the first part {first}"
+            )
+            for name, kind, first in zip(self.names, types, self.types or types, strict=True)
+            if kind != first
+        ]
+        if faults:
+            raise LedgerError(file, *faults)
+        self.types[:] = types
+
+
+def _difference(first: Sequence[str], present: Sequence[str]) -> str:
+    """Say how columns differ from those of the first file."""
+    lacking = [name for name in first if name not in present]
+    more = [name for name in present if name not in first]
+    said = [f"without {_unread(lacking)}"] if lacking else []
+    said += [f"with {_unread(more)}"] if more else []
+    return ", ".join(said) or "in another order"
 
 
 def _unread(columns: Sequence[str]) -> str:
@@ -162,9 +200,9 @@ def _missing(name: str, present: Sequence[str]) -> str:
 class Batch:
     """Consecutive rows. Columns are ``pyarrow.BinaryArray`` without nulls (a null is empty).
 
-    ``rows`` are their numbers in the source. Balances and debts may be a ``Decimal128Array``
-    without nulls instead. ``debts`` has None where the layout has none. ``faults`` are those of
-    rows that are left out, among these or behind them.
+    ``rows`` are their numbers: a reader counts those of its file. Balances and debts may be a
+    ``Decimal128Array`` without nulls instead. ``debts`` has None where the layout has none.
+    ``faults`` are those of rows that are left out, among these or behind them.
     """
 
     rows: Rows
@@ -193,6 +231,10 @@ class Batch:
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.accounts)
+
+    def moved(self, base: int) -> Batch:
+        """Return the same rows with numbers that are greater by ``base``."""
+        return replace(self, rows=self.rows + base, faults=self.faults.moved(base))
 
     def where(self, kept: npt.NDArray[np.bool_]) -> Batch:
         """Return some of the rows (a mask), without the faults of others."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 from prover.ledger.amounts import MAX_SCALE, Notation
 from prover.ledger.asset import LedgerAsset
@@ -86,34 +86,41 @@ Columns = LongColumns | WideColumns
 
 
 @dataclass(frozen=True)
-class CsvSource:
-    """A CSV file: UTF-8, double quotes strictly as in RFC 4180, a header, no blank line.
+class FileSource:
+    """A file, or a folder of part files, the names of which end in ``ending``."""
+
+    path: Path
+    columns: Columns
+    ending: ClassVar[str]
+
+    @property
+    def name(self) -> str:
+        """What error messages call it: the path."""
+        return str(self.path)
+
+    @property
+    def is_pipe(self) -> bool:
+        """Whether it is there, and can be read but once."""
+        return self.path.exists() and not self.path.is_file() and not self.path.is_dir()
+
+
+@dataclass(frozen=True)
+class CsvSource(FileSource):
+    """CSV: UTF-8, double quotes strictly as in RFC 4180, a header in each file, no blank line.
 
     ``delimiter`` is one of `DELIMITERS`. A file that ends inside a value or inside a row is
     refused; one that was cut behind a whole row cannot be told from a complete one.
     """
 
-    path: Path
-    columns: Columns
     delimiter: str = ","
-
-    @property
-    def name(self) -> str:
-        """What error messages call it: the path."""
-        return str(self.path)
+    ending = ".csv"
 
 
 @dataclass(frozen=True)
-class ParquetSource:
-    """A Parquet file; balances are text, integers or decimals, never floating point."""
+class ParquetSource(FileSource):
+    """Parquet; balances are text, integers or decimals, never floating point."""
 
-    path: Path
-    columns: Columns
-
-    @property
-    def name(self) -> str:
-        """What error messages call it: the path."""
-        return str(self.path)
+    ending = ".parquet"
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from prover.ledger.expect import check_expected
 from prover.ledger.gather import read_ledger
 from prover.ledger.ledger import Ledger, ledger_digest
 from prover.ledger.saved import load_ledger, save_ledger
-from prover.ledger.source import SqlSource
+from prover.ledger.source import FileSource
 from prover.ledger.summary import Previous, Summary, save_summary, summarise
 from prover.progress import Progress
 from verifier.format import wire
@@ -136,8 +136,8 @@ class Inputs:
         if not self.ledger.exists():
             return True
         source = self.config.ledger
-        if not isinstance(source, SqlSource) and not source.path.is_file():
-            raise ProverError(f"{source.name}: no file")  # a pipe has been read to its end
+        if isinstance(source, FileSource) and source.is_pipe:
+            raise ProverError(f"{source.name}: no file")  # it has been read to its end
         return ledger_digest(self._read_ledger()) == ledger_digest(load_ledger(self.ledger))
 
     def _is_evidence_same(self) -> bool:

@@ -449,6 +449,34 @@ def test_units_that_no_reader_knows_are_told_with_what_readers_need(
     assert "<strong>USDCE: not vouched for.</strong>" in page.read_text()
 
 
+def test_a_ledger_in_parts(tmp_path: Path, assay: Assay) -> None:
+    config = exchange(tmp_path / "x", LEDGER)
+    _, shown, _ = assay("ledger", config)
+    assert assay("prove", config, "--out", tmp_path / "one")[0] == 0
+    header, *rows = LEDGER.splitlines(keepends=True)
+    config = exchange(tmp_path / "y", LEDGER)
+    parts = tmp_path / "y" / "parts"
+    parts.mkdir()
+    for number, part in enumerate((rows[:1], rows[1:4], [], rows[4:])):
+        (parts / f"part-{number:05}.csv").write_text(header + "".join(part))
+    (parts / "_SUCCESS").touch()
+    edit(config, 'path = "ledger.csv"', 'path = "parts/"')
+    assert assay("ledger", config) == (0, shown, "")
+    assert assay("prove", config, "--out", tmp_path / "many")[::2] == (0, "")
+    assert files(tmp_path / "many" / "private/ledger") == files(tmp_path / "one" / "private/ledger")
+    (parts / "part-00003.csv").write_text(f"{header}cid,,ETH,4\n")
+    _, _, err = assay("prove", config, "--out", tmp_path / "many")
+    assert "the ledger has changed" in err
+    (parts / "part-00001.csv").write_text(f"{header}ann,x,BTC,1\nann,x,BTC,-1\n")
+    code, out, err = assay("ledger", config)
+    assert (code, out) == (1, "")
+    assert f"{parts / 'part-00001.csv'}, row 3, column amount: negative" in err
+    (parts / "part-00004.csv.gz").touch()
+    code, out, err = assay("ledger", config)
+    assert (code, out) == (1, "")
+    assert "part-00004.csv.gz: wrong-format (a name that does not end in .csv); unpack" in err
+
+
 def test_known_units_need_no_word(tmp_path: Path, assay: Assay) -> None:
     config = sample(tmp_path / "x")
     code, out, err = assay("prove", config, "--out", tmp_path / "one", "--json")

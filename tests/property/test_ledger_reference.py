@@ -17,16 +17,16 @@ import pyarrow as pa
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from prover.ledger import csv_source, parquet_source, ranks, spool
+from prover.ledger import csv_source, gather, parquet_source, ranks, spool
 from prover.ledger.amounts import TAIL_WORDS, Notation, parse_column, settle
 from prover.ledger.asset import LedgerAsset
 from prover.ledger.errors import Faults, LedgerError, Marks
 from prover.ledger.gather import read_ledger
 from prover.ledger.identifiers import canonical_column
 from prover.ledger.readers import Layout
-from prover.ledger.source import CsvSource, LongColumns
+from prover.ledger.source import CsvSource, LongColumns, ParquetSource
 from prover.ledger.text import Text
-from tests.support.ledger_tables import Table, write_csv, write_parquet
+from tests.support.ledger_tables import Table, write_csv, write_parquet, write_parts
 from verifier.format.account import AccountError, IdType, canonical_account_id
 
 LIMIT = 2**63
@@ -244,20 +244,33 @@ def ledgers(draw: st.DrawFn) -> tuple[list[Row], Settings]:
 
 
 @settings(max_examples=300, deadline=None)
-@given(ledgers(), st.booleans(), st.sampled_from([1, 2, 3, 7, 1000]))
-def test_ledger(drawn: tuple[list[Row], Settings], as_csv: bool, size: int) -> None:
+@given(
+    ledgers(),
+    st.booleans(),
+    st.sampled_from([1, 2, 3, 7, 1000]),
+    st.one_of(st.none(), st.lists(st.integers(0, 40), max_size=4).map(sorted)),
+)
+def test_ledger(
+    drawn: tuple[list[Row], Settings], as_csv: bool, size: int, cuts: list[int] | None
+) -> None:
     rows, given_settings = drawn
+    bounds = [min(cut, len(rows)) for cut in cuts or ()]
     expected = reference(rows, given_settings)
     table = Table(["id", "asset", "balance"], rows)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write = write_csv if as_csv else write_parquet
-        source = write(folder, table, given_settings.columns())
+        source: CsvSource | ParquetSource
+        if cuts is None:
+            write = write_csv if as_csv else write_parquet
+            source = write(folder, table, given_settings.columns())
+        else:
+            source = write_parts(folder, table, given_settings.columns(), bounds, as_csv=as_csv)
         with (
             patch.object(csv_source, "BLOCK_BYTES", size * 250),
             patch.object(parquet_source, "BATCH_ROWS", size),
             patch.object(ranks, "BUCKET", size),
             patch.object(spool, "_PIECE_ITEMS", size),
+            patch.object(gather, "MAX_TERMS", size + 1),
         ):
             found: dict[str, list[int]] | list[Fault]
             try:
@@ -271,7 +284,7 @@ def test_ledger(drawn: tuple[list[Row], Settings], as_csv: bool, size: int) -> N
                     jobs=2,
                 )
             except LedgerError as error:
-                found = by_rule(error, 2 if isinstance(source, CsvSource) else 1)
+                found = by_rule(error, 2 if as_csv else 1, [0, *bounds])
             else:
                 found = {
                     ledger.account_id(i).decode(): [b.of(i) for b in ledger.balances.values()]
@@ -282,11 +295,18 @@ def test_ledger(drawn: tuple[list[Row], Settings], as_csv: bool, size: int) -> N
     assert found == expected
 
 
-def by_rule(error: LedgerError, first: int) -> list[Fault]:
-    """Return the faults of an error, those of one rule and column in one."""
+def by_rule(error: LedgerError, first: int, bounds: Sequence[int]) -> list[Fault]:
+    """Return the faults of an error, those of one rule and column in one.
+
+    The first row of the part at an index is row ``first``, and row ``bounds[index]`` of all.
+    """
     found: dict[tuple[str, str | None], list[int | None]] = {}
     for fault in error.faults:
-        row = fault.rows[0] - first if fault.rows else None
+        row = None
+        if fault.rows:
+            part = re.search(r"part-(\d+)", fault.files[0])
+            row = fault.rows[0] - first + bounds[int(part[1]) if part else 0]
+            assert len(fault.files) == len(fault.rows)
         assert len(fault.rows) == min(fault.count, 10)
         kind = found.setdefault((str(fault.kind.rule), fault.kind.column), [row, 0])
         kind[1] = (kind[1] or 0) + fault.count
@@ -482,7 +502,7 @@ def test_shape_of_csv(text: bytes, longer: int) -> None:
                 fatal = (str(error.rule), error.row)
     assert (rows, fatal) == (expected.rows, expected.fatal)
     if faults:
-        told = faults.error("f").faults
+        told = faults.error(["f"]).faults
         blank = [row for f in told if f.kind.rule == "empty-id" for row in f.rows]
         assert blank == expected.blank[:10]
         narrow = sum(f.count for f in told if f.kind.rule == "truncated")

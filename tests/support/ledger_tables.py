@@ -6,6 +6,7 @@ import csv
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import psycopg
@@ -58,12 +59,31 @@ def write_plain_csv(path: Path, table: Table) -> None:
 def write_parquet(folder: Path, table: Table, columns: Columns) -> ParquetSource:
     """Write ``ledger.parquet``, all columns of bytes, in row groups of seven rows."""
     path = folder / "ledger.parquet"
+    _write_parquet(path, table)
+    return ParquetSource(path, columns)
+
+
+def _write_parquet(path: Path, table: Table) -> None:
     cells = {
         name: pa.array([row[number] for row in table.rows], pa.binary())
         for number, name in enumerate(table.names)
     }
     pa.parquet.write_table(pa.table(cells), path, row_group_size=7)
-    return ParquetSource(path, columns)
+
+
+def write_parts(
+    folder: Path, table: Table, columns: Columns, bounds: Sequence[int], *, as_csv: bool
+) -> CsvSource | ParquetSource:
+    """Write ``parts/part-00000…``, a table that is cut before the rows at some bounds."""
+    path = folder / "parts"
+    path.mkdir()
+    for number, (start, stop) in enumerate(pairwise([0, *bounds, len(table.rows)])):
+        part, name = Table(table.names, table.rows[start:stop]), f"part-{number:05}"
+        if as_csv:
+            (path / f"{name}.csv").write_bytes(csv_bytes(part))
+        else:
+            _write_parquet(path / f"{name}.snappy.parquet", part)
+    return CsvSource(path, columns) if as_csv else ParquetSource(path, columns)
 
 
 def write_sqlite(folder: Path, table: Table, columns: Columns) -> SqlSource:

@@ -492,8 +492,6 @@ def test_no_parquet_file(tmp_path: Path) -> None:
         error = refused(ParquetSource(tmp_path / "ledger.parquet", LONG), tmp_path)
         assert error.rule == "wrong-format"
         assert 'format = "csv"' in str(error)
-    error = refused(ParquetSource(tmp_path, LONG), tmp_path)
-    assert (error.rule, error.detail) == ("unreadable", "Is a directory")
 
 
 @pytest.mark.parametrize(
