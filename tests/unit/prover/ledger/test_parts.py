@@ -158,6 +158,14 @@ def test_a_part_that_ends_the_reading_is_told_behind_the_faults_before(tmp_path:
     ]
 
 
+def test_rows_that_are_no_rows_are_told_with_their_part(tmp_path: Path) -> None:
+    source = folder_of(tmp_path / "p", a="a@x,BTC,1\n", b="a@x,BTC,1\na@x,BTC\n\n")
+    assert places(refused(source, tmp_path)) == [
+        ("truncated", "b.csv", [3]),
+        ("empty-id", "b.csv", [4]),
+    ]
+
+
 def test_a_total_that_is_too_large_over_parts(tmp_path: Path) -> None:
     half = "a@x,BTC,50000000000\n"
     error = refused(folder_of(tmp_path / "p", a=half, b="b@x,BTC,1\n" + half), tmp_path)
