@@ -1,4 +1,4 @@
-"""The closed list of codes, and the three ways in which a check ends other than by returning.
+"""The closed list of codes, and the ways in which a check ends other than by returning.
 
 The list is that of ``spec/errors.md``; a test compares the two. Messages hold no balance, blinding
 factor, key or account id.
@@ -170,21 +170,47 @@ class Rejected(Exception):
     """
 
     def __init__(self, code: Code, where: str, message: str) -> None:
-        super().__init__(f"{code}: {where}: {message}")
+        super().__init__(code, where, message)  # what a copy on another machine is made of
         self.code = code
         self.where = where
         self.message = message
         self.is_of_other_version = False
+
+    def __str__(self) -> str:
+        """Return code, place and message."""
+        return f"{self.code}: {self.where}: {self.message}"
 
 
 class CannotCheck(Exception):
     """No verdict: what is to be checked could not be read or compared (a ``check.*`` code)."""
 
     def __init__(self, code: Code, message: str) -> None:
-        super().__init__(f"{code}: {message}")
+        super().__init__(code, message)
         self.code = code
         self.message = message
+
+    def __str__(self) -> str:
+        """Return code and message."""
+        return f"{self.code}: {self.message}"
 
 
 class Misuse(ValueError):
     """The caller's own input (key, policy, account id, balance, URL) is malformed."""
+
+
+class ClusterError(Exception):
+    """The machines that were to do the work cannot be had, or did not do it."""
+
+
+class StageFailed(ClusterError):
+    """A task came to an error that is not told: only its type is, lest a log gets data."""
+
+    def __init__(self, stage: str, number: int, error: str) -> None:
+        super().__init__(stage, number, error)
+        self.stage = stage
+        self.number = number
+        self.error = error
+
+    def __str__(self) -> str:
+        """Name the task, and the type of its error."""
+        return f"task {self.number} of {self.stage} failed: {self.error}"

@@ -32,7 +32,8 @@ class Engine(Protocol):
 
     A task is a function of a number. It may run anywhere, twice, at two places at once or again
     after a crash, and comes to the same; so what it reads and writes is files, and what it returns
-    is small.
+    is small. Where an engine is of other machines a task is pickled, its schedulers and workers
+    show and log it, and all of it is to be public: a path or URL, and numbers.
     """
 
     @property
@@ -48,7 +49,8 @@ class Engine(Protocol):
     ) -> Generator[Result, None, None]:
         """Yield what a task returns for each number in turn, or raise what it raises.
 
-        ``stage`` is what the tasks are called. Several callers may share an engine; no task may
+        ``stage`` is what the tasks are called. Other machines tell the project's own errors as they
+        are, and try again where the system failed. Several callers may share an engine; no task may
         wait for another. Once the generator is closed no task of this process is at work for it.
         """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from operator import itemgetter
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from verifier.checks.manifest import CheckedManifest
 from verifier.checks.policy import Policy
 from verifier.checks.record import check_record
 from verifier.checks.solvency import check_solvency_argument
-from verifier.checks.tree import audit_tree
+from verifier.checks.tree import Away, audit_tree
 from verifier.errors import CannotCheck, Misuse
 from verifier.format.levels import Level, weakest
 from verifier.format.params import (
@@ -36,6 +36,7 @@ from verifier.format.params import (
 from verifier.format.wire import Loan, Manifest, RecordAsset
 from verifier.nodes.balances import BalanceTable
 from verifier.nodes.nodes import Nodes
+from verifier.ordered import Engine, Threads
 from verifier.plan import OnCheck, Plan, check_clock, check_loans, check_signed_manifest
 from verifier.report import Report, TooWeak, UnknownUnit, account_warnings, block_warnings
 
@@ -51,6 +52,7 @@ def audit(
     nodes: Nodes | None = None,
     balances: BalanceTable | None = None,
     jobs: int = 1,
+    engine: Engine | None = None,
     now: int | None = None,
     progress: Progress | None = None,
     on_check: OnCheck | None = None,
@@ -65,6 +67,8 @@ def audit(
         nodes: the user's own nodes, to confirm blocks and amounts.
         balances: the user's own table, for what no node confirms.
         jobs: threads that check signatures and pages.
+        engine: what checks the pages of the trees, in place of these threads. Where its tasks run
+            on other machines, the bundle is a folder or URL that is the same there.
         now: the reader's clock, in Unix seconds; by default that of this machine.
         progress: called with the entries of pages checked, and those there are.
         on_check: called with each step of the plan as it ends.
@@ -76,9 +80,11 @@ def audit(
         CannotCheck: something could not be read, a node does not answer, or the snapshot is dated
             ahead of the clock.
         Misuse: an argument is malformed.
+        ClusterError: the engine's machines do not do the work.
     """
     if jobs < 1:
         raise Misuse("at least one job is needed")
+    away = None if engine is None or engine.is_local else Away(engine, _place(bundle))
     plan = Plan(on_check)
     with closing(open_bundle(bundle)) as source:
         checked = check_signed_manifest(plan, source, exchange_key, policy, previous)  # 1, 2
@@ -87,7 +93,10 @@ def audit(
         loans, evidence = _check_holdings(plan, source, checked, policy, jobs)  # 5, 6
         evidence, unanswered = _ask(plan, checked, evidence, nodes, balances)  # 7
         _check_all_solvency(plan, source, checked, record, evidence)  # 8
-        _audit_all_trees(plan, source, checked, record, jobs, progress)  # 9
+        with ExitStack() as stack:
+            if engine is None or not engine.is_local:
+                engine = stack.enter_context(closing(Threads(jobs)))
+            _audit_all_trees(plan, source, checked, record, engine, away, progress)  # 9
     if unanswered is not None:
         raise unanswered
     check_clock(checked.manifest, now)  # 15
@@ -145,6 +154,14 @@ def read_rows(
         source.check_present(_declaration_paths(checked.manifest) + paths)  # 3
         _, evidence = _check_holdings(plan, source, checked, policy)  # 5, 6
         return checked, _confirm(plan, checked, evidence, nodes)  # 7
+
+
+def _place(bundle: str | Path | Source) -> str:
+    """Return what other machines find a bundle by."""
+    if not isinstance(bundle, str | Path):
+        raise Misuse("other machines need the bundle's folder or URL")
+    is_url = str(bundle).startswith(("http://", "https://"))
+    return str(bundle) if is_url else str(Path(bundle).absolute())
 
 
 def _check_holdings(
@@ -360,7 +377,8 @@ def _audit_all_trees(
     source: Source,
     checked: CheckedManifest,
     record: Sequence[RecordAsset],
-    jobs: int,
+    threads: Engine,
+    away: Away | None,
     progress: Progress | None,
 ) -> None:
     shapes = [asset.shape for asset in checked.manifest.assets]
@@ -375,6 +393,14 @@ def _audit_all_trees(
 
     for asset, digests in zip(checked.manifest.assets, record, strict=True):
         with plan.step(f"tree of {asset.code}") as figures:
-            shape = audit_tree(source, checked, asset, digests.levels, jobs=jobs, progress=advance)
+            shape = audit_tree(
+                source,
+                checked,
+                asset,
+                digests.levels,
+                threads=threads,
+                away=away,
+                progress=advance,
+            )
             figures["leaves"] = shape.leaves
             figures["pages"] = sum(shape.pages(level) for level in range(shape.levels))

@@ -3,12 +3,15 @@
 A host is trusted with nothing: what it serves is checked like any other bytes. What it could waste
 is bounded: bytes by the caller's limit, time by a watchdog on every request, redirects by number.
 It must say how long a file is, and serve exactly the range it was asked for, unencoded.
+Several threads may read at once: each request has a connection of its own while it lasts.
 """
 
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import NamedTuple, Protocol
@@ -21,7 +24,8 @@ from verifier.errors import CannotCheck, Code, Misuse
 # No answer, or less than this many bytes a second, ends the check.
 TIMEOUT_SECONDS = 30.0
 LEAST_BYTES_PER_SECOND = 16 * 1024
-_MAX_CONNECTIONS = 4
+# As many requests at once; so many connections are kept for the next ones.
+_MAX_CONNECTIONS = 16
 
 _URL = re.compile(r"https?://[!-~]+")
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19})")
@@ -64,6 +68,9 @@ def split_url(url: str) -> SplitResult | None:
     return parts if well_formed else None
 
 
+_Host = tuple[str, str]  # scheme, name and port
+
+
 class _Answer(NamedTuple):
     status: int
     content_range: str
@@ -83,13 +90,16 @@ class HttpSource:
         self._base = url.rstrip("/") + "/"
         self._timeout = timeout
         self._door = door or AnyHost()
-        self._connections: dict[tuple[str, str], HTTPConnection] = {}
+        self._turns = threading.BoundedSemaphore(_MAX_CONNECTIONS)
+        self._lock = threading.Lock()
+        self._idle: list[tuple[_Host, HTTPConnection]] = []
         self._sizes: dict[str, int] = {}
 
     def close(self) -> None:
         """Let go of what is held open."""
-        for key in list(self._connections):
-            self._drop(key)
+        with self._lock:
+            while self._idle:
+                self._idle.pop()[1].close()
 
     def read(self, path: str, limit: int) -> bytes:
         """See `Source`."""
@@ -100,15 +110,13 @@ class HttpSource:
 
     def size(self, path: str) -> int:
         """See `Source`."""
-        if path not in self._sizes:
-            self._sizes[path] = self._ask_size(path)
-        return self._sizes[path]
+        known = self._sizes.get(path)
+        return self._note_size(path, self._ask_size(path)) if known is None else known
 
     def read_range(self, path: str, offset: int, length: int) -> bytes:
         """See `Source`."""
         body, total = self._ask_range(path, offset, length)
-        if total != self.size(path):
-            raise _unreadable(path, "the file changed during the check")
+        self._note_size(path, total)
         return body
 
     def check_listing(self, paths: Iterable[str]) -> None:
@@ -116,6 +124,14 @@ class HttpSource:
 
     def check_present(self, paths: Iterable[str]) -> None:
         """Do nothing: a missing file shows when it is read."""
+
+    def _note_size(self, path: str, found: int) -> int:
+        """Keep the size that was said first, and require it of every answer."""
+        with self._lock:
+            known = self._sizes.setdefault(path, found)
+        if found != known:
+            raise _unreadable(path, "the file changed during the check")
+        return known
 
     def _ask_size(self, path: str) -> int:
         answer = self._get(path, {"Range": "bytes=0-0"}, 1)
@@ -146,52 +162,65 @@ class HttpSource:
         self, path: str, url: SplitResult, headers: dict[str, str], limit: int
     ) -> _Answer:
         """Send one GET; return at most ``limit`` bytes of the body of a 200 or 206."""
-        key = (url.scheme, url.netloc)
-        reused = key in self._connections
-        try:
+        host = (url.scheme, url.netloc)
+        with self._turns:
             try:
-                return self._send(path, url, headers, limit)
-            except (ConnectionError, HTTPException):
-                # A host may have closed an idle connection; a fresh one decides.
-                self._drop(key)
-                if not reused:
-                    raise
-                return self._send(path, url, headers, limit)
-        except TimeoutError:
-            self._drop(key)
-            raise _unreadable(path, "the host took too long") from None
-        except HTTPException as error:
-            self._drop(key)
-            raise _unreadable(path, f"no proper answer ({type(error).__name__})") from None
-        except (OSError, ValueError) as error:
-            self._drop(key)
-            reason = getattr(error, "strerror", None) or type(error).__name__
-            raise _unreadable(path, f"no connection: {reason}") from None
+                connection, answer = self._send(path, host, url, headers, limit)
+            except TimeoutError:
+                raise _unreadable(path, "the host took too long") from None
+            except HTTPException as error:
+                raise _unreadable(path, f"no proper answer ({type(error).__name__})") from None
+            except (OSError, ValueError) as error:
+                reason = getattr(error, "strerror", None) or type(error).__name__
+                raise _unreadable(path, f"no connection: {reason}") from None
+            self._keep(host, connection)
+            return answer
+
+    def _send(
+        self, path: str, host: _Host, url: SplitResult, headers: dict[str, str], limit: int
+    ) -> tuple[HTTPConnection, _Answer]:
+        """Send it over an idle connection, or else a new one; return which, and the answer."""
+        idle = self._take(host)
+        if idle is not None:
+            # A host may have closed an idle connection; a fresh one decides.
+            with suppress(ConnectionError, HTTPException):
+                return idle, self._send_over(path, idle, url, headers, limit)
+        fresh = self._door.connect(url, self._timeout)
+        return fresh, self._send_over(path, fresh, url, headers, limit)
+
+    def _send_over(
+        self,
+        path: str,
+        connection: HTTPConnection,
+        url: SplitResult,
+        headers: dict[str, str],
+        limit: int,
+    ) -> _Answer:
+        try:
+            with deadline(connection, self._timeout + limit / LEAST_BYTES_PER_SECOND):
+                target = url.path + (f"?{url.query}" if url.query else "")
+                connection.request(
+                    "GET", target or "/", headers={"Accept-Encoding": "identity", **headers}
+                )
+                return _receive(path, connection, connection.getresponse(), limit)
         except BaseException:
-            self._drop(key)
+            connection.close()
             raise
 
-    def _send(self, path: str, url: SplitResult, headers: dict[str, str], limit: int) -> _Answer:
-        connection = self._connect(url)
-        with deadline(connection, self._timeout + limit / LEAST_BYTES_PER_SECOND):
-            target = url.path + (f"?{url.query}" if url.query else "")
-            connection.request(
-                "GET", target or "/", headers={"Accept-Encoding": "identity", **headers}
-            )
-            return _receive(path, connection, connection.getresponse(), limit)
+    def _take(self, host: _Host) -> HTTPConnection | None:
+        """Return the idle connection to a host that was used last, if there is one."""
+        with self._lock:
+            for at in reversed(range(len(self._idle))):
+                if self._idle[at][0] == host:
+                    return self._idle.pop(at)[1]
+        return None
 
-    def _connect(self, url: SplitResult) -> HTTPConnection:
-        key = (url.scheme, url.netloc)
-        if key not in self._connections:
-            if len(self._connections) == _MAX_CONNECTIONS:
-                self.close()
-            self._connections[key] = self._door.connect(url, self._timeout)
-        return self._connections[key]
-
-    def _drop(self, key: tuple[str, str]) -> None:
-        connection = self._connections.pop(key, None)
-        if connection is not None:
-            connection.close()
+    def _keep(self, host: _Host, connection: HTTPConnection) -> None:
+        """Keep a connection for the next request; close the one that was idle longest."""
+        with self._lock:
+            self._idle.append((host, connection))
+            if len(self._idle) > _MAX_CONNECTIONS:
+                self._idle.pop(0)[1].close()
 
 
 def _receive(path: str, connection: HTTPConnection, response: HTTPResponse, limit: int) -> _Answer:

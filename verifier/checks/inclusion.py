@@ -169,7 +169,7 @@ def check_leaves(source: Source, checked: CheckedManifest, body: PackageBody) ->
         CannotCheck: a page or an argument could not be read.
     """
     held = [
-        (Tree.of(checked, asset), entry)
+        (Tree.of(checked.context, asset), entry)
         for asset, entry in zip(checked.manifest.assets, body.assets, strict=True)
         if entry.parts
     ]

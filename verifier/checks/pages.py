@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import native
 from verifier.bundle.source import Source
-from verifier.checks.manifest import CheckedManifest
 from verifier.checks.record import wrong_argument
 from verifier.errors import Code, Rejected
 from verifier.format.params import (
@@ -35,10 +34,10 @@ class Tree:
     core: native.Tree
 
     @classmethod
-    def of(cls, checked: CheckedManifest, asset: Asset) -> Tree:
-        """Return the tree that a checked manifest describes."""
+    def of(cls, context: bytes, asset: Asset) -> Tree:
+        """Return the tree of an asset of a checked manifest, which has this context."""
         shape = asset.shape
-        return cls(asset, shape, tree_of(checked.context, asset, shape))
+        return cls(asset, shape, tree_of(context, asset, shape))
 
     def where(self, level: int, index: int) -> str:
         """Name a page in a message."""

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verifier.collector import collect_seldom
-from verifier.commands.options import TEXTS
+from verifier.commands.options import TEXTS, add_cluster, opened_cluster
 from verifier.commands.version import Version
-from verifier.errors import CannotCheck, Misuse, Rejected
+from verifier.errors import CannotCheck, ClusterError, Misuse, Rejected
 from verifier.format.levels import Level
 from verifier.format.params import ASSET_CODE, CHAIN_NAME, MAX_PACKAGE_BYTES
 
@@ -95,6 +95,9 @@ def _run(arguments: argparse.Namespace, out: Output) -> int:
     except CannotCheck as error:
         out.fail(error)
         return CANNOT_CHECK
+    except ClusterError as error:
+        print(f"assay-verify: {error}", file=sys.stderr)
+        return CANNOT_CHECK
     return ACCEPTED if code is None else code
 
 
@@ -110,17 +113,20 @@ def _audit(arguments: argparse.Namespace, out: Output) -> None:
         out.check(check)
 
     policy = _policy(arguments, out)
-    report = audit(
-        arguments.bundle,
-        read_public_key(arguments.exchange_key),
-        policy=policy,
-        previous=arguments.previous,
-        nodes=_nodes(arguments, policy),
-        balances=_balances(arguments),
-        jobs=arguments.jobs,
-        progress=progress,
-        on_check=on_check,
-    )
+    key = read_public_key(arguments.exchange_key)
+    with opened_cluster(arguments) as cluster:
+        report = audit(
+            arguments.bundle,
+            key,
+            policy=policy,
+            previous=arguments.previous,
+            nodes=_nodes(arguments, policy),
+            balances=_balances(arguments),
+            jobs=arguments.jobs,
+            engine=cluster,
+            progress=progress,
+            on_check=on_check,
+        )
     out.accept(report)
 
 
@@ -334,6 +340,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="threads (as many as there are cores)",
     )
+    add_cluster(full)
     solvency = command("solvency", _solvency, "Check manifest, evidence and solvency arguments.")
     solvency.add_argument("bundle", help="a folder or an http(s) URL")
     for added in (full, solvency):

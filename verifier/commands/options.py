@@ -1,8 +1,20 @@
-"""The options of ``assay-verify attest-holding``, apart: to show them loads nothing else."""
+"""Options of ``attest-holding``, and of every command that uses a cluster, apart: to show them
+loads nothing else.
+"""
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from verifier.errors import Misuse
 from verifier.format.holding import HoldingKind
+
+if TYPE_CHECKING:
+    from verifier.cluster import Cluster
 
 # What is said of a holding, by the names of the options and of the keys in a file of settings.
 TEXTS = {
@@ -21,3 +33,37 @@ TEXTS = {
     "not_after": "until when this is good",
     "out": "the file to write, such as bank.attestation",
 }
+
+
+def add_cluster(command: argparse.ArgumentParser) -> None:
+    """Add ``--cluster`` and ``--cluster-tls``."""
+    command.add_argument(
+        "--cluster",
+        metavar="tls://HOST:PORT",
+        help="a scheduler of Dask, whose workers do the work; docs/cluster.md",
+    )
+    command.add_argument(
+        "--cluster-tls",
+        type=Path,
+        metavar="DIR",
+        help="the folder of ca.pem, cert.pem and key.pem to talk to it with",
+    )
+
+
+@contextmanager
+def opened_cluster(arguments: argparse.Namespace) -> Iterator[Cluster | None]:
+    """Give the cluster that was asked for, None if none was.
+
+    Raises:
+        ClusterError: it cannot be used.
+        Misuse: of the two options there is one, or the extra [cluster] is not installed.
+    """
+    if (arguments.cluster is None) != (arguments.cluster_tls is None):
+        raise Misuse("--cluster and --cluster-tls go together")
+    if arguments.cluster is None:
+        yield None
+        return
+    from verifier.cluster import Cluster  # loads what a command alone does without
+
+    with closing(Cluster(arguments.cluster, arguments.cluster_tls)) as cluster:
+        yield cluster

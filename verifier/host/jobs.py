@@ -8,6 +8,7 @@ server that stalls, memory without end) ends with its process, and its answer is
 from __future__ import annotations
 
 import re
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from contextlib import closing
@@ -425,6 +426,7 @@ class _Metered(HttpSource):
     ) -> None:
         super().__init__(url, door=door)
         self._left = most_bytes
+        self._spending = threading.Lock()
         self._known = known or {}
         self.record: dict[str, bytes] = {}  # of arguments, and its signature, once read
 
@@ -444,8 +446,10 @@ class _Metered(HttpSource):
         return super().read_range(path, offset, length)
 
     def _spend(self, count: int) -> None:
-        self._left -= count
-        if self._left < 0:
+        with self._spending:
+            self._left -= count
+            is_over = self._left < 0
+        if is_over:
             raise _unreadable("the bundle has more bytes than this host reads")
 
 

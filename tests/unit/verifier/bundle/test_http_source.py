@@ -17,8 +17,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from verifier.bundle import http_source
 from verifier.bundle.http_source import AnyHost, HttpSource, _redirected
 from verifier.errors import CannotCheck, Code, Misuse, Rejected
+from verifier.ordered import Threads
 
 FILE = bytes(range(256)) * 4
 
@@ -213,8 +215,10 @@ def ranged(body: bytes, content_range: str) -> bytes:
     ],
 )
 def test_a_wrong_range_is_no_verdict(lie, message):
-    with source(only_ranges(lie)) as bundle, refused(message):
-        bundle.read_range("file", 7, 300)
+    with source(only_ranges(lie)) as bundle:
+        assert bundle.size("file") == len(FILE)
+        with refused(message):
+            bundle.read_range("file", 7, 300)
 
 
 def test_more_bytes_than_the_range_are_not_taken_for_the_next_answer():
@@ -384,3 +388,51 @@ def test_a_host_over_tls(tls, certificate, monkeypatch):
 def test_a_certificate_that_nobody_vouches_for_is_refused(tls):
     with serving(honest, tls) as url, closing(HttpSource(url)) as bundle, refused("no connection"):
         bundle.read("file", 2000)
+
+
+def test_several_threads_read_at_once():
+    most = http_source._MAX_CONNECTIONS
+    reading, at_once = 0, [0]
+    lock = threading.Lock()
+
+    def answer(path: str, headers: dict[str, str]) -> bytes:
+        nonlocal reading
+        with lock:
+            reading += 1
+            at_once.append(reading)
+        time.sleep(0.01)
+        with lock:
+            reading -= 1
+        return honest(path, headers)
+
+    with source(answer) as bundle, closing(Threads(most + 8)) as threads:
+        found = list(threads.run("read", lambda at: bundle.read_range("file", at, 9), range(200)))
+    assert found == [FILE[at : at + 9] for at in range(200)]
+    assert 1 < max(at_once) <= most
+
+
+def test_connections_are_used_again():
+    connections = []
+
+    class Counting(AnyHost):
+        def connect(self, url, timeout):
+            connections.append(url)
+            return super().connect(url, timeout)
+
+    with serving(honest) as url, closing(HttpSource(url, door=Counting())) as bundle:
+        for at in range(20):
+            bundle.read_range("file", at, 9)
+    assert len(connections) == 1
+
+
+def test_threads_are_told_of_one_size():
+    def answer(path: str, headers: dict[str, str]) -> bytes:
+        first, last = map(int, headers["range"].removeprefix("bytes=").split("-"))
+        total = 1024 if first < 10 else 2048
+        return ranged(FILE[first : last + 1], f"{first}-{last}/{total}")
+
+    with source(answer) as bundle:
+        assert bundle.read_range("file", 7, 9) == FILE[7:16]
+        assert bundle.size("file") == 1024
+        with refused("changed"):
+            bundle.read_range("file", 10, 9)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
 import random
 import threading
+from collections.abc import Callable, Iterable
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.verifier_bundle import Bundle
-from verifier import Misuse, Rejected, audit
+from verifier import CannotCheck, Misuse, Rejected, audit
 from verifier.bundle.source import FolderSource
 from verifier.checks import tree
 from verifier.format.params import TreeShape, arguments_path, pages_path
+from verifier.ordered import Threads
 
 # Two levels and a root: 80 pages of 16 leaves, 2 pages above (64 and 16 children), the root.
 CAPACITY = 80
@@ -28,15 +33,55 @@ def honest(tmp_path_factory):
     )
 
 
-@pytest.fixture(params=[1, 2, 5])
+AWAY = 0  # in place of a number of threads: other machines
+
+
+@pytest.fixture(params=[1, 2, 5, AWAY])
 def jobs(request):
     return request.param
+
+
+def copied(value: Any) -> Any:
+    """What comes of a value on its way from another machine."""
+    return pickle.loads(pickle.dumps(value))  # noqa: S301 (made here)
+
+
+class Elsewhere:
+    """An engine that is not of this process, as far as its tasks can tell; see `Engine`."""
+
+    is_local = False
+    jobs = 2
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+        self._threads = Threads(2)
+
+    def close(self) -> None:
+        self._threads.close()
+
+    def run(self, stage: str, task: Callable[[int], Any], numbers: Iterable[int]) -> Any:
+        data = pickle.dumps(task)
+        self.sent.append(data)
+
+        def work(number: int) -> Any:
+            return copied(pickle.loads(data)(number))  # noqa: S301 (made here)
+
+        return self._threads.run(stage, work, numbers)
+
+
+def checked(bundle: Bundle, jobs: int, **more: Any) -> Any:
+    """Audit a bundle."""
+    if jobs != AWAY:
+        return audit(bundle.folder, bundle.key, jobs=jobs, **more)
+    with closing(Elsewhere()) as engine:
+        return audit(bundle.folder, bundle.key, jobs=2, engine=engine, **more)
 
 
 @pytest.fixture(params=[1, 3, 64])
 def chunk(request, monkeypatch):
     each = SHAPE.page_bytes(0, 0) + SHAPE.argument_bytes(0, 0)
     monkeypatch.setattr(tree, "CHUNK_BYTES", request.param * each)
+    monkeypatch.setattr(tree, "AWAY_CHUNK_BYTES", request.param * each)
     return request.param
 
 
@@ -78,7 +123,7 @@ class Change:
 
     def fault(self, jobs: int = 1) -> str:
         with pytest.raises(Rejected) as raised:
-            audit(self.bundle.folder, self.bundle.key, jobs=jobs)
+            checked(self.bundle, jobs)
         return f"{raised.value.code} {raised.value.where}"
 
 
@@ -92,12 +137,7 @@ def change(honest):
 
 def test_the_audit_passes_and_counts(honest, jobs, chunk):
     seen = []
-    report = audit(
-        honest.folder,
-        honest.key,
-        jobs=jobs,
-        progress=lambda done, total: seen.append((done, total)),
-    )
+    report = checked(honest, jobs, progress=lambda done, total: seen.append((done, total)))
     figures = {check.name: dict(check.figures) for check in report.checks}
     assert figures["tree of BTC"] == {"leaves": 1280, "pages": 83}
     assert figures["tree of ETH"] == {"leaves": 16, "pages": 1}
@@ -116,6 +156,72 @@ def test_no_thread_is_left(honest):
 def test_no_jobs_is_misuse(honest, jobs):
     with pytest.raises(Misuse):
         audit(honest.folder, honest.key, jobs=jobs)
+
+
+def test_other_machines_need_to_find_the_bundle(honest):
+    with (
+        closing(Elsewhere()) as engine,
+        closing(FolderSource(honest.folder)) as source,
+        pytest.raises(Misuse, match="folder or URL"),
+    ):
+        audit(source, honest.key, engine=engine)
+
+
+class Doubled(FolderSource):
+    """What another machine sees: ``path`` has another byte at ``at``."""
+
+    path, at = "", 0
+
+    def read_range(self, path: str, offset: int, length: int) -> bytes:
+        data = bytearray(super().read_range(path, offset, length))
+        if path == self.path and offset <= self.at < offset + length:
+            data[self.at - offset] ^= 1
+        return bytes(data)
+
+
+@pytest.fixture
+def other_copy(monkeypatch):
+    """Let other machines see another copy."""
+    monkeypatch.setattr(tree, "open_bundle", lambda place: Doubled(Path(place)))
+    return lambda path, at: (
+        monkeypatch.setattr(Doubled, "path", path),
+        monkeypatch.setattr(Doubled, "at", at),
+    )
+
+
+@pytest.mark.parametrize("index", [0, 41, 79])
+def test_nobody_is_convicted_of_another_machines_copy(honest, other_copy, chunk, index):
+    for path, at in (
+        (arguments_path("BTC", 0), SHAPE.argument_bytes(0, 0) * (index + 1) - 1),
+        (pages_path("BTC", 0), SHAPE.page_bytes(0, 0) * index),  # a header
+        (pages_path("BTC", 0), SHAPE.page_bytes(0, 0) * index + 15 + 32),  # a point
+        (pages_path("BTC", 0), SHAPE.page_bytes(0, 0) * index + 15),  # it fits no argument
+    ):
+        other_copy(path, at)
+        with pytest.raises(CannotCheck, match=rf"{path}: changed during the check"):
+            checked(honest, AWAY)
+
+
+def test_another_machine_accepts_what_is_not_here(change, other_copy, chunk):
+    """Its copy is sound where this one is not."""
+    at = SHAPE.argument_bytes(0, 0) * 8 - 1
+    change.argument(0, 7, -1)
+    other_copy(arguments_path("BTC", 0), at)
+    with pytest.raises(CannotCheck, match="changed during the check"):
+        checked(change.bundle, AWAY)
+
+
+def test_another_machine_has_no_such_folder(honest, monkeypatch):
+    monkeypatch.setattr(tree, "open_bundle", lambda place: FolderSource(Path("/nowhere")))
+    with pytest.raises(CannotCheck, match="on another machine: /nowhere: No such file"):
+        checked(honest, AWAY)
+
+
+def test_what_is_sent_to_other_machines_is_public(honest):
+    with closing(Elsewhere()) as engine:
+        audit(honest.folder, honest.key, engine=engine)
+    assert len(engine.sent) == 2
+    assert all(str(honest.folder).encode() in data and len(data) < 2000 for data in engine.sent)
 
 
 BAD_POINT = b"\x04"
@@ -216,6 +322,8 @@ def test_arguments_are_read_once_to_their_end(change, jobs, chunk, monkeypatch):
 
     monkeypatch.setattr(FolderSource, "read_range", noting)
     assert change.fault(jobs) == "page.bad-header BTC, level 0, page 0"
+    # Other machines read what they check as well.
+    reads = sorted(set(reads)) if jobs == AWAY else sorted(reads)
     ends = [offset + length for offset, length in reads]
     assert [offset for offset, _ in reads] == [0, *ends[:-1]]
     assert ends[-1] == SHAPE.arguments_file_bytes(0)
