@@ -15,7 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from distributed import Nanny, Scheduler, Worker
+    from distributed import Scheduler, Worker
 
 # Of the C library's allocator: below, every buffer is mapped and faulted anew.
 LEAST_TRIM_BYTES = 1 << 25
@@ -43,22 +43,23 @@ def served_version() -> str:
     return version() if _served else ""
 
 
-def dask_setup(server: Scheduler | Worker | Nanny) -> None:
+def dask_setup(server: Scheduler | Worker) -> None:
     """End a process that is not to serve; keep the files of any other private.
 
     Dask logs what a preload raises, and goes on.
     """
     global _served
-    faults = list(_faults(server.address))
-    if faults:
-        print(f"assay: this process does not serve: {'; '.join(faults)}", file=sys.stderr)
+    found = list(faults(server.address))
+    if found:
+        print(f"assay: this process does not serve: {'; '.join(found)}", file=sys.stderr)
         sys.stderr.flush()
         os._exit(1)
     os.umask(0o077)
     _served = True
 
 
-def _faults(address: str) -> Iterator[str]:
+def faults(address: str) -> Iterator[str]:
+    """Yield what keeps a process that listens at an address from serving."""
     import dask
 
     def get(name: str) -> Any:
