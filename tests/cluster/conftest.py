@@ -21,7 +21,7 @@ def proof(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """Return a bundle that the commands made, and the key that signed it."""
     folder = tmp_path_factory.mktemp("proof")
     config = sample(folder / "made", accounts=600)
-    command = [sys.executable, "-m", "prover", "prove", config, "--out", folder / "out"]
+    command = [sys.executable, "-m", "prover", "prove", str(config), "--out", str(folder / "out")]
     subprocess.run(command, check=True, capture_output=True)
     return folder / "out" / "public", (folder / "made" / "exchange.pub").read_text().strip()
 

@@ -56,7 +56,7 @@ def test_one_changed_byte_a_level_gets_the_same_verdict(proof, cluster, tmp_path
 
 def test_a_killed_worker_changes_nothing(proof, cluster, monkeypatch):
     folder, key = proof
-    monkeypatch.setattr(tree, "AWAY_CHUNK_BYTES", 1)  # a task a page
+    monkeypatch.setattr(tree, "CHUNK_BYTES", 1)  # a task a page
     alone = audit(folder, key)
     victim = min(cluster._client.run(os.getpid).values())
     progressed = 0

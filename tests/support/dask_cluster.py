@@ -67,10 +67,19 @@ class Processes:
         self.started: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(
-        self, role: str, name: str, *arguments: str, settings: Mapping[str, str] | None = None
+        self,
+        role: str,
+        name: str,
+        *arguments: str,
+        settings: Mapping[str, str] | None = None,
+        namespace: str = "",
     ) -> subprocess.Popen[bytes]:
-        """Start a ``scheduler`` or ``worker``; ``settings`` are its own environment variables."""
-        command = [sys.executable, "-m", f"distributed.cli.dask_{role}", *arguments]
+        """Start a ``scheduler`` or ``worker``, perhaps in a network namespace.
+
+        ``settings`` are its own environment variables.
+        """
+        command = ["ip", "netns", "exec", namespace] if namespace else []
+        command += [sys.executable, "-m", f"distributed.cli.dask_{role}", *arguments]
         environment = {
             **os.environ,
             "DASK_CONFIG": str(SETTINGS),
@@ -95,21 +104,27 @@ class Processes:
         """Return the file that a process writes to."""
         return self.folder / f"{name}.log"
 
-    def scheduler(self) -> str:
+    def scheduler(self, host: str = "127.0.0.1") -> str:
         """Start a scheduler; return its address."""
         self.start(
-            "scheduler", "scheduler", "--protocol=tls", "--host=127.0.0.1", "--port=0",
-            "--no-dashboard", "--dashboard-address=127.0.0.1:0", *self.keys(),
+            "scheduler", "scheduler", "--protocol=tls", f"--host={host}", "--port=0",
+            "--no-dashboard", f"--dashboard-address={host}:0", *self.keys(),
         )  # fmt: skip
         return self.wait_for("scheduler", r"Scheduler at:\s+(tls://\S+)")
 
     def worker(
-        self, address: str, name: str, *arguments: str, settings: Mapping[str, str] | None = None
+        self,
+        address: str,
+        name: str,
+        *arguments: str,
+        settings: Mapping[str, str] | None = None,
+        host: str = "127.0.0.1",
+        namespace: str = "",
     ) -> subprocess.Popen[bytes]:
         """Start a worker of one thread."""
         return self.start(
-            "worker", name, address, "--host=127.0.0.1", "--nthreads=1", "--no-dashboard",
-            f"--name={name}", *self.keys(), *arguments, settings=settings,
+            "worker", name, address, f"--host={host}", "--nthreads=1", "--no-dashboard",
+            f"--name={name}", *self.keys(), *arguments, settings=settings, namespace=namespace,
         )  # fmt: skip
 
     def keys(self) -> list[str]:

@@ -45,8 +45,6 @@ from verifier.ordered import Engine
 # A chunk is one batched multi-scalar multiplication: cheaper a page the longer it is, until here.
 CHUNK_BYTES = 6 * 2**20
 IN_FLIGHT_BYTES = 64 * 2**20
-# What another machine is given to do outweighs what it costs to hand it over.
-AWAY_CHUNK_BYTES = 24 * 2**20
 
 Progress = Callable[[int], None]
 
@@ -125,6 +123,7 @@ class _Audit:
         self._threads = threads
         self._away = away
         self._progress = progress
+        self._most_bytes = min(CHUNK_BYTES, IN_FLIGHT_BYTES // (threads.jobs + 1))
 
     def check_level(self, level: int, digest: bytes, below: bytes) -> bytes:
         """Check a level against the links of the one below; return its own.
@@ -162,9 +161,7 @@ class _Audit:
 
         Once a page has a fault, of the chunks behind it the arguments are read and nothing else.
         """
-        jobs = self._threads.jobs
-        most_bytes = min(CHUNK_BYTES, IN_FLIGHT_BYTES // (jobs + 1))
-        chunks = _Chunks.of(self.tree, level, most_bytes, jobs)
+        chunks = _Chunks.of(self.tree, level, self._most_bytes, self._threads.jobs)
 
         def check(number: int) -> tuple[bytes, _Found]:
             arguments = chunks.read_arguments(self._source, number)
@@ -184,7 +181,7 @@ class _Audit:
         """
         assert self._away is not None  # noqa: S101 (the caller looked)
         engine = self._away.engine
-        chunks = _Chunks.of(self.tree, 0, AWAY_CHUNK_BYTES, engine.jobs)
+        chunks = _Chunks.of(self.tree, 0, self._most_bytes, engine.jobs)
         check = _CheckAway(self._away.place, self._context, self.tree.asset, chunks.each)
         read = partial(chunks.read_arguments, self._source)
         with (

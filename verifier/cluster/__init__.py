@@ -64,10 +64,7 @@ class Cluster:
         self._address = address
         self._client = _connect(address, tls)
         try:
-            self._seen = time.monotonic()
-            while not (workers := self._workers()):
-                time.sleep(1)
-            self.jobs = sum(workers.values())
+            self.jobs = sum(self._wait_for_workers().values())
             self._check_versions()
         except BaseException:
             self.close()
@@ -105,7 +102,7 @@ class Cluster:
                 try:
                     value, error = future.result(_LOOK_SECONDS)
                 except TimeoutError:
-                    self._workers()
+                    self._wait_for_workers()
                     continue
             if error is not None:
                 raise error
@@ -115,23 +112,24 @@ class Cluster:
         with suppress(OSError, RuntimeError, CancelledError):  # the scheduler may be gone
             self._client.cancel([pending.future for pending in waiting])
 
-    def _workers(self) -> dict[str, int]:
-        """Return the threads of each worker.
+    def _wait_for_workers(self) -> dict[str, int]:
+        """Return the threads of each worker, once there is one.
 
         Raises:
-            ClusterError: there has been no worker for a minute.
+            ClusterError: none comes for a minute.
         """
-        with self._told():
-            found: dict[str, int] = self._client.nthreads()
-        now = time.monotonic()
-        if found:
-            self._seen = now
-        elif now - self._seen > _NO_WORKER_SECONDS:
-            raise ClusterError(
-                f"no worker has been with the scheduler at {self._address} for "
-                f"{_NO_WORKER_SECONDS} s; start some, and read the log of one that ended"
-            )
-        return found
+        end = time.monotonic() + _NO_WORKER_SECONDS
+        while True:
+            with self._told():
+                found: dict[str, int] = self._client.nthreads()
+            if found:
+                return found
+            if time.monotonic() > end:
+                raise ClusterError(
+                    f"no worker has been with the scheduler at {self._address} for "
+                    f"{_NO_WORKER_SECONDS} s; start some, and read the log of one that ended"
+                )
+            time.sleep(1)
 
     def _check_versions(self) -> None:
         """Refuse who was not started with `verifier.cluster.worker`, or has another version.

@@ -81,7 +81,6 @@ def checked(bundle: Bundle, jobs: int, **more: Any) -> Any:
 def chunk(request, monkeypatch):
     each = SHAPE.page_bytes(0, 0) + SHAPE.argument_bytes(0, 0)
     monkeypatch.setattr(tree, "CHUNK_BYTES", request.param * each)
-    monkeypatch.setattr(tree, "AWAY_CHUNK_BYTES", request.param * each)
     return request.param
 
 
