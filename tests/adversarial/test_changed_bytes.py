@@ -70,7 +70,7 @@ class Bundle:
             found = check_evidence(checked, asset, made.evidence, Seen())
             digest = arguments.solvency
             check_solvency_argument(checked, asset, found, made.solvency, digest)
-            tree = Tree.of(checked, asset)
+            tree = Tree.of(checked.context, asset)
             if len(made.page) != tree.shape.pages_file_bytes(0):
                 raise verifier.Rejected(Code.PAGE_BAD_FILE_LENGTH, asset.code, "as the audit says")
             if native.sha256(made.argument) != arguments.levels[0]:
