@@ -197,15 +197,13 @@ def parts_of_accounts(leaves: int) -> Derive:
     accounts = leaves // 2
     ids, offsets = random_bytes("ids", 24 * accounts), array("Q", range(0, 24 * accounts + 1, 24))
     keys, amounts = random_bytes("account keys", 32 * accounts), random_amounts("leaves", leaves)
-    positions, first = (
-        native.order(random_bytes("order", 32), leaves),
-        array("Q", range(0, leaves + 1, 2)),
-    )
+    first = array("Q", range(0, leaves + 1, 2))
+    positions = native.rank(native.stream(random_bytes("order", 32), 0, leaves // 4), 0, 0)
     holders, context = array("I", range(accounts)), random_bytes("context", 32)
 
     def place(values: array[int], identities: bytearray) -> None:
         native.place_leaves(
-            *(values, identities, 0, positions, amounts, first, holders),
+            *(values, identities, positions, amounts, first, holders),
             *(keys, ids, offsets, context, b"BTC"),
         )
 

@@ -15,7 +15,18 @@ from native._core import ffi, lib
 if TYPE_CHECKING:
     from native.buffers import begin_tables
     from native.checks import OpeningToCheck, PageToCheck, check, pages_check
-    from native.derivation import account_keys, order, place_leaves, place_padding, split, stream
+    from native.derivation import (
+        account_keys,
+        gather_leaves,
+        place_leaves,
+        place_padding,
+        rank,
+        sort_keys,
+        sort_positions,
+        split,
+        stream,
+        take_ranks,
+    )
     from native.errors import Damaged, NativeError, OpeningRejected, PageRejected, Rejected
     from native.group import commit, generator, msm, point_is_valid
     from native.hashing import Transcript, sha256, tagged_hash
@@ -62,6 +73,7 @@ __all__ = [
     "begin_tables",
     "check",
     "commit",
+    "gather_leaves",
     "generator",
     "hidden_length",
     "hidden_prove",
@@ -75,7 +87,6 @@ __all__ = [
     "leaves_open",
     "msm",
     "openings_make",
-    "order",
     "pages_argue",
     "pages_check",
     "path_node",
@@ -88,12 +99,16 @@ __all__ = [
     "range_length",
     "range_prove",
     "range_verify",
+    "rank",
     "secrets_read",
     "sha256",
+    "sort_keys",
+    "sort_positions",
     "split",
     "stream",
     "sums_commit",
     "tagged_hash",
+    "take_ranks",
     "version",
 ]
 
@@ -116,6 +131,7 @@ _PLACES = {
     "begin_tables": "buffers",
     "check": "checks",
     "commit": "group",
+    "gather_leaves": "derivation",
     "generator": "group",
     "hidden_length": "hidden",
     "hidden_prove": "hidden",
@@ -128,7 +144,6 @@ _PLACES = {
     "leaves_open": "pages",
     "msm": "group",
     "openings_make": "pages",
-    "order": "derivation",
     "pages_argue": "pages",
     "pages_check": "checks",
     "path_node": "tree",
@@ -141,12 +156,16 @@ _PLACES = {
     "range_length": "range",
     "range_prove": "range",
     "range_verify": "range",
+    "rank": "derivation",
     "secrets_read": "hidden",
     "sha256": "hashing",
+    "sort_keys": "derivation",
+    "sort_positions": "derivation",
     "split": "derivation",
     "stream": "derivation",
     "sums_commit": "pages",
     "tagged_hash": "hashing",
+    "take_ranks": "derivation",
 }
 
 if lib.assay_init() != lib.ASSAY_OK:

@@ -6,7 +6,7 @@ Ids are one buffer of UTF-8 with ``n + 1`` u64 offsets into it. Keys, blocks and
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from native import buffers
 from native._core import lib
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 KEY = 32
 LEAVES_MAX = 1 << 30
+GROUP_BITS_MAX = 20
 
 # Parts of an account that a split has room for at first.
 _PARTS_EACH = 8
@@ -90,29 +91,122 @@ def split(
     return bytes(counts), b"".join(amounts)
 
 
-def order(key: Buffer, n: int) -> bytearray:
-    """Return the u32 position of each of ``n`` leaves: ascending by (u64 of the stream, number).
+def sort_keys(key: Buffer, first: int, n: int, bits: int) -> tuple[bytes, bytes]:
+    """Return what orders the leaves ``first`` to ``first + n - 1``: the u64 of the stream of each.
+
+    They are sorted by their top ``bits`` bits, their *group*, and in a group stand in the leaves'
+    order.
+
+    Returns:
+        The u64 sort keys, and the u32 number of each group.
 
     Raises:
-        ValueError: ``n`` is above 2^30, or the key's length is wrong.
+        ValueError: a tree has no such leaves, ``bits`` is above 20, or the key's length is wrong.
     """
-    if not 0 <= n <= LEAVES_MAX:
-        raise ValueError(f"no tree has {n} leaves")
+    _require_leaves(first + n)
+    _require_bits(bits)
+    keys, counts = bytearray(8 * n), bytearray(4 << bits)
+    lib.assay_sort_keys(
+        buffers.out(keys, "uint64_t"),
+        buffers.out(counts, "uint32_t"),
+        buffers.items(key, KEY, "key"),
+        first,
+        n,
+        bits,
+        buffers.scratch(lib.assay_sort_keys_scratch_size(n, bits)),
+    )
+    return bytes(keys), bytes(counts)
+
+
+def rank(keys: Buffer, bits: int, base: int) -> bytearray:
+    """Return the u32 rank of each of the u64 sort keys of a group, from ``base`` on; of equal ones
+    the first is before the others.
+
+    Raises:
+        ValueError: the length is wrong, a tree has no such leaves, or ``bits`` is above 20.
+    """
+    n = buffers.byte_length(keys) // 8
+    _require_leaves(base + n)
+    _require_bits(bits)
+    ranks = bytearray(4 * n)
+    lib.assay_rank(
+        buffers.out(ranks, "uint32_t"),
+        buffers.items(keys, n, "keys", "uint64_t"),
+        n,
+        bits,
+        base,
+        buffers.scratch(lib.assay_rank_scratch_size(n)),
+    )
+    return ranks
+
+
+def take_ranks(key: Buffer, first: int, bits: int, ranks: Buffer, counts: Buffer) -> bytearray:
+    """Return the u32 position of each of the leaves from ``first`` on, given the ranks of what
+    `sort_keys` made of them, and its counts.
+
+    Raises:
+        ValueError: a length is wrong, or the counts are not those of these leaves.
+    """
+    n = buffers.byte_length(ranks) // 4
+    _require_leaves(first + n)
+    _require_bits(bits)
     positions = bytearray(4 * n)
-    lib.assay_order(
+    status = lib.assay_take_ranks(
         buffers.out(positions, "uint32_t"),
         buffers.items(key, KEY, "key"),
+        first,
         n,
-        buffers.scratch(lib.assay_order_scratch_size(n)),
+        bits,
+        buffers.items(ranks, n, "ranks", "uint32_t"),
+        buffers.items(counts, 1 << bits, "counts", "uint32_t"),
+        buffers.scratch(lib.assay_take_ranks_scratch_size(bits)),
     )
+    _require(status, "the counts are not those of these leaves")
     return positions
+
+
+def sort_positions(positions: Buffer, band_bits: int, bands: int) -> tuple[bytes, bytes, bytes]:
+    """Sort leaves by the band of ``2**band_bits`` leaves that each stands in, stably.
+
+    Returns:
+        u32 columns: where among the sorted each leaf comes to stand; by that, where in its band
+        each belongs; the number of each band.
+
+    Raises:
+        ValueError: a length is wrong, or a position is behind the last band.
+    """
+    n = buffers.byte_length(positions) // 4
+    if not 0 <= band_bits < 32 or not 0 <= bands <= LEAVES_MAX:
+        raise ValueError(f"no tree has {bands} bands of 2^{band_bits} leaves")
+    slots, places, counts = bytearray(4 * n), bytearray(4 * n), bytearray(4 * bands)
+    status = lib.assay_sort_positions(
+        buffers.out(slots, "uint32_t"),
+        buffers.out(places, "uint32_t"),
+        buffers.out(counts, "uint32_t"),
+        buffers.items(positions, n, "positions", "uint32_t"),
+        n,
+        band_bits,
+        bands,
+        buffers.scratch(lib.assay_sort_positions_scratch_size(bands)),
+    )
+    _require(status, "a position is behind the last band")
+    return bytes(slots), bytes(places), bytes(counts)
+
+
+def _require_leaves(end: int) -> None:
+    if not 0 <= end <= LEAVES_MAX:
+        raise ValueError(f"no tree has {end} leaves")
+
+
+def _require_bits(bits: int) -> None:
+    if not 0 <= bits <= GROUP_BITS_MAX:
+        raise ValueError(f"no groups of {bits} bits")
 
 
 def place_leaves(
     values: Buffer,
     identities: Buffer,
-    begin: int,
-    positions: Buffer,
+    places: Buffer,
     amounts: Buffer,
     first: Buffer,
     holders: Buffer,
@@ -122,31 +216,23 @@ def place_leaves(
     context: Buffer,
     code: bytes,
 ) -> None:
-    """Write those leaves of some accounts that stand in the band that begins at leaf ``begin``.
+    """Write the leaves of some accounts: to ``values`` (u64) and ``identities``, at ``places``.
 
-    The band is ``values`` (u64) and ``identities``; leaf p goes to p - begin. ``positions`` (u32)
-    and ``amounts`` (u64) have an item a part; the account of number holders[i] (u32) has those from
-    first[i] - first[0] up to first[i + 1] - first[0] (u64).
+    ``places`` (u32) and ``amounts`` (u64) have an item a part; the account of number holders[i]
+    (u32) has those from first[i] - first[0] up to first[i + 1] - first[0] (u64).
 
     Raises:
-        ValueError: a length is wrong, ``first`` descends or does not end at the parts, or a holder
-            is no account, or its offsets descend or leave the ids.
+        ValueError: a length is wrong, ``first`` descends or does not end at the parts, a holder
+            is no account, its offsets descend or leave the ids, or there is no such place.
     """
     n, length = buffers.byte_length(offsets) // 8 - 1, buffers.byte_length(ids)
     held = buffers.byte_length(holders) // 4
-    parts = buffers.byte_length(positions) // 4
-    band = buffers.byte_length(values) // 8
+    parts = buffers.byte_length(places) // 4
     status = lib.assay_place_leaves(
-        buffers.record(
-            "assay_band",
-            values=buffers.filled(values, band, "values", "uint64_t"),
-            identities=buffers.filled(identities, KEY * band, "identities"),
-            begin=begin,
-            length=band,
-        ),
+        _leaves(values, identities),
         buffers.record(
             "assay_placed_parts",
-            positions=buffers.items(positions, parts, "positions", "uint32_t"),
+            places=buffers.items(places, parts, "places", "uint32_t"),
             accounts=buffers.items(holders, held, "holders", "uint32_t"),
             amounts=buffers.items(amounts, parts, "amounts", "uint64_t"),
             first=buffers.items(first, held + 1, "first", "uint64_t"),
@@ -165,26 +251,54 @@ def place_leaves(
         code,
         len(code),
     )
-    _require(status, "first, the holders or the offsets are not those of the parts or ids")
+    _require(status, "places, first, the holders or the offsets are not those of the parts or ids")
 
 
-def place_padding(
-    identities: Buffer, begin: int, positions: Buffer, key: Buffer, first: int
-) -> None:
-    """Write those padding leaves, numbers ``first`` on, that stand in a band; see `place_leaves`.
+def place_padding(identities: Buffer, places: Buffer, key: Buffer, first: int) -> None:
+    """Write the identities of padding leaves, numbers ``first`` on, at ``places`` (u32).
 
     Raises:
-        ValueError: a length is wrong.
+        ValueError: a length is wrong, or there is no such place.
     """
-    n, band = buffers.byte_length(positions) // 4, buffers.byte_length(identities) // KEY
-    lib.assay_place_padding(
-        buffers.filled(identities, KEY * band, "identities"),
-        begin,
-        band,
-        buffers.items(positions, n, "positions", "uint32_t"),
+    n, length = buffers.byte_length(places) // 4, buffers.byte_length(identities) // KEY
+    status = lib.assay_place_padding(
+        buffers.filled(identities, KEY * length, "identities"),
+        length,
+        buffers.items(places, n, "places", "uint32_t"),
         buffers.items(key, KEY, "key"),
         first,
         n,
+    )
+    _require(status, "a place is behind the last one")
+
+
+def gather_leaves(
+    values: Buffer, identities: Buffer, places: Buffer, amounts: Buffer, made: Buffer
+) -> None:
+    """Copy amounts (u64) and identities that were made to their ``places`` (u32).
+
+    Raises:
+        ValueError: a length is wrong, or there is no such place.
+    """
+    n = buffers.byte_length(places) // 4
+    status = lib.assay_gather_leaves(
+        _leaves(values, identities),
+        buffers.items(places, n, "places", "uint32_t"),
+        buffers.items(amounts, n, "amounts", "uint64_t"),
+        buffers.items(made, KEY * n, "made"),
+        n,
+    )
+    _require(status, "a place is behind the last one")
+
+
+def _leaves(values: Buffer, identities: Buffer) -> Any:
+    """Return the core's record of room for leaves."""
+    length = buffers.byte_length(values) // 8
+    return buffers.record(
+        "assay_leaves",
+        values=buffers.filled(values, length, "values", "uint64_t"),
+        identities=buffers.filled(identities, KEY * length, "identities"),
+        length=length,
     )
 
 

@@ -355,17 +355,42 @@ typedef struct {
 int assay_split(assay_parts *parts, const uint8_t *account_keys, const uint64_t *balances, size_t n,
                 const uint8_t *code, size_t code_length, uint32_t least, uint32_t most);
 
-/* positions[t] = where leaf t < n <= 2^30 stands: ascending by (t-th big-endian u64 of the key's
- * stream, t). */
-size_t assay_order_scratch_size(size_t n);
-void assay_order(uint32_t *positions, const uint8_t *key, size_t n, void *scratch);
+/*
+ * Leaf t of a tree stands at its rank among all by (t-th big-endian u64 of the key's stream, t).
+ * The top `bits` <= 20 bits of these sort keys cut the leaves into groups.
+ */
 
-/* `length` leaves of a tree from `begin` on; leaf p goes to p - begin. */
+/* The sort keys of the n < 2^32 leaves from `first` on: by group, and in a group by t; and how many
+ * are of each group. */
+size_t assay_sort_keys_scratch_size(size_t n, unsigned bits);
+void assay_sort_keys(uint64_t *sorted, uint32_t *counts, const uint8_t *key, uint64_t first,
+                     size_t n, unsigned bits, void *scratch);
+
+/* ranks[i] = base + the rank of keys[i] among the n keys of one group, which stand by t. */
+size_t assay_rank_scratch_size(size_t n);
+void assay_rank(uint32_t *ranks, const uint64_t *keys, size_t n, unsigned bits, uint32_t base,
+                void *scratch);
+
+/* positions[i] = where leaf first + i stands, given the ranks of the keys that assay_sort_keys made
+ * of these leaves, in that order, and its counts.  ASSAY_BAD_COUNT: the counts are not of these. */
+size_t assay_take_ranks_scratch_size(unsigned bits);
+int assay_take_ranks(uint32_t *positions, const uint8_t *key, uint64_t first, size_t n,
+                     unsigned bits, const uint32_t *ranks, const uint32_t *counts, void *scratch);
+
+/* Sort n < 2^32 leaves, stably, by the band of 2^band_bits that each stands in: leaf t goes to
+ * slots[t], and places[slots[t]] is where it stands in its band; counts: how many each band has.
+ * ASSAY_BAD_COUNT: one stands behind the last band. */
+size_t assay_sort_positions_scratch_size(size_t bands);
+int assay_sort_positions(uint32_t *slots, uint32_t *places, uint32_t *counts,
+                         const uint32_t *positions, size_t n, unsigned band_bits, size_t bands,
+                         void *scratch);
+
+/* Room for `length` leaves: amounts, and identities of 32 bytes. */
 typedef struct {
     uint64_t *values;
     uint8_t *identities;
-    uint32_t begin, length;
-} assay_band;
+    size_t length;
+} assay_leaves;
 
 /* n accounts: their keys (32 bytes), ids one behind the other, and where each begins, and the end.
  */
@@ -375,23 +400,27 @@ typedef struct {
     size_t ids_length, n;
 } assay_accounts;
 
-/* Where parts stand and what they are, of `holders` accounts, which have the numbers `accounts`.
+/* Where parts go and what they are, of `holders` accounts, which have the numbers `accounts`.
  * Those of holder i are first[i] - first[0] to first[i + 1] - first[0] - 1. */
 typedef struct {
-    const uint32_t *positions, *accounts;
+    const uint32_t *places, *accounts;
     const uint64_t *amounts, *first;
     size_t count, holders;
 } assay_placed_parts;
 
-/* Write those leaves of accounts that stand in a band.  ASSAY_BAD_COUNT unless first ascends to the
- * count and every holder is an account; `context` is 32 bytes. */
-int assay_place_leaves(const assay_band *band, const assay_placed_parts *parts,
+/* Write the leaves of parts to their places.  ASSAY_BAD_COUNT unless first ascends to the count,
+ * every holder is an account, and there is room; `context` is 32 bytes. */
+int assay_place_leaves(const assay_leaves *to, const assay_placed_parts *parts,
                        const assay_accounts *accounts, const uint8_t *context, const uint8_t *code,
                        size_t code_length);
 
 /* The same for the identities of n padding leaves, numbers `first` on of the key's stream. */
-void assay_place_padding(uint8_t *identities, uint32_t begin, uint32_t length,
-                         const uint32_t *positions, const uint8_t *key, uint64_t first, size_t n);
+int assay_place_padding(uint8_t *identities, size_t length, const uint32_t *places,
+                        const uint8_t *key, uint64_t first, size_t n);
+
+/* Copy n leaves to their places.  ASSAY_BAD_COUNT: there is no room. */
+int assay_gather_leaves(const assay_leaves *to, const uint32_t *places, const uint64_t *values,
+                        const uint8_t *identities, size_t n);
 
 /* n blocks of the stream of a key from number `first` on. */
 void assay_stream_blocks(uint8_t *blocks, const uint8_t *key, uint64_t first, size_t n);

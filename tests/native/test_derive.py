@@ -44,7 +44,7 @@ def test_no_accounts() -> None:
     assert native.split(b"", array("Q"), b"BTC", 1, 1) == (b"", b"")
     none = array("I")
     zero = array("Q", [0])
-    native.place_leaves(*band(0), 0, none, array("Q"), zero, none, b"", b"", zero, KEY, b"BTC")
+    native.place_leaves(*band(0), none, array("Q"), zero, none, b"", b"", zero, KEY, b"BTC")
 
 
 @pytest.mark.parametrize("offsets", [[0, 2, 1], [0, 1, 4], [5, 5, 5]])
@@ -55,7 +55,6 @@ def test_offsets_outside_the_ids(offsets: list[int]) -> None:
     with pytest.raises(ValueError, match="offsets"):
         native.place_leaves(
             *band(2),
-            0,
             array("I", [0, 1]),
             array("Q", [1, 1]),
             one_each,
@@ -76,13 +75,95 @@ def test_stream() -> None:
     assert native.stream(KEY, 0, 0) == b""
 
 
+def order(n: int, bits: int, runs: list[int]) -> list[int]:
+    """Return the positions of n leaves, made in runs of so many."""
+    bounds = [0, *accumulate(runs)]
+    assert bounds[-1] == n
+    made = [native.sort_keys(KEY, start, stop - start, bits) for start, stop in pairwise(bounds)]
+    groups, base = [bytearray() for _ in made], 0
+    begins = [0] * len(made)
+    for group in range(1 << bits):
+        counts = [memoryview(each).cast("I")[group] for _, each in made]
+        keys = b"".join(
+            sorted_keys[8 * begin : 8 * (begin + count)]
+            for (sorted_keys, _), begin, count in zip(made, begins, counts, strict=True)
+        )
+        ranks, at = native.rank(keys, bits, base), 0
+        for run, count in enumerate(counts):
+            groups[run] += ranks[4 * at : 4 * (at + count)]
+            at += count
+            begins[run] += count
+        base += at
+    positions = b"".join(
+        native.take_ranks(KEY, start, bits, ranks, counts)
+        for start, ranks, (_, counts) in zip(bounds, groups, made, strict=False)
+    )
+    return memoryview(positions).cast("I").tolist()
+
+
+@pytest.mark.parametrize("bits", [0, 1, 5, 11])
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 5, 63, 64, 1000, 70_000, 300_000])
-def test_order(n: int) -> None:
+def test_order(n: int, bits: int) -> None:
     keys = memoryview(native.stream(KEY, 0, -(-n // 4))).cast("B")
     numbers = [int.from_bytes(keys[8 * t : 8 * t + 8]) for t in range(n)]
-    order = sorted(range(n), key=numbers.__getitem__)
-    positions = memoryview(native.order(KEY, n)).cast("I").tolist()
-    assert [positions[t] for t in order] == list(range(n))
+    wanted = sorted(range(n), key=numbers.__getitem__)
+    for runs in ([n], [n // 3, 0, n // 2, n - n // 3 - n // 2]):
+        positions = order(n, bits, runs)
+        assert [positions[t] for t in wanted] == list(range(n))
+
+
+def test_equal_sort_keys_stand_by_number() -> None:
+    keys = array("Q", [7 << 40, 5 << 40, 7 << 40, 5 << 40, 0, 2**64 - 1, 2**64 - 1, 0])
+    assert memoryview(native.rank(keys, 0, 10)).cast("I").tolist() == [
+        *(14, 12, 15, 13, 10, 16, 17, 11)
+    ]
+    many = array("Q", [3]) * 5000
+    assert memoryview(native.rank(many, 0, 0)).cast("I").tolist() == list(range(5000))
+
+
+def test_counts_of_other_leaves_are_refused() -> None:
+    _, counts = native.sort_keys(KEY, 0, 100, 4)
+    numbers = memoryview(counts).cast("I").tolist()
+    for wrong in (
+        [numbers[0] + 1, *numbers[1:]],
+        [numbers[0] - 1, *numbers[1:-1], numbers[-1] + 1],
+        [2**32 - 1] * 16,
+    ):
+        with pytest.raises(ValueError, match="counts"):
+            native.take_ranks(KEY, 0, 4, bytes(400), array("I", wrong))
+
+
+def test_leaves_are_sorted_by_band() -> None:
+    random = Random(6)
+    positions = array("I", random.sample(range(100), 60))
+    slots, places, counts = (
+        memoryview(column).cast("I").tolist() for column in native.sort_positions(positions, 4, 7)
+    )
+    wanted = sorted(range(60), key=lambda t: positions[t] >> 4)
+    assert [slots[t] for t in wanted] == list(range(60))
+    assert places == [positions[t] & 15 for t in wanted]
+    assert counts == [sum(p >> 4 == band for p in positions) for band in range(7)]
+    with pytest.raises(ValueError, match="behind the last band"):
+        native.sort_positions(array("I", [96]), 4, 6)
+    with pytest.raises(ValueError, match="no tree"):
+        native.sort_positions(array("I", [96]), 32, 6)
+
+
+def test_leaves_are_gathered() -> None:
+    random = Random(7)
+    values, identities = band(50)
+    places = array("I", random.sample(range(50), 40))
+    amounts = array("Q", (random.getrandbits(64) for _ in places))
+    made = [random.randbytes(32) for _ in places]
+    native.gather_leaves(values, identities, places, amounts, b"".join(made))
+    found = dict(zip(places, zip(amounts, made, strict=True), strict=True))
+    for place in range(50):
+        expected = found.get(place, (0, b"?" * 32))
+        assert (values[place], identities[32 * place : 32 * place + 32]) == expected
+    with pytest.raises(ValueError, match="behind the last one"):
+        native.gather_leaves(*band(50), array("I", [50]), array("Q", [1]), KEY)
+    with pytest.raises(ValueError, match="amounts"):
+        native.gather_leaves(*band(50), array("I", [0]), array("Q"), KEY)
 
 
 def band(length: int) -> tuple[array[int], bytearray]:
@@ -90,13 +171,10 @@ def band(length: int) -> tuple[array[int], bytearray]:
 
 
 def test_padding() -> None:
-    expected = [block(KEY, i) for i in range(3, 40)]
-    positions = array("I", Random(2).sample(range(37), 37))
-    for begin, end in ((0, 37), (5, 20), (30, 50)):
-        made = bytearray(b"?" * 32 * (end - begin))
-        native.place_padding(made, begin, positions, KEY, 3)
-        leaves = dict(zip(positions, expected, strict=True))
-        assert made == b"".join(leaves.get(p, b"?" * 32) for p in range(begin, end))
+    places, made = array("I", Random(2).sample(range(40), 37)), band(40)[1]
+    native.place_padding(made, places, KEY, 3)
+    leaves = dict(zip(places, (block(KEY, i) for i in range(3, 40)), strict=True))
+    assert made == b"".join(leaves.get(p, b"?" * 32) for p in range(40))
 
 
 class Draws:
@@ -196,16 +274,15 @@ def test_leaves() -> None:
     for before in (b"", b"abc"):
         ids, offsets = columns(NAMES, before)
         first = array("Q", accumulate((counts[i] for i in holders), initial=len(before)))
-        for begin, end in ((0, 40), (7, 8), (11, 40), (39, 60), (50, 60)):
-            values, made = band(end - begin)
-            native.place_leaves(
-                *(values, made, begin, positions, amounts, first, holders),
-                *(account_keys, ids, offsets, context, code),
-            )
-            nothing = (0, b"?" * 32)
-            wanted = [expected.get(position, nothing) for position in range(begin, end)]
-            assert values.tolist() == [amount for amount, _ in wanted]
-            assert made == b"".join(identity for _, identity in wanted)
+        values, made = band(40)
+        native.place_leaves(
+            *(values, made, positions, amounts, first, holders),
+            *(account_keys, ids, offsets, context, code),
+        )
+        nothing = (0, b"?" * 32)
+        wanted = [expected.get(position, nothing) for position in range(40)]
+        assert values.tolist() == [amount for amount, _ in wanted]
+        assert made == b"".join(identity for _, identity in wanted)
 
 
 def test_wrong_lengths_are_misuse() -> None:
@@ -214,12 +291,12 @@ def test_wrong_lengths_are_misuse() -> None:
         native.account_keys(KEY[1:], ids, offsets)
     with pytest.raises(ValueError, match="account_keys"):
         native.split(KEY, array("Q", [1, 2]), b"X", 1, 1)
-    one, unit = array("I", [1]), array("Q", [5])
-    zero = array("I", [0])
-    right = (one, unit, array("Q", [0, 1]), zero, KEY, b"a", array("Q", [0, 1]), KEY)
-    native.place_leaves(*band(1), 0, *right, b"X")
+    unit, zero = array("Q", [5]), array("I", [0])
+    right = (zero, unit, array("Q", [0, 1]), zero, KEY, b"a", array("Q", [0, 1]), KEY)
+    native.place_leaves(*band(1), *right, b"X")
     for index, wrong, name in (
         (0, array("I"), "amounts"),
+        (0, array("I", [1]), "places"),
         (1, array("Q"), "amounts"),
         (2, array("Q", [0, 2]), "first"),
         (2, array("Q", [1, 1]), "first"),
@@ -235,14 +312,24 @@ def test_wrong_lengths_are_misuse() -> None:
         arguments: list[Any] = [*right, b"X"]
         arguments[index] = wrong
         with pytest.raises(ValueError, match=name):
-            native.place_leaves(*band(1), 0, *arguments)
+            native.place_leaves(*band(1), *arguments)
     with pytest.raises(ValueError, match="identities"):
-        native.place_leaves(band(1)[0], bytearray(31), 0, *right, b"X")
+        native.place_leaves(band(1)[0], bytearray(31), *right, b"X")
     with pytest.raises(ValueError, match="identities"):
-        native.place_padding(bytearray(31), 0, one, KEY, 0)
+        native.place_padding(bytearray(31), zero, KEY, 0)
+    with pytest.raises(ValueError, match="behind the last one"):
+        native.place_padding(bytearray(32), array("I", [1]), KEY, 0)
     with pytest.raises(ValueError, match="key"):
-        native.order(KEY + b"\0", 1)
+        native.sort_keys(KEY + b"\0", 0, 1, 0)
+    for first, n, bits in ((0, 2**30 + 1, 0), (2**30, 1, 0), (-2, 1, 0)):
+        with pytest.raises(ValueError, match="no tree"):
+            native.sort_keys(KEY, first, n, bits)
+    for bits in (-1, 21):
+        with pytest.raises(ValueError, match="no groups"):
+            native.sort_keys(KEY, 0, 1, bits)
+        with pytest.raises(ValueError, match="no groups"):
+            native.rank(bytes(8), bits, 0)
     with pytest.raises(ValueError, match="no tree"):
-        native.order(KEY, 2**30 + 1)
+        native.rank(bytes(8), 0, 2**30)
     with pytest.raises(ValueError, match="key"):
         native.stream(KEY + b"\0", 0, 1)

@@ -1,11 +1,10 @@
 /*
- * The leaves of one band of a tree: amounts and identities to their places;
+ * The leaves of parts and padding: amounts and identities to their places;
  * spec/protocol.md 2.2 and 2.4.
  *
- * Positions are random, so a call looks at all of them and takes those that fall into the band, a
- * batch at a time.  What these need, and where they go, is fetched from memory first; then the
- * blocks of all their hashes are laid out, and then hashed, since a hash that begins before its
- * block has left the processor's store buffer waits for it.
+ * Places are random.  What a batch of leaves needs, and where they go, is fetched from memory
+ * first; then the blocks of all their hashes are laid out, and then hashed, since a hash that
+ * begins before its block has left the processor's store buffer waits for it.
  */
 #include "assay.h"
 #include "hash/tags.h"
@@ -14,46 +13,40 @@
 
 #include <string.h>
 
-/* Leaves of a batch, and positions looked at between two looks at how many it has. */
-#define BATCH 128
-#define STRETCH 64
+/* Leaves of a batch. */
+#define BATCH 64
 
 /* Ends of longer messages are not laid out: no canonical id is longer than 128 bytes. */
 #define TAIL_BLOCKS 4
 
-/* The leaves `begin` to `begin + length - 1` of a tree, and those of a batch: number t goes to
- * positions[t] - begin. */
+/* Where leaves go, and those of a batch, numbers begin to begin + count - 1. */
 typedef struct {
     uint8_t *identities;
-    const uint32_t *positions;
-    uint32_t begin, length;
-    size_t count;
-    size_t chosen[BATCH];
+    const uint32_t *places;
+    size_t begin, count;
     uint32_t state[BATCH][8]; /* before the last block */
     uint8_t block[BATCH][64]; /* the last one */
-} band;
+} batch;
 
-static size_t place_of(const band *b, size_t k)
+static size_t place_of(const batch *b, size_t k)
 {
-    return b->positions[b->chosen[k]] - b->begin;
+    return b->places[b->begin + k];
 }
 
-/* Chooses the next leaves, from number t on, of n; returns the number of the first that was not
- * looked at. */
-static size_t choose(band *b, size_t t, size_t n)
+/* Takes up to BATCH of the leaves from number `begin` on, of n. */
+static void begin_batch(batch *b, size_t begin, size_t n)
 {
-    const uint32_t *positions = b->positions, begin = b->begin, length = b->length;
-    size_t found = 0;
-    while (t < n && found <= BATCH - STRETCH) {
-        const size_t stop = n - t < STRETCH ? n : t + STRETCH;
-        for (; t < stop; t++) {
-            b->chosen[found] = t;
-            found += positions[t] - begin < length; /* wraps for one before the band */
-        }
-    }
-    for (size_t k = 0; k < found; k++) __builtin_prefetch(b->identities + 32 * place_of(b, k), 1);
-    b->count = found;
-    return t;
+    b->begin = begin;
+    b->count = n - begin < BATCH ? n - begin : BATCH;
+    for (size_t k = 0; k < b->count; k++)
+        __builtin_prefetch(b->identities + 32 * place_of(b, k), 1);
+}
+
+static bool places_valid(const uint32_t *places, size_t n, size_t length)
+{
+    uint32_t most = 0;
+    for (size_t t = 0; t < n; t++) most = places[t] > most ? places[t] : most;
+    return n == 0 || most < length;
 }
 
 /* Ends a message of `length` bytes, of which the last `held` begin `blocks` last blocks. */
@@ -66,7 +59,7 @@ static void pad(uint8_t *block, size_t blocks, size_t held, uint64_t length)
 }
 
 /* Hashes the last blocks; the digests go to their places. */
-static void end_batch(band *b)
+static void end_batch(batch *b)
 {
     kernel()->absorb(b->state, b->block[0], sizeof b->block[0], b->count);
     for (size_t k = 0; k < b->count; k++) {
@@ -75,19 +68,20 @@ static void end_batch(band *b)
     }
 }
 
-void assay_place_padding(uint8_t *identities, uint32_t begin, uint32_t length,
-                         const uint32_t *positions, const uint8_t *key, uint64_t first, size_t n)
+int assay_place_padding(uint8_t *identities, size_t length, const uint32_t *places,
+                        const uint8_t *key, uint64_t first, size_t n)
 {
-    band b = {.identities = identities, .positions = positions, .begin = begin, .length = length};
+    if (!places_valid(places, n, length)) return ASSAY_BAD_COUNT;
+    batch b = {.identities = identities, .places = places};
     stream s;
     uint8_t block[64];
     stream_begin(&s, key);
     memcpy(block, key, 32);
     pad(block, 1, 32 + 8, 64 + 32 + 8);
-    for (size_t t = 0; t < n;) {
-        t = choose(&b, t, n);
+    for (size_t t = 0; t < n; t += b.count) {
+        begin_batch(&b, t, n);
         for (size_t k = 0; k < b.count; k++) {
-            const uint64_t number = first + b.chosen[k];
+            const uint64_t number = first + t + k;
             memcpy(b.state[k], s.keyed.state, sizeof b.state[k]);
             memcpy(b.block[k], block, 64);
             put_u32(b.block[k] + 32, (uint32_t)(number >> 32));
@@ -98,6 +92,7 @@ void assay_place_padding(uint8_t *identities, uint32_t begin, uint32_t length,
     clear_secret(&s, sizeof s);
     clear_secret(&b, sizeof b);
     clear_secret(block, sizeof block);
+    return ASSAY_OK;
 }
 
 /* The columns of all accounts, and the hashes H_leaf(lp(context) ‖ lp(code) ‖ … and H_identity(…,
@@ -119,11 +114,11 @@ typedef struct {
 } owners;
 
 /* Finds the holder of every leaf of a batch, from holder `at` on; returns that of the last leaf. */
-static size_t find_owners(owners *o, const band *b, const accounts *a, size_t at)
+static size_t find_owners(owners *o, const batch *b, const accounts *a, size_t at)
 {
     o->count = 0;
     for (size_t k = 0; k < b->count; k++) {
-        while (a->first[at + 1] - a->first[0] <= b->chosen[k]) at++;
+        while (a->first[at + 1] - a->first[0] <= b->begin + k) at++;
         if (o->count == 0 || o->holder[o->count - 1] != at) {
             const size_t account = a->holders[at];
             o->holder[o->count++] = at;
@@ -199,7 +194,7 @@ static bool first_valid(const uint64_t *first, size_t n, size_t parts)
     return first[n] - first[0] == parts;
 }
 
-int assay_place_leaves(const assay_band *to, const assay_placed_parts *parts,
+int assay_place_leaves(const assay_leaves *to, const assay_placed_parts *parts,
                        const assay_accounts *given, const uint8_t *context, const uint8_t *code,
                        size_t code_length)
 {
@@ -207,12 +202,10 @@ int assay_place_leaves(const assay_band *to, const assay_placed_parts *parts,
     const uint64_t *first = parts->first, *amounts = parts->amounts;
     uint64_t *values = to->values;
     if (!holders_valid(parts->accounts, parts->holders, given) ||
-        !first_valid(first, parts->holders, parts->count))
+        !first_valid(first, parts->holders, parts->count) ||
+        !places_valid(parts->places, parts->count, to->length))
         return ASSAY_BAD_COUNT;
-    band b = {.identities = to->identities,
-              .positions = parts->positions,
-              .begin = to->begin,
-              .length = to->length};
+    batch b = {.identities = to->identities, .places = parts->places};
     accounts a = {.keys = given->keys,
                   .ids = given->ids,
                   .offsets = given->offsets,
@@ -223,24 +216,37 @@ int assay_place_leaves(const assay_band *to, const assay_placed_parts *parts,
     update_prefixed(&a.leaf, context, 32);
     update_prefixed(&a.leaf, code, code_length);
     sha256_begin_tag(&a.identity, IDENTITY, sizeof IDENTITY - 1);
-    for (size_t t = 0, at = 0; t < parts->count;) {
-        t = choose(&b, t, parts->count);
-        for (size_t k = 0; k < b.count; k++) {
-            __builtin_prefetch(values + place_of(&b, k), 1);
-            __builtin_prefetch(amounts + b.chosen[k]);
-        }
+    for (size_t t = 0, at = 0; t < parts->count; t += b.count) {
+        begin_batch(&b, t, parts->count);
+        for (size_t k = 0; k < b.count; k++) __builtin_prefetch(values + place_of(&b, k), 1);
         at = find_owners(&o, &b, &a, at);
         hash_owners(&o, &a);
         for (size_t k = 0; k < b.count; k++) {
             const size_t d = o.of_leaf[k];
             memcpy(b.state[k], o.state[d], sizeof b.state[k]);
-            put_u32(b.block[k], (uint32_t)(b.chosen[k] - (first[o.holder[d]] - first[0])));
+            put_u32(b.block[k], (uint32_t)(t + k - (first[o.holder[d]] - first[0])));
             pad(b.block[k], 1, 4, 64 + 64 + 4);
         }
         end_batch(&b);
-        for (size_t k = 0; k < b.count; k++) values[place_of(&b, k)] = amounts[b.chosen[k]];
+        for (size_t k = 0; k < b.count; k++) values[place_of(&b, k)] = amounts[t + k];
     }
     clear_secret(&b, sizeof b);
     clear_secret(&o, sizeof o);
+    return ASSAY_OK;
+}
+
+int assay_gather_leaves(const assay_leaves *to, const uint32_t *places, const uint64_t *values,
+                        const uint8_t *identities, size_t n)
+{
+    enum { AHEAD = 16 };
+    if (!places_valid(places, n, to->length)) return ASSAY_BAD_COUNT;
+    for (size_t i = 0; i < n; i++) {
+        if (i + AHEAD < n) {
+            __builtin_prefetch(to->values + places[i + AHEAD], 1);
+            __builtin_prefetch(to->identities + 32 * (size_t)places[i + AHEAD], 1);
+        }
+        to->values[places[i]] = values[i];
+        memcpy(to->identities + 32 * (size_t)places[i], identities + 32 * i, 32);
+    }
     return ASSAY_OK;
 }

@@ -136,17 +136,18 @@ static void derive(const uint8_t *amounts, const uint8_t *key)
     uint8_t *ids = drawn("ids", ID * ACCOUNTS), *keys = take(32 * ACCOUNTS),
             *identities = take(32 * LEAVES);
     uint64_t *starts = take(8 * (ACCOUNTS + 1)), *first = take(8 * (ACCOUNTS + 1)),
-             *values = take(8 * LEAVES);
-    uint32_t *positions = take(4 * LEAVES), *numbers = take(4 * ACCOUNTS);
+             *values = take(8 * LEAVES), *sorted = take(8 * LEAVES);
+    uint32_t *positions = take(4 * LEAVES), *ranks = take(4 * LEAVES), *numbers = take(4 * ACCOUNTS),
+             all;
     for (uint32_t i = 0; i <= ACCOUNTS; i++) {
         starts[i] = (uint64_t)ID * i;
         first[i] = i;
         if (i < ACCOUNTS) numbers[i] = i;
     }
-    const assay_band band = {.values = values, .identities = identities, .length = LEAVES};
+    const assay_leaves room = {.values = values, .identities = identities, .length = LEAVES};
     const assay_accounts accounts = {
         .keys = keys, .ids = ids, .offsets = starts, .ids_length = ID * ACCOUNTS, .n = ACCOUNTS};
-    const assay_placed_parts parts = {.positions = positions,
+    const assay_placed_parts parts = {.places = positions,
                                       .accounts = numbers,
                                       .amounts = (const uint64_t *)(const void *)amounts,
                                       .first = first,
@@ -154,10 +155,16 @@ static void derive(const uint8_t *amounts, const uint8_t *key)
                                       .holders = ACCOUNTS};
     begin();
     require(assay_account_keys(keys, key, ids, ID * ACCOUNTS, starts, ACCOUNTS), "keys");
-    assay_order(positions, key, LEAVES, take(assay_order_scratch_size(LEAVES)));
-    require(assay_place_leaves(&band, &parts, &accounts, key, (const uint8_t *)"BTC", 3),
+    assay_sort_keys(sorted, &all, key, 0, LEAVES, 0, take(assay_sort_keys_scratch_size(LEAVES, 0)));
+    assay_rank(ranks, sorted, LEAVES, 0, 0, take(assay_rank_scratch_size(LEAVES)));
+    require(assay_take_ranks(positions, key, 0, LEAVES, 0, ranks, &all,
+                             take(assay_take_ranks_scratch_size(0))),
+            "order");
+    require(assay_place_leaves(&room, &parts, &accounts, key, (const uint8_t *)"BTC", 3),
             "placing");
-    assay_place_padding(identities, 0, LEAVES, positions + ACCOUNTS, key, 0, LEAVES - ACCOUNTS);
+    require(assay_place_padding(identities, LEAVES, positions + ACCOUNTS, key, 0,
+                                LEAVES - ACCOUNTS),
+            "padding");
     show("derive", 32 * LEAVES, ",");
 }
 
