@@ -8,12 +8,14 @@ read.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Generator, Iterable
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
+    from pathlib import Path
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -43,6 +45,9 @@ class Engine(Protocol):
     @property
     def is_local(self) -> bool:
         """Whether tasks run in this process, where a result may be large."""
+
+    def check_folder(self, folder: Path) -> None:
+        """Check that tasks read and write a folder of this machine, wherever they run."""
 
     def run(
         self, stage: str, task: Callable[[int], Result], numbers: Iterable[int]
@@ -75,9 +80,42 @@ class Threads:
             lambda number: self._pool.submit(task, number), numbers, self.jobs + 1, _end
         )
 
+    def check_folder(self, folder: Path) -> None:
+        """See `Engine`: they are of this process."""
+
     def close(self) -> None:
         """Let the threads go."""
         self._pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def engine_of(engine: Engine | None, jobs: int) -> Iterator[Engine]:
+    """Give an engine, or else so many threads, which end in the end."""
+    if engine is not None:
+        yield engine
+        return
+    threads = Threads(jobs)
+    try:
+        yield threads
+    finally:
+        threads.close()
+
+
+class Alone:
+    """An `Engine`: the caller's own thread."""
+
+    jobs = 1
+    is_local = True
+
+    def check_folder(self, folder: Path) -> None:
+        """See `Engine`: it is this process."""
+
+    def run(
+        self, stage: str, task: Callable[[int], Result], numbers: Iterable[int]
+    ) -> Generator[Result, None, None]:
+        """See `Engine`."""
+        del stage
+        yield from map(task, numbers)
 
 
 def in_order(

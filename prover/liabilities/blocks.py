@@ -24,7 +24,6 @@ import numpy as np
 from prover.errors import Damaged
 from prover.files.columns import U16, U32, U64, Bytes, map_items, map_rows
 from prover.liabilities.leaves import Accounts
-from verifier.ordered import in_order
 
 # Small enough to be hashed for one package, large enough for all digests to be read for one.
 BLOCK: Final = 1024
@@ -82,12 +81,12 @@ def count_held(accounts: int, assets: Iterable[tuple[U32, U64]]) -> U16:
     return held
 
 
-def write_blocks(folder: Path, accounts: Accounts, held: U16, jobs: int) -> None:
+def write_blocks(folder: Path, accounts: Accounts, held: U16) -> None:
     """Write how many parts each account has, and the digests of all blocks."""
     (folder / _HELD).write_bytes(held.data)
-    blocks = range(-(-len(accounts) // BLOCK))
     with (folder / DIGESTS).open("wb") as file:
-        file.writelines(in_order(lambda block: _digest(accounts, held, block), blocks, jobs))
+        blocks = range(-(-len(accounts) // BLOCK))
+        file.writelines(_digest(accounts, held, block) for block in blocks)
 
 
 def _digest(accounts: Accounts, held: U16, block: int) -> bytes:

@@ -5,6 +5,7 @@ balances make; no secret is needed.
 from __future__ import annotations
 
 from contextlib import closing
+from typing import Final
 
 import numpy as np
 
@@ -13,11 +14,10 @@ from prover.errors import Damaged
 from prover.files.columns import Bytes
 from prover.ledger.ledger import Balances
 from prover.liabilities.leaves import Leaves
-from prover.liabilities.parts import Parts, pieces
+from prover.liabilities.parts import Parts
+from prover.liabilities.plan import Chunk, account_pieces, chunks, pieces
+from prover.liabilities.stages import Advance
 from prover.liabilities.tree import (
-    BAND_LEAVES,
-    Advance,
-    Chunk,
     LeafFiles,
     OpenedSums,
     Root,
@@ -26,10 +26,11 @@ from prover.liabilities.tree import (
     commit_sums,
     map_pages,
     opened_by,
-    page_chunks,
 )
 from verifier.format.params import VECTOR_SLOTS
 from verifier.ordered import in_order
+
+_REMEDY: Final = "restore them, or the bundle, from a backup"
 
 
 def is_split(balances: Balances, parts: Parts) -> bool:
@@ -39,7 +40,7 @@ def is_split(balances: Balances, parts: Parts) -> bool:
     first, amounts = parts.first, parts.amounts
     if (first[0], first[-1]) != (0, len(amounts)) or (first[1:] <= first[:-1]).any():
         return False
-    for start, stop in pieces(len(balances)):
+    for start, stop in account_pieces(len(balances)):
         begin, end = int(first[start]), int(first[stop])
         sums = np.add.reduceat(amounts[begin:end], (first[start:stop] - first[start]).view(np.intp))
         if not np.array_equal(sums, balances.units[start:stop]):
@@ -75,7 +76,7 @@ def check_tree(
             *np.flatnonzero(opened != files.opened_sums(shape, level)),
         ]
         if differing:
-            raise _differs(leaves.code, level, min(differing))
+            raise _differs(f"{leaves.code}, level {level}, page {min(differing)}")
         advance(shape.entries(level))
     return Root(ids, sums, int(opened["value"][0]), opened["blinding"].tobytes())
 
@@ -92,7 +93,7 @@ def _check_leaves(
     def check(chunk: Chunk) -> tuple[int | None, bytes, bytes]:
         mine = slice(chunk.begin, chunk.end)
         vectors = slice(chunk.begin // VECTOR_SLOTS, chunk.end // VECTOR_SLOTS)
-        stated = pages[chunk.pages(shape, 0)]
+        stated = pages[chunk.pages(shape)]
         differing = native.leaves_open(
             tree,
             chunk.first,
@@ -111,42 +112,49 @@ def _check_leaves(
         return None, *native.pages_check(tree, 0, chunk.first, stated.data, None)
 
     ids, sums = [], []
-    chunks = page_chunks(shape, 0)
-    step = max(1, BAND_LEAVES // chunks[0].end)
-    for at in range(0, len(chunks), step):
-        band = chunks[at : at + step]
-        stranger = _find_stranger(leaves, own, band[0].begin, band[-1].end, jobs)
-        found = [] if stranger is None else [stranger // shape.page_size]
-        with closing(in_order(check, band, jobs)) as checked:
-            for chunk, (differing, its_ids, its_sums) in zip(band, checked, strict=False):
-                if differing is not None:
-                    found.append(differing)
-                    break
-                ids.append(its_ids)
-                sums.append(its_sums)
-                advance(chunk.end - chunk.begin)
-        if found:
-            raise _differs(leaves.code, 0, min(found))
+    stranger = _find_stranger(leaves, own, jobs)
+    strange = shape.pages(0) if stranger is None else stranger // shape.page_size
+    wanted = [chunk for chunk in chunks(shape, 0) if chunk.first <= strange]
+    with closing(in_order(check, wanted, jobs)) as checked:
+        for chunk, (differing, its_ids, its_sums) in zip(wanted, checked, strict=True):
+            if differing is not None or chunk.stop > strange:
+                page = strange if differing is None else min(strange, differing)
+                raise _differs(f"{leaves.code}, level 0, page {page}")
+            ids.append(its_ids)
+            sums.append(its_sums)
+            advance(chunk.end - chunk.begin)
     return b"".join(ids), b"".join(sums), opened
 
 
-def _find_stranger(leaves: Leaves, own: LeafFiles, begin: int, end: int, jobs: int) -> int | None:
-    """Return the first leaf from ``begin`` to ``end - 1`` that is neither the part of an account
-    that stands there nor empty; None if there is none.
+def _find_stranger(leaves: Leaves, own: LeafFiles, jobs: int) -> int | None:
+    """Return the first leaf that is neither the part of an account that stands there nor empty;
+    None if there is none.
     """
-    amounts, identities = np.zeros(end - begin, np.uint64), own.identities[begin:end].copy()
-    leaves.place_parts(amounts, identities, begin, jobs)
-    differing = amounts != own.amounts[begin:end]
-    differing |= (_words(identities) != _words(own.identities[begin:end])).any(axis=1)
-    return begin + int(np.argmax(differing)) if differing.any() else None
+    parts = leaves.parts
+    amounts_of_parts, is_part = parts.amounts, np.zeros(parts.shape.leaves, np.bool_)
+
+    def compare(piece: tuple[int, int]) -> int | None:
+        start, stop = piece
+        mine = slice(int(parts.first[start]), int(parts.first[stop]))
+        places = parts.positions[mine]
+        if places.max(initial=0) >= len(is_part):
+            raise Damaged(f"{leaves.code}: damaged: parts are outside of the tree; {_REMEDY}")
+        is_part[places] = True
+        differs = amounts_of_parts[mine] != own.amounts[places]
+        made = leaves.identities(start, stop)
+        differs |= (_words(made) != _words(own.identities[places])).any(axis=1)
+        return int(places[differs].min()) if differs.any() else None
+
+    found = list(in_order(compare, account_pieces(len(leaves.holders)), jobs))
+    for start, stop in pieces(len(is_part), 1 << 20):
+        held = np.flatnonzero(own.amounts[start:stop].astype(np.bool_) & ~is_part[start:stop])
+        found += [start + int(place) for place in held[:1]]
+    return min((place for place in found if place is not None), default=None)
 
 
 def _words(identities: Bytes) -> np.ndarray[tuple[int, int], np.dtype[np.uint64]]:
     return identities.view(np.uint64)
 
 
-def _differs(code: str, level: int, page: int) -> Damaged:
-    return Damaged(
-        f"{code}, level {level}, page {page}: another page than its private files make; restore "
-        "them, or the bundle, from a backup"
-    )
+def _differs(place: str) -> Damaged:
+    return Damaged(f"{place}: another page than its private files make; {_REMEDY}")

@@ -16,53 +16,48 @@ and threads cannot be seen in them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
 import native
 from prover.errors import Damaged
 from prover.files.columns import U32, U64, Bytes, map_end, map_items
+from prover.files.pieces import copy_piece, write_piece
 from prover.ledger.ledger import Balances
-from prover.liabilities.derivation import derive
+from prover.liabilities.plan import account_pieces, split_pieces
 from prover.liabilities.shape import choose_shape
 from verifier.format.params import TreeShape
-from verifier.ordered import in_order
 
 if TYPE_CHECKING:
-    from prover.config.snapshot_toml import AssetConfig
-
-# Accounts or leaves that one native call handles: a few MB of buffers.
-PIECE = 1 << 16
+    from prover.config.snapshot_toml import AssetConfig, SplitPolicy
 
 SIZES = "sizes"
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    """The parts of one asset, of every holder in turn, and the shape of the tree for them."""
-
-    first: U64
-    amounts: U64
-    shape: TreeShape
+_FIRST = "first"
+_AMOUNTS = "amounts"
+POSITIONS = "positions"
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts of one asset with their leaves: columns of the files that the head describes."""
+    """The parts of one asset with their leaves: columns of the files that the head describes.
+
+    ``begin`` is where its positions begin in their file. There may be none yet.
+    """
 
     first: U64
     amounts: U64
     positions: U32
     shape: TreeShape
+    begin: int
 
 
 def load_parts(folder: Path) -> Iterator[Parts]:
-    """Map what `write_split` and `write_positions` wrote, asset by asset, in the order of the
-    calls, read-only.
+    """Map what `join_splits` wrote, and what was placed, asset by asset, read-only.
 
     Raises:
         Damaged: a file has another length than the sizes say.
@@ -71,10 +66,10 @@ def load_parts(folder: Path) -> Iterator[Parts]:
     if len(data) % (4 * 8):
         raise Damaged(f"{folder / SIZES}: damaged: not 32 bytes an asset")
     sizes = np.frombuffer(data, np.uint64).reshape(-1, 4)
-    first = map_items(folder / "first", np.uint64, int(sizes[:, 0].sum()))
-    amounts = map_items(folder / "amounts", np.uint64, int(sizes[:, 1].sum()))
+    first = map_items(folder / _FIRST, np.uint64, int(sizes[:, 0].sum()))
+    amounts = map_items(folder / _AMOUNTS, np.uint64, int(sizes[:, 1].sum()))
     leaves = int((sizes[:, 2] * sizes[:, 3]).sum())
-    positions = map_items(folder / "positions", np.uint32, leaves)
+    positions = map_items(folder / POSITIONS, np.uint32, leaves)
     a = b = c = 0
     for bounds, parts, capacity, page_size in sizes.tolist():
         shape = TreeShape(capacity, page_size)
@@ -83,66 +78,92 @@ def load_parts(folder: Path) -> Iterator[Parts]:
             amounts[b : b + parts],
             positions[c : c + shape.leaves],
             shape,
+            c,
         )
         a, b, c = a + bounds, b + parts, c + shape.leaves
 
 
-def pieces(count: int) -> list[tuple[int, int]]:
-    """Cut 0 to ``count`` into consecutive ranges of at most `PIECE`."""
-    return [(start, min(start + PIECE, count)) for start in range(0, count, PIECE)]
+@dataclass(frozen=True)
+class Splitting:
+    """What is needed to split the balances of all assets, which are in one order.
+
+    account_keys has a row of 32 bytes for every account; folder: where the pieces go.
+    """
+
+    codes: Sequence[str]
+    policies: Sequence[SplitPolicy]
+    balances: Sequence[Balances]
+    account_keys: Bytes
+    folder: Path
+    durable: bool
+
+    @cached_property
+    def pieces(self) -> list[tuple[int, int, int]]:
+        """The number of an asset, and of the first and behind the last of its holders, by task."""
+        return [
+            (asset, start, stop)
+            for asset, balances in enumerate(self.balances)
+            for start, stop in split_pieces(len(balances))
+        ]
+
+    def piece(self, number: int) -> Path:
+        """Return where the result of a task is: u64 amounts of all parts, u32 parts a holder."""
+        return self.folder / str(number)
 
 
-def write_split(
+def split_piece(splitting: Splitting, number: int) -> None:
+    """Split the balances of some holders of an asset."""
+    path, (asset, start, stop) = splitting.piece(number), splitting.pieces[number]
+    if path.exists():
+        return
+    code, policy = splitting.codes[asset].encode(), splitting.policies[asset]
+    balances = splitting.balances[asset]
+    made = []
+    for begin, end in account_pieces(stop - start):
+        mine = slice(start + begin, start + end)
+        keys = splitting.account_keys.take(balances.holders[mine], axis=0)
+        units = balances.units[mine]
+        made.append(native.split(keys.data, units.data, code, policy.least, policy.most))
+    write_piece(
+        path,
+        [*(amounts for _, amounts in made), *(counts for counts, _ in made)],
+        durable=splitting.durable,
+    )
+
+
+def join_splits(
     folder: Path,
-    asset: AssetConfig,
-    account_keys: Bytes,
-    balances: Balances,
+    splitting: Splitting,
+    assets: Sequence[AssetConfig],
     page_size: int | None,
-    jobs: int,
-    previous: int = 0,
-) -> Split:
-    """Split all balances of an asset: append to the files of ``folder``.
+    previous: Sequence[int],
+) -> None:
+    """Write the files of ``folder`` but for the positions, for which there is room, from what was
+    split.
 
-    ``account_keys`` has a row of 32 bytes for every account; ``page_size`` and ``previous`` are
-    those of `choose_shape`. Returns what was written, mapped.
+    ``page_size`` and ``previous``, one of each asset, are those of `choose_shape`.
 
     Raises:
         ProverError: see `choose_shape`.
     """
-    code = asset.code.encode()
-    first = np.zeros(len(balances) + 1, np.uint64)
-
-    def split_piece(piece: tuple[int, int]) -> bytes:
-        start, stop = piece
-        keys = account_keys.take(balances.holders[start:stop], axis=0)
-        units = balances.units[start:stop]
-        made, amounts = native.split(
-            keys.data, units.data, code, asset.split.least, asset.split.most
-        )
-        first[start + 1 : stop + 1] = np.frombuffer(made, np.uint32)
-        return amounts
-
-    with (folder / "amounts").open("ab") as file:
-        for amounts in in_order(split_piece, pieces(len(balances)), jobs):
-            file.write(amounts)
-    np.cumsum(first, out=first)
-    parts = int(first[-1])
-    shape = choose_shape(asset.code, parts, page_size, asset.capacity, previous)
-    sizes = np.array([len(first), parts, shape.capacity, shape.page_size], np.uint64)
-    for name, items in (("first", first), (SIZES, sizes)):
-        with (folder / name).open("ab") as file:
-            file.write(items.data)
-    return Split(
-        map_end(folder / "first", np.uint64, len(first)),
-        map_end(folder / "amounts", np.uint64, parts),
-        shape,
-    )
+    sizes, leaves, numbers = [], 0, iter(range(len(splitting.pieces)))
+    with (folder / _AMOUNTS).open("wb") as amounts, (folder / _FIRST).open("wb") as bounds:
+        for asset, balances, least in zip(assets, splitting.balances, previous, strict=True):
+            first = np.zeros(len(balances) + 1, np.uint64)
+            for start, stop in split_pieces(len(balances)):
+                _join_piece(amounts, first[start + 1 : stop + 1], splitting.piece(next(numbers)))
+            np.cumsum(first, out=first)
+            bounds.write(first.data)
+            parts = int(first[-1])
+            shape = choose_shape(asset.code, parts, page_size, asset.capacity, least)
+            sizes.append((len(first), parts, shape.capacity, shape.page_size))
+            leaves += shape.leaves
+    (folder / SIZES).write_bytes(np.array(sizes, np.uint64).data)
+    with (folder / POSITIONS).open("wb") as positions:
+        positions.truncate(4 * leaves)
 
 
-def write_positions(folder: Path, code: str, split: Split, snapshot_key: bytes) -> Parts:
-    """Place all leaves of an asset: append to the file of ``folder``; return its parts."""
-    key, path = derive(snapshot_key, "shuffle", code.encode()), folder / "positions"
-    with path.open("ab") as file:
-        file.write(native.order(key, split.shape.leaves))
-    positions = map_end(path, np.uint32, split.shape.leaves)
-    return Parts(split.first, split.amounts, positions, split.shape)
+def _join_piece(amounts: BinaryIO, counts: U64, path: Path) -> None:
+    length = path.stat().st_size - 4 * len(counts)
+    copy_piece(amounts, path, 0, length)
+    counts[:] = map_end(path, np.uint32, len(counts))

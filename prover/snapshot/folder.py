@@ -93,6 +93,11 @@ class SnapshotFolder:
         return self.private / "trees"
 
     @property
+    def stages(self) -> Path:
+        """What stages leave to each other until all is proved (`prover.snapshot.job`)."""
+        return self.private / "stages"
+
+    @property
     def seal(self) -> Path:
         """Of which manifest the files of this folder are (`prover.snapshot.seal`)."""
         return self.private / "seal"

@@ -31,6 +31,7 @@ run ends in the same bytes:
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -62,12 +63,13 @@ from prover.snapshot.folder import SnapshotFolder
 from prover.snapshot.inputs import Inputs, Witness
 from prover.snapshot.record import Frozen, freeze
 from prover.snapshot.seal import write_seal
-from prover.snapshot.trees import Work, make_trees, parameters, write_secrets
+from prover.snapshot.trees import Making, make_trees, parameters, write_secrets
 from verifier.format import wire
 from verifier.format.chains import FIAT
 from verifier.format.keys import public_key_text
 from verifier.format.params import MANIFEST_PATH, SNAPSHOT_ID
 from verifier.format.statement import context, manifest_digest
+from verifier.ordered import Engine, engine_of
 from verifier.ownership import ownership_message
 from verifier.texts import listed
 
@@ -154,11 +156,13 @@ def make_snapshot(
     progress: Progress | None = None,
     witness: Witness | None = None,
     *,
+    engine: Engine | None = None,
     allow_future: bool = False,
 ) -> Snapshot:
     """Make the snapshot that a TOML file describes, or go on with it where it was interrupted.
 
-    ``jobs`` is the number of threads; it does not show in the result. ``witness`` is told of the
+    ``jobs`` is the number of threads, ``engine`` where trees are made, by default in these threads;
+    neither shows in the result. ``witness`` is told of the
     inputs; what was frozen by an earlier run is compared with them then, which takes reading them.
     ``allow_future`` is for those who test what such a snapshot does to its readers: see
     `prover.clock`.
@@ -179,7 +183,7 @@ def make_snapshot(
         with locked(folder.lock, f"{out}: another run is at work here"):
             # 2
             frozen = _begin(folder, config, signing, master)
-            work = Work(
+            making = Making(
                 config,
                 frozen,
                 context(frozen.public_key, config.exchange, config.snapshot_id, config.time),
@@ -187,12 +191,13 @@ def make_snapshot(
                 jobs,
                 progress or Silent(),
             )
-            inputs = _inputs(work, previous_summary(config, out), witness)
+            inputs = _inputs(making, previous_summary(config, out), witness)
             inputs.tell_changes()
             if folder.bundle.exists():
                 if inputs.ledger.exists():
                     inputs.tell_ledger(load_ledger(inputs.ledger))
                 digest = manifest_digest((folder.bundle / MANIFEST_PATH).read_bytes())
+                shutil.rmtree(folder.stages, ignore_errors=True)
                 return Snapshot(folder.bundle, config.snapshot_id, digest, made=False)
             # 3, 4
             ledger, digest_of_ledger = inputs.freeze_ledger()
@@ -201,13 +206,14 @@ def make_snapshot(
             _check_coverage(config, ledger, evidence, openings)
             # 6
             key = snapshot_key(
-                master, config.snapshot_id, digest_of_ledger, parameters(work), frozen.salt
+                master, config.snapshot_id, digest_of_ledger, parameters(making), frozen.salt
             )
-            work.progress.stage("deriving keys and leaves", None)
-            accounts = write_secrets(work, ledger, key)
+            making.progress.stage("deriving keys and leaves", None)
+            accounts = write_secrets(making, ledger, key)
             # 7, 8
             secret = derive(key, "argument-secret")
-            trees = make_trees(work, ledger, accounts, key, secret)
+            with engine_of(engine, jobs) as running:
+                trees = make_trees(making, running, ledger, accounts, key, secret)
             # 9
             balances = [
                 ProvenAsset(
@@ -225,6 +231,7 @@ def make_snapshot(
             # 10
             write_seal(folder, digest, digest_of_ledger)
             rename_folder(folder.unfinished, folder.bundle)
+            shutil.rmtree(folder.stages)
     return Snapshot(folder.bundle, config.snapshot_id, digest, made=True)
 
 
@@ -287,17 +294,17 @@ def _begin(
     return frozen
 
 
-def _inputs(work: Work, previous: Previous, witness: Witness | None) -> Inputs:
+def _inputs(making: Making, previous: Previous, witness: Witness | None) -> Inputs:
     return Inputs(
-        config=work.config,
-        public_key=work.frozen.public_key,
-        messages=ownership_messages(work.config, work.frozen.public_key),
-        ledger=work.folder.ledger,
-        evidence=work.folder.evidence,
-        summary=work.folder.summary,
+        config=making.config,
+        public_key=making.frozen.public_key,
+        messages=ownership_messages(making.config, making.frozen.public_key),
+        ledger=making.folder.ledger,
+        evidence=making.folder.evidence,
+        summary=making.folder.summary,
         previous=previous,
-        jobs=work.jobs,
-        progress=work.progress,
+        jobs=making.jobs,
+        progress=making.progress,
         witness=witness,
     )
 

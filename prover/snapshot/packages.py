@@ -381,7 +381,6 @@ class _Asset:
             native.place_leaves(
                 np.empty(len(places), np.uint64).data,
                 own.data,
-                0,
                 np.arange(len(places), dtype=np.uint32).data,
                 self._leaves.amounts[places].data,
                 first.data,

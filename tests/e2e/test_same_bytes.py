@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from prover.liabilities import parts, tree
+from prover.liabilities import plan
 from prover.sample.sample import make_sample
 from prover.snapshot.make import make_snapshot
 from tests.support.exchange_files import files
@@ -31,21 +31,22 @@ def digest_of(folder: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    ("jobs", "piece", "band", "chunk"), [(1, 1 << 16, 1 << 22, 1 << 16), (2, 100, 160, 80)]
+    ("jobs", "fewest", "most", "chunk"),
+    [(1, 15, 20, 1 << 15), (2, 7, 20, 80), (7, 5, 6, 16), (2, 5, 20, 1 << 15)],
 )
 def test_a_bundle_is_the_same_bytes_for_ever(
     config: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     jobs: int,
-    piece: int,
-    band: int,
+    fewest: int,
+    most: int,
     chunk: int,
 ) -> None:
     monkeypatch.setattr(secrets, "token_bytes", bytes)
-    monkeypatch.setattr(parts, "PIECE", piece)
-    monkeypatch.setattr(tree, "CHUNK_ENTRIES", chunk)
-    monkeypatch.setattr(tree, "BAND_LEAVES", band)
+    monkeypatch.setattr(plan, "FEWEST", fewest)
+    monkeypatch.setattr(plan, "MOST", most)
+    monkeypatch.setattr(plan, "CHUNK_ENTRIES", chunk)
     (config.parent / "keys" / "signing.pem.log").unlink(missing_ok=True)
     bundle = make_snapshot(config, tmp_path / "out", jobs).bundle
     assert digest_of(bundle) == EXPECTED

@@ -13,12 +13,17 @@ import numpy as np
 import pytest
 
 from prover.config.snapshot_toml import AssetConfig, SplitPolicy
+from prover.files.columns import U64, Bytes
 from prover.ledger.ledger import Balances
-from prover.liabilities import parts
+from prover.liabilities import plan
 from prover.liabilities.leaves import Accounts, Leaves, write_account_keys
-from prover.liabilities.parts import load_parts, write_positions, write_split
+from prover.liabilities.parts import load_parts
+from prover.liabilities.stages import Secrets, commit_tree
+from prover.liabilities.tree import LeafFiles, TreeFiles
+from tests.support.asset_work import asset_work, split_all
 from verifier.format.params import TreeShape
 from verifier.format.wire import Ratio
+from verifier.ordered import Alone
 
 SNAPSHOT_KEY, CONTEXT = b"\x05" * 32, b"\x06" * 32
 
@@ -78,6 +83,23 @@ def accounts_of(folder: Path, ids: list[str]) -> Accounts:
     return Accounts(text, offsets, keys)
 
 
+def committed(folder: Path, asset: AssetConfig, leaves: Leaves) -> tuple[U64, Bytes]:
+    """Commit to an asset's leaves; return their amounts and identities, in the tree's order."""
+    code = asset.code.encode()
+    secrets = Secrets(
+        mac(SNAPSHOT_KEY, "shuffle", code),
+        mac(SNAPSHOT_KEY, "identity-padding", code),
+        *(bytes([n]) * 32 for n in range(3)),
+    )
+    names = ("pages", "arguments", "leaves", "sums")
+    files = TreeFiles(*(folder.with_name(f"{asset.code}.{name}") for name in names))
+    stages = folder.with_name(f"{asset.code}.stages")
+    work = asset_work(folder, asset, leaves, secrets, files, stages)
+    commit_tree(work, Alone(), lambda _: None)
+    made = LeafFiles.load(files.leaves, leaves.parts.shape.leaves)
+    return made.amounts, made.identities
+
+
 def leaf_identity(name: str, key: bytes, part: int) -> bytes:
     def tagged(purpose: str, data: bytes) -> bytes:
         tag = hashlib.sha256(f"assay/v1/{purpose}".encode()).digest()
@@ -94,11 +116,12 @@ def leaf_identity(name: str, key: bytes, part: int) -> bytes:
 def test_leaves_are_those_of_the_spec(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, policy: SplitPolicy
 ) -> None:
-    monkeypatch.setattr(parts, "PIECE", 16)
+    monkeypatch.setattr(plan, "FEWEST", 4)
+    monkeypatch.setattr(plan, "CHUNK_ENTRIES", 16)
     seed = random.randrange(2**32)
     rng = random.Random(seed)
     ids = sorted({f"ü{rng.randrange(10**6)}" for _ in range(60)})
-    balances = [rng.choice([0, 1, 2, 3, 50, 2**40, 2**63 - 1, rng.getrandbits(30)]) for _ in ids]
+    balances = [rng.choice([0, 1, 2, 3, 50, 2**40, 2**57 - 1, rng.getrandbits(30)]) for _ in ids]
     accounts = accounts_of(tmp_path, ids)
     account_keys = [mac(SNAPSHOT_KEY, "account-key", name.encode()) for name in ids]
     assert accounts.keys.tobytes() == b"".join(account_keys)
@@ -107,16 +130,14 @@ def test_leaves_are_those_of_the_spec(
     other = AssetConfig("ADA", 6, Ratio(1, 1), None, policy, ())
     held = balances_of(balances)
     folder = tmp_path / "parts"
-    folder.mkdir()
-    splits = [write_split(folder, each, accounts.keys, held, 16, 2) for each in (other, asset)]
-    before, made = (
-        write_positions(folder, code, split, SNAPSHOT_KEY)
-        for code, split in zip(("ADA", "BTC"), splits, strict=True)
+    before, made = split_all(folder, [other, asset], accounts.keys, [held, held], 16)
+    # The second first: the order of the work does not show.
+    amounts, identities = committed(
+        folder, asset, Leaves(accounts, held.holders, made, "BTC", CONTEXT)
     )
-    for written, loaded in zip((before, made), load_parts(folder), strict=True):
-        assert written.shape == loaded.shape
-        for name in ("first", "amounts", "positions"):
-            assert getattr(written, name).tolist() == getattr(loaded, name).tolist()
+    committed(folder, other, Leaves(accounts, held.holders, before, "ADA", CONTEXT))
+    before, made = load_parts(folder)
+    assert sorted(before.positions.tolist()) == list(range(before.shape.leaves))
     expected = [
         (name, key, number, amount)
         for name, key, balance in zip(ids, account_keys, balances, strict=True)
@@ -135,13 +156,6 @@ def test_leaves_are_those_of_the_spec(
     assert made.positions[[leaf for _, leaf in order]].tolist() == list(range(room))
 
     padding = mac(SNAPSHOT_KEY, "identity-padding", b"BTC")
-    leaves = Leaves(accounts, held.holders, made, "BTC", CONTEXT)
-    # The same leaves, whole or in bands.
-    amounts, identities = leaves.band(0, room, padding, 2)
-    cut = rng.randrange(room + 1)
-    bands = [leaves.band(0, cut, padding, 1), leaves.band(cut, room, padding, 2)]
-    assert np.concatenate([values for values, _ in bands]).tolist() == amounts.tolist()
-    assert np.concatenate([rows for _, rows in bands]).tolist() == identities.tolist()
     for leaf, position in enumerate(made.positions.tolist()):
         if leaf < len(expected):
             name, key, number, amount = expected[leaf]
@@ -157,11 +171,9 @@ def test_an_empty_ledger_is_one_page_of_padding(tmp_path: Path) -> None:
     asset = AssetConfig("BTC", 8, Ratio(1, 1), None, SplitPolicy(1, 3), ())
     held = balances_of([])
     folder = tmp_path / "parts"
-    folder.mkdir()
-    split = write_split(folder, asset, accounts.keys, held, None, 1)
-    made = write_positions(folder, "BTC", split, SNAPSHOT_KEY)
+    [made] = split_all(folder, [asset], accounts.keys, [held], None)
     assert made.shape == TreeShape(1, 16)
     leaves = Leaves(accounts, held.holders, made, "BTC", CONTEXT)
-    amounts, identities = leaves.band(0, 16, b"\x07" * 32, 1)
+    amounts, identities = committed(folder, asset, leaves)
     assert amounts.tolist() == [0] * 16
     assert len({row.tobytes() for row in identities}) == 16

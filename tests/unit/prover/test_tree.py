@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,18 +16,21 @@ import native
 from prover.config.snapshot_toml import AssetConfig, SplitPolicy
 from prover.errors import Damaged
 from prover.ledger.ledger import Balances
-from prover.liabilities import tree as trees
+from prover.liabilities import plan
 from prover.liabilities.check import check_tree
 from prover.liabilities.leaves import Accounts, Leaves, write_account_keys
-from prover.liabilities.parts import write_positions, write_split
-from prover.liabilities.tree import TreeFiles, argue_tree, commit_tree, entries_of, read_root
+from prover.liabilities.parts import load_parts
+from prover.liabilities.stages import Secrets, Work, argue_tree, commit_tree
+from prover.liabilities.tree import Root, TreeFiles, entries_of, read_root
+from tests.support.asset_work import asset_work, split_all
 from tests.support.exchange_files import files
 from verifier.format.params import PAGE_HEADER_BYTES, TreeShape
 from verifier.format.statement import tree_of
 from verifier.format.wire import Ratio
+from verifier.ordered import engine_of
 
-KEY, CONTEXT, ENTRIES, ARGUMENT, SALT = (bytes([n]) * 32 for n in range(1, 6))
-PADDING = b"\x09" * 32
+KEY, CONTEXT = b"\x01" * 32, b"\x02" * 32
+SECRETS = Secrets(*(bytes([n]) * 32 for n in range(3, 8)))
 ASSET = AssetConfig("BTC", 8, Ratio(1, 1), 80 * 16, SplitPolicy(1, 3), ())
 SHAPE = TreeShape(80, 16)
 
@@ -37,9 +40,18 @@ class Made:
     """A tree of 80, 2 and 1 pages in a folder, whose files are those of ``files``."""
 
     folder: Path
-    tree: native.Tree
+    parts: Path
     leaves: Leaves
     total: int
+
+    @property
+    def tree(self) -> native.Tree:
+        return tree_of(CONTEXT, ASSET, SHAPE)
+
+    @property
+    def work(self) -> Work:
+        stages = self.folder.with_name(f"{self.folder.name}.stages")
+        return asset_work(self.parts, ASSET, self.leaves, SECRETS, self.files, stages)
 
     @property
     def files(self) -> TreeFiles:
@@ -47,20 +59,20 @@ class Made:
 
     def copied(self, folder: Path) -> Made:
         shutil.copytree(self.folder, folder)
-        return Made(folder, self.tree, self.leaves, self.total)
+        return Made(folder, self.parts, self.leaves, self.total)
 
     def commit(self, jobs: int = 1) -> None:
-        commit_tree(
-            self.tree, self.leaves, PADDING, ENTRIES, SALT, self.files, jobs, lambda _: None
-        )
+        with engine_of(None, jobs) as engine:
+            commit_tree(self.work, engine, lambda _: None)
 
     def argue(self, jobs: int = 1) -> int:
         """Argue; return how many entries that was told to be."""
         told: list[int] = []
-        argue_tree(self.tree, ARGUMENT, SALT, self.files, jobs, told.append)
+        with engine_of(None, jobs) as engine:
+            argue_tree(self.work, engine, told.append)
         return sum(told)
 
-    def check(self, jobs: int = 1) -> trees.Root:
+    def check(self, jobs: int = 1) -> Root:
         return check_tree(self.tree, self.leaves, self.files, jobs, lambda _: None)
 
 
@@ -75,18 +87,19 @@ def unmade(tmp_path_factory: pytest.TempPathFactory) -> Made:
     keys = np.fromfile(folder / "keys", np.uint8).reshape(-1, 32)
     units = np.arange(1, 301, dtype=np.uint64) * np.uint64(10**9 + 7)
     balances = Balances(np.arange(300, dtype=np.uint32), units)
-    split = write_split(folder, ASSET, keys, balances, 16, 1)
-    parts = write_positions(folder, "BTC", split, KEY)
+    [parts] = split_all(folder / "parts", [ASSET], keys, [balances], 16)
     assert parts.shape == SHAPE
     leaves = Leaves(Accounts(text, offsets, keys), balances.holders, parts, "BTC", CONTEXT)
-    return Made(folder / "made", tree_of(CONTEXT, ASSET, SHAPE), leaves, int(units.sum()))
+    return Made(folder / "made", folder / "parts", leaves, int(units.sum()))
 
 
 @pytest.fixture(scope="module")
 def made(unmade: Made) -> Made:
     unmade.commit()
-    assert unmade.argue() == entries_of(SHAPE)
-    return unmade
+    [parts] = load_parts(unmade.parts)
+    made = replace(unmade, leaves=replace(unmade.leaves, parts=parts))
+    assert made.argue() == entries_of(SHAPE)
+    return made
 
 
 def test_a_verifier_takes_every_page_and_every_link(made: Made) -> None:
@@ -114,7 +127,8 @@ def test_a_verifier_takes_every_page_and_every_link(made: Made) -> None:
 
 
 @pytest.mark.parametrize(
-    ("jobs", "chunk", "band"), [(2, 1 << 16, 1 << 22), (1, 16, 16), (3, 80, 160), (2, 100, 112)]
+    ("jobs", "chunk", "fewest", "most"),
+    [(2, 1 << 15, 15, 20), (1, 16, 4, 4), (3, 80, 4, 20), (2, 100, 7, 9)],
 )
 def test_the_bytes_do_not_show_how_the_work_was_cut(
     made: Made,
@@ -122,11 +136,13 @@ def test_the_bytes_do_not_show_how_the_work_was_cut(
     monkeypatch: pytest.MonkeyPatch,
     jobs: int,
     chunk: int,
-    band: int,
+    fewest: int,
+    most: int,
 ) -> None:
-    monkeypatch.setattr(trees, "CHUNK_ENTRIES", chunk)
-    monkeypatch.setattr(trees, "BAND_LEAVES", band)
-    again = Made(tmp_path / "again", made.tree, made.leaves, made.total)
+    monkeypatch.setattr(plan, "CHUNK_ENTRIES", chunk)
+    monkeypatch.setattr(plan, "FEWEST", fewest)
+    monkeypatch.setattr(plan, "MOST", most)
+    again = Made(tmp_path / "again", made.parts, made.leaves, made.total)
     again.commit(jobs)
     assert again.argue(jobs) == entries_of(SHAPE)
     assert files(again.folder) == files(made.folder)
@@ -166,8 +182,10 @@ def test_what_an_interrupted_run_left_of_arguments_is_gone_on_with(
     damage: Callable[[Path], None],
     level: int,
 ) -> None:
-    monkeypatch.setattr(trees, "CHUNK_ENTRIES", 80)
-    monkeypatch.setattr(trees, "ARGUED_CHUNKS", 1)
+    monkeypatch.setattr(plan, "FEWEST", 4)
+    monkeypatch.setattr(plan, "MOST", 4)
+    monkeypatch.setattr(plan, "CHUNK_ENTRIES", 80)
+    monkeypatch.setattr(plan, "ARGUED_CHUNKS", 1)
     argued: list[tuple[int, int]] = []
     argue = native.pages_argue
 
@@ -183,10 +201,13 @@ def test_what_an_interrupted_run_left_of_arguments_is_gone_on_with(
     # What is true is not made again.
     pages = {0: 5, 1: 1, 2: 1}[level]
     half = SHAPE.arguments_file_bytes(level) // 2 // SHAPE.argument_bytes(level, 0)
-    kept: dict[Callable[[Path], None], int] = {torn: half, short: half, longer: SHAPE.pages(level)}
-    first = kept.get(damage, 0)
-    begun = range(first - first % pages, SHAPE.pages(level), pages)
-    assert sorted(argued) == [(level, first) for first in begun]
+    begun: dict[Callable[[Path], None], range] = {
+        torn: range(half - half % pages, half + 1, pages),
+        short: range(half - half % pages, SHAPE.pages(level), pages),
+        longer: range(0),
+    }
+    again_from = begun.get(damage, range(0, SHAPE.pages(level), pages))
+    assert sorted(argued) == [(level, first) for first in again_from]
 
 
 def change(path: Path, at: int) -> None:
@@ -228,7 +249,7 @@ def test_a_part_that_stands_elsewhere_is_found(made: Made) -> None:
     parts = made.leaves.parts
     positions = parts.positions.copy()
     positions[[5, 6]] = positions[[6, 5]]
-    moved = type(parts)(parts.first, parts.amounts, positions, parts.shape)
+    moved = replace(parts, positions=positions)
     accounts, holders = made.leaves.accounts, made.leaves.holders
     leaves = Leaves(accounts, holders, moved, "BTC", CONTEXT)
     first = int(min(positions[[5, 6]])) // 16

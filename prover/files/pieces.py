@@ -1,0 +1,76 @@
+"""Files that tasks make, each whole, and that are joined to one.
+
+A task may run at two places at once, or again after a crash: it writes beside, under a name of its
+own, and renames, and what another one wrote is the same bytes. A file is *durable* if it is flushed
+before it has its name; otherwise it is there until the machine that holds it goes down.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from prover.files.storage import PARTIAL, naming, sync_file
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+
+def write_piece(path: Path, parts: Iterable[Buffer], *, durable: bool) -> None:
+    """Write a private file whole."""
+    handle, name = tempfile.mkstemp(PARTIAL, f"{path.name}.", path.parent)
+    try:
+        with naming(path), os.fdopen(handle, "wb") as file:
+            file.writelines(parts)
+            if durable:
+                file.flush()
+                os.fsync(handle)
+        Path(name).rename(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    if durable:
+        sync_file(path.parent)
+
+
+def copy_piece(to: BinaryIO, path: Path, start: int, length: int) -> None:
+    """Append ``length`` bytes of a file, from ``start`` on, where ``to`` stands.
+
+    They do not pass through this process, and do not move at all where the file system can share
+    them.
+
+    Raises:
+        OSError: there are not as many.
+    """
+    to.flush()
+    with path.open("rb") as file:
+        copy: Callable[[int, int, int, int], int] = os.copy_file_range
+        while length:
+            try:
+                copied = copy(file.fileno(), to.fileno(), length, start)
+            except OSError:
+                if copy is _send:
+                    raise
+                copy = _send  # a file system, or a kernel, that cannot
+                continue
+            if not copied:
+                raise OSError(None, "shorter than it was", str(path))
+            start, length = start + copied, length - copied
+
+
+def _send(source: int, to: int, length: int, start: int) -> int:
+    return os.sendfile(to, source, start, length)
+
+
+def write_at(path: Path, offset: int, data: Buffer, *, durable: bool) -> None:
+    """Write into a file that is there, at an offset."""
+    with path.open("r+b", buffering=0) as file:
+        view = memoryview(data).cast("B")
+        while view:
+            done = os.pwrite(file.fileno(), view, offset)
+            view, offset = view[done:], offset + done
+        if durable:
+            os.fsync(file.fileno())
