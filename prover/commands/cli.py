@@ -29,8 +29,9 @@ from prover.commands.progress import shown_progress
 from prover.errors import AssetsShort, ProverError
 from prover.imports.formats import ListFormat
 from verifier.collector import collect_seldom
+from verifier.commands.options import add_cluster, opened_cluster
 from verifier.commands.version import Version
-from verifier.errors import Rejected
+from verifier.errors import ClusterError, Misuse, Rejected
 from verifier.format.account import escape
 
 COULD_NOT_RUN, REJECTED, INTERRUPTED = 1, 3, 130
@@ -49,7 +50,7 @@ def main(argv: Sequence[str] | None = None, more: Callable[[Commands], None] | N
             code = run(**arguments)
         if sys.stdout is not None:  # it is closed
             sys.stdout.flush()
-    except Usage as error:
+    except (Usage, Misuse) as error:
         _fail(error, USAGE)
     except AssetsShort as error:
         _fail(error, REJECTED)
@@ -58,7 +59,7 @@ def main(argv: Sequence[str] | None = None, more: Callable[[Commands], None] | N
 
         words = explain(error.code)
         _fail(f"{error}\n{words.finding} {words.advice}", REJECTED)
-    except ProverError as error:
+    except (ProverError, ClusterError) as error:
         _fail(error, COULD_NOT_RUN)
     except BrokenPipeError:
         # Nobody reads what is printed; Python would complain when it flushes.
@@ -138,6 +139,8 @@ def prove(
     out: Path,
     jobs: int,
     *,
+    cluster: str | None,
+    cluster_tls: Path | None,
     summary: bool | None,
     as_json: bool,
     allow_future: bool,
@@ -156,9 +159,11 @@ def prove(
     is_shown = not as_json and sys.stdout.isatty() if summary is None else summary
     shown = Shown(is_printed=is_shown and not as_json)
     try:
-        with shown_progress() as progress:
-            snapshot = make_snapshot(config, out, jobs, progress, shown, allow_future=allow_future)
-    except (ProverError, OSError):
+        with opened_cluster(cluster, cluster_tls) as engine, shown_progress() as progress:
+            snapshot = make_snapshot(
+                config, out, jobs, progress, shown, engine=engine, allow_future=allow_future
+            )
+    except (ProverError, ClusterError, OSError):
         if is_shown and as_json and shown.ledger is not None:
             _print(as_json, {"ledger": shown.ledger}, "")
         raise
@@ -409,6 +414,7 @@ def _parser(more: Callable[[Commands], None] | None) -> argparse.ArgumentParser:
     _add_config(proof)
     _add_out(proof, "DIR", "the folder for the snapshot")
     _add_jobs(proof)
+    add_cluster(proof)
     proof.add_argument(
         "--summary",
         action=argparse.BooleanOptionalAction,

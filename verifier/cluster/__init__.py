@@ -10,6 +10,7 @@ An error that is not the project's own comes back as its type alone, since a wor
 
 from __future__ import annotations
 
+import os
 import pickle
 import secrets
 import socket
@@ -74,6 +75,31 @@ class Cluster:
         """Let go of the scheduler, and so of what it still has to do."""
         with suppress(OSError, RuntimeError):  # it may be gone
             self._client.close(_CLOSE_SECONDS)
+
+    def check_folder(self, folder: Path) -> None:
+        """See `Engine`: every worker is asked to answer a file of this machine with one beside it.
+
+        Raises:
+            ClusterError: it names the workers that do not.
+        """
+        question = folder / f"question-{secrets.token_hex(8)}"
+        asked = secrets.token_bytes(32)
+        question.write_bytes(asked)
+        try:
+            with self._told():
+                answers = self._client.run(_answer, str(question), on_error="return")
+            away = [
+                worker for worker, name in sorted(answers.items()) if not _is_answer(name, asked)
+            ]
+        finally:
+            for path in folder.glob(f"{question.name}*"):
+                path.unlink()
+        if away:
+            raise ClusterError(
+                f"{folder}: not a folder of this machine, or not to be written to, at "
+                f"{', '.join(away)}; every machine needs the same storage at the same path, and "
+                "the same user"
+            )
 
     def run(
         self, stage: str, task: Callable[[int], Result], numbers: Iterable[int]
@@ -177,6 +203,18 @@ class Cluster:
             ) from None
 
 
+def _answer(question: str) -> str:
+    """Write what is in a file into another one beside it; return that one's path."""
+    answer = Path(f"{question}.{secrets.token_hex(8)}")
+    answer.write_bytes(Path(question).read_bytes())
+    return str(answer)
+
+
+def _is_answer(name: object, asked: bytes) -> bool:
+    """Tell whether a worker's answer is here."""
+    return isinstance(name, str) and Path(name).is_file() and Path(name).read_bytes() == asked
+
+
 @dataclass(frozen=True, slots=True)
 class _Pending(Generic[Result]):
     """A task that was handed over; ``result`` waits for what it returns."""
@@ -207,7 +245,9 @@ class _Task(Generic[Result]):
         try:
             return self.task(number), None
         except OSError as error:
-            raise StageFailed(self.stage, number, type(error).__name__) from None
+            # What the system says of a full disk is no data; the name of a file is not told.
+            words = os.strerror(error.errno) if error.errno else type(error).__name__
+            raise StageFailed(self.stage, number, words) from None
         except Exception as error:
             return None, error if _is_told(error) else self._failed(number, error)
 

@@ -114,7 +114,7 @@ def _audit(arguments: argparse.Namespace, out: Output) -> None:
 
     policy = _policy(arguments, out)
     key = read_public_key(arguments.exchange_key)
-    with opened_cluster(arguments) as cluster:
+    with opened_cluster(arguments.cluster, arguments.cluster_tls) as cluster:
         report = audit(
             arguments.bundle,
             key,

@@ -51,19 +51,19 @@ def add_cluster(command: argparse.ArgumentParser) -> None:
 
 
 @contextmanager
-def opened_cluster(arguments: argparse.Namespace) -> Iterator[Cluster | None]:
+def opened_cluster(address: str | None, tls: Path | None) -> Iterator[Cluster | None]:
     """Give the cluster that was asked for, None if none was.
 
     Raises:
         ClusterError: it cannot be used.
         Misuse: of the two options there is one, or the extra [cluster] is not installed.
     """
-    if (arguments.cluster is None) != (arguments.cluster_tls is None):
-        raise Misuse("--cluster and --cluster-tls go together")
-    if arguments.cluster is None:
+    if address is None and tls is None:
         yield None
         return
+    if address is None or tls is None:
+        raise Misuse("--cluster and --cluster-tls go together")
     from verifier.cluster import Cluster  # loads what a command alone does without
 
-    with closing(Cluster(arguments.cluster, arguments.cluster_tls)) as cluster:
+    with closing(Cluster(address, tls)) as cluster:
         yield cluster
