@@ -368,6 +368,25 @@ def test_whether_pages_are_made_of_what_is_given() -> None:
     assert native.leaves_open(TREE, 2, *columns) == 3
 
 
+@pytest.mark.parametrize("blindings", [3, 4], ids=["of vectors", "of sums"])
+@pytest.mark.parametrize("page", [2, 3, 6])
+def test_a_page_whose_private_files_are_zeros(page: int, blindings: int) -> None:
+    """A point of it would be infinite, and it is the one that is named, whatever the page says."""
+    made, _, amounts, identities = honest()
+    columns = [
+        bytearray(made.pages),
+        bytearray(array("Q", amounts).tobytes()),
+        bytearray(b"".join(identities)),
+        bytearray(made.vector_blindings),
+        bytearray(made.sum_blindings),
+    ]
+    columns[1][128 * (page - 2) : 128 * (page - 1)] = bytes(128)
+    columns[blindings][32 * (page - 2) : 32 * (page - 1)] = bytes(32)
+    assert native.leaves_open(TREE, 2, *columns) == page
+    columns[0][LENGTH * (page - 2) + 47 : LENGTH * (page - 1)] = bytes(66)
+    assert native.leaves_open(TREE, 2, *columns) == page
+
+
 @pytest.mark.parametrize("name", ["pages", "blindings", "sum_blindings", "secret", "salt"])
 @pytest.mark.parametrize("change", [-1, 1])
 def test_wrong_lengths_are_misuse(name: str, change: int) -> None:

@@ -71,23 +71,24 @@ static void write_nodes(group *g, uint8_t *page, uint32_t index, const uint8_t *
                    path_height(g->tree->page_size));
 }
 
-static bool all_finite(const affine *points, size_t n)
+/* The first that is infinite; n if all are finite. */
+static size_t first_infinite(const affine *points, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        if (affine_is_infinity(&points[i])) return false;
-    return true;
+    size_t i = 0;
+    while (i < n && !affine_is_infinity(&points[i])) i++;
+    return i;
 }
 
-/* C and the U_b of `count` pages, whose blinding factors are in the group; false when a point is
- * infinite. */
-static bool write_points(const group *g, uint8_t *pages, const uint64_t *amounts, size_t count)
+/* C and the U_b of `count` pages, whose blinding factors are in the group; returns the first page
+ * that has an infinite point, `count` if none has. */
+static size_t write_points(const group *g, uint8_t *pages, const uint64_t *amounts, size_t count)
 {
     const page_layout *l = &g->layout;
     const size_t m = g->tree->page_size, vectors = vector_count(g->tree),
                  at = PAGE_HEADER + 32 * l->nodes;
     kernel()->commit_vectors(g->points, amounts, g->vector_blindings, vectors * count, g->tables,
                              g->kernel);
-    if (!all_finite(g->points, vectors * count)) return false;
+    const size_t by_vectors = first_infinite(g->points, vectors * count) / vectors;
     for (size_t i = 0; i < count; i++)
         kernel()->compress(pages + l->length * i + at + 33, 33, g->points + vectors * i, vectors);
     for (size_t i = 0; i < count; i++) {
@@ -97,9 +98,9 @@ static bool write_points(const group *g, uint8_t *pages, const uint64_t *amounts
             sum[1] += __builtin_add_overflow(sum[0], amounts[m * i + k], &sum[0]);
     }
     kernel()->commit(g->points, g->sum_values, 2, g->sum_blindings, count, g->tables, g->kernel);
-    if (!all_finite(g->points, count)) return false;
+    const size_t by_sums = first_infinite(g->points, count);
     kernel()->compress(pages + at, l->length, g->points, count);
-    return true;
+    return by_vectors < by_sums ? by_vectors : by_sums;
 }
 
 /* The blinding factors of the page at hand: ρ_0 … ρ_{G-1}, r. */
@@ -150,7 +151,8 @@ int assay_leaves_commit_var(assay_committed *made, const assay_tree *tree, uint3
                 words_to_bytes(made->vector_blindings + 32 * (vectors * page + b), &own[b]);
             words_to_bytes(made->sum_blindings + 32 * page, &g.sum_blindings[i]);
         }
-        if (!write_points(&g, pages, amounts + m * done, count)) status = ASSAY_INFINITE_POINT;
+        if (write_points(&g, pages, amounts + m * done, count) < count)
+            status = ASSAY_INFINITE_POINT;
         memcpy(made->sum_values + 2 * done, g.sum_values, 2 * count * sizeof *g.sum_values);
         for (size_t i = 0; i < count; i++) {
             const uint8_t *page = pages + length * i;
@@ -195,10 +197,9 @@ int assay_leaves_open_var(size_t *bad, const assay_tree *tree, uint32_t first, s
             write_nodes(&g, g.pages + length * i, first + (uint32_t)page,
                         identities + 32 * m * page);
         }
-        const uint8_t *pages = witness->pages + length * done;
-        if (!write_points(&g, g.pages, witness->values + m * done, count))
-            status = ASSAY_INFINITE_POINT;
-        const size_t same = first_difference(&g, pages, valid);
+        const size_t finite = write_points(&g, g.pages, witness->values + m * done, count);
+        if (finite < valid) valid = finite;
+        const size_t same = first_difference(&g, witness->pages + length * done, valid);
         if (same == count) continue;
         *bad = done + same;
         status = ASSAY_DAMAGED;
