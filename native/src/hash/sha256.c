@@ -22,6 +22,9 @@ const uint32_t SHA256_ROUND_CONSTANTS[64] = {
 /* Messages that are hashed side by side. */
 #define BATCH 32
 
+/* More than any call that meets secrets takes, but for scratch. */
+#define STACK_CLEARED (64 << 10)
+
 static uint32_t rotate(uint32_t x, int n)
 {
     return x >> n | x << (32 - n);
@@ -34,8 +37,8 @@ static uint32_t load_be32(const uint8_t *p)
 
 void sha256_blocks_portable(uint32_t state[8], const uint8_t *data, size_t blocks)
 {
+    uint32_t w[64], s[8];
     for (; blocks > 0; blocks--, data += 64) {
-        uint32_t w[64], s[8];
         for (int i = 0; i < 16; i++) w[i] = load_be32(data + 4 * i);
         for (int i = 16; i < 64; i++) {
             const uint32_t a = w[i - 15], b = w[i - 2];
@@ -60,6 +63,8 @@ void sha256_blocks_portable(uint32_t state[8], const uint8_t *data, size_t block
         }
         for (int i = 0; i < 8; i++) state[i] += s[i];
     }
+    clear_secret(w, sizeof w);
+    clear_secret(s, sizeof s);
 }
 
 void sha256_pair_portable(uint32_t first[8], const uint8_t *first_data, uint32_t second[8],
@@ -150,6 +155,7 @@ void sha256(uint8_t digest[32], const void *data, size_t length)
     sha256_begin(&c);
     sha256_update(&c, data, length);
     sha256_end(digest, &c);
+    clear_secret(&c, sizeof c);
 }
 
 void sha256_begin_tag(sha256_context *c, const char *tag, size_t tag_length)
@@ -194,6 +200,7 @@ void hmac_end(uint8_t digest[32], const hmac_key *k, sha256_context *c)
     sha256_context outer = k->outer;
     sha256_update(&outer, digest, 32);
     sha256_end(digest, &outer);
+    clear_secret(&outer, sizeof outer);
 }
 
 void hmac(uint8_t digest[32], const hmac_key *k, const void *data, size_t length)
@@ -201,6 +208,7 @@ void hmac(uint8_t digest[32], const hmac_key *k, const void *data, size_t length
     sha256_context c = k->inner;
     sha256_update(&c, data, length);
     hmac_end(digest, k, &c);
+    clear_secret(&c, sizeof c);
 }
 
 void hmac_key_init_each(hmac_key *k, const uint8_t (*key)[32], size_t n)
@@ -241,4 +249,10 @@ void clear_secret(void *data, size_t length)
 {
     memset(data, 0, length);
     __asm__ volatile("" : : "r"(data) : "memory"); /* the zeros are looked at */
+}
+
+void clear_stack(void)
+{
+    uint8_t below[STACK_CLEARED];
+    clear_secret(below, sizeof below);
 }

@@ -56,6 +56,12 @@ static inline void put_u32(uint8_t bytes[4], uint32_t a)
 /* Writes zeros that the compiler may not drop. */
 void clear_secret(void *data, size_t length);
 
+/* The same to what functions that have returned left on the stack: words that the compiler kept
+ * there have no name to clear them by.  The caller's own are not reached: NOINLINE keeps a function
+ * apart that has some. */
+void clear_stack(void);
+#define NOINLINE __attribute__((noinline))
+
 /* state absorbs `blocks` blocks of 64 bytes. */
 typedef void sha256_blocks_function(uint32_t state[8], const uint8_t *data, size_t blocks);
 

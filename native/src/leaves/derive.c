@@ -128,6 +128,7 @@ int assay_account_keys(uint8_t *account_keys, const uint8_t *snapshot_key, const
     clear_secret(&key, sizeof key);
     clear_secret(&tagged, sizeof tagged);
     clear_secret(c, sizeof c);
+    clear_stack();
     return ASSAY_OK;
 }
 
@@ -215,11 +216,10 @@ static void draw_parts(uint64_t *parts, draws *d, uint64_t balance, size_t count
     for (size_t i = count; i-- > 1;) parts[i] -= parts[i - 1];
 }
 
-int assay_split(assay_parts *parts, const uint8_t *account_keys, const uint64_t *balances, size_t n,
-                const uint8_t *code, size_t code_length, uint32_t least, uint32_t most)
+static NOINLINE void split(assay_parts *parts, const uint8_t *account_keys,
+                           const uint64_t *balances, size_t n, const uint8_t *code,
+                           size_t code_length, uint32_t least, uint32_t most)
 {
-    parts->accounts = parts->made = 0;
-    if (least == 0 || least > most) return ASSAY_BAD_COUNT;
     sha256_context tagged;
     begin_stream_tag(&tagged);
     draws d[BATCH];
@@ -241,5 +241,14 @@ int assay_split(assay_parts *parts, const uint8_t *account_keys, const uint64_t 
     parts->accounts = i;
     parts->made = made;
     clear_secret(d, sizeof d);
+}
+
+int assay_split(assay_parts *parts, const uint8_t *account_keys, const uint64_t *balances, size_t n,
+                const uint8_t *code, size_t code_length, uint32_t least, uint32_t most)
+{
+    parts->accounts = parts->made = 0;
+    if (least == 0 || least > most) return ASSAY_BAD_COUNT;
+    split(parts, account_keys, balances, n, code, code_length, least, most);
+    clear_stack();
     return ASSAY_OK;
 }

@@ -221,26 +221,30 @@ static int commit_sums(assay_committed *made, size_t *bad, const page_layout *l,
     const size_t m = l->shape.m;
     words blindings[PAGE_FAN], total;
     uint64_t *sum = made->sum_values + 2 * page;
-    affine point;
+    int status = ASSAY_OK;
     sum[0] = sum[1] = 0;
     page_header(bytes, l);
-    for (size_t k = 0; k < m; k++) {
+    for (size_t k = 0; status == ASSAY_OK && k < m; k++) {
         uint8_t *entry = bytes + PAGE_HEADER + PAGE_CHILD * k;
         memcpy(entry, children->ids + 32 * (at + k), 32);
         memcpy(entry + 32, children->sums + 33 * (at + k), 33);
         sum[1] += __builtin_add_overflow(sum[0], children->values[at + k], &sum[0]);
         *bad = at + k;
         if (!words_from_bytes(&blindings[k], children->blindings + 32 * (at + k)))
-            return ASSAY_BAD_SCALAR;
+            status = ASSAY_BAD_SCALAR;
     }
-    words_sum(&total, blindings, m);
-    words_to_bytes(made->sum_blindings + 32 * page, &total);
-    kernel()->commit(&point, sum, 2, &total, 1, t, scratch);
-    affine_compress(made->sums + 33 * page, &point);
-    sha256(made->ids + 32 * page, bytes, l->length);
+    if (status == ASSAY_OK) {
+        affine point;
+        words_sum(&total, blindings, m);
+        words_to_bytes(made->sum_blindings + 32 * page, &total);
+        kernel()->commit(&point, sum, 2, &total, 1, t, scratch);
+        affine_compress(made->sums + 33 * page, &point);
+        sha256(made->ids + 32 * page, bytes, l->length);
+        if (affine_is_infinity(&point)) status = ASSAY_INFINITE_POINT;
+    }
     clear_secret(blindings, sizeof blindings);
     clear_secret(&total, sizeof total);
-    return affine_is_infinity(&point) ? ASSAY_INFINITE_POINT : ASSAY_OK;
+    return status;
 }
 
 int assay_sums_commit_var(assay_committed *made, size_t *bad, const assay_tree *tree,

@@ -292,7 +292,7 @@ static int begin_block(job *j, size_t *bad, size_t n)
 }
 
 /* n <= BLOCK leaves. */
-static int make_block(job *j, size_t *bad, size_t n, const uint8_t *weights)
+static NOINLINE int make_block(job *j, size_t *bad, size_t n, const uint8_t *weights)
 {
     const workspace *w = &j->w;
     const int status = begin_block(j, bad, n);
@@ -343,6 +343,7 @@ static int make(job *j, uint8_t *openings, uint8_t *paths, size_t *bad, size_t n
         clear_secret(paths, assay_paths_length(j->pages, j->count));
     }
     clear_scratch(j, status, n, scratch);
+    clear_stack();
     return status;
 }
 
