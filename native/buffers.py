@@ -1,7 +1,8 @@
 """Memory of the binding: buffers that come in, results, scratch, generators and their tables.
 
-Lengths are checked here, never by the core. A pointer made here keeps its memory alive; an input
-that is not aligned for its items is copied.
+Lengths are checked here, never by the core: those of the memory itself, whatever ``len`` of it
+says. A pointer made here keeps its memory alive; an input that is not aligned for its items is
+copied.
 """
 
 from __future__ import annotations
@@ -38,27 +39,49 @@ def items(data: Buffer, count: int, name: str, ctype: str = "uint8_t") -> Any:
     Raises:
         ValueError: the buffer has another length, or is not C-contiguous.
     """
-    size = ffi.sizeof(ctype)
-    if byte_length(data) != size * count:
-        raise ValueError(f"{name}: {byte_length(data)} bytes instead of {size * count}")
-    pointer = ffi.from_buffer(f"{ctype}[]", data)
-    if int(ffi.cast("uintptr_t", pointer)) % size:
-        pointer = ffi.from_buffer(f"{ctype}[]", bytes(memoryview(data).cast("B")))
+    pointer = _items(data, count, name, ctype)
+    if not _is_aligned(pointer, ctype):
+        pointer = ffi.from_buffer(f"{ctype}[]", bytes(ffi.buffer(pointer)))
     return pointer
+
+
+def whole(data: Buffer, name: str) -> tuple[Any, int]:
+    """Return a pointer to all the bytes of a buffer, and how many they are.
+
+    Raises:
+        ValueError: the buffer is not C-contiguous.
+    """
+    length = byte_length(data)
+    return _items(data, length, name, "uint8_t"), length
 
 
 def filled(memory: Buffer, count: int, name: str, ctype: str = "uint8_t") -> Any:
     """Return a pointer to exactly ``count`` items of memory that the core fills in part.
 
     Raises:
-        ValueError: the buffer has another length, is read-only, or not aligned for its items.
+        ValueError: the buffer has another length, is read-only, not C-contiguous, or not aligned
+            for its items.
     """
-    if byte_length(memory) != ffi.sizeof(ctype) * count:
-        raise ValueError(f"{name}: {byte_length(memory)} bytes for {count} items")
-    pointer = ffi.from_buffer(f"{ctype}[]", memory, require_writable=True)
-    if count and int(ffi.cast("uintptr_t", pointer)) % ffi.sizeof(ctype):
+    pointer = _items(memory, count, name, ctype)
+    if memoryview(memory).readonly:
+        raise ValueError(f"{name}: read-only")
+    if count and not _is_aligned(pointer, ctype):
         raise ValueError(f"{name}: not aligned")
     return pointer
+
+
+def _items(data: Buffer, count: int, name: str, ctype: str) -> Any:
+    view, wanted = memoryview(data), ffi.sizeof(ctype) * count
+    if not view.c_contiguous:
+        raise ValueError(f"{name}: not contiguous")
+    pointer = ffi.from_buffer(f"{ctype}[]", data)
+    if view.nbytes != wanted or len(pointer) != count:
+        raise ValueError(f"{name}: {view.nbytes} bytes instead of {wanted}")
+    return pointer
+
+
+def _is_aligned(pointer: Any, ctype: str) -> bool:
+    return int(ffi.cast("uintptr_t", pointer)) % ffi.sizeof(ctype) == 0
 
 
 def out(memory: bytearray, ctype: str = "uint8_t") -> Any:

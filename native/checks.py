@@ -65,10 +65,11 @@ def check(
             ``opening.bad-point``, ``opening.bad-scalar``, ``inclusion.wrong-amount``.
         ValueError: a length is wrong, or a page or leaf is not there.
     """
+    pages, openings = tuple(pages), tuple(openings)  # as many as they say
     kept: list[Any] = []
     listed: Any = ffi.new("assay_checked_page[]", len(pages))
-    for at, page in zip(listed, pages, strict=True) if pages else ():
-        _fill_page(at, page, kept)
+    for number, page in enumerate(pages):
+        _fill_page(listed[number], page, kept)
     opened: Any = ffi.new("assay_checked_opening[]", len(openings))
     for number, opening in enumerate(openings):
         _fill_opening(opened[number], opening, pages, kept)
@@ -108,6 +109,7 @@ def pages_check(
 def _fill_page(at: Any, page: PageToCheck, kept: list[Any]) -> None:
     tree, argument = page.tree, page.argument
     length, argument_length, _ = tree.lengths(page.level, page.index, 1)
+    kept.append(tree.core)
     at.tree, at.level, at.index = tree.core, page.level, page.index
     at.page = _kept(kept, page.page, length, "page")
     if argument is not None:

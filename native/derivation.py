@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 KEY = 32
 LEAVES_MAX = 1 << 30
 GROUP_BITS_MAX = 20
+PARTS_MAX = (1 << 32) - 1
 
 # Parts of an account that a split has room for at first.
 _PARTS_EACH = 8
@@ -33,13 +34,12 @@ def account_keys(snapshot_key: Buffer, ids: Buffer, offsets: Buffer) -> bytes:
     Raises:
         ValueError: a length is wrong, or the offsets descend or leave the ids.
     """
-    n = buffers.byte_length(offsets) // 8 - 1
-    keys, length = bytearray(KEY * max(n, 0)), buffers.byte_length(ids)
+    n = max(buffers.byte_length(offsets) // 8 - 1, 0)
+    keys = bytearray(KEY * n)
     status = lib.assay_account_keys(
         buffers.out(keys),
         buffers.items(snapshot_key, KEY, "snapshot_key"),
-        buffers.items(ids, length, "ids"),
-        length,
+        *buffers.whole(ids, "ids"),
         buffers.items(offsets, n + 1, "offsets", "uint64_t"),
         n,
     )
@@ -48,7 +48,7 @@ def account_keys(snapshot_key: Buffer, ids: Buffer, offsets: Buffer) -> bytes:
 
 
 def split(
-    account_keys: Buffer, balances: Buffer, code: bytes, least: int, most: int
+    account_keys: Buffer, balances: Buffer, code: Buffer, least: int, most: int
 ) -> tuple[bytes, bytes]:
     """Split u64 balances into parts, ``least`` to ``most`` of each where the balance allows it.
 
@@ -56,18 +56,20 @@ def split(
         The u32 number of parts of every account, zero for a zero balance; the u64 parts.
 
     Raises:
-        ValueError: a length is wrong, or not 1 <= least <= most.
+        ValueError: a length is wrong, or not 1 <= least <= most < 2^32.
     """
+    if not 1 <= least <= most <= PARTS_MAX:
+        raise ValueError(f"not 1 <= least <= most < 2^32: {least}, {most}")
     n = buffers.byte_length(balances) // 8
     keys = buffers.items(account_keys, KEY * n, "account_keys")
     units = buffers.items(balances, n, "balances", "uint64_t")
     counts = bytearray(4 * n)
     made = buffers.out(counts, "uint32_t")
-    # Room for one account's parts at least; where that is not enough for all, in several calls.
-    room = max(most, min(most, _PARTS_EACH) * n, 0)
+    # Where the room is not enough for all, in several calls; where it is not for one, in more room.
+    room = min(most, _PARTS_EACH) * n
     amounts: list[memoryview] = []
     start = 0
-    while start < n or not amounts:
+    while start < n:
         memory = bytearray(8 * room)
         parts = buffers.record(
             "assay_parts",
@@ -75,19 +77,19 @@ def split(
             amounts=buffers.out(memory, "uint64_t"),
             room=room,
         )
-        status = lib.assay_split(
+        lib.assay_split(
             parts,
             keys + KEY * start,
             units + start,
             n - start,
-            code,
-            len(code),
+            *buffers.whole(code, "code"),
             least,
             most,
         )
-        _require(status, "not 1 <= least <= most")
         amounts.append(memoryview(memory)[: 8 * parts.made])
         start += parts.accounts
+        if parts.accounts == 0:
+            room *= 2
     return bytes(counts), b"".join(amounts)
 
 
@@ -214,7 +216,7 @@ def place_leaves(
     ids: Buffer,
     offsets: Buffer,
     context: Buffer,
-    code: bytes,
+    code: Buffer,
 ) -> None:
     """Write the leaves of some accounts: to ``values`` (u64) and ``identities``, at ``places``.
 
@@ -248,8 +250,7 @@ def place_leaves(
             n=n,
         ),
         buffers.items(context, 32, "context"),
-        code,
-        len(code),
+        *buffers.whole(code, "code"),
     )
     _require(status, "places, first, the holders or the offsets are not those of the parts or ids")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from native._core import ffi, lib
-from native.buffers import byte_length, items, scratch, tables
+from native.buffers import byte_length, items, scratch, tables, whole
 from native.errors import NativeError
 
 if TYPE_CHECKING:
@@ -36,10 +36,10 @@ def _check(status: int, bad: Any) -> None:
         raise ValueError("a count is out of range")
 
 
-def generator(name: bytes, index: int) -> bytes:
+def generator(name: Buffer, index: int) -> bytes:
     """Return the generator of a name and an index below 2^32 (spec/transcript.md, section 2)."""
     point = ffi.new("uint8_t[]", POINT)
-    lib.assay_generator_var(point, name, len(name), index)
+    lib.assay_generator_var(point, *whole(name, "name"), index)
     return bytes(ffi.buffer(point))
 
 
@@ -85,7 +85,7 @@ def commit(values: Buffer, blindings: Buffer, width: int = 64) -> bytes:
     if width == 64:
         integers = items(values, n, "values", "uint64_t")
     elif width == 128:
-        raw = bytes(values)
+        raw = memoryview(values).tobytes()
         swapped = b"".join(raw[at : at + 16][::-1] for at in range(0, len(raw), 16))
         integers = items(swapped, 2 * n, "values", "uint64_t")
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from native._core import ffi, lib
-from native.buffers import byte_length, items
+from native.buffers import items, whole
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -16,16 +16,14 @@ DIGEST = 32
 def sha256(data: Buffer) -> bytes:
     """Return the SHA-256 digest, 32 bytes, of ``data``."""
     digest = ffi.new("uint8_t[]", DIGEST)
-    length = byte_length(data)
-    lib.assay_sha256(digest, items(data, length, "data"), length)
+    lib.assay_sha256(digest, *whole(data, "data"))
     return bytes(ffi.buffer(digest))
 
 
-def tagged_hash(tag: bytes, data: Buffer) -> bytes:
+def tagged_hash(tag: Buffer, data: Buffer) -> bytes:
     """Return SHA-256(SHA-256(tag) ‖ SHA-256(tag) ‖ data), 32 bytes (BIP 340)."""
     digest = ffi.new("uint8_t[]", DIGEST)
-    length = byte_length(data)
-    lib.assay_tagged_hash(digest, tag, len(tag), items(data, length, "data"), length)
+    lib.assay_tagged_hash(digest, *whole(tag, "tag"), *whole(data, "data"))
     return bytes(ffi.buffer(digest))
 
 
@@ -51,18 +49,16 @@ class Transcript:
         """The state, 32 bytes."""
         return bytes(ffi.buffer(self._state))
 
-    def absorb(self, label: bytes, data: Buffer) -> None:
+    def absorb(self, label: Buffer, data: Buffer) -> None:
         """Absorb ``data`` of any length under ``label``."""
-        length = byte_length(data)
-        status = lib.assay_transcript_absorb(
-            self._state, label, len(label), items(data, length, "data"), length
+        _check_label(
+            lib.assay_transcript_absorb(self._state, *whole(label, "label"), *whole(data, "data"))
         )
-        _check_label(status)
 
-    def challenge(self, label: bytes) -> bytes:
+    def challenge(self, label: Buffer) -> bytes:
         """Return the challenge under ``label``, a scalar of 32 bytes, and step the state."""
         scalar = ffi.new("uint8_t[]", DIGEST)
-        _check_label(lib.assay_transcript_challenge(scalar, self._state, label, len(label)))
+        _check_label(lib.assay_transcript_challenge(scalar, self._state, *whole(label, "label")))
         return bytes(ffi.buffer(scalar))
 
 

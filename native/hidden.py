@@ -23,6 +23,7 @@ SCALAR = 32
 AMOUNT = 16
 DECODED = 64
 DERIVED = 1 << 14
+KEYS_MAX = 1 << 20
 WEIGHTS = 5
 
 _lock = threading.Lock()
@@ -83,12 +84,12 @@ def secrets_read(secrets: bytearray, text: Buffer, stride: int) -> None:
 
     Raises NativeError ``bad-scalar`` at the first that has another character.
     """
-    count = len(secrets) // SCALAR
+    count = buffers.byte_length(secrets) // SCALAR
     if stride < 2 * SCALAR:
         raise ValueError("stride: less than a key")
     source = buffers.items(text, stride * count, "text")
-    bad = ffi.new("size_t *")
-    if lib.assay_secrets_read(buffers.out(secrets), bad, source, stride, count) != lib.ASSAY_OK:
+    bad, made = ffi.new("size_t *"), buffers.filled(secrets, SCALAR * count, "secrets")
+    if lib.assay_secrets_read(made, bad, source, stride, count) != lib.ASSAY_OK:
         raise NativeError("bad-scalar", int(bad[0]))
 
 
@@ -97,7 +98,7 @@ def public_keys(secrets: bytearray) -> bytes:
 
     Raises NativeError ``bad-scalar`` at the first that is zero or not below the group order.
     """
-    count = len(secrets) // SCALAR
+    count = buffers.byte_length(secrets) // SCALAR
     points, bad = bytearray(POINT * count), ffi.new("size_t *")
     work = buffers.scratch(lib.assay_public_keys_scratch_size())
     source = buffers.items(secrets, SCALAR * count, "secrets")
@@ -108,10 +109,9 @@ def public_keys(secrets: bytearray) -> bytes:
 
 def hidden_length(keys: int) -> int:
     """Return the bytes of an argument over ``keys`` keys, 1 to 2^20."""
-    length = int(lib.assay_hidden_length(keys)) if keys > 0 else 0
-    if length == 0:
+    if not 1 <= keys <= KEYS_MAX:
         raise ValueError(f"no argument has {keys} keys")
-    return length
+    return int(lib.assay_hidden_length(keys))
 
 
 def hidden_total(amounts: Buffer, secrets: bytearray) -> int:
@@ -119,7 +119,7 @@ def hidden_total(amounts: Buffer, secrets: bytearray) -> int:
 
     ``amounts`` are 16 big-endian bytes each. Raises ValueError for 2^128 or more.
     """
-    count = len(secrets) // SCALAR
+    count = buffers.byte_length(secrets) // SCALAR
     value = bytearray(AMOUNT)
     status = lib.assay_hidden_total(
         buffers.out(value),

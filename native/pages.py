@@ -261,6 +261,7 @@ def openings_make(
             of what was given, or the opening does not hold.
         ValueError: a length is wrong, or a page or a leaf is not there.
     """
+    pages = tuple(pages)  # as many as they say
     kept: list[Any] = []
     listed: Any = ffi.new("assay_opened_page[]", len(pages))
     for number, page in enumerate(pages):

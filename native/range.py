@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 POINT = 33
 SCALAR = 32
 WEIGHTS = 4
+VALUES_MAX = 64
+WIDTHS = (64, 128)
 
 
 def range_length(m: int, b: int) -> int:
@@ -27,10 +29,9 @@ def range_length(m: int, b: int) -> int:
     Raises:
         ValueError: ``b`` is neither 64 nor 128, or ``m`` not 1 to 64.
     """
-    length = int(lib.assay_range_length(m, b)) if m > 0 and b > 0 else 0
-    if length == 0:
+    if not 1 <= m <= VALUES_MAX or b not in WIDTHS:
         raise ValueError(f"no argument has {m} values of {b} bits")
-    return length
+    return int(lib.assay_range_length(m, b))
 
 
 def range_prove(
@@ -86,14 +87,12 @@ def range_verify(state: Buffer, b: int, commitments: Buffer, argument: Buffer) -
     """
     m = buffers.byte_length(commitments) // POINT
     range_length(m, b)
-    length = buffers.byte_length(argument)
     status = lib.assay_range_verify_var(
         buffers.items(state, 32, "state"),
         buffers.items(commitments, m * POINT, "commitments"),
         m,
         b,
-        buffers.items(argument, length, "argument"),
-        length,
+        *buffers.whole(argument, "argument"),
         os.urandom(32 * WEIGHTS),
         buffers.bases(),
         buffers.scratch(lib.assay_range_verify_scratch_size(m, b)),

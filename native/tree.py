@@ -38,7 +38,7 @@ class Tree:
 
     def __post_init__(self) -> None:
         """Raise ValueError for what is no tree."""
-        if len(self.context) != IDENTITY:
+        if buffers.byte_length(self.context) != IDENTITY:
             raise ValueError("a context has 32 bytes")
         if self.page_size not in PAGE_SIZES:
             raise ValueError(f"a page has 16, 256 or 4096 leaves, not {self.page_size}")
@@ -49,9 +49,9 @@ class Tree:
     def core(self) -> Any:
         """Return the core's record of the tree."""
         made: Any = ffi.new("assay_tree *")
-        ffi.memmove(made.context, self.context, IDENTITY)
-        asset = ffi.from_buffer("uint8_t[]", self.asset)
-        made.asset, made.asset_length = asset, len(self.asset)
+        ffi.memmove(made.context, buffers.items(self.context, IDENTITY, "context"), IDENTITY)
+        asset, made.asset_length = buffers.whole(self.asset, "asset")
+        made.asset = asset
         made.capacity, made.page_size = self.capacity, self.page_size
         buffers.keep(made, asset)
         return made

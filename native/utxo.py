@@ -101,13 +101,11 @@ class UtxoScanner:
             bits=self._bits,
             listed=self._listed,
         )
-        length = buffers.byte_length(data)
         status = lib.assay_utxo_scan(
             self._state,
             used,
             found,
-            buffers.items(data, length, "data"),
-            length,
+            *buffers.whole(data, "data"),
             wanted,
         )
         if status != lib.ASSAY_OK:

@@ -232,6 +232,17 @@ def test_split(least: int, most: int) -> None:
         assert min(least, balance) <= len(parts) <= most
 
 
+def test_room_for_parts_grows_with_what_is_drawn() -> None:
+    """Not with what the policy allows, which would be 32 GiB here."""
+    balances, keys = [0, 3, 200, 1000, 1], [hashlib.sha256(bytes([i])).digest() for i in range(5)]
+    most = 2**32 - 1
+    expected = [split(k, v, b"ETH", 1, most) for k, v in zip(keys, balances, strict=True)]
+    counts, amounts = native.split(b"".join(keys), array("Q", balances), b"ETH", 1, most)
+    assert list(memoryview(counts).cast("I")) == [len(parts) for parts in expected]
+    assert list(memoryview(amounts).cast("Q")) == [part for parts in expected for part in parts]
+    assert native.split(b"", b"", b"ETH", 1, most) == (b"", b"")
+
+
 def test_every_small_balance_is_split_into_ones() -> None:
     """As many parts as units: every cut is drawn, however often it comes again."""
     keys = b"".join(hashlib.sha256(bytes([i])).digest() for i in range(64))
