@@ -1,8 +1,11 @@
 """The C core and its one binding.
 
 Buffers in are bytes, bytearray, memoryview or C-contiguous arrays; results are bytes. All functions
-release the interpreter lock while the core works. A name is imported when it is first asked for:
-who checks loads nothing that proves.
+release the interpreter lock while the core works, and no buffer may change meanwhile: what the core
+has checked it reads again, and a copy of whole columns would cost too much. Beside what a function
+says, TypeError is raised for what is no buffer or integer, OverflowError for an integer that the
+core's type for it cannot hold. A name is imported when it is first asked for: who checks loads
+nothing that proves.
 """
 
 from __future__ import annotations

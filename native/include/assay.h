@@ -8,7 +8,8 @@
  * calls.
  * `_var`: the time depends on the data.  `_unchecked`: a check is the caller's.  A function that
  * can fail returns an assay_status; its outputs are then meaningless, except as stated.  Arrays
- * never overlap.  Everything is reentrant; assay_init comes first, once.
+ * never overlap, and no input changes during a call: what was checked is read again.  Everything is
+ * reentrant; assay_init comes first, once.
  *
  * What stands between the two `cffi` marks is read twice: by the C compiler, and by
  * build_native.py as the declarations of the binding.  So it holds declarations alone: no
@@ -337,6 +338,9 @@ int assay_openings_make_var(uint8_t *openings, uint8_t *paths, size_t *bad,
  * What the prover derives from its keys (spec/protocol.md 2.2, 2.4).  Id i is ids[offsets[i] ..
  * offsets[i + 1]), n + 1 offsets; keys, blocks and identities are 32 bytes each.
  * ASSAY_BAD_COUNT: offsets that descend or leave the ids.
+ *
+ * Of what follows, assay_split and all that orders, places or gathers leaves take time and access
+ * memory depending on what is secret, `_var` or not: on balances, amounts, sort keys and places.
  */
 
 int assay_account_keys(uint8_t *account_keys, const uint8_t *snapshot_key, const uint8_t *ids,

@@ -77,7 +77,7 @@ typedef struct {
     void (*sum_byte_pairs)(scalar *sum, const scalar *form, const uint64_t *values, unsigned shift,
                            const scalar *e, size_t n);
 
-    /* sum = Σ a[stride·i]·b[i], i < n. */
+    /* sum = Σ a[stride·i]·b[i], i < n < 2^32, every b[i] below the group order. */
     void (*inner)(scalar *sum, const scalar *a, size_t stride, const words *b, size_t n);
 
     /* out[i] = (1 - x)·in[2i] + x·in[2i + 1], i < n; out may be in. */
