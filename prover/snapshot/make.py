@@ -11,21 +11,23 @@ run ends in the same bytes:
    says by then is compared, if anybody wants to know. ``private/summary.json`` is written before.
 4. ``private/evidence``, with the openings of hidden sets: the same.
 5. Whether assets suffice is computed from 2-4 each time. If not, there is no public folder.
-6. ``private/keys``, ``private/opening-secret``, ``private/parts``: renamed into place whole;
-   functions of 2 and 3. The leaves of one asset are placed while the pages of another are made;
-   neither reads the other.
-7. ``public.partial/pages``, and the private side of all pages, ``private/trees``: renamed into
-   place whole, after the pages were synced. Before that, a run makes all of them anew, for it is
-   the cheap part; after it, they are what is proved. No argument is needed for it.
-8. ``public.partial/arguments/CODE``: grow in chunks; see `prover.liabilities.tree`. Nonces are
-   derived, so a page proved twice has the same argument. Of a few assets one is proved while the
-   next is committed to, so arguments may stand here before the pages are synced; a run that begins
-   7 anew makes the same pages, and believes of these arguments what a verifier accepts.
+6. ``private/keys``, ``private/opening-secret``: renamed into place whole; functions of 2 and 3.
+7. ``private/stages``: what tasks make of them, of each asset the parts, leaves, pages and their
+   private side (`prover.snapshot.job`, `prover.liabilities.stages`), piece by piece; a piece is
+   there whole, or not at all. What a process leaves that is killed is gone on with. What stood when
+   the machine went down is not believed, but where every piece was flushed before it had its name,
+   as it is where several machines are at work; then it is all made anew, to the same bytes.
+8. ``public.partial/pages/CODE`` and ``public.partial/arguments/CODE``: joined of pieces, asset by
+   asset. Of arguments that a machine going down may have torn, those are kept that a verifier
+   accepts. Nonces are derived, so a page proved twice has the same argument. When all assets are
+   proved and flushed, ``private/parts`` and ``private/trees`` get their names; from then on the
+   pages are not made again.
 9. ``public.partial``: the rest of the bundle is written each time, the record of all arguments
    among it. The manifest's digest is in the log beside the signing key before the signature exists;
    a second run finds its own line there.
-10. ``private/seal``, which binds 2, 3 and 6 to that manifest, is written each time. Then
-   the rename to ``public``, after everything in it was synced. From then on a run only says so.
+10. ``private/seal``, which binds 2, 3, 6 and the parts to that manifest, is written each time. Then
+   the rename to ``public``, after everything in it was synced. From then on a run only says so, and
+   removes ``private/stages`` if a crash left it.
 """
 
 from __future__ import annotations

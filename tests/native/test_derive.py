@@ -159,7 +159,7 @@ def test_leaves_are_gathered() -> None:
     found = dict(zip(places, zip(amounts, made, strict=True), strict=True))
     for place in range(50):
         expected = found.get(place, (0, b"?" * 32))
-        assert (values[place], identities[32 * place : 32 * place + 32]) == expected
+        assert (values[place], bytes(identities[32 * place : 32 * place + 32])) == expected
     with pytest.raises(ValueError, match="behind the last one"):
         native.gather_leaves(*band(50), array("I", [50]), array("Q", [1]), KEY)
     with pytest.raises(ValueError, match="amounts"):

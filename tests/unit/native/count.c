@@ -137,8 +137,8 @@ static void derive(const uint8_t *amounts, const uint8_t *key)
             *identities = take(32 * LEAVES);
     uint64_t *starts = take(8 * (ACCOUNTS + 1)), *first = take(8 * (ACCOUNTS + 1)),
              *values = take(8 * LEAVES), *sorted = take(8 * LEAVES);
-    uint32_t *positions = take(4 * LEAVES), *ranks = take(4 * LEAVES), *numbers = take(4 * ACCOUNTS),
-             all;
+    uint32_t *positions = take(4 * LEAVES), *ranks = take(4 * LEAVES),
+             *numbers = take(4 * ACCOUNTS), all;
     for (uint32_t i = 0; i <= ACCOUNTS; i++) {
         starts[i] = (uint64_t)ID * i;
         first[i] = i;
@@ -162,9 +162,9 @@ static void derive(const uint8_t *amounts, const uint8_t *key)
             "order");
     require(assay_place_leaves(&room, &parts, &accounts, key, (const uint8_t *)"BTC", 3),
             "placing");
-    require(assay_place_padding(identities, LEAVES, positions + ACCOUNTS, key, 0,
-                                LEAVES - ACCOUNTS),
-            "padding");
+    require(
+        assay_place_padding(identities, LEAVES, positions + ACCOUNTS, key, 0, LEAVES - ACCOUNTS),
+        "padding");
     show("derive", 32 * LEAVES, ",");
 }
 
