@@ -10,7 +10,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ethereum test bench bench-api bench-page bench-rows bench-large bench-peers bench-base profile web docs lint lint-javascript format sanitize fuzz fuzz-format vectors clean
+.PHONY: help setup demo ethereum test bench bench-api bench-page bench-rows bench-large bench-cluster bench-peers bench-base profile web docs lint lint-javascript format sanitize fuzz fuzz-format vectors clean
 
 ifndef PYTHON
 PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do "$$p" -c 'import \
@@ -39,6 +39,7 @@ help:
 	@echo "make bench-rows   a million rows of evidence, proved and audited"
 	@echo "make bench-large  whole commands at up to ten million leaves"
 	@echo "make profile      where the time of a proof goes; needs Linux's perf"
+	@echo "make bench-cluster  workers of a cluster beside threads"
 	@echo "make bench-base   Assay beside its earlier format of pages, on the same leaves"
 	@echo "make bench-peers  Assay beside what one would pick instead; needs cargo"
 	@echo "make web          the customer's page, into build/web, and its digest"
@@ -92,6 +93,9 @@ bench-rows: setup
 
 bench-large: setup
 	$(BIN)/python -m benches.large $(BENCH_ARGS)
+
+bench-cluster: setup
+	$(BIN)/python -m benches.cluster $(BENCH_ARGS)
 
 profile: setup
 	$(BIN)/python -m benches.profile $(BENCH_ARGS)

@@ -300,8 +300,8 @@ def commit_band(work: Work, number: int) -> None:
     """Gather the leaves of a band, and make its pages."""
     if work.piece(_SUMS, number).exists():
         return
-    begin, end = work.plan.bands[number]
-    amounts, identities = _gather(work, number, end - begin)
+    begin = work.plan.bands[number][0]
+    amounts, identities = gather_band(work, number)
     made = [
         native.leaves_commit(
             work.tree,
@@ -323,13 +323,14 @@ def commit_band(work: Work, number: int) -> None:
     work.write(_SUMS, number, opened.data, ids, sums)
 
 
-def _gather(work: Work, number: int, length: int) -> tuple[U64, Bytes]:
+def gather_band(work: Work, number: int) -> tuple[U64, Bytes]:
     """Return amounts and identities of the leaves of a band.
 
     Raises:
         Damaged: they are not all there.
     """
-    amounts, identities = np.zeros(length, np.uint64), np.zeros((length, 32), np.uint8)
+    begin, end = work.plan.bands[number]
+    amounts, identities = np.zeros(end - begin, np.uint64), np.zeros((end - begin, 32), np.uint8)
     counts = work.band_counts
     found = zip(work.plan.ranges, _before(counts)[:, number], counts[:, number], strict=True)
     for at, (own, start, count) in enumerate(found):
