@@ -254,7 +254,7 @@ class _Trees:
         codes = [asset.code for asset in making.config.assets]
         shown = listed(codes) if len(codes) <= MOST_LISTED else f"{len(codes):,} assets"
         total = 2 * sum(map(entries_of, shapes))
-        making.progress.stage(f"committing to {shown}, and proving", total)
+        making.progress.stage(f"proving {shown}", total)
         order = sorted(range(len(shapes)), key=lambda index: shapes[index].leaves)
         small = [index for index in order if is_small(shapes[index])]
         # What waits for the disk leaves the cores to others.

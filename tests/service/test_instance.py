@@ -216,10 +216,10 @@ def wait_for(look: Callable[[], bool]) -> None:
 def test_of_two_workers_the_second_takes_over(database: str, tmp_path: Path) -> None:
     exchange = make_exchange(tmp_path / "exchange")
     with Service(tmp_path / "service", database) as service:
-        first = service.worker(hold_at="after proving ETH, committing to USDT")
+        first = service.worker(hold_at="after proving ETH, USDT")
         service.draft(exchange)
         service.operations.start("one")
-        service.await_stage("proving ETH, committing to USDT")
+        service.await_stage("proving ETH, USDT")
         second = service.worker()
         kill(first)
         assert service.rest().state is State.PROVEN

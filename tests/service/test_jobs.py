@@ -34,9 +34,7 @@ STAGES = (
     "reading the ledger",
     "checking ownership signatures",
     "deriving keys and leaves",
-    "committing to ETH",
-    "proving ETH, committing to USDT",
-    "proving USDT",
+    "proving ETH, USDT",
     "settle proven",
     "begin publishing",
     "publish",
@@ -46,7 +44,7 @@ STAGES = (
 )
 
 FEW = (
-    "proving ETH, committing to USDT",
+    "proving ETH, USDT",
     "settle proven",
     "begin publishing",
     "publish",
@@ -183,8 +181,8 @@ def test_cancelled_and_resumed(
         folder = begun(service, exchange, undisturbed)
         assert service.operations.cancel("one").state is State.CANCELLED
         service.operations.resume("one")
-        worker = service.worker(hold_at="after proving ETH, committing to USDT")
-        service.await_stage("proving ETH, committing to USDT")
+        worker = service.worker(hold_at="after proving ETH, USDT")
+        service.await_stage("proving ETH, USDT")
         assert service.operations.cancel("one").state is State.CANCELLING
         service.release()
         assert service.rest().state is State.CANCELLED
@@ -203,7 +201,7 @@ def test_cancelled_while_no_worker_is_there(tmp_path: Path) -> None:
     with Service(tmp_path / "service", f"sqlite:///{tmp_path / 'database'}") as service:
         service.draft(exchange, "two")
         service.operations.start("two")
-        worker = service.worker(die_at="after proving ETH, committing to USDT")
+        worker = service.worker(die_at="after proving ETH, USDT")
         worker.join(PATIENCE)
         assert service.operations.cancel("two").state is State.CANCELLING
         with service.working():
@@ -217,16 +215,16 @@ def test_one_worker_works_and_the_other_stands_by(
         folder = begun(service, exchange, undisturbed)
         seen = [tmp_path / name for name in ("first", "second")]
         first = service.worker(
-            hold_at="after proving ETH, committing to USDT",
-            die_at="before proving USDT",
+            hold_at="after proving ETH, USDT",
+            die_at="before settle proven",
             seen=seen[0],
         )
-        service.await_stage("proving ETH, committing to USDT")
+        service.await_stage("proving ETH, USDT")
         second = service.worker(seen=seen[1])
         service.release()
         assert service.rest().state is State.PROVEN
         assert first.exitcode == -signal.SIGKILL
-        assert seen[0].read_text().endswith("before proving USDT\n")
+        assert seen[0].read_text().endswith("before settle proven\n")
         assert seen[1].read_text().startswith("before begin proving\n")
         assert service.operations.find("one").starts == 2
         kill(second)

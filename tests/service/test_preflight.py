@@ -264,7 +264,7 @@ def test_keys_and_ledger_are_looked_at(service: Service, exchange: Exchange) -> 
 def test_what_is_frozen_is_not_looked_at_again(service: Service, exchange: Exchange) -> None:
     folder = service.draft(exchange)
     service.operations.start("one")
-    service.worker(die_at="after proving ETH, committing to USDT").join()
+    service.worker(die_at="after proving ETH, USDT").join()
     (exchange.folder / "ledger.csv").unlink()
     (ServedFolder(folder).uploads / LIST).write_bytes(b"")
     service.operations.cancel("one")
