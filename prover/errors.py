@@ -13,6 +13,9 @@ from typing import Final
 LISTED: Final = 10
 """So many faults of one kind are named one by one; the others are counted."""
 
+RESTORE: Final = "restore private folder and bundle of one run from a backup"
+"""The remedy for `Damaged` files of a snapshot."""
+
 
 class Code(StrEnum):
     """Why an input is refused. docs/refused-input.md has a row for each: rule and remedy."""

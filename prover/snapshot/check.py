@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 import native
-from prover.errors import Damaged
+from prover.errors import RESTORE, Damaged
 from prover.files.columns import map_rows
 from prover.ledger.ledger import ledger_digest
 from prover.ledger.saved import load_ledger
@@ -49,11 +49,15 @@ def check_snapshot(snapshot: Path, jobs: int = 1, progress: Progress | None = No
     accounts = Accounts(ledger.ids, ledger.offsets, keys)
     Blocks.load(folder.parts, accounts).held_by(0, len(ledger))
     if ledger_digest(ledger) != seal.ledger:
-        raise Damaged(f"{folder.ledger}: damaged: holders or balances are not what was written")
+        raise Damaged(
+            f"{folder.ledger}: damaged: holders or balances are not what was written; {RESTORE}"
+        )
     for asset, tree, parts in load_assets(folder, manifest):
         own = ledger.balances[asset.code]
         if not is_split(own, parts):
-            raise Damaged(f"{folder.parts}: damaged: not what makes up balances of {asset.code}")
+            raise Damaged(
+                f"{folder.parts}: damaged: not what makes up balances of {asset.code}; {RESTORE}"
+            )
         leaves = Leaves(accounts, own.holders, parts, asset.code, tree.context)
         shown.stage(f"checking {asset.code}", entries_of(parts.shape))
         root = check_tree(tree, leaves, folder.tree(asset.code, folder.bundle), jobs, shown.advance)
@@ -61,7 +65,8 @@ def check_snapshot(snapshot: Path, jobs: int = 1, progress: Progress | None = No
         stated = (asset.root, asset.sum, ledger.totals[asset.code])
         if not opens or stated != (root.id, root.sum, root.value):
             raise Damaged(
-                f"{asset.code}: the private files make another root or sum than the manifest states"
+                f"{asset.code}: the private files make another root or sum than the manifest "
+                f"states: damaged; {RESTORE}"
             )
     leaves_in_all = sum(asset.shape.leaves for asset in manifest.assets)
     return Checked(manifest.snapshot_id, seal.manifest, leaves_in_all)

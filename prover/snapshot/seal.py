@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from prover.errors import Damaged
+from prover.errors import RESTORE, Damaged
 from prover.files.storage import fresh_file
 from prover.ledger.saved import HEAD
 from prover.liabilities.blocks import DIGESTS
@@ -70,13 +70,19 @@ def read_seal(folder: SnapshotFolder, manifest: bytes) -> Seal:
     data = folder.seal.read_bytes()
     record, digest = data[:-ID_BYTES], data[-ID_BYTES:]
     if sha256(record).digest() != digest:
-        raise Damaged(f"{folder.seal}: damaged")
-    seal = wire.read_record(Seal, record)
+        raise Damaged(f"{folder.seal}: damaged; {RESTORE}")
+    try:
+        seal = wire.read_record(Seal, record)
+    except (wire.NotCanonical, wire.BadFields):
+        raise Damaged(
+            f"{folder.seal}: damaged, or of another version of the prover; run the version that "
+            f"made it, or {RESTORE}"
+        ) from None
     if seal.manifest != manifest:
-        raise Damaged(f"{folder.seal}: of another run than {folder.bundle}")
+        raise Damaged(f"{folder.seal}: of another run than {folder.bundle}; {RESTORE}")
     for name, path in _sealed(folder).items():
         if _digest(path) != getattr(seal, name):
-            raise Damaged(f"{path}: damaged, or of another run than {folder.bundle}")
+            raise Damaged(f"{path}: damaged, or of another run than {folder.bundle}; {RESTORE}")
     return seal
 
 
