@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 import native
-from prover.errors import Damaged, ProverError
+from prover.errors import RESTORE, Damaged, ProverError
 from prover.files.columns import U32, U64, Bytes, map_rows
 from prover.files.keys import public_bytes, read_signing_key
 from prover.ledger.ledger import Balances, count_below
@@ -33,7 +33,7 @@ from prover.liabilities.blocks import Blocks
 from prover.liabilities.derivation import derive
 from prover.liabilities.leaves import Accounts
 from prover.liabilities.parts import Parts, load_parts
-from prover.liabilities.tree import LeafFiles, TreeFiles, map_pages
+from prover.liabilities.tree import LeafFiles, map_pages
 from prover.snapshot.folder import SnapshotFolder
 from prover.snapshot.record import read_frozen, read_signed_manifest
 from prover.snapshot.seal import Seal, read_seal
@@ -122,7 +122,7 @@ class Packager:
                 asset,
                 self._ledger.balances[asset.code],
                 parts,
-                folder.tree(asset.code, folder.bundle),
+                folder,
             )
             for asset, tree, parts in load_assets(folder, manifest)
         ]
@@ -177,7 +177,10 @@ class Packager:
         held = self._blocks.held_by(start, stop)
         found = [asset.find(self._accounts, start, stop) for asset in self._assets]
         if not np.array_equal(sum(of_asset.counts for of_asset in found), held):
-            raise Damaged(f"{self._folder.private}: damaged: parts of balances are not all there")
+            raise Damaged(
+                f"{self._folder.parts}, or holders in {self._folder.ledger}: damaged: parts of "
+                f"balances are not all there; {RESTORE}"
+            )
         parts = self._opened(found, bulk=bulk)
         return [
             self._signed(
@@ -209,7 +212,7 @@ class Packager:
             )
         except native.Damaged as error:
             ends = np.cumsum([len(order) for order in orders])
-            raise self._assets[int(np.searchsorted(ends, error.index, "right"))].damaged() from None
+            raise self._assets[int(np.searchsorted(ends, error.index, "right"))].unlike() from None
         parts, opening, path = [], 0, 0
         for asset, of_asset, order in zip(self._assets, found, orders, strict=True):
             each = asset.path_bytes
@@ -264,7 +267,9 @@ def _whole(folder: SnapshotFolder) -> Iterator[None]:
     try:
         yield
     except (IndexError, ValueError):
-        raise Damaged(f"{folder.private}: damaged: files are not what was written") from None
+        raise Damaged(
+            f"{folder.private}: damaged: files are not what was written; {RESTORE}"
+        ) from None
 
 
 @dataclass(frozen=True)
@@ -302,7 +307,7 @@ class _Asset:
         asset: wire.Asset,
         balances: Balances,
         parts: Parts,
-        files: TreeFiles,
+        folder: SnapshotFolder,
     ) -> None:
         self.code = asset.code
         self.path_bytes = parts.shape.path_bytes
@@ -311,7 +316,8 @@ class _Asset:
         self._led: dict[tuple[int, int], bytes] = {}
         self._balances = balances
         self._parts = parts
-        self._files = files
+        self._folder = folder
+        self._files = folder.tree(asset.code, folder.bundle)
 
     @cached_property
     def _leaves(self) -> LeafFiles:
@@ -325,6 +331,8 @@ class _Asset:
     def find(self, accounts: Accounts, start: int, stop: int) -> _Found:
         """Return the leaves of the accounts from ``start`` to ``stop - 1``.
 
+        Each account has as many as are counted, numbered from 0, and no two are one.
+
         Raises:
             Damaged: files are not of each other.
         """
@@ -334,13 +342,21 @@ class _Asset:
         if low == high:
             return _Found(counts, np.zeros(0, np.uint64), np.zeros(0, np.uint32))
         holders, first = self._balances.holders[low:high], self._parts.first[low : high + 1]
+        # One that stood here twice would have parts of one number twice: two openings of one leaf.
+        if holders[0] < start or holders[-1] >= stop or (holders[1:] <= holders[:-1]).any():
+            raise self._damaged(
+                f"{self._folder.ledger}: damaged: holders of {self.code} do not ascend"
+            )
         places = self._parts.positions[int(first[0]) : int(first[-1])]
         self._check_own(accounts, holders, first, places)
         amounts = self._leaves.amounts[places]
         ends = first - first[0]
         sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(amounts)])[ends]
         if not np.array_equal(np.diff(sums), self._balances.units[low:high]):
-            raise self.damaged()
+            raise self._damaged(
+                f"{self._folder.ledger}: does not fit {self._files.leaves}: damaged: balances of "
+                f"{self.code} are not what their parts add up to"
+            )
         counts[holders - np.uint32(start)] = np.diff(ends)
         return _Found(counts, amounts, places)
 
@@ -374,27 +390,31 @@ class _Asset:
         Raises:
             Damaged: it is not.
         """
-        if (places >= len(self._leaves.identities)).any():
-            raise self.damaged()
         own = np.empty((len(places), ID_BYTES), np.uint8)
         try:
-            native.place_leaves(
-                np.empty(len(places), np.uint64).data,
-                own.data,
-                np.arange(len(places), dtype=np.uint32).data,
-                self._leaves.amounts[places].data,
-                first.data,
-                holders.data,
-                accounts.keys.data,
-                accounts.ids.data,
-                accounts.offsets.data,
-                self._tree.context,
-                self.code.encode(),
-            )
+            is_own = (places < len(self._leaves.identities)).all()
+            if is_own:
+                native.place_leaves(
+                    np.empty(len(places), np.uint64).data,
+                    own.data,
+                    np.arange(len(places), dtype=np.uint32).data,
+                    self._leaves.amounts[places].data,
+                    first.data,
+                    holders.data,
+                    accounts.keys.data,
+                    accounts.ids.data,
+                    accounts.offsets.data,
+                    self._tree.context,
+                    self.code.encode(),
+                )
+                is_own = np.array_equal(own, self._leaves.identities[places])
         except ValueError:
-            raise self.damaged() from None
-        if not np.array_equal(own, self._leaves.identities[places]):
-            raise self.damaged()
+            is_own = False
+        if not is_own:
+            raise self._damaged(
+                f"{self._folder.parts}: does not fit {self._files.leaves}: damaged: parts of "
+                f"{self.code} are not where their holders have leaves"
+            )
 
     def _page(self, level: int, index: int) -> bytes:
         """Return a page that leads to the signed root: an opening on another would convict its
@@ -413,13 +433,17 @@ class _Asset:
             parent, slot = divmod(index, FAN)
             expected = entry_link(self._page(level + 1, parent), slot)[:ID_BYTES]
         if sha256(data).digest() != expected:
-            raise self.damaged()
+            raise self._damaged(
+                f"{self._files.pages / str(level)}: damaged, or of another run than the manifest: "
+                f"page {index:,}"
+            )
         if level > 0:
             self._led[level, index] = data
         return data
 
-    def damaged(self) -> Damaged:
-        """Return the error of files that are not of each other."""
-        return Damaged(
-            f"{self._files.leaves}: damaged, or of another run than the pages; no package is made"
-        )
+    def unlike(self) -> Damaged:
+        """Return the error of leaves that are not those of the pages."""
+        return self._damaged(f"{self._files.leaves}: damaged, or of another run than the pages")
+
+    def _damaged(self, words: str) -> Damaged:
+        return Damaged(f"{words}; no package is made; {RESTORE}")

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -400,6 +401,86 @@ def test_files_that_are_not_of_each_other_open_nothing(
     code, out, err = assay("check", tmp_path / "one")
     assert (code, out) == (1, "")
     assert "damaged" in err or "ETH, level 0, page " in err
+
+
+def put(path: Path, kind: type[np.generic], at: int, items: object) -> None:
+    """Write items over those of a column from a place on."""
+    column = np.fromfile(path, kind)
+    column[at : at + len(items := np.asarray(items, kind))] = items
+    column.tofile(path)
+
+
+def test_no_account_gets_the_part_of_another_that_stands_twice(
+    snapshot: Path, tmp_path: Path
+) -> None:
+    """The holders x, x + 1, z become x, x, x + 1: each has as many parts as it had."""
+    shutil.copytree(snapshot / "one", tmp_path / "one")
+    private = tmp_path / "one" / "private"
+    held, parts = (
+        load_ledger(private / "ledger").balances["ETH"],
+        next(load_parts(private / "parts")),
+    )
+    alone, near = np.diff(parts.first) == 1, np.diff(held.holders) == 1
+    at = int(np.flatnonzero(alone[:-2] & alone[1:-1] & alone[2:] & near[:-1])[0])
+    place, account = int(parts.first[at]), int(held.holders[at])
+    put(private / "parts" / "positions", np.uint32, place + 1, parts.positions[place : place + 2])
+    put(private / "ledger" / "balances.bin", np.uint64, at + 1, held.units[at : at + 2])
+    put(private / "ledger" / "holders.bin", np.uint32, at + 1, held.holders[at : at + 2])
+    with pytest.raises(Damaged, match="holders of ETH do not ascend"):
+        Packager(tmp_path / "one").packages(account, account + 2)
+
+
+def test_no_package_shows_one_leaf_twice(snapshot: Path, tmp_path: Path) -> None:
+    """An account of two parts stands twice: with the first alone, and with both."""
+    shutil.copytree(snapshot / "one", tmp_path / "one")
+    private = tmp_path / "one" / "private"
+    held, parts = (
+        load_ledger(private / "ledger").balances["ETH"],
+        next(load_parts(private / "parts")),
+    )
+    counts = np.diff(parts.first)
+    at = int(np.flatnonzero((counts[:-1] == 2) & (counts[1:] == 1))[0])
+    place, account = int(parts.first[at]), int(held.holders[at])
+    units = [parts.amounts[place], held.units[at]]
+    put(private / "parts" / "positions", np.uint32, place + 1, parts.positions[place : place + 2])
+    put(private / "parts" / "first", np.uint64, at + 1, [place + 1])
+    put(private / "ledger" / "balances.bin", np.uint64, at, units)
+    put(private / "ledger" / "holders.bin", np.uint32, at + 1, [account])
+    for make in (Packager.package, lambda packager, one: packager.packages(one, one + 1)):
+        with pytest.raises(Damaged, match="holders of ETH do not ascend"):
+            make(Packager(tmp_path / "one"), account)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("private/ledger/balances.bin", "private/ledger: does not fit .*leaves/ETH: .* balances"),
+        ("private/ledger/holders.bin", "private/ledger: damaged: holders of ETH do not ascend"),
+        ("private/parts/first", "private/parts: does not fit .*leaves/ETH"),
+        ("private/parts/positions", "private/parts: does not fit .*leaves/ETH"),
+        ("private/trees/leaves/ETH/blindings", "leaves/ETH: damaged, or of another run"),
+        ("public/pages/ETH/0", "public/pages/ETH/0: damaged, or of another run than the manifest"),
+    ],
+)
+def test_damage_is_said_of_the_files_that_have_it(
+    snapshot: Path, tmp_path: Path, name: str, told: str
+) -> None:
+    shutil.copytree(snapshot / "one", tmp_path / "one")
+    path = tmp_path / "one" / name
+    data = path.read_bytes()
+    path.write_bytes(bytes(byte ^ 0x55 for byte in data[:200]) + data[200:])
+    with pytest.raises(Damaged, match=f"{told}.*; restore private folder and bundle of one run"):
+        Packager(tmp_path / "one").packages(0, 300)
+
+
+def test_a_seal_of_another_version_is_refused(snapshot: Path, tmp_path: Path, assay: Assay) -> None:
+    shutil.copytree(snapshot / "one", tmp_path / "one")
+    record = b"\x81\xa8manifest\xc4\x01x"
+    for head in (record, record[:-1]):
+        seal = tmp_path / "one" / "private" / "seal"
+        seal.write_bytes(head + sha256(head).digest())
+        code, _, err = assay("check", tmp_path / "one")
+        assert (code, f"{seal}: damaged, or of another version" in err) == (1, True)
 
 
 def test_a_page_of_another_snapshot_opens_nothing(
