@@ -348,7 +348,11 @@ class _Asset:
                 f"{self._folder.ledger}: damaged: holders of {self.code} do not ascend"
             )
         places = self._parts.positions[int(first[0]) : int(first[-1])]
-        self._check_own(accounts, holders, first, places)
+        if not self._are_own(accounts, holders, first, places):
+            raise self._damaged(
+                f"{self._folder.parts}: does not fit {self._files.leaves}: damaged: parts of "
+                f"{self.code} are not where their holders have leaves"
+            )
         amounts = self._leaves.amounts[places]
         ends = first - first[0]
         sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(amounts)])[ends]
@@ -384,37 +388,28 @@ class _Asset:
                 numbers,
             )
 
-    def _check_own(self, accounts: Accounts, holders: U32, first: U64, places: U32) -> None:
-        """Check that what stands at the places are the parts of the accounts, and no others'.
-
-        Raises:
-            Damaged: it is not.
-        """
+    def _are_own(self, accounts: Accounts, holders: U32, first: U64, places: U32) -> bool:
+        """Tell whether what stands at the places are the parts of the accounts, and no others'."""
+        if (places >= len(self._leaves.identities)).any():
+            return False
         own = np.empty((len(places), ID_BYTES), np.uint8)
         try:
-            is_own = (places < len(self._leaves.identities)).all()
-            if is_own:
-                native.place_leaves(
-                    np.empty(len(places), np.uint64).data,
-                    own.data,
-                    np.arange(len(places), dtype=np.uint32).data,
-                    self._leaves.amounts[places].data,
-                    first.data,
-                    holders.data,
-                    accounts.keys.data,
-                    accounts.ids.data,
-                    accounts.offsets.data,
-                    self._tree.context,
-                    self.code.encode(),
-                )
-                is_own = np.array_equal(own, self._leaves.identities[places])
-        except ValueError:
-            is_own = False
-        if not is_own:
-            raise self._damaged(
-                f"{self._folder.parts}: does not fit {self._files.leaves}: damaged: parts of "
-                f"{self.code} are not where their holders have leaves"
+            native.place_leaves(
+                np.empty(len(places), np.uint64).data,
+                own.data,
+                np.arange(len(places), dtype=np.uint32).data,
+                self._leaves.amounts[places].data,
+                first.data,
+                holders.data,
+                accounts.keys.data,
+                accounts.ids.data,
+                accounts.offsets.data,
+                self._tree.context,
+                self.code.encode(),
             )
+        except ValueError:
+            return False
+        return np.array_equal(own, self._leaves.identities[places])
 
     def _page(self, level: int, index: int) -> bytes:
         """Return a page that leads to the signed root: an opening on another would convict its
