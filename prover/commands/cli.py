@@ -285,12 +285,14 @@ def packages(
 
     with ended_by_signals(), shown_progress() as progress:
         progress.stage("packages", None)
-        count = write_packages(folder, out, signing_key, jobs, progress.advance)
-    _print(
-        as_json,
-        {"file": str(out), "packages": count},
-        f"{count} packages, each beside its account, in {out}: keep it to yourself",
-    )
+        count, made = write_packages(folder, out, signing_key, jobs, progress.advance)
+    said = f"{count} packages, each beside its account, in {out}: keep it to yourself"
+    if not made:
+        said = (
+            f"nothing is made: {out} says that it has packages of this snapshot, and has "
+            f"{count} rows, one an account; what is in them was not read"
+        )
+    _print(as_json, {"file": str(out), "made": made, "packages": count}, said)
 
 
 def check(folder: Path, jobs: int, *, as_json: bool) -> None:

@@ -6,9 +6,12 @@ folder synced after the rename.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
+import stat
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,11 +60,38 @@ def naming(path: Path) -> Iterator[None]:
 def fresh_file(path: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
     """Give an empty file to write, private by default; on leaving, it is ``path``, durably.
 
-    What stood there before is replaced. If the body raises, ``path`` is as it was.
+    What stood there before is replaced, and so is what an interrupted attempt left beside it: in a
+    folder that is the user's, take `users_file`. If the body raises, ``path`` is as it was.
     """
     partial = path.with_name(path.name + PARTIAL)
     partial.unlink(missing_ok=True)
     handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with _becoming(path, partial, handle) as file:
+        yield file
+
+
+@contextmanager
+def users_file(path: Path) -> Iterator[BinaryIO]:
+    """Give a file as `fresh_file` does, in a folder where any other name may be the user's.
+
+    A process that is killed leaves one beside it, of a name that nobody else would have chosen.
+    """
+    try:
+        handle, name = tempfile.mkstemp(PARTIAL, f"{path.name}.", path.parent)
+    except OSError as error:
+        error.filename = str(path)
+        raise
+    partial = Path(name)
+    try:
+        with _becoming(path, partial, handle) as file:
+            yield file
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def _becoming(path: Path, partial: Path, handle: int) -> Iterator[BinaryIO]:
     with naming(path), os.fdopen(handle, "wb") as file:
         yield file
         file.flush()
@@ -134,19 +164,70 @@ def locked(path: Path, refusal: str, seconds: float = 0) -> Iterator[None]:
     The kernel drops it when a process dies.
 
     Raises:
-        ProverError: ``refusal``, if another process still holds it after ``seconds``.
+        ProverError: ``refusal``, if another process still holds it after ``seconds``; or what
+            stands there is neither.
     """
-    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT, 0o600)
-    deadline = time.monotonic() + seconds
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC) if path.is_dir() else open_file(path)
     try:
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise ProverError(refusal) from None
-                time.sleep(0.05)
+        lock(handle, refusal, seconds)
         yield
     finally:
         os.close(handle)
+
+
+def lock(handle: int, refusal: str, seconds: float = 0) -> None:
+    """Take an exclusive lock, which lasts until a descriptor is closed.
+
+    Raises:
+        ProverError: ``refusal``, if another process still holds it after ``seconds``.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise ProverError(refusal) from None
+            time.sleep(0.05)
+
+
+def open_file(path: Path) -> int:
+    """Open a file to read and write, made if need be, private; return its descriptor.
+
+    Raises:
+        ProverError: what stands there is another thing, such as a link, which is not followed.
+    """
+    # What waits for another end, as a pipe does, is not waited for.
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        handle = os.open(path, flags, 0o600)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            raise
+        raise _no_file(path) from None
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise _no_file(path)
+    return handle
+
+
+def open_private(path: Path) -> int:
+    """Open a file as `open_file` does, that is its owner's alone, whoever opened it before.
+
+    Raises:
+        ProverError: it is not; nothing of it is changed.
+    """
+    handle = open_file(path)
+    found = os.fstat(handle)
+    if found.st_uid == os.geteuid() and found.st_nlink == 1 and not found.st_mode & 0o077:
+        return handle
+    os.close(handle)
+    raise ProverError(
+        f"{path}: not a private file of this user's, of mode 600 and with no other name; move it "
+        "away, or choose another folder"
+    )
+
+
+def _no_file(path: Path) -> ProverError:
+    return ProverError(f"{path}: neither a file nor free; move it away, or choose another name")

@@ -11,7 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
 from multiprocessing import get_context, parent_process
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from prover.errors import ProverError
 from prover.snapshot.package_file import package_file
@@ -19,7 +19,15 @@ from prover.snapshot.packages import Packager
 from verifier.ordered import in_order
 
 BATCH = 8192  # accounts a process takes at a time; openings of one page are made together
+LEAST = 256  # accounts that are worth a process
 APPENDED_BYTES = 1 << 25  # of packages that are written and synced at a time
+
+
+class Written(NamedTuple):
+    """How many packages are there, and whether any of them was made now."""
+
+    packages: int
+    made: bool
 
 
 def write_packages(
@@ -28,9 +36,9 @@ def write_packages(
     signing_key: Path | None,
     jobs: int,
     report: Callable[[int], None],
-) -> int:
-    """Write the packages of all accounts into the file ``out``, by ``jobs`` processes, or go on
-    where an earlier run was interrupted; return how many there are.
+) -> Written:
+    """Write the packages of all accounts into the file ``out``, by ``jobs`` processes at most, or
+    go on where an earlier run was interrupted. Of what is there already the rows are counted.
 
     ``report`` is called with the number of packages that are there, or came, since its last call.
 
@@ -43,13 +51,13 @@ def write_packages(
         done = count if file is None else file.done
         report(done)
         if file is None or done == count:
-            return count
-        size = min(BATCH, -(-(count - done) // jobs))
+            return Written(count, made=file is not None)
+        size = min(BATCH, max(LEAST, -(-(count - done) // jobs)))
         batches = [(at, min(at + size, count)) for at in range(done, count, size)]
         accounts: list[str] = []
         packages: list[bytes] = []
         held = 0
-        with _made(snapshot, signing_key, batches, jobs) as made:
+        with _made(snapshot, signing_key, batches, min(jobs, len(batches))) as made:
             for batch, packed in zip(batches, made, strict=True):
                 accounts += map(packager.account, range(*batch))
                 packages += packed
@@ -58,7 +66,7 @@ def write_packages(
                     file.append(accounts, packages)
                     accounts, packages, held = [], [], 0
                 report(len(packed))
-    return count
+    return Written(count, made=True)
 
 
 @contextmanager

@@ -1,15 +1,17 @@
 """The packages of all accounts in one private file: a table of account and package, by account.
 
-Until all are there, their parts stand beside it, in a file that is named after the manifest, as
-nobody else's file is. A part is what was appended at a time, behind a digest that binds it to the
-manifest and to its place. What a later run goes on with ends at the first part that is torn,
-damaged, or another's; the rest is made anew. Parts are copied into the file, and checked once more,
-before it gets its name: whole, durably, and only if nothing else has it.
+Until all are there, their parts stand beside it, in a private file that is named after the manifest
+and begins with it: what does not is somebody's, and is left as it is. A part is what was appended
+at a time, behind a digest that binds it to the manifest and to its place. What a later run goes on
+with ends at the first part that is torn, damaged, or another's; the rest is made anew. Parts are
+copied into the file, and checked once more, before it gets its name: whole, durably, and only if
+nothing else has it.
 """
 
 from __future__ import annotations
 
 import os
+import secrets
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -22,22 +24,40 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from prover.errors import Damaged, ProverError
-from prover.files.storage import PARTIAL, locked, naming, sync_file
+from prover.files.storage import PARTIAL, lock, naming, open_private, sync_file
 
 _ROWS = pa.schema([("account", pa.string()), ("package", pa.binary())])
+_BEGIN = b"assay.packages/1"  # of the file of parts; the manifest follows, and a token
+_TOKEN_BYTES = 8
 _HEAD = Struct("<32sQ")  # of a part: its digest, and the number of bytes that follow
 
 
 class PackageFile:
     """A file that rows are appended to.
 
-    done: how many rows are there, durably.
+    done: how many rows are there, durably; token: what nobody knew before this file was made.
+
+    Raises:
+        ProverError: it does not begin as one of the manifest; it is left as it is.
     """
 
     def __init__(self, parts: BinaryIO, manifest: bytes) -> None:
         self._parts = parts
         self._manifest = manifest
-        self.done = end = 0
+        self._begin = _BEGIN + manifest
+        if not self._begin.startswith(parts.read(len(self._begin))):
+            raise ProverError(
+                f"{parts.name}: does not begin as a file of packages of this snapshot that are "
+                "being made; move it away, or choose another name"
+            )
+        self.token = parts.read(_TOKEN_BYTES)
+        if len(self.token) < _TOKEN_BYTES:  # it is new, or torn in here
+            self.token = secrets.token_bytes(_TOKEN_BYTES)
+            parts.seek(0)
+            parts.write(self._begin + self.token)
+            parts.flush()
+            os.fsync(parts.fileno())
+        self.done, end = 0, len(self._begin + self.token)
         for rows in self._whole():
             self.done += rows.num_rows
             end = parts.tell()
@@ -69,7 +89,7 @@ class PackageFile:
     def _whole(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows of part after part, up to one that is not as it was appended here."""
         size, first = os.fstat(self._parts.fileno()).st_size, 0
-        self._parts.seek(0)
+        self._parts.seek(len(self._begin + self.token))
         while len(head := self._parts.read(_HEAD.size)) == _HEAD.size:
             digest, length = _HEAD.unpack(head)
             if length > size - self._parts.tell():
@@ -95,31 +115,58 @@ def package_file(out: Path, manifest: bytes, accounts: int) -> Iterator[PackageF
 
     Raises:
         ProverError: the name ends in neither ``.parquet`` nor ``.sqlite``; ``out`` is something
-            else already; another run writes it; it cannot be written.
+            else already, or has not as many rows; another run writes it; what stands beside it is
+            somebody's; it cannot be written.
     """
     if out.suffix not in _KINDS:
         raise ProverError(f"{out}: its name must end in {' or '.join(_KINDS)}")
     kind = _KINDS[out.suffix]
-    parts = _beside(out, manifest, ".parts")
+    parts = out.with_name(f"{out.name}.{manifest.hex()[:16]}.parts")
     if _stands(out):
-        if not out.is_file() or kind.manifest_of(out) != manifest:
+        if not out.is_file() or (found := kind.found(out)) is None or found[0] != manifest:
             raise _taken(out)
-        parts.unlink(missing_ok=True)  # of a run that was killed at its very end
+        if found[1] != accounts:
+            raise ProverError(
+                f"{out}: damaged: it has {found[1]:,} packages of this snapshot, not "
+                f"{accounts:,}; nothing is overwritten: move it away, and run again"
+            )
+        if _is_left(parts, manifest):
+            parts.unlink()
         yield None
         return
-    with naming(parts), locked(parts, f"{parts}: another run is at work here"):
-        with parts.open("r+b") as data:
-            sync_file(parts.parent)
-            file = PackageFile(data, manifest)
-            yield file
-            if file.done < accounts:
-                return
-            _finish(out, manifest, kind, file)
+    with naming(parts), _opened(parts) as data:
+        lock(data.fileno(), f"{parts}: another run is at work here")
+        if not _stands(parts) or not os.path.samestat(parts.lstat(), os.fstat(data.fileno())):
+            raise ProverError(f"{parts}: another run was at work here; run again")
+        sync_file(parts.parent)
+        file = PackageFile(data, manifest)
+        yield file
+        if file.done < accounts:
+            return
+        _finish(out, manifest, kind, file)
         parts.unlink()
 
 
+def _opened(parts: Path) -> BinaryIO:
+    """Open a file of parts under its name, and once alone."""
+    return open(parts, "r+b", opener=lambda name, _: open_private(Path(name)))
+
+
+def _is_left(parts: Path, manifest: bytes) -> bool:
+    """Tell whether a run that was killed at its very end left parts of a manifest here."""
+    if not _stands(parts):
+        return False
+    begin = _BEGIN + manifest
+    try:
+        with _opened(parts) as data:
+            return data.read(len(begin)) == begin
+    except (ProverError, OSError):
+        return False
+
+
 def _finish(out: Path, manifest: bytes, kind: _Kind, file: PackageFile) -> None:
-    partial = _beside(out, manifest, PARTIAL)
+    # What has this name a run left that was killed in here: no user would have chosen it.
+    partial = out.with_name(f"{out.name}.{file.token.hex()}{PARTIAL}")
     partial.unlink(missing_ok=True)
     os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     try:
@@ -131,10 +178,6 @@ def _finish(out: Path, manifest: bytes, kind: _Kind, file: PackageFile) -> None:
         sync_file(out.parent)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def _beside(out: Path, manifest: bytes, suffix: str) -> Path:
-    return out.with_name(f"{out.name}.{manifest.hex()[:16]}{suffix}")
 
 
 def _stands(out: Path) -> bool:
@@ -165,16 +208,17 @@ def _write_sqlite(path: Path, manifest: bytes, parts: Iterable[pa.RecordBatch]) 
         raise ProverError(f"{path}: {error}") from None
 
 
-def _of_sqlite(path: Path) -> bytes | None:
-    """Return the manifest whose packages a file holds, None if it is no such file."""
+def _of_sqlite(path: Path) -> _Found | None:
+    """Return the manifest whose packages a file holds, and how many; None if it is no such file."""
     # As what never changes, or SQLite would write beside it.
     uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
     try:
         with closing(sqlite3.connect(uri, uri=True)) as connection:
-            row = connection.execute("SELECT manifest FROM snapshot").fetchone()
+            query = "SELECT manifest, (SELECT count(*) FROM packages) FROM snapshot"
+            row: _Found | None = connection.execute(query).fetchone()
     except sqlite3.Error:
         return None
-    return row[0] if row and isinstance(row[0], bytes) else None
+    return row
 
 
 _MANIFEST = b"assay.manifest"
@@ -191,20 +235,24 @@ def _write_parquet(path: Path, manifest: bytes, parts: Iterable[pa.RecordBatch])
             writer.write_batch(rows)
 
 
-def _of_parquet(path: Path) -> bytes | None:
-    """Return the manifest whose packages a file holds, None if it is no such file."""
+def _of_parquet(path: Path) -> _Found | None:
+    """Return the manifest whose packages a file holds, and how many; None if it is no such file."""
     try:
-        found = parquet.read_metadata(path).metadata or {}
-        return bytes.fromhex(found.get(_MANIFEST, b"").decode())
+        found = parquet.read_metadata(path)
+        manifest = bytes.fromhex((found.metadata or {}).get(_MANIFEST, b"").decode())
+        return manifest, found.num_rows
     except (pa.ArrowException, OSError, ValueError):
         return None
+
+
+_Found = tuple[bytes, int]
 
 
 class _Kind(NamedTuple):
     """A kind of file: how all rows are written into an empty one, and whose packages one holds."""
 
     write: Callable[[Path, bytes, Iterable[pa.RecordBatch]], None]
-    manifest_of: Callable[[Path], bytes | None]
+    found: Callable[[Path], _Found | None]
 
 
 _KINDS = {

@@ -90,7 +90,9 @@ def test_all_packages_are_those_made_one_by_one(
             )
     # Of this snapshot it is there already; nothing is made again.
     before = files(tmp_path)
-    assert assay("packages", snapshot / "one", "--out", out)[:2] == (0, said)
+    code, said, _ = assay("packages", snapshot / "one", "--out", out)
+    assert (code, f"nothing is made: {out} says that it has" in said) == (0, True)
+    assert "300 rows, one an account; what is in them was not read" in said
     assert files(tmp_path) == before
 
 
@@ -101,7 +103,7 @@ def test_an_interrupted_run_is_gone_on_with(
     monkeypatch.setattr(all_packages, "BATCH", 20)
     monkeypatch.setattr(all_packages, "APPENDED_BYTES", 1)
     whole, out = tmp_path / f"whole.{kind}", tmp_path / f"all.{kind}"
-    assert write_packages(snapshot / "one", whole, None, 1, lambda _: None) == 300
+    assert write_packages(snapshot / "one", whole, None, 1, lambda _: None).packages == 300
     told: list[int] = []
 
     def until(limit: int) -> Callable[[int], None]:
@@ -118,11 +120,26 @@ def test_an_interrupted_run_is_gone_on_with(
             write_packages(snapshot / "one", out, None, 2, until(limit))
         assert not out.exists()
     told.clear()
-    assert write_packages(snapshot / "one", out, None, 2, told.append) == 300
+    assert write_packages(snapshot / "one", out, None, 2, told.append).packages == 300
     assert told[0] >= 220  # what was there
     assert sum(told) == 300
     assert read_packages(out) == read_packages(whole)
     assert {path.name for path in tmp_path.iterdir()} == {whole.name, out.name}
+
+
+def test_no_more_processes_begin_than_there_is_work_for(
+    snapshot: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[int] = []
+
+    def begin(processes: int, *_: object) -> None:
+        begun.append(processes)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(all_packages, "ProcessPoolExecutor", begin)
+    with pytest.raises(KeyboardInterrupt):
+        write_packages(snapshot / "one", tmp_path / "all.sqlite", None, 9999, lambda _: None)
+    assert begun == [2]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -210,7 +227,7 @@ def test_what_stands_beside_the_file_is_left_alone(
     (tmp_path / f"{out.name}.partial-journal").symlink_to(own)
     before = files(tmp_path)
     for _ in range(2):
-        assert write_packages(snapshot / "one", out, None, 1, lambda _: None) == 300
+        assert write_packages(snapshot / "one", out, None, 1, lambda _: None).packages == 300
         assert files(tmp_path) == {**before, out.name: out.read_bytes()}
     assert (tmp_path / f"{out.name}.partial-journal").is_symlink()
     assert len(read_packages(out)) == 300
@@ -709,5 +726,5 @@ def test_no_process_outlives_the_command(
         said = command.stderr.read()
     if number != signal.SIGKILL:  # after which Python's tracker of resources may say something
         assert (command.returncode, said) == (128 + number, b"")
-    assert write_packages(snapshot / "one", out, None, 1, lambda _: None) == 300
+    assert write_packages(snapshot / "one", out, None, 1, lambda _: None).packages == 300
     assert [path.name for path in tmp_path.iterdir()] == [out.name]

@@ -13,7 +13,14 @@ from typing import BinaryIO
 import pytest
 
 from prover.errors import ProverError
-from prover.files.storage import create_private, fresh_file, fresh_folder, locked, rename_folder
+from prover.files.storage import (
+    create_private,
+    fresh_file,
+    fresh_folder,
+    locked,
+    rename_folder,
+    users_file,
+)
 
 
 def write_half(file: BinaryIO) -> None:
@@ -77,6 +84,33 @@ def test_a_file_stands_whole_or_as_it_was(tmp_path: Path) -> None:
         file.write(b"second")
     assert path.read_bytes() == b"second"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_nothing_of_a_users_is_touched_beside_a_file(tmp_path: Path) -> None:
+    """Under whichever name; and nothing is left of what could not be written."""
+    (tmp_path / "file.partial").write_bytes(b"mine")
+    with users_file(tmp_path / "file") as file:
+        file.write(b"first")
+    with pytest.raises(ZeroDivisionError), users_file(tmp_path / "file") as file:
+        write_half(file)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
+        "file": b"first",
+        "file.partial": b"mine",
+    }
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o600
+    missing = tmp_path / "missing" / "file"
+    with pytest.raises(FileNotFoundError, match=f"'{missing}'"), users_file(missing):
+        pass
+
+
+def test_a_lock_follows_no_link(tmp_path: Path) -> None:
+    (tmp_path / "lock").symlink_to(tmp_path / "elsewhere")
+    with (
+        pytest.raises(ProverError, match="lock: neither a file nor free"),
+        locked(tmp_path / "lock", "taken"),
+    ):
+        pass
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_a_private_file_is_not_overwritten(tmp_path: Path) -> None:
