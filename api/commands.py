@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from api.scope import Scope
-from prover.commands.options import Commands, values, whole_number
+from prover.commands.options import Commands, path, values, whole_number
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -147,5 +147,5 @@ def add(commands: Commands) -> None:
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--settings", type=Path, metavar="FILE", help="the settings; by default $ASSAY_SETTINGS"
+        "--settings", type=path, metavar="FILE", help="the settings; by default $ASSAY_SETTINGS"
     )

@@ -28,7 +28,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from pydantic_settings import SettingsError as SourceError
 
 from api.scope import Scope
+from prover.commands.options import MAX_JOBS
 from prover.errors import ProverError
+from prover.files.toml_table import read_toml
 from verifier.bundle.http_source import split_url
 from verifier.format.params import MAX_EVIDENCE_BYTES
 
@@ -235,7 +237,7 @@ class Settings(BaseSettings):
     database: SecretStr | None = None
     sources: dict[str, SourceSettings] = Field(default_factory=dict)
     publish_to: tuple[str, ...] = ()
-    jobs: int = Field(default=len(os.sched_getaffinity(0)), ge=1)
+    jobs: int = Field(default=len(os.sched_getaffinity(0)), ge=1, le=MAX_JOBS)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     server: ServerSettings = ServerSettings()
     limits: LimitSettings = LimitSettings()
@@ -300,10 +302,11 @@ def read_settings(file: Path | None = None) -> Settings:
 
 def _read_toml(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise SettingsError(f"{file}: {reason}") from None
+        return tomllib.loads(read_toml(file).decode())
+    except ProverError as error:
+        raise SettingsError(str(error)) from None
+    except ValueError as error:
+        raise SettingsError(f"{file}: {error}") from None
 
 
 def _refuse_unknown_variables() -> None:

@@ -29,6 +29,7 @@ from prover.config.snapshot_toml import SnapshotConfig, parse_config
 from prover.errors import ProverError
 from prover.files.keys import public_bytes, read_signing_key
 from prover.files.storage import fresh_file
+from prover.files.toml_table import read_toml
 from verifier.format import wire
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}(?:\.[A-Za-z0-9_-]{1,15}){0,3}")
@@ -150,10 +151,9 @@ def read_draft(folder: ServedFolder) -> SnapshotConfig:
 
 def _read(file: Path) -> str:
     try:
-        return file.read_text("utf-8")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ProverError(f"{file}: {reason}") from None
+        return read_toml(file).decode()
+    except ValueError as error:
+        raise ProverError(f"{file}: {error}") from None
 
 
 def slots(config: SnapshotConfig) -> dict[str, Slot]:

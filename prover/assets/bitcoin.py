@@ -18,6 +18,7 @@ from native import FoundCoin, NativeError
 from prover.assets.lists import refuse_existing, write_evidence_rows
 from prover.errors import Code, InputError, ProverError
 from prover.files.lists import csv_rows
+from prover.files.storage import naming
 from verifier.format.evidence_records import Coin
 from verifier.format.params import MAX_COIN_INDEX
 from verifier.nodes.bitcoin_evidence import CHAIN
@@ -175,7 +176,7 @@ def write_coins(found: CollectedCoins, asset: str, out: Path) -> Path:
     """
     beside = out.with_suffix(COINS_SUFFIX)
     refuse_existing((out, beside))
-    with beside.open("x", encoding="utf-8", newline="") as file:
+    with naming(beside), beside.open("x", encoding="utf-8", newline="") as file:
         lines = csv.writer(file)
         lines.writerow(COIN_COLUMNS)
         for coin in found.coins:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from prover.assets.lists import refuse_existing, write_evidence_rows
 from prover.errors import ProverError
-from prover.files.storage import users_file
+from prover.files.storage import read_at_most, users_file
 from verifier.checks.hidden import check_proven, set_name
 from verifier.errors import CannotCheck, Code, Rejected
 from verifier.format import wire
@@ -202,7 +202,7 @@ def read_proof(file: Path) -> StateProof:
     Raises:
         ProverError: it cannot be read, or is none.
     """
-    data = file.read_bytes()
+    data = read_at_most(file, MAX_EVIDENCE_BYTES)
     try:
         if len(data) > MAX_EVIDENCE_BYTES:
             raise ValueError

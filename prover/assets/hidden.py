@@ -15,6 +15,7 @@ import native
 from prover.assets.evidence import evidence_total
 from prover.config.announcement import Announcement
 from prover.errors import ProverError
+from prover.files.storage import read_at_most
 from verifier.checks.hidden import (
     AMOUNT_BYTES,
     Owners,
@@ -178,7 +179,7 @@ def _load(entry: HiddenConfig) -> tuple[HiddenSet, Opening]:
 
 def _read_record(kind: type[Record], path: Path, name: str) -> Record:
     try:
-        return wire.read_record(kind, path.read_bytes()[: MAX_EVIDENCE_BYTES + 1])
+        return wire.read_record(kind, read_at_most(path, MAX_EVIDENCE_BYTES))
     except (wire.NotCanonical, wire.BadFields):
         raise ProverError(f"{path}: not a {name}") from None
     except OSError as error:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from prover.errors import ProverError
+from prover.files.storage import naming
 
 # Of the rows of evidence: who holds what where, and who signed for it.
 EVIDENCE_COLUMNS = ("asset", "chain", "contract", "address", "amount", "format", "signature")
@@ -22,7 +23,7 @@ def write_evidence_rows(file: Path, rows: Iterable[Mapping[str, object]]) -> Non
         ProverError: the file exists.
     """
     try:
-        with file.open("x", encoding="utf-8", newline="") as out:
+        with naming(file), file.open("x", encoding="utf-8", newline="") as out:
             writer = csv.DictWriter(out, EVIDENCE_COLUMNS, restval="")
             writer.writeheader()
             writer.writerows(rows)

@@ -18,14 +18,17 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from prover.commands.options import (
+    MAX_JOBS,
     USAGE,
     Commands,
     Usage,
     needs_extra,
+    path,
     values,
     whole_number,
 )
 from prover.commands.progress import shown_progress
+from prover.commands.streams import open_streams
 from prover.errors import AssetsShort, ProverError
 from prover.imports.formats import ListFormat
 from verifier.collector import collect_seldom
@@ -36,20 +39,22 @@ from verifier.format.account import escape
 
 COULD_NOT_RUN, REJECTED, INTERRUPTED = 1, 3, 130
 
+_MAX_SAMPLE = 10**8  # accounts
+
 
 def main(argv: Sequence[str] | None = None, more: Callable[[Commands], None] | None = None) -> None:
     """Run the command line; ``more`` adds commands to the prover's. It ends in `SystemExit`."""
+    open_streams()
     collect_seldom()
     # Else numpy's linear algebra, which nothing here asks for, starts a thread for every core.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    arguments = vars(_parser(more).parse_args(argv))
-    run = arguments.pop("run")
     try:
+        arguments = vars(_parser(more).parse_args(argv))
+        run = arguments.pop("run")
         # An extra has the name of the package that needs it.
         with needs_extra(run.__module__.partition(".")[0]):
             code = run(**arguments)
-        if sys.stdout is not None:  # it is closed
-            sys.stdout.flush()
+        sys.stdout.flush()
     except (Usage, Misuse) as error:
         _fail(error, USAGE)
     except AssetsShort as error:
@@ -67,6 +72,8 @@ def main(argv: Sequence[str] | None = None, more: Callable[[Commands], None] | N
         sys.exit(COULD_NOT_RUN)
     except OSError as error:
         _fail(f"{error.filename}: {error.strerror}" if error.filename else error, COULD_NOT_RUN)
+    except MemoryError:
+        _fail("not enough memory", COULD_NOT_RUN)
     except KeyboardInterrupt:
         _fail("interrupted", INTERRUPTED)
     sys.exit(code)
@@ -96,13 +103,15 @@ def challenge(config: Path, out: Path | None, announcement: Path | None, *, as_j
     from prover.assets.wallets import menus, shared_signature
     from prover.config.announcement import announce
     from prover.files.keys import public_bytes, read_signing_key
+    from prover.files.storage import naming
     from prover.snapshot.make import ownership_messages, read_config
     from verifier.format.wire import write_record
 
     snapshot = read_config(config)
     key = public_bytes(read_signing_key(snapshot.signing_key))
     if announcement is not None:
-        announcement.write_bytes(write_record(announce(snapshot, key)))
+        with naming(announcement):
+            announcement.write_bytes(write_record(announce(snapshot, key)))
     messages = ownership_messages(snapshot, key)
     blocks = [
         "\n".join(
@@ -123,7 +132,8 @@ def challenge(config: Path, out: Path | None, announcement: Path | None, *, as_j
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         for chain, message in messages.items():
-            (out / f"{chain}.txt").write_bytes(message.encode())
+            with naming(file := out / f"{chain}.txt"):
+                file.write_bytes(message.encode())
     _print(as_json, messages, "\n".join(blocks))
 
 
@@ -397,11 +407,11 @@ def _parser(more: Callable[[Commands], None] | None) -> argparse.ArgumentParser:
     asked = commands.command("challenge", challenge)
     _add_config(asked)
     asked.add_argument(
-        "--out", type=Path, metavar="DIR", help="write the exact bytes to DIR/CHAIN.txt"
+        "--out", type=path, metavar="DIR", help="write the exact bytes to DIR/CHAIN.txt"
     )
     asked.add_argument(
         "--announcement",
-        type=Path,
+        type=path,
         metavar="FILE",
         help="write what `assay hide-keys` needs of the snapshot",
     )
@@ -430,14 +440,14 @@ def _parser(more: Callable[[Commands], None] | None) -> argparse.ArgumentParser:
 
     listed = commands.command("import", import_)
     listed.add_argument("form", choices=values(ListFormat), metavar="FORMAT", help="okx or bitmex")
-    listed.add_argument("file", type=Path, metavar="FILE", help="the list")
+    listed.add_argument("file", type=path, metavar="FILE", help="the list")
     listed.add_argument(
         "--snapshot",
-        type=Path,
+        type=path,
         metavar="SNAPSHOT.toml",
         help="what its messages must name, to count",
     )
-    listed.add_argument("--out", type=Path, metavar="FILE", help="write what counts, as evidence")
+    listed.add_argument("--out", type=path, metavar="FILE", help="write what counts, as evidence")
     _add_json(listed)
 
     published = commands.command("publish", publish)
@@ -467,8 +477,8 @@ def _parser(more: Callable[[Commands], None] | None) -> argparse.ArgumentParser:
     _add_sample(commands.command("sample", sample))
 
     page = commands.command("report", report)
-    page.add_argument("bundle", type=Path, metavar="DIR/public", help="the bundle")
-    page.add_argument("--html", type=Path, required=True, metavar="FILE", help="the page")
+    page.add_argument("bundle", type=path, metavar="DIR/public", help="the bundle")
+    page.add_argument("--html", type=path, required=True, metavar="FILE", help="the page")
     page.add_argument("--exchange-key", metavar="KEY", help="its public key, or a file with it")
     page.add_argument(
         "--token-slot",
@@ -490,30 +500,30 @@ def _add_evidence(parser: argparse.ArgumentParser) -> None:
         "--block", type=whole_number(1), required=True, metavar="N", help="the block's height"
     )
     parser.add_argument(
-        "--addresses", type=Path, required=True, metavar="FILE", help="one address a line"
+        "--addresses", type=path, required=True, metavar="FILE", help="one address a line"
     )
     _add_out(parser, "FILE.csv", "the rows; the proof beside it")
     parser.add_argument("--rpc", metavar="URL", help="a node of the chain that tells of the block")
     parser.add_argument("--token", metavar="CONTRACT", help="a token; otherwise the chain's coin")
     parser.add_argument("--slot", metavar="S", help="where an unknown token keeps balances")
     parser.add_argument(
-        "--cookie", type=Path, metavar="FILE", help="the .cookie file of bitcoin's node"
+        "--cookie", type=path, metavar="FILE", help="the .cookie file of bitcoin's node"
     )
     parser.add_argument(
-        "--snapshot", type=Path, metavar="FILE", help="what bitcoin's dumptxoutset wrote"
+        "--snapshot", type=path, metavar="FILE", help="what bitcoin's dumptxoutset wrote"
     )
     parser.add_argument("--asset", metavar="CODE", help="the asset's code, if it is not known")
     _add_json(parser)
 
 
 def _add_hide(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("announcement", type=Path, metavar="ANNOUNCEMENT")
-    parser.add_argument("listed", type=Path, metavar="LIST")
-    parser.add_argument("private_keys", type=Path, metavar="PRIVATE_KEYS")
+    parser.add_argument("announcement", type=path, metavar="ANNOUNCEMENT")
+    parser.add_argument("listed", type=path, metavar="LIST")
+    parser.add_argument("private_keys", type=path, metavar="PRIVATE_KEYS")
     _add_out(parser, "FILE", "the set, to publish")
     parser.add_argument(
         "--opening",
-        type=Path,
+        type=path,
         required=True,
         metavar="FILE",
         help="what it opens to, to keep private",
@@ -531,12 +541,12 @@ def _add_sample(parser: argparse.ArgumentParser) -> None:
     _add_out(parser, "DIR", "the folder for it")
     parser.add_argument(
         "--accounts",
-        type=whole_number(1),
+        type=whole_number(1, _MAX_SAMPLE),
         default=1000,
         metavar="N",
         help="how many accounts (1000)",
     )
-    parser.add_argument("--assets", metavar="CODE,…", help="what it holds (BTC,ETH)")
+    parser.add_argument("--assets", metavar="CODE,...", help="what it holds (BTC,ETH)")
     parser.add_argument(
         "--seed", type=whole_number(0), default=1, metavar="S", help="makes another one (1)"
     )
@@ -553,27 +563,27 @@ def _add_sample(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_config(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("config", type=Path, metavar="SNAPSHOT.toml", help="the settings")
+    parser.add_argument("config", type=path, metavar="SNAPSHOT.toml", help="the settings")
 
 
 def _add_folder(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, metavar="DIR", help="the folder of a snapshot")
+    parser.add_argument("folder", type=path, metavar="DIR", help="the folder of a snapshot")
 
 
 def _add_out(parser: argparse.ArgumentParser, metavar: str, text: str) -> None:
-    parser.add_argument("--out", type=Path, required=True, metavar=metavar, help=text)
+    parser.add_argument("--out", type=path, required=True, metavar=metavar, help=text)
 
 
 def _add_signing_key(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--signing-key", type=Path, metavar="FILE", help="where it is now, if it was moved"
+        "--signing-key", type=path, metavar="FILE", help="where it is now, if it was moved"
     )
 
 
 def _add_jobs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--jobs",
-        type=whole_number(1),
+        type=whole_number(1, MAX_JOBS),
         default=len(os.sched_getaffinity(0)),
         metavar="N",
         help="cores to use (all)",

@@ -18,6 +18,7 @@ from prover.assets.tron import collect_tron
 from prover.commands.options import Usage
 from prover.commands.progress import shown_progress
 from prover.errors import ProverError
+from prover.files.storage import read_at_most
 from verifier.checks.policy import has_slot
 from verifier.errors import CannotCheck, Misuse
 from verifier.format.chains import CHAINS, Family
@@ -28,6 +29,8 @@ from verifier.nodes.open import NODE_CHAINS
 from verifier.nodes.utxo_snapshot import UtxoSnapshot
 from verifier.ownership import OwnershipError, check_contract
 from verifier.stateproof.tokens import MAX_SLOT, TokenSlot, token_slots
+
+_MAX_COOKIE_BYTES = 1024
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ def _bitcoin(asked: Asked, code: str, *, as_json: bool) -> None:
                 bar.stage("reading the snapshot", file.coins)
                 found = collect_from_snapshot(file, block, listed, bar.reach)
         elif rpc is not None and asked.snapshot is None:
-            credentials = None if cookie is None else cookie.read_text("utf-8", "replace").strip()
+            credentials = None if cookie is None else _cookie(cookie)
             found = collect_by_rpc(rpc, credentials, block, listed)
         else:
             raise Usage("--rpc, --snapshot: give one of the two")
@@ -114,6 +117,10 @@ def _bitcoin(asked: Asked, code: str, *, as_json: bool) -> None:
             file=sys.stderr,
         )
     print(_coins_json(found, out, beside) if as_json else _coins_text(found, out, beside))
+
+
+def _cookie(path: Path) -> str:
+    return read_at_most(path, _MAX_COOKIE_BYTES).decode("utf-8", "replace").strip()
 
 
 def _coins_json(found: CollectedCoins, rows: Path, coins: Path) -> str:

@@ -11,8 +11,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from pathlib import Path
+from typing import Any
 
 USAGE = 2
+
+MAX_JOBS = 9999
 
 OWN_PACKAGES = frozenset({"native", "verifier", "prover", "api"})
 
@@ -43,11 +47,43 @@ class Commands:
 
     def _added(self, name: str, text: str) -> argparse.ArgumentParser:
         short = text.partition("\n\n")[0]
-        return self._parsers.add_parser(name, help=short, description=text, allow_abbrev=False)
+        added: argparse.ArgumentParser = self._parsers.add_parser(
+            name, help=short, description=text, allow_abbrev=False
+        )
+        for action in (None, "store"):
+            added.register("action", action, _Once)
+        return added
 
     def _show(self) -> int:
         self._parser.print_help()
         return USAGE
+
+
+class _Once(argparse.Action):
+    """Keeps a value, and refuses a second one: which of the two was meant?"""
+
+    _is_given = False
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Keep it."""
+        del parser, option_string
+        if self._is_given:
+            raise argparse.ArgumentError(self, "given twice")
+        self._is_given = True
+        setattr(namespace, self.dest, values)
+
+
+def path(text: str) -> Path:
+    """Read a path; an empty one, as of a variable that is not set, is not the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("not a path: it is empty")
+    return Path(text)
 
 
 def whole_number(least: int, most: int | None = None) -> Callable[[str], int]:

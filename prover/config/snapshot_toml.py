@@ -18,7 +18,7 @@ from pathlib import Path
 from prover.config.asset_list import ledger_assets, listed_assets
 from prover.config.declaration import DECLARATION, Declaration, read_declaration
 from prover.errors import Code, InputError
-from prover.files.toml_table import Table
+from prover.files.toml_table import Table, read_toml
 from prover.ledger.asset import MAX_DECIMALS, LedgerAsset
 from prover.ledger.expect import Expect
 from prover.ledger.gather import ledger_codes
@@ -374,7 +374,7 @@ def _assets(
         else:
             file = section.take_path("from")
             entries = listed_assets(file)
-            beside, listed = _beside(section, _BESIDE_KEYS), file.read_bytes()
+            beside, listed = _beside(section, _BESIDE_KEYS), read_toml(file)
     assets = _read_assets(Table(table.file, "", {"assets": entries}, None), beside)
     for code in sorted(beside.keys() - {asset.code for asset in assets}):
         raise section.error(code, f"{file} does not list it", Code.CONTRADICTION)

@@ -56,6 +56,28 @@ def naming(path: Path) -> Iterator[None]:
         raise
 
 
+def read_at_most(path: Path, size: int) -> bytes:
+    """Return the bytes of a file; of a larger one, or one without end, one more than so many."""
+    with path.open("rb") as file:
+        return file.read(size + 1)
+
+
+def path_text(path: Path) -> str:
+    """Return a path as a text that can be written into a file.
+
+    Raises:
+        ProverError: there is none, as its bytes are no UTF-8.
+    """
+    text = str(path)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ProverError(
+            f"{path}: a name in this path is not UTF-8; rename it, or choose another"
+        ) from None
+    return text
+
+
 @contextmanager
 def fresh_file(path: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
     """Give an empty file to write, private by default; on leaving, it is ``path``, durably.

@@ -9,11 +9,14 @@ from contextlib import contextmanager
 from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
-from prover.errors import Code, InputError, Refusals
+from prover.errors import Code, InputError, ProverError, Refusals
+from prover.files.storage import read_at_most
 
 T = TypeVar("T")
+
+MAX_TOML_BYTES: Final = 1 << 24
 
 _NAMES = {
     str: "text",
@@ -23,6 +26,21 @@ _NAMES = {
     list: "a list",
     datetime: "a date and time",
 }
+
+
+def read_toml(file: Path) -> bytes:
+    """Return the bytes of a TOML file.
+
+    Raises:
+        ProverError: it cannot be read, or has more than `MAX_TOML_BYTES`.
+    """
+    try:
+        data = read_at_most(file, MAX_TOML_BYTES)
+    except OSError as error:
+        raise ProverError(f"{file}: {error.strerror}") from None
+    if len(data) > MAX_TOML_BYTES:
+        raise ProverError(f"{file}: more than {MAX_TOML_BYTES:,} bytes: not such a file")
+    return data
 
 
 class Table:

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from prover.assets.lists import EVIDENCE_COLUMNS
 from prover.errors import ProverError
 from prover.files.keys import PUBLIC_KEY_FILE, public_bytes, write_keys
-from prover.files.storage import naming
+from prover.files.storage import naming, path_text
 from prover.sample.sample import (
     EXCHANGE,
     HEIGHTS,
@@ -100,6 +100,7 @@ def make_balance_sheet(
     """
     if accounts < 1:
         raise ProverError("a sample has one account or more")
+    path_text(out)  # which Arrow opens by its text
     if out.exists() and any(out.iterdir()):
         raise ProverError(f"{out} is not empty; nothing is overwritten")
     with naming(out):

@@ -33,7 +33,7 @@ from prover.assets.signing import (
 )
 from prover.errors import ProverError
 from prover.files.keys import PUBLIC_KEY_FILE, public_bytes, write_keys
-from prover.files.storage import naming
+from prover.files.storage import naming, path_text
 from prover.snapshot.make import ownership_messages, read_config
 from verifier.format.times import utc_seconds
 from verifier.format.units import KnownUnit, known_unit
@@ -125,6 +125,7 @@ def make_sample(
     """
     if accounts < 1:
         raise ProverError("a sample has one account or more")
+    path_text(out)  # which Arrow opens by its text
     for code in codes:
         if code not in PROFILES:
             raise ProverError(f"the sample's assets are {', '.join(PROFILES)}; not {code}")

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 import native
 from prover.errors import ProverError
 from prover.files.keys import public_bytes, read_signing_key
-from prover.files.storage import fresh_file
+from prover.files.storage import fresh_file, path_text, read_at_most
 from verifier.checks.manifest import rotation_body
 from verifier.format import wire
 from verifier.format.keys import is_signed, sign
@@ -29,6 +29,7 @@ from verifier.format.params import (
     MAX_LEAVES,
     MAX_MANIFEST_BYTES,
     PAGE_SIZES,
+    SIGNATURE_BYTES,
 )
 from verifier.format.statement import manifest_digest
 from verifier.format.times import utc_text
@@ -133,7 +134,7 @@ def freeze(
         public_key=public_key,
         rotation=rotation,
         salt=secrets.token_bytes(SALT_BYTES),
-        signing_key=str(config.signing_key.resolve()),
+        signing_key=path_text(config.signing_key.resolve()),
         toml=toml_digest,
         version=prover_version,
     )
@@ -170,8 +171,9 @@ def read_signed_manifest(path: Path) -> tuple[bytes, wire.Manifest]:
         ProverError: one of the two cannot be read, or the manifest is none, or not what was signed.
     """
     try:
-        data, signature = path.read_bytes(), path.with_suffix(".sig").read_bytes()
-        manifest = wire.read_record(wire.Manifest, data[: MAX_MANIFEST_BYTES + 1])
+        data = read_at_most(path, MAX_MANIFEST_BYTES)
+        signature = read_at_most(path.with_suffix(".sig"), SIGNATURE_BYTES)
+        manifest = wire.read_record(wire.Manifest, data)
     except OSError as error:
         raise ProverError(f"{error.filename}: {error.strerror}") from None
     except (wire.NotCanonical, wire.BadFields):
