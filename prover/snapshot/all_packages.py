@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context, parent_process, resource_tracker
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -75,14 +75,34 @@ def _made(
 ) -> Iterator[Iterator[list[bytes]]]:
     """Give the packages of one batch after the other, made by processes."""
     start = (snapshot, signing_key)
+    # What reaches all processes of a terminal is for the first one, which ends the others. They
+    # are kept from it from the very beginning; the tracker of resources ends last of all.
+    with _blocked(signal.SIGHUP):
+        resource_tracker.ensure_running()
+
+    def make(batch: tuple[int, int]) -> list[bytes]:
+        with _blocked(signal.SIGINT):  # in this thread, and in a process that it begins
+            made = processes.submit(_make, *batch)
+        return made.result()
+
     try:
         with ProcessPoolExecutor(jobs, get_context("spawn"), _start, start) as processes:
             # Threads wait for a process each, so that no more is made ahead than is written.
-            waited = in_order(lambda batch: processes.submit(_make, *batch).result(), batches, jobs)
+            waited = in_order(make, batches, jobs)
             with closing(waited) as made:
                 yield made
     except BrokenProcessPool:
         raise ProverError("a process that made packages was killed") from None
+
+
+@contextmanager
+def _blocked(number: signal.Signals) -> Iterator[None]:
+    """Keep a signal from this thread, and for good from processes that it begins meanwhile."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [number])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 _packager: Packager | ProverError  # of a worker process
@@ -90,7 +110,6 @@ _packager: Packager | ProverError  # of a worker process
 
 def _start(snapshot: Path, signing_key: Path | None) -> None:
     global _packager
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process ends the others
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         _packager = Packager(snapshot, signing_key)

@@ -9,6 +9,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import closing
 from hashlib import sha256
@@ -700,6 +701,31 @@ cli.shown_progress = shown_progress
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # who runs the tests may ignore it
 cli.main()
 """
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_what_ends_all_of_a_terminal_ends_the_command_without_a_trace(
+    snapshot: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    """At any moment, while the processes are being loaded too."""
+    out = tmp_path / "all.parquet"
+    words = ["packages", str(snapshot / "one"), "--out", str(out), "--jobs", "2"]
+    said = b"assay: interrupted\n" if number == signal.SIGINT else b""
+    for seconds in (0, 0.05, 0.2, 0.4):
+        with subprocess.Popen(
+            [sys.executable, "-c", COMMAND, *words],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        ) as command:
+            this = psutil.Process(command.pid)
+            while len(children := this.children()) < 2:
+                time.sleep(0.001)
+            time.sleep(seconds)
+            os.killpg(command.pid, number)
+            _, err = command.communicate(timeout=60)
+        assert (command.returncode, err) == (128 + number, said)
+        assert psutil.wait_procs(children, timeout=10)[1] == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
