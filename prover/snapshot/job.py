@@ -73,7 +73,7 @@ class Job:
 
     def __reduce__(self) -> tuple[Any, tuple[str]]:
         """Return how to make the same elsewhere, of the files that `write` wrote."""
-        return load_job, (str(self.folder.path),)
+        return load_job, (str(self.folder.path.resolve()),)
 
     @cached_property
     def splitting(self) -> Splitting:

@@ -53,6 +53,7 @@ from prover.files.storage import (
     naming,
     rename_folder,
 )
+from prover.files.toml_table import read_toml
 from prover.ledger.gather import ledger_codes
 from prover.ledger.ledger import Ledger
 from prover.ledger.saved import load_ledger
@@ -95,10 +96,7 @@ def read_config(file: Path, frozen: Path | None = None) -> SnapshotConfig:
     Raises:
         ProverError: unreadable or refused.
     """
-    try:
-        text = file.read_bytes()
-    except OSError as error:
-        raise ProverError(f"{file}: {error.strerror}") from None
+    text = read_toml(file)
 
     def codes(source: LedgerSource) -> Collection[str]:
         if frozen is not None and frozen.exists():

@@ -136,7 +136,7 @@ def make_trees(
     job = _job(making, ledger, accounts, key, secret, durable=durable)
     if not engine.is_local:
         job.write()
-        engine.check_folder(folder.stages)
+        engine.check_folder(folder.stages.resolve())
     if not folder.unfinished_pages.exists():
         shutil.rmtree(folder.stages / "assets", ignore_errors=True)
     (folder.stages / "assets").mkdir(exist_ok=True)
