@@ -83,7 +83,7 @@ def test_only_the_command_has_the_keys_and_nobody_is_root() -> None:
         assert pod["securityContext"]["runAsNonRoot"] is True
         [container] = pod["containers"]
         mounted.append({mount["name"] for mount in container["volumeMounts"]})
-    assert mounted == [{"shared", "tls"}, {"tls"}, {"shared", "tls", "keys"}]
+    assert mounted == [{"shared", "tls"}, {"shared", "tls"}, {"shared", "tls", "keys"}]
 
 
 def test_the_policy_lets_in_who_has_work_with_the_scheduler() -> None:
