@@ -22,6 +22,7 @@ from prover.snapshot import trees
 from prover.snapshot.job import Job
 from prover.snapshot.make import make_snapshot
 from tests.support.dask_cluster import Processes, processes
+from tests.support.dask_tasks import has_loaded
 from tests.support.exchange_files import files, sample
 from verifier.cluster import Cluster
 from verifier.errors import ClusterError
@@ -84,6 +85,8 @@ def test_the_same_bytes(
         assay(["prove", *map(str, words)])
     assert not ended.value.code
     assert_same(out, alone)
+    with closing(Cluster(address, tls)) as cluster:
+        assert not cluster._client.run_on_scheduler(has_loaded, "prover")
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -43,3 +44,7 @@ class FailAtFirst(NamedTuple):
         if tries < self.times:
             raise OSError(5, SECRET)
         return tries
+
+
+def has_loaded(module: str) -> bool:
+    return module in sys.modules

@@ -110,7 +110,7 @@ class Cluster:
             ClusterError: the scheduler or the workers are gone, or a task failed for good.
         """
         name = f"{stage}-{secrets.token_hex(8)}"
-        checked = _Task(stage, version(), task)
+        checked = _Task(stage, version(), pickle.dumps(task))
 
         def submit(number: int) -> _Pending[Result]:
             with self._told():
@@ -224,17 +224,18 @@ class _Pending(Generic[Result]):
 
 
 @dataclass(frozen=True, slots=True)
-class _Task(Generic[Result]):
+class _Task:
     """What a worker calls: it returns what the task returns, or the error that it raised.
 
-    Only what may pass is raised there, so that it is tried again.
+    Only what may pass is raised there, so that it is tried again. The scheduler unpickles what it
+    passes on, so the task is pickled in it: only where it runs does it load its files.
     """
 
     stage: str
     version: str
-    task: Callable[[int], Result] = field(repr=False)
+    task: bytes = field(repr=False)
 
-    def __call__(self, number: int) -> tuple[Result | None, Exception | None]:
+    def __call__(self, number: int) -> tuple[Any, Exception | None]:
         """Run the task.
 
         Raises:
@@ -243,7 +244,8 @@ class _Task(Generic[Result]):
         if served_version() != self.version:
             return None, ClusterError(f"a worker came that has not version {self.version}")
         try:
-            return self.task(number), None
+            task: Callable[[int], Any] = pickle.loads(self.task)  # noqa: S301 (of the same client)
+            return task(number), None
         except OSError as error:
             # What the system says of a full disk is no data; the name of a file is not told.
             words = os.strerror(error.errno) if error.errno else type(error).__name__
