@@ -19,7 +19,10 @@ OPERATOR = ("operator", "deployment", "helm", "dask-kubernetes-operator", "crds"
 
 def documents() -> dict[str, Any]:
     text = (FOLDER / "dask-cluster.yaml").read_text()
-    return {document["kind"]: document for document in yaml.safe_load_all(text)}
+    found = list(yaml.safe_load_all(text))
+    made = {document["metadata"]["name"]: document for document in found}
+    assert len(made) == len(found)
+    return made
 
 
 def strict(schema: Any) -> Any:
@@ -45,7 +48,7 @@ def validator() -> Draft202012Validator:
 
 
 def test_the_operator_takes_the_cluster(validator: Draft202012Validator) -> None:
-    cluster = documents()["DaskCluster"]
+    cluster = documents()["assay"]
     assert [error.message for error in validator.iter_errors(cluster)] == []
 
 
@@ -61,7 +64,7 @@ def test_the_operator_takes_the_cluster(validator: Draft202012Validator) -> None
 def test_the_operator_takes_no_wrong_one(
     validator: Draft202012Validator, path: tuple[str | int, ...], value: object
 ) -> None:
-    cluster = copy.deepcopy(documents()["DaskCluster"])
+    cluster = copy.deepcopy(documents()["assay"])
     at: Any = cluster["spec"]
     for name in path[:-1]:
         at = at[name]
@@ -69,11 +72,19 @@ def test_the_operator_takes_no_wrong_one(
     assert list(validator.iter_errors(cluster))
 
 
+def test_the_job_is_of_a_pod(validator: Draft202012Validator) -> None:
+    schema = validator.schema["properties"]["spec"]["properties"]["worker"]["properties"]["spec"]
+    pod = documents()["assay-prove"]["spec"]["template"]["spec"]
+    assert [error.message for error in Draft202012Validator(schema).iter_errors(pod)] == []
+    pod["containers"][0]["volumeMounts"][0]["mountPaths"] = "/"
+    assert list(Draft202012Validator(schema).iter_errors(pod))
+
+
 def pods() -> Iterator[dict[str, Any]]:
     found = documents()
-    yield found["DaskCluster"]["spec"]["worker"]["spec"]
-    yield found["DaskCluster"]["spec"]["scheduler"]["spec"]
-    yield found["Job"]["spec"]["template"]["spec"]
+    yield found["assay"]["spec"]["worker"]["spec"]
+    yield found["assay"]["spec"]["scheduler"]["spec"]
+    yield found["assay-prove"]["spec"]["template"]["spec"]
 
 
 def test_only_the_command_has_the_keys_and_nobody_is_root() -> None:
@@ -81,21 +92,33 @@ def test_only_the_command_has_the_keys_and_nobody_is_root() -> None:
     for pod in pods():
         assert pod["automountServiceAccountToken"] is False
         assert pod["securityContext"]["runAsNonRoot"] is True
+        # It makes private files and keys readable for a group, and keys are refused then.
+        assert "fsGroup" not in pod["securityContext"]
         [container] = pod["containers"]
-        mounted.append({mount["name"] for mount in container["volumeMounts"]})
-    assert mounted == [{"shared", "tls"}, {"shared", "tls"}, {"shared", "tls", "keys"}]
+        mounted.append({mount["name"] for mount in container["volumeMounts"]} - {"tmp"})
+    assert mounted == [{"shared", "tls"}, {"tls"}, {"shared", "tls", "exchange"}]
 
 
-def test_the_policy_lets_in_who_has_work_with_the_scheduler() -> None:
+def test_policies_let_in_who_has_work_there() -> None:
     found = documents()
-    spec = found["NetworkPolicy"]["spec"]
-    scheduler = found["DaskCluster"]["spec"]["scheduler"]["service"]["selector"]
+    spec = found["assay-scheduler"]["spec"]
+    scheduler = found["assay"]["spec"]["scheduler"]["service"]["selector"]
     assert spec["podSelector"]["matchLabels"] == scheduler
     [rule] = spec["ingress"]
     labels = [peer["podSelector"]["matchLabels"] for peer in rule["from"]]
-    job = found["Job"]["spec"]["template"]["metadata"]["labels"]
-    assert labels == [scheduler | {"dask.org/component": "worker"}, job]
+    job = found["assay-prove"]["spec"]["template"]["metadata"]["labels"]
+    worker = scheduler | {"dask.org/component": "worker"}
+    assert labels == [worker, job]
     assert [port["port"] for port in rule["ports"]] == [8786]
+    spec = found["assay-workers"]["spec"]
+    assert spec["podSelector"]["matchLabels"] == worker
+    [rule] = spec["ingress"]
+    assert [peer["podSelector"]["matchLabels"] for peer in rule["from"]] == [scheduler, worker]
+
+
+def test_no_exit_code_that_a_person_should_see_is_tried_again() -> None:
+    [rule] = documents()["assay-prove"]["spec"]["podFailurePolicy"]["rules"]
+    assert rule == {"action": "FailJob", "onExitCodes": {"operator": "In", "values": [2, 3]}}
 
 
 def test_the_services_of_two_hosts() -> None:
