@@ -5,6 +5,7 @@ balances make; no secret is needed.
 from __future__ import annotations
 
 from contextlib import closing
+from secrets import choice
 from typing import Final
 
 import numpy as np
@@ -16,7 +17,7 @@ from prover.ledger.ledger import Balances
 from prover.liabilities.leaves import Leaves
 from prover.liabilities.parts import Parts
 from prover.liabilities.plan import Chunk, account_pieces, chunks, pieces
-from prover.liabilities.stages import Advance
+from prover.liabilities.stages import Advance, Work
 from prover.liabilities.tree import (
     LeafFiles,
     OpenedSums,
@@ -26,10 +27,15 @@ from prover.liabilities.tree import (
     commit_sums,
     map_pages,
     opened_by,
+    shape_of,
 )
 from verifier.format.params import VECTOR_SLOTS
 from verifier.ordered import in_order
 
+_BY_OTHERS: Final = (
+    "a worker made what is not of the ledger; look at the machines and their storage, and run this "
+    "again, or without --cluster"
+)
 _REMEDY: Final = "restore them, or the bundle, from a backup"
 
 
@@ -46,6 +52,22 @@ def is_split(balances: Balances, parts: Parts) -> bool:
         if not np.array_equal(sums, balances.units[start:stop]):
             return False
     return True
+
+
+def check_made(work: Work, balances: Balances, jobs: int) -> None:
+    """Check that leaves which others made are the parts of the ledger's balances, and that a chunk
+    of pages, drawn at random, is made of these.
+
+    Raises:
+        Damaged: they are not.
+    """
+    leaves, files, shape = work.leaves, work.files, work.shape
+    own = LeafFiles.load(files.leaves, shape.leaves)
+    if not is_split(balances, leaves.parts) or _find_stranger(leaves, own, jobs) is not None:
+        raise Damaged(f"{files.leaves}: {_BY_OTHERS}")
+    pages, opened = map_pages(files, shape, 0), files.opened_sums(shape, 0)
+    if _differing(work.tree, own, pages, opened, choice(chunks(shape, 0))) is not None:
+        raise Damaged(f"{files.pages}: {_BY_OTHERS}")
 
 
 def check_tree(
@@ -88,27 +110,12 @@ def _check_leaves(
     shape = leaves.parts.shape
     own, pages = LeafFiles.load(files.leaves, shape.leaves), map_pages(files, shape, 0)
     opened = files.opened_sums(shape, 0)
-    values, blindings = columns_of(opened)
 
     def check(chunk: Chunk) -> tuple[int | None, bytes, bytes]:
-        mine = slice(chunk.begin, chunk.end)
-        vectors = slice(chunk.begin // VECTOR_SLOTS, chunk.end // VECTOR_SLOTS)
-        stated = pages[chunk.pages(shape)]
-        differing = native.leaves_open(
-            tree,
-            chunk.first,
-            stated.data,
-            own.amounts[mine].data,
-            own.identities[mine].data,
-            own.blindings[vectors].data,
-            blindings[chunk.first : chunk.stop].data,
-        )
-        if differing is None:
-            sums = own.amounts[mine].reshape(-1, shape.page_size).sum(axis=1)
-            wrong = np.flatnonzero(sums != values[chunk.first : chunk.stop])
-            differing = chunk.first + int(wrong[0]) if len(wrong) else None
+        differing = _differing(tree, own, pages, opened, chunk)
         if differing is not None:
             return differing, b"", b""
+        stated = pages[chunk.pages(shape)]
         return None, *native.pages_check(tree, 0, chunk.first, stated.data, None)
 
     ids, sums = [], []
@@ -124,6 +131,30 @@ def _check_leaves(
             sums.append(its_sums)
             advance(chunk.end - chunk.begin)
     return b"".join(ids), b"".join(sums), opened
+
+
+def _differing(
+    tree: native.Tree, own: LeafFiles, pages: Bytes, opened: OpenedSums, chunk: Chunk
+) -> int | None:
+    """Return the first page of a chunk that is not made of the private files; None if all are."""
+    shape = shape_of(tree)
+    mine = slice(chunk.begin, chunk.end)
+    vectors = slice(chunk.begin // VECTOR_SLOTS, chunk.end // VECTOR_SLOTS)
+    values, blindings = columns_of(opened[chunk.first : chunk.stop])
+    differing = native.leaves_open(
+        tree,
+        chunk.first,
+        pages[chunk.pages(shape)].data,
+        own.amounts[mine].data,
+        own.identities[mine].data,
+        own.blindings[vectors].data,
+        blindings.data,
+    )
+    if differing is None:
+        sums = own.amounts[mine].reshape(-1, shape.page_size).sum(axis=1)
+        wrong = np.flatnonzero(sums != values)
+        differing = chunk.first + int(wrong[0]) if len(wrong) else None
+    return differing
 
 
 def _find_stranger(leaves: Leaves, own: LeafFiles, jobs: int) -> int | None:

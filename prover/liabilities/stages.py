@@ -1,8 +1,8 @@
 """From the parts of an asset to its tree, proved, in stages of tasks that any engine may run.
 
 A task is a function of an asset's `Work` and a number. It reads files that stages before it wrote,
-and writes one, whole (`prover.files.pieces`); a file that stands is not made again. What it needs
-but must not say to an engine, keys and paths apart, is in `Work`, which is never sent: see there.
+and writes one, whole (`prover.files.pieces`). What it needs but must not say to an engine, keys and
+paths apart, is in `Work`, which is never sent: see there.
 
 *Committing* makes the public pages and their private side (`prover.liabilities.tree`):
 
@@ -13,14 +13,13 @@ but must not say to an engine, keys and paths apart, is in `Work`, which is neve
 | place | range | where its leaves stand; then their places, amounts and identities by band |
 | commit | band | its pages, and what their sums open to; its part of the files of leaves |
 
-and the levels above in the end. *Arguing* proves pages that stand, in chunks. Of those that an
-earlier run left in files those are used that a verifier accepts; nonces are derived, so that the
-bytes come out the same.
+and the levels above in the end. *Arguing* proves pages that stand, in chunks. Of an earlier run
+arguments alone are used, those that a verifier accepts; nonces are derived, so that the bytes come
+out the same.
 """
 
 from __future__ import annotations
 
-import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -37,7 +36,6 @@ import native
 from prover.errors import Damaged
 from prover.files.columns import U32, U64, Bytes, Item, map_column
 from prover.files.pieces import copy_piece, write_at, write_piece
-from prover.files.storage import sync_file, sync_tree
 from prover.liabilities.leaves import Leaves
 from prover.liabilities.plan import (
     Chunk,
@@ -51,7 +49,6 @@ from prover.liabilities.tree import (
     TreeFiles,
     columns_of,
     commit_sums,
-    entries_of,
     map_pages,
     opened_by,
 )
@@ -70,7 +67,7 @@ _POSITIONS = "positions"
 _PLACED = "leaves"
 _PAGES = "pages"
 _SUMS = "sums"
-_ARGUMENTS = "arguments"
+ARGUMENTS = "arguments"
 _OF_RANGES = _SORTED, _RANKS, _POSITIONS
 _OF_BANDS = _PAGES, _SUMS
 
@@ -126,13 +123,13 @@ class Work:
         """Write the result of a task."""
         write_piece(self.piece(stage, number), parts, durable=self.durable)
 
-    def is_done(self, what: str) -> bool:
-        """Whether a step is done, all of it."""
-        return (self.folder / what).exists()
+    def begin(self, *stages: str) -> None:
+        """Make the folders for what stages leave."""
+        for stage in stages:
+            (self.folder / stage).mkdir(parents=True, exist_ok=True)
 
-    def set_done(self, what: str, *stages: str) -> None:
-        """Note that a step is done, and remove what stages left for it."""
-        write_piece(self.folder / what, [b"done\n"], durable=self.durable)
+    def end(self, *stages: str) -> None:
+        """Remove what stages left, which is used."""
         for stage in stages:
             shutil.rmtree(self.folder / stage)
 
@@ -180,30 +177,23 @@ def commit_tree(work: Work, engine: Engine, advance: Advance) -> None:
     Raises:
         ProverError: a file of the parts is damaged: a page's amounts are too large.
     """
-    if work.is_done("committed"):
-        advance(entries_of(work.shape))
-        return
     plan, files = work.plan, work.files
-    if not work.is_done("placed"):
-        _place_all(work, engine, advance)
-    for folder in (files.pages, files.leaves, files.sums, *map(work.folder.joinpath, _OF_BANDS)):
+    _place_all(work, engine, advance)
+    for folder in (files.pages, files.leaves, files.sums):
         folder.mkdir(parents=True, exist_ok=True)
+    work.begin(*_OF_BANDS)
     _make_room(files.leaves, work.shape.leaves)
     committing = engine.run(_PAGES, partial(commit_band, work), range(len(plan.bands)))
     for (begin, end), _ in zip(plan.bands, committing, strict=True):
         advance(end - begin)
     _join_pages(work, advance)
-    if work.durable:
-        for folder in (files.pages, files.leaves, files.sums):
-            sync_tree(folder)
-    work.set_done("committed", _PLACED, *_OF_BANDS)
+    work.end(_PLACED, *_OF_BANDS)
 
 
 def _place_all(work: Work, engine: Engine, advance: Advance) -> None:
     """Derive all leaves, and write where each stands."""
     ranges, groups = range(len(work.plan.ranges)), range(1 << work.plan.group_bits)
-    for stage in (_PLACED, *_OF_RANGES):
-        (work.folder / stage).mkdir(parents=True, exist_ok=True)
+    work.begin(_PLACED, *_OF_RANGES)
     for stage, task, numbers in (
         (_SORTED, sort_range, ranges),
         (_RANKS, rank_group, groups),
@@ -212,9 +202,7 @@ def _place_all(work: Work, engine: Engine, advance: Advance) -> None:
         for _ in engine.run(stage, partial(task, work), numbers):
             advance(0)
     _join_positions(work)
-    if work.durable:
-        sync_file(work.positions)
-    work.set_done("placed", *_OF_RANGES)
+    work.end(*_OF_RANGES)
 
 
 def _make_room(folder: Path, leaves: int) -> None:
@@ -226,18 +214,13 @@ def _make_room(folder: Path, leaves: int) -> None:
 
 def sort_range(work: Work, number: int) -> None:
     """Sort the sort keys of a range's leaves by their groups."""
-    if not work.piece(_SORTED, number).exists():
-        own = work.plan.ranges[number]
-        bits = work.plan.group_bits
-        work.write(
-            _SORTED, number, *native.sort_keys(work.secrets.shuffle, own.first, own.count, bits)
-        )
+    own, bits = work.plan.ranges[number], work.plan.group_bits
+    made = native.sort_keys(work.secrets.shuffle, own.first, own.count, bits)
+    work.write(_SORTED, number, *made)
 
 
 def rank_group(work: Work, group: int) -> None:
     """Rank the sort keys of a group among those of all leaves."""
-    if work.piece(_RANKS, group).exists():
-        return
     counts = work.group_counts
     starts = _before(counts)[:, group]
     keys = np.empty(int(counts[:, group].sum(dtype=np.uint64)), np.uint64)
@@ -253,8 +236,6 @@ def rank_group(work: Work, group: int) -> None:
 
 def place_range(work: Work, number: int) -> None:
     """Find where the leaves of a range stand, derive them, and sort them by their bands."""
-    if work.piece(_PLACED, number).exists():
-        return
     own, plan = work.plan.ranges[number], work.plan
     positions = _positions(work, number, own)
     work.write(_POSITIONS, number, positions)
@@ -298,8 +279,6 @@ def _join_positions(work: Work) -> None:
 
 def commit_band(work: Work, number: int) -> None:
     """Gather the leaves of a band, and make its pages."""
-    if work.piece(_SUMS, number).exists():
-        return
     begin = work.plan.bands[number][0]
     amounts, identities = gather_band(work, number)
     made = [
@@ -383,39 +362,15 @@ def argue_tree(work: Work, engine: Engine, advance: Advance) -> None:
     Raises:
         Damaged: pages and private files are not of each other.
     """
-    if work.is_done("argued"):
-        advance(entries_of(work.shape))
-        return
-    (work.folder / _ARGUMENTS).mkdir(parents=True, exist_ok=True)
+    work.begin(ARGUMENTS)
     work.files.arguments.mkdir(parents=True, exist_ok=True)
     numbers = range(len(work.plan.argued))
-    arguing = engine.run(_ARGUMENTS, partial(argue_chunk, work), numbers)
+    arguing = engine.run(ARGUMENTS, partial(argue_chunk, work), numbers)
     for chunk, _ in zip(work.plan.argued, arguing, strict=True):
         advance(chunk.end - chunk.begin)
     for level in range(work.shape.levels):
         _join_arguments(work, level)
-    if work.durable:
-        sync_tree(work.files.arguments)
-    work.set_done("argued", _ARGUMENTS)
-
-
-def check_argued(work: Work) -> None:
-    """Check a chunk of pages, drawn at random, as a verifier does: others made it.
-
-    Raises:
-        Damaged: it does not hold.
-    """
-    chunk = secrets.choice([chunk for chunk in work.plan.argued if chunk.level == 0])
-    shape, files = work.shape, work.files
-    pages = map_pages(files, shape, 0)[chunk.pages(shape)]
-    arguments = map_column(files.arguments / "0", np.uint8)[chunk.arguments(shape)]
-    try:
-        native.pages_check(work.tree, 0, chunk.first, pages.data, arguments.data)
-    except native.Rejected:
-        raise Damaged(
-            f"{files.arguments}: a worker made pages {chunk.first} to {chunk.stop - 1} of level 0, "
-            "and no verifier would take them; look at its machine, and begin anew"
-        ) from None
+    work.end(ARGUMENTS)
 
 
 def argue_chunk(work: Work, number: int) -> None:
@@ -428,7 +383,7 @@ def argue_chunk(work: Work, number: int) -> None:
         with suppress(native.Rejected):
             native.pages_check(work.tree, chunk.level, chunk.first, proved.data, standing)
             return
-    work.write(_ARGUMENTS, number, *_argue(work, chunk, pages))
+    work.write(ARGUMENTS, number, *_argue(work, chunk, pages))
 
 
 def _argue(work: Work, chunk: Chunk, pages: Bytes) -> Iterator[bytes]:
@@ -463,7 +418,7 @@ def _argue(work: Work, chunk: Chunk, pages: Bytes) -> Iterator[bytes]:
 def _standing(work: Work, number: int) -> bytes | None:
     """Return the arguments of a chunk that stand already, from an earlier run."""
     chunk, shape = work.plan.argued[number], work.shape
-    mine, piece = chunk.arguments(shape), work.piece(_ARGUMENTS, number)
+    mine, piece = chunk.arguments(shape), work.piece(ARGUMENTS, number)
     if piece.exists():
         data = piece.read_bytes()
         return data if len(data) == mine.stop - mine.start else None
@@ -477,14 +432,14 @@ def _join_arguments(work: Work, level: int) -> None:
     """Write the file of a level's arguments, unless it stands with all that is in it."""
     whole, shape = work.files.arguments / str(level), work.shape
     chosen = [
-        (chunk.arguments(shape), work.piece(_ARGUMENTS, number))
+        (chunk.arguments(shape), work.piece(ARGUMENTS, number))
         for number, chunk in enumerate(work.plan.argued)
         if chunk.level == level
     ]
     is_whole = whole.exists() and whole.stat().st_size == shape.arguments_file_bytes(level)
     if is_whole and not any(piece.exists() for _, piece in chosen):
         return
-    joined = work.folder / f"{_ARGUMENTS}.{level}"
+    joined = work.folder / f"{ARGUMENTS}.{level}"
     with joined.open("wb") as file:
         for mine, piece in chosen:
             is_new = piece.exists()

@@ -35,7 +35,8 @@ from verifier.checks.manifest import CheckedManifest, check_manifest, check_unsi
 from verifier.checks.policy import Policy
 from verifier.checks.record import check_record
 from verifier.checks.solvency import check_solvency_argument
-from verifier.errors import Rejected
+from verifier.checks.tree import audit_tree
+from verifier.errors import CannotCheck, Rejected
 from verifier.format import wire
 from verifier.format.keys import sign
 from verifier.format.params import (
@@ -64,7 +65,7 @@ from verifier.format.statement import (
     solvency_commitments,
     solvency_state,
 )
-from verifier.ordered import in_order
+from verifier.ordered import engine_of, in_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +88,15 @@ def write_bundle(
     balances: Sequence[ProvenAsset],
     accepted: set[bytes],
     jobs: int,
+    *,
+    made_elsewhere: bool,
 ) -> bytes:
     """Write all of a bundle but its pages and their arguments into ``folder``, and let everyone
     read what is in it; return the manifest's digest.
 
     ``balances`` are ascending by code; ``argument_secret`` is the key of all nonces; ``accepted``
-    are the marks of signatures that this run has checked.
+    are the marks of signatures that this run has checked. ``made_elsewhere``: the pages and their
+    arguments are other machines' work, and so are audited.
 
     Raises:
         ProverError: a verifier would reject it, or something else lies in ``folder``, or the key
@@ -138,6 +142,8 @@ def write_bundle(
         for asset, found, digests in zip(assets, evidence, record.assets, strict=True):
             argument = arguments[asset.code]
             check_solvency_argument(checked, asset, found, argument, digests.solvency)
+        if made_elsewhere:
+            _audit_trees(folder, checked, record, jobs)
         if declaration:
             check_pledged(check_declaration(checked, declaration), evidence)
         signing_now = Signed(config.snapshot_id, checked.digest, manifest.previous)
@@ -150,7 +156,7 @@ def write_bundle(
         check_manifest(data, signature, frozen.public_key, _policy(config))
         argued_signature = sign(signing, "argument-record", argued)
         check_record(checked, argued, argued_signature)
-    except Rejected as error:
+    except (Rejected, CannotCheck) as error:
         raise ProverError(f"a verifier would reject this bundle: {error}") from None
     for path, content in (
         (RECORD_PATH, argued),
@@ -161,6 +167,28 @@ def write_bundle(
         (folder / path).write_bytes(content)
     _open_to_readers(folder, paths)
     return checked.digest
+
+
+def _audit_trees(
+    folder: Path, checked: CheckedManifest, record: wire.ArgumentRecord, jobs: int
+) -> None:
+    """Check all pages and their arguments as an audit does.
+
+    Raises:
+        Rejected: the first fault.
+        CannotCheck: a file could not be read.
+    """
+    with closing(FolderSource(folder)) as source, engine_of(None, jobs) as threads:
+        for asset, digests in zip(checked.manifest.assets, record.assets, strict=True):
+            audit_tree(
+                source,
+                checked,
+                asset,
+                digests.levels,
+                threads=threads,
+                away=None,
+                progress=lambda _: None,
+            )
 
 
 def signing_keys(config: SnapshotConfig) -> tuple[Path, ...]:

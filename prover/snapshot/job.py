@@ -2,25 +2,24 @@
 
 The folder, ``private/stages``, has in it:
 
-- ``kept``: how long what stands here is good. If it says ``durable``, every file was flushed before
-  it had its name. If it has the number of a boot of this machine, what was written is there until
-  the machine goes down, and no longer; a process that is killed loses nothing.
 - ``split``: what balances are split into, piece by piece; ``parts`` and ``trees``, which get their
-  final names once they are whole; ``assets/CODE``: the results of `prover.liabilities.stages`, and
-  what is done of the asset: ``committed``, ``argued``.
+  final names once all is proved; ``assets/CODE``: the results of `prover.liabilities.stages`;
 - where other machines are at work: ``job``, and ``secrets``, what the leaves and pages are made
   with. The snapshot key is not among them.
+
+A run begins with none of it but arguments, which are checked before they are used: whatever else
+stood there might be damaged, and would be signed. Where other machines are at work every file is
+flushed before it has its name, since they read it.
 """
 
 from __future__ import annotations
 
-import secrets
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import msgpack
 
@@ -33,13 +32,10 @@ from prover.ledger.ledger import Ledger
 from prover.ledger.saved import load_ledger
 from prover.liabilities.leaves import Accounts, Leaves
 from prover.liabilities.parts import POSITIONS, Parts, Splitting, load_parts, split_piece
-from prover.liabilities.stages import Secrets, Work, argue_tree, commit_tree
+from prover.liabilities.stages import ARGUMENTS, Secrets, Work, argue_tree, commit_tree
 from prover.liabilities.tree import Root, read_root
 from prover.snapshot.folder import SnapshotFolder
 from verifier.ordered import Alone
-
-_DURABLE: Final = "durable"
-_BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass(frozen=True)
@@ -88,19 +84,14 @@ class Job:
         )
 
     @property
-    def is_committed(self) -> bool:
-        """Whether all pages are made, and what is beside them has its final name."""
-        return self.folder.parts.exists() and self.folder.trees.exists()
-
-    @property
     def parts(self) -> Path:
-        """The parts of all balances, where they are now."""
-        return self.folder.parts if self.is_committed else self.folder.stages / "parts"
+        """The parts of all balances, while trees are made."""
+        return self.folder.stages / "parts"
 
     @property
     def trees(self) -> Path:
-        """The private side of all pages, where it is now."""
-        return self.folder.trees if self.is_committed else self.folder.stages / "trees"
+        """The private side of all pages, while trees are made."""
+        return self.folder.stages / "trees"
 
     @cached_property
     def all_parts(self) -> list[Parts]:
@@ -178,8 +169,7 @@ def make_small(job: Job, index: int) -> None:
         ProverError: see `commit_tree` and `argue_tree`.
         Damaged: its parts do not add up to what the ledger owes.
     """
-    if not job.is_committed:
-        commit_tree(job.work(index), Alone(), lambda _: None)
+    commit_tree(job.work(index), Alone(), lambda _: None)
     check_root(job, index)
     argue_tree(job.work(index), Alone(), lambda _: None)
 
@@ -217,25 +207,11 @@ def _load_job(path: str, version: tuple[int, int]) -> Job:
     )
 
 
-def open_stages(stages: Path, *, durable: bool) -> bool:
-    """Make the folder of stages, or keep what an earlier run left in it; return whether what is
-    written there has to be durable, which it has if that is asked for.
-    """
-    kept, boot = stages / "kept", _boot()
-    said = kept.read_text() if kept.exists() else ""
-    if said == _DURABLE or (said and said == boot and not durable):
-        return said == _DURABLE
-    if stages.exists():
-        shutil.rmtree(stages)
-    stages.mkdir(mode=0o700)
-    with fresh_file(kept) as file:
-        file.write((_DURABLE if durable else boot).encode())
-    return durable
-
-
-def _boot() -> str:
-    """Return what tells a boot of this machine from all others."""
-    try:
-        return _BOOT.read_text().strip()
-    except OSError:
-        return secrets.token_hex(16)  # then nothing is kept
+def begin_stages(stages: Path) -> None:
+    """Make the folder of stages, and keep arguments alone of what an earlier run left in it."""
+    if stages.is_symlink() or stages.is_file():
+        stages.unlink()
+    (stages / "assets").mkdir(parents=True, exist_ok=True)
+    for path in (*stages.iterdir(), *stages.glob("assets/*/*")):
+        if path.name not in ("assets", ARGUMENTS):
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()

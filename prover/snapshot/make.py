@@ -13,15 +13,13 @@ run ends in the same bytes:
 5. Whether assets suffice is computed from 2-4 each time. If not, there is no public folder.
 6. ``private/keys``, ``private/opening-secret``: renamed into place whole; functions of 2 and 3.
 7. ``private/stages``: what tasks make of them, of each asset the parts, leaves, pages and their
-   private side (`prover.snapshot.job`, `prover.liabilities.stages`), piece by piece; a piece is
-   there whole, or not at all. What a process leaves that is killed is gone on with. What stood when
-   the machine went down is not believed, but where every piece was flushed before it had its name,
-   as it is where several machines are at work; then it is all made anew, to the same bytes.
+   private side (`prover.snapshot.job`, `prover.liabilities.stages`), piece by piece. A run makes
+   all of it anew: it is the cheap part, and of what stands nobody can tell whether it is damaged.
 8. ``public.partial/pages/CODE`` and ``public.partial/arguments/CODE``: joined of pieces, asset by
-   asset. Of arguments that a machine going down may have torn, those are kept that a verifier
-   accepts. Nonces are derived, so a page proved twice has the same argument. When all assets are
-   proved and flushed, ``private/parts`` and ``private/trees`` get their names; from then on the
-   pages are not made again.
+   asset. Of arguments an earlier run's are kept, in pieces or joined, that a verifier accepts for
+   these pages. Nonces are derived, so a page proved twice has the same argument. When all assets
+   are proved and flushed, ``private/parts`` and ``private/trees`` get their names. What other
+   machines made is compared with the ledger then, and audited in 9.
 9. ``public.partial``: the rest of the bundle is written each time, the record of all arguments
    among it. The manifest's digest is in the log beside the signing key before the signature exists;
    a second run finds its own line there.
@@ -226,7 +224,15 @@ def make_snapshot(
                 for tree in trees
             ]
             digest = write_bundle(
-                folder.unfinished, config, frozen, signing, secret, balances, inputs.accepted, jobs
+                folder.unfinished,
+                config,
+                frozen,
+                signing,
+                secret,
+                balances,
+                inputs.accepted,
+                jobs,
+                made_elsewhere=engine is not None and not engine.is_local,
             )
             # 10
             write_seal(folder, digest, digest_of_ledger)

@@ -14,24 +14,24 @@ from threading import Event, Lock
 
 from prover.config.snapshot_toml import AssetConfig, SnapshotConfig
 from prover.files.columns import U32, U64, map_rows
-from prover.files.pieces import write_piece
 from prover.files.storage import discard_folder, fresh_file, rename_folder, sync_tree
 from prover.ledger.ledger import Ledger
 from prover.liabilities.blocks import count_held, write_blocks
+from prover.liabilities.check import check_made
 from prover.liabilities.derivation import derive
 from prover.liabilities.leaves import Accounts, write_account_keys
 from prover.liabilities.parts import Parts, join_splits
 from prover.liabilities.plan import is_small
-from prover.liabilities.stages import argue_tree, check_argued, commit_tree
+from prover.liabilities.stages import argue_tree, commit_tree
 from prover.liabilities.tree import Root, entries_of
 from prover.progress import Progress
 from prover.snapshot.folder import SnapshotFolder
 from prover.snapshot.job import (
     Job,
     JobAsset,
+    begin_stages,
     check_root,
     make_small,
-    open_stages,
     split_task,
 )
 from prover.snapshot.record import Frozen
@@ -127,32 +127,27 @@ def make_trees(
         Damaged: the parts of an asset do not add up to what the ledger owes.
     """
     folder = making.folder
-    named = folder.parts.exists(), folder.trees.exists()
-    if any(named) and not (all(named) and folder.unfinished_pages.exists()):
-        # A crash between two names, or pages that somebody removed.
-        for made in (folder.parts, folder.trees, folder.stages):
-            discard_folder(made)
-    durable = open_stages(folder.stages, durable=not engine.is_local)
-    job = _job(making, ledger, accounts, key, secret, durable=durable)
+    for made in (folder.parts, folder.trees):
+        discard_folder(made)
+    shutil.rmtree(folder.unfinished_pages, ignore_errors=True)
+    begin_stages(folder.stages)
+    job = _job(making, ledger, accounts, key, secret, durable=not engine.is_local)
     if not engine.is_local:
         job.write()
         engine.check_folder(folder.stages.resolve())
-    if not folder.unfinished_pages.exists():
-        shutil.rmtree(folder.stages / "assets", ignore_errors=True)
-    (folder.stages / "assets").mkdir(exist_ok=True)
-    if not job.is_committed:
-        _split(making, engine, job)
+    _split(making, engine, job)
     _Trees(making, engine, job).make()
+    if not engine.is_local:
+        _check_made(making, job)
     trees = [
         Tree(asset, parts.shape, check_root(job, index))
         for index, (asset, parts) in enumerate(
             zip(making.config.assets, job.all_parts, strict=True)
         )
     ]
-    if not job.is_committed:
-        sync_tree(folder.unfinished_pages)
-        for made, final in ((job.parts, folder.parts), (job.trees, folder.trees)):
-            rename_folder(made, final)
+    sync_tree(folder.unfinished_pages)
+    for made, final in ((job.parts, folder.parts), (job.trees, folder.trees)):
+        rename_folder(made, final)
     return trees
 
 
@@ -193,11 +188,9 @@ def _split(making: Making, engine: Engine, job: Job) -> None:
 
     No leaf is placed before, and the largest package is known to be one that every reader takes.
     """
-    stages, splitting, parts = making.folder.stages, job.splitting, job.parts
-    if (stages / "splits").exists():
-        return
+    splitting, parts = job.splitting, job.parts
     for folder in (splitting.folder, parts):
-        folder.mkdir(exist_ok=True)
+        folder.mkdir()
     for _ in engine.run("split", partial(split_task, job), range(len(splitting.pieces))):
         pass
     config, previous = making.config, making.frozen.previous_leaves
@@ -206,7 +199,6 @@ def _split(making: Making, engine: Engine, job: Job) -> None:
     check_packages(len(job.ledger), [(*held, each.shape) for held, each in _held(job)])
     if job.durable:
         sync_tree(parts)
-    write_piece(stages / "splits", [b"done\n"], durable=job.durable)
     shutil.rmtree(splitting.folder)
 
 
@@ -220,13 +212,20 @@ def _held(job: Job) -> list[tuple[tuple[U32, U64], Parts]]:
 
 def _count_blocks(job: Job) -> None:
     """Write how many parts each account has, and the digests of that."""
-    done = job.folder.stages / "blocks"
-    if not (job.is_committed or done.exists()):
-        held = count_held(len(job.ledger), [held for held, _ in _held(job)])
-        write_blocks(job.parts, job.accounts, held)
-        if job.durable:
-            sync_tree(job.parts)
-        write_piece(done, [b"done\n"], durable=job.durable)
+    held = count_held(len(job.ledger), [held for held, _ in _held(job)])
+    write_blocks(job.parts, job.accounts, held)
+
+
+def _check_made(making: Making, job: Job) -> None:
+    """Check that the leaves which others made are those of the ledger.
+
+    Raises:
+        Damaged: some are not.
+    """
+    making.progress.stage("checking what other machines made", len(job.assets))
+    for index, balances in enumerate(job.splitting.balances):
+        check_made(job.work(index), balances, making.jobs)
+        making.progress.advance(1)
 
 
 class _Stopped(Exception):
@@ -281,17 +280,12 @@ class _Trees:
 
     def _make_one(self, index: int) -> list[Future[None]]:
         job, engine, files = self._job, self._engine, self._job.work(index).files
-        if not job.is_committed:
-            commit_tree(job.work(index), engine, self._advance)
+        commit_tree(job.work(index), engine, self._advance)
         flushes = [
-            self._beside.submit(sync_tree, made)
-            for made in (files.pages, files.leaves, files.sums)
-            if not job.durable
+            self._beside.submit(sync_tree, made) for made in (files.pages, files.leaves, files.sums)
         ]
         check_root(job, index)
         argue_tree(job.work(index), engine, self._advance)
-        if not engine.is_local:
-            check_argued(job.work(index))
         return flushes
 
     def _advance(self, done: int) -> None:

@@ -126,7 +126,9 @@ def test_the_scheduler_is_killed_and_all_begun_anew(
 ) -> None:
     out = begun(alone, tmp_path / "out")
     with monkeypatch.context() as patched, two_workers(tmp_path / "first", tls) as (made, address):
-        at_task(patched, "pages", lambda: os.kill(made.started["scheduler"].pid, signal.SIGKILL))
+        at_task(
+            patched, "arguments", lambda: os.kill(made.started["scheduler"].pid, signal.SIGKILL)
+        )
         began = time.monotonic()
         with (
             closing(Cluster(address, tls)) as cluster,
@@ -137,7 +139,7 @@ def test_the_scheduler_is_killed_and_all_begun_anew(
         logs = logs_of(made)
     assert not (out / "public").exists()
     assert not (out / "private" / "trees").exists()
-    made_before = set((out / "private" / "stages" / "assets").glob("*/pages/*"))
+    made_before = set((out / "private" / "stages" / "assets").glob("*/arguments/*"))
     assert made_before
     times = {path: path.stat().st_mtime_ns for path in made_before}
 
@@ -150,7 +152,7 @@ def test_the_scheduler_is_killed_and_all_begun_anew(
         monkeypatch.context() as patched,
         two_workers(tmp_path / "second", tls) as (again, address),
     ):
-        at_task(patched, "pages", look)
+        at_task(patched, "arguments", look)
         with closing(Cluster(address, tls)) as cluster:
             make_snapshot(exchange, out, 2, engine=cluster)
         logs += logs_of(again)

@@ -1,0 +1,156 @@
+"""Workers that lie, and storage that damages what stages leave: nothing false is signed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Generator, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from prover.errors import ProverError
+from prover.files import pieces as pieces_of
+from prover.liabilities import plan, stages
+from prover.sample.sample import make_sample
+from prover.snapshot.make import make_snapshot
+from tests.support.exchange_files import files
+
+
+@pytest.fixture(autouse=True)
+def _small_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "FEWEST", 7)
+    monkeypatch.setattr(plan, "CHUNK_ENTRIES", 80)
+    monkeypatch.setattr(plan, "ARGUED_CHUNKS", 1)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return make_sample(tmp_path / "exchange", 900, ("BTC", "ETH"), seed=5, page_size=16).config
+
+
+class Liar:
+    """An engine of other machines, whose tasks are followed by a change of what they wrote."""
+
+    jobs = 1
+    is_local = False
+
+    def __init__(self, folder: Path, lie: Callable[[Path], None], stage: str, number: int) -> None:
+        self.folder = folder
+        self.lie = lie
+        self.stage = stage
+        self.number = number
+        self.lies = 0
+
+    def check_folder(self, folder: Path) -> None:
+        """Every task is of this process."""
+
+    def run(
+        self, stage: str, task: Callable[[int], Any], numbers: Iterable[int]
+    ) -> Generator[Any, None, None]:
+        for number in numbers:
+            made = task(number)
+            found = [*self.folder.glob(f"assets/*/{self.stage}/{self.number}")]
+            found += self.folder.glob(f"{self.stage}/{self.number}")
+            for path in found[:1] if not self.lies and stage == self.name else ():
+                self.lies += 1
+                self.lie(path)
+            yield made
+
+    @property
+    def name(self) -> str:
+        return {"sums": "pages"}.get(self.stage, self.stage)
+
+
+def flip(at: int) -> Callable[[Path], None]:
+    def change(path: Path) -> None:
+        data = bytearray(path.read_bytes())
+        data[at] ^= 1
+        path.write_bytes(data)
+
+    return change
+
+
+def moved(path: Path) -> None:
+    """Move a unit from one of the first hundred amounts to another: the total stays."""
+    data = bytearray(path.read_bytes())
+    amounts = np.frombuffer(data[:800], np.uint64).copy()
+    first, *_, last = np.flatnonzero(amounts > 1)
+    amounts[first] -= np.uint64(1)
+    amounts[last] += np.uint64(1)
+    data[:800] = amounts.tobytes()
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("stage", "number", "lie"),
+    [
+        ("split", 0, moved),
+        ("leaves", 1, moved),
+        ("leaves", 1, flip(8 * 140 + 32 * 7)),
+        ("pages", 1, flip(40)),
+        ("pages", 1, flip(3)),
+        ("sums", 1, flip(8 * 40 + 3)),
+        ("sums", 1, flip(0)),
+        ("sums", 1, flip(-1)),
+        ("arguments", 0, flip(50)),
+        ("arguments", 1, flip(50)),
+        ("arguments", 16, flip(50)),
+        ("arguments", 17, flip(50)),
+    ],
+)
+def test_nothing_of_a_lie_is_signed(
+    config: Path, tmp_path: Path, stage: str, number: int, lie: Callable[[Path], None]
+) -> None:
+    out = tmp_path / "out"
+    liar = Liar(out / "private" / "stages", lie, stage, number)
+    with pytest.raises((ProverError, ValueError)):
+        make_snapshot(config, out, engine=liar)
+    assert liar.lies == 1
+    assert not (out / "public").exists()
+    assert not (config.parent / "keys" / "signing.pem.log").exists()
+    # Alone, the same command makes what nobody has touched.
+    made = make_snapshot(config, out, 2)
+    again = tmp_path / "again" / "private"
+    again.mkdir(parents=True, mode=0o700)
+    (again / "snapshot.msgpack").write_bytes((out / "private/snapshot.msgpack").read_bytes())
+    assert files(make_snapshot(config, again.parent).bundle) == files(made.bundle)
+
+
+@pytest.mark.parametrize("stop", [1, 9, 30, 60, 75, 90, 105, 120])
+def test_what_is_damaged_between_two_runs_is_not_signed(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: int
+) -> None:
+    """A byte of every file is changed that a run left which stopped after so many pieces."""
+    out, pieces = tmp_path / "out", 0
+    write = pieces_of.write_piece
+
+    def stopping(*given: Any, **named: Any) -> None:
+        nonlocal pieces
+        pieces += 1
+        if pieces == stop:
+            raise KeyboardInterrupt
+        write(*given, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(stages, "write_piece", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            make_snapshot(config, out)
+    left = [*(out / "private" / "stages").rglob("*"), *(out / "public.partial").rglob("*")]
+    for path in left:
+        if path.is_file() and path.stat().st_size:
+            flip(path.stat().st_size // 2)(path)
+    made = make_snapshot(config, out, 2)
+    again = tmp_path / "again" / "private"
+    again.mkdir(parents=True, mode=0o700)
+    (again / "snapshot.msgpack").write_bytes((out / "private/snapshot.msgpack").read_bytes())
+    make_snapshot(config, again.parent)
+    for folder in ("public", "private"):
+        assert digest(out / folder) == digest(again.parent / folder)
+    assert made.made
+    assert not (out / "private" / "stages").exists()
+
+
+def digest(folder: Path) -> dict[str, str]:
+    return {name: hashlib.sha256(data).hexdigest() for name, data in files(folder).items()}
