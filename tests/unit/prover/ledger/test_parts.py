@@ -101,7 +101,8 @@ def test_parts_are_one_file(
     write = write_csv if as_csv else write_parquet
     save_ledger(read(write(tmp_path, table, LONG), tmp_path), tmp_path / "one")
     source = write_parts(tmp_path, table, LONG, bounds, as_csv=as_csv)
-    for mark in ("_SUCCESS", "._SUCCESS.crc", "_metadata", ".part-00000.csv.crc", "part-00000.crc"):
+    part = next(source.path.iterdir()).name
+    for mark in ("_SUCCESS", "._SUCCESS.crc", "_metadata", "_committed_8", f".{part}.crc"):
         (source.path / mark).write_bytes(b"not read")
     assert ledger_codes(source) == {"BTC", "ETH"}
     for jobs in (1, 2):
@@ -248,6 +249,11 @@ def link_folder(path: Path) -> None:
         ("part-1.parquet", Path.touch, 'wrong-format .*set ledger.format = "parquet", or move'),
         (".part-1.csv", Path.touch, "wrong-format .*hidden, and it may be a part"),
         (".part-1.parquet.Xa2b3c", Path.touch, "wrong-format .*hidden, and it may be a part"),
+        ("_part-0001", Path.touch, "wrong-format .*hidden, and it may be a part"),
+        ("_part.tsv", Path.touch, "wrong-format .*hidden, and it may be a part"),
+        (".part-0001.gz", Path.touch, "wrong-format .*hidden, and it may be a part"),
+        (".a.crc", Path.touch, "wrong-format .*hidden, and it may be a part"),
+        ("a.csv.crc", Path.touch, "wrong-format .*move it away"),
         ("_temporary", make_folder, "truncated .*not finished.*let the export finish"),
         ("more", make_folder, "wrong-format .*a folder among part files.*into one folder"),
         ("_delta_log", make_folder, "wrong-format .*a folder among part files"),
@@ -309,6 +315,57 @@ def test_parts_that_come_or_go_meanwhile(tmp_path: Path, change: Callable[[Path]
             work_dir=tmp_path,
             progress=lambda rows: change(source.path) if rows == 1 else None,
         )
+
+
+def rewrite(path: Path) -> None:
+    """Write a file in place with as many bytes."""
+    before = path.stat()
+    path.write_text(path.read_text().replace("1\n", "0\n"))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+
+
+def replace(path: Path) -> None:
+    other = path.parent.with_name("other")
+    other.write_text(path.read_text())
+    other.replace(path)
+
+
+@pytest.mark.parametrize("as_folder", [True, False])
+@pytest.mark.parametrize("change", [rewrite, replace, Path.unlink])
+def test_a_file_that_changes_meanwhile(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[Path], None],
+    as_folder: bool,
+) -> None:
+    monkeypatch.setattr(csv_source, "BLOCK_BYTES", 64)
+    folder = folder_of(tmp_path / "p", a="a@x,BTC,1\n" * 40).path
+    path = folder / "a.csv"
+
+    def meanwhile(rows: int) -> None:
+        if path.exists() and not before:
+            before.append(rows)
+            change(path)
+
+    before: list[int] = []
+    with pytest.raises(LedgerError, match=r"came or went|changed while|without a file"):
+        read_ledger(
+            CsvSource(folder if as_folder else path, LONG),
+            ASSETS,
+            "email",
+            merge_duplicates=False,
+            work_dir=tmp_path,
+            progress=meanwhile,
+        )
+    assert before
+
+
+@pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
+def test_one_part_under_two_names(tmp_path: Path, link: Callable[[Path, Path], None]) -> None:
+    source = folder_of(tmp_path / "p", a="a@x,BTC,1\n")
+    link(source.path / "b.csv", source.path / "a.csv")
+    error = refused(source, tmp_path)
+    assert str(error).startswith(f"{source.path}/b.csv: wrong-format (the same file as a.csv); ")
 
 
 def test_too_many_rows_and_entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
