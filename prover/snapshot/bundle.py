@@ -10,7 +10,7 @@ written, by who made them.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -89,14 +89,14 @@ def write_bundle(
     accepted: set[bytes],
     jobs: int,
     *,
-    made_elsewhere: bool,
+    audited: Callable[[int], None] | None,
 ) -> bytes:
     """Write all of a bundle but its pages and their arguments into ``folder``, and let everyone
     read what is in it; return the manifest's digest.
 
     ``balances`` are ascending by code; ``argument_secret`` is the key of all nonces; ``accepted``
-    are the marks of signatures that this run has checked. ``made_elsewhere``: the pages and their
-    arguments are other machines' work, and so are audited.
+    are the marks of signatures that this run has checked. ``audited`` is given where pages and
+    arguments are other machines' work: they are audited, and it is told of the entries that are.
 
     Raises:
         ProverError: a verifier would reject it, or something else lies in ``folder``, or the key
@@ -142,8 +142,8 @@ def write_bundle(
         for asset, found, digests in zip(assets, evidence, record.assets, strict=True):
             argument = arguments[asset.code]
             check_solvency_argument(checked, asset, found, argument, digests.solvency)
-        if made_elsewhere:
-            _audit_trees(folder, checked, record, jobs)
+        if audited is not None:
+            _audit_trees(folder, checked, record, jobs, audited)
         if declaration:
             check_pledged(check_declaration(checked, declaration), evidence)
         signing_now = Signed(config.snapshot_id, checked.digest, manifest.previous)
@@ -170,7 +170,11 @@ def write_bundle(
 
 
 def _audit_trees(
-    folder: Path, checked: CheckedManifest, record: wire.ArgumentRecord, jobs: int
+    folder: Path,
+    checked: CheckedManifest,
+    record: wire.ArgumentRecord,
+    jobs: int,
+    audited: Callable[[int], None],
 ) -> None:
     """Check all pages and their arguments as an audit does.
 
@@ -187,7 +191,7 @@ def _audit_trees(
                 digests.levels,
                 threads=threads,
                 away=None,
-                progress=lambda _: None,
+                progress=audited,
             )
 
 

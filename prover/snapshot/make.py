@@ -32,7 +32,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,13 +58,14 @@ from prover.ledger.saved import load_ledger
 from prover.ledger.source import LedgerSource
 from prover.ledger.summary import Previous, load_summary
 from prover.liabilities.derivation import derive, snapshot_key
+from prover.liabilities.tree import entries_of
 from prover.progress import Progress, Silent
 from prover.snapshot.bundle import ProvenAsset, signing_keys, write_bundle
 from prover.snapshot.folder import SnapshotFolder
 from prover.snapshot.inputs import Inputs, Witness
 from prover.snapshot.record import Frozen, freeze
 from prover.snapshot.seal import write_seal
-from prover.snapshot.trees import Making, make_trees, parameters, write_secrets
+from prover.snapshot.trees import Making, Tree, make_trees, parameters, write_secrets
 from verifier.format import wire
 from verifier.format.chains import FIAT
 from verifier.format.keys import public_key_text
@@ -232,7 +233,7 @@ def make_snapshot(
                 balances,
                 inputs.accepted,
                 jobs,
-                made_elsewhere=engine is not None and not engine.is_local,
+                audited=None if running.is_local else _auditing(making, trees),
             )
             # 10
             write_seal(folder, digest, digest_of_ledger)
@@ -313,6 +314,12 @@ def _inputs(making: Making, previous: Previous, witness: Witness | None) -> Inpu
         progress=making.progress,
         witness=witness,
     )
+
+
+def _auditing(making: Making, trees: list[Tree]) -> Callable[[int], None]:
+    """Begin the stage in which the trees of other machines are audited."""
+    making.progress.stage("auditing", sum(entries_of(tree.shape) for tree in trees))
+    return making.progress.advance
 
 
 def _check_coverage(
