@@ -68,8 +68,12 @@ demo: setup
 ethereum:
 	@if command -v npm >/dev/null; then tests/ethereum/install || echo "make: no Ethereum node" >&2; fi
 
+# Where a kernel for this machine runs the tests, the portable one runs those of kernels again.
+IS_PORTABLE = -c 'import native, sys; sys.exit(native.kernel_name() != "portable")'
+
 test: setup ethereum
 	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+	@$(BIN)/python $(IS_PORTABLE) || \
 	ASSAY_KERNEL=portable $(BIN)/python -m pytest -n 2 tests/native tests/vectors $(PYTEST_ARGS)
 
 bench: setup
@@ -146,6 +150,7 @@ sanitize: $(UV_STAMP)
 	@$(SYNC) --config-setting build-dir=build/sanitize --config-setting cmake.define.ASSAY_SANITIZE=ON
 	@readelf -d .venv-sanitize/lib/python3*/site-packages/native/_core.abi3.so | grep -q libasan
 	$(SANITIZE_ENVIRONMENT) .venv-sanitize/bin/python -m pytest -n 2 --capture=sys $(SANITIZED) $(PYTEST_ARGS)
+	@$(SANITIZE_ENVIRONMENT) .venv-sanitize/bin/python $(IS_PORTABLE) || \
 	ASSAY_KERNEL=portable $(SANITIZE_ENVIRONMENT) \
 	.venv-sanitize/bin/python -m pytest -n 2 --capture=sys tests/native $(PYTEST_ARGS)
 

@@ -190,6 +190,8 @@ def make_snapshot(
                 jobs,
                 progress or Silent(),
             )
+            if engine is not None:
+                engine.check_folder(folder.private.resolve())
             inputs = _inputs(making, previous_summary(config, out), witness)
             inputs.tell_changes()
             if folder.bundle.exists():

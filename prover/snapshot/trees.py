@@ -134,7 +134,6 @@ def make_trees(
     job = _job(making, ledger, accounts, key, secret, durable=not engine.is_local)
     if not engine.is_local:
         job.write()
-        engine.check_folder(folder.stages.resolve())
     _split(making, engine, job)
     _Trees(making, engine, job).make()
     if not engine.is_local:
