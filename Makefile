@@ -26,7 +26,8 @@ SYNC := .tools/bin/uv sync --quiet --locked --all-extras --python "$(PYTHON)" \
 	--config-setting cmake.define.ASSAY_TESTING=ON
 BIN := .venv/bin
 FUZZ_SECONDS ?= 15
-SANITIZED := tests/native tests/adversarial tests/vectors tests/unit/verifier/nodes/test_bitcoin_snapshot.py
+SANITIZED := tests/native tests/adversarial tests/vectors tests/unit/verifier/nodes/test_bitcoin_snapshot.py \
+	-m "not unsanitized"
 PAGES = $(shell git ls-files '*.md')
 C_FILES = $(shell git ls-files 'native/*.c' 'native/*.h' 'tests/*.c' 'tests/*.h')
 

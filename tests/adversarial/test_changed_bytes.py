@@ -131,6 +131,7 @@ EXPECTED = {
 }
 
 
+@pytest.mark.unsanitized
 @pytest.mark.parametrize("name", EXPECTED)
 def test_every_byte_of_what_is_signed(name: str, rng: Random) -> None:
     made = bundle()
@@ -140,6 +141,7 @@ def test_every_byte_of_what_is_signed(name: str, rng: Random) -> None:
             made.check(**{name: flipped(data, offset, rng.randrange(1, 256))})
 
 
+@pytest.mark.unsanitized
 @pytest.mark.parametrize("name", ["page", "argument", "solvency"])
 def test_every_byte_of_a_page_and_of_arguments_that_are_signed_for(name: str, rng: Random) -> None:
     """A page that its exchange changed: its id is another one, and its argument speaks of it."""

@@ -17,6 +17,8 @@ from prover.sample.sample import make_sample
 from prover.snapshot.make import make_snapshot
 from tests.support.exchange_files import files
 
+pytestmark = pytest.mark.unsanitized
+
 
 @pytest.fixture(autouse=True)
 def _small_tasks(monkeypatch: pytest.MonkeyPatch) -> None:

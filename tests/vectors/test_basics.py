@@ -121,11 +121,13 @@ def test_public_keys(case: dict[str, str | None]) -> None:
         )
 
 
+@pytest.mark.unsanitized
 def test_the_table_of_code_points_is_the_one_made_today() -> None:
     for path in code_points.FILES:
         assert path.read_text("ascii") == code_points.table()
 
 
+@pytest.mark.unsanitized
 def test_every_reader_has_the_table() -> None:
     """What is not refused stays so when it is normalised, so that one look is enough."""
     ours = refused_points()
