@@ -16,6 +16,7 @@ from urllib.request import urlopen
 import pytest
 
 from tests.support import dask_tasks
+from tests.support.auditing_host import serving
 from tests.support.dask_cluster import Processes
 from tests.support.dask_tasks import SECRET, FailAtFirst
 from verifier import audit
@@ -33,6 +34,29 @@ def test_the_report_is_the_same(proof, address, tls, capsys):
         assert verify(["audit", str(folder), "--exchange-key", key, "--json", *options]) == 0
         outputs.append(capsys.readouterr())
     assert outputs[0] == outputs[1]
+
+
+def test_workers_read_what_is_served_themselves(proof, cluster, tmp_path):
+    folder, key = proof
+    root, asked = tmp_path / "served", []
+    shutil.copytree(folder, root / "bundle")
+    level = next((root / "bundle" / "pages").glob("*/0"))
+    data = level.read_bytes()
+    with serving(root, asked=asked) as url:
+        assert audit(f"{url}/bundle", key, engine=cluster) == audit(folder, key)
+        assert f"/{level.relative_to(root)}" in asked
+        for change in (
+            lambda: level.write_bytes(data[:-1] + bytes([data[-1] ^ 1])),
+            lambda: level.write_bytes(data[:-1]),
+            level.unlink,
+        ):
+            change()
+            faults = []
+            for engine in (cluster, None):
+                with pytest.raises(Rejected) as raised:
+                    audit(f"{url}/bundle", key, engine=engine)
+                faults.append(str(raised.value))
+            assert faults[0] == faults[1]
 
 
 def test_one_changed_byte_a_level_gets_the_same_verdict(proof, cluster, tmp_path):
