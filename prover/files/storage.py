@@ -93,7 +93,7 @@ def fresh_file(path: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def users_file(path: Path) -> Iterator[BinaryIO]:
+def users_file(path: Path, *, mode: int = 0o600) -> Iterator[BinaryIO]:
     """Give a file as `fresh_file` does, in a folder where any other name may be the user's.
 
     A process that is killed leaves one beside it, of a name that nobody else would have chosen.
@@ -105,6 +105,7 @@ def users_file(path: Path) -> Iterator[BinaryIO]:
         raise
     partial = Path(name)
     try:
+        os.fchmod(handle, mode)
         with _becoming(path, partial, handle) as file:
             yield file
     except BaseException:

@@ -63,7 +63,7 @@ class Rest:
 
     what: str
     level: verifier.Level
-    coins: str
+    coins: Markup
     share: float
 
 
@@ -72,7 +72,7 @@ class Crowd:
     """A hidden set: how many keys, what all of them hold, and how that is known."""
 
     keys: int
-    coins: str
+    coins: Markup
     level: verifier.Level
     picture: Markup
 
@@ -90,11 +90,13 @@ class AssetFacts:
     """What the page says of one asset; ``shares`` are its addresses', largest first; ``drawn`` has
     the share of the whole that rests on each thing that the picture tells apart.
 
-    pledged: the coins at addresses that are declared as pledged, empty where there are none.
+    exact: the total, not rounded. pledged: the coins at addresses that are declared as pledged,
+    empty where there are none.
     """
 
     code: str
-    total: str
+    total: Markup
+    exact: str
     ratio: str
     addresses: int
     chains: str
@@ -104,7 +106,7 @@ class AssetFacts:
     known: verifier.Level
     shares: tuple[float, ...]
     rests: tuple[Rest, ...]
-    pledged: str
+    pledged: Markup | None
     words: tuple[Word, ...]
     drawn: Mapping[verifier.Level, float]
     crowds: tuple[Crowd, ...]
@@ -135,7 +137,7 @@ def write_report(
     except (verifier.CannotCheck, verifier.Misuse) as error:
         raise ProverError(f"{bundle}: {error}") from None
     page = _render(bundle, checked, key, is_key_given=exchange_key is not None)
-    with users_file(html) as file:
+    with users_file(html, mode=0o644) as file:
         file.write(page.encode())
 
 
@@ -180,6 +182,7 @@ def _render(bundle: Path, checked: verifier.Report, key: str, *, is_key_given: b
     return environment.get_template("page.html").render(
         **_drawn(assets[:MOST_DRAWN]),
         has_crowds=any(facts.crowds for facts in assets),
+        on_word=any(facts.known != verifier.Level.HEADER for facts in assets),
         words=[word for facts in assets for word in facts.words],
         pledged=[facts for facts in assets if facts.pledged],
         most_listed=MOST_LISTED,
@@ -262,7 +265,7 @@ def _facts(
         Rest(
             pictures.LEVELS[level][0],
             level,
-            _coins(found.disclosed[level], asset.decimals),
+            _rounded(found.disclosed[level], asset.decimals),
             found.disclosed[level] / total if total else 0.0,
         )
         for level in pictures.LEVELS
@@ -273,12 +276,13 @@ def _facts(
         drawn[verifier.Level.ATTESTED] = attested / total
         signed = pictures.LEVELS[verifier.Level.ATTESTED][0]
         rests += tuple(
-            Rest(signed, level, _coins(units, asset.decimals), units / total)
+            Rest(signed, level, _rounded(units, asset.decimals), units / total)
             for level, units in found.attested_units.items()
         )
     return AssetFacts(
         code=asset.code,
-        total=_coins(total, asset.decimals),
+        total=_rounded(total, asset.decimals),
+        exact=_coins(total, asset.decimals),
         ratio=f"{asset.ratio.num}/{asset.ratio.den}",
         is_part=asset.ratio.num < asset.ratio.den,
         addresses=len({(row.chain, row.address) for row in evidence.rows}),
@@ -292,12 +296,12 @@ def _facts(
             Word(holding.lines(asset.code), public_key_text(holding.key))
             for holding in found.attested
         ),
-        pledged=_coins(found.pledged, asset.decimals) if found.pledged_rows else "",
+        pledged=_rounded(found.pledged, asset.decimals) if found.pledged_rows else None,
         drawn=drawn,
         crowds=tuple(
             Crowd(
                 hidden.keys,
-                _coins(hidden.units, asset.decimals),
+                _rounded(hidden.units, asset.decimals),
                 hidden.level,
                 Markup(pictures.crowd(hidden.keys)),  # noqa: S704 - our own drawing
             )
@@ -311,6 +315,16 @@ def _coins(units: int, decimals: int) -> str:
     whole, rest = divmod(units, 10**decimals)
     fraction = str(rest).rjust(decimals, "0").rstrip("0") if decimals else ""
     return f"{whole:,}.{fraction}" if fraction else f"{whole:,}"
+
+
+def _rounded(units: int, decimals: int) -> Markup:
+    """Ledger units as coins, rounded down to four digits; a pointer that rests there shows all."""
+    exact = _coins(units, decimals)
+    step = max(10 ** (len(str(units)) - 4), 1)
+    rounded = _coins(units // step * step, decimals)
+    if rounded == exact:
+        return Markup("{}").format(exact)
+    return Markup('<abbr title="{}">{}</abbr>').format(exact, rounded)
 
 
 def _title(chain: str) -> str:

@@ -6,6 +6,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 from unittest.mock import patch
@@ -100,7 +101,7 @@ def test_tells_what_was_proven_and_what_was_not(opened: tuple[Page, list[str]]) 
     ):
         assert expected in text
     assert "solvent" not in text.lower()
-    assert tab.locator("svg").count() == 5
+    assert tab.locator("svg:visible").count() == 5
 
 
 def test_says_of_a_ratio_below_one_that_a_part_is_covered(
@@ -129,6 +130,40 @@ def test_is_not_wider_than_the_screen(opened: tuple[Page, list[str]]) -> None:
     script = "[document.documentElement.scrollWidth, window.innerWidth]"
     content, screen = tab.evaluate(script)
     assert content <= screen
+
+
+def test_pictures_can_be_read_on_a_small_phone(chromium: Browser, rich: Path) -> None:
+    tab = chromium.new_page(viewport={"width": 320, "height": 700})
+    tab.goto(rich.as_uri())
+    script = """() => [...document.querySelectorAll("svg text")]
+        .map((text) => text.getBoundingClientRect().height).filter((height) => height > 0)"""
+    heights = tab.evaluate(script)
+    assert len(heights) > 30
+    assert min(heights) >= 11
+    assert tab.evaluate("document.scrollingElement.scrollWidth") <= 320
+    tab.close()
+
+
+def test_amounts_are_rounded_down_and_stand_in_full_for_experts(
+    opened: tuple[Page, list[str]],
+) -> None:
+    tab, _ = opened
+    exact = tab.locator("dt:has-text('BTC: coins disclosed, in full') + dd").inner_text()
+    cell = tab.locator("td abbr").first
+    assert cell.get_attribute("title") == exact
+    shown, whole = (text.replace(",", "") for text in (cell.inner_text(), exact))
+    assert 0 <= Fraction(whole) - Fraction(shown) < Fraction(whole) / 1000
+    assert len(shown.strip("0.").replace(".", "")) <= 4
+
+
+def test_its_colour_does_not_say_more_than_is_known(chromium: Browser, page: Path) -> None:
+    """What the exchange alone says is amber; a web server may read the file."""
+    tab = chromium.new_page()
+    tab.goto(page.as_uri())
+    assert tab.locator(".card").first.get_attribute("class") == "card word"
+    assert {chip.inner_text() for chip in tab.locator(".chip.claimed").all()} == {"claimed"}
+    tab.close()
+    assert page.stat().st_mode & 0o777 == 0o644
 
 
 def test_tells_each_kind_of_evidence_apart(chromium: Browser, rich: Path) -> None:
@@ -221,7 +256,7 @@ def test_can_be_read_by_day_and_by_night(
     tab.goto(rich.as_uri())
     ground = tab.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (luminance(ground) < 0.1) == (scheme == "dark")
-    script = """() => [...document.querySelectorAll("p, td, th, dt, pre, svg text")].map(
+    script = """() => [...document.querySelectorAll("p, td, th, dt, pre, .chip, .wide text")].map(
         (node) => {
             const style = getComputedStyle(node);
             const onBar = node.closest("svg") && / %$/.test(node.textContent.trim());
