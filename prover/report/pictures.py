@@ -24,8 +24,8 @@ ON_DARK, ON_LIGHT = "#fffffe", "#1d2732"
 SHADES = ("#0c6e4f", "#2f8f6f", "#62ad92", "#94c8b4", "#c3e0d5")
 MOST_SHOWN = 5
 
-# A bar for each level, weakest first: what it is called, its colour, and that of text upon it. Green
-# is what a node confirmed, grey what is proved under a block that nobody confirmed, amber a word.
+# A bar for each level, weakest first: what it is called, its colour, and that of text upon it.
+# Green: a node confirmed it. Grey: proved under a block that nobody confirmed. Amber: a word.
 LEVELS = {
     Level.UNVERIFIED: ("contract wallets that nobody asked", "#c2571a", ON_DARK),
     Level.CLAIMED: ("signatures alone", "#e2a93b", ON_LIGHT),
@@ -184,17 +184,18 @@ def _frame_shares(axes: Axes, codes: Sequence[str], label: str) -> None:
 def crowd(keys: int) -> str:
     """A crowd of dots that stand for the keys among which the exchange's own hide."""
     dots = min(keys, DOTS)
-    wide, narrow = 40, 16  # dots a row
+    a_row = (40, 16)
+    rows = [-(-dots // columns) for columns in a_row]
 
     def draw(axes: Axes, is_narrow: bool) -> None:
-        columns = narrow if is_narrow else wide
+        columns = a_row[is_narrow]
         places = [divmod(number, columns) for number in range(dots)]
         axes.scatter([x for _, x in places], [-y for y, _ in places], s=44, color=ACCENT)
         axes.set_xlim(-1, columns)
-        axes.set_ylim(-(-(-dots // columns)) + 0.2, 0.8)
+        axes.set_ylim(0.2 - rows[is_narrow], 0.8)
         axes.axis("off")
 
-    heights = (0.2 + 0.24 * -(-dots // wide), 0.2 + 0.24 * -(-dots // narrow))
+    heights = (0.2 + 0.24 * rows[0], 0.2 + 0.24 * rows[1])
     return _svgs(draw, heights, f"A crowd that stands for {keys:,} keys, all alike")
 
 
@@ -240,9 +241,11 @@ def chances(shares: Sequence[float], chance: Callable[[int, float], float]) -> s
         axes.set_ylim(0, 100)
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
-        where = {"loc": "outside upper left", "ncols": 2} if is_narrow else {}
-        legend = axes.figure.legend if is_narrow else axes.legend
-        legend(frameon=False, title="of all customers", **where)
+        title = "of all customers"
+        if is_narrow:
+            axes.figure.legend(loc="outside upper left", ncols=2, frameon=False, title=title)
+        else:
+            axes.legend(frameon=False, title=title)
 
     alt = "The more accounts are left out and the more customers check, the surer it shows"
     return _svgs(draw, (3.4, 3.9), alt)
