@@ -172,12 +172,46 @@ def rename_folder(partial: Path, folder: Path) -> None:
 def discard_folder(folder: Path) -> None:
     """Remove a folder, if it is there: from its name at once, so that no half of it is read."""
     partial = folder.with_name(folder.name + PARTIAL)
-    if partial.exists():
-        shutil.rmtree(partial)
-    if folder.exists():
+    remove(partial)
+    if folder.exists() or folder.is_symlink():
         folder.rename(partial)
         sync_file(folder.parent)
-        shutil.rmtree(partial)
+        remove(partial)
+
+
+def remove(path: Path) -> None:
+    """Remove a folder with all that is in it, a file, or a link and not what it leads to, if one is
+    there.
+    """
+    if is_folder(path):
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def is_folder(path: Path) -> bool:
+    """Tell whether a folder stands there, and no link to one."""
+    return path.is_dir() and not path.is_symlink()
+
+
+def keep_files(root: Path, *folders: str | None) -> None:
+    """Make a folder, and remove what stands in it but the files so many folders below, no links.
+
+    ``folders`` are the names of those on the way, each in the one before; None is any name.
+    """
+    if not is_folder(root):
+        remove(root)
+        root.mkdir()
+    on_the_way = [root]
+    for name in folders:
+        found = [path for folder in on_the_way for path in folder.iterdir()]
+        on_the_way = [path for path in found if name in (None, path.name) and is_folder(path)]
+        for path in set(found) - set(on_the_way):
+            remove(path)
+    for folder in on_the_way:
+        for path in folder.iterdir():
+            if path.is_symlink() or not path.is_file():
+                remove(path)
 
 
 @contextmanager

@@ -36,6 +36,7 @@ import native
 from prover.errors import Damaged
 from prover.files.columns import U32, U64, Bytes, Item, map_column
 from prover.files.pieces import copy_piece, write_at, write_piece
+from prover.files.storage import remove
 from prover.liabilities.leaves import Leaves
 from prover.liabilities.plan import (
     Chunk,
@@ -333,6 +334,8 @@ def _join_pages(work: Work, advance: Advance) -> None:
     opened: list[bytes] = []
     ids: list[bytes] = []
     sums: list[bytes] = []
+    for level in range(shape.levels):
+        remove(files.pages / str(level))
     with (files.pages / "0").open("wb") as pages:
         for number, (begin, end) in enumerate(work.plan.bands):
             path, count = work.piece(_SUMS, number), (end - begin) // shape.page_size

@@ -14,7 +14,6 @@ flushed before it has its name, since they read it.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, partial
@@ -32,7 +31,7 @@ from prover.ledger.ledger import Ledger
 from prover.ledger.saved import load_ledger
 from prover.liabilities.leaves import Accounts, Leaves
 from prover.liabilities.parts import POSITIONS, Parts, Splitting, load_parts, split_piece
-from prover.liabilities.stages import ARGUMENTS, Secrets, Work, argue_tree, commit_tree
+from prover.liabilities.stages import Secrets, Work, argue_tree, commit_tree
 from prover.liabilities.tree import Root, read_root
 from prover.snapshot.folder import SnapshotFolder
 from verifier.ordered import Alone
@@ -205,13 +204,3 @@ def _load_job(path: str, version: tuple[int, int]) -> Job:
         Accounts(ledger.ids, ledger.offsets, keys),
         job["durable"],
     )
-
-
-def begin_stages(stages: Path) -> None:
-    """Make the folder of stages, and keep arguments alone of what an earlier run left in it."""
-    if stages.is_symlink() or stages.is_file():
-        stages.unlink()
-    (stages / "assets").mkdir(parents=True, exist_ok=True)
-    for path in (*stages.iterdir(), *stages.glob("assets/*/*")):
-        if path.name not in ("assets", ARGUMENTS):
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()

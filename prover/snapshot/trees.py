@@ -14,7 +14,13 @@ from threading import Event, Lock
 
 from prover.config.snapshot_toml import AssetConfig, SnapshotConfig
 from prover.files.columns import U32, U64, map_rows
-from prover.files.storage import discard_folder, fresh_file, rename_folder, sync_tree
+from prover.files.storage import (
+    discard_folder,
+    fresh_file,
+    keep_files,
+    rename_folder,
+    sync_tree,
+)
 from prover.ledger.ledger import Ledger
 from prover.liabilities.blocks import count_held, write_blocks
 from prover.liabilities.check import check_made
@@ -22,14 +28,13 @@ from prover.liabilities.derivation import derive
 from prover.liabilities.leaves import Accounts, write_account_keys
 from prover.liabilities.parts import Parts, join_splits
 from prover.liabilities.plan import is_small
-from prover.liabilities.stages import argue_tree, commit_tree
+from prover.liabilities.stages import ARGUMENTS, argue_tree, commit_tree
 from prover.liabilities.tree import Root, entries_of
 from prover.progress import Progress
 from prover.snapshot.folder import SnapshotFolder
 from prover.snapshot.job import (
     Job,
     JobAsset,
-    begin_stages,
     check_root,
     make_small,
     split_task,
@@ -129,8 +134,8 @@ def make_trees(
     folder = making.folder
     for made in (folder.parts, folder.trees):
         discard_folder(made)
-    shutil.rmtree(folder.unfinished_pages, ignore_errors=True)
-    begin_stages(folder.stages)
+    keep_files(folder.stages, "assets", None, ARGUMENTS)
+    (folder.stages / "assets").mkdir(exist_ok=True)
     job = _job(making, ledger, accounts, key, secret, durable=not engine.is_local)
     if not engine.is_local:
         job.write()

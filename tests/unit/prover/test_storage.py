@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,8 +16,10 @@ import pytest
 from prover.errors import ProverError
 from prover.files.storage import (
     create_private,
+    discard_folder,
     fresh_file,
     fresh_folder,
+    keep_files,
     locked,
     rename_folder,
     users_file,
@@ -127,6 +130,7 @@ def test_a_private_file_is_not_overwritten(tmp_path: Path) -> None:
 
 HOLD = """
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from prover.files.storage import locked
 with locked(Path(sys.argv[1]), "taken"):
@@ -147,3 +151,38 @@ def test_a_lock_lasts_as_long_as_its_process(tmp_path: Path) -> None:
         holder.kill()
     with locked(path, "taken"):
         pass
+
+
+def test_nothing_is_kept_but_files_so_many_folders_below(tmp_path: Path) -> None:
+    root, away = tmp_path / "root", tmp_path / "away"
+    for folder in ("a/BTC/kept/folder", "a/ETH/other", "b/BTC/kept"):
+        (root / folder).mkdir(parents=True)
+    away.mkdir()
+    (away / "0").write_text("of somebody else")
+    for path in ("a/BTC/kept/0", "a/BTC/kept/folder/0", "a/ETH/other/0", "b/BTC/kept/0", "a/0"):
+        (root / path).write_text(path)
+    (root / "a/BTC/kept/1").symlink_to(away / "0")
+    (root / "a/XRP").symlink_to(away)
+    (root / "a/ETH/kept").symlink_to(away)
+    keep_files(root, "a", None, "kept")
+    assert [path for path in root.rglob("*") if path.is_file()] == [root / "a/BTC/kept/0"]
+    assert not [path for path in root.rglob("*") if path.is_symlink()]
+    assert (away / "0").read_text() == "of somebody else"
+
+
+@pytest.mark.parametrize("make", [Path.touch, lambda path: path.symlink_to(path.parent), None])
+def test_what_stands_in_place_of_a_folder_goes(
+    tmp_path: Path, make: Callable[[Path], None] | None
+) -> None:
+    root = tmp_path / "root"
+    if make is not None:
+        make(root)
+    keep_files(root, "a")
+    assert root.is_dir()
+    assert not root.is_symlink()
+    assert not list(root.iterdir())
+    discard_folder(root)
+    assert not root.exists()
+    root.symlink_to(tmp_path)
+    discard_folder(root)
+    assert list(tmp_path.iterdir()) == []
