@@ -8,8 +8,10 @@ before it has its name; otherwise it is there until the machine that holds it go
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -21,10 +23,17 @@ if TYPE_CHECKING:
 
 def write_piece(path: Path, parts: Iterable[Buffer], *, durable: bool) -> None:
     """Write a private file whole."""
-    handle, name = tempfile.mkstemp(PARTIAL, f"{path.name}.", path.parent)
+    with whole_file(path, path.parent, durable=durable) as file:
+        file.writelines(parts)
+
+
+@contextmanager
+def whole_file(path: Path, scratch: Path, *, durable: bool) -> Iterator[BinaryIO]:
+    """Give a private file of a folder ``scratch``, which is at ``path`` once it is whole."""
+    handle, name = tempfile.mkstemp(PARTIAL, f"{path.name}.", scratch)
     try:
         with naming(path), os.fdopen(handle, "wb") as file:
-            file.writelines(parts)
+            yield file
             if durable:
                 file.flush()
                 os.fsync(handle)
@@ -40,13 +49,17 @@ def copy_piece(to: BinaryIO, path: Path, start: int, length: int) -> None:
     """Append ``length`` bytes of a file, from ``start`` on, where ``to`` stands.
 
     They do not pass through this process, and do not move at all where the file system can share
-    them.
+    them. No link is followed: what it leads to may be for nobody else.
 
     Raises:
-        OSError: there are not as many.
+        OSError: there are not as many, or it is no file.
     """
     to.flush()
-    with path.open("rb") as file:
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    with os.fdopen(os.open(path, flags), "rb") as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode) or found.st_size < start + length:
+            raise OSError(None, "not as it was written", str(path))
         copy: Callable[[int, int, int, int], int] = os.copy_file_range
         while length:
             try:

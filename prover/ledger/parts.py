@@ -93,7 +93,8 @@ def _state(source: FileSource) -> tuple[int, ...] | None:
         return None
     if not stat.S_ISREG(found.st_mode):
         return None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+    times = found.st_mtime_ns, found.st_ctime_ns
+    return found.st_dev, found.st_ino, found.st_size, *times
 
 
 def _check_different(sources: Sequence[Source]) -> None:
@@ -125,6 +126,8 @@ def _is_known(entry: os.DirEntry[str], names: Collection[str]) -> bool:
     writes them, beside the file that it is of.
     """
     name = entry.name
+    if name.lower().endswith(tuple(_FORMATS)):
+        return False
     if name.startswith(".") and name.endswith(_CHECKSUM):
         return name[1 : -len(_CHECKSUM)] in names
     return name in _MARKS or name.startswith(_MARKS_OF_DATABRICKS)

@@ -32,7 +32,7 @@ from prover.liabilities.tree import (
 from verifier.format.params import VECTOR_SLOTS
 from verifier.ordered import in_order
 
-_BY_OTHERS: Final = (
+BY_OTHERS: Final = (
     "a worker made what is not of the ledger; look at the machines and their storage, and run this "
     "again, or without --cluster"
 )
@@ -64,10 +64,10 @@ def check_made(work: Work, balances: Balances, jobs: int) -> None:
     leaves, files, shape = work.leaves, work.files, work.shape
     own = LeafFiles.load(files.leaves, shape.leaves)
     if not is_split(balances, leaves.parts) or _find_stranger(leaves, own, jobs) is not None:
-        raise Damaged(f"{files.leaves}: {_BY_OTHERS}")
+        raise Damaged(f"{files.leaves}: {BY_OTHERS}")
     pages, opened = map_pages(files, shape, 0), files.opened_sums(shape, 0)
     if _differing(work.tree, own, pages, opened, choice(chunks(shape, 0))) is not None:
-        raise Damaged(f"{files.pages}: {_BY_OTHERS}")
+        raise Damaged(f"{files.pages}: {BY_OTHERS}")
 
 
 def check_tree(

@@ -22,12 +22,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -35,8 +35,7 @@ import numpy.typing as npt
 import native
 from prover.errors import Damaged
 from prover.files.columns import U32, U64, Bytes, Item, map_column
-from prover.files.pieces import copy_piece, write_at, write_piece
-from prover.files.storage import remove
+from prover.files.pieces import copy_piece, whole_file, write_at, write_piece
 from prover.liabilities.leaves import Leaves
 from prover.liabilities.plan import (
     Chunk,
@@ -124,6 +123,10 @@ class Work:
         """Write the result of a task."""
         write_piece(self.piece(stage, number), parts, durable=self.durable)
 
+    def whole(self, path: Path) -> AbstractContextManager[BinaryIO]:
+        """Give a file that gets its name once it is whole, though two tasks may write it."""
+        return whole_file(path, self.folder, durable=self.durable)
+
     def begin(self, *stages: str) -> None:
         """Make the folders for what stages leave."""
         for stage in stages:
@@ -132,7 +135,8 @@ class Work:
     def end(self, *stages: str) -> None:
         """Remove what stages left, which is used."""
         for stage in stages:
-            shutil.rmtree(self.folder / stage)
+            # What a host that was taken for dead writes meanwhile goes with the folder of stages.
+            shutil.rmtree(self.folder / stage, ignore_errors=True)
 
     @cached_property
     def group_counts(self) -> U32:
@@ -334,9 +338,7 @@ def _join_pages(work: Work, advance: Advance) -> None:
     opened: list[bytes] = []
     ids: list[bytes] = []
     sums: list[bytes] = []
-    for level in range(shape.levels):
-        remove(files.pages / str(level))
-    with (files.pages / "0").open("wb") as pages:
+    with work.whole(files.pages / "0") as pages:
         for number, (begin, end) in enumerate(work.plan.bands):
             path, count = work.piece(_SUMS, number), (end - begin) // shape.page_size
             copy_piece(pages, work.piece(_PAGES, number), 0, count * shape.page_bytes(0, 0))
@@ -347,13 +349,14 @@ def _join_pages(work: Work, advance: Advance) -> None:
             parts = [data[a:b] for a, b in pairwise(sizes)]
             for column, part in zip((opened, ids, sums), parts, strict=True):
                 column.append(part)
-    (files.sums / "0").write_bytes(b"".join(opened))
+    with work.whole(files.sums / "0") as opening:
+        opening.writelines(opened)
     for level in range(1, shape.levels):
         below = files.opened_sums(shape, level - 1)
         made = list(commit_sums(tree, level, b"".join(ids), b"".join(sums), below, 1))
-        with (files.pages / str(level)).open("wb") as pages:
+        with work.whole(files.pages / str(level)) as pages:
             pages.writelines(committed.pages for committed in made)
-        with (files.sums / str(level)).open("wb") as opening:
+        with work.whole(files.sums / str(level)) as opening:
             opening.writelines(opened_by(committed, files).data for committed in made)
         ids, sums = [each.ids for each in made], [each.sums for each in made]
         advance(shape.entries(level))
@@ -423,8 +426,7 @@ def _standing(work: Work, number: int) -> bytes | None:
     chunk, shape = work.plan.argued[number], work.shape
     mine, piece = chunk.arguments(shape), work.piece(ARGUMENTS, number)
     if piece.exists():
-        data = piece.read_bytes()
-        return data if len(data) == mine.stop - mine.start else None
+        return piece.read_bytes() if piece.stat().st_size == mine.stop - mine.start else None
     whole = work.files.arguments / str(chunk.level)
     if not whole.exists() or whole.stat().st_size < mine.stop:
         return None
@@ -442,10 +444,8 @@ def _join_arguments(work: Work, level: int) -> None:
     is_whole = whole.exists() and whole.stat().st_size == shape.arguments_file_bytes(level)
     if is_whole and not any(piece.exists() for _, piece in chosen):
         return
-    joined = work.folder / f"{ARGUMENTS}.{level}"
-    with joined.open("wb") as file:
+    with work.whole(whole) as file:
         for mine, piece in chosen:
             is_new = piece.exists()
             start = 0 if is_new else mine.start
             copy_piece(file, piece if is_new else whole, start, mine.stop - mine.start)
-    joined.rename(whole)

@@ -25,6 +25,7 @@ from prover.config.snapshot_toml import AssetConfig, SnapshotConfig
 from prover.config.units import any_ratio_policy
 from prover.errors import ProverError
 from prover.files.keys import Signed, SigningLog
+from prover.files.storage import remove
 from prover.liabilities.tree import Root
 from prover.snapshot.record import Frozen
 from verifier.bundle.source import FolderSource
@@ -90,6 +91,7 @@ def write_bundle(
     jobs: int,
     *,
     audited: Callable[[int], None] | None,
+    sealing: Callable[[bytes], None],
 ) -> bytes:
     """Write all of a bundle but its pages and their arguments into ``folder``, and let everyone
     read what is in it; return the manifest's digest.
@@ -97,6 +99,7 @@ def write_bundle(
     ``balances`` are ascending by code; ``argument_secret`` is the key of all nonces; ``accepted``
     are the marks of signatures that this run has checked. ``audited`` is given where pages and
     arguments are other machines' work: they are audited, and it is told of the entries that are.
+    ``sealing`` seals the private files for the digest, before a log that never forgets has it.
 
     Raises:
         ProverError: a verifier would reject it, or something else lies in ``folder``, or the key
@@ -106,17 +109,17 @@ def write_bundle(
     files = {entry.asset.code: entry.built.file for entry in balances}
     (folder / "evidence").mkdir(exist_ok=True)
     for code, file in files.items():
-        (folder / evidence_path(code)).write_bytes(file)
+        _place(folder / evidence_path(code), file)
     declaration = wire.write_record(config.declaration.loans) if config.declaration.loans else b""
     if declaration:
-        (folder / DECLARATION_PATH).write_bytes(declaration)
+        _place(folder / DECLARATION_PATH, declaration)
     assets = tuple(_statement(entry, files) for entry in balances)
     arguments = {}
     for entry, asset in zip(balances, assets, strict=True):
         arguments[asset.code] = _prove_solvency(
             entry, asset, snapshot, argument_secret, frozen.salt
         )
-        (folder / solvency_path(asset.code)).write_bytes(arguments[asset.code])
+        _place(folder / solvency_path(asset.code), arguments[asset.code])
     manifest = wire.Manifest(
         account_id_type=config.account_id_type,
         argument_version=ARGUMENT_VERSION,
@@ -146,6 +149,7 @@ def write_bundle(
             _audit_trees(folder, checked, record, jobs, audited)
         if declaration:
             check_pledged(check_declaration(checked, declaration), evidence)
+        sealing(checked.digest)
         signing_now = Signed(config.snapshot_id, checked.digest, manifest.previous)
         logs = [SigningLog(key) for key in signing_keys(config)]
         for log in logs:  # all of them before any is told: a log never forgets
@@ -164,7 +168,7 @@ def write_bundle(
         (MANIFEST_PATH, data),
         (SIGNATURE_PATH, signature),
     ):
-        (folder / path).write_bytes(content)
+        _place(folder / path, content)
     _open_to_readers(folder, paths)
     return checked.digest
 
@@ -193,6 +197,12 @@ def _audit_trees(
                 away=None,
                 progress=audited,
             )
+
+
+def _place(path: Path, data: bytes) -> None:
+    """Write a file in place of what stands there, and not of what that leads to."""
+    remove(path)
+    path.write_bytes(data)
 
 
 def signing_keys(config: SnapshotConfig) -> tuple[Path, ...]:

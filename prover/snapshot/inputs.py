@@ -1,15 +1,18 @@
 """What a snapshot is proved from: ledger and evidence, read once, checked, shown and frozen.
 
-An input is frozen when its folder appears whole under its name. From then on it is what the
-snapshot says, whatever becomes of the operator's files; a later run reads them only to tell whether
-they still say the same.
+An input is frozen when its folder stands whole under its name, with a MAC of it beside. From then
+on it is what the snapshot says, whatever becomes of the operator's files; a later run reads them
+only to tell whether they still say the same. The key of the MAC is derived from the master key, so
+that nobody who can only write to the private folder changes what is owed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from hmac import compare_digest
 from pathlib import Path
 from typing import Protocol
 
@@ -18,9 +21,9 @@ from prover.assets.evidence import Backing, Built, build_evidence
 from prover.assets.hidden import Opened, check_hidden, load_hidden
 from prover.config.announcement import announce
 from prover.config.snapshot_toml import SnapshotConfig
-from prover.errors import ProverError
+from prover.errors import Damaged, ProverError
 from prover.files.keys import public_bytes, read_signing_key
-from prover.files.storage import fresh_folder
+from prover.files.storage import discard_folder, fresh_file, fresh_folder, read_at_most
 from prover.ledger.asset import LedgerAsset
 from prover.ledger.expect import check_expected
 from prover.ledger.gather import read_ledger
@@ -28,12 +31,19 @@ from prover.ledger.ledger import Ledger, ledger_digest
 from prover.ledger.saved import load_ledger, save_ledger
 from prover.ledger.source import FileSource
 from prover.ledger.summary import Previous, Summary, save_summary, summarise
+from prover.liabilities.derivation import derive
 from prover.progress import Progress
 from verifier.format import wire
 from verifier.format.evidence_records import Evidence
-from verifier.format.params import MAX_ALL_EVIDENCE_BYTES
+from verifier.format.params import ID_BYTES, MAX_ALL_EVIDENCE_BYTES
+from verifier.format.statement import length_prefixed
 
 OPENED = ".openings"  # what hidden sets open to, beside the evidence
+
+
+def mac_of(folder: Path) -> Path:
+    """Return where the MAC of a frozen input is, 32 bytes."""
+    return folder.with_name(f"{folder.name}.mac")
 
 
 class Witness(Protocol):
@@ -50,9 +60,11 @@ class Witness(Protocol):
 class Inputs:
     """The inputs of a snapshot, and where they are frozen: two folders, and a file of figures.
 
-    messages: what is signed, by chain; previous: the figures of the snapshot before.
+    key: of the MACs of what is frozen; messages: what is signed, by chain; previous: the figures
+    of the snapshot before.
     """
 
+    key: bytes = field(repr=False)
     config: SnapshotConfig
     public_key: bytes
     messages: Mapping[str, str]
@@ -94,18 +106,22 @@ class Inputs:
 
         Raises:
             LedgerError: the source is refused, or not what the operator expects of it.
+            Damaged: the frozen ledger is not as it was frozen.
         """
-        if self.ledger.exists():
+        if self._is_frozen(self.ledger):
             ledger = load_ledger(self.ledger)
+            found = ledger_digest(ledger)
+            self._check_frozen(self.ledger, found)
             self.tell_ledger(ledger)
-            return ledger, ledger_digest(ledger)
+            return ledger, found
         ledger = self._read_ledger()
         summary = self.tell_ledger(ledger)
         check_expected(self.config.ledger.name, summary, self.config.expect, self.previous)
         with ThreadPoolExecutor(1) as beside:
             digest = beside.submit(ledger_digest, ledger)
             save_ledger(ledger, self.ledger)
-            return load_ledger(self.ledger), digest.result()
+            self._write_mac(self.ledger, digest.result())
+            return replace(load_ledger(self.ledger), totals=ledger.totals), digest.result()
 
     def freeze_evidence(self) -> tuple[dict[str, Built], dict[str, Opened]]:
         """Return the frozen evidence by asset, and what its hidden sets open to.
@@ -114,23 +130,42 @@ class Inputs:
 
         Raises:
             ProverError: they are refused.
+            Damaged: the frozen evidence is not as it was frozen.
         """
         folder = self.evidence
-        if not folder.exists():
+        if not self._is_frozen(folder):
             built, openings = self._read_evidence()
+            files = dict(_files(built, openings))
             with fresh_folder(folder) as partial:
-                for name, data in _files(built, openings):
+                for name, data in files.items():
                     (partial / name).write_bytes(data)
+            self._write_mac(folder, _digest_of(files))
             return built, openings
         codes = [asset.code for asset in self.config.assets]
-        files = {code: (folder / code).read_bytes() for code in codes}
+        names = [*codes, *(f"{code}{OPENED}" for code in codes)]
+        files = {name: (folder / name).read_bytes() for name in names}
+        self._check_frozen(folder, _digest_of(files))
         return (
-            {code: Built(wire.read_record(Evidence, file), file) for code, file in files.items()},
-            {
-                code: wire.read_record(Opened, (folder / f"{code}{OPENED}").read_bytes())
-                for code in codes
-            },
+            {code: Built(wire.read_record(Evidence, files[code]), files[code]) for code in codes},
+            {code: wire.read_record(Opened, files[f"{code}{OPENED}"]) for code in codes},
         )
+
+    def _is_frozen(self, folder: Path) -> bool:
+        """Tell whether an input is frozen; nothing was made of one that has no MAC yet."""
+        if folder.exists() and not mac_of(folder).exists():
+            discard_folder(folder)
+        return folder.exists()
+
+    def _write_mac(self, folder: Path, digest: bytes) -> None:
+        with fresh_file(mac_of(folder)) as file:
+            file.write(derive(self.key, "frozen", folder.name.encode(), digest))
+
+    def _check_frozen(self, folder: Path, digest: bytes) -> None:
+        mac = read_at_most(mac_of(folder), ID_BYTES)
+        if not compare_digest(mac, derive(self.key, "frozen", folder.name.encode(), digest)):
+            raise Damaged(
+                f"{folder}: not as it was frozen; restore it, or begin anew in another folder"
+            )
 
     def _is_ledger_same(self) -> bool:
         if not self.ledger.exists():
@@ -166,6 +201,12 @@ def _files(built: Mapping[str, Built], opened: Mapping[str, Opened]) -> Iterator
     for code, made in built.items():
         yield code, made.file
         yield f"{code}{OPENED}", wire.write_record(opened[code])
+
+
+def _digest_of(files: Mapping[str, bytes]) -> bytes:
+    """Return a digest of files of these names, in whatever order."""
+    parts = (length_prefixed(name) + length_prefixed(files[name]) for name in sorted(files))
+    return sha256(b"".join(parts)).digest()
 
 
 def gather_evidence(

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgpack
 
@@ -35,6 +35,10 @@ from prover.liabilities.stages import Secrets, Work, argue_tree, commit_tree
 from prover.liabilities.tree import Root, read_root
 from prover.snapshot.folder import SnapshotFolder
 from verifier.ordered import Alone
+
+# In the folder of stages, for other machines.
+JOB: Final = "job"
+SECRETS: Final = "secrets"
 
 
 @dataclass(frozen=True)
@@ -134,7 +138,7 @@ class Job:
             "entries": self.entries,
             "salt": self.salt,
         }
-        for name, content in (("secrets", kept), ("job", job)):
+        for name, content in ((SECRETS, kept), (JOB, job)):
             with fresh_file(self.folder.stages / name) as file:
                 file.write(msgpack.packb(content))
 
@@ -175,7 +179,7 @@ def make_small(job: Job, index: int) -> None:
 
 def load_job(path: str) -> Job:
     """Return the job whose files are in the private folder of a snapshot at ``path``."""
-    stat = (SnapshotFolder(Path(path)).stages / "job").stat()
+    stat = (SnapshotFolder(Path(path)).stages / JOB).stat()
     return _load_job(path, (stat.st_ino, stat.st_mtime_ns))
 
 
@@ -184,8 +188,8 @@ def _load_job(path: str, version: tuple[int, int]) -> Job:
     """Load a job; ``version`` tells it from others that were at the same path."""
     del version
     folder = SnapshotFolder(Path(path))
-    job = msgpack.unpackb((folder.stages / "job").read_bytes())
-    kept = msgpack.unpackb((folder.stages / "secrets").read_bytes())
+    job = msgpack.unpackb((folder.stages / JOB).read_bytes())
+    kept = msgpack.unpackb((folder.stages / SECRETS).read_bytes())
     ledger = load_ledger(folder.ledger)
     keys = map_rows(folder.account_keys, len(ledger))
     return Job(

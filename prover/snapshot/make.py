@@ -5,13 +5,14 @@ run ends in the same bytes:
 
 1. A lock on ``private/lock``: held by a process, so it dies with it.
 2. ``private/snapshot.msgpack``: salt, and digests of TOML, keys and version; renamed into place.
-3. ``private/ledger``: renamed into place whole, once the ledger is as ``[ledger.expect]`` has it.
-   Before that, nothing depends on what was read, or on the record: the source is read anew, and
-   another TOML gets another record. After it, no run goes on with anything else; what the source
-   says by then is compared, if anybody wants to know. ``private/summary.json`` is written before.
+3. ``private/ledger``: renamed into place whole, once the ledger is as ``[ledger.expect]`` has it;
+   then its MAC, and only then it counts. Before that, nothing depends on what was read, or on the
+   record: the source is read anew, and another TOML gets another record. After it, no run goes on
+   with anything else; what the source says by then is compared, if anybody wants to know.
+   ``private/summary.json`` is written before.
 4. ``private/evidence``, with the openings of hidden sets: the same.
 5. Whether assets suffice is computed from 2-4 each time. If not, there is no public folder.
-6. ``private/keys``, ``private/opening-secret``: renamed into place whole; functions of 2 and 3.
+6. ``private/keys``, ``private/opening-secret``: written each time; functions of 2 and 3.
 7. ``private/stages``: what tasks make of them, of each asset the parts, leaves, pages and their
    private side (`prover.snapshot.job`, `prover.liabilities.stages`), piece by piece. A run makes
    all of it anew: it is the cheap part, and of what stands nobody can tell whether it is damaged.
@@ -23,7 +24,8 @@ run ends in the same bytes:
 9. ``public.partial``: the rest of the bundle is written each time, the record of all arguments
    among it. The manifest's digest is in the log beside the signing key before the signature exists;
    a second run finds its own line there.
-10. ``private/seal``, which binds 2, 3, 6 and the parts to that manifest, is written each time. Then
+10. ``private/seal``, which binds 2, 3, 6 and the parts to that manifest, is written each time,
+   before the log: whatever fails behind that leaves an id that only this manifest can have. Then
    the rename to ``public``, after everything in it was synced. From then on a run only says so, and
    removes ``private/stages`` if a crash left it.
 """
@@ -43,7 +45,7 @@ from prover.assets.evidence import Built, evidence_total
 from prover.assets.hidden import Opened
 from prover.clock import check_time
 from prover.config.snapshot_toml import SnapshotConfig, parse_config
-from prover.errors import AssetsShort, ProverError
+from prover.errors import AssetsShort, Damaged, ProverError
 from prover.files.keys import SigningLog, read_master_key, read_signing_key
 from prover.files.storage import (
     discard_folder,
@@ -53,10 +55,11 @@ from prover.files.storage import (
 )
 from prover.files.toml_table import read_toml
 from prover.ledger.gather import ledger_codes
-from prover.ledger.ledger import Ledger
+from prover.ledger.ledger import Ledger, ledger_digest
 from prover.ledger.saved import load_ledger
 from prover.ledger.source import LedgerSource
 from prover.ledger.summary import Previous, load_summary
+from prover.liabilities.check import BY_OTHERS
 from prover.liabilities.derivation import derive, snapshot_key
 from prover.liabilities.tree import entries_of
 from prover.progress import Progress, Silent
@@ -192,7 +195,7 @@ def make_snapshot(
             )
             if engine is not None:
                 engine.check_folder(folder.private.resolve())
-            inputs = _inputs(making, previous_summary(config, out), witness)
+            inputs = _inputs(making, master, previous_summary(config, out), witness)
             inputs.tell_changes()
             if folder.bundle.exists():
                 if inputs.ledger.exists():
@@ -215,6 +218,8 @@ def make_snapshot(
             secret = derive(key, "argument-secret")
             with engine_of(engine, jobs) as running:
                 trees = make_trees(making, running, ledger, accounts, key, secret)
+            if not running.is_local and ledger_digest(ledger) != digest_of_ledger:
+                raise Damaged(f"{folder.ledger}: {BY_OTHERS}")
             # 9
             balances = [
                 ProvenAsset(
@@ -236,9 +241,9 @@ def make_snapshot(
                 inputs.accepted,
                 jobs,
                 audited=None if running.is_local else _auditing(making, trees),
+                sealing=lambda manifest: write_seal(folder, manifest, digest_of_ledger),
             )
             # 10
-            write_seal(folder, digest, digest_of_ledger)
             rename_folder(folder.unfinished, folder.bundle)
             shutil.rmtree(folder.stages)
     return Snapshot(folder.bundle, config.snapshot_id, digest, made=True)
@@ -303,8 +308,10 @@ def _begin(
     return frozen
 
 
-def _inputs(making: Making, previous: Previous, witness: Witness | None) -> Inputs:
+def _inputs(making: Making, master: bytes, previous: Previous, witness: Witness | None) -> Inputs:
+    snapshot_id, salt = making.config.snapshot_id.encode(), making.frozen.salt
     return Inputs(
+        key=derive(master, "frozen", snapshot_id, salt),
         config=making.config,
         public_key=making.frozen.public_key,
         messages=ownership_messages(making.config, making.frozen.public_key),

@@ -1,7 +1,7 @@
 """The seal: which private files are those of the signed manifest.
 
-It is written last, when the manifest is signed, with the manifest's digest and those of the ledger
-and of the small files. One of these is the file of digests of `prover.liabilities.blocks`, so a few
+It is written before the manifest is signed, with the manifest's digest and those of the ledger and
+of the small files. One of these is the file of digests of `prover.liabilities.blocks`, so a few
 blocks are all that has to be read of what is large. Everything else the signed pages bear out.
 """
 

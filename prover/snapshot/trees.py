@@ -6,24 +6,30 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import closing
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from hashlib import file_digest, sha256
+from pathlib import Path
 from threading import Event, Lock
 
+import native
 from prover.config.snapshot_toml import AssetConfig, SnapshotConfig
+from prover.errors import Damaged
 from prover.files.columns import U32, U64, map_rows
 from prover.files.storage import (
     discard_folder,
     fresh_file,
     keep_files,
+    remove,
     rename_folder,
     sync_tree,
 )
 from prover.ledger.ledger import Ledger
 from prover.liabilities.blocks import count_held, write_blocks
-from prover.liabilities.check import check_made
+from prover.liabilities.check import BY_OTHERS, check_made
 from prover.liabilities.derivation import derive
 from prover.liabilities.leaves import Accounts, write_account_keys
 from prover.liabilities.parts import Parts, join_splits
@@ -33,6 +39,8 @@ from prover.liabilities.tree import Root, entries_of
 from prover.progress import Progress
 from prover.snapshot.folder import SnapshotFolder
 from prover.snapshot.job import (
+    JOB,
+    SECRETS,
     Job,
     JobAsset,
     check_root,
@@ -41,6 +49,7 @@ from prover.snapshot.job import (
 )
 from prover.snapshot.record import Frozen
 from prover.snapshot.sizes import check_packages
+from verifier.errors import Rejected
 from verifier.format import wire
 from verifier.format.params import TreeShape
 from verifier.format.statement import asset_statement
@@ -95,14 +104,12 @@ def parameters(making: Making) -> bytes:
 
 
 def write_secrets(making: Making, ledger: Ledger, key: bytes) -> Accounts:
-    """Write what packages are made with, where it is not there; return the accounts."""
+    """Write what packages are made with; return the accounts."""
     path = making.folder.account_keys
-    if not path.exists():
-        with fresh_file(path) as file:
-            write_account_keys(file, key, ledger.ids, ledger.offsets, making.jobs)
-    if not making.folder.opening_secret.exists():
-        with fresh_file(making.folder.opening_secret) as file:
-            file.write(derive(key, "opening-secret"))
+    with fresh_file(path) as file:
+        write_account_keys(file, key, ledger.ids, ledger.offsets, making.jobs)
+    with fresh_file(making.folder.opening_secret) as file:
+        file.write(derive(key, "opening-secret"))
     return Accounts(ledger.ids, ledger.offsets, map_rows(path, len(ledger)))
 
 
@@ -134,21 +141,29 @@ def make_trees(
     folder = making.folder
     for made in (folder.parts, folder.trees):
         discard_folder(made)
+    if engine.is_local and (folder.stages / JOB).exists():
+        # Arguments of other machines hold, but who chose their nonces?
+        remove(folder.unfinished / "arguments")
+        remove(folder.stages)
     keep_files(folder.stages, "assets", None, ARGUMENTS)
     (folder.stages / "assets").mkdir(exist_ok=True)
     job = _job(making, ledger, accounts, key, secret, durable=not engine.is_local)
     if not engine.is_local:
         job.write()
-    _split(making, engine, job)
-    _Trees(making, engine, job).make()
-    if not engine.is_local:
-        _check_made(making, job)
-    trees = [
-        Tree(asset, parts.shape, check_root(job, index))
-        for index, (asset, parts) in enumerate(
-            zip(making.config.assets, job.all_parts, strict=True)
-        )
-    ]
+    kept = None if engine.is_local else _digest_of_secrets(folder)
+    with nullcontext() if engine.is_local else _blaming_others(folder.stages):
+        _split(making, engine, job)
+        _Trees(making, engine, job).make()
+        if not engine.is_local:
+            _check_made(making, job)
+            if _digest_of_secrets(folder) != kept:
+                raise Damaged(f"{folder.private}: {BY_OTHERS}")
+        trees = [
+            Tree(asset, parts.shape, check_root(job, index))
+            for index, (asset, parts) in enumerate(
+                zip(making.config.assets, job.all_parts, strict=True)
+            )
+        ]
     sync_tree(folder.unfinished_pages)
     for made, final in ((job.parts, folder.parts), (job.trees, folder.trees)):
         rename_folder(made, final)
@@ -230,6 +245,34 @@ def _check_made(making: Making, job: Job) -> None:
     for index, balances in enumerate(job.splitting.balances):
         check_made(job.work(index), balances, making.jobs)
         making.progress.advance(1)
+    _count_blocks(job)
+
+
+def _digest_of_secrets(folder: SnapshotFolder) -> bytes:
+    """Return a digest of what the command wrote for packages and for other machines."""
+    digest = sha256()
+    for path in (
+        folder.account_keys,
+        folder.opening_secret,
+        folder.stages / JOB,
+        folder.stages / SECRETS,
+    ):
+        with path.open("rb") as file:
+            digest.update(file_digest(file, "sha256").digest())
+    return digest.digest()
+
+
+@contextmanager
+def _blaming_others(folder: Path) -> Iterator[None]:
+    """Tell of files of other machines that make no sense as of damaged ones.
+
+    Raises:
+        Damaged: it is told.
+    """
+    try:
+        yield
+    except (ArithmeticError, LookupError, ValueError, native.Rejected, Rejected):
+        raise Damaged(f"{folder}: {BY_OTHERS}") from None
 
 
 class _Stopped(Exception):

@@ -38,7 +38,8 @@ def test_the_report_is_the_same(proof, address, tls, capsys):
 
 def test_workers_read_what_is_served_themselves(proof, cluster, tmp_path):
     folder, key = proof
-    root, asked = tmp_path / "served", []
+    root = tmp_path / "served"
+    asked: list[str] = []
     shutil.copytree(folder, root / "bundle")
     level = next((root / "bundle" / "pages").glob("*/0"))
     data = level.read_bytes()

@@ -212,7 +212,10 @@ def _answer(question: str) -> str:
 
 def _is_answer(name: object, asked: bytes) -> bool:
     """Tell whether a worker's answer is here."""
-    return isinstance(name, str) and Path(name).is_file() and Path(name).read_bytes() == asked
+    if not isinstance(name, str) or not Path(name).is_file():
+        return False
+    with Path(name).open("rb") as file:
+        return file.read(len(asked) + 1) == asked
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ TAGS: Final = frozenset(
         "entries-secret",
         "evidence",
         "exchange-list",
+        "frozen",
         "generator",
         "hidden-amounts",
         "hidden-keys",
