@@ -17,7 +17,7 @@ ACCOUNT = "alice@example.com"
 BALANCES = {"BTC": "1.5", "ETH": "3.2"}
 COUNTED = "Your balance is counted"
 UNCHECKED = "This could not be checked"
-Asked = Callable[[], Page]
+Asked = Callable[..., Page]
 
 
 @pytest.fixture
@@ -27,13 +27,14 @@ def bundle(published: Site, request: pytest.FixtureRequest) -> Bundle:
 
 @pytest.fixture
 def asked(opened: Opener, published: Site, bundle: Bundle, tmp_path: Path) -> Asked:
-    def open_() -> Page:
+    def open_(*, everything: bool = False) -> Page:
         package = tmp_path / "inclusion.package"
         package.write_bytes(bundle.package(ACCOUNT))
         tab = opened()
         tab.set_input_files("#package", str(package))
         tab.fill("#key", bundle.key_text)
         tab.fill("#bundle", f"{published.url}/{bundle.folder.name}")
+        tab.set_checked("#everything", everything)
         tab.click("#open")
         return tab
 
@@ -56,9 +57,7 @@ def test_without_arguments_nobody_is_called_included(
     asked: Asked, bundle: Bundle, *, everything: bool
 ) -> None:
     without_arguments(bundle)
-    tab = asked()
-    if everything:
-        tab.check("#everything")
+    tab = asked(everything=everything)
     assert ask(tab, ACCOUNT, BALANCES) == UNCHECKED
     assert tab.locator("#verdict").get_attribute("class") == "warn"
     said = tab.inner_text("#verdict-text")
@@ -100,9 +99,7 @@ def test_a_spoiled_argument_convicts_nobody(
         file.unlink()
     else:
         file.write_bytes(spoil(file.read_bytes()))
-    tab = asked()
-    if everything:
-        tab.check("#everything")
+    tab = asked(everything=everything)
     assert ask(tab, ACCOUNT, BALANCES) == UNCHECKED
     assert tab.locator("#verdict").get_attribute("class") == "warn"
     assert code_of(tab) == code
