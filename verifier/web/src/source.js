@@ -9,6 +9,9 @@ const TIMEOUT_MS = 30_000;
 const LEAST_BYTES_PER_SECOND = 16 * 1024;
 const CONTENT_RANGE = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/;
 
+// Bytes of the ranges that are asked for and not there yet, over all sources: they share the speed.
+let awaited = 0;
+
 const missing = (path) => new Rejected("bundle.missing-file", path);
 
 /** A bundle below a URL; only the pages that are asked for are fetched. */
@@ -49,12 +52,20 @@ export class HostSource {
   }
 
   range(path, offset, length) {
-    return this.inTurn(() => this.fetchRange(path, offset, length));
+    return this.inTurn(async () => {
+      awaited += length;
+      try {
+        return await this.fetchRange(path, offset, length);
+      } finally {
+        awaited -= length;
+      }
+    });
   }
 
   async fetchRange(path, offset, length) {
     const asked = `bytes=${offset}-${offset + length - 1}`;
-    const { response, body } = await this.fetch(path, { Range: asked }, length, RANGES_AT_ONCE);
+    // However many ranges begin after this one, so many are under way with it.
+    const { response, body } = await this.fetch(path, { Range: asked }, length, RANGES_AT_ONCE * length);
     if (response.status === 200) throw new CannotCheck(path, "the host does not serve byte ranges");
     if (response.status !== 206) throw new CannotCheck(path, `the host answers ${response.status}`);
     // A browser shows this header of another origin only if that origin exposes it.
@@ -69,10 +80,10 @@ export class HostSource {
     return body;
   }
 
-  /** Fetch at most `limit` bytes, at no less than a least speed, which `sharing` requests share. */
-  async fetch(path, headers, limit, sharing = 1) {
+  /** Fetch at most `limit` bytes, at no less than a least speed while `sharing` bytes come beside them. */
+  async fetch(path, headers, limit, sharing = limit) {
     if (this.isDiscarded) throw new CannotCheck(path, "discarded");
-    const timeout = TIMEOUT_MS + (1000 * limit * sharing) / LEAST_BYTES_PER_SECOND;
+    const timeout = TIMEOUT_MS + (1000 * (awaited + sharing)) / LEAST_BYTES_PER_SECOND;
     const fetching = new AbortController();
     const timer = setTimeout(() => fetching.abort(new DOMException("", "TimeoutError")), timeout);
     this.running.add(fetching);
