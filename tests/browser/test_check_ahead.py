@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -158,3 +159,35 @@ def test_at_most_so_many_are_run_at_a_time_and_in_turn(chromium: Browser) -> Non
     tab.close()
     seen = [["a", "b"], ["a", "b", "c"], ["a", "b", "c", "d"]]
     assert found == [[*seen, seen[-1], seen[-1]], ["a", "not b", "c", "d"]]
+
+
+ANSWERS = {
+    "links": ("postMessage({ kind: 'done', links: ['link'] })", ["link"]),
+    "rejects": ("postMessage({ kind: 'failed', code: 'argument.rejected' })", "argument.rejected"),
+    # What a helper cannot do is done here.
+    "fails": ("postMessage({ kind: 'failed', verdict: 'broken' })", "by this core"),
+    "throws": ("throw new Error('out of memory')", "by this core"),
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_what_a_helper_cannot_do_the_worker_does(
+    chromium: Browser, site: Site, answer: str
+) -> None:
+    folder = site.root / f"helpers-{answer}"
+    shutil.copytree(WEB / "src", folder)
+    (folder / "index.html").write_text("")
+    body, expected = ANSWERS[answer]
+    (folder / "helper.js").write_text(f"onmessage = () => {{ {body}; }};")
+    tab = chromium.new_page()
+    tab.goto(f"{site.url}/{folder.name}/index.html")
+    found = tab.evaluate(
+        """async () => {
+            const { Helpers } = await import("./helpers.js");
+            const helpers = new Helpers({ check: () => "by this core" }, null, "helper.js");
+            const check = () => helpers.check([], []).catch(({ code }) => code);
+            return Promise.all(Array.from({ length: 12 }, check));
+        }"""
+    )
+    tab.close()
+    assert found == [expected] * 12
