@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Request
 
 from tests.browser.conftest import Opener, Site, ask
 from tests.support.verifier_bundle import Bundle
@@ -27,10 +28,13 @@ def bundle(published: Site, request: pytest.FixtureRequest) -> Bundle:
 
 @pytest.fixture
 def asked(opened: Opener, published: Site, bundle: Bundle, tmp_path: Path) -> Asked:
-    def open_(*, everything: bool = False) -> Page:
+    def open_(
+        *, everything: bool = False, on_request: Callable[[Request], Any] = lambda _: None
+    ) -> Page:
         package = tmp_path / "inclusion.package"
         package.write_bytes(bundle.package(ACCOUNT))
         tab = opened()
+        tab.on("request", on_request)
         tab.set_input_files("#package", str(package))
         tab.fill("#key", bundle.key_text)
         tab.fill("#bundle", f"{published.url}/{bundle.folder.name}")
@@ -128,9 +132,10 @@ def test_who_is_counted_is_told_to_keep_the_file(asked: Asked) -> None:
 
 
 def test_only_arguments_of_its_own_pages_are_fetched(asked: Asked, bundle: Bundle) -> None:
-    tab = asked()
     ranges: list[tuple[str, str | None]] = []
-    tab.on("request", lambda request: ranges.append((request.url, request.headers.get("range"))))
+    tab = asked(
+        on_request=lambda request: ranges.append((request.url, request.headers.get("range")))
+    )
     assert ask(tab, ACCOUNT, BALANCES) == COUNTED
     asked_for = [(url, part) for url, part in ranges if "/arguments" in url]
     assert asked_for
