@@ -36,7 +36,7 @@ help:
 	@echo "make test         the whole test suite"
 	@echo "make bench        the figures of speed and size"
 	@echo "make bench-api    what the service answers, idle and beside a proof"
-	@echo "make bench-page   a customer's check in the browser; needs Chromium"
+	@echo "make bench-page   a customer's check in the browser, beside an earlier page; needs Chromium"
 	@echo "make bench-rows   a million rows of evidence, proved and audited"
 	@echo "make bench-large  whole commands at up to ten million leaves"
 	@echo "make profile      where the time of a proof goes; needs Linux's perf"

@@ -25,7 +25,6 @@ from typing import Any
 from benches import machine
 
 COMMIT = "d498c97"
-FOLDER = machine.ROOT / "build" / "base"
 SIDE = Path(__file__).with_name("side.py")
 ACCOUNTS, QUICK_ACCOUNTS = 1_000_000, 20_000
 ROUNDS = 3
@@ -87,7 +86,7 @@ def main() -> None:
 
 def measured(accounts: int) -> dict[str, float]:
     """Print the table; return the ratios by name."""
-    build()
+    earlier = built(COMMIT)
     print(f"{'':24} limits of {zen() or 'no processor that has any'}", flush=True)
     ratios: dict[str, float] = {}
 
@@ -107,7 +106,7 @@ def measured(accounts: int) -> dict[str, float]:
     show(PORTABLE, *least_of(1, lambda side: kernels(side, portable=True)))
     with tempfile.TemporaryDirectory(prefix="assay-bench-") as name:
         folder = Path(name)
-        base = commands(FOLDER, folder / "base", accounts)
+        base = commands(earlier, folder / "base", accounts)
         now = commands(machine.ROOT, folder / "now", accounts, base["capacities"])
         if now["capacities"] != base["capacities"]:
             raise RuntimeError("the sides have not the same leaves")
@@ -119,19 +118,20 @@ def measured(accounts: int) -> dict[str, float]:
     return ratios
 
 
-def build() -> None:
-    """Build the earlier commit, unless that was done."""
-    done = FOLDER / f".built-{COMMIT}"
-    if done.exists():
-        return
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    archive = subprocess.run(
-        ["git", "archive", COMMIT], cwd=machine.ROOT, stdout=subprocess.PIPE, check=True
-    )
-    subprocess.run(["tar", "-x", "-C", FOLDER], input=archive.stdout, check=True)
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
-    subprocess.run(["make", "setup"], cwd=FOLDER, env=kept, check=True)
-    done.touch()
+def built(commit: str) -> Path:
+    """Build an earlier commit, unless that was done; return its folder."""
+    folder = machine.ROOT / "build" / "base" / commit
+    done = folder / ".built"
+    if not done.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        archive = subprocess.run(
+            ["git", "archive", commit], cwd=machine.ROOT, stdout=subprocess.PIPE, check=True
+        )
+        subprocess.run(["tar", "-x", "-C", folder], input=archive.stdout, check=True)
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+        subprocess.run(["make", "setup"], cwd=folder, env=kept, check=True)
+        done.touch()
+    return folder
 
 
 def side(checkout: Path, *arguments: object, portable: bool = False) -> Figures:
@@ -162,7 +162,7 @@ def commands(
 
 def least_of(rounds: int, measure: Callable[[Path], Figures]) -> tuple[Figures, Figures]:
     """Measure both sides in turn; of each figure the least."""
-    runs = [(measure(FOLDER), measure(machine.ROOT)) for _ in range(rounds)]
+    runs = [(measure(built(COMMIT)), measure(machine.ROOT)) for _ in range(rounds)]
     base, now = (
         {name: min(run[name] for run in sides) for name in sides[0]}
         for sides in zip(*runs, strict=True)

@@ -32,10 +32,11 @@ ASSETS, ACCOUNTS, EACH = 1000, 100_000, 5
 ROWS, ROW_ASSETS = 1_000_000, 4
 WALLETS = 4
 
-_TOML = """exchange = "Example Exchange"
+CONFIG = """exchange = "Example Exchange"
 snapshot_id = "one"
 time = 2026-11-21T00:00:00Z
 account_id_type = "email"
+{head}
 [keys]
 signing = "signing.pem"
 master = "master.key"
@@ -51,9 +52,8 @@ asset = "asset"
 balance = "balance"
 [chains.ethereum]
 height = 21200000
-hash = "{}"
-[assets]
-from = "assets.csv"
+hash = "abababababababababababababababababababababababababababababababab"
+{assets}
 [[evidence]]
 path = "evidence.csv"
 """
@@ -111,7 +111,7 @@ def _write(folder: Path, assets: int, accounts: int, wallets: int, *, is_shared:
     make_keys(folder)
     codes = [f"T{number:04}" for number in range(assets)]
     contracts = [account_text(sha256(code.encode()).digest()[:20]) for code in codes]
-    _table(
+    write_table(
         folder / "assets.csv",
         [name for name in COLUMNS if name not in ("ratio", "capacity")],
         ((code, 2, "ethereum", token, 6) for code, token in zip(codes, contracts, strict=True)),
@@ -122,7 +122,7 @@ def _write(folder: Path, assets: int, accounts: int, wallets: int, *, is_shared:
     cents = random.integers(1, 10**9, (accounts, each))
     owed = np.zeros(assets, np.int64)
     np.add.at(owed, np.concatenate(held), cents.ravel())
-    _table(
+    write_table(
         folder / "ledger.csv",
         ("account", "asset", "balance"),
         (
@@ -132,27 +132,34 @@ def _write(folder: Path, assets: int, accounts: int, wallets: int, *, is_shared:
         ),
     )
     config = folder / "snapshot.toml"
-    config.write_text(_TOML.format("ab" * 32))
-    key = public_bytes(read_signing_key(folder / "signing.pem"))
-    message = ownership_messages(read_config(config), key)["ethereum"]
-    shared = [_wallet(number, message) for number in range(wallets if is_shared else 0)]
+    config.write_text(CONFIG.format(head="", assets='[assets]\nfrom = "assets.csv"'))
+    message = ownership_message(config)
+    shared = [wallet(number, message) for number in range(wallets if is_shared else 0)]
 
     def rows() -> Iterator[tuple[object, ...]]:
         for asset, (code, token) in enumerate(zip(codes, contracts, strict=True)):
-            own = (_wallet(asset * wallets + number, message) for number in range(wallets))
+            own = (wallet(asset * wallets + number, message) for number in range(wallets))
             amount = 10**4 * (int(owed[asset]) // wallets + 1)
             for address, signature in shared if is_shared else own:
                 yield code, "ethereum", token, address, amount, "eip191", signature
 
-    _table(folder / "evidence.csv", EVIDENCE_COLUMNS, rows())
+    write_table(folder / "evidence.csv", EVIDENCE_COLUMNS, rows())
     return config
 
 
-def _wallet(number: int, message: str) -> Signed:
+def ownership_message(config: Path) -> str:
+    """What holders of addresses on Ethereum sign for an exchange whose keys lie beside its TOML."""
+    key = public_bytes(read_signing_key(config.with_name("signing.pem")))
+    return ownership_messages(read_config(config), key)["ethereum"]
+
+
+def wallet(number: int, message: str) -> Signed:
+    """An address of a number, with its signature."""
     return sign_eip191(sha256(b"wallet %d" % number).digest(), message)
 
 
-def _table(path: Path, header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+def write_table(path: Path, header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+    """Write a CSV."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)

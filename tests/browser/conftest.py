@@ -177,11 +177,14 @@ def _note_foreign(request: Request, origin: str, faults: list[str]) -> None:
         faults.append(f"asked {request.url}")
 
 
-def fill_in(tab: Page, exchange: Exchange, bundle: str, **replaced: str) -> None:
-    """The first form, and wait for the second."""
+def fill_in(
+    tab: Page, exchange: Exchange, bundle: str, *, everything: bool = False, **replaced: str
+) -> None:
+    """The first form; `everything`: all pages are downloaded."""
     tab.set_input_files("#package", replaced.get("package", str(exchange.package)))
     tab.fill("#key", replaced.get("key", exchange.key))
     tab.fill("#bundle", bundle)
+    tab.set_checked("#everything", everything)
     tab.click("#open")
 
 

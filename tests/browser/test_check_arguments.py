@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Request
 
 from tests.browser.conftest import Opener, Site, ask
 from tests.support.verifier_bundle import Bundle
@@ -17,7 +18,7 @@ ACCOUNT = "alice@example.com"
 BALANCES = {"BTC": "1.5", "ETH": "3.2"}
 COUNTED = "Your balance is counted"
 UNCHECKED = "This could not be checked"
-Asked = Callable[[], Page]
+Asked = Callable[..., Page]
 
 
 @pytest.fixture
@@ -27,13 +28,17 @@ def bundle(published: Site, request: pytest.FixtureRequest) -> Bundle:
 
 @pytest.fixture
 def asked(opened: Opener, published: Site, bundle: Bundle, tmp_path: Path) -> Asked:
-    def open_() -> Page:
+    def open_(
+        *, everything: bool = False, on_request: Callable[[Request], Any] = lambda _: None
+    ) -> Page:
         package = tmp_path / "inclusion.package"
         package.write_bytes(bundle.package(ACCOUNT))
         tab = opened()
+        tab.on("request", on_request)
         tab.set_input_files("#package", str(package))
         tab.fill("#key", bundle.key_text)
         tab.fill("#bundle", f"{published.url}/{bundle.folder.name}")
+        tab.set_checked("#everything", everything)
         tab.click("#open")
         return tab
 
@@ -56,9 +61,7 @@ def test_without_arguments_nobody_is_called_included(
     asked: Asked, bundle: Bundle, *, everything: bool
 ) -> None:
     without_arguments(bundle)
-    tab = asked()
-    if everything:
-        tab.check("#everything")
+    tab = asked(everything=everything)
     assert ask(tab, ACCOUNT, BALANCES) == UNCHECKED
     assert tab.locator("#verdict").get_attribute("class") == "warn"
     said = tab.inner_text("#verdict-text")
@@ -100,9 +103,7 @@ def test_a_spoiled_argument_convicts_nobody(
         file.unlink()
     else:
         file.write_bytes(spoil(file.read_bytes()))
-    tab = asked()
-    if everything:
-        tab.check("#everything")
+    tab = asked(everything=everything)
     assert ask(tab, ACCOUNT, BALANCES) == UNCHECKED
     assert tab.locator("#verdict").get_attribute("class") == "warn"
     assert code_of(tab) == code
@@ -131,9 +132,10 @@ def test_who_is_counted_is_told_to_keep_the_file(asked: Asked) -> None:
 
 
 def test_only_arguments_of_its_own_pages_are_fetched(asked: Asked, bundle: Bundle) -> None:
-    tab = asked()
     ranges: list[tuple[str, str | None]] = []
-    tab.on("request", lambda request: ranges.append((request.url, request.headers.get("range"))))
+    tab = asked(
+        on_request=lambda request: ranges.append((request.url, request.headers.get("range")))
+    )
     assert ask(tab, ACCOUNT, BALANCES) == COUNTED
     asked_for = [(url, part) for url, part in ranges if "/arguments" in url]
     assert asked_for

@@ -62,8 +62,8 @@ def test_loans_are_shown_in_words(
     details = tab.inner_text("#expert-list")
     assert bundle.pledge("BTC").address in details
     tab.check("#everything")
-    tab.click("#check")
-    tab.wait_for_selector("#verdict:not([hidden])")
+    tab.click("#open")
+    assert ask(tab, ACCOUNT, BALANCES) == COUNTED
     assert "First Lender" in tab.inner_text("#verdict-text")
 
 

@@ -166,11 +166,10 @@ def test_no_evidence_is_missed(opened: Opener, exchange: Exchange, published: Si
     """The page reads none, so it asks for none; also where it downloads all that it may need."""
     paths = [f"evidence/{code}.msgpack" for code in exchange.balances]
     tab = opened()
-    fill_in(tab, exchange, absent(published, exchange, "evidence", *paths))
-    assert ask(tab, exchange.account, exchange.balances) == "Your balance is counted"
-    tab.check("#everything")
-    tab.click("#check")
-    assert verdict(tab) == "Your balance is counted"
+    url = absent(published, exchange, "evidence", *paths)
+    for everything in (False, True):
+        fill_in(tab, exchange, url, everything=everything)
+        assert ask(tab, exchange.account, exchange.balances) == "Your balance is counted"
 
 
 def test_a_page_for_people_is_no_proof(tab: Page, exchange: Exchange, published: Site) -> None:
@@ -693,6 +692,7 @@ def test_a_verdict_is_of_what_stands_in_the_form(
     else:
         open_.fill(f"#{field}", "99")
     assert open_.is_hidden("#verdict")
+    assert open_.is_hidden("#question") == (field == "everything")
 
 
 @pytest.mark.parametrize("fragment", ["#bundle=https://127.0.0.1/x", "#package=!!!!"])

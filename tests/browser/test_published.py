@@ -128,4 +128,5 @@ def test_an_index_that_does_not_have_it_leads_nowhere(
     below = {
         address for address in asked if address.startswith("http") and "check.html" not in address
     }
-    assert below <= {f"{url}/manifest.msgpack", f"{url}/history.json"}
+    files = ("manifest.msgpack", "manifest.sig", "history.json")
+    assert below <= {f"{url}/{file}" for file in files}

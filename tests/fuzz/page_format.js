@@ -7,7 +7,7 @@ import { pathToFileURL } from "node:url";
 
 const folder = pathToFileURL(`${process.argv[2]}/`);
 const load = (name) => import(new URL(`${name}.js`, folder));
-const { checkInclusion, openBundle } = await load("check");
+const { Inclusion, openBundle } = await load("check");
 const { Core } = await load("core");
 const { fetchDeclaration } = await load("declaration");
 const { CannotCheck, Rejected } = await load("errors");
@@ -29,9 +29,10 @@ async function check({ files, key, packageData, accountId, balances, now }) {
   const source = new BlobSource(new Map([...held, ...blobs(files)]));
   try {
     const checked = await openBundle(core, source, parsePublicKey(key));
-    const declaration = await fetchDeclaration(core, source, checked);
-    const request = { packageData: bytes(packageData), accountId, balances, declaration, now };
-    const { amounts } = await checkInclusion(core, source, checked, request);
+    const declaration = fetchDeclaration(core, source, checked);
+    const given = { source: Promise.resolve(source), declaration, packageData: bytes(packageData) };
+    const inclusion = new Inclusion(core, core, checked, given);
+    const { amounts } = await inclusion.finish({ accountId, balances, now });
     return { counted: Object.fromEntries(amounts.map(({ code, counted }) => [code, String(counted)])) };
   } catch (error) {
     if (error instanceof Rejected || error instanceof CannotCheck) return { code: error.code };

@@ -140,12 +140,15 @@ def module_source(name: str) -> str:
     return (WEB / "src" / f"{name}.js").read_text()
 
 
-def compile_core(exports: str = EXPORTS) -> bytes:
+def compile_core(exports: str = EXPORTS, *, testing: bool = False) -> bytes:
     """Return the C core as a WebAssembly module: what the light check needs of it.
 
-    ``exports`` are names of functions; a test asks for more of them than the page does.
+    ``exports`` are names of functions; a test asks for more of them than the page does, and with
+    ``testing`` for those that the tests alone call.
     """
     sources = sorted(path for path in (NATIVE / "src").rglob("*.c") if _is_portable(path))
+    if testing:
+        sources.append(NATIVE / "src" / "testing" / "testing.c")
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "core.wasm"
         subprocess.run(

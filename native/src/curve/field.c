@@ -21,31 +21,31 @@ void field_inverse_var(field *r, const field *a)
 
 /* Two chains at once: one alone waits for its own carries a third of the time. */
 typedef struct {
-    field lane[2];
-} field_pair;
+    field_factor lane[2];
+} factor_pair;
 
-static void multiply_pair(field_pair *r, const field_pair *a, const field_pair *b)
+static void multiply_pair(factor_pair *r, const factor_pair *a, const factor_pair *b)
 {
-    field_mul(&r->lane[0], &a->lane[0], &b->lane[0]);
-    field_mul(&r->lane[1], &a->lane[1], &b->lane[1]);
+    factor_mul(&r->lane[0], &a->lane[0], &b->lane[0]);
+    factor_mul(&r->lane[1], &a->lane[1], &b->lane[1]);
 }
 
 /* r = a^(2^n), n >= 1. */
-static void square_times(field_pair *r, const field_pair *a, int n)
+static void square_times(factor_pair *r, const factor_pair *a, int n)
 {
-    field x = a->lane[0], y = a->lane[1];
+    field_factor x = a->lane[0], y = a->lane[1];
     while (n-- > 0) {
-        field_sqr(&x, &x);
-        field_sqr(&y, &y);
+        factor_sqr(&x, &x);
+        factor_sqr(&y, &y);
     }
     r->lane[0] = x;
     r->lane[1] = y;
 }
 
 /* (p + 1)/4 in binary: 223 ones, 0, 22 ones, 0000, 11, 00.  x_k below is a^(2^k - 1). */
-static void power_of_root(field_pair *r, const field_pair *a)
+static void power_of_root(factor_pair *r, const factor_pair *a)
 {
-    field_pair x2, x3, x6, x9, x11, x22, x44, x88, x176, x220, t;
+    factor_pair x2, x3, x6, x9, x11, x22, x44, x88, x176, x220, t;
     square_times(&t, a, 1);
     multiply_pair(&x2, &t, a);
     square_times(&t, &x2, 1);
@@ -77,14 +77,15 @@ static void power_of_root(field_pair *r, const field_pair *a)
 
 void field_sqrt_pair(field r[2], bool is_square[2], const field a[2])
 {
-    const field_pair from = {{a[0], a[1]}};
-    field_pair root;
+    factor_pair from, root;
+    for (int i = 0; i < 2; i++) field_to_factor(&from.lane[i], &a[i]);
     power_of_root(&root, &from);
     for (int i = 0; i < 2; i++) {
+        const field of = a[i];
         field square;
-        field_sqr(&square, &root.lane[i]);
-        is_square[i] = field_equal(&square, &from.lane[i]);
-        r[i] = root.lane[i];
+        field_from_factor(&r[i], &root.lane[i]);
+        field_sqr(&square, &r[i]);
+        is_square[i] = field_equal(&square, &of);
     }
 }
 

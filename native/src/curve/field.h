@@ -21,6 +21,8 @@ typedef struct {
     uint64_t limb[4];
 } field;
 
+/* The form in which products are made: field's own, or that of field29.h.  A chain of products
+ * stays in it. */
 static inline void field_mul(field *r, const field *a, const field *b);
 static inline void field_sqr(field *r, const field *a);
 static inline void field_add(field *r, const field *a, const field *b);

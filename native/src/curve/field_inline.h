@@ -22,6 +22,9 @@ static inline void field_fold(field *r, const uint64_t t[4], uint64_t top)
     add_carry(&r->limb[1], r->limb[1], 0, carry);
 }
 
+#ifdef __wasm__
+#include "curve/field29.h"
+#else
 /* r = t, 512 bits.  The first fold leaves less than 2^256 + 2^290. */
 static inline void field_reduce(field *r, const uint64_t t[8])
 {
@@ -84,6 +87,29 @@ static inline void field_sqr(field *r, const field *a)
     add_carry(&t[7], t[7], (uint64_t)(s3 >> 64), carry);
     field_reduce(r, t);
 }
+
+typedef field field_factor;
+
+static inline void field_to_factor(field_factor *r, const field *a)
+{
+    *r = *a;
+}
+
+static inline void field_from_factor(field *r, const field_factor *a)
+{
+    *r = *a;
+}
+
+static inline void factor_mul(field_factor *r, const field_factor *a, const field_factor *b)
+{
+    field_mul(r, a, b);
+}
+
+static inline void factor_sqr(field_factor *r, const field_factor *a)
+{
+    field_sqr(r, a);
+}
+#endif
 
 /* A second carry leaves less than FIELD_C, so limb 0 takes it. */
 static inline void field_add(field *r, const field *a, const field *b)

@@ -12,15 +12,17 @@
 // 7. Clock: the snapshot is not dated ahead of this device's. It comes last, so that what is false is
 //    rejected whatever the clock says.
 //
-// Nothing here looks at the exchange's coins.
+// Of these, only the account of 2, 4 and 7 need what the customer types. All else is begun before, and the
+// order is kept where its outcomes are looked at. Nothing here looks at the exchange's coins.
 
 import { AccountError, canonicalAccountId } from "./account.js";
 import { checkDeclaration } from "./declaration.js";
 import { CannotCheck, Misuse, Rejected } from "./errors.js";
-import { checkLeaves, checkPackage, compareBalances, parseBalances } from "./inclusion.js";
+import { checkAccount, checkLeaves, compareBalances, parseBalances, readPackage } from "./inclusion.js";
 import { checkManifest } from "./manifest.js";
 import { MAX_MANIFEST_BYTES, RECORD_PATH } from "./params.js";
 import { UnitTable } from "./table.js";
+import { awaitedLater } from "./turns.js";
 
 const SIGNATURE_BYTES = 64;
 const DAY_SECONDS = 86_400n;
@@ -30,9 +32,9 @@ const DAY_SECONDS = 86_400n;
  * beside the page's own table, as rows of `UnitTable`.
  */
 export async function openBundle(core, source, key, units = []) {
-  const data = await readSigned(source, "manifest.msgpack", MAX_MANIFEST_BYTES);
-  const signature = await readSigned(source, "manifest.sig", SIGNATURE_BYTES);
-  return checkManifest(core, data, signature, key, new UnitTable(units));
+  const data = awaitedLater(readSigned(source, "manifest.msgpack", MAX_MANIFEST_BYTES));
+  const signature = awaitedLater(readSigned(source, "manifest.sig", SIGNATURE_BYTES));
+  return checkManifest(core, await data, await signature, key, new UnitTable(units));
 }
 
 /** Where a manifest or its signature is not there, nothing is signed, and so nothing is false. */
@@ -45,34 +47,65 @@ async function readSigned(source, path, limit) {
   }
 }
 
-/**
- * Check that an account's balances are counted in a bundle whose manifest is `checked` (2 to 7).
- *
- * `request` has `packageData` (bytes, untrusted), `accountId` and `balances` (decimals by asset code)
- * as the customer typed them, `declaration` (of declaration.js), and `now`, the device's clock in Unix
- * seconds. `onStep` is called with
- * the name of each step as it begins, and `onPage` after each page. Throws Rejected, CannotCheck or
- * Misuse.
- *
- * @param {{ onStep?: (name: string) => void, onPage?: () => void }} told
- */
-export async function checkInclusion(core, source, checked, request, told = {}) {
-  const { onStep = () => {}, onPage = () => {} } = told;
-  const typed = parseBalances(request.balances);
-  const accountId = canonicalId(request.accountId, checked.manifest.account_id_type);
-  onStep("package");
-  const body = await checkPackage(core, checked, request.packageData, accountId); // 2
-  onStep("leaves");
-  const { pages, areProved } = await checkLeaves(core, source, checked, body, onPage); // 3
-  onStep("balances");
-  const amounts = compareBalances(checked, body, typed); // 4
-  const { data, unread } = request.declaration; // 5
-  const declared = unread ? { unread } : { loans: checkDeclaration(data) };
-  if (!areProved) throw new CannotCheck(RECORD_PATH, "not there", "check.not-proved"); // 6
-  if (checked.manifest.time > BigInt(request.now) + DAY_SECONDS) { // 7
-    throw new CannotCheck("manifest", "dated ahead of the clock", "check.future");
+/** The check that an account's balances are counted in a bundle whose manifest is `checked` (2 to 7). */
+export class Inclusion {
+  /**
+   * Begin with what needs nothing typed: `packageData` (bytes, untrusted) and two promises, `source`, where
+   * pages are read, and `declaration` (of declaration.js). `helpers` check batches as the core does, and
+   * `onPage` is called with the place of each page that was read.
+   *
+   * @param {{ source: Promise<any>, declaration: Promise<any>, packageData: Uint8Array }} given
+   * @param {(place: string) => void} onPage
+   */
+  constructor(core, helpers, checked, given, onPage = () => {}) {
+    this.checked = checked;
+    this.source = awaitedLater(given.source);
+    this.declaration = awaitedLater(given.declaration);
+    this.body = awaitedLater(readPackage(core, checked, given.packageData));
+    this.leaves = awaitedLater(Promise.all([this.source, this.body]).then(
+      ([from, body]) => checkLeaves(core, helpers, from, checked, body, onPage),
+    ));
   }
-  return { amounts, pages, declared };
+
+  /**
+   * Check what was typed: `accountId`, and `balances`, decimals by asset code; `now` is the device's clock
+   * in Unix seconds. `onStep` is called with the name of each step as it begins. Throws Rejected,
+   * CannotCheck or Misuse.
+   *
+   * @param {{ accountId: string, balances: Record<string, string>, now: number }} typed
+   * @param {(name: string) => void} onStep
+   */
+  async finish({ accountId, balances, now }, onStep = () => {}) {
+    const { checked } = this;
+    onStep("declaration");
+    const { data, unread } = await this.declaration;
+    await this.source;
+    const typed = parseBalances(balances);
+    const canonical = canonicalId(accountId, checked.manifest.account_id_type);
+    onStep("package");
+    const body = await this.body; // 2
+    checkAccount(body, canonical);
+    onStep("leaves");
+    const { pages, areProved } = await this.leaves; // 3
+    onStep("balances");
+    const amounts = compareBalances(checked, body, typed); // 4
+    const declared = unread ? { unread } : { loans: checkDeclaration(data) }; // 5
+    if (!areProved) throw new CannotCheck(RECORD_PATH, "not there", "check.not-proved"); // 6
+    if (checked.manifest.time > BigInt(now) + DAY_SECONDS) { // 7
+      throw new CannotCheck("manifest", "dated ahead of the clock", "check.future");
+    }
+    return { amounts, pages, declared };
+  }
+
+  /** Whether all that was begun holds, so that what is typed next can be checked against it. */
+  async holds() {
+    try {
+      const [{ areProved }, { unread }] = await Promise.all([this.leaves, this.declaration]);
+      return areProved && !unread;
+    } catch {
+      return false;
+    }
+  }
 }
 
 function canonicalId(typed, type) {

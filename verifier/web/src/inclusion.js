@@ -1,7 +1,8 @@
 // The light check (spec/errors.md, section 4): is what a customer was owed counted, in the leaves of
 // their own package? Only the pages on the paths of these leaves are read, and their arguments. The
 // identity of each leaf is computed from the id that the customer typed, so no leaf serves two customers.
-// Pages and openings are checked many at a time; where that fails, one by one, in the order of codes.
+// Pages and openings of any assets are checked many at a time, on the helpers; where that fails, one by
+// one, in the order of codes.
 
 import { compareText, concat, equal } from "./bytes.js";
 import { CoreRejected } from "./core.js";
@@ -13,9 +14,12 @@ import {
 } from "./params.js";
 import { PACKAGE, PACKAGE_BODY, read } from "./records.js";
 import { leafIdentity, treeOf } from "./statement.js";
+import { awaitedLater, inTurns } from "./turns.js";
 
-// Parts that are checked at once: with their pages they take a few megabytes.
-const BATCH_PARTS = 64;
+// Parts of a batch, and batches that are read or checked at once. A part has less than 100 kB of pages and
+// arguments on its path, so all these take less than 20 MB.
+const BATCH_PARTS = 16;
+const BATCHES_AT_ONCE = 12;
 const BALANCE = /^([0-9]{1,40})(?:\.([0-9]{1,40}))?$/;
 const CODE = /^[A-Z0-9]{1,16}$/;
 
@@ -35,8 +39,8 @@ export function parseBalances(typed) {
   return new Map(codes.map((code) => [code, parseBalance(typed[code])]));
 }
 
-/** Numbers 1 to 10; `accountId` is the canonical form of what the customer typed. */
-export async function checkPackage(core, checked, data, accountId) {
+/** Numbers 1 to 7. */
+export async function readPackage(core, checked, data) {
   const { manifest } = checked;
   // 1 - 3
   if (data.length < 1 || data.length > MAX_PACKAGE_BYTES) throw fault("too-large");
@@ -46,40 +50,116 @@ export async function checkPackage(core, checked, data, accountId) {
   if (!signed) throw fault("bad-signature");
   // 5
   const body = read(PACKAGE_BODY, outer.body, (code) => fault(code, { isSigned: true }));
-  // 6 - 9
+  // 6 - 7
   if (body.version !== 1n) throw fault("unsupported-version");
   if (!equal(body.manifest, checked.digest)) throw fault("wrong-manifest");
-  if (body.account_id !== accountId) throw fault("wrong-account");
-  const codes = (assets) => JSON.stringify(assets.map((asset) => asset.code));
-  if (codes(body.assets) !== codes(manifest.assets)) throw fault("wrong-assets");
-  // 10
-  body.assets.forEach((entry, at) => checkParts(entry, shapeOf(manifest.assets[at])));
   return body;
 }
 
-/**
- * Numbers 11 and 12; `onPage` is called with each page that was read. Returns how many there were, and
- * whether they `areProved`: their arguments were there, without which an opening shows nothing.
- */
-export async function checkLeaves(core, source, checked, body, onPage) {
-  const { manifest } = checked;
-  const held = manifest.assets
-    .map((asset, at) => ({ asset, parts: body.assets[at].parts }))
-    .filter(({ parts }) => parts.length > 0)
-    .map(({ asset, parts }) => ({ parts, paths: new Paths(core, source, checked, asset, body, onPage) }));
-  const areProved = await hasArguments(source, held.map(({ paths }) => paths));
-  // 11
-  for (const { paths } of held) await paths.checkFileLengths(areProved);
-  // 12
-  let pages = 0;
-  for (const { parts, paths } of held) {
-    for (let first = 0; first < parts.length; first += BATCH_PARTS) {
-      pages += await paths.check(parts.slice(first, first + BATCH_PARTS), areProved);
-    }
-  }
-  return { pages, areProved };
+/** Number 8; `accountId` is the canonical form of what the customer typed. */
+export function checkAccount(body, accountId) {
+  if (body.account_id !== accountId) throw fault("wrong-account");
 }
 
+/** Numbers 9 and 10. */
+function checkAssets({ manifest }, body) {
+  const codes = (assets) => JSON.stringify(assets.map((asset) => asset.code));
+  if (codes(body.assets) !== codes(manifest.assets)) throw fault("wrong-assets");
+  body.assets.forEach((entry, at) => checkParts(entry, shapeOf(manifest.assets[at])));
+}
+
+/**
+ * Numbers 9 to 12; `onPage` is called with the place of each page that was read. Returns how many there were, and
+ * whether they `areProved`: their arguments were there, without which an opening shows nothing.
+ */
+export async function checkLeaves(core, helpers, source, checked, body, onPage) {
+  // 9 - 10
+  checkAssets(checked, body);
+  const held = checked.manifest.assets
+    .map((asset, at) => ({ asset, parts: body.assets[at].parts }))
+    .filter(({ parts }) => parts.length > 0)
+    .map(({ asset, parts }) => new Paths(core, source, checked, asset, body, parts, onPage));
+  const batches = batchesOf(held);
+  const begin = (areProved) => {
+    const inTurn = inTurns(BATCHES_AT_ONCE);
+    return batches.map((batch) => awaitedLater(inTurn(() => checkTogether(helpers, batch, areProved))));
+  };
+  // Arguments are asked for at once; where they turn out to be absent, all begins anew without them.
+  let begun = begin(true);
+  const areProved = await hasArguments(source, held);
+  if (!areProved) begun = begin(false);
+  // 11
+  for (const paths of held) await paths.checkFileLengths(areProved);
+  // 12
+  for (const [at, batch] of batches.entries()) {
+    if (await begun[at]) continue;
+    for (const { paths, part } of batch) await checkAlone(core, paths, part, areProved);
+  }
+  const places = batches.flat().flatMap(({ paths, part }) => paths.path(part).map((step) => paths.where(step)));
+  return { pages: new Set(places).size, areProved };
+}
+
+/** All parts that an account holds, in the order of assets and parts, a batch at a time. */
+function batchesOf(held) {
+  const all = held.flatMap((paths) => paths.parts.map((part) => ({ paths, part })));
+  const batches = [];
+  for (let first = 0; first < all.length; first += BATCH_PARTS) batches.push(all.slice(first, first + BATCH_PARTS));
+  return batches;
+}
+
+/** Check parts of any assets as one, each page once; whether all is right. */
+async function checkTogether(helpers, batch, areProved) {
+  try {
+    const reads = new Map();
+    for (const { paths, part } of batch) {
+      for (const step of paths.path(part)) {
+        const place = paths.where(step);
+        if (!reads.has(place)) reads.set(place, paths.readPage(step, areProved));
+      }
+    }
+    const pages = await Promise.all(reads.values());
+    const numbers = new Map([...reads.keys()].map((place, number) => [place, number]));
+    const openings = batch.map(({ paths, part }) => paths.opening(part, numbers.get(paths.where(paths.path(part)[0]))));
+    const links = await helpers.check(pages, openings);
+    for (const { paths, part } of batch) {
+      await paths.checkPath(part, async (step) => {
+        const number = numbers.get(paths.where(step));
+        return { page: pages[number], link: links[number] };
+      });
+    }
+    return true;
+  } catch (error) {
+    if (isFault(error)) return false;
+    throw error;
+  }
+}
+
+const isFault = (error) => [Rejected, CannotCheck, CoreRejected].some((kind) => error instanceof kind);
+
+/**
+ * Check one part in the order of number 12. Until its path has led to the signed root, a page may be
+ * anybody's who serves the files, so identity and opening come last.
+ */
+async function checkAlone(core, paths, part, areProved) {
+  const pages = [];
+  await paths.checkPath(part, async (step) => {
+    const page = await paths.readPage(step, areProved);
+    pages.push(page);
+    const [link] = named(core, paths.where(step), [page]);
+    return { page, link };
+  });
+  named(core, `${paths.asset.code}, part ${part.part}`, [pages[0]], [paths.opening(part, 0)]);
+}
+
+/** What the core checks; a rejection is of the place `where`. */
+function named(core, where, pages, openings = []) {
+  try {
+    return core.check(pages, openings);
+  } catch (error) {
+    if (error instanceof CoreRejected) throw new Rejected(error.code, where);
+    throw error;
+  }
+}
 /** Whether all needed arguments are there, or the record that says that they are. */
 async function hasArguments(source, held) {
   for (const { asset, shape } of held) {
@@ -158,19 +238,18 @@ function checkParts(entry, shape) {
   });
 }
 
-/** The paths of one asset's leaves. Of a batch of them every page is read once. */
+/** The paths of one asset's leaves. */
 class Paths {
-  constructor(core, source, checked, asset, body, onPage) {
+  constructor(core, source, checked, asset, body, parts, onPage) {
     this.core = core;
     this.source = source;
     this.context = checked.context;
     this.asset = asset;
     this.body = body;
+    this.parts = parts;
     this.onPage = onPage;
     this.shape = shapeOf(asset);
     this.tree = treeOf(core, checked.context, asset, this.shape);
-    this.pages = new Map();
-    this.areProved = false;
   }
 
   async checkFileLengths(areProved) {
@@ -186,59 +265,22 @@ class Paths {
     }
   }
 
-  /** Check a batch of parts, with the pages' arguments or without; returns the number of their pages. */
-  async check(parts, areProved) {
-    this.pages.clear();
-    this.areProved = areProved;
-    try {
-      await this.checkTogether(parts);
-    } catch (error) {
-      if (!(error instanceof Rejected || error instanceof CannotCheck || error instanceof CoreRejected)) throw error;
-      for (const part of parts) await this.checkAlone(part);
-    }
-    return this.pages.size;
-  }
-
-  async checkTogether(parts) {
-    for (const part of parts) {
-      for (const { level, index } of this.path(part)) await this.page(level, index);
-    }
-    const places = new Map([...this.pages.keys()].map((name, at) => [name, at]));
-    const placeOf = ({ level, index }) => places.get(nameOf(level, index));
-    const openings = parts.map((part) => this.opening(part, placeOf(this.path(part)[0])));
-    const links = this.core.check([...this.pages.values()], openings);
-    for (const part of parts) await this.checkPath(part, async (step) => links[placeOf(step)]);
-  }
-
   /**
-   * Check one part in the order of number 12. Until its path has led to the signed root, a page may be
-   * anybody's who serves the files, so identity and opening come last.
+   * Check that every page above a leaf names the one below, and the manifest the root; `take` gives the
+   * `page` of a step, and its `link`.
    */
-  async checkAlone(part) {
-    await this.checkPath(part, async ({ level, index }) => {
-      const [link] = this.named(this.where(level, index), [await this.page(level, index)]);
-      return link;
-    });
-    const { level, index } = this.path(part)[0];
-    const page = await this.page(level, index);
-    this.named(`${this.asset.code}, part ${part.part}`, [page], [this.opening(part, 0)]);
-  }
-
-  /** Check that every page above a leaf names the one below, and the manifest the root. */
-  async checkPath(part, linkOf) {
+  async checkPath(part, take) {
     let below = null;
     for (const step of this.path(part)) {
-      const { level, index, slot } = step;
-      const link = await linkOf(step);
-      if (level > 0) {
-        const { page } = await this.page(level, index);
-        const start = PAGE_HEADER_BYTES + slot * LINK_BYTES;
-        checkLink("child", this.where(level, index), page.subarray(start, start + LINK_BYTES), below);
+      const { page: { page }, link } = await take(step);
+      if (step.level > 0) {
+        const start = PAGE_HEADER_BYTES + step.slot * LINK_BYTES;
+        checkLink("child", this.where(step), page.subarray(start, start + LINK_BYTES), below);
       }
       below = link;
     }
     const root = concat(this.asset.root, this.asset.sum);
-    checkLink("root", this.where(this.shape.levels - 1, 0), root, below);
+    checkLink("root", this.where({ level: this.shape.levels - 1, index: 0 }), root, below);
   }
 
   /** The pages on the path of a part, from its leaf's: level, index, and the slot of the page below. */
@@ -252,37 +294,22 @@ class Paths {
     return path;
   }
 
-  /** What the core checks; a rejection is of the place `where`. */
-  named(where, pages, openings = []) {
-    try {
-      return this.core.check(pages, openings);
-    } catch (error) {
-      if (error instanceof CoreRejected) throw new Rejected(error.code, where);
-      throw error;
-    }
-  }
-
-  where(level, index) {
+  where({ level, index }) {
     return `${this.asset.code}, level ${level}, page ${index}`;
   }
 
-  async page(level, index) {
-    const name = nameOf(level, index);
-    if (!this.pages.has(name)) this.pages.set(name, await this.readPage(level, index));
-    return this.pages.get(name);
-  }
-
-  /** A page as the core takes it, with its argument if these are there. */
-  async readPage(level, index) {
+  /** A page as the core takes it, with its argument or without. */
+  async readPage({ level, index }, areProved) {
     const { source, shape, tree, asset: { code } } = this;
-    const length = shape.pageBytes(level, index);
-    const page = await source.readRange(pagesPath(code, level), index * shape.pageBytes(level, 0), length);
-    let argument = null;
-    if (this.areProved) {
-      const offset = index * shape.argumentBytes(level, 0);
-      argument = await source.readRange(argumentsPath(code, level), offset, shape.argumentBytes(level, index));
+    const readRange = (path, first, length) => awaitedLater(source.readRange(path, index * first, length));
+    const reads = [readRange(pagesPath(code, level), shape.pageBytes(level, 0), shape.pageBytes(level, index))];
+    if (areProved) {
+      const path = argumentsPath(code, level);
+      reads.push(readRange(path, shape.argumentBytes(level, 0), shape.argumentBytes(level, index)));
     }
-    this.onPage();
+    const page = await reads[0];
+    const argument = areProved ? await reads[1] : null;
+    this.onPage(this.where({ level, index }));
     return { tree, level, index, page, argument };
   }
 
@@ -293,8 +320,6 @@ class Paths {
     return { page, leaf, amount: part.amount, identity, path: part.path, opening: part.opening };
   }
 }
-
-const nameOf = (level, index) => `${level}/${index}`;
 
 function checkLink(kind, where, stated, found) {
   if (!equal(stated.subarray(0, 32), found.subarray(0, 32))) {

@@ -16,7 +16,7 @@ const say = (key, values) => plain({ text: STRINGS[key], values });
 // `turn` counts what made an earlier answer stale: an answer of another turn is not shown.
 const state = {
   packageData: null, reading: null, listing: null, listed: [], files: null, bundle: null, key: null, units: [],
-  digest: null, suggested: "", turn: 0,
+  suggested: "", turn: 0,
 };
 
 // --- the worker
@@ -179,6 +179,7 @@ $("list-choice").addEventListener("change", (event) => {
 /** What is below a form rests on it: a change of the form, or its next answer, takes it away. */
 function forget() {
   state.turn += 1;
+  worker.postMessage({ kind: "discard" });
   $("question").hidden = true;
   $("verdict").hidden = true;
 }
@@ -202,9 +203,9 @@ $("setup").addEventListener("submit", async (event) => {
   state.bundle = state.files ? { files: state.files } : { url: address.value };
   state.units = state.listed;
   const { bundle, packageData, units } = state;
-  await run("open", { bundle, key: state.key, packageData, units }, (answer) => {
+  const everything = $("everything").checked;
+  await run("open", { bundle, key: state.key, packageData, units, everything }, (answer) => {
     state.bundle = answer.bundle;
-    state.digest = answer.snapshot.digest;
     askQuestion(answer.snapshot);
   });
 });
@@ -246,10 +247,8 @@ $("question").addEventListener("submit", async (event) => {
   for (const input of balanceInputs()) input.setAttribute("aria-invalid", String(input.id === id));
   if (!named) return $("account").focus();
   if (problem) return $(id).focus();
-  const { bundle, digest, key, packageData, units } = state;
   const now = Math.floor(Date.now() / 1000);
-  const request = { accountId: account, balances, everything: $("everything").checked, now };
-  await run("check", { bundle, digest, key, packageData, units, ...request }, showOutcome);
+  await run("check", { accountId: account, balances, now }, showOutcome);
 });
 
 const balanceInputs = () => [...$("balances").querySelectorAll("input"), $("other-code"), $("other-amount")];

@@ -2,10 +2,15 @@
 // downloaded whole. A host is trusted with nothing, and gets no say in what is read.
 
 import { CannotCheck, Rejected } from "./errors.js";
+import { inTurns } from "./turns.js";
 
+const RANGES_AT_ONCE = 24;
 const TIMEOUT_MS = 30_000;
 const LEAST_BYTES_PER_SECOND = 16 * 1024;
 const CONTENT_RANGE = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/;
+
+// Bytes of the ranges that are asked for and not there yet, over all sources: they share the speed.
+let awaited = 0;
 
 const missing = (path) => new Rejected("bundle.missing-file", path);
 
@@ -13,7 +18,17 @@ const missing = (path) => new Rejected("bundle.missing-file", path);
 export class HostSource {
   constructor(url) {
     this.base = url.endsWith("/") ? url : `${url}/`;
+    this.inTurn = inTurns(RANGES_AT_ONCE);
+    this.firsts = new Map();
     this.sizes = new Map();
+    this.running = new Set();
+    this.isDiscarded = false;
+  }
+
+  /** Give up what is being fetched, and fetch nothing more. */
+  discard() {
+    this.isDiscarded = true;
+    this.running.forEach((fetching) => fetching.abort());
   }
 
   /** A whole file, or its first `limit` + 1 bytes if it is longer than `limit`. */
@@ -23,20 +38,34 @@ export class HostSource {
     return body;
   }
 
+  /** The length of a file: what was said with the first range of it, or else is with its first byte. */
   async size(path) {
-    if (!this.sizes.has(path)) this.sizes.set(path, (await this.range(path, 0, 1)).total);
+    await this.firsts.get(path);
+    if (!this.sizes.has(path)) await this.range(path, 0, 1);
     return this.sizes.get(path);
   }
 
-  async readRange(path, offset, length) {
-    const { body, total } = await this.range(path, offset, length);
-    if (total !== (await this.size(path))) throw new CannotCheck(path, "the file changed during the check");
-    return body;
+  readRange(path, offset, length) {
+    const range = this.range(path, offset, length);
+    if (!this.firsts.has(path)) this.firsts.set(path, range.then(() => {}, () => {}));
+    return range;
   }
 
-  async range(path, offset, length) {
+  range(path, offset, length) {
+    return this.inTurn(async () => {
+      awaited += length;
+      try {
+        return await this.fetchRange(path, offset, length);
+      } finally {
+        awaited -= length;
+      }
+    });
+  }
+
+  async fetchRange(path, offset, length) {
     const asked = `bytes=${offset}-${offset + length - 1}`;
-    const { response, body } = await this.fetch(path, { Range: asked }, length);
+    // However many ranges begin after this one, so many are under way with it.
+    const { response, body } = await this.fetch(path, { Range: asked }, length, RANGES_AT_ONCE * length);
     if (response.status === 200) throw new CannotCheck(path, "the host does not serve byte ranges");
     if (response.status !== 206) throw new CannotCheck(path, `the host answers ${response.status}`);
     // A browser shows this header of another origin only if that origin exposes it.
@@ -46,16 +75,21 @@ export class HostSource {
     if (first !== offset || last !== offset + length - 1 || last >= total || body.length !== length) {
       throw new CannotCheck(path, "the host serves another range than was asked for");
     }
-    return { body, total };
+    if (!this.sizes.has(path)) this.sizes.set(path, total);
+    if (total !== this.sizes.get(path)) throw new CannotCheck(path, "the file changed during the check");
+    return body;
   }
 
-  /** Fetch at most `limit` bytes, at no less than a least speed. */
-  async fetch(path, headers, limit) {
-    const timeout = TIMEOUT_MS + (1000 * limit) / LEAST_BYTES_PER_SECOND;
+  /** Fetch at most `limit` bytes, at no less than a least speed while `sharing` bytes come beside them. */
+  async fetch(path, headers, limit, sharing = limit) {
+    if (this.isDiscarded) throw new CannotCheck(path, "discarded");
+    const timeout = TIMEOUT_MS + (1000 * (awaited + sharing)) / LEAST_BYTES_PER_SECOND;
+    const fetching = new AbortController();
+    const timer = setTimeout(() => fetching.abort(new DOMException("", "TimeoutError")), timeout);
+    this.running.add(fetching);
     try {
       const response = await fetch(this.base + path, {
-        headers, cache: "no-store", credentials: "omit", referrerPolicy: "no-referrer",
-        signal: AbortSignal.timeout(timeout),
+        headers, cache: "no-store", credentials: "omit", referrerPolicy: "no-referrer", signal: fetching.signal,
       });
       if (response.status === 404 || response.status === 410) throw missing(path);
       return { response, body: await readBody(response, limit) };
@@ -63,6 +97,9 @@ export class HostSource {
       if (error instanceof Rejected) throw error;
       const reason = error.name === "TimeoutError" ? "the host took too long" : "no connection";
       throw new CannotCheck(path, reason);
+    } finally {
+      clearTimeout(timer);
+      this.running.delete(fetching);
     }
   }
 }
@@ -73,6 +110,9 @@ export class BlobSource {
     this.blobs = blobs;
   }
 
+  /** Nothing is under way for long. */
+  discard() {}
+
   async read(path, limit) {
     return this.bytes(path, 0, limit + 1);
   }
@@ -82,7 +122,9 @@ export class BlobSource {
   }
 
   async readRange(path, offset, length) {
-    return this.bytes(path, offset, offset + length);
+    const range = await this.bytes(path, offset, offset + length);
+    if (range.length !== length) throw new CannotCheck(path, "the file ends before");
+    return range;
   }
 
   async bytes(path, start, end) {

@@ -1,14 +1,16 @@
 // Everything that is checked is checked here, apart from the page, so that it stays responsive.
 //
 // One request at a time: { kind, … } in; { kind: "step" | "pages" | "bytes", … } while it runs, and
-// { kind: "done", … } or { kind: "failed", … } at its end. Nothing is kept between requests but the
-// compiled core and the source, of which the bytes may have been downloaded whole.
+// { kind: "done", … } or { kind: "failed", … } at its end. When a bundle was opened, its check goes on
+// while the customer types; "discard", which is not answered, ends that. A helper is a worker of this
+// script that is asked for nothing but batches.
 
 import { toHex } from "./bytes.js";
-import { checkInclusion, openBundle } from "./check.js";
-import { Core } from "./core.js";
+import { Inclusion, openBundle } from "./check.js";
+import { Core, CoreRejected } from "./core.js";
 import { fetchDeclaration } from "./declaration.js";
 import { CannotCheck, Misuse, Rejected } from "./errors.js";
+import { Helpers } from "./helpers.js";
 import { findInFolder } from "./history.js";
 import { isThere, shapeOf } from "./inclusion.js";
 import { parsePublicKey } from "./keys.js";
@@ -17,10 +19,14 @@ import { RECORD_PATH, argumentsPath, pagesPath } from "./params.js";
 import { BlobSource, HostSource } from "./source.js";
 
 let core = null;
+let helpers = null;
+// What the customer is asked about: the request that opened it, its digest, and its check, if one runs.
+let opened = null;
 
-const requests = { start, open, check, list };
+const requests = { start, open, check, list, help, batch };
 
 self.onmessage = async ({ data }) => {
+  if (data.kind === "discard") return discard();
   try {
     self.postMessage({ kind: "done", ...(await requests[data.kind](data)) });
   } catch (error) {
@@ -30,27 +36,99 @@ self.onmessage = async ({ data }) => {
 
 /** `wasm`: the bytes of the core. */
 async function start({ wasm }) {
-  core = await Core.load(await WebAssembly.compile(wasm));
+  const module = await WebAssembly.compile(wasm);
+  core = await Core.load(module);
+  helpers = new Helpers(core, module, self.location.href);
   return {};
+}
+
+/** Become a helper; `module` is the compiled core. */
+async function help({ module }) {
+  core = await Core.load(module);
+  return {};
+}
+
+async function batch({ pages, openings }) {
+  return { links: core.check(pages, openings) };
 }
 
 /**
  * What the manifest says: to show it, and to ask for the balances that it is about. Where there is
- * none at the address, `packageData` tells which of a published folder's bundles it is.
+ * none at the address, `packageData`, bytes, tells which of a published folder's bundles it is. `units`
+ * are those of an auditor's list, if there is one. With what was read the check begins; `everything`:
+ * it downloads all pages first.
  */
-async function open({ bundle, key, packageData, units }) {
-  const publicKey = parsePublicKey(key);
-  const opened = async (place) => {
-    const checked = await openBundle(core, sourceOf(place), publicKey, units);
-    return { snapshot: describeSnapshot(checked), bundle: place };
+async function open(request) {
+  const { bundle, packageData } = request;
+  const asked = (opened = { ...request, digest: null, running: null });
+  const openAt = async (place) => {
+    const source = sourceOf(place);
+    const checked = await openBundle(core, source, parsePublicKey(request.key), request.units);
+    const snapshot = describeSnapshot(checked);
+    Object.assign(asked, { bundle: place, digest: snapshot.digest });
+    if (asked === opened) asked.running = begin(asked, source, checked);
+    return { snapshot, bundle: place };
   };
   try {
-    return await opened(bundle);
+    return await openAt(bundle);
   } catch (error) {
     const absent = bundle.url && error.where === "manifest.msgpack";
     const url = absent ? await findInFolder(bundle.url, packageData) : null;
     if (url === null) throw error;
-    return opened({ url });
+    return openAt({ url });
+  }
+}
+
+/** Begin a check; what it tells before the customer asks for it is told when that is done. */
+function begin({ packageData, everything }, source, checked) {
+  const running = { source, inclusion: null, news: null, isAwaited: false };
+  const tell = (news) => {
+    running.news = news;
+    if (running.isAwaited) self.postMessage(news);
+  };
+  const places = new Set();
+  const onPage = (place) => tell({ kind: "pages", pages: places.add(place).size });
+  running.inclusion = new Inclusion(core, helpers, checked, {
+    source: everything ? downloadAll(source, checked, tell) : Promise.resolve(source),
+    declaration: fetchDeclaration(core, source, checked),
+    packageData,
+  }, onPage);
+  return running;
+}
+
+/** What was asked changed: end what runs, and keep nothing of it. */
+function discard() {
+  opened?.running?.source.discard();
+  opened = null;
+}
+
+/**
+ * `balances`: decimals by asset code, as typed; `now`: the device's clock, in Unix seconds. Of a bundle
+ * that was opened before.
+ */
+async function check({ accountId, balances, now }) {
+  const asked = opened;
+  if (asked === null) throw new CannotCheck("manifest", "discarded");
+  const onStep = (name) => self.postMessage({ kind: "step", name });
+  onStep("manifest");
+  const source = sourceOf(asked.bundle);
+  const checked = await openBundle(core, source, parsePublicKey(asked.key), asked.units);
+  const snapshot = describeSnapshot(checked);
+  if (snapshot.digest !== asked.digest) throw new CannotCheck("manifest", "another proof than the one that was read");
+  asked.running ??= begin(asked, source, checked);
+  const { running } = asked;
+  try {
+    running.isAwaited = true;
+    if (running.news) self.postMessage(running.news);
+    return { snapshot, ...(await running.inclusion.finish({ accountId, balances, now }, onStep)) };
+  } catch (error) {
+    return { ...describe(error), kind: "failed", snapshot };
+  } finally {
+    running.isAwaited = false;
+    // What was absent may be there when the customer asks again.
+    running.inclusion.holds().then((holds) => {
+      if (!holds && asked.running === running) asked.running = null;
+    });
   }
 }
 
@@ -59,40 +137,14 @@ async function list({ data, signature, key }) {
   return readExchangeList(core, data, signature, key);
 }
 
-/**
- * `packageData`: bytes; `balances`: decimals by asset code, as typed; `everything`: download all pages
- * first; `now`: the device's clock, in Unix seconds; `units`: those of an auditor's list, if there is one;
- * `digest`: that of the manifest which the customer was asked about.
- */
-async function check({ bundle, digest, key, packageData, accountId, balances, everything, now, units }) {
-  const onStep = (name) => self.postMessage({ kind: "step", name });
-  let pages = 0;
-  const onPage = () => self.postMessage({ kind: "pages", pages: (pages += 1) });
-  onStep("manifest");
-  let source = sourceOf(bundle);
-  const checked = await openBundle(core, source, parsePublicKey(key), units);
-  const snapshot = describeSnapshot(checked);
-  if (snapshot.digest !== digest) throw new CannotCheck("manifest", "another proof than the one that was read");
-  try {
-    onStep("declaration");
-    const declaration = await fetchDeclaration(core, source, checked);
-    if (everything) source = await downloadAll(source, checked, onStep);
-    const request = { packageData, accountId, balances, declaration, now };
-    const found = await checkInclusion(core, source, checked, request, { onStep, onPage });
-    return { snapshot, ...found };
-  } catch (error) {
-    return { ...describe(error), kind: "failed", snapshot };
-  }
-}
-
 const sourceOf = ({ url, files }) => (files ? new BlobSource(files) : new HostSource(url));
 
 /**
  * All pages of a bundle and their arguments, so that its host does not learn which of them matter. Of the
  * record of arguments only whether it is there is kept.
  */
-async function downloadAll(source, { manifest }, onStep) {
-  onStep("download");
+async function downloadAll(source, { manifest }, tell) {
+  tell({ kind: "step", name: "download" });
   const blobs = new Map();
   const files = new Map();
   for (const asset of manifest.assets) {
@@ -107,7 +159,7 @@ async function downloadAll(source, { manifest }, onStep) {
   let bytes = 0;
   for (const [path, size] of files) {
     blobs.set(path, new Blob([await source.read(path, size)]));
-    self.postMessage({ kind: "bytes", bytes: (bytes += size), total });
+    tell({ kind: "bytes", bytes: (bytes += size), total });
   }
   if (await isThere(source, RECORD_PATH)) blobs.set(RECORD_PATH, new Blob());
   return new BlobSource(blobs);
@@ -129,6 +181,7 @@ function describe(error) {
   if (error instanceof CannotCheck) {
     return { verdict: "unchecked", code: error.code, where: error.where, detail: error.detail };
   }
+  if (error instanceof CoreRejected) return { code: error.code };
   if (error instanceof Misuse) return { verdict: "misuse", field: error.field, rule: error.rule };
   return { verdict: "broken", detail: String(error) };
 }
