@@ -402,8 +402,9 @@ def test_a_history_has_pages(net: Net, start: Callable[..., Host], tmp_path: Pat
     assert page.count(b'<tbody id="m') == 14
     assert b"All 16 proofs, by month" in page
     months = {time.strftime("%Y-%m", time.gmtime(now(90_000 - number))) for number in (0, 15)}
-    found = [host.ask("GET", f"/exchanges/{bundle.key.hex()}?month={month}")[1] for month in months]
-    assert sum(page.count(b'<tbody id="m') for page in found) == 16
+    path = f"/exchanges/{bundle.key.hex()}"
+    shown = [host.ask("GET", f"{path}?month={month}")[1] for month in months]
+    assert sum(page.count(b'<tbody id="m') for page in shown) == 16
 
 
 def test_a_snapshot_of_the_future_is_red(net: Net, start: Callable[..., Host]) -> None:
