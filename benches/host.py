@@ -29,7 +29,6 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
 from hashlib import sha256
-from itertools import count
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -122,7 +121,9 @@ def _after_changes(settings: Settings, store: Store, views: Views) -> Iterator[f
     """Yield what it takes to say how all stand once one of them has a new snapshot."""
     now = int(time.time())
     for number, exchange in zip(range(ROUNDS // 5), settings.exchanges, strict=False):
-        values = dict(zip(Audited.__dataclass_fields__, _row(exchange, number, now), strict=True))
+        values = dict(
+            zip(Audited.__dataclass_fields__, _row(exchange, SNAPSHOTS + number, now), strict=True)
+        )
         store.add_snapshot(Audited(**values | {"details": json.loads(values["details"])}))
         yield _seconds(lambda: views.front(now))
 
@@ -183,6 +184,7 @@ def make_host(folder: Path, exchanges: int, snapshots: int) -> Settings:
     names = ", ".join(Audited.__dataclass_fields__)
     marks = ", ".join("?" * len(Audited.__dataclass_fields__))
     with closing(sqlite3.connect(folder / "host.sqlite")) as database, database:
+        database.execute("PRAGMA synchronous = OFF")
         for exchange in watched:
             database.executemany(
                 f"INSERT INTO snapshot ({names}) VALUES ({marks})",  # noqa: S608 (names of fields)
@@ -190,9 +192,6 @@ def make_host(folder: Path, exchanges: int, snapshots: int) -> Settings:
             )
             database.execute("INSERT INTO look VALUES (?, ?, '')", (exchange.public_key, now))
     return Settings("The Auditor", file, folder, watched)
-
-
-_NUMBERS = count(1)
 
 
 def _history(exchange: WatchedExchange, snapshots: int, now: int) -> Iterator[tuple[Any, ...]]:
@@ -207,15 +206,33 @@ def _row(
     exchange: WatchedExchange, number: int, at: int, previous: bytes = bytes(32)
 ) -> tuple[Any, ...]:
     """Return a snapshot, in the order of the fields of `Audited`."""
-    draw = random.Random(next(_NUMBERS))
-    digest = draw.randbytes(32)
-    assets = [[code, draw.choice(_LEVELS), draw.randint(100, 130), 100] for code in _CODES]
-    chains = [["bitcoin", 900_000 + number, "ab" * 32], ["ethereum", 24_000_000, "cd" * 32]]
-    details = {"assets": assets, "chains": chains, "old_keys": [], "block_times": {}}
-    code = "argument.rejected" if draw.random() < _FAILING else ""
+    digest = exchange.public_key[:28] + number.to_bytes(4)
+    code, details = _draw()
     head = (digest, exchange.public_key, exchange.name, f"day-{number}", previous, at, at + 60, at)
     audit = (exchange.place, True, at + 60, code, "BTC, solvency" if code else "")
-    return (*head, *audit, json.dumps(details), _BYTES, bytes(64), _BYTES, bytes(64))
+    return (*head, *audit, details, _BYTES, bytes(64), _BYTES, bytes(64))
+
+
+_RANDOM = random.Random(1)
+_DETAILS = [
+    json.dumps(
+        {
+            "assets": [
+                [code, _RANDOM.choice(_LEVELS), _RANDOM.randint(100, 130), 100] for code in _CODES
+            ],
+            "chains": [["bitcoin", 900_000, "ab" * 32], ["ethereum", 24_000_000, "cd" * 32]],
+            "old_keys": [],
+            "block_times": {},
+        }
+    )
+    for _ in range(100)
+]
+
+
+def _draw() -> tuple[str, str]:
+    """Return the code of a snapshot, seldom a failure, and its details."""
+    code = "argument.rejected" if _RANDOM.random() < _FAILING else ""
+    return code, _RANDOM.choice(_DETAILS)
 
 
 if __name__ == "__main__":
