@@ -10,7 +10,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ethereum test bench bench-api bench-page bench-rows bench-large bench-cluster bench-peers bench-base profile web docs lint lint-javascript format sanitize fuzz fuzz-format vectors clean
+.PHONY: help setup demo ethereum javascript test bench bench-api bench-host bench-page bench-rows bench-large bench-cluster bench-peers bench-base profile web docs lint lint-javascript format sanitize fuzz fuzz-format vectors clean
 
 ifndef PYTHON
 PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do "$$p" -c 'import \
@@ -36,6 +36,7 @@ help:
 	@echo "make test         the whole test suite"
 	@echo "make bench        the figures of speed and size"
 	@echo "make bench-api    what the service answers, idle and beside a proof"
+	@echo "make bench-host   what the auditing host's pages take, of 300 exchanges"
 	@echo "make bench-page   a customer's check in the browser, beside an earlier page; needs Chromium"
 	@echo "make bench-rows   a million rows of evidence, proved and audited"
 	@echo "make bench-large  whole commands at up to ten million leaves"
@@ -72,7 +73,11 @@ ethereum:
 # Where a kernel for this machine runs the tests, the portable one runs those of kernels again.
 IS_PORTABLE = -c 'import native, sys; sys.exit(native.kernel_name() != "portable")'
 
-test: setup ethereum
+# What checks pages in the browser; without npm these tests skip.
+javascript:
+	@if command -v npm >/dev/null; then tests/javascript/install || echo "make: no axe-core" >&2; fi
+
+test: setup ethereum javascript
 	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
 	@$(BIN)/python $(IS_PORTABLE) || \
 	ASSAY_KERNEL=portable $(BIN)/python -m pytest -n 2 tests/native tests/vectors $(PYTEST_ARGS)
@@ -86,6 +91,9 @@ bench-peers: $(UV_STAMP)
 
 bench-base: setup
 	$(BIN)/python -m benches.base $(BENCH_ARGS)
+
+bench-host: setup
+	$(BIN)/python -m benches.host $(BENCH_ARGS)
 
 bench-api: setup
 	$(BIN)/python -m benches.api $(BENCH_ARGS)

@@ -1,8 +1,9 @@
 """What each code means and what to do about it, and what an attested holding is worth, in words.
 
-The entries of ``codes.en.json`` and ``holdings.en.json``. The command line, the auditing host and
-the customer's page read the first, the command line, the host and the report the second. An entry
-belongs to one code: what helps against one fault is wrong advice against its neighbour.
+The entries of ``codes.en.json``, ``holdings.en.json`` and ``alarms.en.json``. The command line, the
+auditing host and the customer's page read the first; the command line, the host and the report the
+second; the host the third. An entry belongs to one code: what helps against one fault is wrong
+advice against its neighbour.
 """
 
 from __future__ import annotations
@@ -35,6 +36,15 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True)
+class AlarmWords:
+    """Of one kind of alarm: what the exchange did, what that means, and what a reader does."""
+
+    title: str
+    finding: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
 class HoldingWords:
     """Of one kind of attested holding: what it is, what it is worth, and what it may repeat."""
 
@@ -51,6 +61,16 @@ def explain(code: Code) -> Explanation:
 def holding_words(kind: str) -> HoldingWords:
     """Return the words for a kind of attested holding."""
     return _holdings()[kind]
+
+
+def alarm_words(kind: str) -> AlarmWords:
+    """Return the words for a kind of alarm of the auditing host."""
+    return _alarms()[kind]
+
+
+@cache
+def _alarms() -> dict[str, AlarmWords]:
+    return {name: AlarmWords(**entry) for name, entry in _table("alarms.en.json").items()}
 
 
 @cache

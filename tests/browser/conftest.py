@@ -53,6 +53,15 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The checker of what people need who do not see or point, as `tests/javascript` pins it."""
+    file = Path(__file__).parents[1] / "javascript" / "node_modules" / "axe-core" / "axe.min.js"
+    if not file.exists():
+        pytest.skip("axe-core: tests/javascript/install has not run, or npm is missing")
+    return file.read_text("utf-8")
+
+
 @dataclass(frozen=True)
 class Site:
     """A static host: the folder that it serves, and the URL of that."""

@@ -7,12 +7,15 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import msgpack
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.support.attested_forge import CUSTODIAN, STRANGER
 from tests.support.auditing_host import Host, audited, bundle_at, hosts, kinds, serving, settled
@@ -25,6 +28,7 @@ from verifier.errors import Misuse
 from verifier.format.keys import is_signed, public_key_text
 from verifier.format.levels import Level
 from verifier.format.params import MAX_PACKAGE_BYTES
+from verifier.host.app import create_app
 from verifier.host.settings import read_settings
 
 SOME_KEY = public_key_text(b"\x11" * 32)
@@ -85,7 +89,7 @@ def test_it_audits_attests_and_goes_on_after_a_kill(
     assert again.wait(audited)[0]["snapshots"] == exchange["snapshots"]
     status, page = again.ask("GET", "/")
     assert status == 200
-    assert b"accepted" in page
+    assert b"1 exchange watched. 1 needs your attention." in page
     assert b"<script" not in page
 
 
@@ -145,7 +149,7 @@ def test_a_bundle_that_is_being_uploaded_is_no_fault(
     held = pages.read_bytes()
     pages.unlink()
     host = start(("An Exchange", f"{url}/one", bundle.key))
-    while b"bundle.missing-file" not in host.ask("GET", "/")[1]:
+    while b"bundle.missing-file" not in host.ask("GET", f"/exchanges/{bundle.key.hex()}")[1]:
         time.sleep(0.1)
     (waiting,) = host.wait(lambda history: bool(history[0]["snapshots"]))
     (snapshot,) = waiting["snapshots"]
@@ -167,7 +171,9 @@ def test_a_foreign_key_and_an_absent_bundle_are_no_news(
         "check.no-bundle",
     ]
     assert not any(exchange["snapshots"] for exchange in found)
-    assert b"Could not be read" in host.ask("GET", "/")[1]
+    assert b"could not be read at the last look" in host.ask("GET", "/")[1]
+    page = host.ask("GET", f"/exchanges/{'01' * 32}")[1]
+    assert b"Could not be read: manifest.bad-signature" in page
 
 
 def form(**fields: str) -> tuple[bytes, dict[str, str]]:
@@ -316,7 +322,9 @@ public_key = "{SOME_KEY}"
         ('name = "A"\nkey = "k"\nfolder = "f"\nsubmission_bytes = 0', "bytes is not 1 to"),
         ('name = "A"\nkey = "k"\nfolder = "f"\nsubmission_minutes = -1', "minutes is not 1 to"),
         ('name = "A"\nkey = "k"\nfolder = "f"\n[[exchange]]\nname = "B"', "key is missing"),
+        ('name = "A"\nkey = "k"\nfolder = "f"\npage = 1', "page is not of type str"),
         (EXCHANGE, "one of bundle and history"),
+        (EXCHANGE + '\nbundle = "https://a.b"\nkey_compared = "2026-03-02"', "not of type date"),
         (
             EXCHANGE + '\nbundle = "https://a.b"\nhistory = "https://a.b"',
             "one of bundle and history",
@@ -330,6 +338,24 @@ def test_settings_that_are_refused(tmp_path: Path, text: str, message: str) -> N
     file.write_text(text)
     with pytest.raises(Misuse, match=message):
         read_settings(file)
+
+
+def test_another_page_for_customers_is_refused(tmp_path: Path) -> None:
+    """The host vouches for what it serves: it starts with the page of its version, or with none."""
+    key = Ed25519PrivateKey.generate()
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / "k").touch(mode=0o600)
+    (tmp_path / "k").write_bytes(pem)
+    file = tmp_path / "host.toml"
+    more = 'bundle = "https://a.b"\nkey_compared = 2026-03-02'
+    file.write_text(f'page = "check.html"\n{EXCHANGE}{more}')
+    settings = read_settings(file)
+    assert settings.exchanges[0].key_compared == date(2026, 3, 2)
+    with pytest.raises(Misuse, match="check"):
+        create_app(settings)
+    (tmp_path / "check.html").write_text("<p>another")
+    with pytest.raises(Misuse, match="not the customer's page of this version"):
+        create_app(settings)
 
 
 OWN = "code,chain,contract,decimals\nOWN,base,0x" + "11" * 20 + ",{}\n"
@@ -399,7 +425,7 @@ def test_it_takes_the_word_of_its_attesters(
     assert "signed by a key that was named for: A custodian" in said["BTC"]
     assert any("signed by an unknown key" in line for line in said["ETH"])
     assert snapshot["attested_total"] == 2
-    _, page = host.ask("GET", "/")
+    _, page = host.ask("GET", f"/exchanges/{made.forger.public_key.hex()}")
     assert b"<li><bdi>BTC, attested: 2 BTC, of which 0 encumbered; coins that a custodian" in page
     assert b"<li><bdi>holder, as the signer says: Forged Exchange Ltd</bdi></li>" in page
 
@@ -430,7 +456,7 @@ def test_it_says_where_authority_was_not_checked(
     (snapshot,) = exchange["snapshots"]
     assert snapshot["accepted"]
     assert snapshot["authority_unchecked"] == "tron"
-    _, page = host.ask("GET", "/")
+    _, page = host.ask("GET", f"/exchanges/{made.forger.public_key.hex()}")
     assert b"authority not checked on tron: an account there can give the power over it" in page
     _, data = host.ask("GET", f"/attestations/{snapshot['digest']}.msgpack")
     said: Any = msgpack.unpackb(data)["not_checked"]

@@ -21,7 +21,6 @@ import msgpack
 import psutil
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from jinja2 import Environment, PackageLoader
 
 from tests.support.auditing_host import InPlace, bundle_at, serving
 from tests.support.forged_sample import BTC, ETH, sample
@@ -36,9 +35,11 @@ from verifier.format.keys import is_signed, sign
 from verifier.format.units import KnownUnit
 from verifier.format.wire import Loan, Rotation, Unit, write_record
 from verifier.host import jobs, processes
+from verifier.host.answers import TEMPLATES
 from verifier.host.attestation import NO_DAY, NO_NODE, SET_ASIDE
 from verifier.host.audits import RETRY_SECONDS, Auditor
 from verifier.host.door import LoopbackDoor
+from verifier.host.facts import snapshot_facts
 from verifier.host.jobs import (
     AuditBundle,
     CheckPackage,
@@ -48,7 +49,7 @@ from verifier.host.jobs import (
     Stopped,
     _declared,
 )
-from verifier.host.pages import Views, snapshot_facts
+from verifier.host.pages import Views
 from verifier.host.processes import Processes
 from verifier.host.settings import Settings
 from verifier.host.store import Store
@@ -698,8 +699,7 @@ def test_a_unit_that_this_host_does_not_know_sets_its_asset_aside(
     assert facts["outcome"] == f"accepted but for 1 of {len(codes)} assets"
     assert [item["set_aside"] for item in facts["assets"]] == [code == "OWN" for code in codes]
     stranger = SimpleNamespace(watched=False, snapshots=[facts | {"look": "partly"}])
-    environment = Environment(loader=PackageLoader("verifier.host"), autoescape=True)
-    table: Any = environment.get_template("parts.html").module
+    table: Any = TEMPLATES.get_template("parts.html").module
     assert facts["outcome"] in table.table(stranger)
     assert ">holds<" not in table.table(stranger)
 
@@ -763,6 +763,5 @@ def test_another_declaration_at_the_exchanges_own_place_is_its_fault(
 def words_of(facts: dict[str, Any]) -> str:
     """The table of one snapshot, as the page has it."""
     exchange = SimpleNamespace(watched=True, snapshots=[facts | {"look": "good"}])
-    environment = Environment(loader=PackageLoader("verifier.host"), autoescape=True)
-    table: Any = environment.get_template("parts.html").module
+    table: Any = TEMPLATES.get_template("parts.html").module
     return " ".join(str(table.table(exchange)).split())

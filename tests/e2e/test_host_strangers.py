@@ -156,7 +156,7 @@ def test_evidence_is_read_and_kept_whatever_else_waits(
     _, signature = host.ask("GET", f"/manifests/{secret.digest.hex()}.sig")
     assert status == 200
     assert is_signed(first.key, "manifest-signature", manifest, signature)
-    page = host.ask("GET", "/")[1].decode()
+    page = host.ask("GET", f"/exchanges/{first.key.hex()}")[1].decode()
     assert "The exchange signed this. The host could not read" in page
 
 
@@ -298,11 +298,11 @@ def test_a_stranger_has_not_the_face_of_an_exchange(net: Net, start: Callable[..
     assert f"<h2><bdi>{NAME}</bdi></h2>" in page
     assert "looks like that of <bdi>An Exchange</bdi>" in page
     assert "<bdi>&lt;b&gt;Else</bdi>" in page
-    assert 'class="badge good"' not in page
+    assert 'class="b good"' not in page
     detail = host.ask("GET", f"/exchanges/{impostor.key.hex()}")[1].decode()
     assert "Anybody can make this" in detail
     assert "looks like that of <bdi>An Exchange</bdi>" in detail
-    assert 'class="badge good"' not in detail
+    assert 'class="b good"' not in detail
     assert [exchange["name"] for exchange in host.history()] == ["An Exchange"]
     _, data = host.ask("GET", f"/attestations/{impostor.digest.hex()}.msgpack")
     _, signature = host.ask("GET", f"/attestations/{impostor.digest.hex()}.sig")
@@ -326,6 +326,7 @@ def test_a_name_that_turns_text_around_is_nowhere(net: Net, start: Callable[...,
     assert host.ask("GET", "/submissions.json")[1].isascii()
 
 
+ID = "2024-q1"
 PUBLIC = ("/", "/history.json", "/submissions", "/submissions.json", "/exchanges.msgpack")
 
 
@@ -337,6 +338,8 @@ def test_every_answer_has_its_headers(net: Net, start: Callable[..., Host]) -> N
     good = [
         *PUBLIC,
         *(f"/exchanges/{key}", f"/exchanges/{key}.json?page=1", "/exchanges.sig"),
+        *(f"/exchanges/{key}.{kind}" for kind in ("atom", "svg")),
+        *("/feed.atom", "/?q=an+ex", "/history.json?page=1", f"/snapshots/{key}/{ID}"),
         *(f"/attestations/{digest}.{kind}" for kind in ("msgpack", "sig")),
         *(f"/manifests/{digest}.{kind}" for kind in ("msgpack", "sig")),
     ]
@@ -344,6 +347,10 @@ def test_every_answer_has_its_headers(net: Net, start: Callable[..., Host]) -> N
         *("/nothing", "/exchanges/x", f"/exchanges/{key}?page=2", f"/exchanges/{'0' * 64}"),
         *("/exchanges.txt", f"/attestations/{digest}.txt", f"/manifests/{'0' * 64}.sig"),
         *(f"/complaints/{digest}", "/history.json/", f"/exchanges/{key}?page=x"),
+        *(f"/exchanges/{'0' * 64}.{kind}" for kind in ("atom", "svg", "json")),
+        *(f"/exchanges/{key}?month={text}" for text in ("2001-01", "x", "2026-11&page=9")),
+        *("/?page=2", "/?page=0", f"/?q={'x' * 65}", "/history.json?page=2", "/check.html"),
+        *(f"/snapshots/{key}/none", f"/snapshots/{'0' * 64}/{ID}", f"/snapshots/x/{ID}"),
     ]
     for path in [*good, *absent]:
         answer = host.request("GET", path)
@@ -354,7 +361,7 @@ def test_every_answer_has_its_headers(net: Net, start: Callable[..., Host]) -> N
         assert "default-src 'none'" in headers["Content-Security-Policy"]
         assert headers["Access-Control-Allow-Origin"] == "*"
         assert "Server" not in headers
-        caching = "no-cache" if path in good else "no-store"
+        caching = "public, max-age=60" if path in good else "no-store"
         assert headers["Cache-Control"] == caching or path.startswith("/manifests/")
         if path in absent:
             assert b"There is no such" in answer.body
@@ -391,7 +398,13 @@ def test_a_history_has_pages(net: Net, start: Callable[..., Host], tmp_path: Pat
     whole = host.read(found["all_snapshots"])
     assert (whole["page"], whole["pages"]) == (1, 1)
     assert len(whole["exchange"]["snapshots"]) == 16
-    assert b"All 16 snapshots" in host.ask("GET", "/")[1]
+    page = host.ask("GET", f"/exchanges/{bundle.key.hex()}")[1]
+    assert page.count(b'<tbody id="m') == 14
+    assert b"All 16 proofs, by month" in page
+    months = {time.strftime("%Y-%m", time.gmtime(now(90_000 - number))) for number in (0, 15)}
+    path = f"/exchanges/{bundle.key.hex()}"
+    shown = [host.ask("GET", f"{path}?month={month}")[1] for month in months]
+    assert sum(page.count(b'<tbody id="m') for page in shown) == 16
 
 
 def test_a_snapshot_of_the_future_is_red(net: Net, start: Callable[..., Host]) -> None:
@@ -400,9 +413,10 @@ def test_a_snapshot_of_the_future_is_red(net: Net, start: Callable[..., Host]) -
     (found,) = host.wait(audited)
     assert kinds([found]) == {"future"}
     assert (found["snapshots"][0]["ahead"], found["snapshots"][0]["look"]) == (True, "bad")
-    page = host.ask("GET", "/")[1].decode()
-    assert '<span class="badge bad">dated ahead</span>' in page
-    assert 'class="badge good"' not in page
+    assert "dated ahead" in host.ask("GET", "/")[1].decode()
+    page = host.ask("GET", f"/exchanges/{bundle.key.hex()}")[1].decode()
+    assert '<span class="w">dated ahead</span>' in page
+    assert 'class="b good"' not in page
     assert "Set the clock right" in page
     (snapshot,) = found["snapshots"]
     assert (snapshot["accepted"], snapshot["code"]) == (False, "check.future")

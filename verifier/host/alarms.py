@@ -6,29 +6,34 @@ time counts from when it was seen, so a date ahead ends no history, and silences
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from verifier.errors import Code
+from verifier.format.params import DAY_SECONDS
 from verifier.format.times import utc_text
-from verifier.host.store import CHANGED, DROPPED, Listed, Outcome
+from verifier.host.store import CHANGED, DROPPED, Complaints, Listed, Outcome
+from verifier.texts import listed as listed_names
 
-EQUIVOCATION, BROKEN_CHAIN, OVERDUE, REJECTED, REWRITTEN, UNAUDITED, FUTURE, UNWATCHED = (
+# Those of the first line show what the exchange signed, or took back; the others do not convict it.
+EQUIVOCATION, BROKEN_CHAIN, REJECTED, REWRITTEN, FUTURE, COMPLAINT, RECORD = SIGNED = (
     "equivocation",
     "broken-chain",
-    "overdue",
     "rejected",
     "rewritten-history",
-    "unaudited",
     "future",
-    "unwatched",
+    "complaint",
+    "failed-record",
 )
+OVERDUE, UNAUDITED, UNWATCHED = ("overdue", "unaudited", "unwatched")
 
 # How the pages write a time.
 MINUTES = "%Y-%m-%d %H:%M UTC"
 
 # So far may an exchange's clock, or its time zone, be ahead.
-AHEAD_SECONDS = 86_400
+AHEAD_SECONDS = DAY_SECONDS
+# A customer's package that fails, or a record, is news for as long as its snapshot is so young.
+NEWS_SECONDS = 30 * DAY_SECONDS
 # A host that missed so many looks at an exchange says that it knows no better.
 MISSED_LOOKS = 12
 
@@ -37,11 +42,17 @@ _MOST_NAMES = 5
 
 @dataclass(frozen=True)
 class Alarm:
-    """A kind of alarm, and the manifests that show it."""
+    """A kind of alarm, and the manifests that show it.
+
+    ``since`` is from when this host could tell, in Unix seconds, None if no time says so; ``code``
+    is why a snapshot fails.
+    """
 
     kind: str
     text: str
     digests: tuple[bytes, ...] = ()
+    since: int | None = None
+    code: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,11 +88,14 @@ def lasting_alarms(history: Sequence[Outcome], listed: Sequence[Listed]) -> list
 
 def passing_alarms(clock: Clock) -> Iterator[Alarm]:
     """Yield what is wrong with a watched exchange at this time."""
-    if clock.last is None or clock.now - clock.last > clock.overdue_seconds:
+    if clock.last is None:
         yield Alarm(OVERDUE, "no new snapshot in time")
+    elif clock.now - clock.last > clock.overdue_seconds:
+        since = clock.last + clock.overdue_seconds
+        yield Alarm(OVERDUE, "no new snapshot in time", since=since)
     if clock.now - clock.looked > MISSED_LOOKS * clock.every_seconds:
         text = f"this host has not looked at it since {utc_text(clock.looked, MINUTES)}"
-        yield Alarm(UNWATCHED, text)
+        yield Alarm(UNWATCHED, text, since=clock.looked)
 
 
 def ahead_alarms(history: Iterable[Outcome], now: int) -> Iterator[Alarm]:
@@ -92,7 +106,32 @@ def ahead_alarms(history: Iterable[Outcome], now: int) -> Iterator[Alarm]:
                 f"snapshot {item.snapshot_id} is dated {utc_text(item.time, MINUTES)}, "
                 f"and was there on {utc_text(item.seen, MINUTES)}"
             )
-            yield Alarm(FUTURE, text, (item.digest,))
+            yield Alarm(FUTURE, text, (item.digest,), item.seen)
+
+
+def told_alarms(
+    history: Iterable[Outcome], complaints: Mapping[bytes, Complaints], records: Collection[bytes]
+) -> Iterator[Alarm]:
+    """Yield the snapshots of which something else fails that the exchange signed.
+
+    By manifest, ``complaints`` are the customers' packages that fail; ``records`` are of arguments,
+    and no further news where the snapshot itself fails.
+    """
+    for item in history:
+        if item.digest in complaints:
+            text = f"a customer’s package of snapshot {_shown(item)} fails"
+            yield Alarm(COMPLAINT, text, (item.digest,), complaints[item.digest].last)
+        if item.digest in records and not item.code:
+            text = f"signed arguments of snapshot {_shown(item)} fail"
+            yield Alarm(RECORD, text, (item.digest,), item.audited)
+
+
+def _shown(item: Outcome) -> str:
+    return item.snapshot_id or "unreadable"
+
+
+def _since(items: Iterable[Outcome]) -> int:
+    return max(item.seen for item in items)
 
 
 def _by_id(history: Sequence[Outcome]) -> dict[str, list[Outcome]]:
@@ -108,7 +147,7 @@ def _equivocations(oldest_first: Sequence[Outcome]) -> Iterator[Alarm]:
     for name, items in _by_id(oldest_first).items():
         if len(items) > 1:
             text = f"{len(items)} different manifests are signed for snapshot {name}"
-            yield Alarm(EQUIVOCATION, text, tuple(item.digest for item in items))
+            yield Alarm(EQUIVOCATION, text, tuple(item.digest for item in items), _since(items))
 
 
 def _loose_ends(oldest_first: Sequence[Outcome]) -> Iterator[Alarm]:
@@ -122,9 +161,8 @@ def _loose_ends(oldest_first: Sequence[Outcome]) -> Iterator[Alarm]:
     groups = [items for items in _by_id(oldest_first).values() if any(item.own for item in items)]
     for items in groups[1:]:
         if not any(item.previous in seen for item in items):
-            name = items[0].snapshot_id or "unreadable"
-            text = f"snapshot {name} does not follow one that was seen"
-            yield Alarm(BROKEN_CHAIN, text, tuple(item.digest for item in items))
+            text = f"snapshot {_shown(items[0])} does not follow one that was seen"
+            yield Alarm(BROKEN_CHAIN, text, tuple(item.digest for item in items), _since(items))
 
 
 # Of a manifest that fails so nothing is known but its digest.
@@ -152,7 +190,7 @@ def _forks(oldest_first: Sequence[Outcome]) -> Iterator[Alarm]:
             how = "follow the same one" if any(digest) else "are each said to be the first"
             before = (digest,) if digest in seen else ()
             digests = (*before, *(item.digest for item in items))
-            yield Alarm(BROKEN_CHAIN, f"two different snapshots {how}", digests)
+            yield Alarm(BROKEN_CHAIN, f"two different snapshots {how}", digests, _since(items))
 
 
 def _disorders(oldest_first: Sequence[Outcome]) -> Iterator[Alarm]:
@@ -163,13 +201,12 @@ def _disorders(oldest_first: Sequence[Outcome]) -> Iterator[Alarm]:
         times.setdefault(item.time, []).append(item)
         before = known.get(item.previous)
         if before is not None and before.time > item.time:
-            names = [one.snapshot_id or "unreadable" for one in (item, before)]
-            text = f"snapshot {names[0]} follows {names[1]}, which is later"
-            yield Alarm(BROKEN_CHAIN, text, (before.digest, item.digest))
+            text = f"snapshot {_shown(item)} follows {_shown(before)}, which is later"
+            yield Alarm(BROKEN_CHAIN, text, (before.digest, item.digest), _since((before, item)))
     for items in times.values():
         if _are_different(items):
             text = "two different snapshots are of one time"
-            yield Alarm(BROKEN_CHAIN, text, tuple(item.digest for item in items))
+            yield Alarm(BROKEN_CHAIN, text, tuple(item.digest for item in items), _since(items))
 
 
 def _failures(history: Sequence[Outcome]) -> Iterator[Alarm]:
@@ -180,7 +217,8 @@ def _failures(history: Sequence[Outcome]) -> Iterator[Alarm]:
         told.setdefault(item.digest, ("snapshot that was seen last", item))
     for what, item in told.values():
         if item.code not in ("", Code.CHECK_FUTURE):
-            yield Alarm(REJECTED, f"the {what} fails: {item.code}", (item.digest,))
+            text = f"the {what} fails: {item.code}"
+            yield Alarm(REJECTED, text, (item.digest,), item.audited, item.code)
 
 
 def _last_served(history: Sequence[Outcome], audited: Sequence[Outcome]) -> list[Outcome]:
@@ -205,24 +243,25 @@ def _last_served(history: Sequence[Outcome], audited: Sequence[Outcome]) -> list
 def _listed_alarms(history: Sequence[Outcome], listed: Sequence[Listed]) -> Iterator[Alarm]:
     """Yield what is wrong with an exchange's index: it forgets, changes its word, or is untrue."""
     kept = {item.digest: item for item in history}
-    dropped, changed, untrue, unread = [], [], [], []
+    dropped: list[tuple[str, int]] = []
+    changed, untrue, unread = dropped.copy(), dropped.copy(), dropped.copy()
     for item in listed:
-        found = kept.get(item.entry.manifest)
-        seen = f"{item.entry.snapshot_id} (seen on {utc_text(item.seen, MINUTES)})"
+        found, name = kept.get(item.entry.manifest), item.entry.snapshot_id
+        seen = f"{name} (seen on {utc_text(item.seen, MINUTES)})"
         if item.state == DROPPED:
-            dropped.append(seen)
+            dropped.append((seen, item.turned))
         elif item.state == CHANGED:
-            changed.append(seen)
+            changed.append((seen, item.turned))
         elif found is not None and found.entry != item.entry:
-            untrue.append(item.entry.snapshot_id)
+            untrue.append((name, max(item.seen, found.seen)))
         elif item.fault and not (found is not None and found.own and found.is_audited):
-            unread.append(f"{item.entry.snapshot_id} ({item.fault})")
-    for kind, text, names in (
+            unread.append((f"{name} ({item.fault})", item.seen))
+    for kind, text, items in (
         (REWRITTEN, "the exchange’s history no longer has snapshot", dropped),
         (REWRITTEN, "the exchange’s history has changed what it says of snapshot", changed),
         (REWRITTEN, "the exchange’s history says what the manifest does not, of snapshot", untrue),
         (UNAUDITED, "listed by the exchange, and not audited: snapshot", unread),
     ):
-        if names:
-            more = f" and {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else ""
-            yield Alarm(kind, f"{text} {', '.join(names[:_MOST_NAMES])}{more}")
+        if items:
+            names = listed_names([name for name, _ in items], _MOST_NAMES)
+            yield Alarm(kind, f"{text} {names}", since=max(since for _, since in items))

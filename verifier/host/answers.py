@@ -14,9 +14,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from verifier.host.requests import Refused
 from verifier.host.shelf import Tagged
+from verifier.host.standing import level_look
 
-# What may change is asked for again, by its entity tag; a manifest is named by its digest.
-CHANGING = "no-cache"
+# What may change is asked for again after a minute, by its entity tag; a manifest is named by its
+# digest.
+CHANGING = "public, max-age=60"
 UNCHANGING = "public, max-age=31536000, immutable"
 
 _HEADERS = {
@@ -26,9 +28,13 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
-_TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).with_name("templates")), autoescape=True
+TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).with_name("templates")),
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
 )
+TEMPLATES.globals["level_look"] = level_look
 _NOT_FOUND = 404
 
 
@@ -53,40 +59,47 @@ class Headers:
         await self._app(scope, receive, send_with_headers)
 
 
-async def refuse(_: Request, error: Exception) -> Response:
+async def refuse(request: Request, error: Exception) -> Response:
     """Answer `Refused`, and what the framework refuses: unknown paths and methods."""
     if isinstance(error, Refused):
         title = "Not found" if error.status == _NOT_FOUND else "Not taken"
-        return notice(error.status, title, error.reason, error.headers)
+        return notice(request, error.status, title, error.reason, error.headers)
     assert isinstance(error, HTTPException)  # noqa: S101 (there is no other handler of it)
     if error.status_code == _NOT_FOUND:
-        return notice(_NOT_FOUND, "Not found", "There is no such page.")
-    return notice(error.status_code, "Not taken", "This cannot be done here.", error.headers)
+        return notice(request, _NOT_FOUND, "Not found", "There is no such page.")
+    return notice(
+        request, error.status_code, "Not taken", "This cannot be done here.", error.headers
+    )
 
 
-async def fail(_: Request, error: Exception) -> Response:
+async def fail(request: Request, _: Exception) -> Response:
     """Answer where the host is at fault; this answer passes no middleware."""
     text = "Its operator finds more in the log."
-    return notice(500, "A fault of this host", text, _HEADERS)
+    return notice(request, 500, "A fault of this host", text, _HEADERS)
 
 
 def notice(
-    status: int, title: str, text: str, headers: Mapping[str, str] | None = None
+    request: Request, status: int, title: str, text: str, headers: Mapping[str, str] | None = None
 ) -> Response:
     """Return a page of a sentence."""
-    return page_answer("notice.html", status, headers, title=title, text=text)
+    return page_answer(request, "notice.html", status, headers, title=title, text=text)
 
 
 def page_answer(
-    template: str, status: int = 200, headers: Mapping[str, str] | None = None, **values: object
+    request: Request,
+    template: str,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    **values: object,
 ) -> Response:
     """Return a page that is not kept."""
-    return HTMLResponse(render(template, **values), status, headers)
+    page = render(template, settings=request.app.state.settings, **values)
+    return HTMLResponse(page, status, headers)
 
 
 def render(template: str, **values: object) -> bytes:
     """Return a page's bytes."""
-    return _TEMPLATES.get_template(template).render(**values).encode()
+    return TEMPLATES.get_template(template).render(**values).encode()
 
 
 def file_answer(request: Request, signed: tuple[bytes, bytes], cache: str) -> Response:

@@ -2,17 +2,21 @@
 
 The process that serves parses nothing of others but requests and forms, which are bounded; all else
 is done in processes of their own (`verifier.host.jobs`). What answers a reader is kept until it
-changes. Pages carry no script, and load nothing.
+changes. Pages carry no script, and load nothing; the customer's page, where the settings have one,
+brings a policy of its own.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import hashlib
 import json
 import resource
 import time
 from collections.abc import AsyncIterator, Callable, Hashable
 from dataclasses import asdict
+from pathlib import Path
 
 import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -26,11 +30,11 @@ from starlette.routing import Route
 
 from verifier.bundle.http_source import split_url
 from verifier.bundle.private_key import read_private_key
-from verifier.errors import CannotCheck, Code, Misuse
+from verifier.bundle.source import read_file
+from verifier.errors import CannotCheck, Code, Misuse, Rejected
 from verifier.format.keys import parse_public_key, public_key_text
 from verifier.format.params import MAX_PACKAGE_BYTES
 from verifier.format.times import utc_text
-from verifier.host.alarms import MINUTES
 from verifier.host.answers import (
     CHANGING,
     UNCHANGING,
@@ -45,10 +49,14 @@ from verifier.host.answers import (
 )
 from verifier.host.attestation import sign_exchange_list, verifier_version
 from verifier.host.audits import Auditor
+from verifier.host.badge import badge_of
 from verifier.host.complaints import Busy, ComplaintDesk
 from verifier.host.connection import HEAD_SECONDS, Connection
 from verifier.host.door import HostDoor, LoopbackDoor, PublicDoor
+from verifier.host.facts import TIME
+from verifier.host.feed import ATOM, feed_of
 from verifier.host.follow import Follower
+from verifier.host.front import looks
 from verifier.host.jobs import Run, Stopped
 from verifier.host.pages import Views, exchange_facts
 from verifier.host.processes import Processes
@@ -60,13 +68,15 @@ from verifier.host.requests import (
     page_number,
     read_body,
     read_form,
+    search_text,
     sender,
 )
-from verifier.host.settings import Settings
-from verifier.host.shelf import Shelf
+from verifier.host.settings import Settings, WatchedExchange
+from verifier.host.shelf import Shelf, Tagged
 from verifier.host.store import AUDITS, EVIDENCE, Store
 from verifier.host.watch import AuditWorker, EvidenceWorker, Watcher
 from verifier.texts import explain
+from verifier.web import MAX_PAGE_BYTES, published_digest
 
 MAX_URL_CHARACTERS = 2000
 _SUBMISSIONS_SHOWN = 20
@@ -89,6 +99,7 @@ def create_app(settings: Settings) -> Starlette:
 
     @contextlib.asynccontextmanager
     async def watching(_: Starlette) -> AsyncIterator[None]:
+        await asyncio.to_thread(views.present_keys)  # which reads every history
         for worker in workers:
             worker.start()
         yield
@@ -106,6 +117,7 @@ def create_app(settings: Settings) -> Starlette:
         middleware=[Middleware(Headers)],
         exception_handlers={Refused: refuse, HTTPException: refuse, Exception: fail},
     )
+    app.state.settings = settings
     app.router.redirect_slashes = False  # to an address that the request's Host makes
     return app
 
@@ -163,17 +175,24 @@ class _Host:
         self._list = sign_exchange_list(
             key, settings.exchanges, settings.attesters, settings.named, int(time.time())
         )
-        # Apart, so that the pages of many exchanges push none of the others out.
-        self._pages, self._exchanges = Shelf(), Shelf()
+        self._verifier = verifier_version()
+        self._page = None if settings.page is None else Tagged.of(_read_page(settings.page))
+        # Apart, so that the pages of many exchanges, or what is searched for, push out no others.
+        self._pages, self._exchanges, self._searches = Shelf(), Shelf(), Shelf()
 
     def routes(self) -> list[Route]:
         """Return what is served where."""
         return [
             Route("/", self.front),
+            Route("/feed.atom", self.feed),
             Route("/history.json", self.history),
+            Route("/check.html", self.check),
             Route("/exchanges.{kind}", self.exchange_list),
             Route("/exchanges/{key}.json", self.exchange_json),
+            Route("/exchanges/{key}.atom", self.exchange_feed),
+            Route("/exchanges/{key}.svg", self.badge),
             Route("/exchanges/{key}", self.exchange),
+            Route("/snapshots/{key}/{id}", self.snapshot),
             Route("/attestations/{digest}.{kind}", self.attestation),
             Route("/manifests/{digest}.{kind}", self.manifest),
             Route("/records/{digest}.{kind}", self.record),
@@ -185,40 +204,93 @@ class _Host:
         ]
 
     async def front(self, request: Request) -> Response:
-        """The page of the exchanges that are watched."""
+        """The page of the exchanges that are watched, or of those that a text finds."""
+        page, text = page_number(request), search_text(request)
 
         def make(now: int) -> bytes:
+            front = self._views.front(now)
+            rows, found, pages = front.page(page, text)
+            if not 1 <= page <= pages:
+                raise Refused(404, "There is no such page.")
             return self._html(
                 "home.html",
                 now,
-                exchanges=self._views.front(now),
-                verifier=verifier_version(),
+                front=front,
+                rows=rows,
+                looks=looks(rows),
+                found=found,
+                page=page,
+                pages=pages,
+                text=text,
+                strangers=self._views.strangers_count(),
+                verifier=self._verifier,
             )
 
-        return await self._kept(request, "text/html", make, self._views.front_version())
+        version = await run_in_threadpool(self._views.front_version)
+        return await self._kept(request, "text/html", make, version, page, text)
+
+    async def feed(self, request: Request) -> Response:
+        """What is news of the exchanges that are watched."""
+
+        def make(now: int) -> bytes:
+            return self._feed(None, self._settings.name, "/", now)
+
+        version = await run_in_threadpool(self._views.front_version)
+        return await self._kept(request, ATOM, make, version)
 
     async def history(self, request: Request) -> Response:
-        """The same for programs."""
+        """The exchanges that are watched, for programs."""
+        page, pages = page_number(request), self._views.exchange_pages()
+        if not 1 <= page <= pages:
+            raise Refused(404, "There is no such page.")
 
         def make(now: int) -> bytes:
-            return self._json(now, exchanges=list(map(exchange_facts, self._views.front(now))))
+            exchanges = list(map(exchange_facts, self._views.exchanges(page, now)))
+            return self._json(now, page=page, pages=pages, exchanges=exchanges)
 
-        return await self._kept(request, "application/json", make, self._views.front_version())
+        version = await run_in_threadpool(self._views.front_version)
+        return await self._kept(request, "application/json", make, version, page)
+
+    async def check(self, request: Request) -> Response:
+        """The customer's page."""
+        if self._page is None:
+            raise Refused(404, "There is no such page.")
+        answer = conditional(request, self._page, "text/html", CHANGING)
+        answer.headers["Content-Security-Policy"] = "frame-ancestors 'none'"  # and its own inside
+        return answer
 
     async def exchange(self, request: Request) -> Response:
-        """A page of one exchange, and of its snapshots."""
-        key, page, version = await self._exchange(request)
+        """A page of one exchange: its newest snapshots, or those of a month."""
+        asked, page = digest(request, "key"), page_number(request)
+        name = request.query_params.get("month", "")
+        key, version, pages = await run_in_threadpool(self._views.version, asked)
+        month = await run_in_threadpool(self._views.month, key, name) if name else None
+        if not pages or (name and month is None) or not 1 <= page <= (month.pages if month else 1):
+            raise Refused(404, "There is no such page.")
 
         def make(now: int) -> bytes:
-            view = self._views.exchange(key, page, now)
-            resembles = self._views.resembled(view)
-            return self._html("exchange.html", now, exchange=view, page=page, resembles=resembles)
+            if month is None:
+                view = self._views.overview(key, now)
+            else:
+                view = self._views.exchange(key, page, now, month.dates)
+            return self._html(
+                "exchange.html",
+                now,
+                exchange=view,
+                month=month,
+                newest_month=self._views.newest_month(key),
+                page=page,
+                resembles=self._views.resembled(view),
+            )
 
-        return await self._kept(request, "text/html", make, version, page)
+        return await self._kept(request, "text/html", make, version, page, name)
 
     async def exchange_json(self, request: Request) -> Response:
-        """The same for programs."""
-        key, page, version = await self._exchange(request)
+        """All snapshots of one exchange, for programs."""
+        asked, page = digest(request, "key"), page_number(request)
+        key, version, pages = await run_in_threadpool(self._views.version, asked)
+        if not 1 <= page <= pages:
+            raise Refused(404, "There is no such page.")
 
         def make(now: int) -> bytes:
             view = self._views.exchange(key, page, now)
@@ -226,14 +298,48 @@ class _Host:
 
         return await self._kept(request, "application/json", make, version, page)
 
-    async def _exchange(self, request: Request) -> tuple[bytes, int, Hashable]:
-        """Return key, page and version of an exchange's page."""
-        page = page_number(request)
-        asked = digest(request, "key")
-        key, version, pages = await run_in_threadpool(self._views.version, asked)
-        if not 1 <= page <= pages:
-            raise Refused(404, "There is no such page.")
-        return key, page, version
+    async def exchange_feed(self, request: Request) -> Response:
+        """What is news of one exchange that is watched."""
+        key, version, entry = await self._watched(request, "feed")
+
+        def make(now: int) -> bytes:
+            return self._feed(key, entry.name, f"/exchanges/{key.hex()}", now)
+
+        return await self._kept(request, ATOM, make, version)
+
+    async def badge(self, request: Request) -> Response:
+        """A picture of how one exchange that is watched stands, with a date."""
+        key, version, _ = await self._watched(request, "badge")
+
+        def make(now: int) -> bytes:
+            view = self._views.overview(key, now)
+            return render("badge.svg", badge=badge_of(view.standing, view.newest))
+
+        return await self._kept(request, "image/svg+xml", make, version)
+
+    async def _watched(
+        self, request: Request, what: str
+    ) -> tuple[bytes, Hashable, WatchedExchange]:
+        """Return key, version and settings of an exchange; nobody else has a feed or a badge."""
+        key, version, _ = await run_in_threadpool(self._views.version, digest(request, "key"))
+        entry = self._views.watched(key)
+        if entry is None:
+            raise Refused(404, f"There is no such {what}.")
+        return key, version, entry
+
+    async def snapshot(self, request: Request) -> Response:
+        """The digests of all manifests that an exchange signed for one snapshot id."""
+        key, snapshot_id = digest(request, "key"), request.path_params["id"]
+        found = await run_in_threadpool(self._views.manifests, key, snapshot_id)
+        if not found:
+            raise Refused(404, "There is no such snapshot.")
+        facts = {
+            "public_key": public_key_text(key),
+            "snapshot_id": snapshot_id,
+            "manifests": [one.hex() for one in found],
+        }
+        made = Tagged.of(json.dumps(facts, separators=(",", ":")).encode())
+        return conditional(request, made, "application/json", CHANGING)
 
     async def submissions(self, request: Request) -> Response:
         """The page of what strangers handed in."""
@@ -297,10 +403,11 @@ class _Host:
             raise Refused(404, "There is no such complaint.")
         signer = await run_in_threadpool(self._store.snapshot, found.manifest)
         return page_answer(
+            request,
             "complaint.html",
             complaint=found,
             signer=signer,
-            time=utc_text(found.time, MINUTES),
+            time=utc_text(found.time, TIME),
             words=explain(Code(found.code)),
         )
 
@@ -314,7 +421,8 @@ class _Host:
         except Misuse as error:
             raise Refused(400, str(error)) from None
         url = self._bundle_url(form.get("bundle", "").strip())
-        queue = EVIDENCE if self._views.watched(public_key) else AUDITS
+        entry = await run_in_threadpool(self._views.watched, public_key)
+        queue = EVIDENCE if entry else AUDITS
         is_queued = await run_in_threadpool(
             self._store.submit, url, public_key, sender(request), int(time.time()), queue
         )
@@ -322,7 +430,7 @@ class _Host:
             reason = "Too many bundles are waiting, of all or of you: come back later."
             raise Refused(429, reason, {"Retry-After": "600"})
         text = "Thank you. The outcome will be on the page of what was handed in."
-        return notice(202, "Queued", text)
+        return notice(request, 202, "Queued", text)
 
     def _bundle_url(self, text: str) -> str:
         url = split_url(text)
@@ -342,20 +450,24 @@ class _Host:
                 found, is_kept = await self._desk.check(data)
         except Busy:
             reason = "too many packages are being checked: come back in a minute"
-            return _outcome(from_form, 503, {"outcome": "not checked", "reason": reason})
+            return _outcome(request, from_form, 503, {"outcome": "not checked", "reason": reason})
         except Stopped:
-            return _outcome(from_form, 503, {"outcome": "not checked", "reason": "the host ends"})
+            return _outcome(
+                request, from_form, 503, {"outcome": "not checked", "reason": "the host ends"}
+            )
         except Misuse as error:
-            return _outcome(from_form, 400, {"outcome": "not taken", "reason": str(error)})
+            return _outcome(request, from_form, 400, {"outcome": "not taken", "reason": str(error)})
         except CannotCheck as error:
-            return _outcome(from_form, 503, {"outcome": "not checked", "reason": str(error)})
+            return _outcome(
+                request, from_form, 503, {"outcome": "not checked", "reason": str(error)}
+            )
         if found is None:
-            return _outcome(from_form, 200, {"outcome": "holds"})
+            return _outcome(request, from_form, 200, {"outcome": "holds"})
         words = asdict(explain(Code(found.code)))
         facts = {"outcome": "fails", "code": found.code, **words, "digest": found.digest.hex()}
         if not is_kept:
             facts["complaint"] = "not kept: as many fail already as this host keeps of one proof"
-        return _outcome(from_form, 201 if is_kept else 200, facts)
+        return _outcome(request, from_form, 201 if is_kept else 200, facts)
 
     async def _kept(
         self,
@@ -364,11 +476,14 @@ class _Host:
         make: Callable[[int], bytes],
         version: Hashable,
         page: int = 1,
+        text: str = "",
     ) -> Response:
         """Answer with a page that is made when ``version`` or the minute has changed."""
         now = int(time.time())
-        shelf = self._exchanges if "key" in request.path_params else self._pages
-        name = (request.url.path, page)
+        shelf = self._searches if text else self._pages
+        if "key" in request.path_params:
+            shelf = self._exchanges
+        name = (request.url.path, page, text)
         made = await shelf.get(name, (version, now // 60), lambda: make(now))
         return conditional(request, made, media_type, CHANGING)
 
@@ -377,9 +492,13 @@ class _Host:
             template,
             settings=self._settings,
             key=self._key_text,
-            now=utc_text(now, MINUTES),
+            now=utc_text(now, TIME),
             **values,
         )
+
+    def _feed(self, key: bytes | None, title: str, path: str, now: int) -> bytes:
+        news = self._views.feed(key, now)
+        return render("feed.atom", feed=feed_of(self._key_text, title, path, news, self._settings))
 
     def _json(self, now: int, **values: object) -> bytes:
         """In ASCII: a name may hold what turns a terminal's text around."""
@@ -387,7 +506,22 @@ class _Host:
         return json.dumps(facts, separators=(",", ":")).encode()
 
 
-def _outcome(as_page: bool, status: int, facts: dict[str, str]) -> Response:
+def _read_page(file: Path) -> bytes:
+    """Return the customer's page.
+
+    Raises:
+        Misuse: it cannot be read, or is not the one of this version.
+    """
+    try:
+        page = read_file(str(file), MAX_PAGE_BYTES, "page")
+    except (CannotCheck, Rejected) as error:
+        raise Misuse(f"{file}: {error}") from None
+    if hashlib.sha256(page).hexdigest() != published_digest():
+        raise Misuse(f"{file}: not the customer's page of this version; `make web` builds that")
+    return page
+
+
+def _outcome(request: Request, as_page: bool, status: int, facts: dict[str, str]) -> Response:
     headers = {"Retry-After": "60"} if status == 503 else None
     if not as_page:
         return JSONResponse(facts, status, headers)
@@ -395,4 +529,4 @@ def _outcome(as_page: bool, status: int, facts: dict[str, str]) -> Response:
     rest = ", ".join(f"{name} {value}" for name, value in facts.items() if name not in said)
     text = " ".join(facts[name] for name in said[1:] if name in facts) + f" {rest}."
     title = f"The package {facts['outcome']}" if status < 300 else facts["outcome"].capitalize()
-    return notice(status, title, text, headers)
+    return notice(request, status, title, text, headers)

@@ -77,7 +77,7 @@ class Follower:
             found = current.get(name)
             state = DROPPED if found is None else "" if found == item.entry else CHANGED
             if state != item.state:
-                news.append(replace(item, state=state))
+                news.append(replace(item, state=state, turned=now))
         self._store.keep_listed(public_key, news)
 
     def _waiting(self, public_key: bytes, entries: Sequence[Entry]) -> list[Entry]:

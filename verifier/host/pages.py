@@ -1,64 +1,80 @@
-"""What the pages of the host show: plain facts for the templates, and a picture of a history.
+"""What the pages of the host show: plain facts for the templates.
 
 What a page costs does not grow with what strangers hand in, nor with the years: it shows so many
-snapshots, alarms and complaints, and what is wrong with a whole history is told anew only when that
-history has changed.
+exchanges, snapshots, alarms and complaints, and what is wrong with a whole history is told anew
+only when that history has changed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+import heapq
+import re
+import threading
+from calendar import monthrange
+from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
+from urllib.parse import quote
 
 from verifier.errors import Code
-from verifier.format.chains import FIAT
 from verifier.format.keys import public_key_text
+from verifier.format.params import DAY_SECONDS
 from verifier.format.times import utc_text
 from verifier.host.alarms import (
     MINUTES,
+    NEWS_SECONDS,
     Alarm,
     Clock,
     ahead_alarms,
     is_ahead,
     lasting_alarms,
     passing_alarms,
+    told_alarms,
 )
+from verifier.host.badge import Badge, badge_of
+from verifier.host.facts import (
+    COLOURED,
+    TIME,
+    AlarmGroup,
+    alarm_facts,
+    bounded,
+    explained,
+    grouped,
+    is_said_ahead,
+    look,
+    outcome,
+    record_facts,
+    snapshot_facts,
+    span,
+)
+from verifier.host.front import Front, Row, make_front
 from verifier.host.lookalike import resembled
 from verifier.host.settings import Settings, WatchedExchange
-from verifier.host.store import Complaints, Outcome, Store
-from verifier.texts import explain, listed
+from verifier.host.standing import (
+    Bar,
+    Coin,
+    Days,
+    Standing,
+    alone,
+    coins,
+    draw,
+    last_days,
+    level_look,
+    sentence,
+    standing,
+    worst_bars,
+)
+from verifier.host.store import ALWAYS, Complaints, Dates, Outcome, Store
 
-_WIDTH, _HEIGHT, _MARGIN = 400, 60, 8
-_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+# How many snapshots of an exchange its first page shows, and each further page; how many exchanges
+# a page of theirs for programs has; how many of what strangers handed in, and entries of a feed;
+# how many failing packages of one snapshot.
+NEWEST, ON_PAGE, EXCHANGES, STRANGERS, ENTRIES = 14, 50, 20, 50, 50
+_COMPLAINTS = 3
 
-# How many snapshots of an exchange the first page shows, and each page of its own; how many of what
-# strangers handed in; of one kind of alarm, manifests of one alarm, and complaints of one snapshot.
-NEWEST, ON_PAGE, STRANGERS = 14, 50, 50
-_ALARMS, _MANIFESTS, _COMPLAINTS = 5, 10, 3
-
-# How the picture writes a time.
-_DATE = "%Y-%m-%d"
-
-
-@dataclass(frozen=True)
-class Dot:
-    """A snapshot in the picture: its place, colour class and label."""
-
-    x: float
-    y: float
-    look: str
-    label: str
-
-
-@dataclass(frozen=True)
-class Picture:
-    """Snapshots by time, and by the least ratio that they prove, up to ``top``."""
-
-    dots: list[Dot]
-    top: str
-    first: str
-    last: str
+_MONTH = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")
 
 
 @dataclass(frozen=True)
@@ -66,7 +82,9 @@ class ExchangeView:
     """An exchange as its page shows it, the newest snapshot first.
 
     ``looked`` is when it was looked at last, in Unix seconds, and ``fault`` why it could not be
-    read then; ``pages`` how many pages its history has.
+    read then; ``pages`` how many pages its history has, and ``failing`` how many packages of
+    customers fail. ``newest`` is the newest snapshot that was audited, ``late`` says for how long
+    one has been due, and ``check`` is where a customer checks their balance; either may be empty.
     """
 
     name: str
@@ -74,19 +92,95 @@ class ExchangeView:
     path: str
     url: str
     follows: bool
-    watched: bool
+    entry: WatchedExchange | None
     looked: int | None
     fault: str
     alarms: list[Alarm]
+    newest: Outcome | None
     snapshots: list[dict[str, Any]]
     total: int
     pages: int
-    picture: Picture | None
+    failing: int
+    days: Days | None
+    late: str
+    check: str
+
+    @property
+    def watched(self) -> bool:
+        """Whether it is one of the settings."""
+        return self.entry is not None
+
+    @property
+    def standing(self) -> Standing:
+        """How it stands."""
+        return standing(alone(self.newest), self.alarms)
+
+    @property
+    def lead(self) -> str:
+        """What the newest snapshot shows, in words; nothing where an alarm says more."""
+        return sentence(self.newest) if self.newest and self.standing.look != "bad" else ""
+
+    @property
+    def looks(self) -> set[str]:
+        """How well the coins that are shown are known."""
+        return {
+            "aside" if asset["set_aside"] else level_look(asset["level"])
+            for item in self.snapshots
+            if item["look"] in COLOURED
+            for asset in item["assets"]
+        }
+
+    @property
+    def date(self) -> str:
+        """The time of the newest snapshot that was audited, for people."""
+        return "" if self.newest is None else utc_text(self.newest.time, TIME)
+
+    @property
+    def due(self) -> str:
+        """In what time a new snapshot is expected."""
+        return "" if self.entry is None else span(self.entry.overdue_seconds)
+
+    @property
+    def badge(self) -> Badge:
+        """The badge of it."""
+        return badge_of(self.standing, self.newest)
+
+    @property
+    def groups(self) -> list[AlarmGroup]:
+        """Its alarms by kind."""
+        return grouped(self.alarms)
 
     @property
     def looked_at(self) -> str:
         """When it was looked at last, as the pages write it; empty if it never was."""
-        return "" if self.looked is None else utc_text(self.looked, MINUTES)
+        return "" if self.looked is None else utc_text(self.looked, TIME)
+
+
+@dataclass(frozen=True)
+class Month:
+    """A calendar month, ``2026-11``, and the nearest ones of an exchange that have a snapshot."""
+
+    name: str
+    dates: Dates
+    earlier: str
+    later: str
+    total: int
+    pages: int
+
+    @property
+    def title(self) -> str:
+        """The month in words."""
+        return _title(self.name)
+
+    @property
+    def earlier_title(self) -> str:
+        """The one before in words."""
+        return _title(self.earlier)
+
+    @property
+    def later_title(self) -> str:
+        """The one after in words."""
+        return _title(self.later)
 
 
 @dataclass(frozen=True)
@@ -96,12 +190,17 @@ class _History:
     version: int
     keys: list[bytes]
     newest: list[Outcome]
+    audited: Outcome | None
+    alone: Standing
+    coins: list[Coin]
     total: int
     last: int | None
     ahead: list[Outcome]
     lasting: list[Alarm]
     complaints: dict[bytes, Complaints]
     records: dict[bytes, list[tuple[bytes, str, str]]]
+    bars: dict[int, Bar]
+    before: int | None
 
 
 class Views:
@@ -113,13 +212,15 @@ class Views:
         self._started = started
         self._watched = {entry.public_key: entry for entry in settings.exchanges}
         self._histories: dict[bytes, _History] = {}
+        self._reading = threading.Lock()
+        self._front: tuple[Hashable, Front | None] = (None, None)
         self._present_keys: tuple[int, dict[bytes, bytes]] = (-1, dict.fromkeys(self._watched, b""))
 
     def present_keys(self) -> dict[bytes, bytes]:
         """Return, of every key that an exchange of the settings has or had, the one it has now."""
         version, found = self._present_keys
         if version != self._store.version(found):  # a snapshot of theirs may tell of an older one
-            found = {key: now for now in self._watched for key in self._store.keys_of(now)}
+            found = {key: now for now in self._watched for key in self._history(now).keys}
             self._present_keys = self._store.version(found), found
         return found
 
@@ -127,17 +228,79 @@ class Views:
         """Return the exchange of the settings that has, or had, a key."""
         return self._watched.get(self.present_keys().get(key, key))
 
-    def front_version(self) -> Hashable:
+    def front_version(self) -> int:
         """Return what changes whenever the view of the watched exchanges does, but for the time."""
-        return self._store.version(self.present_keys()), self._store.looks
+        return self._store.version(self.present_keys())
 
-    def front(self, now: int) -> list[ExchangeView]:
-        """Return every exchange of the settings, with its newest snapshots."""
-        return [self._view(key, self._history(key), now, NEWEST) for key in self._watched]
+    def front(self, now: int) -> Front:
+        """Return how every exchange of the settings stands, the worst first; once a minute."""
+        version = self.front_version(), now // 60
+        kept, front = self._front
+        if front is None or kept != version:
+            looks = self._store.looks()
+            front = make_front(self._row(key, looks.get(key), now) for key in self._watched)
+            self._front = version, front
+        return front
 
-    def exchange(self, key: bytes, page: int, now: int) -> ExchangeView:
+    def strangers_count(self) -> tuple[int, int]:
+        """Return how many proofs hold, and how many fail, under keys that nobody watches."""
+        codes = self._store.count_strangers(sorted(self.present_keys()))
+        unknown = codes[Code.CHECK_UNREADABLE] + codes[Code.CHECK_FUTURE]
+        return codes[""], codes.total() - codes[""] - unknown
+
+    def exchanges(self, page: int, now: int) -> list[ExchangeView]:
+        """Return a page of the exchanges of the settings, each with its newest snapshots."""
+        keys = list(self._watched)[(page - 1) * EXCHANGES : page * EXCHANGES]
+        return [self._view(key, self._history(key), now, NEWEST) for key in keys]
+
+    def exchange_pages(self) -> int:
+        """Return how many pages these have."""
+        return max(1, -(-len(self._watched) // EXCHANGES))
+
+    def overview(self, key: bytes, now: int) -> ExchangeView:
+        """Return an exchange with its newest snapshots."""
+        return self._view(key, self._history(key), now, NEWEST)
+
+    def exchange(self, key: bytes, page: int, now: int, dates: Dates = ALWAYS) -> ExchangeView:
         """Return an exchange with a page of its snapshots."""
-        return self._view(key, self._history(key), now, ON_PAGE, (page - 1) * ON_PAGE)
+        return self._view(key, self._history(key), now, ON_PAGE, (page - 1) * ON_PAGE, dates)
+
+    def month(self, key: bytes, name: str) -> Month | None:
+        """Return a month of an exchange's history, None if there is no such month of it."""
+        dates = _month_dates(name)
+        if dates is None:
+            return None
+        keys = self._history(key).keys
+        total = self._store.count(keys, dates)
+        earlier, later = (_month_of(time) for time in self._store.around(keys, dates))
+        return Month(name, dates, earlier, later, total, _pages(total)) if total else None
+
+    def newest_month(self, key: bytes) -> str:
+        """Return the month of an exchange's newest snapshot, nothing if it has none."""
+        newest = self._history(key).newest
+        return _month_of(newest[0].dated) if newest else ""
+
+    def feed(self, key: bytes | None, now: int) -> list[tuple[Row, Outcome | AlarmGroup, int]]:
+        """Return what is news of one exchange of the settings, or of all, the newest first.
+
+        Each is the exchange, a snapshot that was audited or a kind of alarm, and the time of it.
+        """
+        rows = [row for row in self.front(now).rows if key in (None, row.key)]
+        return heapq.nlargest(ENTRIES, self._news(rows), key=lambda item: item[2])
+
+    def _news(self, rows: Iterable[Row]) -> Iterator[tuple[Row, Outcome | AlarmGroup, int]]:
+        for row in rows:
+            for item in self._history(row.key).newest:
+                if item.is_audited:
+                    yield row, item, item.audited
+            for group in row.alarms:
+                if group.since is not None:
+                    yield row, group, group.since
+
+    def manifests(self, key: bytes, snapshot_id: str) -> list[bytes]:
+        """Return the digests of the manifests of a snapshot, under all keys of its exchange."""
+        now = self.present_keys().get(key, key)
+        return self._store.manifests(self._history(now).keys, snapshot_id, ON_PAGE)
 
     def strangers(self, now: int) -> list[dict[str, Any]]:
         """Return what was handed in last under keys that nobody watches, as facts."""
@@ -153,12 +316,12 @@ class Views:
                 "time": utc_text(item.time, MINUTES),
                 "audited": utc_text(item.audited, MINUTES),
                 "accepted": not item.code,
-                "outcome": _outcome(item, now),
+                "outcome": outcome(item, now),
                 "set_aside": item.set_aside,
-                "ahead": _is_ahead(item, now),
+                "ahead": is_said_ahead(item, now),
                 "code": item.code,
                 "digest": item.digest.hex(),
-                **_explained(item.code),
+                **explained(item.code),
             }
             for item in self._store.strangers(sorted(self.present_keys()), STRANGERS)
         ]
@@ -179,32 +342,66 @@ class Views:
         for the time, and how many pages it has: none, if nothing is known of it.
         """
         key = self.present_keys().get(key, key)
-        keys = self._store.keys_of(key)
-        total = self._store.count(keys)
-        version = self._store.version(keys), self._store.look(key)
-        return key, version, _pages(total) if total or key in self._watched else 0
+        history = self._history(key)
+        is_known = history.total or key in self._watched
+        return key, history.version, _pages(history.total) if is_known else 0
 
     def _history(self, key: bytes) -> _History:
-        keys = self._store.keys_of(key)
-        version = self._store.version(keys)
-        known = self._histories.get(key)
-        if known is None or known.version != version or known.keys != keys:
-            known = _read_history(self._store, key, keys, version)
-        if key in self._watched:
-            self._histories[key] = known
+        if key not in self._watched:
+            return self._read(key)
+        with self._reading:  # once, however many ask
+            known = self._histories.get(key)
+            if known is None or known.version != self._store.version(known.keys):
+                known = self._histories[key] = self._read(key)
         return known
 
+    def _read(self, key: bytes) -> _History:
+        keys = self._store.keys_of(key)
+        return _read_history(self._store, key, keys, self._store.version(keys))
+
+    def _row(self, key: bytes, looked: tuple[int, str] | None, now: int) -> Row:
+        entry, history = self._watched[key], self._history(key)
+        alarms = self._alarms(entry, history, looked, now)
+        newest, waits = history.audited, history.newest[:1]
+        stands = standing(history.alone, alarms)
+        return Row(
+            key=key,
+            name=entry.name,
+            path=_path(key),
+            place=entry.place,
+            check=self._check(entry),
+            standing=stands,
+            newest=newest,
+            late=_late(entry, history, now),
+            is_newer_waiting=bool(waits) and not waits[0].is_audited,
+            fault=looked[1] if looked else "",
+            coins=history.coins if stands.look != "bad" else [],
+            alarms=grouped(bounded(alarms)),
+            draw_days=partial(_days, history, entry, now),
+        )
+
+    def _check(self, entry: WatchedExchange) -> str:
+        """Return where a customer checks their balance, with the address of the proofs."""
+        if self._settings.page is None:
+            return ""
+        return f"/check.html#bundle={quote(entry.place, safe='')}"
+
     def _view(
-        self, key: bytes, history: _History, now: int, most: int, after: int = 0
+        self,
+        key: bytes,
+        history: _History,
+        now: int,
+        most: int,
+        after: int = 0,
+        dates: Dates = ALWAYS,
     ) -> ExchangeView:
         entry = self._watched.get(key)
-        look = self._store.look(key)
+        looked = self._store.looks().get(key)
         shown = history.newest[after : after + most]
-        if after + most > ON_PAGE:
-            shown = self._store.snapshots(history.keys, most, after)
+        if after + most > ON_PAGE or dates != ALWAYS:
+            shown = self._store.snapshots(history.keys, most, after, dates)
         name, url = (entry.name, entry.place) if entry else _newest(history)
-        looked, fault = look or (None, "")
-        found = self._alarms(entry, history, look, now)
+        found = self._alarms(entry, history, looked, now)
         alarming = {digest for alarm in found for digest in alarm.digests}
         return ExchangeView(
             name=name,
@@ -212,57 +409,85 @@ class Views:
             path=_path(key),
             url=url,
             follows=entry is not None and bool(entry.history),
-            watched=entry is not None,
-            looked=looked,
-            fault=fault,
-            alarms=_bounded(found),
+            entry=entry,
+            looked=looked[0] if looked else None,
+            fault=looked[1] if looked else "",
+            alarms=bounded(found),
+            newest=history.audited,
             snapshots=[
                 snapshot_facts(item, history.complaints.get(item.digest), now)
-                | {"failed_records": _records(history.records.get(item.digest, ()))}
-                | {"look": _look(item, alarming, now) if entry else "plain"}
+                | {"failed_records": record_facts(history.records.get(item.digest, ()))}
+                | {"look": look(item, alarming, now) if entry else "plain"}
                 for item in shown
             ],
             total=history.total,
             pages=_pages(history.total),
-            picture=_picture([item for item in shown if item.is_audited], alarming)
-            if entry
-            else None,
+            failing=sum(one.total for one in history.complaints.values()),
+            days=_days(history, entry, now) if entry else None,
+            late=_late(entry, history, now) if entry else "",
+            check=self._check(entry) if entry else "",
         )
 
     def _alarms(
         self,
         entry: WatchedExchange | None,
         history: _History,
-        look: tuple[int, str] | None,
+        looked: tuple[int, str] | None,
         now: int,
     ) -> list[Alarm]:
         found = [*history.lasting, *ahead_alarms(history.ahead, now)]
         if entry is not None:
-            looked = look[0] if look else self._started
+            at = looked[0] if looked else self._started
             every = self._settings.every_seconds
-            clock = Clock(now, history.last, entry.overdue_seconds, looked, every)
+            clock = Clock(now, history.last, entry.overdue_seconds, at, every)
             found += passing_alarms(clock)
         return found
 
 
 def _read_history(store: Store, key: bytes, keys: list[bytes], version: int) -> _History:
     history = store.snapshots(keys)
+    complaints, records = store.complaints(keys, _COMPLAINTS), store.records(keys)
+    ahead = [item for item in history if is_ahead(item, item.seen)]
+    start = history[0].dated - NEWS_SECONDS if history else 0
+    recent = [item for item in history if item.dated >= start]
+    lasting = lasting_alarms(history, store.listed(key))
+    lasting += told_alarms(recent, complaints, records)
+    alarming = {digest for alarm in lasting for digest in alarm.digests}
+    alarming.update(item.digest for item in ahead)
+    audited = next((item for item in history if item.is_audited), None)
     return _History(
         version=version,
         keys=keys,
         newest=history[:ON_PAGE],
+        audited=audited,
+        alone=alone(audited),
+        coins=coins(audited) if audited else [],
         total=len(history),
         last=max((item.dated for item in history if item.own and item.is_audited), default=None),
-        ahead=[item for item in history if is_ahead(item, item.seen)],
-        lasting=lasting_alarms(history, store.listed(key)),
-        complaints=store.complaints(keys, _COMPLAINTS),
-        records=store.records(keys),
+        ahead=ahead,
+        lasting=lasting,
+        complaints=complaints,
+        records=records,
+        bars=worst_bars(recent, alarming),
+        before=next((item.dated for item in history if item.dated < start), None),
     )
 
 
 def _newest(history: _History) -> tuple[str, str]:
     """Return how an exchange that nobody watches calls itself, and where it was seen."""
     return next(((item.exchange, item.url) for item in history.newest), ("", ""))
+
+
+def _days(history: _History, entry: WatchedExchange, now: int) -> Days:
+    return draw(last_days(history.bars, history.before, entry.overdue_seconds, now))
+
+
+def _late(entry: WatchedExchange, history: _History, now: int) -> str:
+    """Return for how long a snapshot has been due, if so."""
+    if history.last is None:
+        return ""
+    seconds = now - history.last - entry.overdue_seconds
+    return span(seconds) if seconds > 0 else ""
 
 
 def _pages(total: int) -> int:
@@ -273,154 +498,26 @@ def _path(key: bytes) -> str:
     return f"/exchanges/{key.hex()}"
 
 
-def _bounded(found: Iterable[Alarm]) -> list[Alarm]:
-    """Return the first alarms of each kind, and how many more there are of it."""
-    kinds: dict[str, list[Alarm]] = {}
-    for alarm in found:
-        kinds.setdefault(alarm.kind, []).append(alarm)
-    bounded: list[Alarm] = []
-    for kind, alarms in kinds.items():
-        bounded += [
-            Alarm(kind, alarm.text, alarm.digests[:_MANIFESTS]) for alarm in alarms[:_ALARMS]
-        ]
-        if len(alarms) > _ALARMS:
-            bounded.append(Alarm(kind, f"and {len(alarms) - _ALARMS:,} more of this kind"))
-    return bounded
-
-
-def snapshot_facts(item: Outcome, complaints: Complaints | None, now: int) -> dict[str, Any]:
-    """Return one snapshot's facts, as text."""
-    times = item.details.get("block_times", {})
-    aside = frozenset(item.set_aside)
-    newest = complaints.newest if complaints else ()
-    return {
-        "id": item.snapshot_id or "unreadable",
-        "time": utc_text(item.time, MINUTES),
-        "age": f"{span(now - item.time)} ago" if item.time <= now else "dated in the future",
-        "ahead": _is_ahead(item, now),
-        "seen": utc_text(item.seen, MINUTES),
-        "audited": utc_text(item.audited, MINUTES) if item.is_audited else None,
-        "own": item.own,
-        "accepted": not item.code,
-        "outcome": _outcome(item, now),
-        "code": item.code,
-        "place": item.place,
-        **_explained(item.code),
-        "digest": item.digest.hex(),
-        "assets": [
-            {
-                "code": code,
-                "level": level,
-                "ratio": f"{num}/{den}",
-                "set_aside": code in aside,
-            }
-            for code, level, num, den in item.details["assets"]
-        ],
-        "attested": [
-            {"code": code, "lines": lines} for code, lines in item.details.get("attested", [])
-        ],
-        "attested_total": item.details.get("attested_total", 0),
-        "authority_unchecked": listed(item.details.get("authority_unchecked", [])),
-        "chains": [
-            {
-                "name": name,
-                "height": height,
-                "hash": block_hash,
-                "time": utc_text(times[name]) if name in times else None,
-                "age": _block_age(item.time, times.get(name)),
-            }
-            for name, height, block_hash in item.details["chains"]
-            if name != FIAT
-        ],
-        "declared": item.details.get("declared"),
-        "complaints": [{"digest": digest.hex(), "code": code} for digest, code in newest],
-        "complaints_total": complaints.total if complaints else 0,
-    }
-
-
-def _records(found: Iterable[tuple[bytes, str, str]]) -> list[dict[str, str]]:
-    """Return the facts of a snapshot's records of arguments that fail, as text."""
-    return [{"digest": digest.hex(), "code": code, "place": place} for digest, code, place in found]
-
-
-def _look(item: Outcome, alarming: set[bytes], now: int) -> str:
-    """Return the colour of a snapshot: good only where nothing at all is wrong with it."""
-    if not item.is_audited:
-        return "plain"
-    if item.code or _is_ahead(item, now):
-        return "bad"
-    if item.digest in alarming:
-        return "plain"
-    return "partly" if item.set_aside else "good"
-
-
-def _outcome(item: Outcome, now: int) -> str:
-    """Return what came of a snapshot, in one word or two."""
-    if not item.is_audited:
-        return "not audited"
-    if _is_ahead(item, now):
-        return "dated ahead"
-    return "rejected" if item.code else item.acceptance
-
-
-def _is_ahead(item: Outcome, now: int) -> bool:
-    return item.code == Code.CHECK_FUTURE or is_ahead(item, now)
-
-
-def _explained(code: str) -> dict[str, str]:
-    """Return what a code means, and what to do; of accepted ones nothing."""
-    if not code:
-        return {"finding": "", "advice": ""}
-    return asdict(explain(Code(code)))
-
-
-def span(seconds: int) -> str:
-    """Return a length of time in its greatest unit, rounded down; of days from two on."""
-    for unit, name, least in ((_DAY, "day", 2), (_HOUR, "hour", 1), (_MINUTE, "minute", 1)):
-        count = seconds // unit
-        if count >= least:
-            return f"{count:,} {name}{'s' if count > 1 else ''}"
-    return "less than a minute"
-
-
-def _block_age(snapshot: int, block: int | None) -> str:
-    """Say how far a block's time is from its snapshot's, where evidence shows it."""
-    if block is None:
-        return "time not proved"
-    return (
-        f"{span(abs(snapshot - block))} {'before' if block <= snapshot else 'after'} the snapshot"
-    )
-
-
-def _picture(history: Sequence[Outcome], alarming: set[bytes]) -> Picture | None:
-    """Place snapshots by time from left to right, and by the least ratio from below to above."""
-    if not history:
+def _month_dates(name: str) -> Dates | None:
+    """Return from when to when a month is, None if the text is no month."""
+    found = _MONTH.fullmatch(name)
+    if found is None or name[:4] == "0000":
         return None
-    oldest_first = history[::-1]
-    first, last = oldest_first[0].dated, oldest_first[-1].dated
-    ratios = {item.digest: _floor(item) for item in history}
-    top = max(*ratios.values(), 1.1)
-    dots = []
-    for item in oldest_first:
-        x = _MARGIN + (_WIDTH - 2 * _MARGIN) * (item.dated - first) / max(last - first, _DAY)
-        share = (ratios[item.digest] - 1) / (top - 1)
-        y = _HEIGHT - _MARGIN - (_HEIGHT - 2 * _MARGIN) * max(0.0, min(share, 1.0))
-        bad = item.code or ("see the alarm above" if item.digest in alarming else "")
-        said = bad or f"{item.acceptance}, at least {ratios[item.digest]:.2f} of liabilities"
-        label = f"{utc_text(item.time, MINUTES)}: {said}"
-        good = "partly" if item.set_aside else "good"
-        dots.append(Dot(x, y, "bad" if bad else good, label))
-    return Picture(dots, f"{top:.2f}", utc_text(first, _DATE), utc_text(last, _DATE))
+    year, month = int(found[1]), int(found[2])
+    first = int(datetime(year, month, 1, tzinfo=UTC).timestamp())
+    return first, first + monthrange(year, month)[1] * DAY_SECONDS
 
 
-def _floor(item: Outcome) -> float:
-    """Return the least ratio of assets to liabilities that a snapshot proves of any asset; of one
-    that is set aside it counts only where no other is left.
-    """
-    ratios = {code: num / den for code, _, num, den in item.details["assets"] if den}
-    aside = frozenset(item.set_aside)
-    known = [ratio for code, ratio in ratios.items() if code not in aside]
-    return min(known or ratios.values(), default=1.0)
+def _title(name: str) -> str:
+    """Return a month in words; of none, nothing."""
+    dates = _month_dates(name)
+    return "" if dates is None else utc_text(dates[0], "%B %Y")
+
+
+def _month_of(time: int | None) -> str:
+    """Return the month of a time, nothing if there is none or no calendar has it."""
+    text = "" if time is None else utc_text(time, "%Y-%m")
+    return text if _MONTH.fullmatch(text) else ""
 
 
 def exchange_facts(view: ExchangeView) -> dict[str, Any]:
@@ -430,13 +527,11 @@ def exchange_facts(view: ExchangeView) -> dict[str, Any]:
         "public_key": view.key,
         "history" if view.follows else "bundle": view.url,
         "watched": view.watched,
+        **({"standing": view.standing} if view.watched else {}),
         "looked_at": None if view.looked is None else utc_text(view.looked),
         "look_succeeded": view.looked is not None and not view.fault,
         "fault": view.fault,
-        "alarms": [
-            {"kind": alarm.kind, "text": alarm.text, "manifests": [d.hex() for d in alarm.digests]}
-            for alarm in view.alarms
-        ],
+        "alarms": [alarm_facts(alarm) for alarm in view.alarms],
         "snapshots": view.snapshots,
         "snapshots_total": view.total,
         "all_snapshots": f"{view.path}.json",

@@ -14,6 +14,7 @@ from starlette.types import Message
 from verifier.host.door import client_network
 
 MAX_FORM_BYTES = 8 * 1024
+MAX_SEARCH_CHARACTERS = 64
 # A body has so many seconds, and one more for every so many bytes that came.
 BODY_SECONDS, BODY_BYTES_PER_SECOND = 10.0, 16 * 1024
 
@@ -47,6 +48,14 @@ def page_number(request: Request) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 4):
         raise Refused(404, "There is no such page.")
     return int(text)
+
+
+def search_text(request: Request) -> str:
+    """Return what is searched for: nothing, or a text no longer than a key."""
+    text = " ".join(request.query_params.get("q", "").split())
+    if len(text) > MAX_SEARCH_CHARACTERS:
+        raise Refused(404, "There is no such name.")
+    return text
 
 
 async def read_body(request: Request, limit: int) -> bytes:

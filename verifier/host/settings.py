@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ _KEYS: dict[str, type] = {
     "submission_minutes": int,
     "submission_bytes": int,
     "units": list,
+    "page": str,
     "attester": list,
     "exchange": list,
 }
@@ -39,6 +41,7 @@ _EXCHANGE_KEYS: dict[str, type] = {
     "history": str,
     "public_key": str,
     "overdue_hours": int,
+    "key_compared": date,
 }
 
 
@@ -47,7 +50,8 @@ class WatchedExchange:
     """An exchange; ``public_key`` has 32 bytes.
 
     One of two URLs is empty: ``bundle`` is where its newest bundle is, ``history`` its published
-    folder (spec/wire.md, section 10).
+    folder (spec/wire.md, section 10). ``key_compared`` is when the auditor compared the key with
+    the exchange, None if they do not say.
     """
 
     name: str
@@ -55,6 +59,7 @@ class WatchedExchange:
     history: str
     public_key: bytes
     overdue_seconds: int
+    key_compared: date | None = None
 
     @property
     def place(self) -> str:
@@ -77,7 +82,8 @@ class Settings:
     most that one audit of a watched exchange may read and take; submission_bytes and
     submission_seconds: the same of what a stranger handed in. jobs: threads of an audit.
     units: lists of what the auditor knows beside the verifier's table. attesters: whose word on
-    holdings the auditor takes. loopback: admits plain HTTP to this machine; for tests.
+    holdings the auditor takes. page: the customer's page, which is served beside the host's own.
+    loopback: admits plain HTTP to this machine; for tests.
     """
 
     name: str
@@ -93,6 +99,7 @@ class Settings:
     submission_bytes: int = 10**9
     units: tuple[UnitList, ...] = ()
     attesters: tuple[Attester, ...] = ()
+    page: Path | None = None
     loopback: bool = False
 
     @property
@@ -133,6 +140,7 @@ def read_settings(file: Path, *, loopback: bool = False) -> Settings:
         submission_bytes=_whole(file, found, "submission_bytes", 10**9, most=10**15),
         units=_unit_lists(file, found.get("units", [])),
         attesters=_attesters(file, found.get("attester", [])),
+        page=file.parent / found["page"] if "page" in found else None,
         loopback=loopback,
     )
 
@@ -179,6 +187,7 @@ def _exchange(where: str, entry: Any) -> WatchedExchange:
         history=entry.get("history", ""),
         public_key=parse_public_key(entry["public_key"]),
         overdue_seconds=_whole(where, entry, "overdue_hours", 48) * _HOUR,
+        key_compared=entry.get("key_compared"),
     )
 
 

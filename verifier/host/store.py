@@ -81,6 +81,12 @@ CREATE TABLE record (
 ) STRICT;
 CREATE INDEX record_of_manifest ON record (manifest, time);
 """,
+    # Pages by month ask for what is of an exchange and a span of time.
+    """
+CREATE INDEX by_date ON snapshot (public_key, min(time, seen));
+ALTER TABLE listed ADD COLUMN turned INTEGER NOT NULL DEFAULT 0;
+UPDATE listed SET turned = seen;
+""",
 )
 
 # Of places of one manifest, the exchange's own and others each, the newest so many are kept.
@@ -93,6 +99,10 @@ EVIDENCE, AUDITS = "evidence", "audit"
 MAX_WAITING, MAX_WAITING_OF_SENDER = 30, 3
 # Of bundles that were handed in and looked at, so many are remembered.
 MAX_SUBMISSIONS = 200
+
+# From, and up to, such a time; a manifest is of the earlier of its own time and when it was seen.
+Dates = tuple[int, int]
+ALWAYS: Dates = (-(2**63), 2**63 - 1)
 
 # What has become of an entry of an index.
 DROPPED, CHANGED = "dropped", "changed"
@@ -173,8 +183,9 @@ class Audited(Outcome):
 class Listed:
     """An entry of an exchange's index as it was first ``seen``, and what came of it.
 
-    ``state`` is empty while the index has it so; if its last audit came to nothing, ``tried`` is
-    when that was, else 0, and ``fault`` why. Times in Unix seconds.
+    ``state`` is empty while the index has it so, and ``turned`` is when it last changed; if its
+    last audit came to nothing, ``tried`` is when that was, else 0, and ``fault`` why. Times in Unix
+    seconds.
     """
 
     entry: Entry
@@ -182,6 +193,7 @@ class Listed:
     state: str = ""
     tried: int = 0
     fault: str = ""
+    turned: int = 0
 
 
 @dataclass(frozen=True)
@@ -224,9 +236,10 @@ class FailedRecord:
 
 @dataclass(frozen=True)
 class Complaints:
-    """Of one manifest how many packages fail, and of the newest digest and code."""
+    """Of one manifest how many packages fail, of the newest digest and code, and when it came."""
 
     total: int
+    last: int
     newest: tuple[tuple[bytes, str], ...]
 
 
@@ -238,7 +251,7 @@ class Store:
         file.touch(mode=0o600)
         file.chmod(0o600)
         self._lock = threading.RLock()
-        self._changes = self._looks = 0
+        self._changes = 0
         self._versions: Counter[bytes] = Counter()
         self._database = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
         self._database.execute("PRAGMA journal_mode = WAL")
@@ -258,13 +271,11 @@ class Store:
         """A number that grows with every change of anything."""
         return self._changes
 
-    @property
-    def looks(self) -> int:
-        """A number that grows with every look at an exchange."""
-        return self._looks
-
     def version(self, keys: Collection[bytes]) -> int:
-        """Return a number that grows with every change of the snapshots of some keys."""
+        """Return a number that grows with every change of what is known of some keys.
+
+        That an exchange was looked at with the same success is no change.
+        """
         return sum(self._versions[key] for key in keys)
 
     def _all(self, query: str, *values: Any) -> list[Any]:
@@ -273,7 +284,7 @@ class Store:
 
     @contextmanager
     def _changing(self, public_key: bytes | None = None) -> Iterator[sqlite3.Connection]:
-        """One transaction that changes something, of the snapshots of a key if one is given."""
+        """One transaction that changes something, of what is known of a key if one is given."""
         with self._lock:
             self._database.execute("BEGIN IMMEDIATE")
             try:
@@ -325,19 +336,43 @@ class Store:
         rows = self._all(f"SELECT {_names(Audited)} FROM snapshot WHERE digest = ?", digest)
         return _read(Audited, rows[0]) if rows else None
 
-    def snapshots(self, keys: Sequence[bytes], most: int = -1, after: int = 0) -> list[Outcome]:
+    def snapshots(
+        self, keys: Sequence[bytes], most: int = -1, after: int = 0, dates: Dates = ALWAYS
+    ) -> list[Outcome]:
         """Return manifests of an exchange's keys, the newest first: ``most`` ``after`` so many."""
         query = (
             f"SELECT {_names(Outcome)} FROM snapshot WHERE public_key IN ({_marks(keys)}) "
+            "AND min(time, seen) >= ? AND min(time, seen) < ? "
             "ORDER BY min(time, seen) DESC, seen DESC, time DESC LIMIT ? OFFSET ?"
         )
-        return [_read(Outcome, row) for row in self._all(query, *keys, most, after)]
+        return [_read(Outcome, row) for row in self._all(query, *keys, *dates, most, after)]
 
-    def count(self, keys: Sequence[bytes]) -> int:
+    def count(self, keys: Sequence[bytes], dates: Dates = ALWAYS) -> int:
         """Return how many manifests of some keys there are."""
-        query = f"SELECT count(*) FROM snapshot WHERE public_key IN ({_marks(keys)})"
-        count: int = self._all(query, *keys)[0][0]
+        query = (
+            f"SELECT count(*) FROM snapshot WHERE public_key IN ({_marks(keys)}) "
+            "AND min(time, seen) >= ? AND min(time, seen) < ?"
+        )
+        count: int = self._all(query, *keys, *dates)[0][0]
         return count
+
+    def around(self, keys: Sequence[bytes], dates: Dates) -> tuple[int | None, int | None]:
+        """Return the last date of some keys before a span, and the first after it."""
+        query = (
+            "SELECT max(iif(min(time, seen) < ?, min(time, seen), NULL)), "
+            "min(iif(min(time, seen) >= ?, min(time, seen), NULL)) "
+            f"FROM snapshot WHERE public_key IN ({_marks(keys)})"
+        )
+        before, after = self._all(query, *dates, *keys)[0]
+        return before, after
+
+    def manifests(self, keys: Sequence[bytes], snapshot_id: str, most: int) -> list[bytes]:
+        """Return the digests of the manifests of an id, those that were seen first first."""
+        query = (
+            f"SELECT digest FROM snapshot WHERE public_key IN ({_marks(keys)}) "
+            "AND snapshot_id = ? ORDER BY seen, digest LIMIT ?"
+        )
+        return [row[0] for row in self._all(query, *keys, snapshot_id, most)]
 
     def unaudited(self, public_key: bytes) -> int:
         """Return how many manifests of a key are kept that could not be audited.
@@ -362,20 +397,41 @@ class Store:
 
     def strangers(self, watched: Sequence[bytes], most: int) -> list[Outcome]:
         """Return the manifests of all other keys, those that were seen last first."""
+        keys = self._others(watched)
         query = (
-            f"SELECT {_names(Outcome)} FROM snapshot WHERE public_key NOT IN ({_marks(watched)}) "
+            f"SELECT {_names(Outcome)} FROM snapshot WHERE public_key IN ({_marks(keys)}) "
             "ORDER BY seen DESC, digest LIMIT ?"
         )
-        return [_read(Outcome, row) for row in self._all(query, *watched, most)]
+        return [_read(Outcome, row) for row in self._all(query, *keys, most)]
+
+    def count_strangers(self, watched: Sequence[bytes]) -> Counter[str]:
+        """Return how many manifests of all other keys ended with each code."""
+        keys = self._others(watched)
+        query = (
+            f"SELECT code, count(*) FROM snapshot WHERE public_key IN ({_marks(keys)}) "
+            "GROUP BY code"
+        )
+        return Counter(dict(self._all(query, *keys)))
+
+    def _others(self, watched: Sequence[bytes]) -> list[bytes]:
+        """Return all other keys; it steps from key to key, whatever there is of each."""
+        query = (
+            "WITH RECURSIVE found(key) AS (SELECT min(public_key) FROM snapshot UNION ALL "
+            "SELECT (SELECT min(public_key) FROM snapshot WHERE public_key > key) FROM found "
+            "WHERE key IS NOT NULL) SELECT key FROM found WHERE key IS NOT NULL"
+        )
+        known = frozenset(watched)
+        return [key for (key,) in self._all(query) if key not in known]
 
     def forget_strangers(self, watched: Sequence[bytes], most: int) -> None:
         """Forget what was handed in under all other keys, but for what was seen last."""
+        keys = self._others(watched)
         query = (
             "SELECT digest, public_key FROM snapshot "
-            f"WHERE NOT own AND public_key NOT IN ({_marks(watched)}) "
+            f"WHERE NOT own AND public_key IN ({_marks(keys)}) "
             "ORDER BY seen DESC, digest LIMIT -1 OFFSET ?"
         )
-        for digest, public_key in self._all(query, *watched, most):
+        for digest, public_key in self._all(query, *keys, most):
             with self._changing(public_key) as database:
                 database.execute("DELETE FROM complaint WHERE manifest = ?", (digest,))
                 database.execute("DELETE FROM record WHERE manifest = ?", (digest,))
@@ -404,7 +460,7 @@ class Store:
     def listed(self, public_key: bytes) -> list[Listed]:
         """Return every entry that an exchange's index has ever had, the oldest first."""
         query = (
-            "SELECT manifest, previous, snapshot_id, time, seen, state, tried, fault "
+            "SELECT manifest, previous, snapshot_id, time, seen, state, tried, fault, turned "
             "FROM listed WHERE public_key = ? ORDER BY time, snapshot_id"
         )
         return [Listed(Entry(*row[:4]), *row[4:]) for row in self._all(query, public_key)]
@@ -422,12 +478,13 @@ class Store:
                 item.state,
                 item.tried,
                 item.fault,
+                item.turned,
             )
             for item in items
         ]
         if not rows:
             return
-        query = "INSERT OR REPLACE INTO listed VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        query = "INSERT OR REPLACE INTO listed VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         with self._changing(public_key) as database:
             database.executemany(query, rows)
 
@@ -439,15 +496,16 @@ class Store:
 
     def note_look(self, public_key: bytes, time: int, fault: str) -> None:
         """Keep when an exchange was last looked at, and why it could not be read, if so."""
-        with self._changing() as database:
-            values = (public_key, time, fault)
-            database.execute("INSERT OR REPLACE INTO look VALUES (?, ?, ?)", values)
-            self._looks += 1
+        with self._lock:
+            before = self._all("SELECT fault FROM look WHERE public_key = ?", public_key)
+            with self._changing(None if before == [(fault,)] else public_key) as database:
+                values = (public_key, time, fault)
+                database.execute("INSERT OR REPLACE INTO look VALUES (?, ?, ?)", values)
 
-    def look(self, public_key: bytes) -> tuple[int, str] | None:
-        """Return what `note_look` kept last."""
-        rows = self._all("SELECT time, fault FROM look WHERE public_key = ?", public_key)
-        return (rows[0][0], rows[0][1]) if rows else None
+    def looks(self) -> dict[bytes, tuple[int, str]]:
+        """Return, of every exchange that was looked at, what `note_look` kept last."""
+        rows = self._all("SELECT public_key, time, fault FROM look")
+        return {key: (time, fault) for key, time, fault in rows}
 
     def submit(self, url: str, public_key: bytes, sender: str, time: int, queue: str) -> bool:
         """Queue a bundle, once; return whether there is room for it, and for one of ``sender``."""
@@ -552,17 +610,18 @@ class Store:
     def complaints(self, keys: Sequence[bytes], most: int) -> dict[bytes, Complaints]:
         """Return, of each manifest of some keys, its failing packages and the newest of them."""
         query = (
-            "SELECT manifest, total, digest, code FROM ("
+            "SELECT manifest, total, last, digest, code FROM ("
             "SELECT c.manifest, c.digest, c.code, "
             "count(*) OVER (PARTITION BY c.manifest) AS total, "
+            "max(c.time) OVER (PARTITION BY c.manifest) AS last, "
             "row_number() OVER (PARTITION BY c.manifest ORDER BY c.time DESC, c.digest) AS rank "
             "FROM complaint c JOIN snapshot s ON s.digest = c.manifest "
             f"WHERE s.public_key IN ({_marks(keys)})) WHERE rank <= ? ORDER BY rank"
         )
         found: dict[bytes, Complaints] = {}
-        for manifest, total, digest, code in self._all(query, *keys, most):
+        for manifest, total, last, digest, code in self._all(query, *keys, most):
             earlier = found[manifest].newest if manifest in found else ()
-            found[manifest] = Complaints(total, (*earlier, (digest, code)))
+            found[manifest] = Complaints(total, last, (*earlier, (digest, code)))
         return found
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from tests.support.outcomes import DAY, EXCHANGE, KEY, NOW, digest, keep, named, seen, settings
 from verifier.bundle.history import Entry
 from verifier.compare import _bad_times, _same_id, _same_previous
 from verifier.host.alarms import (
@@ -23,46 +23,7 @@ from verifier.host.alarms import (
     passing_alarms,
 )
 from verifier.host.pages import Views
-from verifier.host.settings import Settings, WatchedExchange
-from verifier.host.store import Audited, Listed, Outcome, Store
-
-DAY = 86_400
-NOW = 1_800_000_000
-KEY = b"k" * 32
-NUMBERS = count(1)
-
-
-def digest(name: str) -> bytes:
-    return name.encode().ljust(32, b".")
-
-
-def seen(
-    name: str, *, follows: str = "", time: int = NOW - DAY, at: int | None = None, **fields: object
-) -> Outcome:
-    """A manifest that was accepted, seen at its own time unless told otherwise."""
-    values: dict[str, object] = {
-        "digest": digest(f"{name}{next(NUMBERS)}" if "digest" not in fields else ""),
-        "public_key": KEY,
-        "exchange": "An Exchange",
-        "snapshot_id": name,
-        "previous": digest(follows) if follows else bytes(32),
-        "time": time,
-        "seen": time if at is None else at,
-        "served": (time if at is None else at) if fields.get("own", True) else 0,
-        "url": "http://a",
-        "own": True,
-        "audited": time,
-        "code": "",
-        "place": "",
-        "details": {"assets": [], "chains": [], "old_keys": []},
-        **fields,
-    }
-    return Outcome(**values)  # type: ignore[arg-type]
-
-
-def named(name: str, **fields: object) -> Outcome:
-    """The same, with a digest that another may name."""
-    return seen(name, digest=digest(name), **fields)  # type: ignore[arg-type]
+from verifier.host.store import Listed, Outcome, Store
 
 
 def newest_first(*items: Outcome) -> list[Outcome]:
@@ -274,9 +235,6 @@ def test_a_listed_snapshot_that_only_a_stranger_serves_is_unaudited() -> None:
     assert "a (check.x: gone)" in alarm.text
 
 
-EXCHANGE = WatchedExchange("An Exchange", "http://a", "", KEY, 2 * DAY)
-
-
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     with closing(Store(tmp_path / "host.sqlite")) as opened:
@@ -284,13 +242,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def views(store: Store, started: int = NOW) -> Views:
-    settings = Settings("A", Path(), Path(), (EXCHANGE,), every_seconds=300)
-    return Views(settings, store, started)
-
-
-def keep(store: Store, item: Outcome) -> None:
-    data: dict[str, Any] = {"manifest": b"m", "signature": b"s", "attestation": b"a"}
-    store.add_snapshot(Audited(**vars(item), **data, attestation_signature=b"t"))
+    return Views(settings(EXCHANGE), store, started)
 
 
 def test_what_is_dated_ahead_is_not_green_and_silences_nothing(store: Store) -> None:
@@ -298,10 +250,11 @@ def test_what_is_dated_ahead_is_not_green_and_silences_nothing(store: Store) -> 
     keep(store, named("b", follows="a", time=NOW + YEARS_AHEAD, at=NOW - 5 * DAY))
     view = views(store).exchange(KEY, 1, NOW)
     assert kinds(view.alarms) == ["future", "overdue"]
-    assert [(item["id"], item["look"]) for item in view.snapshots] == [("b", "bad"), ("a", "good")]
-    assert view.picture is not None
-    assert [dot.look for dot in view.picture.dots] == ["good", "bad"]
-    assert [dot.x for dot in view.picture.dots] == [8, 392]  # five days apart, and not 36 years
+    assert [(item["id"], item["look"]) for item in view.snapshots] == [("b", "bad"), ("a", "word")]
+    assert view.standing == "dated ahead"
+    assert view.days is not None
+    assert view.days.said == "Last 30 days: 1 held on its word or in part, 1 failed, 5 late"
+    assert dict(view.days.paths)["failed"] == "M24.5 10v-10"  # the day when it was seen
 
 
 def test_what_an_alarm_names_is_not_green(store: Store) -> None:

@@ -272,12 +272,14 @@ def test_versions_grow_with_what_they_are_of(store: Store) -> None:
     seen.append(versions())
     store.note_look(KEY, 1, "")
     seen.append(versions())
+    store.note_look(KEY, 2, "")  # which is no news
+    seen.append(versions())
     store.add_complaint(OTHER, complaint(1))
     seen.append(versions())
     store.note_place(audited(1).digest, "http://b", 5)
     seen.append(versions())
-    assert seen == [(0, 0, 0), (1, 1, 0), (2, 1, 0), (3, 1, 1), (4, 1, 1)]
-    assert store.looks == 1
+    assert seen == [(0, 0, 0), (1, 1, 0), (2, 2, 0), (3, 2, 0), (4, 2, 1), (5, 2, 1)]
+    assert store.looks() == {KEY: (2, "")}
 
 
 def test_an_older_database_is_taken_over(tmp_path: Path) -> None:

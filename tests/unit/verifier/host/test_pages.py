@@ -1,0 +1,260 @@
+"""What the host's pages hold: the front and its order, months, feeds, and words for all of it."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from tests.support.outcomes import DAY, EXCHANGE, KEY, NOW, holding, keep, named, seen, settings
+from verifier.errors import Code
+from verifier.host import alarms
+from verifier.host.alarms import Alarm
+from verifier.host.answers import render
+from verifier.host.facts import grouped
+from verifier.host.feed import feed_of
+from verifier.host.front import ALARMS, ROWS
+from verifier.host.pages import ENTRIES, Views
+from verifier.host.settings import WatchedExchange
+from verifier.host.store import Complaint, FailedRecord, Store
+from verifier.texts import alarm_words, explain
+
+OTHER = b"o" * 32
+ATOM = "{http://www.w3.org/2005/Atom}"
+SHOWN = holding(("BTC", "header", 105, 100), ("USDT", "claimed", 1, 1))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with closing(Store(tmp_path / "host.sqlite")) as opened:
+        yield opened
+
+
+def watched(number: int, name: str) -> WatchedExchange:
+    return WatchedExchange(name, "", f"https://{number}.example", bytes([number]) * 32, 2 * DAY)
+
+
+def filled(store: Store, *exchanges: WatchedExchange) -> Views:
+    for entry in exchanges:
+        store.note_look(entry.public_key, NOW, "")
+    return Views(settings(*exchanges), store, NOW)
+
+
+def test_the_front_says_how_all_stand_and_trouble_comes_first(store: Store) -> None:
+    names = ("Word", "Holds", "Late", "Fails", "None", "Forks", "abc holds")
+    exchanges = [watched(number, name) for number, name in enumerate(names, 1)]
+    word, holds, late, fails, _, forks, second = (one.public_key for one in exchanges)
+    claimed = holding(("BTC", "claimed", 1, 1))
+    keep(store, seen("a", public_key=word, details=claimed))
+    keep(store, seen("a", public_key=holds, details=SHOWN))
+    keep(store, seen("a", public_key=late, details=SHOWN, time=NOW - 9 * DAY))
+    keep(store, seen("a", public_key=fails, code="argument.rejected"))
+    for time in (NOW - 60, NOW - 120):
+        keep(store, seen("a", public_key=forks, details=SHOWN, time=time))
+    keep(store, seen("a", public_key=second, details=SHOWN))
+    front = filled(store, *exchanges).front(NOW)
+    assert front.sentence == "7 exchanges watched. 4 need your attention."
+    assert dict(front.counts) == {"holds": 2, "word": 1, "fails": 2, "unknown": 2}
+    order = ["Fails", "Forks", "Late", "None", "Word", "abc holds", "Holds"]
+    assert [row.name for row in front.rows] == order
+    assert [row.standing.look for row in front.rows] == [*["bad"] * 2, *["warn"] * 3, *["good"] * 2]
+    assert [(row.name, group.kind) for row, group in front.alarms] == [
+        ("Forks", "equivocation"),
+        ("Fails", "rejected"),
+        ("Late", "overdue"),
+        ("None", "overdue"),
+    ]
+    by_name = {row.name: row for row in front.rows}
+    assert by_name["Holds"].on_word == "USDT"
+    assert by_name["Late"].late == "7 days"
+    assert by_name["Forks"].coins == by_name["Fails"].coins == []
+
+
+@pytest.mark.parametrize(
+    ("count", "sentence"),
+    [
+        (0, "No exchange is watched yet."),
+        (1, "1 exchange watched. 1 needs your attention."),
+        (2, "2 exchanges watched. 2 need your attention."),
+    ],
+)
+def test_the_sentence_counts(store: Store, count: int, sentence: str) -> None:
+    front = filled(store, *(watched(number, "A") for number in range(1, count + 1))).front(NOW)
+    assert front.sentence == sentence
+
+
+def test_nothing_wrong_is_said_so(store: Store) -> None:
+    keep(store, seen("a", details=SHOWN))
+    assert filled(store, EXCHANGE).front(NOW).sentence.endswith("None needs your attention.")
+
+
+def test_the_front_is_constant_in_size(store: Store) -> None:
+    front = filled(store, *(watched(number, f"Number {number}") for number in range(1, 121)))
+    found = front.front(NOW)
+    rows, total, pages = found.page(1, "")
+    assert (len(rows), total, pages) == (ROWS, 120, 3)
+    assert [len(found.page(number, "")[0]) for number in (2, 3, 4)] == [ROWS, 20, 0]
+    assert (len(found.alarms), found.alarms_total) == (ALARMS, 120)
+    assert len(front.exchanges(6, NOW)) == 20
+    assert front.exchange_pages() == 6
+
+
+def test_a_search_finds_names_and_keys(store: Store) -> None:
+    found = filled(store, watched(1, "Northwind Exchange"), watched(2, "Kestrel")).front(NOW)
+
+    def names(text: str) -> list[str]:
+        return [row.name for row in found.page(1, text)[0]]
+
+    assert names("NORTH") == names("wind ex") == ["Northwind Exchange"]
+    assert names("0202") == ["Kestrel"]
+    assert names("assay1") == names("e")
+    assert names("<b>") == []
+
+
+def test_many_coins_are_no_better_than_the_weakest(store: Store) -> None:
+    levels = ["header"] * 5 + ["claimed"]
+    assets = [(f"C{number}", level, 1, 1) for number, level in enumerate(levels)]
+    keep(store, seen("a", details=holding(*assets)))
+    (row,) = filled(store, EXCHANGE).front(NOW).rows
+    assert [(coin.code, coin.look) for coin in row.shown_coins] == [
+        *((f"C{number}", "header") for number in range(3)),
+        ("+3", "word"),
+    ]
+
+
+def test_what_else_was_signed_and_fails_is_an_alarm_for_a_month(store: Store) -> None:
+    old, new = named("old", time=NOW - 40 * DAY), named("new", follows="old", details=SHOWN)
+    keep(store, old)
+    keep(store, new)
+    views = filled(store, EXCHANGE)
+    assert views.overview(KEY, NOW).standing == "holds"
+    store.add_complaint(KEY, Complaint(b"c" * 32, old.digest, "inclusion.wrong-amount", "", NOW))
+    view = views.overview(KEY, NOW)
+    assert (view.standing, view.failing) == ("holds", 1)
+    store.add_complaint(KEY, Complaint(b"d" * 32, new.digest, "inclusion.wrong-amount", "", 7))
+    record = FailedRecord(b"r" * 32, new.digest, "argument.rejected", "BTC", NOW, b"r", b"s")
+    store.add_record(KEY, record)
+    view = views.overview(KEY, NOW)
+    assert [(one.kind, one.since) for one in view.alarms] == [
+        ("complaint", 7),
+        ("failed-record", new.audited),
+    ]
+    assert view.standing == "fails"
+    assert view.snapshots[0]["look"] == "plain"
+
+
+def test_a_history_is_paged_by_month(store: Store) -> None:
+    times = [datetime.fromisoformat(f"2026-{text}T12:00:00+00:00").timestamp() for text in DATES]
+    for number, time in enumerate(times):
+        keep(store, named(f"s{number}", follows=f"s{number - 1}", time=int(time), at=int(time)))
+    views = filled(store, EXCHANGE)
+    assert views.newest_month(KEY) == "2026-11"
+    month = views.month(KEY, "2026-09")
+    assert month is not None
+    assert (month.earlier, month.later, month.total) == ("2026-02", "2026-11", 2)
+    assert (month.title, month.earlier_title) == ("September 2026", "February 2026")
+    view = views.exchange(KEY, 1, NOW, month.dates)
+    assert [item["id"] for item in view.snapshots] == ["s2", "s1"]
+    first, last = views.month(KEY, "2026-02"), views.month(KEY, "2026-11")
+    assert first is not None
+    assert last is not None
+    assert (first.earlier, last.later) == ("", "")
+    for name in ("2026-10", "2026-13", "0000-01", "2026-1", "9999-12", "", "２０２６-09"):
+        assert views.month(KEY, name) is None
+
+
+DATES = ("02-28", "09-01", "09-30", "11-01")
+
+
+def parsed(views: Views, key: bytes | None = None) -> ElementTree.Element:
+    page = "/" if key is None else f"/exchanges/{key.hex()}"
+    news = views.feed(key, NOW)
+    feed = feed_of("assay1key", "<b>&", page, news, settings(EXCHANGE))
+    return ElementTree.fromstring(render("feed.atom", feed=feed))  # noqa: S314 (our own text)
+
+
+def test_a_feed_has_what_atom_asks_for(store: Store) -> None:
+    """RFC 4287, 4.1.1 and 4.1.2: ids, titles, times, an author; one link of a kind."""
+    keep(store, named("a", time=NOW - 2 * DAY, details=SHOWN))
+    keep(store, named("b", follows="a", code="argument.rejected"))
+    keep(store, named("c", follows="b", code="check.unreadable", time=NOW - 60))
+    views = filled(store, EXCHANGE)
+    for key in (None, KEY):
+        root = parsed(views, key)
+        assert root.tag == f"{ATOM}feed"
+        links = {link.get("rel"): link.get("href") for link in root.findall(f"{ATOM}link")}
+        page = "/" if key is None else f"/exchanges/{KEY.hex()}"
+        assert links == {"self": "/feed.atom" if key is None else f"{page}.atom", "alternate": page}
+        assert root.findtext(f"{ATOM}author/{ATOM}name") == "A"
+        entries = root.findall(f"{ATOM}entry")
+        assert [one.findtext(f"{ATOM}title") for one in entries] == [
+            "An Exchange, 14 Jan 2027, 08:00 UTC: fails",
+            "An Exchange published a proof that fails",
+            "An Exchange, 13 Jan 2027, 08:00 UTC: holds",
+        ]
+        ids = [one.findtext(f"{ATOM}id") or "" for one in (root, *entries)]
+        assert len(set(ids)) == 4
+        assert all(one.startswith("urn:uuid:") for one in ids)
+        times = [one.findtext(f"{ATOM}updated") or "" for one in (root, *entries)]
+        assert times == sorted(times, reverse=True)
+        assert all(datetime.fromisoformat(time).tzinfo for time in times)
+        for one in entries:
+            assert one.findtext(f"{ATOM}summary")
+            assert len(one.findall(f"{ATOM}link")) == 1
+    assert "BTC 1.05 (shown by evidence), USDT 1.00 (on its word)" in ElementTree.tostring(
+        parsed(views), encoding="unicode"
+    )
+
+
+def test_what_came_of_a_snapshot_later_is_the_same_entry(store: Store) -> None:
+    first = named("a", code="argument.rejected")
+    keep(store, first)
+    views = filled(store, EXCHANGE)
+    before = [one.findtext(f"{ATOM}id") for one in parsed(views).findall(f"{ATOM}entry")]
+    keep(store, replace(first, code="", audited=NOW, details=SHOWN))
+    (after,) = parsed(views).findall(f"{ATOM}entry")
+    assert after.findtext(f"{ATOM}id") in before
+    assert after.findtext(f"{ATOM}updated") == "2027-01-15T08:00:00Z"
+
+
+def test_a_feed_is_bounded_and_may_be_empty(store: Store) -> None:
+    views = filled(store, EXCHANGE)
+    assert parsed(views).findall(f"{ATOM}entry") == []
+    for number in range(60):
+        keep(store, seen(f"s{number}", time=NOW - number))
+    assert len(parsed(views).findall(f"{ATOM}entry")) == ENTRIES
+
+
+def test_two_manifests_of_one_snapshot_are_found_by_key_and_id(store: Store) -> None:
+    for number in range(3):
+        keep(store, seen("a", time=NOW - number))
+    keep(store, seen("b"))
+    views = filled(store, EXCHANGE)
+    assert len(views.manifests(KEY, "a")) == 3
+    assert views.manifests(KEY, "c") == views.manifests(OTHER, "a") == []
+
+
+def test_strangers_are_counted_and_nothing_more(store: Store) -> None:
+    keep(store, seen("a"))
+    for number, code in enumerate(["", "", "argument.rejected", "check.unreadable"]):
+        keep(store, seen("a", public_key=bytes([number]) * 32, own=False, code=code))
+    views = filled(store, EXCHANGE)
+    assert views.strangers_count() == (2, 1)
+    assert len(views.front(NOW).rows) == 1
+
+
+def test_every_alarm_and_every_code_has_words() -> None:
+    for kind in (*alarms.SIGNED, alarms.OVERDUE, alarms.UNAUDITED, alarms.UNWATCHED):
+        words = alarm_words(kind)
+        assert all((words.title, words.finding, words.advice))
+        (group,) = grouped([Alarm(kind, "")])
+        assert group.look == ("bad" if kind in alarms.SIGNED else "warn")
+    for code in Code:
+        assert explain(code).finding
+        (group,) = grouped([Alarm(alarms.REJECTED, "", code=code)])
+        assert (group.finding, group.advice) == (explain(code).finding, explain(code).advice)
