@@ -266,6 +266,7 @@ def test_what_is_given_is_checked() -> None:
             level_of(MODEL, level, first, count).commit()
 
 
+@pytest.mark.unsanitized
 def test_more_pages_than_a_batch_holds() -> None:
     """The faults of a later batch are found, and only after those of an earlier one."""
     model = replace(MODEL, capacity=1100 * 64)
