@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
-from multiprocessing import get_context, parent_process, resource_tracker
+from multiprocessing import active_children, get_context, parent_process, resource_tracker
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -85,14 +85,30 @@ def _made(
             made = processes.submit(_make, *batch)
         return made.result()
 
+    others, ended = set(active_children()), threading.Event()
+
+    def kill() -> None:
+        """Kill the processes, those too that are being begun: whoever hands over what nobody takes
+        any more does not end.
+        """
+        while not ended.wait(0.05):
+            for process in set(active_children()) - others:
+                process.kill()
+
     try:
         with ProcessPoolExecutor(jobs, get_context("spawn"), _start, start) as processes:
             # Threads wait for a process each, so that no more is made ahead than is written.
             waited = in_order(make, batches, jobs)
             with closing(waited) as made:
-                yield made
+                try:
+                    yield made
+                except BaseException:
+                    threading.Thread(target=kill, daemon=True).start()
+                    raise
     except BrokenProcessPool:
         raise ProverError("a process that made packages was killed") from None
+    finally:
+        ended.set()
 
 
 @contextmanager

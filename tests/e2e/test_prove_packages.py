@@ -723,7 +723,10 @@ def test_what_ends_all_of_a_terminal_ends_the_command_without_a_trace(
                 time.sleep(0.001)
             time.sleep(seconds)
             os.killpg(command.pid, number)
-            _, err = command.communicate(timeout=60)
+            try:
+                _, err = command.communicate(timeout=60)
+            finally:
+                command.kill()
         assert (command.returncode, err) == (128 + number, said)
         assert psutil.wait_procs(children, timeout=10)[1] == []
 
