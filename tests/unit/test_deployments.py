@@ -95,7 +95,9 @@ def test_only_the_command_has_the_keys_and_nobody_is_root() -> None:
         # It makes private files and keys readable for a group, and keys are refused then.
         assert "fsGroup" not in pod["securityContext"]
         [container] = pod["containers"]
-        mounted.append({mount["name"] for mount in container["volumeMounts"]} - {"tmp"})
+        names = {mount["name"] for mount in container["volumeMounts"]}
+        assert names == {volume["name"] for volume in pod["volumes"]}
+        mounted.append(names - {"tmp"})
     assert mounted == [{"shared", "tls"}, {"tls"}, {"shared", "tls", "exchange"}]
 
 
