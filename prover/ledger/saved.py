@@ -3,14 +3,14 @@
 ``ids.bin`` holds the ids, ``ids.off`` their offsets (u64), ``holders.bin`` the numbers of the
 holders (u32) and ``balances.bin`` their balances (u64), of one asset behind the other;
 ``ledger.json`` the rest, with how many holders each asset has. Integers in files are little-endian.
-The folder, private, appears whole under its name or not at all.
+The folder, private, appears whole under its name or not at all. A MAC of it may be inside.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -29,14 +29,15 @@ FORMAT: Final = "assay/frozen-ledger/1"
 _REMEDY: Final = "restore it from a backup, or begin anew in another folder"
 
 HEAD: Final = "ledger.json"
+MAC: Final = ".mac"
 _IDS: Final = "ids.bin"
 _OFFSETS: Final = "ids.off"
 _HOLDERS: Final = "holders.bin"
 _BALANCES: Final = "balances.bin"
 
 
-def save_ledger(ledger: Ledger, folder: Path) -> None:
-    """Write a ledger into a new folder, files of mode 0600, durably.
+def save_ledger(ledger: Ledger, folder: Path, mac: Callable[[], bytes] | None = None) -> None:
+    """Write a ledger into a new folder, files of mode 0600, durably; ``mac`` gives that of it.
 
     Killed half-way, nothing stands under ``folder``, and the same call made again succeeds.
 
@@ -70,6 +71,8 @@ def save_ledger(ledger: Ledger, folder: Path) -> None:
             partial / _BALANCES, (each.units.astype("<u8", copy=False).data for each in balances)
         )
         _write(partial / HEAD, [json.dumps(rest, indent=1).encode()])
+        if mac is not None:
+            _write(partial / MAC, [mac()])
 
 
 def _write(path: Path, pieces: Iterable[bytes | memoryview]) -> None:

@@ -1,6 +1,6 @@
 """What a snapshot is proved from: ledger and evidence, read once, checked, shown and frozen.
 
-An input is frozen when its folder stands whole under its name, with a MAC of it beside. From then
+An input is frozen when its folder, with a MAC of it inside, appears whole under its name. From then
 on it is what the snapshot says, whatever becomes of the operator's files; a later run reads them
 only to tell whether they still say the same. The key of the MAC is derived from the master key, so
 that nobody who can only write to the private folder changes what is owed.
@@ -23,12 +23,12 @@ from prover.config.announcement import announce
 from prover.config.snapshot_toml import SnapshotConfig
 from prover.errors import Damaged, ProverError
 from prover.files.keys import public_bytes, read_signing_key
-from prover.files.storage import discard_folder, fresh_file, fresh_folder, read_at_most
+from prover.files.storage import fresh_folder, read_at_most
 from prover.ledger.asset import LedgerAsset
 from prover.ledger.expect import check_expected
 from prover.ledger.gather import read_ledger
 from prover.ledger.ledger import Ledger, ledger_digest
-from prover.ledger.saved import load_ledger, save_ledger
+from prover.ledger.saved import MAC, load_ledger, save_ledger
 from prover.ledger.source import FileSource
 from prover.ledger.summary import Previous, Summary, save_summary, summarise
 from prover.liabilities.derivation import derive
@@ -39,11 +39,6 @@ from verifier.format.params import ID_BYTES, MAX_ALL_EVIDENCE_BYTES
 from verifier.format.statement import length_prefixed
 
 OPENED = ".openings"  # what hidden sets open to, beside the evidence
-
-
-def mac_of(folder: Path) -> Path:
-    """Return where the MAC of a frozen input is, 32 bytes."""
-    return folder.with_name(f"{folder.name}.mac")
 
 
 class Witness(Protocol):
@@ -108,7 +103,7 @@ class Inputs:
             LedgerError: the source is refused, or not what the operator expects of it.
             Damaged: the frozen ledger is not as it was frozen.
         """
-        if self._is_frozen(self.ledger):
+        if self.ledger.exists():
             ledger = load_ledger(self.ledger)
             found = ledger_digest(ledger)
             self._check_frozen(self.ledger, found)
@@ -119,8 +114,7 @@ class Inputs:
         check_expected(self.config.ledger.name, summary, self.config.expect, self.previous)
         with ThreadPoolExecutor(1) as beside:
             digest = beside.submit(ledger_digest, ledger)
-            save_ledger(ledger, self.ledger)
-            self._write_mac(self.ledger, digest.result())
+            save_ledger(ledger, self.ledger, lambda: self._mac(self.ledger, digest.result()))
             return replace(load_ledger(self.ledger), totals=ledger.totals), digest.result()
 
     def freeze_evidence(self) -> tuple[dict[str, Built], dict[str, Opened]]:
@@ -133,13 +127,13 @@ class Inputs:
             Damaged: the frozen evidence is not as it was frozen.
         """
         folder = self.evidence
-        if not self._is_frozen(folder):
+        if not folder.exists():
             built, openings = self._read_evidence()
             files = dict(_files(built, openings))
+            files[MAC] = self._mac(folder, _digest_of(files))
             with fresh_folder(folder) as partial:
                 for name, data in files.items():
                     (partial / name).write_bytes(data)
-            self._write_mac(folder, _digest_of(files))
             return built, openings
         codes = [asset.code for asset in self.config.assets]
         names = [*codes, *(f"{code}{OPENED}" for code in codes)]
@@ -150,19 +144,13 @@ class Inputs:
             {code: wire.read_record(Opened, files[f"{code}{OPENED}"]) for code in codes},
         )
 
-    def _is_frozen(self, folder: Path) -> bool:
-        """Tell whether an input is frozen; nothing was made of one that has no MAC yet."""
-        if folder.exists() and not mac_of(folder).exists():
-            discard_folder(folder)
-        return folder.exists()
-
-    def _write_mac(self, folder: Path, digest: bytes) -> None:
-        with fresh_file(mac_of(folder)) as file:
-            file.write(derive(self.key, "frozen", folder.name.encode(), digest))
+    def _mac(self, folder: Path, digest: bytes) -> bytes:
+        return derive(self.key, "frozen", folder.name.encode(), digest)
 
     def _check_frozen(self, folder: Path, digest: bytes) -> None:
-        mac = read_at_most(mac_of(folder), ID_BYTES)
-        if not compare_digest(mac, derive(self.key, "frozen", folder.name.encode(), digest)):
+        file = folder / MAC
+        mac = read_at_most(file, ID_BYTES) if file.exists() else b""
+        if not compare_digest(mac, self._mac(folder, digest)):
             raise Damaged(
                 f"{folder}: not as it was frozen; restore it, or begin anew in another folder"
             )

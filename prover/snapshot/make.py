@@ -5,10 +5,10 @@ run ends in the same bytes:
 
 1. A lock on ``private/lock``: held by a process, so it dies with it.
 2. ``private/snapshot.msgpack``: salt, and digests of TOML, keys and version; renamed into place.
-3. ``private/ledger``: renamed into place whole, once the ledger is as ``[ledger.expect]`` has it;
-   then its MAC, and only then it counts. Before that, nothing depends on what was read, or on the
-   record: the source is read anew, and another TOML gets another record. After it, no run goes on
-   with anything else; what the source says by then is compared, if anybody wants to know.
+3. ``private/ledger``, with its MAC: renamed into place whole, once the ledger is as
+   ``[ledger.expect]`` has it. Before that, nothing depends on what was read, or on the record: the
+   source is read anew, and another TOML gets another record. After it, no run goes on with anything
+   else; what the source says by then is compared, if anybody wants to know.
    ``private/summary.json`` is written before.
 4. ``private/evidence``, with the openings of hidden sets: the same.
 5. Whether assets suffice is computed from 2-4 each time. If not, there is no public folder.

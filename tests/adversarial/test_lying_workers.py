@@ -135,7 +135,7 @@ def test_nothing_is_signed_where_others_change_what_the_command_wrote(
     assert not (config.parent / "keys" / "signing.pem.log").exists()
 
 
-@pytest.mark.parametrize("name", ["ledger/balances.bin", "evidence/BTC", "ledger.mac"])
+@pytest.mark.parametrize("name", ["ledger/balances.bin", "evidence/BTC", "ledger/.mac"])
 def test_what_is_frozen_cannot_be_changed_between_two_runs(
     config: Path, tmp_path: Path, name: str
 ) -> None:
