@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from prover.assets.lists import refuse_existing, write_evidence_rows
 from prover.errors import ProverError
-from prover.files.storage import read_at_most, users_file
+from prover.files.storage import read_at_most, whole_file
 from verifier.checks.hidden import check_proven, set_name
 from verifier.errors import CannotCheck, Code, Rejected
 from verifier.format import wire
@@ -183,7 +183,7 @@ def write_collected(found: Collected, asset: str, contract: str, out: Path) -> P
     proof = None if found.proof is None else out.with_suffix(PROOF_SUFFIX)
     refuse_existing((out,) if proof is None else (out, proof))
     if proof is not None and found.proof is not None:
-        with users_file(proof) as file:
+        with whole_file(proof) as file:
             file.write(wire.write_record(found.proof))
     place = {"asset": asset, "chain": found.block.name, "contract": contract}
     write_evidence_rows(

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from prover.files.storage import PARTIAL, naming, sync_file
+from prover.files.storage import whole_file
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -23,26 +21,8 @@ if TYPE_CHECKING:
 
 def write_piece(path: Path, parts: Iterable[Buffer], *, durable: bool) -> None:
     """Write a private file whole."""
-    with whole_file(path, path.parent, durable=durable) as file:
+    with whole_file(path, durable=durable) as file:
         file.writelines(parts)
-
-
-@contextmanager
-def whole_file(path: Path, scratch: Path, *, durable: bool) -> Iterator[BinaryIO]:
-    """Give a private file of a folder ``scratch``, which is at ``path`` once it is whole."""
-    handle, name = tempfile.mkstemp(PARTIAL, f"{path.name}.", scratch)
-    try:
-        with naming(path), os.fdopen(handle, "wb") as file:
-            yield file
-            if durable:
-                file.flush()
-                os.fsync(handle)
-        Path(name).rename(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    if durable:
-        sync_file(path.parent)
 
 
 def copy_piece(to: BinaryIO, path: Path, start: int, length: int) -> None:

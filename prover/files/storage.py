@@ -83,7 +83,7 @@ def fresh_file(path: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
     """Give an empty file to write, private by default; on leaving, it is ``path``, durably.
 
     What stood there before is replaced, and so is what an interrupted attempt left beside it: in a
-    folder that is the user's, take `users_file`. If the body raises, ``path`` is as it was.
+    folder that is the user's, take `whole_file`. If the body raises, ``path`` is as it was.
     """
     partial = path.with_name(path.name + PARTIAL)
     partial.unlink(missing_ok=True)
@@ -93,20 +93,24 @@ def fresh_file(path: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def users_file(path: Path, *, mode: int = 0o600) -> Iterator[BinaryIO]:
-    """Give a file as `fresh_file` does, in a folder where any other name may be the user's.
+def whole_file(
+    path: Path, scratch: Path | None = None, *, mode: int = 0o600, durable: bool = True
+) -> Iterator[BinaryIO]:
+    """Give a file as `fresh_file` does, of a name that nobody else has while it is written: where
+    other names may be the user's, or two write the same.
 
-    A process that is killed leaves one beside it, of a name that nobody else would have chosen.
+    Until then it is in the folder ``scratch``, by default in that of ``path``, where a process that
+    is killed leaves it.
     """
     try:
-        handle, name = tempfile.mkstemp(PARTIAL, f"{path.name}.", path.parent)
+        handle, name = tempfile.mkstemp(PARTIAL, f"{path.name}.", scratch or path.parent)
     except OSError as error:
         error.filename = str(path)
         raise
     partial = Path(name)
     try:
         os.fchmod(handle, mode)
-        with _becoming(path, partial, handle) as file:
+        with _becoming(path, partial, handle, durable=durable) as file:
             yield file
     except BaseException:
         partial.unlink(missing_ok=True)
@@ -114,13 +118,17 @@ def users_file(path: Path, *, mode: int = 0o600) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _becoming(path: Path, partial: Path, handle: int) -> Iterator[BinaryIO]:
+def _becoming(
+    path: Path, partial: Path, handle: int, *, durable: bool = True
+) -> Iterator[BinaryIO]:
     with naming(path), os.fdopen(handle, "wb") as file:
         yield file
-        file.flush()
-        os.fsync(handle)
+        if durable:
+            file.flush()
+            os.fsync(handle)
     partial.rename(path)
-    sync_file(path.parent)
+    if durable:
+        sync_file(path.parent)
 
 
 def create_private(path: Path, data: bytes) -> None:

@@ -35,7 +35,8 @@ import numpy.typing as npt
 import native
 from prover.errors import Damaged
 from prover.files.columns import U32, U64, Bytes, Item, map_column
-from prover.files.pieces import copy_piece, whole_file, write_at, write_piece
+from prover.files.pieces import copy_piece, write_at, write_piece
+from prover.files.storage import whole_file
 from prover.liabilities.leaves import Leaves
 from prover.liabilities.plan import (
     Chunk,

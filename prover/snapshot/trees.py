@@ -12,7 +12,6 @@ from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from hashlib import file_digest, sha256
-from pathlib import Path
 from threading import Event, Lock
 
 import native
@@ -150,14 +149,9 @@ def make_trees(
     job = _job(making, ledger, accounts, key, secret, durable=not engine.is_local)
     if not engine.is_local:
         job.write()
-    kept = None if engine.is_local else _digest_of_secrets(folder)
-    with nullcontext() if engine.is_local else _blaming_others(folder.stages):
+    with nullcontext() if engine.is_local else _checking_others(making, job):
         _split(making, engine, job)
         _Trees(making, engine, job).make()
-        if not engine.is_local:
-            _check_made(making, job)
-            if _digest_of_secrets(folder) != kept:
-                raise Damaged(f"{folder.private}: {BY_OTHERS}")
         trees = [
             Tree(asset, parts.shape, check_root(job, index))
             for index, (asset, parts) in enumerate(
@@ -216,8 +210,6 @@ def _split(making: Making, engine: Engine, job: Job) -> None:
     before = [previous(asset.code) for asset in config.assets]
     join_splits(parts, splitting, config.assets, config.page_size, before)
     check_packages(len(job.ledger), [(*held, each.shape) for held, each in _held(job)])
-    if job.durable:
-        sync_tree(parts)
     shutil.rmtree(splitting.folder)
 
 
@@ -235,17 +227,26 @@ def _count_blocks(job: Job) -> None:
     write_blocks(job.parts, job.accounts, held)
 
 
-def _check_made(making: Making, job: Job) -> None:
-    """Check that the leaves which others made are those of the ledger.
+@contextmanager
+def _checking_others(making: Making, job: Job) -> Iterator[None]:
+    """Check that what other machines make is of the ledger, and that they change nothing else.
 
     Raises:
-        Damaged: some are not.
+        Damaged: it is not, or makes no sense at all.
     """
-    making.progress.stage("checking what other machines made", len(job.assets))
-    for index, balances in enumerate(job.splitting.balances):
-        check_made(job.work(index), balances, making.jobs)
-        making.progress.advance(1)
-    _count_blocks(job)
+    folder = making.folder
+    written = _digest_of_secrets(folder)
+    try:
+        yield
+        making.progress.stage("checking what other machines made", len(job.assets))
+        for index, balances in enumerate(job.splitting.balances):
+            check_made(job.work(index), balances, making.jobs)
+            making.progress.advance(1)
+        _count_blocks(job)
+    except (ArithmeticError, LookupError, ValueError, native.Rejected, Rejected):
+        raise Damaged(f"{folder.stages}: {BY_OTHERS}") from None
+    if _digest_of_secrets(folder) != written:
+        raise Damaged(f"{folder.private}: {BY_OTHERS}")
 
 
 def _digest_of_secrets(folder: SnapshotFolder) -> bytes:
@@ -260,19 +261,6 @@ def _digest_of_secrets(folder: SnapshotFolder) -> bytes:
         with path.open("rb") as file:
             digest.update(file_digest(file, "sha256").digest())
     return digest.digest()
-
-
-@contextmanager
-def _blaming_others(folder: Path) -> Iterator[None]:
-    """Tell of files of other machines that make no sense as of damaged ones.
-
-    Raises:
-        Damaged: it is told.
-    """
-    try:
-        yield
-    except (ArithmeticError, LookupError, ValueError, native.Rejected, Rejected):
-        raise Damaged(f"{folder}: {BY_OTHERS}") from None
 
 
 class _Stopped(Exception):

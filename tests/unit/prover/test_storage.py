@@ -22,7 +22,7 @@ from prover.files.storage import (
     keep_files,
     locked,
     rename_folder,
-    users_file,
+    whole_file,
 )
 
 
@@ -92,9 +92,9 @@ def test_a_file_stands_whole_or_as_it_was(tmp_path: Path) -> None:
 def test_nothing_of_a_users_is_touched_beside_a_file(tmp_path: Path) -> None:
     """Under whichever name; and nothing is left of what could not be written."""
     (tmp_path / "file.partial").write_bytes(b"mine")
-    with users_file(tmp_path / "file") as file:
+    with whole_file(tmp_path / "file") as file:
         file.write(b"first")
-    with pytest.raises(ZeroDivisionError), users_file(tmp_path / "file") as file:
+    with pytest.raises(ZeroDivisionError), whole_file(tmp_path / "file") as file:
         write_half(file)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
         "file": b"first",
@@ -102,7 +102,7 @@ def test_nothing_of_a_users_is_touched_beside_a_file(tmp_path: Path) -> None:
     }
     assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o600
     missing = tmp_path / "missing" / "file"
-    with pytest.raises(FileNotFoundError, match=f"'{missing}'"), users_file(missing):
+    with pytest.raises(FileNotFoundError, match=f"'{missing}'"), whole_file(missing):
         pass
 
 
