@@ -121,11 +121,10 @@ def _is_part(source: FileSource, name: str) -> bool:
     return name.lower().endswith(source.ending) and not name.startswith(_HIDDEN)
 
 
-def _is_known(entry: os.DirEntry[str], names: Collection[str]) -> bool:
+def _is_known(name: str, names: Collection[str]) -> bool:
     """Tell whether a file is known to be no part: a mark of an export, or a checksum, as Hadoop
     writes them, beside the file that it is of.
     """
-    name = entry.name
     if name.lower().endswith(tuple(_FORMATS)):
         return False
     if name.startswith(".") and name.endswith(_CHECKSUM):
@@ -145,7 +144,7 @@ def _fault(source: FileSource, entry: os.DirEntry[str], names: Collection[str]) 
         detail, remedy = "a folder among part files", _FLAT
     elif not entry.is_file():
         rule, detail, remedy = Code.UNREADABLE, "neither a file nor a link to one", "remove it"
-    elif _is_part(source, name) or _is_known(entry, names):
+    elif _is_part(source, name) or _is_known(name, names):
         return None
     elif name.startswith(_HIDDEN):
         detail, remedy = "hidden, and it may be a part", f"{_FINISH}, or move it away"

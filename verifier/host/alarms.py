@@ -244,7 +244,9 @@ def _listed_alarms(history: Sequence[Outcome], listed: Sequence[Listed]) -> Iter
     """Yield what is wrong with an exchange's index: it forgets, changes its word, or is untrue."""
     kept = {item.digest: item for item in history}
     dropped: list[tuple[str, int]] = []
-    changed, untrue, unread = dropped.copy(), dropped.copy(), dropped.copy()
+    changed: list[tuple[str, int]] = []
+    untrue: list[tuple[str, int]] = []
+    unread: list[tuple[str, int]] = []
     for item in listed:
         found, name = kept.get(item.entry.manifest), item.entry.snapshot_id
         seen = f"{name} (seen on {utc_text(item.seen, MINUTES)})"

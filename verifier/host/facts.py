@@ -8,13 +8,14 @@ from typing import Any
 
 from verifier.errors import Code
 from verifier.format.chains import FIAT
+from verifier.format.params import DAY_SECONDS
 from verifier.format.times import utc_text
 from verifier.host.alarms import MINUTES, SIGNED, Alarm, is_ahead
 from verifier.host.standing import Standing, alone, floor_text
 from verifier.host.store import Complaints, Outcome
 from verifier.texts import alarm_words, explain, listed
 
-_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+_MINUTE, _HOUR = 60, 3600
 
 # Of one kind of alarm so many are shown, and of one alarm so many manifests.
 _ALARMS, _MANIFESTS = 5, 10
@@ -195,7 +196,7 @@ def explained(code: str) -> dict[str, str]:
 
 def span(seconds: int) -> str:
     """Return a length of time in its greatest unit, rounded down; of days from two on."""
-    for unit, name, least in ((_DAY, "day", 2), (_HOUR, "hour", 1), (_MINUTE, "minute", 1)):
+    for unit, name, least in ((DAY_SECONDS, "day", 2), (_HOUR, "hour", 1), (_MINUTE, "minute", 1)):
         count = seconds // unit
         if count >= least:
             return f"{count:,} {name}{'s' if count > 1 else ''}"
