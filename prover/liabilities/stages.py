@@ -34,7 +34,7 @@ import numpy.typing as npt
 
 import native
 from prover.errors import Damaged
-from prover.files.columns import U32, U64, Bytes, Item, map_column
+from prover.files.columns import U32, U64, Bytes, map_column
 from prover.files.pieces import copy_piece, write_at, write_piece
 from prover.files.storage import whole_file
 from prover.liabilities.leaves import Leaves
@@ -155,21 +155,21 @@ def _counts(work: Work, stage: str, columns: int) -> U32:
     counts = np.empty((len(work.plan.ranges), columns), np.uint32)
     for number, row in enumerate(counts):
         path = work.piece(stage, number)
-        row[:] = _read(path, path.stat().st_size - row.nbytes, row.nbytes, np.uint32)
+        _fill(path, (path.stat().st_size - row.nbytes, row))
     return counts
 
 
-def _read(path: Path, start: int, length: int, kind: type[Item]) -> npt.NDArray[Item]:
-    """Read items of a file, from byte ``start`` on.
+def _fill(path: Path, *wanted: tuple[int, npt.NDArray[Any]]) -> None:
+    """Read arrays from a file, each from its byte offset on.
 
     Raises:
-        Damaged: there are not as many.
+        Damaged: the file is too short for one.
     """
-    items = length // np.dtype(kind).itemsize
-    found = np.fromfile(path, kind, items, offset=start)
-    if len(found) != items:
-        raise Damaged(f"{path}: damaged: shorter than it was written")
-    return found
+    with path.open("rb") as file:
+        for offset, array in wanted:
+            file.seek(offset)
+            if file.readinto(array.data) != array.nbytes:
+                raise Damaged(f"{path}: damaged: shorter than it was written")
 
 
 def _before(counts: U32) -> npt.NDArray[np.int64]:
@@ -233,9 +233,7 @@ def rank_group(work: Work, group: int) -> None:
     end = 0
     for number, (start, count) in enumerate(zip(starts, counts[:, group], strict=True)):
         begin, end = end, end + int(count)
-        keys[begin:end] = _read(
-            work.piece(_SORTED, number), 8 * int(start), 8 * int(count), np.uint64
-        )
+        _fill(work.piece(_SORTED, number), (8 * int(start), keys[begin:end]))
     base = int(counts[:, :group].sum(dtype=np.uint64))
     work.write(_RANKS, group, native.rank(keys.data, work.plan.group_bits, base))
 
@@ -266,9 +264,7 @@ def _positions(work: Work, number: int, own: Range) -> bytearray:
     end = 0
     for group, (start, count) in enumerate(zip(above, counts[number], strict=True)):
         begin, end = end, end + int(count)
-        ranks[begin:end] = _read(
-            work.piece(_RANKS, group), 4 * int(start), 4 * int(count), np.uint32
-        )
+        _fill(work.piece(_RANKS, group), (4 * int(start), ranks[begin:end]))
     return native.take_ranks(
         work.secrets.shuffle, own.first, work.plan.group_bits, ranks.data, counts[number].data
     )
@@ -317,15 +313,21 @@ def gather_band(work: Work, number: int) -> tuple[U64, Bytes]:
     begin, end = work.plan.bands[number]
     amounts, identities = np.zeros(end - begin, np.uint64), np.zeros((end - begin, 32), np.uint8)
     counts = work.band_counts
+    most = int(counts[:, number].max())
+    all_places, all_values = np.empty(most, np.uint32), np.empty(most, np.uint64)
+    all_identities = np.empty((most, 32), np.uint8)
     found = zip(work.plan.ranges, _before(counts)[:, number], counts[:, number], strict=True)
     for at, (own, start, count) in enumerate(found):
-        path, first, items = work.piece(_PLACED, at), int(start), int(count)
+        places, values = all_places[:count], all_values[:count]
+        of_leaves, first = all_identities[:count], int(start)
+        _fill(
+            work.piece(_PLACED, at),
+            (8 * first, values),
+            (8 * own.count + 32 * first, of_leaves),
+            (40 * own.count + 4 * first, places),
+        )
         native.gather_leaves(
-            amounts.data,
-            identities.data,
-            _read(path, 40 * own.count + 4 * first, 4 * items, np.uint32).data,
-            _read(path, 8 * first, 8 * items, np.uint64).data,
-            _read(path, 8 * own.count + 32 * first, 32 * items, np.uint8).data,
+            amounts.data, identities.data, places.data, values.data, of_leaves.data
         )
     empty = np.flatnonzero(identities.view(np.uint64)[:, 0] == 0)
     if len(empty) and not identities[empty].any(axis=1).all():
