@@ -62,6 +62,19 @@ def read_at_most(path: Path, size: int) -> bytes:
         return file.read(size + 1)
 
 
+def read_own(path: Path) -> bytes:
+    """Return the bytes of a file that the prover wrote; no link is followed, no pipe waited for.
+
+    Raises:
+        OSError: it cannot be read, or no file stands there.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "no file", str(path))
+        return file.read()
+
+
 def path_text(path: Path) -> str:
     """Return a path as a text that can be written into a file.
 
@@ -126,7 +139,11 @@ def _becoming(
         if durable:
             file.flush()
             os.fsync(handle)
-    partial.rename(path)
+    try:
+        partial.rename(path)
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
+        raise
     if durable:
         sync_file(path.parent)
 
@@ -195,6 +212,16 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def remove_links(root: Path) -> None:
+    """Remove the links at and below a folder, and not what they lead to."""
+    if root.is_symlink():
+        root.unlink()
+    for parent, folders, files in os.walk(root):
+        for path in (Path(parent, name) for name in (*folders, *files)):
+            if path.is_symlink():
+                path.unlink()
 
 
 def is_folder(path: Path) -> bool:

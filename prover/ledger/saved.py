@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from prover.errors import Code
-from prover.files.storage import fresh_folder
+from prover.files.storage import fresh_folder, read_own
 from prover.ledger.asset import LedgerAsset
 from prover.ledger.errors import Fault, LedgerError
 from prover.ledger.ledger import AssetTally, Balances, Ledger, Tally
@@ -36,8 +36,9 @@ _HOLDERS: Final = "holders.bin"
 _BALANCES: Final = "balances.bin"
 
 
-def save_ledger(ledger: Ledger, folder: Path, mac: Callable[[], bytes] | None = None) -> None:
-    """Write a ledger into a new folder, files of mode 0600, durably; ``mac`` gives that of it.
+def save_ledger(ledger: Ledger, folder: Path, mac: Callable[[bytes], bytes] | None = None) -> None:
+    """Write a ledger into a new folder, files of mode 0600, durably; ``mac`` gives that of it, and
+    is told the bytes of ``ledger.json``.
 
     Killed half-way, nothing stands under ``folder``, and the same call made again succeeds.
 
@@ -70,9 +71,10 @@ def save_ledger(ledger: Ledger, folder: Path, mac: Callable[[], bytes] | None = 
         _write(
             partial / _BALANCES, (each.units.astype("<u8", copy=False).data for each in balances)
         )
-        _write(partial / HEAD, [json.dumps(rest, indent=1).encode()])
+        head = json.dumps(rest, indent=1).encode()
+        _write(partial / HEAD, [head])
         if mac is not None:
-            _write(partial / MAC, [mac()])
+            _write(partial / MAC, [mac(head)])
 
 
 def _write(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
@@ -89,7 +91,7 @@ def load_ledger(folder: Path) -> Ledger:
     """
     path = folder / HEAD
     try:
-        rest = json.loads(path.read_bytes())
+        rest = json.loads(read_own(path))
         if rest["format"] != FORMAT:
             fault = Fault.of(Code.UNREADABLE, detail="of another version", remedy=_REMEDY)
             raise LedgerError(str(path), fault)
@@ -113,7 +115,7 @@ def load_ledger(folder: Path) -> Ledger:
     except OSError as error:
         fault = Fault.of(Code.UNREADABLE, detail=error.strerror or "", remedy=_REMEDY)
         raise LedgerError(error.filename or str(path), fault) from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         fault = Fault.of(Code.UNREADABLE, detail="not as it was written", remedy=_REMEDY)
         raise LedgerError(str(path), fault) from None
 

@@ -25,7 +25,7 @@ from prover.config.snapshot_toml import AssetConfig, SnapshotConfig
 from prover.config.units import any_ratio_policy
 from prover.errors import ProverError
 from prover.files.keys import Signed, SigningLog
-from prover.files.storage import remove
+from prover.files.storage import remove, remove_links
 from prover.liabilities.tree import Root
 from prover.snapshot.record import Frozen
 from verifier.bundle.source import FolderSource
@@ -107,6 +107,7 @@ def write_bundle(
     """
     snapshot = context(frozen.public_key, config.exchange, config.snapshot_id, config.time)
     files = {entry.asset.code: entry.built.file for entry in balances}
+    remove_links(folder)
     (folder / "evidence").mkdir(exist_ok=True)
     for code, file in files.items():
         _place(folder / evidence_path(code), file)
@@ -137,7 +138,7 @@ def write_bundle(
     data = wire.write_record(manifest)
     record = _record(folder, manifest, manifest_digest(data), jobs)
     argued = wire.write_record(record)
-    paths = _paths(manifest)
+    paths = paths_of(manifest)
     try:
         checked = check_unsigned(data, frozen.public_key, _policy(config))
         _check_files(folder, paths)
@@ -279,7 +280,7 @@ def _record(folder: Path, manifest: wire.Manifest, digest: bytes, jobs: int) -> 
     )
 
 
-def _paths(manifest: wire.Manifest) -> list[str]:
+def paths_of(manifest: wire.Manifest) -> list[str]:
     """Return the paths of a bundle's files."""
     paths = [MANIFEST_PATH, SIGNATURE_PATH, RECORD_PATH, RECORD_SIGNATURE_PATH]
     paths += [DECLARATION_PATH] if manifest.has_declaration else []

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from hmac import compare_digest
@@ -23,19 +24,20 @@ from prover.config.announcement import announce
 from prover.config.snapshot_toml import SnapshotConfig
 from prover.errors import Damaged, ProverError
 from prover.files.keys import public_bytes, read_signing_key
-from prover.files.storage import fresh_folder, read_at_most
+from prover.files.storage import fresh_folder, read_own
 from prover.ledger.asset import LedgerAsset
+from prover.ledger.errors import LedgerError
 from prover.ledger.expect import check_expected
 from prover.ledger.gather import read_ledger
 from prover.ledger.ledger import Ledger, ledger_digest
-from prover.ledger.saved import MAC, load_ledger, save_ledger
+from prover.ledger.saved import HEAD, MAC, load_ledger, save_ledger
 from prover.ledger.source import FileSource
 from prover.ledger.summary import Previous, Summary, save_summary, summarise
 from prover.liabilities.derivation import derive
 from prover.progress import Progress
 from verifier.format import wire
 from verifier.format.evidence_records import Evidence
-from verifier.format.params import ID_BYTES, MAX_ALL_EVIDENCE_BYTES
+from verifier.format.params import MAX_ALL_EVIDENCE_BYTES
 from verifier.format.statement import length_prefixed
 
 OPENED = ".openings"  # what hidden sets open to, beside the evidence
@@ -73,7 +75,11 @@ class Inputs:
     accepted: set[bytes] = field(default_factory=set)
 
     def tell_changes(self) -> None:
-        """Compare what is frozen already with what the operator's files say by now."""
+        """Compare what is frozen already with what the operator's files say by now.
+
+        Raises:
+            Damaged: it is not as it was frozen.
+        """
         if self.witness is None:
             return
         changes = []
@@ -84,6 +90,8 @@ class Inputs:
             try:
                 if not is_same():
                     changes.append(f"the {name} has changed")
+            except Damaged:
+                raise
             except ProverError:
                 changes.append(f"the {name} cannot be compared: by now it is refused, or not there")
         self.witness.changed(changes)
@@ -104,9 +112,7 @@ class Inputs:
             Damaged: the frozen ledger is not as it was frozen.
         """
         if self.ledger.exists():
-            ledger = load_ledger(self.ledger)
-            found = ledger_digest(ledger)
-            self._check_frozen(self.ledger, found)
+            ledger, found = self.frozen_ledger()
             self.tell_ledger(ledger)
             return ledger, found
         ledger = self._read_ledger()
@@ -114,8 +120,20 @@ class Inputs:
         check_expected(self.config.ledger.name, summary, self.config.expect, self.previous)
         with ThreadPoolExecutor(1) as beside:
             digest = beside.submit(ledger_digest, ledger)
-            save_ledger(ledger, self.ledger, lambda: self._mac(self.ledger, digest.result()))
+            save_ledger(ledger, self.ledger, lambda head: self._ledger_mac(head, digest.result()))
             return replace(load_ledger(self.ledger), totals=ledger.totals), digest.result()
+
+    def frozen_ledger(self) -> tuple[Ledger, bytes]:
+        """Return the ledger that is frozen, and its digest.
+
+        Raises:
+            Damaged: it is not as it was frozen.
+        """
+        with _as_frozen(self.ledger):
+            ledger, head = load_ledger(self.ledger), read_own(self.ledger / HEAD)
+            found = ledger_digest(ledger)
+            self._check_mac(self.ledger, self._ledger_mac(head, found))
+        return ledger, found
 
     def freeze_evidence(self) -> tuple[dict[str, Built], dict[str, Opened]]:
         """Return the frozen evidence by asset, and what its hidden sets open to.
@@ -135,25 +153,31 @@ class Inputs:
                 for name, data in files.items():
                     (partial / name).write_bytes(data)
             return built, openings
+        files = self._frozen_evidence()
         codes = [asset.code for asset in self.config.assets]
-        names = [*codes, *(f"{code}{OPENED}" for code in codes)]
-        files = {name: (folder / name).read_bytes() for name in names}
-        self._check_frozen(folder, _digest_of(files))
         return (
             {code: Built(wire.read_record(Evidence, files[code]), files[code]) for code in codes},
             {code: wire.read_record(Opened, files[f"{code}{OPENED}"]) for code in codes},
         )
 
+    def _frozen_evidence(self) -> dict[str, bytes]:
+        """Return the files of evidence that are frozen."""
+        codes = [asset.code for asset in self.config.assets]
+        names = [*codes, *(f"{code}{OPENED}" for code in codes)]
+        with _as_frozen(self.evidence):
+            files = {name: read_own(self.evidence / name) for name in names}
+            self._check_mac(self.evidence, self._mac(self.evidence, _digest_of(files)))
+        return files
+
     def _mac(self, folder: Path, digest: bytes) -> bytes:
         return derive(self.key, "frozen", folder.name.encode(), digest)
 
-    def _check_frozen(self, folder: Path, digest: bytes) -> None:
-        file = folder / MAC
-        mac = read_at_most(file, ID_BYTES) if file.exists() else b""
-        if not compare_digest(mac, self._mac(folder, digest)):
-            raise Damaged(
-                f"{folder}: not as it was frozen; restore it, or begin anew in another folder"
-            )
+    def _ledger_mac(self, head: bytes, digest: bytes) -> bytes:
+        return self._mac(self.ledger, sha256(head).digest() + digest)
+
+    def _check_mac(self, folder: Path, mac: bytes) -> None:
+        if not compare_digest(read_own(folder / MAC), mac):
+            raise _not_as_frozen(folder)
 
     def _is_ledger_same(self) -> bool:
         if not self.ledger.exists():
@@ -161,13 +185,12 @@ class Inputs:
         source = self.config.ledger
         if isinstance(source, FileSource) and source.is_pipe:
             raise ProverError(f"{source.name}: no file")  # it has been read to its end
-        return ledger_digest(self._read_ledger()) == ledger_digest(load_ledger(self.ledger))
+        return self.frozen_ledger()[1] == ledger_digest(self._read_ledger())
 
     def _is_evidence_same(self) -> bool:
         if not self.evidence.exists():
             return True
-        files = _files(*self._read_evidence())
-        return all((self.evidence / name).read_bytes() == data for name, data in files)
+        return self._frozen_evidence() == dict(_files(*self._read_evidence()))
 
     def _read_ledger(self) -> Ledger:
         return read_source(self.config, self.ledger.parent, self.progress, self.jobs)
@@ -182,6 +205,27 @@ class Inputs:
             self.accepted,
             self.jobs,
         )
+
+
+@contextmanager
+def _as_frozen(folder: Path) -> Iterator[None]:
+    """Read what is frozen, and take whatever goes wrong for what it shows."""
+    try:
+        yield
+    except (
+        OSError,
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+        LedgerError,
+    ):
+        raise _not_as_frozen(folder) from None
+
+
+def _not_as_frozen(folder: Path) -> Damaged:
+    return Damaged(f"{folder}: not as it was frozen; restore it, or begin anew in another folder")
 
 
 def _files(built: Mapping[str, Built], opened: Mapping[str, Opened]) -> Iterator[tuple[str, bytes]]:

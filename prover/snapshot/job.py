@@ -5,7 +5,8 @@ The folder, ``private/stages``, has in it:
 - ``split``: what balances are split into, piece by piece; ``parts`` and ``trees``, which get their
   final names once all is proved; ``assets/CODE``: the results of `prover.liabilities.stages`;
 - where other machines are at work: ``job``, and ``secrets``, what the leaves and pages are made
-  with. The snapshot key is not among them.
+  with. The snapshot key is not among them;
+- where none has been at work: ``alone``, a MAC under the snapshot key.
 
 A run begins with none of it but arguments, which are checked before they are used: whatever else
 stood there might be damaged, and would be signed. Where other machines are at work every file is
@@ -36,9 +37,10 @@ from prover.liabilities.tree import Root, read_root
 from prover.snapshot.folder import SnapshotFolder
 from verifier.ordered import Alone
 
-# In the folder of stages, for other machines.
+# In the folder of stages, for other machines; and where no other has been at work.
 JOB: Final = "job"
 SECRETS: Final = "secrets"
+ALONE: Final = "alone"
 
 
 @dataclass(frozen=True)

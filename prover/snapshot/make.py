@@ -4,7 +4,8 @@ The numbers are those of `make_snapshot`. What a crash leaves behind after each,
 run ends in the same bytes:
 
 1. A lock on ``private/lock``: held by a process, so it dies with it.
-2. ``private/snapshot.msgpack``: salt, and digests of TOML, keys and version; renamed into place.
+2. ``private/snapshot.msgpack``: salt, digests of TOML, keys and version, what the snapshot before
+   leaves to this one, and a MAC; renamed into place.
 3. ``private/ledger``, with its MAC: renamed into place whole, once the ledger is as
    ``[ledger.expect]`` has it. Before that, nothing depends on what was read, or on the record: the
    source is read anew, and another TOML gets another record. After it, no run goes on with anything
@@ -26,8 +27,8 @@ run ends in the same bytes:
    a second run finds its own line there.
 10. ``private/seal``, which binds 2, 3, 6 and the parts to that manifest, is written each time,
    before the log: whatever fails behind that leaves an id that only this manifest can have. Then
-   the rename to ``public``, after everything in it was synced. From then on a run only says so, and
-   removes ``private/stages`` if a crash left it.
+   the rename to ``public``, after everything in it was synced. From then on a run only says so, if
+   the bundle is this snapshot's and sealed, and removes ``private/stages`` if a crash left it.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ from prover.assets.evidence import Built, evidence_total
 from prover.assets.hidden import Opened
 from prover.clock import check_time
 from prover.config.snapshot_toml import SnapshotConfig, parse_config
-from prover.errors import AssetsShort, Damaged, ProverError
+from prover.errors import RESTORE, AssetsShort, Damaged, ProverError
 from prover.files.keys import SigningLog, read_master_key, read_signing_key
 from prover.files.storage import (
     discard_folder,
@@ -63,11 +64,11 @@ from prover.liabilities.check import BY_OTHERS
 from prover.liabilities.derivation import derive, snapshot_key
 from prover.liabilities.tree import entries_of
 from prover.progress import Progress, Silent
-from prover.snapshot.bundle import ProvenAsset, signing_keys, write_bundle
+from prover.snapshot.bundle import ProvenAsset, paths_of, signing_keys, write_bundle
 from prover.snapshot.folder import SnapshotFolder
 from prover.snapshot.inputs import Inputs, Witness
-from prover.snapshot.record import Frozen, freeze
-from prover.snapshot.seal import write_seal
+from prover.snapshot.record import Frozen, freeze, read_signed_manifest
+from prover.snapshot.seal import read_seal, write_seal
 from prover.snapshot.trees import Making, Tree, make_trees, parameters, write_secrets
 from verifier.format import wire
 from verifier.format.chains import FIAT
@@ -198,9 +199,9 @@ def make_snapshot(
             inputs = _inputs(making, master, previous_summary(config, out), witness)
             inputs.tell_changes()
             if folder.bundle.exists():
+                digest = _check_finished(making)
                 if inputs.ledger.exists():
-                    inputs.tell_ledger(load_ledger(inputs.ledger))
-                digest = manifest_digest((folder.bundle / MANIFEST_PATH).read_bytes())
+                    inputs.tell_ledger(inputs.frozen_ledger()[0])
                 shutil.rmtree(folder.stages, ignore_errors=True)
                 return Snapshot(folder.bundle, config.snapshot_id, digest, made=False)
             # 3, 4
@@ -306,6 +307,32 @@ def _begin(
     frozen = freeze(folder.record, config, signing, master, replaceable=untouched)
     check_follows(config, frozen.previous)
     return frozen
+
+
+def _check_finished(making: Making) -> bytes:
+    """Check that a bundle that stands is this snapshot's, with all its files and sealed; return its
+    manifest's digest. Whether it is accepted, an audit tells.
+
+    Raises:
+        ProverError: it is not.
+    """
+    config, frozen, folder = making.config, making.frozen, making.folder
+    data, manifest = read_signed_manifest(folder.bundle / MANIFEST_PATH)
+    if (manifest.snapshot_id, manifest.public_key) != (config.snapshot_id, frozen.public_key):
+        raise ProverError(
+            f"{folder.bundle}: of snapshot {manifest.snapshot_id}, signed by "
+            f"{public_key_text(manifest.public_key)}, and not of this; nothing is overwritten"
+        )
+    for path in paths_of(manifest):
+        if not (folder.bundle / path).is_file():
+            raise Damaged(f"{folder.bundle / path}: missing; {RESTORE}")
+    digest = manifest_digest(data)
+    if folder.ledger.exists():
+        try:
+            read_seal(folder, digest)
+        except OSError as error:
+            raise Damaged(f"{error.filename}: {error.strerror}; {RESTORE}") from None
+    return digest
 
 
 def _inputs(making: Making, master: bytes, previous: Previous, witness: Witness | None) -> Inputs:

@@ -1,8 +1,8 @@
 """The record that a snapshot's private folder opens with: what may not change between two runs.
 
-It is written before anything else, with the snapshot's salt. Once something was made from it, a
-later run over the folder must come with the same TOML bytes, the same keys and the same version of
-the prover; then every byte that follows is the same.
+It is written before anything else, with the snapshot's salt and a MAC under the master key. Once
+something was made from it, a later run over the folder must come with the same TOML bytes, the same
+keys and the same version of the prover; then every byte that follows is the same.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from bisect import bisect_left
 from dataclasses import dataclass
+from hmac import compare_digest
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,9 +18,10 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import native
-from prover.errors import ProverError
+from prover.errors import Damaged, ProverError
 from prover.files.keys import public_bytes, read_signing_key
-from prover.files.storage import fresh_file, path_text, read_at_most
+from prover.files.storage import fresh_file, path_text, read_at_most, read_own
+from prover.liabilities.derivation import derive
 from verifier.checks.manifest import rotation_body
 from verifier.format import wire
 from verifier.format.keys import is_signed, sign
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
 
 SALT_BYTES = 32
 
+_REMEDY = "restore it, or begin anew in another folder"
+
 
 @dataclass(frozen=True, slots=True)
 class Room:
@@ -50,7 +54,7 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Frozen:
-    """``snapshot.msgpack`` of the private folder.
+    """``snapshot.msgpack`` of the private folder, in front of a MAC of 32 bytes.
 
     before: the room of the previous manifest's assets, ascending by code; master_key: its SHA-256;
     previous: the previous manifest's digest, or zeros; signing_key: the path, for `packages`; toml:
@@ -75,17 +79,28 @@ class Frozen:
 
 
 def read_frozen(path: Path) -> Frozen:
-    """Read the record.
+    """Read the record; only who has the master key can tell whether it is as it was written.
 
     Raises:
-        ProverError: it is not there, or damaged.
+        Damaged: it is not there, or malformed.
     """
+    return _read(path)[0]
+
+
+def _read(path: Path) -> tuple[Frozen, bytes, bytes]:
+    """Return the record, its bytes and its MAC."""
     try:
-        return wire.read_record(Frozen, path.read_bytes())
+        data = read_own(path)
+        record, mac = data[:-ID_BYTES], data[-ID_BYTES:]
+        return wire.read_record(Frozen, record), record, mac
     except (wire.NotCanonical, wire.BadFields):
-        raise ProverError(f"{path}: damaged") from None
+        raise Damaged(f"{path}: damaged; {_REMEDY}") from None
     except OSError as error:
-        raise ProverError(f"{path}: {error.strerror}") from None
+        raise Damaged(f"{path}: {error.strerror}; {_REMEDY}") from None
+
+
+def _mac(master: bytes, record: bytes) -> bytes:
+    return derive(master, "frozen", record)
 
 
 def freeze(
@@ -104,6 +119,7 @@ def freeze(
     Raises:
         ProverError: the record is of another TOML, key or version, or the previous manifest is not
             a fit predecessor.
+        Damaged: the record is not as it was written.
     """
     from importlib.metadata import version  # what only reads a record does not wait for it
 
@@ -114,17 +130,11 @@ def freeze(
         version("assay"),
     )
     if path.exists():
-        frozen = read_frozen(path)
-        then = (frozen.toml, frozen.public_key, frozen.master_key, frozen.version)
-        names = ("TOML, or list of its assets", "signing key", "master key", "prover's version")
-        changed = next((name for name, a, b in zip(names, then, now, strict=True) if a != b), None)
-        if changed is None:
-            return frozen
-        if not replaceable:
-            raise ProverError(
-                f"{path.parent}: this snapshot was begun with another {changed}; "
-                "restore it, or begin anew in another folder"
-            )
+        try:
+            return _read_same(path, now, master)
+        except ProverError:
+            if not replaceable:
+                raise
     previous, before, rotation = predecessor(config, signing)
     toml_digest, public_key, master_digest, prover_version = now
     frozen = Frozen(
@@ -138,8 +148,24 @@ def freeze(
         toml=toml_digest,
         version=prover_version,
     )
+    record = wire.write_record(frozen)
     with fresh_file(path) as file:
-        file.write(wire.write_record(frozen))
+        file.write(record + _mac(master, record))
+    return frozen
+
+
+def _read_same(path: Path, now: tuple[bytes, bytes, bytes, str], master: bytes) -> Frozen:
+    """Return the record that is there, if it is of the same inputs and as it was written."""
+    frozen, record, mac = _read(path)
+    then = (frozen.toml, frozen.public_key, frozen.master_key, frozen.version)
+    names = ("TOML, or list of its assets", "signing key", "master key", "prover's version")
+    changed = next((name for name, a, b in zip(names, then, now, strict=True) if a != b), None)
+    if changed is not None:
+        raise ProverError(
+            f"{path.parent}: this snapshot was begun with another {changed}; {_REMEDY}"
+        )
+    if not compare_digest(mac, _mac(master, record)):
+        raise Damaged(f"{path}: not as it was frozen; {_REMEDY}")
     return frozen
 
 

@@ -12,6 +12,8 @@ from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from hashlib import file_digest, sha256
+from hmac import compare_digest
+from pathlib import Path
 from threading import Event, Lock
 
 import native
@@ -22,7 +24,9 @@ from prover.files.storage import (
     discard_folder,
     fresh_file,
     keep_files,
+    read_own,
     remove,
+    remove_links,
     rename_folder,
     sync_tree,
 )
@@ -38,6 +42,7 @@ from prover.liabilities.tree import Root, entries_of
 from prover.progress import Progress
 from prover.snapshot.folder import SnapshotFolder
 from prover.snapshot.job import (
+    ALONE,
     JOB,
     SECRETS,
     Job,
@@ -140,12 +145,17 @@ def make_trees(
     folder = making.folder
     for made in (folder.parts, folder.trees):
         discard_folder(made)
-    if engine.is_local and (folder.stages / JOB).exists():
+    remove_links(folder.unfinished)
+    alone, mark = folder.stages / ALONE, derive(key, "frozen", ALONE.encode())
+    if engine.is_local and not _has(alone, mark):
         # Arguments of other machines hold, but who chose their nonces?
         remove(folder.unfinished / "arguments")
         remove(folder.stages)
     keep_files(folder.stages, "assets", None, ARGUMENTS)
     (folder.stages / "assets").mkdir(exist_ok=True)
+    if engine.is_local:
+        with fresh_file(alone) as file:
+            file.write(mark)
     job = _job(making, ledger, accounts, key, secret, durable=not engine.is_local)
     if not engine.is_local:
         job.write()
@@ -162,6 +172,14 @@ def make_trees(
     for made, final in ((job.parts, folder.parts), (job.trees, folder.trees)):
         rename_folder(made, final)
     return trees
+
+
+def _has(path: Path, content: bytes) -> bool:
+    """Whether a file of ours stands there, with this in it."""
+    try:
+        return compare_digest(read_own(path), content)
+    except OSError:
+        return False
 
 
 def _job(

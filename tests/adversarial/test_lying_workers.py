@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
+import shutil
 from collections.abc import Callable, Generator, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +19,9 @@ from prover.files import pieces as pieces_of
 from prover.liabilities import plan, stages
 from prover.sample.sample import make_sample
 from prover.snapshot.make import make_snapshot
+from prover.snapshot.record import Frozen, Room
 from tests.support.exchange_files import files
+from verifier.format import wire
 
 pytestmark = pytest.mark.unsanitized
 
@@ -135,23 +141,104 @@ def test_nothing_is_signed_where_others_change_what_the_command_wrote(
     assert not (config.parent / "keys" / "signing.pem.log").exists()
 
 
-@pytest.mark.parametrize("name", ["ledger/balances.bin", "evidence/BTC", "ledger/.mac"])
-def test_what_is_frozen_cannot_be_changed_between_two_runs(
-    config: Path, tmp_path: Path, name: str
-) -> None:
-    out = tmp_path / "out"
+def stopped(config: Path, out: Path, number: int = 1) -> None:
+    """Begin a snapshot with other machines, and end while these argue."""
 
     def fail(path: Path) -> None:
-        flip(0)(out / "private" / name)
         raise ProverError("no more")
 
     with pytest.raises(ProverError, match="no more"):
-        make_snapshot(config, out, engine=Liar(out / "private/stages", fail, "arguments", 1))
+        make_snapshot(config, out, engine=Liar(out / "private/stages", fail, "arguments", number))
+
+
+def changed(data: bytes, **fields: Any) -> bytes:
+    """Return a record with other fields and the MAC that it had."""
+    record = wire.read_record(Frozen, data[:-32])
+    return wire.write_record(replace(record, **fields)) + data[-32:]
+
+
+def with_figure(data: bytes, *path: str | int, value: object) -> bytes:
+    """Return a frozen ledger's file of figures with another one of them."""
+    figures = json.loads(data)
+    at = figures
+    for name in path[:-1]:
+        at = at[name]
+    at[path[-1]] = value
+    return json.dumps(figures).encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "lie"),
+    [
+        *(
+            (name, lambda data: bytes([data[0] ^ 1]) + data[1:])
+            for name in (
+                "ledger/.mac",
+                "ledger/balances.bin",
+                "ledger/holders.bin",
+                "ledger/ids.bin",
+                "ledger/ids.off",
+                "ledger/ledger.json",
+                "evidence/.mac",
+                "evidence/BTC",
+                "evidence/ETH.openings",
+            )
+        ),
+        ("ledger/.mac", lambda _: b""),
+        ("ledger/ids.off", lambda data: data[::-1]),
+        ("ledger/ledger.json", lambda _: b"[" * 100_000),
+        ("ledger/ledger.json", lambda data: with_figure(data, "assets", 0, "total", value=10**15)),
+        ("ledger/ledger.json", lambda data: with_figure(data, "assets", 0, "total", value="1")),
+        ("ledger/ledger.json", lambda data: with_figure(data, "tally", "assets", value={})),
+        ("ledger/ledger.json", lambda data: with_figure(data, "id_type", value=3)),
+        ("snapshot.msgpack", lambda data: changed(data, previous=bytes([7] * 32))),
+        ("snapshot.msgpack", lambda data: changed(data, before=(Room("BTC", 1 << 20),))),
+        ("snapshot.msgpack", lambda data: changed(data, salt=bytes(32))),
+    ],
+)
+def test_what_is_frozen_cannot_be_changed_between_two_runs(
+    config: Path, tmp_path: Path, name: str, lie: Callable[[bytes], bytes]
+) -> None:
+    out = tmp_path / "out"
+    stopped(config, out)
+    file = out / "private" / name
+    data = file.read_bytes()
+    assert lie(data) != data
+    file.write_bytes(lie(data))
     for _ in range(2):
         with pytest.raises(ProverError, match=r"not as it was frozen; restore it, or begin anew"):
             make_snapshot(config, out)
-    flip(0)(out / "private" / name)
+    file.write_bytes(data)
     assert make_snapshot(config, out).made
+
+
+@pytest.mark.parametrize("name", ["ledger/.mac", "ledger/ledger.json", "evidence/BTC"])
+def test_no_pipe_in_place_of_what_is_frozen_is_waited_for(
+    config: Path, tmp_path: Path, name: str
+) -> None:
+    out = tmp_path / "out"
+    stopped(config, out)
+    (out / "private" / name).unlink()
+    os.mkfifo(out / "private" / name)
+    with pytest.raises(ProverError, match="not as it was frozen"):
+        make_snapshot(config, out)
+
+
+@pytest.mark.parametrize("place", ["", "evidence", "pages", "arguments/BTC"])
+def test_no_link_in_an_unfinished_bundle_is_followed(
+    config: Path, tmp_path: Path, place: str
+) -> None:
+    out, mine = tmp_path / "out", tmp_path / "mine"
+    stopped(config, out)
+    mine.mkdir()
+    (mine / "BTC.msgpack").write_text("mine")
+    unfinished = out / "public.partial" / place
+    if unfinished.exists():
+        shutil.rmtree(unfinished)
+    unfinished.parent.mkdir(exist_ok=True)
+    unfinished.symlink_to(mine)
+    assert make_snapshot(config, out).made
+    assert files(mine) == {"BTC.msgpack": b"mine"}
 
 
 def test_a_link_in_place_of_a_piece_is_not_followed(config: Path, tmp_path: Path) -> None:
@@ -189,17 +276,18 @@ def test_a_host_that_was_taken_for_dead_changes_nothing(config: Path, tmp_path: 
     assert len(given) > 10
 
 
+@pytest.mark.parametrize("removed", [(), ("job",), ("job", "secrets"), ("alone",)])
 def test_alone_nothing_is_kept_of_what_others_argued(
-    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, removed: tuple[str, ...]
 ) -> None:
-    """A verifier accepts an argument whatever its nonces, and these others would know."""
+    """A verifier accepts an argument whatever its nonces, and these others would know.
+
+    Nor is it once a fault, or a run that ended early, has removed what tells of them.
+    """
     out = tmp_path / "out"
-
-    def fail(path: Path) -> None:
-        raise ProverError("no more")
-
-    with pytest.raises(ProverError, match="no more"):
-        make_snapshot(config, out, engine=Liar(out / "private/stages", fail, "arguments", 9))
+    stopped(config, out, 9)
+    for name in removed:
+        (out / "private" / "stages" / name).unlink(missing_ok=True)
     assert len(list((out / "private/stages").glob("assets/*/arguments/*"))) >= 9
     kept, standing = [], stages._standing
     monkeypatch.setattr(stages, "_standing", lambda *given: kept.append(standing(*given)))

@@ -19,6 +19,7 @@ from prover.files.storage import locked
 from prover.ledger.saved import load_ledger
 from prover.liabilities.parts import load_parts
 from prover.liabilities.tree import LeafFiles
+from prover.sample.sample import make_sample
 from prover.snapshot import record as frozen
 from prover.snapshot.make import make_snapshot
 from prover.snapshot.packages import Packager
@@ -89,6 +90,35 @@ def test_a_finished_folder_is_left_as_it_is(tmp_path: Path, assay: Assay) -> Non
     assert (code, err) == (0, "")
     assert "was proven before" in out
     assert files(tmp_path / "one") == before
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["public/pages/ETH/0", "public/manifest.sig", "private/seal", "private/ledger/holders.bin"],
+)
+def test_a_finished_folder_that_is_damaged_is_not_called_proven(tmp_path: Path, name: str) -> None:
+    config, out = sample(tmp_path, 20), tmp_path / "out"
+    make_snapshot(config, out)
+    summary = (out / "private" / "summary.json").read_bytes()
+    if name.endswith(".bin"):
+        data = (out / name).read_bytes()
+        (out / name).write_bytes(data[4:] + data[:4])
+    else:
+        (out / name).unlink()
+    with pytest.raises(ProverError, match=Path(name).parts[1]):
+        make_snapshot(config, out)
+    assert (out / "private" / "summary.json").read_bytes() == summary
+
+
+def test_the_bundle_of_another_is_not_called_this_one(tmp_path: Path) -> None:
+    config, out = sample(tmp_path / "own", 20), tmp_path / "out"
+    other = make_sample(tmp_path / "other", 20, ("ETH",), seed=8, page_size=16)
+    make_snapshot(other.config, tmp_path / "done")
+    make_snapshot(config, out)
+    shutil.rmtree(out / "public")
+    shutil.copytree(tmp_path / "done" / "public", out / "public")
+    with pytest.raises(ProverError, match="and not of this; nothing is overwritten"):
+        make_snapshot(config, out)
 
 
 def test_jobs_do_not_show(tmp_path: Path) -> None:
