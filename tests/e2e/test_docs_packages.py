@@ -50,17 +50,18 @@ def database(server: PostgresServer) -> Iterator[str]:
         connection.execute("DROP TABLE IF EXISTS package, package_load")
 
 
+def assay(*words: str | Path) -> None:
+    subprocess.run([BIN / "assay", *words], check=True, capture_output=True)
+
+
 @pytest.fixture(scope="module")
 def proof(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sample's proof, and its packages in both forms."""
     folder = tmp_path_factory.mktemp("packages")
-    for words in (
-        ["sample", "--accounts", str(ACCOUNTS), "--assets", "BTC,ETH", "--out", folder / "e"],
-        ["prove", folder / "e/snapshot.toml", "--out", folder / "p"],
-        ["packages", folder / "p", "--out", folder / "packages.parquet"],
-        ["packages", folder / "p", "--out", folder / "packages.sqlite"],
-    ):
-        subprocess.run([BIN / "assay", *words], check=True, capture_output=True)
+    assay("sample", "--accounts", str(ACCOUNTS), "--assets", "BTC,ETH", "--out", folder / "e")
+    assay("prove", folder / "e/snapshot.toml", "--out", folder / "p")
+    for name in ("packages.parquet", "packages.sqlite"):
+        assay("packages", folder / "p", "--out", folder / name)
     return folder
 
 
@@ -85,8 +86,7 @@ def test_all_packages_come_into_the_database_once(proof: Path, database: str, fi
     assert {snapshot for snapshot, _, _ in loaded} == {ID}
     _, account, package = loaded[0]
     made = proof / f"{file}.package"
-    command = [BIN / "assay", "package", proof / "p", account, "--out", made]
-    subprocess.run(command, check=True, capture_output=True)
+    assay("package", proof / "p", account, "--out", made)
     assert made.read_bytes() == package
     again = run(proof, database, file)
     assert (again.returncode, again.stdout) == (0, done.stdout)
@@ -139,7 +139,8 @@ def test_the_link_has_the_package_of_who_is_logged_in(
     (text,) = fields["package"]
     package = tmp_path / "mine.package"
     package.write_bytes(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-    command = [BIN / "assay-verify", "inclusion", package, "--bundle", proof / "p/public"]
+    command: list[str | Path] = [BIN / "assay-verify", "inclusion", package]
+    command += ["--bundle", proof / "p/public"]
     command += ["--exchange-key", proof / "e/exchange.pub", "--account", account]
     for row in ledger:
         if row["account_id"] == account:
