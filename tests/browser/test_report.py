@@ -118,7 +118,9 @@ def test_says_of_a_ratio_below_one_that_a_part_is_covered(
     tab = chromium.new_page(viewport={"width": 375, "height": 700})
     tab.goto((tmp_path / "part.html").as_uri())
     text = tab.inner_text("main")
+    chips = tab.locator(".chip.part").all_inner_texts()
     tab.close()
+    assert chips == ["at least 1/2"]
     assert "a part of what it owes its customers: of BTC at least 1/2, of the others all" in text
     assert "cover everything" not in text
     assert "--ratio 1/2 --account" in text

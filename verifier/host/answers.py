@@ -12,9 +12,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from verifier.host.front import Row
 from verifier.host.requests import Refused
 from verifier.host.shelf import Tagged
-from verifier.host.standing import level_look
+from verifier.host.standing import Bar, draw, level_look
 
 # What may change is asked for again after a minute, by its entity tag; a manifest is named by its
 # digest.
@@ -100,6 +101,22 @@ def page_answer(
 def render(template: str, **values: object) -> bytes:
     """Return a page's bytes."""
     return TEMPLATES.get_template(template).render(**values).encode()
+
+
+class Table:
+    """Draws rows of the front as HTML, each once until it, or one of its days, is another."""
+
+    def __init__(self) -> None:
+        self._drawn: dict[bytes, tuple[Row, list[Bar], str]] = {}
+
+    def row(self, row: Row, now: int) -> str:
+        """Return a row as it is at a time."""
+        bars = row.last_days(now)
+        kept = self._drawn.get(row.key)
+        if kept is None or kept[0] is not row or kept[1] != bars:
+            html = render("row.html", row=row, drawn=draw(bars)).decode()
+            kept = self._drawn[row.key] = row, bars, html
+        return kept[2]
 
 
 def file_answer(request: Request, signed: tuple[bytes, bytes], cache: str) -> Response:

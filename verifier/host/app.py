@@ -39,6 +39,7 @@ from verifier.host.answers import (
     CHANGING,
     UNCHANGING,
     Headers,
+    Table,
     conditional,
     fail,
     file_answer,
@@ -179,6 +180,7 @@ class _Host:
         self._page = None if settings.page is None else Tagged.of(_read_page(settings.page))
         # Apart, so that the pages of many exchanges, or what is searched for, push out no others.
         self._pages, self._exchanges, self._searches = Shelf(), Shelf(), Shelf()
+        self._table = Table()
 
     def routes(self) -> list[Route]:
         """Return what is served where."""
@@ -216,7 +218,7 @@ class _Host:
                 "home.html",
                 now,
                 front=front,
-                rows=rows,
+                table_rows=[self._table.row(row, now) for row in rows],
                 looks=looks(rows),
                 found=found,
                 page=page,

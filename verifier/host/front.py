@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from urllib.parse import urlsplit
 
 from verifier.format.keys import public_key_text
 from verifier.format.times import utc_text
 from verifier.host.facts import TIME, AlarmGroup
-from verifier.host.standing import Coin, Days, Standing
+from verifier.host.standing import Bar, Coin, Standing
 from verifier.host.store import Outcome
 from verifier.texts import listed
 
@@ -28,8 +29,8 @@ class Row:
 
     ``name`` and ``place`` are those of the settings; ``check`` is where a customer checks their
     balance, empty if this host has no page for it. ``late`` says for how long a snapshot has been
-    due, and ``fault`` why the exchange could not be read at the last look. The days are drawn only
-    for a row that is shown.
+    due, and ``fault`` why the exchange could not be read at the last look. The days are asked
+    for only where a row is shown, as they are at a time.
     """
 
     key: bytes
@@ -44,7 +45,7 @@ class Row:
     fault: str
     coins: list[Coin]
     alarms: list[AlarmGroup]
-    draw_days: Callable[[], Days]
+    last_days: Callable[[int], list[Bar]]
 
     @property
     def site(self) -> str:
@@ -81,8 +82,11 @@ class Row:
     def matches(self, text: str) -> bool:
         """Tell whether its name has a text in it, or its key begins so."""
         words = text.casefold()
-        keys = public_key_text(self.key), self.key.hex()
-        return words in self.name.casefold() or any(key.startswith(words) for key in keys)
+        return words in self.name.casefold() or any(key.startswith(words) for key in self._keys)
+
+    @cached_property
+    def _keys(self) -> tuple[str, str]:
+        return public_key_text(self.key), self.key.hex()
 
 
 @dataclass(frozen=True)
@@ -101,12 +105,12 @@ class Front:
         first = f"{watched:,} exchange{'s' if watched > 1 else ''} watched."
         return f"{first} {f'{troubled:,} {verb}' if troubled else 'None needs'} your attention."
 
-    @property
+    @cached_property
     def counts(self) -> Counter[str]:
         """How many exchanges each of the four numbers counts."""
         return Counter(row.standing.group for row in self.rows)
 
-    @property
+    @cached_property
     def alarms(self) -> list[tuple[Row, AlarmGroup]]:
         """The alarms that stand above the table, the gravest first, and of these the newest."""
         found = [(row, group) for row in self.rows for group in row.alarms[:_ALARMS_OF_ONE]]

@@ -203,6 +203,15 @@ class _History:
     before: int | None
 
 
+@dataclass(frozen=True)
+class _Moment:
+    """What time and the last look at an exchange add to its history, in its row."""
+
+    alarms: tuple[Alarm, ...]
+    late: str
+    fault: str
+
+
 class Views:
     """Makes views of what a store has; ``started`` is when the host was, in Unix seconds."""
 
@@ -212,6 +221,7 @@ class Views:
         self._started = started
         self._watched = {entry.public_key: entry for entry in settings.exchanges}
         self._histories: dict[bytes, _History] = {}
+        self._rows: dict[bytes, tuple[_History, _Moment, Row]] = {}
         self._reading = threading.Lock()
         self._front: tuple[Hashable, Front | None] = (None, None)
         self._present_keys: tuple[int, dict[bytes, bytes]] = (-1, dict.fromkeys(self._watched, b""))
@@ -360,24 +370,38 @@ class Views:
         return _read_history(self._store, key, keys, self._store.version(keys))
 
     def _row(self, key: bytes, looked: tuple[int, str] | None, now: int) -> Row:
+        """Return the row of an exchange: the one that is kept, unless its history or time says
+        otherwise by now.
+        """
         entry, history = self._watched[key], self._history(key)
-        alarms = self._alarms(entry, history, looked, now)
+        moment = _Moment(
+            alarms=tuple(self._passing(entry, history, looked, now)),
+            late=_late(entry, history, now),
+            fault=looked[1] if looked else "",
+        )
+        kept = self._rows.get(key)
+        if kept is None or kept[0] is not history or kept[1] != moment:
+            kept = self._rows[key] = history, moment, self._make_row(entry, history, moment)
+        return kept[2]
+
+    def _make_row(self, entry: WatchedExchange, history: _History, moment: _Moment) -> Row:
+        alarms = [*history.lasting, *moment.alarms]
         newest, waits = history.audited, history.newest[:1]
         stands = standing(history.alone, alarms)
         return Row(
-            key=key,
+            key=entry.public_key,
             name=entry.name,
-            path=_path(key),
+            path=_path(entry.public_key),
             place=entry.place,
             check=self._check(entry),
             standing=stands,
             newest=newest,
-            late=_late(entry, history, now),
+            late=moment.late,
             is_newer_waiting=bool(waits) and not waits[0].is_audited,
-            fault=looked[1] if looked else "",
+            fault=moment.fault,
             coins=history.coins if stands.look != "bad" else [],
             alarms=grouped(bounded(alarms)),
-            draw_days=partial(_days, history, entry, now),
+            last_days=partial(_last_days, history, entry),
         )
 
     def _check(self, entry: WatchedExchange) -> str:
@@ -401,7 +425,7 @@ class Views:
         if after + most > ON_PAGE or dates != ALWAYS:
             shown = self._store.snapshots(history.keys, most, after, dates)
         name, url = (entry.name, entry.place) if entry else _newest(history)
-        found = self._alarms(entry, history, looked, now)
+        found = [*history.lasting, *self._passing(entry, history, looked, now)]
         alarming = {digest for alarm in found for digest in alarm.digests}
         return ExchangeView(
             name=name,
@@ -423,25 +447,24 @@ class Views:
             total=history.total,
             pages=_pages(history.total),
             failing=sum(one.total for one in history.complaints.values()),
-            days=_days(history, entry, now) if entry else None,
+            days=draw(_last_days(history, entry, now)) if entry else None,
             late=_late(entry, history, now) if entry else "",
             check=self._check(entry) if entry else "",
         )
 
-    def _alarms(
+    def _passing(
         self,
         entry: WatchedExchange | None,
         history: _History,
         looked: tuple[int, str] | None,
         now: int,
-    ) -> list[Alarm]:
-        found = [*history.lasting, *ahead_alarms(history.ahead, now)]
+    ) -> Iterator[Alarm]:
+        """Yield the alarms that come and go with time."""
+        yield from ahead_alarms(history.ahead, now)
         if entry is not None:
             at = looked[0] if looked else self._started
             every = self._settings.every_seconds
-            clock = Clock(now, history.last, entry.overdue_seconds, at, every)
-            found += passing_alarms(clock)
-        return found
+            yield from passing_alarms(Clock(now, history.last, entry.overdue_seconds, at, every))
 
 
 def _read_history(store: Store, key: bytes, keys: list[bytes], version: int) -> _History:
@@ -478,8 +501,8 @@ def _newest(history: _History) -> tuple[str, str]:
     return next(((item.exchange, item.url) for item in history.newest), ("", ""))
 
 
-def _days(history: _History, entry: WatchedExchange, now: int) -> Days:
-    return draw(last_days(history.bars, history.before, entry.overdue_seconds, now))
+def _last_days(history: _History, entry: WatchedExchange, now: int) -> list[Bar]:
+    return last_days(history.bars, history.before, entry.overdue_seconds, now)
 
 
 def _late(entry: WatchedExchange, history: _History, now: int) -> str:

@@ -207,6 +207,7 @@ def bar(item: Outcome, alarming: Collection[bytes]) -> Bar:
     return Bar("held" if alone(item) is Standing.HOLDS else "word", height)
 
 
+_LATE, _EMPTY = Bar("late", _WHOLE_BAR), Bar("none", 1)
 _WORST_FIRST = ("failed", "unaudited", "word", "held")
 
 
@@ -237,9 +238,11 @@ def last_days(
     for day in range(first, today + 1):
         if day in bars:
             last = day
+            shown.append(bars[day])
+            continue
         end = min((day + 1) * DAY_SECONDS, now)
         is_late = last is not None and end - (last + 1) * DAY_SECONDS > overdue_seconds
-        shown.append(bars.get(day, Bar("late", _WHOLE_BAR) if is_late else Bar("none", 1)))
+        shown.append(_LATE if is_late else _EMPTY)
     return shown
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
@@ -15,12 +15,13 @@ from tests.support.outcomes import DAY, EXCHANGE, KEY, NOW, holding, keep, named
 from verifier.errors import Code
 from verifier.host import alarms
 from verifier.host.alarms import Alarm
-from verifier.host.answers import render
+from verifier.host.answers import Table, render
 from verifier.host.facts import grouped
 from verifier.host.feed import feed_of
 from verifier.host.front import ALARMS, ROWS
 from verifier.host.pages import ENTRIES, Views
 from verifier.host.settings import WatchedExchange
+from verifier.host.standing import Bar
 from verifier.host.store import Complaint, FailedRecord, Store
 from verifier.texts import alarm_words, explain
 
@@ -114,6 +115,61 @@ def test_a_search_finds_names_and_keys(store: Store) -> None:
     assert names("0202") == ["Kestrel"]
     assert names("assay1") == names("e")
     assert names("<b>") == []
+
+
+def no_days(_: int) -> list[Bar]:
+    """In place of a function that a row has of its own."""
+    return []
+
+
+def test_what_is_kept_of_the_front_is_what_is_made_anew(store: Store) -> None:
+    """As the clock goes on, looks succeed, fail or stay away, and histories change."""
+    names = ("Word", "Holds", "Ahead", "None", "Told")
+    exchanges = [watched(number, name) for number, name in enumerate(names, 1)]
+    word, holds, ahead, none, told = (one.public_key for one in exchanges)
+    keep(store, seen("a", public_key=word, details=holding(("BTC", "claimed", 1, 1))))
+    keep(store, seen("a", public_key=holds, details=SHOWN))
+    keep(store, seen("a", public_key=ahead, details=SHOWN, time=NOW + 3 * DAY, at=NOW - DAY))
+    first = seen("a", public_key=told, details=SHOWN)
+    keep(store, first)
+    views, table = filled(store, *exchanges), Table()
+    changes: dict[int, Callable[[], object]] = {
+        NOW + 2 * DAY: lambda: store.note_look(holds, NOW + 2 * DAY, "no answer"),
+        NOW + 4 * DAY: lambda: keep(
+            store, seen("b", public_key=none, details=SHOWN, time=NOW + 4 * DAY)
+        ),
+        NOW + 5 * DAY: lambda: store.add_complaint(
+            told, Complaint(b"c" * 32, first.digest, "inclusion.wrong-amount", "", NOW)
+        ),
+        NOW + 6 * DAY: lambda: keep(
+            store,
+            seen("c", public_key=holds, code="argument.rejected", time=NOW + 6 * DAY),
+        ),
+    }
+    shown: dict[bytes, set[str]] = {}
+    for now in range(NOW, NOW + 8 * DAY, DAY // 6):
+        if now in changes:
+            changes[now]()
+        kept, fresh = views.front(now), Views(settings(*exchanges), store, NOW).front(now)
+        assert [replace(row, last_days=no_days) for row in kept.rows] == [
+            replace(row, last_days=no_days) for row in fresh.rows
+        ]
+        for one, other in zip(kept.rows, fresh.rows, strict=True):
+            html = table.row(one, now)
+            assert html == Table().row(other, now)
+            shown.setdefault(one.key, set()).add(html)
+    assert all(len(drawn) > 3 for drawn in shown.values())
+
+
+def test_a_row_is_kept_until_it_says_something_else(store: Store) -> None:
+    keep(store, seen("a", details=SHOWN))
+    views, table = filled(store, EXCHANGE), Table()
+    ((first,), (later,)) = (views.front(now).rows for now in (NOW, NOW + 60))
+    assert later is first
+    assert table.row(later, NOW + 60) is table.row(first, NOW)
+    store.note_look(KEY, NOW + 120, "no answer")
+    (other,) = views.front(NOW + 120).rows
+    assert "could not be read" in table.row(other, NOW + 120)
 
 
 def test_many_coins_are_no_better_than_the_weakest(store: Store) -> None:
