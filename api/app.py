@@ -33,6 +33,7 @@ from api.service import Service
 from api.settings import Settings
 from api.snapshots import instance
 from api.snapshots.jobs import Queue
+from api.snapshots.links import Links
 from api.snapshots.operations import Operations
 from api.snapshots.packages import Packages
 from api.snapshots.supervise import Supervisor
@@ -107,7 +108,12 @@ def make_service(settings: Settings, engine: sa.Engine) -> Service:
     database = Gate(engine, settings.limits.database_seconds)
     snapshots, stopping = settings.snapshots, asyncio.Event()
     operations = Operations(database, Queue(engine), snapshots, settings.published)
-    customers = settings.customers
+    packages: Packages | None = None
+    links: Links | None = None
+    if (customers := settings.customers) is not None:
+        packages = Packages(database, snapshots, customers.signing_keys)
+        if customers.address is not None:
+            links = Links(packages, customers.address)
     return Service(
         settings=settings,
         database=database,
@@ -118,9 +124,8 @@ def make_service(settings: Settings, engine: sa.Engine) -> Service:
         customers=None
         if customers is None
         else Issuer(customers, required=customers.account_claim),
-        packages=None
-        if customers is None
-        else Packages(database, snapshots, customers.signing_keys),
+        packages=packages,
+        links=links,
         rates=Rates(settings.limits),
         metrics=Metrics(),
         readiness=Readiness(readiness_checks(settings, database)),

@@ -69,6 +69,12 @@ class DatabaseFull(ServiceError):
     """The database has no room."""
 
 
+class LinksOfAll(ServiceError):
+    """There are as many links to packages as there may be; they end all the time."""
+
+    retry_after = 60
+
+
 class StreamsOfCaller(ServiceError):
     """A caller has as many event streams as one may have; streams end all the time."""
 

@@ -183,12 +183,14 @@ class CustomerSettings(IssuerSettings):
     account_claim: the claim that holds the account id; where the claims have another of this name
     and ``_verified``, that must be true. signing_keys: of packages; a snapshot made with none of
     them is signed for with the key that its own record names. origins: of the exchange's web
-    application, which may fetch packages from its pages.
+    application, which may fetch packages from its pages. address: the origin under which customers
+    reach the service; without it there are no links to packages.
     """
 
     account_claim: str = "sub"
     signing_keys: tuple[SettingsPath, ...] = ()
     origins: tuple[Annotated[str, AfterValidator(check_origin)], ...] = ()
+    address: Annotated[str, AfterValidator(check_origin)] | None = None
 
     @model_validator(mode="after")
     def _check_named(self) -> Self:

@@ -152,6 +152,7 @@ ANSWERS: Final[Mapping[type[errors.ServiceError], ServiceCode]] = {
     errors.Foreign: ServiceCode.UNAVAILABLE,
     errors.DatabaseAway: ServiceCode.UNAVAILABLE,
     errors.DatabaseFull: ServiceCode.NO_SPACE,
+    errors.LinksOfAll: ServiceCode.UNAVAILABLE,
     errors.StreamsOfCaller: ServiceCode.RATE,
     errors.StreamsOfAll: ServiceCode.UNAVAILABLE,
 }
