@@ -38,6 +38,7 @@ from api.snapshots.operations import Operations
 from api.snapshots.packages import Packages
 from api.snapshots.supervise import Supervisor
 from api.snapshots.watch import Watchers
+from api.snapshots.webhook import read_secret
 
 # The child that works, beside whatever serves; `python -m api.cli` is the command `assay`.
 WORKER = (sys.executable, "-P", "-m", "api.cli", "worker")
@@ -50,9 +51,12 @@ def create_app(settings: Settings) -> FastAPI:
     worker started, when the service starts.
 
     Raises:
-        ProverError: the database's URL is malformed, or a signing key cannot be read.
+        ProverError: the database's URL is malformed, or a signing key or the webhook's secret
+            cannot be read.
         OSError: a folder of the settings cannot be made.
     """
+    if settings.webhook is not None:
+        read_secret(settings.webhook.secret_file)  # the worker's; better told at the start
     settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings.published.mkdir(parents=True, exist_ok=True)
     engine = open_database(settings.database_url, settings.limits.database_seconds)
@@ -107,7 +111,8 @@ def make_service(settings: Settings, engine: sa.Engine) -> Service:
     """
     database = Gate(engine, settings.limits.database_seconds)
     snapshots, stopping = settings.snapshots, asyncio.Event()
-    operations = Operations(database, Queue(engine), snapshots, settings.published)
+    queue = Queue(engine, listens=settings.webhook is not None)
+    operations = Operations(database, queue, snapshots, settings.published)
     packages: Packages | None = None
     links: Links | None = None
     if (customers := settings.customers) is not None:

@@ -114,8 +114,11 @@ class Operations:
             Unknown, WrongState: nothing is being done to it.
         """
         with self._database.begin() as connection:
-            snapshots.move(connection, snapshot_id, _CANCEL)
-            return snapshots.find(connection, snapshot_id)
+            target = snapshots.move(connection, snapshot_id, _CANCEL)
+            row = snapshots.find(connection, snapshot_id)
+            if target is State.CANCELLED and row.job is not None:  # no worker had begun it
+                self._queue.put_end(connection, row.job, snapshot_id, target)
+            return row
 
     def publish(self, snapshot_id: str) -> Row:
         """Put a proven bundle where everybody reads it.

@@ -25,7 +25,7 @@ from api.log import LOG
 from api.snapshots import instance
 from api.snapshots import states as snapshots
 from api.snapshots.folder import ServedFolder
-from api.snapshots.jobs import JobKind, Task, step
+from api.snapshots.jobs import JobKind, Queue, Task, step
 from api.snapshots.states import Overtaken, Row, State, States
 from prover.errors import AssetsShort, ProverError
 from prover.files.storage import fresh_file, sync_file
@@ -47,14 +47,23 @@ class Cancelled(Exception):
 class Tasks:
     """The tasks over one folder of snapshots.
 
-    targets: URLs of published folders, the local one first; jobs: cores that proving may use.
+    targets: URLs of published folders, the local one first; jobs: cores that proving may use;
+    queue: where it is told that a job ended.
     """
 
-    def __init__(self, engine: sa.Engine, folder: Path, targets: Sequence[str], jobs: int) -> None:
+    def __init__(
+        self,
+        engine: sa.Engine,
+        folder: Path,
+        targets: Sequence[str],
+        jobs: int,
+        queue: Queue,
+    ) -> None:
         self._engine = engine
         self._folder = folder
         self._targets = targets
         self._jobs = jobs
+        self._queue = queue
 
     def by_kind(self) -> dict[JobKind, Task]:
         """Return the task of every kind of job."""
@@ -121,17 +130,24 @@ class Tasks:
             running.settle(State.RETIRED)
 
     def _running(self, job: str, snapshot_id: str, during: State) -> _Running:
-        return _Running(self._engine, self._folder, job, snapshot_id, during)
+        return _Running(self._engine, self._folder, self._queue, job, snapshot_id, during)
 
 
 class _Running:
     """One run of a job: what it writes of its snapshot, as long as the snapshot is the job's."""
 
     def __init__(
-        self, engine: sa.Engine, folder: Path, job: str, snapshot_id: str, during: State
+        self,
+        engine: sa.Engine,
+        folder: Path,
+        queue: Queue,
+        job: str,
+        snapshot_id: str,
+        during: State,
     ) -> None:
         self._engine = engine
         self._folder = folder
+        self._queue = queue
         self.job = job
         self.snapshot_id = snapshot_id
         self._during = during
@@ -169,6 +185,7 @@ class _Running:
             snapshots.settle(
                 connection, self.snapshot_id, self.job, origin, target, **(fresh | values)
             )
+            self._queue.put_end(connection, self.job, self.snapshot_id, target)
 
     @contextmanager
     def ending(self, *, cancelled: State, failed: State) -> Iterator[None]:
