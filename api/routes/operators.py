@@ -7,6 +7,7 @@ the database does not hold it, nor does any log.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path as FilePath
 from typing import Annotated, Any, Final, TypeVar
 
 from anyio import to_thread
@@ -25,8 +26,9 @@ from api.service import serving
 from api.snapshots import sources
 from api.snapshots.folder import ServedFolder
 from api.snapshots.operations import Operations
+from api.snapshots.preflight import missing_inputs
 from api.snapshots.sources import FileKind, read_draft
-from api.snapshots.states import GONE, ID_PATTERN, MOVING, Row, State
+from api.snapshots.states import GONE, ID_PATTERN, MOVING, OPEN, Row, State
 from api.snapshots.uploads import accept, find_slot, incoming, receive
 from prover.config.announcement import announce
 from prover.errors import ProverError
@@ -125,6 +127,12 @@ class SnapshotDetails(SnapshotBody):
     """A snapshot with its files."""
 
     evidence: list[EvidenceBody]
+    missing: list[str] = Field(
+        description="What it lacks to be started or resumed: keys, ledger, files of evidence."
+    )
+    outcome: str | None = Field(
+        description="What `assay prove` says of the bundle, once there is one: warnings, too."
+    )
     shortfall: str | None = Field(description="By how much the assets fall short. For you alone.")
 
 
@@ -217,7 +225,7 @@ _BEGINS: Final = (
     ServiceCode.BUSY,
     ServiceCode.SUPERSEDED,
     ServiceCode.EXISTS,
-    ServiceCode.EVIDENCE_MISSING,
+    ServiceCode.INCOMPLETE,
     ServiceCode.EVIDENCE_REFUSED,
     ServiceCode.REFUSED,
 )
@@ -274,14 +282,23 @@ def show(request: Request, snapshot_id: SnapshotId) -> SnapshotDetails:
 def _details(operations: Operations, row: Row) -> SnapshotDetails:
     folder = operations.folder(row.snapshot_id)
     if row.state in GONE:
-        return SnapshotDetails(**_shown(row), evidence=[], shortfall=None)
+        return SnapshotDetails(**_shown(row), evidence=[], missing=[], outcome=None, shortfall=None)
     evidence = []
     for slot in sources.slots(read_draft(folder)).values():
         file = folder.uploads / slot.name
         size = file.stat().st_size if file.exists() else None
         evidence.append(EvidenceBody(name=slot.name, kind=slot.kind, asset=slot.asset, size=size))
-    shortfall = folder.shortfall.read_text("utf-8").strip() if row.state is State.SHORT else None
-    return SnapshotDetails(**_shown(row), evidence=evidence, shortfall=shortfall)
+    return SnapshotDetails(
+        **_shown(row),
+        evidence=evidence,
+        missing=missing_inputs(folder) if row.state in OPEN else [],
+        outcome=_text(folder.outcome),
+        shortfall=_text(folder.shortfall) if row.state is State.SHORT else None,
+    )
+
+
+def _text(file: FilePath) -> str | None:
+    return file.read_text("utf-8").strip() if file.exists() else None
 
 
 @router.get(

@@ -27,7 +27,8 @@ from api.snapshots import states as snapshots
 from api.snapshots.folder import ServedFolder
 from api.snapshots.jobs import JobKind, Queue, Task, step
 from api.snapshots.states import Overtaken, Row, State, States
-from prover.errors import AssetsShort, ProverError
+from prover.commands.prove import outcome_of
+from prover.errors import AssetsShort, ProverError, words_of
 from prover.files.storage import fresh_file, sync_file
 from prover.progress import Progress
 from prover.publish.publish import publish
@@ -84,9 +85,11 @@ class Tasks:
                     made = make_snapshot(folder.config, folder.path, self._jobs, progress)
             except AssetsShort as error:
                 with fresh_file(folder.shortfall) as file:
-                    file.write(f"{error}\n".encode())
+                    file.write(f"{error.words}\n".encode())
                 running.settle(State.SHORT)
             else:
+                with fresh_file(folder.outcome) as file:
+                    file.write(f"{outcome_of(folder)}\n".encode())
                 running.settle(State.PROVEN, manifest=made.manifest_digest)
 
     def publish(self, job: str, snapshot_id: str) -> None:
@@ -291,9 +294,7 @@ class _Reporter:
 
 def _told(error: Exception, job: str) -> str:
     """Return what operators are told of an error; of an unforeseen one, its kind alone."""
-    if isinstance(error, ProverError):
-        return str(error)
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    if (words := words_of(error)) is not None:
+        return words
     LOG.error("job failed", extra={"job": job}, exc_info=error)
     return f"unforeseen: {type(error).__name__}; the worker's log says where"
