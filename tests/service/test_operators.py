@@ -145,6 +145,7 @@ def test_each_scope_opens_its_routes_alone(operator: Operator, drafted: str) -> 
         "snapshots:write": [
             ("POST", ""),
             ("PUT", f"/{drafted}/evidence/{LIST}"),
+            ("DELETE", f"/{drafted}/evidence/{LIST}"),
             *(("POST", f"/{drafted}/{action}") for action in ("start", "resume", "cancel")),
         ],
         "snapshots:publish": [("POST", f"/{drafted}/{action}") for action in ("publish", "retire")],
