@@ -72,8 +72,7 @@ def test_all_that_is_missing_is_told_in_the_words_of_the_command(
     missing = operator("GET", "/one")[1]["missing"]
     assert missing == [
         f"{signing}: a key file must be its owner's alone; run chmod 600",
-        f"{ledger}: cannot be read: {ABSENT} (unreadable); see that it is there, whole, and may be "
-        "read",
+        f"{ledger}: unreadable ({ABSENT}); see that it is there, whole, and may be read",
         f"{LIST}: {ABSENT} (unreadable); it is a list of signed addresses",
         f"eth.proof: {ABSENT} (unreadable); it is a proof of ETH",
         f"bank.attestation: {ABSENT} (unreadable); it is an attestation of ETH",
