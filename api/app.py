@@ -29,6 +29,7 @@ from api.http.problems import COMMON, ProblemBody, install_handlers
 from api.log import LOG, log_loop_errors
 from api.readiness import Check, NotReady, Readiness, check_space
 from api.routes import customers, health, operators, public
+from api.routes.examples import add_examples
 from api.service import Service
 from api.settings import Settings
 from api.snapshots import instance
@@ -182,9 +183,10 @@ def check_database(database: Gate, settings: Settings) -> None:
 
 class _Service(FastAPI):
     def openapi(self) -> dict[str, Any]:
-        """Add the schema that problems refer to."""
+        """Add the schema that problems refer to, and examples."""
         if self.openapi_schema is None:
             document = super().openapi()
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
             schemas[ProblemBody.__name__] = ProblemBody.model_json_schema()
+            add_examples(document)
         return super().openapi()
