@@ -29,14 +29,17 @@ from api.http.problems import COMMON, ProblemBody, install_handlers
 from api.log import LOG, log_loop_errors
 from api.readiness import Check, NotReady, Readiness, check_space
 from api.routes import customers, health, operators, public
+from api.routes.examples import add_examples
 from api.service import Service
 from api.settings import Settings
 from api.snapshots import instance
 from api.snapshots.jobs import Queue
+from api.snapshots.links import Links
 from api.snapshots.operations import Operations
 from api.snapshots.packages import Packages
 from api.snapshots.supervise import Supervisor
 from api.snapshots.watch import Watchers
+from api.snapshots.webhook import read_secret
 
 # The child that works, beside whatever serves; `python -m api.cli` is the command `assay`.
 WORKER = (sys.executable, "-P", "-m", "api.cli", "worker")
@@ -49,9 +52,12 @@ def create_app(settings: Settings) -> FastAPI:
     worker started, when the service starts.
 
     Raises:
-        ProverError: the database's URL is malformed, or a signing key cannot be read.
+        ProverError: the database's URL is malformed, or a signing key or the webhook's secret
+            cannot be read.
         OSError: a folder of the settings cannot be made.
     """
+    if settings.webhook is not None:
+        read_secret(settings.webhook.secret_file)  # the worker's; better told at the start
     settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings.published.mkdir(parents=True, exist_ok=True)
     engine = open_database(settings.database_url, settings.limits.database_seconds)
@@ -106,8 +112,14 @@ def make_service(settings: Settings, engine: sa.Engine) -> Service:
     """
     database = Gate(engine, settings.limits.database_seconds)
     snapshots, stopping = settings.snapshots, asyncio.Event()
-    operations = Operations(database, Queue(engine), snapshots, settings.published)
-    customers = settings.customers
+    queue = Queue(engine, listens=settings.webhook is not None)
+    operations = Operations(database, queue, snapshots, settings.published)
+    packages: Packages | None = None
+    links: Links | None = None
+    if (customers := settings.customers) is not None:
+        packages = Packages(database, snapshots, customers.signing_keys)
+        if customers.address is not None:
+            links = Links(packages, customers.address)
     return Service(
         settings=settings,
         database=database,
@@ -118,9 +130,8 @@ def make_service(settings: Settings, engine: sa.Engine) -> Service:
         customers=None
         if customers is None
         else Issuer(customers, required=customers.account_claim),
-        packages=None
-        if customers is None
-        else Packages(database, snapshots, customers.signing_keys),
+        packages=packages,
+        links=links,
         rates=Rates(settings.limits),
         metrics=Metrics(),
         readiness=Readiness(readiness_checks(settings, database)),
@@ -172,9 +183,10 @@ def check_database(database: Gate, settings: Settings) -> None:
 
 class _Service(FastAPI):
     def openapi(self) -> dict[str, Any]:
-        """Add the schema that problems refer to."""
+        """Add the schema that problems refer to, and examples."""
         if self.openapi_schema is None:
             document = super().openapi()
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
             schemas[ProblemBody.__name__] = ProblemBody.model_json_schema()
+            add_examples(document)
         return super().openapi()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from api.scope import Scope
 from prover.commands.options import Commands, path, values, whole_number
+from prover.errors import ProverError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -70,6 +71,19 @@ def revoke_token(identity: str, settings: Path | None) -> None:
 
     with _connection(settings) as connection:
         tokens.revoke(connection, identity)
+
+
+def create_webhook(settings: Path | None) -> None:
+    """Make the secret of the webhook and print it, this once; the file of the settings keeps it."""
+    from api.settings import read_settings
+    from api.snapshots.webhook import make_secret
+
+    webhook = read_settings(settings).webhook
+    if webhook is None:
+        raise ProverError("the settings have no [webhook]")
+    secret = make_secret(webhook.secret_file)
+    print(f"kept in {webhook.secret_file}; it is not shown again:", file=sys.stderr)
+    print(secret)
 
 
 def adopt(settings: Path | None) -> None:
@@ -140,6 +154,9 @@ def add(commands: Commands) -> None:
     revoked = token.command("revoke", revoke_token)
     revoked.add_argument("identity", metavar="ID", help="as `list` has it")
     _add_settings(revoked)
+
+    webhook = commands.group("webhook", "Who is told that a job ended.")
+    _add_settings(webhook.command("create", create_webhook))
 
     service = commands.group("service", "The service's own folder and database.")
     _add_settings(service.command("adopt", adopt))

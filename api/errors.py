@@ -6,7 +6,7 @@ no balance, key or account id.
 
 from __future__ import annotations
 
-from prover.errors import ProverError
+from prover.errors import Incomplete, ProverError
 
 
 class ServiceError(Exception):
@@ -43,8 +43,8 @@ class Retired(ServiceError):
     """The snapshot is retired."""
 
 
-class EvidenceMissing(ServiceError):
-    """Files of evidence are missing; the text names them."""
+class NotComplete(Incomplete, ServiceError):
+    """Not all is there that the snapshot is to be made of."""
 
 
 class EvidenceRefused(ServiceError):
@@ -67,6 +67,12 @@ class DatabaseAway(ServiceError):
 
 class DatabaseFull(ServiceError):
     """The database has no room."""
+
+
+class LinksOfAll(ServiceError):
+    """There are as many links to packages as there may be; they end all the time."""
+
+    retry_after = 60
 
 
 class StreamsOfCaller(ServiceError):

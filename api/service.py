@@ -14,6 +14,7 @@ from api.http.limits import Rates
 from api.http.observe import Metrics
 from api.readiness import Readiness
 from api.settings import Settings
+from api.snapshots.links import Links
 from api.snapshots.operations import Operations
 from api.snapshots.packages import Packages
 from api.snapshots.watch import Watchers
@@ -24,8 +25,9 @@ class Service:
     """The parts of a service.
 
     oidc: whose tokens operators may bring; customers, packages: if the settings say whose tokens
-    customers bring. checks: one at a time are the changes that read evidence. stopping is set once
-    the server is told to end: whoever streams without end ends then.
+    customers bring; links: if they also say under which address. checks: one at a time are the
+    changes that read evidence. stopping is set once the server is told to end: whoever streams
+    without end ends then.
     """
 
     settings: Settings
@@ -36,6 +38,7 @@ class Service:
     oidc: Issuer | None
     customers: Issuer | None
     packages: Packages | None
+    links: Links | None
     rates: Rates
     metrics: Metrics
     readiness: Readiness

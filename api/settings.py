@@ -157,6 +157,30 @@ def check_origin(origin: str) -> str:
     return origin
 
 
+def check_webhook_url(url: str) -> str:
+    """Return the URL of a webhook: https, without credentials or a fragment.
+
+    Raises:
+        ValueError: it is another one.
+    """
+    parts = split_url(url)
+    if parts is None or parts.scheme != "https" or parts.fragment or "@" in parts.netloc:
+        raise ValueError("not https://HOST[:PORT]/PATH")
+    return url
+
+
+class WebhookSettings(Group):
+    """Who is told that a job ended.
+
+    url: where messages go. secret_file: the secret that they are signed with, as `assay webhook
+    create` makes it. networks: of your own, not public, where the URL's name may lead.
+    """
+
+    url: Annotated[str, AfterValidator(check_webhook_url)]
+    secret_file: SettingsPath
+    networks: tuple[IPvAnyNetwork, ...] = ()
+
+
 class IssuerSettings(Group):
     """Which JWTs are believed.
 
@@ -183,12 +207,14 @@ class CustomerSettings(IssuerSettings):
     account_claim: the claim that holds the account id; where the claims have another of this name
     and ``_verified``, that must be true. signing_keys: of packages; a snapshot made with none of
     them is signed for with the key that its own record names. origins: of the exchange's web
-    application, which may fetch packages from its pages.
+    application, which may fetch packages from its pages. address: the origin under which customers
+    reach the service; without it there are no links to packages.
     """
 
     account_claim: str = "sub"
     signing_keys: tuple[SettingsPath, ...] = ()
     origins: tuple[Annotated[str, AfterValidator(check_origin)], ...] = ()
+    address: Annotated[str, AfterValidator(check_origin)] | None = None
 
     @model_validator(mode="after")
     def _check_named(self) -> Self:
@@ -221,6 +247,7 @@ class Settings(BaseSettings):
     an SQLite file in ``folder``. sources: by name. publish_to: URLs of published folders beside the
     published root. jobs: how many cores proving may use, all by default. customers: without it
     nobody gets a package. oidc: without it operators have tokens of the service's own alone.
+    webhook: without it nobody is told that a job ended.
     """
 
     model_config = SettingsConfigDict(
@@ -244,6 +271,7 @@ class Settings(BaseSettings):
     metrics: MetricsSettings = MetricsSettings()
     customers: CustomerSettings | None = None
     oidc: OidcSettings | None = None
+    webhook: WebhookSettings | None = None
     _file: Path | None = PrivateAttr(default=None)
 
     @property

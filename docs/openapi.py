@@ -6,6 +6,7 @@ It asks the application itself while the pages are built, so the page cannot say
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -21,7 +22,9 @@ def document() -> Document:
     from api.app import create_app
     from api.settings import CustomerSettings, Settings
 
-    customers = CustomerSettings(issuer="any", audience="any", keys_file=Path("any"))
+    customers = CustomerSettings(
+        issuer="any", audience="any", keys_file=Path("any"), address="https://proofs.example.com"
+    )
     with tempfile.TemporaryDirectory() as folder:
         found: Document = create_app(Settings(folder=Path(folder), customers=customers)).openapi()
     return found
@@ -80,10 +83,44 @@ def _operation(name: str, operation: Document, everywhere: set[tuple[str, str]])
         if PROBLEM not in response.get("content", {}):
             content = _content(response.get("content", {}))
             yield f"| {status} | {content} | {_line(response['description'])} |"
+    yield from _examples(name, operation)
     problems = [entry for entry in _problems(operation) if entry not in everywhere]
     if problems:
         yield from ("", "Problems, besides those of every route:", "")
         yield from (f"- {status}: {text}" for status, text in problems)
+
+
+def _examples(name: str, operation: Document) -> Iterator[str]:
+    """Yield the example of a request, as curl sends it, and of its answer."""
+    given = {entry["name"]: entry["example"] for entry in _with_example(operation)}
+    for found, value in given.items():
+        name = name.replace(f"{{{found}}}", str(value))
+    query = "&".join(
+        f"{entry['name']}={entry['example']}"
+        for entry in _with_example(operation)
+        if entry["in"] == "query"
+    )
+    method, path = name.replace(", HEAD", "").split(" ")
+    yield from ("", "Example:", "", "```", f"{method} {path}" + (f"?{query}" if query else ""))
+    yield from _bodies(operation.get("requestBody", {}))
+    for response in operation["responses"].values():
+        if bodies := list(_bodies(response)):
+            yield from ("", *bodies)
+    yield "```"
+
+
+def _with_example(operation: Document) -> list[Any]:
+    return [entry for entry in operation.get("parameters", ()) if "example" in entry]
+
+
+def _bodies(holder: Document) -> Iterator[str]:
+    """Yield the examples of a request's body, or of an answer's, line by line."""
+    for content in holder.get("content", {}).values():
+        examples = [content["example"]] if "example" in content else []
+        examples += [entry["value"] for entry in content.get("examples", {}).values()]
+        for example in examples:
+            text = example if isinstance(example, str) else json.dumps(example, indent=1)
+            yield from text.splitlines()
 
 
 def _problems(operation: Document) -> list[tuple[str, str]]:

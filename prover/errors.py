@@ -5,10 +5,13 @@ Messages name file, line, column and rule; they hold no balance, key or blinding
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import Final
+
+from verifier.errors import ClusterError, Rejected
+from verifier.texts import explain
 
 LISTED: Final = 10
 """So many faults of one kind are named one by one; the others are counted."""
@@ -85,12 +88,42 @@ class InputError(ProverError):
         self.code = code
 
 
+class Incomplete(ProverError):
+    """Not all is there that a snapshot is made of: ``missing`` has a line for each that is not."""
+
+    def __init__(self, missing: Sequence[str]) -> None:
+        super().__init__("\n".join(missing))
+        self.missing = tuple(missing)
+
+
 class AssetsShort(ProverError):
     """The assets do not cover the liabilities.
 
     The one error whose message holds figures: by how much each asset falls short, for the
-    operator alone.
+    operator alone. ``words`` say so; the message adds what whoever runs the command does.
     """
+
+    def __init__(self, words: str, remedy: str) -> None:
+        super().__init__(f"{words}. {remedy}")
+        self.words = words
+
+
+def words_of(error: Exception) -> str | None:
+    """Return how an error is told to whoever operates, None of one that nobody foresaw.
+
+    These are the words of the command and of the service.
+    """
+    match error:
+        case Rejected():
+            words = explain(error.code)
+            return f"{error}\n{words.finding} {words.advice}"
+        case ProverError() | ClusterError():
+            return str(error)
+        case OSError() if error.strerror:
+            return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+        case MemoryError():
+            return "not enough memory"
+    return None
 
 
 class Refusals:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from api import errors
+from prover.errors import Incomplete, words_of
 from verifier.errors import Code, Rejected
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -49,7 +50,7 @@ class ServiceCode(StrEnum):
     BUSY = "snapshot.other-under-way"
     SUPERSEDED = "snapshot.superseded"
     REFUSED = "snapshot.refused"
-    EVIDENCE_MISSING = "evidence.missing"
+    INCOMPLETE = "snapshot.incomplete"
     EVIDENCE_REFUSED = "evidence.refused"
     INTERNAL = "service.internal"
     UNAVAILABLE = "service.unavailable"
@@ -77,7 +78,7 @@ TABLE: Final[Mapping[ServiceCode, tuple[int, str]]] = {
     ServiceCode.BUSY: (409, "Another snapshot is under way"),
     ServiceCode.SUPERSEDED: (409, "Another snapshot was published since this one was begun"),
     ServiceCode.REFUSED: (422, "The prover refuses the snapshot"),
-    ServiceCode.EVIDENCE_MISSING: (409, "Files of evidence are missing"),
+    ServiceCode.INCOMPLETE: (409, "Not all is there that the snapshot is made of"),
     ServiceCode.EVIDENCE_REFUSED: (422, "The prover refuses the file"),
     ServiceCode.RATE: (429, "Too many requests"),
     ServiceCode.HEAD_TOO_LARGE: (431, "The head of the request is too large"),
@@ -95,7 +96,7 @@ class Problem(HTTPException):
     """A request ends in a problem.
 
     code: of the table, or the verifier's. detail: what would help the client; no balance, key or
-    account id. headers: of the response.
+    account id. headers: of the response. missing: what a snapshot lacks.
     """
 
     def __init__(
@@ -104,9 +105,11 @@ class Problem(HTTPException):
         detail: str = "",
         *,
         headers: Mapping[str, str] | None = None,
+        missing: Sequence[str] = (),
     ) -> None:
         status, self.title = TABLE[code] if isinstance(code, ServiceCode) else REJECTED
         self.code = code
+        self.missing = missing
         super().__init__(status, detail, headers)
 
 
@@ -122,6 +125,9 @@ class ProblemBody(BaseModel):
     status: int
     code: str = Field(description="A code of the service, or one of the verifier's.")
     detail: str = ""
+    missing: list[str] = Field(
+        default=[], description="Of `snapshot.incomplete`: what is missing, as the snapshot has it."
+    )
     request_id: str = ""
 
 
@@ -146,12 +152,13 @@ ANSWERS: Final[Mapping[type[errors.ServiceError], ServiceCode]] = {
     errors.Busy: ServiceCode.BUSY,
     errors.Superseded: ServiceCode.SUPERSEDED,
     errors.Retired: ServiceCode.RETIRED,
-    errors.EvidenceMissing: ServiceCode.EVIDENCE_MISSING,
+    errors.NotComplete: ServiceCode.INCOMPLETE,
     errors.EvidenceRefused: ServiceCode.EVIDENCE_REFUSED,
     errors.Unreadable: ServiceCode.UNAVAILABLE,
     errors.Foreign: ServiceCode.UNAVAILABLE,
     errors.DatabaseAway: ServiceCode.UNAVAILABLE,
     errors.DatabaseFull: ServiceCode.NO_SPACE,
+    errors.LinksOfAll: ServiceCode.UNAVAILABLE,
     errors.StreamsOfCaller: ServiceCode.RATE,
     errors.StreamsOfAll: ServiceCode.UNAVAILABLE,
 }
@@ -181,6 +188,7 @@ def problem_body(problem: Problem, request_id: str) -> bytes:
         status=problem.status_code,
         code=problem.code,
         detail=problem.detail,
+        missing=list(problem.missing),
         request_id=request_id,
     )
     return json.dumps(body.model_dump(exclude_defaults=True)).encode()
@@ -199,9 +207,10 @@ def problem_of(error: Exception) -> Problem:
         case errors.ServiceError():
             after = error.retry_after
             headers = None if after is None else {"Retry-After": str(after)}
-            return Problem(ANSWERS[type(error)], str(error), headers=headers)
+            missing = error.missing if isinstance(error, Incomplete) else ()
+            return Problem(ANSWERS[type(error)], str(error), headers=headers, missing=missing)
         case Rejected():
-            return Problem(error.code, f"{error.where}: {error.message}")
+            return Problem(error.code, str(words_of(error)))
         case HTTPException():
             code = _BY_STATUS.get(error.status_code, ServiceCode.INTERNAL)
             return Problem(code, headers=error.headers)

@@ -1,10 +1,11 @@
-"""A customer's own package: ``GET /me/inclusion/{snapshot}``.
+"""A customer's own package: ``GET /me/inclusion/{snapshot}``, and links to it.
 
 Whose package it is comes from one claim of a token that the exchange signed, and from nothing else:
 the request has no place to name an account. An account that a snapshot does not hold and a snapshot
 that there is not are answered alike. Packages are made from mapped files in a thread, so that a
 page not yet in memory holds up one customer and not the service. Pages of the exchange's own web
-application may ask, if the settings name their origins; a browser's cookies say nothing here.
+application may ask, if the settings name their origins; a browser's cookies say nothing here. What
+a link gives out any page may read, once: the link is the secret.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi import Path as PathParameter
 from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, Field
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -24,14 +26,16 @@ from api.http.problems import Problem, ServiceCode, problems
 from api.routes.auth import customer
 from api.service import serving
 from api.settings import CustomerSettings
+from api.snapshots import links
 from api.snapshots import states as snapshots
 from api.snapshots.packages import Packages
+from verifier.errors import Code
 from verifier.format.params import OPENING_BYTES
 from verifier.format.wire import Package, PackageBody, read_record
 
 MSGPACK: Final = "application/vnd.msgpack"
 JSON: Final = "application/json"
-
+ANYBODY: Final = "*"
 
 _NAMES: Final = {MSGPACK: {MSGPACK, "application/msgpack"}, JSON: {JSON}}
 _RANGES: Final = {"*/*": 1, "application/*": 2}
@@ -185,16 +189,69 @@ def _body(packages: Packages, snapshot: str, account: str, kind: str) -> bytes:
     return package if kind == MSGPACK else PackageJson.of(package).model_dump_json().encode()
 
 
-class _Origins:
-    """Middleware: lets pages of the exchange's origins read what customers are answered, refusals
-    of every kind included."""
+links_router = APIRouter(tags=["customers"])
 
-    def __init__(self, app: ASGIApp, origins: Sequence[str]) -> None:
+
+@links_router.post(
+    router.prefix + "/inclusion/{snapshot}/link",
+    summary="A link to the caller's own inclusion package",
+    response_class=PlainTextResponse,
+    responses=problems(
+        ServiceCode.UNAUTHENTICATED,
+        ServiceCode.NOT_FOUND,
+        ServiceCode.RETIRED,
+        Code.PACKAGE_TOO_LARGE,
+        ServiceCode.UNAVAILABLE,
+    ),
+)
+async def link(
+    request: Request, snapshot: SnapshotId, account: Annotated[str, Depends(customer)]
+) -> Response:
+    """Return the fragment of the URL by which the customer's page checks the package.
+
+    It is `package=BASE64URL&bundle=URL`, or, where that is longer than 16,384 characters,
+    `from=URL&bundle=URL`, with an address that gives the package once, within ten minutes.
+    """
+    made = serving(request).links
+    assert made is not None  # noqa: S101 (this route is there because they are)
+    text = await run_in_threadpool(made.fragment, snapshot, account)
+    return PlainTextResponse(text, headers={**_HEADERS, "Vary": "Authorization"})
+
+
+@links_router.get(
+    links.PATH + "/{token}",
+    summary="The package of a link, once",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "The package.",
+            "content": {MSGPACK: {"schema": {"type": "string", "contentMediaType": MSGPACK}}},
+        },
+        **problems(ServiceCode.NOT_FOUND, ServiceCode.RETIRED, ServiceCode.UNAVAILABLE),
+    },
+)
+async def linked(request: Request, token: str) -> Response:
+    """Return the package that a token stands for, which is spent by that.
+
+    A token that was spent, is over or never was gets 404.
+    """
+    made = serving(request).links
+    assert made is not None  # noqa: S101 (this route is there because they are)
+    package = await run_in_threadpool(made.redeem, token)
+    return Response(package, headers={"Cache-Control": "no-store"}, media_type=MSGPACK)
+
+
+class _Origins:
+    """Middleware: lets pages of some origins read what is answered below a path, refusals of every
+    kind included."""
+
+    def __init__(self, app: ASGIApp, below: str, origins: Sequence[str]) -> None:
         self._app = app
+        self._below = f"{below}/"
         self._origins = frozenset(origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith(f"{router.prefix}/"):
+        if scope["type"] != "http" or not scope["path"].startswith(self._below):
             await self._app(scope, receive, send)
             return
         asking = dict(scope["headers"]).get(b"origin", b"").decode("latin-1")
@@ -202,9 +259,11 @@ class _Origins:
         async def send_allowing(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers.add_vary_header("Origin")
-                if asking in self._origins:
-                    headers["Access-Control-Allow-Origin"] = asking
+                if ANYBODY not in self._origins:
+                    headers.add_vary_header("Origin")
+                allowed = self._origins & {asking, ANYBODY}
+                if allowed:
+                    headers["Access-Control-Allow-Origin"] = min(allowed)
                     headers["Access-Control-Expose-Headers"] = "Retry-After, X-Request-ID"
             await send(message)
 
@@ -220,10 +279,13 @@ def add_routes(app: FastAPI, settings: CustomerSettings) -> None:
     """Let customers have their packages."""
     app.include_router(router)
     if settings.origins:
-        app.add_api_route(
-            f"{router.prefix}/inclusion/{{snapshot}}",
-            preflight,
-            methods=["OPTIONS"],
-            include_in_schema=False,
-        )
-        app.add_middleware(_Origins, origins=settings.origins)
+        _let_read(app, f"{router.prefix}/inclusion/{{snapshot}}", router.prefix, settings.origins)
+    if settings.address is not None:
+        app.include_router(links_router)
+        _let_read(app, links.PATH + "/{token}", links.PATH, [ANYBODY])
+
+
+def _let_read(app: FastAPI, path: str, below: str, origins: Sequence[str]) -> None:
+    """Let pages of some origins ask for a path, and read all that is answered below another."""
+    app.add_api_route(path, preflight, methods=["OPTIONS"], include_in_schema=False)
+    app.add_middleware(_Origins, below=below, origins=origins)

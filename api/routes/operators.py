@@ -7,6 +7,7 @@ the database does not hold it, nor does any log.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path as FilePath
 from typing import Annotated, Any, Final, TypeVar
 
 from anyio import to_thread
@@ -18,16 +19,18 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from api.errors import ServiceError, WrongState
 from api.http.limits import allow_body
-from api.http.problems import Problem, ServiceCode, problems
+from api.http.problems import REQUEST_ID, Problem, ServiceCode, problems
+from api.log import LOG
 from api.routes.auth import Operator, operator
 from api.scope import Scope
 from api.service import serving
 from api.snapshots import sources
 from api.snapshots.folder import ServedFolder
 from api.snapshots.operations import Operations
-from api.snapshots.sources import FileKind, read_draft
-from api.snapshots.states import GONE, ID_PATTERN, MOVING, Row, State
-from api.snapshots.uploads import accept, find_slot, incoming, receive
+from api.snapshots.preflight import missing_inputs
+from api.snapshots.sources import FileKind, Slot, read_draft
+from api.snapshots.states import GONE, ID_PATTERN, MOVING, OPEN, Row, State
+from api.snapshots.uploads import accept, delete, find_slot, incoming, receive
 from prover.config.announcement import announce
 from prover.errors import ProverError
 from prover.files.keys import public_bytes, read_signing_key
@@ -125,6 +128,12 @@ class SnapshotDetails(SnapshotBody):
     """A snapshot with its files."""
 
     evidence: list[EvidenceBody]
+    missing: list[str] = Field(
+        description="What it lacks to be started or resumed: keys, ledger, files of evidence."
+    )
+    outcome: str | None = Field(
+        description="What `assay prove` says of the bundle, once there is one: warnings, too."
+    )
     shortfall: str | None = Field(description="By how much the assets fall short. For you alone.")
 
 
@@ -217,7 +226,7 @@ _BEGINS: Final = (
     ServiceCode.BUSY,
     ServiceCode.SUPERSEDED,
     ServiceCode.EXISTS,
-    ServiceCode.EVIDENCE_MISSING,
+    ServiceCode.INCOMPLETE,
     ServiceCode.EVIDENCE_REFUSED,
     ServiceCode.REFUSED,
 )
@@ -274,14 +283,23 @@ def show(request: Request, snapshot_id: SnapshotId) -> SnapshotDetails:
 def _details(operations: Operations, row: Row) -> SnapshotDetails:
     folder = operations.folder(row.snapshot_id)
     if row.state in GONE:
-        return SnapshotDetails(**_shown(row), evidence=[], shortfall=None)
+        return SnapshotDetails(**_shown(row), evidence=[], missing=[], outcome=None, shortfall=None)
     evidence = []
     for slot in sources.slots(read_draft(folder)).values():
         file = folder.uploads / slot.name
         size = file.stat().st_size if file.exists() else None
         evidence.append(EvidenceBody(name=slot.name, kind=slot.kind, asset=slot.asset, size=size))
-    shortfall = folder.shortfall.read_text("utf-8").strip() if row.state is State.SHORT else None
-    return SnapshotDetails(**_shown(row), evidence=evidence, shortfall=shortfall)
+    return SnapshotDetails(
+        **_shown(row),
+        evidence=evidence,
+        missing=missing_inputs(folder) if row.state in OPEN else [],
+        outcome=_text(folder.outcome),
+        shortfall=_text(folder.shortfall) if row.state is State.SHORT else None,
+    )
+
+
+def _text(file: FilePath) -> str | None:
+    return file.read_text("utf-8").strip() if file.exists() else None
 
 
 @router.get(
@@ -324,9 +342,12 @@ def _kept(request: Request, snapshot_id: str) -> ServedFolder:
     return operations.folder(snapshot_id)
 
 
+Writer = Annotated[Operator, Security(operator, scopes=[Scope.WRITE])]
+EvidenceName = Annotated[str, Path(description="A name of the snapshot's `evidence`.")]
+
+
 @router.put(
     "/{snapshot_id}/evidence/{name}",
-    dependencies=_security(Scope.WRITE),
     responses=problems(
         *_MOVES, ServiceCode.BODY_TOO_LARGE, ServiceCode.EVIDENCE_REFUSED, ServiceCode.REFUSED
     ),
@@ -340,9 +361,7 @@ def _kept(request: Request, snapshot_id: str) -> ServedFolder:
     },
 )
 async def upload(
-    request: Request,
-    snapshot_id: SnapshotId,
-    name: Annotated[str, Path(description="A name of the snapshot's `evidence`.")],
+    request: Request, snapshot_id: SnapshotId, name: EvidenceName, caller: Writer
 ) -> EvidenceBody:
     """Upload a file of evidence, or replace one; it is checked by itself, signatures too."""
     service = serving(request)
@@ -351,9 +370,32 @@ async def upload(
     slot = await run_in_threadpool(find_slot, folder, name)
     with incoming(folder) as made:
         file = made / slot.name
-        size = await receive(request.stream(), file)
-        await _checked(request, accept, service.database, snapshot_id, folder, file, slot)
+        size, digest = await receive(request.stream(), file)
+        replaces = await _checked(
+            request, accept, service.database, snapshot_id, folder, file, slot
+        )
+    change = "replaced" if replaces else "added"
+    _note(request, caller, f"evidence {change}", snapshot_id, slot, bytes=size, sha256=digest)
     return EvidenceBody(name=slot.name, kind=slot.kind, asset=slot.asset, size=size)
+
+
+@router.delete("/{snapshot_id}/evidence/{name}", status_code=204, responses=problems(*_MOVES))
+async def delete_evidence(
+    request: Request, snapshot_id: SnapshotId, name: EvidenceName, caller: Writer
+) -> None:
+    """Delete a file of evidence of a draft."""
+    folder = await run_in_threadpool(_kept, request, snapshot_id)
+    slot = await run_in_threadpool(find_slot, folder, name)
+    await _checked(request, delete, serving(request).database, snapshot_id, folder, slot)
+    _note(request, caller, "evidence deleted", snapshot_id, slot)
+
+
+def _note(
+    request: Request, caller: Operator, change: str, snapshot_id: str, slot: Slot, **known: Any
+) -> None:
+    """Log who changed which file of evidence: the history of what a snapshot rests on."""
+    told = {"operator": caller.name, "snapshot": snapshot_id, "file": slot.name, **known}
+    LOG.info(change, extra={REQUEST_ID: request.scope[REQUEST_ID], **told})
 
 
 @router.post(

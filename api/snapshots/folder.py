@@ -32,6 +32,11 @@ class ServedFolder(SnapshotFolder):
         return self.path / UPLOADS
 
     @property
+    def outcome(self) -> Path:
+        """What the command says of the bundle."""
+        return self.path / "outcome.txt"
+
+    @property
     def shortfall(self) -> Path:
         """By how much the assets fall short, for operators alone."""
         return self.path / "short.txt"

@@ -12,17 +12,16 @@ from pathlib import Path
 from typing import Final
 
 from api.database.gate import Gate
-from api.errors import Busy, EvidenceMissing, Superseded, Taken, WrongState
+from api.errors import Busy, Superseded, Taken, WrongState
 from api.snapshots import instance
 from api.snapshots import states as snapshots
 from api.snapshots.folder import ServedFolder
 from api.snapshots.jobs import JobKind, Queue, new_job
-from api.snapshots.preflight import check_draft, check_start
+from api.snapshots.preflight import check_complete, check_draft, check_start
 from api.snapshots.sources import (
     NewSnapshot,
     compose,
     settle_previous,
-    slots,
 )
 from api.snapshots.states import Row, State, States
 from api.snapshots.uploads import discard_incoming
@@ -114,8 +113,11 @@ class Operations:
             Unknown, WrongState: nothing is being done to it.
         """
         with self._database.begin() as connection:
-            snapshots.move(connection, snapshot_id, _CANCEL)
-            return snapshots.find(connection, snapshot_id)
+            target = snapshots.move(connection, snapshot_id, _CANCEL)
+            row = snapshots.find(connection, snapshot_id)
+            if target is State.CANCELLED and row.job is not None:  # no worker had begun it
+                self._queue.put_end(connection, row.job, snapshot_id, target)
+            return row
 
     def publish(self, snapshot_id: str) -> Row:
         """Put a proven bundle where everybody reads it.
@@ -162,13 +164,11 @@ class Operations:
             return snapshots.find(connection, snapshot_id)
 
     def _check_start(self, folder: ServedFolder, last: Path | None) -> bytes:
-        """Check that all files are there, and what else is known before a job begins; return what
+        """Check that nothing is missing, and what else is known before a job begins; return what
         the prover is to read. What a frozen ledger was read by is not changed.
         """
+        check_complete(folder)
         text, config = settle_previous(folder, last)
-        missing = [name for name in slots(config) if not (folder.uploads / name).is_file()]
-        if missing:
-            raise EvidenceMissing(", ".join(missing))
         self._check_unpublished(folder.path.name)
         if abandoned := self._abandoned(config, last):
             text, config = settle_previous(folder, last, abandoned)

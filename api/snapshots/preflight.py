@@ -12,9 +12,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from api.errors import EvidenceRefused
+from api.errors import EvidenceRefused, NotComplete
 from api.snapshots.folder import ServedFolder
-from api.snapshots.sources import FileKind, Slot
+from api.snapshots.sources import FileKind, Slot, read_draft
 from prover.assets.attested import check_attestation
 from prover.assets.bitcoin import read_coin_rows
 from prover.assets.evidence import check_list
@@ -23,9 +23,9 @@ from prover.assets.hidden import check_set, read_opening
 from prover.clock import check_time
 from prover.config.announcement import announce
 from prover.config.snapshot_toml import SnapshotConfig
-from prover.errors import ProverError
+from prover.errors import ProverError, words_of
 from prover.files.keys import public_bytes, read_master_key, read_signing_key
-from prover.ledger.source import SqlSource
+from prover.snapshot import complete
 from prover.snapshot.inputs import gather_evidence, replaced_keys
 from prover.snapshot.make import (
     check_follows,
@@ -79,6 +79,27 @@ def check_upload(file: Path, slot: Slot, config: SnapshotConfig) -> None:
                 check_attestation(file, asset, announce(config, key), replaced_keys(config))
 
 
+def missing_inputs(folder: ServedFolder) -> list[str]:
+    """Return what a snapshot lacks to be started, or gone on with: a line each, in the words in
+    which the command tells it, with uploads by their names alone.
+
+    Raises:
+        ProverError: the draft is damaged, or gone.
+    """
+    missing = complete.missing_inputs(read_draft(folder), folder)
+    return [_without(folder.uploads, line) for line in missing]
+
+
+def check_complete(folder: ServedFolder) -> None:
+    """Check that a snapshot lacks nothing.
+
+    Raises:
+        NotComplete: it does.
+    """
+    if missing := missing_inputs(folder):
+        raise NotComplete(missing)
+
+
 def check_start(config: SnapshotConfig, folder: ServedFolder) -> None:
     """Check what is known of a snapshot when it is begun, or gone on with: besides what is known of
     a draft, that its id is new, its predecessor, and what it is to read that is not frozen yet.
@@ -92,18 +113,8 @@ def check_start(config: SnapshotConfig, folder: ServedFolder) -> None:
         check_unsigned(config)
     signing = read_signing_key(config.signing_key)
     check_follows(config, predecessor(config, signing)[0])
-    source = config.ledger
-    if not folder.is_ledger_frozen and not isinstance(source, SqlSource):
-        _check_there(source.path)
     if not folder.evidence.exists():
         _check_evidence(config, public_bytes(signing), folder.uploads)
-
-
-def _check_there(file: Path) -> None:
-    try:
-        file.stat()
-    except OSError as error:
-        raise ProverError(f"{file}: {error.strerror}") from None
 
 
 def _check_evidence(config: SnapshotConfig, key: bytes, uploads: Path) -> None:
@@ -117,10 +128,13 @@ def _refused(folder: Path) -> Iterator[None]:
     """Let refusals of files in a folder name them by their names alone."""
     try:
         yield
-    except Rejected as error:
-        raise EvidenceRefused(f"{error.where}: {error.message}") from None
-    except ProverError as error:
-        raise EvidenceRefused(str(error).replace(f"{folder}/", "")) from None
+    except (Rejected, ProverError) as error:
+        raise EvidenceRefused(_without(folder, str(words_of(error)))) from None
+
+
+def _without(folder: Path, text: str) -> str:
+    """Return a text in which files of a folder have their names alone."""
+    return text.replace(f"{folder}/", "")
 
 
 class _OutOfTime(Exception):

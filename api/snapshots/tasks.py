@@ -25,9 +25,10 @@ from api.log import LOG
 from api.snapshots import instance
 from api.snapshots import states as snapshots
 from api.snapshots.folder import ServedFolder
-from api.snapshots.jobs import JobKind, Task, step
+from api.snapshots.jobs import JobKind, Queue, Task, step
 from api.snapshots.states import Overtaken, Row, State, States
-from prover.errors import AssetsShort, ProverError
+from prover.commands.prove import outcome_of
+from prover.errors import AssetsShort, ProverError, words_of
 from prover.files.storage import fresh_file, sync_file
 from prover.progress import Progress
 from prover.publish.publish import publish
@@ -47,14 +48,23 @@ class Cancelled(Exception):
 class Tasks:
     """The tasks over one folder of snapshots.
 
-    targets: URLs of published folders, the local one first; jobs: cores that proving may use.
+    targets: URLs of published folders, the local one first; jobs: cores that proving may use;
+    queue: where it is told that a job ended.
     """
 
-    def __init__(self, engine: sa.Engine, folder: Path, targets: Sequence[str], jobs: int) -> None:
+    def __init__(
+        self,
+        engine: sa.Engine,
+        folder: Path,
+        targets: Sequence[str],
+        jobs: int,
+        queue: Queue,
+    ) -> None:
         self._engine = engine
         self._folder = folder
         self._targets = targets
         self._jobs = jobs
+        self._queue = queue
 
     def by_kind(self) -> dict[JobKind, Task]:
         """Return the task of every kind of job."""
@@ -75,9 +85,11 @@ class Tasks:
                     made = make_snapshot(folder.config, folder.path, self._jobs, progress)
             except AssetsShort as error:
                 with fresh_file(folder.shortfall) as file:
-                    file.write(f"{error}\n".encode())
+                    file.write(f"{error.words}\n".encode())
                 running.settle(State.SHORT)
             else:
+                with fresh_file(folder.outcome) as file:
+                    file.write(f"{outcome_of(folder)}\n".encode())
                 running.settle(State.PROVEN, manifest=made.manifest_digest)
 
     def publish(self, job: str, snapshot_id: str) -> None:
@@ -121,17 +133,24 @@ class Tasks:
             running.settle(State.RETIRED)
 
     def _running(self, job: str, snapshot_id: str, during: State) -> _Running:
-        return _Running(self._engine, self._folder, job, snapshot_id, during)
+        return _Running(self._engine, self._folder, self._queue, job, snapshot_id, during)
 
 
 class _Running:
     """One run of a job: what it writes of its snapshot, as long as the snapshot is the job's."""
 
     def __init__(
-        self, engine: sa.Engine, folder: Path, job: str, snapshot_id: str, during: State
+        self,
+        engine: sa.Engine,
+        folder: Path,
+        queue: Queue,
+        job: str,
+        snapshot_id: str,
+        during: State,
     ) -> None:
         self._engine = engine
         self._folder = folder
+        self._queue = queue
         self.job = job
         self.snapshot_id = snapshot_id
         self._during = during
@@ -169,6 +188,7 @@ class _Running:
             snapshots.settle(
                 connection, self.snapshot_id, self.job, origin, target, **(fresh | values)
             )
+            self._queue.put_end(connection, self.job, self.snapshot_id, target)
 
     @contextmanager
     def ending(self, *, cancelled: State, failed: State) -> Iterator[None]:
@@ -274,9 +294,7 @@ class _Reporter:
 
 def _told(error: Exception, job: str) -> str:
     """Return what operators are told of an error; of an unforeseen one, its kind alone."""
-    if isinstance(error, ProverError):
-        return str(error)
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    if (words := words_of(error)) is not None:
+        return words
     LOG.error("job failed", extra={"job": job}, exc_info=error)
     return f"unforeseen: {type(error).__name__}; the worker's log says where"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Final, NoReturn
 
@@ -21,8 +22,9 @@ from api.database.lock import hold_lock
 from api.log import LOG
 from api.settings import Settings
 from api.snapshots.instance import settle
-from api.snapshots.jobs import run_jobs
+from api.snapshots.jobs import JobEnd, Queue, run_jobs
 from api.snapshots.tasks import Tasks
+from api.snapshots.webhook import Webhook
 from prover.errors import ProverError
 from prover.files.storage import locked
 
@@ -78,6 +80,12 @@ def _work(settings: Settings, told: threading.Event) -> None:
 def _begin(engine: sa.Engine, settings: Settings) -> None:
     """Begin to run jobs."""
     targets = [settings.published.absolute().as_uri(), *settings.publish_to]
-    tasks = Tasks(engine, settings.snapshots, targets, settings.jobs)
-    run_jobs(engine, tasks.by_kind())
+    queue = Queue(engine, listens=settings.webhook is not None)
+    tasks = Tasks(engine, settings.snapshots, targets, settings.jobs, queue)
+    run_jobs(engine, tasks.by_kind(), _teller(settings))
     LOG.info("worker ready")
+
+
+def _teller(settings: Settings) -> Callable[[JobEnd], None]:
+    """Return what tells the ends of jobs; what was put in for a webhook that is gone, nobody."""
+    return (lambda _: None) if settings.webhook is None else Webhook(settings.webhook).tell

@@ -29,7 +29,7 @@ from prover.commands.options import (
 )
 from prover.commands.progress import shown_progress
 from prover.commands.streams import open_streams
-from prover.errors import AssetsShort, ProverError
+from prover.errors import AssetsShort, ProverError, words_of
 from prover.imports.formats import ListFormat
 from verifier.collector import collect_seldom
 from verifier.commands.options import add_cluster, opened_cluster
@@ -57,23 +57,14 @@ def main(argv: Sequence[str] | None = None, more: Callable[[Commands], None] | N
         sys.stdout.flush()
     except (Usage, Misuse) as error:
         _fail(error, USAGE)
-    except AssetsShort as error:
-        _fail(error, REJECTED)
-    except Rejected as error:
-        from verifier.texts import explain
-
-        words = explain(error.code)
-        _fail(f"{error}\n{words.finding} {words.advice}", REJECTED)
-    except (ProverError, ClusterError) as error:
-        _fail(error, COULD_NOT_RUN)
+    except (AssetsShort, Rejected) as error:
+        _fail(words_of(error), REJECTED)
     except BrokenPipeError:
         # Nobody reads what is printed; Python would complain when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(COULD_NOT_RUN)
-    except OSError as error:
-        _fail(f"{error.filename}: {error.strerror}" if error.filename else error, COULD_NOT_RUN)
-    except MemoryError:
-        _fail("not enough memory", COULD_NOT_RUN)
+    except (ProverError, ClusterError, OSError, MemoryError) as error:
+        _fail(words_of(error) or error, COULD_NOT_RUN)
     except KeyboardInterrupt:
         _fail("interrupted", INTERRUPTED)
     sys.exit(code)

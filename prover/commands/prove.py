@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
 from prover.assets.evidence import contract_wallets
 from prover.commands.ledger import NOT_COVERED
 from prover.config.declaration import signed_loans
-from prover.config.units import unit_warning, unknown_units
+from prover.config.units import read_manifest, unit_warning, unknown_units
+from prover.ledger.summary import load_summary
 from prover.snapshot.folder import SnapshotFolder
 from prover.snapshot.make import Snapshot
 from verifier.checks.declaration import pledged_addresses
 from verifier.format import wire
 from verifier.format.levels import Level
-from verifier.format.params import evidence_path
+from verifier.format.params import MANIFEST_PATH, evidence_path
+from verifier.format.statement import manifest_digest
 from verifier.texts import MOST_LISTED, listed
 
 
@@ -42,6 +45,17 @@ def proved(snapshot: Snapshot, manifest: wire.Manifest, seconds: float) -> dict[
     }
 
 
+def outcome_of(folder: SnapshotFolder) -> str:
+    """Return what `assay prove` prints of a finished snapshot, but for places and times."""
+    manifest = read_manifest(folder.bundle)
+    digest = manifest_digest((folder.bundle / MANIFEST_PATH).read_bytes())
+    snapshot = Snapshot(folder.bundle, manifest.snapshot_id, digest, made=True)
+    result = proved(snapshot, manifest, 0.0)
+    result["skipped"] = sorted(load_summary(folder.summary).skipped)
+    lines = [*_assets(result, manifest), _declared(result["declaration"]), *_skipped(result)]
+    return "\n".join(lines) + _contract_warning(result) + warning(result)
+
+
 def told(result: dict[str, Any], manifest: wire.Manifest, folder: SnapshotFolder) -> str:
     """Return the result of `prove` as lines for people."""
     if result["made"]:
@@ -50,28 +64,35 @@ def told(result: dict[str, Any], manifest: wire.Manifest, folder: SnapshotFolder
         done = f"was proven before, and is left as it is: {', '.join(result['changes'])}"
     else:
         done = "was proven before; nothing changed"
-    lines = [f"snapshot {result['snapshot_id']} {done}"]
-    lines += [
-        f"  {a.code:8} {result['leaves'][a.code]:>13,} leaves, padding among them; "
-        f"assets cover at least {a.ratio.num}/{a.ratio.den} of what is owed"
-        for a in manifest.assets[:MOST_LISTED]
-    ]
-    if others := manifest.assets[MOST_LISTED:]:
-        least = min(others, key=lambda a: Fraction(a.ratio.num, a.ratio.den)).ratio
-        leaves = sum(result["leaves"][a.code] for a in others)
-        lines.append(f"  {len(others):,} more  {leaves:,} leaves; at least {least.num}/{least.den}")
+    lines = [f"snapshot {result['snapshot_id']} {done}", *_assets(result, manifest)]
     lines.append(_declared(result["declaration"]))
     size = result["bundle_bytes"] / 1e6
     lines.append(f"bundle    {result['bundle']}, {size:.1f} MB: publish it unchanged")
     lines.append(
         f"private   {folder.private}: opens every balance; keep it, and keep it to yourself"
     )
-    if result["skipped"] and "ledger" not in result:
-        lines.append(f"skipped   {listed(result['skipped'])}: {NOT_COVERED}")
     if "ledger" not in result:
+        lines += _skipped(result)
         lines.append(f"figures   {folder.summary}: what the ledger holds")
     lines.append(f"manifest  {result['manifest_digest']}")
     return "\n".join(lines) + _contract_warning(result) + warning(result)
+
+
+def _assets(result: dict[str, Any], manifest: wire.Manifest) -> Iterator[str]:
+    for a in manifest.assets[:MOST_LISTED]:
+        yield (
+            f"  {a.code:8} {result['leaves'][a.code]:>13,} leaves, padding among them; "
+            f"assets cover at least {a.ratio.num}/{a.ratio.den} of what is owed"
+        )
+    if others := manifest.assets[MOST_LISTED:]:
+        least = min(others, key=lambda a: Fraction(a.ratio.num, a.ratio.den)).ratio
+        leaves = sum(result["leaves"][a.code] for a in others)
+        yield f"  {len(others):,} more  {leaves:,} leaves; at least {least.num}/{least.den}"
+
+
+def _skipped(result: dict[str, Any]) -> Iterator[str]:
+    if result["skipped"]:
+        yield f"skipped   {listed(result['skipped'])}: {NOT_COVERED}"
 
 
 def _declared(declaration: dict[str, int]) -> str:

@@ -91,7 +91,7 @@ def read_signing_key(path: Path) -> Ed25519PrivateKey:
         ProverError: unreadable, readable by others, or no such key.
     """
     try:
-        key = load_pem_private_key(_read_owned(path), password=None)
+        key = load_pem_private_key(read_owned(path), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, Ed25519PrivateKey):
@@ -105,13 +105,18 @@ def read_master_key(path: Path) -> bytes:
     Raises:
         ProverError: unreadable, readable by others, or not of that form.
     """
-    text = _read_owned(path).removesuffix(b"\n")
+    text = read_owned(path).removesuffix(b"\n")
     if len(text) != 2 * MASTER_KEY_BYTES or not set(text) <= set(b"0123456789abcdef"):
         raise ProverError(f"{path}: a master key is 64 lower-case hex digits")
     return bytes.fromhex(text.decode("ascii"))
 
 
-def _read_owned(path: Path) -> bytes:
+def read_owned(path: Path) -> bytes:
+    """Return what a key file holds, up to 64 KiB.
+
+    Raises:
+        ProverError: unreadable, or readable by others than its owner.
+    """
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode

@@ -65,6 +65,7 @@ from prover.liabilities.derivation import derive, snapshot_key
 from prover.liabilities.tree import entries_of
 from prover.progress import Progress, Silent
 from prover.snapshot.bundle import ProvenAsset, paths_of, signing_keys, write_bundle
+from prover.snapshot.complete import check_complete
 from prover.snapshot.folder import SnapshotFolder
 from prover.snapshot.inputs import Inputs, Witness
 from prover.snapshot.record import Frozen, freeze, read_signed_manifest
@@ -178,6 +179,7 @@ def make_snapshot(
     config = read_config(file, folder.ledger)
     if not allow_future:
         check_time(config.time, f"{file}: time")
+    check_complete(config, folder)
     signing, master = read_signing_key(config.signing_key), read_master_key(config.master_key)
     out.mkdir(parents=True, exist_ok=True)
     with _private_by_default(), naming(out):
@@ -376,8 +378,8 @@ def _check_coverage(
             short.append(f"{asset.code} by {whole}{fraction}")
     if short:
         raise AssetsShort(
-            f"the assets fall short: {listed(short)}; no bundle was written. "
-            "Once there is more evidence, begin anew in another folder"
+            f"the assets fall short: {listed(short)}; no bundle was written",
+            "Once there is more evidence, begin anew in another folder",
         )
 
 

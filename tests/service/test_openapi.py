@@ -20,6 +20,7 @@ SETTINGS = f"""
 issuer = "{ISSUER}"
 audience = "{AUDIENCE}"
 keys_file = "keys.json"
+address = "https://proofs.example.com"
 """
 
 # A body may fit its schema and name a source or a time that there is not: 422, like one that does

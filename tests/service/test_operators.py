@@ -45,6 +45,7 @@ from tests.support.service_http import (
 from verifier.format.keys import parse_public_key
 from verifier.verify import audit
 
+ABSENT, LISTED = "No such file or directory (unreadable)", "a list of signed addresses"
 NAMES = (
     f"%2e%2e%2f{LIST}",
     f"..%2f..%2f{LIST}",
@@ -144,6 +145,7 @@ def test_each_scope_opens_its_routes_alone(operator: Operator, drafted: str) -> 
         "snapshots:write": [
             ("POST", ""),
             ("PUT", f"/{drafted}/evidence/{LIST}"),
+            ("DELETE", f"/{drafted}/evidence/{LIST}"),
             *(("POST", f"/{drafted}/{action}") for action in ("start", "resume", "cancel")),
         ],
         "snapshots:publish": [("POST", f"/{drafted}/{action}") for action in ("publish", "retire")],
@@ -180,10 +182,13 @@ def test_illegal_transitions(operator: Operator, drafted: str) -> None:
 def test_one_at_a_time_and_evidence_first(
     operator: Operator, exchange: Exchange, drafted: str
 ) -> None:
-    assert operator.create("bare")[0] == 201
+    status, bare = operator.create("bare")
+    assert (status, bare["missing"]) == (201, [f"{LIST}: {ABSENT}; it is {LISTED}"])
     status, problem = operator("POST", "/bare/start")
-    assert (status, problem["code"], problem["detail"]) == (409, "evidence.missing", LIST)
+    assert (status, problem["code"]) == (409, "snapshot.incomplete")
+    assert problem["missing"] == bare["missing"] == problem["detail"].split("\n")
     assert operator("GET", "/bare")[1]["state"] == "draft"
+    assert operator("GET", f"/{drafted}")[1]["missing"] == []
     assert operator("POST", f"/{drafted}/start")[0] == 202
     operator.draft(exchange, "other")
     assert operator.code("POST", "/other/start") == (409, "snapshot.other-under-way")

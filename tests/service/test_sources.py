@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from api.errors import EvidenceMissing, EvidenceRefused
+from api.errors import EvidenceRefused, NotComplete
 from api.snapshots.folder import ServedFolder
 from api.snapshots.sources import (
     Block,
@@ -156,16 +156,22 @@ def test_every_kind_of_file_is_parsed_before_it_stands(tmp_path: Path) -> None:
         ):
             file = tmp_path / name
             file.write_bytes(data)
-            with pytest.raises(EvidenceRefused) as refused:
+            with pytest.raises(EvidenceRefused) as wrong:
                 accept(service.database, "one", ServedFolder(folder), file, asked[name])
-            assert str(refused.value).startswith(rule)
+            assert str(wrong.value).startswith(rule)
             assert not (ServedFolder(folder).uploads / name).exists()
         file = tmp_path / "eth.coins"
         file.write_bytes(coins % (b"ab" * 32))
         accept(service.database, "one", ServedFolder(folder), file, asked["eth.coins"])
         assert (ServedFolder(folder).uploads / "eth.coins").read_bytes() == coins % (b"ab" * 32)
-        with pytest.raises(EvidenceMissing, match=r"eth\.proof, eth\.set, eth\.opening"):
+        with pytest.raises(NotComplete) as refused:
             service.operations.start("one")
+        absent = "No such file or directory (unreadable); it is"
+        assert refused.value.missing == (
+            f"eth.proof: {absent} a proof of ETH",
+            f"eth.set: {absent} a set of hidden keys of ETH",
+            f"eth.opening: {absent} the opening of a set of hidden keys of ETH",
+        )
 
 
 def test_evidence_is_not_changed_once_it_was_signed(tmp_path: Path) -> None:

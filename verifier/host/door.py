@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from http.client import HTTPConnection, HTTPSConnection
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import SplitResult
@@ -106,31 +106,49 @@ def _embedded(address: IPv6Address) -> IPv4Address | None:
 
 
 class PublicDoor:
-    """Connects to public hosts alone. ``resolver`` and ``context`` stand in for the system's."""
+    """Connects to public hosts alone. ``resolver`` and ``context`` stand in for the system's.
+
+    For addresses of the operator's own, and not of strangers: ``networks`` are reached as public
+    ones are, and with ``any_port`` any port.
+    """
 
     max_redirects = 3
 
-    def __init__(self, resolver: Resolve = resolve, context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        resolver: Resolve = resolve,
+        context: ssl.SSLContext | None = None,
+        *,
+        networks: Collection[IPv4Network | IPv6Network] = (),
+        any_port: bool = False,
+    ) -> None:
         self._resolve = resolver
         self._context = context or ssl.create_default_context()
+        self._networks = networks
+        self._any_port = any_port
 
     def admits(self, url: SplitResult) -> bool:
         """Tell whether a URL is one that is fetched at all, whatever its name leads to."""
-        on_port = url.scheme == "https" and (url.port or HTTPS_PORT) == HTTPS_PORT
-        return on_port and "@" not in url.netloc
+        on_port = self._any_port or (url.port or HTTPS_PORT) == HTTPS_PORT
+        return url.scheme == "https" and on_port and "@" not in url.netloc
 
     def connect(self, url: SplitResult, timeout: float) -> HTTPConnection:
         """See `verifier.bundle.http_source.Door`."""
-        host = url.hostname or ""
+        host, port = url.hostname or "", url.port or HTTPS_PORT
         if not self.admits(url):
             raise _refused("only https on port 443, without credentials")
         try:
-            addresses = self._resolve(host, HTTPS_PORT)
+            addresses = self._resolve(host, port)
         except (OSError, UnicodeError):
             raise _refused("the name has no address") from None
-        if not addresses or not all(is_public(address) for address in addresses):
+        if not addresses or not all(map(self._is_reached, addresses)):
             raise _refused("the name leads to an address that is not public")
-        return _PinnedConnection(host, addresses[0], timeout, self._context)
+        return _PinnedConnection(host, port, addresses[0], timeout, self._context)
+
+    def _is_reached(self, address: str) -> bool:
+        if is_public(address):
+            return True
+        return any(ip_address(address) in network for network in self._networks)
 
 
 class LoopbackDoor:
@@ -155,16 +173,22 @@ HostDoor = PublicDoor | LoopbackDoor
 class _PinnedConnection(HTTPSConnection):
     """TLS for a name, over a connection to one address."""
 
-    def __init__(self, host: str, address: str, timeout: float, context: ssl.SSLContext) -> None:
-        super().__init__(host, HTTPS_PORT, timeout=timeout, context=context)
+    def __init__(
+        self, host: str, port: int, address: str, timeout: float, context: ssl.SSLContext
+    ) -> None:
+        super().__init__(host, port, timeout=timeout, context=context)
         self._address = address
         self._tls = context
 
     def connect(self) -> None:
         """Connect to the checked address, whatever the name says by now."""
-        raw = socket.create_connection((self._address, HTTPS_PORT), self.timeout)
+        raw = socket.create_connection((self._address, self.port), self.timeout)
         try:
-            self.sock = self._tls.wrap_socket(raw, server_hostname=self.host)
+            # Where a watchdog finds it, before the other side has a say in how long it takes.
+            self.sock = self._tls.wrap_socket(
+                raw, server_hostname=self.host, do_handshake_on_connect=False
+            )
+            self.sock.do_handshake()
         except BaseException:
             raw.close()
             raise

@@ -17,6 +17,7 @@ from api.settings import (
     ServerSettings,
     Settings,
     SettingsError,
+    WebhookSettings,
     read_settings,
 )
 
@@ -152,7 +153,32 @@ def test_the_documents_list_every_setting(read: Read) -> None:
         "metrics": MetricsSettings,
         "customers": CustomerSettings,
         "oidc": OidcSettings,
+        "webhook": WebhookSettings,
     }
     known = {name for name in Settings.model_fields if name not in groups}
     known |= {f"{name}.{key}" for name, group in groups.items() for key in group.model_fields}
     assert listed == known
+
+
+@pytest.mark.parametrize(
+    ("url", "taken"),
+    [
+        ("https://ops.example.com/hooks/assay", True),
+        ("https://ops.example.com:8443/hook?key=7", True),
+        ("https://ops.example.com", True),
+        ("http://ops.example.com/hook", False),
+        ("https://ann:secret@ops.example.com/hook", False),
+        ("https://ops.example.com/hook#part", False),
+        ("https:///hook", False),
+        ("ftp://ops.example.com/hook", False),
+        ("https://ops.example.com/a b", False),
+    ],
+)
+def test_a_webhook_goes_by_https(read: Read, url: str, taken: bool) -> None:
+    text = f'folder = "a"\n[webhook]\nurl = "{url}"\nsecret_file = "key"\n'
+    if taken:
+        assert read(text).webhook is not None
+    else:
+        with pytest.raises(SettingsError, match=r"webhook\.url") as refused:
+            read(text)
+        assert "secret" not in str(refused.value)
