@@ -173,12 +173,18 @@ def opened(chromium: Browser, published: Site) -> Iterator[Opener]:
         tab.on("pageerror", lambda error: faults.append(str(error)))
         tab.on("console", lambda message: faults.append(message.text))
         tab.on("request", lambda request: _note_foreign(request, published.url, faults))
-        tab.goto(f"{published.url}/check.html{fragment}")
+        visit(tab, f"{published.url}/check.html{fragment}")
         return tab
 
     yield open_page
     context.close()
     assert faults == []
+
+
+def visit(tab: Page, url: str) -> None:
+    """Go to the page, and wait until it has unpacked itself: then it has a direction."""
+    tab.goto(url)
+    tab.wait_for_selector("html[dir]")
 
 
 def _note_foreign(request: Request, origin: str, faults: list[str]) -> None:

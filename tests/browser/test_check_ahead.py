@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Request, Route
 
-from tests.browser.conftest import Exchange, Opener, Site, ask, fill_in
+from tests.browser.conftest import Exchange, Opener, Site, ask, fill_in, visit
 from verifier.web.build import WEB
 
 COUNTED = "Your balance is counted"
@@ -93,7 +93,7 @@ def held(chromium: Browser, published: Site) -> tuple[Page, list[Route]]:
     tab = chromium.new_page()
     routes: list[Route] = []
     tab.route("**/pages/**", lambda route: routes.append(route))
-    tab.goto(f"{published.url}/check.html")
+    visit(tab, f"{published.url}/check.html")
     return tab, routes
 
 

@@ -1,6 +1,8 @@
 // The page itself: form, progress and verdict. It checks nothing: the worker does. What it shows of
 // untrusted bytes it sets as text, never as markup, and apart from the words around it.
 
+import { takeLanguage } from "./language.js";
+import { unpacked } from "./packed.js";
 import { MAX_LIST_BYTES, MAX_PACKAGE_BYTES } from "./params.js";
 import { localTime, piecesOf, plain, sizeText, visible } from "./texts.js";
 import { readAddress, readBalance, readCode, readKey } from "./typed.js";
@@ -8,7 +10,7 @@ import { outcomeOf, reportOf } from "./verdict.js";
 
 /** @returns {any} The element of an id, which page.html has. */
 const $ = (id) => document.getElementById(id);
-const STRINGS = JSON.parse($("strings").textContent);
+const STRINGS = takeLanguage();
 const ACCOUNT_LABELS = { email: "accountEmail", phone: "accountPhone", opaque: "accountOpaque" };
 
 const say = (key, values) => plain({ text: STRINGS[key], values });
@@ -16,7 +18,7 @@ const say = (key, values) => plain({ text: STRINGS[key], values });
 // `turn` counts what made an earlier answer stale: an answer of another turn is not shown.
 const state = {
   packageData: null, reading: null, listing: null, listed: [], files: null, bundle: null, key: null, units: [],
-  suggested: "", turn: 0,
+  suggested: "", turn: 0, snapshot: null, answer: null,
 };
 
 // --- the worker
@@ -43,13 +45,7 @@ function send(request, onNews) {
   });
 }
 
-async function unpackCore() {
-  const packed = Uint8Array.from(atob($("core").textContent), (character) => character.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
-}
-
-const started = unpackCore().then((wasm) => ask({ kind: "start", wasm }));
+const started = unpacked("core").then((wasm) => ask({ kind: "start", wasm }));
 
 // --- 1: package, key, bundle
 
@@ -214,10 +210,15 @@ const keyProblem = (key) => say(`key.${key.rule}`, key);
 
 // --- 2: account and balances
 
-function askQuestion(snapshot) {
+function nameQuestion(snapshot) {
   const values = { exchange: snapshot.exchange, time: localTime(snapshot.time) };
   for (const name of ["named", "moment"]) $(name).replaceChildren(...drawn({ text: STRINGS[name], values }));
   $("account-label").textContent = say(ACCOUNT_LABELS[snapshot.idType]);
+}
+
+function askQuestion(snapshot) {
+  state.snapshot = snapshot;
+  nameQuestion(snapshot);
   $("balances").replaceChildren(...snapshot.assets.map(({ code }) => {
     const row = element("div", "", "balance");
     const label = element("label", code);
@@ -262,7 +263,7 @@ function typedBalances() {
   const filled = fields.filter(([, input]) => input.value.trim() !== "");
   const balances = {};
   for (const [code, input] of filled) {
-    const balance = readBalance(input.value);
+    const balance = readBalance(input.value, { code });
     if (balance.rule) return { problem: balanceProblem(code, input.value, balance), id: input.id };
     balances[code] = balance.value;
   }
@@ -283,9 +284,8 @@ function otherCode(listed) {
 
 /** @param {{ rule?: string, readings?: string[] }} balance */
 function balanceProblem(code, typed, balance) {
-  const { rule, readings = [] } = balance;
-  const [first, second] = readings;
-  return say(`balance.${rule}${second ? ".two" : ""}`, { code, typed: typed.trim(), first, second });
+  const [first, second] = balance.readings ?? [];
+  return say(`balance.${balance.rule}`, { code, typed: typed.trim(), first, second });
 }
 
 // --- progress
@@ -325,6 +325,7 @@ function showFailed(answer) {
 }
 
 function showOutcome(answer) {
+  state.answer = answer;
   const { key, bundle } = state;
   const outcome = outcomeOf(answer, { key, address: bundle.url ?? say("folderAddress") }, STRINGS);
   const { snapshot } = answer;
@@ -392,6 +393,12 @@ function show(id, text, field = null) {
   if (field) $(field).setAttribute("aria-invalid", String(Boolean(text)));
   return !text;
 }
+
+// What was drawn in another language.
+window.addEventListener("languagechange", () => {
+  if (!$("question").hidden) nameQuestion(state.snapshot);
+  if (!$("verdict").hidden) showOutcome(state.answer);
+});
 
 takeFragment();
 window.addEventListener("hashchange", takeFragment);
