@@ -24,6 +24,7 @@ import zopfli.gzip
 
 from verifier.format.account import refused_points
 from verifier.format.units import Kind, entries
+from verifier.host.lookalike import LOOKS, PAIRS
 
 WEB = Path(__file__).parent
 NATIVE = WEB.parents[1] / "native"
@@ -85,8 +86,8 @@ def build_page() -> str:
         "policy": policy,
         "style": style,
         "strings": json.dumps(strings, ensure_ascii=False).replace("<", "\\u003c"),
-        "core": base64.b64encode(zopfli.gzip.compress(compile_core())).decode(),
-        "worker": _embedded(bundle("worker")),
+        "core": _packed(compile_core()),
+        "worker": _packed(bundle("worker").encode()),
         "script": _embedded(script),
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda match: values[match[1]], (WEB / "page.html").read_text())
@@ -137,6 +138,11 @@ def module_source(name: str) -> str:
         case "units":
             known = [(*unit, kind) for unit, kind, _ in entries() if kind is not Kind.UNCONFIRMED]
             return f"export const KNOWN_UNITS = {_compact(known)};\n"
+        case "looks":
+            return "".join(
+                f"export const {named} = {_compact(table)};\n"
+                for named, table in (("LOOKS", LOOKS), ("PAIRS", PAIRS))
+            )
     return (WEB / "src" / f"{name}.js").read_text()
 
 
@@ -184,6 +190,10 @@ def _is_portable(source: Path) -> bool:
 
 def _compact(value: object) -> str:
     return json.dumps(value, separators=(",", ":"))
+
+
+def _packed(data: bytes) -> str:
+    return base64.b64encode(zopfli.gzip.compress(data)).decode()
 
 
 def _embedded(script: str) -> str:
