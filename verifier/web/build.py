@@ -26,6 +26,7 @@ import zopfli.gzip
 
 from verifier.format.account import refused_points
 from verifier.format.units import Kind, entries
+from verifier.host.lookalike import LOOKS, PAIRS
 
 WEB = Path(__file__).parent
 NATIVE = WEB.parents[1] / "native"
@@ -59,8 +60,11 @@ NOT_GIVEN = {
     "manifest.equivocation",
 }
 
-# As the page offers them; English is the one that the others are compared with.
-LANGUAGES = ("en",)
+# What a reader sees whose browser runs no script, or not this one.
+WITHOUT_SCRIPT = {"brand", "needsScript", "outdated", "title"}
+
+# As the page offers them; the others are compared with English.
+LANGUAGES = ("en", "zh-Hans", "ko", "tr", "es", "pt-BR", "ru", "vi", "de", "fr", "ja", "ar")
 
 _IMPORT = re.compile(r'^import \{([^}]*)\} from "\./([a-z]+)\.js";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (async function|function|class|const) (\w+)", re.MULTILINE)
@@ -73,6 +77,7 @@ _NAME = re.compile(r"\{(\w+)\}")
 _LITERAL = re.compile(
     r"[a-z]+\.(?:msgpack|sig|json)|--[a-z]+|assay[-\w]*|https://[\w.]*/?|SHA-256", re.ASCII
 )
+_LETTERS = "".join(chr(point) for point in range(ord(" "), ord("~") + 1) if chr(point) != "<")
 _MARKUP = re.compile(r"[<>&]|\s\s|^\s|\s$")
 
 
@@ -200,22 +205,16 @@ def _numbered(strings: Any, order: Any, found: list[str]) -> Any:
 
 
 def _with_texts(page: str, strings: dict[str, Any]) -> str:
-    """Return the page with its texts in English, each in an element or attribute that names it."""
-    said = {key: html.escape(text) for key, text in strings.items() if isinstance(text, str)}
-    names = f"({'|'.join(map(re.escape, said))})"
-    page = re.sub(
-        rf' ([\w-]+)="\{{\{{{names}\}}\}}"',
-        lambda found: f' {found[1]}="{said[found[2]]}" data-text-{found[1]}="{found[2]}"',
-        page,
-    )
-    page = re.sub(
-        rf"<(\w+)([^<>]*)>\{{\{{{names}\}}\}}</\1>",
-        lambda found: f'<{found[1]}{found[2]} data-text="{found[3]}">{said[found[3]]}</{found[1]}>',
-        page,
-    )
+    """Return the page with a mark where each of its texts stands, in an element or attribute."""
+    names = f"({'|'.join(re.escape(key) for key in strings)})"
+
+    def said(key: str) -> str:
+        return html.escape(strings[key]) if key in WITHOUT_SCRIPT else ""
+
+    page = re.sub(rf' ([\w-]+)="\{{\{{{names}\}}\}}"', r' data-text-\1="\2"', page)
     return re.sub(
-        rf"\{{\{{{names}\}}\}}",
-        lambda found: f'<span data-text="{found[1]}">{said[found[1]]}</span>',
+        rf"<(\w+)([^<>]*)>\{{\{{{names}\}}\}}</\1>",
+        lambda found: f'<{found[1]}{found[2]} data-text="{found[3]}">{said(found[3])}</{found[1]}>',
         page,
     )
 
@@ -260,6 +259,11 @@ def module_source(name: str) -> str:
         case "units":
             known = [(*unit, kind) for unit, kind, _ in entries() if kind is not Kind.UNCONFIRMED]
             return f"export const KNOWN_UNITS = {_compact(known)};\n"
+        case "looks":
+            return "".join(
+                f"export const {named} = {_compact(table)};\n"
+                for named, table in (("LOOKS", LOOKS), ("PAIRS", PAIRS))
+            )
     return (WEB / "src" / f"{name}.js").read_text()
 
 
@@ -310,8 +314,22 @@ def _compact(value: object) -> str:
 
 
 def _packed(data: bytes) -> str:
-    """Return bytes as ``packed.js`` reads them; "<" could begin what ends an element."""
-    return base64.b85encode(zopfli.gzip.compress(data)).decode().replace("<", "/")
+    return letters_of(zopfli.gzip.compress(data))
+
+
+def letters_of(data: bytes) -> str:
+    """Return bytes as text that may stand in an element, as ``packed.js`` reads it.
+
+    Eleven of its 94 letters are nine bytes; the first block may be a shorter one.
+    """
+    padded = data.rjust(-(-len(data) // 9) * 9, b"\0")
+    text = "".join(_block(padded[at : at + 9]) for at in range(0, len(padded), 9))
+    return text[len(text) - -(-11 * len(data) // 9) :]
+
+
+def _block(data: bytes) -> str:
+    number = int.from_bytes(data, "big")
+    return "".join(_LETTERS[number // 94**place % 94] for place in reversed(range(11)))
 
 
 def _embedded(script: str) -> str:

@@ -1,9 +1,9 @@
-// The one script that stands in the page as it is. It unpacks the texts and the two scripts, and starts the
-// page's: an inline script that the page's policy allows by its hash, as it allows this one.
+// The one script that stands in the page as it is. It unpacks the texts and the page's script, and starts that:
+// an inline script that the page's policy allows by its hash, as it allows this one.
 
 import { unpacked } from "./packed.js";
 
-const PACKED = ["strings", "worker", "script"];
+const PACKED = ["strings", "script"];
 
 async function start() {
   const texts = await Promise.all(PACKED.map(async (id) => new TextDecoder().decode(await unpacked(id))));
