@@ -173,7 +173,7 @@ def opened(chromium: Browser, published: Site) -> Iterator[Opener]:
         if emulated:
             tab.emulate_media(**emulated)  # type: ignore[arg-type]
         tab.on("pageerror", lambda error: faults.append(str(error)))
-        tab.on("console", lambda message: _note_fault(message, faults))
+        tab.on("console", lambda message: note_fault(message, faults))
         tab.on("request", lambda request: _note_foreign(request, published.url, faults))
         visit(tab, f"{published.url}/check.html{fragment}")
         return tab
@@ -189,7 +189,7 @@ def visit(tab: Page, url: str) -> None:
     tab.wait_for_selector("html[dir]")
 
 
-def _note_fault(message: ConsoleMessage, faults: list[str]) -> None:
+def note_fault(message: ConsoleMessage, faults: list[str]) -> None:
     # The page asks the place that serves it for an auditor's list, which most do not have.
     if Path(message.location["url"]).name not in AUDITORS_FILES:
         faults.append(message.text)

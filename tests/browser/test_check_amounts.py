@@ -95,7 +95,17 @@ def test_an_amount_of_another_country_is_read(read: Reader, text: str, value: st
     [
         *("", " ", "-1", "+1", "−1", "$5", "<0.01", "~5", "5k", "5 million", "½", "1/2", "0x10"),
         *(".", ",", "'", "e8", "1e", "1e99", "1e40", "1e-41", "1..5", "1,,5", "1.5.", "1,16,8"),
-        *("1.2,3.4", "1,168.76,5", "1.168,76,5", "1'5", "1 5", "1 .5", "1. 5", "1,1 68", "0,168,760"),
+        *(
+            "1.2,3.4",
+            "1,168.76,5",
+            "1.168,76,5",
+            "1'5",
+            "1 5",
+            "1 .5",
+            "1. 5",
+            "1,1 68",
+            "0,168,760",
+        ),
         *("1'168,760", "1,168'760", "1'168'76", "1.168'760,5", "1 168.760'1", "٫", "1٫2٫3", "BTC"),
         *("1" * 41, f"0.{'1' * 41}", "1.5 ETH", "1.5 BTC 2", "NaN", "Infinity", "1_000", "1\n2"),
     ],
@@ -129,14 +139,18 @@ def test_the_coin_may_stand_beside_it(read: Reader, text: str, code: str, value:
     assert read(text, code=code)["value"] == value
 
 
-@pytest.mark.parametrize(("text", "code"), [("51INCH", "1INCH"), ("5 BTC", "ETH"), ("5BTCX", "BTC")])
+@pytest.mark.parametrize(
+    ("text", "code"), [("51INCH", "1INCH"), ("5 BTC", "ETH"), ("5BTCX", "BTC")]
+)
 def test_another_coin_may_not(read: Reader, text: str, code: str) -> None:
     assert read(text, code=code) == {"rule": "number"}
 
 
 def test_digits_of_every_script_are_digits(read: Reader) -> None:
     """Of every script of which Python knows the digits."""
-    digits = [sign for sign in map(chr, range(sys.maxunicode)) if unicodedata.decimal(sign, -1) >= 0]
+    digits = [
+        sign for sign in map(chr, range(sys.maxunicode)) if unicodedata.decimal(sign, -1) >= 0
+    ]
     assert len(digits) > 600
     for at in range(0, len(digits), 30):
         text = "1." + "".join(digits[at : at + 30])
@@ -190,7 +204,10 @@ def test_of_two_numbers_a_point_is_a_decimal_point_where_nothing_is_counted(read
 
 # --- what the page writes
 
-WRITE = "([locale, value, decimals]) => ($texts.setLocale(locale), $texts.decimalText(BigInt(value), decimals))"
+WRITE = """([locale, value, decimals]) => {
+    $texts.setLocale(locale);
+    return $texts.decimalText(BigInt(value), decimals);
+}"""
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from playwright.sync_api import Browser, BrowserContext, Page, Route
 
 from tests.browser.auditors import HOST, TIME, Auditor, Made, give, knows, made_of, opened, serves
-from tests.browser.conftest import Site, ask, name_account, other_ways, verdict
+from tests.browser.conftest import Site, ask, name_account, other_ways, verdict, visit
 from tests.support.forged_sample import ALICE, BTC, sample
 from verifier.format.keys import parse_public_key, public_key_text
 from verifier.format.wire import Value
@@ -145,7 +145,7 @@ def test_who_serves_the_page_is_remembered_at_the_first_visit(
         lambda route: route.fulfill(content_type="text/html", body=check_page.read_text()),
     )
     tab = context.new_page()
-    tab.goto(f"{auditor.address}check.html")
+    visit(tab, f"{auditor.address}check.html")
     tab.wait_for_selector("#notices:not([hidden])")
     assert f"This device remembers the key of {HOST} from now on" in tab.inner_text("#notices")
     give(tab, made)
@@ -153,7 +153,7 @@ def test_who_serves_the_page_is_remembered_at_the_first_visit(
     assert tab.is_hidden("#own-copy")
     tab.goto("about:blank")
     auditor.asked.clear()
-    tab.goto(f"{auditor.address}check.html")
+    visit(tab, f"{auditor.address}check.html")
     other_ways(tab)
     tab.wait_for_selector(f"#auditors li:has-text('Exchanges that {HOST} lists: 1')")
     assert "auditor.pub" not in auditor.asked
@@ -174,7 +174,7 @@ def test_who_serves_page_and_proof_vouches_for_nobody(
         lambda route: route.fulfill(content_type="text/html", body=check_page.read_text()),
     )
     tab = context.new_page()
-    tab.goto(f"{own.address}check.html")
+    visit(tab, f"{own.address}check.html")
     give(tab, replace(made, url=f"{own.address}proof/"))
     assert tab.is_visible("#unknown")
     assert "most likely from the exchange itself" in tab.inner_text("#own-copy")
@@ -518,7 +518,7 @@ def test_a_link_is_all_that_it_takes(
     auditor.lists(("Listed Name", made.key, ""))
     tab = opened(context, published, auditor)
     tab.goto("about:blank")
-    tab.goto(f"{published.url}/check.html{link(package=packed(made), bundle=made.url, key='x')}")
+    visit(tab, f"{published.url}/check.html{link(package=packed(made), bundle=made.url, key='x')}")
     name_account(tab, ALICE)
     assert tab.url == f"{published.url}/check.html"
     assert tab.evaluate("history.length") <= 4
@@ -545,7 +545,7 @@ def test_a_package_is_fetched_where_the_link_says(
     context.route("https://service.example/**", once)
     tab.goto("about:blank")
     source = "https://service.example/links/abc"
-    tab.goto(f"{published.url}/check.html{link(**{'from': source}, bundle=made.url)}")
+    visit(tab, f"{published.url}/check.html{link(**{'from': source}, bundle=made.url)}")
     if is_served:
         assert ask(tab, ALICE, {}) == COUNTED
     else:
@@ -562,7 +562,7 @@ def test_a_package_is_fetched_over_https_alone(
     tab = context.new_page()
     asked: list[str] = []
     tab.on("request", lambda request: asked.append(request.url))
-    tab.goto(f"{published.url}/check.html{link(**{'from': source}, bundle=made.url)}")
+    visit(tab, f"{published.url}/check.html{link(**{'from': source}, bundle=made.url)}")
     assert verdict(tab) == "Your file could not be fetched"
     assert not any("service" in url for url in asked)
 
@@ -580,7 +580,7 @@ def test_a_link_that_was_cut_says_so(
         "short": f"#bundle={made.url}&package={text[:5]}",
     }
     tab = context.new_page()
-    tab.goto(f"{published.url}/check.html{fragments[order]}")
+    visit(tab, f"{published.url}/check.html{fragments[order]}")
     assert verdict(tab) == "This link is incomplete"
     assert tab.get_attribute("#verdict", "data-look") == "warn"
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser.conftest import Exchange, Site, ask, fill_in, visit
+from tests.browser.conftest import Exchange, Site, ask, fill_in, note_fault, visit
 from verifier.web.build import LANGUAGES, letters_of, page_strings
 
 NARROW = 320
@@ -21,7 +21,7 @@ Reader = Callable[..., Page]
 
 @pytest.fixture
 def reader(chromium: Browser, published: Site) -> Iterator[Reader]:
-    """A reader with a browser of their language; at the end nothing may have been blocked or thrown."""
+    """A reader whose browser has a language; nothing may have been blocked or thrown at the end."""
     contexts = []
     faults: list[str] = []
 
@@ -30,7 +30,7 @@ def reader(chromium: Browser, published: Site) -> Iterator[Reader]:
         contexts.append(context)
         tab = context.new_page()
         tab.on("pageerror", lambda error: faults.append(str(error)))
-        tab.on("console", lambda message: faults.append(message.text))
+        tab.on("console", lambda message: note_fault(message, faults))
         visit(tab, f"{published.url}/check.html{query}")
         return tab
 
@@ -64,7 +64,9 @@ def language_of(tab: Page) -> str:
         ("de", "?lang=%3Cb%3E", "de"),
     ],
 )
-def test_the_language_is_the_readers(reader: Reader, locale: str, query: str, language: str) -> None:
+def test_the_language_is_the_readers(
+    reader: Reader, locale: str, query: str, language: str
+) -> None:
     assert language_of(reader(locale, query)) == language
 
 
@@ -96,8 +98,10 @@ def test_a_customer_is_counted_in_every_language(
     assert ask(tab, exchange.account, exchange.balances) == strings["goodTitle"]
     tab.click("#expert summary")
     assert tab.evaluate("document.documentElement.scrollWidth") <= NARROW
-    for node in ("#verdict code", "#expert dd", "#key", "#bundle"):
-        assert tab.evaluate(f"getComputedStyle(document.querySelector('{node}')).direction") == "ltr"
+    for node in ("#fingerprint", "#expert dd", "#key", "#bundle"):
+        assert (
+            tab.evaluate(f"getComputedStyle(document.querySelector('{node}')).direction") == "ltr"
+        )
 
 
 def test_every_static_text_is_of_the_language(reader: Reader) -> None:

@@ -19,7 +19,7 @@ from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.browser.auditors import Auditor, Made, give, knows, made_of, opened, serves
-from tests.browser.conftest import Site, name_account, verdict
+from tests.browser.conftest import Site, name_account, verdict, visit
 from tests.support.forged_sample import ALICE, BTC, ETH, TETHER, sample
 from verifier.format.keys import parse_public_key, public_key_text
 from verifier.format.wire import Value
@@ -180,7 +180,7 @@ def other_file(context: BrowserContext, site: Site, made: Made) -> Page:
 
 def cut_link(context: BrowserContext, site: Site, _: Made) -> Page:
     tab = context.new_page()
-    tab.goto(f"{site.url}/check.html#package=g6Rib2R5")
+    visit(tab, f"{site.url}/check.html#package=g6Rib2R5")
     verdict(tab)
     return tab
 

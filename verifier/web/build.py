@@ -38,7 +38,8 @@ EXPORTS = """
     assay_check_var assay_check_scratch_size assay_check_weights
 """
 
-# What the light check can say (spec/protocol.md, section 5.1): the codes of these families but these.
+# What the light check can say (spec/protocol.md, section 5.1): the codes of these families, less
+# those that it cannot give.
 FAMILIES = {
     "argument",
     "bundle",

@@ -99,8 +99,8 @@ function cellsOf(item, isShown) {
   return [name, decimalText(item.counted, item.decimals), field, difference];
 }
 
-function amountText(plain) {
-  const { digits, scale } = parseBalance(plain);
+function amountText(value) {
+  const { digits, scale } = parseBalance(value);
   return decimalText(digits, Number(scale));
 }
 

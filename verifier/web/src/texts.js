@@ -48,6 +48,6 @@ export function localTime(seconds) {
 export function sizeText(bytes) {
   const units = ["kilobyte", "megabyte", "gigabyte"];
   const power = Math.min(units.length, Math.max(1, Math.floor(Math.log10(Math.max(bytes, 1)) / 3)));
-  const style = { style: "unit", unit: units[power - 1], maximumFractionDigits: 1 };
-  return new Intl.NumberFormat(locale, style).format(bytes / 1000 ** power);
+  const size = new Intl.NumberFormat(locale, { style: "unit", unit: units[power - 1], maximumFractionDigits: 1 });
+  return size.format(bytes / 1000 ** power);
 }

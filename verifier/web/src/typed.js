@@ -75,6 +75,10 @@ export function readAddress(text, here) {
  * where nothing is counted, a point is a decimal point, and of a comma the page must ask.
  *
  * Rules: `notation` (`readings`, two plain decimals), `number`.
+ *
+ * @param {string} text
+ * @param {{ code?: string, decimals?: number, counted?: bigint }} row
+ * @returns {{ value?: string, isRewritten?: boolean, other?: string, rule?: string, readings?: string[] }}
  */
 export function readBalance(text, row = {}) {
   const typed = text.trim();
@@ -137,7 +141,8 @@ function shifted(plain, exponent) {
 }
 
 /** The reading that is meant and the one that is not; nothing where the page must ask. */
-function choose([low, high], isPoint, { decimals = 0, counted = null }) {
+function choose(readings, isPoint, { decimals = 0, counted = null }) {
+  const [low, high] = readings;
   if (high === undefined) return [low];
   if (!counted) return isPoint ? [low] : [];
   // Over 10^(3 + decimals).
