@@ -17,8 +17,19 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from playwright.sync_api import Browser, BrowserContext, Page, Route
 
-from tests.browser.auditors import HOST, TIME, Auditor, Made, give, knows, made_of, opened, serves
-from tests.browser.conftest import Site, ask, name_account, other_ways, verdict, visit
+from tests.browser.auditors import (
+    HOST,
+    TIME,
+    Auditor,
+    Made,
+    add,
+    give,
+    knows,
+    made_of,
+    opened,
+    serves,
+)
+from tests.browser.conftest import Site, ask, name_account, other_ways, verdict
 from tests.support.forged_sample import ALICE, BTC, sample
 from verifier.format.keys import parse_public_key, public_key_text
 from verifier.format.wire import Value
@@ -527,6 +538,26 @@ def test_a_link_is_all_that_it_takes(
     assert verdict(tab) == COUNTED
 
 
+def test_a_copy_on_a_disk_takes_links_and_auditors(
+    context: BrowserContext, auditor: Auditor, made: Made, check_page: Path
+) -> None:
+    """No place serves it, so none is asked for a list of its own."""
+    auditor.lists(("Listed Name", made.key, ""))
+    tab = context.new_page()
+    asked: list[str] = []
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.goto(f"{check_page.as_uri()}{link(package=packed(made), bundle=made.url)}")
+    tab.wait_for_selector("#unknown:not([hidden])")
+    assert tab.url == check_page.as_uri()
+    assert not any("auditor.pub" in url for url in asked)
+    tab.click("#again")
+    add(tab, auditor)
+    tab.wait_for_selector("#question:not([hidden])")
+    assert tab.inner_text("#confirmed") == f"Name and key confirmed by {HOST}"
+    assert tab.is_hidden("#own-copy")
+    assert ask(tab, ALICE, {}) == COUNTED
+
+
 @pytest.mark.parametrize("is_served", [True, False])
 def test_a_package_is_fetched_where_the_link_says(
     context: BrowserContext, published: Site, auditor: Auditor, made: Made, *, is_served: bool
@@ -682,17 +713,25 @@ def test_the_code_is_of_the_fingerprint(
     tab = opened(context, published, auditor)
     concluded(tab, made)
     tab.click("#device summary")
-    picture = base64.b64encode(tab.locator("#qr").screenshot()).decode()
+    picture = tab.evaluate(
+        """() => {
+            const picture = document.getElementById("qr").cloneNode(true);
+            picture.setAttribute("xmlns", "http://www.w3.org/2000/svg");
+            return picture.outerHTML;
+        }"""
+    )
     other = context.new_page()
     other.add_script_tag(path=decoder)
     found = other.evaluate(
         """async (picture) => {
             const image = new Image();
-            image.src = `data:image/png;base64,${picture}`;
+            image.src = `data:image/svg+xml,${encodeURIComponent(picture)}`;
             await image.decode();
             const canvas = document.createElement("canvas");
             [canvas.width, canvas.height] = [image.width, image.height];
             const context = canvas.getContext("2d");
+            context.fillStyle = "#fff";
+            context.fillRect(0, 0, image.width, image.height);
             context.drawImage(image, 0, 0);
             const { data } = context.getImageData(0, 0, image.width, image.height);
             return jsQR(data, image.width, image.height)?.data;
@@ -701,3 +740,17 @@ def test_the_code_is_of_the_fingerprint(
     )
     place = f"{auditor.address}attestations/{made.digest}.msgpack"
     assert found == (place if is_known else made.digest)
+
+
+def test_what_is_printed_is_the_outcome(
+    context: BrowserContext, published: Site, auditor: Auditor, made: Made
+) -> None:
+    auditor.lists(("Listed Name", made.key, ""))
+    tab = opened(context, published, auditor)
+    give(tab, made)
+    ask(tab, ALICE, {})
+    tab.emulate_media(media="print")
+    for shown in ("#who", "#verdict-head", "#verdict-table", "#checks"):
+        assert tab.is_visible(shown)
+    for hidden in ("#setup", "#compare", "#keep", "#again", "footer"):
+        assert tab.is_hidden(hidden)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from PIL import Image
@@ -28,8 +28,9 @@ HELD = {"BTC": [51_200_000], "ETH": [3_500_000_000], "USDT": [1_168_760_000]}
 NAME = "Northwind Exchange"
 WIDTHS = (320, 390, 1280)
 # A picture has these side by side: a window's width, what of it is shown, and the scheme.
-SHOWN = [(1280, 800, "light"), (390, 390, "dark")]
-OTHERS = [(390, 390, "light"), (1280, 800, "dark")]
+View = tuple[int, int, Literal["light", "dark"]]
+SHOWN: list[View] = [(1280, 800, "light"), (390, 390, "dark")]
+OTHERS: list[View] = [(390, 390, "light"), (1280, 800, "dark")]
 IN_FULL = ("ask", "good")
 SCALE, TALLEST, COLOURS = 0.45, 1600, 48
 
@@ -237,7 +238,7 @@ def test_every_state_is_for_everybody(
         assert tab.get_attribute("#verdict", "data-look") == look
     tab.evaluate(axe)
     for scheme in ("light", "dark"):
-        tab.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        tab.emulate_media(color_scheme=scheme)
         for width in WIDTHS:
             tab.set_viewport_size({"width": width, "height": 844})
             found: dict[str, Any] = tab.evaluate("axe.run()")

@@ -29,7 +29,7 @@ export function draw(outcome, snapshot, address) {
   byId("share").hidden = !snapshot;
   if (snapshot) {
     byId("fingerprint").textContent = inFours(snapshot.digest);
-    drawCode(qrCode(address ?? "") ?? qrCode(snapshot.digest));
+    drawCode(qrCode(address ?? snapshot.digest) ?? qrCode(snapshot.digest));
   }
   byId("share-said").textContent = "";
   byId("keep").onclick = () => keep(reportOf(outcome, STRINGS, new Date()), snapshot);
