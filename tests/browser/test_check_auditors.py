@@ -29,7 +29,7 @@ from tests.browser.auditors import (
     opened,
     serves,
 )
-from tests.browser.conftest import Site, ask, name_account, other_ways, verdict
+from tests.browser.conftest import Site, ask, name_account, other_ways, verdict, visit
 from tests.support.forged_sample import ALICE, BTC, sample
 from verifier.format.keys import parse_public_key, public_key_text
 from verifier.format.wire import Value
@@ -546,7 +546,7 @@ def test_a_copy_on_a_disk_takes_links_and_auditors(
     tab = context.new_page()
     asked: list[str] = []
     tab.on("request", lambda request: asked.append(request.url))
-    tab.goto(f"{check_page.as_uri()}{link(package=packed(made), bundle=made.url)}")
+    visit(tab, f"{check_page.as_uri()}{link(package=packed(made), bundle=made.url)}")
     tab.wait_for_selector("#unknown:not([hidden])")
     assert tab.url == check_page.as_uri()
     assert not any("auditor.pub" in url for url in asked)
