@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.conftest import Opener, Site, ask
+from tests.browser.conftest import Opener, Site, ask, other_ways, reopen
 from tests.support.verifier_bundle import Bundle
 from verifier.format.wire import Loan
 
 ACCOUNT = "alice@example.com"
 BALANCES = {"BTC": "1.5", "ETH": "3.2"}
-COUNTED = "Your balance is counted"
+COUNTED = "Your balances are counted"
 SENTENCE = "nobody. The exchange declares no loans"  # which is a name, too
 
 
@@ -37,8 +37,9 @@ def asked(opened: Opener, published: Site, bundle: Bundle, tmp_path: Path, **how
     package = tmp_path / "inclusion.package"
     package.write_bytes(bundle.package(ACCOUNT))
     tab = opened(**how)
-    tab.set_input_files("#package", str(package))
+    other_ways(tab)
     tab.fill("#key", bundle.key_text)
+    tab.set_input_files("#package", str(package))
     tab.fill("#bundle", f"{published.url}/{bundle.folder.name}")
     tab.click("#open")
     return tab
@@ -49,22 +50,22 @@ def test_loans_are_shown_in_words(
 ) -> None:
     tab = asked(opened, published, bundle, tmp_path)
     assert ask(tab, ACCOUNT, BALANCES) == COUNTED
-    lines = tab.locator("#verdict-text p").all_inner_texts()
+    lines = tab.locator("#checks p").all_inner_texts()
     first = next(at for at, line in enumerate(lines) if "declares that it borrowed coins" in line)
     assert lines[first + 1 : first + 3] == [
         "12.5 BTC, with the coins of 2 addresses as a pledge, borrowed from: First Lender",
         f"EUR, amount not said, borrowed from: {SENTENCE}",
     ]
     assert "was not checked on this device" in lines[first + 3]
-    isolated = tab.locator("#verdict-text bdi").all_inner_texts()
+    isolated = tab.locator("#checks bdi").all_inner_texts()
     assert SENTENCE in isolated
     tab.click("#expert summary")
     details = tab.inner_text("#expert-list")
     assert bundle.pledge("BTC").address in details
+    reopen(tab)
     tab.check("#everything")
-    tab.click("#open")
     assert ask(tab, ACCOUNT, BALANCES) == COUNTED
-    assert "First Lender" in tab.inner_text("#verdict-text")
+    assert "First Lender" in tab.inner_text("#checks")
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,7 @@ def test_the_verdict_stands_whatever_is_served_in_its_place(
         path.write_bytes(served)
     tab = asked(opened, published, bundle, tmp_path)
     assert ask(tab, ACCOUNT, BALANCES) == COUNTED
-    text = tab.inner_text("#verdict-text")
+    text = tab.inner_text("#checks")
     assert "declares that it borrowed could not be read" in text
     assert why in text
     assert "First Lender" not in text

@@ -72,7 +72,7 @@ def runner(chromium: Browser, site: Site) -> Iterator[Page]:
         (folder / f"{table}.js").write_text(module_source(table))
     (folder / "core.wasm").write_bytes(compile_core())
     (folder / "wider.wasm").write_bytes(compile_core(WIDER))
-    (folder / "strings.json").write_text(json.dumps(page_strings()))
+    (folder / "strings.json").write_text(json.dumps(page_strings("en")))
     shutil.copy(RUNNER, folder / "run_vectors.js")
     (folder / "index.html").write_text('<script type="module" src="run_vectors.js"></script>')
     tab = chromium.new_page()
@@ -165,7 +165,7 @@ def assert_claims_nothing(outcome: Mapping[str, Any]) -> None:
 
 def test_no_text_of_the_page_speaks_of_the_coins() -> None:
     """Not only of outcomes that a vector reaches."""
-    assert not CLAIM.search(json.dumps(page_strings()) + (WEB / "page.html").read_text())
+    assert not CLAIM.search(json.dumps(page_strings("en")) + (WEB / "page.html").read_text())
 
 
 @pytest.mark.parametrize("name", [name for name in names() if name.startswith("inclusion/")])

@@ -319,6 +319,9 @@ def test_a_customer_gets_to_the_page_with_the_address_filled_in(
     tab.goto(stage.url + href)
     assert tab.input_value("#bundle") == stage.place
     assert tab.input_value("#key") == ""
+    tab.wait_for_selector("#notices:not([hidden])")  # the host's list, under its own key
+    assert "You are here for the first time" in tab.inner_text("#notices")
+    assert "Exchanges that" in (tab.text_content("#auditors") or "")
     context.close()
     policy = stage.host.request("GET", "/check.html").headers["Content-Security-Policy"]
     assert policy == "frame-ancestors 'none'"

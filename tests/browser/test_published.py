@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser.conftest import BIN, Exchange, Site
+from tests.browser.conftest import AUDITORS_FILES, BIN, Exchange, Site, ask
 from tests.support.exchange_files import files
 
 ID = "2026-11-21"
@@ -81,16 +81,10 @@ def check(tab: Page, folder: Site, exchange: Exchange) -> Check:
     def follow(address: str) -> str:
         package = base64.urlsafe_b64encode(exchange.package.read_bytes()).decode().rstrip("=")
         tab.goto(f"{folder.url}/check.html#package={package}&bundle={address}")
-        tab.fill("#key", exchange.key)
-        tab.click("#open")
-        tab.wait_for_selector("#question:not([hidden]), #verdict:not([hidden])")
-        if tab.is_visible("#question"):
-            tab.fill("#account", exchange.account)
-            for code, balance in exchange.balances.items():
-                tab.fill(f"#balance-{code}", balance)
-            tab.click("#check")
-            tab.wait_for_selector("#verdict:not([hidden])")
-        return tab.inner_text("#verdict-title")
+        tab.wait_for_selector("#unknown:not([hidden]), #verdict:not([hidden])")
+        if tab.is_visible("#unknown"):
+            tab.click("#compared")
+        return ask(tab, exchange.account, exchange.balances)
 
     return follow
 
@@ -99,7 +93,7 @@ def check(tab: Page, folder: Site, exchange: Exchange) -> Check:
 def test_the_page_takes_the_bundle_s_address_or_the_folder_s(
     check: Check, folder: Site, below: str
 ) -> None:
-    assert check(f"{folder.url}{below}") == "Your balance is counted"
+    assert check(f"{folder.url}{below}") == "Your balances are counted"
 
 
 @pytest.mark.parametrize(
@@ -123,10 +117,12 @@ def test_an_index_that_does_not_have_it_leads_nowhere(
     tab.on("request", lambda request: asked.append(request.url))
     url = folder.url.replace("/folder", "/changed")
     # What is absent is no verdict on the exchange.
-    assert check(url) == "This could not be checked"
+    assert check(url) == "Nothing was found at this address"
     assert f"manifest.msgpack is not at {url}/" in tab.inner_text("#verdict-text")
     below = {
-        address for address in asked if address.startswith("http") and "check.html" not in address
+        address
+        for address in asked
+        if address.startswith("http") and not address.endswith(("check.html", *AUDITORS_FILES))
     }
     files = ("manifest.msgpack", "manifest.sig", "history.json")
     assert below <= {f"{url}/{file}" for file in files}

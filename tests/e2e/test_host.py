@@ -84,6 +84,8 @@ def test_it_audits_attests_and_goes_on_after_a_kill(
     _, listed = host.ask("GET", "/exchanges.msgpack")
     _, list_signature = host.ask("GET", "/exchanges.sig")
     assert is_signed(host.key, "exchange-list", listed, list_signature)
+    _, own = host.ask("GET", "/auditor.pub")
+    assert own.decode() == f"{public_key_text(host.key)}\n"
 
     again = start(("An Exchange", f"{url}/one", bundle.key))
     assert again.wait(audited)[0]["snapshots"] == exchange["snapshots"]

@@ -7,3 +7,7 @@ declare module "*/unicode.js" {
 declare module "*/units.js" {
   export const KNOWN_UNITS: [string, string, string, number, string][];
 }
+declare module "*/looks.js" {
+  export const LOOKS: Record<string, string>;
+  export const PAIRS: [string, string][];
+}

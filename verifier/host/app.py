@@ -189,6 +189,7 @@ class _Host:
             Route("/feed.atom", self.feed),
             Route("/history.json", self.history),
             Route("/check.html", self.check),
+            Route("/auditor.pub", self.own_key),
             Route("/exchanges.{kind}", self.exchange_list),
             Route("/exchanges/{key}.json", self.exchange_json),
             Route("/exchanges/{key}.atom", self.exchange_feed),
@@ -372,6 +373,11 @@ class _Host:
             return self._json(now, proofs=self._views.strangers(now), submissions=submissions)
 
         return await self._kept(request, "application/json", make, self._store.changes)
+
+    async def own_key(self, request: Request) -> Response:
+        """The key that the host signs with, as text: for whoever sees it for the first time."""
+        made = Tagged.of(f"{self._key_text}\n".encode())
+        return conditional(request, made, "text/plain", CHANGING)
 
     async def exchange_list(self, request: Request) -> Response:
         """The signed list of exchanges."""

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 # What looks like each letter, capitals among it, as it stands before case is folded.
-_LOOKS = {
+LOOKS = {
     "a": "аАαΑɑᴀ4",
     "b": "ВвьβΒʙ8",
     "c": "сСϲϹᴄ",
@@ -43,12 +43,12 @@ _LOOKS = {
     "y": "уУүҮγΥỿʏ",
     "z": "ζΖᴢ",
 }
-_LETTERS = {ord(look): letter for letter, looks in _LOOKS.items() for look in looks}
+_LETTERS = {ord(look): letter for letter, looks in LOOKS.items() for look in looks}
 # Letters of Hangul that are left blank (Default_Ignorable_Code_Point, and yet letters).
 _BLANK = dict.fromkeys((0x115F, 0x1160))
 # A shorter part of a name says too little.
 _LEAST_PART = 4
-_PAIRS = (("rn", "m"), ("vv", "w"), ("cl", "d"), ("i", "l"))
+PAIRS = (("rn", "m"), ("vv", "w"), ("cl", "d"), ("i", "l"))
 
 
 @lru_cache(maxsize=1024)
@@ -58,7 +58,7 @@ def skeleton(name: str) -> str:
     plain = unicodedata.normalize("NFKC", name).translate(_LETTERS).casefold()
     seen = unicodedata.normalize("NFKD", plain).translate(_BLANK)
     found = "".join(char for char in seen if unicodedata.category(char)[0] in "LN")
-    for pair, letter in _PAIRS:
+    for pair, letter in PAIRS:
         found = found.replace(pair, letter)
     return found
 

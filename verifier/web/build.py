@@ -2,8 +2,9 @@
 
 The C core is compiled to WebAssembly by the Zig of PyPI's ``ziglang``; the modules of ``src``
 become one script each for the page and its worker; Unicode's and the verifier's tables are written
-out of the Python that uses them. The result is a function of the sources and of the pinned compiler
-and compressor alone.
+out of the Python that uses them. These, and the texts of every language, are packed; a small script
+that stands in the page as it is unpacks them. The result is a function of the sources and of the
+pinned compiler and compressor alone.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ import zopfli.gzip
 
 from verifier.format.account import refused_points
 from verifier.format.units import Kind, entries
+from verifier.host.lookalike import LOOKS, PAIRS
 
 WEB = Path(__file__).parent
 NATIVE = WEB.parents[1] / "native"
@@ -35,7 +38,8 @@ EXPORTS = """
     assay_check_var assay_check_scratch_size assay_check_weights
 """
 
-# What the light check can say (spec/protocol.md, section 5.1): most codes of these families.
+# What the light check can say (spec/protocol.md, section 5.1): the codes of these families, less
+# those that it cannot give.
 FAMILIES = {
     "argument",
     "bundle",
@@ -47,10 +51,35 @@ FAMILIES = {
     "package",
     "page",
 }
+NOT_GIVEN = {
+    "argument.bad-length",
+    "bundle.unexpected-file",
+    "check.too-weak",
+    "check.unknown-unit",
+    "declaration.unknown-address",
+    "manifest.broken-chain",
+    "manifest.equivocation",
+}
+
+# What a reader sees whose browser runs no script, or not this one.
+WITHOUT_SCRIPT = {"brand", "needsScript", "outdated", "title"}
+
+# As the page offers them; the others are compared with English.
+LANGUAGES = ("en", "zh-Hans", "ko", "tr", "es", "pt-BR", "ru", "vi", "de", "fr", "ja", "ar")
 
 _IMPORT = re.compile(r'^import \{([^}]*)\} from "\./([a-z]+)\.js";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (async function|function|class|const) (\w+)", re.MULTILINE)
 _LEFT_OVER = re.compile(r"^\s*(import|export)\b", re.MULTILINE)
+# Whole lines of comments; none of them is in a template.
+_COMMENTS = re.compile(r"^ *(?://.*|/\*\*(?:.|\n)*?\*/)\n", re.MULTILINE)
+
+_NAME = re.compile(r"\{(\w+)\}")
+# What stays in every language as it is: names of files, options, commands and digests.
+_LITERAL = re.compile(
+    r"[a-z]+\.(?:msgpack|sig|json)|--[a-z]+|assay[-\w]*|https://[\w.]*/?|SHA-256", re.ASCII
+)
+_LETTERS = "".join(chr(point) for point in range(ord(" "), ord("~") + 1) if chr(point) != "<")
+_MARKUP = re.compile(r"[<>&]|\s\s|^\s|\s$")
 
 
 class BuildError(Exception):
@@ -64,14 +93,13 @@ def build_page() -> str:
         BuildError: a module has an import or export of another form, or the page a name too many.
         subprocess.CalledProcessError: the compiler failed.
     """
-    strings = page_strings()
-    strings["version"] = strings["version"].format(version=version("assay"))
     style = (WEB / "style.css").read_text()
-    script = bundle("page")
+    loader = bundle("loader")
+    script = bundle("page", present=["packed"])
     policy = "; ".join(
         [
             "default-src 'none'",
-            f"script-src '{_csp_hash(script)}' 'wasm-unsafe-eval'",
+            f"script-src '{_csp_hash(loader)}' '{_csp_hash(script)}' 'wasm-unsafe-eval'",
             f"style-src '{_csp_hash(style)}'",
             "connect-src 'self' https:",
             "worker-src blob:",
@@ -80,31 +108,125 @@ def build_page() -> str:
             "form-action 'none'",
         ]
     )
-    texts = {name: html.escape(text) for name, text in strings.items() if isinstance(text, str)}
-    values = texts | {
+    page = _with_texts((WEB / "page.html").read_text(), page_strings("en"))
+    values = {
         "policy": policy,
         "style": style,
-        "strings": json.dumps(strings, ensure_ascii=False).replace("<", "\\u003c"),
-        "core": base64.b64encode(zopfli.gzip.compress(compile_core())).decode(),
-        "worker": _embedded(bundle("worker")),
-        "script": _embedded(script),
+        "strings": _packed(_compact(_all_strings()).encode()),
+        "core": _packed(compile_core()),
+        "worker": _packed(bundle("worker").encode()),
+        "script": _packed(script.encode()),
+        "loader": _embedded(loader),
     }
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: values[match[1]], (WEB / "page.html").read_text())
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: values[match[1]], page)
 
 
-def page_strings() -> dict[str, Any]:
-    """Return the page's texts, with what the verifier says of each code that it may give."""
-    strings: dict[str, Any] = json.loads((WEB / "strings.en.json").read_text())
-    codes = json.loads((WEB.parent / "codes.en.json").read_text())
-    strings["codes"] = {
-        code: words for code, words in codes.items() if code.split(".")[0] in FAMILIES
-    }
+def page_strings(language: str) -> dict[str, Any]:
+    """Return the page's texts, with what is said of each code that the light check may give.
+
+    Raises:
+        BuildError: a translation has other texts than the English, or one that is not its like.
+    """
+    strings = _texts_of(language)
+    if language != "en":
+        _compare(_texts_of("en"), strings, language)
+    if strings["language"] != language or strings["direction"] not in ("ltr", "rtl"):
+        raise BuildError(f"{language}: the texts are of another language")
     return strings
 
 
-def bundle(entry: str) -> str:
-    """Return one script of a module and all that it imports, each in a scope of its own."""
-    done: dict[str, str] = {}
+def _texts_of(language: str) -> dict[str, Any]:
+    strings = _json(WEB / "strings" / f"{language}.json")
+    strings["version"] = strings["version"].format(version=version("assay"))
+    if language == "en":
+        codes = _json(WEB.parent / "codes.en.json")
+        strings["codes"] = {
+            code: words
+            for code, words in codes.items()
+            if code.split(".")[0] in FAMILIES and code not in NOT_GIVEN
+        }
+    else:
+        strings["codes"] = _json(WEB / "codes" / f"{language}.json")
+    return strings
+
+
+def _json(path: Path) -> dict[str, Any]:
+    def without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(dict(pairs)) < len(pairs):
+            raise BuildError(f"{path.name}: a key stands there twice")
+        return dict(pairs)
+
+    read: dict[str, Any] = json.loads(path.read_text("utf-8"), object_pairs_hook=without_repeats)
+    return read
+
+
+def _compare(english: Any, other: Any, place: str) -> None:
+    """Refuse texts of another structure than the English, and a text that is not one's like."""
+    match english, other:
+        case str(), str():
+            _compare_texts(english, other, place)
+        case dict(), dict() if english.keys() == other.keys():
+            for key, text in english.items():
+                _compare(text, other[key], f"{place}: {key}")
+        case list(), list() if len(english) == len(other):
+            for at, text in enumerate(english):
+                _compare(text, other[at], f"{place}: {at}")
+        case dict(), dict():
+            differing = ", ".join(sorted(english.keys() ^ other.keys()))
+            raise BuildError(f"{place}: missing or unknown: {differing}")
+        case _:
+            raise BuildError(f"{place}: a text or list where English has another")
+
+
+def _compare_texts(english: str, other: str, place: str) -> None:
+    if not other or _MARKUP.search(other) or not other.replace("\u00a0", "").isprintable():
+        raise BuildError(f"{place}: empty, or with markup, blanks at an end, or hidden characters")
+    for kind, pattern in {"names": _NAME, "words to be kept": _LITERAL}.items():
+        if sorted(pattern.findall(english)) != sorted(pattern.findall(other)):
+            raise BuildError(f"{place}: other {kind} than in English")
+
+
+def _all_strings() -> dict[str, Any]:
+    """Return every language's texts as a list, and the structure that has each one's number."""
+    listed: dict[str, list[str]] = {}
+    for language in LANGUAGES:
+        listed[language] = []
+        shape = _numbered(page_strings(language), page_strings("en"), listed[language])
+    return {"shape": shape, "texts": listed}
+
+
+def _numbered(strings: Any, order: Any, found: list[str]) -> Any:
+    """Move the texts to the end of ``found``; return the structure with their numbers there."""
+    if isinstance(strings, dict):
+        return {key: _numbered(strings[key], order[key], found) for key in order}
+    if isinstance(strings, list):
+        return [_numbered(*both, found) for both in zip(strings, order, strict=True)]
+    found.append(strings)
+    return len(found) - 1
+
+
+def _with_texts(page: str, strings: dict[str, Any]) -> str:
+    """Return the page with a mark where each of its texts stands, in an element or attribute."""
+    names = f"({'|'.join(re.escape(key) for key in strings)})"
+
+    def said(key: str) -> str:
+        return html.escape(strings[key]) if key in WITHOUT_SCRIPT else ""
+
+    page = re.sub(rf' ([\w-]+)="\{{\{{{names}\}}\}}"', r' data-text-\1="\2"', page)
+    return re.sub(
+        rf"<(\w+)([^<>]*)>\{{\{{{names}\}}\}}</\1>",
+        lambda found: f'<{found[1]}{found[2]} data-text="{found[3]}">{said(found[3])}</{found[1]}>',
+        page,
+    )
+
+
+def bundle(entry: str, present: Sequence[str] = ()) -> str:
+    """Return one script of a module and all that it imports, each in a scope of its own.
+
+    Comments stay in the sources, and modules that are ``present`` in the script before this one
+    stay there.
+    """
+    done = dict.fromkeys(present, "")
 
     def add(name: str) -> None:
         if name in done:
@@ -114,6 +236,7 @@ def bundle(entry: str) -> str:
             add(imported)
         exports = [found[1] for found in _EXPORT.findall(source)]
         body = _IMPORT.sub(lambda match: f"const {{{match[1]}}} = ${match[2]};\n", source)
+        body = _COMMENTS.sub("", body)
         body = _EXPORT.sub(lambda match: f"{match[1]} {match[2]}", body)
         if _LEFT_OVER.search(body):
             raise BuildError(f"{name}.js: an import or export of a form that is not bundled")
@@ -122,7 +245,7 @@ def bundle(entry: str) -> str:
         )
 
     add(entry)
-    return '"use strict";\n' + "\n".join(done.values()) + "\n"
+    return '"use strict";\n' + "\n".join(filter(None, done.values())) + "\n"
 
 
 def module_source(name: str) -> str:
@@ -137,6 +260,11 @@ def module_source(name: str) -> str:
         case "units":
             known = [(*unit, kind) for unit, kind, _ in entries() if kind is not Kind.UNCONFIRMED]
             return f"export const KNOWN_UNITS = {_compact(known)};\n"
+        case "looks":
+            return "".join(
+                f"export const {named} = {_compact(table)};\n"
+                for named, table in (("LOOKS", LOOKS), ("PAIRS", PAIRS))
+            )
     return (WEB / "src" / f"{name}.js").read_text()
 
 
@@ -183,7 +311,26 @@ def _is_portable(source: Path) -> bool:
 
 
 def _compact(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"))
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def _packed(data: bytes) -> str:
+    return letters_of(zopfli.gzip.compress(data))
+
+
+def letters_of(data: bytes) -> str:
+    """Return bytes as text that may stand in an element, as ``packed.js`` reads it.
+
+    Eleven of its 94 letters are nine bytes; the first block may be a shorter one.
+    """
+    padded = data.rjust(-(-len(data) // 9) * 9, b"\0")
+    text = "".join(_block(padded[at : at + 9]) for at in range(0, len(padded), 9))
+    return text[len(text) - -(-11 * len(data) // 9) :]
+
+
+def _block(data: bytes) -> str:
+    number = int.from_bytes(data, "big")
+    return "".join(_LETTERS[number // 94**place % 94] for place in reversed(range(11)))
 
 
 def _embedded(script: str) -> str:

@@ -16,25 +16,30 @@
 // order is kept where its outcomes are looked at. Nothing here looks at the exchange's coins.
 
 import { AccountError, canonicalAccountId } from "./account.js";
+import { parseBalances } from "./balances.js";
 import { checkDeclaration } from "./declaration.js";
 import { CannotCheck, Misuse, Rejected } from "./errors.js";
-import { checkAccount, checkLeaves, compareBalances, parseBalances, readPackage } from "./inclusion.js";
-import { checkManifest } from "./manifest.js";
+import { checkAccount, checkLeaves, compareBalances, readPackage } from "./inclusion.js";
+import { checkManifest, namedKey } from "./manifest.js";
 import { MAX_MANIFEST_BYTES, RECORD_PATH } from "./params.js";
 import { UnitTable } from "./table.js";
 import { awaitedLater } from "./turns.js";
 
 const SIGNATURE_BYTES = 64;
 const DAY_SECONDS = 86_400n;
+// It verifies nothing.
+const NOBODYS_KEY = new Uint8Array(32);
 
 /**
  * The manifest of a bundle (1), which also fills in the form; `key` has 32 bytes, and `units` are known
- * beside the page's own table, as rows of `UnitTable`.
+ * beside the page's own table, as rows of `UnitTable`. Without a key it is checked under the one that it
+ * names itself: whoever asks so has to look up then whose that is.
  */
 export async function openBundle(core, source, key, units = []) {
   const data = awaitedLater(readSigned(source, "manifest.msgpack", MAX_MANIFEST_BYTES));
   const signature = awaitedLater(readSigned(source, "manifest.sig", SIGNATURE_BYTES));
-  return checkManifest(core, await data, await signature, key, new UnitTable(units));
+  const from = key ?? namedKey(await data) ?? NOBODYS_KEY;
+  return checkManifest(core, await data, await signature, from, new UnitTable(units));
 }
 
 /** Where a manifest or its signature is not there, nothing is signed, and so nothing is false. */
@@ -88,7 +93,7 @@ export class Inclusion {
     onStep("leaves");
     const { pages, areProved } = await this.leaves; // 3
     onStep("balances");
-    const amounts = compareBalances(checked, body, typed); // 4
+    const amounts = compareBalances(checked, body, typed, areProved ? pages : 0); // 4
     const declared = unread ? { unread } : { loans: checkDeclaration(data) }; // 5
     if (!areProved) throw new CannotCheck(RECORD_PATH, "not there", "check.not-proved"); // 6
     if (checked.manifest.time > BigInt(now) + DAY_SECONDS) { // 7

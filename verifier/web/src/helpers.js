@@ -33,7 +33,13 @@ class Helper {
     /** @type {(answer: any) => void} */
     this.answered = () => {};
     this.isBroken = false;
-    this.worker = new Worker(script, { type: "module" });
+    try {
+      this.worker = new Worker(script, { type: "module" });
+    } catch { // a browser lets no worker of a page on a disk have workers
+      this.isBroken = true;
+      this.ready = Promise.resolve();
+      return;
+    }
     this.worker.onmessage = ({ data }) => this.answered(data);
     this.worker.onerror = (event) => {
       event.preventDefault();

@@ -2,22 +2,34 @@
 // the package are believed in nothing here: what is found is checked as if the user had typed it.
 
 import { toHex } from "./bytes.js";
+import { Rejected } from "./errors.js";
 import { PACKAGE, PACKAGE_BODY, read } from "./records.js";
 import { HostSource } from "./source.js";
 
 const MAX_HISTORY_BYTES = 2 ** 20;
+const ID = /^[a-z0-9-]{1,64}$/;
 
-/** The address of a package's bundle in the folder at `url`; null if its index does not have it. */
+/**
+ * The address of a package's bundle in the folder at `url`; null if its index does not have it. Throws
+ * Rejected for what is no package, of which nobody knows where it belongs.
+ */
 export async function findInFolder(url, packageData) {
+  const fault = (code) => new Rejected(`package.${code}`, "package");
+  const { manifest } = read(PACKAGE_BODY, read(PACKAGE, packageData, fault).body, fault);
+  const found = (await readFolder(url)).find((entry) => entry.manifest === toHex(manifest));
+  return found ? `${url.replace(/\/*$/, "")}/snapshots/${found.id}/` : null;
+}
+
+/** The `id`, `manifest` and `time` of each snapshot in the index of the folder at `url`; none where there is none. */
+export async function readFolder(url) {
   try {
-    const { manifest } = read(PACKAGE_BODY, read(PACKAGE, packageData, Error).body, Error);
     const data = await new HostSource(url).read("history.json", MAX_HISTORY_BYTES);
-    if (data.length > MAX_HISTORY_BYTES) return null;
+    if (data.length > MAX_HISTORY_BYTES) return [];
     const { snapshots } = JSON.parse(new TextDecoder().decode(data));
-    const { snapshot_id: id } = snapshots.find((entry) => entry.manifest === toHex(manifest));
-    if (typeof id !== "string" || !/^[a-z0-9-]{1,64}$/.test(id)) return null;
-    return `${url.replace(/\/*$/, "")}/snapshots/${id}/`;
+    return snapshots
+      .map(({ snapshot_id: id, manifest, time }) => ({ id, manifest, time: String(time) }))
+      .filter(({ id, manifest }) => typeof id === "string" && ID.test(id) && typeof manifest === "string");
   } catch {
-    return null; // no package, no index, or one that is malformed
+    return [];
   }
 }

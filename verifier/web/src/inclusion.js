@@ -4,9 +4,10 @@
 // Pages and openings of any assets are checked many at a time, on the helpers; where that fails, one by
 // one, in the order of codes.
 
+import { isShort } from "./balances.js";
 import { compareText, concat, equal } from "./bytes.js";
 import { CoreRejected } from "./core.js";
-import { CannotCheck, Misuse, Rejected } from "./errors.js";
+import { CannotCheck, Rejected } from "./errors.js";
 import { isSigned } from "./keys.js";
 import {
   FAN, LINK_BYTES, MAX_AMOUNT, MAX_PACKAGE_BYTES, OPENING_BYTES, PAGE_HEADER_BYTES, RECORD_PATH, TreeShape,
@@ -20,24 +21,6 @@ import { awaitedLater, inTurns } from "./turns.js";
 // arguments on its path, so all these take less than 20 MB.
 const BATCH_PARTS = 16;
 const BATCHES_AT_ONCE = 12;
-const BALANCE = /^([0-9]{1,40})(?:\.([0-9]{1,40}))?$/;
-const CODE = /^[A-Z0-9]{1,16}$/;
-
-/** A typed balance, exactly: `digits` / 10^`scale`. */
-export function parseBalance(text) {
-  const match = BALANCE.exec(text);
-  if (match === null) throw new Misuse("balance", "not-a-decimal");
-  const fraction = match[2] ?? "";
-  return { text, digits: BigInt(match[1] + fraction), scale: BigInt(fraction.length) };
-}
-
-/** The balances that a customer typed, by asset code; at least one. */
-export function parseBalances(typed) {
-  const codes = Object.keys(typed);
-  if (codes.length === 0) throw new Misuse("balance", "none");
-  if (!codes.every((code) => CODE.test(code))) throw new Misuse("balance", "not-a-code");
-  return new Map(codes.map((code) => [code, parseBalance(typed[code])]));
-}
 
 /** Numbers 1 to 7. */
 export async function readPackage(core, checked, data) {
@@ -58,7 +41,21 @@ export async function readPackage(core, checked, data) {
 
 /** Number 8; `accountId` is the canonical form of what the customer typed. */
 export function checkAccount(body, accountId) {
-  if (body.account_id !== accountId) throw fault("wrong-account");
+  if (body.account_id !== accountId) throw fault("wrong-account", { slip: slipOf(body.account_id, accountId) });
+}
+
+/** In what alone two account ids differ, if in little: a hint for a person, which tells neither id. */
+function slipOf(found, typed) {
+  const lower = (text) => text.toLowerCase();
+  const bare = (text) => lower(text).replace(/[\s.]/g, "");
+  if (lower(found) === lower(typed)) return "case";
+  if (bare(found) === bare(typed)) return "blanks";
+  const [a, b] = [found, typed].map((text) => Array.from(text));
+  const differs = a.findIndex((character, at) => character !== b[at]);
+  const start = differs < 0 ? a.length : differs;
+  const rest = (text, from) => text.slice(from).join("");
+  const isNear = [[1, 1], [1, 0], [0, 1]].some(([i, j]) => rest(a, start + i) === rest(b, start + j));
+  return isNear ? "near" : null;
 }
 
 /** Numbers 9 and 10. */
@@ -183,9 +180,10 @@ export async function isThere(source, path) {
 
 /**
  * Numbers 13 and 14: what is counted against what was typed, for every asset of the manifest. A
- * rejection has these amounts too, and what was typed of assets that the manifest lacks: `counted` null.
+ * rejection has these amounts too, and what was typed of assets that the manifest lacks: `counted` null; and
+ * the `pages` that prove the leaves.
  */
-export function compareBalances(checked, body, typed) {
+export function compareBalances(checked, body, typed, pages) {
   const amounts = checked.manifest.assets.map((asset, at) => {
     const { parts } = body.assets[at];
     const counted = parts.reduce((sum, part) => sum + part.amount, 0n);
@@ -204,20 +202,12 @@ export function compareBalances(checked, body, typed) {
     const left = unknown.map((code) => ({
       code, decimals: 0, counted: null, parts: 0, typed: typed.get(code), isCompared: true, isSetAside: false,
     }));
-    throw new Rejected("inclusion.unknown-asset", unknown[0], { amounts: [...amounts, ...left] });
+    throw new Rejected("inclusion.unknown-asset", unknown[0], { amounts: [...amounts, ...left], pages });
   }
   // 14
   const short = amounts.find(isShort);
-  if (short) throw new Rejected("inclusion.balance-short", short.code, { amounts });
+  if (short) throw new Rejected("inclusion.balance-short", short.code, { amounts, pages });
   return amounts;
-}
-
-const isShort = ({ counted, typed, decimals }) => typed !== null && counted < ledgerUnits(typed, BigInt(decimals));
-
-/** A balance in ledger units, rounded up. */
-function ledgerUnits(balance, decimals) {
-  const divisor = 10n ** balance.scale;
-  return (balance.digits * 10n ** decimals + divisor - 1n) / divisor;
 }
 
 /** The shape of an asset's tree. */

@@ -32,7 +32,8 @@ export async function checkManifest(core, data, signature, key, table = new Unit
   // 2 - 5
   if (data.length < 1 || data.length > MAX_MANIFEST_BYTES) throw fault("too-large");
   if (!(await isSigned(core, key, "manifest-signature", data, signature))) {
-    throw fault("bad-signature", "manifest", { namedKey: namedKey(data) });
+    const named = namedKey(data);
+    throw fault("bad-signature", "manifest", { namedKey: named && publicKeyText(named), askedKey: publicKeyText(key) });
   }
   const manifest = read(MANIFEST, data, fault);
   // 6 - 13
@@ -54,11 +55,11 @@ export async function checkManifest(core, data, signature, key, table = new Unit
   return { manifest, digest: manifestDigest(core, data), context, setAside };
 }
 
-/** The key's text that unsigned bytes name as their own: a hint for a person, and null if none. */
-function namedKey(data) {
+/** The key that untrusted bytes name as their own; null if none. */
+export function namedKey(data) {
   if (data.length > MAX_HINT_BYTES) return null; // it takes a hundred times as much memory
   try {
-    return publicKeyText(read(MANIFEST, data, fault).public_key);
+    return read(MANIFEST, data, fault).public_key;
   } catch (error) {
     if (error instanceof Rejected) return null;
     throw error;

@@ -1,124 +1,185 @@
-// The page itself: form, progress and verdict. It checks nothing: the worker does. What it shows of
-// untrusted bytes it sets as text, never as markup, and apart from the words around it.
+// The page itself: what the reader gives, what is asked of them, and in which order. It checks nothing: the
+// worker does.
 
-import { MAX_LIST_BYTES, MAX_PACKAGE_BYTES } from "./params.js";
-import { localTime, piecesOf, plain, sizeText, visible } from "./texts.js";
-import { readAddress, readBalance, readCode, readKey } from "./typed.js";
-import { outcomeOf, reportOf } from "./verdict.js";
+import { askAgain, askToCompare, balanceInputs, isLess, openOther, typedBalances } from "./compare.js";
+import { drawDates, drawPublished, folderOf, foundLine } from "./dates.js";
+import { STRINGS, button, byId, drawn, element, inFours, line, say, show, withChildren } from "./dom.js";
+import { resembles } from "./lookalike.js";
+import { addAuditor, asksNobody, auditors, keyOf, removeAuditor, setAsksNobody } from "./memory.js";
+import { unpacked } from "./packed.js";
+import { MAX_PACKAGE_BYTES } from "./params.js";
+import { draw } from "./results.js";
+import { localTime, sizeText } from "./texts.js";
+import { readAddress, readKey } from "./typed.js";
+import { isDamaged, isOfTheCopy, outcomeOf } from "./verdict.js";
 
-/** @returns {any} The element of an id, which page.html has. */
-const $ = (id) => document.getElementById(id);
-const STRINGS = JSON.parse($("strings").textContent);
-const ACCOUNT_LABELS = { email: "accountEmail", phone: "accountPhone", opaque: "accountOpaque" };
-
-const say = (key, values) => plain({ text: STRINGS[key], values });
+const ACCOUNTS = {
+  email: { label: "accountEmail", mode: "email", fill: "email" },
+  phone: { label: "accountPhone", mode: "tel", fill: "tel" },
+  opaque: { label: "accountOpaque", mode: "text", fill: "username" },
+};
+// A package is a map of three fields.
+const PACKAGE_LEAD = 0x83;
+const MOST_FILES = 64;
+// What rests on the first form.
+const BELOW = ["who", "own-copy", "published", "dates", "unknown", "question", "compare", "verdict", "progress"];
+const isServed = location.protocol.startsWith("http");
+const HERE = isServed ? new URL("./", location.href).href : null;
 
 // `turn` counts what made an earlier answer stale: an answer of another turn is not shown.
 const state = {
-  packageData: null, reading: null, listing: null, listed: [], files: null, bundle: null, key: null, units: [],
-  suggested: "", turn: 0,
+  turn: 0, packageData: null, dates: [], isFromLink: false, reading: null, files: null, asked: null,
+  bundle: null, key: null, everything: false, lists: new Map(), listing: null, opened: null, isReady: false, busy: 0,
+  audits: [], failed: [], chosen: null, amounts: undefined, isAgreed: false, shown: null,
 };
 
 // --- the worker
 
-const worker = new Worker(URL.createObjectURL(new Blob([$("worker").textContent], { type: "text/javascript" })));
+/** @type {Worker | null} */
+let worker = null;
+const awaited = new Map();
+let asked = 0;
 
-/** @type {Promise<any>} */
-let idle = Promise.resolve();
-
-/** Send one request, after those before it; `onNews` is given what is told while it runs. */
-function ask(request, onNews = () => {}) {
-  idle = idle.then(() => send(request, onNews));
-  return idle;
+async function start() {
+  const script = new Blob([await unpacked("worker")], { type: "text/javascript" });
+  worker = new Worker(URL.createObjectURL(script));
+  worker.onmessage = ({ data }) => {
+    const answered = awaited.get(data.id);
+    awaited.delete(data.id);
+    if (answered) answered(data);
+    else showNews(data);
+  };
+  worker.onerror = (event) => {
+    awaited.forEach((answered) => answered({ kind: "failed", verdict: "broken", detail: event.message }));
+    awaited.clear();
+  };
+  return send({ kind: "start", wasm: await unpacked("core") });
 }
 
-function send(request, onNews) {
+/** @returns {Promise<any>} The worker's answer to a request. */
+function send(request) {
+  asked += 1;
+  const id = asked;
   return new Promise((resolve) => {
-    worker.onmessage = ({ data }) => {
-      if (data.kind === "done" || data.kind === "failed") resolve(data);
-      else onNews(data);
-    };
-    worker.onerror = (event) => resolve({ kind: "failed", verdict: "broken", detail: event.message });
-    worker.postMessage(request);
+    awaited.set(id, resolve);
+    worker.postMessage({ id, ...request });
   });
 }
 
-async function unpackCore() {
-  const packed = Uint8Array.from(atob($("core").textContent), (character) => character.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
+const started = start();
+
+async function ask(request) {
+  const answer = await started;
+  return answer.kind === "done" ? send(request) : answer;
 }
 
-const started = unpackCore().then((wasm) => ask({ kind: "start", wasm }));
+// --- what the reader gives
 
-// --- 1: package, key, bundle
-
-function takePackage(bytes, name) {
+function takePackage(bytes, name, isFromLink = false) {
   const fits = bytes.length <= MAX_PACKAGE_BYTES;
-  state.packageData = fits ? bytes : null;
+  Object.assign(state, { packageData: fits ? bytes : null, isFromLink, dates: [] });
   showPackage(fits ? name : say("packageTooLarge"), fits);
   forget();
 }
 
 function showPackage(text, isGood) {
-  $("package-name").textContent = text;
-  $("package-name").classList.toggle("error", !isGood);
+  byId("package-name").textContent = text;
+  byId("package-name").classList.toggle("error", !isGood);
 }
 
 function losePackage(text, isGood) {
-  $("package").value = "";
-  state.packageData = null;
+  byId("package").value = "";
+  Object.assign(state, { packageData: null, isFromLink: false, dates: [] });
   showPackage(text, isGood);
   forget();
 }
 
-async function readPackage(file) {
-  if (!file) return;
+/** Read a file, or those of several dates, of which the first is asked about first. */
+async function readPackages(files) {
+  if (files.length === 0) return;
   try {
-    const bytes = new Uint8Array(await file.slice(0, MAX_PACKAGE_BYTES + 1).arrayBuffer());
-    takePackage(bytes, say("packageChosen", { name: file.name, size: sizeText(file.size) }));
+    const read = await Promise.all(files.slice(0, MOST_FILES).map(async (file) => {
+      const data = new Uint8Array(await file.slice(0, MAX_PACKAGE_BYTES + 1).arrayBuffer());
+      return { name: file.name, data, said: line("dateWaiting") };
+    }));
+    const names = read.length > 1 ? read.map(({ name }) => name).join(", ") : files[0].name;
+    const size = files.reduce((sum, file) => sum + file.size, 0);
+    takePackage(read[0].data, say("packageChosen", { name: names, size: sizeText(size) }));
+    state.dates = read;
   } catch { // a folder, or a file that is not there any more
     losePackage(say("packageUnreadable"), false);
   }
 }
 
-const takePackageFile = (file) => { state.reading = readPackage(file); };
+function takePackageFiles(files) {
+  state.reading = readPackages(Array.from(files));
+  begin();
+}
 
-$("package").addEventListener("change", (event) => takePackageFile(event.target.files[0]));
+byId("package").addEventListener("change", (event) => takePackageFiles(event.target.files));
 for (const kind of ["dragover", "dragleave", "drop"]) {
-  $("drop").addEventListener(kind, (event) => {
+  byId("drop").addEventListener(kind, (event) => {
     event.preventDefault();
-    $("drop").classList.toggle("over", kind === "dragover");
-    if (kind === "drop") takePackageFile(event.dataTransfer.files[0]);
+    byId("drop").classList.toggle("over", kind === "dragover");
+    if (kind === "drop") takePackageFiles(event.dataTransfer.files);
   });
 }
 
 // A browser tells of no change where a file of the same name is chosen again.
-for (const id of ["package", "folder", "list-file"]) {
-  $(id).addEventListener("click", () => {
-    $(id).value = "";
-    $(id).dispatchEvent(new Event("change"));
+for (const id of ["package", "folder"]) {
+  byId(id).addEventListener("click", () => {
+    byId(id).value = "";
+    byId(id).dispatchEvent(new Event("change"));
   });
 }
 
-/** A link may carry the package and the bundle's address, in the fragment alone; never the key. */
-function takeFragment() {
+/**
+ * A link carries package and address in the fragment alone, or an address where the package is fetched
+ * once; never a key. What was read is dropped from the address.
+ */
+async function takeFragment() {
   const given = new URLSearchParams(location.hash.slice(1));
+  if (!["bundle", "package", "from"].some((name) => given.has(name))) return;
+  history.replaceState(null, "", location.pathname + location.search);
   if (given.has("bundle")) {
-    $("bundle").value = given.get("bundle");
+    byId("bundle").value = given.get("bundle");
     leaveFolder();
-    forget();
   }
-  if (!given.has("package")) return;
+  forget();
+  if (given.has("package")) takeLinked(given.get("package"));
+  else if (given.has("from")) state.reading = fetchPackage(given.get("from"));
+  await state.reading;
+  const isCut = state.isFromLink && !given.get("bundle") && byId("bundle").value === "";
+  if (isCut) showOutcome({ kind: "failed", code: "package.not-canonical" });
+  else begin();
+}
+
+function takeLinked(text) {
   try {
-    const text = atob(given.get("package").replace(/-/g, "+").replace(/_/g, "/"));
-    takePackage(Uint8Array.from(text, (character) => character.charCodeAt(0)), say("packageFromLink"));
+    const bytes = atob(text.replace(/-/g, "+").replace(/_/g, "/"));
+    takePackage(Uint8Array.from(bytes, (character) => character.charCodeAt(0)), say("packageFromLink"), true);
   } catch {
     losePackage(say("packageNone"), true);
+    state.packageData = new Uint8Array();
+    state.isFromLink = true;
   }
 }
 
-$("folder").addEventListener("change", (event) => {
+/** Fetch a package from the address that a link has, with a token that works once. */
+async function fetchPackage(address) {
+  const url = URL.canParse(address) ? new URL(address) : null;
+  const isAllowed = url !== null && (url.protocol === "https:" || url.origin === location.origin);
+  showPackage(say("packageFetching"), true);
+  const { turn } = state;
+  const request = { kind: "fetched", url: address, limit: MAX_PACKAGE_BYTES };
+  const answer = isAllowed ? await ask(request) : { kind: "failed" };
+  if (turn !== state.turn) return;
+  if (answer.kind === "done") return takePackage(answer.data, say("packageFromLink"));
+  losePackage(say("packageNone"), true);
+  showOutcome({ kind: "failed", code: "check.unreadable", gap: "deadLink" });
+}
+
+byId("folder").addEventListener("change", (event) => {
   // A path begins with the chosen folder's own name.
   const files = Array.from(event.target.files);
   const within = (file) => file.webkitRelativePath.split("/").slice(1).join("/");
@@ -127,271 +188,512 @@ $("folder").addEventListener("change", (event) => {
 
 // Of folder and address the one that was given last.
 function leaveFolder() {
-  $("folder").value = "";
+  byId("folder").value = "";
   state.files = null;
 }
 
-$("bundle").addEventListener("input", leaveFolder);
+byId("bundle").addEventListener("input", leaveFolder);
 
-async function readList() {
-  try {
-    await takeList();
-  } catch { // a file that is not there any more
-    show("list-error", say("listUnreadable"));
-  }
+// --- auditors
+
+/** The place that serves this page, and those that the reader added, where they are asked. */
+function placesAsked() {
+  const own = HERE === null || keyOf(HERE) ? [] : [{ address: HERE, key: null }];
+  return [...own, ...auditors()].filter(({ address }) => address === HERE || !asksNobody());
 }
 
-async function takeList() {
-  state.listed = [];
-  $("list-choice").replaceChildren();
-  $("list-choice").disabled = true;
-  show("list-error", null);
-  const files = Array.from($("list-file").files);
-  const find = (end) => files.find((file) => file.name.endsWith(end) && file.size <= MAX_LIST_BYTES);
-  const [data, signature] = [find(".msgpack"), find(".sig")];
-  const key = readKey($("list-key").value);
-  if (!data || !signature || key.rule === "missing") return;
-  await started;
-  const bytes = async (file) => new Uint8Array(await file.arrayBuffer());
-  const request = { kind: "list", data: await bytes(data), signature: await bytes(signature) };
-  const answer = key.rule ? {} : await ask({ ...request, key: key.value });
-  const exchanges = answer.exchanges;
-  state.listed = answer.units ?? [];
-  const problem = key.rule ? keyProblem(key) : say("listBad");
-  show("list-error", exchanges ? null : problem);
-  const options = [{ name: say("listChoose"), key: "", bundle: "" }, ...(exchanges ?? [])];
-  $("list-choice").replaceChildren(...options.map((exchange) => {
-    const option = element("option", visible(exchange.name));
-    option.value = JSON.stringify({ key: exchange.key, bundle: exchange.bundle });
-    return option;
+const nameOf = (address) => new URL(address).host;
+
+/** Read the lists of all auditors; of the place that serves this page the key is remembered at first. */
+async function readLists() {
+  const isFirst = HERE !== null && !keyOf(HERE);
+  state.lists = new Map();
+  await Promise.all(placesAsked().map(async (auditor) => {
+    const answer = await ask({ kind: "list", auditor });
+    if (answer.key && auditor.key === null) addAuditor(auditor.address, answer.key);
+    if (auditor.key !== null || answer.key) state.lists.set(auditor.address, answer);
   }));
-  $("list-choice").disabled = !exchanges;
+  showAuditors(isFirst);
 }
 
-for (const id of ["list-file", "list-key"]) $(id).addEventListener("change", () => { state.listing = readList(); });
-$("list-choice").addEventListener("change", (event) => {
-  const { key, bundle } = JSON.parse(event.target.value);
-  $("key").value = key;
-  // What the customer typed stays; what an earlier choice filled in does not.
-  if ($("bundle").value === state.suggested) $("bundle").value = state.suggested = bundle;
+/** What is said of each auditor: among the settings, and on top what a reader has to know. */
+function showAuditors(isFirst) {
+  const items = [];
+  const notices = [];
+  for (const { address, key } of auditors()) {
+    const { problem, exchanges } = state.lists.get(address) ?? {};
+    const values = { auditor: nameOf(address), key: inFours(key), count: exchanges?.length };
+    const problems = { changed: "auditorChanged", bad: "auditorBad", silent: "auditorSilent" };
+    const known = exchanges ? "auditorLists" : "auditorIdle";
+    const remove = () => {
+      removeAuditor(address);
+      changeAuditors();
+    };
+    const said = drawn(line(problem ? problems[problem] : known, values));
+    items.push(withChildren("li", [...said, button(say("auditorRemove", values), remove, "link")]));
+    if (problem === "changed" || problem === "bad") notices.push(notice(problems[problem], values, "card warn"));
+    else if (isFirst && address === HERE) notices.push(notice("auditorFirst", values, "card"));
+  }
+  byId("auditors").replaceChildren(...(items.length > 0 ? items : [element("li", say("auditorNone"))]));
+  byId("notices").replaceChildren(...notices);
+  byId("notices").hidden = notices.length === 0;
+}
+
+const notice = (key, values, className) => withChildren("p", drawn(line(key, values)), className);
+
+/** Other auditors know other keys, so what was opened is opened anew. */
+function changeAuditors() {
+  state.listing = readLists();
+  forget();
+  begin();
+}
+
+byId("auditor-add").addEventListener("click", () => {
+  const address = readAddress(byId("auditor-address").value, location.href);
+  const key = readKey(byId("auditor-key").value);
+  const problem = (address.rule && say(`bundle.${address.rule}`)) ?? (key.rule && say(`key.${key.rule}`, key));
+  if (!show("auditor-error", problem ?? null)) return;
+  addAuditor(address.value, key.value);
+  for (const id of ["auditor-address", "auditor-key"]) byId(id).value = "";
+  changeAuditors();
 });
+byId("ask-nobody").checked = asksNobody();
+byId("ask-nobody").addEventListener("change", () => {
+  setAsksNobody(byId("ask-nobody").checked);
+  changeAuditors();
+});
+
+/** Auditors who may vouch for an exchange: whoever serves both proof and page is most likely the exchange. */
+function vouching() {
+  const { url } = state.bundle;
+  const isOwn = ({ address }) => address === HERE && url && new URL(url).origin === location.origin;
+  return auditors().filter((auditor) => state.lists.get(auditor.address)?.exchanges && !isOwn(auditor));
+}
+
+const listed = () => vouching().flatMap(({ address }) => {
+  return state.lists.get(address).exchanges.map((exchange) => ({ ...exchange, auditor: nameOf(address) }));
+});
+
+/** Ask all auditors what they know of what was opened. */
+async function askAuditors() {
+  const { opened } = state;
+  const { snapshot } = opened;
+  const chosen = asksNobody() ? [] : vouching();
+  state.audits = chosen.length > 0 ? null : [];
+  const audits = await Promise.all(chosen.map(async (auditor) => {
+    const answer = await ask({ kind: "about", auditor, snapshot });
+    const { address } = auditor;
+    return { state: "silent", others: [], isSaid: false, ...answer, address, name: nameOf(address) };
+  }));
+  if (opened !== state.opened) return;
+  state.audits = audits;
+  if (state.shown) drawOutcome();
+}
+
+// --- opening
 
 /** What is below a form rests on it: a change of the form, or its next answer, takes it away. */
 function forget() {
   state.turn += 1;
-  worker.postMessage({ kind: "discard" });
-  $("question").hidden = true;
-  $("verdict").hidden = true;
+  Object.assign(state, { asked: null, opened: null, isReady: false, audits: [], failed: [] });
+  Object.assign(state, { amounts: undefined, shown: null, chosen: null });
+  worker?.postMessage({ kind: "discard" });
+  for (const id of BELOW) byId(id).hidden = true;
+  byId("setup").hidden = false;
 }
 
-$("setup").addEventListener("input", forget);
-$("setup").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  await Promise.all([state.reading, state.listing]);
+/** Begin once package and address are known; what is missing is told of where the reader `presses`. */
+async function begin(isPressed = false) {
+  await Promise.all([state.reading, state.listing, started]);
+  const key = readKey(byId("key").value);
+  const address = readAddress(byId("bundle").value, location.href);
+  const missing = {
+    package: state.packageData === null,
+    key: key.rule && key.rule !== "missing",
+    bundle: address.rule && !state.files,
+  };
+  if (isPressed) showMissing(missing, key, address);
+  if (Object.values(missing).some(Boolean)) return;
+  show("key-error", null, "key");
+  show("bundle-error", null, "bundle");
+  const everything = byId("everything").checked;
+  const bundle = state.files ? { files: state.files } : { url: address.value };
+  const fingerprint = JSON.stringify([key.value, bundle.url, everything]);
+  if (state.asked === fingerprint) return;
   forget();
-  const key = readKey($("key").value);
-  const address = readAddress($("bundle").value, location.href);
-  const good = [
-    state.packageData !== null,
-    show("key-error", key.rule ? keyProblem(key) : null, "key"),
-    show("bundle-error", address.rule && !state.files ? say(`bundle.${address.rule}`) : null, "bundle"),
-  ];
-  if (!good[0]) showPackage(say("packageMissing"), false);
-  if (good.includes(false)) return $(["package", "key", "bundle"][good.indexOf(false)]).focus();
-  $("key").value = state.key = key.value;
-  if (!state.files) $("bundle").value = address.value;
-  state.bundle = state.files ? { files: state.files } : { url: address.value };
-  state.units = state.listed;
-  const { bundle, packageData, units } = state;
-  const everything = $("everything").checked;
-  await run("open", { bundle, key: state.key, packageData, units, everything }, (answer) => {
-    state.bundle = answer.bundle;
-    askQuestion(answer.snapshot);
-  });
-});
-
-const keyProblem = (key) => say(`key.${key.rule}`, key);
-
-// --- 2: account and balances
-
-function askQuestion(snapshot) {
-  const values = { exchange: snapshot.exchange, time: localTime(snapshot.time) };
-  for (const name of ["named", "moment"]) $(name).replaceChildren(...drawn({ text: STRINGS[name], values }));
-  $("account-label").textContent = say(ACCOUNT_LABELS[snapshot.idType]);
-  $("balances").replaceChildren(...snapshot.assets.map(({ code }) => {
-    const row = element("div", "", "balance");
-    const label = element("label", code);
-    const input = element("input", "");
-    label.htmlFor = input.id = `balance-${code}`;
-    Object.assign(input, { type: "text", inputMode: "decimal", autocomplete: "off" });
-    input.dataset.code = code;
-    row.append(label, input);
-    return row;
-  }));
-  for (const id of ["other-code", "other-amount"]) $(id).value = "";
-  $("question").hidden = false;
-  $("question-title").focus();
+  Object.assign(state, { asked: fingerprint, key: key.value ?? null, bundle, everything });
+  if (key.value) byId("key").value = key.value;
+  if (!state.files) byId("bundle").value = address.value;
+  if (state.packageData[0] !== PACKAGE_LEAD) return showOutcome({ kind: "failed", code: "package.not-canonical" });
+  await open();
 }
 
-$("question").addEventListener("input", () => {
-  state.turn += 1;
-  $("verdict").hidden = true;
-});
-$("question").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  $("verdict").hidden = true;
-  const account = $("account").value;
-  const { balances, problem, id } = typedBalances();
-  const named = show("account-error", account.trim() ? null : say("accountMissing"), "account");
-  show("balance-error", problem);
-  for (const input of balanceInputs()) input.setAttribute("aria-invalid", String(input.id === id));
-  if (!named) return $("account").focus();
-  if (problem) return $(id).focus();
-  const now = Math.floor(Date.now() / 1000);
-  await run("check", { accountId: account, balances, now }, showOutcome);
-});
+function showMissing(missing, key, address) {
+  if (missing.package) showPackage(say("packageMissing"), false);
+  show("key-error", missing.key ? say(`key.${key.rule}`, key) : null, "key");
+  show("bundle-error", missing.bundle ? say(`bundle.${address.rule}`) : null, "bundle");
+  const first = Object.keys(missing).find((id) => missing[id]);
+  if (missing.key) byId("other-ways").open = true;
+  if (first) byId(first).focus();
+}
 
-const balanceInputs = () => [...$("balances").querySelectorAll("input"), $("other-code"), $("other-amount")];
+async function open() {
+  const { turn } = state;
+  const answer = await busy(() => onAnyCopy(null));
+  if (turn !== state.turn) return;
+  if (answer.kind === "failed") return showOutcome(answer);
+  state.opened = answer;
+  byId("setup").hidden = true;
+  const isKnown = showWho(answer.snapshot);
+  byId("unknown").hidden = isKnown;
+  if (isKnown) proceed();
+  else showUnknown(answer.snapshot);
+}
 
-/** The balances by code, or the first `problem`, and the `id` of the field that has it. */
-function typedBalances() {
-  const fields = Array.from($("balances").querySelectorAll("input"), (input) => [input.dataset.code, input]);
-  const other = otherCode(fields.map(([code]) => code));
-  if (other.problem) return other;
-  if (other.code) fields.push([other.code, $("other-amount")]);
-  const filled = fields.filter(([, input]) => input.value.trim() !== "");
-  const balances = {};
-  for (const [code, input] of filled) {
-    const balance = readBalance(input.value);
-    if (balance.rule) return { problem: balanceProblem(code, input.value, balance), id: input.id };
-    balances[code] = balance.value;
+function openRequest() {
+  const { bundle, key, packageData, everything } = state;
+  const units = vouching().flatMap(({ address }) => state.lists.get(address).units);
+  return { kind: "open", bundle, key, packageData, units, everything };
+}
+
+/**
+ * Open, and do a `step` after it; where this copy of the proof fails, with the next one that is known. Unless
+ * that fails in what it holds, too, the answer is the first one's.
+ */
+async function onAnyCopy(step) {
+  const { turn, bundle: firstBundle } = state;
+  const tried = [];
+  const urls = new Set([firstBundle.url]); // as they were asked for: a folder leads to a bundle of its own
+  for (;;) {
+    let answer = step && tried.length === 0 ? await step() : await openCopy();
+    if (step && tried.length > 0 && answer.kind === "done") answer = await step();
+    if (turn !== state.turn || !isOfTheCopy(answer)) return answer;
+    tried.push({ answer, bundle: state.bundle });
+    const next = otherCopies(answer).find((url) => !urls.has(url));
+    if (next === undefined) break;
+    urls.add(next);
+    byId("progress-text").textContent = say("stepCopy");
+    state.bundle = { url: next };
   }
-  if (filled.length === 0) return { problem: say("balanceMissing"), id: fields[0][1].id };
-  return { balances };
+  const damaged = tried.filter(({ answer }) => isDamaged(answer));
+  const last = (damaged.length > 1 ? damaged : tried.slice(0, 1)).at(-1);
+  const others = damaged.filter(({ bundle }) => isElsewhere(bundle, last.bundle));
+  state.failed = others.map(({ bundle }) => bundle.url ?? say("folderAddress"));
+  if (state.bundle !== firstBundle) {
+    state.bundle = firstBundle;
+    await openCopy();
+  }
+  state.bundle = last.bundle;
+  return last.answer;
 }
 
-/** The code of a coin that is not `listed`, if the customer had one. */
-function otherCode(listed) {
-  const [code, amount] = [$("other-code").value, $("other-amount").value].map((text) => text.trim());
-  if (code === "" && amount === "") return {};
-  const { value, rule } = readCode(code);
-  if (rule) return { problem: say("otherCodeBad"), id: "other-code" };
-  if (listed.includes(value)) return { problem: say("otherListed", { code: value }), id: `balance-${value}` };
-  if (amount === "") return { problem: say("otherAmountMissing", { code: value }), id: "other-amount" };
-  return { code: value };
+const originOf = ({ url }) => (url ? new URL(url).origin : "");
+const isElsewhere = (one, other) => originOf(one) !== originOf(other);
+
+/** Open what is at the present address; it must be the proof that the reader was asked about. */
+async function openCopy() {
+  const answer = await ask(openRequest());
+  if (answer.kind !== "done") return answer;
+  const { opened } = state;
+  const isOther = opened !== null && opened.snapshot.digest !== answer.snapshot.digest;
+  if (isOther) return { kind: "failed", code: "check.no-bundle", where: "manifest" };
+  state.bundle = answer.bundle;
+  return answer;
 }
 
-/** @param {{ rule?: string, readings?: string[] }} balance */
-function balanceProblem(code, typed, balance) {
-  const { rule, readings = [] } = balance;
-  const [first, second] = readings;
-  return say(`balance.${rule}${second ? ".two" : ""}`, { code, typed: typed.trim(), first, second });
+/** Where else the proof may be: what the reader gave, and the place that an auditor's list has for its key. */
+function otherCopies({ namedKey }) {
+  const given = readAddress(byId("copy").value, location.href);
+  const key = state.opened?.snapshot.key ?? state.key ?? namedKey;
+  const places = listed().filter((exchange) => exchange.key === key);
+  const urls = places.map(({ bundle }) => readAddress(bundle, location.href));
+  return [given, ...urls].map(({ value }) => value).filter(Boolean);
 }
+
+// --- who signed it
+
+/** Show whose proof this is; returns whether somebody vouches for its key. */
+function showWho({ exchange, key, time }) {
+  const vouchers = listed().filter((one) => one.key === key);
+  const name = vouchers[0]?.name ?? exchange;
+  byId("logo").textContent = Array.from(name)[0];
+  byId("named").replaceChildren(element("bdi", name));
+  byId("moment").replaceChildren(...drawn(line("whoTime", { time: localTime(time) })));
+  const names = new Intl.ListFormat(STRINGS.language).format([...new Set(vouchers.map(({ auditor }) => auditor))]);
+  const mine = state.key ? "whoYours" : "whoUnknown";
+  byId("confirmed").replaceChildren(...drawn(line(vouchers.length > 0 ? "whoListed" : mine, { auditors: names })));
+  byId("who").hidden = false;
+  const { url } = state.bundle;
+  byId("own-copy").hidden = !(isServed && url && new URL(url).origin === location.origin);
+  return vouchers.length > 0 || state.key !== null;
+}
+
+function showUnknown({ exchange, key }) {
+  const alike = listed().find(({ name }) => resembles(name, exchange));
+  byId("unknown-same").replaceChildren(...(alike ? [withChildren("p", drawn(line("unknownSame", alike)))] : []));
+  byId("unknown-key").textContent = inFours(key);
+  byId("unknown").focus();
+}
+
+byId("compared").addEventListener("click", () => {
+  state.key = state.opened.snapshot.key;
+  byId("unknown").hidden = true;
+  showWho(state.opened.snapshot);
+  proceed();
+});
+byId("stop").addEventListener("click", forget);
+byId("again").addEventListener("click", () => {
+  byId("setup").hidden = false;
+  byId("package").focus();
+});
+
+// --- what only the customer knows
+
+function proceed() {
+  const { snapshot } = state.opened;
+  const { label, mode, fill } = ACCOUNTS[snapshot.idType];
+  askAuditors();
+  byId("account-label").textContent = say(label);
+  byId("account").inputMode = mode;
+  byId("account").autocomplete = fill;
+  byId("question").hidden = false;
+  if (!state.isReady) byId("progress").hidden = false;
+  byId("question-title").focus();
+}
+
+const isTypedOnly = () => byId("typed-only").checked;
+
+byId("question").addEventListener("input", () => {
+  hideOutcome();
+  byId("compare").hidden = true;
+});
+byId("question").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const problem = byId("account").value.trim() ? null : say("accountMissing");
+  if (!show("account-error", problem, "account")) return byId("account").focus();
+  hideOutcome();
+  if (state.dates.length > 1) return checkDates();
+  if (isTypedOnly()) return compareWith(null);
+  await check({}, false, ({ amounts }) => compareWith(amounts));
+});
+
+function compareWith(amounts) {
+  state.amounts = amounts;
+  askToCompare(state.opened.snapshot, amounts);
+  byId("question").hidden = true;
+  byId("progress").hidden = true;
+  byId("compare").hidden = false;
+  byId("ask-title").focus();
+}
+
+byId("other-button").addEventListener("click", () => {
+  openOther(byId("other").hidden);
+  if (!byId("other").hidden) byId("other-code").focus();
+});
+byId("compare").addEventListener("input", hideOutcome);
+byId("compare").addEventListener("submit", (event) => {
+  event.preventDefault();
+  conclude(true);
+});
+byId("missing").addEventListener("click", () => conclude(false));
+
+/** What the customer answers: that it is all, in rows that they typed or looked at, or that it is not. */
+async function conclude(isAll) {
+  const { balances, problem, id } = typedBalances();
+  const inputs = balanceInputs();
+  let fault = problem ? { problem, id } : null;
+  const isNothing = isTypedOnly() && Object.keys(balances ?? {}).length === 0;
+  if (!fault && isNothing) fault = { problem: say("balanceMissing"), id: inputs[0].id };
+  if (!fault && !isAll && !isLess(balances, state.amounts)) fault = { problem: say("missingWhich"), id: inputs[0].id };
+  show("balance-error", fault && fault.problem);
+  for (const input of inputs) input.setAttribute("aria-invalid", String(Boolean(problem) && input.id === id));
+  if (fault) return byId(fault.id).focus();
+  await check(balances, isAll && !isTypedOnly(), showOutcome);
+}
+
+async function check(balances, isAgreed, onDone) {
+  const { turn } = state;
+  const request = { kind: "check", accountId: byId("account").value, balances, now: Math.floor(Date.now() / 1000) };
+  const found = await busy(() => onAnyCopy(() => ask(request)));
+  if (turn !== state.turn) return;
+  state.isAgreed = isAgreed;
+  if (found.verdict === "misuse") return showMisuse();
+  if (found.kind === "done") onDone(found);
+  else showOutcome(found);
+}
+
+function showMisuse() {
+  byId("compare").hidden = true;
+  byId("question").hidden = false;
+  show("account-error", say("accountMissing"), "account");
+  byId("account").focus();
+}
+
+// --- several dates
+
+/** Check every file, one after the other, and show a line for each. */
+async function checkDates() {
+  const { turn, dates } = state;
+  drawDates(dates, chooseDate);
+  byId("question").hidden = true;
+  await busy(async () => {
+    for (const one of dates) {
+      const found = await openDate(one);
+      if (turn !== state.turn) return;
+      if (found.snapshot) one.time = found.snapshot.time;
+      const failed = () => line("dateUnchecked", { title: outcomeOf(found, {}, STRINGS).title });
+      one.said = found.kind === "done" ? foundLine(found.amounts, STRINGS.language) : failed();
+      drawDates(dates, chooseDate);
+    }
+  });
+}
+
+/** Open the proof of a file's date, under the key of the first, and check the account in it. */
+async function openDate({ data }) {
+  const { bundle, opened } = state;
+  const place = bundle.url ? { url: folderOf(bundle.url) } : bundle;
+  const found = await ask({ ...openRequest(), bundle: place, key: opened.snapshot.key, packageData: data });
+  if (found.kind === "failed") return found;
+  const now = Math.floor(Date.now() / 1000);
+  const checked = await ask({ kind: "check", accountId: byId("account").value, balances: {}, now });
+  return { snapshot: found.snapshot, ...checked, bundle: found.bundle };
+}
+
+/** Compare one date with what the customer had. */
+async function chooseDate(at) {
+  hideOutcome();
+  const { turn } = state;
+  const chosen = state.dates[at];
+  const found = await busy(() => openDate(chosen));
+  if (turn !== state.turn) return;
+  if (found.verdict === "misuse") return showMisuse();
+  state.packageData = chosen.data;
+  if (found.kind === "failed") return showOutcome(found);
+  Object.assign(state, { bundle: found.bundle, opened: found, chosen });
+  showWho(found.snapshot);
+  askAuditors();
+  compareWith(isTypedOnly() ? null : found.amounts);
+}
+
+byId("others").addEventListener("click", async () => {
+  const { turn, bundle } = state;
+  const answer = await ask({ kind: "published", url: folderOf(bundle.url) });
+  if (turn === state.turn) drawPublished(answer.snapshots);
+});
 
 // --- progress
 
-async function run(kind, request, onDone) {
-  const { turn } = state;
-  $("progress").hidden = false;
-  $("progress-bar").removeAttribute("value");
-  for (const button of document.querySelectorAll("button")) button.disabled = true;
-  $("progress-text").textContent = say("stepStart");
-  let answer = await started;
-  if (answer.kind === "done") answer = await ask({ kind, ...request }, showNews);
-  for (const button of document.querySelectorAll("button")) button.disabled = false;
-  $("progress").hidden = true;
-  if (turn !== state.turn) return;
-  if (answer.kind === "done") onDone(answer);
-  else showFailed(answer);
+/** Do something while the page says how far it is; the buttons wait. */
+async function busy(run) {
+  /** @type {HTMLButtonElement[]} */
+  const buttons = Array.from(document.querySelectorAll("button:enabled"));
+  buttons.forEach((one) => { one.disabled = true; });
+  byId("progress-text").textContent = say("stepStart");
+  byId("progress-bar").removeAttribute("value");
+  byId("progress").hidden = false;
+  state.busy += 1;
+  try {
+    return await run();
+  } finally {
+    state.busy -= 1;
+    buttons.forEach((one) => { one.disabled = false; });
+    byId("progress").hidden = state.busy === 0;
+  }
 }
 
 function showNews(news) {
+  if (news.kind === "ready") {
+    state.isReady = true;
+    if (state.busy === 0) byId("progress").hidden = true;
+    return;
+  }
+  state.isReady = false;
   const step = { pages: "Leaves", bytes: "Download" }[news.kind] ?? news.name[0].toUpperCase() + news.name.slice(1);
   const done = { pages: news.pages ?? 0, done: sizeText(news.bytes ?? 0), total: sizeText(news.total ?? 0) };
-  $("progress-text").textContent = say(`step${step}`, done);
-  if (news.kind === "bytes") $("progress-bar").value = news.bytes / news.total;
-  else $("progress-bar").removeAttribute("value");
+  byId("progress-text").textContent = say(`step${step}`, done);
+  if (news.kind === "bytes") byId("progress-bar").value = news.bytes / news.total;
+  else byId("progress-bar").removeAttribute("value");
 }
 
-// --- the verdict
+// --- the outcome
 
-function showFailed(answer) {
-  if (answer.verdict !== "misuse") return showOutcome(answer);
-  const [error, text, field] = answer.field === "account"
-    ? ["account-error", "accountMissing", "account"]
-    : ["balance-error", "balanceMissing", balanceInputs()[0].id];
-  show(error, say(text), field);
-  $(field).focus();
+function hideOutcome() {
+  state.turn += 1;
+  state.shown = null;
+  byId("verdict").hidden = true;
 }
 
-function showOutcome(answer) {
-  const { key, bundle } = state;
-  const outcome = outcomeOf(answer, { key, address: bundle.url ?? say("folderAddress") }, STRINGS);
-  const { snapshot } = answer;
-  $("verdict").className = outcome.look;
-  $("verdict-title").textContent = outcome.title;
-  const lines = outcome.lines.map((line) => withChildren("p", drawn(line)));
-  if (outcome.table.length > 0) lines.splice(1, 0, tableOf(outcome.table));
-  if (snapshot) lines.push(withChildren("p", [`${say("fingerprint")}: `, element("code", snapshot.digest)]));
-  $("verdict-text").replaceChildren(...lines);
-  const save = element("button", say("saveReport"), "plain");
-  save.type = "button";
-  save.addEventListener("click", () => saveReport(outcome, snapshot));
-  $("verdict-actions").replaceChildren(save);
-  const facts = outcome.facts.flatMap(([name, text]) => [element("dt", name), element("dd", visible(String(text)))]);
-  $("expert-list").replaceChildren(...facts);
-  $("verdict").hidden = false;
-  $("verdict").focus();
-  $("verdict").scrollIntoView();
+function showOutcome(found) {
+  state.shown = found;
+  drawOutcome();
+  byId("compare").hidden = true;
+  // A failure before the question leaves the form that it is about, one after it the account.
+  if (state.opened === null) byId("setup").hidden = false;
+  else byId("question").hidden = found.code !== "package.wrong-account";
+  byId("back").hidden = byId("question").hidden === false || state.opened === null;
+  byId("verdict").focus();
+  byId("verdict").scrollIntoView();
 }
 
-function tableOf(rows) {
-  const [, ...names] = STRINGS.tableHead;
-  const heading = (text, scope) => Object.assign(element("th", text), { scope });
-  const head = withChildren("tr", STRINGS.tableHead.map((name) => heading(name, "col")));
-  const body = rows.map(({ cells: [code, ...rest], isShort }) => {
-    const cells = rest.map((text) => element("td", text));
-    cells.forEach((cell, at) => cell.setAttribute("data-name", names[at])); // for phones, which show no head
-    const row = withChildren("tr", [heading(code, "row"), ...cells]);
-    row.classList.toggle("short", isShort);
-    return row;
-  });
-  return withChildren("table", [withChildren("thead", [head]), withChildren("tbody", body)]);
+function drawOutcome() {
+  const { bundle, key, audits, failed, isAgreed, isFromLink, packageData, opened, shown, chosen } = state;
+  const given = {
+    key: key ?? opened?.snapshot.key,
+    address: bundle?.url ?? say("folderAddress"),
+    auditors: audits,
+    failed,
+    isAgreed,
+    isFromLink,
+    isWebPage: packageData !== null && isWebPage(packageData),
+    now: Math.floor(Date.now() / 1000),
+  };
+  const known = (audits ?? []).find((audit) => audit.state === "same");
+  const address = known && `${known.address}attestations/${shown.snapshot?.digest}.msgpack`;
+  const outcome = outcomeOf(shown, given, STRINGS);
+  draw(outcome, shown.snapshot, address);
+  byId("others").hidden = !bundle?.url;
+  if (!chosen) return;
+  chosen.said = line("dateAnswered", outcome);
+  drawDates(state.dates, chooseDate);
 }
 
-function saveReport(outcome, snapshot) {
-  const link = element("a", "");
-  link.href = URL.createObjectURL(new Blob([reportOf(outcome, STRINGS, new Date())], { type: "text/plain" }));
-  link.download = `assay-${snapshot?.id ?? "check"}.txt`;
-  link.click();
-  URL.revokeObjectURL(link.href);
+const isWebPage = (data) => new TextDecoder().decode(data.subarray(0, 256)).trimStart().startsWith("<");
+
+byId("back").addEventListener("click", () => {
+  hideOutcome();
+  const isAsked = state.amounts === undefined;
+  byId(isAsked ? "question" : "compare").hidden = false;
+  byId(isAsked ? "account" : "ask-title").focus();
+});
+byId("print").addEventListener("click", () => window.print());
+
+byId("setup").addEventListener("input", (event) => {
+  if (!event.target.matches("#typed-only, #ask-nobody, #copy, #auditor-address, #auditor-key")) forget();
+});
+byId("setup").addEventListener("change", (event) => {
+  if (event.target.matches("#bundle, #key, #folder, #everything")) begin();
+});
+byId("setup").addEventListener("submit", (event) => {
+  event.preventDefault();
+  begin(true);
+});
+
+// What is on the screen in another language.
+window.addEventListener("languagechange", () => {
+  const { opened, amounts, shown } = state;
+  if (!opened) return;
+  showWho(opened.snapshot);
+  byId("account-label").textContent = say(ACCOUNTS[opened.snapshot.idType].label);
+  if (amounts !== undefined) askAgain(opened.snapshot, amounts);
+  if (shown) drawOutcome();
+});
+
+if (window.top === window.self) {
+  byId("page").hidden = false;
+  state.listing = readLists();
+  takeFragment();
+  window.addEventListener("hashchange", takeFragment);
+} else {
+  byId("framed-open").href = location.href;
+  byId("framed").hidden = false;
 }
-
-// --- small things
-
-function element(name, text, className = "") {
-  const made = document.createElement(name);
-  made.textContent = text;
-  if (className) made.className = className;
-  return made;
-}
-
-function withChildren(name, children) {
-  const made = document.createElement(name);
-  made.append(...children);
-  return made;
-}
-
-/** The nodes of a line: every value by itself, so that its direction is its own. */
-const drawn = (line) => piecesOf(line).map((piece, at) => (at % 2 === 0 ? piece : element("bdi", piece)));
-
-/** Show or hide the error of a field; returns whether there is none. */
-function show(id, text, field = null) {
-  $(id).hidden = !text;
-  $(id).textContent = text ?? "";
-  if (field) $(field).setAttribute("aria-invalid", String(Boolean(text)));
-  return !text;
-}
-
-takeFragment();
-window.addEventListener("hashchange", takeFragment);

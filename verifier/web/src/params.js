@@ -19,6 +19,7 @@ export const MAX_MANIFEST_BYTES = 2 ** 24;
 export const MAX_DECLARATION_BYTES = 2 ** 22;
 export const MAX_PACKAGE_BYTES = 2 ** 23;
 export const MAX_LIST_BYTES = 2 ** 22;
+export const MAX_ATTESTATION_BYTES = 2 ** 20;
 export const MAX_LEAVES = 2 ** 30;
 export const MAX_AMOUNT = 2n ** 64n - 1n;
 

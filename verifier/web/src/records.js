@@ -101,6 +101,21 @@ export const EXCHANGE_LIST = record({
   version: int,
 });
 
+export const ATTESTATION = record({
+  assets: list(record({ code: text(1, 16), den: int, level: text(), num: int }), 0, 4096),
+  checked: list(text(0, 1024), 0, 64),
+  code: text(0, 64),
+  exchange: text(0, 64),
+  manifest: bin32,
+  not_checked: list(text(0, 65_536), 0, 64),
+  place: text(0, 1024),
+  public_key: bin32,
+  snapshot_id: text(0, 64),
+  time: int,
+  verifier: text(0, 256),
+  version: int,
+});
+
 /**
  * Decode untrusted canonical msgpack of one map or array of a kind. What is wrong with it is thrown as `fault` makes it
  * of `not-canonical`, then `bad-fields`.

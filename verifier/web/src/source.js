@@ -14,10 +14,11 @@ let awaited = 0;
 
 const missing = (path) => new Rejected("bundle.missing-file", path);
 
-/** A bundle below a URL; only the pages that are asked for are fetched. */
+/** Files below a URL; of a bundle's only the pages that are asked for. `timeout`, in ms, is one for any size. */
 export class HostSource {
-  constructor(url) {
+  constructor(url, timeout = null) {
     this.base = url.endsWith("/") ? url : `${url}/`;
+    this.timeout = timeout;
     this.inTurn = inTurns(RANGES_AT_ONCE);
     this.firsts = new Map();
     this.sizes = new Map();
@@ -83,7 +84,7 @@ export class HostSource {
   /** Fetch at most `limit` bytes, at no less than a least speed while `sharing` bytes come beside them. */
   async fetch(path, headers, limit, sharing = limit) {
     if (this.isDiscarded) throw new CannotCheck(path, "discarded");
-    const timeout = TIMEOUT_MS + (1000 * (awaited + sharing)) / LEAST_BYTES_PER_SECOND;
+    const timeout = this.timeout ?? TIMEOUT_MS + (1000 * (awaited + sharing)) / LEAST_BYTES_PER_SECOND;
     const fetching = new AbortController();
     const timer = setTimeout(() => fetching.abort(new DOMException("", "TimeoutError")), timeout);
     this.running.add(fetching);

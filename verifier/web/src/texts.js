@@ -1,6 +1,15 @@
-// Words, numbers and dates as a reader sees them. A line is { text, values }: a text of strings.en.json
+// Words, numbers and dates as a reader sees them. A line is { text, values }: a text of strings/LL.json
 // and what stands for its {names}. Values may be untrusted, so a page sets each apart from the words
 // around it, and no character in it can move them.
+
+// Figures and years are those of the exchange's own pages in every language.
+const EVERYWHERE = { numberingSystem: "latn", calendar: "gregory" };
+let locale = new Intl.Locale("en", EVERYWHERE);
+
+/** Write numbers and dates as in a language, or in a region's use of it, from now on. */
+export function setLocale(tag) {
+  locale = new Intl.Locale(tag, EVERYWHERE);
+}
 
 const NAME = /\{(\w+)\}/;
 // What is not seen itself and moves or hides what is: bidirectional controls, separators, controls.
@@ -20,21 +29,25 @@ export function visible(text) {
 
 /** An integer divided by 10^`decimals`, exactly. */
 export function decimalText(value, decimals) {
-  const [sign, size] = value < 0n ? ["−", -value] : ["", value];
-  const digits = String(size).padStart(decimals + 1, "0");
-  const [whole, fraction] = [digits.slice(0, digits.length - decimals), digits.slice(digits.length - decimals)];
-  return `${sign}${whole}.${fraction}`.replace(/\.?0*$/, "");
+  const size = value < 0n ? -value : value;
+  const unit = 10n ** BigInt(decimals);
+  const fraction = String(size % unit).padStart(decimals, "0").replace(/0+$/, "");
+  const whole = new Intl.NumberFormat(locale).format(size / unit);
+  return `${value < 0n ? "−" : ""}${whole}${fraction ? decimalMark() + fraction : ""}`;
 }
+
+const decimalMark = () => new Intl.NumberFormat(locale).formatToParts(0.5).find(({ type }) => type === "decimal").value;
 
 /** A moment in the reader's own time zone and way of writing; `seconds` in Unix time. */
 export function localTime(seconds) {
   const moment = new Date(1000 * seconds);
   if (Number.isNaN(moment.getTime())) return String(seconds);
-  return moment.toLocaleString(undefined, { dateStyle: "long", timeStyle: "long" });
+  return moment.toLocaleString(locale, { dateStyle: "long", timeStyle: "short" });
 }
 
 export function sizeText(bytes) {
-  const units = ["B", "kB", "MB", "GB"];
-  const power = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(bytes, 1)) / 3));
-  return `${(bytes / 1000 ** power).toFixed(power > 0 ? 1 : 0)} ${units[power]}`;
+  const units = ["kilobyte", "megabyte", "gigabyte"];
+  const power = Math.min(units.length, Math.max(1, Math.floor(Math.log10(Math.max(bytes, 1)) / 3)));
+  const size = new Intl.NumberFormat(locale, { style: "unit", unit: units[power - 1], maximumFractionDigits: 1 });
+  return size.format(bytes / 1000 ** power);
 }

@@ -1,5 +1,5 @@
 // What a person typed or pasted, as the check takes it: { value }, or { rule } that it breaks. A slip
-// is put right where it has one meaning and explained where it has not; an amount is never guessed.
+// is put right where it has one meaning and explained where it has not.
 
 import { KEY_LENGTH, KEY_LETTERS, KEY_PREFIX, parsePublicKey } from "./keys.js";
 
@@ -13,16 +13,18 @@ const FILE = /\/[^/]*\.(?:html?|json|msgpack|sig)$/i;
 const PLAIN = /^[0-9]{1,40}(\.[0-9]{1,40})?$/;
 const CODE = /^[A-Z0-9]{1,16}$/;
 
-// How numbers are written elsewhere: the digits before the decimal mark, grouped or not, then those
-// after it. A number may be of two kinds: 1,168 is.
-const NOTATIONS = [
-  /^([1-9]\d{0,2}(?:,\d{3})+)(?:\.(\d+))?$/,
-  /^([1-9]\d{0,2}(?:\.\d{3})+),(\d+)$/,
-  /^([1-9]\d{0,2}(?:\.\d{3}){2,})$/,
-  /^(\d*),(\d+)$/,
-  /^(\d*)\.(\d+)$/,
-  /^(\d+)\.?$/,
-];
+// An amount in ASCII: its marks, and what else stands between groups of digits.
+const MARKS = { "．": ".", "，": ",", "،": "," };
+const BLANKS = /(?<=\d)\s+(?=\d)/g;
+const APOSTROPHES = /(?<=\d)['’‘ʼ`´′٬](?=\d)/g;
+const EXPONENT = /^(.*\d[.,]?)e([+-]?\d{1,2})$/i;
+// Thousands, or lakhs and crores; behind the point, threes from the left.
+const WHOLE = /^\d*$|^[1-9]\d{0,2}(?:([.,' ])\d{3}(?:\1\d{3})*|([.,' ])(?:\d{2}\2)+\d{3})$/;
+const FRACTION = /^\d*$|^\d{2,3}(?: \d{3})* \d{1,3}$/;
+const TWO_WAYS = /^[1-9]\d{0,2}[.,]\d{3}$/;
+// Millions' apostrophe before a thousands' comma, or thousands' before a decimal one.
+const UNCLEAR = /'.*[.,]\d{3}$/;
+const MOST_DIGITS = 40;
 
 /**
  * A public key's text. Rules: `missing`, `prefix`, `letter` (`found`), `length` (`length`), and those of
@@ -62,20 +64,93 @@ export function readAddress(text, here) {
   return { value: url.href };
 }
 
-/** An amount as a plain decimal. Rules: `notation` (`readings`, one or two plain decimals), `number`. */
-export function readBalance(text) {
+/**
+ * An amount, however the reader's country writes it: `value` is a plain decimal with the digits that were
+ * typed. Where they were written otherwise, `isRewritten` says that the reader should see as what.
+ *
+ * `row` is what is known of the coin: its `code`, which may stand beside the number, and what is `counted`,
+ * over 10^`decimals`. A figure such as 1,168 or 1.168 can be two numbers. It is the one that agrees with what
+ * is counted, to the last digit typed; or, where both are more or both are less than that, the nearer one.
+ * `other` is then the other one. Where the choice decides whether something is missing, the page must ask;
+ * where nothing is counted, a point is a decimal point, and of a comma the page must ask.
+ *
+ * Rules: `notation` (`readings`, two plain decimals), `number`.
+ *
+ * @param {string} text
+ * @param {{ code?: string, decimals?: number, counted?: bigint }} row
+ * @returns {{ value?: string, isRewritten?: boolean, other?: string, rule?: string, readings?: string[] }}
+ */
+export function readBalance(text, row = {}) {
   const typed = text.trim();
-  if (PLAIN.test(typed)) return { value: typed };
-  const tight = typed.replace(/[\s'’_]|^\p{Sc}|[A-Za-z]+$/gu, "");
-  const readings = new Set(NOTATIONS.map((notation) => notation.exec(tight)).filter(Boolean).map(plainText));
-  const good = [...readings].filter((reading) => PLAIN.test(reading));
-  return good.length > 0 ? { rule: "notation", readings: good } : { rule: "number" };
+  const figure = figureOf(typed, row.code);
+  const readings = readingsOf(figure);
+  if (!readings.every((reading) => PLAIN.test(reading))) return { rule: "number" };
+  const [value, other] = choose(readings, figure.includes("."), row);
+  if (value === undefined) return { rule: "notation", readings };
+  return { value, ...(value === typed ? {} : { isRewritten: true }), ...(other ? { other } : {}) };
 }
 
-/** @param {string[]} match */
-function plainText([, whole, fraction]) {
-  const digits = whole.replace(/[.,]/g, "") || "0";
-  return fraction ? `${digits}.${fraction}` : digits;
+function figureOf(typed, code) {
+  const ascii = typed.replace(/\p{Cf}/gu, "").replace(/\p{Nd}/gu, digitOf).replace(/[．，،]/g, (mark) => MARKS[mark]);
+  return withoutCode(ascii, code).trim().replace(BLANKS, " ").replace(APOSTROPHES, "'");
+}
+
+/** The value of a digit of any script: Unicode has them in runs of ten, each from zero to nine. */
+function digitOf(digit) {
+  let zero = digit.codePointAt(0);
+  while (/\p{Nd}/u.test(String.fromCodePoint(zero - 1))) zero -= 1;
+  return String((digit.codePointAt(0) - zero) % 10);
+}
+
+/** A code apart from the digits, or next to them by a letter: 5 1INCH, but not 51INCH. */
+function withoutCode(figure, code) {
+  if (code === undefined) return figure;
+  const before = new RegExp(`^\\s*${code}(?:\\s|(?<=[A-Z])(?=[\\d.,]))`, "i");
+  const behind = new RegExp(`(?:\\s|(?<=[\\d.,])(?=[A-Z]))${code}\\s*$`, "i");
+  return figure.replace(before, "").replace(behind, "");
+}
+
+/** What a figure can mean: one plain decimal, which may be malformed, or two, the smaller one first. */
+function readingsOf(figure) {
+  if (TWO_WAYS.test(figure)) return [figure.replace(",", "."), figure.replace(/[.,]/, "")];
+  const [, mantissa, exponent] = EXPONENT.exec(figure) ?? [null, figure, "0"];
+  return [shifted(plainText(mantissa), Number(exponent))];
+}
+
+/** The decimal mark is the last mark, if there is one of its kind. */
+function plainText(figure) {
+  const marks = figure.match(/[.,٫]/g) ?? [];
+  const isDecimal = marks.length > 0 && marks.indexOf(marks.at(-1)) === marks.length - 1;
+  const at = isDecimal ? figure.lastIndexOf(marks.at(-1)) : figure.length;
+  const [whole, fraction] = [figure.slice(0, at), figure.slice(at + 1)];
+  if (!WHOLE.test(whole) || !FRACTION.test(fraction) || !/\d/.test(figure) || UNCLEAR.test(figure)) return "";
+  const digits = [whole || "0", fraction].map((part) => part.replace(/[.,' ]/g, ""));
+  return digits.filter(Boolean).join(".");
+}
+
+/** A plain decimal times 10^`exponent`. */
+function shifted(plain, exponent) {
+  if (plain === "" || exponent === 0) return plain;
+  if (Math.abs(exponent) > MOST_DIGITS) return "";
+  const [whole, fraction = ""] = plain.split(".");
+  const zeros = "0".repeat(MOST_DIGITS);
+  const digits = zeros + whole + fraction + zeros;
+  const point = MOST_DIGITS + whole.length + exponent;
+  const moved = `${digits.slice(0, point)}.${digits.slice(point)}`;
+  return moved.replace(/^0+(?=\d)/, "").replace(/\.?0+$/, "");
+}
+
+/** The reading that is meant and the one that is not; nothing where the page must ask. */
+function choose(readings, isPoint, { decimals = 0, counted = null }) {
+  const [low, high] = readings;
+  if (high === undefined) return [low];
+  if (!counted) return isPoint ? [low] : [];
+  // Over 10^(3 + decimals).
+  const unit = 10n ** BigInt(decimals);
+  const [asLow, asHigh, actual] = [BigInt(high) * unit, BigInt(high) * 1000n * unit, counted * 1000n];
+  const agrees = (reading, lastDigit) => actual - reading < lastDigit && reading - actual < lastDigit;
+  if (agrees(asLow, unit) || actual < asLow) return [low, high];
+  return agrees(asHigh, 1000n * unit) || actual > asHigh ? [high, low] : [];
 }
 
 /** An asset's code. Rule: `code`. */

@@ -1,60 +1,104 @@
-// What an outcome of the check says, in words: for the page to draw, and the report as text.
+// What an outcome of the check says, in words: for the page to draw, and for the saved copy as text.
 //
-// It speaks of what this device checked and of nothing else: never of the exchange's coins, of who
-// controls them, of its history, or of other customers (spec/protocol.md, section 5.1).
+// In this device's name it speaks of what this device checked and of nothing else: never of the exchange's
+// coins, of who controls them, of its history, or of other customers (spec/protocol.md, section 5.1).
 
+import { isBelowLastDigit, isRounded, isShort, placesOf, surplusOf } from "./balances.js";
+import { checksOf, linesOfAll } from "./checks.js";
 import { decimalText, localTime, plain, visible } from "./texts.js";
 
 // Nothing that the exchange signed was found false: something is absent, is of another key, account or
-// date, or is of a version beyond this page's.
-const NOT_FALSE = new Set([
-  "check.no-bundle", "check.not-proved", "check.future",
-  "bundle.missing-file", "bundle.wrong-argument",
-  "manifest.too-large", "manifest.bad-signature", "manifest.unsupported-version",
-  "package.too-large", "package.bad-signature", "package.unsupported-version", "package.wrong-manifest",
-  "package.wrong-account", "check.unreadable",
-]);
+// date, or is of a version beyond this page's. Each has a title, and perhaps words, of its own.
+const KINDS = {
+  "check.no-bundle": "absent",
+  "check.unreadable": "silent",
+  "check.not-proved": "notProved",
+  "check.future": "future",
+  "bundle.missing-file": "part",
+  "bundle.wrong-argument": "damaged",
+  "manifest.too-large": "damaged",
+  "manifest.unsupported-version": "newer",
+  "package.too-large": "otherFile",
+  "package.bad-signature": "otherExchange",
+  "package.unsupported-version": "newer",
+  "package.wrong-manifest": "otherDate",
+  "package.wrong-account": "otherAccount",
+};
 // Of a page no signature is checked but that of the root above it, of an argument none: a fault in one may
 // be its server's.
 const OF_PAGES = /^(page|argument)\./;
 const MALFORMED_PACKAGE = new Set(["package.not-canonical", "package.bad-fields"]);
-// The customer's own figures are half of these.
-const ABOUT_BALANCES = new Set(["inclusion.balance-short", "inclusion.unknown-asset"]);
+// Faults for which another copy of the proof may not have.
+const OF_THE_COPY = new Set(["absent", "silent", "part", "damaged", "noProof"]);
 
-// Of declared loans, and of the addresses of one in the details.
+// Of declared loans, of the addresses of one in the details, and of coins of which less is counted.
 const SHOWN = 20;
 
 /**
- * `answer` is the worker's, `given` has the `key` and the `address` that it is about, `texts` are those
- * of strings.en.json. Returns `look` (good, warn or bad), `title`, `lines` (of texts.js), `table` (rows of
- * `cells` under `texts.tableHead`, and whether the row `isShort`) and `facts` (pairs of name and text).
+ * `answer` is the worker's; `given` has the `key` and the `address` that it is about, `isAgreed` where the
+ * customer looked at what they did not type, `auditors`, what those said that were asked, `failed`, the
+ * addresses of copies that failed before, and `isFromLink` of a package. `texts` are those of
+ * strings.en.json. Returns `look` (good, warn or bad), `title`, `lines` (of texts.js), `steps` of what to
+ * do, `table` (rows of `cells` under `texts.tableHead`, and the `look` of each), `checks` (of checks.js),
+ * `notes` and `facts` (pairs of name and text).
  */
 export function outcomeOf(answer, given, texts) {
   const line = (key, values) => ({ text: texts[key], values });
-  const { look, title, lines } = wordsOf(answer, given, texts, line);
+  const words = rivalWords(answer, given, line) ?? wordsOf(answer, given, texts, line);
+  const { look, title, lines, steps = [] } = words;
   const rows = (answer.amounts ?? []).filter(isOwn);
-  if (answer.amounts) lines.push(...asideOf(rows, texts, line), ...limitsOf(answer.snapshot, texts, line));
-  if (answer.declared) lines.push(...declaredOf(answer.declared, given, texts, line));
-  return { look, title, lines, table: rows.map((item) => rowOf(item, texts)), facts: factsOf(answer, given, texts) };
+  if (answer.amounts) lines.push(...asideOf(rows, texts, line));
+  const declared = answer.declared ? declaredOf(answer.declared, given, texts, line) : [];
+  return {
+    look,
+    title: plain(title),
+    lines,
+    steps,
+    table: rows.map((item) => rowOf(item, given, texts)),
+    checks: answer.amounts ? checksOf(answer, given, declared, texts) : [],
+    notes: answer.amounts ? notesOf(answer.snapshot, texts, line) : [],
+    facts: factsOf(answer, given, texts),
+  };
 }
 
 /** The outcome as a text file, made at `now`. It holds no account id. */
-export function reportOf({ title, lines, table, facts }, texts, now) {
+export function reportOf({ title, lines, steps, table, checks, notes, facts }, texts, now) {
   const cells = table.length > 0 ? [texts.tableHead, ...table.map((row) => row.cells)] : [];
   const rows = cells.map((row) => row.join("\t"));
   const listed = facts.map(([name, text]) => `${name}: ${visible(String(text))}`);
-  return [title, "", ...lines.map(plain), "", ...rows, "", ...listed, now.toISOString(), ""].join("\n");
+  const parts = [[title], [...lines, ...steps].map(plain), rows, linesOfAll(checks, texts), notes.map(plain), listed];
+  return [...parts.map((part) => [...part, ""]).flat(), now.toISOString(), ""].join("\n");
+}
+
+/** What is shared: neither amounts nor account. */
+export function sharedOf({ title }, { time, digest }, texts) {
+  const said = { text: texts.sharedTitle, values: { title, time: localTime(time) } };
+  return `${plain(said)}\n${texts.fingerprint}: ${digest}\n`;
+}
+
+/** Whether another copy of the proof might do. */
+export const isOfTheCopy = (answer) => answer.kind === "failed" && OF_THE_COPY.has(kindOf(answer));
+
+/** Whether this copy holds what the exchange did not sign, rather than nothing. */
+export const isDamaged = (answer) => answer.kind === "failed" && kindOf(answer) === "damaged";
+
+/** A second manifest that the exchange signed for this id is worse than whatever the first one shows. */
+function rivalWords(answer, { auditors }, line) {
+  const rivals = (auditors ?? []).flatMap(({ name: auditor, others }) => others.map((digest) => ({ auditor, digest })));
+  if (!answer.snapshot || rivals.length === 0) return null;
+  const shown = rivals.map((rival) => line("rivalFingerprint", rival));
+  return { look: "bad", title: line("rivalTitle"), lines: [line("rivalText"), ...shown] };
 }
 
 function wordsOf(answer, given, texts, line) {
-  if (answer.kind === "done") return foundWords(answer, texts, line);
+  if (answer.kind === "done") return foundWords(answer, given, texts, line);
   if (answer.verdict === "broken") {
-    return { look: "warn", title: texts.brokenTitle, lines: [line("brokenText", answer)] };
+    return { look: "warn", title: line("brokenTitle"), lines: [line("brokenText", answer)] };
   }
-  const { look, help, values } = faultOf(answer, given, texts);
-  const [title, ...rest] = help.map((text) => ({ text, values }));
-  if (ABOUT_BALANCES.has(answer.code)) return { look, title: plain(title).replace(/\.$/, ""), lines: rest };
-  return { look, title: look === "bad" ? texts.badTitle : texts.uncheckedTitle, lines: [title, ...rest] };
+  if (answer.code === "inclusion.balance-short") return shortWords(answer, texts, line);
+  if (answer.code === "inclusion.unknown-asset") return leftOutWords(answer, texts, line);
+  const kind = kindOf(answer);
+  return kind === null ? falseWords(answer, texts, line) : slipWords(kind, answer, given, texts, line);
 }
 
 /** Whether the customer has or typed something of an asset. */
@@ -67,10 +111,10 @@ function asideOf(rows, texts, line) {
 }
 
 /** What an outcome about balances does not say. */
-function limitsOf({ assets, idType }, texts, line) {
+function notesOf({ assets, idType }, texts, line) {
   const codes = listText(texts, assets.map(({ code }) => code));
-  const limits = [line("keepPackage"), line("notListed", { codes }), line("notChecked")];
-  return idType === "opaque" ? [...limits, line("opaqueWarning")] : limits;
+  const notes = [line("keepPackage"), line("notListed", { codes })];
+  return idType === "opaque" ? [...notes, line("opaqueWarning")] : notes;
 }
 
 /**
@@ -100,112 +144,161 @@ function unreadOf(unread, given, texts) {
 const pledgedText = ({ pledged: { length } }, texts) =>
   plain({ text: length === 1 ? texts.pledgedOne : texts.pledgedMany, values: { count: length } });
 
-function foundWords({ snapshot, amounts }, texts, line) {
+// --- what holds
+
+function foundWords({ snapshot, amounts }, { isAgreed = false, auditors }, texts, line) {
   const amountText = ({ counted, decimals, code }) => `${decimalText(counted, decimals)} ${code}`;
   const list = (items) => listText(texts, items.map(amountText));
   const compared = amounts.filter(({ isCompared, parts }) => isCompared && parts > 0);
   const more = compared.filter((item) => surplusOf(item) > 0n);
-  const left = amounts.filter(({ isCompared }) => !isCompared);
-  const where = { exchange: snapshot.exchange, time: localTime(snapshot.time), amounts: list(compared) };
+  const looked = amounts.filter(({ isCompared }) => !isCompared);
   const lines = [];
-  if (compared.length > 0) lines.push(line("goodText", where));
-  else if (left.length === 0) lines.push(line("zeroText", where));
+  if (compared.length > 0) lines.push(line("goodText", { time: localTime(snapshot.time), amounts: list(compared) }));
   if (more.length > 0) lines.push(line("goodMore", { amounts: list(more) }));
-  if (left.length === 0 && compared.length === 0) return { look: "warn", title: texts.zeroTitle, lines };
-  if (left.length === 0) {
-    const isAside = amounts.some((item) => item.isSetAside && isOwn(item));
-    return isAside ? { look: "warn", title: texts.asideTitle, lines } : { look: "good", title: texts.goodTitle, lines };
+  if (looked.length > 0 && !isAgreed) {
+    lines.push(line("partText", { codes: listText(texts, looked.map(({ code }) => code)) }));
+    return { look: "warn", title: line("partTitle"), lines };
   }
-  lines.push(line("partText", { codes: listText(texts, left.map(({ code }) => code)) }));
-  return { look: "warn", title: texts.partTitle, lines };
+  if (looked.length > 0) lines.push(line("agreedText", { amounts: list(looked) }));
+  if (lines.length === 0) return { look: "warn", title: line("zeroTitle"), lines: [line("zeroText")] };
+  if (amounts.some((item) => item.isSetAside && isOwn(item))) return { look: "warn", title: line("asideTitle"), lines };
+  const isFaulted = (auditors ?? []).some(({ code }) => code && !code.startsWith("check."));
+  if (isFaulted) return { look: "warn", title: line("faultTitle"), lines };
+  return { look: "good", title: line("goodTitle"), lines };
 }
 
-/** Look, help and values for a rejection or what could not be read. */
-function faultOf(answer, given, texts) {
-  const { code, amounts = [], isSigned = false } = answer;
-  const values = { ...given, ...answer };
-  if (code === "manifest.bad-signature") return keyFault(answer, given, texts);
-  if (code === "inclusion.balance-short") return { ...shortFault(amounts, texts), values };
-  values.codes = listText(texts, amounts.filter(({ counted }) => counted === null).map((item) => item.code));
-  const isSlip = NOT_FALSE.has(code) || OF_PAGES.test(code) || (MALFORMED_PACKAGE.has(code) && !isSigned);
-  return { look: isSlip ? "warn" : "bad", help: helpOf(code, texts, `hint.${code}`), values };
-}
+// --- what differs from the customer's own figures
 
 /** Less is counted than was typed: of a coin whose rounding may have done it, this is said. */
-function shortFault(amounts, texts) {
-  const short = amounts.filter((item) => item.typed !== null && surplusOf(item) < 0n);
-  const isRounding = short.every((item) => isBelowLastDigit(item) && isSmall(item));
-  const hint = short.some(isBelowLastDigit) ? "hint.rounded" : "";
-  return { look: isRounding ? "warn" : "bad", help: helpOf("inclusion.balance-short", texts, hint) };
+function shortWords({ amounts, snapshot }, texts, line) {
+  const short = amounts.filter(isShort);
+  const less = (item) => decimalText(-surplusOf(item), placesOf(item));
+  const [{ code }] = short;
+  const title = short.length === 1 ? line("shortOne", { amount: less(short[0]), code }) : line("shortTitle");
+  const lines = short.slice(0, SHOWN).map((item) => line("shortText", {
+    code: item.code, counted: decimalText(item.counted, item.decimals), typed: item.typed.text,
+  }));
+  if (short.some(isBelowLastDigit)) lines.push(line("hint.rounded"));
+  const time = localTime(snapshot.time);
+  const steps = ["do.moment", "do.elsewhere", "do.write", "do.auditor"].map((key) => line(key, { time }));
+  return { look: short.every(isRounded) ? "warn" : "bad", title, lines, steps };
 }
 
-/** A signature that does not hold: what the unsigned bytes name as their key is a hint, and no more. */
-function keyFault({ namedKey }, { key, address }, texts) {
-  const named = namedKey === key ? "damaged" : "other-key";
-  const kind = namedKey ? named : "no-manifest";
-  const values = { address, named: shortKey(namedKey ?? ""), typed: shortKey(key) };
-  const look = kind === "damaged" ? "bad" : "warn";
-  return { look, help: helpOf("manifest.bad-signature", texts, `hint.key.${kind}`), values };
+/** A coin that the proof does not have; where less is counted of another, too, that is no less an alarm. */
+function leftOutWords({ amounts, snapshot }, texts, line) {
+  const codes = listText(texts, amounts.filter(({ counted }) => counted === null).map(({ code }) => code));
+  const short = amounts.filter((item) => item.counted !== null && isShort(item));
+  const words = short.length > 0 ? shortWords({ amounts: short, snapshot }, texts, line) : null;
+  const lines = [line("leftOutText", { codes }), ...(words?.lines ?? [])];
+  return { look: words?.look ?? "warn", title: line("leftOutTitle", { codes }), lines, steps: words?.steps };
+}
+
+// --- what could not be checked, and what is false
+
+/** Which slip or gap a failed answer is; null where something signed is false. */
+function kindOf({ code, gap = null, isSigned = false, namedKey, askedKey }) {
+  if (gap) return gap;
+  if (code === "manifest.bad-signature") {
+    if (!namedKey) return "noProof";
+    return namedKey === askedKey ? "damaged" : "otherKey";
+  }
+  if (OF_PAGES.test(code)) return "damaged";
+  if (MALFORMED_PACKAGE.has(code) && !isSigned) return "otherFile";
+  return KINDS[code] ?? null;
+}
+
+function slipWords(kind, answer, given, texts, line) {
+  const { code, slip, namedKey } = answer;
+  const { address, failed = [], isFromLink = false, isWebPage = false } = given;
+  if (kind === "damaged" && failed.length > 0) {
+    const lines = [line("twiceText", { first: failed[0], second: address }), ...helpOf(code, texts)];
+    return { look: "bad", title: line("twiceTitle"), lines };
+  }
+  const shown = shownKind(kind, isFromLink, isWebPage);
+  const values = { ...given, ...answer, named: shortKey(namedKey ?? ""), typed: shortKey(given.key ?? "") };
+  const hints = {
+    otherAccount: slip && `hint.account.${slip}`,
+    otherKey: "hint.key.other-key",
+    noProof: "hint.key.no-manifest",
+  };
+  const hint = hints[kind] ?? `hint.${code}`;
+  const [finding, advice] = helpOf(code, texts);
+  const hinted = texts[hint] ? [line(hint, values)] : [];
+  const own = texts[`fault.${shown}`];
+  const lines = own ? [line(`fault.${shown}`), ...hinted] : [finding, ...hinted, advice];
+  return { look: "warn", title: line(`fault.${shown}.title`), lines };
+}
+
+/** A file that is none has its reasons, of which two can be told. */
+function shownKind(kind, isFromLink, isWebPage) {
+  if (kind !== "otherFile") return kind;
+  if (isFromLink) return "cutLink";
+  return isWebPage ? "webPage" : kind;
+}
+
+function falseWords({ code }, texts, line) {
+  return { look: "bad", title: line("badTitle"), lines: helpOf(code, texts) };
 }
 
 const shortKey = (key) => `${key.slice(0, 10)}…${key.slice(-4)}`;
 
-/** What a code means, a hint of this page's own if there is one of that name, and what to do. */
-function helpOf(code, texts, hint) {
+/** What a code means, and what to do. */
+function helpOf(code, texts) {
   const { finding, advice } = texts.codes[code];
-  return [finding, ...(texts[hint] ? [texts[hint]] : []), advice];
+  return [finding, advice].map((text) => ({ text }));
 }
 
-/** What is counted more than was typed, or less, over 10^`placesOf`. */
-function surplusOf({ counted, typed, decimals }) {
-  return (counted ?? 0n) * 10n ** typed.scale - typed.digits * 10n ** BigInt(decimals);
-}
+// --- figures
 
-const placesOf = ({ typed, decimals }) => Number(typed.scale) + decimals;
-
-/** Whether less is missing than one in the last digit typed. */
-const isBelowLastDigit = (item) => -surplusOf(item) < 10n ** BigInt(item.decimals);
-
-/**
- * Whether a twentieth at most is missing, the most that rounding adds to two digits. Of a balance of one
- * digit, 1 or 0.5, nearly all may be missing below that digit: that stays an alarm.
- */
-const isSmall = (item) => -surplusOf(item) * 20n <= item.typed.digits * 10n ** BigInt(item.decimals);
-
-/** Code, typed, counted, difference. */
-function rowOf(item, texts) {
+/** Code, counted, typed, difference; `look` is good or bad where the customer compared. */
+function rowOf(item, { isAgreed = false }, texts) {
   const { code, typed, counted, decimals, isSetAside } = item;
-  const surplus = typed === null ? 0n : surplusOf(item);
-  const difference = `${surplus > 0n ? "+" : ""}${typed === null ? "—" : decimalText(surplus, placesOf(item))}`;
+  const had = isAgreed ? texts.looked : texts.notTyped;
   const cells = [
     isSetAside ? plain({ text: texts.asideCode, values: { code } }) : code,
-    typed?.text ?? texts.notTyped,
     counted === null ? texts.notInProof : decimalText(counted, decimals),
-    difference,
+    typed?.text ?? had,
+    typed === null ? texts.agreed : differenceText(item, texts),
   ];
-  return { cells, isShort: surplus < 0n };
+  if (typed === null && !isAgreed) cells[3] = "—";
+  return { cells, look: typed === null ? "" : lookOf(item) };
+}
+
+function lookOf(item) {
+  if (isShort(item)) return "bad";
+  return surplusOf(item) === 0n ? "good" : "";
+}
+
+/** How what is counted differs from what was typed, in words. */
+export function differenceText(item, texts) {
+  const surplus = surplusOf(item);
+  if (surplus === 0n) return texts.same;
+  const amount = decimalText(surplus < 0n ? -surplus : surplus, placesOf(item));
+  return plain({ text: surplus < 0n ? texts.lessBy : texts.moreBy, values: { amount } });
 }
 
 function factsOf(answer, given, texts) {
   const { code, where = "", detail = "", snapshot, amounts = [], pages } = answer;
   const facts = [];
   const say = (key, text, values = {}) => facts.push([plain({ text: texts[key], values }), text]);
-  const isPart = answer.kind === "done" && amounts.some(({ isCompared }) => !isCompared);
+  const isPart = answer.kind === "done" && !given.isAgreed && amounts.some(({ isCompared }) => !isCompared);
   if (code || isPart) say("expertCode", code ?? "check.not-compared");
   if (code) say("expertWhere", [where, detail].filter(Boolean).join(": "));
   if (given.key) say("expertKey", given.key);
   if (given.address) say("expertAddress", given.address);
-  if (snapshot) {
-    say("expertExchange", snapshot.exchange);
-    say("expertSnapshot", snapshot.id);
-    say("expertTime", new Date(1000 * snapshot.time).toISOString());
-    say("fingerprint", snapshot.digest);
-    for (const asset of snapshot.assets) say("expertAsset", `${asset.root} · ${asset.sum}`, asset);
-  }
+  if (snapshot) saySnapshot(snapshot, say);
   for (const item of amounts.filter(({ parts }) => parts > 0)) say("expertParts", item.parts, item);
   if (pages) say("expertPages", pages);
   sayDeclared(answer.declared, texts, say);
   return facts;
+}
+
+function saySnapshot(snapshot, say) {
+  say("expertExchange", snapshot.exchange);
+  say("expertSnapshot", snapshot.id);
+  say("expertTime", new Date(1000 * snapshot.time).toISOString());
+  say("fingerprint", snapshot.digest);
+  for (const asset of snapshot.assets) say("expertAsset", `${asset.root} · ${asset.sum}`, asset);
 }
 
 /** The first addresses of a loan: what is not compared with the evidence can be any text. */

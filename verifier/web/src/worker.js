@@ -1,20 +1,20 @@
 // Everything that is checked is checked here, apart from the page, so that it stays responsive.
 //
-// One request at a time: { kind, … } in; { kind: "step" | "pages" | "bytes", … } while it runs, and
-// { kind: "done", … } or { kind: "failed", … } at its end. When a bundle was opened, its check goes on
-// while the customer types; "discard", which is not answered, ends that. A helper is a worker of this
+// { id, kind, … } in; { id, kind: "done", … } or { id, kind: "failed", … } at its end, and between them, of
+// whatever runs, { kind: "step" | "pages" | "bytes" | "ready", … }. When a bundle was opened, its check goes
+// on while the customer types; "discard", which is not answered, ends that. A helper is a worker of this
 // script that is asked for nothing but batches.
 
+import { askAboutProof, askForList } from "./auditors.js";
 import { toHex } from "./bytes.js";
 import { Inclusion, openBundle } from "./check.js";
 import { Core, CoreRejected } from "./core.js";
 import { fetchDeclaration } from "./declaration.js";
 import { CannotCheck, Misuse, Rejected } from "./errors.js";
 import { Helpers } from "./helpers.js";
-import { findInFolder } from "./history.js";
+import { findInFolder, readFolder } from "./history.js";
 import { isThere, shapeOf } from "./inclusion.js";
-import { parsePublicKey } from "./keys.js";
-import { readExchangeList } from "./list.js";
+import { parsePublicKey, publicKeyText } from "./keys.js";
 import { RECORD_PATH, argumentsPath, pagesPath } from "./params.js";
 import { BlobSource, HostSource } from "./source.js";
 
@@ -23,14 +23,14 @@ let helpers = null;
 // What the customer is asked about: the request that opened it, its digest, and its check, if one runs.
 let opened = null;
 
-const requests = { start, open, check, list, help, batch };
+const requests = { start, open, check, list, about, fetched, published, help, batch };
 
 self.onmessage = async ({ data }) => {
   if (data.kind === "discard") return discard();
   try {
-    self.postMessage({ kind: "done", ...(await requests[data.kind](data)) });
+    self.postMessage({ id: data.id, kind: "done", ...(await requests[data.kind](data)) });
   } catch (error) {
-    self.postMessage({ kind: "failed", ...describe(error) });
+    self.postMessage({ id: data.id, kind: "failed", ...describe(error) });
   }
 };
 
@@ -53,20 +53,23 @@ async function batch({ pages, openings }) {
 }
 
 /**
- * What the manifest says: to show it, and to ask for the balances that it is about. Where there is
- * none at the address, `packageData`, bytes, tells which of a published folder's bundles it is. `units`
- * are those of an auditor's list, if there is one. With what was read the check begins; `everything`:
- * it downloads all pages first.
+ * What the manifest says: to show it, and to ask for the balances that it is about. Without a `key` it is
+ * checked under its own, and whose that is has to be looked up. Where there is none at the address,
+ * `packageData`, bytes, tells which of a published folder's bundles it is. `units` are those of auditors'
+ * lists. With what was read the check begins; `everything`: it downloads all pages first.
  */
 async function open(request) {
   const { bundle, packageData } = request;
   const asked = (opened = { ...request, digest: null, running: null });
   const openAt = async (place) => {
     const source = sourceOf(place);
-    const checked = await openBundle(core, source, parsePublicKey(request.key), request.units);
+    const checked = await openBundle(core, source, request.key && parsePublicKey(request.key), request.units);
     const snapshot = describeSnapshot(checked);
-    Object.assign(asked, { bundle: place, digest: snapshot.digest });
-    if (asked === opened) asked.running = begin(asked, source, checked);
+    Object.assign(asked, { bundle: place, key: snapshot.key, digest: snapshot.digest });
+    if (asked === opened) {
+      asked.running = begin(asked, source, checked);
+      await asked.running.inclusion.body; // a file that is another is told of before anything is typed
+    }
     return { snapshot, bundle: place };
   };
   try {
@@ -79,12 +82,11 @@ async function open(request) {
   }
 }
 
-/** Begin a check; what it tells before the customer asks for it is told when that is done. */
+/** Begin a check, and tell how far it is; nothing of its outcome. */
 function begin({ packageData, everything }, source, checked) {
-  const running = { source, inclusion: null, news: null, isAwaited: false };
+  const running = { source, inclusion: null };
   const tell = (news) => {
-    running.news = news;
-    if (running.isAwaited) self.postMessage(news);
+    if (opened?.running === running) self.postMessage(news);
   };
   const places = new Set();
   const onPage = (place) => tell({ kind: "pages", pages: places.add(place).size });
@@ -93,6 +95,7 @@ function begin({ packageData, everything }, source, checked) {
     declaration: fetchDeclaration(core, source, checked),
     packageData,
   }, onPage);
+  running.inclusion.holds().then(() => tell({ kind: "ready" }));
   return running;
 }
 
@@ -103,8 +106,8 @@ function discard() {
 }
 
 /**
- * `balances`: decimals by asset code, as typed; `now`: the device's clock, in Unix seconds. Of a bundle
- * that was opened before.
+ * `balances`: decimals by asset code, as typed, none where the customer looks first; `now`: the device's
+ * clock, in Unix seconds. Of a bundle that was opened before.
  */
 async function check({ accountId, balances, now }) {
   const asked = opened;
@@ -118,13 +121,10 @@ async function check({ accountId, balances, now }) {
   asked.running ??= begin(asked, source, checked);
   const { running } = asked;
   try {
-    running.isAwaited = true;
-    if (running.news) self.postMessage(running.news);
     return { snapshot, ...(await running.inclusion.finish({ accountId, balances, now }, onStep)) };
   } catch (error) {
     return { ...describe(error), kind: "failed", snapshot };
   } finally {
-    running.isAwaited = false;
     // What was absent may be there when the customer asks again.
     running.inclusion.holds().then((holds) => {
       if (!holds && asked.running === running) asked.running = null;
@@ -132,9 +132,25 @@ async function check({ accountId, balances, now }) {
   }
 }
 
-/** The exchanges of an auditor's signed list, and the units that the auditor knows. */
-async function list({ data, signature, key }) {
-  return readExchangeList(core, data, signature, key);
+/** The list of an auditor: see `askForList`. */
+async function list({ auditor }) {
+  return askForList(core, auditor);
+}
+
+/** What an auditor knows of a snapshot: see `askAboutProof`. */
+async function about({ auditor, snapshot }) {
+  return askAboutProof(core, auditor, snapshot);
+}
+
+/** The bytes at an address, one more than `limit` where there are more. */
+async function fetched({ url, limit }) {
+  const at = url.lastIndexOf("/") + 1;
+  return { data: await new HostSource(url.slice(0, at)).read(url.slice(at), limit) };
+}
+
+/** What a published folder's index lists: see `readFolder`. */
+async function published({ url }) {
+  return { snapshots: await readFolder(url) };
 }
 
 const sourceOf = ({ url, files }) => (files ? new BlobSource(files) : new HostSource(url));
@@ -172,6 +188,7 @@ function describeSnapshot({ manifest, digest }) {
     time: Number(manifest.time),
     idType: manifest.account_id_type,
     digest: toHex(digest),
+    key: publicKeyText(manifest.public_key),
     assets: manifest.assets.map(({ code, root, sum }) => ({ code, root: toHex(root), sum: toHex(sum) })),
   };
 }

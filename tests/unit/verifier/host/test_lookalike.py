@@ -53,7 +53,7 @@ def test_what_resembles_what(name: str, watched: str | None) -> None:
 
 
 def test_no_letter_looks_like_two() -> None:
-    counted = Counter("".join(lookalike._LOOKS.values()))
+    counted = Counter("".join(lookalike.LOOKS.values()))
     assert [look for look, times in counted.items() if times > 1] == []
 
 
