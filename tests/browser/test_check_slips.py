@@ -380,6 +380,7 @@ def test_every_field_that_is_missing_says_so_at_once(opened: Opener) -> None:
     assert "No file chosen" in tab.inner_text("#drop")
     assert tab.inner_text("#drop").count("No file chosen") == 1
     tab.click("#open")
+    tab.wait_for_selector("#package-name.error")
     assert "Choose your inclusion file" in tab.inner_text("#package-name")
     assert "https://" in tab.inner_text("#bundle-error")
     assert tab.evaluate("document.activeElement.id") == "package"

@@ -304,7 +304,8 @@ function forget() {
 
 /** Begin once package and address are known; what is missing is told of where the reader `presses`. */
 async function begin(isPressed = false) {
-  await Promise.all([state.reading, state.listing, started]);
+  await state.reading;
+  const { turn } = state;
   const key = readKey(byId("key").value);
   const address = readAddress(byId("bundle").value, location.href);
   const missing = {
@@ -314,6 +315,8 @@ async function begin(isPressed = false) {
   };
   if (isPressed) showMissing(missing, key, address);
   if (Object.values(missing).some(Boolean)) return;
+  await Promise.all([state.listing, started]);
+  if (turn !== state.turn) return;
   show("key-error", null, "key");
   show("bundle-error", null, "bundle");
   const everything = byId("everything").checked;

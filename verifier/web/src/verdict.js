@@ -44,7 +44,7 @@ const SHOWN = 20;
  */
 export function outcomeOf(answer, given, texts) {
   const line = (key, values) => ({ text: texts[key], values });
-  const words = rivalWords(answer, given, line) ?? wordsOf(answer, given, texts, line);
+  const words = rivalWords(answer, given, texts, line) ?? wordsOf(answer, given, texts, line);
   const { look, title, lines, steps = [] } = words;
   const rows = (answer.amounts ?? []).filter(isOwn);
   if (answer.amounts) lines.push(...asideOf(rows, texts, line));
@@ -83,11 +83,12 @@ export const isOfTheCopy = (answer) => answer.kind === "failed" && OF_THE_COPY.h
 export const isDamaged = (answer) => answer.kind === "failed" && kindOf(answer) === "damaged";
 
 /** A second manifest that the exchange signed for this id is worse than whatever the first one shows. */
-function rivalWords(answer, { auditors }, line) {
+function rivalWords(answer, { auditors }, texts, line) {
   const rivals = (auditors ?? []).flatMap(({ name: auditor, others }) => others.map((digest) => ({ auditor, digest })));
   if (!answer.snapshot || rivals.length === 0) return null;
   const shown = rivals.map((rival) => line("rivalFingerprint", rival));
-  return { look: "bad", title: line("rivalTitle"), lines: [line("rivalText"), ...shown] };
+  const own = { text: `${texts.fingerprint}: {digest}`, values: answer.snapshot };
+  return { look: "bad", title: line("rivalTitle"), lines: [line("rivalText"), own, ...shown] };
 }
 
 function wordsOf(answer, given, texts, line) {
