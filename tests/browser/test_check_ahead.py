@@ -123,6 +123,42 @@ def test_a_change_of_what_was_given_ends_the_check(
     tab.close()
 
 
+def test_a_change_ends_the_reading_of_a_manifest_that_never_comes(
+    opened: Opener, exchange: Exchange, published: Site
+) -> None:
+    tab, routes, ended = opened(), [], []
+    tab.route("**/manifest.msgpack", lambda route: routes.append(route))
+    tab.on("requestfailed", lambda request: ended.append(request.url))
+    fill_in(tab, exchange, f"{published.url}/proof")
+    assert waited(tab, lambda: routes)
+    tab.fill("#bundle", f"{published.url}/elsewhere")
+    assert waited(tab, lambda: any(url.endswith("manifest.msgpack") for url in ended))
+    assert waited(tab, lambda: tab.is_enabled("#open"))
+
+
+def test_a_host_that_never_answers_is_waited_for_once(chromium: Browser, site: Site) -> None:
+    folder = site.root / "waiting"
+    shutil.copytree(WEB / "src", folder)
+    (folder / "index.html").write_text("")
+    tab = chromium.new_page()
+    asked: list[Route] = []
+    tab.route("**/pages/**", lambda route: asked.append(route))
+    tab.goto(f"{site.url}/{folder.name}/index.html")
+    found = tab.evaluate(
+        """async () => {
+            const { HostSource } = await import("./source.js");
+            const source = new HostSource("/proof", 500);
+            const read = (_, at) => source.readRange("pages/BTC/0", at, 1);
+            const ranges = Array.from({ length: 100 }, read);
+            const told = (await Promise.allSettled(ranges)).map(({ reason }) => reason.detail);
+            return [...new Set(told)];
+        }"""
+    )
+    tab.close()
+    assert found == ["the host took too long"]
+    assert len(asked) == 24
+
+
 def test_another_account_is_told_of_without_the_pages(
     held: tuple[Page, list[Route]], exchange: Exchange, published: Site
 ) -> None:

@@ -157,6 +157,7 @@ function named(core, where, pages, openings = []) {
     throw error;
   }
 }
+
 /** Whether all needed arguments are there, or the record that says that they are. */
 async function hasArguments(source, held) {
   for (const { asset, shape } of held) {

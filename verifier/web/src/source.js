@@ -23,12 +23,16 @@ export class HostSource {
     this.firsts = new Map();
     this.sizes = new Map();
     this.running = new Set();
-    this.isDiscarded = false;
+    this.ended = null;
   }
 
   /** Give up what is being fetched, and fetch nothing more. */
   discard() {
-    this.isDiscarded = true;
+    this.end("discarded");
+  }
+
+  end(reason) {
+    this.ended ??= reason;
     this.running.forEach((fetching) => fetching.abort());
   }
 
@@ -81,9 +85,12 @@ export class HostSource {
     return body;
   }
 
-  /** Fetch at most `limit` bytes, at no less than a least speed while `sharing` bytes come beside them. */
+  /**
+   * Fetch at most `limit` bytes, at no less than a least speed while `sharing` bytes come beside them. A
+   * host that is slower is waited for once: nothing more is fetched of it.
+   */
   async fetch(path, headers, limit, sharing = limit) {
-    if (this.isDiscarded) throw new CannotCheck(path, "discarded");
+    if (this.ended !== null) throw new CannotCheck(path, this.ended);
     const timeout = this.timeout ?? TIMEOUT_MS + (1000 * (awaited + sharing)) / LEAST_BYTES_PER_SECOND;
     const fetching = new AbortController();
     const timer = setTimeout(() => fetching.abort(new DOMException("", "TimeoutError")), timeout);
@@ -96,8 +103,8 @@ export class HostSource {
       return { response, body: await readBody(response, limit) };
     } catch (error) {
       if (error instanceof Rejected) throw error;
-      const reason = error.name === "TimeoutError" ? "the host took too long" : "no connection";
-      throw new CannotCheck(path, reason);
+      if (error.name === "TimeoutError") this.end("the host took too long");
+      throw new CannotCheck(path, this.ended ?? "no connection");
     } finally {
       clearTimeout(timer);
       this.running.delete(fetching);
@@ -109,10 +116,13 @@ export class HostSource {
 export class BlobSource {
   constructor(blobs) {
     this.blobs = blobs;
+    this.isDiscarded = false;
   }
 
-  /** Nothing is under way for long. */
-  discard() {}
+  /** Read nothing more. */
+  discard() {
+    this.isDiscarded = true;
+  }
 
   async read(path, limit) {
     return this.bytes(path, 0, limit + 1);
@@ -138,6 +148,7 @@ export class BlobSource {
   }
 
   blob(path) {
+    if (this.isDiscarded) throw new CannotCheck(path, "discarded");
     if (!this.blobs.has(path)) throw missing(path);
     return this.blobs.get(path);
   }

@@ -20,7 +20,8 @@ import { BlobSource, HostSource } from "./source.js";
 
 let core = null;
 let helpers = null;
-// What the customer is asked about: the request that opened it, its digest, and its check, if one runs.
+// What the customer is asked about: the request that opened it, the sources that it reads, its digest, and
+// its check, if one runs.
 let opened = null;
 
 const requests = { start, open, check, list, about, fetched, published, help, batch };
@@ -60,9 +61,10 @@ async function batch({ pages, openings }) {
  */
 async function open(request) {
   const { bundle, packageData } = request;
-  const asked = (opened = { ...request, digest: null, running: null });
+  discard();
+  const asked = (opened = { ...request, sources: [], digest: null, running: null });
   const openAt = async (place) => {
-    const source = sourceOf(place);
+    const source = sourceOf(asked, place);
     const checked = await openBundle(core, source, request.key && parsePublicKey(request.key), request.units);
     const snapshot = describeSnapshot(checked);
     Object.assign(asked, { bundle: place, key: snapshot.key, digest: snapshot.digest });
@@ -76,14 +78,15 @@ async function open(request) {
     return await openAt(bundle);
   } catch (error) {
     const absent = bundle.url && error.where === "manifest.msgpack";
-    const url = absent ? await findInFolder(bundle.url, packageData) : null;
+    const url = absent ? await findInFolder(sourceOf(asked, bundle), bundle.url, packageData) : null;
     if (url === null) throw error;
     return openAt({ url });
   }
 }
 
 /** Begin a check, and tell how far it is; nothing of its outcome. */
-function begin({ packageData, everything }, source, checked) {
+function begin(asked, source, checked) {
+  const { packageData, everything } = asked;
   const running = { source, inclusion: null };
   const tell = (news) => {
     if (opened?.running === running) self.postMessage(news);
@@ -91,8 +94,8 @@ function begin({ packageData, everything }, source, checked) {
   const places = new Set();
   const onPage = (place) => tell({ kind: "pages", pages: places.add(place).size });
   running.inclusion = new Inclusion(core, helpers, checked, {
-    source: everything ? downloadAll(source, checked, tell) : Promise.resolve(source),
-    declaration: fetchDeclaration(core, source, checked),
+    source: everything ? downloadAll(asked, source, checked, tell) : Promise.resolve(source),
+    declaration: fetchDeclaration(core, sourceOf(asked, asked.bundle), checked),
     packageData,
   }, onPage);
   running.inclusion.holds().then(() => tell({ kind: "ready" }));
@@ -101,7 +104,7 @@ function begin({ packageData, everything }, source, checked) {
 
 /** What was asked changed: end what runs, and keep nothing of it. */
 function discard() {
-  opened?.running?.source.discard();
+  opened?.sources.forEach((source) => source.discard());
   opened = null;
 }
 
@@ -114,10 +117,11 @@ async function check({ accountId, balances, now }) {
   if (asked === null) throw new CannotCheck("manifest", "discarded");
   const onStep = (name) => self.postMessage({ kind: "step", name });
   onStep("manifest");
-  const source = sourceOf(asked.bundle);
+  const source = sourceOf(asked, asked.bundle);
   const checked = await openBundle(core, source, parsePublicKey(asked.key), asked.units);
   const snapshot = describeSnapshot(checked);
   if (snapshot.digest !== asked.digest) throw new CannotCheck("manifest", "another proof than the one that was read");
+  if (asked !== opened) throw new CannotCheck("manifest", "discarded");
   asked.running ??= begin(asked, source, checked);
   const { running } = asked;
   try {
@@ -127,7 +131,9 @@ async function check({ accountId, balances, now }) {
   } finally {
     // What was absent may be there when the customer asks again.
     running.inclusion.holds().then((holds) => {
-      if (!holds && asked.running === running) asked.running = null;
+      if (holds) return;
+      running.source.discard();
+      if (asked.running === running) asked.running = null;
     });
   }
 }
@@ -150,16 +156,25 @@ async function fetched({ url, limit }) {
 
 /** What a published folder's index lists: see `readFolder`. */
 async function published({ url }) {
-  return { snapshots: await readFolder(url) };
+  return { snapshots: await readFolder(new HostSource(url)) };
 }
 
-const sourceOf = ({ url, files }) => (files ? new BlobSource(files) : new HostSource(url));
+/** A source of what the customer is asked about, which ends with that. */
+function sourceOf(asked, { url, files }) {
+  return owned(asked, files ? new BlobSource(files) : new HostSource(url));
+}
+
+function owned(asked, source) {
+  asked.sources.push(source);
+  if (asked !== opened) source.discard();
+  return source;
+}
 
 /**
  * All pages of a bundle and their arguments, so that its host does not learn which of them matter. Of the
  * record of arguments only whether it is there is kept.
  */
-async function downloadAll(source, { manifest }, tell) {
+async function downloadAll(asked, source, { manifest }, tell) {
   tell({ kind: "step", name: "download" });
   const blobs = new Map();
   const files = new Map();
@@ -178,7 +193,7 @@ async function downloadAll(source, { manifest }, tell) {
     tell({ kind: "bytes", bytes: (bytes += size), total });
   }
   if (await isThere(source, RECORD_PATH)) blobs.set(RECORD_PATH, new Blob());
-  return new BlobSource(blobs);
+  return owned(asked, new BlobSource(blobs));
 }
 
 function describeSnapshot({ manifest, digest }) {
