@@ -337,6 +337,7 @@ def _details(finding: Finding) -> dict[str, Any]:
             "old_keys": old_keys,
             "block_times": {},
             "set_aside": [],
+            "undated": [],
             "declared": None,
         }
     return {
@@ -348,5 +349,6 @@ def _details(finding: Finding) -> dict[str, Any]:
         "old_keys": old_keys,
         "block_times": {block.chain: block.time for block in finding.block_times},
         "set_aside": list(finding.set_aside),
+        "undated": list(finding.undated),
         "declared": next((asdict(declared) for declared in finding.declared), None),
     }

@@ -10,7 +10,7 @@ from verifier.errors import Code
 from verifier.format.chains import FIAT
 from verifier.format.times import utc_text
 from verifier.host.alarms import MINUTES, SIGNED, Alarm, is_ahead
-from verifier.host.standing import Standing, alone, floor_text
+from verifier.host.standing import Standing, alone, coins
 from verifier.host.store import Complaints, Outcome
 from verifier.texts import alarm_words, explain, listed
 
@@ -22,7 +22,13 @@ _ALARMS, _MANIFESTS = 5, 10
 MOST_ASSETS = 200
 
 # The colours of a snapshot beside which the levels of its coins have colours, too.
-COLOURED = ("good", "word", "partly")
+COLOURED = ("good", "word", "partly", "undated")
+_LOOKS = {
+    Standing.HOLDS: "good",
+    Standing.WORD: "word",
+    Standing.PARTLY: "partly",
+    Standing.UNDATED: "undated",
+}
 
 # How pages write a time for people.
 TIME = "%-d %b %Y, %H:%M UTC"
@@ -103,9 +109,8 @@ def alarm_facts(alarm: Alarm) -> dict[str, Any]:
 def snapshot_facts(item: Outcome, complaints: Complaints | None, now: int) -> dict[str, Any]:
     """Return one snapshot's facts, as text; of its assets the first."""
     times = item.details.get("block_times", {})
-    aside = frozenset(item.set_aside)
     newest = complaints.newest if complaints else ()
-    assets = item.details["assets"]
+    assets = list(zip(item.details["assets"], coins(item), strict=False))  # none if it fails
     return {
         "id": item.snapshot_id or "unreadable",
         "time": utc_text(item.time, MINUTES),
@@ -126,16 +131,18 @@ def snapshot_facts(item: Outcome, complaints: Complaints | None, now: int) -> di
                 "code": code,
                 "level": level,
                 "ratio": f"{num}/{den}",
-                "at_least": floor_text(num, den),
-                "set_aside": code in aside,
+                "at_least": coin.ratio,
+                "set_aside": coin.look == "aside",
+                "look": coin.look,
             }
-            for code, level, num, den in assets[:MOST_ASSETS]
+            for (code, level, num, den), coin in assets[:MOST_ASSETS]
         ],
         "assets_total": len(assets),
         "attested": [
             {"code": code, "lines": lines} for code, lines in item.details.get("attested", [])
         ],
         "attested_total": item.details.get("attested_total", 0),
+        "undated": listed([coin.code for _, coin in assets if coin.look == "undated"]),
         "authority_unchecked": listed(item.details.get("authority_unchecked", [])),
         "chains": [
             {
@@ -169,7 +176,7 @@ def look(item: Outcome, alarming: Collection[bytes], now: int) -> str:
         return "bad"
     if item.digest in alarming:
         return "plain"
-    return {Standing.HOLDS: "good", Standing.WORD: "word"}.get(alone(item), "partly")
+    return _LOOKS[alone(item)]
 
 
 def outcome(item: Outcome, now: int) -> str:

@@ -24,6 +24,7 @@ ATOM = "application/atom+xml"
 _KNOWN = {
     "chain": "confirmed on the chain",
     "header": "shown by evidence",
+    "undated": "shown under a block that is not known to be of that day",
     "word": "on its word",
     "aside": "not known here",
 }

@@ -61,12 +61,12 @@ from verifier.host.standing import (
     coins,
     draw,
     last_days,
-    level_look,
     sentence,
     standing,
     worst_bars,
 )
 from verifier.host.store import ALWAYS, Complaints, Dates, Outcome, Store
+from verifier.texts import listed
 
 # How many snapshots of an exchange its first page shows, and each further page; how many exchanges
 # a page of theirs for programs has; how many of what strangers handed in, and entries of a feed;
@@ -124,7 +124,7 @@ class ExchangeView:
     def looks(self) -> set[str]:
         """How well the coins that are shown are known."""
         return {
-            "aside" if asset["set_aside"] else level_look(asset["level"])
+            asset["look"]
             for item in self.snapshots
             if item["look"] in COLOURED
             for asset in item["assets"]
@@ -328,6 +328,7 @@ class Views:
                 "accepted": not item.code,
                 "outcome": outcome(item, now),
                 "set_aside": item.set_aside,
+                "undated": listed(item.undated),
                 "ahead": is_said_ahead(item, now),
                 "code": item.code,
                 "digest": item.digest.hex(),

@@ -115,10 +115,11 @@ class Outcome:
 
     ``own``: the bundle at ``url`` is the exchange's own copy, and not one that somebody handed in.
     ``details`` has for each asset its code, level and ratio, for each chain its block, the times of
-    those blocks whose header the evidence shows, the key that a change of keys replaced, and the
-    codes that were set aside, and what is declared (absent in what an older host wrote). Times in
-    Unix seconds: ``time`` is the manifest's own word, ``seen`` when this host first read it, and
-    ``served`` when its bundle was first audited at the exchange's own place, 0 if it never was.
+    those blocks whose header the evidence shows, the key that a change of keys replaced, the codes
+    that were set aside, those shown under blocks not known to be of the day, and what is declared
+    (absent in what an older host wrote). Times in Unix seconds: ``time`` is the manifest's own
+    word, ``seen`` when this host first read it, and ``served`` when its bundle was first audited at
+    the exchange's own place, 0 if it never was.
     """
 
     digest: bytes
@@ -145,6 +146,11 @@ class Outcome:
     def set_aside(self) -> list[str]:
         """The codes of the assets of which this host does not know what they stand for."""
         return list(self.details.get("set_aside", []))
+
+    @property
+    def undated(self) -> list[str]:
+        """The codes of those shown under a block that is not known to be of the snapshot's day."""
+        return list(self.details.get("undated", []))
 
     @property
     def acceptance(self) -> str:

@@ -67,6 +67,17 @@ def test_what_is_set_aside_is_amber_and_counts_for_nothing() -> None:
     assert [coin.look for coin in coins(found)] == ["header", "aside"]  # type: ignore[arg-type]
 
 
+def test_what_is_shown_under_a_block_of_another_day_is_never_green() -> None:
+    """Not even beside coins under a good one: the same ones may have been counted twice."""
+    item = proof("header", "chain", "claimed", undated=["C0"])
+    assert [coin.look for coin in coins(item)] == ["undated", "chain", "word"]  # type: ignore[arg-type]
+    assert alone(item) is Standing.UNDATED  # type: ignore[arg-type]
+    assert (Standing.UNDATED.look, Standing.UNDATED.group) == ("warn", "word")
+    text = sentence(item)  # type: ignore[arg-type]
+    assert "Shown under blocks that are not known to be of that day: C0." in text
+    assert worst_bars([item], ())[TODAY - 1].look == "word"  # type: ignore[list-item]
+
+
 def test_a_proof_that_fails_has_no_coins() -> None:
     found = named("a", code="argument.rejected", details=holding(("BTC", "chain", 2, 1)))
     assert (alone(found), coins(found)) == (Standing.FAILS, [])
