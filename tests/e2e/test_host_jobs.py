@@ -441,8 +441,8 @@ def test_a_record_that_names_a_false_argument_is_kept_beside_one_that_holds(
     clock[0] += 2 * RETRY_SECONDS
     assert auditor.look(place.url, key, own=True).code == ""
     digest = hashlib.sha256(false).digest()
-    shown = (digest, "argument.rejected", "ETH, solvency")
-    assert store.records(key) == {place.bundle.digest: [shown]}
+    (shown,) = store.records(key)[place.bundle.digest]
+    assert (shown.digest, shown.code) == (digest, "argument.rejected")
     kept = store.record(digest)
     assert kept is not None
     assert (kept.data, kept.signature) == (false, signature)

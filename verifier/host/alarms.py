@@ -6,13 +6,13 @@ time counts from when it was seen, so a date ahead ends no history, and silences
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from verifier.errors import Code
 from verifier.format.params import DAY_SECONDS
 from verifier.format.times import utc_text
-from verifier.host.store import CHANGED, DROPPED, Complaints, Listed, Outcome
+from verifier.host.store import CHANGED, DROPPED, Complaints, Listed, Outcome, RecordFault
 from verifier.texts import listed as listed_names
 
 # Those of the first line show what the exchange signed, or took back; the others do not convict it.
@@ -110,20 +110,24 @@ def ahead_alarms(history: Iterable[Outcome], now: int) -> Iterator[Alarm]:
 
 
 def told_alarms(
-    history: Iterable[Outcome], complaints: Mapping[bytes, Complaints], records: Collection[bytes]
+    history: Iterable[Outcome],
+    complaints: Mapping[bytes, Complaints],
+    records: Mapping[bytes, Sequence[RecordFault]],
+    lasting: Iterable[Alarm],
 ) -> Iterator[Alarm]:
     """Yield the snapshots of which something else fails that the exchange signed.
 
     By manifest, ``complaints`` are the customers' packages that fail; ``records`` are of arguments,
-    and no further news where the snapshot itself fails.
+    and no further news where ``lasting`` says that the snapshot itself fails.
     """
+    rejected = {digest for alarm in lasting if alarm.kind == REJECTED for digest in alarm.digests}
     for item in history:
         if item.digest in complaints:
             text = f"a customer’s package of snapshot {_shown(item)} fails"
             yield Alarm(COMPLAINT, text, (item.digest,), complaints[item.digest].last)
-        if item.digest in records and not item.code:
+        if item.digest in records and item.digest not in rejected:
             text = f"signed arguments of snapshot {_shown(item)} fail"
-            yield Alarm(RECORD, text, (item.digest,), item.audited)
+            yield Alarm(RECORD, text, (item.digest,), records[item.digest][-1].time)
 
 
 def _shown(item: Outcome) -> str:

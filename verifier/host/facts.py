@@ -11,7 +11,7 @@ from verifier.format.chains import FIAT
 from verifier.format.times import utc_text
 from verifier.host.alarms import MINUTES, SIGNED, Alarm, is_ahead
 from verifier.host.standing import Standing, alone, coins
-from verifier.host.store import Complaints, Outcome
+from verifier.host.store import Complaints, Outcome, RecordFault
 from verifier.texts import alarm_words, explain, listed
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
@@ -161,9 +161,9 @@ def snapshot_facts(item: Outcome, complaints: Complaints | None, now: int) -> di
     }
 
 
-def record_facts(found: Iterable[tuple[bytes, str, str]]) -> list[dict[str, str]]:
+def record_facts(found: Iterable[RecordFault]) -> list[dict[str, str]]:
     """Return the facts of a snapshot's records of arguments that fail, as text."""
-    return [{"digest": digest.hex(), "code": code, "place": place} for digest, code, place in found]
+    return [{"digest": one.digest.hex(), "code": one.code, "place": one.place} for one in found]
 
 
 def look(item: Outcome, alarming: Collection[bytes], now: int) -> str:

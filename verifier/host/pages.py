@@ -65,7 +65,7 @@ from verifier.host.standing import (
     standing,
     worst_bars,
 )
-from verifier.host.store import ALWAYS, Complaints, Dates, Outcome, Store
+from verifier.host.store import ALWAYS, Complaints, Dates, Outcome, RecordFault, Store
 from verifier.texts import listed
 
 # How many snapshots of an exchange its first page shows, and each further page; how many exchanges
@@ -198,7 +198,7 @@ class _History:
     ahead: list[Outcome]
     lasting: list[Alarm]
     complaints: dict[bytes, Complaints]
-    records: dict[bytes, list[tuple[bytes, str, str]]]
+    records: dict[bytes, list[RecordFault]]
     bars: dict[int, Bar]
     before: int | None
 
@@ -475,7 +475,7 @@ def _read_history(store: Store, key: bytes, keys: list[bytes], version: int) -> 
     start = history[0].dated - NEWS_SECONDS if history else 0
     recent = [item for item in history if item.dated >= start]
     lasting = lasting_alarms(history, store.listed(key))
-    lasting += told_alarms(recent, complaints, records)
+    lasting += told_alarms(recent, complaints, records, lasting)
     alarming = {digest for alarm in lasting for digest in alarm.digests}
     alarming.update(item.digest for item in ahead)
     audited = next((item for item in history if item.is_audited), None)

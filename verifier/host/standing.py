@@ -204,9 +204,11 @@ def least_ratio(item: Outcome) -> float:
 
 def bar(item: Outcome, alarming: Collection[bytes]) -> Bar:
     """Return the bar of a snapshot."""
+    if item.digest in alarming:
+        return Bar("failed", _WHOLE_BAR)
     if not item.is_audited:
         return Bar("unaudited", _LEAST_BAR)
-    if item.code or item.digest in alarming:
+    if item.code:
         return Bar("failed", _WHOLE_BAR)
     share = (least_ratio(item) - 1) / (_TALLEST_RATIO - 1)
     height = _LEAST_BAR + round((_WHOLE_BAR - _LEAST_BAR) * max(0.0, min(share, 1.0)))

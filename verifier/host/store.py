@@ -241,6 +241,16 @@ class FailedRecord:
 
 
 @dataclass(frozen=True)
+class RecordFault:
+    """What is told of such a record; the fields are those of `FailedRecord`."""
+
+    digest: bytes
+    code: str
+    place: str
+    time: int
+
+
+@dataclass(frozen=True)
 class Complaints:
     """Of one manifest how many packages fail, of the newest digest and code, and when it came."""
 
@@ -596,16 +606,16 @@ class Store:
         rows = self._all("SELECT * FROM record WHERE digest = ?", digest)
         return FailedRecord(*rows[0]) if rows else None
 
-    def records(self, keys: Sequence[bytes]) -> dict[bytes, list[tuple[bytes, str, str]]]:
-        """Return, of each manifest of some keys, digest, code and place of its failing records."""
+    def records(self, keys: Sequence[bytes]) -> dict[bytes, list[RecordFault]]:
+        """Return, of each manifest of some keys, its failing records, the oldest first."""
         query = (
-            "SELECT r.manifest, r.digest, r.code, r.place FROM record r "
+            "SELECT r.manifest, r.digest, r.code, r.place, r.time FROM record r "
             "JOIN snapshot s ON s.digest = r.manifest "
             f"WHERE s.public_key IN ({_marks(keys)}) ORDER BY r.time, r.digest"
         )
-        found: dict[bytes, list[tuple[bytes, str, str]]] = {}
-        for manifest, digest, code, place in self._all(query, *keys):
-            found.setdefault(manifest, []).append((digest, code, place))
+        found: dict[bytes, list[RecordFault]] = {}
+        for manifest, *fault in self._all(query, *keys):
+            found.setdefault(manifest, []).append(RecordFault(*fault))
         return found
 
     def complaint(self, digest: bytes) -> Complaint | None:

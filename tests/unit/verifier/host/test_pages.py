@@ -198,10 +198,28 @@ def test_what_else_was_signed_and_fails_is_an_alarm_for_a_month(store: Store) ->
     view = views.overview(KEY, NOW)
     assert [(one.kind, one.since) for one in view.alarms] == [
         ("complaint", 7),
-        ("failed-record", new.audited),
+        ("failed-record", NOW),
     ]
     assert view.standing == "fails"
     assert view.snapshots[0]["look"] == "plain"
+
+
+@pytest.mark.parametrize("code", ["check.unreadable", "argument.rejected", ""])
+def test_signed_arguments_that_fail_are_told_once_whatever_came_of_the_snapshot(
+    store: Store, code: str
+) -> None:
+    """A copy is enough to show what the exchange signed, though that copy cannot be audited."""
+    keep(store, named("a", details=SHOWN, time=NOW - 7200))
+    item = named("b", follows="a", time=NOW - 3600, own=bool(code != "check.unreadable"), code=code)
+    keep(store, item)
+    record = FailedRecord(b"r" * 32, item.digest, "argument.rejected", "BTC", NOW, b"r", b"s")
+    store.add_record(KEY, record)
+    views = filled(store, EXCHANGE)
+    (row,) = views.front(NOW).rows
+    told = "rejected" if code == "argument.rejected" else "failed-record"
+    assert (row.standing, [group.kind for group in row.alarms]) == ("fails", [told])
+    assert views.overview(KEY, NOW).badge.text.startswith("fails")
+    assert row.last_days(NOW)[-1] == Bar("failed", 10)
 
 
 def test_a_history_is_paged_by_month(store: Store) -> None:

@@ -13,7 +13,15 @@ import pytest
 
 from verifier.errors import Code
 from verifier.host import store as module
-from verifier.host.store import AUDITS, EVIDENCE, Audited, Complaint, FailedRecord, Store
+from verifier.host.store import (
+    AUDITS,
+    EVIDENCE,
+    Audited,
+    Complaint,
+    FailedRecord,
+    RecordFault,
+    Store,
+)
 
 KEY, OTHER, STRANGER = b"k" * 32, b"o" * 32, b"s" * 32
 
@@ -239,7 +247,7 @@ def test_records_that_fail_are_kept_once_and_bounded(
     store.add_record(KEY, failed(4, manifest=2))  # of a manifest that is not known
     assert store.record(failed(1).digest) == failed(1)
     assert store.record(failed(3).digest) is None
-    listed = [(failed(number).digest, "code", "place") for number in (1, 2)]
+    listed = [RecordFault(failed(number).digest, "code", "place", number) for number in (1, 2)]
     assert store.records([KEY]) == {audited().digest: listed}
     assert store.records([OTHER]) == {}
 
