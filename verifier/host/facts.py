@@ -12,7 +12,7 @@ from verifier.format.times import utc_text
 from verifier.host.alarms import MINUTES, SIGNED, Alarm, is_ahead
 from verifier.host.standing import Standing, alone, coins
 from verifier.host.store import Complaints, Outcome, RecordFault
-from verifier.texts import alarm_words, explain, listed
+from verifier.texts import Explanation, alarm_words, explain, listed
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
@@ -68,7 +68,7 @@ def grouped(alarms: Iterable[Alarm]) -> list[AlarmGroup]:
 
 def _group(kind: str, code: str, alarms: list[Alarm]) -> AlarmGroup:
     words = alarm_words(kind)
-    why = explain(Code(code)) if code else words
+    why = code_words(code) if code else words
     times = [alarm.since for alarm in alarms if alarm.since is not None]
     return AlarmGroup(
         kind=kind,
@@ -197,7 +197,18 @@ def explained(code: str) -> dict[str, str]:
     """Return what a code means, and what to do; of accepted ones nothing."""
     if not code:
         return {"finding": "", "advice": ""}
-    return asdict(explain(Code(code)))
+    return asdict(code_words(code))
+
+
+def code_words(code: str) -> Explanation:
+    """Return the words for a code of the database, of an earlier version as well."""
+    try:
+        return explain(Code(code))
+    except ValueError:
+        return Explanation(
+            "An earlier version of this host found this, and this version has no words for it.",
+            "Run an audit of your own.",
+        )
 
 
 def span(seconds: int) -> str:

@@ -11,14 +11,13 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from verifier.errors import Code
 from verifier.format.times import utc_text
-from verifier.host.facts import TIME, AlarmGroup
+from verifier.host.facts import TIME, AlarmGroup, code_words
 from verifier.host.front import Row
 from verifier.host.settings import Settings
 from verifier.host.standing import alone, coins
 from verifier.host.store import Outcome
-from verifier.texts import explain, listed
+from verifier.texts import listed
 
 ATOM = "application/atom+xml"
 _KNOWN = {
@@ -83,7 +82,7 @@ def feed_of(
 
 def _of_outcome(key: str, row: Row, item: Outcome) -> Entry:
     if item.code:
-        summary = f"{explain(Code(item.code)).finding} {item.code}"
+        summary = f"{code_words(item.code).finding} {item.code}"
     else:
         summary = listed([f"{one.code} {one.ratio} ({_KNOWN[one.look]})" for one in coins(item)])
     return Entry(

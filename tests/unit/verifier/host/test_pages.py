@@ -304,6 +304,27 @@ def test_a_feed_is_bounded_and_may_be_empty(store: Store) -> None:
     assert len(parsed(views).findall(f"{ATOM}entry")) == ENTRIES
 
 
+@pytest.mark.parametrize(
+    "code", ["proof.unknown-slot", "inclusion.wrong-opening", "evidence.too-many-rows"]
+)
+def test_a_code_that_an_earlier_version_wrote_is_shown_as_such(store: Store, code: str) -> None:
+    """It takes down no page, neither of its exchange nor of all."""
+    item = seen("a", code=code, details=SHOWN)
+    keep(store, item)
+    store.add_complaint(KEY, Complaint(b"c" * 32, item.digest, code, "BTC", NOW))
+    views = filled(store, EXCHANGE, watched(1, "Innocent"))
+    (row, other) = views.front(NOW).rows
+    assert (row.standing, other.standing) == ("fails", "no proof yet")
+    told = {group.kind: group for group in row.alarms}["rejected"]
+    assert (told.code, "earlier version" in told.finding) == (code, True)
+    assert code in ElementTree.tostring(parsed(views), encoding="unicode")
+    (shown,) = views.overview(KEY, NOW).snapshots
+    assert (shown["look"], shown["assets"]) == ("bad", [])
+    assert (shown["code"], shown["finding"]) == (code, told.finding)
+    keep(store, seen("a", public_key=OTHER, own=False, code=code))
+    assert views.strangers(NOW)[0]["finding"] == shown["finding"]
+
+
 def test_two_manifests_of_one_snapshot_are_found_by_key_and_id(store: Store) -> None:
     for number in range(3):
         keep(store, seen("a", time=NOW - number))
