@@ -40,7 +40,7 @@ from verifier.host.answers import TEMPLATES, Table
 from verifier.host.attestation import NO_DAY, NO_NODE, SET_ASIDE
 from verifier.host.audits import RETRY_SECONDS, Auditor
 from verifier.host.door import LoopbackDoor
-from verifier.host.facts import snapshot_facts
+from verifier.host.facts import judged, snapshot_facts
 from verifier.host.feed import feed_of
 from verifier.host.jobs import (
     AuditBundle,
@@ -700,7 +700,9 @@ def test_a_unit_that_this_host_does_not_know_sets_its_asset_aside(
     facts = snapshot_facts(found, None, found.audited)
     assert facts["outcome"] == f"accepted but for 1 of {len(codes)} assets"
     assert [item["set_aside"] for item in facts["assets"]] == [code == "OWN" for code in codes]
-    stranger = SimpleNamespace(watched=False, snapshots=[facts | {"look": "partly"}])
+    look, said = judged(found, (), (), found.audited)
+    shown = facts | {"look": look, "said": said}
+    stranger = SimpleNamespace(watched=False, snapshots=[shown])
     table: Any = TEMPLATES.get_template("parts.html").module
     assert facts["outcome"] in table.table(stranger)
     assert ">holds<" not in table.table(stranger)
@@ -799,6 +801,6 @@ def test_another_declaration_at_the_exchanges_own_place_is_its_fault(
 
 def words_of(facts: dict[str, Any]) -> str:
     """The table of one snapshot, as the page has it."""
-    exchange = SimpleNamespace(watched=True, snapshots=[facts | {"look": "good"}])
+    exchange = SimpleNamespace(watched=True, snapshots=[facts | {"look": "good", "said": "holds"}])
     table: Any = TEMPLATES.get_template("parts.html").module
     return " ".join(str(table.table(exchange)).split())

@@ -222,7 +222,7 @@ def _failures(history: Sequence[Outcome]) -> Iterator[Alarm]:
     for what, item in told.values():
         if item.code not in ("", Code.CHECK_FUTURE):
             text = f"the {what} fails: {item.code}"
-            yield Alarm(REJECTED, text, (item.digest,), item.audited, item.code)
+            yield Alarm(REJECTED, text, (item.digest,), item.found, item.code)
 
 
 def _last_served(history: Sequence[Outcome], audited: Sequence[Outcome]) -> list[Outcome]:

@@ -260,6 +260,7 @@ class Auditor:
             url=url,
             own=own,
             audited=now,
+            found=now,
             code=finding.code,
             place=finding.place,
             details=_details(finding),

@@ -21,7 +21,7 @@ _ALARMS, _MANIFESTS = 5, 10
 # Of one snapshot so many assets; the attestation has all.
 MOST_ASSETS = 200
 
-# The colours of a snapshot beside which the levels of its coins have colours, too.
+# What is seen of a snapshot beside which the levels of its coins have colours.
 COLOURED = ("good", "word", "partly", "undated")
 _LOOKS = {
     Standing.HOLDS: "good",
@@ -116,7 +116,7 @@ def snapshot_facts(item: Outcome, complaints: Complaints | None, now: int) -> di
         "time": utc_text(item.time, MINUTES),
         "date": utc_text(item.time, TIME),
         "age": f"{span(now - item.time)} ago" if item.time <= now else "dated in the future",
-        "ahead": is_said_ahead(item, now),
+        "ahead": is_ahead(item, now),
         "seen": utc_text(item.seen, MINUTES),
         "audited": utc_text(item.audited, MINUTES) if item.is_audited else None,
         "own": item.own,
@@ -166,31 +166,38 @@ def record_facts(found: Iterable[RecordFault]) -> list[dict[str, str]]:
     return [{"digest": one.digest.hex(), "code": one.code, "place": one.place} for one in found]
 
 
-def look(item: Outcome, alarming: Collection[bytes], now: int) -> str:
-    """Return the colour of a snapshot: good only where nothing at all is wrong with it, and more
-    than the exchange's word stands for a coin.
+def judged(
+    item: Outcome, alarming: Collection[bytes], failing: Collection[bytes], now: int
+) -> tuple[str, str]:
+    """Return the look of a snapshot, and what is said of it in a word or two.
+
+    It is good only where nothing at all is wrong with it, and more than the exchange's word stands
+    for a coin. ``alarming`` are the manifests that an alarm names; of ``failing`` ones a customer's
+    package or a record of arguments fails, however long ago.
     """
-    if not item.is_audited:
-        return "plain"
-    if item.code or is_said_ahead(item, now):
-        return "bad"
+    if item.digest in failing:
+        return "bad", "fails"
+    if not item.is_audited or (not item.is_settled and not is_ahead(item, now)):
+        return "plain", "not audited"
+    if is_ahead(item, now):
+        return "bad", "dated ahead"
+    if item.code:
+        return "bad", "fails"
     if item.digest in alarming:
-        return "plain"
-    return _LOOKS[alone(item)]
+        return "plain", "holds, but see the alarm"
+    stands = alone(item)
+    return _LOOKS[stands], item.acceptance if stands is Standing.PARTLY else stands
 
 
 def outcome(item: Outcome, now: int) -> str:
     """Return what came of a snapshot, in one word or two."""
     if not item.is_audited:
         return "not audited"
-    if is_said_ahead(item, now):
+    if is_ahead(item, now):
         return "dated ahead"
+    if not item.is_settled:
+        return "not audited"  # since its date has come
     return "rejected" if item.code else item.acceptance
-
-
-def is_said_ahead(item: Outcome, now: int) -> bool:
-    """Tell whether a snapshot is dated ahead, or was when it was audited."""
-    return item.code == Code.CHECK_FUTURE or is_ahead(item, now)
 
 
 def explained(code: str) -> dict[str, str]:

@@ -42,13 +42,13 @@ from verifier.host.facts import (
     bounded,
     explained,
     grouped,
-    is_said_ahead,
-    look,
+    judged,
     outcome,
     record_facts,
     snapshot_facts,
     span,
 )
+from verifier.host.feed import News
 from verifier.host.front import Front, Row, make_front
 from verifier.host.lookalike import resembled
 from verifier.host.settings import Settings, WatchedExchange
@@ -197,6 +197,8 @@ class _History:
     last: int | None
     ahead: list[Outcome]
     lasting: list[Alarm]
+    alarming: frozenset[bytes]
+    failing: frozenset[bytes]
     complaints: dict[bytes, Complaints]
     records: dict[bytes, list[RecordFault]]
     bars: dict[int, Bar]
@@ -290,22 +292,22 @@ class Views:
         newest = self._history(key).newest
         return _month_of(newest[0].dated) if newest else ""
 
-    def feed(self, key: bytes | None, now: int) -> list[tuple[Row, Outcome | AlarmGroup, int]]:
-        """Return what is news of one exchange of the settings, or of all, the newest first.
-
-        Each is the exchange, a snapshot that was audited or a kind of alarm, and the time of it.
-        """
+    def feed(self, key: bytes | None, now: int) -> list[News]:
+        """Return what is news of one exchange of the settings, or of all, the newest first."""
         rows = [row for row in self.front(now).rows if key in (None, row.key)]
-        return heapq.nlargest(ENTRIES, self._news(rows), key=lambda item: item[2])
+        return heapq.nlargest(ENTRIES, self._news(rows, now), key=lambda news: news.time)
 
-    def _news(self, rows: Iterable[Row]) -> Iterator[tuple[Row, Outcome | AlarmGroup, int]]:
+    def _news(self, rows: Iterable[Row], now: int) -> Iterator[News]:
         for row in rows:
-            for item in self._history(row.key).newest:
-                if item.is_audited:
-                    yield row, item, item.audited
+            history = self._history(row.key)
+            for item in history.newest:
+                if item.is_settled or is_ahead(item, now):
+                    _, said = judged(item, history.alarming, history.failing, now)
+                    copy = "" if item.own else ", in a copy that somebody handed in"
+                    yield News(row, item, f"{said}{copy}", item.found)
             for group in row.alarms:
                 if group.since is not None:
-                    yield row, group, group.since
+                    yield News(row, group, "", group.since)
 
     def manifests(self, key: bytes, snapshot_id: str) -> list[bytes]:
         """Return the digests of the manifests of a snapshot, under all keys of its exchange."""
@@ -329,7 +331,7 @@ class Views:
                 "outcome": outcome(item, now),
                 "set_aside": item.set_aside,
                 "undated": listed(item.undated),
-                "ahead": is_said_ahead(item, now),
+                "ahead": is_ahead(item, now),
                 "code": item.code,
                 "digest": item.digest.hex(),
                 **explained(item.code),
@@ -427,7 +429,7 @@ class Views:
             shown = self._store.snapshots(history.keys, most, after, dates)
         name, url = (entry.name, entry.place) if entry else _newest(history)
         found = [*history.lasting, *self._passing(entry, history, looked, now)]
-        alarming = {digest for alarm in found for digest in alarm.digests}
+        alarming = _named(found)
         return ExchangeView(
             name=name,
             key=public_key_text(key),
@@ -439,12 +441,7 @@ class Views:
             fault=looked[1] if looked else "",
             alarms=bounded(found),
             newest=history.audited,
-            snapshots=[
-                snapshot_facts(item, history.complaints.get(item.digest), now)
-                | {"failed_records": record_facts(history.records.get(item.digest, ()))}
-                | {"look": look(item, alarming, now) if entry else "plain"}
-                for item in shown
-            ],
+            snapshots=[self._snapshot(item, entry, history, alarming, now) for item in shown],
             total=history.total,
             pages=_pages(history.total),
             failing=sum(one.total for one in history.complaints.values()),
@@ -452,6 +449,22 @@ class Views:
             late=_late(entry, history, now) if entry else "",
             check=self._check(entry) if entry else "",
         )
+
+    def _snapshot(
+        self,
+        item: Outcome,
+        entry: WatchedExchange | None,
+        history: _History,
+        alarming: frozenset[bytes],
+        now: int,
+    ) -> dict[str, Any]:
+        seen, said = judged(item, alarming, history.failing, now)
+        return {
+            **snapshot_facts(item, history.complaints.get(item.digest), now),
+            "failed_records": record_facts(history.records.get(item.digest, ())),
+            "look": seen if entry else "plain",
+            "said": said,
+        }
 
     def _passing(
         self,
@@ -476,8 +489,7 @@ def _read_history(store: Store, key: bytes, keys: list[bytes], version: int) -> 
     recent = [item for item in history if item.dated >= start]
     lasting = lasting_alarms(history, store.listed(key))
     lasting += told_alarms(recent, complaints, records, lasting)
-    alarming = {digest for alarm in lasting for digest in alarm.digests}
-    alarming.update(item.digest for item in ahead)
+    alarming = _named(lasting)
     audited = next((item for item in history if item.is_audited), None)
     return _History(
         version=version,
@@ -490,11 +502,17 @@ def _read_history(store: Store, key: bytes, keys: list[bytes], version: int) -> 
         last=max((item.dated for item in history if item.own and item.is_audited), default=None),
         ahead=ahead,
         lasting=lasting,
+        alarming=alarming,
+        failing=frozenset(complaints) | frozenset(records),
         complaints=complaints,
         records=records,
-        bars=worst_bars(recent, alarming),
+        bars=worst_bars(recent, alarming.union(item.digest for item in ahead)),
         before=next((item.dated for item in history if item.dated < start), None),
     )
+
+
+def _named(alarms: Iterable[Alarm]) -> frozenset[bytes]:
+    return frozenset(digest for alarm in alarms for digest in alarm.digests)
 
 
 def _newest(history: _History) -> tuple[str, str]:

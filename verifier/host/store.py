@@ -87,6 +87,11 @@ CREATE INDEX by_date ON snapshot (public_key, min(time, seen));
 ALTER TABLE listed ADD COLUMN turned INTEGER NOT NULL DEFAULT 0;
 UPDATE listed SET turned = seen;
 """,
+    # What an audit comes to again is no news.
+    """
+ALTER TABLE snapshot ADD COLUMN found INTEGER NOT NULL DEFAULT 0;
+UPDATE snapshot SET found = audited;
+""",
 )
 
 # Of places of one manifest, the exchange's own and others each, the newest so many are kept.
@@ -119,7 +124,8 @@ class Outcome:
     that were set aside, those shown under blocks not known to be of the day, and what is declared
     (absent in what an older host wrote). Times in Unix seconds: ``time`` is the manifest's own
     word, ``seen`` when this host first read it, and ``served`` when its bundle was first audited at
-    the exchange's own place, 0 if it never was.
+    the exchange's own place, 0 if it never was; ``audited`` is when it was audited last, and
+    ``found`` when that came to this code for the first time.
     """
 
     digest: bytes
@@ -133,6 +139,7 @@ class Outcome:
     url: str
     own: bool
     audited: int
+    found: int
     code: str
     place: str
     details: dict[str, Any]
@@ -318,18 +325,19 @@ class Store:
 
         What was found of a copy that somebody handed in never replaces what was found of the
         exchange's own, but where that could not be audited; that it could not replaces nothing.
-        When the manifest was first seen, and first served, stays.
+        When the manifest was first seen, and first served, stays, as does when the same was found.
         """
         values = {name: getattr(found, name) for name in Audited.__dataclass_fields__}
         values["details"] = json.dumps(found.details)
         marks, unread = ", ".join("?" * len(values)), f"'{Code.CHECK_UNREADABLE}'"
-        kept = ("seen", "served")
+        kept = ("seen", "served", "found")
         fresh = ", ".join(f"{name} = excluded.{name}" for name in values if name not in kept)
         with self._changing(found.public_key) as database:
             database.execute(
                 f"INSERT INTO snapshot ({', '.join(values)}) VALUES ({marks}) "
                 f"ON CONFLICT (digest) DO UPDATE SET {fresh}, seen = min(seen, excluded.seen), "
-                "served = iif(served, served, excluded.served) "
+                "served = iif(served, served, excluded.served), "
+                "found = iif(code = excluded.code AND own = excluded.own, found, excluded.found) "
                 f"WHERE (excluded.own >= own AND excluded.code <> {unread}) OR "
                 f"(code = {unread} AND (excluded.own >= own OR excluded.code <> {unread}))",
                 tuple(values.values()),

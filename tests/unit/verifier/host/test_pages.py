@@ -201,7 +201,7 @@ def test_what_else_was_signed_and_fails_is_an_alarm_for_a_month(store: Store) ->
         ("failed-record", NOW),
     ]
     assert view.standing == "fails"
-    assert view.snapshots[0]["look"] == "plain"
+    assert view.snapshots[0]["look"] == "bad"
 
 
 @pytest.mark.parametrize("code", ["check.unreadable", "argument.rejected", ""])
@@ -290,10 +290,57 @@ def test_what_came_of_a_snapshot_later_is_the_same_entry(store: Store) -> None:
     keep(store, first)
     views = filled(store, EXCHANGE)
     before = [one.findtext(f"{ATOM}id") for one in parsed(views).findall(f"{ATOM}entry")]
-    keep(store, replace(first, code="", audited=NOW, details=SHOWN))
+    keep(store, replace(first, code="", audited=NOW, found=NOW, details=SHOWN))
     (after,) = parsed(views).findall(f"{ATOM}entry")
     assert after.findtext(f"{ATOM}id") in before
     assert after.findtext(f"{ATOM}updated") == "2027-01-15T08:00:00Z"
+
+
+def test_what_an_audit_comes_to_again_is_no_news(store: Store) -> None:
+    """A rejected proof is audited each hour."""
+    first = named("c", time=NOW - 9 * 3600, code="argument.rejected")
+    shown = []
+    for hour in range(4):
+        at = NOW - (8 - hour) * 3600
+        keep(store, replace(first, audited=at, found=at))
+        shown.append(ElementTree.tostring(parsed(filled(store, EXCHANGE))))
+    assert len(set(shown)) == 1
+
+
+def test_a_feed_says_what_the_page_says(store: Store) -> None:
+    """Of two manifests for one snapshot, of a copy, and of one of which a package fails."""
+    for time in (NOW - 7200, NOW - 7140):
+        keep(store, seen("a", details=SHOWN, time=time))
+    failing = seen("b", follows="x", details=SHOWN, time=NOW - 3600)
+    keep(store, failing)
+    store.add_complaint(KEY, Complaint(b"c" * 32, failing.digest, "inclusion.wrong-amount", "", 1))
+    keep(store, seen("c", details=SHOWN, time=NOW - 60, own=False, follows="y"))
+    views = filled(store, EXCHANGE)
+    titles = [one.findtext(f"{ATOM}title") or "" for one in parsed(views).findall(f"{ATOM}entry")]
+    said = [title.split("UTC: ")[1] for title in titles if "UTC: " in title]
+    assert said == [
+        "holds, in a copy that somebody handed in",
+        "fails",
+        *["holds, but see the alarm"] * 2,
+    ]
+    shown = [item["said"] for item in views.overview(KEY, NOW).snapshots]
+    assert shown == ["holds", *said[1:]]
+
+
+def test_what_is_signed_and_fails_is_red_in_its_own_row_however_old(store: Store) -> None:
+    old, new = named("old", time=NOW - 40 * DAY, details=SHOWN), named("new", follows="old")
+    other = named("other", follows="new", time=NOW - 3600, details=SHOWN)
+    for item in (old, new, other):
+        keep(store, item)
+    store.add_complaint(KEY, Complaint(b"c" * 32, old.digest, "inclusion.wrong-amount", "", NOW))
+    record = FailedRecord(b"r" * 32, new.digest, "argument.rejected", "BTC", NOW, b"r", b"s")
+    store.add_record(KEY, record)
+    shown = filled(store, EXCHANGE).overview(KEY, NOW).snapshots
+    assert [(item["look"], item["said"]) for item in shown] == [
+        ("good", "holds"),
+        *[("bad", "fails")] * 2,
+    ]
+    assert filled(store, EXCHANGE).overview(KEY, NOW).standing == "fails"
 
 
 def test_a_feed_is_bounded_and_may_be_empty(store: Store) -> None:
