@@ -154,8 +154,10 @@ def test_a_bundle_that_is_being_uploaded_is_no_fault(
     (waiting,) = host.wait(lambda history: bool(history[0]["snapshots"]))
     (snapshot,) = waiting["snapshots"]
     assert (snapshot["outcome"], snapshot["accepted"]) == ("not audited", False)
-    assert kinds([waiting]) == {"overdue"}
+    assert kinds([waiting]) == {"overdue", "unaudited"}
     pages.write_bytes(held)
+    host.process.kill()  # or it would be tried again after an hour
+    host = start(("An Exchange", f"{url}/one", bundle.key))
     host.wait(lambda history: bool(history[0]["snapshots"][0]["accepted"]))
 
 

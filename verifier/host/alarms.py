@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from verifier.errors import Code
 from verifier.format.params import DAY_SECONDS
 from verifier.format.times import utc_text
 from verifier.host.store import CHANGED, DROPPED, Complaints, Listed, Outcome, RecordFault
@@ -96,6 +95,19 @@ def passing_alarms(clock: Clock) -> Iterator[Alarm]:
     if clock.now - clock.looked > MISSED_LOOKS * clock.every_seconds:
         text = f"this host has not looked at it since {utc_text(clock.looked, MINUTES)}"
         yield Alarm(UNWATCHED, text, since=clock.looked)
+
+
+def unread_alarms(
+    items: Iterable[Outcome], fault: str, now: int, audit_seconds: int
+) -> Iterator[Alarm]:
+    """Yield the newest at an exchange's own place that have no outcome, and could not be audited.
+
+    ``fault`` is why the last look failed. Without one an audit may go on, for as long as one may.
+    """
+    for item in items:
+        if not is_ahead(item, now) and (fault or now - item.seen > audit_seconds):
+            text = f"snapshot {_shown(item)} could not be audited: {fault or 'it is gone'}"
+            yield Alarm(UNAUDITED, text, (item.digest,), item.seen)
 
 
 def ahead_alarms(history: Iterable[Outcome], now: int) -> Iterator[Alarm]:
@@ -215,12 +227,12 @@ def _disorders(oldest_first: Sequence[Outcome]) -> Iterator[Alarm]:
 
 def _failures(history: Sequence[Outcome]) -> Iterator[Alarm]:
     """Yield the newest snapshot, and the last at the exchange's own place, if they fail."""
-    audited = [item for item in history if item.is_audited]
+    audited = [item for item in history if item.is_settled]
     told = {item.digest: ("newest snapshot", item) for item in audited[:1]}
     for item in _last_served(history, audited):
         told.setdefault(item.digest, ("snapshot that was seen last", item))
     for what, item in told.values():
-        if item.code not in ("", Code.CHECK_FUTURE):
+        if item.code:
             text = f"the {what} fails: {item.code}"
             yield Alarm(REJECTED, text, (item.digest,), item.found, item.code)
 
@@ -258,7 +270,7 @@ def _listed_alarms(history: Sequence[Outcome], listed: Sequence[Listed]) -> Iter
             changed.append((seen, item.turned))
         elif found is not None and found.entry != item.entry:
             untrue.append((name, max(item.seen, found.seen)))
-        elif item.fault and not (found is not None and found.own and found.is_audited):
+        elif item.fault and not (found is not None and found.own and found.is_settled):
             unread.append((f"{name} ({item.fault})", item.seen))
     for kind, text, items in (
         (REWRITTEN, "the exchange’s history no longer has snapshot", dropped),

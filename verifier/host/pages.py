@@ -32,6 +32,7 @@ from verifier.host.alarms import (
     lasting_alarms,
     passing_alarms,
     told_alarms,
+    unread_alarms,
 )
 from verifier.host.badge import Badge, badge_of
 from verifier.host.facts import (
@@ -83,8 +84,9 @@ class ExchangeView:
 
     ``looked`` is when it was looked at last, in Unix seconds, and ``fault`` why it could not be
     read then; ``pages`` how many pages its history has, and ``failing`` how many packages of
-    customers fail. ``newest`` is the newest snapshot that was audited, ``late`` says for how long
-    one has been due, and ``check`` is where a customer checks their balance; either may be empty.
+    customers fail. ``newest`` is the newest snapshot at its own place that was audited, ``late``
+    says for how long one has been due, and ``check`` is where a customer checks their balance;
+    either may be empty.
     """
 
     name: str
@@ -132,7 +134,7 @@ class ExchangeView:
 
     @property
     def date(self) -> str:
-        """The time of the newest snapshot that was audited, for people."""
+        """The time of that newest snapshot, for people."""
         return "" if self.newest is None else utc_text(self.newest.time, TIME)
 
     @property
@@ -190,6 +192,7 @@ class _History:
     version: int
     keys: list[bytes]
     newest: list[Outcome]
+    unread: list[Outcome]
     audited: Outcome | None
     alone: Standing
     coins: list[Coin]
@@ -479,6 +482,9 @@ class Views:
             at = looked[0] if looked else self._started
             every = self._settings.every_seconds
             yield from passing_alarms(Clock(now, history.last, entry.overdue_seconds, at, every))
+            if entry.bundle:
+                fault = looked[1] if looked else ""
+                yield from unread_alarms(history.unread, fault, now, self._settings.audit_seconds)
 
 
 def _read_history(store: Store, key: bytes, keys: list[bytes], version: int) -> _History:
@@ -490,16 +496,18 @@ def _read_history(store: Store, key: bytes, keys: list[bytes], version: int) -> 
     lasting = lasting_alarms(history, store.listed(key))
     lasting += told_alarms(recent, complaints, records, lasting)
     alarming = _named(lasting)
-    audited = next((item for item in history if item.is_audited), None)
+    own = [item for item in history if item.own]
+    audited = next((item for item in own if item.is_settled), None)
     return _History(
         version=version,
         keys=keys,
         newest=history[:ON_PAGE],
+        unread=[item for item in own[:1] if not item.is_settled],
         audited=audited,
         alone=alone(audited),
         coins=coins(audited) if audited else [],
         total=len(history),
-        last=max((item.dated for item in history if item.own and item.is_audited), default=None),
+        last=max((item.dated for item in own if item.is_audited), default=None),
         ahead=ahead,
         lasting=lasting,
         alarming=alarming,

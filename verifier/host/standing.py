@@ -266,20 +266,18 @@ def draw(bars: Sequence[Bar]) -> Days:
 
 
 def sentence(item: Outcome) -> str:
-    """Return what a snapshot shows, and on whose word; it was audited, and no alarm names it."""
+    """Return what a snapshot that holds shows, and on whose word."""
     date = utc_text(item.time, "%-d %B %Y, %H:%M UTC")
     known: dict[str, list[str]] = {}
     for coin in coins(item):
         known.setdefault(coin.look, []).append(coin.code)
-    if item.code:
-        return f"Its newest proof, of {date}, fails, and so shows nothing."
+    stated = f"On {date}, the coins that it states cover what it proved to owe."
     if set(known) <= {"word"}:
-        return (
-            f"On {date}, the coins that it states cover what it proved to owe. Nobody confirmed "
-            "them: they are its word alone."
-        )
+        return f"{stated} Nobody confirmed them: they are its word alone."
+    if set(known) <= {"chain", "header"}:
+        stated = f"On {date}, its coins covered what it proved to owe."
     said = [f"{_KNOWN[look]} {listed(names)}" for look, names in sorted(known.items())]
     return (
-        f"On {date}, its coins covered what it proved to owe. {'. '.join(said)}. Its debts stay "
-        "hidden. Whether all of them are on the list is shown by customers who check."
+        f"{stated} {'. '.join(said)}. Its debts stay hidden. Whether all of them are on the list "
+        "is shown by customers who check."
     )

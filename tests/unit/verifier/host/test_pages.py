@@ -204,6 +204,64 @@ def test_what_else_was_signed_and_fails_is_an_alarm_for_a_month(store: Store) ->
     assert view.snapshots[0]["look"] == "bad"
 
 
+def stands(store: Store, **looked: str) -> tuple[str, str, str]:
+    """How the front, the badge and the page have the exchange, once it was looked at."""
+    views = filled(store, EXCHANGE)
+    store.note_look(KEY, NOW, looked.get("fault", ""))
+    (row,) = views.front(NOW).rows
+    view = views.overview(KEY, NOW)
+    assert (view.standing, view.badge.text.split(" · ")[0]) == (row.standing, row.standing)
+    return row.standing, row.date[:6], view.snapshots[0]["said"]
+
+
+def test_a_newest_proof_that_cannot_be_audited_is_amber(store: Store) -> None:
+    """Also where there is no index; for as long as an audit may go on it says nothing."""
+    fault = "bundle.missing-file: arguments.msgpack"
+    keep(store, named("a", details=SHOWN, time=NOW - DAY))
+    item = named("b", follows="a", time=NOW - 3600, code="check.unreadable")
+    keep(store, replace(item, own=False))
+    assert stands(store, fault=fault)[0] == "holds"  # whatever else was handed in
+    keep(store, item)
+    assert stands(store)[0] == "holds"
+    assert stands(store, fault=fault) == ("not all audited", "14 Jan", "not audited")
+    views = filled(store, EXCHANGE)
+    store.note_look(KEY, NOW, fault)
+    (alarm,) = views.overview(KEY, NOW).alarms
+    assert (alarm.kind, alarm.since) == ("unaudited", NOW - 3600)
+    assert alarm.text == f"snapshot b could not be audited: {fault}"
+    store.note_look(KEY, NOW, "")  # the place has the one before again
+    late = NOW + settings().audit_seconds
+    kinds = [[one.kind for one in views.overview(KEY, at).alarms] for at in (NOW, late)]
+    assert kinds == [[], ["unwatched", "unaudited"]]
+
+
+def test_a_proof_that_was_dated_ahead_is_grey_once_its_date_has_come(store: Store) -> None:
+    """It is audited again then; where its bundle is gone, nobody knows whether it holds."""
+    keep(store, named("a", details=SHOWN, time=NOW - 2 * DAY))
+    ahead = named("b", follows="a", time=NOW - 60, at=NOW - DAY - 7200, code="check.future")
+    keep(store, ahead)
+    before = filled(store, EXCHANGE).overview(KEY, NOW - DAY - 3600)
+    assert (before.standing, before.snapshots[0]["said"]) == ("dated ahead", "dated ahead")
+    found = stands(store, fault="bundle.missing-file")
+    assert found == ("not all audited", "13 Jan", "not audited")
+    (shown, _) = filled(store, EXCHANGE).overview(KEY, NOW).snapshots
+    assert (shown["look"], shown["ahead"], shown["outcome"]) == ("plain", False, "not audited")
+    keep(store, replace(ahead, code="", details=SHOWN))
+    assert stands(store) == ("holds", "15 Jan", "holds")
+
+
+def test_a_copy_is_no_newest_proof(store: Store) -> None:
+    """How an exchange stands is told by what it publishes, as is whether it is late."""
+    copy = named("c", follows="a", time=NOW - 3600, details=SHOWN, own=False)
+    keep(store, copy)
+    assert stands(store) == ("no proof yet", "", "holds")
+    word = holding(("BTC", "claimed", 1, 1))
+    keep(store, named("a", details=word, time=NOW - DAY))
+    assert stands(store) == ("on its word", "14 Jan", "holds")
+    keep(store, replace(copy, own=True, served=NOW))
+    assert stands(store) == ("holds", "15 Jan", "holds")
+
+
 @pytest.mark.parametrize("code", ["check.unreadable", "argument.rejected", ""])
 def test_signed_arguments_that_fail_are_told_once_whatever_came_of_the_snapshot(
     store: Store, code: str
