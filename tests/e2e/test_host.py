@@ -313,6 +313,14 @@ name = "B"
 public_key = "{SOME_KEY}"
 """
 
+TWO = f"""{EXCHANGE}
+bundle = "https://a.b"
+[[exchange]]
+name = "b"
+bundle = "https://a.b"
+public_key = "{public_key_text(bytes([18]) * 32)}"
+"""
+
 
 @pytest.mark.parametrize(
     ("text", "message"),
@@ -332,6 +340,7 @@ public_key = "{SOME_KEY}"
             "one of bundle and history",
         ),
         (EXCHANGE + '\nhistory = "ftp://a.b"', "history is no http"),
+        (TWO, "an exchange's name occurs twice"),
         ("name", "host.toml"),
     ],
 )
@@ -470,7 +479,7 @@ def test_it_says_where_authority_was_not_checked(
     [
         ('name = "A bank"', "public_key is missing"),
         (f'name = "A  bank"\npublic_key = "{SOME_KEY}"', "attester 1: name"),
-        (f'name = "A bank"\npublic_key = "{public_key_text(bytes(32))}"', "nobody's"),
+        (f'name = "A bank"\npublic_key = "{public_key_text(bytes([18]) * 32)}"', "nobody's"),
         (f'name = "A bank"\npublic_key = "{SOME_KEY}"\nurl = ""', "unknown key url"),
         (
             f'name = "A bank"\npublic_key = "{SOME_KEY}"\n'

@@ -484,7 +484,7 @@ class _Host:
         shelf = self._searches if text else self._pages
         if "key" in request.path_params:
             shelf = self._exchanges
-        name = (request.url.path, page, text)
+        name = (request.scope["path"], page, text)  # and no address that a header makes up
         made = await shelf.get(name, (version, now // 60), lambda: make(now))
         return conditional(request, made, media_type, CHANGING)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -83,14 +84,14 @@ def _group(kind: str, code: str, alarms: list[Alarm]) -> AlarmGroup:
 
 
 def bounded(found: Iterable[Alarm]) -> list[Alarm]:
-    """Return the first alarms of each kind, and how many more there are of it."""
+    """Return the newest alarms of each kind, and how many more there are of it."""
     kinds: dict[str, list[Alarm]] = {}
     for alarm in found:
         kinds.setdefault(alarm.kind, []).append(alarm)
     shown: list[Alarm] = []
     for kind, alarms in kinds.items():
-        first = alarms[:_ALARMS]
-        shown += [replace(alarm, digests=alarm.digests[:_MANIFESTS]) for alarm in first]
+        newest = heapq.nlargest(_ALARMS, alarms, key=lambda alarm: alarm.since or 0)
+        shown += [replace(alarm, digests=alarm.digests[:_MANIFESTS]) for alarm in newest]
         if len(alarms) > _ALARMS:
             shown.append(Alarm(kind, f"and {len(alarms) - _ALARMS:,} more of this kind"))
     return shown

@@ -66,7 +66,7 @@ from verifier.host.standing import (
     standing,
     worst_bars,
 )
-from verifier.host.store import ALWAYS, Complaints, Dates, Outcome, RecordFault, Store
+from verifier.host.store import ALWAYS, Complaints, Dates, Listed, Outcome, RecordFault, Store
 from verifier.texts import listed
 
 # How many snapshots of an exchange its first page shows, and each further page; how many exchanges
@@ -233,10 +233,11 @@ class Views:
 
     def present_keys(self) -> dict[bytes, bytes]:
         """Return, of every key that an exchange of the settings has or had, the one it has now."""
-        version, found = self._present_keys
-        if version != self._store.version(found):  # a snapshot of theirs may tell of an older one
+        known, found = self._present_keys
+        version = self._store.version(found)  # before they are read: what comes meanwhile is later
+        if known != version:  # a snapshot of theirs may tell of an older one
             found = {key: now for now in self._watched for key in self._history(now).keys}
-            self._present_keys = self._store.version(found), found
+            self._present_keys = version, found
         return found
 
     def watched(self, key: bytes) -> WatchedExchange | None:
@@ -266,7 +267,7 @@ class Views:
     def exchanges(self, page: int, now: int) -> list[ExchangeView]:
         """Return a page of the exchanges of the settings, each with its newest snapshots."""
         keys = list(self._watched)[(page - 1) * EXCHANGES : page * EXCHANGES]
-        return [self._view(key, self._history(key), now, NEWEST) for key in keys]
+        return [self._view(key, now, NEWEST) for key in keys]
 
     def exchange_pages(self) -> int:
         """Return how many pages these have."""
@@ -274,25 +275,25 @@ class Views:
 
     def overview(self, key: bytes, now: int) -> ExchangeView:
         """Return an exchange with its newest snapshots."""
-        return self._view(key, self._history(key), now, NEWEST)
+        return self._view(key, now, NEWEST)
 
     def exchange(self, key: bytes, page: int, now: int, dates: Dates = ALWAYS) -> ExchangeView:
         """Return an exchange with a page of its snapshots."""
-        return self._view(key, self._history(key), now, ON_PAGE, (page - 1) * ON_PAGE, dates)
+        return self._view(key, now, ON_PAGE, (page - 1) * ON_PAGE, dates)
 
     def month(self, key: bytes, name: str) -> Month | None:
         """Return a month of an exchange's history, None if there is no such month of it."""
         dates = _month_dates(name)
         if dates is None:
             return None
-        keys = self._history(key).keys
+        keys = self._keys(key)
         total = self._store.count(keys, dates)
         earlier, later = (_month_of(time) for time in self._store.around(keys, dates))
         return Month(name, dates, earlier, later, total, _pages(total)) if total else None
 
     def newest_month(self, key: bytes) -> str:
         """Return the month of an exchange's newest snapshot, nothing if it has none."""
-        newest = self._history(key).newest
+        newest = self._store.snapshots(self._keys(key), 1)
         return _month_of(newest[0].dated) if newest else ""
 
     def feed(self, key: bytes | None, now: int) -> list[News]:
@@ -315,7 +316,7 @@ class Views:
     def manifests(self, key: bytes, snapshot_id: str) -> list[bytes]:
         """Return the digests of the manifests of a snapshot, under all keys of its exchange."""
         now = self.present_keys().get(key, key)
-        return self._store.manifests(self._history(now).keys, snapshot_id, ON_PAGE)
+        return self._store.manifests(self._keys(now), snapshot_id, ON_PAGE)
 
     def strangers(self, now: int) -> list[dict[str, Any]]:
         """Return what was handed in last under keys that nobody watches, as facts."""
@@ -358,13 +359,18 @@ class Views:
         for the time, and how many pages it has: none, if nothing is known of it.
         """
         key = self.present_keys().get(key, key)
-        history = self._history(key)
-        is_known = history.total or key in self._watched
-        return key, history.version, _pages(history.total) if is_known else 0
+        if key in self._watched:
+            history = self._history(key)
+            return key, history.version, _pages(history.total)
+        version, total = self._store.version([key]), self._store.count([key])
+        return key, version, _pages(total) if total else 0
+
+    def _keys(self, key: bytes) -> list[bytes]:
+        """Return the keys of an exchange of the settings; of another only the one."""
+        return self._history(key).keys if key in self._watched else [key]
 
     def _history(self, key: bytes) -> _History:
-        if key not in self._watched:
-            return self._read(key)
+        """Return the history of an exchange of the settings."""
         with self._reading:  # once, however many ask
             known = self._histories.get(key)
             if known is None or known.version != self._store.version(known.keys):
@@ -372,8 +378,32 @@ class Views:
         return known
 
     def _read(self, key: bytes) -> _History:
-        keys = self._store.keys_of(key)
-        return _read_history(self._store, key, keys, self._store.version(keys))
+        keys, version = self._store.keys_and_version(key)
+        history = self._store.snapshots(keys)
+        return _history_of(
+            history,
+            self._store.listed(key),
+            self._store.complaints(keys, _COMPLAINTS),
+            self._store.records(keys),
+            keys,
+            version,
+        )
+
+    def _excerpt(self, key: bytes, most: int, after: int, dates: Dates) -> _History:
+        """Return so many snapshots under a key that nobody watches, as if there were no others.
+
+        What it costs does not grow with what somebody has signed with that key.
+        """
+        shown = self._store.snapshots([key], most, after, dates)
+        span = (shown[-1].dated, shown[0].dated + 1) if shown else (0, 0)
+        return _history_of(
+            shown,
+            [],
+            self._store.complaints([key], _COMPLAINTS, span),
+            self._store.records([key], span),
+            [key],
+            0,
+        )
 
     def _row(self, key: bytes, looked: tuple[int, str] | None, now: int) -> Row:
         """Return the row of an exchange: the one that is kept, unless its history or time says
@@ -419,7 +449,6 @@ class Views:
     def _view(
         self,
         key: bytes,
-        history: _History,
         now: int,
         most: int,
         after: int = 0,
@@ -427,9 +456,14 @@ class Views:
     ) -> ExchangeView:
         entry = self._watched.get(key)
         looked = self._store.looks().get(key)
-        shown = history.newest[after : after + most]
-        if after + most > ON_PAGE or dates != ALWAYS:
-            shown = self._store.snapshots(history.keys, most, after, dates)
+        if entry is None:
+            history = self._excerpt(key, most, after, dates)
+            shown, total = history.newest, self._store.count([key])
+        else:
+            history = self._history(key)
+            shown, total = history.newest[after : after + most], history.total
+            if after + most > ON_PAGE or dates != ALWAYS:
+                shown = self._store.snapshots(history.keys, most, after, dates)
         name, url = (entry.name, entry.place) if entry else _newest(history)
         found = [*history.lasting, *self._passing(entry, history, looked, now)]
         alarming = _named(found)
@@ -445,8 +479,8 @@ class Views:
             alarms=bounded(found),
             newest=history.audited,
             snapshots=[self._snapshot(item, entry, history, alarming, now) for item in shown],
-            total=history.total,
-            pages=_pages(history.total),
+            total=total,
+            pages=_pages(total),
             failing=sum(one.total for one in history.complaints.values()),
             days=draw(_last_days(history, entry, now)) if entry else None,
             late=_late(entry, history, now) if entry else "",
@@ -487,13 +521,18 @@ class Views:
                 yield from unread_alarms(history.unread, fault, now, self._settings.audit_seconds)
 
 
-def _read_history(store: Store, key: bytes, keys: list[bytes], version: int) -> _History:
-    history = store.snapshots(keys)
-    complaints, records = store.complaints(keys, _COMPLAINTS), store.records(keys)
+def _history_of(
+    history: list[Outcome],
+    index: list[Listed],
+    complaints: dict[bytes, Complaints],
+    records: dict[bytes, list[RecordFault]],
+    keys: list[bytes],
+    version: int,
+) -> _History:
     ahead = [item for item in history if is_ahead(item, item.seen)]
     start = history[0].dated - NEWS_SECONDS if history else 0
     recent = [item for item in history if item.dated >= start]
-    lasting = lasting_alarms(history, store.listed(key))
+    lasting = lasting_alarms(history, index)
     lasting += told_alarms(recent, complaints, records, lasting)
     alarming = _named(lasting)
     own = [item for item in history if item.own]

@@ -87,10 +87,11 @@ CREATE INDEX by_date ON snapshot (public_key, min(time, seen));
 ALTER TABLE listed ADD COLUMN turned INTEGER NOT NULL DEFAULT 0;
 UPDATE listed SET turned = seen;
 """,
-    # What an audit comes to again is no news.
+    # What an audit comes to again is no news. What is of an id is asked for by anybody.
     """
 ALTER TABLE snapshot ADD COLUMN found INTEGER NOT NULL DEFAULT 0;
 UPDATE snapshot SET found = audited;
+CREATE INDEX by_id ON snapshot (public_key, snapshot_id, seen, digest);
 """,
 )
 
@@ -474,6 +475,12 @@ class Store:
             keys += [found for found in old if found not in keys]
         return keys
 
+    def keys_and_version(self, public_key: bytes) -> tuple[list[bytes], int]:
+        """Return `keys_of` an exchange and the `version` of these, at one moment."""
+        with self._lock:
+            keys = self.keys_of(public_key)
+            return keys, self.version(keys)
+
     def audited(self, keys: Sequence[bytes]) -> dict[bytes, tuple[str, int, bool]]:
         """Return, of every manifest of some keys, code, time of audit, and if of its own place."""
         query = (
@@ -614,15 +621,18 @@ class Store:
         rows = self._all("SELECT * FROM record WHERE digest = ?", digest)
         return FailedRecord(*rows[0]) if rows else None
 
-    def records(self, keys: Sequence[bytes]) -> dict[bytes, list[RecordFault]]:
+    def records(
+        self, keys: Sequence[bytes], dates: Dates = ALWAYS
+    ) -> dict[bytes, list[RecordFault]]:
         """Return, of each manifest of some keys, its failing records, the oldest first."""
         query = (
             "SELECT r.manifest, r.digest, r.code, r.place, r.time FROM record r "
             "JOIN snapshot s ON s.digest = r.manifest "
-            f"WHERE s.public_key IN ({_marks(keys)}) ORDER BY r.time, r.digest"
+            f"WHERE s.public_key IN ({_marks(keys)}) "
+            "AND min(s.time, s.seen) >= ? AND min(s.time, s.seen) < ? ORDER BY r.time, r.digest"
         )
         found: dict[bytes, list[RecordFault]] = {}
-        for manifest, *fault in self._all(query, *keys):
+        for manifest, *fault in self._all(query, *keys, *dates):
             found.setdefault(manifest, []).append(RecordFault(*fault))
         return found
 
@@ -631,7 +641,9 @@ class Store:
         rows = self._all("SELECT * FROM complaint WHERE digest = ?", digest)
         return Complaint(*rows[0]) if rows else None
 
-    def complaints(self, keys: Sequence[bytes], most: int) -> dict[bytes, Complaints]:
+    def complaints(
+        self, keys: Sequence[bytes], most: int, dates: Dates = ALWAYS
+    ) -> dict[bytes, Complaints]:
         """Return, of each manifest of some keys, its failing packages and the newest of them."""
         query = (
             "SELECT manifest, total, last, digest, code FROM ("
@@ -640,10 +652,11 @@ class Store:
             "max(c.time) OVER (PARTITION BY c.manifest) AS last, "
             "row_number() OVER (PARTITION BY c.manifest ORDER BY c.time DESC, c.digest) AS rank "
             "FROM complaint c JOIN snapshot s ON s.digest = c.manifest "
-            f"WHERE s.public_key IN ({_marks(keys)})) WHERE rank <= ? ORDER BY rank"
+            f"WHERE s.public_key IN ({_marks(keys)}) AND min(s.time, s.seen) >= ? "
+            "AND min(s.time, s.seen) < ?) WHERE rank <= ? ORDER BY rank"
         )
         found: dict[bytes, Complaints] = {}
-        for manifest, total, last, digest, code in self._all(query, *keys, most):
+        for manifest, total, last, digest, code in self._all(query, *keys, *dates, most):
             earlier = found[manifest].newest if manifest in found else ()
             found[manifest] = Complaints(total, last, (*earlier, (digest, code)))
         return found

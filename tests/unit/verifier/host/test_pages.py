@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.outcomes import DAY, EXCHANGE, KEY, NOW, holding, keep, named, seen, settings
 from verifier.errors import Code
+from verifier.format.times import utc_text
 from verifier.host import alarms
+from verifier.host import store as store_module
 from verifier.host.alarms import Alarm
 from verifier.host.answers import Table, render
 from verifier.host.facts import grouped
 from verifier.host.feed import feed_of
 from verifier.host.front import ALARMS, ROWS
-from verifier.host.pages import ENTRIES, Views
+from verifier.host.pages import ENTRIES, NEWEST, Views
 from verifier.host.settings import WatchedExchange
 from verifier.host.standing import Bar
-from verifier.host.store import Complaint, FailedRecord, Store
+from verifier.host.store import Complaint, FailedRecord, Outcome, Store
 from verifier.texts import alarm_words, explain
 
 OTHER = b"o" * 32
@@ -428,6 +432,82 @@ def test_a_code_that_an_earlier_version_wrote_is_shown_as_such(store: Store, cod
     assert (shown["code"], shown["finding"]) == (code, told.finding)
     keep(store, seen("a", public_key=OTHER, own=False, code=code))
     assert views.strangers(NOW)[0]["finding"] == shown["finding"]
+
+
+def test_another_alarm_of_a_kind_is_news_however_many_there_are(store: Store) -> None:
+    ids = set()
+    for day in range(9, 0, -1):
+        for at in (0, 60):
+            name = f"{day}{'' if day == 9 else day + 1}"
+            keep(store, seen(str(day), time=NOW - day * DAY + at, follows=name))
+        entries = parsed(filled(store, EXCHANGE)).findall(f"{ATOM}entry")
+        (found,) = [
+            one for one in entries if "different proofs" in str(one.findtext(f"{ATOM}title"))
+        ]
+        ids.add(found.findtext(f"{ATOM}id"))
+        assert found.findtext(f"{ATOM}updated") == utc_text(NOW - day * DAY + 60)
+    assert len(ids) == 9
+
+
+def test_what_comes_while_keys_are_read_is_read_next(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A manifest that tells of an older key, from the thread that watches, at the worst moment."""
+    keep(store, seen("x", public_key=OTHER, time=NOW - 3 * DAY))
+    keep(store, named("a", details=SHOWN, time=NOW - DAY))
+    views, read = filled(store, EXCHANGE), store.snapshots
+    change = {**SHOWN, "old_keys": [OTHER.hex()]}
+    coming = [named("b", follows="a", details=change, time=NOW - 3600)]
+
+    def snapshots(*values: object, **more: object) -> list[Outcome]:
+        found = read(*values, **more)  # type: ignore[arg-type]
+        if coming:
+            keep(store, coming.pop())
+        return found
+
+    monkeypatch.setattr(store, "snapshots", snapshots)
+    assert views.present_keys() == {KEY: KEY}
+    assert views.present_keys() == {KEY: KEY, OTHER: KEY}
+    assert views.overview(KEY, NOW).total == 3
+
+
+@pytest.mark.parametrize("number", [60, 120])
+def test_what_a_stranger_s_pages_read_does_not_grow(
+    store: Store, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    for at in range(number):
+        keep(store, seen(f"s{at}", public_key=OTHER, own=False, time=NOW - 60 * at))
+    views = filled(store, EXCHANGE)
+    views.present_keys()
+    read, parse = [], store_module._read
+
+    def counted(kind: Any, row: Any) -> Any:
+        read.append(row)
+        return parse(kind, row)
+
+    monkeypatch.setattr(store_module, "_read", counted)
+    assert views.version(OTHER)[2] == 1 + number // 50
+    assert len(views.manifests(OTHER, "s7")) == 1
+    assert views.month(OTHER, "2027-01") is not None
+    assert read == []
+    view = views.overview(OTHER, NOW)
+    assert (view.total, len(view.snapshots), len(read)) == (number, NEWEST, NEWEST)
+    assert len(views.exchange(OTHER, 2, NOW).snapshots) == min(number - 50, 50)
+
+
+def test_what_a_stranger_signed_has_no_colour(store: Store) -> None:
+    """Neither red: they chose the name that it stands under."""
+    for at in (0, 60):
+        item = seen("s", public_key=OTHER, own=False, time=NOW - 900 + at, details=SHOWN)
+        keep(store, item)
+    store.add_complaint(OTHER, Complaint(b"c" * 32, item.digest, "inclusion.wrong-amount", "", 1))
+    record = FailedRecord(b"r" * 32, item.digest, "argument.rejected", "BTC", NOW, b"r", b"s")
+    store.add_record(OTHER, record)
+    view = filled(store, EXCHANGE).overview(OTHER, NOW)
+    assert [alarm.kind for alarm in view.alarms] == ["equivocation", "complaint", "failed-record"]
+    page = render("exchange.html", settings=settings(EXCHANGE), exchange=view, page=1).decode()
+    looks = set(re.findall(r'class="(?:alarm|b|num|coin) (\w+)"', page))
+    assert looks == {"plain", "header"}
 
 
 def test_two_manifests_of_one_snapshot_are_found_by_key_and_id(store: Store) -> None:
