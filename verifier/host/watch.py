@@ -113,9 +113,9 @@ class Watcher(_Worker):
             Rejected, CannotCheck: see `Auditor.look`; for as long as the bundle is not tried again
                 what it raised then.
         """
-        exchange, now, fault = self._exchange, time.time(), ""
+        exchange, failed, fault = self._exchange, self._failed, ""
         signed, key = self._auditor.read(exchange.bundle, [exchange.public_key], own=True)
-        digest, failed = manifest_digest(signed.data), self._failed
+        digest, now = manifest_digest(signed.data), time.time()
         if failed is not None and failed.digest == digest:
             if now - failed.time < RETRY_SECONDS:
                 raise failed.error
