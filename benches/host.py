@@ -209,7 +209,7 @@ def _row(
     digest = exchange.public_key[:28] + number.to_bytes(4)
     code, details = _draw()
     head = (digest, exchange.public_key, exchange.name, f"day-{number}", previous, at, at + 60, at)
-    audit = (exchange.place, True, at + 60, code, "BTC, solvency" if code else "")
+    audit = (exchange.place, True, at + 60, at + 60, code, "BTC, solvency" if code else "")
     return (*head, *audit, details, _BYTES, bytes(64), _BYTES, bytes(64))
 
 

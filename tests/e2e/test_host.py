@@ -156,8 +156,10 @@ def test_a_bundle_that_is_being_uploaded_is_no_fault(
     (waiting,) = host.wait(lambda history: bool(history[0]["snapshots"]))
     (snapshot,) = waiting["snapshots"]
     assert (snapshot["outcome"], snapshot["accepted"]) == ("not audited", False)
-    assert kinds([waiting]) == {"overdue"}
+    assert kinds([waiting]) == {"overdue", "unaudited"}
     pages.write_bytes(held)
+    host.process.kill()  # or it would be tried again after an hour
+    host = start(("An Exchange", f"{url}/one", bundle.key))
     host.wait(lambda history: bool(history[0]["snapshots"][0]["accepted"]))
 
 
@@ -313,6 +315,14 @@ name = "B"
 public_key = "{SOME_KEY}"
 """
 
+TWO = f"""{EXCHANGE}
+bundle = "https://a.b"
+[[exchange]]
+name = "b"
+bundle = "https://a.b"
+public_key = "{public_key_text(bytes([18]) * 32)}"
+"""
+
 
 @pytest.mark.parametrize(
     ("text", "message"),
@@ -332,6 +342,7 @@ public_key = "{SOME_KEY}"
             "one of bundle and history",
         ),
         (EXCHANGE + '\nhistory = "ftp://a.b"', "history is no http"),
+        (TWO, "an exchange's name occurs twice"),
         ("name", "host.toml"),
     ],
 )
@@ -470,7 +481,7 @@ def test_it_says_where_authority_was_not_checked(
     [
         ('name = "A bank"', "public_key is missing"),
         (f'name = "A  bank"\npublic_key = "{SOME_KEY}"', "attester 1: name"),
-        (f'name = "A bank"\npublic_key = "{public_key_text(bytes(32))}"', "nobody's"),
+        (f'name = "A bank"\npublic_key = "{public_key_text(bytes([18]) * 32)}"', "nobody's"),
         (f'name = "A bank"\npublic_key = "{SOME_KEY}"\nurl = ""', "unknown key url"),
         (
             f'name = "A bank"\npublic_key = "{SOME_KEY}"\n'

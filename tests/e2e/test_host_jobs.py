@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.support.auditing_host import InPlace, bundle_at, serving
 from tests.support.forged_sample import BTC, ETH, sample
 from tests.support.forger import Lies
+from tests.support.proven import block, proven
 from tests.support.subjects import write_files
 from tests.support.verifier_bundle import DECIMALS, UNITS, Bundle
 from verifier import audit
@@ -35,11 +36,12 @@ from verifier.format.keys import is_signed, sign
 from verifier.format.units import KnownUnit
 from verifier.format.wire import Loan, Rotation, Unit, write_record
 from verifier.host import jobs, processes
-from verifier.host.answers import TEMPLATES
+from verifier.host.answers import TEMPLATES, Table
 from verifier.host.attestation import NO_DAY, NO_NODE, SET_ASIDE
 from verifier.host.audits import RETRY_SECONDS, Auditor
 from verifier.host.door import LoopbackDoor
-from verifier.host.facts import snapshot_facts
+from verifier.host.facts import judged, snapshot_facts
+from verifier.host.feed import feed_of
 from verifier.host.jobs import (
     AuditBundle,
     CheckPackage,
@@ -51,7 +53,7 @@ from verifier.host.jobs import (
 )
 from verifier.host.pages import Views
 from verifier.host.processes import Processes
-from verifier.host.settings import Settings
+from verifier.host.settings import Settings, WatchedExchange
 from verifier.host.store import Store
 
 AMPLE = Limits(seconds=120, memory=2**30)
@@ -439,8 +441,8 @@ def test_a_record_that_names_a_false_argument_is_kept_beside_one_that_holds(
     clock[0] += 2 * RETRY_SECONDS
     assert auditor.look(place.url, key, own=True).code == ""
     digest = hashlib.sha256(false).digest()
-    shown = (digest, "argument.rejected", "ETH, solvency")
-    assert store.records(key) == {place.bundle.digest: [shown]}
+    (shown,) = store.records(key)[place.bundle.digest]
+    assert (shown.digest, shown.code) == (digest, "argument.rejected")
     kept = store.record(digest)
     assert kept is not None
     assert (kept.data, kept.signature) == (false, signature)
@@ -698,10 +700,47 @@ def test_a_unit_that_this_host_does_not_know_sets_its_asset_aside(
     facts = snapshot_facts(found, None, found.audited)
     assert facts["outcome"] == f"accepted but for 1 of {len(codes)} assets"
     assert [item["set_aside"] for item in facts["assets"]] == [code == "OWN" for code in codes]
-    stranger = SimpleNamespace(watched=False, snapshots=[facts | {"look": "partly"}])
+    look, said = judged(found, (), (), found.audited)
+    shown = facts | {"look": look, "said": said}
+    stranger = SimpleNamespace(watched=False, snapshots=[shown])
     table: Any = TEMPLATES.get_template("parts.html").module
     assert facts["outcome"] in table.table(stranger)
     assert ">holds<" not in table.table(stranger)
+
+
+@pytest.mark.parametrize("days", [-2, 0, 800])
+def test_coins_under_a_block_of_another_day_are_green_nowhere(
+    place: Place, tmp_path: Path, days: int
+) -> None:
+    """Whoever requires `header` gets no verdict of them (spec/protocol.md 3.4)."""
+    now = int(time.time())
+    made = proven(block(time=now - days * 86_400), time=now - 3600).forger
+    write_files(place.root / "old", made.bundle())
+    watched = WatchedExchange(
+        "E", place.url.replace("/one", "/old"), "", made.public_key, 2 * 86_400
+    )
+    settings = Settings("A", tmp_path, tmp_path, (watched,), loopback=True)
+    with closing(Store(tmp_path / "host.sqlite")) as store:
+        auditor = Auditor(settings, Ed25519PrivateKey.generate(), store, HERE)
+        assert auditor.look(watched.bundle, [made.public_key], own=True).code == ""
+        store.note_look(made.public_key, now, "")
+        views = Views(settings, store, now)
+        (row,), view = views.front(now).rows, views.overview(made.public_key, now)
+        feed = feed_of("k", "t", "/", views.feed(None, now), settings)
+    said = "not shown for that day" if days else "holds"
+    assert (row.standing, view.standing, view.snapshots[0]["undated"]) == (
+        *(said, said),
+        "ETH, USDT" if days else "",
+    )
+    assert view.badge.text.startswith(said)
+    assert feed.entries[0].title.endswith(said)
+    assert ("not known to be of that day" in feed.entries[0].summary) == bool(days)
+    assert ("not known to be of that day: ETH, USDT" in view.lead) == bool(days)
+    table: Any = TEMPLATES.get_template("parts.html").module
+    drawn = [Table().row(row, now), str(table.table(view))]
+    for html in drawn:
+        assert ('class="b good"' in html) == (not days)
+        assert ("not known to be of that day: ETH" in html) == bool(days)
 
 
 def test_what_is_declared_is_kept_and_shown_in_words(place: Place, auditor: Auditor) -> None:
@@ -762,6 +801,6 @@ def test_another_declaration_at_the_exchanges_own_place_is_its_fault(
 
 def words_of(facts: dict[str, Any]) -> str:
     """The table of one snapshot, as the page has it."""
-    exchange = SimpleNamespace(watched=True, snapshots=[facts | {"look": "good"}])
+    exchange = SimpleNamespace(watched=True, snapshots=[facts | {"look": "good", "said": "holds"}])
     table: Any = TEMPLATES.get_template("parts.html").module
     return " ".join(str(table.table(exchange)).split())

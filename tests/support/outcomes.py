@@ -37,6 +37,7 @@ def seen(
         "url": "http://a",
         "own": True,
         "audited": time,
+        "found": time,
         "code": "",
         "place": "",
         "details": {"assets": [], "chains": [], "old_keys": []},

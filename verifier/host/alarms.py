@@ -6,13 +6,12 @@ time counts from when it was seen, so a date ahead ends no history, and silences
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from verifier.errors import Code
 from verifier.format.params import DAY_SECONDS
 from verifier.format.times import utc_text
-from verifier.host.store import CHANGED, DROPPED, Complaints, Listed, Outcome
+from verifier.host.store import CHANGED, DROPPED, Complaints, Listed, Outcome, RecordFault
 from verifier.texts import listed as listed_names
 
 # Those of the first line show what the exchange signed, or took back; the others do not convict it.
@@ -98,6 +97,19 @@ def passing_alarms(clock: Clock) -> Iterator[Alarm]:
         yield Alarm(UNWATCHED, text, since=clock.looked)
 
 
+def unread_alarms(
+    items: Iterable[Outcome], fault: str, now: int, audit_seconds: int
+) -> Iterator[Alarm]:
+    """Yield the newest at an exchange's own place that have no outcome, and could not be audited.
+
+    ``fault`` is why the last look failed. Without one an audit may go on, for as long as one may.
+    """
+    for item in items:
+        if not is_ahead(item, now) and (fault or now - item.seen > audit_seconds):
+            text = f"snapshot {_shown(item)} could not be audited: {fault or 'it is gone'}"
+            yield Alarm(UNAUDITED, text, (item.digest,), item.seen)
+
+
 def ahead_alarms(history: Iterable[Outcome], now: int) -> Iterator[Alarm]:
     """Yield the snapshots that are dated ahead of this host's clock."""
     for item in history:
@@ -110,20 +122,24 @@ def ahead_alarms(history: Iterable[Outcome], now: int) -> Iterator[Alarm]:
 
 
 def told_alarms(
-    history: Iterable[Outcome], complaints: Mapping[bytes, Complaints], records: Collection[bytes]
+    history: Iterable[Outcome],
+    complaints: Mapping[bytes, Complaints],
+    records: Mapping[bytes, Sequence[RecordFault]],
+    lasting: Iterable[Alarm],
 ) -> Iterator[Alarm]:
     """Yield the snapshots of which something else fails that the exchange signed.
 
     By manifest, ``complaints`` are the customers' packages that fail; ``records`` are of arguments,
-    and no further news where the snapshot itself fails.
+    and no further news where ``lasting`` says that the snapshot itself fails.
     """
+    rejected = {digest for alarm in lasting if alarm.kind == REJECTED for digest in alarm.digests}
     for item in history:
         if item.digest in complaints:
             text = f"a customer’s package of snapshot {_shown(item)} fails"
             yield Alarm(COMPLAINT, text, (item.digest,), complaints[item.digest].last)
-        if item.digest in records and not item.code:
+        if item.digest in records and item.digest not in rejected:
             text = f"signed arguments of snapshot {_shown(item)} fail"
-            yield Alarm(RECORD, text, (item.digest,), item.audited)
+            yield Alarm(RECORD, text, (item.digest,), records[item.digest][-1].time)
 
 
 def _shown(item: Outcome) -> str:
@@ -211,14 +227,14 @@ def _disorders(oldest_first: Sequence[Outcome]) -> Iterator[Alarm]:
 
 def _failures(history: Sequence[Outcome]) -> Iterator[Alarm]:
     """Yield the newest snapshot, and the last at the exchange's own place, if they fail."""
-    audited = [item for item in history if item.is_audited]
+    audited = [item for item in history if item.is_settled]
     told = {item.digest: ("newest snapshot", item) for item in audited[:1]}
     for item in _last_served(history, audited):
         told.setdefault(item.digest, ("snapshot that was seen last", item))
     for what, item in told.values():
-        if item.code not in ("", Code.CHECK_FUTURE):
+        if item.code:
             text = f"the {what} fails: {item.code}"
-            yield Alarm(REJECTED, text, (item.digest,), item.audited, item.code)
+            yield Alarm(REJECTED, text, (item.digest,), item.found, item.code)
 
 
 def _last_served(history: Sequence[Outcome], audited: Sequence[Outcome]) -> list[Outcome]:
@@ -256,7 +272,7 @@ def _listed_alarms(history: Sequence[Outcome], listed: Sequence[Listed]) -> Iter
             changed.append((seen, item.turned))
         elif found is not None and found.entry != item.entry:
             untrue.append((name, max(item.seen, found.seen)))
-        elif item.fault and not (found is not None and found.own and found.is_audited):
+        elif item.fault and not (found is not None and found.own and found.is_settled):
             unread.append((f"{name} ({item.fault})", item.seen))
     for kind, text, items in (
         (REWRITTEN, "the exchange’s history no longer has snapshot", dropped),

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from verifier.host.front import Row
 from verifier.host.requests import Refused
 from verifier.host.shelf import Tagged
-from verifier.host.standing import Bar, draw, level_look
+from verifier.host.standing import Bar, draw
 
 # What may change is asked for again after a minute, by its entity tag; a manifest is named by its
 # digest.
@@ -35,7 +35,6 @@ TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-TEMPLATES.globals["level_look"] = level_look
 _NOT_FOUND = 404
 
 

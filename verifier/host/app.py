@@ -31,7 +31,7 @@ from starlette.routing import Route
 from verifier.bundle.http_source import split_url
 from verifier.bundle.private_key import read_private_key
 from verifier.bundle.source import read_file
-from verifier.errors import CannotCheck, Code, Misuse, Rejected
+from verifier.errors import CannotCheck, Misuse, Rejected
 from verifier.format.keys import parse_public_key, public_key_text
 from verifier.format.params import MAX_PACKAGE_BYTES
 from verifier.format.times import utc_text
@@ -54,7 +54,7 @@ from verifier.host.badge import badge_of
 from verifier.host.complaints import Busy, ComplaintDesk
 from verifier.host.connection import HEAD_SECONDS, Connection
 from verifier.host.door import HostDoor, LoopbackDoor, PublicDoor
-from verifier.host.facts import TIME
+from verifier.host.facts import TIME, code_words
 from verifier.host.feed import ATOM, feed_of
 from verifier.host.follow import Follower
 from verifier.host.front import looks
@@ -76,7 +76,6 @@ from verifier.host.settings import Settings, WatchedExchange
 from verifier.host.shelf import Shelf, Tagged
 from verifier.host.store import AUDITS, EVIDENCE, Store
 from verifier.host.watch import AuditWorker, EvidenceWorker, Watcher
-from verifier.texts import explain
 from verifier.web import MAX_PAGE_BYTES, published_digest
 
 MAX_URL_CHARACTERS = 2000
@@ -416,7 +415,7 @@ class _Host:
             complaint=found,
             signer=signer,
             time=utc_text(found.time, TIME),
-            words=explain(Code(found.code)),
+            words=code_words(found.code),
         )
 
     async def submit(self, request: Request) -> Response:
@@ -471,7 +470,7 @@ class _Host:
             )
         if found is None:
             return _outcome(request, from_form, 200, {"outcome": "holds"})
-        words = asdict(explain(Code(found.code)))
+        words = asdict(code_words(found.code))
         facts = {"outcome": "fails", "code": found.code, **words, "digest": found.digest.hex()}
         if not is_kept:
             facts["complaint"] = "not kept: as many fail already as this host keeps of one proof"
@@ -491,7 +490,7 @@ class _Host:
         shelf = self._searches if text else self._pages
         if "key" in request.path_params:
             shelf = self._exchanges
-        name = (request.url.path, page, text)
+        name = (request.scope["path"], page, text)  # and no address that a header makes up
         made = await shelf.get(name, (version, now // 60), lambda: make(now))
         return conditional(request, made, media_type, CHANGING)
 

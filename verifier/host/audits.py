@@ -260,6 +260,7 @@ class Auditor:
             url=url,
             own=own,
             audited=now,
+            found=now,
             code=finding.code,
             place=finding.place,
             details=_details(finding),
@@ -337,6 +338,7 @@ def _details(finding: Finding) -> dict[str, Any]:
             "old_keys": old_keys,
             "block_times": {},
             "set_aside": [],
+            "undated": [],
             "declared": None,
         }
     return {
@@ -348,5 +350,6 @@ def _details(finding: Finding) -> dict[str, Any]:
         "old_keys": old_keys,
         "block_times": {block.chain: block.time for block in finding.block_times},
         "set_aside": list(finding.set_aside),
+        "undated": list(finding.undated),
         "declared": next((asdict(declared) for declared in finding.declared), None),
     }

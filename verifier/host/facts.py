@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -11,9 +12,9 @@ from verifier.format.chains import FIAT
 from verifier.format.params import DAY_SECONDS
 from verifier.format.times import utc_text
 from verifier.host.alarms import MINUTES, SIGNED, Alarm, is_ahead
-from verifier.host.standing import Standing, alone, floor_text
-from verifier.host.store import Complaints, Outcome
-from verifier.texts import alarm_words, explain, listed
+from verifier.host.standing import Standing, alone, coins
+from verifier.host.store import Complaints, Outcome, RecordFault
+from verifier.texts import Explanation, alarm_words, explain, listed
 
 _MINUTE, _HOUR = 60, 3600
 
@@ -22,8 +23,14 @@ _ALARMS, _MANIFESTS = 5, 10
 # Of one snapshot so many assets; the attestation has all.
 MOST_ASSETS = 200
 
-# The colours of a snapshot beside which the levels of its coins have colours, too.
-COLOURED = ("good", "word", "partly")
+# What is seen of a snapshot beside which the levels of its coins have colours.
+COLOURED = ("good", "word", "partly", "undated")
+_LOOKS = {
+    Standing.HOLDS: "good",
+    Standing.WORD: "word",
+    Standing.PARTLY: "partly",
+    Standing.UNDATED: "undated",
+}
 
 # How pages write a time for people.
 TIME = "%-d %b %Y, %H:%M UTC"
@@ -63,7 +70,7 @@ def grouped(alarms: Iterable[Alarm]) -> list[AlarmGroup]:
 
 def _group(kind: str, code: str, alarms: list[Alarm]) -> AlarmGroup:
     words = alarm_words(kind)
-    why = explain(Code(code)) if code else words
+    why = code_words(code) if code else words
     times = [alarm.since for alarm in alarms if alarm.since is not None]
     return AlarmGroup(
         kind=kind,
@@ -78,14 +85,14 @@ def _group(kind: str, code: str, alarms: list[Alarm]) -> AlarmGroup:
 
 
 def bounded(found: Iterable[Alarm]) -> list[Alarm]:
-    """Return the first alarms of each kind, and how many more there are of it."""
+    """Return the newest alarms of each kind, and how many more there are of it."""
     kinds: dict[str, list[Alarm]] = {}
     for alarm in found:
         kinds.setdefault(alarm.kind, []).append(alarm)
     shown: list[Alarm] = []
     for kind, alarms in kinds.items():
-        first = alarms[:_ALARMS]
-        shown += [replace(alarm, digests=alarm.digests[:_MANIFESTS]) for alarm in first]
+        newest = heapq.nlargest(_ALARMS, alarms, key=lambda alarm: alarm.since or 0)
+        shown += [replace(alarm, digests=alarm.digests[:_MANIFESTS]) for alarm in newest]
         if len(alarms) > _ALARMS:
             shown.append(Alarm(kind, f"and {len(alarms) - _ALARMS:,} more of this kind"))
     return shown
@@ -104,15 +111,14 @@ def alarm_facts(alarm: Alarm) -> dict[str, Any]:
 def snapshot_facts(item: Outcome, complaints: Complaints | None, now: int) -> dict[str, Any]:
     """Return one snapshot's facts, as text; of its assets the first."""
     times = item.details.get("block_times", {})
-    aside = frozenset(item.set_aside)
     newest = complaints.newest if complaints else ()
-    assets = item.details["assets"]
+    assets = list(zip(item.details["assets"], coins(item), strict=False))  # none if it fails
     return {
         "id": item.snapshot_id or "unreadable",
         "time": utc_text(item.time, MINUTES),
         "date": utc_text(item.time, TIME),
         "age": f"{span(now - item.time)} ago" if item.time <= now else "dated in the future",
-        "ahead": is_said_ahead(item, now),
+        "ahead": is_ahead(item, now),
         "seen": utc_text(item.seen, MINUTES),
         "audited": utc_text(item.audited, MINUTES) if item.is_audited else None,
         "own": item.own,
@@ -127,16 +133,18 @@ def snapshot_facts(item: Outcome, complaints: Complaints | None, now: int) -> di
                 "code": code,
                 "level": level,
                 "ratio": f"{num}/{den}",
-                "at_least": floor_text(num, den),
-                "set_aside": code in aside,
+                "at_least": coin.ratio,
+                "set_aside": coin.look == "aside",
+                "look": coin.look,
             }
-            for code, level, num, den in assets[:MOST_ASSETS]
+            for (code, level, num, den), coin in assets[:MOST_ASSETS]
         ],
         "assets_total": len(assets),
         "attested": [
             {"code": code, "lines": lines} for code, lines in item.details.get("attested", [])
         ],
         "attested_total": item.details.get("attested_total", 0),
+        "undated": listed([coin.code for _, coin in assets if coin.look == "undated"]),
         "authority_unchecked": listed(item.details.get("authority_unchecked", [])),
         "chains": [
             {
@@ -155,43 +163,61 @@ def snapshot_facts(item: Outcome, complaints: Complaints | None, now: int) -> di
     }
 
 
-def record_facts(found: Iterable[tuple[bytes, str, str]]) -> list[dict[str, str]]:
+def record_facts(found: Iterable[RecordFault]) -> list[dict[str, str]]:
     """Return the facts of a snapshot's records of arguments that fail, as text."""
-    return [{"digest": digest.hex(), "code": code, "place": place} for digest, code, place in found]
+    return [{"digest": one.digest.hex(), "code": one.code, "place": one.place} for one in found]
 
 
-def look(item: Outcome, alarming: Collection[bytes], now: int) -> str:
-    """Return the colour of a snapshot: good only where nothing at all is wrong with it, and more
-    than the exchange's word stands for a coin.
+def judged(
+    item: Outcome, alarming: Collection[bytes], failing: Collection[bytes], now: int
+) -> tuple[str, str]:
+    """Return the look of a snapshot, and what is said of it in a word or two.
+
+    It is good only where nothing at all is wrong with it, and more than the exchange's word stands
+    for a coin. ``alarming`` are the manifests that an alarm names; of ``failing`` ones a customer's
+    package or a record of arguments fails, however long ago.
     """
-    if not item.is_audited:
-        return "plain"
-    if item.code or is_said_ahead(item, now):
-        return "bad"
+    if item.digest in failing:
+        return "bad", "fails"
+    if not item.is_audited or (not item.is_settled and not is_ahead(item, now)):
+        return "plain", "not audited"
+    if is_ahead(item, now):
+        return "bad", "dated ahead"
+    if item.code:
+        return "bad", "fails"
     if item.digest in alarming:
-        return "plain"
-    return {Standing.HOLDS: "good", Standing.WORD: "word"}.get(alone(item), "partly")
+        return "plain", "holds, but see the alarm"
+    stands = alone(item)
+    return _LOOKS[stands], item.acceptance if stands is Standing.PARTLY else stands
 
 
 def outcome(item: Outcome, now: int) -> str:
     """Return what came of a snapshot, in one word or two."""
     if not item.is_audited:
         return "not audited"
-    if is_said_ahead(item, now):
+    if is_ahead(item, now):
         return "dated ahead"
+    if not item.is_settled:
+        return "not audited"  # since its date has come
     return "rejected" if item.code else item.acceptance
-
-
-def is_said_ahead(item: Outcome, now: int) -> bool:
-    """Tell whether a snapshot is dated ahead, or was when it was audited."""
-    return item.code == Code.CHECK_FUTURE or is_ahead(item, now)
 
 
 def explained(code: str) -> dict[str, str]:
     """Return what a code means, and what to do; of accepted ones nothing."""
     if not code:
         return {"finding": "", "advice": ""}
-    return asdict(explain(Code(code)))
+    return asdict(code_words(code))
+
+
+def code_words(code: str) -> Explanation:
+    """Return the words for a code of the database, of an earlier version as well."""
+    try:
+        return explain(Code(code))
+    except ValueError:
+        return Explanation(
+            "An earlier version of this host found this, and this version has no words for it.",
+            "Run an audit of your own.",
+        )
 
 
 def span(seconds: int) -> str:

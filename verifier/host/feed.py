@@ -11,23 +11,33 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from verifier.errors import Code
 from verifier.format.times import utc_text
-from verifier.host.facts import TIME, AlarmGroup
+from verifier.host.facts import TIME, AlarmGroup, code_words
 from verifier.host.front import Row
 from verifier.host.settings import Settings
-from verifier.host.standing import alone, coins
+from verifier.host.standing import coins
 from verifier.host.store import Outcome
-from verifier.texts import explain, listed
+from verifier.texts import listed
 
 ATOM = "application/atom+xml"
 _KNOWN = {
     "chain": "confirmed on the chain",
     "header": "shown by evidence",
+    "undated": "shown under a block that is not known to be of that day",
     "word": "on its word",
     "aside": "not known here",
 }
 _NO_TIME = "1970-01-01T00:00:00Z"
+
+
+@dataclass(frozen=True)
+class News:
+    """A snapshot of an exchange and what is said of it, or a kind of alarm, and since when."""
+
+    row: Row
+    item: Outcome | AlarmGroup
+    said: str
+    time: int
 
 
 @dataclass(frozen=True)
@@ -57,18 +67,18 @@ def feed_of(
     key: str,
     title: str,
     path: str,
-    news: Iterable[tuple[Row, Outcome | AlarmGroup, int]],
+    news: Iterable[News],
     settings: Settings,
 ) -> Feed:
-    """Return the feed of the page ``path``, of news with their times, the newest first.
+    """Return the feed of the page ``path``, of news, the newest first.
 
     ``key`` is the host's: what two hosts say of one manifest is different news.
     """
     entries = [
-        _of_alarm(key, row, item, time)
-        if isinstance(item, AlarmGroup)
-        else _of_outcome(key, row, item)
-        for row, item, time in news
+        _of_alarm(key, one, one.item)
+        if isinstance(one.item, AlarmGroup)
+        else _of_outcome(key, one, one.item)
+        for one in news
     ]
     return Feed(
         id=_id(key, path),
@@ -80,26 +90,26 @@ def feed_of(
     )
 
 
-def _of_outcome(key: str, row: Row, item: Outcome) -> Entry:
+def _of_outcome(key: str, news: News, item: Outcome) -> Entry:
     if item.code:
-        summary = f"{explain(Code(item.code)).finding} {item.code}"
+        summary = f"{code_words(item.code).finding} {item.code}"
     else:
         summary = listed([f"{one.code} {one.ratio} ({_KNOWN[one.look]})" for one in coins(item)])
     return Entry(
         id=_id(key, item.digest.hex()),
-        title=f"{row.name}, {utc_text(item.time, TIME)}: {alone(item)}",
-        updated=utc_text(item.audited),
-        path=row.path,
+        title=f"{news.row.name}, {utc_text(item.time, TIME)}: {news.said}",
+        updated=utc_text(news.time),
+        path=news.row.path,
         summary=summary,
     )
 
 
-def _of_alarm(key: str, row: Row, group: AlarmGroup, since: int) -> Entry:
+def _of_alarm(key: str, news: News, group: AlarmGroup) -> Entry:
     return Entry(
-        id=_id(key, row.path, group.kind, group.code, str(since)),
-        title=f"{row.name} {group.title}",
-        updated=utc_text(since),
-        path=row.path,
+        id=_id(key, news.row.path, group.kind, group.code, str(news.time)),
+        title=f"{news.row.name} {group.title}",
+        updated=utc_text(news.time),
+        path=news.row.path,
         summary=f"{group.finding} {group.advice} {group.code or group.kind}",
     )
 

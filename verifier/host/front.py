@@ -20,7 +20,7 @@ from verifier.texts import listed
 ROWS, ALARMS = 50, 8
 _ALARMS_OF_ONE, _COINS, _NAMES = 2, 4, 3
 
-_LOOKS = ("aside", "word", "header", "chain")
+_LOOKS = ("aside", "word", "undated", "header", "chain")
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,11 @@ class Row:
     def aside(self) -> str:
         """The coins that the host does not know."""
         return self._names("aside")
+
+    @property
+    def undated(self) -> str:
+        """The coins that are shown under a block which is not known to be of the day."""
+        return self._names("undated")
 
     def _names(self, look: str) -> str:
         return listed([coin.code for coin in self.coins if coin.look == look], _NAMES)

@@ -29,6 +29,7 @@ from verifier.checks.manifest import CheckedManifest, check_manifest, rotation_f
 from verifier.checks.policy import Attester, Policy
 from verifier.errors import CannotCheck, Code, Misuse, Rejected
 from verifier.format.account import AccountError, IdType, canonical_account_id, escape
+from verifier.format.levels import Level
 from verifier.format.params import (
     ID_BYTES,
     MANIFEST_PATH,
@@ -68,6 +69,9 @@ _MOST_PLACE = 256
 # Pages list so many of at most 4,096, and say how many there are.
 _MOST_LOANS = 20  # and assets of which something is pledged
 _MOST_ATTESTED = 12
+
+# At these levels a block shows what is there.
+_BY_BLOCK = frozenset({Level.HEADER, Level.LISTED, Level.CHAIN})
 
 # What a version says that this host does not know says nothing of the exchange. Fields that it does
 # not know are the same if the version is another.
@@ -235,7 +239,8 @@ class Finding:
     what it declares, where it accepted, and else nothing. ``attested`` are the first of the
     ``attested_total`` holdings that third parties sign for. ``authority_unchecked`` are the chains
     on which an account's own key may have lost its power, of assets that are not set aside.
-    ``record`` is that of arguments, where one of these fails.
+    ``record`` is that of arguments, where one of these fails. ``undated`` are the codes of the
+    assets that are shown under a block which is not known to be of the snapshot's day.
     """
 
     assets: tuple[AttestedAsset, ...]
@@ -255,6 +260,7 @@ class Finding:
     set_aside: tuple[str, ...]
     snapshot_id: str
     time: int
+    undated: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -502,6 +508,7 @@ def _found(
             set_aside=(),
             snapshot_id="",
             time=0,
+            undated=(),
         )
     attested = [
         (asset.code, holding)
@@ -533,6 +540,17 @@ def _found(
         set_aside=report.set_aside if report else (),
         snapshot_id=manifest.snapshot_id,
         time=manifest.time,
+        undated=_undated(report) if report else (),
+    )
+
+
+def _undated(report: Report) -> tuple[str, ...]:
+    """Return the codes of assets that blocks show, of another day or of an unknown time (3.4)."""
+    chains = {*report.far, *report.undated}
+    return tuple(
+        asset.code
+        for asset, found in zip(report.manifest.assets, report.assets, strict=True)
+        if found.level in _BY_BLOCK and any(unit.chain in chains for unit in asset.units)
     )
 
 

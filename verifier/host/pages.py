@@ -32,6 +32,7 @@ from verifier.host.alarms import (
     lasting_alarms,
     passing_alarms,
     told_alarms,
+    unread_alarms,
 )
 from verifier.host.badge import Badge, badge_of
 from verifier.host.facts import (
@@ -42,13 +43,13 @@ from verifier.host.facts import (
     bounded,
     explained,
     grouped,
-    is_said_ahead,
-    look,
+    judged,
     outcome,
     record_facts,
     snapshot_facts,
     span,
 )
+from verifier.host.feed import News
 from verifier.host.front import Front, Row, make_front
 from verifier.host.lookalike import resembled
 from verifier.host.settings import Settings, WatchedExchange
@@ -61,12 +62,12 @@ from verifier.host.standing import (
     coins,
     draw,
     last_days,
-    level_look,
     sentence,
     standing,
     worst_bars,
 )
-from verifier.host.store import ALWAYS, Complaints, Dates, Outcome, Store
+from verifier.host.store import ALWAYS, Complaints, Dates, Listed, Outcome, RecordFault, Store
+from verifier.texts import listed
 
 # How many snapshots of an exchange its first page shows, and each further page; how many exchanges
 # a page of theirs for programs has; how many of what strangers handed in, and entries of a feed;
@@ -83,8 +84,9 @@ class ExchangeView:
 
     ``looked`` is when it was looked at last, in Unix seconds, and ``fault`` why it could not be
     read then; ``pages`` how many pages its history has, and ``failing`` how many packages of
-    customers fail. ``newest`` is the newest snapshot that was audited, ``late`` says for how long
-    one has been due, and ``check`` is where a customer checks their balance; either may be empty.
+    customers fail. ``newest`` is the newest snapshot at its own place that was audited, ``late``
+    says for how long one has been due, and ``check`` is where a customer checks their balance;
+    either may be empty.
     """
 
     name: str
@@ -124,7 +126,7 @@ class ExchangeView:
     def looks(self) -> set[str]:
         """How well the coins that are shown are known."""
         return {
-            "aside" if asset["set_aside"] else level_look(asset["level"])
+            asset["look"]
             for item in self.snapshots
             if item["look"] in COLOURED
             for asset in item["assets"]
@@ -132,7 +134,7 @@ class ExchangeView:
 
     @property
     def date(self) -> str:
-        """The time of the newest snapshot that was audited, for people."""
+        """The time of that newest snapshot, for people."""
         return "" if self.newest is None else utc_text(self.newest.time, TIME)
 
     @property
@@ -190,6 +192,7 @@ class _History:
     version: int
     keys: list[bytes]
     newest: list[Outcome]
+    unread: list[Outcome]
     audited: Outcome | None
     alone: Standing
     coins: list[Coin]
@@ -197,8 +200,10 @@ class _History:
     last: int | None
     ahead: list[Outcome]
     lasting: list[Alarm]
+    alarming: frozenset[bytes]
+    failing: frozenset[bytes]
     complaints: dict[bytes, Complaints]
-    records: dict[bytes, list[tuple[bytes, str, str]]]
+    records: dict[bytes, list[RecordFault]]
     bars: dict[int, Bar]
     before: int | None
 
@@ -228,10 +233,11 @@ class Views:
 
     def present_keys(self) -> dict[bytes, bytes]:
         """Return, of every key that an exchange of the settings has or had, the one it has now."""
-        version, found = self._present_keys
-        if version != self._store.version(found):  # a snapshot of theirs may tell of an older one
+        known, found = self._present_keys
+        version = self._store.version(found)  # before they are read: what comes meanwhile is later
+        if known != version:  # a snapshot of theirs may tell of an older one
             found = {key: now for now in self._watched for key in self._history(now).keys}
-            self._present_keys = self._store.version(found), found
+            self._present_keys = version, found
         return found
 
     def watched(self, key: bytes) -> WatchedExchange | None:
@@ -261,7 +267,7 @@ class Views:
     def exchanges(self, page: int, now: int) -> list[ExchangeView]:
         """Return a page of the exchanges of the settings, each with its newest snapshots."""
         keys = list(self._watched)[(page - 1) * EXCHANGES : page * EXCHANGES]
-        return [self._view(key, self._history(key), now, NEWEST) for key in keys]
+        return [self._view(key, now, NEWEST) for key in keys]
 
     def exchange_pages(self) -> int:
         """Return how many pages these have."""
@@ -269,48 +275,48 @@ class Views:
 
     def overview(self, key: bytes, now: int) -> ExchangeView:
         """Return an exchange with its newest snapshots."""
-        return self._view(key, self._history(key), now, NEWEST)
+        return self._view(key, now, NEWEST)
 
     def exchange(self, key: bytes, page: int, now: int, dates: Dates = ALWAYS) -> ExchangeView:
         """Return an exchange with a page of its snapshots."""
-        return self._view(key, self._history(key), now, ON_PAGE, (page - 1) * ON_PAGE, dates)
+        return self._view(key, now, ON_PAGE, (page - 1) * ON_PAGE, dates)
 
     def month(self, key: bytes, name: str) -> Month | None:
         """Return a month of an exchange's history, None if there is no such month of it."""
         dates = _month_dates(name)
         if dates is None:
             return None
-        keys = self._history(key).keys
+        keys = self._keys(key)
         total = self._store.count(keys, dates)
         earlier, later = (_month_of(time) for time in self._store.around(keys, dates))
         return Month(name, dates, earlier, later, total, _pages(total)) if total else None
 
     def newest_month(self, key: bytes) -> str:
         """Return the month of an exchange's newest snapshot, nothing if it has none."""
-        newest = self._history(key).newest
+        newest = self._store.snapshots(self._keys(key), 1)
         return _month_of(newest[0].dated) if newest else ""
 
-    def feed(self, key: bytes | None, now: int) -> list[tuple[Row, Outcome | AlarmGroup, int]]:
-        """Return what is news of one exchange of the settings, or of all, the newest first.
-
-        Each is the exchange, a snapshot that was audited or a kind of alarm, and the time of it.
-        """
+    def feed(self, key: bytes | None, now: int) -> list[News]:
+        """Return what is news of one exchange of the settings, or of all, the newest first."""
         rows = [row for row in self.front(now).rows if key in (None, row.key)]
-        return heapq.nlargest(ENTRIES, self._news(rows), key=lambda item: item[2])
+        return heapq.nlargest(ENTRIES, self._news(rows, now), key=lambda news: news.time)
 
-    def _news(self, rows: Iterable[Row]) -> Iterator[tuple[Row, Outcome | AlarmGroup, int]]:
+    def _news(self, rows: Iterable[Row], now: int) -> Iterator[News]:
         for row in rows:
-            for item in self._history(row.key).newest:
-                if item.is_audited:
-                    yield row, item, item.audited
+            history = self._history(row.key)
+            for item in history.newest:
+                if item.is_settled or is_ahead(item, now):
+                    _, said = judged(item, history.alarming, history.failing, now)
+                    copy = "" if item.own else ", in a copy that somebody handed in"
+                    yield News(row, item, f"{said}{copy}", item.found)
             for group in row.alarms:
                 if group.since is not None:
-                    yield row, group, group.since
+                    yield News(row, group, "", group.since)
 
     def manifests(self, key: bytes, snapshot_id: str) -> list[bytes]:
         """Return the digests of the manifests of a snapshot, under all keys of its exchange."""
         now = self.present_keys().get(key, key)
-        return self._store.manifests(self._history(now).keys, snapshot_id, ON_PAGE)
+        return self._store.manifests(self._keys(now), snapshot_id, ON_PAGE)
 
     def strangers(self, now: int) -> list[dict[str, Any]]:
         """Return what was handed in last under keys that nobody watches, as facts."""
@@ -328,7 +334,8 @@ class Views:
                 "accepted": not item.code,
                 "outcome": outcome(item, now),
                 "set_aside": item.set_aside,
-                "ahead": is_said_ahead(item, now),
+                "undated": listed(item.undated),
+                "ahead": is_ahead(item, now),
                 "code": item.code,
                 "digest": item.digest.hex(),
                 **explained(item.code),
@@ -352,13 +359,18 @@ class Views:
         for the time, and how many pages it has: none, if nothing is known of it.
         """
         key = self.present_keys().get(key, key)
-        history = self._history(key)
-        is_known = history.total or key in self._watched
-        return key, history.version, _pages(history.total) if is_known else 0
+        if key in self._watched:
+            history = self._history(key)
+            return key, history.version, _pages(history.total)
+        version, total = self._store.version([key]), self._store.count([key])
+        return key, version, _pages(total) if total else 0
+
+    def _keys(self, key: bytes) -> list[bytes]:
+        """Return the keys of an exchange of the settings; of another only the one."""
+        return self._history(key).keys if key in self._watched else [key]
 
     def _history(self, key: bytes) -> _History:
-        if key not in self._watched:
-            return self._read(key)
+        """Return the history of an exchange of the settings."""
         with self._reading:  # once, however many ask
             known = self._histories.get(key)
             if known is None or known.version != self._store.version(known.keys):
@@ -366,8 +378,32 @@ class Views:
         return known
 
     def _read(self, key: bytes) -> _History:
-        keys = self._store.keys_of(key)
-        return _read_history(self._store, key, keys, self._store.version(keys))
+        keys, version = self._store.keys_and_version(key)
+        history = self._store.snapshots(keys)
+        return _history_of(
+            history,
+            self._store.listed(key),
+            self._store.complaints(keys, _COMPLAINTS),
+            self._store.records(keys),
+            keys,
+            version,
+        )
+
+    def _excerpt(self, key: bytes, most: int, after: int, dates: Dates) -> _History:
+        """Return so many snapshots under a key that nobody watches, as if there were no others.
+
+        What it costs does not grow with what somebody has signed with that key.
+        """
+        shown = self._store.snapshots([key], most, after, dates)
+        span = (shown[-1].dated, shown[0].dated + 1) if shown else (0, 0)
+        return _history_of(
+            shown,
+            [],
+            self._store.complaints([key], _COMPLAINTS, span),
+            self._store.records([key], span),
+            [key],
+            0,
+        )
 
     def _row(self, key: bytes, looked: tuple[int, str] | None, now: int) -> Row:
         """Return the row of an exchange: the one that is kept, unless its history or time says
@@ -413,7 +449,6 @@ class Views:
     def _view(
         self,
         key: bytes,
-        history: _History,
         now: int,
         most: int,
         after: int = 0,
@@ -421,12 +456,17 @@ class Views:
     ) -> ExchangeView:
         entry = self._watched.get(key)
         looked = self._store.looks().get(key)
-        shown = history.newest[after : after + most]
-        if after + most > ON_PAGE or dates != ALWAYS:
-            shown = self._store.snapshots(history.keys, most, after, dates)
+        if entry is None:
+            history = self._excerpt(key, most, after, dates)
+            shown, total = history.newest, self._store.count([key])
+        else:
+            history = self._history(key)
+            shown, total = history.newest[after : after + most], history.total
+            if after + most > ON_PAGE or dates != ALWAYS:
+                shown = self._store.snapshots(history.keys, most, after, dates)
         name, url = (entry.name, entry.place) if entry else _newest(history)
         found = [*history.lasting, *self._passing(entry, history, looked, now)]
-        alarming = {digest for alarm in found for digest in alarm.digests}
+        alarming = _named(found)
         return ExchangeView(
             name=name,
             key=public_key_text(key),
@@ -438,19 +478,30 @@ class Views:
             fault=looked[1] if looked else "",
             alarms=bounded(found),
             newest=history.audited,
-            snapshots=[
-                snapshot_facts(item, history.complaints.get(item.digest), now)
-                | {"failed_records": record_facts(history.records.get(item.digest, ()))}
-                | {"look": look(item, alarming, now) if entry else "plain"}
-                for item in shown
-            ],
-            total=history.total,
-            pages=_pages(history.total),
+            snapshots=[self._snapshot(item, entry, history, alarming, now) for item in shown],
+            total=total,
+            pages=_pages(total),
             failing=sum(one.total for one in history.complaints.values()),
             days=draw(_last_days(history, entry, now)) if entry else None,
             late=_late(entry, history, now) if entry else "",
             check=self._check(entry) if entry else "",
         )
+
+    def _snapshot(
+        self,
+        item: Outcome,
+        entry: WatchedExchange | None,
+        history: _History,
+        alarming: frozenset[bytes],
+        now: int,
+    ) -> dict[str, Any]:
+        seen, said = judged(item, alarming, history.failing, now)
+        return {
+            **snapshot_facts(item, history.complaints.get(item.digest), now),
+            "failed_records": record_facts(history.records.get(item.digest, ())),
+            "look": seen if entry else "plain",
+            "said": said,
+        }
 
     def _passing(
         self,
@@ -465,35 +516,50 @@ class Views:
             at = looked[0] if looked else self._started
             every = self._settings.every_seconds
             yield from passing_alarms(Clock(now, history.last, entry.overdue_seconds, at, every))
+            if entry.bundle:
+                fault = looked[1] if looked else ""
+                yield from unread_alarms(history.unread, fault, now, self._settings.audit_seconds)
 
 
-def _read_history(store: Store, key: bytes, keys: list[bytes], version: int) -> _History:
-    history = store.snapshots(keys)
-    complaints, records = store.complaints(keys, _COMPLAINTS), store.records(keys)
+def _history_of(
+    history: list[Outcome],
+    index: list[Listed],
+    complaints: dict[bytes, Complaints],
+    records: dict[bytes, list[RecordFault]],
+    keys: list[bytes],
+    version: int,
+) -> _History:
     ahead = [item for item in history if is_ahead(item, item.seen)]
     start = history[0].dated - NEWS_SECONDS if history else 0
     recent = [item for item in history if item.dated >= start]
-    lasting = lasting_alarms(history, store.listed(key))
-    lasting += told_alarms(recent, complaints, records)
-    alarming = {digest for alarm in lasting for digest in alarm.digests}
-    alarming.update(item.digest for item in ahead)
-    audited = next((item for item in history if item.is_audited), None)
+    lasting = lasting_alarms(history, index)
+    lasting += told_alarms(recent, complaints, records, lasting)
+    alarming = _named(lasting)
+    own = [item for item in history if item.own]
+    audited = next((item for item in own if item.is_settled), None)
     return _History(
         version=version,
         keys=keys,
         newest=history[:ON_PAGE],
+        unread=[item for item in own[:1] if not item.is_settled],
         audited=audited,
         alone=alone(audited),
         coins=coins(audited) if audited else [],
         total=len(history),
-        last=max((item.dated for item in history if item.own and item.is_audited), default=None),
+        last=max((item.dated for item in own if item.is_audited), default=None),
         ahead=ahead,
         lasting=lasting,
+        alarming=alarming,
+        failing=frozenset(complaints) | frozenset(records),
         complaints=complaints,
         records=records,
-        bars=worst_bars(recent, alarming),
+        bars=worst_bars(recent, alarming.union(item.digest for item in ahead)),
         before=next((item.dated for item in history if item.dated < start), None),
     )
+
+
+def _named(alarms: Iterable[Alarm]) -> frozenset[bytes]:
+    return frozenset(digest for alarm in alarms for digest in alarm.digests)
 
 
 def _newest(history: _History) -> tuple[str, str]:

@@ -126,6 +126,8 @@ def read_settings(file: Path, *, loopback: bool = False) -> Settings:
     )
     if len({entry.public_key for entry in exchanges}) != len(exchanges):
         raise Misuse(f"{file}: an exchange's key occurs twice")
+    if len({entry.name.casefold() for entry in exchanges}) != len(exchanges):
+        raise Misuse(f"{file}: an exchange's name occurs twice")
     return Settings(
         name=_name(f"{file}: name", found["name"]),
         key=file.parent / found["key"],

@@ -2,7 +2,8 @@
 
 Green says that the host itself found it: everything holds, no alarm names it, and of one coin at
 least the evidence shows more than the exchange's word. What rests on that word is amber, and named.
-What nobody checked has no colour.
+So is a coin that is shown under a block which is not known to be of the proof's day: it may be gone
+since, or be counted once more as another coin. What nobody checked has no colour.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ _KNOWN = {
     "aside": "Not known here:",
     "chain": "Confirmed on the chain:",
     "header": "Shown by evidence, under blocks that we did not confirm:",
+    "undated": "Shown under blocks that are not known to be of that day:",
     "word": "On its word alone:",
 }
 
@@ -69,6 +71,7 @@ class Standing(StrEnum):
     NONE = "no proof yet"
     UNAUDITED = "not all audited"
     UNWATCHED = "not looked at"
+    UNDATED = "not shown for that day"
     PARTLY = "holds in part"
     WORD = "on its word"
     HOLDS = "holds"
@@ -85,7 +88,7 @@ class Standing(StrEnum):
         """Which of the four numbers counts it: ``holds``, ``word``, ``fails`` or ``unknown``."""
         if self.look == "bad":
             return "fails"
-        if self in (Standing.PARTLY, Standing.WORD):
+        if self in (Standing.UNDATED, Standing.PARTLY, Standing.WORD):
             return "word"
         return "holds" if self is Standing.HOLDS else "unknown"
 
@@ -114,8 +117,8 @@ _OF_ALARM = {
 class Coin:
     """An asset of a proof that holds: at least how much there is for 1 owed, and how well known.
 
-    ``look`` is ``chain``, ``header``, ``word``, or ``aside`` if the host does not know what the
-    code stands for.
+    ``look`` is ``chain``, ``header``, ``word``, ``undated`` if it is shown under a block that is
+    not known to be of the day, or ``aside`` if the host does not know what the code stands for.
     """
 
     code: str
@@ -154,22 +157,25 @@ def alone(item: Outcome | None) -> Standing:
         return Standing.NONE
     if item.code:
         return Standing.AHEAD if item.code == Code.CHECK_FUTURE else Standing.FAILS
+    looks = {coin.look for coin in coins(item)}
+    if "undated" in looks:
+        return Standing.UNDATED
     if item.set_aside:
         return Standing.PARTLY
-    return Standing.WORD if all(coin.look == "word" for coin in coins(item)) else Standing.HOLDS
+    return Standing.WORD if looks <= {"word"} else Standing.HOLDS
 
 
 def coins(item: Outcome) -> list[Coin]:
     """Return the coins of a snapshot; none if it does not hold, since they then say nothing."""
-    aside = frozenset(item.set_aside)
+    special = dict.fromkeys(item.undated, "undated") | dict.fromkeys(item.set_aside, "aside")
     return [
-        Coin(code, floor_text(num, den), "aside" if code in aside else level_look(level))
+        Coin(code, floor_text(num, den), special.get(code) or _level_look(level))
         for code, level, num, den in item.details.get("assets", ())
         if not item.code
     ]
 
 
-def level_look(level: str) -> str:
+def _level_look(level: str) -> str:
     """Return the class of a level: confirmed, shown by evidence, or the exchange's word."""
     if level in _CONFIRMED:
         return "chain"
@@ -198,9 +204,11 @@ def least_ratio(item: Outcome) -> float:
 
 def bar(item: Outcome, alarming: Collection[bytes]) -> Bar:
     """Return the bar of a snapshot."""
+    if item.digest in alarming:
+        return Bar("failed", _WHOLE_BAR)
     if not item.is_audited:
         return Bar("unaudited", _LEAST_BAR)
-    if item.code or item.digest in alarming:
+    if item.code:
         return Bar("failed", _WHOLE_BAR)
     share = (least_ratio(item) - 1) / (_TALLEST_RATIO - 1)
     height = _LEAST_BAR + round((_WHOLE_BAR - _LEAST_BAR) * max(0.0, min(share, 1.0)))
@@ -258,20 +266,18 @@ def draw(bars: Sequence[Bar]) -> Days:
 
 
 def sentence(item: Outcome) -> str:
-    """Return what a snapshot shows, and on whose word; it was audited, and no alarm names it."""
+    """Return what a snapshot that holds shows, and on whose word."""
     date = utc_text(item.time, "%-d %B %Y, %H:%M UTC")
     known: dict[str, list[str]] = {}
     for coin in coins(item):
         known.setdefault(coin.look, []).append(coin.code)
-    if item.code:
-        return f"Its newest proof, of {date}, fails, and so shows nothing."
+    stated = f"On {date}, the coins that it states cover what it proved to owe."
     if set(known) <= {"word"}:
-        return (
-            f"On {date}, the coins that it states cover what it proved to owe. Nobody confirmed "
-            "them: they are its word alone."
-        )
+        return f"{stated} Nobody confirmed them: they are its word alone."
+    if set(known) <= {"chain", "header"}:
+        stated = f"On {date}, its coins covered what it proved to owe."
     said = [f"{_KNOWN[look]} {listed(names)}" for look, names in sorted(known.items())]
     return (
-        f"On {date}, its coins covered what it proved to owe. {'. '.join(said)}. Its debts stay "
-        "hidden. Whether all of them are on the list is shown by customers who check."
+        f"{stated} {'. '.join(said)}. Its debts stay hidden. Whether all of them are on the list "
+        "is shown by customers who check."
     )

@@ -87,6 +87,12 @@ CREATE INDEX by_date ON snapshot (public_key, min(time, seen));
 ALTER TABLE listed ADD COLUMN turned INTEGER NOT NULL DEFAULT 0;
 UPDATE listed SET turned = seen;
 """,
+    # What an audit comes to again is no news. What is of an id is asked for by anybody.
+    """
+ALTER TABLE snapshot ADD COLUMN found INTEGER NOT NULL DEFAULT 0;
+UPDATE snapshot SET found = audited;
+CREATE INDEX by_id ON snapshot (public_key, snapshot_id, seen, digest);
+""",
 )
 
 # Of places of one manifest, the exchange's own and others each, the newest so many are kept.
@@ -115,10 +121,12 @@ class Outcome:
 
     ``own``: the bundle at ``url`` is the exchange's own copy, and not one that somebody handed in.
     ``details`` has for each asset its code, level and ratio, for each chain its block, the times of
-    those blocks whose header the evidence shows, the key that a change of keys replaced, and the
-    codes that were set aside, and what is declared (absent in what an older host wrote). Times in
-    Unix seconds: ``time`` is the manifest's own word, ``seen`` when this host first read it, and
-    ``served`` when its bundle was first audited at the exchange's own place, 0 if it never was.
+    those blocks whose header the evidence shows, the key that a change of keys replaced, the codes
+    that were set aside, those shown under blocks not known to be of the day, and what is declared
+    (absent in what an older host wrote). Times in Unix seconds: ``time`` is the manifest's own
+    word, ``seen`` when this host first read it, and ``served`` when its bundle was first audited at
+    the exchange's own place, 0 if it never was; ``audited`` is when it was audited last, and
+    ``found`` when that came to this code for the first time.
     """
 
     digest: bytes
@@ -132,6 +140,7 @@ class Outcome:
     url: str
     own: bool
     audited: int
+    found: int
     code: str
     place: str
     details: dict[str, Any]
@@ -145,6 +154,11 @@ class Outcome:
     def set_aside(self) -> list[str]:
         """The codes of the assets of which this host does not know what they stand for."""
         return list(self.details.get("set_aside", []))
+
+    @property
+    def undated(self) -> list[str]:
+        """The codes of those shown under a block that is not known to be of the snapshot's day."""
+        return list(self.details.get("undated", []))
 
     @property
     def acceptance(self) -> str:
@@ -235,6 +249,16 @@ class FailedRecord:
 
 
 @dataclass(frozen=True)
+class RecordFault:
+    """What is told of such a record; the fields are those of `FailedRecord`."""
+
+    digest: bytes
+    code: str
+    place: str
+    time: int
+
+
+@dataclass(frozen=True)
 class Complaints:
     """Of one manifest how many packages fail, of the newest digest and code, and when it came."""
 
@@ -302,18 +326,19 @@ class Store:
 
         What was found of a copy that somebody handed in never replaces what was found of the
         exchange's own, but where that could not be audited; that it could not replaces nothing.
-        When the manifest was first seen, and first served, stays.
+        When the manifest was first seen, and first served, stays, as does when the same was found.
         """
         values = {name: getattr(found, name) for name in Audited.__dataclass_fields__}
         values["details"] = json.dumps(found.details)
         marks, unread = ", ".join("?" * len(values)), f"'{Code.CHECK_UNREADABLE}'"
-        kept = ("seen", "served")
+        kept = ("seen", "served", "found")
         fresh = ", ".join(f"{name} = excluded.{name}" for name in values if name not in kept)
         with self._changing(found.public_key) as database:
             database.execute(
                 f"INSERT INTO snapshot ({', '.join(values)}) VALUES ({marks}) "
                 f"ON CONFLICT (digest) DO UPDATE SET {fresh}, seen = min(seen, excluded.seen), "
-                "served = iif(served, served, excluded.served) "
+                "served = iif(served, served, excluded.served), "
+                "found = iif(code = excluded.code AND own = excluded.own, found, excluded.found) "
                 f"WHERE (excluded.own >= own AND excluded.code <> {unread}) OR "
                 f"(code = {unread} AND (excluded.own >= own OR excluded.code <> {unread}))",
                 tuple(values.values()),
@@ -449,6 +474,12 @@ class Store:
             old = [bytes.fromhex(row[0]) for row in self._all(query, key)]
             keys += [found for found in old if found not in keys]
         return keys
+
+    def keys_and_version(self, public_key: bytes) -> tuple[list[bytes], int]:
+        """Return `keys_of` an exchange and the `version` of these, at one moment."""
+        with self._lock:
+            keys = self.keys_of(public_key)
+            return keys, self.version(keys)
 
     def audited(self, keys: Sequence[bytes]) -> dict[bytes, tuple[str, int, bool]]:
         """Return, of every manifest of some keys, code, time of audit, and if of its own place."""
@@ -590,16 +621,19 @@ class Store:
         rows = self._all("SELECT * FROM record WHERE digest = ?", digest)
         return FailedRecord(*rows[0]) if rows else None
 
-    def records(self, keys: Sequence[bytes]) -> dict[bytes, list[tuple[bytes, str, str]]]:
-        """Return, of each manifest of some keys, digest, code and place of its failing records."""
+    def records(
+        self, keys: Sequence[bytes], dates: Dates = ALWAYS
+    ) -> dict[bytes, list[RecordFault]]:
+        """Return, of each manifest of some keys, its failing records, the oldest first."""
         query = (
-            "SELECT r.manifest, r.digest, r.code, r.place FROM record r "
+            "SELECT r.manifest, r.digest, r.code, r.place, r.time FROM record r "
             "JOIN snapshot s ON s.digest = r.manifest "
-            f"WHERE s.public_key IN ({_marks(keys)}) ORDER BY r.time, r.digest"
+            f"WHERE s.public_key IN ({_marks(keys)}) "
+            "AND min(s.time, s.seen) >= ? AND min(s.time, s.seen) < ? ORDER BY r.time, r.digest"
         )
-        found: dict[bytes, list[tuple[bytes, str, str]]] = {}
-        for manifest, digest, code, place in self._all(query, *keys):
-            found.setdefault(manifest, []).append((digest, code, place))
+        found: dict[bytes, list[RecordFault]] = {}
+        for manifest, *fault in self._all(query, *keys, *dates):
+            found.setdefault(manifest, []).append(RecordFault(*fault))
         return found
 
     def complaint(self, digest: bytes) -> Complaint | None:
@@ -607,7 +641,9 @@ class Store:
         rows = self._all("SELECT * FROM complaint WHERE digest = ?", digest)
         return Complaint(*rows[0]) if rows else None
 
-    def complaints(self, keys: Sequence[bytes], most: int) -> dict[bytes, Complaints]:
+    def complaints(
+        self, keys: Sequence[bytes], most: int, dates: Dates = ALWAYS
+    ) -> dict[bytes, Complaints]:
         """Return, of each manifest of some keys, its failing packages and the newest of them."""
         query = (
             "SELECT manifest, total, last, digest, code FROM ("
@@ -616,10 +652,11 @@ class Store:
             "max(c.time) OVER (PARTITION BY c.manifest) AS last, "
             "row_number() OVER (PARTITION BY c.manifest ORDER BY c.time DESC, c.digest) AS rank "
             "FROM complaint c JOIN snapshot s ON s.digest = c.manifest "
-            f"WHERE s.public_key IN ({_marks(keys)})) WHERE rank <= ? ORDER BY rank"
+            f"WHERE s.public_key IN ({_marks(keys)}) AND min(s.time, s.seen) >= ? "
+            "AND min(s.time, s.seen) < ?) WHERE rank <= ? ORDER BY rank"
         )
         found: dict[bytes, Complaints] = {}
-        for manifest, total, last, digest, code in self._all(query, *keys, most):
+        for manifest, total, last, digest, code in self._all(query, *keys, *dates, most):
             earlier = found[manifest].newest if manifest in found else ()
             found[manifest] = Complaints(total, last, (*earlier, (digest, code)))
         return found

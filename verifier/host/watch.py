@@ -12,9 +12,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 
 from verifier.errors import CannotCheck, Misuse, Rejected
-from verifier.host.audits import Auditor
+from verifier.format.statement import manifest_digest
+from verifier.host.audits import RETRY_SECONDS, Auditor
 from verifier.host.follow import Follower
 from verifier.host.jobs import Stopped
 from verifier.host.settings import WatchedExchange
@@ -24,6 +26,10 @@ LOG = logging.getLogger("assay.host")
 _QUEUE_SECONDS = 1.0
 # Of what was handed in under keys that nobody watches, so many manifests are kept.
 MAX_STRANGERS = 500
+
+
+def _fault(error: Exception) -> str:
+    return str(error)[:300]
 
 
 class _Worker(threading.Thread):
@@ -55,8 +61,20 @@ class _Worker(threading.Thread):
         raise NotImplementedError
 
 
+@dataclass(frozen=True)
+class _Failed:
+    """A bundle that could not be audited, by its manifest, when that was, and why."""
+
+    digest: bytes
+    time: float
+    error: Rejected | CannotCheck
+
+
 class Watcher(_Worker):
-    """Looks at one exchange, every so many seconds from the start of a look."""
+    """Looks at one exchange, every so many seconds from the start of a look.
+
+    A bundle that cannot be audited is tried again each hour, as is what an index lists.
+    """
 
     def __init__(
         self,
@@ -72,27 +90,43 @@ class Watcher(_Worker):
         self._store = store
         self._auditor = auditor
         self._follower = follower
+        self._failed: _Failed | None = None
 
     def turn(self) -> float:
         """Look once."""
         start, again, fault = time.monotonic(), False, ""
         try:
-            again = self._look()
+            if self._exchange.history:
+                again = self._follower.follow(self._exchange)
+            else:
+                self._look_at_bundle()
         except (Rejected, CannotCheck, Misuse) as error:
-            fault = str(error)[:300]
+            fault = _fault(error)
             LOG.warning("%s: %s", self._exchange.name, fault)
         self._store.note_look(self._exchange.public_key, int(time.time()), fault)
         return 0.0 if again else max(0.0, start + self._every_seconds - time.monotonic())
 
-    def _look(self) -> bool:
-        """Tell whether there is more to look at without a pause."""
-        exchange = self._exchange
-        if exchange.history:
-            return self._follower.follow(exchange)
+    def _look_at_bundle(self) -> None:
+        """Audit what is new.
+
+        Raises:
+            Rejected, CannotCheck: see `Auditor.look`; for as long as the bundle is not tried again
+                what it raised then.
+        """
+        exchange, failed, fault = self._exchange, self._failed, ""
         signed, key = self._auditor.read(exchange.bundle, [exchange.public_key], own=True)
-        self._store.note_look(exchange.public_key, int(time.time()), "")
-        self._auditor.settle(exchange.bundle, signed, key, own=True)
-        return False
+        digest, now = manifest_digest(signed.data), time.time()
+        if failed is not None and failed.digest == digest:
+            if now - failed.time < RETRY_SECONDS:
+                raise failed.error
+            fault = _fault(failed.error)
+        self._store.note_look(exchange.public_key, int(now), fault)
+        try:
+            self._auditor.settle(exchange.bundle, signed, key, own=True)
+        except (Rejected, CannotCheck) as error:
+            self._failed = _Failed(digest, time.time(), error)
+            raise
+        self._failed = None
 
 
 class _QueueWorker(_Worker):
@@ -125,7 +159,7 @@ class _QueueWorker(_Worker):
         except Rejected as error:
             return error.code
         except (CannotCheck, Misuse) as error:
-            return str(error)[:300]
+            return _fault(error)
         except Stopped:
             raise
         except Exception:

@@ -286,5 +286,7 @@ def test_alarms_are_bounded(store: Store) -> None:
         keep(store, seen(f"s{number}", follows="elsewhere", time=NOW - number))
     view = views(store).exchange(KEY, 1, NOW)
     assert [alarm.text for alarm in view.alarms][-1] == "and 15 more of this kind"
+    newest = [NOW, *(NOW - number for number in range(4))]  # one of them names all
+    assert [alarm.since for alarm in view.alarms[:-1]] == newest
     assert len(view.alarms) == 6
     assert {item["look"] for item in view.snapshots[:-1]} == {"plain"}

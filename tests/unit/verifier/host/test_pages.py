@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.outcomes import DAY, EXCHANGE, KEY, NOW, holding, keep, named, seen, settings
 from verifier.errors import Code
+from verifier.format.times import utc_text
 from verifier.host import alarms
+from verifier.host import store as store_module
 from verifier.host.alarms import Alarm
 from verifier.host.answers import Table, render
 from verifier.host.facts import grouped
 from verifier.host.feed import feed_of
 from verifier.host.front import ALARMS, ROWS
-from verifier.host.pages import ENTRIES, Views
+from verifier.host.pages import ENTRIES, NEWEST, Views
 from verifier.host.settings import WatchedExchange
 from verifier.host.standing import Bar
-from verifier.host.store import Complaint, FailedRecord, Store
+from verifier.host.store import Complaint, FailedRecord, Outcome, Store
 from verifier.texts import alarm_words, explain
 
 OTHER = b"o" * 32
@@ -198,10 +202,86 @@ def test_what_else_was_signed_and_fails_is_an_alarm_for_a_month(store: Store) ->
     view = views.overview(KEY, NOW)
     assert [(one.kind, one.since) for one in view.alarms] == [
         ("complaint", 7),
-        ("failed-record", new.audited),
+        ("failed-record", NOW),
     ]
     assert view.standing == "fails"
-    assert view.snapshots[0]["look"] == "plain"
+    assert view.snapshots[0]["look"] == "bad"
+
+
+def stands(store: Store, **looked: str) -> tuple[str, str, str]:
+    """How the front, the badge and the page have the exchange, once it was looked at."""
+    views = filled(store, EXCHANGE)
+    store.note_look(KEY, NOW, looked.get("fault", ""))
+    (row,) = views.front(NOW).rows
+    view = views.overview(KEY, NOW)
+    assert (view.standing, view.badge.text.split(" · ")[0]) == (row.standing, row.standing)
+    return row.standing, row.date[:6], view.snapshots[0]["said"]
+
+
+def test_a_newest_proof_that_cannot_be_audited_is_amber(store: Store) -> None:
+    """Also where there is no index; for as long as an audit may go on it says nothing."""
+    fault = "bundle.missing-file: arguments.msgpack"
+    keep(store, named("a", details=SHOWN, time=NOW - DAY))
+    item = named("b", follows="a", time=NOW - 3600, code="check.unreadable")
+    keep(store, replace(item, own=False))
+    assert stands(store, fault=fault)[0] == "holds"  # whatever else was handed in
+    keep(store, item)
+    assert stands(store)[0] == "holds"
+    assert stands(store, fault=fault) == ("not all audited", "14 Jan", "not audited")
+    views = filled(store, EXCHANGE)
+    store.note_look(KEY, NOW, fault)
+    (alarm,) = views.overview(KEY, NOW).alarms
+    assert (alarm.kind, alarm.since) == ("unaudited", NOW - 3600)
+    assert alarm.text == f"snapshot b could not be audited: {fault}"
+    store.note_look(KEY, NOW, "")  # the place has the one before again
+    late = NOW + settings().audit_seconds
+    kinds = [[one.kind for one in views.overview(KEY, at).alarms] for at in (NOW, late)]
+    assert kinds == [[], ["unwatched", "unaudited"]]
+
+
+def test_a_proof_that_was_dated_ahead_is_grey_once_its_date_has_come(store: Store) -> None:
+    """It is audited again then; where its bundle is gone, nobody knows whether it holds."""
+    keep(store, named("a", details=SHOWN, time=NOW - 2 * DAY))
+    ahead = named("b", follows="a", time=NOW - 60, at=NOW - DAY - 7200, code="check.future")
+    keep(store, ahead)
+    before = filled(store, EXCHANGE).overview(KEY, NOW - DAY - 3600)
+    assert (before.standing, before.snapshots[0]["said"]) == ("dated ahead", "dated ahead")
+    found = stands(store, fault="bundle.missing-file")
+    assert found == ("not all audited", "13 Jan", "not audited")
+    (shown, _) = filled(store, EXCHANGE).overview(KEY, NOW).snapshots
+    assert (shown["look"], shown["ahead"], shown["outcome"]) == ("plain", False, "not audited")
+    keep(store, replace(ahead, code="", details=SHOWN))
+    assert stands(store) == ("holds", "15 Jan", "holds")
+
+
+def test_a_copy_is_no_newest_proof(store: Store) -> None:
+    """How an exchange stands is told by what it publishes, as is whether it is late."""
+    copy = named("c", follows="a", time=NOW - 3600, details=SHOWN, own=False)
+    keep(store, copy)
+    assert stands(store) == ("no proof yet", "", "holds")
+    word = holding(("BTC", "claimed", 1, 1))
+    keep(store, named("a", details=word, time=NOW - DAY))
+    assert stands(store) == ("on its word", "14 Jan", "holds")
+    keep(store, replace(copy, own=True, served=NOW))
+    assert stands(store) == ("holds", "15 Jan", "holds")
+
+
+@pytest.mark.parametrize("code", ["check.unreadable", "argument.rejected", ""])
+def test_signed_arguments_that_fail_are_told_once_whatever_came_of_the_snapshot(
+    store: Store, code: str
+) -> None:
+    """A copy is enough to show what the exchange signed, though that copy cannot be audited."""
+    keep(store, named("a", details=SHOWN, time=NOW - 7200))
+    item = named("b", follows="a", time=NOW - 3600, own=bool(code != "check.unreadable"), code=code)
+    keep(store, item)
+    record = FailedRecord(b"r" * 32, item.digest, "argument.rejected", "BTC", NOW, b"r", b"s")
+    store.add_record(KEY, record)
+    views = filled(store, EXCHANGE)
+    (row,) = views.front(NOW).rows
+    told = "rejected" if code == "argument.rejected" else "failed-record"
+    assert (row.standing, [group.kind for group in row.alarms]) == ("fails", [told])
+    assert views.overview(KEY, NOW).badge.text.startswith("fails")
+    assert row.last_days(NOW)[-1] == Bar("failed", 10)
 
 
 def test_a_history_is_paged_by_month(store: Store) -> None:
@@ -272,10 +352,57 @@ def test_what_came_of_a_snapshot_later_is_the_same_entry(store: Store) -> None:
     keep(store, first)
     views = filled(store, EXCHANGE)
     before = [one.findtext(f"{ATOM}id") for one in parsed(views).findall(f"{ATOM}entry")]
-    keep(store, replace(first, code="", audited=NOW, details=SHOWN))
+    keep(store, replace(first, code="", audited=NOW, found=NOW, details=SHOWN))
     (after,) = parsed(views).findall(f"{ATOM}entry")
     assert after.findtext(f"{ATOM}id") in before
     assert after.findtext(f"{ATOM}updated") == "2027-01-15T08:00:00Z"
+
+
+def test_what_an_audit_comes_to_again_is_no_news(store: Store) -> None:
+    """A rejected proof is audited each hour."""
+    first = named("c", time=NOW - 9 * 3600, code="argument.rejected")
+    shown = []
+    for hour in range(4):
+        at = NOW - (8 - hour) * 3600
+        keep(store, replace(first, audited=at, found=at))
+        shown.append(ElementTree.tostring(parsed(filled(store, EXCHANGE))))
+    assert len(set(shown)) == 1
+
+
+def test_a_feed_says_what_the_page_says(store: Store) -> None:
+    """Of two manifests for one snapshot, of a copy, and of one of which a package fails."""
+    for time in (NOW - 7200, NOW - 7140):
+        keep(store, seen("a", details=SHOWN, time=time))
+    failing = seen("b", follows="x", details=SHOWN, time=NOW - 3600)
+    keep(store, failing)
+    store.add_complaint(KEY, Complaint(b"c" * 32, failing.digest, "inclusion.wrong-amount", "", 1))
+    keep(store, seen("c", details=SHOWN, time=NOW - 60, own=False, follows="y"))
+    views = filled(store, EXCHANGE)
+    titles = [one.findtext(f"{ATOM}title") or "" for one in parsed(views).findall(f"{ATOM}entry")]
+    said = [title.split("UTC: ")[1] for title in titles if "UTC: " in title]
+    assert said == [
+        "holds, in a copy that somebody handed in",
+        "fails",
+        *["holds, but see the alarm"] * 2,
+    ]
+    shown = [item["said"] for item in views.overview(KEY, NOW).snapshots]
+    assert shown == ["holds", *said[1:]]
+
+
+def test_what_is_signed_and_fails_is_red_in_its_own_row_however_old(store: Store) -> None:
+    old, new = named("old", time=NOW - 40 * DAY, details=SHOWN), named("new", follows="old")
+    other = named("other", follows="new", time=NOW - 3600, details=SHOWN)
+    for item in (old, new, other):
+        keep(store, item)
+    store.add_complaint(KEY, Complaint(b"c" * 32, old.digest, "inclusion.wrong-amount", "", NOW))
+    record = FailedRecord(b"r" * 32, new.digest, "argument.rejected", "BTC", NOW, b"r", b"s")
+    store.add_record(KEY, record)
+    shown = filled(store, EXCHANGE).overview(KEY, NOW).snapshots
+    assert [(item["look"], item["said"]) for item in shown] == [
+        ("good", "holds"),
+        *[("bad", "fails")] * 2,
+    ]
+    assert filled(store, EXCHANGE).overview(KEY, NOW).standing == "fails"
 
 
 def test_a_feed_is_bounded_and_may_be_empty(store: Store) -> None:
@@ -284,6 +411,103 @@ def test_a_feed_is_bounded_and_may_be_empty(store: Store) -> None:
     for number in range(60):
         keep(store, seen(f"s{number}", time=NOW - number))
     assert len(parsed(views).findall(f"{ATOM}entry")) == ENTRIES
+
+
+@pytest.mark.parametrize(
+    "code", ["proof.unknown-slot", "inclusion.wrong-opening", "evidence.too-many-rows"]
+)
+def test_a_code_that_an_earlier_version_wrote_is_shown_as_such(store: Store, code: str) -> None:
+    """It takes down no page, neither of its exchange nor of all."""
+    item = seen("a", code=code, details=SHOWN)
+    keep(store, item)
+    store.add_complaint(KEY, Complaint(b"c" * 32, item.digest, code, "BTC", NOW))
+    views = filled(store, EXCHANGE, watched(1, "Innocent"))
+    (row, other) = views.front(NOW).rows
+    assert (row.standing, other.standing) == ("fails", "no proof yet")
+    told = {group.kind: group for group in row.alarms}["rejected"]
+    assert (told.code, "earlier version" in told.finding) == (code, True)
+    assert code in ElementTree.tostring(parsed(views), encoding="unicode")
+    (shown,) = views.overview(KEY, NOW).snapshots
+    assert (shown["look"], shown["assets"]) == ("bad", [])
+    assert (shown["code"], shown["finding"]) == (code, told.finding)
+    keep(store, seen("a", public_key=OTHER, own=False, code=code))
+    assert views.strangers(NOW)[0]["finding"] == shown["finding"]
+
+
+def test_another_alarm_of_a_kind_is_news_however_many_there_are(store: Store) -> None:
+    ids = set()
+    for day in range(9, 0, -1):
+        for at in (0, 60):
+            name = f"{day}{'' if day == 9 else day + 1}"
+            keep(store, seen(str(day), time=NOW - day * DAY + at, follows=name))
+        entries = parsed(filled(store, EXCHANGE)).findall(f"{ATOM}entry")
+        (found,) = [
+            one for one in entries if "different proofs" in str(one.findtext(f"{ATOM}title"))
+        ]
+        ids.add(found.findtext(f"{ATOM}id"))
+        assert found.findtext(f"{ATOM}updated") == utc_text(NOW - day * DAY + 60)
+    assert len(ids) == 9
+
+
+def test_what_comes_while_keys_are_read_is_read_next(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A manifest that tells of an older key, from the thread that watches, at the worst moment."""
+    keep(store, seen("x", public_key=OTHER, time=NOW - 3 * DAY))
+    keep(store, named("a", details=SHOWN, time=NOW - DAY))
+    views, read = filled(store, EXCHANGE), store.snapshots
+    change = {**SHOWN, "old_keys": [OTHER.hex()]}
+    coming = [named("b", follows="a", details=change, time=NOW - 3600)]
+
+    def snapshots(*values: object, **more: object) -> list[Outcome]:
+        found = read(*values, **more)  # type: ignore[arg-type]
+        if coming:
+            keep(store, coming.pop())
+        return found
+
+    monkeypatch.setattr(store, "snapshots", snapshots)
+    assert views.present_keys() == {KEY: KEY}
+    assert views.present_keys() == {KEY: KEY, OTHER: KEY}
+    assert views.overview(KEY, NOW).total == 3
+
+
+@pytest.mark.parametrize("number", [60, 120])
+def test_what_a_stranger_s_pages_read_does_not_grow(
+    store: Store, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    for at in range(number):
+        keep(store, seen(f"s{at}", public_key=OTHER, own=False, time=NOW - 60 * at))
+    views = filled(store, EXCHANGE)
+    views.present_keys()
+    read, parse = [], store_module._read
+
+    def counted(kind: Any, row: Any) -> Any:
+        read.append(row)
+        return parse(kind, row)
+
+    monkeypatch.setattr(store_module, "_read", counted)
+    assert views.version(OTHER)[2] == 1 + number // 50
+    assert len(views.manifests(OTHER, "s7")) == 1
+    assert views.month(OTHER, "2027-01") is not None
+    assert read == []
+    view = views.overview(OTHER, NOW)
+    assert (view.total, len(view.snapshots), len(read)) == (number, NEWEST, NEWEST)
+    assert len(views.exchange(OTHER, 2, NOW).snapshots) == min(number - 50, 50)
+
+
+def test_what_a_stranger_signed_has_no_colour(store: Store) -> None:
+    """Neither red: they chose the name that it stands under."""
+    for at in (0, 60):
+        item = seen("s", public_key=OTHER, own=False, time=NOW - 900 + at, details=SHOWN)
+        keep(store, item)
+    store.add_complaint(OTHER, Complaint(b"c" * 32, item.digest, "inclusion.wrong-amount", "", 1))
+    record = FailedRecord(b"r" * 32, item.digest, "argument.rejected", "BTC", NOW, b"r", b"s")
+    store.add_record(OTHER, record)
+    view = filled(store, EXCHANGE).overview(OTHER, NOW)
+    assert [alarm.kind for alarm in view.alarms] == ["equivocation", "complaint", "failed-record"]
+    page = render("exchange.html", settings=settings(EXCHANGE), exchange=view, page=1).decode()
+    looks = set(re.findall(r'class="(?:alarm|b|num|coin) (\w+)"', page))
+    assert looks == {"plain", "header"}
 
 
 def test_two_manifests_of_one_snapshot_are_found_by_key_and_id(store: Store) -> None:

@@ -67,10 +67,20 @@ def test_what_is_set_aside_is_amber_and_counts_for_nothing() -> None:
     assert [coin.look for coin in coins(found)] == ["header", "aside"]  # type: ignore[arg-type]
 
 
+def test_what_is_shown_under_a_block_of_another_day_is_never_green() -> None:
+    """Not even beside coins under a good one: the same ones may have been counted twice."""
+    item = proof("header", "chain", "claimed", undated=["C0"])
+    assert [coin.look for coin in coins(item)] == ["undated", "chain", "word"]  # type: ignore[arg-type]
+    assert alone(item) is Standing.UNDATED  # type: ignore[arg-type]
+    assert (Standing.UNDATED.look, Standing.UNDATED.group) == ("warn", "word")
+    text = sentence(item)  # type: ignore[arg-type]
+    assert "Shown under blocks that are not known to be of that day: C0." in text
+    assert worst_bars([item], ())[TODAY - 1].look == "word"  # type: ignore[list-item]
+
+
 def test_a_proof_that_fails_has_no_coins() -> None:
     found = named("a", code="argument.rejected", details=holding(("BTC", "chain", 2, 1)))
     assert (alone(found), coins(found)) == (Standing.FAILS, [])
-    assert "fails, and so shows nothing" in sentence(found)
 
 
 @pytest.mark.parametrize(
@@ -124,6 +134,25 @@ def test_what_a_proof_shows_is_said_with_on_whose_word() -> None:
     assert "Nobody confirmed them" in sentence(proof("claimed"))  # type: ignore[arg-type]
     many = sentence(proof(*["header"] * 4096))  # type: ignore[arg-type]
     assert "and 4,076 more" in many
+
+
+@pytest.mark.parametrize(
+    ("levels", "aside", "is_shown"),
+    [
+        (("header", "chain", "attested"), [], True),
+        (("header", "claimed"), [], False),
+        (("claimed", "claimed"), ["C1"], False),
+        (("claimed",), ["C0"], False),
+        (("header", "header"), ["C1"], False),
+        ((), [], False),
+    ],
+)
+def test_that_coins_were_there_is_said_only_of_what_evidence_shows(
+    levels: tuple[str, ...], aside: list[str], is_shown: bool
+) -> None:
+    text = sentence(proof(*levels, set_aside=aside))  # type: ignore[arg-type]
+    assert ("its coins covered what it proved to owe" in text) == is_shown
+    assert ("the coins that it states cover what it proved to owe" in text) != is_shown
 
 
 def test_a_day_shows_the_worst_of_it() -> None:

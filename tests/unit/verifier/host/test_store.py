@@ -13,7 +13,15 @@ import pytest
 
 from verifier.errors import Code
 from verifier.host import store as module
-from verifier.host.store import AUDITS, EVIDENCE, Audited, Complaint, FailedRecord, Store
+from verifier.host.store import (
+    AUDITS,
+    EVIDENCE,
+    Audited,
+    Complaint,
+    FailedRecord,
+    RecordFault,
+    Store,
+)
 
 KEY, OTHER, STRANGER = b"k" * 32, b"o" * 32, b"s" * 32
 
@@ -31,6 +39,7 @@ def audited(number: int = 1, **fields: object) -> Audited:
         "url": "http://a",
         "own": True,
         "audited": 100 + number,
+        "found": 100 + number,
         "code": "",
         "place": "",
         "details": {"assets": [], "chains": [], "old_keys": []},
@@ -166,6 +175,19 @@ def test_when_it_was_served_first_is_when_it_was_audited_at_its_own_place(store:
     assert (found.code, found.seen, found.served) == ("", 5, 9)
 
 
+def test_when_an_outcome_was_found_is_the_first_time(store: Store) -> None:
+    for code, own, time, found in (
+        ("argument.rejected", True, 5, 5),
+        ("argument.rejected", True, 9, 5),
+        ("", True, 12, 12),
+        ("", True, 15, 12),
+        ("page.bad-point", True, 20, 20),
+    ):
+        store.add_snapshot(audited(1, code=code, own=own, audited=time, found=time))
+        (kept,) = store.snapshots([KEY])
+        assert (kept.audited, kept.found) == (time, found)
+
+
 def test_the_queue_is_first_come_first_served(store: Store) -> None:
     for at, url in enumerate("abc"):
         submit(store, url, url, time=at)
@@ -239,7 +261,7 @@ def test_records_that_fail_are_kept_once_and_bounded(
     store.add_record(KEY, failed(4, manifest=2))  # of a manifest that is not known
     assert store.record(failed(1).digest) == failed(1)
     assert store.record(failed(3).digest) is None
-    listed = [(failed(number).digest, "code", "place") for number in (1, 2)]
+    listed = [RecordFault(failed(number).digest, "code", "place", number) for number in (1, 2)]
     assert store.records([KEY]) == {audited().digest: listed}
     assert store.records([OTHER]) == {}
 
@@ -291,7 +313,7 @@ def test_an_older_database_is_taken_over(tmp_path: Path) -> None:
         database.execute("PRAGMA user_version = 2")
         for number, url in ((1, "http://own"), (2, "http://copy")):
             found = vars(audited(number, url=url, audited=50))
-            del found["own"], found["seen"], found["served"]
+            del found["own"], found["seen"], found["served"], found["found"]
             found["details"] = '{"assets": [], "chains": [], "old_keys": []}'
             marks = ", ".join("?" * len(found))
             query = f"INSERT INTO snapshot ({', '.join(found)}) VALUES ({marks})"  # noqa: S608
@@ -303,6 +325,6 @@ def test_an_older_database_is_taken_over(tmp_path: Path) -> None:
     database.close()
     with closing(Store(file)) as store:
         own, copy = store.snapshots([KEY])[::-1]
-        assert (own.own, own.seen, copy.own) == (True, 50, False)
+        assert (own.own, own.seen, own.found, copy.own) == (True, 50, 50, False)
         assert store.places(own.digest) == ["http://own"]
         assert store.next_submission(AUDITS) is not None
