@@ -379,7 +379,12 @@ async def upload(
     return EvidenceBody(name=slot.name, kind=slot.kind, asset=slot.asset, size=size)
 
 
-@router.delete("/{snapshot_id}/evidence/{name}", status_code=204, responses=problems(*_MOVES))
+@router.delete(
+    "/{snapshot_id}/evidence/{name}",
+    status_code=204,
+    response_class=Response,
+    responses=problems(*_MOVES),
+)
 async def delete_evidence(
     request: Request, snapshot_id: SnapshotId, name: EvidenceName, caller: Writer
 ) -> None:

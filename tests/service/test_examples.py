@@ -164,7 +164,7 @@ def types(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: types(entry) for name, entry in value.items()}
     if isinstance(value, list):
-        return {json.dumps(types(entry), sort_keys=True) for entry in value}
+        return sorted({json.dumps(types(entry), sort_keys=True) for entry in value})
     return type(value).__name__
 
 
