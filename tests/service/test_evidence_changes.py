@@ -83,7 +83,7 @@ def test_all_that_is_missing_is_told_in_the_words_of_the_command(
     assert problem["detail"] == "\n".join(missing)
     assert operator("GET", "/one")[1]["state"] == "draft"
     folder.config.write_bytes(config)
-    command = [BIN / "assay", "prove", folder.config, "--out", tmp_path / "out"]
+    command: list[str | Path] = [BIN / "assay", "prove", folder.config, "--out", tmp_path / "out"]
     ran = subprocess.run(
         command, text=True, capture_output=True, check=False, env=plain_environment()
     )

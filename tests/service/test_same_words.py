@@ -44,7 +44,7 @@ def upload(operator: Operator, lines: list[bytes]) -> None:
     assert operator("PUT", PLACE, b"\r\n".join(lines))[0] == 200
 
 
-def ended(operator: Operator) -> tuple[str, str]:
+def ended(operator: Operator) -> tuple[str, str | None]:
     """Start a snapshot; return the state in which that ends, and the detail."""
     assert operator("POST", "/one/start")[0] == 202
     found = operator.rest()

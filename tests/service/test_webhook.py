@@ -12,6 +12,7 @@ import stat
 import subprocess
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,10 @@ def faults(lines: list[dict[str, Any]]) -> list[str]:
     return [line["fault"] for line in lines if line["message"] == "webhook not told"]
 
 
+def _has_received(receiver: Receiver, number: int) -> bool:
+    return len(receiver.received) == number
+
+
 def test_ends_of_jobs_are_told_and_nothing_of_what_they_learned(
     exchange: Exchange, receiver: Receiver, folder: Path
 ) -> None:
@@ -86,7 +91,7 @@ def test_ends_of_jobs_are_told_and_nothing_of_what_they_learned(
         ):
             assert operator("POST", f"/one/{move}")[0] == 202
             assert operator.rest()["state"] == state
-            until(lambda number=number: len(receiver.received) == number)
+            until(partial(_has_received, receiver, number))
     secret = read_secret(folder / "webhook.key")
     told = [check_signed(message, secret) for message in receiver.received]
     assert [entry["data"]["state"] for entry in told] == ["proven", "published", "retired"]
@@ -248,7 +253,13 @@ def test_attempts_are_bounded(
 
 
 def command(folder: Path) -> subprocess.CompletedProcess[str]:
-    words = [BIN / "assay", "webhook", "create", "--settings", folder / "settings.toml"]
+    words: list[str | Path] = [
+        BIN / "assay",
+        "webhook",
+        "create",
+        "--settings",
+        folder / "settings.toml",
+    ]
     return subprocess.run(
         words, text=True, capture_output=True, check=False, env=plain_environment()
     )
