@@ -122,7 +122,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory, check_page: Path) -> Iterato
         entry = Entry(rival.digest, first.digest, "week-2", rival.manifest.time)
         index = write_history(History("An Exchange", first.key, (entry,)))
         (bad / "history.json").write_bytes(index)
-        host.wait(lambda found: len(found[1]["alarms"]) == 4)
+        host.wait(lambda found: len(found[1]["alarms"]) == 5)
         strangers = hand_in_strangers(host, folder / "served", url)
         digests = [bundle.digest.hex() for bundle in (second, rival)]
         keys = {"good": key.hex(), "bad": first.key.hex(), "stranger": strangers[0].key.hex()}
