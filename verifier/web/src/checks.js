@@ -51,7 +51,9 @@ function sameOf(snapshot, { now = 0 }, auditors, line, list) {
   if (auditors === null) return { state: "no", by: "device", lines: [line("same.waiting")] };
   if (auditors.length === 0) return { state: "no", by: "nobody", lines: [line("same.nobody")] };
   const named = (state) => auditors.filter((one) => one.state === state).map(({ name }) => name);
-  const [same, unseen, silent] = ["same", "unseen", "silent"].map(named);
+  const [shown, unseen, silent] = ["same", "unseen", "silent"].map(named);
+  const rivals = new Set(auditors.filter(({ others }) => others.length > 0).map(({ name }) => name));
+  const same = shown.filter((name) => !rivals.has(name));
   const lines = [];
   const isFresh = now - snapshot.time < DAY_SECONDS;
   if (same.length > 0) lines.push(line("same.yes", { auditors: list(same) }));

@@ -148,19 +148,22 @@ const pledgedText = ({ pledged: { length } }, texts) =>
 // --- what holds
 
 function foundWords({ snapshot, amounts }, { isAgreed = false, auditors }, texts, line) {
-  const amountText = ({ counted, decimals, code }) => `${decimalText(counted, decimals)} ${code}`;
-  const list = (items) => listText(texts, items.map(amountText));
+  const list = (items, amountOf) => listText(texts, items.map((item) => `${amountOf(item)} ${item.code}`));
+  const typedOf = ({ typed }) => typed.text;
+  const countedOf = ({ counted, decimals }) => decimalText(counted, decimals);
+  const moreOf = (item) => decimalText(surplusOf(item), placesOf(item));
   const compared = amounts.filter(({ isCompared, parts }) => isCompared && parts > 0);
   const more = compared.filter((item) => surplusOf(item) > 0n);
   const looked = amounts.filter(({ isCompared }) => !isCompared);
   const lines = [];
-  if (compared.length > 0) lines.push(line("goodText", { time: localTime(snapshot.time), amounts: list(compared) }));
-  if (more.length > 0) lines.push(line("goodMore", { amounts: list(more) }));
+  const time = localTime(snapshot.time);
+  if (compared.length > 0) lines.push(line("goodText", { time, amounts: list(compared, typedOf) }));
+  if (more.length > 0) lines.push(line("goodMore", { amounts: list(more, moreOf) }));
   if (looked.length > 0 && !isAgreed) {
     lines.push(line("partText", { codes: listText(texts, looked.map(({ code }) => code)) }));
     return { look: "warn", title: line("partTitle"), lines };
   }
-  if (looked.length > 0) lines.push(line("agreedText", { amounts: list(looked) }));
+  if (looked.length > 0) lines.push(line("agreedText", { amounts: list(looked, countedOf) }));
   if (lines.length === 0) return { look: "warn", title: line("zeroTitle"), lines: [line("zeroText")] };
   if (amounts.some((item) => item.isSetAside && isOwn(item))) return { look: "warn", title: line("asideTitle"), lines };
   const isFaulted = (auditors ?? []).some(({ code }) => code && !code.startsWith("check."));
@@ -261,8 +264,9 @@ function rowOf(item, { isAgreed = false }, texts) {
     typed?.text ?? had,
     typed === null ? texts.agreed : differenceText(item, texts),
   ];
-  if (typed === null && !isAgreed) cells[3] = "—";
-  return { cells, look: typed === null ? "" : lookOf(item) };
+  const isOpen = (typed === null && !isAgreed) || counted === null;
+  if (isOpen) cells[3] = "—";
+  return { cells, look: typed === null || isOpen ? "" : lookOf(item) };
 }
 
 function lookOf(item) {
