@@ -299,7 +299,7 @@ def _details(operations: Operations, row: Row) -> SnapshotDetails:
 
 
 def _text(file: FilePath) -> str | None:
-    return file.read_text("utf-8").strip() if file.exists() else None
+    return file.read_text("utf-8").rstrip("\n") if file.exists() else None
 
 
 @router.get(

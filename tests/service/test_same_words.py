@@ -86,8 +86,8 @@ def test_of_a_ledger_that_is_refused(
     ran = prove(operator, exchange, tmp_path)
     assert (state, ran.returncode) == ("failed", 1)
     assert detail == ran.stderr
-    assert "(not-a-number)" in detail
-    assert "(unknown-asset)" in detail
+    assert "not-a-number" in detail
+    assert "unknown-asset" in detail
 
 
 def test_of_evidence_that_is_refused(
@@ -135,7 +135,7 @@ def test_of_a_target_that_cannot_be_written(operator: Operator, exchange: Exchan
 
 def test_of_a_bundle_that_is_proven(operator: Operator, exchange: Exchange, tmp_path: Path) -> None:
     ledger = '"ledger.csv"\n'
-    edit(exchange.source, ledger, ledger + 'skip = ["DOGE"]\n')
+    edit(exchange.source, ledger, ledger + 'skip = { assets = ["DOGE"] }\n')
     with (exchange.folder / "ledger.csv").open("a") as file:
         file.write("late@example.com,DOGE,1\r\n")
     upload(operator, draft(operator, exchange))
