@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from playwright.sync_api import Browser, BrowserContext, Page, Route
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from tests.browser.auditors import (
     HOST,
@@ -226,7 +226,7 @@ def concluded(tab: Page, made: Made) -> str:
     """The verdict's title, once every auditor has answered."""
     give(tab, made)
     title = ask(tab, ALICE, {})
-    tab.wait_for_function("!document.getElementById('checks').textContent.includes('being asked')")
+    expect(tab.locator("#checks")).not_to_contain_text("being asked")
     return tab.inner_text("#verdict-title") or title
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import (
     Exchange,
@@ -679,7 +679,7 @@ def test_an_answer_to_what_was_changed_since_is_not_shown(open_: Page, exchange:
             document.getElementById("key").dispatchEvent(new Event("input", { bubbles: true }));
         }"""
     )
-    open_.wait_for_function("!document.getElementById('agree').disabled")
+    expect(open_.locator("#agree")).to_be_enabled()
     assert open_.is_hidden("#verdict")
     assert open_.is_hidden("#question")
 
@@ -736,9 +736,7 @@ def test_a_link_takes_the_place_of_a_folder(tab: Page, exchange: Exchange, publi
     tab.set_input_files("#folder", str(exchange.bundle))
     fragment = f"#bundle={published.url}/nothing"
     tab.evaluate("fragment => { location.hash = fragment; }", fragment)
-    tab.wait_for_function(
-        "url => document.getElementById('bundle').value === url", arg=fragment[8:]
-    )
+    expect(tab.locator("#bundle")).to_have_value(fragment[8:])
     other_ways(tab)
     tab.fill("#key", exchange.key)
     tab.set_input_files("#package", str(exchange.package))
@@ -774,9 +772,7 @@ def test_a_file_of_the_same_name_is_read_again(
     with tab.expect_file_chooser() as chooser:
         tab.click("#package")
     chooser.value.set_files(str(file))
-    tab.wait_for_function(
-        "document.getElementById('package-name').textContent.includes('my.package')"
-    )
+    expect(tab.locator("#package-name")).to_contain_text("my.package")
     file.write_bytes(exchange.package.read_bytes())
     with tab.expect_file_chooser() as chooser:
         tab.click("#package")
