@@ -481,7 +481,7 @@ def test_it_says_where_authority_was_not_checked(
     [
         ('name = "A bank"', "public_key is missing"),
         (f'name = "A  bank"\npublic_key = "{SOME_KEY}"', "attester 1: name"),
-        (f'name = "A bank"\npublic_key = "{public_key_text(bytes([18]) * 32)}"', "nobody's"),
+        (f'name = "A bank"\npublic_key = "{public_key_text(bytes(32))}"', "nobody's"),
         (f'name = "A bank"\npublic_key = "{SOME_KEY}"\nurl = ""', "unknown key url"),
         (
             f'name = "A bank"\npublic_key = "{SOME_KEY}"\n'
