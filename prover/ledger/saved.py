@@ -23,6 +23,7 @@ from prover.files.storage import fresh_folder, read_own
 from prover.ledger.asset import LedgerAsset
 from prover.ledger.errors import Fault, LedgerError
 from prover.ledger.ledger import AssetTally, Balances, Ledger, Tally
+from verifier.bundle.json_text import parse_json
 
 FORMAT: Final = "assay/frozen-ledger/1"
 
@@ -34,6 +35,8 @@ _IDS: Final = "ids.bin"
 _OFFSETS: Final = "ids.off"
 _HOLDERS: Final = "holders.bin"
 _BALANCES: Final = "balances.bin"
+
+_DEEPEST: Final = 4  # the tally of an asset
 
 
 def save_ledger(ledger: Ledger, folder: Path, mac: Callable[[bytes], bytes] | None = None) -> None:
@@ -91,7 +94,7 @@ def load_ledger(folder: Path) -> Ledger:
     """
     path = folder / HEAD
     try:
-        rest = json.loads(read_own(path))
+        rest = parse_json(read_own(path).decode(), _DEEPEST)
         if rest["format"] != FORMAT:
             fault = Fault.of(Code.UNREADABLE, detail="of another version", remedy=_REMEDY)
             raise LedgerError(str(path), fault)

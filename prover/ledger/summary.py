@@ -18,11 +18,13 @@ import numpy as np
 
 from prover.files.storage import fresh_file
 from prover.ledger.ledger import Ledger
+from verifier.bundle.json_text import parse_json
 from verifier.format.params import MAX_LEDGER_DECIMALS
 from verifier.format.units import coins_text
 
 FORMAT: Final = "assay/ledger-summary/1"
 
+_DEEPEST: Final = 3  # an asset
 _AMOUNTS: Final = ("largest", "total")
 _AMOUNT: Final = re.compile(r"[0-9]{1,60}(?:\.[0-9]{1,60})?")
 
@@ -143,7 +145,7 @@ def load_summary(path: Path) -> Summary:
         OSError: it cannot be read.
         ValueError: it is damaged, or of another version.
     """
-    found = json.loads(path.read_bytes())
+    found = parse_json(path.read_bytes().decode(), _DEEPEST)
     try:
         if found.pop("format") != FORMAT:
             raise ValueError("of another version")

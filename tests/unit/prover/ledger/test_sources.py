@@ -7,8 +7,9 @@ import json
 import random
 import stat
 import struct
+import sys
 import tracemalloc
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -34,6 +35,7 @@ from prover.ledger.source import (
     SqlSource,
     WideColumns,
 )
+from prover.ledger.summary import load_summary
 from tests.support.ledger_tables import KINDS, Table, connect, write_plain_csv, writer
 from verifier.format.account import IdType
 
@@ -568,3 +570,19 @@ def test_frozen_ledger_of_another_version(ledger: Ledger, tmp_path: Path) -> Non
     path.write_text(path.read_text().replace("frozen-ledger/1", "frozen-ledger/2"))
     with pytest.raises(LedgerError, match="another version"):
         load_ledger(tmp_path / "frozen")
+
+
+@pytest.mark.parametrize("load", [load_ledger, lambda folder: load_summary(folder / "ledger.json")])
+def test_what_nests_without_end_is_damaged(
+    ledger: Ledger, tmp_path: Path, load: Callable[[Path], object]
+) -> None:
+    """A library may have raised the interpreter's limit beyond what the stack holds."""
+    save_ledger(ledger, tmp_path / "frozen")
+    (tmp_path / "frozen" / "ledger.json").write_bytes(b"[" * 400_000)
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(10**7)
+    try:
+        with pytest.raises((LedgerError, ValueError)):
+            load(tmp_path / "frozen")
+    finally:
+        sys.setrecursionlimit(before)
