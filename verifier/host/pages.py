@@ -299,19 +299,28 @@ class Views:
     def feed(self, key: bytes | None, now: int) -> list[News]:
         """Return what is news of one exchange of the settings, or of all, the newest first."""
         rows = [row for row in self.front(now).rows if key in (None, row.key)]
-        return heapq.nlargest(ENTRIES, self._news(rows, now), key=lambda news: news.time)
+        found = heapq.nlargest(ENTRIES, self._found(rows, now), key=lambda each: each[2])
+        return [self._news(*each, now) for each in found]
 
-    def _news(self, rows: Iterable[Row], now: int) -> Iterator[News]:
+    def _found(
+        self, rows: Iterable[Row], now: int
+    ) -> Iterator[tuple[Row, Outcome | AlarmGroup, int]]:
+        """Yield whatever may be news, and when it was found; no words are made of it yet."""
         for row in rows:
-            history = self._history(row.key)
-            for item in history.newest:
+            for item in self._history(row.key).newest:
                 if item.is_settled or is_ahead(item, now):
-                    _, said = judged(item, history.alarming, history.failing, now)
-                    copy = "" if item.own else ", in a copy that somebody handed in"
-                    yield News(row, item, f"{said}{copy}", item.found)
+                    yield row, item, item.found
             for group in row.alarms:
                 if group.since is not None:
-                    yield News(row, group, "", group.since)
+                    yield row, group, group.since
+
+    def _news(self, row: Row, what: Outcome | AlarmGroup, found: int, now: int) -> News:
+        if isinstance(what, AlarmGroup):
+            return News(row, what, "", found)
+        history = self._history(row.key)
+        _, said = judged(what, history.alarming, history.failing, now)
+        copy = "" if what.own else ", in a copy that somebody handed in"
+        return News(row, what, f"{said}{copy}", found)
 
     def manifests(self, key: bytes, snapshot_id: str) -> list[bytes]:
         """Return the digests of the manifests of a snapshot, under all keys of its exchange."""
