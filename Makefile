@@ -27,13 +27,14 @@ SYNC := .tools/bin/uv sync --quiet --locked --all-extras --python "$(PYTHON)" \
 BIN := .venv/bin
 FUZZ_SECONDS ?= 15
 SANITIZED := tests/native tests/adversarial tests/vectors tests/unit/verifier/nodes/test_bitcoin_snapshot.py \
-	-m "not unsanitized"
+	-m "not unsanitized and not long"
 PAGES = $(shell git ls-files '*.md')
 C_FILES = $(shell git ls-files 'native/*.c' 'native/*.h' 'tests/*.c' 'tests/*.h')
 
 help:
 	@echo "make demo         the main job on a generated exchange, the audit, one customer's check"
 	@echo "make test         the whole test suite"
+	@echo "make test-long    what it draws a part of, as a whole; more killed runs"
 	@echo "make bench        the figures of speed and size"
 	@echo "make bench-api    what the service answers, idle and beside a proof"
 	@echo "make bench-host   what the auditing host's pages take, of 300 exchanges"
@@ -77,10 +78,17 @@ IS_PORTABLE = -c 'import native, sys; sys.exit(native.kernel_name() != "portable
 javascript:
 	@if command -v npm >/dev/null; then tests/javascript/install || echo "make: no axe-core" >&2; fi
 
+# A module's tests stay on one of the two processes, which makes what they share once.
+TEST = $(BIN)/python -m pytest -n 2 --dist worksteal
+
 test: setup ethereum javascript
-	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+	$(TEST) $(PYTEST_ARGS)
 	@$(BIN)/python $(IS_PORTABLE) || \
-	ASSAY_KERNEL=portable $(BIN)/python -m pytest -n 2 tests/native tests/vectors $(PYTEST_ARGS)
+	ASSAY_KERNEL=portable $(TEST) tests/native tests/vectors $(PYTEST_ARGS)
+
+test-long: setup ethereum javascript
+	$(TEST) -m long $(PYTEST_ARGS)
+	KILL_RUNS=25 $(TEST) -k killed tests/e2e/test_kill_resume.py tests/service/test_jobs.py
 
 bench: setup
 	$(BIN)/python -m benches $(BENCH_ARGS)

@@ -38,6 +38,11 @@ def config(tmp_path: Path) -> Path:
     return make_sample(tmp_path / "exchange", 900, ("BTC", "ETH"), seed=5, page_size=16).config
 
 
+@pytest.fixture
+def few(tmp_path: Path) -> Path:
+    return make_sample(tmp_path / "exchange", 80, ("BTC", "ETH"), seed=5, page_size=16).config
+
+
 class Liar:
     """An engine of other machines, whose tasks are followed by a change of what they wrote."""
 
@@ -197,39 +202,39 @@ def with_figure(data: bytes, *path: str | int, value: object) -> bytes:
     ],
 )
 def test_what_is_frozen_cannot_be_changed_between_two_runs(
-    config: Path, tmp_path: Path, name: str, lie: Callable[[bytes], bytes]
+    few: Path, tmp_path: Path, name: str, lie: Callable[[bytes], bytes]
 ) -> None:
     out = tmp_path / "out"
-    stopped(config, out)
+    stopped(few, out)
     file = out / "private" / name
     data = file.read_bytes()
     assert lie(data) != data
     file.write_bytes(lie(data))
     for _ in range(2):
         with pytest.raises(ProverError, match=r"not as it was frozen; restore it, or begin anew"):
-            make_snapshot(config, out)
+            make_snapshot(few, out)
     file.write_bytes(data)
-    assert make_snapshot(config, out).made
+    assert make_snapshot(few, out).made
 
 
 @pytest.mark.parametrize("name", ["ledger/.mac", "ledger/ledger.json", "evidence/BTC"])
 def test_no_pipe_in_place_of_what_is_frozen_is_waited_for(
-    config: Path, tmp_path: Path, name: str
+    few: Path, tmp_path: Path, name: str
 ) -> None:
     out = tmp_path / "out"
-    stopped(config, out)
+    stopped(few, out)
     (out / "private" / name).unlink()
     os.mkfifo(out / "private" / name)
     with pytest.raises(ProverError, match="not as it was frozen"):
-        make_snapshot(config, out)
+        make_snapshot(few, out)
 
 
 @pytest.mark.parametrize("place", ["", "evidence", "pages", "arguments/BTC"])
 def test_no_link_in_an_unfinished_bundle_is_followed(
-    config: Path, tmp_path: Path, place: str
+    few: Path, tmp_path: Path, place: str
 ) -> None:
     out, mine = tmp_path / "out", tmp_path / "mine"
-    stopped(config, out)
+    stopped(few, out)
     mine.mkdir()
     (mine / "BTC.msgpack").write_text("mine")
     unfinished = out / "public.partial" / place
@@ -237,7 +242,7 @@ def test_no_link_in_an_unfinished_bundle_is_followed(
         shutil.rmtree(unfinished)
     unfinished.parent.mkdir(exist_ok=True)
     unfinished.symlink_to(mine)
-    assert make_snapshot(config, out).made
+    assert make_snapshot(few, out).made
     assert files(mine) == {"BTC.msgpack": b"mine"}
 
 

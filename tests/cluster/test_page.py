@@ -38,7 +38,6 @@ def steps() -> tuple[list[str], list[str]]:
     return commands, shown
 
 
-@pytest.mark.slow
 def test_the_page_leads_to_the_same_bytes(tmp_path: Path) -> None:
     if shutil.which("openssl") is None:
         pytest.skip("commands of docs/cluster.md: no openssl on this machine")

@@ -164,7 +164,6 @@ def complain(host: Host, package: bytes, sender: str = "192.0.2.1") -> Answer:
     return host.request("POST", "/complaints", package, {"X-Forwarded-For": sender})
 
 
-@pytest.mark.slow
 def test_pages_are_answered_while_complaints_stall(net: Net, start: Callable[..., Host]) -> None:
     """Those for a stranger's bundle fill their own room; customers of an exchange have theirs."""
     slow = bundle_at(net.root / "slow", seed=2)
@@ -190,7 +189,6 @@ def test_pages_are_answered_while_complaints_stall(net: Net, start: Callable[...
     assert sum(b"being checked" in answer.body for answer in answers) >= 37
 
 
-@pytest.mark.slow
 def test_one_sender_has_a_small_part_of_the_desk(net: Net, start: Callable[..., Host]) -> None:
     own = bundle_at(net.root / "own", head={"time": now()})
     host = start(("An Exchange", f"{net.url}/own", own.key))
@@ -235,7 +233,6 @@ def test_complaints_are_checked_at_the_exchange_s_own_place(
     assert not any("/copy/" in path for path in net.asked)
 
 
-@pytest.mark.slow
 def test_a_place_of_the_exchange_that_stalls_ends_no_complaint(
     net: Net, start: Callable[..., Host]
 ) -> None:
@@ -379,7 +376,6 @@ def test_every_answer_has_its_headers(net: Net, start: Callable[..., Host]) -> N
     assert "immutable" in host.request("GET", f"/manifests/{digest}.sig").headers["Cache-Control"]
 
 
-@pytest.mark.slow
 def test_a_history_has_pages(net: Net, start: Callable[..., Host], tmp_path: Path) -> None:
     """The first page shows the newest snapshots; the exchange's own has all, in parts."""
     place = tmp_path / "bundle"

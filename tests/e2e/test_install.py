@@ -22,7 +22,6 @@ from prover.snapshot.make import make_snapshot
 ROOT = Path(__file__).parents[2]
 UV = ROOT / ".tools/bin/uv"
 
-pytestmark = pytest.mark.slow
 
 
 def run(*command: str | Path) -> subprocess.CompletedProcess[str]:

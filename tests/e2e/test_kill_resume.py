@@ -1,6 +1,6 @@
 """Runs that are killed at a random moment and started again end in the bytes of an undisturbed run.
 
-``KILL_RUNS`` says how many runs are killed, 12 by default. The seed of a failure is in its message.
+``KILL_RUNS`` says how many runs are killed, 4 by default. The seed of a failure is in its message.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from prover.snapshot.make import make_snapshot
 from tests.support.exchange_files import files, public_key, sample
 from verifier.verify import audit
 
-RUNS = int(os.environ.get("KILL_RUNS", "12"))
+RUNS = int(os.environ.get("KILL_RUNS", "4"))
 
 # A server that has loaded the prover already forks a process for each run, in milliseconds.
 CONTEXT = get_context("forkserver")

@@ -531,7 +531,8 @@ def main() -> int:
     count = sum(1 for _ in cases())
     with get_context("fork").Pool(2) as pool:
         faults = list(filter(None, pool.imap(fault, range(count))))
-    print(*faults, sep="\n")
+    for each in faults:
+        print(each)
     print(f"{len(faults)} of {count} cases grow too fast; {time.monotonic() - started:.0f} s")
     return len(faults)
 

@@ -69,7 +69,10 @@ def started(tmp_path: Path) -> Iterator[tuple[Operator, Exchange]]:
         yield operator, exchange
 
 
-@pytest.mark.parametrize("file_bytes", [0, 4096, 250_000, 1_000_000])
+@pytest.mark.parametrize(
+    "file_bytes",
+    [250_000, *(pytest.param(size, marks=pytest.mark.long) for size in (0, 4096, 1_000_000))],
+)
 def test_a_worker_on_a_full_disk(
     started: tuple[Operator, Exchange], tmp_path: Path, file_bytes: int
 ) -> None:
