@@ -173,10 +173,9 @@ sanitize: $(UV_STAMP)
 
 fuzz: setup
 	@mkdir -p build/fuzz
-	@for script in tests/fuzz/fuzz_*.py; do \
-		echo "$$script for $(FUZZ_SECONDS) s"; \
-		$(BIN)/python "$$script" -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=build/fuzz/; \
-	done
+	@printf '%s\n' tests/fuzz/fuzz_*.py | xargs -P 2 -I SCRIPT sh -c \
+		'echo "SCRIPT for $(FUZZ_SECONDS) s"; \
+		$(BIN)/python SCRIPT -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=build/fuzz/'
 	$(BIN)/python tests/fuzz/growth.py
 
 fuzz-format: setup

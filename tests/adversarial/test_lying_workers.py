@@ -230,9 +230,7 @@ def test_no_pipe_in_place_of_what_is_frozen_is_waited_for(
 
 
 @pytest.mark.parametrize("place", ["", "evidence", "pages", "arguments/BTC"])
-def test_no_link_in_an_unfinished_bundle_is_followed(
-    few: Path, tmp_path: Path, place: str
-) -> None:
+def test_no_link_in_an_unfinished_bundle_is_followed(few: Path, tmp_path: Path, place: str) -> None:
     out, mine = tmp_path / "out", tmp_path / "mine"
     stopped(few, out)
     mine.mkdir()

@@ -23,7 +23,6 @@ ROOT = Path(__file__).parents[2]
 UV = ROOT / ".tools/bin/uv"
 
 
-
 def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
     """Run a program away from the source tree; its failure is the test's."""
     done = subprocess.run(command, cwd="/", capture_output=True, text=True)
