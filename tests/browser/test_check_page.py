@@ -72,11 +72,11 @@ def test_who_looks_and_agrees_types_nothing(
     assert "ETH" in looked
     rows = tab.locator("#verdict-table tbody tr").all_inner_texts()
     assert "same" in rows[0]
-    assert all("you looked" in row and "you agreed" in row for row in rows[1:])
+    assert all("looked at, not typed" in row and "you agreed" in row for row in rows[1:])
     with tab.expect_download() as download:
         tab.click("#keep")
     saved = Path(download.value.path()).read_text()
-    assert f"ETH\t{exchange.balances['ETH']}\tyou looked\tyou agreed" in saved
+    assert f"ETH\t{exchange.balances['ETH']}\tlooked at, not typed\tyou agreed" in saved
     assert "(this device: Checked)" in saved
     assert "(nobody: Not checked)" in saved
     assert exchange.account not in saved
@@ -155,7 +155,7 @@ def test_who_wants_to_types_before_anything_is_shown(
         tab.fill(f"#balance-{code}", balance)
     tab.click("#check")
     assert verdict(tab) == COUNTED
-    assert "you looked" not in tab.inner_text("#verdict")
+    assert "looked at, not typed" not in tab.inner_text("#verdict")
 
 
 def test_it_does_not_run_in_a_frame(chromium: Browser, published: Site) -> None:

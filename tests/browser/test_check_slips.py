@@ -299,7 +299,7 @@ def test_a_proof_changed_under_its_key_is_a_damaged_copy(
     fill_in(tab, exchange, f"{published.url}/changed")
     assert verdict(tab) == "This copy of the proof is damaged"
     assert tab.get_attribute("#verdict", "data-look") == "warn"
-    assert "convicts nobody" in tab.inner_text("#verdict-text")
+    assert "says nothing about the exchange" in tab.inner_text("#verdict-text")
 
 
 # --- files and accounts
@@ -485,7 +485,7 @@ def test_a_rounded_balance_is_no_alarm(
     made = sample([replace(BTC, capacity=1)], {ALICE: {"BTC": [int(balance)]}})
     shown(tab, published, made, {"BTC": "1.75"})
     assert tab.get_attribute("#verdict", "data-look") == look
-    hint = "smaller than one in the last digit that you typed" in tab.inner_text("#verdict-text")
+    hint = "too small to show in its last digit" in tab.inner_text("#verdict-text")
     assert hint == is_hint
 
 
