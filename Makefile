@@ -10,7 +10,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ethereum javascript test bench bench-api bench-host bench-page bench-rows bench-large bench-cluster bench-peers bench-base profile web docs lint lint-javascript format sanitize fuzz fuzz-format vectors clean
+.PHONY: help setup demo ethereum javascript test test-long bench bench-api bench-host bench-page bench-rows bench-large bench-cluster bench-peers bench-base profile web docs lint lint-javascript format sanitize fuzz fuzz-format vectors clean
 
 ifndef PYTHON
 PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do "$$p" -c 'import \
@@ -19,6 +19,8 @@ PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do "$$p" -c
 endif
 
 export UV_PYTHON_DOWNLOADS := never
+# Images of containers set it; every command would compile all its libraries at its start.
+unexport PYTHONDONTWRITEBYTECODE
 UV_VERSION := 0.13.9
 UV_STAMP := .tools/uv-$(UV_VERSION)
 # The core is built with what the tests alone call; a wheel is not.

@@ -131,7 +131,7 @@ def running(folder: Path, settings: str = "", *words: str) -> Iterator[Service]:
 
 def _port(process: subprocess.Popen[bytes], log: Path) -> int:
     """Return the port once the service listens."""
-    for _ in range(600):
+    for _ in range(2400):
         if found := re.search(r"running on http://127\.0\.0\.1:(\d+)", log.read_text()):
             return int(found[1])
         if process.poll() is not None:

@@ -65,7 +65,7 @@ class Operator:
 
     def rest(self, snapshot_id: str = "one") -> Any:
         """Poll until nothing is done to a snapshot any more; return it."""
-        end = time.monotonic() + 60
+        end = time.monotonic() + 180
         while True:
             status, found = self("GET", f"/{snapshot_id}")
             assert status == 200, found
