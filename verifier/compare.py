@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from verifier.bundle.open import read_kept_manifest
+from verifier.bundle.own_file import keep_file
 from verifier.checks.manifest import rotation_body, rotation_fault
 from verifier.errors import CannotCheck, Code, Misuse
 from verifier.format.keys import is_signed, parse_public_key
@@ -128,13 +129,16 @@ def _signed(place: str | Path) -> SignedManifest:
 def save_manifests(found: Comparison, folder: Path) -> list[Path]:
     """Write both manifests and signatures into a folder, made if need be; return the files.
 
-    Each is named by its digest, so that an earlier one is never written over.
+    Each is named by its digest, and nothing that stands there is written over.
+
+    Raises:
+        OSError: the folder or a file cannot be written, or something else has a name.
     """
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for manifest in (found.first, found.second):
         for suffix, data in ((".msgpack", manifest.data), (".sig", manifest.signature)):
             path = folder / f"{manifest.digest.hex()}{suffix}"
-            path.write_bytes(data)
+            keep_file(path, data)
             written.append(path)
     return written

@@ -12,7 +12,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Final
 
 from api.database.gate import Gate
@@ -20,6 +19,7 @@ from api.errors import Retired, Unknown, Unreadable
 from api.snapshots import states
 from prover.errors import ProverError
 from prover.files.keys import public_bytes, read_signing_key
+from prover.files.storage import whole_file
 from prover.snapshot.folder import SnapshotFolder
 from prover.snapshot.packages import NoSuchAccount, Packager
 from prover.snapshot.record import read_frozen
@@ -117,6 +117,5 @@ def _keep(folder: Path, name: Path, package: bytes) -> None:
     """
     for parent in (folder, *(folder / parent for parent in reversed(name.parents))):
         parent.mkdir(mode=0o700, exist_ok=True)
-    with NamedTemporaryFile(dir=(folder / name).parent, delete=False) as file:  # of mode 0600
+    with whole_file(folder / name, durable=False) as file:
         file.write(package)
-    Path(file.name).replace(folder / name)

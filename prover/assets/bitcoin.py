@@ -18,7 +18,7 @@ from native import FoundCoin, NativeError
 from prover.assets.lists import refuse_existing, write_evidence_rows
 from prover.errors import Code, InputError, ProverError
 from prover.files.lists import csv_rows
-from prover.files.storage import naming
+from prover.files.storage import output_text
 from verifier.format.evidence_records import Coin
 from verifier.format.params import MAX_COIN_INDEX
 from verifier.nodes.bitcoin_evidence import CHAIN
@@ -176,18 +176,20 @@ def write_coins(found: CollectedCoins, asset: str, out: Path) -> Path:
     """
     beside = out.with_suffix(COINS_SUFFIX)
     refuse_existing((out, beside))
-    with naming(beside), beside.open("x", encoding="utf-8", newline="") as file:
+    with output_text(beside) as file:
         lines = csv.writer(file)
         lines.writerow(COIN_COLUMNS)
         for coin in found.coins:
             lines.writerow([coin.address, coin.txid.hex(), coin.index, coin.amount])
-    write_evidence_rows(
-        out,
-        (
-            {"asset": asset, "chain": CHAIN, "address": address, "amount": amount}
-            for address, amount in found.amounts.items()
-        ),
-    )
+        file.flush()
+        # Before the coins have their name: where one cannot be written, neither stands.
+        write_evidence_rows(
+            out,
+            (
+                {"asset": asset, "chain": CHAIN, "address": address, "amount": amount}
+                for address, amount in found.amounts.items()
+            ),
+        )
     return beside
 
 

@@ -7,13 +7,14 @@ header as a verifier will. Where there can be none its word is all, and it shoul
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prover.assets.lists import refuse_existing, write_evidence_rows
 from prover.errors import ProverError
-from prover.files.storage import read_at_most, whole_file
+from prover.files.storage import output_file, read_at_most
 from verifier.checks.hidden import check_proven, set_name
 from verifier.errors import CannotCheck, Code, Rejected
 from verifier.format import wire
@@ -182,17 +183,20 @@ def write_collected(found: Collected, asset: str, contract: str, out: Path) -> P
     """
     proof = None if found.proof is None else out.with_suffix(PROOF_SUFFIX)
     refuse_existing((out,) if proof is None else (out, proof))
-    if proof is not None and found.proof is not None:
-        with whole_file(proof) as file:
-            file.write(wire.write_record(found.proof))
     place = {"asset": asset, "chain": found.block.name, "contract": contract}
-    write_evidence_rows(
-        out,
-        (
-            {**place, "address": address, "amount": amount}
-            for address, amount in sorted(found.amounts.items())
-        ),
-    )
+    with ExitStack() as written:
+        if proof is not None and found.proof is not None:
+            # Before it has its name, the rows are there: where one cannot be, neither stands.
+            file = written.enter_context(output_file(proof))
+            file.write(wire.write_record(found.proof))
+            file.flush()
+        write_evidence_rows(
+            out,
+            (
+                {**place, "address": address, "amount": amount}
+                for address, amount in sorted(found.amounts.items())
+            ),
+        )
     return proof
 
 

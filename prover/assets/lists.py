@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from prover.errors import ProverError
-from prover.files.storage import naming
+from prover.files.storage import output_text
 
 # Of the rows of evidence: who holds what where, and who signed for it.
 EVIDENCE_COLUMNS = ("asset", "chain", "contract", "address", "amount", "format", "signature")
@@ -22,22 +22,15 @@ def write_evidence_rows(file: Path, rows: Iterable[Mapping[str, object]]) -> Non
     Raises:
         ProverError: the file exists.
     """
-    try:
-        with naming(file), file.open("x", encoding="utf-8", newline="") as out:
-            writer = csv.DictWriter(out, EVIDENCE_COLUMNS, restval="")
-            writer.writeheader()
-            writer.writerows(rows)
-    except FileExistsError:
-        raise overwritten(file) from None
+    refuse_existing([file])
+    with output_text(file) as out:
+        writer = csv.DictWriter(out, EVIDENCE_COLUMNS, restval="")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def refuse_existing(files: Iterable[Path]) -> None:
     """Raise `ProverError` if one of the files is there, before any of them is written."""
     for file in files:
         if file.exists():
-            raise overwritten(file)
-
-
-def overwritten(file: Path) -> ProverError:
-    """Return the error that a file would be overwritten."""
-    return ProverError(f"{file} exists already; nothing is overwritten")
+            raise ProverError(f"{file} exists already; nothing is overwritten")

@@ -94,15 +94,15 @@ def challenge(config: Path, out: Path | None, announcement: Path | None, *, as_j
     from prover.assets.wallets import menus, shared_signature
     from prover.config.announcement import announce
     from prover.files.keys import public_bytes, read_signing_key
-    from prover.files.storage import naming
+    from prover.files.storage import output_file
     from prover.snapshot.make import ownership_messages, read_config
     from verifier.format.wire import write_record
 
     snapshot = read_config(config)
     key = public_bytes(read_signing_key(snapshot.signing_key))
     if announcement is not None:
-        with naming(announcement):
-            announcement.write_bytes(write_record(announce(snapshot, key)))
+        with output_file(announcement) as file:
+            file.write(write_record(announce(snapshot, key)))
     messages = ownership_messages(snapshot, key)
     blocks = [
         "\n".join(
@@ -123,8 +123,8 @@ def challenge(config: Path, out: Path | None, announcement: Path | None, *, as_j
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         for chain, message in messages.items():
-            with naming(file := out / f"{chain}.txt"):
-                file.write_bytes(message.encode())
+            with output_file(out / f"{chain}.txt") as file:
+                file.write(message.encode())
     _print(as_json, messages, "\n".join(blocks))
 
 

@@ -6,11 +6,13 @@ is neither in its table nor named by its user. Ratios go by its user, too.
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from prover.errors import ProverError
+from verifier.bundle.own_file import open_own
 from verifier.checks.policy import Policy
 from verifier.format import wire
 from verifier.format.levels import Level
@@ -31,7 +33,7 @@ def read_manifest(bundle: Path) -> wire.Manifest:
     """
     path = bundle / MANIFEST_PATH
     try:
-        with path.open("rb") as file:
+        with os.fdopen(open_own(path), "rb") as file:
             return wire.read_record(wire.Manifest, file.read(MAX_MANIFEST_BYTES + 1))
     except (wire.NotCanonical, wire.BadFields):
         raise ProverError(f"{path}: not a manifest") from None

@@ -71,11 +71,11 @@ def write_keys(folder: Path, signing: Ed25519PrivateKey, master: bytes, public: 
         for path, content in zip(paths, contents, strict=True):
             create_private(path, content)
             written.append(path)
+        public.chmod(0o644)
     except BaseException:
         for path in written:
             path.unlink()
         raise
-    public.chmod(0o644)
     return text
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import io
 import os
 import shutil
 import stat
@@ -16,9 +17,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 from prover.errors import ProverError
+from verifier.bundle.own_file import open_own
 
 PARTIAL = ".partial"
 
@@ -68,10 +70,7 @@ def read_own(path: Path) -> bytes:
     Raises:
         OSError: it cannot be read, or no file stands there.
     """
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise OSError(errno.EINVAL, "no file", str(path))
+    with os.fdopen(open_own(path), "rb") as file:
         return file.read()
 
 
@@ -128,6 +127,28 @@ def whole_file(
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def output_file(path: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
+    """Give a file that the user names to write to, as `whole_file` does.
+
+    Raises:
+        ProverError: what stands there is another thing than a file, such as a link or a pipe.
+    """
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise no_file(path)
+    with whole_file(path, mode=mode) as file:
+        yield file
+
+
+@contextmanager
+def output_text(path: Path) -> Iterator[TextIO]:
+    """Give a file of UTF-8, whose lines end as they are written, as `output_file` does."""
+    with output_file(path) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+        yield text
+        text.detach()  # what it still has goes into the file
 
 
 @contextmanager
@@ -297,10 +318,10 @@ def open_file(path: Path) -> int:
     except OSError as error:
         if error.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
             raise
-        raise _no_file(path) from None
+        raise no_file(path) from None
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise _no_file(path)
+        raise no_file(path)
     return handle
 
 
@@ -321,5 +342,6 @@ def open_private(path: Path) -> int:
     )
 
 
-def _no_file(path: Path) -> ProverError:
+def no_file(path: Path) -> ProverError:
+    """Return the error that something else stands where a file is to be."""
     return ProverError(f"{path}: neither a file nor free; move it away, or choose another name")

@@ -91,8 +91,12 @@ def hide_keys(
     units = ledger_amounts(amounts, 10 ** (decimals[unit.chain, unit.contract] - asset.decimals))
     made, opened = _prove(stated, asset, draft, units, private_keys)
     create_private(opening, wire.write_record(opened))
-    create_private(out, wire.write_record(made))
-    out.chmod(0o644)
+    try:
+        create_private(out, wire.write_record(made))
+        out.chmod(0o644)
+    except BaseException:
+        opening.unlink()  # of a set that there is not
+        raise
     return Made(stated.exchange, stated.snapshot_id, block, len(keys) // POINT_BYTES)
 
 

@@ -13,12 +13,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Protocol
 from urllib.parse import unquote
 
 from prover.errors import ProverError
-from prover.files.storage import fresh_file, locked, sync_file
+from prover.files.storage import fresh_file, locked, no_file, sync_file
 from verifier.bundle.history import HISTORY_PATH
+from verifier.bundle.own_file import NO_FILE, open_own
 
 if TYPE_CHECKING:
     from obstore import GetResult
@@ -95,20 +96,31 @@ class FolderTarget:
 
     def read(self, path: str, limit: int) -> Stored | None:
         """See `Target`."""
-        try:
-            with (self._folder / path).open("rb") as file:
-                return Stored(file.read(limit + 1), "")
-        except FileNotFoundError:
+        file = self._opened(path)
+        if file is None:
             return None
+        with file:
+            return Stored(file.read(limit + 1), "")
 
     def chunks(self, path: str) -> Iterator[bytes] | None:
         """See `Target`."""
-        return self._pieces(path) if (self._folder / path).exists() else None
+        file = self._opened(path)
+        return None if file is None else _pieces(file)
 
-    def _pieces(self, path: str) -> Iterator[bytes]:
-        with (self._folder / path).open("rb") as file:
-            while chunk := file.read(CHUNK_BYTES):
-                yield chunk
+    def _opened(self, path: str) -> BinaryIO | None:
+        """Open a file to read, if there is one.
+
+        Raises:
+            ProverError: something else stands there; of a link readers would get nothing.
+        """
+        try:
+            return os.fdopen(open_own(self._folder / path), "rb")
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if error.errno not in NO_FILE:
+                raise
+            raise no_file(self._folder / path) from None
 
     def put(self, path: str, chunks: Iterable[bytes], size: int) -> None:
         """See `Target`; ``size`` is not needed."""
@@ -129,6 +141,12 @@ class FolderTarget:
         """See `Target`; the lock is held, so nobody else can have changed it."""
         self.put(path, [data], len(data))
         return True
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    with file:
+        while chunk := file.read(CHUNK_BYTES):
+            yield chunk
 
 
 def _make_folder(folder: Path) -> None:

@@ -19,7 +19,7 @@ from markupsafe import Markup
 import verifier
 from prover.config.units import any_ratio_policy, read_manifest
 from prover.errors import ProverError
-from prover.files.storage import whole_file
+from prover.files.storage import output_file
 from prover.report import pictures
 from verifier.bundle.key_file import read_public_key
 from verifier.bundle.source import FolderSource
@@ -127,7 +127,7 @@ def write_report(
 
     Raises:
         Rejected: what `assay-verify solvency` would say.
-        ProverError: the bundle cannot be read, or the key is no key.
+        ProverError: the bundle cannot be read, the key is no key, or no file can stand at ``html``.
     """
     try:
         key = public_key_text(
@@ -137,7 +137,7 @@ def write_report(
     except (verifier.CannotCheck, verifier.Misuse) as error:
         raise ProverError(f"{bundle}: {error}") from None
     page = _render(bundle, checked, key, is_key_given=exchange_key is not None)
-    with whole_file(html, mode=0o644) as file:
+    with output_file(html) as file:
         file.write(page.encode())
 
 

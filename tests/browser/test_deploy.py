@@ -16,6 +16,7 @@ import re
 import shutil
 import socket
 import ssl
+import stat
 import subprocess
 import sys
 import tempfile
@@ -154,6 +155,13 @@ def test_addresses_are_the_same_everywhere() -> None:
     believed = PARTS["host"]["environment"]["FORWARDED_ALLOW_IPS"]
     assert believed == address("proxy", "auditor")
     assert PARTS["proxy"]["ports"] == ["80:8080", "443:8443"]
+
+
+def test_of_what_is_private_the_machine_shows_nothing_to_its_other_users(machine: Machine) -> None:
+    for name in ("secrets", "ledger"):
+        assert stat.S_IMODE((machine.folder / name).stat().st_mode) == 0o700
+    _, secrets, _ = blocks()
+    assert "chown 1000 secrets ledger\n" in secrets
 
 
 def test_the_image_is_made_as_elsewhere() -> None:
@@ -448,6 +456,8 @@ def test_what_is_published_is_read_by_ranges_from_any_origin(machine: Machine) -
         "/snapshots//etc/passwd",
         "/snapshots/2026-11-21/../../../secrets/pgpass",
         "/snapshots/secret",
+        f"{BUNDLE}/private/opening-secret",
+        f"{BUNDLE}/pages/BTC/0.partial",
         "/private/opening-secret",
     ],
 )
@@ -455,6 +465,10 @@ def test_nothing_else_is_served(machine: Machine, path: str) -> None:
     link = machine.folder / "volumes/published/snapshots/secret"
     if not link.is_symlink():
         link.symlink_to(machine.folder / "secrets/host.pem")
+    for stray in ("private/opening-secret", "pages/BTC/0.partial"):
+        file = machine.folder / "volumes/published" / BUNDLE[1:] / stray
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("PRIVATE")
     answer = machine.ask(PROOFS, path)
     assert answer.status in (400, 403, 404)
     assert b"PRIVATE" not in answer.body

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from prover.assets.bitcoin import CollectedCoins, write_coins
 from prover.assets.lists import write_evidence_rows
 from prover.commands import cli
 from prover.errors import ProverError
@@ -195,20 +196,51 @@ def test_a_previous_manifest_is_read_no_further_than_one_can_be(tmp_path: Path) 
 
 def test_a_full_disk_is_said_of_the_file(tmp_path: Path, assay: Assay) -> None:
     config = sample(tmp_path / "exchange")
-    (tmp_path / "ethereum.txt").symlink_to("/dev/full")
-    for words, file in (
-        (("--announcement", "/dev/full"), "/dev/full"),
-        (("--out", tmp_path), tmp_path / "ethereum.txt"),
-    ):
-        code, _, err = assay("challenge", config, *words)
-        assert (code, f"assay: {file}: No space left on device" in err) == (1, True)
+    made = tmp_path / "made"
+    made.mkdir()
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
     try:
+        for words, file in (
+            (("--announcement", made / "announced"), made / "announced"),
+            (("--out", made), made / "ethereum.txt"),
+        ):
+            code, _, err = assay("challenge", config, *words)
+            assert (code, f"assay: {file}: File too large" in err) == (1, True)
         with pytest.raises(OSError, match=r"rows\.csv"):
-            write_evidence_rows(tmp_path / "rows.csv", [])
+            write_evidence_rows(made / "rows.csv", [])
+        coins = CollectedCoins(bytes(32), None, 1, 1, (), 0, None)
+        with pytest.raises(OSError, match=r"rows\.coins"):
+            write_coins(coins, "BTC", made / "rows.csv")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(made.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link"])
+def test_what_is_written_follows_no_link_and_waits_for_no_pipe(
+    tmp_path: Path, assay: Assay, kind: str
+) -> None:
+    config = sample(tmp_path / "exchange")
+    victim, out = tmp_path / "victim", tmp_path / "ethereum.txt"
+    victim.write_bytes(b"mine")
+    if kind == "pipe":
+        os.mkfifo(out)
+    else:
+        out.symlink_to(victim)
+    for words in (("--announcement", out), ("--out", tmp_path)):
+        code, _, err = assay("challenge", config, *words)
+        assert (code, f"assay: {out}: neither a file nor free" in err) == (1, True)
+    assert victim.read_bytes() == b"mine"
+
+
+def test_a_report_waits_for_no_pipe(tmp_path: Path, assay: Assay) -> None:
+    bundle, html = tmp_path / "bundle", tmp_path / "a.html"
+    bundle.mkdir()
+    os.mkfifo(bundle / "manifest.msgpack")
+    code, _, err = assay("report", bundle, "--html", html)
+    assert (code, f"assay: {bundle / 'manifest.msgpack'}: no file" in err) == (1, True)
+    assert not html.exists()
 
 
 def test_a_page_erases_nothing_beside_it(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from verifier import audit
 from verifier.commands.cli import main
 from verifier.format import wire
 from verifier.format.keys import is_signed, public_key_text
+from verifier.format.statement import manifest_digest
 
 KEY = base("honest").forger.public_key
 Run = Callable[..., tuple[int, list[str]]]
@@ -183,6 +184,14 @@ def test_what_cannot_be_kept_is_proved_all_the_same(run: Run, tmp_path: Path) ->
     (tmp_path / "file").touch()
     code, lines = run(a, b, "--out", tmp_path / "file")
     assert (code, lines[-1].split(":")[0]) == (0, "PROVED")
+    victim, kept = tmp_path / "victim", tmp_path / "kept"
+    victim.write_bytes(b"mine")
+    kept.mkdir()
+    digest = manifest_digest((a / "manifest.msgpack").read_bytes())
+    (kept / f"{digest.hex()}.sig").symlink_to(victim)
+    code, lines = run(a, b, "--out", kept)
+    assert (code, lines[-1].split(":")[0]) == (0, "PROVED")
+    assert victim.read_bytes() == b"mine"
 
 
 @pytest.mark.parametrize("option", [(), ("--exchange-key", public_key_text(b"\x11" * 32))])

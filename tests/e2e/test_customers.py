@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import resource
 import shutil
 import stat
 from collections.abc import Iterator, Mapping
@@ -174,6 +175,23 @@ def published(tmp_path: Path, exchange: Exchange) -> Iterator[tuple[Packages, Pa
     engine = open_database(f"sqlite:///{tmp_path / SQLITE_FILE}")
     yield Packages(Gate(engine, 30), folder.parent, ()), folder
     engine.dispose()
+
+
+def test_a_package_that_cannot_be_kept_leaves_nothing(
+    exchange: Exchange, published: tuple[Packages, Path]
+) -> None:
+    packages, folder = published
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
+    try:
+        for _ in range(3):
+            with pytest.raises(Unreadable):
+                packages.package("one", exchange.accounts[3])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    kept = folder / "private" / "packages"
+    assert not [path for path in kept.rglob("*") if path.is_file()]
+    assert packages.package("one", exchange.accounts[3])
 
 
 def test_a_package_is_made_once_and_kept(

@@ -155,6 +155,18 @@ def test_a_set_is_made_once(tmp_path: Path, assay: Assay) -> None:
     assert files(tmp_path) == {name: data for name, data in before.items() if name != "BTC.set"}
 
 
+def test_an_opening_of_a_set_that_cannot_be_written_is_not_left(
+    tmp_path: Path, assay: Assay
+) -> None:
+    exchange = Exchange(tmp_path, assay)
+    listed, private = exchange.list_of("btc.csv", 10**8), exchange.private("private")
+    (tmp_path / "BTC.set").symlink_to(tmp_path / "absent")
+    before = {path.name for path in tmp_path.iterdir()}
+    code, _, err = exchange.hide("BTC", listed, private)
+    assert (code, f"{tmp_path / 'BTC.set'}: File exists" in err) == (1, True)
+    assert {path.name for path in tmp_path.iterdir()} == before
+
+
 @pytest.mark.parametrize("sharing", ["both", "opposite"])
 def test_a_key_counts_in_one_set(tmp_path: Path, assay: Assay, sharing: str) -> None:
     exchange = Exchange(tmp_path, assay)

@@ -7,7 +7,6 @@ exchange, which puts it into its evidence (spec/wire.md, section 4).
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from verifier.bundle.key_file import read_public_key
+from verifier.bundle.own_file import keep_file
 from verifier.bundle.source import read_file
 from verifier.checks import records
 from verifier.checks.attested import Attestations
@@ -249,16 +249,9 @@ def _digest(path: str) -> bytes:
 
 def _write(path: Path, data: bytes) -> None:
     """Write a file whole, or not at all; what stands there must be the same."""
-    partial = path.with_name(f"{path.name}.partial")
     try:
-        if path.exists():
-            if path.read_bytes() != data:
-                raise Misuse(f"{path} exists, and says something else; nothing is overwritten")
-            return
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.rename(path)
+        keep_file(path, data)
+    except FileExistsError:
+        raise Misuse(f"{path} exists, and says something else; nothing is overwritten") from None
     except OSError as error:
         raise Misuse(f"{path}: {error.strerror}") from None

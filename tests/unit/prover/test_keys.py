@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import stat
 from pathlib import Path
 
@@ -35,6 +37,18 @@ def test_keys_are_made_private_and_never_overwritten(tmp_path: Path) -> None:
     with pytest.raises(ProverError, match="never overwritten"):
         make_keys(folder)
     assert (folder / "signing.pem").read_bytes() == before
+
+
+def test_keys_that_cannot_all_be_finished_are_not_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path, _: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+    monkeypatch.setattr(Path, "chmod", fail)
+    with pytest.raises(OSError, match=r"exchange\.pub"):
+        make_keys(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_every_existing_file_stops_all_three(tmp_path: Path) -> None:

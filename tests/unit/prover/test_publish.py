@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -117,6 +118,22 @@ def test_what_is_not_published_yet_is_put_right(root: Path, first: Bundle) -> No
     (folder / "pages/BTC/0").write_bytes(b"from an earlier try")
     publish(first.folder, root.as_uri())
     audit(folder, first.key)
+
+
+@pytest.mark.parametrize("path", ["history.json", "snapshots/2024-q1/evidence/BTC.msgpack"])
+@pytest.mark.parametrize("kind", ["pipe", "link"])
+def test_what_readers_would_not_be_given_is_no_file(
+    root: Path, first: Bundle, path: str, kind: str
+) -> None:
+    publish(first.folder, root.as_uri())
+    file, moved = root / path, root.with_name("moved")
+    file.rename(moved)
+    if kind == "pipe":
+        os.mkfifo(file)
+    else:
+        file.symlink_to(moved)
+    with pytest.raises(ProverError, match=f"{path}: neither a file nor free"):
+        publish(first.folder, root.as_uri())
 
 
 @pytest.mark.parametrize("named", [True, False])

@@ -21,6 +21,8 @@ from prover.files.storage import (
     fresh_folder,
     keep_files,
     locked,
+    output_file,
+    output_text,
     rename_folder,
     whole_file,
 )
@@ -104,6 +106,37 @@ def test_nothing_of_a_users_is_touched_beside_a_file(tmp_path: Path) -> None:
     missing = tmp_path / "missing" / "file"
     with pytest.raises(FileNotFoundError, match=f"'{missing}'"), whole_file(missing):
         pass
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "link", "device"])
+def test_what_a_user_names_to_write_to_is_a_file_or_free(tmp_path: Path, kind: str) -> None:
+    path, victim = tmp_path / "file", tmp_path / "victim"
+    victim.write_bytes(b"mine")
+    place: dict[str, Callable[[Path], None]] = {
+        "pipe": os.mkfifo,
+        "folder": Path.mkdir,
+        "link": lambda path: path.symlink_to(victim),
+        "device": lambda path: path.symlink_to("/dev/null"),
+    }
+    place[kind](path)
+    before = path.lstat()
+    with (
+        pytest.raises(ProverError, match="file: neither a file nor free"),
+        output_file(path) as file,
+    ):
+        file.write(b"ours")
+    assert (path.lstat(), victim.read_bytes()) == (before, b"mine")
+
+
+def test_what_a_user_names_is_written_whole_or_left(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with output_text(path) as text:
+        text.write("first\r\n")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    with pytest.raises(ZeroDivisionError), output_text(path) as text:
+        write_half(text.buffer)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+    assert path.read_bytes() == b"first\r\n"
 
 
 def test_a_lock_follows_no_link(tmp_path: Path) -> None:
