@@ -92,9 +92,9 @@ function blobs(files) {
 /** What one customer is told: `text` is the report, which holds all that the page shows. */
 async function checked({ packageData: hex, ...request }) {
   const { accountId, balances, now, ...asked } = request;
-  await ask({ kind: "open", packageData: fromHex(hex), everything: false, ...asked });
-  // Where it was refused, the check refuses it as well.
-  const answer = await ask({ kind: "check", accountId, balances, now });
+  const opened = await ask({ kind: "open", packageData: fromHex(hex), everything: false, ...asked });
+  const digest = opened.snapshot?.digest;
+  const answer = opened.kind === "done" ? await ask({ kind: "check", accountId, balances, now, digest }) : opened;
   if (answer.verdict === "broken") throw new Error(answer.detail);
   if (answer.verdict === "misuse") return { code: "misuse", where: null, look: "misuse", text: "", counted: {} };
   const outcome = outcomeOf(answer, { key: request.key, address: "https://host.example/" }, strings);

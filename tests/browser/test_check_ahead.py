@@ -159,6 +159,32 @@ def test_a_host_that_never_answers_is_waited_for_once(chromium: Browser, site: S
     assert len(asked) == 24
 
 
+@pytest.mark.parametrize(("length", "seconds"), [("3", 30), (None, 30 + 1024)])
+def test_a_host_has_the_time_of_a_whole_limit_only_once_it_answers(
+    chromium: Browser, site: Site, length: str | None, seconds: int
+) -> None:
+    """And only where it does not say how long the file is."""
+    folder = site.root / f"timed-{length}"
+    shutil.copytree(WEB / "src", folder)
+    (folder / "index.html").write_text("")
+    tab = chromium.new_page()
+    tab.goto(f"{site.url}/{folder.name}/index.html")
+    delays = tab.evaluate(
+        """async (length) => {
+            const { HostSource } = await import("./source.js");
+            const [delays, real] = [[], window.setTimeout];
+            window.setTimeout = (run, delay) => { delays.push(delay); return real(run, delay); };
+            const headers = length === null ? {} : { "content-length": length };
+            window.fetch = async () => new Response("abc", { headers });
+            await new HostSource("/proof").read("manifest.msgpack", 2 ** 24);
+            return delays.map((delay) => Math.round(delay / 1000));
+        }""",
+        length,
+    )
+    tab.close()
+    assert delays == [30, seconds]
+
+
 def test_another_account_is_told_of_without_the_pages(
     held: tuple[Page, list[Route]], exchange: Exchange, published: Site
 ) -> None:

@@ -159,6 +159,7 @@ def test_digits_of_every_script_are_digits(read: Reader) -> None:
 
 
 LOW, HIGH = "1.168", "1168"
+ASKED_LOW = f"{LOW}0"  # it has one meaning
 
 
 @pytest.mark.parametrize(
@@ -186,20 +187,32 @@ def test_of_two_numbers_what_is_counted_decides(
     assert found.get("isRewritten", False) == (value != text)
 
 
-@pytest.mark.parametrize("counted", ["50000", "0", "1166_99", "117"])
-@pytest.mark.parametrize("text", ["1,168"])
+@pytest.mark.parametrize("counted", ["50000", "1166_99", "117"])
+@pytest.mark.parametrize("text", ["1,168", "1.168"])
 def test_where_the_choice_would_hide_a_gap_the_page_asks(
     read: Reader, text: str, counted: str
 ) -> None:
     """One reading is more than what is counted, and the other one is less."""
     found = read(text, decimals=2, counted=counted.replace("_", ""))
-    assert found == {"rule": "notation", "readings": [LOW, HIGH]}
+    assert found == {"rule": "notation", "readings": [ASKED_LOW, HIGH]}
 
 
 def test_of_two_numbers_a_point_is_a_decimal_point_where_nothing_is_counted(read: Reader) -> None:
     assert read("1.168") == {"value": LOW}
-    assert read("1,168") == {"rule": "notation", "readings": [LOW, HIGH]}
-    assert read("1,168", decimals=2, counted="0") == {"rule": "notation", "readings": [LOW, HIGH]}
+    asked = {"rule": "notation", "readings": [ASKED_LOW, HIGH]}
+    assert read("1,168") == asked
+    assert read("1,168", decimals=2, counted="0") == asked
+
+
+@pytest.mark.parametrize("text", ["1,168", "1.168", "500.000"])
+def test_where_what_is_counted_is_hidden_the_page_asks_and_takes_its_own_answers(
+    read: Reader, text: str
+) -> None:
+    """Of 1168 coins, typed as 1.168 in half the world, 500 that are counted would be many more."""
+    readings = read(text, isHidden=True)["readings"]
+    assert [read(reading, isHidden=True) for reading in readings] == [
+        {"value": reading} for reading in readings
+    ]
 
 
 # --- what the page writes

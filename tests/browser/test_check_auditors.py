@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from tests.browser.auditors import (
+    CLOCK,
     HOST,
     TIME,
     Auditor,
@@ -29,9 +30,10 @@ from tests.browser.auditors import (
     opened,
     serves,
 )
-from tests.browser.conftest import Site, ask, name_account, other_ways, verdict, visit
+from tests.browser.conftest import Site, ask, name_account, other_ways, reopen, verdict, visit
 from tests.support.forged_sample import ALICE, BTC, sample
 from verifier.format.keys import parse_public_key, public_key_text
+from verifier.format.statement import manifest_digest
 from verifier.format.wire import Value
 
 COUNTED = "Your balances are counted"
@@ -111,9 +113,106 @@ def test_the_same_name_with_another_key_is_said(
     auditor.lists((listed, public_key_text(b"\x11" * 32), ""))
     tab = opened(context, published, auditor)
     give(tab, made)
-    said = tab.inner_text("#unknown-same")
-    assert f"{HOST} lists this name, or one that looks like it, with another key" in said
-    assert said.endswith(f": {listed}")
+    for _ in ("asked", "compared"):
+        said = tab.inner_text("#doubts")
+        assert f"{HOST} lists this name, or one that looks like it, with another key" in said
+        assert said.endswith(f": {listed}")
+        if tab.is_visible("#compared"):
+            tab.click("#compared")
+    reopen(tab)
+    other_ways(tab)
+    tab.fill("#key", made.key)
+    give(tab, made)
+    assert tab.is_visible("#doubts")
+    assert tab.is_hidden("#unknown")
+
+
+def test_where_lists_differ_each_is_quoted(
+    context: BrowserContext, published: Site, auditor: Auditor, made: Made
+) -> None:
+    """None confirms a name that it does not have, and who has another key for it is heard."""
+    auditor.lists(("Listed Name", made.key, ""))
+    second = knows(context, Auditor("second.example"))
+    second.lists(("Other Name", made.key, ""), ("Listed Name", made.key, ""))
+    third = knows(context, Auditor("third.example").lists(("Third Name", made.key, "")))
+    fourth = knows(context, Auditor("fourth.example"))
+    fourth.lists(("Listed Name", public_key_text(b"\x11" * 32), ""))
+    tab = opened(context, published, auditor, second, third, fourth)
+    give(tab, made)
+    assert tab.inner_text("#named") == "Listed Name"
+    assert tab.inner_text("#confirmed") == f"Name and key confirmed by {HOST} and second.example"
+    doubts = tab.locator("#doubts p").all_inner_texts()
+    assert doubts[0] == "third.example lists this key under another name: Third Name"
+    assert doubts[1].startswith("fourth.example lists this name, or one that looks like it")
+    assert len(doubts) == 2
+
+
+def test_nobody_vouches_for_their_own_key(
+    context: BrowserContext, published: Site, auditor: Auditor, made: Made
+) -> None:
+    """As where the exchange's address and key were typed as an auditor's."""
+    auditor.key = Ed25519PrivateKey.from_private_bytes(sample([]).forger.signing_seed)
+    assert auditor.key_text == made.key
+    auditor.lists(("Listed Name", made.key, ""))
+    tab = opened(context, published, auditor)
+    give(tab, made)
+    assert tab.is_visible("#unknown")
+
+
+def test_an_older_list_is_not_believed(
+    context: BrowserContext, published: Site, auditor: Auditor, made: Made
+) -> None:
+    """A key that was taken off a list does not come back by what was signed before."""
+    day = 86_400
+    auditor.lists(("Listed Name", made.key, ""), time=TIME)
+    older = dict(auditor.files)
+    auditor.lists(time=TIME + day)
+    tab = opened(context, published, auditor)
+    expect(tab.locator("#auditors")).to_contain_text("lists: 0")
+    auditor.files = dict(older)  # as from a cache
+    tab.reload()
+    expect(tab.locator("#auditors")).to_contain_text("lists: 1")
+    auditor.lists(time=TIME + day + 1)
+    tab.reload()
+    expect(tab.locator("#auditors")).to_contain_text("lists: 0")
+    auditor.files = older
+    tab.reload()
+    tab.wait_for_selector("#notices .warn")
+    assert f"The list of {HOST} is older than one" in tab.inner_text("#notices")
+    give(tab, made)
+    assert tab.is_visible("#unknown")
+
+
+def test_a_list_dated_ahead_makes_no_later_one_old(
+    context: BrowserContext, published: Site, auditor: Auditor, made: Made
+) -> None:
+    auditor.lists(time=CLOCK + 2 * 86_400)
+    tab = opened(context, published, auditor)
+    expect(tab.locator("#auditors")).to_contain_text("lists: 0")
+    auditor.lists(("Listed Name", made.key, ""), time=CLOCK)
+    tab.reload()
+    give(tab, made)
+    assert tab.is_visible("#question")
+
+
+def test_what_is_false_under_a_key_of_nobody_s_convicts_nobody(
+    context: BrowserContext, published: Site, auditor: Auditor, tmp_path: Path
+) -> None:
+    """Anybody can sign it; under a key that somebody vouches for, it is red."""
+    one = sample([replace(BTC, capacity=1, ratio=(1, 2))], {ALICE: {"BTC": [5]}})
+    made = made_of(one, tmp_path)
+    context.unroute(f"{made.url}**")
+    context.route(f"{made.url}**", serves(made.files, made.url))
+    tab = opened(context, published, auditor.lists())
+    give(tab, made)
+    assert verdict(tab) == "No auditor that you trust knows this exchange’s key"
+    assert tab.get_attribute("#verdict", "data-look") == "warn"
+    assert "says nothing about the exchange" in tab.inner_text("#verdict-text")
+    auditor.lists(("Listed Name", made.key, ""), time=2)
+    tab.reload()
+    give(tab, made)
+    assert verdict(tab) == "The check failed"
+    assert tab.get_attribute("#verdict", "data-look") == "bad"
 
 
 def test_a_list_that_another_key_signed_is_not_believed(
@@ -189,6 +288,105 @@ def test_who_serves_page_and_proof_vouches_for_nobody(
     give(tab, replace(made, url=f"{own.address}proof/"))
     assert tab.is_visible("#unknown")
     assert "most likely from the exchange itself" in tab.inner_text("#own-copy")
+
+
+def test_nor_does_another_folder_of_theirs(
+    context: BrowserContext, check_page: Path, made: Made
+) -> None:
+    """What is remembered of the first one is not an auditor's word in the second one."""
+    own = knows(context, Auditor("northwind.example").lists(("Listed Name", made.key, "")))
+    own.files = {f"a/{path}": data for path, data in own.files.items()}
+    own.files |= {f"proof/{path}": data for path, data in made.files.items()}
+    for folder in ("a", "b"):
+        context.route(
+            f"{own.address}{folder}/check.html",
+            lambda route: route.fulfill(content_type="text/html", body=check_page.read_text()),
+        )
+    tab = context.new_page()
+    visit(tab, f"{own.address}a/check.html")
+    tab.wait_for_selector("#notices:not([hidden])")
+    visit(tab, f"{own.address}b/check.html")
+    give(tab, replace(made, url=f"{own.address}proof/"))
+    assert tab.is_visible("#unknown")
+
+
+def test_who_serves_the_page_and_is_removed_stays_away(
+    context: BrowserContext, check_page: Path, made: Made
+) -> None:
+    auditor = knows(context, Auditor().lists(("Listed Name", made.key, "")))
+    context.route(
+        f"{auditor.address}check.html",
+        lambda route: route.fulfill(content_type="text/html", body=check_page.read_text()),
+    )
+    tab = context.new_page()
+    visit(tab, f"{auditor.address}check.html")
+    tab.wait_for_selector("#notices:not([hidden])")
+    other_ways(tab)
+    tab.click("#auditors button")
+    expect(tab.locator("#auditors")).to_contain_text("None yet")
+    tab.reload()
+    give(tab, made)
+    assert tab.is_visible("#unknown")
+    tab.click("#again")
+    add(tab, auditor)
+    tab.wait_for_selector("#question:not([hidden])")
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        *("{", "null", "5", '"s"', "[1]", '{"auditors":"abc"}', '{"auditors":[1]}'),
+        '{"auditors":{"x":{"key":"assay1","time":0}}}',
+        '{"auditors":{"https://a.example/":5}}',
+        '{"auditors":{"https://a.example/":{"key":5,"time":0}}}',
+        '{"auditors":{"https://a.example/":{"key":"assay1","time":0}}}',
+    ],
+)
+def test_whatever_is_kept_here_the_page_works(
+    context: BrowserContext, published: Site, made: Made, kept: str
+) -> None:
+    """Another page of its place may have written there."""
+    context.add_init_script(f"localStorage.setItem('assay', {json.dumps(kept)})")
+    tab = opened(context, published)
+    other_ways(tab)
+    tab.fill("#key", made.key)
+    give(tab, made)
+    assert tab.is_visible("#question")
+
+
+def test_two_tabs_forget_nothing_of_each_other(
+    context: BrowserContext, published: Site, auditor: Auditor
+) -> None:
+    first, second = (opened(context, published) for _ in range(2))
+    add(first, auditor.lists())
+    other_ways(second)
+    second.check("#ask-nobody")
+    third = opened(context, published)
+    other_ways(third)
+    assert third.is_checked("#ask-nobody")
+    expect(third.locator("#auditors")).to_contain_text(HOST)
+
+
+def test_an_auditor_too_many_is_told(context: BrowserContext, published: Site) -> None:
+    kept = {f"https://a{n}.example/": {"key": "assay1", "time": 0} for n in range(16)}
+    value = json.dumps(json.dumps({"auditors": kept}))
+    context.add_init_script(f"localStorage.setItem('assay', {value})")
+    tab = opened(context, published)
+    other_ways(tab)
+    tab.fill("#auditor-address", HOST)
+    tab.fill("#auditor-key", Auditor().key_text)
+    tab.click("#auditor-add")
+    assert "no room for another auditor" in tab.inner_text("#auditor-error")
+
+
+def test_an_auditor_without_a_list_is_asked_too(
+    context: BrowserContext, published: Site, auditor: Auditor, made: Made
+) -> None:
+    auditor.attests(made)
+    tab = opened(context, published, auditor)
+    tab.fill("#key", made.key)
+    assert concluded(tab, made) == COUNTED
+    assert f"these have this very one: {HOST}" in check_of(tab, 1)[2]
 
 
 def test_an_auditor_that_is_removed_is_forgotten(
@@ -598,6 +796,82 @@ def test_a_package_is_fetched_over_https_alone(
     assert not any("service" in url for url in asked)
 
 
+def fetching(context: BrowserContext, published: Site) -> tuple[Page, Route]:
+    """The page that a link told to fetch a package, and that request, which a test answers."""
+    held: list[Route] = []
+    context.route("https://service.example/**", lambda route: held.append(route))
+    tab = context.new_page()
+    with tab.expect_request("https://service.example/x"):
+        visit(tab, f"{published.url}/check.html{link(**{'from': 'https://service.example/x'})}")
+    expect(tab.locator("#package-name")).to_contain_text("Fetching")
+    return tab, held[0]
+
+
+def test_an_address_that_is_typed_meanwhile_loses_no_package(
+    context: BrowserContext, published: Site, auditor: Auditor, made: Made
+) -> None:
+    """The link's address works once."""
+    auditor.lists(("Listed Name", made.key, ""))
+    opened(context, published, auditor).close()
+    tab, request = fetching(context, published)
+    tab.fill("#bundle", made.url)
+    headers = {"Access-Control-Allow-Origin": "*"}
+    request.fulfill(headers=headers, body=made.package.read_bytes())
+    tab.wait_for_selector("#question:not([hidden])")
+
+
+def test_the_link_that_came_last_waits_for_none_before_it(
+    context: BrowserContext, published: Site, auditor: Auditor, made: Made
+) -> None:
+    auditor.lists(("Listed Name", made.key, ""))
+    opened(context, published, auditor).close()
+    tab, request = fetching(context, published)
+    second = link(package=packed(made), bundle=made.url)
+    tab.evaluate("fragment => { location.hash = fragment; }", second)
+    tab.wait_for_selector("#question:not([hidden])")
+    request.fulfill(headers={"Access-Control-Allow-Origin": "*"}, body="late")
+    assert ask(tab, ALICE, {}) == COUNTED
+
+
+def test_the_file_that_was_chosen_last_counts(
+    context: BrowserContext, published: Site, auditor: Auditor, made: Made
+) -> None:
+    auditor.lists(("Listed Name", made.key, ""))
+    tab = opened(context, published, auditor)
+    tab.fill("#bundle", made.url)
+    tab.evaluate(
+        """(good) => {
+            const drop = (name, wait, bytes) => {
+                const read = () => new Promise((done) => setTimeout(done, wait, bytes.buffer));
+                const file = { name, size: bytes.length, slice: () => ({ arrayBuffer: read }) };
+                const event = new Event("drop", { cancelable: true });
+                Object.defineProperty(event, "dataTransfer", { value: { files: [file] } });
+                document.getElementById("drop").dispatchEvent(event);
+            };
+            drop("slow", 1500, new Uint8Array(3));
+            drop("last", 10, Uint8Array.from(good));
+        }""",
+        list(made.package.read_bytes()),
+    )
+    tab.wait_for_selector("#question:not([hidden])")
+    tab.wait_for_timeout(2000)
+    assert "last" in (tab.text_content("#package-name") or "")
+    assert ask(tab, ALICE, {}) == COUNTED
+
+
+@pytest.mark.parametrize("lead", ["##", "#/", "#!", "#?", "#Package=x&", "#x"])
+def test_nothing_stays_in_the_address(
+    context: BrowserContext, published: Site, made: Made, lead: str
+) -> None:
+    """A package has balances, also behind a mark too many."""
+    tab = context.new_page()
+    fragment = link(package=packed(made), bundle=made.url)[1:]
+    visit(tab, f"{published.url}/check.html{lead}{fragment}")
+    tab.wait_for_function("location.hash === ''")
+    if lead not in ("#x", "#Package=x&"):
+        tab.wait_for_selector("#unknown:not([hidden])")
+
+
 @pytest.mark.parametrize("order", ["package-first", "bundle-first", "short"])
 def test_a_link_that_was_cut_says_so(
     context: BrowserContext, published: Site, auditor: Auditor, made: Made, order: str
@@ -678,6 +952,115 @@ def test_several_dates_have_a_line_each(
     tab.click("#others")
     tab.wait_for_selector("#published-list li:nth-child(2)")
     assert tab.locator("#published-list li").count() == 2
+
+
+def first_form(tab: Page, url: str, *files: Path) -> None:
+    tab.set_input_files("#package", [str(file) for file in files])
+    tab.fill("#bundle", url)
+    tab.click("#open")
+    tab.wait_for_selector("#question:not([hidden])")
+
+
+def all_checked(tab: Page) -> list[str]:
+    """Name the account; the lines once both dates were checked."""
+    tab.fill("#account", ALICE)
+    tab.click("#show")
+    tab.wait_for_selector("#dates li:nth-child(2):has-text('all its entries')")
+    return tab.locator("#dates li").all_inner_texts()
+
+
+def test_no_account_is_told_of_once_for_all_dates(
+    context: BrowserContext, published: Site, auditor: Auditor, dated: tuple[str, list[Made]]
+) -> None:
+    url, made = dated
+    tab = opened(context, published, auditor)
+    first_form(tab, url, *(one.package for one in made))
+    tab.fill("#account", "alice")
+    tab.click("#show")
+    tab.wait_for_selector("#account-error:not([hidden])")
+    assert tab.is_hidden("#dates")
+    assert "all its entries" in all_checked(tab)[0]
+
+
+def test_several_dates_hide_what_is_counted_too(
+    context: BrowserContext, published: Site, auditor: Auditor, dated: tuple[str, list[Made]]
+) -> None:
+    url, made = dated
+    tab = opened(context, published, auditor)
+    tab.check("#typed-only")
+    first_form(tab, url, *(one.package for one in made))
+    assert not any("BTC" in said for said in all_checked(tab))
+    assert "1.5" not in tab.inner_text("body")
+
+
+def test_a_date_that_fails_is_no_other_date_s_verdict(
+    context: BrowserContext,
+    published: Site,
+    auditor: Auditor,
+    dated: tuple[str, list[Made]],
+) -> None:
+    """Neither its line, nor another proof that an auditor has, nor what was looked at."""
+    url, (first, second) = dated
+    rival = sample([replace(BTC, capacity=1)], {ALICE: {"BTC": [9]}}, time=TIME)
+    files = rival.forger.bundle()
+    digest = manifest_digest(files["manifest.msgpack"]).hex()
+    path = f"snapshots/{parse_public_key(first.key).hex()}/{first.snapshot_id}"
+    auditor.files[path] = json.dumps({"manifests": [digest]}).encode()
+    for end in ("msgpack", "sig"):
+        auditor.files[f"manifests/{digest}.{end}"] = files[f"manifest.{end}"]
+    tab = opened(context, published, auditor)
+    first_form(tab, url, first.package, second.package)
+    all_checked(tab)
+    lines = tab.locator("#dates li")
+    lines.nth(0).locator("button").click()
+    tab.click("#agree")
+    tab.wait_for_selector("#verdict[data-look=bad]")
+    context.route(f"{url}snapshots/{second.snapshot_id}/pages/**", lambda route: route.abort())
+    lines.nth(1).locator("button").click()
+    tab.wait_for_selector("#verdict-title:text('could not be read')")
+    assert "another proof" in lines.nth(0).inner_text()
+    assert "could not be read" in lines.nth(1).inner_text()
+    assert "January 2" in tab.inner_text("#moment")
+    tab.click("#back")
+    assert tab.is_hidden("#compare")
+    assert tab.is_visible("#question")
+
+
+def test_what_is_shared_of_less_has_no_amount(
+    context: BrowserContext, published: Site, auditor: Auditor, made: Made
+) -> None:
+    auditor.lists(("Listed Name", made.key, ""))
+    tab = opened(context, published, auditor)
+    give(tab, made)
+    name_account(tab, ALICE)
+    tab.fill("#balance-BTC", "2")
+    tab.click("#missing")
+    assert verdict(tab) == "0.5 BTC less is counted than you say you had"
+    tab.evaluate("() => { navigator.share = async ({ text }) => { window.shared = text; }; }")
+    tab.click("#share")
+    shared: str = tab.evaluate("window.shared")
+    assert shared.startswith("Less is counted than you say you had")
+    assert "0.5" not in shared
+    assert "BTC" not in shared
+
+
+def test_an_index_says_dates_alone(
+    context: BrowserContext, published: Site, auditor: Auditor, dated: tuple[str, list[Made]]
+) -> None:
+    url, (first, _) = dated
+    index = [
+        {"snapshot_id": "a", "manifest": first.digest, "time": "Call us at once"},
+        {"snapshot_id": "2026-01-01", "manifest": first.digest, "time": "2026-01-01T00:00:00Z"},
+    ]
+    body = json.dumps({"snapshots": index})
+    headers = {"Access-Control-Allow-Origin": "*"}
+    tab = opened(context, published, auditor)
+    give(tab, replace(first, url=f"{url}snapshots/2026-01-01/"))
+    context.route(f"{url}history.json", lambda route: route.fulfill(body=body, headers=headers))
+    assert ask(tab, ALICE, {}) == COUNTED
+    tab.click("#others")
+    tab.wait_for_selector("#published-list li")
+    assert tab.locator("#published-list li").all_inner_texts() == ["January 1, 2026 at 12:00 AM"]
 
 
 def test_what_is_shared_has_neither_amounts_nor_account(

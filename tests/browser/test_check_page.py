@@ -21,7 +21,9 @@ from tests.browser.conftest import (
     fill_in,
     name_account,
     other_ways,
+    reopen,
     verdict,
+    visit,
 )
 from verifier.web import published_digest
 from verifier.web.build import build_page
@@ -156,6 +158,52 @@ def test_who_wants_to_types_before_anything_is_shown(
     tab.click("#check")
     assert verdict(tab) == COUNTED
     assert "looked at, not typed" not in tab.inner_text("#verdict")
+
+
+def test_nobody_agrees_to_what_was_never_shown(
+    opened: Opener, exchange: Exchange, published: Site
+) -> None:
+    """Also not who shows again what is counted, after being asked."""
+    tab = opened()
+    other_ways(tab)
+    tab.check("#typed-only")
+    fill_in(tab, exchange, f"{published.url}/proof")
+    name_account(tab, exchange.account)
+    reopen(tab)
+    other_ways(tab)
+    tab.uncheck("#typed-only")
+    tab.click("#check")
+    assert "at least one balance" in tab.inner_text("#balance-error")
+    tab.fill("#balance-BTC", exchange.balances["BTC"])
+    tab.click("#check")
+    assert verdict(tab) == "Counted, but you did not compare everything"
+
+
+def test_the_key_that_ends_a_line_agrees_to_nothing(
+    opened: Opener, exchange: Exchange, published: Site
+) -> None:
+    tab = opened()
+    fill_in(tab, exchange, f"{published.url}/proof")
+    name_account(tab, exchange.account)
+    tab.press("#balance-BTC", "Enter")
+    assert tab.is_hidden("#verdict")
+    tab.fill("#balance-BTC", exchange.balances["BTC"])
+    tab.press("#balance-BTC", "Enter")
+    assert verdict(tab) == "Counted, but you did not compare everything"
+    assert tab.get_attribute("#verdict", "data-look") == "warn"
+    assert "you looked" not in tab.inner_text("#verdict")
+
+
+def test_a_page_that_cannot_start_says_so(
+    chromium: Browser, exchange: Exchange, published: Site
+) -> None:
+    tab = chromium.new_page()
+    tab.add_init_script("window.Worker = function () { throw new Error('no workers here'); }")
+    visit(tab, f"{published.url}/check.html")
+    fill_in(tab, exchange, f"{published.url}/proof")
+    assert verdict(tab) == "This page failed"
+    assert "no workers here" in tab.inner_text("#verdict-text")
+    tab.close()
 
 
 def test_it_does_not_run_in_a_frame(chromium: Browser, published: Site) -> None:

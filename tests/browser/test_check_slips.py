@@ -7,6 +7,7 @@ one it is compared with; and nothing on the screen is of an earlier outcome.
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
@@ -120,6 +121,19 @@ def test_an_address_is_put_right(typed: Typed, text: str, url: str) -> None:
 )
 def test_an_address_is_explained(typed: Typed, text: str, rule: str) -> None:
     assert typed("readAddress", text, "file:///home/me/check.html") == {"rule": rule}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [f"https://a{' ' * 200_000}a", f"https://a.example/{'/' * 200_000}x", f"a{'”' * 200_000}a"],
+    ids=["blanks", "slashes", "marks"],
+)
+def test_a_long_text_is_refused_in_no_time(typed: Typed, text: str) -> None:
+    """It may come from a link."""
+    begun = time.monotonic()
+    assert typed("readAddress", text, "https://own.example/") == {"rule": "malformed"}
+    assert typed("readKey", text)["rule"] == "length"
+    assert time.monotonic() - begun < 2
 
 
 @pytest.mark.parametrize("ending", ["", "/", "?x=1", "/?x=1", "/manifest.msgpack", "/check.html"])

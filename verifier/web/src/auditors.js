@@ -12,6 +12,7 @@ import { HostSource } from "./source.js";
 import { manifestDigest } from "./statement.js";
 
 const TIMEOUT_MS = 5_000;
+const DAY_SECONDS = 86_400;
 const SIGNATURE_BYTES = 64;
 const MAX_KEY_BYTES = 128;
 const MAX_FACTS_BYTES = 2 ** 16;
@@ -25,11 +26,11 @@ class NoAnswer extends Error {}
 const isFault = (error) => [NoAnswer, CannotCheck, Misuse, Rejected].some((kind) => error instanceof kind);
 
 /**
- * The list of the auditor at `address`: `key`, `exchanges` and `units`, or a `problem`: `silent`, `bad`, or
- * `changed` where it is not signed by the auditor's `key`. Without a key the one that is published beside
- * the list is taken.
+ * The list of the auditor at `address`: `key`, `exchanges`, `units` and `time`, or a `problem`: `silent`, `bad`,
+ * `changed` where it is not signed by the auditor's `key`, or `older` than one that was seen, of the `time`.
+ * Within a day that is a cache's doing. Without a key the one that is published beside the list is taken.
  */
-export async function askForList(core, { address, key }) {
+export async function askForList(core, { address, key, time = 0 }) {
   const source = new HostSource(address, TIMEOUT_MS);
   const published = async () => new TextDecoder().decode(await source.read("auditor.pub", MAX_KEY_BYTES)).trim();
   try {
@@ -38,7 +39,8 @@ export async function askForList(core, { address, key }) {
       source.read("exchanges.sig", SIGNATURE_BYTES),
       key ?? published(),
     ]);
-    return { key: own, ...(await readExchangeList(core, data, signature, own)) };
+    const list = await readExchangeList(core, data, signature, own);
+    return list.time < time - DAY_SECONDS ? { problem: "older" } : { key: own, ...list };
   } catch (error) {
     if (!isFault(error)) throw error;
     if (!(error instanceof Misuse)) return { problem: "silent" };

@@ -20,6 +20,7 @@ import { parseBalances } from "./balances.js";
 import { checkDeclaration } from "./declaration.js";
 import { CannotCheck, Misuse, Rejected } from "./errors.js";
 import { checkAccount, checkLeaves, compareBalances, readPackage } from "./inclusion.js";
+import { publicKeyText } from "./keys.js";
 import { checkManifest, namedKey } from "./manifest.js";
 import { MAX_MANIFEST_BYTES, RECORD_PATH } from "./params.js";
 import { UnitTable } from "./table.js";
@@ -39,7 +40,12 @@ export async function openBundle(core, source, key, units = []) {
   const data = awaitedLater(readSigned(source, "manifest.msgpack", MAX_MANIFEST_BYTES));
   const signature = awaitedLater(readSigned(source, "manifest.sig", SIGNATURE_BYTES));
   const from = key ?? namedKey(await data) ?? NOBODYS_KEY;
-  return checkManifest(core, await data, await signature, from, new UnitTable(units));
+  try {
+    return await checkManifest(core, await data, await signature, from, new UnitTable(units));
+  } catch (error) {
+    if (error instanceof Rejected) error.facts.signer = publicKeyText(from);
+    throw error;
+  }
 }
 
 /** Where a manifest or its signature is not there, nothing is signed, and so nothing is false. */

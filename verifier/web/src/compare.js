@@ -40,7 +40,7 @@ export function askToCompare(snapshot, amounts) {
   byId("ask-title").textContent = say(title);
   byId("ask-text").textContent = say(text, values);
   const names = amounts ? STRINGS.tableHead : STRINGS.tableHead.filter((_, at) => at % 2 === 0);
-  const items = amounts ?? snapshot.assets;
+  const items = amounts ?? snapshot.assets.map(({ code }) => ({ code, isHidden: true }));
   rows = new Map(items.map((item) => [item.code, item]));
   const drawn = items.map((item) => ({ cells: cellsOf(item, amounts !== null) }));
   byId("compare-table").replaceChildren(tableOf(names, drawn));

@@ -7,31 +7,33 @@ import { decimalText, localTime } from "./texts.js";
 export const folderOf = (url) => url.replace(/snapshots\/[^/]+\/$/, "");
 
 /**
- * Show a line for each file: `name`, `time` if it is known, and `said`, a line of texts.js; `onChoose` is
- * called with its place.
+ * Show a line for each file: `name`, `time` if it is known, and what is `said` of it, a function that gives a
+ * line of texts.js in the reader's language; `onChoose` is called with its place.
  */
 export function drawDates(files, onChoose) {
   byId("dates-list").replaceChildren(...files.map(({ name, time, said }, at) => {
     const date = button(time === undefined ? name : localTime(time), () => onChoose(at), "link");
-    return withChildren("li", [date, withChildren("span", drawn(said))]);
+    return withChildren("li", [date, withChildren("span", drawn(said()))]);
   }));
   byId("dates").hidden = files.length < 2;
 }
 
-/** What a file counts, of a check that found nothing wrong; no more than that is known before it is compared. */
-export function foundLine(amounts, language) {
+/**
+ * What a file counts, of a check that found nothing wrong; no more than that is known before it is compared.
+ * Nor is that said where it `isHidden` until the customer has typed.
+ */
+export function foundLine(amounts, isHidden, language) {
+  if (isHidden) return line("dateHidden");
   const held = amounts.filter(({ parts }) => parts > 0);
   const texts = held.map(({ counted, decimals, code }) => `${decimalText(counted, decimals)} ${code}`);
   if (texts.length === 0) return line("dateNone");
   return line("dateFound", { amounts: new Intl.ListFormat(language).format(texts) });
 }
 
-/** Show which proofs a published folder has. */
+/** Show which proofs a published folder has. Its index is anybody's, so of an entry only its date is shown. */
 export function drawPublished(snapshots) {
-  const items = snapshots.map(({ time }) => {
-    const seconds = Date.parse(time) / 1000;
-    return element("li", Number.isNaN(seconds) ? time : localTime(seconds));
-  });
+  const seconds = snapshots.map(({ time }) => Date.parse(time) / 1000).filter((moment) => !Number.isNaN(moment));
+  const items = seconds.map((moment) => element("li", localTime(moment)));
   byId("published-list").replaceChildren(...(items.length > 0 ? items : [element("li", say("publishedNone"))]));
   byId("published").hidden = false;
   byId("published").focus();

@@ -3,7 +3,7 @@
 
 /**
  * What was checked is false or malformed: `code` says how, `where` in which part of it. `facts` are
- * what a person is told beside the code: `amounts`, `namedKey`, `isSigned`.
+ * what a person is told beside the code: `amounts`, `namedKey`, `isSigned`, and the key of the `signer`.
  */
 export class Rejected extends Error {
   constructor(code, where, facts = {}) {

@@ -8,7 +8,7 @@ import { isShort } from "./balances.js";
 import { compareText, concat, equal } from "./bytes.js";
 import { CoreRejected } from "./core.js";
 import { CannotCheck, Rejected } from "./errors.js";
-import { isSigned } from "./keys.js";
+import { isSigned, publicKeyText } from "./keys.js";
 import {
   FAN, LINK_BYTES, MAX_AMOUNT, MAX_PACKAGE_BYTES, OPENING_BYTES, PAGE_HEADER_BYTES, RECORD_PATH, TreeShape,
   argumentsPath, pagesPath,
@@ -32,7 +32,8 @@ export async function readPackage(core, checked, data) {
   const signed = await isSigned(core, manifest.public_key, "package-signature", outer.body, outer.signature);
   if (!signed) throw fault("bad-signature");
   // 5
-  const body = read(PACKAGE_BODY, outer.body, (code) => fault(code, { isSigned: true }));
+  const signer = publicKeyText(manifest.public_key);
+  const body = read(PACKAGE_BODY, outer.body, (code) => fault(code, { isSigned: true, signer }));
   // 6 - 7
   if (body.version !== 1n) throw fault("unsupported-version");
   if (!equal(body.manifest, checked.digest)) throw fault("wrong-manifest");

@@ -26,8 +26,8 @@ export async function readExchangeList(core, data, signature, auditorKey) {
 }
 
 /**
- * The `exchanges`, as text, and the `units`, as rows of `UnitTable`, of a list whose signature is good,
- * or is not asked for.
+ * The `exchanges`, as text, the `units`, as rows of `UnitTable`, and the `time` of a list whose signature is
+ * good, or is not asked for.
  */
 export function readSigned(data) {
   const list = read(EXCHANGE_LIST, data, (rule) => new Misuse("list", rule));
@@ -42,6 +42,7 @@ export function readSigned(data) {
   checkUnits(list.units);
   return {
     exchanges: list.exchanges.map(({ bundle, name, public_key: key }) => ({ bundle, name, key: publicKeyText(key) })),
+    time: Number(list.time),
     units: list.units.map((unit) => [unit.code, unit.chain, unit.contract, Number(unit.decimals), unit.kind]),
   };
 }

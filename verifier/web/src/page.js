@@ -3,9 +3,9 @@
 
 import { askAgain, askToCompare, balanceInputs, isLess, openOther, typedBalances } from "./compare.js";
 import { drawDates, drawPublished, folderOf, foundLine } from "./dates.js";
-import { STRINGS, button, byId, drawn, element, inFours, line, say, show, withChildren } from "./dom.js";
+import { STRINGS, button, byId, drawn, element, inFours, line, paragraphs, say, show, withChildren } from "./dom.js";
 import { resembles } from "./lookalike.js";
-import { addAuditor, asksNobody, auditors, keyOf, removeAuditor, setAsksNobody } from "./memory.js";
+import { addAuditor, asksNobody, auditors, isNew, keyOf, removeAuditor, sawList, setAsksNobody } from "./memory.js";
 import { unpacked } from "./packed.js";
 import { MAX_PACKAGE_BYTES } from "./params.js";
 import { draw } from "./results.js";
@@ -21,16 +21,20 @@ const ACCOUNTS = {
 // A package is a map of three fields.
 const PACKAGE_LEAD = 0x83;
 const MOST_FILES = 64;
+const MOST_DOUBTS = 8;
 // What rests on the first form.
-const BELOW = ["who", "own-copy", "published", "dates", "unknown", "question", "compare", "verdict", "progress"];
+const BELOW = [
+  "who", "own-copy", "doubts", "published", "dates", "unknown", "question", "compare", "verdict", "progress",
+];
 const isServed = location.protocol.startsWith("http");
 const HERE = isServed ? new URL("./", location.href).href : null;
 
-// `turn` counts what made an earlier answer stale: an answer of another turn is not shown.
+// `turn` counts what made an earlier answer stale: an answer of another turn is not shown. So does `given`
+// of packages alone, of which the last one that was given counts.
 const state = {
-  turn: 0, packageData: null, dates: [], isFromLink: false, reading: null, files: null, asked: null,
+  turn: 0, given: 0, packageData: null, dates: [], isFromLink: false, reading: null, files: null, asked: null,
   bundle: null, key: null, everything: false, lists: new Map(), listing: null, opened: null, isReady: false, busy: 0,
-  audits: [], failed: [], chosen: null, amounts: undefined, isAgreed: false, shown: null,
+  isFirst: false, audits: [], failed: [], chosen: null, amounts: undefined, isAgreed: false, shown: null,
 };
 
 // --- the worker
@@ -66,7 +70,7 @@ function send(request) {
   });
 }
 
-const started = start();
+const started = start().catch((error) => ({ kind: "failed", verdict: "broken", detail: String(error) }));
 
 async function ask(request) {
   const answer = await started;
@@ -97,17 +101,19 @@ function losePackage(text, isGood) {
 /** Read a file, or those of several dates, of which the first is asked about first. */
 async function readPackages(files) {
   if (files.length === 0) return;
+  const given = (state.given += 1);
   try {
     const read = await Promise.all(files.slice(0, MOST_FILES).map(async (file) => {
       const data = new Uint8Array(await file.slice(0, MAX_PACKAGE_BYTES + 1).arrayBuffer());
-      return { name: file.name, data, said: line("dateWaiting") };
+      return { name: file.name, data, said: () => line("dateWaiting") };
     }));
+    if (given !== state.given) return;
     const names = read.length > 1 ? read.map(({ name }) => name).join(", ") : files[0].name;
     const size = files.reduce((sum, file) => sum + file.size, 0);
     takePackage(read[0].data, say("packageChosen", { name: names, size: sizeText(size) }));
     state.dates = read;
   } catch { // a folder, or a file that is not there any more
-    losePackage(say("packageUnreadable"), false);
+    if (given === state.given) losePackage(say("packageUnreadable"), false);
   }
 }
 
@@ -135,12 +141,12 @@ for (const id of ["package", "folder"]) {
 
 /**
  * A link carries package and address in the fragment alone, or an address where the package is fetched
- * once; never a key. What was read is dropped from the address.
+ * once; never a key. Whatever the fragment is, it is dropped from the address.
  */
 async function takeFragment() {
-  const given = new URLSearchParams(location.hash.slice(1));
+  const given = new URLSearchParams(location.hash.replace(/^#[#!/?]*/, ""));
+  if (location.hash !== "") history.replaceState(null, "", location.pathname + location.search);
   if (!["bundle", "package", "from"].some((name) => given.has(name))) return;
-  history.replaceState(null, "", location.pathname + location.search);
   if (given.has("bundle")) {
     byId("bundle").value = given.get("bundle");
     leaveFolder();
@@ -155,6 +161,8 @@ async function takeFragment() {
 }
 
 function takeLinked(text) {
+  state.given += 1;
+  state.reading = null;
   try {
     const bytes = atob(text.replace(/-/g, "+").replace(/_/g, "/"));
     takePackage(Uint8Array.from(bytes, (character) => character.charCodeAt(0)), say("packageFromLink"), true);
@@ -170,10 +178,10 @@ async function fetchPackage(address) {
   const url = URL.canParse(address) ? new URL(address) : null;
   const isAllowed = url !== null && (url.protocol === "https:" || url.origin === location.origin);
   showPackage(say("packageFetching"), true);
-  const { turn } = state;
+  const given = (state.given += 1);
   const request = { kind: "fetched", url: address, limit: MAX_PACKAGE_BYTES };
   const answer = isAllowed ? await ask(request) : { kind: "failed" };
-  if (turn !== state.turn) return;
+  if (given !== state.given) return;
   if (answer.kind === "done") return takePackage(answer.data, say("packageFromLink"));
   losePackage(say("packageNone"), true);
   showOutcome({ kind: "failed", code: "check.unreadable", gap: "deadLink" });
@@ -198,32 +206,44 @@ byId("bundle").addEventListener("input", leaveFolder);
 
 /** The place that serves this page, and those that the reader added, where they are asked. */
 function placesAsked() {
-  const own = HERE === null || keyOf(HERE) ? [] : [{ address: HERE, key: null }];
+  const own = HERE !== null && isNew(HERE) ? [{ address: HERE, key: null }] : [];
   return [...own, ...auditors()].filter(({ address }) => address === HERE || !asksNobody());
 }
 
 const nameOf = (address) => new URL(address).host;
 
-/** Read the lists of all auditors; of the place that serves this page the key is remembered at first. */
+/**
+ * Read the lists of all auditors; of the place that serves this page the key is remembered at first. What was
+ * asked before the reader changed them is not taken.
+ */
 async function readLists() {
-  const isFirst = HERE !== null && !keyOf(HERE);
-  state.lists = new Map();
+  const isFirst = HERE !== null && isNew(HERE);
+  const lists = new Map();
+  state.lists = lists;
   await Promise.all(placesAsked().map(async (auditor) => {
+    const { address } = auditor;
     const answer = await ask({ kind: "list", auditor });
-    if (answer.key && auditor.key === null) addAuditor(auditor.address, answer.key);
-    if (auditor.key !== null || answer.key) state.lists.set(auditor.address, answer);
+    if (answer.key && auditor.key === null && isNew(address)) addAuditor(address, answer.key);
+    if (keyOf(address) !== (auditor.key ?? answer.key)) return;
+    lists.set(address, answer);
+    // Of a list that is dated ahead, as by a wrong clock, the next one would seem old.
+    if (answer.time <= Date.now() / 1000) sawList(address, answer.time);
   }));
-  showAuditors(isFirst);
+  if (lists !== state.lists) return;
+  state.isFirst = isFirst;
+  showAuditors();
 }
 
 /** What is said of each auditor: among the settings, and on top what a reader has to know. */
-function showAuditors(isFirst) {
+function showAuditors() {
   const items = [];
   const notices = [];
   for (const { address, key } of auditors()) {
     const { problem, exchanges } = state.lists.get(address) ?? {};
     const values = { auditor: nameOf(address), key: inFours(key), count: exchanges?.length };
-    const problems = { changed: "auditorChanged", bad: "auditorBad", silent: "auditorSilent" };
+    const problems = {
+      changed: "auditorChanged", older: "auditorOlder", bad: "auditorBad", silent: "auditorSilent",
+    };
     const known = exchanges ? "auditorLists" : "auditorIdle";
     const remove = () => {
       removeAuditor(address);
@@ -231,8 +251,8 @@ function showAuditors(isFirst) {
     };
     const said = drawn(line(problem ? problems[problem] : known, values));
     items.push(withChildren("li", [...said, button(say("auditorRemove", values), remove, "link")]));
-    if (problem === "changed" || problem === "bad") notices.push(notice(problems[problem], values, "card warn"));
-    else if (isFirst && address === HERE) notices.push(notice("auditorFirst", values, "card"));
+    if (problem && problem !== "silent") notices.push(notice(problems[problem], values, "card warn"));
+    else if (state.isFirst && address === HERE) notices.push(notice("auditorFirst", values, "card"));
   }
   byId("auditors").replaceChildren(...(items.length > 0 ? items : [element("li", say("auditorNone"))]));
   byId("notices").replaceChildren(...notices);
@@ -253,7 +273,7 @@ byId("auditor-add").addEventListener("click", () => {
   const key = readKey(byId("auditor-key").value);
   const problem = (address.rule && say(`bundle.${address.rule}`)) ?? (key.rule && say(`key.${key.rule}`, key));
   if (!show("auditor-error", problem ?? null)) return;
-  addAuditor(address.value, key.value);
+  if (!addAuditor(address.value, key.value)) return show("auditor-error", say("auditorsFull"));
   for (const id of ["auditor-address", "auditor-key"]) byId(id).value = "";
   changeAuditors();
 });
@@ -263,22 +283,29 @@ byId("ask-nobody").addEventListener("change", () => {
   changeAuditors();
 });
 
-/** Auditors who may vouch for an exchange: whoever serves both proof and page is most likely the exchange. */
-function vouching() {
+/** Auditors of another origin than both proof and page, whose server is most likely the exchange. */
+function independent() {
   const { url } = state.bundle;
-  const isOwn = ({ address }) => address === HERE && url && new URL(url).origin === location.origin;
-  return auditors().filter((auditor) => state.lists.get(auditor.address)?.exchanges && !isOwn(auditor));
+  const isHere = (one) => originOf({ url: one }) === location.origin;
+  const isServer = ({ address }) => isHere(address) && isHere(url);
+  return auditors().filter((auditor) => !isServer(auditor));
 }
 
-const listed = () => vouching().flatMap(({ address }) => {
-  return state.lists.get(address).exchanges.map((exchange) => ({ ...exchange, auditor: nameOf(address) }));
+/** Those of them who may vouch for an exchange: who gave a list. */
+const vouching = () => independent().filter(({ address }) => state.lists.get(address)?.exchanges);
+
+/** The exchanges that they list. With its own key nobody vouches for itself. */
+const listed = () => vouching().flatMap((auditor) => {
+  const others = state.lists.get(auditor.address).exchanges.filter(({ key }) => key !== auditor.key);
+  return others.map((exchange) => ({ ...exchange, auditor: nameOf(auditor.address) }));
 });
 
-/** Ask all auditors what they know of what was opened. */
+/** Ask all auditors what they know of what was opened, but for those whose list is not believed. */
 async function askAuditors() {
   const { opened } = state;
   const { snapshot } = opened;
-  const chosen = asksNobody() ? [] : vouching();
+  const isAsked = ({ address }) => [undefined, "silent"].includes(state.lists.get(address)?.problem);
+  const chosen = asksNobody() ? [] : independent().filter(isAsked);
   state.audits = chosen.length > 0 ? null : [];
   const audits = await Promise.all(chosen.map(async (auditor) => {
     const answer = await ask({ kind: "about", auditor, snapshot });
@@ -415,25 +442,34 @@ function otherCopies({ namedKey }) {
 
 // --- who signed it
 
-/** Show whose proof this is; returns whether somebody vouches for its key. */
+/**
+ * Show whose proof this is, and what lists say otherwise; returns whether somebody vouches for its key. Where
+ * auditors list a key under several names, the first one's is shown.
+ */
 function showWho({ exchange, key, time }) {
-  const vouchers = listed().filter((one) => one.key === key);
+  const all = listed();
+  const vouchers = all.filter((one) => one.key === key);
   const name = vouchers[0]?.name ?? exchange;
   byId("logo").textContent = Array.from(name)[0];
   byId("named").replaceChildren(element("bdi", name));
   byId("moment").replaceChildren(...drawn(line("whoTime", { time: localTime(time) })));
-  const names = new Intl.ListFormat(STRINGS.language).format([...new Set(vouchers.map(({ auditor }) => auditor))]);
+  const agreeing = vouchers.filter((one) => one.name === name).map(({ auditor }) => auditor);
+  const names = new Intl.ListFormat(STRINGS.language).format([...new Set(agreeing)]);
   const mine = state.key ? "whoYours" : "whoUnknown";
   byId("confirmed").replaceChildren(...drawn(line(vouchers.length > 0 ? "whoListed" : mine, { auditors: names })));
   byId("who").hidden = false;
   const { url } = state.bundle;
   byId("own-copy").hidden = !(isServed && url && new URL(url).origin === location.origin);
+  const known = new Set(vouchers.map(({ auditor }) => auditor));
+  const renamed = vouchers.filter((one) => one.name !== name && !agreeing.includes(one.auditor));
+  const alike = all.filter((one) => !known.has(one.auditor) && resembles(one.name, name));
+  const doubts = [...renamed.map((one) => line("whoOther", one)), ...alike.map((one) => line("unknownSame", one))];
+  byId("doubts").replaceChildren(...paragraphs(doubts.slice(0, MOST_DOUBTS)));
+  byId("doubts").hidden = doubts.length === 0;
   return vouchers.length > 0 || state.key !== null;
 }
 
-function showUnknown({ exchange, key }) {
-  const alike = listed().find(({ name }) => resembles(name, exchange));
-  byId("unknown-same").replaceChildren(...(alike ? [withChildren("p", drawn(line("unknownSame", alike)))] : []));
+function showUnknown({ key }) {
   byId("unknown-key").textContent = inFours(key);
   byId("unknown").focus();
 }
@@ -494,29 +530,31 @@ byId("other-button").addEventListener("click", () => {
   if (!byId("other").hidden) byId("other-code").focus();
 });
 byId("compare").addEventListener("input", hideOutcome);
+// Only its own button says that the rest was looked at, and never the key that ends a line.
 byId("compare").addEventListener("submit", (event) => {
   event.preventDefault();
-  conclude(true);
+  conclude(true, false);
 });
-byId("missing").addEventListener("click", () => conclude(false));
+byId("agree").addEventListener("click", () => conclude(true, true));
+byId("missing").addEventListener("click", () => conclude(false, false));
 
-/** What the customer answers: that it is all, in rows that they typed or looked at, or that it is not. */
-async function conclude(isAll) {
+/** What the customer answers: that it is all, in rows that they typed and, `isAgreed`, looked at, or that it is not. */
+async function conclude(isAll, isAgreed) {
   const { balances, problem, id } = typedBalances();
   const inputs = balanceInputs();
   let fault = problem ? { problem, id } : null;
-  const isNothing = isTypedOnly() && Object.keys(balances ?? {}).length === 0;
+  const isNothing = isAll && !isAgreed && Object.keys(balances ?? {}).length === 0;
   if (!fault && isNothing) fault = { problem: say("balanceMissing"), id: inputs[0].id };
   if (!fault && !isAll && !isLess(balances, state.amounts)) fault = { problem: say("missingWhich"), id: inputs[0].id };
   show("balance-error", fault && fault.problem);
   for (const input of inputs) input.setAttribute("aria-invalid", String(Boolean(problem) && input.id === id));
   if (fault) return byId(fault.id).focus();
-  await check(balances, isAll && !isTypedOnly(), showOutcome);
+  await check(balances, isAgreed, showOutcome);
 }
 
 async function check(balances, isAgreed, onDone) {
   const { turn } = state;
-  const request = { kind: "check", accountId: byId("account").value, balances, now: Math.floor(Date.now() / 1000) };
+  const request = checkRequest(state.opened, balances);
   const found = await busy(() => onAnyCopy(() => ask(request)));
   if (turn !== state.turn) return;
   state.isAgreed = isAgreed;
@@ -525,8 +563,14 @@ async function check(balances, isAgreed, onDone) {
   else showOutcome(found);
 }
 
+function checkRequest({ snapshot }, balances) {
+  const now = Math.floor(Date.now() / 1000);
+  return { kind: "check", accountId: byId("account").value, balances, now, digest: snapshot.digest };
+}
+
 function showMisuse() {
   byId("compare").hidden = true;
+  byId("dates").hidden = true;
   byId("question").hidden = false;
   show("account-error", say("accountMissing"), "account");
   byId("account").focus();
@@ -543,9 +587,11 @@ async function checkDates() {
     for (const one of dates) {
       const found = await openDate(one);
       if (turn !== state.turn) return;
+      if (found.verdict === "misuse") return showMisuse();
       if (found.snapshot) one.time = found.snapshot.time;
       const failed = () => line("dateUnchecked", { title: outcomeOf(found, {}, STRINGS).title });
-      one.said = found.kind === "done" ? foundLine(found.amounts, STRINGS.language) : failed();
+      const counted = () => foundLine(found.amounts, isTypedOnly(), STRINGS.language);
+      one.said = found.kind === "done" ? counted : failed;
       drawDates(dates, chooseDate);
     }
   });
@@ -557,8 +603,7 @@ async function openDate({ data }) {
   const place = bundle.url ? { url: folderOf(bundle.url) } : bundle;
   const found = await ask({ ...openRequest(), bundle: place, key: opened.snapshot.key, packageData: data });
   if (found.kind === "failed") return found;
-  const now = Math.floor(Date.now() / 1000);
-  const checked = await ask({ kind: "check", accountId: byId("account").value, balances: {}, now });
+  const checked = await ask(checkRequest(found, {}));
   return { snapshot: found.snapshot, ...checked, bundle: found.bundle };
 }
 
@@ -570,18 +615,21 @@ async function chooseDate(at) {
   const found = await busy(() => openDate(chosen));
   if (turn !== state.turn) return;
   if (found.verdict === "misuse") return showMisuse();
-  state.packageData = chosen.data;
+  Object.assign(state, { packageData: chosen.data, chosen, audits: [], amounts: undefined });
+  byId("who").hidden = true; // it is of another date, until this one's proof was read
+  if (found.snapshot) {
+    Object.assign(state, { bundle: found.bundle, opened: found });
+    showWho(found.snapshot);
+    askAuditors();
+  }
   if (found.kind === "failed") return showOutcome(found);
-  Object.assign(state, { bundle: found.bundle, opened: found, chosen });
-  showWho(found.snapshot);
-  askAuditors();
   compareWith(isTypedOnly() ? null : found.amounts);
 }
 
 byId("others").addEventListener("click", async () => {
   const { turn, bundle } = state;
   const answer = await ask({ kind: "published", url: folderOf(bundle.url) });
-  if (turn === state.turn) drawPublished(answer.snapshots);
+  if (turn === state.turn) drawPublished(answer.snapshots ?? []);
 });
 
 // --- progress
@@ -640,7 +688,9 @@ function showOutcome(found) {
 
 function drawOutcome() {
   const { bundle, key, audits, failed, isAgreed, isFromLink, packageData, opened, shown, chosen } = state;
+  const isVouched = (signer) => opened !== null || key !== null || listed().some((one) => one.key === signer);
   const given = {
+    isUnknown: shown.signer !== undefined && !isVouched(shown.signer),
     key: key ?? opened?.snapshot.key,
     address: bundle?.url ?? say("folderAddress"),
     auditors: audits,
@@ -656,7 +706,7 @@ function drawOutcome() {
   draw(outcome, shown.snapshot, address);
   byId("others").hidden = !bundle?.url;
   if (!chosen) return;
-  chosen.said = line("dateAnswered", outcome);
+  chosen.said = () => line("dateAnswered", outcomeOf(shown, given, STRINGS));
   drawDates(state.dates, chooseDate);
 }
 
@@ -683,9 +733,11 @@ byId("setup").addEventListener("submit", (event) => {
 
 // What is on the screen in another language.
 window.addEventListener("languagechange", () => {
-  const { opened, amounts, shown } = state;
+  const { opened, amounts, shown, dates } = state;
+  showAuditors();
+  if (!byId("dates").hidden) drawDates(dates, chooseDate);
   if (!opened) return;
-  showWho(opened.snapshot);
+  if (!byId("who").hidden) showWho(opened.snapshot);
   byId("account-label").textContent = say(ACCOUNTS[opened.snapshot.idType].label);
   if (amounts !== undefined) askAgain(opened.snapshot, amounts);
   if (shown) drawOutcome();

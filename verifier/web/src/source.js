@@ -87,18 +87,25 @@ export class HostSource {
 
   /**
    * Fetch at most `limit` bytes, at no less than a least speed while `sharing` bytes come beside them. A
-   * host that is slower is waited for once: nothing more is fetched of it.
+   * host that is slower is waited for once: nothing more is fetched of it. A file may be far shorter than its
+   * limit, so that counts only once an answer has begun which does not say its length.
    */
-  async fetch(path, headers, limit, sharing = limit) {
+  async fetch(path, headers, limit, sharing = 0) {
     if (this.ended !== null) throw new CannotCheck(path, this.ended);
-    const timeout = this.timeout ?? TIMEOUT_MS + (1000 * (awaited + sharing)) / LEAST_BYTES_PER_SECOND;
     const fetching = new AbortController();
-    const timer = setTimeout(() => fetching.abort(new DOMException("", "TimeoutError")), timeout);
+    const stop = () => fetching.abort(new DOMException("", "TimeoutError"));
+    const allowed = (bytes) => TIMEOUT_MS + (1000 * (awaited + bytes)) / LEAST_BYTES_PER_SECOND;
+    let timer = setTimeout(stop, this.timeout ?? allowed(sharing));
     this.running.add(fetching);
     try {
       const response = await fetch(this.base + path, {
         headers, cache: "no-store", credentials: "omit", referrerPolicy: "no-referrer", signal: fetching.signal,
       });
+      if (this.timeout === null) {
+        clearTimeout(timer);
+        const length = Number(response.headers.get("content-length")) || limit;
+        timer = setTimeout(stop, allowed(sharing + Math.min(limit, length)));
+      }
       if (response.status === 404 || response.status === 410) throw missing(path);
       return { response, body: await readBody(response, limit) };
     } catch (error) {

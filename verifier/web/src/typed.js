@@ -25,12 +25,15 @@ const TWO_WAYS = /^[1-9]\d{0,2}[.,]\d{3}$/;
 // Millions' apostrophe before a thousands' comma, or thousands' before a decimal one.
 const UNCLEAR = /'.*[.,]\d{3}$/;
 const MOST_DIGITS = 40;
+// Of an address or a key; what is longer would take its time.
+const MOST_LETTERS = 2048;
 
 /**
  * A public key's text. Rules: `missing`, `prefix`, `letter` (`found`), `length` (`length`), and those of
  * `parsePublicKey`.
  */
 export function readKey(text) {
+  if (text.length > MOST_LETTERS) return { rule: "length", length: String(text.length) };
   const key = text.replace(AROUND, "").replace(WITHIN, "").toLowerCase();
   if (key === "") return { rule: "missing" };
   if (!key.startsWith(KEY_PREFIX)) return { rule: "prefix" };
@@ -50,6 +53,7 @@ export function readKey(text) {
  * `here`, which may be named by a path alone. Rules: `missing`, `malformed`, `scheme`.
  */
 export function readAddress(text, here) {
+  if (text.length > MOST_LETTERS) return { rule: "malformed" };
   const typed = text.replace(AROUND, "").replace(SLOPPY_SCHEME, "$1://");
   if (typed === "") return { rule: "missing" };
   const full = !SCHEME.test(typed) && HOST.test(typed) ? `https://${typed}` : typed;
@@ -71,13 +75,14 @@ export function readAddress(text, here) {
  * `row` is what is known of the coin: its `code`, which may stand beside the number, and what is `counted`,
  * over 10^`decimals`. A figure such as 1,168 or 1.168 can be two numbers. It is the one that agrees with what
  * is counted, to the last digit typed; or, where both are more or both are less than that, the nearer one.
- * `other` is then the other one. Where the choice decides whether something is missing, the page must ask;
- * where nothing is counted, a point is a decimal point, and of a comma the page must ask.
+ * `other` is then the other one. Where the choice decides whether something is missing, the page must ask, as
+ * where the row `isHidden`: what is counted is not known before the customer has typed. Where nothing is
+ * counted, a point is a decimal point, and of a comma the page must ask.
  *
- * Rules: `notation` (`readings`, two plain decimals), `number`.
+ * Rules: `notation` (`readings`, two plain decimals that have one meaning each), `number`.
  *
  * @param {string} text
- * @param {{ code?: string, decimals?: number, counted?: bigint }} row
+ * @param {{ code?: string, decimals?: number, counted?: bigint, isHidden?: boolean }} row
  * @returns {{ value?: string, isRewritten?: boolean, other?: string, rule?: string, readings?: string[] }}
  */
 export function readBalance(text, row = {}) {
@@ -86,7 +91,7 @@ export function readBalance(text, row = {}) {
   const readings = readingsOf(figure);
   if (!readings.every((reading) => PLAIN.test(reading))) return { rule: "number" };
   const [value, other] = choose(readings, figure.includes("."), row);
-  if (value === undefined) return { rule: "notation", readings };
+  if (value === undefined) return { rule: "notation", readings: [`${readings[0]}0`, readings[1]] };
   return { value, ...(value === typed ? {} : { isRewritten: true }), ...(other ? { other } : {}) };
 }
 
@@ -141,9 +146,10 @@ function shifted(plain, exponent) {
 }
 
 /** The reading that is meant and the one that is not; nothing where the page must ask. */
-function choose(readings, isPoint, { decimals = 0, counted = null }) {
+function choose(readings, isPoint, { decimals = 0, counted = null, isHidden = false }) {
   const [low, high] = readings;
   if (high === undefined) return [low];
+  if (isHidden) return [];
   if (!counted) return isPoint ? [low] : [];
   // Over 10^(3 + decimals).
   const unit = 10n ** BigInt(decimals);

@@ -35,23 +35,25 @@ const OF_THE_COPY = new Set(["absent", "silent", "part", "damaged", "noProof"]);
 const SHOWN = 20;
 
 /**
- * `answer` is the worker's; `given` has the `key` and the `address` that it is about, `isAgreed` where the
- * customer looked at what they did not type, `auditors`, what those said that were asked, `failed`, the
- * addresses of copies that failed before, and `isFromLink` of a package. `texts` are those of
- * strings.en.json. Returns `look` (good, warn or bad), `title`, `lines` (of texts.js), `steps` of what to
- * do, `table` (rows of `cells` under `texts.tableHead`, and the `look` of each), `checks` (of checks.js),
- * `notes` and `facts` (pairs of name and text).
+ * `answer` is the worker's; `given` has the `key` and the `address` that it is about, `isUnknown` where nobody
+ * vouches for who signed it, `isAgreed` where the customer looked at what they did not type, `auditors`, what
+ * those said that were asked, `failed`, the addresses of copies that failed before, and `isFromLink` of a
+ * package. `texts` are those of strings.en.json. Returns `look` (good, warn or bad), `title`, the same without
+ * amounts (`shared`), `lines` (of texts.js), `steps` of what to do, `table` (rows of `cells` under
+ * `texts.tableHead`, and the `look` of each), `checks` (of checks.js), `notes` and `facts` (pairs of name and
+ * text).
  */
 export function outcomeOf(answer, given, texts) {
   const line = (key, values) => ({ text: texts[key], values });
   const words = rivalWords(answer, given, texts, line) ?? wordsOf(answer, given, texts, line);
-  const { look, title, lines, steps = [] } = words;
+  const { look, title, shared = title, lines, steps = [] } = words;
   const rows = (answer.amounts ?? []).filter(isOwn);
   if (answer.amounts) lines.push(...asideOf(rows, texts, line));
   const declared = answer.declared ? declaredOf(answer.declared, given, texts, line) : [];
   return {
     look,
     title: plain(title),
+    shared: plain(shared),
     lines,
     steps,
     table: rows.map((item) => rowOf(item, given, texts)),
@@ -71,7 +73,7 @@ export function reportOf({ title, lines, steps, table, checks, notes, facts }, t
 }
 
 /** What is shared: neither amounts nor account. */
-export function sharedOf({ title }, { time, digest }, texts) {
+export function sharedOf({ shared: title }, { time, digest }, texts) {
   const said = { text: texts.sharedTitle, values: { title, time: localTime(time) } };
   return `${plain(said)}\n${texts.fingerprint}: ${digest}\n`;
 }
@@ -99,7 +101,7 @@ function wordsOf(answer, given, texts, line) {
   if (answer.code === "inclusion.balance-short") return shortWords(answer, texts, line);
   if (answer.code === "inclusion.unknown-asset") return leftOutWords(answer, texts, line);
   const kind = kindOf(answer);
-  return kind === null ? falseWords(answer, texts, line) : slipWords(kind, answer, given, texts, line);
+  return kind === null ? falseWords(answer, given, texts, line) : slipWords(kind, answer, given, texts, line);
 }
 
 /** Whether the customer has or typed something of an asset. */
@@ -185,7 +187,7 @@ function shortWords({ amounts, snapshot }, texts, line) {
   if (short.some(isBelowLastDigit)) lines.push(line("hint.rounded"));
   const time = localTime(snapshot.time);
   const steps = ["do.moment", "do.elsewhere", "do.write", "do.auditor"].map((key) => line(key, { time }));
-  return { look: short.every(isRounded) ? "warn" : "bad", title, lines, steps };
+  return { look: short.every(isRounded) ? "warn" : "bad", title, shared: line("shortTitle"), lines, steps };
 }
 
 /** A coin that the proof does not have; where less is counted of another, too, that is no less an alarm. */
@@ -240,7 +242,9 @@ function shownKind(kind, isFromLink, isWebPage) {
   return isWebPage ? "webPage" : kind;
 }
 
-function falseWords({ code }, texts, line) {
+/** What is false convicts whoever signed it: the exchange, if somebody vouches for the key. */
+function falseWords({ code }, { isUnknown = false }, texts, line) {
+  if (isUnknown) return { look: "warn", title: line("unknownTitle"), lines: [line("unknownFault")] };
   return { look: "bad", title: line("badTitle"), lines: helpOf(code, texts) };
 }
 

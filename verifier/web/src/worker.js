@@ -110,11 +110,11 @@ function discard() {
 
 /**
  * `balances`: decimals by asset code, as typed, none where the customer looks first; `now`: the device's
- * clock, in Unix seconds. Of a bundle that was opened before.
+ * clock, in Unix seconds. Of the bundle that was opened before, whose manifest has the `digest`.
  */
-async function check({ accountId, balances, now }) {
+async function check({ accountId, balances, now, digest }) {
   const asked = opened;
-  if (asked === null) throw new CannotCheck("manifest", "discarded");
+  if (asked?.digest !== digest) throw new CannotCheck("manifest", "discarded");
   const onStep = (name) => self.postMessage({ kind: "step", name });
   onStep("manifest");
   const source = sourceOf(asked, asked.bundle);
