@@ -80,8 +80,9 @@ IS_PORTABLE = -c 'import native, sys; sys.exit(native.kernel_name() != "portable
 javascript:
 	@if command -v npm >/dev/null; then tests/javascript/install || echo "make: no axe-core" >&2; fi
 
-# A module's tests stay on one of the two processes, which makes what they share once.
-TEST = $(BIN)/python -m pytest -n 2 --dist worksteal
+# A module's tests stay on one process, which makes what they share once. Many tests wait, so there
+# are three processes on two processors.
+TEST = $(BIN)/python -m pytest -n 3 --dist worksteal
 
 test: setup ethereum javascript
 	$(TEST) $(PYTEST_ARGS)
