@@ -123,6 +123,9 @@ def ledger_digest(ledger: Ledger) -> bytes:
     The tagged hash of ``lp(id type) || u64 accounts || lp(id) of each account``, then for each
     asset ``lp(code) || u8 decimals || u64 holders``, and of each holder ``u64 number of the account
     || u64 balance``; all big-endian, ``lp`` being a u32 length and the bytes.
+
+    Raises:
+        ValueError: offsets do not ascend, or end beyond the ids, as in damaged files.
     """
     prefix = hashlib.sha256(tag("ledger")).digest()
     digest = hashlib.sha256(prefix + prefix)
@@ -150,6 +153,8 @@ def _prefixed_ids(ledger: Ledger, start: int, stop: int) -> memoryview:
     """Return ``lp(id)`` of accounts ``start`` to ``stop - 1``, one behind the other."""
     offsets = ledger.offsets[start : stop + 1].astype(np.int64)
     lengths = np.diff(offsets)
+    if offsets[0] < 0 or np.any(lengths < 0) or offsets[-1] > len(ledger.ids):
+        raise ValueError("ids that are not where their offsets say")
     prefixes = (offsets[:-1] - offsets[0] + 4 * np.arange(stop - start))[:, None] + np.arange(4)
     out = np.empty(offsets[-1] - offsets[0] + prefixes.size, dtype=np.uint8)
     is_id = np.ones(len(out), dtype=np.bool_)

@@ -56,7 +56,7 @@ from prover.files.storage import (
 )
 from prover.files.toml_table import read_toml
 from prover.ledger.gather import ledger_codes
-from prover.ledger.ledger import Ledger, ledger_digest
+from prover.ledger.ledger import Ledger
 from prover.ledger.saved import load_ledger
 from prover.ledger.source import LedgerSource
 from prover.ledger.summary import Previous, load_summary
@@ -221,7 +221,7 @@ def make_snapshot(
             secret = derive(key, "argument-secret")
             with engine_of(engine, jobs) as running:
                 trees = make_trees(making, running, ledger, accounts, key, secret)
-            if not running.is_local and ledger_digest(ledger) != digest_of_ledger:
+            if not running.is_local and inputs.frozen_ledger()[1] != digest_of_ledger:
                 raise Damaged(f"{folder.ledger}: {BY_OTHERS}")
             # 9
             balances = [

@@ -40,7 +40,7 @@ def config(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def few(tmp_path: Path) -> Path:
-    return make_sample(tmp_path / "exchange", 80, ("BTC", "ETH"), seed=5, page_size=16).config
+    return make_sample(tmp_path / "exchange", 160, ("BTC", "ETH"), seed=5, page_size=16).config
 
 
 class Liar:
