@@ -227,7 +227,7 @@ STATES: dict[str, tuple[Arrange, str]] = {
 
 
 # A scheme changes colours alone.
-RULES: dict[str, dict[str, Any]] = {
+RULES: dict[Literal["light", "dark"], dict[str, Any]] = {
     "light": {"resultTypes": ["violations"]},
     "dark": {"resultTypes": ["violations"], "runOnly": ["cat.color"]},
 }
