@@ -520,7 +520,7 @@ def test_a_round_balance_that_is_halved_stays_an_alarm(
     made = sample([replace(BTC, capacity=1)], {ALICE: {"BTC": [int(balance)]}})
     shown(tab, published, made, {"BTC": typed_balance})
     assert tab.get_attribute("#verdict", "data-look") == look
-    assert "smaller than one in the last digit" in tab.inner_text("#verdict-text")
+    assert "too small to show in its last digit" in tab.inner_text("#verdict-text")
 
 
 def test_nothing_typed_and_nothing_counted_is_not_called_counted(

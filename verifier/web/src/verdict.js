@@ -258,7 +258,7 @@ function helpOf(code, texts) {
 
 // --- figures
 
-/** Code, counted, typed, difference; `look` is good or bad where the customer compared. */
+/** Code, counted, typed, difference; `look` is good or bad where the customer compared, but for what rounding may have done. */
 function rowOf(item, { isAgreed = false }, texts) {
   const { code, typed, counted, decimals, isSetAside } = item;
   const had = isAgreed ? texts.looked : texts.notTyped;
@@ -274,7 +274,7 @@ function rowOf(item, { isAgreed = false }, texts) {
 }
 
 function lookOf(item) {
-  if (isShort(item)) return "bad";
+  if (isShort(item)) return isRounded(item) ? "" : "bad";
   return surplusOf(item) === 0n ? "good" : "";
 }
 
