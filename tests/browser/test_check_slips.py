@@ -370,7 +370,7 @@ def test_a_web_page_is_no_package(
     saved.write_text("\ufeff \n<!doctype html><title>Log in</title>")
     tab = opened()
     fill_in(tab, exchange, f"{published.url}/proof", package=str(saved))
-    assert verdict(tab) == "This is a web page, not your inclusion file"
+    assert verdict(tab) == "The file is a web page, not your inclusion file"
     assert tab.get_attribute("#verdict", "data-look") == "warn"
 
 

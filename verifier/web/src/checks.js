@@ -103,8 +103,7 @@ function coinsOf({ assets: proved }, audits, line, list) {
     }
   }
   if (lines.length === 0) lines.push(line("coins.none"));
-  lines.push(line("notChecked"));
-  if (accepted.length === 0) return { state: "no", by: "nobody", lines };
+  if (accepted.length === 0) return { state: "no", by: "nobody", lines: [...lines, line("notChecked")] };
   const isWhole = proved.every(({ code }) => confirmed.has(code));
   return { state: isWhole ? "ok" : "part", by: "auditors", lines };
 }

@@ -32,9 +32,7 @@ export function draw(outcome, snapshot, address) {
     drawCode(qrCode(address ?? snapshot.digest) ?? qrCode(snapshot.digest));
   }
   byId("share-said").textContent = "";
-  // Where there is nothing to keep, the next step is to correct what was given.
   byId("keep").classList.toggle("second", table.length === 0);
-  byId("back").classList.toggle("second", table.length > 0);
   byId("keep").onclick = () => keep(reportOf(outcome, STRINGS, new Date()), snapshot);
   byId("share").onclick = () => share(sharedOf(outcome, snapshot, STRINGS));
   byId("verdict").hidden = false;
