@@ -258,7 +258,7 @@ function helpOf(code, texts) {
 
 // --- figures
 
-/** Code, counted, typed, difference; `look` is good or bad where the customer compared, but for what rounding may have done. */
+/** Code, counted, typed, difference; `look` is good or bad where they compared, and rounding explains nothing. */
 function rowOf(item, { isAgreed = false }, texts) {
   const { code, typed, counted, decimals, isSetAside } = item;
   const had = isAgreed ? texts.looked : texts.notTyped;
