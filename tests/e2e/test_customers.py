@@ -25,6 +25,7 @@ from api.database.gate import Gate
 from api.database.tables import snapshots as table
 from api.errors import Retired, Unreadable
 from api.settings import SQLITE_FILE
+from api.snapshots import packages as packages_of_service
 from api.snapshots import states as snapshots
 from api.snapshots.packages import Packages
 from api.snapshots.states import State
@@ -178,17 +179,26 @@ def published(tmp_path: Path, exchange: Exchange) -> Iterator[tuple[Packages, Pa
 
 
 def test_a_package_that_cannot_be_kept_leaves_nothing(
-    exchange: Exchange, published: tuple[Packages, Path]
+    exchange: Exchange,
+    published: tuple[Packages, Path],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     packages, folder = published
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
-    try:
+    keep = packages_of_service._keep
+
+    def keep_on_a_full_disk(*arguments: Any) -> None:
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
+        try:
+            keep(*arguments)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(packages_of_service, "_keep", keep_on_a_full_disk)
         for _ in range(3):
             with pytest.raises(Unreadable):
                 packages.package("one", exchange.accounts[3])
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     kept = folder / "private" / "packages"
     assert not [path for path in kept.rglob("*") if path.is_file()]
     assert packages.package("one", exchange.accounts[3])
