@@ -85,7 +85,7 @@ javascript:
 
 # A module's tests stay on one process, which makes what they share once. Many tests wait, so there
 # are three processes on two processors.
-TEST = $(BIN)/python -m pytest -n 3 --dist worksteal
+TEST = $(BIN)/python -m pytest -n 3 --dist loadfile
 
 test: setup ethereum javascript
 	$(TEST) $(PYTEST_ARGS)

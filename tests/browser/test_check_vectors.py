@@ -67,7 +67,7 @@ BY_ARGUMENT = {
 def runner(chromium: Browser, site: Site) -> Iterator[Page]:
     """A page with the modules loaded, as they are before they are put into one file."""
     folder = site.root / "vectors"
-    shutil.copytree(WEB / "src", folder)
+    shutil.copytree(WEB / "src", folder, dirs_exist_ok=True)
     for table in ("unicode", "units"):
         (folder / f"{table}.js").write_text(module_source(table))
     (folder / "core.wasm").write_bytes(compile_core())
